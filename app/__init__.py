@@ -1,0 +1,21 @@
+"""Papertape fulfills limit orders against Binance's live best bid and ask without placing them.
+
+The map, in the order of the data:
+
+==================  ==============================================================================
+``api``             HTTP edge: a request becomes an order, an error becomes a status, ``/docs``
+``market``          book-ticker parsing, the shared venue connection, seeding, trading rules, tapes
+``fulfillment``     the shell around the matcher: orders, quotes and timers in, events out; recovery
+``storage``         tables, migrations, the journal (the single group-commit writer), queries
+``notify``          durable events to whoever waits for them
+``simulator``       a Binance-compatible venue as a server of its own, for offline use
+``domain``          the pure core they share: order, quote, liquidity ledger, matcher, trading rules
+==================  ==============================================================================
+
+``ports`` holds the seams between them on one screen, ``settings`` is the only reader of the
+environment, ``clock`` the only caller of now(), ``composition`` the only module that knows all
+others, ``cli`` the command line. Imports point inward: ``domain`` imports nothing of ours, adapters
+import ``domain`` and ``ports`` and never one another.
+"""
+
+__version__ = "0.1.0"

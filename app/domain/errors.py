@@ -1,0 +1,190 @@
+"""The errors we raise on purpose, one branch per kind of cause.
+
+::
+
+    PapertapeError
+    ├── CallerError                the caller's mistake; the same request fails again
+    │   ├── MalformedRequestError      not JSON, or not an object
+    │   ├── InvalidOrderError          understood but refused, field by field
+    │   ├── InvalidQueryError          likewise, for the parameters of a listing
+    │   ├── UnknownSymbolError         the venue does not list it
+    │   └── OrderNotFoundError
+    ├── UnavailableError           nothing was executed; the same request may pass later
+    │   ├── RulesNotLoadedError
+    │   ├── JournalUnavailableError
+    │   ├── JournalBacklogError
+    │   ├── TooManyOrdersError
+    │   └── OutcomeUnknownError        the exception to "nothing was executed": it may be
+    ├── VenueError                 the venue's trouble; worth a retry
+    │   ├── VenueUnreachableError      no answer, or not one of the venue's
+    │   └── VenueThrottledError        it asked us to wait, and for how long
+    └── StartupError               the service cannot start as it is set up; one line says why
+
+``code`` is the contract with clients, the text is not.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from app.domain.order import OrderId
+
+
+class PapertapeError(Exception):
+    """Any error that we raise on purpose."""
+
+    code: ClassVar[str]
+
+
+class CallerError(PapertapeError):
+    """The caller's mistake."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldProblem:
+    """What is wrong with one field of the input, and what to do about it."""
+
+    field: str
+    code: str
+    message: str
+
+
+class MalformedRequestError(CallerError):
+    """The body is not a JSON object that can be read without guessing."""
+
+    code = "malformed_json"
+
+
+class InvalidInputError(CallerError):
+    """Understood, but refused for the named fields."""
+
+    def __init__(self, problems: Sequence[FieldProblem]) -> None:
+        assert problems, "a refusal names its cause"
+        self.problems = tuple(problems)
+        super().__init__("; ".join(f"{problem.field}: {problem.message}" for problem in problems))
+
+
+class InvalidOrderError(InvalidInputError):
+    """An order that is not acceptable in form, or by the venue's trading rules."""
+
+    code = "invalid_order"
+
+
+class InvalidQueryError(InvalidInputError):
+    """A listing's parameters that cannot be used."""
+
+    code = "invalid_query"
+
+
+class UnknownSymbolError(CallerError):
+    """The venue does not list the symbol."""
+
+    code = "unknown_symbol"
+
+    def __init__(self) -> None:
+        super().__init__("the venue lists no such symbol")
+
+
+class OrderNotFoundError(CallerError):
+    """No order has this id, or it is somebody else's."""
+
+    code = "order_not_found"
+
+    def __init__(self, order_id: OrderId) -> None:
+        self.order_id = order_id
+        super().__init__("no order has this id")
+
+
+class UnavailableError(PapertapeError):
+    """Not now; the same request may pass after ``retry_after_seconds``."""
+
+    def __init__(self, message: str, *, retry_after_seconds: int) -> None:
+        self.retry_after_seconds = retry_after_seconds
+        super().__init__(message)
+
+
+class RulesNotLoadedError(UnavailableError):
+    """The venue's trading rules were never loaded, neither from it nor from the stored copy."""
+
+    code = "rules_not_loaded"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the venue's trading rules have not been loaded yet; nothing was executed",
+            retry_after_seconds=5,
+        )
+
+
+class JournalUnavailableError(UnavailableError):
+    """The database does not take writes; the order was withdrawn and is never executed."""
+
+    code = "journal_unavailable"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the database does not take writes now; nothing was executed", retry_after_seconds=2
+        )
+
+
+class JournalBacklogError(UnavailableError):
+    """More waits to be written than we allow; the order was not taken."""
+
+    code = "journal_backlog"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "too many writes wait for the database; nothing was executed", retry_after_seconds=1
+        )
+
+
+class TooManyOrdersError(UnavailableError):
+    """More open orders than the service holds; the order was not taken."""
+
+    code = "too_many_open_orders"
+
+    def __init__(self, open_orders_max: int) -> None:
+        self.open_orders_max = open_orders_max
+        super().__init__(
+            f"the service holds at most {open_orders_max} open orders; nothing was executed",
+            retry_after_seconds=5,
+        )
+
+
+class OutcomeUnknownError(UnavailableError):
+    """The database did not say in time whether the order was stored."""
+
+    code = "outcome_unknown"
+
+    def __init__(self, order_id: OrderId) -> None:
+        self.order_id = order_id
+        super().__init__(
+            f"the database did not say in time whether order {order_id} was stored; "
+            "look it up by its id before sending it again",
+            retry_after_seconds=5,
+        )
+
+
+class VenueError(PapertapeError):
+    """The venue's trouble; worth a retry."""
+
+
+class VenueUnreachableError(VenueError):
+    """No answer, or one that is not the venue's."""
+
+    code = "venue_unreachable"
+
+
+class VenueThrottledError(VenueError):
+    """The venue asked us to wait (HTTP 429 or 418 with Retry-After)."""
+
+    code = "venue_throttled"
+
+    def __init__(self, retry_after_seconds: float) -> None:
+        self.retry_after_seconds = retry_after_seconds
+        super().__init__(f"the venue asked us to wait {retry_after_seconds:g} s")
+
+
+class StartupError(PapertapeError):
+    """The service cannot start as it is set up; the message is one line that says what to do."""
+
+    code = "startup"

@@ -1,0 +1,67 @@
+"""What happened to an order, in the words that are stored and announced."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from app.domain.amounts import EXACT
+from app.domain.liquidity import TakenLevel
+from app.domain.order import TRANSITIONS, Order, OrderStatus, Reason, Split, Symbol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderEvent:
+    """One transition of one order; ``sequence`` counts an order's events from 1 without gaps.
+
+    ``filled_quantity`` and ``quote_quantity`` are cumulative, this event included. ``split`` is
+    present exactly when the event is a fill, ``reason`` exactly when the order ended unfilled.
+    """
+
+    order: Order
+    sequence: int
+    status: OrderStatus
+    reason: Reason | None
+    at: datetime
+    split: Split | None
+    filled_quantity: Decimal
+    quote_quantity: Decimal
+
+    @property
+    def remaining_quantity(self) -> Decimal:
+        """What is left to fill after this event."""
+        return EXACT.subtract(self.order.quantity, self.filled_quantity)
+
+    @property
+    def splits_total(self) -> int:
+        """How many splits the order has after this event."""
+        is_fill_or_new = self.split is not None or self.status is OrderStatus.NEW
+        return self.sequence - 1 if is_fill_or_new else self.sequence - 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SymbolOutcome:
+    """What one symbol's fulfillment did: one indivisible part of a journal transaction.
+
+    ``events`` are in the order in which they happened. ``gate`` is the largest update id applied
+    when the ledger looked like this.
+    """
+
+    symbol: Symbol
+    events: tuple[OrderEvent, ...]
+    ledger_changes: tuple[TakenLevel, ...]
+    gate: int
+
+
+class TransitionError(AssertionError):
+    """A move outside the table of transitions: our own mistake."""
+
+    def __init__(self, before: OrderStatus, after: OrderStatus) -> None:
+        self.before = before
+        self.after = after
+        super().__init__(f"no order goes from {before} to {after}")
+
+
+def check_transition(before: OrderStatus, after: OrderStatus) -> None:
+    """Raise ``TransitionError`` unless the table allows the move."""
+    if after not in TRANSITIONS[before]:
+        raise TransitionError(before, after)

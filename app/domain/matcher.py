@@ -1,0 +1,388 @@
+"""The fill rule: one symbol's resting orders against its quotes, in price-time priority.
+
+Per quote and side, for the asks (bids mirrored), and for each owner apart:
+
+1. forget what was taken at prices better than the best ask: those levels have been emptied;
+2. what was taken at the best ask can be at most what is displayed there;
+3. the rest of what is displayed goes to the resting orders whose limit reaches it, better limit
+   first, then earlier acceptance, each at the ask price.
+
+Nothing is given back when an order expires, and a change of size is no reset. Missed quotes only
+make the rule stricter; quotes out of order would break it, hence the gate: the largest update id
+applied, at or below which no quote counts.
+"""
+
+import heapq
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final, Generic, TypeVar
+
+from app.domain.amounts import EXACT, ZERO
+from app.domain.liquidity import LiquidityLedger, TakenLevel
+from app.domain.order import Order, OrderId, Owner, Reason, Side, Symbol
+from app.domain.quote import Quote
+
+NO_GATE: Final = 0
+"""Below every update id: no quote was applied yet."""
+
+_COMPACT_ABOVE: Final = 64
+_Key = TypeVar("_Key", Decimal, int)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fill:
+    """One execution of an order against one quote, at the displayed price.
+
+    ``split_number`` counts the order's fills from 1; ``filled_quantity`` and ``quote_quantity`` are
+    cumulative, this fill included.
+    """
+
+    order: Order
+    split_number: int
+    update_id: int
+    price: Decimal
+    quantity: Decimal
+    displayed_quantity: Decimal
+    filled_quantity: Decimal
+    quote_quantity: Decimal
+
+    @property
+    def completes(self) -> bool:
+        """Whether the order is filled with it."""
+        return self.filled_quantity == self.order.quantity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expiry:
+    """The end of an order whose time ran out, with what was filled until then."""
+
+    order: Order
+    reason: Reason
+    splits_total: int
+    filled_quantity: Decimal
+    quote_quantity: Decimal
+
+
+@dataclass(slots=True)
+class _Resting:
+    """An order in the matcher's hands; the only mutable thing the core holds per order."""
+
+    order: Order
+    deadline_ns: int
+    filled_quantity: Decimal
+    quote_quantity: Decimal
+    splits_total: int
+    quotes_before: int
+    is_open: bool = True
+
+    @property
+    def remaining(self) -> Decimal:
+        return EXACT.subtract(self.order.quantity, self.filled_quantity)
+
+
+class _RestingHeap(Generic[_Key]):
+    """Resting orders by a key, then by acceptance; closed ones are dropped when met or too many."""
+
+    def __init__(self) -> None:
+        self._entries: list[tuple[_Key, int, _Resting]] = []
+        self._closed = 0
+
+    def push(self, key: _Key, resting: _Resting) -> None:
+        heapq.heappush(self._entries, (key, resting.order.acceptance_number, resting))
+
+    def first(self) -> _Resting | None:
+        entries = self._entries
+        while entries:
+            resting = entries[0][2]
+            if resting.is_open:
+                return resting
+            heapq.heappop(entries)
+            self._closed -= 1
+        return None
+
+    def note_closed(self) -> None:
+        """Count an entry that was closed; rebuild once they are the larger half."""
+        self._closed += 1
+        if self._closed > _COMPACT_ABOVE and self._closed * 2 > len(self._entries):
+            self._entries = [entry for entry in self._entries if entry[2].is_open]
+            heapq.heapify(self._entries)
+            self._closed = 0
+
+    def __len__(self) -> int:
+        return len(self._entries) - self._closed
+
+
+class _SideBook:
+    """One owner's resting orders of one side, and the ledger they share."""
+
+    def __init__(self, owner: Owner, side: Side, levels: Iterable[TakenLevel]) -> None:
+        self.side = side
+        self.ledger = LiquidityLedger(owner, side, levels)
+        self.resting: _RestingHeap[Decimal] = _RestingHeap()
+        self.price = ZERO
+        self.displayed = ZERO
+
+    def rest(self, resting: _Resting) -> None:
+        limit_price = resting.order.limit_price
+        key = limit_price.copy_negate() if self.side is Side.BUY else limit_price
+        self.resting.push(key, resting)
+
+    def observe(self, quote: Quote) -> bool:
+        """Show the touch to the ledger; False if it is the one already known."""
+        if self.side is Side.BUY:
+            price, displayed = quote.ask_price, quote.ask_quantity
+        else:
+            price, displayed = quote.bid_price, quote.bid_quantity
+        if price == self.price and displayed == self.displayed:
+            return False
+        self.price = price
+        self.displayed = displayed
+        self.ledger.observe(price, displayed)
+        return True
+
+    def match(self, update_id: int) -> list[Fill]:
+        """Give what is available at the touch to the orders that reach it."""
+        first = self.resting.first()
+        if first is None or not self.displayed or not self._reaches(first):
+            return []
+        available = self.ledger.available(self.price, self.displayed)
+        fills: list[Fill] = []
+        while available and first is not None and self._reaches(first):
+            quantity = min(first.remaining, available)
+            available = EXACT.subtract(available, quantity)
+            fills.append(self._fill(first, quantity, update_id))
+            first = self.resting.first()
+        return fills
+
+    def _reaches(self, resting: _Resting) -> bool:
+        return not self.ledger.is_better(resting.order.limit_price, self.price)
+
+    def _fill(self, resting: _Resting, quantity: Decimal, update_id: int) -> Fill:
+        self.ledger.take(self.price, quantity)
+        order = resting.order
+        resting.filled_quantity = EXACT.add(resting.filled_quantity, quantity)
+        resting.quote_quantity = EXACT.fma(self.price, quantity, resting.quote_quantity)
+        resting.splits_total += 1
+        assert resting.filled_quantity <= order.quantity, "no order is overfilled"
+        if resting.filled_quantity == order.quantity:
+            resting.is_open = False
+            self.resting.note_closed()
+        return Fill(
+            order=order,
+            split_number=resting.splits_total,
+            update_id=update_id,
+            price=self.price,
+            quantity=quantity,
+            displayed_quantity=self.displayed,
+            filled_quantity=resting.filled_quantity,
+            quote_quantity=resting.quote_quantity,
+        )
+
+
+class _OwnerBook:
+    """Both sides of one owner."""
+
+    def __init__(self, owner: Owner, levels: Iterable[TakenLevel] = ()) -> None:
+        own = [level for level in levels if level.owner == owner]
+        self.buys = _SideBook(owner, Side.BUY, (level for level in own if level.side is Side.BUY))
+        self.sells = _SideBook(
+            owner, Side.SELL, (level for level in own if level.side is Side.SELL)
+        )
+        self.sides = (self.buys, self.sells)
+
+    def of(self, side: Side) -> _SideBook:
+        return self.buys if side is Side.BUY else self.sells
+
+
+class SymbolMatcher:
+    """One symbol's resting orders against its quotes. No I/O and no clock.
+
+    ``gate`` and ``levels`` are what was stored when the symbol was last fulfilled. The matcher has
+    no current quote until the first one above the gate; while it has one, the symbol is live.
+    Instants are nanoseconds of one monotonic clock, the quotes' ``received_ns`` included.
+    """
+
+    def __init__(
+        self, symbol: Symbol, *, gate: int = NO_GATE, levels: Iterable[TakenLevel] = ()
+    ) -> None:
+        self.symbol = symbol
+        self.gate = gate
+        self.current: Quote | None = None
+        self.quotes_applied = 0
+        self.quotes_refused = 0
+        self._is_held = False
+        self._resting_by_id: dict[OrderId, _Resting] = {}
+        self._deadlines: _RestingHeap[int] = _RestingHeap()
+        levels = tuple(levels)
+        owners = dict.fromkeys(level.owner for level in levels)
+        self._books = {owner: _OwnerBook(owner, levels) for owner in owners}
+
+    @property
+    def is_live(self) -> bool:
+        """Whether there is a quote of the present connection to fill against."""
+        return self.current is not None
+
+    @property
+    def resting_total(self) -> int:
+        """How many orders rest."""
+        return len(self._resting_by_id)
+
+    def rest(
+        self,
+        order: Order,
+        *,
+        deadline_ns: int,
+        filled_quantity: Decimal = ZERO,
+        quote_quantity: Decimal = ZERO,
+        splits_total: int = 0,
+        met_quotes_before: bool = False,
+    ) -> list[Fill]:
+        """Take an accepted order; it meets the current quote at once, if there is one.
+
+        The last four arguments carry what an order had when the process before this one ended.
+        """
+        assert order.symbol == self.symbol, "a matcher serves one symbol"
+        assert order.order_id not in self._resting_by_id, "an order rests once"
+        assert filled_quantity < order.quantity, "a filled order does not rest"
+        has_met = met_quotes_before or self.current is not None
+        resting = _Resting(
+            order=order,
+            deadline_ns=deadline_ns,
+            filled_quantity=filled_quantity,
+            quote_quantity=quote_quantity,
+            splits_total=splits_total,
+            quotes_before=-1 if has_met else self.quotes_applied,
+        )
+        book = self._book_of(order.owner)
+        side_book = book.of(order.side)
+        self._resting_by_id[order.order_id] = resting
+        self._deadlines.push(deadline_ns, resting)
+        side_book.rest(resting)
+        if self.current is None or self._is_held:
+            return []
+        return self._settle(side_book.match(self.current.update_id))
+
+    def apply_quote(self, quote: Quote) -> list[Fill]:
+        """Apply a quote of the stream; one at or below the gate changes nothing."""
+        assert quote.symbol == self.symbol, "a matcher serves one symbol"
+        if self._is_old(quote):
+            self.quotes_refused += 1
+            return []
+        return self._apply(quote)
+
+    def apply_seed(self, seed: Quote) -> list[Fill] | None:
+        """Apply a depth snapshot; None if it is stale and must be asked for again.
+
+        A seed at the gate confirms the last quote, one below it is older than what we know.
+        """
+        assert seed.symbol == self.symbol, "a matcher serves one symbol"
+        if seed.update_id < self.gate:
+            self.quotes_refused += 1
+            return None
+        return self._apply(seed)
+
+    def reset_gate(self, seed: Quote) -> list[Fill]:
+        """Accept that the venue counts anew: the seed's id becomes the gate, the ledger stays."""
+        self.gate = seed.update_id
+        return self._apply(seed)
+
+    def interrupt(self) -> None:
+        """Forget the current quote: the connection that brought it is gone."""
+        self.current = None
+
+    def hold(self) -> None:
+        """Fill nothing until ``release``; quotes are still observed, so the ledger stays sound."""
+        self._is_held = True
+
+    def release(self) -> list[Fill]:
+        """Fill again; the resting orders meet the current quote in priority order."""
+        self._is_held = False
+        if self.current is None:
+            return []
+        return self._match_all(self.current.update_id)
+
+    def expire(self, now_ns: int) -> list[Expiry]:
+        """End the orders whose deadline is before ``now_ns``; at it they may still fill."""
+        expiries: list[Expiry] = []
+        while (first := self._deadlines.first()) is not None and first.deadline_ns < now_ns:
+            first.is_open = False
+            self._deadlines.note_closed()
+            self._book_of(first.order.owner).of(first.order.side).resting.note_closed()
+            del self._resting_by_id[first.order.order_id]
+            expiries.append(
+                Expiry(
+                    order=first.order,
+                    reason=self._reason_to_expire(first),
+                    splits_total=first.splits_total,
+                    filled_quantity=first.filled_quantity,
+                    quote_quantity=first.quote_quantity,
+                )
+            )
+        return expiries
+
+    def next_deadline_ns(self) -> int | None:
+        """Return the earliest deadline of a resting order; call ``expire`` after it."""
+        first = self._deadlines.first()
+        return None if first is None else first.deadline_ns
+
+    def ledger_levels(self) -> list[TakenLevel]:
+        """Return every remembered level of every owner."""
+        return [
+            level
+            for book in self._books.values()
+            for side_book in book.sides
+            for level in side_book.ledger.levels()
+        ]
+
+    def drain_ledger_changes(self) -> list[TakenLevel]:
+        """Return the levels changed since the last call, a forgotten one with quantity zero."""
+        return [
+            level
+            for book in self._books.values()
+            for side_book in book.sides
+            for level in side_book.ledger.drain_changes()
+        ]
+
+    def _is_old(self, quote: Quote) -> bool:
+        return quote.update_id <= self.gate
+
+    def _apply(self, quote: Quote) -> list[Fill]:
+        self.gate = quote.update_id
+        self.current = quote
+        self.quotes_applied += 1
+        fills: list[Fill] = []
+        for book in self._books.values():
+            for side_book in book.sides:
+                if side_book.observe(quote) and not self._is_held:
+                    fills.extend(side_book.match(quote.update_id))
+        return self._settle(fills)
+
+    def _match_all(self, update_id: int) -> list[Fill]:
+        fills: list[Fill] = []
+        for book in self._books.values():
+            for side_book in book.sides:
+                fills.extend(side_book.match(update_id))
+        return self._settle(fills)
+
+    def _settle(self, fills: list[Fill]) -> list[Fill]:
+        """Let go of the orders that these fills completed."""
+        for fill in fills:
+            if fill.completes:
+                del self._resting_by_id[fill.order.order_id]
+                self._deadlines.note_closed()
+        return fills
+
+    def _book_of(self, owner: Owner) -> _OwnerBook:
+        book = self._books.get(owner)
+        if book is None:
+            book = self._books[owner] = _OwnerBook(owner)
+            if self.current is not None:
+                for side_book in book.sides:
+                    side_book.observe(self.current)
+        return book
+
+    def _reason_to_expire(self, resting: _Resting) -> Reason:
+        if resting.quotes_before == self.quotes_applied:
+            return Reason.NO_MARKET_DATA
+        return Reason.TIMEOUT if self.is_live else Reason.TIMEOUT_DURING_OUTAGE

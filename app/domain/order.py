@@ -1,0 +1,150 @@
+"""The order, its statuses, and what a reader sees of it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import NewType
+
+OrderId = NewType("OrderId", str)
+"""A UUID in its canonical text form (RFC 9562), time-ordered where we make it."""
+
+Owner = NewType("Owner", str)
+"""Whose order it is; owners do not compete for liquidity."""
+
+Symbol = NewType("Symbol", str)
+"""A trading pair as the venue spells it, upper case."""
+
+PUBLIC = Owner("public")
+"""The one owner of open access."""
+
+
+class Side(StrEnum):
+    """What the order does with the base asset; a BUY takes from asks, a SELL from bids."""
+
+    BUY = "BUY"
+    SELL = "SELL"
+
+
+class TimeInForce(StrEnum):
+    """How long an order may rest."""
+
+    GTD = "GTD"
+    IOC = "IOC"
+    FOK = "FOK"
+
+
+class OrderStatus(StrEnum):
+    """Binance's names for the states of an order."""
+
+    NEW = "NEW"
+    PARTIALLY_FILLED = "PARTIALLY_FILLED"
+    FILLED = "FILLED"
+    CANCELED = "CANCELED"
+    EXPIRED = "EXPIRED"
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether no further status follows."""
+        return not TRANSITIONS[self]
+
+
+TRANSITIONS: dict[OrderStatus, frozenset[OrderStatus]] = {
+    OrderStatus.NEW: frozenset(
+        {
+            OrderStatus.PARTIALLY_FILLED,
+            OrderStatus.FILLED,
+            OrderStatus.CANCELED,
+            OrderStatus.EXPIRED,
+        }
+    ),
+    OrderStatus.PARTIALLY_FILLED: frozenset(
+        {
+            OrderStatus.PARTIALLY_FILLED,
+            OrderStatus.FILLED,
+            OrderStatus.CANCELED,
+            OrderStatus.EXPIRED,
+        }
+    ),
+    OrderStatus.FILLED: frozenset(),
+    OrderStatus.CANCELED: frozenset(),
+    OrderStatus.EXPIRED: frozenset(),
+}
+
+
+class Reason(StrEnum):
+    """Why an order ended without being filled."""
+
+    TIMEOUT = "TIMEOUT"
+    NO_MARKET_DATA = "NO_MARKET_DATA"
+    TIMEOUT_DURING_OUTAGE = "TIMEOUT_DURING_OUTAGE"
+    IOC_REMAINDER = "IOC_REMAINDER"
+    FOK_UNFILLABLE = "FOK_UNFILLABLE"
+    CANCELED_BY_CLIENT = "CANCELED_BY_CLIENT"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewOrder:
+    """What a client asks for, valid in form; the venue's rules are checked apart from it."""
+
+    owner: Owner
+    client_order_id: str | None
+    symbol: Symbol
+    side: Side
+    time_in_force: TimeInForce
+    quantity: Decimal
+    limit_price: Decimal
+    timeout_seconds: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """An accepted order: what it is, and nothing of what has become of it.
+
+    ``acceptance_number`` rises with acceptance and decides priority at the same limit price;
+    ``accepted_at`` and ``expires_at`` are aware UTC times. The order may be filled by a quote
+    received at ``expires_at`` or before.
+    """
+
+    order_id: OrderId
+    acceptance_number: int
+    owner: Owner
+    client_order_id: str | None
+    symbol: Symbol
+    side: Side
+    time_in_force: TimeInForce
+    quantity: Decimal
+    limit_price: Decimal
+    accepted_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderSnapshot:
+    """An order with what has become of it, as far as it is durable.
+
+    ``last_sequence`` is the number of its newest event; ``quote_quantity`` the exact sum of price
+    times quantity over its splits.
+    """
+
+    order: Order
+    status: OrderStatus
+    reason: Reason | None
+    filled_quantity: Decimal
+    quote_quantity: Decimal
+    splits_total: int
+    last_sequence: int
+    closed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Split:
+    """The stored form of one fill."""
+
+    order_id: OrderId
+    split_number: int
+    update_id: int
+    price: Decimal
+    quantity: Decimal
+    displayed_quantity: Decimal
+    filled_at: datetime

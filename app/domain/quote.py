@@ -1,0 +1,40 @@
+"""One observation of a symbol's best bid and best ask."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from app.domain.order import Symbol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quote:
+    """Best bid and best ask of ``symbol`` as of the venue's ``update_id``.
+
+    An empty side has price and quantity zero. Otherwise both are positive, and ``bid_price`` is
+    below ``ask_price`` where both sides are present: whoever parses a quote sees to that with
+    ``malformation``. ``received_ns`` is the receiver's monotonic clock in nanoseconds.
+    """
+
+    symbol: Symbol
+    update_id: int
+    bid_price: Decimal
+    bid_quantity: Decimal
+    ask_price: Decimal
+    ask_quantity: Decimal
+    received_ns: int
+
+    @property
+    def malformation(self) -> str | None:
+        """Say what makes this quote unusable, or None for a sound one.
+
+        Amounts below zero never get here: parsing refuses the sign.
+        """
+        if self.update_id <= 0:
+            return "update_id_not_positive"
+        if bool(self.bid_price) != bool(self.bid_quantity):
+            return "bid_half_empty"
+        if bool(self.ask_price) != bool(self.ask_quantity):
+            return "ask_half_empty"
+        if self.bid_price and self.ask_price and self.bid_price >= self.ask_price:
+            return "crossed"
+        return None

@@ -1,0 +1,219 @@
+"""The seams between the packages, on one screen.
+
+Whoever uses one of these gets it passed in by ``composition``; nobody builds or reaches for one.
+"""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from app.domain.events import OrderEvent, SymbolOutcome
+from app.domain.liquidity import TakenLevel
+from app.domain.order import (
+    NewOrder,
+    Order,
+    OrderId,
+    OrderSnapshot,
+    OrderStatus,
+    Owner,
+    Split,
+    Symbol,
+)
+from app.domain.quote import Quote
+from app.domain.rules import TradingRules
+
+
+class Clock(Protocol):
+    """Time; ``now`` is aware UTC, ``monotonic_ns`` never goes back and knows no date."""
+
+    def now(self) -> datetime: ...
+    def monotonic_ns(self) -> int: ...
+
+
+class IdSource(Protocol):
+    """Unique ids, later ones sorting after earlier ones."""
+
+    def new_order_id(self) -> OrderId: ...
+
+
+# --- Market -----------------------------------------------------------------------------------
+
+
+class QuoteListener(Protocol):
+    """What the feed tells about one symbol, synchronously and in the order of the wire."""
+
+    def on_quote(self, quote: Quote) -> None:
+        """A frame of the stream."""
+
+    def on_seed(self, seed: Quote) -> bool:
+        """A depth snapshot asked for after the acknowledgment; False if it is stale: ask again."""
+
+    def on_interrupted(self) -> None:
+        """The connection is gone: what was quoted before is no longer current."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedState:
+    """How the venue connection is: ``idle``, ``connecting``, ``connected`` or ``down``.
+
+    ``cause`` tells why while it is down. ``counters`` counts connections, frames and drops by name.
+    """
+
+    status: str
+    cause: str | None
+    since: datetime
+    symbols: int
+    counters: dict[str, int]
+
+
+class Feed(Protocol):
+    """Quotes of many symbols over one venue connection, counted by reference."""
+
+    def subscribe(self, symbol: Symbol, listener: QuoteListener) -> None: ...
+    def unsubscribe(self, symbol: Symbol, listener: QuoteListener) -> None: ...
+    def state(self) -> FeedState: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RulesState:
+    """Where the rules come from, ``venue``, ``stored`` or ``none``, and what failed last."""
+
+    source: str
+    loaded_at: datetime | None
+    symbols: int
+    cause: str | None
+
+
+class RulesBook(Protocol):
+    """The venue's trading rules by symbol."""
+
+    def find(self, symbol: Symbol) -> TradingRules | None:
+        """Return a symbol's rules, None for an unknown one. Raises RulesNotLoadedError."""
+
+    def state(self) -> RulesState: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredRules:
+    """The last good copy of the venue's trading rules."""
+
+    rules: tuple[TradingRules, ...]
+    fetched_at: datetime
+
+
+class RulesStore(Protocol):
+    """Keeps the last good copy of the trading rules across a restart."""
+
+    async def load_trading_rules(self) -> StoredRules | None: ...
+    async def save_trading_rules(self, stored: StoredRules) -> None: ...
+
+
+# --- Storage ----------------------------------------------------------------------------------
+
+
+class Journal(Protocol):
+    """The single writer. Nothing is announced before it is durable."""
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether the last write went through."""
+
+    def next_acceptance_number(self) -> int: ...
+
+    async def accept(self, order: Order) -> None:
+        """Return once the order is durable.
+
+        Raises:
+            JournalBacklogError, JournalUnavailableError: it is not stored and never will be.
+            OutcomeUnknownError: the commit is under way; if it goes through, the order is executed.
+        """
+
+    def record(self, outcome: SymbolOutcome) -> None:
+        """Queue what a symbol's fulfillment did; it is written in the order of the calls."""
+
+
+class JournalListener(Protocol):
+    """What the journal tells, in commit order, from the event loop."""
+
+    def on_durable(self, events: Sequence[OrderEvent]) -> None:
+        """A transaction is on disk; ``NEW`` events stand for accepted orders."""
+
+    def on_write_trouble(self) -> None:
+        """A commit failed for an operational cause; it is tried again until it passes."""
+
+    def on_write_recovery(self) -> None:
+        """Writes pass again, and nothing was lost."""
+
+    def on_outcome_refused(self, symbol: Symbol) -> None:
+        """The symbol's outcome cannot be written, our bug: reload the symbol from the database."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredLedger:
+    """What is remembered of a symbol; ``gate`` is the largest update id applied, 0 if none."""
+
+    gate: int
+    levels: tuple[TakenLevel, ...]
+
+
+class RecoveryStore(Protocol):
+    """What fulfillment reads back."""
+
+    async def load_unfinished(self, symbol: Symbol | None = None) -> list[OrderSnapshot]:
+        """Return the orders that have no terminal status, by acceptance number."""
+
+    async def load_ledger(self, symbol: Symbol) -> StoredLedger: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderQuery:
+    """A page of an owner's orders, newest first; ``before`` is an acceptance number, exclusive."""
+
+    owner: Owner
+    symbol: Symbol | None
+    status: OrderStatus | None
+    before: int | None
+    limit: int
+
+
+class OrderReader(Protocol):
+    """Durable state for answers."""
+
+    async def find(self, owner: Owner, order_id: OrderId) -> OrderSnapshot | None: ...
+    async def list_orders(self, query: OrderQuery) -> list[OrderSnapshot]: ...
+    async def list_splits(self, order_id: OrderId, *, after: int, limit: int) -> list[Split]:
+        """Return splits by number, from the one after ``after`` (0 for the first)."""
+
+
+# --- Fulfillment and notification -------------------------------------------------------------
+
+
+class OrderDesk(Protocol):
+    """Where the edge hands in orders."""
+
+    async def place(self, order_id: OrderId, new_order: NewOrder) -> Order:
+        """Return once the order is durable. Raises what ``Journal.accept`` raises."""
+
+    def current_quote(self, symbol: Symbol) -> Quote | None:
+        """Return the quote a resting order would meet now; it never subscribes."""
+
+
+class EventBus(Protocol):
+    """Durable events to whoever waits for them."""
+
+    def publish(self, events: Sequence[OrderEvent]) -> None: ...
+
+
+class CloseWaiter(Protocol):
+    """Waits for the end of one order."""
+
+    async def wait(self) -> bool:
+        """Return True once the order's end is durable, False if the service stops first."""
+
+
+class CloseWaiters(Protocol):
+    """Hands out waiters; enter one before the order is placed, so that no event is missed."""
+
+    def expect(self, order_id: OrderId) -> AbstractContextManager[CloseWaiter]: ...

@@ -1,0 +1,1 @@
+"""The tests, by the ladder: unit, contract, integration, end to end."""

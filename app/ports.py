@@ -133,6 +133,9 @@ class Journal(Protocol):
     def record(self, outcome: SymbolOutcome) -> None:
         """Queue what a symbol's fulfillment did; it is written in the order of the calls."""
 
+    async def settle(self) -> None:
+        """Return once everything queued before the call is durable, or refused."""
+
 
 class JournalListener(Protocol):
     """What the journal tells, in commit order, from the event loop."""

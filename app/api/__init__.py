@@ -1,1 +1,7 @@
-"""TBD."""
+"""The HTTP edge: a request becomes an order, an error becomes a status, and ``/docs``.
+
+In the order of a request: ``guard`` (who may ask), ``orders`` with ``body``, ``fields``,
+``order_form`` and ``query`` (what is asked), ``answers`` (what is told), ``errors`` (what is
+refused). ``shapes`` and ``operations`` document it, ``openapi`` and ``docs`` serve that document,
+``application`` puts everything together.
+"""

@@ -101,16 +101,13 @@ class _RestingHeap(Generic[_Key]):
             self._closed -= 1
         return None
 
-    def note_closed(self) -> None:
-        """Count an entry that was closed; rebuild once they are the larger half."""
-        self._closed += 1
+    def note_closed(self, count: int = 1) -> None:
+        """Count all entries closed since the last call; rebuild once they are the larger half."""
+        self._closed += count
         if self._closed > _COMPACT_ABOVE and self._closed * 2 > len(self._entries):
             self._entries = [entry for entry in self._entries if entry[2].is_open]
             heapq.heapify(self._entries)
             self._closed = 0
-
-    def __len__(self) -> int:
-        return len(self._entries) - self._closed
 
 
 class _SideBook:
@@ -122,6 +119,7 @@ class _SideBook:
         self.resting: _RestingHeap[Decimal] = _RestingHeap()
         self.price = ZERO
         self.displayed = ZERO
+        self._is_touch_known = False
 
     def rest(self, resting: _Resting) -> None:
         limit_price = resting.order.limit_price
@@ -134,12 +132,20 @@ class _SideBook:
             price, displayed = quote.ask_price, quote.ask_quantity
         else:
             price, displayed = quote.bid_price, quote.bid_quantity
-        if price == self.price and displayed == self.displayed:
+        if price == self.price and displayed == self.displayed and self._is_touch_known:
             return False
         self.price = price
         self.displayed = displayed
+        self._is_touch_known = True
         self.ledger.observe(price, displayed)
         return True
+
+    def forget_touch(self) -> None:
+        """Make the next quote count as a new touch, the same one again included.
+
+        Orders that came while there was no current quote have not met that touch.
+        """
+        self._is_touch_known = False
 
     def match(self, update_id: int) -> list[Fill]:
         """Give what is available at the touch to the orders that reach it."""
@@ -290,6 +296,9 @@ class SymbolMatcher:
     def interrupt(self) -> None:
         """Forget the current quote: the connection that brought it is gone."""
         self.current = None
+        for book in self._books.values():
+            for side_book in book.sides:
+                side_book.forget_touch()
 
     def hold(self) -> None:
         """Fill nothing until ``release``; quotes are still observed, so the ledger stays sound."""
@@ -367,10 +376,13 @@ class SymbolMatcher:
 
     def _settle(self, fills: list[Fill]) -> list[Fill]:
         """Let go of the orders that these fills completed."""
+        closed = 0
         for fill in fills:
             if fill.completes:
                 del self._resting_by_id[fill.order.order_id]
-                self._deadlines.note_closed()
+                closed += 1
+        if closed:
+            self._deadlines.note_closed(closed)
         return fills
 
     def _book_of(self, owner: Owner) -> _OwnerBook:

@@ -1,0 +1,5 @@
+"""``python -m app`` is ``papertape``."""
+
+from app.cli import main
+
+main()

@@ -1,0 +1,211 @@
+"""Answers: durable state becomes the JSON that ``shapes`` documents, key by key in its order.
+
+The dicts are built by hand, since answers are the hot end of the edge; a test holds them against
+the documented models.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from http import HTTPStatus
+from typing import Final
+
+import msgspec
+from starlette.responses import Response
+
+from app.api.query import Cursor, write_cursor
+from app.domain.amounts import EXACT, average_price, format_amount
+from app.domain.order import OrderSnapshot, OrderStatus, Split
+from app.domain.quote import Quote
+from app.domain.rules import TradingRules
+from app.ports import FeedState, RulesState
+
+SPLITS_PER_ANSWER_MAX: Final = 1_000
+MESSAGE_FULFILLED: Final = "Order successfully fulfilled"
+MESSAGE_NOT_FULFILLED: Final = "Order not fulfilled"
+MESSAGE_NOT_FINISHED: Final = "Order accepted, not finished"
+NANOSECONDS_PER_MILLISECOND: Final = 1_000_000
+
+_UTC_OFFSET: Final = "+00:00"
+
+
+def json_response(
+    document: Mapping[str, object],
+    *,
+    status: HTTPStatus = HTTPStatus.OK,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """Answer a JSON object."""
+    return Response(
+        msgspec.json.encode(document),
+        status_code=status,
+        headers=headers,
+        media_type="application/json",
+    )
+
+
+def order_answer(snapshot: OrderSnapshot, splits: Sequence[Split]) -> dict[str, object]:
+    """Return what a placed order is answered with: the message and the whole order."""
+    return {"message": _message(snapshot.status), **order_view(snapshot, splits)}
+
+
+def order_view(snapshot: OrderSnapshot, splits: Sequence[Split]) -> dict[str, object]:
+    """Return the whole order."""
+    view = _order_head(snapshot)
+    view["splits"] = [split_view(split) for split in splits]
+    view["splits_total"] = snapshot.splits_total
+    return view
+
+
+def order_summary(snapshot: OrderSnapshot) -> dict[str, object]:
+    """Return an order without its splits."""
+    view = _order_head(snapshot)
+    view["splits_total"] = snapshot.splits_total
+    return view
+
+
+def split_view(split: Split) -> dict[str, object]:
+    """Return one split."""
+    return {
+        "update_id": split.update_id,
+        "price": format_amount(split.price),
+        "quantity": format_amount(split.quantity),
+        "filled_at": format_time(split.filled_at),
+    }
+
+
+def orders_page(snapshots: Sequence[OrderSnapshot], *, limit: int) -> dict[str, object]:
+    """Return at most ``limit`` orders; one more than that says that another page follows."""
+    page = snapshots[:limit]
+    cursor = None
+    if len(snapshots) > limit:
+        cursor = write_cursor(Cursor.ORDERS, page[-1].order.acceptance_number)
+    return {"orders": [order_summary(snapshot) for snapshot in page], "next_cursor": cursor}
+
+
+def splits_page(splits: Sequence[Split], *, limit: int, splits_total: int) -> dict[str, object]:
+    """Return at most ``limit`` splits; one more than that says that another page follows."""
+    page = splits[:limit]
+    cursor = None
+    if len(splits) > limit:
+        cursor = write_cursor(Cursor.SPLITS, page[-1].split_number)
+    return {
+        "splits": [split_view(split) for split in page],
+        "splits_total": splits_total,
+        "next_cursor": cursor,
+    }
+
+
+def symbol_view(
+    rules: TradingRules, quote: Quote | None, feed: FeedState, *, now_ns: int
+) -> dict[str, object]:
+    """Return what the venue allows for a symbol, and what it shows of it now."""
+    return {
+        "symbol": rules.symbol,
+        "status": rules.status,
+        "base_asset": rules.base_asset,
+        "quote_asset": rules.quote_asset,
+        "rules": {
+            "price_min": _amount_if_set(rules.price_min),
+            "price_max": _amount_if_set(rules.price_max),
+            "tick_size": _amount_if_set(rules.tick_size),
+            "quantity_min": _amount_if_set(rules.quantity_min),
+            "quantity_max": _amount_if_set(rules.quantity_max),
+            "step_size": _amount_if_set(rules.step_size),
+            "notional_min": _amount_if_set(rules.notional_min),
+            "notional_max": _amount_if_set(rules.notional_max),
+        },
+        "quote": None if quote is None else _quote_view(quote, now_ns=now_ns),
+        "feed": {
+            "status": feed.status,
+            "cause": feed.cause,
+            "since": format_time(feed.since),
+        },
+    }
+
+
+def readiness_view(
+    *,
+    missing: Sequence[str],
+    is_writable: bool,
+    is_recovered: bool,
+    rules: RulesState,
+    feed: FeedState,
+) -> dict[str, object]:
+    """Return whether orders can be accepted durably, and how each part is."""
+    return {
+        "ready": not missing,
+        "missing": missing,
+        "journal": {"writable": is_writable},
+        "recovery": {"done": is_recovered},
+        "rules": {
+            "source": rules.source,
+            "loaded_at": _time_if_set(rules.loaded_at),
+            "symbols": rules.symbols,
+            "cause": rules.cause,
+        },
+        "feed": {
+            "status": feed.status,
+            "cause": feed.cause,
+            "since": format_time(feed.since),
+            "symbols": feed.symbols,
+            "counters": feed.counters,
+        },
+    }
+
+
+def format_time(at: datetime) -> str:
+    """Write an aware UTC time with six decimals and ``Z`` (RFC 3339)."""
+    text = at.isoformat(timespec="microseconds")
+    assert text.endswith(_UTC_OFFSET), "times are aware and UTC"
+    return text.removesuffix(_UTC_OFFSET) + "Z"
+
+
+def _order_head(snapshot: OrderSnapshot) -> dict[str, object]:
+    order = snapshot.order
+    filled_quantity = snapshot.filled_quantity
+    average = average_price(quote_quantity=snapshot.quote_quantity, filled_quantity=filled_quantity)
+    return {
+        "order_id": order.order_id,
+        "client_order_id": order.client_order_id,
+        "symbol": order.symbol,
+        "side": order.side.value,
+        "time_in_force": order.time_in_force.value,
+        "order_size": format_amount(order.quantity),
+        "price": format_amount(order.limit_price),
+        "status": snapshot.status.value,
+        "reason": None if snapshot.reason is None else snapshot.reason.value,
+        "filled_quantity": format_amount(filled_quantity),
+        "remaining_quantity": format_amount(EXACT.subtract(order.quantity, filled_quantity)),
+        "quote_quantity": format_amount(snapshot.quote_quantity),
+        "average_price": None if average is None else format_amount(average),
+        "accepted_at": format_time(order.accepted_at),
+        "expires_at": format_time(order.expires_at),
+        "closed_at": _time_if_set(snapshot.closed_at),
+    }
+
+
+def _message(status: OrderStatus) -> str:
+    if status is OrderStatus.FILLED:
+        return MESSAGE_FULFILLED
+    return MESSAGE_NOT_FULFILLED if status.is_terminal else MESSAGE_NOT_FINISHED
+
+
+def _quote_view(quote: Quote, *, now_ns: int) -> dict[str, object]:
+    return {
+        "update_id": quote.update_id,
+        "bid_price": _amount_if_set(quote.bid_price),
+        "bid_quantity": _amount_if_set(quote.bid_quantity),
+        "ask_price": _amount_if_set(quote.ask_price),
+        "ask_quantity": _amount_if_set(quote.ask_quantity),
+        "age_milliseconds": max(0, now_ns - quote.received_ns) // NANOSECONDS_PER_MILLISECOND,
+    }
+
+
+def _amount_if_set(amount: Decimal) -> str | None:
+    """Return an amount, None for the zero that says a part is off or a side is empty."""
+    return format_amount(amount) if amount else None
+
+
+def _time_if_set(at: datetime | None) -> str | None:
+    return None if at is None else format_time(at)

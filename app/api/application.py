@@ -1,0 +1,94 @@
+"""Puts the edge together: routes, guard, errors, documentation."""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from http import HTTPStatus
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Match, Mount, Route
+
+from app.api.docs import ASSETS_PATH, DOCS_PATH, OPENAPI_PATH, DocsRoutes, assets
+from app.api.errors import (
+    REFUSALS,
+    MethodNotAllowedError,
+    RouteNotFoundError,
+    problem_response,
+)
+from app.api.guard import Guard
+from app.api.orders import OrderRoutes
+from app.api.probes import ProbeRoutes
+from app.api.services import ApiOptions, ApiServices
+from app.api.symbols import SymbolRoutes
+from app.domain.errors import PapertapeError
+
+__all__ = ["ApiOptions", "ApiServices", "Lifespan", "build_application"]
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+
+def build_application(
+    services: ApiServices, options: ApiOptions, lifespan: Lifespan | None = None
+) -> FastAPI:
+    """Return the service's web application; ``lifespan`` surrounds its time of serving."""
+    return FastAPI(
+        title="Papertape",
+        version=options.version,
+        lifespan=lifespan,
+        routes=_routes(services, options),
+        middleware=[Middleware(Guard, allowed_hosts=options.allowed_hosts)],
+        exception_handlers={
+            HTTPException: _answer_routing_error,
+            **dict.fromkeys(REFUSALS, _answer_error),
+        },
+        redirect_slashes=False,
+        # The document and its page are ours.
+        openapi_url=None,
+        # Measuring is not the web framework's to decide; it would read the environment for it.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
+    )
+
+
+def _routes(services: ApiServices, options: ApiOptions) -> list[BaseRoute]:
+    orders = OrderRoutes(services, options)
+    symbols = SymbolRoutes(services)
+    probes = ProbeRoutes(services, options)
+    docs = DocsRoutes(options)
+    return [
+        Route("/order/limit", orders.place, methods=["POST"]),
+        Route("/order/{order_id}", orders.show),
+        Route("/order/{order_id}/splits", orders.list_splits),
+        Route("/orders", orders.list_orders),
+        Route("/symbols/{symbol}", symbols.show),
+        Route("/healthz", probes.healthz),
+        Route("/readyz", probes.readyz),
+        Route(OPENAPI_PATH, docs.openapi),
+        Route(DOCS_PATH, docs.page),
+        Mount(ASSETS_PATH, assets()),
+    ]
+
+
+async def _answer_error(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, PapertapeError), "only our own errors stand in the table"
+    return problem_response(error)
+
+
+async def _answer_routing_error(request: Request, error: Exception) -> Response:
+    """Answer what the router refuses by itself."""
+    assert isinstance(error, HTTPException), "registered for this class alone"
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        return problem_response(MethodNotAllowedError(_allowed_methods(request)))
+    return problem_response(RouteNotFoundError())
+
+
+def _allowed_methods(request: Request) -> list[str]:
+    """Return the methods of every route with the path; the router knows of the first one only."""
+    routes = [route for route in request.app.routes if isinstance(route, Route)]
+    for first in routes:
+        if first.matches(request.scope)[0] is not Match.NONE:
+            same_path = [route for route in routes if route.path == first.path]
+            return sorted({method for route in same_path for method in route.methods or ()})
+    return ["GET", "HEAD"]  # a file of the docs page

@@ -1,0 +1,111 @@
+"""A request's body: how much of it is read, and how it becomes a JSON object.
+
+The documented ``curl --data`` sends no JSON content type, so the type is not asked for. Numbers
+keep the text in which they were sent: ``1E+999999`` or an integer of 5,000 digits is refused by its
+form, without ever being computed, and ``0.0001`` never passes through a float. What a reader would
+have to guess about (a key given twice, a character that is none) is malformed.
+"""
+
+import json
+from collections.abc import Iterable
+from typing import Final, Never
+
+from starlette.requests import Request
+
+from app.api.errors import BodyTooLargeError
+from app.domain.errors import MalformedRequestError
+
+BODY_BYTES_MAX: Final = 16 * 1024
+"""An order has about 200 bytes; whatever is longer is none."""
+
+_LENGTH_DIGITS_MAX: Final = 9
+_NUL: Final = "\x00"
+
+
+class JsonNumber(str):
+    """A JSON number as it was sent."""
+
+    __slots__ = ()
+
+
+async def read_body(request: Request) -> bytes:
+    """Read a request's body, at most ``BODY_BYTES_MAX`` bytes of it.
+
+    Raises:
+        BodyTooLargeError: it is longer, or says so in advance.
+    """
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and (
+        len(declared) > _LENGTH_DIGITS_MAX or int(declared) > BODY_BYTES_MAX
+    ):
+        raise BodyTooLargeError(BODY_BYTES_MAX)
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > BODY_BYTES_MAX:
+            raise BodyTooLargeError(BODY_BYTES_MAX)
+    return bytes(body)
+
+
+def read_json_object(body: bytes) -> dict[str, object]:
+    """Read one JSON object (RFC 8259) without guessing; numbers become ``JsonNumber``.
+
+    Raises:
+        MalformedRequestError: it is anything else.
+    """
+    if not body.strip():
+        raise MalformedRequestError("the body is empty; send an order as a JSON object")
+    try:
+        text = body.decode()
+        value = _DECODER.decode(text)
+    except UnicodeDecodeError as error:
+        raise MalformedRequestError(f"the body is not UTF-8 at byte {error.start}") from None
+    except json.JSONDecodeError as error:
+        raise MalformedRequestError(
+            f"the body is not JSON at line {error.lineno} column {error.colno}; "
+            'send an order as a JSON object, such as {"symbol": "LTCBTC", …}'
+        ) from None
+    except RecursionError:
+        raise MalformedRequestError("the body is nested too deeply") from None
+    if not isinstance(value, dict):
+        raise MalformedRequestError("the body is JSON, but not an object")
+    if "\\u" in text:
+        _refuse_unusable_characters(value)
+    return value
+
+
+def _unique_pairs(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    mapping = dict(pairs)
+    if len(mapping) != len(pairs):
+        raise MalformedRequestError("a key is given twice in the same object")
+    return mapping
+
+
+def _refuse_constant(_text: str) -> Never:
+    raise MalformedRequestError("NaN and Infinity are not JSON")
+
+
+def _refuse_unusable_characters(value: object) -> None:
+    """Refuse lone surrogates and NUL; both can be escaped in JSON, and neither can be stored."""
+    pending = [value]
+    while pending:
+        part = pending.pop()
+        if isinstance(part, str):
+            if _NUL in part or any("\ud800" <= character <= "\udfff" for character in part):
+                raise MalformedRequestError("a text holds NUL or half of a surrogate pair")
+        elif isinstance(part, dict):
+            pending += _flattened(part.items())
+        elif isinstance(part, list):
+            pending += part
+
+
+def _flattened(items: Iterable[tuple[object, object]]) -> list[object]:
+    return [part for item in items for part in item]
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_unique_pairs,
+    parse_int=JsonNumber,
+    parse_float=JsonNumber,
+    parse_constant=_refuse_constant,
+)

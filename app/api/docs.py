@@ -1,0 +1,132 @@
+"""``/docs`` and ``/openapi.json``: everything they need is served by the service itself.
+
+Swagger UI comes from the ``fastapi-offline`` package. The page is our own rather than that
+package's, so that a content security policy can name its one inline script: with it the browser
+itself refuses anything from elsewhere, and no other page can frame the Execute button.
+"""
+
+import base64
+import hashlib
+from importlib.resources import files
+from typing import Final
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.staticfiles import StaticFiles
+
+from app.api.openapi import Json, build_document
+from app.api.operations import DESCRIPTION, TAGS, operations
+from app.api.services import ApiOptions
+from app.domain.amounts import format_amount
+
+DOCS_PATH: Final = "/docs"
+OPENAPI_PATH: Final = "/openapi.json"
+ASSETS_PATH: Final = "/docs-assets"
+
+_SCRIPT: Final = f"""
+SwaggerUIBundle({{
+  url: "{OPENAPI_PATH}",
+  dom_id: "#swagger-ui",
+  deepLinking: true,
+  displayRequestDuration: true,
+  defaultModelsExpandDepth: 0,
+  defaultModelExpandDepth: 3,
+  defaultModelRendering: "example",
+  syntaxHighlight: {{theme: "nord"}},
+  validatorUrl: null
+}});
+"""
+
+_STYLE: Final = """
+body { margin: 0; background: #fafafa; }
+.swagger-ui .info { margin: 32px 0 16px; }
+.swagger-ui .scheme-container { display: none; }
+.swagger-ui .renderedMarkdown p { max-width: 80ch; line-height: 1.5; }
+"""
+
+_ICON: Final = (
+    "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E"
+    "%3Crect width='16' height='16' rx='3' fill='%2314532d'/%3E"
+    "%3Cpath d='M2 11h3V8h3V5h3V3h3' fill='none' stroke='%23fff' stroke-width='2'/%3E%3C/svg%3E"
+)
+
+_PAGE: Final = f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Papertape API</title>
+<link rel="icon" href="{_ICON}">
+<link rel="stylesheet" href="{ASSETS_PATH}/swagger-ui.css">
+<style>{_STYLE}</style>
+</head>
+<body>
+<div id="swagger-ui"></div>
+<noscript>This page needs JavaScript; the same is at <a href="{OPENAPI_PATH}">{OPENAPI_PATH}</a>.
+</noscript>
+<script src="{ASSETS_PATH}/swagger-ui-bundle.js"></script>
+<script>{_SCRIPT}</script>
+</body>
+</html>
+"""
+
+
+def _script_digest() -> str:
+    return base64.b64encode(hashlib.sha256(_SCRIPT.encode()).digest()).decode()
+
+
+_POLICY: Final = "; ".join(
+    (
+        "default-src 'none'",
+        f"script-src 'self' 'sha256-{_script_digest()}'",
+        "style-src 'self' 'unsafe-inline'",  # Swagger UI sets styles on its elements
+        "img-src 'self' data:",
+        "font-src 'self' data:",
+        "connect-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+
+
+class DocsRoutes:
+    """Handlers of the docs page and its document, both made once."""
+
+    def __init__(self, options: ApiOptions) -> None:
+        self._document = msgspec.json.encode(document(options))
+
+    async def page(self, _request: Request) -> Response:
+        """Answer the page."""
+        return HTMLResponse(_PAGE, headers={"Content-Security-Policy": _POLICY})
+
+    async def openapi(self, _request: Request) -> Response:
+        """Answer the OpenAPI document."""
+        return Response(self._document, media_type="application/json")
+
+
+def assets() -> StaticFiles:
+    """Return the files of Swagger UI."""
+    return StaticFiles(directory=str(files("fastapi_offline") / "static"))
+
+
+def document(options: ApiOptions) -> Json:
+    """Return the OpenAPI document, with the times an order may ask for as they are set up."""
+    built = build_document(
+        operations(),
+        info={
+            "title": "Papertape",
+            "version": options.version,
+            "description": DESCRIPTION,
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        tags=TAGS,
+    )
+    timeout = built["components"]["schemas"]["LimitOrderRequest"]["properties"]["timeout_seconds"]
+    timeout["default"] = format_amount(options.order_timeout_seconds)
+    timeout["description"] += (
+        f" Above 0, at most {format_amount(options.timeout_seconds_max)}; "
+        f"{format_amount(options.order_timeout_seconds)} if left out."
+    )
+    return built

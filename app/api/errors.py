@@ -1,0 +1,190 @@
+"""Errors become statuses here, by one table, and problem documents (RFC 9457).
+
+What only HTTP knows, a wrong route or host, has its classes here; everything else is raised by
+``app.domain.errors``. A client relies on ``code``; ``title`` and ``detail`` are for people.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final
+
+import msgspec
+from starlette.responses import Response
+
+from app.domain.errors import (
+    CallerError,
+    InvalidInputError,
+    InvalidOrderError,
+    InvalidQueryError,
+    JournalBacklogError,
+    JournalUnavailableError,
+    MalformedRequestError,
+    OrderNotFoundError,
+    OutcomeUnknownError,
+    PapertapeError,
+    RulesNotLoadedError,
+    TooManyOrdersError,
+    UnavailableError,
+    UnknownSymbolError,
+)
+
+PROBLEM_MEDIA_TYPE: Final = "application/problem+json"
+PROBLEM_TYPE_PREFIX: Final = "urn:papertape:problem:"
+READINESS_RETRY_AFTER_SECONDS: Final = 2
+
+
+class RouteNotFoundError(CallerError):
+    """Nothing is served at this path."""
+
+    code = "not_found"
+
+    def __init__(self) -> None:
+        super().__init__("nothing is served at this path; /docs lists what is")
+
+
+class MethodNotAllowedError(CallerError):
+    """The path is served, but not for this method."""
+
+    code = "method_not_allowed"
+
+    def __init__(self, allowed: Sequence[str]) -> None:
+        self.allowed = tuple(allowed)
+        super().__init__(f"this path takes {', '.join(self.allowed)}")
+
+
+class BodyTooLargeError(CallerError):
+    """The body has more bytes than we read."""
+
+    code = "body_too_large"
+
+    def __init__(self, bytes_max: int) -> None:
+        super().__init__(f"the body may have at most {bytes_max} bytes")
+
+
+class UnknownHostError(CallerError):
+    """The request is meant for a host that we are not.
+
+    A page of a stranger may point a name of its own at this machine (DNS rebinding); its requests
+    then carry that name.
+    """
+
+    code = "unknown_host"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the service does not answer under the name in the Host header; "
+            "HTTP_ALLOWED_HOSTS lists the names under which it does"
+        )
+
+
+class ForeignOriginError(CallerError):
+    """A web page of another origin wants to change something.
+
+    Since the body is read as JSON whatever its type, no preflight request stands in the way.
+    """
+
+    code = "foreign_origin"
+
+    def __init__(self) -> None:
+        super().__init__("a page of another origin may not send this request")
+
+
+class NotSupportedError(InvalidInputError):
+    """Every problem of the input is something that the service cannot do yet."""
+
+    code = "not_supported"
+
+
+class NotReadyError(UnavailableError):
+    """Orders cannot be accepted durably now."""
+
+    code = "not_ready"
+
+    def __init__(self, missing: Sequence[str], readiness: Mapping[str, object]) -> None:
+        self.readiness = readiness
+        super().__init__(
+            f"orders cannot be accepted now; missing: {', '.join(missing)}",
+            retry_after_seconds=READINESS_RETRY_AFTER_SECONDS,
+        )
+
+
+class InternalError(PapertapeError):
+    """Our own mistake; what went wrong stands in the log."""
+
+    code = "internal_error"
+
+    def __init__(self) -> None:
+        super().__init__("the service made a mistake; its log has the cause")
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """How an error is told: its status and the words that stay the same for its code."""
+
+    status: HTTPStatus
+    title: str
+
+
+REFUSALS: Final[dict[type[PapertapeError], Refusal]] = {
+    MalformedRequestError: Refusal(HTTPStatus.BAD_REQUEST, "Malformed JSON"),
+    ForeignOriginError: Refusal(HTTPStatus.FORBIDDEN, "Foreign origin"),
+    RouteNotFoundError: Refusal(HTTPStatus.NOT_FOUND, "Not found"),
+    OrderNotFoundError: Refusal(HTTPStatus.NOT_FOUND, "Order not found"),
+    UnknownSymbolError: Refusal(HTTPStatus.NOT_FOUND, "Unknown symbol"),
+    MethodNotAllowedError: Refusal(HTTPStatus.METHOD_NOT_ALLOWED, "Method not allowed"),
+    BodyTooLargeError: Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "Body too large"),
+    UnknownHostError: Refusal(HTTPStatus.MISDIRECTED_REQUEST, "Unknown host"),
+    InvalidOrderError: Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid order"),
+    InvalidQueryError: Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid query"),
+    NotSupportedError: Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "Not supported"),
+    TooManyOrdersError: Refusal(HTTPStatus.TOO_MANY_REQUESTS, "Too many open orders"),
+    InternalError: Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal error"),
+    RulesNotLoadedError: Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "Trading rules not loaded"),
+    JournalUnavailableError: Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "Database not writable"),
+    JournalBacklogError: Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "Database too slow"),
+    OutcomeUnknownError: Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "Outcome unknown"),
+    NotReadyError: Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "Not ready"),
+}
+"""The one place where an error gets its status: 400 is malformed, 422 understood but refused."""
+
+
+def problem_document(error: PapertapeError) -> dict[str, object]:
+    """Return the problem document of an error that stands in the table."""
+    refusal = REFUSALS[type(error)]
+    document: dict[str, object] = {
+        "type": PROBLEM_TYPE_PREFIX + error.code,
+        "title": refusal.title,
+        "status": int(refusal.status),
+        "detail": str(error),
+        "code": error.code,
+    }
+    if isinstance(error, InvalidInputError):
+        total = len(error.problems)
+        document["detail"] = f"{total} problem{'s' if total > 1 else ''} found; see errors"
+        document["errors"] = [
+            {"field": problem.field, "code": problem.code, "message": problem.message}
+            for problem in error.problems
+        ]
+    if isinstance(error, NotReadyError):
+        document |= error.readiness
+    return document
+
+
+def problem_headers(error: PapertapeError) -> dict[str, str]:
+    """Return the headers that belong to an error."""
+    if isinstance(error, UnavailableError):
+        return {"Retry-After": str(error.retry_after_seconds)}
+    if isinstance(error, MethodNotAllowedError):
+        return {"Allow": ", ".join(error.allowed)}
+    return {}
+
+
+def problem_response(error: PapertapeError) -> Response:
+    """Answer an error that stands in the table."""
+    return Response(
+        msgspec.json.encode(problem_document(error)),
+        status_code=REFUSALS[type(error)].status,
+        headers=problem_headers(error),
+        media_type=PROBLEM_MEDIA_TYPE,
+    )

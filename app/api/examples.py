@@ -1,0 +1,138 @@
+"""The examples of the documentation: real answers to an order that never was.
+
+They are made by the code that answers, so an example cannot show what the service would not send.
+"""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Final
+
+from app.domain.amounts import EXACT, ZERO
+from app.domain.order import (
+    PUBLIC,
+    Order,
+    OrderId,
+    OrderSnapshot,
+    OrderStatus,
+    Reason,
+    Side,
+    Split,
+    Symbol,
+    TimeInForce,
+)
+from app.domain.quote import Quote
+from app.domain.rules import TRADING, TradingRules
+from app.ports import FeedState, RulesState
+
+EXAMPLE_SYMBOL: Final = Symbol("LTCBTC")
+EXAMPLE_ORDER_ID: Final = OrderId("0199be1c-8f0a-7c31-9d0f-5a2b8c6e4d10")
+EXAMPLE_BODY: Final = {"symbol": "LTCBTC", "order_size": 1000, "price": 0.0001, "side": "SELL"}
+"""The order of the documented curl; far below the market, so it takes every best bid."""
+
+_ACCEPTED_AT: Final = datetime(2025, 10, 7, 9, 12, 30, 917204, tzinfo=UTC)
+_EXPIRES_AT: Final = _ACCEPTED_AT + timedelta(seconds=30)
+_FILLS: Final = (
+    # microseconds after acceptance, update id, price, quantity
+    (731, 1742578110, "0.000912", "312.484"),
+    (1_204_118, 1742578114, "0.000912", "118.61"),
+    (1_903_377, 1742578131, "0.000911", "441.106"),
+    (3_121_347, 1742578152, "0.000911", "127.8"),
+)
+
+EXAMPLE_RULES: Final = TradingRules(
+    symbol=EXAMPLE_SYMBOL,
+    status=TRADING,
+    base_asset="LTC",
+    quote_asset="BTC",
+    price_min=Decimal("0.000001"),
+    price_max=Decimal(100000),
+    tick_size=Decimal("0.000001"),
+    quantity_min=Decimal("0.001"),
+    quantity_max=Decimal(100000),
+    step_size=Decimal("0.001"),
+    notional_min=Decimal("0.0001"),
+    notional_max=Decimal(9000000),
+)
+EXAMPLE_QUOTE: Final = Quote(
+    symbol=EXAMPLE_SYMBOL,
+    update_id=1742578152,
+    bid_price=Decimal("0.000911"),
+    bid_quantity=Decimal("568.906"),
+    ask_price=Decimal("0.000912"),
+    ask_quantity=Decimal("74.3"),
+    received_ns=0,
+)
+EXAMPLE_QUOTE_AGE_NS: Final = 132_000_000
+EXAMPLE_FEED: Final = FeedState(
+    status="connected",
+    cause=None,
+    since=_ACCEPTED_AT - timedelta(minutes=41),
+    symbols=1,
+    counters={"connections": 1, "frames": 18233},
+)
+EXAMPLE_RULES_STATE: Final = RulesState(
+    source="venue", loaded_at=_ACCEPTED_AT - timedelta(minutes=42), symbols=1483, cause=None
+)
+
+
+def filled_order() -> tuple[OrderSnapshot, list[Split]]:
+    """Return the documented order, fulfilled in several splits."""
+    splits = [_split(number) for number in range(1, len(_FILLS) + 1)]
+    return _snapshot(splits, OrderStatus.FILLED, None, splits[-1].filled_at), splits
+
+
+def expired_order() -> tuple[OrderSnapshot, list[Split]]:
+    """Return the documented order when its time ran out after one split."""
+    splits = [_split(1)]
+    return _snapshot(splits, OrderStatus.EXPIRED, Reason.TIMEOUT, _EXPIRES_AT), splits
+
+
+def open_order() -> tuple[OrderSnapshot, list[Split]]:
+    """Return the documented order while it rests, after one split."""
+    splits = [_split(1)]
+    return _snapshot(splits, OrderStatus.PARTIALLY_FILLED, None, None), splits
+
+
+def _split(number: int) -> Split:
+    microseconds, update_id, price, quantity = _FILLS[number - 1]
+    return Split(
+        order_id=EXAMPLE_ORDER_ID,
+        split_number=number,
+        update_id=update_id,
+        price=Decimal(price),
+        quantity=Decimal(quantity),
+        displayed_quantity=Decimal(quantity),
+        filled_at=_ACCEPTED_AT + timedelta(microseconds=microseconds),
+    )
+
+
+def _snapshot(
+    splits: list[Split], status: OrderStatus, reason: Reason | None, closed_at: datetime | None
+) -> OrderSnapshot:
+    filled_quantity, quote_quantity = ZERO, ZERO
+    for split in splits:
+        filled_quantity = EXACT.add(filled_quantity, split.quantity)
+        quote_quantity = EXACT.fma(split.price, split.quantity, quote_quantity)
+    order = Order(
+        order_id=EXAMPLE_ORDER_ID,
+        acceptance_number=42,
+        owner=PUBLIC,
+        client_order_id=None,
+        symbol=EXAMPLE_SYMBOL,
+        side=Side.SELL,
+        time_in_force=TimeInForce.GTD,
+        quantity=Decimal(1000),
+        limit_price=Decimal("0.0001"),
+        accepted_at=_ACCEPTED_AT,
+        expires_at=_EXPIRES_AT,
+    )
+    return OrderSnapshot(
+        order=order,
+        status=status,
+        reason=reason,
+        filled_quantity=filled_quantity,
+        quote_quantity=quote_quantity,
+        splits_total=len(splits),
+        last_sequence=1 + len(splits) + (reason is not None),
+        closed_at=closed_at,
+    )

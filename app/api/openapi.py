@@ -1,0 +1,210 @@
+"""The OpenAPI document, written from the table of operations and the models.
+
+It is not FastAPI's: the routes read their input by hand, so FastAPI would know none of it, and it
+drops the nulls of examples. Examples of errors are made by the code that answers them.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Final
+
+from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema, models_json_schema
+from pydantic_core import CoreSchema
+
+from app.api import shapes
+from app.api.errors import (
+    PROBLEM_MEDIA_TYPE,
+    REFUSALS,
+    NotReadyError,
+    problem_document,
+    problem_headers,
+)
+from app.domain.errors import InvalidInputError, PapertapeError
+
+OPENAPI_VERSION: Final = "3.1.0"
+_REF_TEMPLATE: Final = "#/components/schemas/{model}"
+_HEADERS: Final = {
+    "Allow": "Methods that the path takes.",
+    "Link": 'Where the rest of the splits is: `rel="next"` (RFC 8288).',
+    "Location": "Where the order can be read.",
+    "Retry-After": "Seconds after which the same request may pass.",
+}
+
+Json = dict[str, Any]
+"""A part of the document; its form is OpenAPI's, not ours."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """A named example of a body or an answer."""
+
+    name: str
+    summary: str
+    value: object
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameter:
+    """A parameter of a path (``place`` path) or a query."""
+
+    name: str
+    place: str
+    description: str
+    schema: Json
+    example: object = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """An answer that is no error."""
+
+    status: HTTPStatus
+    description: str
+    model: type[BaseModel]
+    examples: Sequence[Example]
+    headers: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """A route as its caller sees it; ``errors`` holds an example of every error that it gives."""
+
+    operation_id: str
+    method: str
+    path: str
+    tag: str
+    summary: str
+    description: str
+    answers: Sequence[Answer]
+    errors: Sequence[PapertapeError]
+    parameters: Sequence[Parameter] = ()
+    body: type[BaseModel] | None = None
+    body_examples: Sequence[Example] = ()
+
+
+class _Schema(GenerateJsonSchema):
+    """Without the titles that repeat a field's name."""
+
+    def field_title_should_be_set(self, schema: CoreSchema) -> bool:  # noqa: ARG002 - pydantic names it
+        return False
+
+
+def build_document(operations: Sequence[Operation], *, info: Json, tags: Sequence[Json]) -> Json:
+    """Return the document of all operations."""
+    paths: Json = {}
+    for operation in operations:
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
+    return {
+        "openapi": OPENAPI_VERSION,
+        "info": info,
+        "tags": list(tags),
+        "paths": paths,
+        "components": {"schemas": _schemas(operations)},
+    }
+
+
+def problem_model(error: PapertapeError) -> type[BaseModel]:
+    """Return the model of an error's problem document."""
+    if isinstance(error, InvalidInputError):
+        return shapes.InputProblem
+    return shapes.NotReady if isinstance(error, NotReadyError) else shapes.Problem
+
+
+def _operation(operation: Operation) -> Json:
+    document: Json = {
+        "tags": [operation.tag],
+        "summary": operation.summary,
+        "description": operation.description,
+        "operationId": operation.operation_id,
+    }
+    if operation.parameters:
+        document["parameters"] = [_parameter(parameter) for parameter in operation.parameters]
+    if operation.body is not None:
+        media = {
+            "schema": _reference(operation.body),
+            "examples": _examples(operation.body_examples),
+        }
+        document["requestBody"] = {"required": True, "content": {"application/json": media}}
+    document["responses"] = _responses(operation)
+    return document
+
+
+def _parameter(parameter: Parameter) -> Json:
+    document: Json = {
+        "name": parameter.name,
+        "in": parameter.place,
+        "required": parameter.place == "path",
+        "description": parameter.description,
+        "schema": parameter.schema,
+    }
+    if parameter.example is not None:
+        document["example"] = parameter.example
+    return document
+
+
+def _responses(operation: Operation) -> Json:
+    responses: Json = {}
+    for answer in operation.answers:
+        media = {"schema": _reference(answer.model), "examples": _examples(answer.examples)}
+        responses[str(int(answer.status))] = {
+            "description": answer.description,
+            "headers": _headers(answer.headers),
+            "content": {"application/json": media},
+        }
+    by_status: dict[HTTPStatus, list[PapertapeError]] = {}
+    for error in operation.errors:
+        by_status.setdefault(REFUSALS[type(error)].status, []).append(error)
+    for status in sorted(by_status):
+        responses[str(int(status))] = _problem_response(by_status[status])
+    return responses
+
+
+def _problem_response(errors: Sequence[PapertapeError]) -> Json:
+    examples = [
+        Example(
+            name=f"{error.code}_{number}",
+            summary=f"{error.code}: {error}",
+            value=problem_document(error),
+        )
+        for number, error in enumerate(errors, start=1)
+    ]
+    titles = dict.fromkeys(f"{REFUSALS[type(error)].title} (`{error.code}`)" for error in errors)
+    headers = {name: None for error in errors for name in problem_headers(error)}
+    media = {"schema": _reference(problem_model(errors[0])), "examples": _examples(examples)}
+    return {
+        "description": " · ".join(titles),
+        "headers": _headers(headers),
+        "content": {PROBLEM_MEDIA_TYPE: media},
+    }
+
+
+def _headers(names: Iterable[str]) -> Json:
+    return {name: {"description": _HEADERS[name], "schema": {"type": "string"}} for name in names}
+
+
+def _examples(examples: Sequence[Example]) -> Json:
+    return {
+        example.name: {"summary": example.summary, "value": example.value} for example in examples
+    }
+
+
+def _reference(model: type[BaseModel]) -> Json:
+    return {"$ref": _REF_TEMPLATE.format(model=model.__name__)}
+
+
+def _schemas(operations: Iterable[Operation]) -> Json:
+    models: dict[type[BaseModel], None] = {}
+    for operation in operations:
+        if operation.body is not None:
+            models[operation.body] = None
+        models |= {answer.model: None for answer in operation.answers}
+        models |= {problem_model(error): None for error in operation.errors}
+    _, definitions = models_json_schema(
+        [(model, "validation") for model in models],
+        ref_template=_REF_TEMPLATE,
+        schema_generator=_Schema,
+    )
+    schemas: Json = definitions["$defs"]
+    return schemas

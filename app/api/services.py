@@ -1,0 +1,46 @@
+"""What the edge is given: the ports it calls, and how it is set up."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from app.ports import (
+    Clock,
+    CloseWaiters,
+    Feed,
+    IdSource,
+    Journal,
+    OrderDesk,
+    OrderReader,
+    RulesBook,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiServices:
+    """The ports that the edge calls; ``is_recovered`` tells whether open orders were read back."""
+
+    orders: OrderReader
+    desk: OrderDesk
+    waiters: CloseWaiters
+    rules: RulesBook
+    feed: Feed
+    journal: Journal
+    clock: Clock
+    ids: IdSource
+    is_recovered: Callable[[], bool]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiOptions:
+    """How the edge is set up.
+
+    ``order_timeout_seconds`` is how long an order rests that does not say so itself;
+    ``timeout_seconds_max`` the longest that it may ask for. ``allowed_hosts`` are the host names
+    under which the service answers, without port, an IPv6 address in brackets.
+    """
+
+    order_timeout_seconds: Decimal
+    timeout_seconds_max: Decimal
+    allowed_hosts: tuple[str, ...]
+    version: str

@@ -1,0 +1,334 @@
+"""The wire shapes as models: they document the API, and a test holds the answers against them.
+
+The keys stand in the order in which they are sent. Amounts are strings in plain notation, so that
+no reader turns them into binary fractions.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+
+from app.domain.order import OrderStatus, Reason, Side, TimeInForce
+
+_PLAIN = r"^[0-9]{1,16}(\.[0-9]{1,12})?$"
+
+SentAmount = Annotated[
+    Decimal,
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": _PLAIN},
+                {"type": "number", "exclusiveMinimum": 0},
+            ]
+        }
+    ),
+]
+"""An amount as it may be sent: a string, or a JSON number read by its text."""
+
+Amount = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]*[1-9])?$")]
+Time = Annotated[datetime, Field(description="UTC, RFC 3339 with six decimals and `Z`.")]
+FeedStatus = Literal["idle", "connecting", "connected", "down"]
+
+
+class Shape(BaseModel):
+    """A JSON object with exactly these keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LimitOrderRequest(Shape):
+    """A limit order: buy or sell `order_size` of `symbol` at `price` or better."""
+
+    symbol: str = Field(
+        min_length=1,
+        max_length=20,
+        description="Trading pair as Binance spells it: 1 to 20 letters or digits. Lower case is "
+        "accepted. `GET /symbols/{symbol}` tells its rules.",
+        examples=["LTCBTC"],
+    )
+    order_size: SentAmount = Field(
+        description="How much to buy or sell, in the base asset (LTC in LTCBTC). A number or a "
+        "string in plain decimal notation, without sign or exponent, exact to the digit as sent; "
+        "above 0, at most 16 digits before the point and 12 behind it. The symbol's `LOT_SIZE` and "
+        "`NOTIONAL` apply.",
+        examples=["1000"],
+    )
+    price: SentAmount = Field(
+        description="Limit price: the worst price that the order accepts, in the quote asset per "
+        "base asset (BTC per LTC in LTCBTC). The highest for a BUY, the lowest for a SELL. Written "
+        "like `order_size`. The symbol's `PRICE_FILTER` applies.",
+        examples=["0.0001"],
+    )
+    side: Side = Field(
+        Side.BUY,
+        description="`BUY` takes from the best ask, `SELL` from the best bid.",
+        examples=["SELL"],
+    )
+    time_in_force: Literal[TimeInForce.GTD] = Field(
+        TimeInForce.GTD,
+        description="How long the order may rest. `GTD`: until `timeout_seconds` after its "
+        "acceptance. Anything else is refused for now (`not_supported`).",
+        examples=["GTD"],
+    )
+    timeout_seconds: SentAmount = Field(
+        Decimal(30),
+        description="Seconds after acceptance when the order expires with what was filled until "
+        "then. A number or a string in plain decimal notation, at most 3 digits behind the point.",
+        examples=[30],
+    )
+
+
+class Split(Shape):
+    """One execution of an order against one quote."""
+
+    update_id: int = Field(
+        ge=1, description="The venue's number of the quote that filled.", examples=[1742578110]
+    )
+    price: Amount = Field(
+        description="Price displayed by the venue, in the quote asset; the limit price or better.",
+        examples=["0.002577"],
+    )
+    quantity: Amount = Field(
+        description="Quantity filled, in the base asset; never more than was displayed and not yet "
+        "taken.",
+        examples=["32.58"],
+    )
+    filled_at: Time = Field(
+        description="When the quote filled, UTC.", examples=["2025-10-07T09:12:31.482913Z"]
+    )
+
+
+class OrderHead(Shape):
+    """What is told of an order everywhere."""
+
+    order_id: str = Field(
+        description="The order's id: a UUID that sorts by time.",
+        examples=["0199be1c-8f0a-7c31-9d0f-5a2b8c6e4d10"],
+    )
+    client_order_id: str | None = Field(
+        description="Always null for now.",
+    )
+    symbol: str = Field(description="Trading pair, upper case.", examples=["LTCBTC"])
+    side: Side = Field(description="`BUY` or `SELL`.", examples=["SELL"])
+    time_in_force: TimeInForce = Field(description="How long it may rest.", examples=["GTD"])
+    order_size: Amount = Field(
+        description="Quantity asked for, in the base asset.", examples=["1000"]
+    )
+    price: Amount = Field(description="Limit price, in the quote asset.", examples=["0.0001"])
+    status: OrderStatus = Field(
+        description="`NEW`, `PARTIALLY_FILLED`, then finally `FILLED`, `EXPIRED` or `CANCELED`.",
+        examples=["FILLED"],
+    )
+    reason: Reason | None = Field(
+        description="Why it ended unfilled, else null. `TIMEOUT`: its time ran out. "
+        "`NO_MARKET_DATA`: not one quote was met. `TIMEOUT_DURING_OUTAGE`: the service was down or "
+        "the symbol had no current quote when the time ended. The others belong to orders that are "
+        "not supported yet.",
+        examples=["TIMEOUT"],
+    )
+    filled_quantity: Amount = Field(
+        description="Quantity filled so far, in the base asset: the exact sum of the splits.",
+        examples=["1000"],
+    )
+    remaining_quantity: Amount = Field(
+        description="Quantity not filled, in the base asset.", examples=["0"]
+    )
+    quote_quantity: Amount = Field(
+        description="Exact sum of price times quantity of the splits, in the quote asset.",
+        examples=["0.257731"],
+    )
+    average_price: Amount | None = Field(
+        description="`quote_quantity` divided by `filled_quantity`, rounded half-even to 16 "
+        "significant digits; null while nothing is filled.",
+        examples=["0.00257731"],
+    )
+    accepted_at: Time = Field(
+        description="When it was accepted, UTC.", examples=["2025-10-07T09:12:30.917204Z"]
+    )
+    expires_at: Time = Field(
+        description="Until when it may fill, UTC.", examples=["2025-10-07T09:13:00.917204Z"]
+    )
+    closed_at: Time | None = Field(
+        description="When it was filled or ended, UTC; null while it is open.",
+        examples=["2025-10-07T09:12:34.038551Z"],
+    )
+
+
+class OrderSummary(OrderHead):
+    """An order without its splits."""
+
+    splits_total: int = Field(ge=0, description="How many splits the order has.", examples=[4])
+
+
+class Order(OrderHead):
+    """A whole order."""
+
+    splits: list[Split] = Field(
+        max_length=1_000,
+        description="The first 1,000 splits in the order in which they were filled; the header "
+        "`Link` leads to the rest.",
+    )
+    splits_total: int = Field(ge=0, description="How many splits the order has.", examples=[4])
+
+
+class Message(Shape):
+    """What became of a request, in words."""
+
+    message: Literal[
+        "Order successfully fulfilled", "Order not fulfilled", "Order accepted, not finished"
+    ] = Field(description="What became of the order, in words; `status` says it to programs.")
+
+
+class OrderAnswer(Order, Message):
+    """The answer to a placed order: the message, then the whole order."""
+
+
+class OrdersPage(Shape):
+    """A page of orders, the newest first."""
+
+    orders: list[OrderSummary] = Field(description="The orders of this page.")
+    next_cursor: str | None = Field(
+        description="Pass it as `cursor` to read on; null on the last page.", examples=["bzQy"]
+    )
+
+
+class SplitsPage(Shape):
+    """A page of an order's splits, the first ones first."""
+
+    splits: list[Split] = Field(description="The splits of this page.")
+    splits_total: int = Field(ge=0, description="How many splits the order has.", examples=[1234])
+    next_cursor: str | None = Field(
+        description="Pass it as `cursor` to read on; null on the last page.", examples=["czEwMDA"]
+    )
+
+
+class Rules(Shape):
+    """The venue's filters for a symbol; null where it sets no such limit."""
+
+    price_min: Amount | None = Field(description="Lowest price, in the quote asset.")
+    price_max: Amount | None = Field(description="Highest price, in the quote asset.")
+    tick_size: Amount | None = Field(description="Prices are multiples of it.")
+    quantity_min: Amount | None = Field(description="Smallest quantity, in the base asset.")
+    quantity_max: Amount | None = Field(description="Largest quantity, in the base asset.")
+    step_size: Amount | None = Field(description="Quantities are multiples of it.")
+    notional_min: Amount | None = Field(
+        description="Least price times quantity, in the quote asset."
+    )
+    notional_max: Amount | None = Field(
+        description="Most price times quantity, in the quote asset."
+    )
+
+
+class Quote(Shape):
+    """Best bid and best ask as the venue shows them; null on an empty side."""
+
+    update_id: int = Field(description="The venue's number of the quote.")
+    bid_price: Amount | None = Field(description="Highest displayed price to buy.")
+    bid_quantity: Amount | None = Field(description="Quantity displayed at it.")
+    ask_price: Amount | None = Field(description="Lowest displayed price to sell.")
+    ask_quantity: Amount | None = Field(description="Quantity displayed at it.")
+    age_milliseconds: int = Field(ge=0, description="How long ago it was received.")
+
+
+class SymbolFeed(Shape):
+    """How the connection to the venue is."""
+
+    status: FeedStatus = Field(description="State of the connection to the venue.")
+    cause: str | None = Field(description="Why it is down, else null.")
+    since: Time = Field(description="Since when, UTC.")
+
+
+class Symbol(Shape):
+    """A symbol: its trading rules, its current quote, the state of the feed."""
+
+    symbol: str = Field(description="Trading pair.")
+    status: str = Field(description="The venue's status; orders are accepted while it is TRADING.")
+    base_asset: str = Field(description="The asset that is bought or sold.")
+    quote_asset: str = Field(description="The asset that prices are in.")
+    rules: Rules
+    quote: Quote | None = Field(
+        description="What a resting order would meet now; null while no order of the symbol is or "
+        "was just open, since asking does not subscribe."
+    )
+    feed: SymbolFeed
+
+
+class Health(Shape):
+    """The process runs."""
+
+    status: Literal["ok"]
+    version: str = Field(description="Version of the service.")
+
+
+class JournalState(Shape):
+    """The database."""
+
+    writable: bool = Field(description="Whether the last write went through.")
+
+
+class Recovery(Shape):
+    """The orders that were open at the last stop."""
+
+    done: bool = Field(description="Whether they were read back.")
+
+
+class RulesState(Shape):
+    """The trading rules."""
+
+    source: Literal["venue", "stored", "none"] = Field(description="Where they come from.")
+    loaded_at: Time | None = Field(description="When they were loaded, UTC.")
+    symbols: int = Field(ge=0, description="How many symbols they cover.")
+    cause: str | None = Field(description="What failed last, else null.")
+
+
+class FeedState(SymbolFeed):
+    """The connection to the venue; it does not decide readiness."""
+
+    symbols: int = Field(ge=0, description="How many symbols are subscribed.")
+    counters: dict[str, int] = Field(description="Connections, frames and drops by name.")
+
+
+class Readiness(Shape):
+    """Whether orders can be accepted durably."""
+
+    ready: bool
+    missing: list[Literal["journal", "recovery", "rules"]] = Field(
+        description="What keeps orders from being accepted."
+    )
+    journal: JournalState
+    recovery: Recovery
+    rules: RulesState
+    feed: FeedState
+
+
+class FieldProblem(Shape):
+    """What is wrong with one field."""
+
+    field: str = Field(description="Field, query parameter or header.", examples=["price"])
+    code: str = Field(description="Stable name of the problem.", examples=["price_filter"])
+    message: str = Field(
+        description="What is wrong, and what to do about it.",
+        examples=["LOT_SIZE: 0.0005 is below the minimum 0.001; the nearest valid value is 0.001"],
+    )
+
+
+class Problem(Shape):
+    """An error as RFC 9457 has it; `code` is stable, the texts are for people."""
+
+    type: str = Field(description="`urn:papertape:problem:` and the code.")
+    title: str = Field(description="The same for the same code.")
+    status: int = Field(ge=400, le=599, description="The HTTP status.")
+    detail: str = Field(description="What happened this time.")
+    code: str = Field(description="Stable name of the error.")
+
+
+class InputProblem(Problem):
+    """An error of the input, with every problem found."""
+
+    errors: list[FieldProblem] = Field(min_length=1, description="Every problem found.")
+
+
+class NotReady(Readiness, Problem):
+    """The service cannot accept orders; `missing` says why."""

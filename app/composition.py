@@ -1,0 +1,186 @@
+"""The composition root: turns settings into a running service and takes it down in reverse.
+
+The only module that knows all packages. What it builds is passed on as arguments; nothing else
+builds its own collaborators.
+"""
+
+import asyncio
+import contextlib
+import os
+import random
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+
+import app
+from app.api.application import ApiOptions, ApiServices, build_application
+from app.clock import SystemClock, Uuid7Source
+from app.domain.errors import StartupError
+from app.fulfillment.desk import FulfillmentDesk
+from app.market.feed import BookTickerFeed
+from app.market.rest import VenueRest
+from app.market.rules_book import VenueRulesBook
+from app.notify.announcements import Announcements
+from app.ports import Clock
+from app.settings import Settings
+from app.storage.database import Database
+from app.storage.journal import GroupCommitJournal
+from app.storage.queries import StoredOrders
+
+GRACEFUL_SECONDS: Final = 2
+"""How long answers that are under way may take to leave once the service stops."""
+
+LISTEN_BACKLOG: Final = 2_048
+
+_log = structlog.get_logger()
+
+
+@asynccontextmanager
+async def running_service(settings: Settings) -> AsyncIterator[str]:
+    """Run the service while the block runs, which gets its URL; stop it in order afterwards.
+
+    Raises:
+        StartupError: it cannot start as it is set up.
+    """
+    with _listening_socket(settings.http_host, settings.http_port) as listener:
+        owner = f"pid {os.getpid()} on {socket.gethostname()}"
+        database = await Database.open(settings.database_url, venue=settings.venue, owner=owner)
+        clock = SystemClock()
+        rest = VenueRest(settings.rest_url, clock=clock)
+        try:
+            async with _tasks(settings, database, rest, clock, listener):
+                url = _url_of(settings.http_host, listener)
+                _log.info(
+                    "service_started",
+                    url=url,
+                    docs=f"{url}/docs",
+                    version=app.__version__,
+                    venue=str(settings.venue),
+                    stream_url=settings.stream_url,
+                    access="open, no keys asked",
+                )
+                yield url
+        finally:
+            await rest.aclose()
+            await database.close()
+        _log.info("service_stopped")
+
+
+async def serve(settings: Settings) -> None:
+    """Run the service until SIGTERM or SIGINT."""
+    signaled = asyncio.Event()
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(signal_number, signaled.set)
+    async with running_service(settings):
+        await signaled.wait()
+
+
+@asynccontextmanager
+async def _tasks(
+    settings: Settings, database: Database, rest: VenueRest, clock: Clock, listener: socket.socket
+) -> AsyncIterator[None]:
+    """Run every long-lived task; at the end stop them so that nothing is half-written."""
+    seeded = random.Random()  # noqa: S311 - jitter of waiting times, not a secret
+    announcements = Announcements()
+    journal = GroupCommitJournal(database)
+    orders = StoredOrders(database, journal)
+    feed = BookTickerFeed(stream_url=settings.stream_url, depth=rest, clock=clock, random=seeded)
+    rules = VenueRulesBook(rest=rest, store=orders, clock=clock, random=seeded)
+    desk = FulfillmentDesk(feed=feed, journal=journal, store=orders, bus=announcements, clock=clock)
+    services = ApiServices(
+        orders=orders,
+        desk=desk,
+        waiters=announcements,
+        rules=rules,
+        feed=feed,
+        journal=journal,
+        clock=clock,
+        ids=Uuid7Source(),
+        is_recovered=lambda: desk.is_recovered,
+    )
+    options = ApiOptions(
+        order_timeout_seconds=settings.order_timeout_seconds,
+        timeout_seconds_max=settings.timeout_seconds_max,
+        allowed_hosts=settings.http_allowed_hosts,
+        version=app.__version__,
+    )
+    server = _HttpServer(build_application(services, options), on_stopping=announcements.stop)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(journal.run(desk), name="journal")
+        workers = [
+            group.create_task(rules.run(), name="trading rules"),
+            group.create_task(feed.run(), name="feed"),
+            group.create_task(desk.run(), name="fulfillment"),
+        ]
+        serving = group.create_task(server.serve(sockets=[listener]), name="http")
+        try:
+            yield
+        finally:
+            server.stop()
+            await asyncio.wait({serving})
+            desk.stop()
+            for worker in workers:
+                worker.cancel()
+            await journal.close()
+
+
+class _HttpServer(uvicorn.Server):
+    """Uvicorn inside a program that handles the signals itself."""
+
+    def __init__(self, application: FastAPI, *, on_stopping: Callable[[], None]) -> None:
+        super().__init__(
+            uvicorn.Config(
+                application,
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                backlog=LISTEN_BACKLOG,
+                timeout_graceful_shutdown=GRACEFUL_SECONDS,
+                server_header=False,
+            )
+        )
+        self._on_stopping = on_stopping
+
+    def stop(self) -> None:
+        """Stop accepting, answer what is under way, end."""
+        self.should_exit = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Answer those who wait for an order's end before waiting for them to leave."""
+        self._on_stopping()
+        await super().shutdown(sockets)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals alone: uvicorn would raise them again and end us half-way."""
+        yield
+
+
+@contextlib.contextmanager
+def _listening_socket(host: str, port: int) -> Iterator[socket.socket]:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise StartupError(f"HTTP_HOST={host}: {error.strerror}") from None
+    with listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(address)
+        except OSError as error:
+            message = f"cannot listen on {host}:{port}: {error.strerror}; set HTTP_PORT to another"
+            raise StartupError(message) from None
+        yield listener
+
+
+def _url_of(host: str, listener: socket.socket) -> str:
+    shown = f"[{host}]" if ":" in host else host
+    return f"http://{shown}:{listener.getsockname()[1]}"

@@ -1,0 +1,178 @@
+"""Takes orders, hands them to their symbols once they are durable, and recovers after a restart."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Sequence
+from datetime import timedelta
+from decimal import Decimal
+from typing import Final
+
+import structlog
+
+from app.domain.amounts import EXACT, ZERO
+from app.domain.errors import TooManyOrdersError
+from app.domain.events import OrderEvent
+from app.domain.order import NewOrder, Order, OrderId, OrderSnapshot, OrderStatus, Symbol
+from app.domain.quote import Quote
+from app.fulfillment.symbol import SymbolFulfillment
+from app.ports import Clock, EventBus, Feed, Journal, RecoveryStore
+
+OPEN_ORDERS_MAX: Final = 200_000
+"""Open orders of one process; twice what it is built to hold well."""
+
+LINGERING_SYMBOLS_MAX: Final = 256
+"""Symbols kept subscribed without orders; beyond it the least recently used one ends."""
+
+_MICROSECONDS_PER_SECOND: Final = Decimal(1_000_000)
+
+_log = structlog.get_logger()
+
+
+class FulfillmentDesk:
+    """All symbols of one process (ports ``OrderDesk`` and ``JournalListener``)."""
+
+    def __init__(
+        self,
+        *,
+        feed: Feed,
+        journal: Journal,
+        store: RecoveryStore,
+        bus: EventBus,
+        clock: Clock,
+    ) -> None:
+        self.is_recovered = False
+        self._feed = feed
+        self._journal = journal
+        self._store = store
+        self._bus = bus
+        self._clock = clock
+        self._symbols: dict[Symbol, SymbolFulfillment] = {}
+        self._lingering: OrderedDict[Symbol, SymbolFulfillment] = OrderedDict()
+        self._tasks: asyncio.TaskGroup | None = None
+        self._open_orders = 0
+        self._orders_being_accepted = 0
+
+    async def run(self) -> None:
+        """Own the symbols' coroutines: read back what is open, then serve until canceled."""
+        async with asyncio.TaskGroup() as self._tasks:
+            await self._recover()
+            await asyncio.Event().wait()
+
+    def stop(self) -> None:
+        """Record every ledger and let go of the feed; call it before canceling ``run``."""
+        for fulfillment in self._symbols.values():
+            fulfillment.stop()
+
+    async def place(self, order_id: OrderId, new_order: NewOrder) -> Order:
+        """Return once the order is durable; it is handed on by ``on_durable``, not by the caller.
+
+        So an order goes on whose client gave up waiting in the meantime.
+        """
+        if self._open_orders + self._orders_being_accepted >= OPEN_ORDERS_MAX:
+            raise TooManyOrdersError(OPEN_ORDERS_MAX)
+        accepted_at = self._clock.now()
+        order = Order(
+            order_id=order_id,
+            acceptance_number=self._journal.next_acceptance_number(),
+            owner=new_order.owner,
+            client_order_id=new_order.client_order_id,
+            symbol=new_order.symbol,
+            side=new_order.side,
+            time_in_force=new_order.time_in_force,
+            quantity=new_order.quantity,
+            limit_price=new_order.limit_price,
+            accepted_at=accepted_at,
+            expires_at=accepted_at + _duration(new_order.timeout_seconds),
+        )
+        self._orders_being_accepted += 1
+        try:
+            await self._journal.accept(order)
+        finally:
+            self._orders_being_accepted -= 1
+        return order
+
+    def current_quote(self, symbol: Symbol) -> Quote | None:
+        """Return the quote a resting order would meet now."""
+        fulfillment = self._symbols.get(symbol)
+        return None if fulfillment is None else fulfillment.current_quote
+
+    def on_durable(self, events: Sequence[OrderEvent]) -> None:
+        """Rest the accepted orders, then tell everybody else."""
+        for event in events:
+            if event.status is OrderStatus.NEW:
+                self._open_orders += 1
+                self._fulfillment_of(event.order.symbol).rest([_just_accepted(event.order)])
+            elif event.status.is_terminal:
+                self._open_orders -= 1
+        self._bus.publish(events)
+
+    def on_write_trouble(self) -> None:
+        """Fill nothing more: what was filled waits to be written, unannounced."""
+        for fulfillment in self._symbols.values():
+            fulfillment.hold()
+
+    def on_write_recovery(self) -> None:
+        """Fill again."""
+        for fulfillment in self._symbols.values():
+            fulfillment.release()
+
+    def on_outcome_refused(self, symbol: Symbol) -> None:
+        """Start the symbol anew from the database."""
+        self._fulfillment_of(symbol).reload()
+
+    async def _recover(self) -> None:
+        by_symbol: dict[Symbol, list[OrderSnapshot]] = {}
+        unfinished = await self._store.load_unfinished()
+        for snapshot in unfinished:
+            by_symbol.setdefault(snapshot.order.symbol, []).append(snapshot)
+        self._open_orders += len(unfinished)
+        for symbol, orders in by_symbol.items():
+            self._fulfillment_of(symbol).rest(orders, were_open_before=True)
+        self.is_recovered = True
+        _log.info("orders_recovered", orders=len(unfinished), symbols=len(by_symbol))
+
+    def _fulfillment_of(self, symbol: Symbol) -> SymbolFulfillment:
+        self._lingering.pop(symbol, None)
+        fulfillment = self._symbols.get(symbol)
+        if fulfillment is None:
+            assert self._tasks is not None, "run() owns the coroutines of the symbols"
+            fulfillment = SymbolFulfillment(
+                symbol,
+                feed=self._feed,
+                journal=self._journal,
+                store=self._store,
+                clock=self._clock,
+                on_lingering=self._note_lingering,
+            )
+            self._symbols[symbol] = fulfillment
+            self._tasks.create_task(self._serve(fulfillment), name=f"fulfillment of {symbol}")
+        return fulfillment
+
+    async def _serve(self, fulfillment: SymbolFulfillment) -> None:
+        await fulfillment.run()
+        # No await from its end to here: nobody can have given it an order.
+        self._lingering.pop(fulfillment.symbol, None)
+        del self._symbols[fulfillment.symbol]
+
+    def _note_lingering(self, fulfillment: SymbolFulfillment) -> None:
+        self._lingering[fulfillment.symbol] = fulfillment
+        if len(self._lingering) > LINGERING_SYMBOLS_MAX:
+            _, least_recent = self._lingering.popitem(last=False)
+            least_recent.end_lingering()
+
+
+def _duration(seconds: Decimal) -> timedelta:
+    return timedelta(microseconds=int(EXACT.multiply(seconds, _MICROSECONDS_PER_SECOND)))
+
+
+def _just_accepted(order: Order) -> OrderSnapshot:
+    return OrderSnapshot(
+        order=order,
+        status=OrderStatus.NEW,
+        reason=None,
+        filled_quantity=ZERO,
+        quote_quantity=ZERO,
+        splits_total=0,
+        last_sequence=1,
+        closed_at=None,
+    )

@@ -1,0 +1,334 @@
+"""One symbol's fulfillment: load its ledger, subscribe, match, expire, linger, end.
+
+Quotes, timers and new orders come in as plain calls on the event loop, so the matcher needs no lock
+and no queue. What it does goes to the journal in the order in which it happened. If anything here
+fails, it is our bug: the symbol stops filling and starts anew from the database, the others go on.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from datetime import timedelta
+from functools import partial
+from typing import Final, NamedTuple, TypeVar
+
+import structlog
+
+from app.domain.events import OrderEvent, SymbolOutcome
+from app.domain.matcher import Expiry, Fill, SymbolMatcher
+from app.domain.order import OrderId, OrderSnapshot, Symbol
+from app.domain.quote import Quote
+from app.fulfillment.outcome import expiry_events, fill_events
+from app.ports import Clock, Feed, Journal, RecoveryStore, StoredLedger
+
+LINGER_SECONDS: Final = 60.0
+"""How long a symbol stays subscribed without orders, so that the next one costs no message."""
+
+RELOAD_SECONDS: Final = 1.0
+"""Pause before a symbol is read again after the database did not answer."""
+
+STALE_SEEDS_OF_A_RESET: Final = 3
+STALE_NS_OF_A_RESET: Final = 10_000_000_000
+"""So many seeds below the gate over so long on one connection: the venue counts anew."""
+
+_NS_PER_MICROSECOND: Final = 1_000
+_NS_PER_SECOND: Final = 1_000_000_000
+_PAST_DEADLINE_NS: Final = 1_000_000
+"""An order may still fill at its deadline; the timer comes a millisecond later."""
+
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+_Result = TypeVar("_Result")
+
+_log = structlog.get_logger()
+
+
+class SymbolFulfillment:
+    """One symbol from its first open order until it has lingered (port ``QuoteListener``)."""
+
+    def __init__(
+        self,
+        symbol: Symbol,
+        *,
+        feed: Feed,
+        journal: Journal,
+        store: RecoveryStore,
+        clock: Clock,
+        on_lingering: Callable[["SymbolFulfillment"], None],
+    ) -> None:
+        self.symbol = symbol
+        self.gate_resets = 0
+        self._feed = feed
+        self._journal = journal
+        self._store = store
+        self._clock = clock
+        self._on_lingering = on_lingering
+        self._matcher: SymbolMatcher | None = None
+        self._waiting: dict[OrderId, _Arrival] = {}
+        self._read_back: set[OrderId] = set()
+        self._stale_seeds_ns: list[int] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_deadline_ns: int | None = None
+        self._linger: asyncio.TimerHandle | None = None
+        self._linger_is_over = False
+        self._has_failed = False
+        self._wake = asyncio.Event()
+
+    @property
+    def current_quote(self) -> Quote | None:
+        """The quote a resting order would meet now."""
+        return None if self._matcher is None else self._matcher.current
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no order rests or waits here."""
+        return not self._waiting and self._matcher is not None and not self._matcher.resting_total
+
+    def rest(self, orders: Iterable[OrderSnapshot], *, were_open_before: bool = False) -> None:
+        """Take durable open orders; they wait while the ledger is being read.
+
+        ``were_open_before`` says that an earlier process held them, which met quotes we do not
+        know of.
+        """
+        for snapshot in orders:
+            order_id = snapshot.order.order_id
+            arrival = _Arrival(snapshot, were_open_before)
+            if order_id in self._read_back:
+                # A reload found it in the database before its acceptance was announced.
+                self._read_back.discard(order_id)
+            elif self._matcher is None:
+                self._waiting[order_id] = arrival
+            else:
+                self._guard(partial(self._rest_one, self._matcher, arrival))
+        self._wake.set()
+
+    def on_quote(self, quote: Quote) -> None:
+        """Apply a frame of the stream (the hot path)."""
+        matcher = self._matcher
+        if matcher is None:
+            return
+        try:
+            expiries = matcher.expire(quote.received_ns)
+            fills = matcher.apply_quote(quote)
+            if fills or expiries:
+                self._conclude(matcher, expiries, fills)
+        except Exception:  # noqa: BLE001 - our bug stops this symbol alone, see _fail
+            self._fail()
+
+    def on_seed(self, seed: Quote) -> bool:
+        """Apply a depth snapshot; False asks the feed for a newer one."""
+        matcher = self._matcher
+        if matcher is None:
+            return True
+        return self._guard(partial(self._apply_seed, matcher, seed)) is not False
+
+    def on_interrupted(self) -> None:
+        """Fill nothing until the next connection has quoted."""
+        self._stale_seeds_ns.clear()
+        if self._matcher is not None:
+            self._matcher.interrupt()
+
+    def hold(self) -> None:
+        """Fill nothing while the journal cannot write."""
+        if self._matcher is not None:
+            self._matcher.hold()
+
+    def release(self) -> None:
+        """Fill again; the resting orders meet the current quote."""
+        if self._matcher is not None:
+            self._guard(partial(self._release, self._matcher))
+
+    def reload(self) -> None:
+        """Start anew from the database: what the matcher holds is not what could be written."""
+        self._has_failed = True
+        self._let_go()
+        self._wake.set()
+
+    def end_lingering(self) -> None:
+        """End now, if no order rests."""
+        self._linger_is_over = True
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Record the ledger a last time and let go of the feed: the process is about to end."""
+        if self._matcher is not None:
+            self._record(self._matcher, ())
+        self._let_go()
+
+    async def run(self) -> None:
+        """Serve the symbol until it has lingered without orders and its ledger is durable."""
+        while True:
+            await self._load()
+            while not self._has_failed:
+                self._wake.clear()
+                if self._linger_is_over and self.is_idle and await self._end():
+                    return
+                await self._wake.wait()
+            await asyncio.sleep(RELOAD_SECONDS)
+
+    async def _load(self) -> None:
+        """Read the ledger, rest what waits, and only then subscribe.
+
+        Orders whose time passed while nobody served them end before the first quote arrives.
+        """
+        stored, unfinished = await self._read(with_orders=self._has_failed)
+        self._has_failed = False
+        matcher = SymbolMatcher(self.symbol, gate=stored.gate, levels=stored.levels)
+        if not self._journal.is_writable:
+            matcher.hold()
+        for snapshot in unfinished:
+            order_id = snapshot.order.order_id
+            if order_id not in self._waiting:
+                self._read_back.add(order_id)
+            self._waiting[order_id] = _Arrival(snapshot, were_open_before=True)
+        arrivals = list(self._waiting.values())
+        self._waiting.clear()
+        self._matcher = matcher
+        self._guard(partial(self._start, matcher, arrivals))
+
+    async def _read(self, *, with_orders: bool) -> tuple[StoredLedger, list[OrderSnapshot]]:
+        while True:
+            await self._journal.settle()
+            try:
+                stored = await self._store.load_ledger(self.symbol)
+                orders = await self._store.load_unfinished(self.symbol) if with_orders else []
+            except Exception:  # noqa: BLE001 - whatever ails the database: ask again
+                _log.warning("symbol_not_loaded", symbol=self.symbol, exc_info=True)
+                await asyncio.sleep(RELOAD_SECONDS)
+            else:
+                return stored, orders
+
+    def _start(self, matcher: SymbolMatcher, arrivals: Sequence["_Arrival"]) -> None:
+        for arrival in arrivals:
+            self._rest_one(matcher, arrival)
+        self._expire(matcher)
+        self._feed.subscribe(self.symbol, self)
+        _log.info(
+            "symbol_started", symbol=self.symbol, resting=matcher.resting_total, gate=matcher.gate
+        )
+
+    async def _end(self) -> bool:
+        """Record the ledger and wait until it is durable; False if an order came meanwhile."""
+        assert self._matcher is not None, "only a symbol that was loaded is idle"
+        self._record(self._matcher, ())
+        await self._journal.settle()
+        if self._has_failed or not self._linger_is_over or not self.is_idle:
+            return False
+        self._let_go()
+        _log.info("symbol_ended", symbol=self.symbol)
+        return True
+
+    def _rest_one(self, matcher: SymbolMatcher, arrival: "_Arrival") -> None:
+        snapshot = arrival.snapshot
+        left = (snapshot.order.expires_at - self._clock.now()) // _MICROSECOND
+        fills = matcher.rest(
+            snapshot.order,
+            deadline_ns=self._clock.monotonic_ns() + left * _NS_PER_MICROSECOND,
+            filled_quantity=snapshot.filled_quantity,
+            quote_quantity=snapshot.quote_quantity,
+            splits_total=snapshot.splits_total,
+            met_quotes_before=arrival.were_open_before,
+        )
+        self._conclude(matcher, (), fills)
+
+    def _apply_seed(self, matcher: SymbolMatcher, seed: Quote) -> bool:
+        expiries = matcher.expire(seed.received_ns)
+        was_live = matcher.is_live
+        fills = matcher.apply_seed(seed)
+        if fills is None and not was_live and self._shows_a_reset(seed):
+            self.gate_resets += 1
+            _log.warning("update_ids_reset", symbol=self.symbol, update_id=seed.update_id)
+            fills = matcher.reset_gate(seed)
+        self._conclude(matcher, expiries, fills or ())
+        # A stale seed is no matter if a frame of this connection came before it.
+        return fills is not None or was_live
+
+    def _shows_a_reset(self, seed: Quote) -> bool:
+        self._stale_seeds_ns.append(seed.received_ns)
+        span_ns = seed.received_ns - self._stale_seeds_ns[0]
+        return (
+            len(self._stale_seeds_ns) >= STALE_SEEDS_OF_A_RESET and span_ns >= STALE_NS_OF_A_RESET
+        )
+
+    def _release(self, matcher: SymbolMatcher) -> None:
+        self._conclude(matcher, (), matcher.release())
+
+    def _expire(self, matcher: SymbolMatcher) -> None:
+        self._conclude(matcher, matcher.expire(self._clock.monotonic_ns()), ())
+
+    def _conclude(
+        self, matcher: SymbolMatcher, expiries: Sequence[Expiry], fills: Sequence[Fill]
+    ) -> None:
+        """Record what happened, then see to the next deadline and to lingering."""
+        if expiries or fills:
+            at = self._clock.now()
+            self._record(matcher, (*expiry_events(expiries, at), *fill_events(fills, at)))
+        self._arm_timer(matcher)
+        self._arm_linger(matcher)
+
+    def _record(self, matcher: SymbolMatcher, events: tuple[OrderEvent, ...]) -> None:
+        self._journal.record(
+            SymbolOutcome(
+                symbol=self.symbol,
+                events=events,
+                ledger_changes=tuple(matcher.drain_ledger_changes()),
+                gate=matcher.gate,
+            )
+        )
+
+    def _arm_timer(self, matcher: SymbolMatcher) -> None:
+        deadline_ns = matcher.next_deadline_ns()
+        if deadline_ns == self._timer_deadline_ns:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._timer_deadline_ns = deadline_ns
+        if deadline_ns is not None:
+            left_ns = max(0, deadline_ns - self._clock.monotonic_ns()) + _PAST_DEADLINE_NS
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(left_ns / _NS_PER_SECOND, self._on_timer, matcher)
+
+    def _on_timer(self, matcher: SymbolMatcher) -> None:
+        self._timer_deadline_ns = None
+        self._guard(partial(self._expire, matcher))
+
+    def _arm_linger(self, matcher: SymbolMatcher) -> None:
+        if matcher.resting_total:
+            self._linger_is_over = False
+            if self._linger is not None:
+                self._linger.cancel()
+                self._linger = None
+        elif self._linger is None:
+            loop = asyncio.get_running_loop()
+            self._linger = loop.call_later(LINGER_SECONDS, self.end_lingering)
+            self._on_lingering(self)
+
+    def _guard(self, act: Callable[[], _Result]) -> _Result | None:
+        """Do ``act``; if it fails, stop the symbol and return None."""
+        try:
+            return act()
+        except Exception:  # noqa: BLE001 - our bug stops this symbol alone, see _fail
+            self._fail()
+            return None
+
+    def _fail(self) -> None:
+        """Stop filling after a mistake of ours; ``run`` then starts anew from the database."""
+        _log.exception("symbol_failed", symbol=self.symbol)
+        self.reload()
+
+    def _let_go(self) -> None:
+        """Let go of the feed, the timers and the matcher."""
+        self._feed.unsubscribe(self.symbol, self)
+        self._matcher = None
+        self._stale_seeds_ns.clear()
+        for timer in (self._timer, self._linger):
+            if timer is not None:
+                timer.cancel()
+        self._timer = self._linger = self._timer_deadline_ns = None
+
+
+class _Arrival(NamedTuple):
+    """An order on its way to the matcher."""
+
+    snapshot: OrderSnapshot
+    were_open_before: bool

@@ -1,0 +1,209 @@
+"""One frame of the venue's stream to one value; pure, and apart from the connection.
+
+A book-ticker frame is ``{"u":400900217,"s":"BNBUSDT","b":"25.35","B":"31.21","a":"25.36",
+"A":"40.66"}``: update id, symbol, bid price and quantity, ask price and quantity. On a combined
+stream it comes as ``{"stream":"bnbusdt@bookTicker","data":{...}}``. Keys we do not know are ignored
+(the futures' frames carry e, T, E and ps). No exception leaves ``parse_frame``, whatever comes.
+
+The fast path decodes a frame once, into a typed structure. Only a frame that does not fit is
+decoded a second time, to say what it is instead.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import lru_cache
+from typing import Annotated, Final
+
+import msgspec
+
+from app.domain.amounts import parse_amount
+from app.domain.order import Symbol
+from app.domain.quote import Quote
+
+FRAME_BYTES_MAX: Final = 65_536
+"""A book ticker has about 120 bytes; this leaves room for any answer to a control message."""
+
+UPDATE_ID_MAX: Final = 2**63 - 1
+"""What a database column of 64 bits holds; the venue's ids have 11 digits today."""
+
+SYMBOL_CHARACTERS_MAX: Final = 64
+"""Longer than any symbol: a dropped frame names its symbol, but echoes nothing at length."""
+
+_BOOK_TICKER: Final = "bookTicker"
+_STREAM_SUFFIX: Final = f"@{_BOOK_TICKER}"
+_SHUTDOWN: Final = "serverShutdown"
+_TICKER_KEYS: Final = frozenset({"u", "s", "b", "B", "a", "A"})
+
+# Half of a liquid pair's frames repeat one side, and prices return: a hit costs a tenth.
+_AMOUNTS_REMEMBERED: Final = 16_384
+_parse_amount = lru_cache(maxsize=_AMOUNTS_REMEMBERED)(parse_amount)
+
+
+class DropReason(StrEnum):
+    """Why a frame was dropped; the last four are what ``Quote.malformation`` says."""
+
+    NOT_JSON = "not_json"
+    OVERSIZED = "oversized"
+    FOREIGN = "foreign"
+    MISSING_KEY = "missing_key"
+    WRONG_TYPE = "wrong_type"
+    NEGATIVE = "negative"
+    NOT_AN_AMOUNT = "not_an_amount"
+    UPDATE_ID_NOT_POSITIVE = "update_id_not_positive"
+    BID_HALF_EMPTY = "bid_half_empty"
+    ASK_HALF_EMPTY = "ask_half_empty"
+    CROSSED = "crossed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acknowledgment:
+    """The venue's answer to a control message; ``error`` is None if it agreed."""
+
+    request_id: int | None
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShutdownNotice:
+    """The venue is about to close the connection."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drop:
+    """A frame of no use; ``symbol`` as far as it could be read, to distrust that symbol's quote."""
+
+    reason: DropReason
+    symbol: Symbol | None = None
+
+
+ParsedFrame = Quote | Acknowledgment | ShutdownNotice | Drop
+
+UpdateId = Annotated[int, msgspec.Meta(ge=1, le=UPDATE_ID_MAX)]
+
+
+class _Ticker(msgspec.Struct, gc=False):
+    u: UpdateId
+    s: str
+    b: str
+    B: str
+    a: str
+    A: str
+    e: str = _BOOK_TICKER
+
+
+class _Frame(msgspec.Struct, gc=False):
+    """Raw and combined frames at once; a key that is missing says which of them it is."""
+
+    u: UpdateId = 0
+    s: str = ""
+    b: str = ""
+    B: str = ""
+    a: str = ""
+    A: str = ""
+    e: str = _BOOK_TICKER
+    stream: str = ""
+    data: _Ticker | None = None
+
+
+_decode_frame = msgspec.json.Decoder(_Frame).decode
+_decode_anything = msgspec.json.Decoder().decode
+
+
+def parse_frame(frame: bytes | str, received_ns: int) -> ParsedFrame:
+    """Say what a text frame is; ``received_ns`` is the monotonic instant of its arrival."""
+    if len(frame) > FRAME_BYTES_MAX:
+        return Drop(reason=DropReason.OVERSIZED)
+    try:
+        wire = _decode_frame(frame)
+        ticker: _Ticker | _Frame = wire if wire.data is None else wire.data
+        if ticker is not wire and wire.stream != ticker.s.lower() + _STREAM_SUFFIX:
+            return _classify(frame)
+        if not ticker.s or not ticker.u or ticker.e != _BOOK_TICKER:
+            return _classify(frame)
+        quote = Quote(
+            symbol=Symbol(ticker.s),
+            update_id=ticker.u,
+            bid_price=_parse_amount(ticker.b),
+            bid_quantity=_parse_amount(ticker.B),
+            ask_price=_parse_amount(ticker.a),
+            ask_quantity=_parse_amount(ticker.A),
+            received_ns=received_ns,
+        )
+    except (ValueError, RecursionError):
+        # msgspec's errors and those of ``parse_amount`` are ValueErrors, and so is bad UTF-8.
+        return _classify(frame)
+    malformation = quote.malformation
+    if malformation is None:
+        return quote
+    return Drop(reason=DropReason(malformation), symbol=quote.symbol)
+
+
+def _classify(frame: bytes | str) -> ParsedFrame:
+    """Say what a frame is that is no sound book ticker."""
+    try:
+        message: object = _decode_anything(frame)
+    except (ValueError, RecursionError):
+        return Drop(reason=DropReason.NOT_JSON)
+    if not isinstance(message, dict):
+        return Drop(reason=DropReason.WRONG_TYPE)
+    stream = message.get("stream")
+    payload = message.get("data") if "stream" in message else message
+    if not isinstance(payload, dict):
+        return Drop(reason=DropReason.WRONG_TYPE)
+    if payload.get("e") == _SHUTDOWN or stream == f"!{_SHUTDOWN}":
+        return ShutdownNotice()
+    if stream is None and not message.keys().isdisjoint({"result", "error", "code"}):
+        return _acknowledgment(message)
+    return _unsound(stream, payload)
+
+
+def _acknowledgment(message: dict[str, object]) -> Acknowledgment:
+    """Read ``{"result":null,"id":1}``, ``{"error":{...},"id":1}`` or ``{"code":2,"msg":"..."}``."""
+    request_id = message.get("id")
+    trouble = message.get("error", message if "code" in message else None)
+    if isinstance(trouble, dict):
+        trouble = f"{trouble.get('code')}: {trouble.get('msg')}"
+    return Acknowledgment(
+        request_id=request_id if isinstance(request_id, int) else None,
+        error=None if trouble is None else str(trouble)[:200],
+    )
+
+
+def _unsound(stream: object, payload: dict[str, object]) -> Drop:
+    if not _is_book_ticker(stream, payload):
+        return Drop(reason=DropReason.FOREIGN)
+    symbol = payload.get("s")
+    is_named = isinstance(symbol, str)
+    return Drop(
+        reason=_fault(payload),
+        symbol=Symbol(str(symbol)[:SYMBOL_CHARACTERS_MAX]) if is_named else None,
+    )
+
+
+def _is_book_ticker(stream: object, payload: dict[str, object]) -> bool:
+    """Whether the frame is meant as a book ticker, sound or not."""
+    if payload.get("e", _BOOK_TICKER) != _BOOK_TICKER:
+        return False
+    if stream is None:
+        return not _TICKER_KEYS.isdisjoint(payload)
+    symbol = payload.get("s")
+    if isinstance(symbol, str):
+        return stream == symbol.lower() + _STREAM_SUFFIX
+    return isinstance(stream, str) and stream.endswith(_STREAM_SUFFIX)
+
+
+def _fault(payload: dict[str, object]) -> DropReason:
+    """Say what is wrong with a book ticker that did not pass."""
+    if not payload.keys() >= _TICKER_KEYS:
+        return DropReason.MISSING_KEY
+    symbol, update_id = payload["s"], payload["u"]
+    if not isinstance(symbol, str) or not symbol:
+        return DropReason.WRONG_TYPE
+    if not isinstance(update_id, int) or isinstance(update_id, bool) or update_id > UPDATE_ID_MAX:
+        return DropReason.WRONG_TYPE
+    amounts = [payload[key] for key in ("b", "B", "a", "A")]
+    if not all(isinstance(amount, str) for amount in amounts):
+        return DropReason.WRONG_TYPE
+    if any(str(amount).startswith("-") for amount in amounts):
+        return DropReason.NEGATIVE
+    return DropReason.UPDATE_ID_NOT_POSITIVE if update_id <= 0 else DropReason.NOT_AN_AMOUNT

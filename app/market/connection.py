@@ -1,0 +1,208 @@
+"""One WebSocket to the venue: frames out by callback, control messages in at the venue's pace.
+
+Frames go from the socket's callback straight to the receiver: no queue, no task and no future per
+frame, since the library's own ``recv`` costs a multiple of the parsing.
+"""
+
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import httpx2
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, WebSocketException
+from websockets.frames import Close, Frame, Opcode
+from websockets.protocol import Event, State
+from websockets.typing import DataLike
+
+from app import __version__
+from app.market.pacing import SlidingWindow
+
+CONTROL_MESSAGES_MAX: Final = 3
+"""Within ``CONTROL_SECONDS``, pings included; a pong, which cannot wait, makes it 4 at most."""
+
+CONTROL_SECONDS: Final = 1.25
+"""The venue counts per second on its side of the network: a quarter more allows for its jitter."""
+
+MESSAGE_BYTES_MAX: Final = 4 * 1024 * 1024
+"""Far above any frame; up to here an oversized one is dropped, beyond it the connection ends."""
+
+CLOSE_SECONDS_MAX: Final = 1.0
+"""How long we wait for the venue's part of the closing handshake."""
+
+CAUSE_CHARACTERS_MAX: Final = 300
+"""What the venue says is shown to operators, but not at any length."""
+
+_STREAM_PATHS: Final = ("/ws", "/stream")
+
+
+class ConnectionFailedError(Exception):
+    """The connection could not be opened; the text says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keepalive:
+    """When we send a ping, and how long its pong may take before the connection counts as dead."""
+
+    interval_seconds: float
+    timeout_seconds: float
+
+
+class FrameReceiver(Protocol):
+    """What a connection tells, synchronously and in the order of the wire."""
+
+    def on_text(self, connection: "VenueConnection", text: bytes) -> None:
+        """Take a whole text frame."""
+
+    def on_binary(self, connection: "VenueConnection") -> None:
+        """Take notice of a binary frame, which the venue never sends."""
+
+    def on_lost(self, connection: "VenueConnection", cause: str) -> None:
+        """Know that nothing comes after this; it is told once."""
+
+
+def stream_endpoint(stream_url: str) -> str:
+    """Return where to connect: raw frames at ``/ws``, unless the address already names a path."""
+    url = stream_url.rstrip("/")
+    return url if url.endswith(_STREAM_PATHS) else f"{url}/ws"
+
+
+async def open_connection(
+    endpoint: str, receiver: FrameReceiver, *, keepalive: Keepalive, open_seconds: float
+) -> "VenueConnection":
+    """Connect and shake hands within ``open_seconds``. Proxies of the environment are not used.
+
+    Raises:
+        ConnectionFailedError: refused, not resolved, not trusted, too slow or not a WebSocket.
+    """
+    try:
+        socket = await connect(
+            endpoint,
+            ssl=httpx2.create_ssl_context() if endpoint.startswith("wss:") else None,
+            user_agent_header=f"papertape/{__version__}",
+            compression=None,
+            proxy=None,
+            open_timeout=open_seconds,
+            ping_interval=keepalive.interval_seconds,
+            ping_timeout=keepalive.timeout_seconds,
+            close_timeout=CLOSE_SECONDS_MAX,
+            max_size=MESSAGE_BYTES_MAX,
+            create_connection=_Socket,
+        )
+    except (OSError, WebSocketException) as error:
+        cause = str(error) or type(error).__name__
+        raise ConnectionFailedError(f"{endpoint}: {cause}"[:CAUSE_CHARACTERS_MAX]) from error
+    assert isinstance(socket, _Socket)
+    return VenueConnection(socket, receiver)
+
+
+class VenueConnection:
+    """An open connection; ``start`` it, and ``close`` it whatever happens."""
+
+    def __init__(self, socket: "_Socket", receiver: FrameReceiver) -> None:
+        self._socket = socket
+        self._receiver = receiver
+        self._is_lost = False
+        self._window = SlidingWindow(limit=CONTROL_MESSAGES_MAX, seconds=CONTROL_SECONDS)
+
+    def start(self) -> None:
+        """Tell the receiver what comes; nothing of worth came before, as nothing is subscribed."""
+        self._socket.divert(self, self._window)
+        if self._socket.state is not State.OPEN:
+            self.report_lost("closed by the venue at once")
+
+    async def wait_turn(self) -> None:
+        """Wait until the venue's limits allow another control message, and count it as sent."""
+        await self._window.acquire()
+
+    async def send(self, text: bytes) -> None:
+        """Send a control message, whose turn it is."""
+        try:
+            await self._socket.send(text, text=True)
+        except ConnectionClosed as error:
+            self.report_lost(str(error))
+
+    def mute(self) -> None:
+        """Tell the receiver nothing from now on; ``close`` is still due."""
+        self._is_lost = True
+
+    async def close(self) -> None:
+        """Close the socket."""
+        self.mute()
+        await self._socket.close()
+
+    def receive(self, frame: Frame) -> None:
+        """Take a data frame from the socket, which has put its fragments together."""
+        if self._is_lost:
+            return
+        if frame.opcode is Opcode.TEXT:
+            self._receiver.on_text(self, frame.data)  # type: ignore[arg-type]  # any buffer parses
+        else:
+            self._receiver.on_binary(self)
+
+    def report_lost(self, cause: str) -> None:
+        """Tell the receiver, at once and only once, that nothing comes any more."""
+        if not self._is_lost:
+            self._is_lost = True
+            self._receiver.on_lost(self, cause[:CAUSE_CHARACTERS_MAX])
+
+
+class _Socket(ClientConnection):
+    """The library's connection, with its data frames diverted to a ``VenueConnection``."""
+
+    _owner: VenueConnection | None = None
+    _window: SlidingWindow | None = None
+    _fragments: Frame | None = None
+
+    def divert(self, owner: VenueConnection, window: SlidingWindow) -> None:
+        self._owner = owner
+        self._window = window
+
+    def process_event(self, event: Event) -> None:
+        """Divert data frames and the news of the end; everything else is the library's business."""
+        owner = self._owner
+        if owner is None or not isinstance(event, Frame):
+            super().process_event(event)
+        elif event.opcode is Opcode.TEXT and event.fin:
+            owner.receive(event)
+        elif event.opcode in {Opcode.TEXT, Opcode.BINARY, Opcode.CONT}:
+            self._assemble(owner, event)
+        elif event.opcode is Opcode.CLOSE:
+            owner.report_lost(f"closed by the venue: {_spoken(self.protocol.close_rcvd)}")
+        elif event.opcode is Opcode.PING:
+            self._note_pong()
+        else:
+            super().process_event(event)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Pass the end on, in case that no close frame announced it."""
+        super().connection_lost(exc)
+        if self._owner is not None:
+            cause = exc if exc is not None else self.protocol.parser_exc
+            self._owner.report_lost(str(cause or self.protocol.close_exc))
+
+    async def ping(self, data: DataLike | None = None) -> Awaitable[float]:
+        """Send a keepalive ping in its turn: it counts as a control message."""
+        if self._window is not None:
+            await self._window.acquire()
+        return await super().ping(data)
+
+    def _note_pong(self) -> None:
+        """Count the pong with which the library has answered already."""
+        assert self._window is not None
+        self._window.note()
+
+    def _assemble(self, owner: VenueConnection, part: Frame) -> None:
+        """Put fragments together; the library bounds the sum by ``MESSAGE_BYTES_MAX``."""
+        if self._fragments is None or part.opcode is not Opcode.CONT:
+            self._fragments = Frame(part.opcode, bytearray(part.data))
+        else:
+            assert isinstance(self._fragments.data, bytearray)
+            self._fragments.data += part.data
+        if part.fin:
+            whole, self._fragments = self._fragments, None
+            owner.receive(whole)
+
+
+def _spoken(close: Close | None) -> str:
+    return "without a word" if close is None else str(close)

@@ -1,0 +1,129 @@
+"""``BookTickerFeed``: quotes of many symbols, counted by reference, over as few connections as fit.
+
+Nothing here or behind it holds a quote: what arrives is parsed and given to its listeners in the
+same call. What is lost is made up for by a seed, what comes twice or late is the listener's to
+recognize by its update id.
+"""
+
+import asyncio
+import random
+from collections import Counter
+from typing import Final
+
+import structlog
+
+from app.domain.order import Symbol
+from app.market.connection import stream_endpoint
+from app.market.pacing import SlidingWindow
+from app.market.seeding import DepthSource, Seeder
+from app.market.shared_connection import FeedTiming, SharedConnection, SharedParts
+from app.ports import Clock, FeedState, QuoteListener
+
+ATTEMPTS_MAX: Final = 250
+"""To connect, within ``ATTEMPTS_SECONDS``; the venue bans an address above 300."""
+
+ATTEMPTS_SECONDS: Final = 300.0
+
+_COUNTED_FROM_THE_START: Final = (
+    "connections",
+    "reconnects",
+    "connection_failures",
+    "control_messages",
+    "frames",
+    "quotes",
+    "seeds",
+    "seeds_stale",
+    "seeds_failed",
+)
+_WORST_FIRST: Final = ("down", "connecting", "connected", "idle")
+
+_log = structlog.get_logger()
+
+
+class BookTickerFeed:
+    """The venue's book tickers; see ``app.ports.Feed``.
+
+    ``run`` keeps the connections and is to be cancelled at the end; subscribing works before it
+    runs, too, from within the event loop.
+    """
+
+    def __init__(
+        self,
+        *,
+        stream_url: str,
+        depth: DepthSource,
+        clock: Clock,
+        random: random.Random,
+        timing: FeedTiming | None = None,
+    ) -> None:
+        self._clock = clock
+        self._counters: Counter[str] = Counter(dict.fromkeys(_COUNTED_FROM_THE_START, 0))
+        self._parts = SharedParts(
+            endpoint=stream_endpoint(stream_url),
+            seeder=Seeder(depth, random_source=random, counters=self._counters),
+            clock=clock,
+            random_source=random,
+            timing=timing or FeedTiming(),
+            attempts=SlidingWindow(limit=ATTEMPTS_MAX, seconds=ATTEMPTS_SECONDS),
+            counters=self._counters,
+            on_change=self._note_change,
+        )
+        self._connections = [SharedConnection(self._parts)]
+        self._connection_by_symbol: dict[Symbol, SharedConnection] = {}
+        self._tasks: asyncio.TaskGroup | None = None
+        self._status = "idle"
+        self._since = clock.now()
+
+    async def run(self) -> None:
+        """Keep the connections; never return."""
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            for connection in self._connections:
+                tasks.create_task(connection.run())
+
+    def subscribe(self, symbol: Symbol, listener: QuoteListener) -> None:
+        """Tell the listener everything about the symbol from now on, and soon a seed."""
+        connection = self._connection_by_symbol.get(symbol)
+        if connection is None:
+            connection = self._connection_by_symbol[symbol] = self._connection_with_room()
+        connection.add(symbol, listener)
+        self._note_change()
+
+    def unsubscribe(self, symbol: Symbol, listener: QuoteListener) -> None:
+        """Take back one ``subscribe``, if there was one; then the listener hears nothing more."""
+        connection = self._connection_by_symbol.get(symbol)
+        if connection is None:
+            return
+        if connection.remove(symbol, listener):
+            del self._connection_by_symbol[symbol]
+        self._note_change()
+
+    def state(self) -> FeedState:
+        """Say how the connections are, the worst of them counts, and what is wrong with any."""
+        causes = (connection.cause for connection in self._connections)
+        return FeedState(
+            status=self._status,
+            cause=next((cause for cause in causes if cause is not None), None),
+            since=self._since,
+            symbols=len(self._connection_by_symbol),
+            counters=dict(self._counters),
+        )
+
+    def _connection_with_room(self) -> SharedConnection:
+        for connection in self._connections:
+            if not connection.is_full:
+                return connection
+        connection = SharedConnection(self._parts)
+        self._connections.append(connection)
+        if self._tasks is not None:
+            self._tasks.create_task(connection.run())
+        return connection
+
+    def _note_change(self) -> None:
+        """Remember since when the feed is as it is."""
+        statuses = {connection.status for connection in self._connections}
+        status = next(status for status in _WORST_FIRST if status in statuses)
+        if status != self._status:
+            _log.info("feed_status_changed", before=self._status, after=status)
+            self._status = status
+            self._since = self._clock.now()

@@ -1,0 +1,62 @@
+"""How often: sliding windows for the venue's limits, exponential backoff for its troubles.
+
+Time is the event loop's: these count seconds and know no date.
+"""
+
+import asyncio
+import random
+from collections import deque
+from typing import Final
+
+_DOUBLINGS_MAX: Final = 30
+"""Enough to reach any ceiling, few enough not to overflow."""
+
+
+class SlidingWindow:
+    """At most ``limit`` units within any ``seconds``; whoever waits is served in turn."""
+
+    def __init__(self, *, limit: int, seconds: float) -> None:
+        self.limit = limit
+        self.seconds = seconds
+        self._noted: deque[tuple[float, int]] = deque()
+        self._units = 0
+        self._turn = asyncio.Lock()
+
+    def note(self, units: int = 1) -> None:
+        """Count units that went out without asking."""
+        self._noted.append((asyncio.get_running_loop().time(), units))
+        self._units += units
+
+    async def acquire(self, units: int = 1) -> None:
+        """Wait until ``units`` more are within the limit, and count them."""
+        assert units <= self.limit, "what exceeds the window never passes"
+        loop = asyncio.get_running_loop()
+        async with self._turn:
+            self._forget_before(loop.time() - self.seconds)
+            while self._units + units > self.limit:
+                await asyncio.sleep(self._noted[0][0] + self.seconds - loop.time())
+                self._forget_before(loop.time() - self.seconds)
+            self.note(units)
+
+    def _forget_before(self, instant: float) -> None:
+        while self._noted and self._noted[0][0] <= instant:
+            self._units -= self._noted.popleft()[1]
+
+
+class Backoff:
+    """Growing pauses between attempts, with jitter, so that many clients do not come at once."""
+
+    def __init__(self, random_source: random.Random, *, first_seconds: float) -> None:
+        self._random = random_source
+        self._first_seconds = first_seconds
+        self._attempts = 0
+
+    def next_seconds(self, *, most_seconds: float) -> float:
+        """Return the next pause: between half and all of a ceiling that doubles up to the most."""
+        ceiling = min(most_seconds, self._first_seconds * 2 ** min(self._attempts, _DOUBLINGS_MAX))
+        self._attempts += 1
+        return self._random.uniform(ceiling / 2, ceiling)
+
+    def reset(self) -> None:
+        """Begin again with the first pause."""
+        self._attempts = 0

@@ -1,0 +1,111 @@
+"""``VenueRulesBook``: the venue's trading rules, kept fresh.
+
+Whatever fails, the last good copy stays: orders are checked against rules that may be some hours
+old rather than refused. The copy in the store lets the service start while the venue is down.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable
+from dataclasses import replace
+from typing import Final, Protocol
+
+import structlog
+
+from app.domain.errors import RulesNotLoadedError, VenueError, VenueThrottledError
+from app.domain.order import Symbol
+from app.domain.rules import TradingRules
+from app.market.pacing import Backoff
+from app.ports import Clock, RulesState, RulesStore, StoredRules
+
+REFRESH_SECONDS: Final = 3_600.0
+"""Rules change a few times a week, a symbol's status somewhat more often."""
+
+RETRY_SECONDS_FIRST: Final = 1.0
+RETRY_SECONDS_MAX: Final = 60.0
+"""While the venue does not answer."""
+
+_log = structlog.get_logger()
+
+
+class RulesSource(Protocol):
+    """Where the rules come from."""
+
+    async def exchange_info(self) -> tuple[TradingRules, ...]:
+        """Return the rules of all symbols. Raises VenueError."""
+
+
+class VenueRulesBook:
+    """The trading rules by symbol; see ``app.ports.RulesBook``. ``run`` loads and refreshes."""
+
+    def __init__(
+        self, *, rest: RulesSource, store: RulesStore, clock: Clock, random: random.Random
+    ) -> None:
+        self._rest = rest
+        self._store = store
+        self._clock = clock
+        self._backoff = Backoff(random, first_seconds=RETRY_SECONDS_FIRST)
+        self._rules: dict[Symbol, TradingRules] = {}
+        self._state = RulesState(source="none", loaded_at=None, symbols=0, cause=None)
+
+    def find(self, symbol: Symbol) -> TradingRules | None:
+        """Return a symbol's rules, None for an unknown one.
+
+        Raises:
+            RulesNotLoadedError: neither the store nor the venue has given any yet.
+        """
+        if not self._rules:
+            raise RulesNotLoadedError
+        return self._rules.get(symbol)
+
+    def state(self) -> RulesState:
+        """Say where the rules come from, how old they are, and what failed last."""
+        return self._state
+
+    async def run(self) -> None:
+        """Take the stored copy at once, then the venue's, again and again; never return."""
+        await self._guard("rules_load_failed", self._load())
+        while True:
+            pause_seconds = await self._refresh()
+            await asyncio.sleep(pause_seconds)
+
+    async def _load(self) -> None:
+        stored = await self._store.load_trading_rules()
+        if stored is not None and stored.rules:
+            self._replace("stored", stored)
+
+    async def _refresh(self) -> float:
+        """Fetch once; return how long to wait before the next time."""
+        try:
+            rules = await self._rest.exchange_info()
+        except VenueError as error:
+            asked = error.retry_after_seconds if isinstance(error, VenueThrottledError) else 0.0
+            return max(asked, self._note_failure(str(error)))
+        if not rules:
+            return self._note_failure("the venue listed no symbol that can be read")
+        self._backoff.reset()
+        fetched = StoredRules(rules=rules, fetched_at=self._clock.now())
+        self._replace("venue", fetched)
+        await self._guard("rules_save_failed", self._store.save_trading_rules(fetched))
+        return REFRESH_SECONDS
+
+    def _replace(self, source: str, copy: StoredRules) -> None:
+        self._rules = {rules.symbol: rules for rules in copy.rules}
+        self._state = RulesState(
+            source=source, loaded_at=copy.fetched_at, symbols=len(self._rules), cause=None
+        )
+        _log.info("trading_rules_loaded", source=source, symbols=len(self._rules))
+
+    def _note_failure(self, cause: str) -> float:
+        """Keep what we have and say what failed; return how long to wait before the next try."""
+        self._state = replace(self._state, cause=cause)
+        _log.warning("trading_rules_refresh_failed", cause=cause)
+        return self._backoff.next_seconds(most_seconds=RETRY_SECONDS_MAX)
+
+    async def _guard(self, event: str, storing: Awaitable[None]) -> None:
+        """Go on without the store if it fails: it is a copy, and the journal tells of its state."""
+        try:
+            await storing
+        except Exception as error:  # noqa: BLE001 - whatever ails the store, rules stay in use
+            self._state = replace(self._state, cause=f"{event}: {error}")
+            _log.warning(event, error=repr(error))

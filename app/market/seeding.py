@@ -1,0 +1,68 @@
+"""Depth snapshots for listeners that have no quote yet.
+
+A stream brings no snapshot, and a quiet pair may say nothing for half a minute. So each listener
+gets a snapshot that was asked for after the venue acknowledged its stream and after anything that
+made its last quote worthless.
+"""
+
+import asyncio
+import random
+from collections import Counter
+from typing import Final, Protocol
+
+from app.domain.errors import VenueError, VenueThrottledError
+from app.domain.order import Symbol
+from app.domain.quote import Quote
+from app.market.pacing import Backoff
+from app.market.streams import SymbolStream
+
+SEEDS_AT_ONCE_MAX: Final = 25
+"""50 symbols are live again within a second, and the venue sees no crowd of connections."""
+
+RETRY_SECONDS_FIRST: Final = 0.2
+RETRY_SECONDS_MAX: Final = 5.0
+"""Three stale seeds fit into 10 s, which is how a venue that counts anew is recognized."""
+
+
+class DepthSource(Protocol):
+    """Where seeds come from."""
+
+    async def depth(self, symbol: Symbol) -> Quote:
+        """Return the best bid and ask now. Raises VenueError."""
+
+
+class Seeder:
+    """Gets seeds, a bounded number at once, in the order in which they are asked for."""
+
+    def __init__(
+        self, depth: DepthSource, *, random_source: random.Random, counters: Counter[str]
+    ) -> None:
+        self._depth = depth
+        self._random = random_source
+        self._counters = counters
+        self._slots = asyncio.Semaphore(SEEDS_AT_ONCE_MAX)
+
+    async def seed(self, stream: SymbolStream) -> None:
+        """Ask until every listener of the stream is content."""
+        backoff = Backoff(self._random, first_seconds=RETRY_SECONDS_FIRST)
+        while stream.unseeded():
+            pause_seconds = await self._try(stream)
+            if stream.unseeded():
+                backoff_seconds = backoff.next_seconds(most_seconds=RETRY_SECONDS_MAX)
+                await asyncio.sleep(max(pause_seconds, backoff_seconds))
+
+    async def _try(self, stream: SymbolStream) -> float:
+        """Offer one seed to those who waited when it was asked for; return how long to pause."""
+        async with self._slots:
+            waiting, distrusted = stream.unseeded(), stream.distrusted
+            try:
+                seed = await self._depth.depth(stream.symbol)
+            except VenueError as error:
+                self._counters["seeds_failed"] += 1
+                stream.seed_trouble = str(error)
+                return error.retry_after_seconds if isinstance(error, VenueThrottledError) else 0.0
+        self._counters["seeds"] += 1
+        stream.seed_trouble = None
+        if stream.distrusted == distrusted and not stream.offer(seed, waiting):
+            self._counters["seeds_stale"] += 1
+        return 0.0

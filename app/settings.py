@@ -1,0 +1,198 @@
+"""The only reader of the environment: one frozen class, read once and checked at the start."""
+
+import ipaddress
+from decimal import Decimal
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Final, Self
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from app.domain.errors import StartupError
+
+OPEN_ACCESS_CONSENT: Final = "yes-anyone-who-can-connect"
+_ORDER_TIMEOUT_SECONDS_LEAST: Final = Decimal("0.001")
+_TIMEOUT_SECONDS_MOST: Final = Decimal(86_400)
+_VALUE_CHARACTERS_SHOWN: Final = 60
+
+
+class Venue(StrEnum):
+    """Where the quotes come from; a database belongs to one of them."""
+
+    BINANCE = "binance"
+    SIMULATOR = "simulator"
+
+
+class LogFormat(StrEnum):
+    """``console`` for people, ``json`` for a log collector."""
+
+    CONSOLE = "console"
+    JSON = "json"
+
+
+class LogLevel(StrEnum):
+    """The least severe entry that is written."""
+
+    DEBUG = "DEBUG"
+    INFO = "INFO"
+    WARNING = "WARNING"
+    ERROR = "ERROR"
+
+
+_STREAM_URLS: Final = {
+    # Binance's hosts for market data only (its spot API document, "General API Information").
+    Venue.BINANCE: "wss://data-stream.binance.vision",
+    Venue.SIMULATOR: "ws://127.0.0.1:8090",
+}
+_REST_URLS: Final = {
+    Venue.BINANCE: "https://data-api.binance.vision",
+    Venue.SIMULATOR: "http://127.0.0.1:8090",
+}
+
+
+class Settings(BaseSettings):
+    """Every setting of the service, from the environment or from ``.env`` in the working folder."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, env_file=".env", env_file_encoding="utf-8", extra="ignore"
+    )
+
+    http_host: str = Field(
+        "127.0.0.1", description="Address to listen on; beyond loopback needs ALLOW_OPEN_ACCESS."
+    )
+    http_port: int = Field(
+        8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one."
+    )
+    http_allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("localhost", "127.0.0.1", "[::1]"),
+        description="Host names a request may be addressed to, with commas between them.",
+    )
+    allow_open_access: str = Field(
+        "",
+        description=f"{OPEN_ACCESS_CONSENT} lets the service listen beyond loopback without keys.",
+    )
+    order_timeout_seconds: Decimal = Field(
+        Decimal(30),
+        ge=_ORDER_TIMEOUT_SECONDS_LEAST,
+        decimal_places=3,
+        description="How long an order rests that names no timeout_seconds of its own.",
+    )
+    timeout_seconds_max: Decimal = Field(
+        _TIMEOUT_SECONDS_MOST,
+        ge=_ORDER_TIMEOUT_SECONDS_LEAST,
+        le=_TIMEOUT_SECONDS_MOST,
+        decimal_places=3,
+        description="The longest timeout_seconds an order may ask for; at most a day.",
+    )
+    database_url: str = Field(
+        "sqlite+aiosqlite:///database.db",
+        description="sqlite+aiosqlite:///FILE or postgresql+asyncpg://USER@HOST/NAME.",
+    )
+    venue: Venue = Field(Venue.BINANCE, description="Where quotes come from.")
+    binance_stream_url: str = Field(
+        "", description="WebSocket address of the venue; empty takes the usual one."
+    )
+    binance_rest_url: str = Field(
+        "", description="REST address of the venue; empty takes the usual one."
+    )
+    log_level: LogLevel = Field(LogLevel.INFO, description="The least severe entry to write.")
+    log_format: LogFormat = Field(LogFormat.CONSOLE, description="How entries are written.")
+
+    @field_validator("http_allowed_hosts", mode="before")
+    @classmethod
+    def _split_hosts(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        hosts = tuple(host.strip().lower() for host in value.split(",") if host.strip())
+        if not hosts:
+            raise ValueError("must name at least one host")
+        return hosts
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _upper_level(cls, value: object) -> object:
+        return value.upper() if isinstance(value, str) else value
+
+    @field_validator("binance_stream_url")
+    @classmethod
+    def _check_stream_url(cls, value: str) -> str:
+        return _check_url(value, schemes=("ws://", "wss://"))
+
+    @field_validator("binance_rest_url")
+    @classmethod
+    def _check_rest_url(cls, value: str) -> str:
+        return _check_url(value, schemes=("http://", "https://"))
+
+    @field_validator("database_url")
+    @classmethod
+    def _check_database_url(cls, value: str) -> str:
+        if not value.startswith(("sqlite+aiosqlite:///", "postgresql+asyncpg://")):
+            raise ValueError("must start with sqlite+aiosqlite:/// or postgresql+asyncpg://")
+        return value
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Self:
+        if self.order_timeout_seconds > self.timeout_seconds_max:
+            raise ValueError("ORDER_TIMEOUT_SECONDS must not exceed TIMEOUT_SECONDS_MAX")
+        if not _is_loopback(self.http_host) and self.allow_open_access != OPEN_ACCESS_CONSENT:
+            message = (
+                f"HTTP_HOST={self.http_host} is reachable from other machines and the service asks "
+                f"nobody for a key; set ALLOW_OPEN_ACCESS={OPEN_ACCESS_CONSENT} if you want that"
+            )
+            raise ValueError(message)
+        return self
+
+    @property
+    def stream_url(self) -> str:
+        """The venue's WebSocket address."""
+        return self.binance_stream_url or _STREAM_URLS[self.venue]
+
+    @property
+    def rest_url(self) -> str:
+        """The venue's REST address."""
+        return self.binance_rest_url or _REST_URLS[self.venue]
+
+
+def read_settings(env_file: Path = Path(".env")) -> Settings:
+    """Read the environment and, below it, ``env_file``.
+
+    Raises:
+        StartupError: one line that names each bad setting, its value and what it must be.
+    """
+    try:
+        return Settings(_env_file=env_file)
+    except ValidationError as error:
+        raise StartupError("; ".join(_complaints(error))) from None
+    except UnicodeDecodeError:
+        raise StartupError(f"{env_file} is not UTF-8 text") from None
+
+
+def _complaints(error: ValidationError) -> list[str]:
+    complaints = []
+    for problem in error.errors(include_url=False, include_context=False):
+        message = problem["msg"].removeprefix("Value error, ")
+        message = message[:1].lower() + message[1:] if problem["loc"] else message
+        if problem["loc"]:
+            name = str(problem["loc"][0]).upper()
+            # A database's URL may hold its password.
+            value = "…" if name == "DATABASE_URL" else str(problem["input"])
+            complaints.append(f"{name}={value[:_VALUE_CHARACTERS_SHOWN]}: {message}")
+        else:
+            complaints.append(message)
+    return complaints
+
+
+def _check_url(value: str, *, schemes: tuple[str, ...]) -> str:
+    if value and not value.startswith(schemes):
+        raise ValueError(f"must start with {' or '.join(schemes)}")
+    return value.rstrip("/")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,73 @@
+"""What the venue received and sent, for tests and for whoever watches it."""
+
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from typing import Final
+
+KEPT_MAX: Final = 100_000
+"""Entries kept of each kind; older ones are forgotten."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlMessage:
+    """A message of a client; ``method`` is empty if it could not be read. Loop time in seconds."""
+
+    received_at: float
+    method: str
+    params: tuple[object, ...]
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestRequest:
+    """A request with its query as received. Loop time in seconds."""
+
+    received_at: float
+    path: str
+    query: dict[str, str]
+    status: int
+
+
+def _kept_messages() -> deque[ControlMessage]:
+    return deque(maxlen=KEPT_MAX)
+
+
+def _kept_requests() -> deque[RestRequest]:
+    return deque(maxlen=KEPT_MAX)
+
+
+def _kept_times() -> deque[float]:
+    return deque(maxlen=KEPT_MAX)
+
+
+@dataclass(slots=True)
+class Observations:
+    """Counters and records since the venue was made; times are the event loop's, in seconds."""
+
+    connection_attempts_at: deque[float] = field(default_factory=_kept_times)
+    connections_opened: int = 0
+    connections_open: int = 0
+    closes: Counter[str] = field(default_factory=Counter)
+    control_messages: deque[ControlMessage] = field(default_factory=_kept_messages)
+    rest_requests: deque[RestRequest] = field(default_factory=_kept_requests)
+    pongs_received: int = 0
+    frames_sent: Counter[str] = field(default_factory=Counter)
+    last_update_id_sent: dict[str, int] = field(default_factory=dict)
+
+    def messages_of(self, method: str) -> list[ControlMessage]:
+        """Return the messages of one method, oldest first."""
+        return [message for message in self.control_messages if message.method == method]
+
+    def requests_of(self, path: str) -> list[RestRequest]:
+        """Return the requests of one path, oldest first."""
+        return [request for request in self.rest_requests if request.path == path]
+
+    @property
+    def depth_requests(self) -> list[RestRequest]:
+        """The requests for depth, answered or refused, oldest first."""
+        return self.requests_of("/api/v3/depth")
+
+    @property
+    def subscribed(self) -> list[str]:
+        """Every stream of every SUBSCRIBE, in order, repeats included."""
+        return [str(one) for message in self.messages_of("SUBSCRIBE") for one in message.params]

@@ -1,0 +1,250 @@
+"""The pairs of the synthetic market: what they cost, in which steps, and how lively they are.
+
+Temperaments are fitted to the recordings of real book tickers: two majors of 2024, and pairs from
+fifteen updates a second down to one in several seconds of 2021.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from app.domain.order import Symbol
+from app.domain.rules import TRADING, TradingRules
+from app.simulator.listing import HALTED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Temperament:
+    """How a pair's best bid and ask move. Times in seconds.
+
+    Idle gaps are exponential, shorter by ``activity`` while the pair is excited, never below
+    ``gap_min``; a share of the updates follows the one before within about ``burst_gap``. A
+    ``reprice_share`` of the updates looks for a new price, the rest change a quantity:
+    logarithmically, by a weight that is mostly near ``pull`` toward a fresh draw, which has the
+    standard deviation ``quantity_sigma`` and is at most ``quantity_span`` times the median.
+    ``volatility_bps`` is that of one second.
+    """
+
+    idle_gap: float
+    activity: float
+    burst_share: float
+    burst_gap: float
+    reprice_share: float
+    spread_ticks: int
+    volatility_bps: float
+    jitter_ticks: float
+    quantity_sigma: float
+    pull: float
+    gap_min: float = 0.0
+    quantity_span: float = 12.0
+
+
+MAJOR: Final = Temperament(
+    idle_gap=0.045,
+    activity=4.0,
+    burst_share=0.45,
+    burst_gap=0.0003,
+    reprice_share=0.05,
+    spread_ticks=1,
+    volatility_bps=1.2,
+    jitter_ticks=0.0,
+    quantity_sigma=0.9,
+    pull=0.04,
+)
+LIQUID: Final = Temperament(
+    idle_gap=0.1,
+    activity=2.0,
+    burst_share=0.45,
+    burst_gap=0.004,
+    reprice_share=0.35,
+    spread_ticks=1,
+    volatility_bps=1.6,
+    jitter_ticks=0.5,
+    quantity_sigma=0.7,
+    pull=0.7,
+    quantity_span=3.0,
+)
+ALT: Final = Temperament(
+    idle_gap=0.8,
+    activity=3.0,
+    burst_share=0.5,
+    burst_gap=0.012,
+    reprice_share=0.35,
+    spread_ticks=2,
+    volatility_bps=1.8,
+    jitter_ticks=0.8,
+    quantity_sigma=1.0,
+    pull=0.4,
+)
+QUIET: Final = Temperament(
+    idle_gap=1.8,
+    activity=2.0,
+    burst_share=0.4,
+    burst_gap=0.02,
+    reprice_share=0.35,
+    spread_ticks=6,
+    volatility_bps=2.2,
+    jitter_ticks=1.5,
+    quantity_sigma=1.1,
+    pull=0.6,
+)
+THIN: Final = Temperament(
+    idle_gap=3.0,
+    activity=1.0,
+    burst_share=0.0,
+    burst_gap=0.0,
+    reprice_share=0.3,
+    spread_ticks=5,
+    volatility_bps=1.0,
+    jitter_ticks=0.5,
+    quantity_sigma=0.8,
+    pull=0.6,
+    gap_min=2.0,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """A pair: its first price, the grid of its amounts, and the median quantity displayed."""
+
+    base_asset: str
+    quote_asset: str
+    price: Decimal
+    tick_size: Decimal
+    step_size: Decimal
+    quantity: Decimal
+    temperament: Temperament | None
+
+    @property
+    def symbol(self) -> str:
+        """The pair as the venue spells it."""
+        return self.base_asset + self.quote_asset
+
+    @property
+    def rules(self) -> TradingRules:
+        """The pair's trading rules; a pair without temperament is halted."""
+        return TradingRules(
+            symbol=Symbol(self.symbol),
+            status=HALTED if self.temperament is None else TRADING,
+            base_asset=self.base_asset,
+            quote_asset=self.quote_asset,
+            price_min=self.tick_size,
+            price_max=_PRICE_MAX,
+            tick_size=self.tick_size,
+            quantity_min=self.step_size,
+            quantity_max=_QUANTITY_MAX,
+            step_size=self.step_size,
+            notional_min=_NOTIONAL_MIN[self.quote_asset],
+            notional_max=_NOTIONAL_MAX,
+        )
+
+
+_PRICE_MAX: Final = Decimal(1_000_000)
+_QUANTITY_MAX: Final = Decimal(900_000_000)
+_NOTIONAL_MAX: Final = Decimal(9_000_000)
+_NOTIONAL_MIN: Final = {"USDT": Decimal(5), "BTC": Decimal("0.0001"), "ETH": Decimal("0.001")}
+
+
+def _pair(line: str, temperament: Temperament | None) -> Pair:
+    assets, price, tick_size, step_size, quantity = line.split()
+    base_asset, quote_asset = assets.split("/")
+    return Pair(
+        base_asset=base_asset,
+        quote_asset=quote_asset,
+        price=Decimal(price),
+        tick_size=Decimal(tick_size),
+        step_size=Decimal(step_size),
+        quantity=Decimal(quantity),
+        temperament=temperament,
+    )
+
+
+# assets, first price, tick size, step size, median quantity at the touch
+_LINES: Final[tuple[tuple[Temperament | None, tuple[str, ...]], ...]] = (
+    (
+        MAJOR,
+        (
+            "BTC/USDT 61837.63 0.01 0.00001 1.3",
+            "ETH/USDT 2683.80 0.01 0.0001 7.6",
+        ),
+    ),
+    (LIQUID, ("LTC/BTC 0.002577 0.000001 0.001 33",)),
+    (
+        ALT,
+        (
+            "LTC/USDT 159.36 0.01 0.001 30",
+            "ETH/BTC 0.04340 0.00001 0.0001 8",
+            "BNB/USDT 512.4 0.1 0.001 9",
+            "BNB/BTC 0.008286 0.000001 0.001 4",
+            "SOL/USDT 155.42 0.01 0.001 25",
+            "SOL/BTC 0.0025130 0.0000001 0.001 6",
+            "XRP/USDT 0.6101 0.0001 1 9000",
+            "XRP/BTC 0.00000987 0.00000001 1 4000",
+            "ADA/USDT 0.3421 0.0001 0.1 9000",
+            "DOGE/USDT 0.10340 0.00001 1 60000",
+            "TRX/USDT 0.1282 0.0001 0.1 90000",
+            "AVAX/USDT 22.83 0.01 0.01 120",
+            "LINK/USDT 10.55 0.01 0.01 300",
+            "DOT/USDT 4.731 0.001 0.01 500",
+            "MATIC/USDT 0.4212 0.0001 0.1 6000",
+            "SHIB/USDT 0.00001401 0.00000001 1 90000000",
+            "PEPE/USDT 0.00000791 0.00000001 1 150000000",
+            "NEAR/USDT 4.212 0.001 0.1 700",
+            "UNI/USDT 6.012 0.001 0.01 300",
+            "BCH/USDT 345.1 0.1 0.001 6",
+        ),
+    ),
+    (
+        QUIET,
+        (
+            "ATOM/USDT 4.951 0.001 0.01 300",
+            "ETC/USDT 19.12 0.01 0.01 80",
+            "XLM/USDT 0.1003 0.0001 1 20000",
+            "FIL/USDT 3.871 0.001 0.01 400",
+            "APT/USDT 6.012 0.001 0.01 250",
+            "ARB/USDT 0.5591 0.0001 0.1 4000",
+            "OP/USDT 1.412 0.001 0.01 1500",
+            "INJ/USDT 18.31 0.01 0.01 60",
+            "SUI/USDT 0.9512 0.0001 0.1 3000",
+            "TIA/USDT 5.312 0.001 0.01 200",
+            "SEI/USDT 0.2912 0.0001 0.1 5000",
+            "AAVE/USDT 98.21 0.01 0.001 12",
+            "MKR/USDT 1921 1 0.0001 0.6",
+            "ALGO/USDT 0.1245 0.0001 1 15000",
+            "VET/USDT 0.02251 0.00001 0.1 90000",
+            "HBAR/USDT 0.05212 0.00001 1 30000",
+            "ICP/USDT 7.912 0.001 0.01 150",
+            "GRT/USDT 0.1523 0.0001 0.1 12000",
+            "SAND/USDT 0.2601 0.0001 1 8000",
+            "MANA/USDT 0.2812 0.0001 1 5000",
+            "AXS/USDT 4.512 0.001 0.01 200",
+            "THETA/USDT 1.191 0.001 0.1 900",
+            "EOS/USDT 0.4812 0.0001 0.1 6000",
+            "XTZ/USDT 0.6512 0.0001 0.1 2500",
+            "CHZ/USDT 0.05512 0.00001 1 40000",
+            "ZIL/USDT 0.01421 0.00001 0.1 60000",
+            "ENJ/USDT 0.1401 0.0001 0.1 8000",
+            "DASH/USDT 22.41 0.01 0.001 25",
+            "ZEC/USDT 35.11 0.01 0.001 20",
+            "NEO/USDT 9.512 0.001 0.01 90",
+            "QTUM/USDT 2.212 0.001 0.1 400",
+            "KSM/USDT 18.02 0.01 0.001 30",
+            "COMP/USDT 41.02 0.01 0.001 10",
+            "SNX/USDT 1.312 0.001 0.1 600",
+            "CRV/USDT 0.2712 0.0001 0.1 6000",
+            "DENT/USDT 0.000812 0.000001 1 900000",
+            "HOT/USDT 0.001512 0.000001 1 600000",
+            "ADA/BTC 0.00000553 0.00000001 0.1 9000",
+            "LINK/BTC 0.0001706 0.0000001 0.01 90",
+            "DOT/BTC 0.0000765 0.0000001 0.01 150",
+            "BCH/BTC 0.005581 0.000001 0.001 4",
+            "LTC/ETH 0.05938 0.00001 0.001 8",
+        ),
+    ),
+    (THIN, ("QTUM/ETH 0.000824 0.000001 0.1 60",)),
+    (None, ("BCC/BTC 0.081130 0.000001 0.001 1",)),
+)
+
+PAIRS: Final[tuple[Pair, ...]] = tuple(
+    _pair(line, temperament) for temperament, lines in _LINES for line in lines
+)

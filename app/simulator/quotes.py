@@ -1,0 +1,68 @@
+"""What a market tells the venue, and how it reads on the wire.
+
+Binance's ``<symbol>@bookTicker`` has neither event time nor snapshot, always these keys in this
+order: ``{"u":400900217,"s":"BNBUSDT","b":"25.35190000","B":"31.21000000","a":"25.36520000",
+"A":"40.66000000"}``.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+DECIMALS: Final = 8
+"""Digits behind the point of every amount that the venue sends."""
+
+EMPTY: Final = "0.00000000"
+"""Price and quantity of an empty side."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VenueQuote:
+    """One observation of a symbol's best bid and best ask, in the words of the wire.
+
+    ``at_ns`` counts from the opening of the market; ``data`` is the frame's exact text. Only quotes
+    that are there at the opening, at 0, may have two empty sides.
+    """
+
+    at_ns: int
+    symbol: str
+    update_id: int
+    bid_price: str
+    bid_quantity: str
+    ask_price: str
+    ask_quantity: str
+    data: str
+
+
+def venue_quote(
+    *,
+    at_ns: int = 0,
+    symbol: str,
+    update_id: int,
+    bid: tuple[str, str] = (EMPTY, EMPTY),
+    ask: tuple[str, str] = (EMPTY, EMPTY),
+) -> VenueQuote:
+    """Make a quote and its text from ``(price, quantity)`` of both sides, decimals as sent."""
+    return VenueQuote(
+        at_ns=at_ns,
+        symbol=symbol,
+        update_id=update_id,
+        bid_price=bid[0],
+        bid_quantity=bid[1],
+        ask_price=ask[0],
+        ask_quantity=ask[1],
+        data=(
+            f'{{"u":{update_id},"s":"{symbol}","b":"{bid[0]}","B":"{bid[1]}",'
+            f'"a":"{ask[0]}","A":"{ask[1]}"}}'
+        ),
+    )
+
+
+def wire_amount(amount: Decimal) -> str:
+    """Write an amount as the venue does, with eight decimals."""
+    return format(amount, f".{DECIMALS}f")
+
+
+def stream_name(symbol: str) -> str:
+    """Return the stream that carries the quotes of ``symbol``."""
+    return f"{symbol.lower()}@bookTicker"

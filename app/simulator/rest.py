@@ -1,0 +1,205 @@
+"""The REST side of the venue: GET requests of the market-data API, answered as Binance does."""
+
+import json
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from app.ports import Clock
+from app.simulator.depth import depth_levels
+from app.simulator.limits import VenueLimits
+from app.simulator.listing import Listing, exchange_info
+from app.simulator.quotes import VenueQuote
+from app.simulator.rest_query import (
+    RestRefusalError,
+    limit_of,
+    mandatory_symbol,
+    read_query,
+    wanted_symbols,
+)
+from app.simulator.weights import WeightMeter
+
+DEPTH_LEVELS_DEFAULT: Final = 100
+DEPTH_LEVELS_MAX: Final = 5000
+
+_JSON: Final = "application/json;charset=UTF-8"
+_HTML: Final = "text/html"
+_NOT_FOUND: Final = b"<html><body><h2>404 Not found</h2></body></html>"
+_DEPTH_WEIGHTS: Final = ((100, 5), (500, 25), (1000, 50), (DEPTH_LEVELS_MAX, 250))
+_EXCHANGE_INFO_WEIGHT: Final = 20
+_ONE_TICKER_WEIGHT: Final = 2
+_ALL_TICKERS_WEIGHT: Final = 4
+
+_Query = dict[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestAnswer:
+    """What goes back to the client."""
+
+    status: int
+    body: bytes
+    content_type: str = _JSON
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class RestFailure:
+    """An answer given instead of the real one, to ``path`` or to all, ``times`` or for good."""
+
+    status: int
+    body: str
+    retry_after: int | None
+    path: str | None
+    times: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Route:
+    """An endpoint: the parameters it knows, what it weighs, what it answers."""
+
+    known: Collection[str]
+    weigh: Callable[[_Query], int]
+    answer: Callable[[_Query], object]
+
+
+class RestApi:
+    """Answers from the listings and the current quotes, which it only reads."""
+
+    def __init__(
+        self,
+        *,
+        listings: Sequence[Listing],
+        quotes: Mapping[str, VenueQuote],
+        clock: Clock,
+        limits: VenueLimits,
+    ) -> None:
+        self._listings = {listing.symbol: listing for listing in listings}
+        self._quotes = quotes
+        self._clock = clock
+        self._weight_max = limits.weight_per_minute_max
+        self._meter = WeightMeter(clock, weight_max=limits.weight_per_minute_max)
+        self._failure: RestFailure | None = None
+        self._routes = {
+            "/api/v3/ping": _Route(known=(), weigh=lambda _: 1, answer=lambda _: {}),
+            "/api/v3/time": _Route(known=(), weigh=lambda _: 1, answer=self._time),
+            "/api/v3/exchangeInfo": _Route(
+                known=("symbol", "symbols", "permissions", "showPermissionSets", "symbolStatus"),
+                weigh=lambda _: _EXCHANGE_INFO_WEIGHT,
+                answer=self._exchange_info,
+            ),
+            "/api/v3/depth": _Route(
+                known=("symbol", "limit"), weigh=_depth_weight, answer=self._depth
+            ),
+            "/api/v3/ticker/bookTicker": _Route(
+                known=("symbol", "symbols"), weigh=_ticker_weight, answer=self._book_ticker
+            ),
+        }
+
+    def fail(self, failure: RestFailure | None) -> None:
+        """Answer with a failure from now on; None ends it."""
+        self._failure = failure
+
+    def answer(self, path: str, query_text: str) -> RestAnswer:
+        """Answer a GET request."""
+        failure = self._pending_failure(path)
+        if failure is not None:
+            return failure
+        route = self._routes.get(path)
+        if route is None:
+            return RestAnswer(status=404, body=_NOT_FOUND, content_type=_HTML)
+        headers: dict[str, str] = {}
+        try:
+            query = read_query(query_text, known=route.known)
+            self._spend(route.weigh(query), headers)
+            status, body = 200, route.answer(query)
+        except RestRefusalError as refusal:
+            status, body = refusal.status, {"code": refusal.code, "msg": refusal.message}
+        headers["X-MBX-USED-WEIGHT"] = headers["X-MBX-USED-WEIGHT-1M"] = str(self._meter.used)
+        return RestAnswer(status=status, body=_dump(body), headers=headers)
+
+    def _spend(self, weight: int, headers: dict[str, str]) -> None:
+        retry_after = self._meter.spend(weight)
+        if retry_after is not None:
+            headers["Retry-After"] = str(retry_after)
+            message = (
+                f"Too much request weight used; current limit is {self._weight_max} request weight "
+                "per 1 MINUTE. Please use WebSocket Streams for live updates to avoid polling "
+                "the API."
+            )
+            raise RestRefusalError(-1003, message, status=429)
+
+    def _pending_failure(self, path: str) -> RestAnswer | None:
+        failure = self._failure
+        if failure is None or failure.path not in {None, path}:
+            return None
+        if failure.times is not None:
+            failure.times -= 1
+            if failure.times <= 0:
+                self._failure = None
+        headers = {} if failure.retry_after is None else {"Retry-After": str(failure.retry_after)}
+        content_type = _HTML if failure.body.lstrip().startswith("<") else _JSON
+        return RestAnswer(
+            status=failure.status,
+            body=failure.body.encode(),
+            content_type=content_type,
+            headers=headers,
+        )
+
+    def _now_ms(self) -> int:
+        return int(self._clock.now().timestamp() * 1000)
+
+    def _time(self, _: _Query) -> object:
+        return {"serverTime": self._now_ms()}
+
+    def _exchange_info(self, query: _Query) -> object:
+        symbols = wanted_symbols(query)
+        listings = (
+            list(self._listings.values())
+            if symbols is None
+            else [self._listing(symbol) for symbol in symbols]
+        )
+        if "symbolStatus" in query:
+            listings = [one for one in listings if one.status == query["symbolStatus"]]
+        return exchange_info(listings, server_time_ms=self._now_ms(), weight_limit=self._weight_max)
+
+    def _depth(self, query: _Query) -> object:
+        listing = self._listing(mandatory_symbol(query))
+        levels_max = limit_of(query, default=DEPTH_LEVELS_DEFAULT, most=DEPTH_LEVELS_MAX)
+        return depth_levels(self._quotes[listing.symbol], listing, levels_max)
+
+    def _book_ticker(self, query: _Query) -> object:
+        symbols = wanted_symbols(query)
+        if symbols is None:
+            return [_ticker(quote) for quote in self._quotes.values()]
+        tickers = [_ticker(self._quotes[self._listing(symbol).symbol]) for symbol in symbols]
+        return tickers[0] if "symbol" in query else tickers
+
+    def _listing(self, symbol: str) -> Listing:
+        listing = self._listings.get(symbol)
+        if listing is None:
+            raise RestRefusalError(-1121, "Invalid symbol.")
+        return listing
+
+
+def _ticker(quote: VenueQuote) -> dict[str, str]:
+    return {
+        "symbol": quote.symbol,
+        "bidPrice": quote.bid_price,
+        "bidQty": quote.bid_quantity,
+        "askPrice": quote.ask_price,
+        "askQty": quote.ask_quantity,
+    }
+
+
+def _depth_weight(query: _Query) -> int:
+    levels = limit_of(query, default=DEPTH_LEVELS_DEFAULT, most=DEPTH_LEVELS_MAX)
+    return next(weight for levels_max, weight in _DEPTH_WEIGHTS if levels <= levels_max)
+
+
+def _ticker_weight(query: _Query) -> int:
+    return _ONE_TICKER_WEIGHT if "symbol" in query else _ALL_TICKERS_WEIGHT
+
+
+def _dump(body: object) -> bytes:
+    return json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()

@@ -1,0 +1,97 @@
+"""The parameters of a REST request, checked in Binance's words."""
+
+import json
+import re
+from collections.abc import Collection
+from typing import Final
+from urllib.parse import parse_qsl
+
+_SYMBOL: Final = re.compile(r"(?:(?![a-z])[\w\-.]){1,50}")
+_SYMBOL_RANGE: Final = r"^[\w\-._&&[^a-z]]{1,50}$"
+_SYMBOLS_RANGE: Final = r"^\[(\"[\w\-._&&[^a-z]]{1,50}\"(,\"[\w\-._&&[^a-z]]{1,50}\"){0,}){0,1}\]$"
+_NUMBER: Final = re.compile(r"[0-9]{1,20}", re.ASCII)
+
+
+class RestRefusalError(Exception):
+    """The venue refuses the request with one of its codes."""
+
+    def __init__(self, code: int, message: str, *, status: int = 400) -> None:
+        self.code = code
+        self.message = message
+        self.status = status
+        super().__init__(message)
+
+
+def read_query(text: str, *, known: Collection[str]) -> dict[str, str]:
+    """Read a query string; only ``known`` parameters, each once."""
+    pairs = parse_qsl(text, keep_blank_values=True)
+    query = dict(pairs)
+    if len(query) != len(pairs):
+        raise RestRefusalError(-1101, "Duplicate values for a parameter detected.")
+    read = sum(name in known for name in query)
+    if read < len(query):
+        if not known:
+            message = f"Too many parameters; expected '0' and received '{len(query)}'."
+            raise RestRefusalError(-1101, message)
+        message = (
+            f"Not all sent parameters were read; read '{read}' parameter(s) "
+            f"but was sent '{len(query)}'."
+        )
+        raise RestRefusalError(-1104, message)
+    return query
+
+
+def mandatory_symbol(query: dict[str, str]) -> str:
+    """Return the symbol that must be there."""
+    symbol = query.get("symbol", "")
+    if not symbol:
+        message = "Mandatory parameter 'symbol' was not sent, was empty/null, or malformed."
+        raise RestRefusalError(-1102, message)
+    return _checked_symbol(symbol)
+
+
+def wanted_symbols(query: dict[str, str]) -> list[str] | None:
+    """Return the symbols named by ``symbol`` or ``symbols``, None if neither is there."""
+    if "symbol" in query and "symbols" in query:
+        raise RestRefusalError(-1128, "Combination of optional parameters invalid.")
+    if "symbol" in query:
+        return [mandatory_symbol(query)]
+    if "symbols" in query:
+        return _symbols(query["symbols"])
+    return None
+
+
+def limit_of(query: dict[str, str], *, default: int, most: int) -> int:
+    """Return the number of levels asked for; more than ``most`` is cut to it without a word."""
+    text = query.get("limit", str(default))
+    if not _NUMBER.fullmatch(text):
+        raise _illegal("limit", "^[0-9]{1,20}$")
+    if int(text) == 0:
+        raise RestRefusalError(-1130, "Data sent for parameter 'limit' is not valid.")
+    return min(int(text), most)
+
+
+def _symbols(text: str) -> list[str]:
+    try:
+        symbols = json.loads(text)
+    except ValueError:
+        raise _illegal("symbols", _SYMBOLS_RANGE) from None
+    if not isinstance(symbols, list) or not symbols:
+        raise _illegal("symbols", _SYMBOLS_RANGE)
+    for symbol in symbols:
+        if not isinstance(symbol, str) or not _SYMBOL.fullmatch(symbol):
+            raise _illegal("symbols", _SYMBOLS_RANGE)
+    return symbols
+
+
+def _checked_symbol(symbol: str) -> str:
+    if not _SYMBOL.fullmatch(symbol):
+        raise _illegal("symbol", _SYMBOL_RANGE)
+    return symbol
+
+
+def _illegal(parameter: str, legal_range: str) -> RestRefusalError:
+    message = (
+        f"Illegal characters found in parameter '{parameter}'; legal range is '{legal_range}'."
+    )
+    return RestRefusalError(-1100, message)

@@ -1,0 +1,79 @@
+"""Where a database is: the URL of the settings, taken apart and checked once."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from app.domain.errors import StartupError
+
+SQLITE_SCHEME: Final = "sqlite+aiosqlite"
+POSTGRESQL_SCHEME: Final = "postgresql+asyncpg"
+
+_IN_MEMORY_SIGNS: Final = (":memory:", "file:")
+"""SQLite's names for what is no plain file."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseAddress:
+    """A database we can open; ``path`` is the file of an SQLite database, None for PostgreSQL."""
+
+    url: URL
+    path: Path | None
+
+    @classmethod
+    def parse(cls, text: str) -> "DatabaseAddress":
+        """Take a URL apart.
+
+        Raises:
+            StartupError: not a URL, another kind of database, or one that would not outlive us.
+        """
+        try:
+            url = make_url(text)
+        except ArgumentError:
+            # The text is not repeated: it may hold a password.
+            raise StartupError(
+                f"DATABASE_URL is not a URL; write {SQLITE_SCHEME}:///database.db"
+            ) from None
+        if url.drivername == POSTGRESQL_SCHEME:
+            return cls(url=url, path=None)
+        if url.drivername != SQLITE_SCHEME:
+            message = (
+                f"DATABASE_URL begins with {url.drivername}, which is not supported; "
+                f"use {SQLITE_SCHEME} or {POSTGRESQL_SCHEME}"
+            )
+            raise StartupError(message)
+        name = url.database or ""
+        if not name or name.startswith(_IN_MEMORY_SIGNS):
+            message = (
+                "DATABASE_URL names a database in memory, which would lose every order; "
+                f"name a file, as in {SQLITE_SCHEME}:///database.db"
+            )
+            raise StartupError(message)
+        path = Path(name).resolve()
+        return cls(url=url.set(database=str(path)), path=path)
+
+    def __str__(self) -> str:
+        """Name the database for people, without its password."""
+        return str(self.path) if self.path else self.url.render_as_string(hide_password=True)
+
+    def check_reachable(self) -> None:
+        """See that an SQLite file can be made or written where it is meant to be.
+
+        Raises:
+            StartupError: it cannot, and why.
+        """
+        if self.path is None:
+            return
+        folder = self.path.parent
+        if not folder.is_dir():
+            raise StartupError(f"there is no folder {folder} for the database; make it first")
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise StartupError(f"the folder {folder} of the database is not writable")
+        if self.path.exists() and not self.path.is_file():
+            raise StartupError(f"{self.path} is not a file; name another one in DATABASE_URL")
+        if self.path.exists() and not os.access(self.path, os.R_OK | os.W_OK):
+            raise StartupError(f"the database {self.path} is not writable")

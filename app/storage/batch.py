@@ -1,0 +1,164 @@
+"""One transaction of the journal: which statements, in which order, and what may be repeated.
+
+Each statement may be repeated without effect, so that a commit whose outcome is unknown is simply
+tried again: rows that are never changed are inserted unless they are there, an order's state moves
+on only from an older event, and a level of the ledger is what it was told last.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from sqlalchemy import Connection, Executable, Table, bindparam, delete, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from app.domain.events import SymbolOutcome
+from app.domain.order import Symbol
+from app.storage.ownership import check_epoch, probe
+from app.storage.rows import Part, Row, Rows
+from app.storage.tables import (
+    fulfilled_order_splits,
+    fulfilled_orders,
+    order_events,
+    orders,
+    symbol_gates,
+    taken_liquidity,
+    trading_rules,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedPart:
+    """A part that cannot be written, and why; None if it builds on another such part."""
+
+    part: Part
+    error: Exception | None
+
+
+@dataclass(slots=True)
+class Batch:
+    """The parts of one transaction, which may have to be written more than once.
+
+    ``may_be_stored`` says that a commit was tried: from then on it is unknown whether the parts
+    are on disk, until one succeeds. ``is_retry`` has a write that changes nothing come first,
+    since only a write shows that writes pass again.
+    """
+
+    parts: Sequence[Part]
+    epoch: int
+    may_be_stored: bool = False
+    is_retry: bool = False
+    refused: list[RefusedPart] = field(default_factory=list)
+
+    def write(self, connection: Connection) -> None:
+        """Write every part, or raise and leave the transaction to be undone."""
+        self._begin(connection)
+        _write_rows(connection, Rows(self.parts))
+        self.may_be_stored = True
+
+    def write_one_by_one(
+        self, connection: Connection, is_nobodys_fault: Callable[[Exception], bool]
+    ) -> None:
+        """Write each part by itself and note in ``refused`` those that cannot be written.
+
+        What a symbol did after an outcome that was refused builds on it and is refused as well. An
+        error that is no part's fault is raised, as in ``write``.
+        """
+        self._begin(connection)
+        broken = set()
+        for part in self.parts:
+            symbol = _symbol_of(part)
+            if symbol in broken:
+                self.refused.append(RefusedPart(part, None))
+                continue
+            try:
+                with connection.begin_nested():
+                    _write_rows(connection, Rows((part,)))
+            except Exception as error:
+                if is_nobodys_fault(error):
+                    raise
+                self.refused.append(RefusedPart(part, error))
+                if symbol is not None:
+                    broken.add(symbol)
+        self.may_be_stored = True
+
+    def _begin(self, connection: Connection) -> None:
+        self.refused = []
+        check_epoch(connection, self.epoch)
+        if self.is_retry:
+            probe(connection, self.epoch)
+
+
+def _symbol_of(part: Part) -> Symbol | None:
+    return part.content.symbol if isinstance(part.content, SymbolOutcome) else None
+
+
+class _Statements:
+    """The statements for one kind of database, made once so that they are compiled once."""
+
+    def __init__(self, dialect: str) -> None:
+        self._insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+        self.add_orders = self._add(orders, "order_id")
+        self.add_splits = self._add(fulfilled_order_splits, "order_id", "split_number")
+        self.add_events = self._add(order_events, "order_id", "sequence")
+        self.add_fulfilled = self._add(fulfilled_orders, "id")
+        self.put_gates = self._put(symbol_gates)
+        self.put_taken = self._put(taken_liquidity)
+        self.put_rules = self._put(trading_rules)
+        self.forget_taken = delete(taken_liquidity).where(
+            *(column == bindparam(column.name) for column in taken_liquidity.primary_key)
+        )
+        self.move_orders = (
+            update(orders)
+            .where(
+                orders.c.order_id == bindparam("the_order_id"),
+                orders.c.last_sequence < bindparam("new_last_sequence"),
+            )
+            .values({name: bindparam(f"new_{name}") for name in _STATE_COLUMNS})
+        )
+
+    def _add(self, table: Table, *key: str) -> Executable:
+        """Insert unless there is such a row; another broken constraint is an error."""
+        return self._insert(table).on_conflict_do_nothing(index_elements=key)
+
+    def _put(self, table: Table) -> Executable:
+        """Insert, or overwrite the row with the same primary key."""
+        insert = self._insert(table)
+        key = [column.name for column in table.primary_key]
+        rest = {column.name: insert.excluded[column.name] for column in table.c}
+        return insert.on_conflict_do_update(
+            index_elements=key,
+            set_={name: value for name, value in rest.items() if name not in key},
+        )
+
+
+_STATE_COLUMNS: Final = (
+    "status",
+    "reason",
+    "filled_quantity",
+    "quote_quantity",
+    "splits_total",
+    "last_sequence",
+    "closed_at",
+)
+
+_STATEMENTS: Final = {dialect: _Statements(dialect) for dialect in ("sqlite", "postgresql")}
+
+
+def _write_rows(connection: Connection, rows: Rows) -> None:
+    """Run one statement per table that has rows, parents before children."""
+    statements = _STATEMENTS[connection.dialect.name]
+    steps: tuple[tuple[Executable, Iterable[Row]], ...] = (
+        (statements.add_orders, rows.orders),
+        (statements.add_splits, rows.splits),
+        (statements.add_events, rows.events),
+        (statements.add_fulfilled, rows.fulfilled),
+        (statements.move_orders, rows.states.values()),
+        (statements.put_gates, rows.gates.values()),
+        (statements.put_taken, rows.taken.values()),
+        (statements.forget_taken, rows.forgotten.values()),
+        (statements.put_rules, rows.rules),
+    )
+    for statement, table_rows in steps:
+        if table_rows:
+            connection.execute(statement, list(table_rows))

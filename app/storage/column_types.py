@@ -1,0 +1,73 @@
+"""How exact amounts and instants are stored.
+
+SQLite has neither decimals nor instants: an amount is its canonical plain notation as TEXT, an
+instant TEXT like ``2026-11-23T16:46:37.000000Z``, always UTC with six decimals, so that text order
+is time order. PostgreSQL has both: NUMERIC without a scale, which never rounds, and timestamptz.
+"""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from sqlalchemy import DateTime, Dialect, Numeric, Text
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from app.domain.amounts import format_amount
+
+
+class ExactAmount(TypeDecorator[Decimal]):
+    """A decimal that comes back exact to the digit."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Decimal] | TypeEngine[str]:
+        """Store NUMERIC where there is one."""
+        if dialect.name == "sqlite":
+            return dialect.type_descriptor(Text())
+        return dialect.type_descriptor(Numeric())
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> str | Decimal | None:
+        """Write the one canonical form, so that equal amounts are equal texts."""
+        if value is None or dialect.name != "sqlite":
+            return value
+        return format_amount(value)
+
+    def process_result_value(self, value: str | Decimal | None, dialect: Dialect) -> Decimal | None:
+        """Read what either database holds."""
+        del dialect
+        return None if value is None else Decimal(value)
+
+
+class UtcInstant(TypeDecorator[datetime]):
+    """An aware datetime in UTC, to the microsecond."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[datetime] | TypeEngine[str]:
+        """Store timestamptz where there is one."""
+        if dialect.name == "sqlite":
+            return dialect.type_descriptor(Text())
+        return dialect.type_descriptor(DateTime(timezone=True))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | datetime | None:
+        """Write UTC with six decimals."""
+        if value is None:
+            return None
+        assert value.tzinfo is not None, "an instant is aware"
+        return format_instant(value) if dialect.name == "sqlite" else value
+
+    def process_result_value(
+        self, value: str | datetime | None, dialect: Dialect
+    ) -> datetime | None:
+        """Read an aware instant in UTC."""
+        del dialect
+        if value is None:
+            return None
+        instant = datetime.fromisoformat(value) if isinstance(value, str) else value
+        return instant.astimezone(UTC)
+
+
+def format_instant(instant: datetime) -> str:
+    """Write an aware instant as ``2026-11-23T16:46:37.000000Z``."""
+    return instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"

@@ -1,0 +1,160 @@
+"""A database that this service owns: opened, migrated, locked, and closed."""
+
+import contextlib
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypeVar
+
+import structlog
+from sqlalchemy import Connection, Executable, Row, event, func, select
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from app.storage.address import DatabaseAddress
+from app.storage.failures import (
+    DATABASE_ERRORS,
+    DatabaseUnavailableError,
+    is_operational,
+    startup_error,
+)
+from app.storage.migrate import migrate
+from app.storage.ownership import OwnerLock, claim, lock_database
+from app.storage.tables import order_events, orders
+from app.storage.writer import (
+    BUSY_SECONDS,
+    COMMAND_SECONDS,
+    CONNECT_SECONDS,
+    PostgresqlWriter,
+    SqliteWriter,
+    Writer,
+)
+
+READERS_MAX: Final = 4
+"""Connections that read; more would only compete for the processor."""
+
+READER_WAIT_SECONDS: Final = 5
+"""How long a read waits for one of them."""
+
+_Result = TypeVar("_Result")
+
+_log = structlog.get_logger()
+
+
+class Database:
+    """An open database and the two ways into it: one connection that writes, a few that read.
+
+    ``epoch`` is this owner's; ``last_acceptance_number`` and ``last_position`` are the greatest
+    that were stored when it took over.
+    """
+
+    def __init__(
+        self,
+        *,
+        writer: Writer,
+        readers: AsyncEngine,
+        lock: OwnerLock,
+        epoch: int,
+        last_acceptance_number: int,
+        last_position: int,
+    ) -> None:
+        self.epoch = epoch
+        self.last_acceptance_number = last_acceptance_number
+        self.last_position = last_position
+        self._writer = writer
+        self._readers = readers
+        self._lock = lock
+
+    @classmethod
+    async def open(cls, url: str, *, venue: str, owner: str) -> "Database":
+        """Lock the database, migrate it, and take it over; ``owner`` names us to others.
+
+        The lock comes first, so that nobody migrates under a running service.
+
+        Raises:
+            StartupError: it cannot be used as it is; one line says what to do.
+        """
+        address = DatabaseAddress.parse(url)
+        address.check_reachable()
+        async with contextlib.AsyncExitStack() as stack:
+            try:
+                lock = await lock_database(address, owner)
+                stack.push_async_callback(lock.release)
+                await migrate(url)
+                writer = _make_writer(address)
+                stack.push_async_callback(writer.close)
+                epoch, last_acceptance_number, last_position = await writer.transact(
+                    lambda connection: _take_over(connection, venue=venue, owner=owner)
+                )
+            except DATABASE_ERRORS as error:
+                raise startup_error(address, error) from error
+            stack.pop_all()
+        return cls(
+            writer=writer,
+            readers=_make_readers(address),
+            lock=lock,
+            epoch=epoch,
+            last_acceptance_number=last_acceptance_number,
+            last_position=last_position,
+        )
+
+    async def write(self, work: Callable[[Connection], _Result]) -> _Result:
+        """Do ``work`` as one transaction on the connection that writes; the journal's alone."""
+        return await self._writer.transact(work)
+
+    async def read(self, statement: Executable) -> Sequence[Row[Any]]:
+        """Return every row of one statement, which sees one moment of the database.
+
+        Raises:
+            DatabaseUnavailableError: the database does not answer now.
+        """
+        try:
+            async with self._readers.connect() as connection:
+                return (await connection.execute(statement)).all()
+        except DATABASE_ERRORS as error:
+            if not (is_operational(error) or isinstance(error, PoolTimeoutError)):
+                raise
+            _log.warning("database_read_failed", error=str(error))
+            raise DatabaseUnavailableError from error
+
+    async def close(self) -> None:
+        """Close every connection, and let go of the lock last."""
+        await self._readers.dispose()
+        await self._writer.close()
+        await self._lock.release()
+
+
+def _take_over(connection: Connection, *, venue: str, owner: str) -> tuple[int, int, int]:
+    epoch = claim(connection, venue=venue, owner=owner)
+    last_acceptance_number = connection.scalar(select(func.max(orders.c.acceptance_number)))
+    last_position = connection.scalar(select(func.max(order_events.c.position)))
+    return epoch, last_acceptance_number or 0, last_position or 0
+
+
+def _make_writer(address: DatabaseAddress) -> Writer:
+    return SqliteWriter(address) if address.path is not None else PostgresqlWriter(address)
+
+
+def _make_readers(address: DatabaseAddress) -> AsyncEngine:
+    """Make the pool that reads: one statement at a time, outside of any transaction."""
+    is_sqlite = address.path is not None
+    engine = create_async_engine(
+        address.url,
+        isolation_level="AUTOCOMMIT",
+        pool_size=READERS_MAX,
+        max_overflow=0,
+        pool_timeout=READER_WAIT_SECONDS,
+        pool_pre_ping=not is_sqlite,
+        connect_args={"timeout": BUSY_SECONDS}
+        if is_sqlite
+        else {"timeout": CONNECT_SECONDS, "command_timeout": COMMAND_SECONDS},
+    )
+    if is_sqlite:
+
+        @event.listens_for(engine.sync_engine, "connect")
+        def refuse_writes(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+            cursor = connection.cursor()
+            cursor.execute("PRAGMA query_only = ON")
+            cursor.close()
+
+    return engine

@@ -1,0 +1,88 @@
+"""What a database's error means: wait and try again, our own bug, or a wrong set-up."""
+
+import sqlite3
+from typing import Final
+
+from asyncpg import PostgresError  # type: ignore[import-untyped]  # it ships no types
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from app.domain.errors import PapertapeError, StartupError, UnavailableError
+from app.storage.address import DatabaseAddress
+
+DATABASE_ERRORS: Final = (SQLAlchemyError, PostgresError, OSError)
+"""Whatever the libraries raise: a server that cannot be reached is a bare OSError."""
+
+_SQLSTATE_CLASSES_OF_BAD_ROWS: Final = frozenset({"21", "22", "23"})
+"""PostgreSQL, Appendix A: cardinality violation, data exception, integrity constraint violation."""
+
+_SQLITE_ERRORS_OF_BAD_ROWS: Final = (
+    sqlite3.IntegrityError,
+    sqlite3.DataError,
+    sqlite3.InterfaceError,
+    sqlite3.ProgrammingError,
+)
+"""Refused rows, and values that cannot be bound."""
+
+
+class DatabaseUnavailableError(UnavailableError):
+    """The database did not answer a read."""
+
+    code = "database_unavailable"
+
+    def __init__(self) -> None:
+        super().__init__("the database does not answer now", retry_after_seconds=2)
+
+
+class OwnershipLostError(PapertapeError):
+    """Another service took over the database: this one must not write any more."""
+
+    code = "ownership_lost"
+
+    def __init__(self, owner: str | None) -> None:
+        self.owner = owner
+        super().__init__(f"the database was taken over by {owner or 'another service'}")
+
+
+def is_operational(error: BaseException) -> bool:
+    """Whether the same write may pass later: locked, full, read-only, gone, restarting.
+
+    The rest is our bug: rows that the database refuses, values it cannot store, code that raises.
+    What a database says that is not about the rows counts as operational, even a missing table or
+    permission, since no symbol is to blame and only an operator can help.
+    """
+    if isinstance(error, OSError):
+        return True
+    if not isinstance(error, DBAPIError):
+        return isinstance(error, PostgresError)
+    if error.connection_invalidated:
+        return True
+    cause = error.driver_exception
+    if isinstance(cause, sqlite3.Error):
+        return not isinstance(cause, _SQLITE_ERRORS_OF_BAD_ROWS)
+    sqlstate = getattr(cause, "sqlstate", None)
+    if sqlstate is None:
+        # asyncpg refuses a value that it cannot encode with a ValueError of its own.
+        return not isinstance(cause, ValueError)
+    return sqlstate[:2] not in _SQLSTATE_CLASSES_OF_BAD_ROWS
+
+
+def startup_error(address: DatabaseAddress, error: BaseException) -> StartupError:
+    """Put into one line why a database cannot be used, and what to do."""
+    cause = error.driver_exception if isinstance(error, DBAPIError) else error
+    lines = str(cause).splitlines() or [type(cause).__name__]
+    said = lines[0]
+    if isinstance(cause, OSError):
+        server = f"{address.url.host}:{address.url.port or 5432}"
+        return StartupError(
+            f"PostgreSQL at {server} cannot be reached ({said}); start it or correct DATABASE_URL"
+        )
+    if isinstance(cause, sqlite3.Error):
+        if cause.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
+            return StartupError(
+                f"{address} is not an SQLite database; name another file in DATABASE_URL"
+            )
+        if cause.sqlite_errorcode == sqlite3.SQLITE_BUSY:
+            return StartupError(
+                f"{address} is locked by another program; close it there and start again"
+            )
+    return StartupError(f"the database {address} cannot be used: {said}")

@@ -1,0 +1,349 @@
+"""The journal: the single writer, which commits in groups.
+
+Whatever is to be stored goes into one queue. One task drains it, writes what it found as one
+transaction, tells the listener, wakes whoever waits, and drains again. No delay is added: while a
+commit runs, the next group gathers.
+
+When a commit fails for an operational cause (``failures.is_operational``), the same group is
+written again until it passes; a group may be written twice without effect. Meanwhile no order is
+taken. An order is answered "not executed" only while it certainly is not and never will be on disk:
+it still stood in the queue, or no commit of its group was tried. Any other failure is our bug: the
+group is written without the part that cannot be, and the others do not notice.
+"""
+
+import asyncio
+import itertools
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from app.domain.amounts import ZERO
+from app.domain.errors import JournalBacklogError, JournalUnavailableError, OutcomeUnknownError
+from app.domain.events import OrderEvent, SymbolOutcome
+from app.domain.order import Order, OrderStatus, Symbol
+from app.ports import JournalListener, StoredRules
+from app.storage.batch import Batch, RefusedPart
+from app.storage.database import Database
+from app.storage.failures import is_operational
+from app.storage.rows import Part
+
+BACKLOG_ENTRIES_MAX: Final = 10_000
+"""Entries that may wait before new orders are refused: about a second's worth of writing."""
+
+BATCH_ENTRIES_MAX: Final = 10_000
+"""Entries of one transaction, so that its time and memory are bounded after a backlog."""
+
+ANSWER_SECONDS_MAX: Final = 5.0
+"""How long an order waits for its commit before it is told that the outcome is unknown."""
+
+BACKOFF_SECONDS_MIN: Final = 0.05
+BACKOFF_SECONDS_MAX: Final = 1.0
+"""Pauses between attempts at a commit, doubling from the one to the other."""
+
+FLUSH_SECONDS_MAX: Final = 2.0
+"""How long ``close`` goes on writing what is queued; a stop has five seconds in all."""
+
+_log = structlog.get_logger()
+
+
+@dataclass(slots=True, eq=False)
+class _Entry:
+    """One part on its way to the disk, or with ``part`` None a mark that somebody waits for."""
+
+    part: Part | None
+    waiter: asyncio.Future[None] | None
+    is_queued: bool = True
+
+    @property
+    def order(self) -> Order | None:
+        """The order, if this is an acceptance."""
+        content = None if self.part is None else self.part.content
+        return content if isinstance(content, Order) else None
+
+    @property
+    def symbol(self) -> Symbol | None:
+        """The symbol, if this is what its fulfillment did."""
+        content = None if self.part is None else self.part.content
+        return content.symbol if isinstance(content, SymbolOutcome) else None
+
+    @property
+    def can_be_withdrawn(self) -> bool:
+        """Whether nothing has happened yet that would have to be stored."""
+        return self.part is not None and not isinstance(self.part.content, SymbolOutcome)
+
+    def wake(self, error: Exception | None = None) -> None:
+        """Tell whoever still waits."""
+        if self.waiter is None or self.waiter.done():
+            return
+        if error is None:
+            self.waiter.set_result(None)
+        else:
+            self.waiter.set_exception(error)
+
+
+class GroupCommitJournal:
+    """The port ``Journal`` on either database; ``run`` is its one task."""
+
+    def __init__(
+        self, database: Database, *, answer_seconds_max: float = ANSWER_SECONDS_MAX
+    ) -> None:
+        self._database = database
+        self._answer_seconds_max = answer_seconds_max
+        self._numbers = itertools.count(database.last_acceptance_number + 1)
+        self._next_position = database.last_position + 1
+        self._queue: deque[_Entry] = deque()
+        self._writing: list[_Entry] = []
+        self._wake = asyncio.Event()
+        self._has_ended = asyncio.Event()
+        self._is_closing = False
+        self._is_in_trouble = False
+        self._time_limit: asyncio.Timeout | None = None
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether the last write went through."""
+        return not (self._is_in_trouble or self._is_closing or self._has_ended.is_set())
+
+    def next_acceptance_number(self) -> int:
+        """Return a number above every one that was given or stored before."""
+        return next(self._numbers)
+
+    async def accept(self, order: Order) -> None:
+        """Return once the order is durable; it goes its way even if the caller is canceled."""
+        if len(self._queue) >= BACKLOG_ENTRIES_MAX:
+            raise JournalBacklogError
+        await self._submit(self._part(order, (_acceptance_event(order),)))
+
+    def record(self, outcome: SymbolOutcome) -> None:
+        """Queue what a symbol's fulfillment did; it is never refused, since fills stand."""
+        if self._has_ended.is_set():
+            _log.error("outcome_after_the_end", symbol=outcome.symbol, events=len(outcome.events))
+            return
+        self._enqueue(_Entry(self._part(outcome, outcome.events), None))
+
+    async def settle(self) -> None:
+        """Return once everything queued before the call is durable, or refused.
+
+        Raises:
+            JournalUnavailableError: the journal ended first.
+        """
+        if self._has_ended.is_set():
+            raise JournalUnavailableError
+        if self._queue or self._writing:
+            mark = _Entry(None, asyncio.get_running_loop().create_future())
+            self._enqueue(mark)
+            await _fate(mark)
+
+    async def save_trading_rules(self, stored: StoredRules) -> None:
+        """Return once the copy is durable.
+
+        Raises:
+            JournalUnavailableError: it was not stored.
+        """
+        await self._submit(self._part(stored, ()))
+
+    async def run(self, listener: JournalListener) -> None:
+        """Write until closed.
+
+        Raises:
+            OwnershipLostError: another service took over the database; this one must end.
+        """
+        try:
+            async with asyncio.timeout(None) as self._time_limit:
+                while await self._has_work():
+                    await self._write_group(listener)
+        except TimeoutError:
+            if self._time_limit is None or not self._time_limit.expired():
+                raise
+            _log.error("journal_not_flushed", entries=len(self._writing) + len(self._queue))
+        finally:
+            self._end()
+
+    async def close(self) -> None:
+        """Take no more orders, write what is queued as far as time allows, and end ``run``."""
+        self._is_closing = True
+        self._wake.set()
+        if self._time_limit is None:
+            self._end()
+        elif not self._has_ended.is_set():
+            deadline = asyncio.get_running_loop().time() + FLUSH_SECONDS_MAX
+            self._time_limit.reschedule(deadline)
+            await self._has_ended.wait()
+
+    def _part(
+        self, content: Order | SymbolOutcome | StoredRules, events: tuple[OrderEvent, ...]
+    ) -> Part:
+        part = Part(content=content, events=events, position=self._next_position)
+        self._next_position += len(events)
+        return part
+
+    async def _submit(self, part: Part) -> None:
+        """Queue what may be withdrawn again, and wait for its fate."""
+        if not self.is_writable:
+            raise JournalUnavailableError
+        loop = asyncio.get_running_loop()
+        entry = _Entry(part, loop.create_future())
+        self._enqueue(entry)
+        timer = loop.call_later(self._answer_seconds_max, self._give_up, entry)
+        try:
+            await _fate(entry)
+        finally:
+            timer.cancel()
+
+    def _enqueue(self, entry: _Entry) -> None:
+        self._queue.append(entry)
+        self._wake.set()
+
+    def _give_up(self, entry: _Entry) -> None:
+        """Answer an order that waited too long; while its group is written nobody knows more."""
+        if entry.is_queued:
+            self._queue.remove(entry)
+            entry.wake(JournalUnavailableError())
+        else:
+            entry.wake(_unknown(entry))
+
+    async def _has_work(self) -> bool:
+        """Wait for something to write; False once closed with nothing left."""
+        while not self._queue and not self._is_closing:
+            self._wake.clear()
+            await self._wake.wait()
+        return bool(self._queue)
+
+    async def _write_group(self, listener: JournalListener) -> None:
+        """Drain the queue and write it, again and again until it passes."""
+        count = min(len(self._queue), BATCH_ENTRIES_MAX)
+        self._writing = [self._queue.popleft() for _ in range(count)]
+        for entry in self._writing:
+            entry.is_queued = False
+        batch = Batch(_parts(self._writing), self._database.epoch)
+        backoff = BACKOFF_SECONDS_MIN
+        while (error := await self._try_to_write(batch)) is not None:
+            self._note_trouble(batch, error, listener)
+            await asyncio.sleep(backoff)
+            backoff = min(2 * backoff, BACKOFF_SECONDS_MAX)
+        self._conclude(batch, listener)
+
+    async def _try_to_write(self, batch: Batch) -> Exception | None:
+        """Write the batch; return an operational error, after which it is to be tried again."""
+        if not batch.parts and not self._is_in_trouble:
+            return None
+        try:
+            await self._write_sound_parts(batch)
+        except Exception as error:
+            if not is_operational(error):
+                raise
+            return error
+        return None
+
+    async def _write_sound_parts(self, batch: Batch) -> None:
+        """Write all of the batch in one go, or else all parts but those at fault."""
+        try:
+            await self._database.write(batch.write)
+        except Exception as error:
+            if is_operational(error):
+                raise
+            await self._database.write(
+                lambda connection: batch.write_one_by_one(connection, is_operational)
+            )
+
+    def _note_trouble(self, batch: Batch, error: Exception, listener: JournalListener) -> None:
+        """Withdraw whatever can be, and have nothing new begin until writes pass."""
+        batch.is_retry = True
+        withdrawn = self._take_out_of(self._queue)
+        if not batch.may_be_stored:
+            withdrawn += self._take_out_of(self._writing)
+            batch.parts = _parts(self._writing)
+        if not self._is_in_trouble:
+            self._is_in_trouble = True
+            _log.error(
+                "journal_write_failed",
+                error=str(error).splitlines()[0],
+                may_be_stored=batch.may_be_stored,
+                withdrawn=len(withdrawn),
+            )
+            listener.on_write_trouble()
+        for entry in withdrawn:
+            entry.wake(JournalUnavailableError())
+
+    def _take_out_of(self, entries: "deque[_Entry] | list[_Entry]") -> list[_Entry]:
+        """Remove the entries that can be withdrawn and return them."""
+        withdrawn = [entry for entry in entries if entry.can_be_withdrawn]
+        if withdrawn:
+            kept = [entry for entry in entries if not entry.can_be_withdrawn]
+            entries.clear()
+            entries.extend(kept)
+        return withdrawn
+
+    def _conclude(self, batch: Batch, listener: JournalListener) -> None:
+        """Tell what is on disk now: the listener first, then whoever waits."""
+        refused = {id(one.part): one for one in batch.refused}
+        stored = [entry for entry in self._writing if id(entry.part) not in refused]
+        events = [event for entry in stored if entry.part for event in entry.part.events]
+        if events:
+            listener.on_durable(events)
+        for entry in stored:
+            entry.wake()
+        if refused:
+            self._refuse(refused, listener)
+        self._writing = []
+        if self._is_in_trouble:
+            self._is_in_trouble = False
+            _log.info("journal_write_recovered")
+            listener.on_write_recovery()
+
+    def _refuse(self, refused: dict[int, RefusedPart], listener: JournalListener) -> None:
+        """Let go of what cannot be written, and of what was queued on top of it."""
+        symbols: dict[Symbol, None] = {}
+        for entry in self._writing:
+            refusal = refused.get(id(entry.part))
+            if refusal is None:
+                continue
+            if refusal.error is not None:
+                _log.error("journal_part_refused", part=entry.part, exc_info=refusal.error)
+            entry.wake(JournalUnavailableError())
+            if entry.symbol is not None:
+                symbols[entry.symbol] = None
+        if symbols:
+            self._queue = deque(one for one in self._queue if one.symbol not in symbols)
+        for symbol in symbols:
+            listener.on_outcome_refused(symbol)
+
+    def _end(self) -> None:
+        """Answer everybody who still waits; nothing is written any more."""
+        self._has_ended.set()
+        for entry in self._writing:
+            entry.wake(_unknown(entry))
+        for entry in self._queue:
+            entry.wake(JournalUnavailableError())
+
+
+def _parts(entries: Iterable[_Entry]) -> list[Part]:
+    return [entry.part for entry in entries if entry.part is not None]
+
+
+async def _fate(entry: _Entry) -> None:
+    """Wait until the entry is durable, or raise what became of it."""
+    assert entry.waiter is not None, "somebody waits for this entry"
+    await entry.waiter
+
+
+def _unknown(entry: _Entry) -> JournalUnavailableError | OutcomeUnknownError:
+    """Say of an entry whose group is being written that nobody knows."""
+    order = entry.order
+    return JournalUnavailableError() if order is None else OutcomeUnknownError(order.order_id)
+
+
+def _acceptance_event(order: Order) -> OrderEvent:
+    return OrderEvent(
+        order=order,
+        sequence=1,
+        status=OrderStatus.NEW,
+        reason=None,
+        at=order.accepted_at,
+        split=None,
+        filled_quantity=ZERO,
+        quote_quantity=ZERO,
+    )

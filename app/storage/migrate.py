@@ -1,0 +1,90 @@
+"""Bring a database's schema up to date, safely when several processes start at once.
+
+Whoever comes first holds a lock until the schema is complete: on SQLite the write lock that BEGIN
+IMMEDIATE takes, on PostgreSQL an advisory lock that ends with the transaction. All steps are one
+transaction, so a crash in the middle leaves the database as it was.
+"""
+
+import asyncio
+from pathlib import Path
+from typing import Final
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, func, select, text
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+from app.domain.errors import StartupError
+from app.storage.address import DatabaseAddress
+from app.storage.failures import DATABASE_ERRORS, startup_error
+from app.storage.writer import CONNECT_SECONDS, sqlite_writing_engine
+
+LOCK_SECONDS_MAX: Final = 30
+"""How long a process waits for another that is migrating, before it gives up with a message."""
+
+_POSTGRESQL_LOCK: Final = 0x7061706572_01
+"""The key of our advisory lock for migrations; any number that nobody else uses will do."""
+
+_IN_THE_WHEEL: Final = Path(__file__).parent / "migrations"
+_IN_THE_REPOSITORY: Final = Path(__file__).parents[2] / "migrations"
+
+
+async def migrate(url: str) -> str:
+    """Migrate the database to the newest revision and return that revision.
+
+    Raises:
+        StartupError: the database cannot be used as it is; the message says what to do.
+    """
+    address = DatabaseAddress.parse(url)
+    address.check_reachable()
+    try:
+        if address.path is not None:
+            return await asyncio.to_thread(_migrate_sqlite, address)
+        return await _migrate_postgresql(address)
+    except DATABASE_ERRORS as error:
+        raise startup_error(address, error) from error
+
+
+def migrations_folder() -> Path:
+    """Return where the migrations lie: inside the installed package, else in the repository."""
+    return _IN_THE_WHEEL if _IN_THE_WHEEL.is_dir() else _IN_THE_REPOSITORY
+
+
+def _migrate_sqlite(address: DatabaseAddress) -> str:
+    engine = sqlite_writing_engine(address, busy_seconds=LOCK_SECONDS_MAX)
+    with engine.connect() as connection, connection.begin():
+        return _upgrade(connection, address)
+
+
+async def _migrate_postgresql(address: DatabaseAddress) -> str:
+    engine = create_async_engine(
+        address.url, poolclass=NullPool, connect_args={"timeout": CONNECT_SECONDS}
+    )
+    async with engine.connect() as connection, connection.begin():
+        await connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_SECONDS_MAX}s'"))
+        await connection.execute(select(func.pg_advisory_xact_lock(_POSTGRESQL_LOCK)))
+        return await connection.run_sync(_upgrade, address)
+
+
+def _upgrade(connection: Connection, address: DatabaseAddress) -> str:
+    """Run what is missing on a connection whose transaction has begun."""
+    config = Config()
+    config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    scripts = ScriptDirectory.from_config(config)
+    newest = scripts.get_current_head()
+    assert newest is not None, "the migrations are where they belong"
+    known = {script.revision for script in scripts.walk_revisions()}
+    present = MigrationContext.configure(connection).get_current_revision()
+    if present is not None and present not in known:
+        message = (
+            f"the database {address} is of a newer release (revision {present}); "
+            "run that release, or name another database in DATABASE_URL"
+        )
+        raise StartupError(message)
+    if present != newest:
+        command.upgrade(config, "head")
+    return newest

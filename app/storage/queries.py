@@ -1,0 +1,176 @@
+"""Durable state for answers and for recovery; every read is served by an index."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import structlog
+from sqlalchemy import Row, Select, select
+
+from app.domain.liquidity import TakenLevel
+from app.domain.order import (
+    Order,
+    OrderId,
+    OrderSnapshot,
+    OrderStatus,
+    Owner,
+    Reason,
+    Side,
+    Split,
+    Symbol,
+    TimeInForce,
+)
+from app.ports import OrderQuery, StoredLedger, StoredRules
+from app.storage.database import Database
+from app.storage.journal import GroupCommitJournal
+from app.storage.rows import read_rules
+from app.storage.tables import (
+    fulfilled_order_splits,
+    orders,
+    symbol_gates,
+    taken_liquidity,
+    trading_rules,
+)
+
+INTEGER_MAX: Final = 2**63 - 1
+"""The greatest integer of either database; a cursor beyond it means the same."""
+
+_log = structlog.get_logger()
+
+
+class StoredOrders:
+    """What is durable (ports ``OrderReader``, ``RecoveryStore`` and ``RulesStore``).
+
+    Reads raise ``DatabaseUnavailableError`` while the database does not answer.
+    """
+
+    def __init__(self, database: Database, journal: GroupCommitJournal) -> None:
+        self._database = database
+        self._journal = journal
+
+    async def find(self, owner: Owner, order_id: OrderId) -> OrderSnapshot | None:
+        """Return the owner's order, None if there is no such."""
+        if not order_id.isprintable():
+            return None  # PostgreSQL refuses to look for NUL, no driver sends lone surrogates
+        found = await self._database.read(
+            select(orders).where(orders.c.order_id == order_id, orders.c.owner == owner)
+        )
+        return _snapshot(found[0]) if found else None
+
+    async def list_orders(self, query: OrderQuery) -> list[OrderSnapshot]:
+        """Return a page of the owner's orders, newest first."""
+        if query.symbol is not None and not query.symbol.isprintable():
+            return []
+        return [_snapshot(row) for row in await self._database.read(_page(query))]
+
+    async def list_splits(self, order_id: OrderId, *, after: int, limit: int) -> list[Split]:
+        """Return splits by number, from the one after ``after``."""
+        if not order_id.isprintable():
+            return []
+        splits = fulfilled_order_splits
+        found = await self._database.read(
+            select(splits)
+            .where(splits.c.order_id == order_id, splits.c.split_number > min(after, INTEGER_MAX))
+            .order_by(splits.c.split_number)
+            .limit(limit)
+        )
+        return [_split(row) for row in found]
+
+    async def load_unfinished(self, symbol: Symbol | None = None) -> list[OrderSnapshot]:
+        """Return the orders that have no terminal status, by acceptance number."""
+        statement = select(orders).where(orders.c.closed_at.is_(None))
+        if symbol is not None:
+            statement = statement.where(orders.c.symbol == symbol)
+        found = await self._database.read(statement.order_by(orders.c.acceptance_number))
+        return [_snapshot(row) for row in found]
+
+    async def load_ledger(self, symbol: Symbol) -> StoredLedger:
+        """Return what is remembered of a symbol, gate and levels of one moment."""
+        found = await self._database.read(
+            select(
+                symbol_gates.c.update_id,
+                taken_liquidity.c.owner,
+                taken_liquidity.c.side,
+                taken_liquidity.c.price,
+                taken_liquidity.c.quantity,
+            )
+            .outerjoin_from(
+                symbol_gates, taken_liquidity, taken_liquidity.c.symbol == symbol_gates.c.symbol
+            )
+            .where(symbol_gates.c.symbol == symbol)
+        )
+        return StoredLedger(gate=found[0].update_id if found else 0, levels=tuple(_levels(found)))
+
+    async def load_trading_rules(self) -> StoredRules | None:
+        """Return the last good copy, None if there is none that can be read."""
+        found = await self._database.read(select(trading_rules))
+        if not found:
+            return None
+        try:
+            return StoredRules(rules=read_rules(found[0].rules), fetched_at=found[0].fetched_at)
+        except (ValueError, TypeError, LookupError, ArithmeticError):
+            _log.warning("stored_rules_unreadable", exc_info=True)
+            return None
+
+    async def save_trading_rules(self, stored: StoredRules) -> None:
+        """Keep the last good copy; it goes through the journal, which alone writes."""
+        await self._journal.save_trading_rules(stored)
+
+
+def _page(query: OrderQuery) -> Select[Any]:
+    statement = select(orders).where(orders.c.owner == query.owner)
+    if query.symbol is not None:
+        statement = statement.where(orders.c.symbol == query.symbol)
+    if query.status is not None:
+        statement = statement.where(orders.c.status == query.status)
+    if query.before is not None:
+        statement = statement.where(orders.c.acceptance_number < min(query.before, INTEGER_MAX))
+    return statement.order_by(orders.c.acceptance_number.desc()).limit(query.limit)
+
+
+def _snapshot(row: Row[Any]) -> OrderSnapshot:
+    order = Order(
+        order_id=OrderId(row.order_id),
+        acceptance_number=row.acceptance_number,
+        owner=Owner(row.owner),
+        client_order_id=row.client_order_id,
+        symbol=Symbol(row.symbol),
+        side=Side(row.side),
+        time_in_force=TimeInForce(row.time_in_force),
+        quantity=row.quantity,
+        limit_price=row.limit_price,
+        accepted_at=row.accepted_at,
+        expires_at=row.expires_at,
+    )
+    assert row.filled_quantity <= order.quantity, "no order is overfilled"
+    return OrderSnapshot(
+        order=order,
+        status=OrderStatus(row.status),
+        reason=None if row.reason is None else Reason(row.reason),
+        filled_quantity=row.filled_quantity,
+        quote_quantity=row.quote_quantity,
+        splits_total=row.splits_total,
+        last_sequence=row.last_sequence,
+        closed_at=row.closed_at,
+    )
+
+
+def _split(row: Row[Any]) -> Split:
+    return Split(
+        order_id=OrderId(row.order_id),
+        split_number=row.split_number,
+        update_id=row.update_id,
+        price=row.price,
+        quantity=row.quantity,
+        displayed_quantity=row.displayed_quantity,
+        filled_at=row.filled_at,
+    )
+
+
+def _levels(rows: Sequence[Row[Any]]) -> list[TakenLevel]:
+    return [
+        TakenLevel(
+            owner=Owner(row.owner), side=Side(row.side), price=row.price, quantity=row.quantity
+        )
+        for row in rows
+        if row.price is not None
+    ]

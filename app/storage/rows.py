@@ -1,0 +1,190 @@
+"""What the journal is asked to write, as rows of tables."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Final
+
+from app.domain.amounts import average_price, format_amount
+from app.domain.events import OrderEvent, SymbolOutcome
+from app.domain.order import Order, OrderId, OrderStatus, Owner, Side, Split, Symbol
+from app.domain.rules import TradingRules
+from app.ports import StoredRules
+from app.storage.tables import THE_ONLY_ROW
+
+Value = str | int | Decimal | datetime | None
+Row = dict[str, Value]
+_LevelKey = tuple[Symbol, Owner, Side, Decimal]
+
+_TEXTS_OF_RULES: Final = frozenset({"symbol", "status", "base_asset", "quote_asset"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """What stands or falls together: one acceptance, one symbol's outcomes, or the rules' copy.
+
+    ``events`` are written at ``position`` in the stream of all events and the positions after it.
+    """
+
+    content: Order | SymbolOutcome | StoredRules
+    events: tuple[OrderEvent, ...] = ()
+    position: int = 0
+
+
+class Rows:
+    """The rows of some parts, by table; of what overwrites itself only the last is kept."""
+
+    def __init__(self, parts: Iterable[Part]) -> None:
+        self.orders: list[Row] = []
+        self.splits: list[Row] = []
+        self.events: list[Row] = []
+        self.fulfilled: list[Row] = []
+        self.states: dict[OrderId, Row] = {}
+        self.gates: dict[Symbol, Row] = {}
+        self.taken: dict[_LevelKey, Row] = {}
+        self.forgotten: dict[_LevelKey, Row] = {}
+        self.rules: list[Row] = []
+        for part in parts:
+            self._add(part)
+
+    def _add(self, part: Part) -> None:
+        match part.content:
+            case Order() as order:
+                self.orders.append(_order_row(order))
+            case SymbolOutcome() as outcome:
+                self._add_ledger(outcome)
+            case StoredRules() as stored:
+                self.rules = [_rules_row(stored)]
+        for position, event in enumerate(part.events, start=part.position):
+            self._add_event(event, position)
+
+    def _add_event(self, event: OrderEvent, position: int) -> None:
+        self.events.append(_event_row(event, position))
+        if event.status is not OrderStatus.NEW:
+            self.states[event.order.order_id] = _state_row(event)
+        if event.split is not None:
+            self.splits.append(_split_row(event.split))
+        if event.status is OrderStatus.FILLED:
+            self.fulfilled.append(_fulfilled_row(event))
+
+    def _add_ledger(self, outcome: SymbolOutcome) -> None:
+        symbol = outcome.symbol
+        if outcome.gate:
+            self.gates[symbol] = {"symbol": symbol, "update_id": outcome.gate}
+        for level in outcome.ledger_changes:
+            key = (symbol, level.owner, level.side, level.price)
+            row: Row = dict(zip(("symbol", "owner", "side", "price"), key, strict=True))
+            if level.quantity:
+                self.forgotten.pop(key, None)
+                self.taken[key] = row | {"quantity": level.quantity, "update_id": outcome.gate}
+            else:
+                self.taken.pop(key, None)
+                self.forgotten[key] = row
+
+
+def read_rules(text: str) -> tuple[TradingRules, ...]:
+    """Read back the rules of the row that ``Rows`` made.
+
+    Raises:
+        ValueError, TypeError, LookupError, ArithmeticError: another release wrote another form.
+    """
+    return tuple(_rules(one) for one in json.loads(text))
+
+
+def _rules(stored: dict[str, str]) -> TradingRules:
+    amounts = {
+        name: Decimal(value) for name, value in stored.items() if name not in _TEXTS_OF_RULES
+    }
+    return TradingRules(
+        symbol=Symbol(stored["symbol"]),
+        status=stored["status"],
+        base_asset=stored["base_asset"],
+        quote_asset=stored["quote_asset"],
+        **amounts,
+    )
+
+
+def _order_row(order: Order) -> Row:
+    return {
+        "acceptance_number": order.acceptance_number,
+        "order_id": order.order_id,
+        "owner": order.owner,
+        "client_order_id": order.client_order_id,
+        "symbol": order.symbol,
+        "side": order.side,
+        "time_in_force": order.time_in_force,
+        "quantity": order.quantity,
+        "limit_price": order.limit_price,
+        "status": OrderStatus.NEW,
+        "reason": None,
+        "filled_quantity": Decimal(0),
+        "quote_quantity": Decimal(0),
+        "splits_total": 0,
+        "last_sequence": 1,
+        "accepted_at": order.accepted_at,
+        "expires_at": order.expires_at,
+        "closed_at": None,
+    }
+
+
+def _event_row(event: OrderEvent, position: int) -> Row:
+    return {
+        "position": position,
+        "order_id": event.order.order_id,
+        "sequence": event.sequence,
+        "status": event.status,
+        "reason": event.reason,
+        "at": event.at,
+        "split_number": None if event.split is None else event.split.split_number,
+        "filled_quantity": event.filled_quantity,
+        "quote_quantity": event.quote_quantity,
+    }
+
+
+def _state_row(event: OrderEvent) -> Row:
+    """Return what an event changes of its order, under the names that the update binds."""
+    return {
+        "the_order_id": event.order.order_id,
+        "new_status": event.status,
+        "new_reason": event.reason,
+        "new_filled_quantity": event.filled_quantity,
+        "new_quote_quantity": event.quote_quantity,
+        "new_splits_total": event.splits_total,
+        "new_last_sequence": event.sequence,
+        "new_closed_at": event.at if event.status.is_terminal else None,
+    }
+
+
+def _split_row(split: Split) -> Row:
+    return {
+        "order_id": split.order_id,
+        "split_number": split.split_number,
+        "update_id": split.update_id,
+        "price": split.price,
+        "quantity": split.quantity,
+        "displayed_quantity": split.displayed_quantity,
+        "filled_at": split.filled_at,
+    }
+
+
+def _fulfilled_row(event: OrderEvent) -> Row:
+    order = event.order
+    return {
+        "id": order.order_id,
+        "created_at": event.at,
+        "symbol": order.symbol,
+        "side": order.side,
+        "quantity": order.quantity,
+        "price": order.limit_price,
+        "average_price": average_price(
+            quote_quantity=event.quote_quantity, filled_quantity=event.filled_quantity
+        ),
+    }
+
+
+def _rules_row(stored: StoredRules) -> Row:
+    listed = [asdict(one) for one in stored.rules]
+    text = json.dumps(listed, default=format_amount, separators=(",", ":"), ensure_ascii=False)
+    return {"id": THE_ONLY_ROW, "fetched_at": stored.fetched_at, "rules": text}

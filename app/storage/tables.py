@@ -1,0 +1,126 @@
+"""The columns of every table, for the statements of this package.
+
+What must hold of the rows (checks, unique and foreign keys, indexes) stands in ``migrations/``
+alone: the database enforces it, whoever writes. A test compares these columns with what the
+migrations make.
+"""
+
+from typing import Final
+
+from sqlalchemy import BigInteger, Column, Integer, MetaData, Table, Text
+
+from app.storage.column_types import ExactAmount, UtcInstant
+
+METADATA: Final = MetaData()
+
+_RowNumber = BigInteger().with_variant(Integer(), "sqlite")
+"""SQLite numbers its rows by a key of exactly the type INTEGER."""
+
+orders: Final = Table(
+    "orders",
+    METADATA,
+    Column("acceptance_number", _RowNumber, primary_key=True, autoincrement=False),
+    Column("order_id", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("client_order_id", Text),
+    Column("symbol", Text, nullable=False),
+    Column("side", Text, nullable=False),
+    Column("time_in_force", Text, nullable=False),
+    Column("quantity", ExactAmount, nullable=False),
+    Column("limit_price", ExactAmount, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("reason", Text),
+    Column("filled_quantity", ExactAmount, nullable=False),
+    Column("quote_quantity", ExactAmount, nullable=False),
+    Column("splits_total", BigInteger, nullable=False),
+    Column("last_sequence", BigInteger, nullable=False),
+    Column("accepted_at", UtcInstant, nullable=False),
+    Column("expires_at", UtcInstant, nullable=False),
+    Column("closed_at", UtcInstant),
+)
+"""Every accepted order, with what has become of it."""
+
+order_events: Final = Table(
+    "order_events",
+    METADATA,
+    Column("position", _RowNumber, primary_key=True, autoincrement=False),
+    Column("order_id", Text, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("reason", Text),
+    Column("at", UtcInstant, nullable=False),
+    Column("split_number", BigInteger),
+    Column("filled_quantity", ExactAmount, nullable=False),
+    Column("quote_quantity", ExactAmount, nullable=False),
+)
+"""What happened, per order 1..n; ``position`` numbers them all in the order of the commits."""
+
+fulfilled_orders: Final = Table(
+    "fulfilled_orders",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("created_at", UtcInstant, nullable=False),
+    Column("symbol", Text, nullable=False),
+    Column("side", Text, nullable=False),
+    Column("quantity", ExactAmount, nullable=False),
+    Column("price", ExactAmount, nullable=False),
+    Column("average_price", ExactAmount, nullable=False),
+)
+"""One row per order whose whole quantity is filled; ``id`` is the order's, ``price`` its limit."""
+
+fulfilled_order_splits: Final = Table(
+    "fulfilled_order_splits",
+    METADATA,
+    Column("id", _RowNumber, primary_key=True, autoincrement=True),
+    Column("order_id", Text, nullable=False),
+    Column("split_number", BigInteger, nullable=False),
+    Column("update_id", BigInteger, nullable=False),
+    Column("price", ExactAmount, nullable=False),
+    Column("quantity", ExactAmount, nullable=False),
+    Column("displayed_quantity", ExactAmount, nullable=False),
+    Column("filled_at", UtcInstant, nullable=False),
+)
+"""The splits of every order, fulfilled or not."""
+
+symbol_gates: Final = Table(
+    "symbol_gates",
+    METADATA,
+    Column("symbol", Text, primary_key=True),
+    Column("update_id", BigInteger, nullable=False),
+)
+"""The largest update id applied per symbol: a quote at or below it never fills again."""
+
+taken_liquidity: Final = Table(
+    "taken_liquidity",
+    METADATA,
+    Column("symbol", Text, primary_key=True),
+    Column("owner", Text, primary_key=True),
+    Column("side", Text, primary_key=True),
+    Column("price", ExactAmount, primary_key=True),
+    Column("quantity", ExactAmount, nullable=False),
+    Column("update_id", BigInteger, nullable=False),
+)
+"""What we took at a price and may still be displayed."""
+
+service_owner: Final = Table(
+    "service_owner",
+    METADATA,
+    Column("id", _RowNumber, primary_key=True, autoincrement=False),
+    Column("venue", Text, nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("since", UtcInstant, nullable=False),
+)
+"""One row: whose quotes this database knows, and who may write to it now."""
+
+trading_rules: Final = Table(
+    "trading_rules",
+    METADATA,
+    Column("id", _RowNumber, primary_key=True, autoincrement=False),
+    Column("fetched_at", UtcInstant, nullable=False),
+    Column("rules", Text, nullable=False),
+)
+"""One row: the last good copy of the venue's rules, as JSON."""
+
+THE_ONLY_ROW: Final = 1
+"""The ``id`` in tables that have one row."""

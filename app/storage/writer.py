@@ -1,0 +1,160 @@
+"""The one connection that writes, and how a transaction is run on it.
+
+The work of a transaction is a plain function of a connection. On SQLite it runs in a thread of its
+own, as one hop: through the asynchronous driver each statement would be several, which takes
+four times as long for one order. On PostgreSQL it runs through the asynchronous driver.
+"""
+
+import asyncio
+import contextlib
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, Protocol, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool
+
+from app.storage.address import DatabaseAddress
+from app.storage.failures import DATABASE_ERRORS
+
+BUSY_SECONDS: Final = 1
+"""How long SQLite waits for another program's lock; soon enough for trouble to be told."""
+
+CONNECT_SECONDS: Final = 5
+"""How long a connection to PostgreSQL may take to be made."""
+
+COMMAND_SECONDS: Final = 10
+"""How long PostgreSQL may take for a statement before the connection counts as dead."""
+
+_POSTGRESQL_SETTINGS: Final = {
+    "lock_timeout": f"{COMMAND_SECONDS}s",
+    # A writer that was stopped half-way must not keep its successor from taking over.
+    "idle_in_transaction_session_timeout": f"{COMMAND_SECONDS}s",
+}
+
+_Result = TypeVar("_Result")
+
+
+class Writer(Protocol):
+    """Runs one transaction at a time; a broken connection is replaced by the next one."""
+
+    async def transact(self, work: Callable[[Connection], _Result]) -> _Result:
+        """Begin, do ``work``, commit; or undo it all and raise what failed."""
+
+    async def close(self) -> None:
+        """Let go of the connection after the transaction that is under way."""
+
+
+class SqliteWriter:
+    """Writes to an SQLite file from a thread of its own."""
+
+    def __init__(self, address: DatabaseAddress) -> None:
+        self._engine = sqlite_writing_engine(address, busy_seconds=BUSY_SECONDS)
+        self._connection: Connection | None = None
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="database-writer")
+
+    async def transact(self, work: Callable[[Connection], _Result]) -> _Result:
+        """Run the transaction in the thread; it goes on there if the caller is canceled."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, self._transact, work)
+
+    async def close(self) -> None:
+        """Close the connection behind whatever the thread still does."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._disconnect)
+        self._thread.shutdown(wait=False)
+
+    def _transact(self, work: Callable[[Connection], _Result]) -> _Result:
+        if self._connection is None:
+            self._connection = self._engine.connect()
+        connection = self._connection
+        try:
+            with connection.begin():
+                return work(connection)
+        finally:
+            if connection.invalidated or connection.in_transaction():
+                self._disconnect()
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+
+class PostgresqlWriter:
+    """Writes to PostgreSQL through the asynchronous driver."""
+
+    def __init__(self, address: DatabaseAddress) -> None:
+        self._engine = postgresql_engine(address)
+        self._connection: AsyncConnection | None = None
+
+    async def transact(self, work: Callable[[Connection], _Result]) -> _Result:
+        """Run the transaction; after any failure the next one gets a new connection."""
+        if self._connection is None:
+            self._connection = await self._engine.connect()
+            await self._connection.run_sync(_wait_for_the_disk)
+        connection = self._connection
+        try:
+            return await connection.run_sync(_transact, work)
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Drop the connection, whatever state it is in."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(*DATABASE_ERRORS):
+                await connection.invalidate()
+            await connection.close()
+
+
+def sqlite_writing_engine(address: DatabaseAddress, *, busy_seconds: int) -> Engine:
+    """Make an engine whose transactions hold the write lock from their first statement on."""
+    assert address.path is not None, "an SQLite database is a file"
+    engine = create_engine(address.url.set(drivername="sqlite+pysqlite"), poolclass=NullPool)
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
+        connection.isolation_level = None  # leave BEGIN to us
+        for setting in (
+            f"busy_timeout = {busy_seconds * 1000}",
+            "journal_mode = WAL",
+            "synchronous = FULL",
+            "foreign_keys = ON",
+        ):
+            connection.execute(f"PRAGMA {setting}").fetchall()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+def postgresql_engine(address: DatabaseAddress) -> AsyncEngine:
+    """Make an engine without a pool: its one connection is kept by whoever asked for it."""
+    return create_async_engine(
+        address.url,
+        poolclass=NullPool,
+        connect_args={
+            "timeout": CONNECT_SECONDS,
+            "command_timeout": COMMAND_SECONDS,
+            "server_settings": _POSTGRESQL_SETTINGS,
+        },
+    )
+
+
+def _transact(connection: Connection, work: Callable[[Connection], _Result]) -> _Result:
+    with connection.begin():
+        return work(connection)
+
+
+def _wait_for_the_disk(connection: Connection) -> None:
+    """Have a commit wait for the disk, even where the server's default is not to."""
+    with connection.begin():
+        connection.exec_driver_sql(
+            "SELECT set_config('synchronous_commit', 'on', false)"
+            " WHERE current_setting('synchronous_commit') = 'off'"
+        )

@@ -1,0 +1,134 @@
+"""The `papertape` command as a user runs it."""
+
+import asyncio
+import contextlib
+import re
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from tests.support.processes import papertape
+from tests.support.waiting import eventually
+
+DEMO_SECONDS_MAX = 30
+
+
+async def test_help_explains_every_command(tmp_path: Path) -> None:
+    """`papertape --help` lists the commands."""
+    async with papertape(tmp_path, "--help") as process:
+        assert await process.wait() == 0
+
+    for command in ("serve", "simulate", "demo", "migrate"):
+        assert command in process.log
+
+
+async def test_the_version_is_told(tmp_path: Path) -> None:
+    """`papertape --version` is one line."""
+    async with papertape(tmp_path, "--version") as process:
+        assert await process.wait() == 0
+
+    assert re.fullmatch(r"papertape \d+\.\d+\.\d+\n", process.log)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("HTTP_PORT", "eighty"), ("VENUE", "kraken"), ("HTTP_HOST", "0.0.0.0")],  # noqa: S104 - refused
+)
+async def test_a_bad_setting_is_one_line(tmp_path: Path, name: str, value: str) -> None:
+    """Start-up with a bad setting fails with one clear line that names it."""
+    async with papertape(tmp_path, "serve", **{name: value}) as process:
+        assert await process.wait() == 1
+
+    (line,) = process.log.splitlines()
+    assert line.startswith(f"papertape: {name}={value}")
+
+
+async def test_migrate_brings_a_database_up_to_date(tmp_path: Path) -> None:
+    """It says the revision that was reached, also when there is nothing to do."""
+    url = f"sqlite+aiosqlite:///{tmp_path / 'fresh.db'}"
+    for name in ("first", "again"):
+        async with papertape(tmp_path, "migrate", name=name, DATABASE_URL=url) as process:
+            assert await process.wait() == 0, process.log
+        assert "the database is at revision" in process.log
+
+    assert (tmp_path / "fresh.db").stat().st_size > 0
+
+
+async def test_migrate_says_what_is_wrong_with_a_file(tmp_path: Path) -> None:
+    """A file that is no database is one line."""
+    (tmp_path / "notes.db").write_text("these are my notes, not a database\n" * 100)
+    url = f"sqlite+aiosqlite:///{tmp_path / 'notes.db'}"
+
+    async with papertape(tmp_path, "migrate", DATABASE_URL=url) as process:
+        assert await process.wait() == 1
+
+    (line,) = process.log.splitlines()
+    assert line.startswith("papertape: ")
+
+
+async def test_simulate_runs_the_venue_alone(tmp_path: Path) -> None:
+    """Service and venue run as two processes that share an address and nothing else."""
+    async with papertape(tmp_path, "simulate", "--port", "0", name="venue") as venue:
+        await eventually(lambda: "ws://127.0.0.1:" in venue.log)
+        address = re.search(r"127\.0\.0\.1:\d+", venue.log)
+        assert address is not None
+        settings = {
+            "VENUE": "simulator",
+            "BINANCE_STREAM_URL": f"ws://{address[0]}",
+            "BINANCE_REST_URL": f"http://{address[0]}",
+        }
+        async with papertape(tmp_path, "serve", **settings) as service:
+            async with await service.ready_client() as client:
+                answer = await client.post(
+                    "/order/limit",
+                    content='{"symbol": "LTCBTC", "order_size": 1000, "price": 0.0001, '
+                    '"side": "SELL"}',
+                )
+
+        assert answer.json()["status"] == "FILLED"
+        assert answer.json()["splits_total"] > 1
+        assert await venue.stop() == 0, venue.log
+
+
+async def test_the_demo_fulfills_three_orders_and_ends(tmp_path: Path) -> None:
+    """`papertape demo --once` shows a BUY and a SELL in splits and one that is not fulfilled."""
+    async with papertape(tmp_path, "demo", "--once") as process:
+        async with asyncio.timeout(DEMO_SECONDS_MAX):
+            status = await process.wait()
+
+    assert status == 0, process.log
+    assert process.log.count("Order successfully fulfilled") == 2
+    assert process.log.count("Order not fulfilled") == 1
+    assert "/docs" in process.log
+    assert "Traceback" not in process.log
+
+
+async def test_the_demo_takes_another_port_and_stays_up(tmp_path: Path) -> None:
+    """A taken port is replaced by a free one; the printed command works until Ctrl-C."""
+    with _taken(8080):
+        async with papertape(tmp_path, "demo") as process:
+            await eventually(lambda: "curl --request POST" in process.log)
+            url = re.search(r"--url (http://\S+)/order/limit", process.log)
+            assert url is not None
+            assert not url[1].endswith(":8080")
+            async with httpx2.AsyncClient(base_url=url[1], timeout=60) as client:
+                assert (await client.get("/docs")).status_code == httpx2.codes.OK
+                body = re.search(r"--data '(.*?)'", process.log, re.DOTALL)
+                assert body is not None
+                answer = await client.post("/order/limit", content=body[1].replace("\n", ""))
+
+            assert answer.json()["message"] == "Order successfully fulfilled"
+            assert await process.stop() == 0
+
+
+@contextlib.contextmanager
+def _taken(port: int) -> Iterator[None]:
+    """Hold a port, unless somebody else holds it already."""
+    with socket.socket() as holder:
+        with contextlib.suppress(OSError):
+            holder.bind(("127.0.0.1", port))
+            holder.listen()
+        yield

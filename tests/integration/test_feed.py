@@ -1,0 +1,235 @@
+"""The feed against a simulated venue, over real sockets: subscribing, seeding, sharing."""
+
+import itertools
+from collections.abc import AsyncIterator
+
+import pytest
+
+from app.clock import SystemClock
+from app.domain.order import Symbol
+from app.market.feed import BookTickerFeed
+from app.simulator.scripted_market import ScriptedMarket
+from app.simulator.venue import SimulatedVenue
+from tests.support.market import INTERRUPTED, LTCBTC, QUOTE, SEED, RecordingListener, feed_on
+from tests.support.waiting import eventually
+
+SYMBOLS = [Symbol(f"COIN{number}USDT") for number in range(50)]
+
+
+class VenueAndFeed:
+    """A venue whose quotes the test pushes, and the feed on it."""
+
+    def __init__(self, market: ScriptedMarket, venue: SimulatedVenue, feed: BookTickerFeed) -> None:
+        self.market = market
+        self.venue = venue
+        self.feed = feed
+        self.observed = venue.observations
+
+
+@pytest.fixture
+async def wired() -> AsyncIterator[VenueAndFeed]:
+    """Run a venue and a feed on it."""
+    market = ScriptedMarket([LTCBTC, "币安人生USDT", *SYMBOLS])
+    venue = SimulatedVenue(market, clock=SystemClock())
+    async with venue.serve() as running, feed_on(running) as feed:
+        yield VenueAndFeed(market, venue, feed)
+
+
+async def test_subscription_acknowledgment_and_depth_come_in_this_order(
+    wired: VenueAndFeed,
+) -> None:
+    """A seed is asked for after the stream flows, so that no update falls between the two."""
+    listener = RecordingListener()
+    wired.market.push(LTCBTC, bid=("99", "1"), ask=("100", "2"), update_id=5_000)
+
+    wired.feed.subscribe(LTCBTC, listener)
+    await eventually(lambda: listener.seeds)
+
+    assert wired.observed.subscribed == ["ltcbtc@bookTicker"]
+    (subscribed,) = wired.observed.messages_of("SUBSCRIBE")
+    (asked,) = wired.observed.depth_requests
+    assert asked.received_at > subscribed.received_at
+    assert asked.query == {"symbol": "LTCBTC", "limit": "5"}
+    assert listener.seeds[0].update_id == 5_000
+    assert str(listener.seeds[0].ask_price) == "100.00000000"
+    assert listener.told == [SEED]
+
+
+async def test_quotes_reach_the_listener_in_the_order_of_the_wire(wired: VenueAndFeed) -> None:
+    """Every frame is passed on, once and in order."""
+    listener = RecordingListener()
+    wired.feed.subscribe(LTCBTC, listener)
+    await eventually(lambda: listener.seeds)
+
+    for number in range(100):
+        wired.market.push(LTCBTC, bid=("99", "1"), ask=("100", str(number + 1)))
+    await eventually(lambda: len(listener.quotes) == 100)
+
+    ids = [quote.update_id for quote in listener.quotes]
+    assert ids == list(range(ids[0], ids[0] + 100))
+    assert [quote.ask_quantity for quote in listener.quotes] == list(range(1, 101))
+    assert wired.feed.state().counters["quotes"] == 100
+
+
+async def test_fifty_symbols_share_one_connection_and_are_all_seeded(wired: VenueAndFeed) -> None:
+    """Symbols cost streams, not connections; each is seeded once, in the order of subscribing."""
+    listeners = [RecordingListener() for _ in SYMBOLS]
+
+    for symbol, listener in zip(SYMBOLS, listeners, strict=True):
+        wired.feed.subscribe(symbol, listener)
+    await eventually(lambda: all(listener.seeds for listener in listeners))
+
+    assert wired.observed.connections_opened == 1
+    assert len(wired.observed.messages_of("SUBSCRIBE")) == 1
+    assert len(wired.observed.depth_requests) == 50
+    assert [listener.seeds[0].symbol for listener in listeners] == SYMBOLS
+    assert wired.feed.state().symbols == 50
+    assert wired.feed.state().status == "connected"
+    assert wired.feed.state().cause is None
+
+
+async def test_five_hundred_subscriptions_of_one_symbol_cost_one_message(
+    wired: VenueAndFeed,
+) -> None:
+    """Subscriptions are counted by reference: the venue sees one stream."""
+    listeners = [RecordingListener() for _ in range(500)]
+
+    for listener in listeners:
+        wired.feed.subscribe(LTCBTC, listener)
+    await eventually(lambda: all(listener.seeds for listener in listeners))
+    wired.market.push(LTCBTC, bid=("99", "1"), ask=("100", "2"))
+    await eventually(lambda: all(listener.quotes for listener in listeners))
+
+    assert wired.observed.connections_opened == 1
+    assert len(wired.observed.control_messages) == 1
+    assert len(wired.observed.depth_requests) == 1
+
+
+async def test_last_listener_of_a_symbol_unsubscribes_its_stream(wired: VenueAndFeed) -> None:
+    """The stream lives as long as somebody listens, and no longer."""
+    first, second = RecordingListener(), RecordingListener()
+    wired.feed.subscribe(LTCBTC, first)
+    wired.feed.subscribe(LTCBTC, second)
+    await eventually(lambda: second.seeds)
+
+    wired.feed.unsubscribe(LTCBTC, first)
+    wired.market.push(LTCBTC, bid=("99", "1"), ask=("100", "2"))
+    await eventually(lambda: second.quotes)
+    wired.feed.unsubscribe(LTCBTC, second)
+    await eventually(lambda: wired.observed.messages_of("UNSUBSCRIBE"))
+
+    assert first.told == [SEED]
+    assert len(wired.observed.control_messages) == 2
+    assert wired.feed.state().symbols == 0
+
+
+async def test_second_listener_of_a_live_symbol_gets_a_seed_of_its_own(
+    wired: VenueAndFeed,
+) -> None:
+    """A quiet symbol may say nothing for long, so a late listener does not wait for a frame."""
+    first, second = RecordingListener(), RecordingListener()
+    wired.feed.subscribe(LTCBTC, first)
+    await eventually(lambda: first.seeds)
+
+    wired.feed.subscribe(LTCBTC, second)
+    await eventually(lambda: second.seeds)
+
+    assert len(first.seeds) == 1
+    assert len(wired.observed.messages_of("SUBSCRIBE")) == 1
+
+
+async def test_stale_seed_is_asked_for_again(wired: VenueAndFeed) -> None:
+    """A listener that refuses a seed gets another, with a pause in between."""
+    listener = RecordingListener(refused_seeds=2)
+
+    wired.feed.subscribe(LTCBTC, listener)
+    await eventually(lambda: len(listener.seeds) == 3)
+
+    first, second, third = (one.received_at for one in wired.observed.depth_requests)
+    assert second - first >= 0.1
+    assert third - second >= 0.2
+    assert wired.feed.state().counters["seeds_stale"] == 2
+
+
+async def test_symbol_beyond_ascii_is_quoted_like_any_other(wired: VenueAndFeed) -> None:
+    """The venue lists a few names in Chinese, which a URL must escape."""
+    listener = RecordingListener()
+    symbol = Symbol("币安人生USDT")
+
+    wired.feed.subscribe(symbol, listener)
+    await eventually(lambda: listener.seeds)
+    wired.market.push(symbol, bid=("1", "1"), ask=("2", "2"))
+    await eventually(lambda: listener.quotes)
+
+    assert listener.quotes[0].symbol == symbol
+
+
+async def test_garbage_frames_are_counted_and_the_reader_survives(wired: VenueAndFeed) -> None:
+    """Whatever comes is dropped with its reason; what follows is read as ever."""
+    listener = RecordingListener()
+    wired.feed.subscribe(LTCBTC, listener)
+    await eventually(lambda: listener.seeds)
+
+    for frame in ("{", "\x00", '{"e":"trade","s":"LTCBTC"}', "[" * 100_000, "[" * 1_000):
+        wired.venue.send_frame(LTCBTC, frame)
+    wired.market.push(LTCBTC, bid=("99", "1"), ask=("100", "2"))
+    await eventually(lambda: listener.quotes)
+
+    counters = wired.feed.state().counters
+    assert counters["dropped_not_json"] == 3
+    assert counters["dropped_foreign"] == 1
+    assert counters["dropped_oversized"] == 1
+    assert wired.observed.connections_opened == 1
+    assert listener.told == [SEED, QUOTE]
+
+
+async def test_malformed_frame_of_a_symbol_takes_its_quote_until_it_is_seeded_again(
+    wired: VenueAndFeed,
+) -> None:
+    """Something changed and nobody knows what: the last quote is not current any more."""
+    listener = RecordingListener()
+    wired.feed.subscribe(LTCBTC, listener)
+    await eventually(lambda: listener.seeds)
+
+    crossed = '{"u":9000,"s":"LTCBTC","b":"101","B":"1","a":"100","A":"1"}'
+    wired.venue.send_frame(LTCBTC, crossed)
+    await eventually(lambda: len(listener.seeds) == 2)
+
+    assert listener.told == [SEED, INTERRUPTED, SEED]
+    assert wired.feed.state().counters["dropped_crossed"] == 1
+
+
+async def test_churn_keeps_within_four_control_messages_a_second(wired: VenueAndFeed) -> None:
+    """Whatever comes and goes, the venue's limit is kept, pings and pongs included."""
+    listener = RecordingListener()
+
+    for symbol in SYMBOLS:
+        wired.feed.subscribe(symbol, listener)
+        known = len(wired.observed.control_messages)
+        if len(wired.observed.subscribed) < 8:
+            await eventually(lambda known=known: len(wired.observed.control_messages) > known)
+    await eventually(lambda: len(listener.seeds) == 50)
+
+    times = [message.received_at for message in wired.observed.control_messages]
+    assert len(times) > 8
+    assert all(later - earlier >= 1 for earlier, later in zip(times, times[4:], strict=False))
+    assert wired.observed.connections_opened == 1
+    assert not wired.observed.closes
+
+
+async def test_symbols_that_come_and_go_between_two_messages_cost_none(
+    wired: VenueAndFeed,
+) -> None:
+    """Control messages say what is wanted in the end, not how it came about."""
+    listener = RecordingListener()
+    wired.feed.subscribe(LTCBTC, listener)
+    await eventually(lambda: listener.seeds)
+
+    for _, symbol in itertools.product(range(20), SYMBOLS):
+        wired.feed.subscribe(symbol, listener)
+        wired.feed.unsubscribe(symbol, listener)
+    wired.feed.unsubscribe(LTCBTC, listener)
+    wired.feed.subscribe(LTCBTC, listener)
+    await eventually(lambda: len(listener.seeds) == 2)
+
+    assert len(wired.observed.control_messages) == 1

@@ -1,0 +1,290 @@
+"""The feed under a venue's troubles, over real sockets: it says so, and recovers by itself."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from app.clock import SystemClock
+from app.domain.order import Symbol
+from app.market.feed import BookTickerFeed
+from app.market.rest import VenueRest
+from app.market.shared_connection import FeedTiming
+from app.simulator.scripted_market import ScriptedMarket
+from app.simulator.venue import SimulatedVenue
+from tests.support.market import (
+    INTERRUPTED,
+    LTCBTC,
+    QUOTE,
+    SEED,
+    RecordingListener,
+    feed_on,
+    running_feed,
+)
+from tests.support.waiting import eventually
+
+SYMBOLS = [Symbol(f"COIN{number}USDT") for number in range(50)]
+
+
+class VenueAndFeed:
+    """A venue whose quotes the test pushes, and the feed on it."""
+
+    def __init__(self, market: ScriptedMarket, venue: SimulatedVenue, feed: BookTickerFeed) -> None:
+        self.market = market
+        self.venue = venue
+        self.feed = feed
+        self.observed = venue.observations
+
+    def count(self, name: str) -> int:
+        """Return one of the feed's counters."""
+        return self.feed.state().counters.get(name, 0)
+
+
+@pytest.fixture
+async def wired() -> AsyncIterator[VenueAndFeed]:
+    """Run a venue and a feed on it."""
+    market = ScriptedMarket([LTCBTC, *SYMBOLS])
+    venue = SimulatedVenue(market, clock=SystemClock())
+    async with venue.serve() as running, feed_on(running) as feed:
+        yield VenueAndFeed(market, venue, feed)
+
+
+async def test_dropped_connection_interrupts_then_seeds_everything_again(
+    wired: VenueAndFeed,
+) -> None:
+    """All symbols are told at once, and live again within a second of the new connection."""
+    listeners = [RecordingListener() for _ in SYMBOLS]
+    for symbol, listener in zip(SYMBOLS, listeners, strict=True):
+        wired.feed.subscribe(symbol, listener)
+    await eventually(lambda: all(listener.seeds for listener in listeners))
+
+    wired.venue.drop_connections()
+    await eventually(lambda: all(len(listener.seeds) == 2 for listener in listeners))
+
+    assert all(listener.told == [SEED, INTERRUPTED, SEED] for listener in listeners)
+    assert wired.observed.connections_opened == 2
+    reconnected_at = wired.observed.connection_attempts_at[-1]
+    depth_requests = wired.observed.depth_requests[50:]
+    assert [one.query["symbol"] for one in depth_requests] == SYMBOLS
+    assert depth_requests[-1].received_at - reconnected_at < 1
+    assert wired.count("reconnects") == 1
+
+
+async def test_interruption_is_told_before_anything_else_happens(wired: VenueAndFeed) -> None:
+    """A lost connection shows in the state, with its cause, as soon as listeners know of it."""
+    listener = RecordingListener()
+    wired.feed.subscribe(LTCBTC, listener)
+    await eventually(lambda: listener.seeds)
+    wired.venue.refuse_connections()
+
+    wired.venue.close_connections(1008, "Pong timeout")
+    await eventually(lambda: INTERRUPTED in listener.told)
+
+    state = wired.feed.state()
+    assert state.status == "down"
+    assert state.cause is not None
+    assert "Pong timeout" in state.cause
+
+
+async def test_refused_connections_back_off_and_recover(wired: VenueAndFeed) -> None:
+    """Attempts come ever later, never more than 5 s apart at first, and the first one let in is it.
+
+    The state tells the cause meanwhile.
+    """
+    listener = RecordingListener()
+    wired.venue.refuse_connections()
+
+    wired.feed.subscribe(LTCBTC, listener)
+    await eventually(lambda: len(wired.observed.connection_attempts_at) >= 5)
+    state = wired.feed.state()
+    wired.venue.refuse_connections(refused=False)
+    await eventually(lambda: listener.seeds)
+
+    assert state.status == "down"
+    assert "502" in str(state.cause)
+    times = wired.observed.connection_attempts_at
+    pauses = [later - earlier for earlier, later in itertools.pairwise(times)]
+    assert pauses[3] > pauses[0]
+    assert max(pauses) < 5
+    assert wired.feed.state().status == "connected"
+    assert wired.feed.state().cause is None
+    assert wired.count("connection_failures") >= 5
+
+
+@pytest.mark.parametrize(
+    "notice",
+    [
+        '{"e":"serverShutdown","E":1770123456789}',
+        '{"stream":"!serverShutdown","data":{"e":"serverShutdown","E":1770123456789}}',
+    ],
+    ids=["raw", "combined"],
+)
+async def test_announced_shutdown_moves_to_a_new_connection(
+    wired: VenueAndFeed, notice: str
+) -> None:
+    """The feed does not wait to be thrown out."""
+    listener = RecordingListener()
+    wired.feed.subscribe(LTCBTC, listener)
+    await eventually(lambda: listener.seeds)
+
+    wired.venue.send_frame(LTCBTC, notice)
+    await eventually(lambda: len(listener.seeds) == 2)
+
+    assert wired.observed.connections_opened == 2
+    assert wired.count("shutdown_notices") == 1
+    assert listener.told == [SEED, INTERRUPTED, SEED]
+
+
+async def test_venue_that_is_not_there_yet_is_found_when_it_comes() -> None:
+    """The feed starts without a venue, says what it cannot reach, and connects by itself."""
+    market = ScriptedMarket([LTCBTC])
+    venue = SimulatedVenue(market, clock=SystemClock())
+    async with venue.serve() as running:
+        stream_url, rest_url, port = running.stream_url, running.rest_url, running.port
+    rest = VenueRest(rest_url, clock=SystemClock())
+    listener = RecordingListener()
+
+    async with running_feed(stream_url, rest) as feed:
+        feed.subscribe(LTCBTC, listener)
+        await eventually(lambda: feed.state().counters["connection_failures"])
+        before = feed.state()
+        async with venue.serve(port=port):
+            await eventually(lambda: listener.seeds)
+            after = feed.state()
+    await rest.aclose()
+
+    assert before.status == "down"
+    assert stream_url in str(before.cause)
+    assert after.status == "connected"
+    assert after.since > before.since
+
+
+async def test_failing_depth_is_asked_for_again_and_shows_in_the_state(
+    wired: VenueAndFeed,
+) -> None:
+    """Without a seed a symbol is not live; the state says why although the stream is there."""
+    listener = RecordingListener()
+    wired.venue.rest_failure(502, "<html>Bad Gateway</html>", path="/api/v3/depth")
+
+    wired.feed.subscribe(LTCBTC, listener)
+    await eventually(lambda: wired.count("seeds_failed") >= 2)
+    state = wired.feed.state()
+    wired.market.push(LTCBTC, bid=("99", "1"), ask=("100", "2"))
+    await eventually(lambda: listener.quotes)
+    wired.venue.clear_rest_failure()
+    await eventually(lambda: listener.seeds)
+
+    assert state.status == "connected"
+    assert "HTTP 502" in str(state.cause)
+    assert listener.told == [QUOTE, SEED]
+    assert wired.feed.state().cause is None
+
+
+async def test_throttled_depth_waits_as_long_as_the_venue_says(wired: VenueAndFeed) -> None:
+    """Retry-After is obeyed to the second, by every symbol."""
+    listener = RecordingListener()
+    wired.venue.rest_failure(429, "", 1, path="/api/v3/depth", times=1)
+
+    wired.feed.subscribe(LTCBTC, listener)
+    await eventually(lambda: wired.observed.depth_requests)
+    wired.feed.subscribe(SYMBOLS[0], listener)
+    await eventually(lambda: len(listener.seeds) == 2)
+
+    refused, *later = wired.observed.depth_requests
+    assert refused.status == 429
+    assert len(later) == 2
+    assert later[0].received_at - refused.received_at >= 1
+
+
+async def test_no_connection_is_kept_while_nobody_listens() -> None:
+    """A feed without subscriptions is idle, and connects anew for the next one."""
+    market = ScriptedMarket([LTCBTC])
+    venue = SimulatedVenue(market, clock=SystemClock())
+    listener = RecordingListener()
+    timing = FeedTiming(idle_seconds=0.05)
+
+    async with venue.serve() as running, feed_on(running, timing=timing) as feed:
+        statuses = [feed.state().status]
+        for round_number in (1, 2):
+            feed.subscribe(LTCBTC, listener)
+            statuses.append(feed.state().status)
+            await eventually(lambda expected=round_number: len(listener.seeds) == expected)
+            statuses.append(feed.state().status)
+            feed.unsubscribe(LTCBTC, listener)
+            await eventually(lambda: not venue.observations.connections_open)
+            statuses.append(feed.state().status)
+
+    assert statuses == ["idle", *["connecting", "connected", "idle"] * 2]
+    assert listener.told == [SEED, SEED]
+    assert venue.observations.connections_opened == 2
+
+
+async def test_half_open_connection_is_found_by_keepalive() -> None:
+    """A network that swallows everything is noticed by a missing pong, and replaced."""
+    market = ScriptedMarket([LTCBTC])
+    venue = SimulatedVenue(market, clock=SystemClock())
+    listener = RecordingListener()
+    timing = FeedTiming(ping_interval_seconds=0.2, ping_timeout_seconds=0.2)
+
+    async with venue.serve() as running, swallowing_proxy(running.port) as (port, swallow):
+        rest = VenueRest(running.rest_url, clock=SystemClock())
+        async with running_feed(f"ws://127.0.0.1:{port}", rest, timing=timing) as feed:
+            feed.subscribe(LTCBTC, listener)
+            await eventually(lambda: listener.seeds)
+            swallow.set()
+            await eventually(lambda: INTERRUPTED in listener.told)
+            state = feed.state()
+            swallow.clear()
+            await eventually(lambda: len(listener.seeds) == 2)
+            told = list(listener.told)
+        await rest.aclose()
+
+    assert state.status == "down"
+    assert "keepalive" in str(state.cause)
+    assert told == [SEED, INTERRUPTED, SEED]
+
+
+async def test_more_streams_than_one_connection_holds_open_a_second() -> None:
+    """The venue's 1,024 streams a connection are kept to, also when symbols change places."""
+    symbols = [Symbol(f"COIN{number}USDT") for number in range(1_100)]
+    market = ScriptedMarket(symbols)
+    venue = SimulatedVenue(market, clock=SystemClock())
+    listener = RecordingListener()
+
+    async with venue.serve() as running, feed_on(running) as feed:
+        for symbol in symbols:
+            feed.subscribe(symbol, listener)
+        await eventually(lambda: len(venue.observations.subscribed) == 1_100)
+        for symbol in symbols:
+            market.push(symbol, bid=("1", "1"), ask=("2", "1"))
+        await eventually(lambda: len(listener.quotes) == 1_100)
+
+    assert venue.observations.connections_opened == 2
+    assert all(len(message.text) < 4_088 for message in venue.observations.control_messages)
+    assert not venue.observations.closes["Too many requests"]
+
+
+@asynccontextmanager
+async def swallowing_proxy(venue_port: int) -> AsyncIterator[tuple[int, asyncio.Event]]:
+    """Pass bytes on in both directions, and silently drop them while the event is set."""
+    swallow = asyncio.Event()
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while data := await reader.read(65_536):
+                if not swallow.is_set():
+                    writer.write(data)
+        except OSError:
+            pass
+        finally:
+            writer.close()
+
+    async def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        venue_reader, venue_writer = await asyncio.open_connection("127.0.0.1", venue_port)
+        await asyncio.gather(pump(reader, venue_writer), pump(venue_reader, writer))
+
+    server = await asyncio.start_server(connect, "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1], swallow

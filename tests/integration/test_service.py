@@ -1,0 +1,187 @@
+"""The whole service in one process, on real SQLite, against the simulated venue over loopback."""
+
+import asyncio
+import shutil
+import sqlite3
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.composition import running_service
+from app.domain.errors import StartupError
+from tests.support.services import make_settings, running_venue, service_under_test
+from tests.support.waiting import eventually, eventually_true
+
+BUY = {"symbol": "LTCBTC", "order_size": "8", "price": "0.0026"}
+
+
+async def test_an_order_is_fulfilled_over_several_quotes(tmp_path: Path) -> None:
+    """What is displayed twice is sold once; the answer holds every split, and so does a read."""
+    async with service_under_test(tmp_path) as service:
+        service.market.push("LTCBTC", bid=("0.0024", "9"), ask=("0.0025", "5"))
+        posting = asyncio.create_task(service.order(**BUY))
+        await eventually_true(lambda: _is_partially_filled(service.open_orders))
+
+        service.market.push("LTCBTC", bid=("0.0023", "9"), ask=("0.0025", "5"))
+        service.market.push("LTCBTC", bid=("0.0023", "9"), ask=("0.0025", "7"))
+        service.market.push("LTCBTC", bid=("0.0023", "9"), ask=("0.00251", "4"))
+        answer = await posting
+
+        assert answer["message"] == "Order successfully fulfilled"
+        assert answer["status"] == "FILLED"
+        assert [(one["price"], one["quantity"]) for one in answer["splits"]] == [
+            ("0.0025", "5"),
+            ("0.0025", "2"),
+            ("0.00251", "1"),
+        ]
+        assert answer["quote_quantity"] == "0.02001"
+        assert answer["average_price"] == "0.00250125"
+        stored = await service.stored(answer["order_id"])
+        assert stored["splits"] == answer["splits"]
+
+
+async def test_a_sell_takes_from_bids(tmp_path: Path) -> None:
+    """The other side of the book, mirrored: the bid's price, not the limit."""
+    async with service_under_test(tmp_path) as service:
+        service.market.push("LTCBTC", bid=("0.0024", "9"), ask=("0.0025", "5"))
+
+        answer = await service.order(symbol="ltcbtc", order_size=8, price=0.0001, side="SELL")
+
+        assert answer["side"] == "SELL"
+        assert [(one["price"], one["quantity"]) for one in answer["splits"]] == [("0.0024", "8")]
+
+
+async def test_the_documented_command_works_as_printed(tmp_path: Path) -> None:
+    """No header is needed: curl calls the body a form, and it is read as JSON."""
+    curl = shutil.which("curl")
+    if curl is None:
+        pytest.skip("there is no curl on this machine")
+    async with service_under_test(tmp_path) as service:
+        service.market.push("LTCBTC", bid=("0.0024", "2000"), ask=("0.0025", "5"))
+        body = '{"symbol": "LTCBTC", "order_size": 1000, "price": 0.0001, "side": "SELL"}'
+        command = [curl, "--silent", "--request", "POST", "--url", f"{service.url}/order/limit"]
+        command += ["--data", body]
+
+        run = await asyncio.to_thread(
+            subprocess.run, command, capture_output=True, text=True, check=True, timeout=30
+        )
+
+        assert "Order successfully fulfilled" in run.stdout
+
+
+async def test_a_buy_far_below_the_market_is_answered_when_its_time_is_up(tmp_path: Path) -> None:
+    """Without `side` it is a BUY, which this price cannot fulfill; that is no HTTP error."""
+    async with service_under_test(tmp_path, order_timeout_seconds="0.3") as service:
+        service.market.push("LTCBTC", bid=("0.0024", "2000"), ask=("0.0025", "5"))
+
+        answer = await service.order(symbol="LTCBTC", order_size=1000, price=0.0001)
+
+        assert answer["message"] == "Order not fulfilled"
+        assert (answer["status"], answer["reason"]) == ("EXPIRED", "TIMEOUT")
+        assert answer["splits"] == []
+
+
+async def test_orders_for_fifty_symbols_share_one_connection(tmp_path: Path) -> None:
+    """The venue sees one connection, whatever is asked for."""
+    symbols = [f"A{number:02}BTC" for number in range(50)]
+    async with service_under_test(tmp_path, symbols=symbols) as service:
+        for symbol in symbols:
+            service.market.push(symbol, bid=("0.9", "1"), ask=("1", "5"))
+
+        answers = await asyncio.gather(
+            *(service.order(symbol=symbol, order_size=5, price=1) for symbol in symbols)
+        )
+
+        assert {one["status"] for one in answers} == {"FILLED"}
+        assert service.venue.observations.connections_opened == 1
+
+
+async def test_five_hundred_orders_for_one_symbol_share_one_stream(tmp_path: Path) -> None:
+    """And together they get what is displayed, once: better limit first, then first come."""
+    async with service_under_test(tmp_path, order_timeout_seconds="3") as service:
+        service.market.push("LTCBTC", bid=("0.0023", "1"), ask=("0.0025", "400"))
+
+        answers = await asyncio.gather(
+            *(
+                service.order(symbol="LTCBTC", order_size=1, price="0.0026", timeout_seconds=2)
+                for _ in range(500)
+            )
+        )
+
+        assert sum(one["status"] == "FILLED" for one in answers) == 400
+        assert service.venue.observations.connections_opened == 1
+        assert len(service.venue.observations.subscribes) == 1
+
+
+async def test_nothing_is_sold_twice_over_a_lost_connection(tmp_path: Path) -> None:
+    """The same displayed lot after a reconnect is the same lot; more of it is new."""
+    async with service_under_test(tmp_path) as service:
+        service.market.push("LTCBTC", bid=("0.0023", "1"), ask=("0.0025", "5"))
+        posting = asyncio.create_task(service.order(**BUY))
+        await eventually_true(lambda: _is_partially_filled(service.open_orders))
+
+        await service.venue.drop_connections()
+        await eventually(lambda: service.venue.observations.connections_opened == 2)
+        await eventually_true(lambda: _is_live(service.client, "LTCBTC"))
+        (order,) = await service.open_orders()
+        assert order["filled_quantity"] == "5"
+        service.market.push("LTCBTC", bid=("0.0023", "1"), ask=("0.0025", "8"))
+
+        assert (await posting)["status"] == "FILLED"
+
+
+async def test_the_database_can_be_read_by_people(tmp_path: Path) -> None:
+    """A user opens the file with sqlite3 and reads what happened."""
+    async with service_under_test(tmp_path) as service:
+        service.market.push("LTCBTC", bid=("0.0024", "9"), ask=("0.0025", "50"))
+        answer = await service.order(**BUY)
+
+    with sqlite3.connect(tmp_path / "service.db") as database:
+        fulfilled = database.execute(
+            "SELECT f.id, f.symbol, f.quantity, s.price, s.quantity FROM fulfilled_orders f"
+            " JOIN fulfilled_order_splits s ON s.order_id = f.id"
+        ).fetchall()
+    database.close()
+
+    assert fulfilled == [(answer["order_id"], "LTCBTC", "8", "0.0025", "8")]
+
+
+async def test_without_a_venue_the_service_starts_says_so_and_recovers(tmp_path: Path) -> None:
+    """It names what it cannot reach, refuses orders that it cannot check, and goes on by itself."""
+    async with service_under_test(tmp_path) as service:
+        port = int(service.venue.rest_url.rpartition(":")[2])
+    (tmp_path / "service.db").unlink()
+    address = f"127.0.0.1:{port}"
+    settings = make_settings(tmp_path, stream_url=f"ws://{address}", rest_url=f"http://{address}")
+    async with running_service(settings) as url:
+        import httpx2  # noqa: PLC0415
+
+        async with httpx2.AsyncClient(base_url=url) as client:
+            ready = await client.get("/readyz")
+            refused = await client.post("/order/limit", json=BUY)
+
+            assert ready.status_code == 503
+            assert "trading rules" in ready.text
+            assert (refused.status_code, refused.json()["code"]) == (503, "rules_not_loaded")
+            assert int(refused.headers["Retry-After"]) > 0
+
+
+async def test_a_taken_port_is_named(tmp_path: Path) -> None:
+    """A second service on the port ends with one line."""
+    async with service_under_test(tmp_path) as service:
+        port = int(service.url.rpartition(":")[2])
+        settings = make_settings(tmp_path, stream_url="ws://x", rest_url="http://x")
+
+        with pytest.raises(StartupError, match=f"cannot listen on 127.0.0.1:{port}"):
+            async with running_service(settings.model_copy(update={"http_port": port})):
+                pass
+
+
+async def _is_partially_filled(open_orders: Any) -> bool:  # noqa: ANN401 - an async method
+    return any(one["status"] == "PARTIALLY_FILLED" for one in await open_orders())
+
+
+async def _is_live(client: Any, symbol: str) -> bool:  # noqa: ANN401 - an httpx client
+    return (await client.get(f"/symbols/{symbol}")).json()["quote"] is not None

@@ -1,0 +1,116 @@
+"""Orders and quotes in one line, for tests that are about what happens to them."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Final
+
+from app.domain.order import PUBLIC, Order, OrderId, Owner, Side, Symbol, TimeInForce
+from app.domain.quote import Quote
+
+LTCBTC: Final = Symbol("LTCBTC")
+ACCEPTED_AT: Final = datetime(2024, 8, 8, 23, 54, 14, tzinfo=UTC)
+"""When every order made here was accepted, unless told otherwise."""
+
+Amount = Decimal | str | int
+
+
+def make_order(
+    quantity: Amount = 5,
+    *,
+    number: int = 1,
+    order_id: str | None = None,
+    limit_price: Amount = 100,
+    side: Side = Side.BUY,
+    owner: Owner = PUBLIC,
+    symbol: Symbol = LTCBTC,
+    accepted_at: datetime = ACCEPTED_AT,
+    timeout_seconds: int = 30,
+) -> Order:
+    """Make an accepted order; its id is made from its acceptance number unless given."""
+    return Order(
+        order_id=OrderId(order_id or f"00000000-0000-7000-8000-{number:012d}"),
+        acceptance_number=number,
+        owner=owner,
+        client_order_id=None,
+        symbol=symbol,
+        side=side,
+        time_in_force=TimeInForce.GTD,
+        quantity=Decimal(quantity),
+        limit_price=Decimal(limit_price),
+        accepted_at=accepted_at,
+        expires_at=accepted_at + timedelta(seconds=timeout_seconds),
+    )
+
+
+def make_quote(
+    update_id: int,
+    *,
+    bid: tuple[Amount, Amount] = ("99.98", 1),
+    ask: tuple[Amount, Amount] = ("99.99", 5),
+    symbol: Symbol = LTCBTC,
+    received_ns: int = 0,
+) -> Quote:
+    """Make a quote; ``bid`` and ``ask`` are price and quantity, both zero for an empty side."""
+    return Quote(
+        symbol=symbol,
+        update_id=update_id,
+        bid_price=Decimal(bid[0]),
+        bid_quantity=Decimal(bid[1]),
+        ask_price=Decimal(ask[0]),
+        ask_quantity=Decimal(ask[1]),
+        received_ns=received_ns,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class MirroredMarket:
+    """Lets a test be told once, for asks, and hold for both sides.
+
+    Prices are those of the asks that a BUY takes from. For a SELL they are mirrored at 100.00, so
+    that an ask of 99.99 becomes a bid of 100.01, better for the seller by as much.
+    """
+
+    side: Side
+
+    def price(self, ask_price: Amount) -> Decimal:
+        """Return the price as this side of the market has it."""
+        price = Decimal(ask_price)
+        return price if self.side is Side.BUY else 200 - price
+
+    def order(
+        self,
+        quantity: Amount = 5,
+        *,
+        number: int = 1,
+        limit_price: Amount = 100,
+        owner: Owner = PUBLIC,
+    ) -> Order:
+        """Make an order of this side."""
+        return make_order(
+            quantity,
+            number=number,
+            limit_price=self.price(limit_price),
+            side=self.side,
+            owner=owner,
+        )
+
+    def quote(
+        self,
+        update_id: int,
+        quantity: Amount,
+        ask_price: Amount = "99.99",
+        *,
+        other_quantity: Amount = 1,
+    ) -> Quote:
+        """Make a quote that displays ``quantity``; the side nobody takes from stands far away."""
+        touch = (self.price(ask_price), quantity)
+        if self.side is Side.BUY:
+            return make_quote(update_id, ask=touch, bid=(1, other_quantity))
+        return make_quote(update_id, bid=touch, ask=(1000, other_quantity))
+
+    def emptied(self, update_id: int) -> Quote:
+        """Make a quote in which the side that orders take from is empty."""
+        if self.side is Side.BUY:
+            return make_quote(update_id, ask=(0, 0), bid=(1, 1))
+        return make_quote(update_id, bid=(0, 0), ask=(1000, 1))

@@ -1,0 +1,181 @@
+"""Databases of either kind for tests, each made for one test and dropped after it."""
+
+import asyncio
+import atexit
+import os
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import asyncpg  # type: ignore[import-untyped]  # it ships no types
+import pytest
+from sqlalchemy import TextClause, text
+from sqlalchemy.engine import URL, make_url
+
+from app.domain.events import OrderEvent
+from app.domain.order import Symbol
+from app.storage.database import Database
+from app.storage.journal import GroupCommitJournal
+from app.storage.migrate import migrate
+from app.storage.queries import StoredOrders
+
+KINDS: Final = ("sqlite", "postgresql")
+VENUE: Final = "simulator"
+OWNER: Final = "the test"
+_templates: list[str] = []
+
+
+class HeardListener:
+    """A journal's listener that remembers what it heard, in order."""
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+        self.events: list[OrderEvent] = []
+        self.transactions = 0
+
+    def on_durable(self, events: Sequence[OrderEvent]) -> None:
+        """Keep the events."""
+        self.transactions += 1
+        self.events.extend(events)
+        self.heard.extend(f"{event.order.order_id[-4:]}/{event.sequence}" for event in events)
+
+    def on_write_trouble(self) -> None:
+        """Note the trouble."""
+        self.heard.append("trouble")
+
+    def on_write_recovery(self) -> None:
+        """Note the recovery."""
+        self.heard.append("recovery")
+
+    def on_outcome_refused(self, symbol: Symbol) -> None:
+        """Note the symbol."""
+        self.heard.append(f"refused {symbol}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenStorage:
+    """The whole of storage at work on one database."""
+
+    database: Database
+    journal: GroupCommitJournal
+    orders: StoredOrders
+    listener: HeardListener
+    task: asyncio.Task[None]
+
+    async def rows(self, statement: str, **values: object) -> list[tuple[Any, ...]]:
+        """Return the rows of a statement as plain tuples."""
+        found = await self.database.read(_bound(statement, values))
+        return [tuple(row) for row in found]
+
+    async def execute(self, statement: str, **values: object) -> None:
+        """Change the database behind the journal's back."""
+        await self.database.write(
+            lambda connection: connection.execute(_bound(statement, values)).close()
+        )
+
+
+@asynccontextmanager
+async def scratch_database(kind: str, folder: Path) -> AsyncIterator[str]:
+    """Give the URL of a migrated database that is gone afterwards."""
+    if kind == "sqlite":
+        yield sqlite_url(folder / "papertape.db")
+        return
+    async with scratch_postgresql(await _postgresql_template()) as url:
+        yield url
+
+
+@asynccontextmanager
+async def scratch_postgresql(template: str = "template0") -> AsyncIterator[str]:
+    """Give the URL of a PostgreSQL database of its own; skip the test if there is no server."""
+    name = f"papertape_{secrets.token_hex(6)}"
+    await run_on_server(f"CREATE DATABASE {name} TEMPLATE {template}")
+    try:
+        yield _server_url().set(database=name).render_as_string(hide_password=False)
+    finally:
+        await run_on_server(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@asynccontextmanager
+async def open_storage(url: str, *, answer_seconds_max: float = 5.0) -> AsyncIterator[OpenStorage]:
+    """Open a database and run its journal; close both afterwards."""
+    database = await Database.open(url, venue=VENUE, owner=OWNER)
+    async with run_storage(database, answer_seconds_max=answer_seconds_max) as storage:
+        yield storage
+
+
+@asynccontextmanager
+async def run_storage(
+    database: Database, *, answer_seconds_max: float = 5.0
+) -> AsyncIterator[OpenStorage]:
+    """Run a journal on an open database; close both afterwards."""
+    journal = GroupCommitJournal(database, answer_seconds_max=answer_seconds_max)
+    listener = HeardListener()
+    task = asyncio.create_task(journal.run(listener))
+    try:
+        yield OpenStorage(
+            database=database,
+            journal=journal,
+            orders=StoredOrders(database, journal),
+            listener=listener,
+            task=task,
+        )
+    finally:
+        await journal.close()
+        await asyncio.wait({task})
+        await database.close()
+
+
+def sqlite_url(path: Path) -> str:
+    """Return the URL of an SQLite file."""
+    return f"sqlite+aiosqlite:///{path}"
+
+
+async def run_on_server(statement: str, *, database: str | None = None) -> None:
+    """Run a statement on the PostgreSQL server; skip the test if there is none."""
+    url = _server_url()
+    try:
+        connection = await asyncpg.connect(
+            host=url.host,
+            port=url.port,
+            user=url.username,
+            password=url.password,
+            database=database or url.database,
+            timeout=10,
+        )
+    except OSError as error:
+        if os.environ.get("CI") == "true":
+            raise
+        pytest.skip(f"no PostgreSQL at {url.host}:{url.port} (set TEST_POSTGRES_URL): {error}")
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+def _server_url() -> URL:
+    return make_url(
+        os.environ.get("TEST_POSTGRES_URL", "postgresql+asyncpg://postgres@127.0.0.1:5432/test")
+    )
+
+
+def _bound(statement: str, values: dict[str, object]) -> TextClause:
+    return text(statement).bindparams(**values)
+
+
+async def _postgresql_template() -> str:
+    """Migrate one database per test process; the others are copies of it."""
+    if not _templates:
+        name = f"papertape_{secrets.token_hex(6)}_template"
+        await run_on_server(f"CREATE DATABASE {name} TEMPLATE template0")
+        _templates.append(name)
+        atexit.register(_drop_templates)
+        await migrate(_server_url().set(database=name).render_as_string(hide_password=False))
+    return _templates[0]
+
+
+def _drop_templates() -> None:
+    for name in _templates:
+        asyncio.run(run_on_server(f"DROP DATABASE {name} WITH (FORCE)"))

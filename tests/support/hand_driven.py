@@ -1,0 +1,215 @@
+"""A feed, a journal and a clock that do what a test says, when it says so."""
+
+import asyncio
+from collections import deque
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from app.domain.amounts import ZERO
+from app.domain.errors import JournalUnavailableError
+from app.domain.events import OrderEvent, SymbolOutcome
+from app.domain.liquidity import TakenLevel  # noqa: TC001 - beside its siblings
+from app.domain.order import Order, OrderId, OrderSnapshot, OrderStatus, Symbol
+from app.domain.quote import Quote
+from app.fulfillment.outcome import acceptance_event
+from app.ports import FeedState, JournalListener, QuoteListener, StoredLedger
+from tests.support.builders import ACCEPTED_AT
+
+
+class HandClock:
+    """A clock that moves when it is told to."""
+
+    def __init__(self) -> None:
+        self._now = ACCEPTED_AT
+        self._monotonic_ns = 1_000_000_000
+
+    def now(self) -> datetime:
+        """Return the instant it was set to."""
+        return self._now
+
+    def monotonic_ns(self) -> int:
+        """Return nanoseconds that moved with it."""
+        return self._monotonic_ns
+
+    def advance(self, seconds: float) -> None:
+        """Move on."""
+        self._now += timedelta(seconds=seconds)
+        self._monotonic_ns += round(seconds * 1e9)
+
+
+class HandFeed:
+    """A feed (port ``Feed``) whose quotes are pushed by the test."""
+
+    def __init__(self) -> None:
+        self.listeners: dict[Symbol, QuoteListener] = {}
+        self.subscriptions: list[str] = []
+
+    def subscribe(self, symbol: Symbol, listener: QuoteListener) -> None:
+        """Note the listener."""
+        assert symbol not in self.listeners, "one listener a symbol is all that the desk needs"
+        self.listeners[symbol] = listener
+        self.subscriptions.append(f"+{symbol}")
+
+    def unsubscribe(self, symbol: Symbol, listener: QuoteListener) -> None:
+        """Forget the listener; fine if it is not there."""
+        if self.listeners.get(symbol) is listener:
+            del self.listeners[symbol]
+            self.subscriptions.append(f"-{symbol}")
+
+    def state(self) -> FeedState:
+        """Say that it is connected."""
+        return FeedState(
+            status="connected",
+            cause=None,
+            since=ACCEPTED_AT,
+            symbols=len(self.listeners),
+            counters={},
+        )
+
+    def push(self, quote: Quote) -> None:
+        """Deliver a frame of the stream."""
+        self.listeners[quote.symbol].on_quote(quote)
+
+    def seed(self, quote: Quote) -> bool:
+        """Deliver a depth snapshot."""
+        return self.listeners[quote.symbol].on_seed(quote)
+
+    def interrupt(self) -> None:
+        """Lose the connection."""
+        for listener in self.listeners.values():
+            listener.on_interrupted()
+
+
+class HandJournal:
+    """A journal and its store in memory (ports ``Journal`` and ``RecoveryStore``).
+
+    It writes at once while ``is_writable``; otherwise what is recorded waits for ``recover``.
+    """
+
+    def __init__(self) -> None:
+        self.listener: JournalListener | None = None
+        self.is_writable = True
+        self.refused_symbol: Symbol | None = None
+        self.load_failures_left = 0
+        self.events: list[OrderEvent] = []
+        self._queued: deque[SymbolOutcome] = deque()
+        self._acceptance_number = 0
+        self._ledgers: dict[Symbol, dict[tuple[str, str, str], TakenLevel]] = {}
+        self._gates: dict[Symbol, int] = {}
+        self._snapshots: dict[OrderId, OrderSnapshot] = {}
+
+    def next_acceptance_number(self) -> int:
+        """Count on."""
+        self._acceptance_number += 1
+        return self._acceptance_number
+
+    async def accept(self, order: Order) -> None:
+        """Store the order and tell the listener."""
+        await asyncio.sleep(0)
+        if not self.is_writable:
+            raise JournalUnavailableError
+        self._tell([acceptance_event(order)])
+
+    def record(self, outcome: SymbolOutcome) -> None:
+        """Queue the outcome; it is written in the next turn of the loop."""
+        self._queued.append(outcome)
+        if self.is_writable:
+            asyncio.get_running_loop().call_soon(self._write)
+
+    async def settle(self) -> None:
+        """Return once nothing is queued."""
+        while self._queued:  # noqa: ASYNC110 - its turns are the loop's
+            await asyncio.sleep(0)
+
+    async def load_unfinished(self, symbol: Symbol | None = None) -> list[OrderSnapshot]:
+        """Return the orders that are not closed."""
+        self._fail_if_told()
+        return [
+            snapshot
+            for snapshot in self._snapshots.values()
+            if not snapshot.status.is_terminal and symbol in {None, snapshot.order.symbol}
+        ]
+
+    async def load_ledger(self, symbol: Symbol) -> StoredLedger:
+        """Return what was stored of the symbol."""
+        self._fail_if_told()
+        return StoredLedger(
+            gate=self._gates.get(symbol, 0), levels=tuple(self._ledgers.get(symbol, {}).values())
+        )
+
+    def fail(self) -> None:
+        """Stop writing."""
+        assert self.listener is not None
+        self.is_writable = False
+        self.listener.on_write_trouble()
+
+    def recover(self) -> None:
+        """Write what waited, and go on."""
+        assert self.listener is not None
+        self.is_writable = True
+        self._write()
+        self.listener.on_write_recovery()
+
+    def events_of(self, order: Order) -> list[OrderEvent]:
+        """Return an order's durable events."""
+        return [event for event in self.events if event.order.order_id == order.order_id]
+
+    def _write(self) -> None:
+        while self._queued and self.is_writable:
+            outcome = self._queued.popleft()
+            if outcome.symbol == self.refused_symbol:
+                self._refuse(outcome.symbol)
+                continue
+            if outcome.gate:
+                self._gates[outcome.symbol] = outcome.gate
+            levels = self._ledgers.setdefault(outcome.symbol, {})
+            for level in outcome.ledger_changes:
+                key = (level.owner, level.side, str(level.price))
+                levels[key] = level
+                if not level.quantity:
+                    del levels[key]
+            self._tell(list(outcome.events))
+
+    def _refuse(self, symbol: Symbol) -> None:
+        assert self.listener is not None
+        self.refused_symbol = None
+        self._queued = deque(one for one in self._queued if one.symbol != symbol)
+        self.listener.on_outcome_refused(symbol)
+
+    def _tell(self, events: list[OrderEvent]) -> None:
+        assert self.listener is not None
+        for event in events:
+            before = self._snapshots.get(event.order.order_id)
+            assert event.sequence == (1 if before is None else before.last_sequence + 1)
+            self._snapshots[event.order.order_id] = _after(event, before)
+        self.events.extend(events)
+        self.listener.on_durable(events)
+
+    def _fail_if_told(self) -> None:
+        if self.load_failures_left:
+            self.load_failures_left -= 1
+            raise OSError("the disk does not answer")
+
+
+def _after(event: OrderEvent, before: OrderSnapshot | None) -> OrderSnapshot:
+    if before is None:
+        before = OrderSnapshot(
+            order=event.order,
+            status=OrderStatus.NEW,
+            reason=None,
+            filled_quantity=ZERO,
+            quote_quantity=ZERO,
+            splits_total=0,
+            last_sequence=0,
+            closed_at=None,
+        )
+    return replace(
+        before,
+        status=event.status,
+        reason=event.reason,
+        filled_quantity=event.filled_quantity,
+        quote_quantity=event.quote_quantity,
+        splits_total=event.splits_total,
+        last_sequence=event.sequence,
+        closed_at=event.at if event.status.is_terminal else None,
+    )

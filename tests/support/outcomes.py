@@ -1,0 +1,51 @@
+"""What a symbol's fulfillment hands to the journal, made by the real matcher."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from app.domain.events import OrderEvent, SymbolOutcome
+from app.domain.matcher import Fill, SymbolMatcher
+from app.domain.order import Order, Symbol
+from app.domain.quote import Quote
+from app.fulfillment.outcome import expiry_events, fill_events
+from tests.support.builders import ACCEPTED_AT, LTCBTC
+
+DEADLINE_NS: Final = 1_000
+
+
+class SymbolAtWork:
+    """One symbol whose resting orders meet quotes; each act returns what there is to record."""
+
+    def __init__(self, symbol: Symbol = LTCBTC) -> None:
+        self.matcher = SymbolMatcher(symbol)
+        self._at = ACCEPTED_AT
+
+    def rest(self, order: Order) -> SymbolOutcome:
+        """Rest an accepted order; it meets the current quote."""
+        return self._filled(self.matcher.rest(order, deadline_ns=DEADLINE_NS))
+
+    def meet(self, quote: Quote) -> SymbolOutcome:
+        """Show a quote to the resting orders."""
+        return self._filled(self.matcher.apply_quote(quote))
+
+    def expire(self) -> SymbolOutcome:
+        """End every resting order."""
+        return self._outcome(
+            tuple(expiry_events(self.matcher.expire(DEADLINE_NS + 1), self._tick()))
+        )
+
+    def _filled(self, fills: Sequence[Fill]) -> SymbolOutcome:
+        return self._outcome(tuple(fill_events(fills, self._tick())))
+
+    def _outcome(self, events: tuple[OrderEvent, ...]) -> SymbolOutcome:
+        return SymbolOutcome(
+            symbol=self.matcher.symbol,
+            events=events,
+            ledger_changes=tuple(self.matcher.drain_ledger_changes()),
+            gate=self.matcher.gate,
+        )
+
+    def _tick(self) -> datetime:
+        self._at += timedelta(microseconds=1)
+        return self._at

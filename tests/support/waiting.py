@@ -1,0 +1,22 @@
+"""Waiting for a condition, with a bound."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+WAIT_SECONDS_MAX: Final = 30.0
+POLL_SECONDS: Final = 0.005
+
+
+async def eventually(condition: Callable[[], object]) -> None:
+    """Return once the condition holds; fail if it does not within the bound."""
+    async with asyncio.timeout(WAIT_SECONDS_MAX):
+        while not condition():  # noqa: ASYNC110 - conditions of any kind have no event
+            await asyncio.sleep(POLL_SECONDS)
+
+
+async def eventually_true(condition: Callable[[], Awaitable[object]]) -> None:
+    """Likewise, for a condition that has to be asked for."""
+    async with asyncio.timeout(WAIT_SECONDS_MAX):
+        while not await condition():
+            await asyncio.sleep(POLL_SECONDS)

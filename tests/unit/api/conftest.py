@@ -1,0 +1,58 @@
+"""The edge over ports in memory, called in process."""
+
+from collections.abc import AsyncIterator
+from decimal import Decimal
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+
+from app.api.application import ApiOptions, ApiServices, build_application
+from tests.support.in_memory import MemoryPorts
+
+
+@pytest.fixture
+def ports() -> MemoryPorts:
+    """Return the ports behind the edge."""
+    return MemoryPorts()
+
+
+@pytest.fixture
+def options() -> ApiOptions:
+    """Return the edge's settings, with a short time for orders that name none."""
+    return ApiOptions(
+        order_timeout_seconds=Decimal("0.05"),
+        timeout_seconds_max=Decimal(86_400),
+        allowed_hosts=("localhost", "127.0.0.1", "[::1]"),
+        version="0.1.0",
+    )
+
+
+@pytest.fixture
+def services(ports: MemoryPorts) -> ApiServices:
+    """Return the ports as the edge takes them."""
+    return ApiServices(
+        orders=ports.orders,
+        desk=ports.desk,
+        waiters=ports.waiters,
+        rules=ports.rules,
+        feed=ports.feed,
+        journal=ports.journal,
+        clock=ports.clock,
+        ids=ports.ids,
+        is_recovered=lambda: ports.is_recovered,
+    )
+
+
+@pytest.fixture
+def application(services: ApiServices, options: ApiOptions) -> FastAPI:
+    """Return the web application."""
+    return build_application(services, options)
+
+
+@pytest.fixture
+async def client(application: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
+    """Return a client of the application, without a socket between."""
+    transport = httpx2.ASGITransport(app=application)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://localhost:8080") as client:
+        yield client

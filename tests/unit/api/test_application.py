@@ -1,0 +1,158 @@
+"""The whole edge put together."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+from structlog.testing import capture_logs
+
+from app.api.application import ApiOptions, ApiServices, build_application
+from app.api.operations import operations
+from tests.support.in_memory import MemoryPorts
+
+OURS = {"/openapi.json", "/docs"}
+
+
+def test_every_route_is_documented_and_every_documented_route_exists(
+    application: FastAPI,
+) -> None:
+    """The document lists the paths and methods that are served, no more and no less."""
+    documented = {(operation.path, operation.method) for operation in operations()}
+
+    served = {
+        (route.path, method)  # type: ignore[attr-defined] # every route and mount has a path
+        for route in application.routes
+        for method in getattr(route, "methods", ())
+        if method != "HEAD"
+    }
+
+    assert served - {(path, "GET") for path in OURS} == documented
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("PUT", "/order/limit", "POST"),
+        ("GET", "/order/limit", "POST"),
+        ("POST", "/order/0199be1c-8f0a-7c31-9d0f-5a2b8c6e4d10", "GET, HEAD"),
+        ("DELETE", "/orders", "GET, HEAD"),
+        ("PATCH", "/symbols/LTCBTC", "GET, HEAD"),
+        ("POST", "/healthz", "GET, HEAD"),
+        ("OPTIONS", "/order/limit", "POST"),
+        ("BREW", "/docs", "GET, HEAD"),
+        ("DELETE", "/docs-assets/swagger-ui.css", "GET, HEAD"),
+    ],
+)
+async def test_wrong_method_is_told_the_right_ones(
+    client: httpx2.AsyncClient, method: str, path: str, allowed: str
+) -> None:
+    """405 names the methods that the path takes."""
+    response = await client.request(method, path)
+
+    assert response.status_code == 405
+    assert response.headers["allow"] == allowed
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.json()["code"] == "method_not_allowed"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/order",
+        "/order/",
+        "/order/limit/",
+        "/orders/",
+        "/redoc",
+        "/docs-assets/x.js",
+        "/docs-assets/../application.py",
+        "/docs-assets/%2e%2e/core.py",
+        "/favicon.ico",
+    ],
+)
+async def test_unknown_path_is_a_problem_too(client: httpx2.AsyncClient, path: str) -> None:
+    """404 has the shape of every other error."""
+    response = await client.get(path)
+
+    assert response.status_code == 404
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.json()["code"] == "not_found"
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/orders", "/docs"])
+async def test_head_answers_like_get_without_a_body(client: httpx2.AsyncClient, path: str) -> None:
+    """Whatever can be read can be asked about."""
+    response = await client.head(path)
+
+    assert response.status_code == 200
+    assert response.content == b""
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/orders?verbose=1",
+        "/order/0199be1c-8f0a-7c31-9d0f-5a2b8c6e4d10?verbose=1",
+        "/order/0199be1c-8f0a-7c31-9d0f-5a2b8c6e4d10/splits?verbose=1",
+        "/symbols/LTCBTC?verbose=1",
+    ],
+)
+async def test_unknown_query_parameter_is_refused(client: httpx2.AsyncClient, path: str) -> None:
+    """A misspelled filter must not list everything."""
+    response = await client.get(path)
+
+    assert response.status_code == 422
+    problem = response.json()
+    assert problem["code"] == "invalid_query"
+    assert [(error["field"], error["code"]) for error in problem["errors"]] == [
+        ("verbose", "unknown_field")
+    ]
+
+
+async def test_query_on_placing_an_order_is_refused(
+    client: httpx2.AsyncClient, ports: MemoryPorts
+) -> None:
+    """An order's fields stand in its body; one in the address is not ignored."""
+    body = {"symbol": "LTCBTC", "order_size": "1", "price": "0.0026"}
+
+    response = await client.post("/order/limit?side=SELL", json=body)
+
+    assert response.status_code == 422
+    assert response.json()["errors"][0]["field"] == "side"
+    assert not ports.orders.snapshots
+
+
+async def test_unforeseen_error_is_500_and_tells_nothing_internal(
+    client: httpx2.AsyncClient, ports: MemoryPorts
+) -> None:
+    """The log has the cause, the client only that it was our mistake."""
+    ports.desk.refusal = RuntimeError("secret path /var/lib/papertape")
+    body = {"symbol": "LTCBTC", "order_size": "1", "price": "0.0026"}
+
+    with capture_logs() as logs:
+        response = await client.post("/order/limit", json=body)
+
+    assert response.status_code == 500
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.json()["code"] == "internal_error"
+    assert "secret" not in response.text
+    assert [log["event"] for log in logs] == ["request_failed"]
+
+
+async def test_lifespan_surrounds_serving(services: ApiServices, options: ApiOptions) -> None:
+    """What the composition root starts before serving ends after it."""
+    steps: list[str] = []
+
+    @asynccontextmanager
+    async def lifespan(_application: FastAPI) -> AsyncIterator[None]:
+        steps.append("start")
+        yield
+        steps.append("stop")
+
+    application = build_application(services, options, lifespan)
+    async with application.router.lifespan_context(application):
+        steps.append("serve")
+
+    assert steps == ["start", "serve", "stop"]

@@ -1,0 +1,39 @@
+"""The docs page: everything it needs comes from the service."""
+
+import re
+
+import httpx2
+import pytest
+
+
+async def test_page_refers_to_nothing_outside(client: httpx2.AsyncClient) -> None:
+    """Every address on the page is a path of the service or holds its content itself."""
+    response = await client.get("/docs")
+
+    assert response.headers["content-type"] == "text/html; charset=utf-8"
+    addresses = re.findall(r'(?:href|src|url)[=:] ?"([^"]*)"', response.text)
+    assert len(addresses) >= 4
+    assert all(address.startswith(("/", "data:")) for address in addresses)
+    assert not any(address.startswith("//") for address in addresses)
+
+
+async def test_files_of_the_page_are_served(client: httpx2.AsyncClient) -> None:
+    """Every path on the page answers."""
+    page = await client.get("/docs")
+
+    for path in re.findall(r'(?:href|src)="(/[^"]*)"', page.text):
+        response = await client.get(path)
+        assert response.status_code == 200
+        assert len(response.content) > 1_000
+
+
+@pytest.mark.parametrize(
+    "rule",
+    ["default-src 'none'", "connect-src 'self'", "frame-ancestors 'none'", "form-action 'none'"],
+)
+async def test_policy_keeps_the_page_at_home(client: httpx2.AsyncClient, rule: str) -> None:
+    """The browser is told to load nothing from elsewhere and to be framed by nobody."""
+    policy = (await client.get("/docs")).headers["content-security-policy"]
+
+    assert rule in policy.split("; ")
+    assert "unsafe-inline" not in policy.split("style-src")[0]

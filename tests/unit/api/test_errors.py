@@ -1,0 +1,71 @@
+"""The table of errors."""
+
+from http import HTTPStatus
+
+import pytest
+
+import app.domain.errors as domain_errors
+from app.api.errors import REFUSALS, problem_document, problem_headers, problem_response
+from app.domain.errors import CallerError, FieldProblem, InvalidOrderError, UnavailableError
+
+
+def leaves(error: type[Exception]) -> set[type[Exception]]:
+    """Return the classes below ``error`` that are raised, those with a code of their own."""
+    below = {leaf for child in error.__subclasses__() for leaf in leaves(child)}
+    return below | ({error} if "code" in vars(error) else set())
+
+
+@pytest.mark.parametrize("branch", [CallerError, UnavailableError])
+def test_every_error_of_a_caller_has_a_status(branch: type[Exception]) -> None:
+    """Nothing that a request can cause falls through to the 500."""
+    assert leaves(branch) <= set(REFUSALS)
+
+
+def test_statuses_are_those_of_the_contract() -> None:
+    """A code keeps its status."""
+    statuses = {error.code: int(refusal.status) for error, refusal in REFUSALS.items()}
+
+    assert statuses == {
+        "malformed_json": 400,
+        "foreign_origin": 403,
+        "not_found": 404,
+        "order_not_found": 404,
+        "unknown_symbol": 404,
+        "method_not_allowed": 405,
+        "body_too_large": 413,
+        "unknown_host": 421,
+        "invalid_order": 422,
+        "invalid_query": 422,
+        "not_supported": 422,
+        "too_many_open_orders": 429,
+        "internal_error": 500,
+        "rules_not_loaded": 503,
+        "journal_unavailable": 503,
+        "journal_backlog": 503,
+        "outcome_unknown": 503,
+        "not_ready": 503,
+    }
+
+
+def test_problem_has_the_members_of_rfc_9457_and_our_code() -> None:
+    """The members stand in one order, and the type belongs to the code."""
+    error = InvalidOrderError([FieldProblem(field="price", code="required", message="is missing")])
+
+    assert problem_document(error) == {
+        "type": "urn:papertape:problem:invalid_order",
+        "title": "Invalid order",
+        "status": 422,
+        "detail": "1 problem found; see errors",
+        "code": "invalid_order",
+        "errors": [{"field": "price", "code": "required", "message": "is missing"}],
+    }
+    assert problem_headers(error) == {}
+
+
+def test_response_carries_status_headers_and_type() -> None:
+    """An error that passes says when."""
+    response = problem_response(domain_errors.JournalBacklogError())
+
+    assert response.status_code == HTTPStatus.SERVICE_UNAVAILABLE
+    assert response.headers["retry-after"] == "1"
+    assert response.media_type == "application/problem+json"

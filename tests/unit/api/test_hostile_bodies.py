@@ -1,0 +1,218 @@
+"""Bodies that nobody should send: each has its answer, and none of them is a 500."""
+
+from dataclasses import dataclass
+
+import httpx2
+import pytest
+
+from tests.support.in_memory import MemoryPorts
+
+BODY_BYTES_MAX = 16_384
+
+
+@dataclass(frozen=True)
+class Hostile:
+    """A body and what it must be answered; ``field`` and ``problem`` name one of its problems."""
+
+    name: str
+    body: bytes
+    status: int
+    code: str
+    field: str | None = None
+    problem: str | None = None
+
+
+def malformed(name: str, body: bytes) -> Hostile:
+    """Return a body that is no JSON object."""
+    return Hostile(name, body, 400, "malformed_json")
+
+
+def order(**changes: str) -> bytes:
+    """Return a sound order with raw JSON texts in place of some fields; empty leaves one out."""
+    fields = {"symbol": '"LTCBTC"', "order_size": '"100"', "price": '"0.0026"'} | changes
+    pairs = (f'"{name}": {text}' for name, text in fields.items() if text)
+    return ("{" + ", ".join(pairs) + "}").encode("utf-8", "surrogatepass")
+
+
+def refused(name: str, field: str, problem: str, **changes: str) -> Hostile:
+    """Return an order that is refused for one field."""
+    code = "not_supported" if problem == "not_supported" else "invalid_order"
+    return Hostile(name, order(**changes), 422, code, field, problem)
+
+
+MALFORMED = [
+    malformed("empty", b""),
+    malformed("white space alone", b" \r\n\t "),
+    malformed("form", b"symbol=LTCBTC&order_size=100&price=0.0026"),
+    malformed("bare word", b"order"),
+    malformed("single quotes", b"{'symbol': 'LTCBTC'}"),
+    malformed("trailing comma", b'{"symbol": "LTCBTC",}'),
+    malformed("trailing garbage", order() + b"x"),
+    malformed("two objects", order() + order()),
+    malformed("unclosed", order()[:-1]),
+    malformed("comment", b"/* hello */" + order()),
+    malformed("null", b"null"),
+    malformed("true", b"true"),
+    malformed("number", b"1"),
+    malformed("5,000 digits alone", b"9" * 5_000),
+    malformed("string", b'"LTCBTC"'),
+    malformed("array", b"[" + order() + b"]"),
+    malformed("NaN", order(price="NaN")),
+    malformed("Infinity", order(price="Infinity")),
+    malformed("-Infinity", order(price="-Infinity")),
+    malformed("plus sign", order(price="+1")),
+    malformed("leading zero", order(price="01")),
+    malformed("leading point", order(price=".5")),
+    malformed("trailing point", order(price="5.")),
+    malformed("hexadecimal", order(price="0x10")),
+    malformed("bare Arabic digits", order(price="\u0661")),
+    malformed("duplicate key", b'{"price": "1", "price": "1"}'),
+    malformed("duplicate key by escape", b'{"price": "1", "p\\u0072ice": "2"}'),
+    malformed("duplicate key within", order(note='{"a": 1, "a": 2}')),
+    malformed("byte order mark", b"\xef\xbb\xbf" + order()),
+    malformed("UTF-16", order().decode().encode("utf-16")),
+    malformed("UTF-16 without mark", order().decode().encode("utf-16-le")),
+    malformed("UTF-32", order().decode().encode("utf-32")),
+    malformed("Latin-1", order(symbol='"LTCBT\u00c7"').decode().encode("latin-1")),
+    malformed("overlong UTF-8", b'{"symbol": "\xc0\xaf"}'),
+    malformed("raw surrogate", order(symbol='"\ud800"')),
+    malformed("escaped surrogate", order(symbol='"\\ud800"')),
+    malformed("escaped surrogate pair reversed", order(symbol='"\\udc00\\ud800"')),
+    malformed("escaped surrogate as key", b'{"\\ud800": 1}'),
+    malformed("escaped surrogate deep inside", order(note='[{"a": ["\\udfff"]}]')),
+    malformed("escaped NUL", order(symbol='"LTC\\u0000BTC"')),
+    malformed("raw NUL", order(symbol='"LTC\x00BTC"')),
+    malformed("raw line break in a string", order(symbol='"LTC\nBTC"')),
+    malformed("deep array", b"[" * 16_000),
+    malformed("deep object", b'{"a":' * 3_000),
+    malformed("deep and closed", order(note="[" * 8_000 + "]" * 8_000)),
+    malformed("gzip", b"\x1f\x8b\x08\x00\x00\x00\x00\x00"),
+    Hostile("200,000 deep", b"[" * 200_000, 413, "body_too_large"),
+    Hostile("one byte too many", order().ljust(BODY_BYTES_MAX + 1), 413, "body_too_large"),
+]
+
+REFUSED = [
+    Hostile("no fields", b"{}", 422, "invalid_order", "symbol", "required"),
+    refused("no symbol", "symbol", "required", symbol=""),
+    refused("no quantity", "order_size", "required", order_size=""),
+    refused("no price", "price", "required", price=""),
+    refused("null symbol", "symbol", "wrong_type", symbol="null"),
+    refused("number as symbol", "symbol", "wrong_type", symbol="1"),
+    refused("array as symbol", "symbol", "wrong_type", symbol='["LTCBTC"]'),
+    refused("object as symbol", "symbol", "wrong_type", symbol='{"$ne": ""}'),
+    refused("empty symbol", "symbol", "invalid_symbol", symbol='""'),
+    refused("long symbol", "symbol", "invalid_symbol", symbol=f'"{"A" * 21}"'),
+    refused("symbol with a slash", "symbol", "invalid_symbol", symbol='"LTC/BTC"'),
+    refused("symbol with a path", "symbol", "invalid_symbol", symbol='"../LTCBTC"'),
+    refused("symbol with a space", "symbol", "invalid_symbol", symbol='" LTCBTC"'),
+    refused("symbol with a line break", "symbol", "invalid_symbol", symbol='"LTCBTC\\n"'),
+    refused("symbol with a query", "symbol", "invalid_symbol", symbol='"A&limit=5000"'),
+    refused("symbol with SQL", "symbol", "invalid_symbol", symbol='"\'; DROP--"'),
+    refused("unknown symbol", "symbol", "unknown_symbol", symbol='"ABCXYZ"'),
+    refused("long s is no S", "symbol", "unknown_symbol", symbol='"\u017fTCBTC"'),
+    refused("full-width letters", "symbol", "unknown_symbol", symbol='"\uff2cTCBTC"'),
+    refused("halted symbol", "symbol", "symbol_not_trading", symbol='"HALTBTC"'),
+    refused("boolean as price", "price", "wrong_type", price="true"),
+    refused("null price", "price", "wrong_type", price="null"),
+    refused("array as price", "price", "wrong_type", price="[1]"),
+    refused("object as price", "price", "wrong_type", price="{}"),
+    refused("nested array as price", "price", "wrong_type", price="[" * 100 + "]" * 100),
+    refused("empty price", "price", "invalid_amount", price='""'),
+    refused("words as price", "price", "invalid_amount", price='"cheap"'),
+    refused("NaN as a string", "price", "invalid_amount", price='"NaN"'),
+    refused("Infinity as a string", "price", "invalid_amount", price='"Infinity"'),
+    refused("sNaN as a string", "price", "invalid_amount", price='"sNaN"'),
+    refused("exponent", "price", "invalid_amount", price="1e-4"),
+    refused("exponent as a string", "price", "invalid_amount", price='"1e-4"'),
+    refused("1e400", "price", "invalid_amount", price="1e400"),
+    refused("1E+999999", "price", "invalid_amount", price="1E+999999"),
+    refused("1E-999999999999", "price", "invalid_amount", price="1E-999999999999"),
+    refused("5,000 digits", "price", "invalid_amount", price="9" * 5_000),
+    refused("5,000 digits as a string", "price", "invalid_amount", price=f'"{"9" * 5_000}"'),
+    refused("5,000 decimals", "price", "invalid_amount", price="0." + "1" * 5_000),
+    refused("Arabic digits", "price", "invalid_amount", price='"\u0661\u0662"'),
+    refused("full-width digits", "price", "invalid_amount", price='"\uff11"'),
+    refused("superscript", "price", "invalid_amount", price='"\u00b2"'),
+    refused("comma", "price", "invalid_amount", price='"0,0026"'),
+    refused("underscore", "price", "invalid_amount", price='"1_000"'),
+    refused("spaces around", "price", "invalid_amount", price='" 1 "'),
+    refused("line break behind", "price", "invalid_amount", price='"1\\n"'),
+    refused("plus as a string", "price", "invalid_amount", price='"+1"'),
+    refused("two minus signs", "price", "invalid_amount", price='"--1"'),
+    refused("hexadecimal as a string", "price", "invalid_amount", price='"0x10"'),
+    refused("zero price", "price", "not_positive", price="0"),
+    refused("zero price with decimals", "price", "not_positive", price='"0.000"'),
+    refused("minus zero", "price", "not_positive", price="-0"),
+    refused("negative price", "price", "not_positive", price="-0.0026"),
+    refused("negative quantity", "order_size", "not_positive", order_size='"-100"'),
+    refused("zero quantity", "order_size", "not_positive", order_size="0.0"),
+    refused("price between ticks", "price", "price_filter", price='"0.0026001234"'),
+    refused("price below the least", "price", "price_filter", price='"0.000000000001"'),
+    refused("price above the most", "price", "price_filter", price='"9999999999999999"'),
+    refused("quantity between steps", "order_size", "lot_size", order_size='"1.0005"'),
+    refused("quantity above the most", "order_size", "lot_size", order_size='"9999999999999999"'),
+    refused("too small a notional", "order_size", "notional", order_size='"0.001"'),
+    refused("unknown side", "side", "invalid_side", side='"HOLD"'),
+    refused("long s in the side", "side", "invalid_side", side='"\u017fell"'),
+    refused("number as side", "side", "wrong_type", side="1"),
+    refused("null side", "side", "wrong_type", side="null"),
+    refused("zero time", "timeout_seconds", "not_positive", timeout_seconds="0"),
+    refused("negative time", "timeout_seconds", "not_positive", timeout_seconds="-1"),
+    refused("too long a time", "timeout_seconds", "out_of_range", timeout_seconds="86400.001"),
+    refused("endless time", "timeout_seconds", "invalid_amount", timeout_seconds="1e9"),
+    refused("too exact a time", "timeout_seconds", "too_precise", timeout_seconds='"0.0001"'),
+    refused("words as time", "timeout_seconds", "invalid_amount", timeout_seconds='"soon"'),
+    refused("boolean as time", "timeout_seconds", "wrong_type", timeout_seconds="false"),
+    refused("null time", "timeout_seconds", "wrong_type", timeout_seconds="null"),
+    refused("IOC", "time_in_force", "not_supported", time_in_force='"IOC"'),
+    refused("FOK", "time_in_force", "not_supported", time_in_force='"FOK"'),
+    refused("GTC", "time_in_force", "not_supported", time_in_force='"GTC"'),
+    refused("number as time in force", "time_in_force", "wrong_type", time_in_force="1"),
+    refused("client id", "client_order_id", "not_supported", client_order_id='"mine-1"'),
+    refused("null client id", "client_order_id", "not_supported", client_order_id="null"),
+    refused("unknown field", "quantity", "unknown_field", quantity="1"),
+    refused("prototype", "__proto__", "unknown_field", __proto__='{"side": "SELL"}'),
+    Hostile("empty key", b'{"": 1}', 422, "invalid_order", "", "unknown_field"),
+]
+
+
+@pytest.mark.parametrize("case", MALFORMED + REFUSED, ids=lambda case: case.name)
+async def test_hostile_body_gets_its_error(
+    client: httpx2.AsyncClient, ports: MemoryPorts, case: Hostile
+) -> None:
+    """A hostile body is refused by name, briefly, and nothing is placed."""
+    response = await client.post("/order/limit", content=case.body)
+
+    assert response.status_code == case.status
+    assert response.headers["content-type"] == "application/problem+json"
+    problem = response.json()
+    assert problem["code"] == case.code
+    assert problem["status"] == case.status
+    if case.problem is not None:
+        assert (case.field, case.problem) in {
+            (error["field"], error["code"]) for error in problem["errors"]
+        }
+        assert all(error["message"] for error in problem["errors"])
+    assert len(response.content) < 2_500
+    assert not ports.orders.snapshots
+
+
+def test_table_holds_at_least_sixty_bodies_once_each() -> None:
+    """The table keeps its size, and no case stands in it twice."""
+    cases = MALFORMED + REFUSED
+
+    assert len({case.name for case in cases}) == len(cases) >= 60
+    assert len({case.body for case in cases}) == len(cases)
+
+
+async def test_3_000_unknown_fields_are_not_echoed_at_length(client: httpx2.AsyncClient) -> None:
+    """However much is unknown, the answer names a few and counts the rest."""
+    body = "{" + ",".join(f'"k{number}":1' for number in range(1_200)) + f',"{"x" * 500}":1}}'
+
+    response = await client.post("/order/limit", content=body)
+
+    problem = response.json()
+    assert response.status_code == 422
+    assert len(problem["errors"]) == 3 + 10 + 1
+    assert problem["errors"][-1]["message"] == "1191 more fields are not known"
+    assert len(response.content) < 4_000

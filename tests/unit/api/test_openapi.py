@@ -1,0 +1,170 @@
+"""The OpenAPI document: sound, complete, and true."""
+
+import inspect
+from collections.abc import Iterator
+from http import HTTPStatus
+from typing import Any
+
+import httpx2
+import pytest
+from pydantic import BaseModel
+
+from app.api import shapes
+from app.api.application import ApiOptions
+from app.api.docs import document
+from app.api.errors import REFUSALS
+from app.api.order_form import ORDER_FIELDS, REQUIRED_FIELDS
+
+Json = dict[str, Any]
+MODELS = {
+    name: model
+    for name, model in inspect.getmembers(shapes, inspect.isclass)
+    if issubclass(model, BaseModel)
+}
+COMMON = {421, 500}
+STATUSES = {
+    "placeLimitOrder": {200, 202, 400, 403, 413, 422, 429, 503} | COMMON,
+    "showOrder": {200, 404, 422} | COMMON,
+    "listSplits": {200, 404, 422} | COMMON,
+    "listOrders": {200, 422} | COMMON,
+    "showSymbol": {200, 404, 422, 503} | COMMON,
+    "healthz": {200, 500},
+    "readyz": {200, 500, 503},
+}
+
+
+@pytest.fixture
+def served(options: ApiOptions) -> Json:
+    """Return the document."""
+    return document(options)
+
+
+def walk(part: object) -> Iterator[Json]:
+    """Yield every object of the document."""
+    if isinstance(part, dict):
+        yield part
+        for value in part.values():
+            yield from walk(value)
+    elif isinstance(part, list):
+        for value in part:
+            yield from walk(value)
+
+
+def all_operations(served: Json) -> dict[str, Json]:
+    """Return the operations by id."""
+    return {
+        operation["operationId"]: operation
+        for path in served["paths"].values()
+        for operation in path.values()
+    }
+
+
+async def test_served_document_is_the_built_one(client: httpx2.AsyncClient, served: Json) -> None:
+    """``/openapi.json`` is what the other tests here look at."""
+    response = await client.get("/openapi.json")
+
+    assert response.headers["content-type"] == "application/json"
+    assert response.json() == served
+
+
+def test_document_has_the_form_of_openapi_3_1(served: Json) -> None:
+    """What a generator of clients relies on is there."""
+    assert served["openapi"] == "3.1.0"
+    assert {"title", "version", "description"} <= set(served["info"])
+    assert len(all_operations(served)) == sum(len(path) for path in served["paths"].values())
+    for operation in all_operations(served).values():
+        assert operation["summary"]
+        assert operation["description"]
+        assert all(response["description"] for response in operation["responses"].values())
+        tags = {tag["name"] for tag in served["tags"]}
+        assert set(operation["tags"]) <= tags
+    for path, item in served["paths"].items():
+        for operation in item.values():
+            named = {one["name"] for one in operation.get("parameters", []) if one["in"] == "path"}
+            assert named == {part[1:-1] for part in path.split("/") if part.startswith("{")}
+
+
+def test_every_reference_leads_somewhere(served: Json) -> None:
+    """No schema is missing, and none stands there unused."""
+    used = {part["$ref"] for part in walk(served) if "$ref" in part}
+
+    known = {f"#/components/schemas/{name}" for name in served["components"]["schemas"]}
+    assert used == known
+
+
+def test_every_status_that_a_route_can_give_is_documented(served: Json) -> None:
+    """A client meets no status that it could not have read about."""
+    documented = {
+        name: {int(status) for status in operation["responses"]}
+        for name, operation in all_operations(served).items()
+    }
+
+    assert documented == STATUSES
+
+
+def test_every_code_of_an_error_is_documented_with_an_example(served: Json) -> None:
+    """Only what belongs to no route, an unknown path or method, stands in the text alone."""
+    codes = {
+        (int(status), example["value"]["code"])
+        for operation in all_operations(served).values()
+        for status, response in operation["responses"].items()
+        if int(status) >= HTTPStatus.BAD_REQUEST
+        for example in response["content"]["application/problem+json"]["examples"].values()
+    }
+
+    expected = {(int(refusal.status), error.code) for error, refusal in REFUSALS.items()}
+    assert codes == expected - {(404, "not_found"), (405, "method_not_allowed")}
+
+
+def test_every_example_fits_its_schema(served: Json) -> None:
+    """An example can be relied upon; every answer has one."""
+    for operation in all_operations(served).values():
+        for response in operation["responses"].values():
+            for media in response["content"].values():
+                model = MODELS[media["schema"]["$ref"].rpartition("/")[2]]
+                assert media["examples"]
+                for example in media["examples"].values():
+                    value = example["value"]
+                    shown = model.model_validate(value)
+                    assert list(type(shown).model_fields) == list(value)
+
+
+def test_every_field_has_meaning_and_the_request_has_examples(served: Json) -> None:
+    """Nobody has to guess what a field means."""
+    schemas = served["components"]["schemas"]
+    for schema in schemas.values():
+        assert schema["description"]
+        for field in schema.get("properties", {}).values():
+            assert field.keys() & {"description", "$ref", "const", "type"}
+    request = schemas["LimitOrderRequest"]["properties"]
+    # client_order_id is known to be refused, so it is not offered.
+    assert set(request) == set(ORDER_FIELDS) - {"client_order_id"}
+    assert set(schemas["LimitOrderRequest"]["required"]) == set(REQUIRED_FIELDS)
+    assert all(field["description"] and field["examples"] for field in request.values())
+
+
+def test_documented_times_are_those_set_up(served: Json) -> None:
+    """The page shows this service's default and bound, not ours."""
+    field = served["components"]["schemas"]["LimitOrderRequest"]["properties"]["timeout_seconds"]
+
+    assert field["default"] == "0.05"
+    assert "at most 86400" in field["description"]
+
+
+async def test_documented_requests_are_accepted(client: httpx2.AsyncClient, served: Json) -> None:
+    """What Try it out sends is an order; the first example is the documented command."""
+    media = served["paths"]["/order/limit"]["post"]["requestBody"]["content"]["application/json"]
+    examples = [example["value"] for example in media["examples"].values()]
+
+    answers = [
+        await client.post("/order/limit", json=example | {"timeout_seconds": "0.01"})
+        for example in examples
+    ]
+
+    assert examples[0] == {
+        "symbol": "LTCBTC",
+        "order_size": 1000,
+        "price": 0.0001,
+        "side": "SELL",
+    }
+    assert [answer.status_code for answer in answers] == [200] * len(examples)

@@ -1,0 +1,146 @@
+"""Scripts of what can happen to one symbol: by hypothesis for search, or long ones from a seed."""
+
+import random
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from hypothesis import strategies as st
+
+from app.domain.order import Owner, Side
+
+OWNERS: Final = (Owner("alice"), Owner("bob"))
+DEPTH_MAX: Final = 3
+"""Levels per side: few, so that they are covered, emptied and renewed again and again."""
+
+_TICK: Final = Decimal("0.01")
+_BEST: Final = {Side.BUY: Decimal("100.00"), Side.SELL: Decimal("99.99")}
+
+
+def price_at(side: Side, depth: int) -> Decimal:
+    """Return the price ``depth`` ticks behind the best possible one for takers of a side."""
+    away = _TICK * depth
+    return _BEST[side] + away if side is Side.BUY else _BEST[side] - away
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The market changes a level and says so in a frame, which may be lost on the way."""
+
+    side: Side
+    depth: int
+    units: int
+    is_lost: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Redeliver:
+    """A frame arrives late or once more, so many before the newest one."""
+
+    back: int
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A client places an order; at depth -1 it reaches nothing."""
+
+    owner: Owner
+    side: Side
+    depth: int
+    units: int
+    lifetime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupt:
+    """The connection is lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seed:
+    """A depth snapshot arrives that is so many frames old."""
+
+    back: int
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """The process ends and another goes on; after a kill with the ledger of the last fill."""
+
+    is_clean: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """The journal is in trouble: nothing is filled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """The journal is well again."""
+
+
+Action = Change | Redeliver | Place | Interrupt | Seed | Restart | Hold | Release
+
+_sides = st.sampled_from(Side)
+_backs = st.integers(0, 6)
+_changes = st.builds(
+    Change,
+    _sides,
+    st.integers(0, DEPTH_MAX),
+    st.integers(-5, 6),
+    st.sampled_from([False, False, False, True]),
+)
+_places = st.builds(
+    Place,
+    st.sampled_from(OWNERS),
+    _sides,
+    st.integers(-1, DEPTH_MAX),
+    st.integers(1, 12),
+    st.integers(0, 40),
+)
+_troubles = st.one_of(
+    st.builds(Interrupt),
+    st.builds(Seed, _backs),
+    st.builds(Restart, st.booleans()),
+    st.builds(Hold),
+    st.builds(Release),
+)
+_redeliveries = st.builds(Redeliver, _backs)
+_actions = st.sampled_from(
+    [st.none(), *12 * [_changes], *5 * [_places], *3 * [_redeliveries], *2 * [_troubles]]
+).flatmap(lambda kind: kind)
+
+
+def _without_gaps(actions: list[Action | None]) -> list[Action]:
+    return [action for action in actions if action is not None]
+
+
+# Left to itself hypothesis keeps lists near their least length, too short for much to happen. So
+# they are long, and what is not needed for a failure shrinks to a gap.
+scripts = st.lists(_actions, min_size=40, max_size=60).map(_without_gaps)
+"""What hypothesis searches."""
+
+
+def long_script(seed: int, length: int) -> list[Action]:
+    """Return a script too long for a search, the same one for the same seed."""
+    chance = random.Random(seed)
+
+    def change() -> Action:
+        side, depth = chance.choice(list(Side)), chance.randint(0, DEPTH_MAX)
+        return Change(side, depth, chance.randint(-5, 6), chance.random() < 0.2)
+
+    def place() -> Action:
+        owner, side = chance.choice(OWNERS), chance.choice(list(Side))
+        depth, units = chance.randint(-1, DEPTH_MAX), chance.randint(1, 12)
+        return Place(owner, side, depth, units, chance.randint(0, 400))
+
+    def trouble() -> Action:
+        seed, restart = Seed(chance.randint(0, 6)), Restart(chance.random() < 0.5)
+        return chance.choice([Interrupt(), Seed(0), seed, Hold(), Release(), Release(), restart])
+
+    def redeliver() -> Action:
+        return Redeliver(chance.randint(0, 6))
+
+    kinds = chance.choices([change, place, redeliver, trouble], weights=[12, 4, 2, 1], k=length)
+    return [kind() for kind in kinds]

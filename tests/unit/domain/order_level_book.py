@@ -1,0 +1,140 @@
+"""Books in which every unit of quantity has an identity, to judge fills by.
+
+The venue shows totals; behind them stand lots, each one unit here. The two books answer the two
+ways in which an account of displayed liquidity can be wrong:
+
+* ``TrueBook`` is the market as it was, also where quotes were lost. Of all the lots that the
+  changes leave open it lets those go first that we did *not* take, so that what we took stays
+  displayed as long as it can. Whoever finds no untaken lot for a fill has sold one twice.
+* ``SeenBook`` is a market that shows just what was quoted, and changes no more than the quotes
+  prove. It keeps what we took as long as it can, too. A matcher that leaves one of its untaken
+  lots at the touch, while an order reaches it, is stricter than the quotes ask for.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from app.domain.amounts import ZERO
+from app.domain.order import Side
+from app.domain.quote import Quote
+
+UNIT: Final = Decimal("0.001")
+
+Lot = tuple[int, int]
+"""The update id that brought the lot, and its place among the lots that came with it."""
+
+Level = tuple[Side, Decimal]
+"""A price level, by the side of the orders that take from it."""
+
+
+class PropertyBrokenError(AssertionError):
+    """A promise of the fill rule does not hold; told apart from the core's own assertions."""
+
+
+def require(*, that: bool, promise: str) -> None:
+    """Raise ``PropertyBrokenError`` unless the promise is kept."""
+    if not that:
+        raise PropertyBrokenError(promise)
+
+
+def touch_of(quote: Quote, side: Side) -> tuple[Decimal, Decimal]:
+    """Return the price and the quantity that orders of a side would take."""
+    if side is Side.BUY:
+        return quote.ask_price, quote.ask_quantity
+    return quote.bid_price, quote.bid_quantity
+
+
+def is_better_touch(side: Side, price: Decimal, other: Decimal) -> bool:
+    """Return whether a taker of this side prefers ``price``."""
+    return price < other if side is Side.BUY else price > other
+
+
+def reaches(side: Side, limit_price: Decimal, price: Decimal) -> bool:
+    """Return whether an order of this side accepts ``price``."""
+    return limit_price >= price if side is Side.BUY else limit_price <= price
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BookChange:
+    """``units`` arrive at a level, or leave it where negative; never more than stand there."""
+
+    side: Side
+    price: Decimal
+    units: int
+
+
+class TrueBook:
+    """The market lot by lot, as the worst enemy of one owner would have it.
+
+    What happens between two applied quotes is decided when the second one is applied, since fills
+    against the first one may still come until then.
+    """
+
+    def __init__(self, changes: Sequence[BookChange]) -> None:
+        self._changes = changes
+        self._states: list[dict[Level, tuple[Lot, ...]]] = [{}]
+        self._taken: set[Lot] = set()
+
+    def move_to(self, update_id: int) -> None:
+        """Let the market go on to an update; an earlier one than before changes nothing."""
+        for one in range(len(self._states), update_id + 1):
+            change = self._changes[one - 1]
+            level = (change.side, change.price)
+            standing = self._states[-1].get(level, ())
+            if change.units >= 0:
+                after = (*standing, *((one, place) for place in range(change.units)))
+            else:
+                leaving = sorted(standing, key=self._taken.__contains__)[: -change.units]
+                after = tuple(lot for lot in standing if lot not in leaving)
+            self._states.append({**self._states[-1], level: after})
+
+    def rewind(self, update_id: int) -> None:
+        """Decide anew what happens after an update: nothing was taken since."""
+        del self._states[update_id + 1 :]
+
+    def take(self, side: Side, price: Decimal, units: int, *, update_id: int) -> None:
+        """Take lots that stand at a level as of an update, each at most once."""
+        standing = self._states[update_id].get((side, price), ())
+        untaken = [lot for lot in standing if lot not in self._taken]
+        require(that=len(untaken) >= units, promise="no displayed lot is sold twice")
+        self._taken.update(untaken[:units])
+
+
+class SeenBook:
+    """The market that the applied quotes prove, and nothing else, for one owner and side."""
+
+    def __init__(self, side: Side) -> None:
+        self._side = side
+        self._levels: dict[Decimal, list[bool]] = {}  # per lot whether it was taken
+
+    def observe(self, quote: Quote) -> None:
+        """Let the touch be as quoted; hidden levels stay, those before the touch are gone."""
+        price, quantity = touch_of(quote, self._side)
+        if quantity == ZERO:
+            self._levels.clear()
+            return
+        for other in list(self._levels):
+            if is_better_touch(self._side, other, price):
+                del self._levels[other]
+        displayed = int(quantity / UNIT)
+        lots = sorted(self._levels.get(price, []), reverse=True)[:displayed]
+        self._levels[price] = lots + [False] * (displayed - len(lots))
+
+    def take(self, price: Decimal, units: int) -> None:
+        """Take lots that stand at a level, each at most once."""
+        lots = sorted(self._levels.get(price, []), reverse=True)
+        taken = lots.count(True)
+        require(that=taken + units <= len(lots), promise="no displayed lot is sold twice")
+        self._levels[price] = [True] * (taken + units) + [False] * (len(lots) - taken - units)
+
+    def untaken(self, price: Decimal) -> int:
+        """Return how many lots of a level nobody took."""
+        return self._levels.get(price, []).count(False)
+
+    def copy(self) -> "SeenBook":
+        """Return a book that goes its own way from here."""
+        twin = SeenBook(self._side)
+        twin._levels = {price: list(lots) for price, lots in self._levels.items()}
+        return twin

@@ -1,0 +1,143 @@
+"""Matchers with a fault planted, so that tests can show that they would notice it.
+
+``KeepingMatcher``, ``UncappedMatcher`` and ``UngatedMatcher`` leave out one part of the fill rule
+each. The others do what paper traders do: take each update, each change of the displayed quantity
+or each return of a price for new liquidity, or give back what an expired order had taken.
+"""
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import ClassVar
+
+from app.domain.amounts import ZERO
+from app.domain.liquidity import LiquidityLedger, TakenLevel
+from app.domain.matcher import NO_GATE, Expiry, Fill, SymbolMatcher, _OwnerBook
+from app.domain.order import Owner, Symbol
+from app.domain.quote import Quote
+
+
+class KeepingLedger(LiquidityLedger):
+    """Does not forget the levels that the touch has passed."""
+
+    def _forget_better(self, price: Decimal) -> None:
+        """Keep them."""
+
+
+class UncappedLedger(LiquidityLedger):
+    """Believes that more of what we took is left than is displayed."""
+
+    def _cap(self, price: Decimal, displayed: Decimal) -> None:
+        """Leave it as it is."""
+
+    def available(self, price: Decimal, displayed: Decimal) -> Decimal:
+        """Return what is left, and nothing where the memory exceeds the display."""
+        taken = self._taken.get(price, ZERO)
+        return max(displayed - taken, ZERO)
+
+
+class ResettingLedger(LiquidityLedger):
+    """Forgets what was taken as soon as the best price changes, hidden levels included."""
+
+    def observe(self, price: Decimal, displayed: Decimal) -> None:
+        """Forget every level but the touch."""
+        for level in self.levels():
+            if level.price != price:
+                self._prices.remove(level.price)
+                self._forget(level.price)
+        super().observe(price, displayed)
+
+
+class SizeWatchingLedger(LiquidityLedger):
+    """Forgets what was taken at a price as soon as the quantity displayed there changes."""
+
+    last_touch: tuple[Decimal, Decimal] = (ZERO, ZERO)
+
+    def observe(self, price: Decimal, displayed: Decimal) -> None:
+        """Forget the level if it is the known one in another size."""
+        super().observe(price, displayed)
+        last_price, last_displayed = self.last_touch
+        self.last_touch = (price, displayed)
+        if price == last_price and displayed != last_displayed and price in self._taken:
+            self._prices.remove(price)
+            self._forget(price)
+
+
+class FaultyLedgerMatcher(SymbolMatcher):
+    """Keeps its account in ledgers of another class."""
+
+    ledger_class: ClassVar[type[LiquidityLedger]] = LiquidityLedger
+
+    def __init__(
+        self, symbol: Symbol, *, gate: int = NO_GATE, levels: Iterable[TakenLevel] = ()
+    ) -> None:
+        super().__init__(symbol, gate=gate, levels=levels)
+        for book in self._books.values():
+            self._exchange_ledgers(book)
+
+    def _book_of(self, owner: Owner) -> _OwnerBook:
+        is_new = owner not in self._books
+        book = super()._book_of(owner)
+        if is_new:
+            self._exchange_ledgers(book)
+        return book
+
+    def _exchange_ledgers(self, book: _OwnerBook) -> None:
+        for side_book in book.sides:
+            honest = side_book.ledger
+            faulty = self.ledger_class(honest.owner, honest.side, honest.levels())
+            if side_book.displayed:
+                faulty.observe(side_book.price, side_book.displayed)
+            side_book.ledger = faulty
+
+
+class KeepingMatcher(FaultyLedgerMatcher):
+    """Leaves out the forgetting."""
+
+    ledger_class = KeepingLedger
+
+
+class UncappedMatcher(FaultyLedgerMatcher):
+    """Leaves out the cap."""
+
+    ledger_class = UncappedLedger
+
+
+class ResettingMatcher(FaultyLedgerMatcher):
+    """Takes each return of a price for new liquidity."""
+
+    ledger_class = ResettingLedger
+
+
+class SizeWatchingMatcher(FaultyLedgerMatcher):
+    """Takes each change of the displayed quantity for new liquidity."""
+
+    ledger_class = SizeWatchingLedger
+
+
+class FreshMatcher(SymbolMatcher):
+    """Takes whatever an update displays for new liquidity."""
+
+    def _apply(self, quote: Quote) -> list[Fill]:
+        for book in self._books.values():
+            for side_book in book.sides:
+                side_book.ledger.observe(ZERO, ZERO)
+                side_book.forget_touch()
+        return super()._apply(quote)
+
+
+class UngatedMatcher(SymbolMatcher):
+    """Leaves out the gate: believes a quote whenever it comes."""
+
+    def _is_old(self, quote: Quote) -> bool:
+        return quote.update_id <= 0
+
+
+class CreditingMatcher(SymbolMatcher):
+    """Gives back what an order took when the order expires."""
+
+    def expire(self, now_ns: int) -> list[Expiry]:
+        """Forget everything that was taken on the side of an expired order."""
+        expiries = super().expire(now_ns)
+        for expiry in expiries:
+            self._book_of(expiry.order.owner).of(expiry.order.side).ledger.observe(ZERO, ZERO)
+        return expiries

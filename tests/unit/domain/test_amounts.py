@@ -1,0 +1,141 @@
+"""Amounts: exact in, exact through, plain out."""
+
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal, FloatOperation, Inexact, InvalidOperation
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.domain.amounts import EXACT, average_price, format_amount, parse_amount
+
+LARGEST = "9999999999999999.999999999999"
+
+amounts = st.decimals(min_value=0, max_value=Decimal(LARGEST), places=12)
+
+
+@pytest.mark.parametrize(
+    ("text", "amount"),
+    [
+        ("0", Decimal(0)),
+        ("0.0001", Decimal("0.0001")),
+        ("00012.50", Decimal("12.5")),
+        ("1000", Decimal(1000)),
+        (LARGEST, Decimal(LARGEST)),
+    ],
+)
+def test_plain_notation_is_read_to_the_digit(text: str, amount: Decimal) -> None:
+    """What is sent is what is meant."""
+    assert parse_amount(text) == amount
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " ",
+        "1 ",
+        "1\n",
+        "+1",
+        "-1",
+        "-0",
+        ".5",
+        "5.",
+        "1e3",
+        "1E+999999",
+        "1_000",
+        "1,5",
+        "0x10",
+        "NaN",
+        "Infinity",
+        "sNaN",
+        "\u0661\u0662\u0663",  # Arabic digits, which Decimal would read as 123
+        "\uff11",  # a full-width one
+        "1\x00",
+        "\ud800",
+        "1" * 17,
+        "0." + "1" * 13,
+        "9" * 5000,
+    ],
+)
+def test_anything_but_plain_notation_is_refused(text: str) -> None:
+    """No sign, exponent, white space, foreign digit or length beyond the bounds gets in."""
+    with pytest.raises(ValueError, match="must be a plain decimal number"):
+        parse_amount(text)
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [
+        ("0", "0"),
+        ("-0", "0"),
+        ("0E-8", "0"),
+        ("0E+5", "0"),
+        ("32.580000", "32.58"),
+        ("100", "100"),
+        ("1E+3", "1000"),
+        ("1E-12", "0.000000000001"),
+        ("100.000", "100"),
+    ],
+)
+def test_amounts_leave_without_exponent_and_trailing_zeros(amount: str, text: str) -> None:
+    """One amount has one spelling."""
+    assert format_amount(Decimal(amount)) == text
+
+
+@given(amount=amounts)
+def test_reading_what_was_written_gives_the_same_amount(amount: Decimal) -> None:
+    """Nothing is lost on the way out and in again."""
+    assert parse_amount(format_amount(amount)) == amount
+
+
+def test_the_largest_notional_is_exact() -> None:
+    """A product of the two longest amounts fits, where the default context would round it."""
+    longest = Decimal(LARGEST)
+
+    notional = EXACT.multiply(longest, longest)
+
+    assert notional == Decimal(int(LARGEST.replace(".", "")) ** 2).scaleb(-24, EXACT)
+    assert notional != longest * longest
+
+
+def test_what_would_round_raises_in_every_thread() -> None:
+    """The context is named with each operation, so no thread can have another one."""
+
+    def round_something() -> None:
+        EXACT.divide(Decimal(1), Decimal(3))
+
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        outcome = pool.submit(round_something).exception()
+
+    assert isinstance(outcome, Inexact)
+
+
+def test_floats_and_nonsense_raise() -> None:
+    """A float never becomes an amount, and no operation ends in NaN."""
+    with pytest.raises(FloatOperation):
+        EXACT.create_decimal(0.1)
+    with pytest.raises(InvalidOperation):
+        EXACT.subtract(Decimal("Infinity"), Decimal("Infinity"))
+
+
+@pytest.mark.parametrize(
+    ("cost", "filled", "average"),
+    [
+        ("0.257731", "100", "0.00257731"),
+        ("1", "3", "0.3333333333333333"),
+        ("2", "3", "0.6666666666666667"),
+        ("10000000000000005", "10", "1000000000000000"),
+        ("10000000000000015", "10", "1000000000000002"),
+    ],
+)
+def test_average_price_has_sixteen_digits_half_even(cost: str, filled: str, average: str) -> None:
+    """The one place that rounds, and how."""
+    price = average_price(quote_quantity=Decimal(cost), filled_quantity=Decimal(filled))
+
+    assert price == Decimal(average)
+
+
+def test_nothing_filled_has_no_average_price() -> None:
+    """There is no price where there is no fill."""
+    assert average_price(quote_quantity=Decimal(0), filled_quantity=Decimal("0.00")) is None

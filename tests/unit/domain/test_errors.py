@@ -1,0 +1,135 @@
+"""The tree of errors, their codes, and what their messages keep."""
+
+import inspect
+import re
+
+import pytest
+
+from app.domain import errors
+from app.domain.errors import (
+    CallerError,
+    FieldProblem,
+    InvalidOrderError,
+    InvalidQueryError,
+    JournalBacklogError,
+    JournalUnavailableError,
+    MalformedRequestError,
+    OrderNotFoundError,
+    OutcomeUnknownError,
+    PapertapeError,
+    RulesNotLoadedError,
+    StartupError,
+    TooManyOrdersError,
+    UnavailableError,
+    UnknownSymbolError,
+    VenueError,
+    VenueThrottledError,
+    VenueUnreachableError,
+)
+from app.domain.order import OrderId
+
+ORDER_ID = OrderId("0199c0de-0000-7000-8000-000000000001")
+PROBLEMS = (
+    FieldProblem(field="price", code="price_filter", message="is not a multiple of 0.01"),
+    FieldProblem(field="order_size", code="lot_size", message="is below the minimum 1"),
+)
+EVERY_ERROR: list[tuple[PapertapeError, type[PapertapeError], str]] = [
+    (MalformedRequestError("not an object"), CallerError, "malformed_json"),
+    (InvalidOrderError(PROBLEMS), CallerError, "invalid_order"),
+    (InvalidQueryError(PROBLEMS), CallerError, "invalid_query"),
+    (UnknownSymbolError(), CallerError, "unknown_symbol"),
+    (OrderNotFoundError(ORDER_ID), CallerError, "order_not_found"),
+    (RulesNotLoadedError(), UnavailableError, "rules_not_loaded"),
+    (JournalUnavailableError(), UnavailableError, "journal_unavailable"),
+    (JournalBacklogError(), UnavailableError, "journal_backlog"),
+    (TooManyOrdersError(100_000), UnavailableError, "too_many_open_orders"),
+    (OutcomeUnknownError(ORDER_ID), UnavailableError, "outcome_unknown"),
+    (VenueUnreachableError("refused"), VenueError, "venue_unreachable"),
+    (VenueThrottledError(12.5), VenueError, "venue_throttled"),
+    (StartupError("another process serves this database"), PapertapeError, "startup"),
+]
+
+
+def _classes_with_a_code() -> set[type[PapertapeError]]:
+    return {
+        value
+        for value in vars(errors).values()
+        if inspect.isclass(value) and issubclass(value, PapertapeError) and "code" in vars(value)
+    }
+
+
+@pytest.mark.parametrize(
+    ("error", "branch", "code"),
+    EVERY_ERROR,
+    ids=[type(error).__name__ for error, *_ in EVERY_ERROR],
+)
+def test_error_keeps_its_branch_and_its_code(
+    error: PapertapeError, branch: type[PapertapeError], code: str
+) -> None:
+    """Clients rely on the code, the edge on the branch; every error says something."""
+    assert isinstance(error, branch)
+    assert error.code == code
+    assert str(error)
+
+
+def test_every_error_has_a_code_of_its_own() -> None:
+    """The list above is complete, and no two codes are the same."""
+    assert {type(error) for error, *_ in EVERY_ERROR} == _classes_with_a_code()
+    assert len({code for *_, code in EVERY_ERROR}) == len(EVERY_ERROR)
+
+
+def test_the_tree_in_the_docstring_is_the_tree() -> None:
+    """Each error stands in the drawing under a class that it derives from."""
+    drawn: dict[str, str] = {}
+    branch = "PapertapeError"
+    for indent, name in re.findall(r"^    ([│ ]*)[├└]── (\w+)", errors.__doc__ or "", re.MULTILINE):
+        if not indent:
+            branch = name
+        drawn[name] = branch if indent else "PapertapeError"
+
+    for error_class in _classes_with_a_code():
+        assert issubclass(error_class, vars(errors)[drawn[error_class.__name__]])
+
+
+@pytest.mark.parametrize("error_class", [InvalidOrderError, InvalidQueryError])
+def test_refusal_keeps_its_problems_and_tells_them(
+    error_class: type[InvalidOrderError | InvalidQueryError],
+) -> None:
+    """Field by field, in the order found."""
+    error = error_class(list(PROBLEMS))
+
+    assert error.problems == PROBLEMS
+    assert str(error) == ("price: is not a multiple of 0.01; order_size: is below the minimum 1")
+
+
+def test_refusal_without_a_cause_is_our_own_mistake() -> None:
+    """Nobody is refused for nothing."""
+    with pytest.raises(AssertionError, match="names its cause"):
+        InvalidOrderError([])
+
+
+def test_errors_about_an_order_keep_its_id() -> None:
+    """Who catches the error can still say which order it is about."""
+    assert OrderNotFoundError(ORDER_ID).order_id == ORDER_ID
+    unknown = OutcomeUnknownError(ORDER_ID)
+    assert unknown.order_id == ORDER_ID
+    assert ORDER_ID in str(unknown)
+
+
+def test_unavailability_says_when_to_come_back_and_what_was_done() -> None:
+    """Each asks for a wait of whole seconds; all but the unknown outcome say that nothing ran."""
+    for error, branch, _code in EVERY_ERROR:
+        if branch is UnavailableError:
+            assert isinstance(error, UnavailableError)
+            assert error.retry_after_seconds >= 1
+            assert ("nothing was executed" in str(error)) is not isinstance(
+                error, OutcomeUnknownError
+            )
+
+
+def test_bounds_are_kept_as_values() -> None:
+    """The numbers in the messages can be read without parsing them."""
+    too_many, throttled = TooManyOrdersError(100_000), VenueThrottledError(12.5)
+
+    assert (too_many.open_orders_max, throttled.retry_after_seconds) == (100_000, 12.5)
+    assert str(throttled) == "the venue asked us to wait 12.5 s"

@@ -1,0 +1,89 @@
+"""What is told of an order's transitions."""
+
+from decimal import Decimal
+
+import pytest
+
+from app.domain.amounts import ZERO
+from app.domain.events import OrderEvent, TransitionError, check_transition
+from app.domain.order import TRANSITIONS, OrderStatus, Reason, Split
+from tests.support.builders import ACCEPTED_AT, make_order
+
+ORDER = make_order(5)
+
+
+def _split(number: int) -> Split:
+    return Split(
+        order_id=ORDER.order_id,
+        split_number=number,
+        update_id=number,
+        price=Decimal("99.99"),
+        quantity=Decimal(1),
+        displayed_quantity=Decimal(1),
+        filled_at=ACCEPTED_AT,
+    )
+
+
+def _event(sequence: int, status: OrderStatus, filled: str, split: Split | None) -> OrderEvent:
+    return OrderEvent(
+        order=ORDER,
+        sequence=sequence,
+        status=status,
+        reason=Reason.TIMEOUT if status is OrderStatus.EXPIRED else None,
+        at=ACCEPTED_AT,
+        split=split,
+        filled_quantity=Decimal(filled),
+        quote_quantity=Decimal(filled) * Decimal("99.99"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("event", "remaining", "splits_total"),
+    [
+        (_event(1, OrderStatus.NEW, "0", None), "5", 0),
+        (_event(2, OrderStatus.PARTIALLY_FILLED, "1", _split(1)), "4", 1),
+        (_event(3, OrderStatus.FILLED, "5", _split(2)), "0", 2),
+        (_event(3, OrderStatus.EXPIRED, "1", None), "4", 1),
+        (_event(2, OrderStatus.EXPIRED, "0", None), "5", 0),
+        (_event(4, OrderStatus.CANCELED, "2", None), "3", 2),
+    ],
+)
+def test_event_tells_what_is_left_and_how_many_splits_there_are(
+    event: OrderEvent, remaining: str, splits_total: int
+) -> None:
+    """Every event but the first and an unfilled end is a split, so the sequence counts them."""
+    assert event.remaining_quantity == Decimal(remaining)
+    assert event.splits_total == splits_total
+
+
+def test_remaining_quantity_of_the_longest_amounts_is_exact() -> None:
+    """The difference of amounts that the default context would round is not rounded."""
+    order = make_order("9999999999999999.999999999999")
+    event = OrderEvent(
+        order=order,
+        sequence=2,
+        status=OrderStatus.PARTIALLY_FILLED,
+        reason=None,
+        at=ACCEPTED_AT,
+        split=_split(1),
+        filled_quantity=Decimal("0.000000000001"),
+        quote_quantity=ZERO,
+    )
+
+    assert event.remaining_quantity == Decimal("9999999999999999.999999999998")
+
+
+@pytest.mark.parametrize("before", OrderStatus)
+@pytest.mark.parametrize("after", OrderStatus)
+def test_move_outside_the_table_raises_and_names_both_ends(
+    before: OrderStatus, after: OrderStatus
+) -> None:
+    """The table decides, for every pair."""
+    if after in TRANSITIONS[before]:
+        check_transition(before, after)
+        return
+
+    with pytest.raises(TransitionError, match=f"from {before} to {after}") as caught:
+        check_transition(before, after)
+
+    assert (caught.value.before, caught.value.after) == (before, after)

@@ -1,0 +1,96 @@
+"""The promises of the fill rule, held against markets in which every lot has an identity."""
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import Phase, find, given, note, settings
+
+from app.domain.matcher import SymbolMatcher
+from tests.unit.domain.fill_rule_script import Action, long_script, scripts
+from tests.unit.domain.order_level_book import PropertyBrokenError
+from tests.unit.domain.planted_faults import (
+    CreditingMatcher,
+    FreshMatcher,
+    KeepingMatcher,
+    ResettingMatcher,
+    SizeWatchingMatcher,
+    UncappedMatcher,
+    UngatedMatcher,
+)
+from tests.unit.domain.playthrough import Playthrough
+
+SOLD_TWICE = "no displayed lot is sold twice"
+HELD_BACK = "nothing available is held back"
+FAULTS: dict[type[SymbolMatcher], str] = {
+    UncappedMatcher: HELD_BACK,
+    KeepingMatcher: HELD_BACK,
+    UngatedMatcher: SOLD_TWICE,
+    FreshMatcher: SOLD_TWICE,
+    ResettingMatcher: SOLD_TWICE,
+    SizeWatchingMatcher: SOLD_TWICE,
+    CreditingMatcher: SOLD_TWICE,
+}
+
+SEARCH = settings(max_examples=2_000, phases=[Phase.generate])
+
+
+def _broken_promise(
+    matcher_class: type[SymbolMatcher], script: list[Action], *, beside_plain_rule: bool
+) -> str | None:
+    try:
+        Playthrough(matcher_class, beside_plain_rule=beside_plain_rule).play(script)
+    except PropertyBrokenError as error:
+        return str(error)
+    return None
+
+
+def _shortened(script: list[Action], breaks: Callable[[list[Action]], bool]) -> list[Action]:
+    """Leave out whatever the failure does not need; far quicker than shrinking."""
+    for place in [*reversed(range(len(script))), *reversed(range(len(script)))]:
+        shorter = script[:place] + script[place + 1 :]
+        if place < len(script) and breaks(shorter):
+            script = shorter
+    return script
+
+
+@given(script=scripts)
+def test_any_script_keeps_every_promise_and_fills_like_the_plain_rule(script: list[Action]) -> None:
+    """Nothing is sold twice or held back, whatever is lost, repeated, late or restarted."""
+    note(f"script: {script}")
+
+    Playthrough().play(script)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_long_run_keeps_every_promise_and_fills_like_the_plain_rule(seed: int) -> None:
+    """The same over thousands of steps, where orders and levels pile up."""
+    played = Playthrough().play(long_script(seed, 1_000))
+
+    assert played.audit.fills_total > 100
+
+
+@pytest.mark.parametrize("matcher_class", FAULTS)
+def test_planted_fault_breaks_the_promise_that_it_is_about(
+    matcher_class: type[SymbolMatcher],
+) -> None:
+    """Leaving out the cap or the forgetting holds back; leaving out the gate sells twice."""
+    promise = FAULTS[matcher_class]
+
+    def breaks(script: list[Action]) -> bool:
+        return _broken_promise(matcher_class, script, beside_plain_rule=False) == promise
+
+    script = _shortened(find(scripts, breaks, settings=SEARCH), breaks)
+
+    print(f"{matcher_class.__name__} breaks {promise!r}: {script}")  # noqa: T201 - shown on failure
+    assert _broken_promise(SymbolMatcher, script, beside_plain_rule=True) is None
+
+
+@pytest.mark.parametrize("matcher_class", FAULTS)
+def test_planted_fault_departs_from_the_plain_rule(matcher_class: type[SymbolMatcher]) -> None:
+    """Each fault is also noticed by comparing fills."""
+
+    def departs(script: list[Action]) -> bool:
+        promise = _broken_promise(matcher_class, script, beside_plain_rule=True)
+        return promise is not None and "plain rule" in promise
+
+    find(scripts, departs, settings=SEARCH)

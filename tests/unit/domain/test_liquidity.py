@@ -1,0 +1,157 @@
+"""The ledger of one side: what it remembers, forgets, caps, and tells of its changes."""
+
+from decimal import Decimal
+
+import pytest
+
+from app.domain.liquidity import LEVELS_MAX, LiquidityLedger, TakenLevel
+from app.domain.order import PUBLIC, Side
+from tests.support.builders import MirroredMarket
+
+SIDES = tuple(MirroredMarket(side) for side in Side)
+
+
+def _ledger(market: MirroredMarket, **taken: int) -> LiquidityLedger:
+    """Make a ledger from keyword arguments such as ``at_101=5``."""
+    levels = [
+        _level(market, name.removeprefix("at_"), quantity) for name, quantity in taken.items()
+    ]
+    return LiquidityLedger(PUBLIC, market.side, levels)
+
+
+def _level(market: MirroredMarket, price: str, quantity: int) -> TakenLevel:
+    return TakenLevel(
+        owner=PUBLIC, side=market.side, price=market.price(price), quantity=Decimal(quantity)
+    )
+
+
+@pytest.mark.parametrize("market", SIDES)
+def test_nothing_taken_leaves_all_available(market: MirroredMarket) -> None:
+    """What stands at a price that we never took from is free."""
+    ledger = _ledger(market)
+
+    assert ledger.available(market.price(100), Decimal(5)) == 5
+
+
+@pytest.mark.parametrize("market", SIDES)
+def test_what_was_taken_is_not_available_again(market: MirroredMarket) -> None:
+    """Quantity taken at a price counts against what is displayed there, in sum."""
+    ledger = _ledger(market)
+
+    ledger.take(market.price(100), Decimal(2))
+    ledger.take(market.price("100.00"), Decimal(1))
+
+    assert ledger.available(market.price(100), Decimal(5)) == 2
+
+
+@pytest.mark.parametrize("market", SIDES)
+def test_touch_forgets_better_levels_and_keeps_worse_ones(market: MirroredMarket) -> None:
+    """A level that the touch has passed is empty; one behind it is only hidden."""
+    ledger = _ledger(market, at_99=3, at_100=4, at_101=5)
+
+    ledger.observe(market.price(100), Decimal(9))
+
+    assert ledger.levels() == [_level(market, "101", 5), _level(market, "100", 4)]
+
+
+@pytest.mark.parametrize("market", SIDES)
+def test_touch_caps_what_can_be_left_of_what_was_taken(market: MirroredMarket) -> None:
+    """No more of ours can stand there than is displayed; more displayed gives nothing back."""
+    ledger = _ledger(market, at_100=5)
+
+    ledger.observe(market.price(100), Decimal(4))
+    ledger.observe(market.price(100), Decimal(9))
+
+    assert ledger.levels() == [_level(market, "100", 4)]
+    assert ledger.available(market.price(100), Decimal(9)) == 5
+
+
+@pytest.mark.parametrize("market", SIDES)
+def test_empty_side_forgets_everything(market: MirroredMarket) -> None:
+    """Where nothing is displayed, nothing of ours is left."""
+    ledger = _ledger(market, at_99=3, at_101=5)
+
+    ledger.observe(Decimal(0), Decimal(0))
+
+    assert ledger.levels() == []
+    assert {level.quantity for level in ledger.drain_changes()} == {0}
+
+
+@pytest.mark.parametrize("market", SIDES)
+def test_changes_are_told_once_and_forgetting_as_zero(market: MirroredMarket) -> None:
+    """Taking, capping and forgetting are changes; what only stays is none."""
+    ledger = _ledger(market, at_98=1, at_99=5, at_101=7)
+
+    ledger.observe(market.price(99), Decimal(4))
+    ledger.take(market.price(99), Decimal("0.5"))
+    changes = {level.price: level.quantity for level in ledger.drain_changes()}
+
+    assert changes == {market.price(98): 0, market.price(99): Decimal("4.5")}
+    assert ledger.drain_changes() == []
+
+
+@pytest.mark.parametrize("market", SIDES)
+def test_level_forgotten_and_taken_again_is_told_with_its_last_quantity(
+    market: MirroredMarket,
+) -> None:
+    """Between two calls only the outcome counts."""
+    ledger = _ledger(market, at_99=5)
+
+    ledger.observe(market.price(100), Decimal(1))
+    ledger.observe(market.price(99), Decimal(8))
+    ledger.take(market.price(99), Decimal(8))
+
+    assert ledger.drain_changes() == [_level(market, "99", 8)]
+
+
+@pytest.mark.parametrize("market", SIDES)
+def test_level_beyond_the_bound_drops_the_farthest_and_counts_it(market: MirroredMarket) -> None:
+    """Memory is bounded; what goes is the level least likely to come back."""
+    prices = [Decimal(1_000_000) + index for index in range(LEVELS_MAX)]
+    if market.side is Side.SELL:
+        prices.reverse()
+    farthest, touch = prices[-1], market.price(100) if market.side is Side.BUY else Decimal(2**40)
+    stored = [
+        TakenLevel(owner=PUBLIC, side=market.side, price=price, quantity=Decimal(1))
+        for price in prices
+    ]
+    ledger = LiquidityLedger(PUBLIC, market.side, stored)
+
+    ledger.take(touch, Decimal(1))
+
+    remembered = {level.price for level in ledger.levels()}
+    assert len(remembered) == LEVELS_MAX
+    assert ledger.levels_dropped == 1
+    assert touch in remembered
+    assert farthest not in remembered
+    assert {level.price: level.quantity for level in ledger.drain_changes()} == {
+        farthest: 0,
+        touch: 1,
+    }
+
+
+@pytest.mark.parametrize("market", SIDES)
+def test_levels_stay_in_order_wherever_they_are_taken(market: MirroredMarket) -> None:
+    """The farthest from the touch stands first, so that the right one is dropped and forgotten."""
+    ledger = _ledger(market)
+
+    for price in (101, 99, 100, 98):
+        ledger.take(market.price(price), Decimal(1))
+
+    assert [level.price for level in ledger.levels()] == [
+        market.price(price) for price in (101, 100, 99, 98)
+    ]
+
+
+def test_taking_nothing_is_our_own_mistake() -> None:
+    """A fill is positive."""
+    with pytest.raises(AssertionError, match="a fill is positive"):
+        _ledger(SIDES[0]).take(Decimal(100), Decimal(0))
+
+
+def test_asking_for_a_touch_that_was_not_observed_is_our_own_mistake() -> None:
+    """Only an observed touch is capped, and only then is the difference what can be sold."""
+    ledger = _ledger(SIDES[0], at_100=5)
+
+    with pytest.raises(AssertionError, match="observes a touch before"):
+        ledger.available(Decimal(100), Decimal(4))

@@ -1,0 +1,317 @@
+"""The fill rule, quote by quote: what an order gets, at which price, and before whom.
+
+Every test that is told for asks runs mirrored for bids, too.
+"""
+
+from decimal import Decimal
+
+import pytest
+
+from app.domain.matcher import Fill, SymbolMatcher
+from app.domain.order import PUBLIC, Order, Owner, Side, Symbol
+from tests.support.builders import LTCBTC, MirroredMarket, make_order, make_quote
+
+FAR_NS = 10**18
+"""A deadline that never comes."""
+
+SIDES = [pytest.param(MirroredMarket(side), id=side.value) for side in Side]
+
+
+def _matcher(*orders: Order) -> SymbolMatcher:
+    matcher = SymbolMatcher(LTCBTC)
+    for order in orders:
+        matcher.rest(order, deadline_ns=FAR_NS)
+    return matcher
+
+
+def _given(fills: list[Fill]) -> list[tuple[int, Decimal]]:
+    return [(fill.order.acceptance_number, fill.quantity) for fill in fills]
+
+
+@pytest.mark.parametrize("market", SIDES)
+@pytest.mark.parametrize(
+    ("quantities", "touches", "total"),
+    [
+        pytest.param([5, 5], ["x5"], 5, id="two of 5: x5"),
+        pytest.param([20], ["x5", "x5"], 5, id="20: x5, x5 (only the other side moved)"),
+        pytest.param([20], ["x5", "x4"], 5, id="20: x5, x4"),
+        pytest.param([20], ["x5", "x8"], 8, id="20: x5, x8"),
+        pytest.param([40], ["x5", "x4", "x5", "x4", "x5"], 7, id="40: x5, x4, x5, x4, x5"),
+        pytest.param([20], ["x5", "99.49x3", "99.99x5"], 8, id="20: a better level comes and goes"),
+        pytest.param([20], ["x5", "101.00x3", "99.99x5"], 10, id="20: the level goes and returns"),
+        pytest.param([20], ["x5", "101.00x3", "99.99x6"], 11, id="20: and returns with more"),
+    ],
+)
+def test_scenario_of_the_design_fills_what_it_says(
+    market: MirroredMarket, quantities: list[int], touches: list[str], total: int
+) -> None:
+    """The table of the fill rule, row by row."""
+    matcher = _matcher(
+        *(market.order(quantity, number=number) for number, quantity in enumerate(quantities, 1))
+    )
+    fills: list[Fill] = []
+
+    for update_id, touch in enumerate(touches, 1):
+        price, _, quantity = touch.partition("x")
+        quote = market.quote(update_id, quantity, price or "99.99", other_quantity=update_id)
+        fills += matcher.apply_quote(quote)
+
+    assert sum(fill.quantity for fill in fills) == total
+
+
+@pytest.mark.parametrize("market", SIDES)
+def test_fill_tells_everything_about_itself(market: MirroredMarket) -> None:
+    """Price and display are those of the quote, number and sums those of the order so far."""
+    order = market.order(7)
+    matcher = _matcher(order)
+
+    (first,) = matcher.apply_quote(market.quote(11, 5, "99.49"))
+    (second,) = matcher.apply_quote(market.quote(12, 8, "99.99"))
+
+    better, worse = market.price("99.49"), market.price("99.99")
+    assert first == Fill(
+        order=order,
+        split_number=1,
+        update_id=11,
+        price=better,
+        quantity=Decimal(5),
+        displayed_quantity=Decimal(5),
+        filled_quantity=Decimal(5),
+        quote_quantity=5 * better,
+    )
+    assert second == Fill(
+        order=order,
+        split_number=2,
+        update_id=12,
+        price=worse,
+        quantity=Decimal(2),
+        displayed_quantity=Decimal(8),
+        filled_quantity=Decimal(7),
+        quote_quantity=5 * better + 2 * worse,
+    )
+    assert (first.completes, second.completes) == (False, True)
+    assert matcher.resting_total == 0
+
+
+@pytest.mark.parametrize("market", SIDES)
+def test_limit_is_inclusive_and_never_passed(market: MirroredMarket) -> None:
+    """An order takes at its limit, and not one tick beyond it."""
+    matcher = _matcher(market.order(5))
+
+    assert matcher.apply_quote(market.quote(1, 3, "100.01")) == []
+    assert _given(matcher.apply_quote(market.quote(2, 3, "100.00"))) == [(1, Decimal(3))]
+
+
+@pytest.mark.parametrize("market", SIDES)
+def test_better_limit_goes_first_then_earlier_acceptance(market: MirroredMarket) -> None:
+    """Price-time priority, whatever the order of arrival at the matcher."""
+    matcher = _matcher(
+        market.order(2, number=4, limit_price="100.00"),
+        market.order(2, number=3, limit_price="100.01"),
+        market.order(2, number=2, limit_price="100.00"),
+        market.order(2, number=1, limit_price="99.99"),
+    )
+
+    fills = matcher.apply_quote(market.quote(1, 7))
+
+    assert _given(fills) == [(3, Decimal(2)), (2, Decimal(2)), (4, Decimal(2)), (1, Decimal(1))]
+
+
+@pytest.mark.parametrize("market", SIDES)
+def test_partly_filled_order_keeps_its_place(market: MirroredMarket) -> None:
+    """What was given before changes nothing in who comes first."""
+    matcher = _matcher(market.order(5, number=1), market.order(5, number=2))
+
+    first = matcher.apply_quote(market.quote(1, 3))
+    second = matcher.apply_quote(market.quote(2, 7))
+
+    assert (_given(first), _given(second)) == (
+        [(1, Decimal(3))],
+        [(1, Decimal(2)), (2, Decimal(2))],
+    )
+
+
+@pytest.mark.parametrize("market", SIDES)
+def test_orders_of_one_owner_share_what_is_displayed(market: MirroredMarket) -> None:
+    """A later order gets only what the earlier ones left, also by the next quote."""
+    matcher = _matcher(market.order(4, number=1))
+    matcher.apply_quote(market.quote(1, 5))
+
+    fills = matcher.rest(market.order(4, number=2), deadline_ns=FAR_NS)
+
+    assert _given(fills) == [(2, Decimal(1))]
+    assert matcher.apply_quote(market.quote(2, 5, other_quantity=9)) == []
+
+
+@pytest.mark.parametrize("market", SIDES)
+def test_owners_do_not_share_a_ledger(market: MirroredMarket) -> None:
+    """Each owner meets the whole display, in the same quote and for a later order, too."""
+    alice, bob, carol = Owner("alice"), Owner("bob"), Owner("carol")
+    matcher = _matcher(market.order(4, number=1, owner=alice), market.order(4, number=2, owner=bob))
+
+    together = matcher.apply_quote(market.quote(1, 5))
+    later = matcher.rest(market.order(9, number=3, owner=carol), deadline_ns=FAR_NS)
+
+    assert _given(together) == [(1, Decimal(4)), (2, Decimal(4))]
+    assert _given(later) == [(3, Decimal(5))]
+    assert {(level.owner, level.quantity) for level in matcher.ledger_levels()} == {
+        (alice, Decimal(4)),
+        (bob, Decimal(4)),
+        (carol, Decimal(5)),
+    }
+
+
+def test_the_two_sides_of_the_book_do_not_touch_each_other() -> None:
+    """One quote fills a BUY from the asks and a SELL from the bids, each from its own ledger."""
+    matcher = _matcher(
+        make_order(9, number=1, side=Side.BUY, limit_price=100),
+        make_order(9, number=2, side=Side.SELL, limit_price=99),
+    )
+
+    fills = matcher.apply_quote(make_quote(1, bid=("99.98", 2), ask=("99.99", 5)))
+
+    assert [(fill.order.side, fill.price, fill.quantity) for fill in fills] == [
+        (Side.BUY, Decimal("99.99"), Decimal(5)),
+        (Side.SELL, Decimal("99.98"), Decimal(2)),
+    ]
+
+
+@pytest.mark.parametrize("market", SIDES)
+def test_new_order_meets_the_current_quote_at_once(market: MirroredMarket) -> None:
+    """What stands there is taken without waiting for the next quote."""
+    matcher = SymbolMatcher(LTCBTC)
+    matcher.apply_quote(market.quote(21, 5))
+
+    (fill,) = matcher.rest(market.order(3), deadline_ns=FAR_NS)
+
+    assert (fill.update_id, fill.quantity, fill.completes) == (21, Decimal(3), True)
+
+
+@pytest.mark.parametrize("market", SIDES)
+def test_new_order_beyond_the_current_quote_rests(market: MirroredMarket) -> None:
+    """Nothing is given at a price beyond the limit; the order waits."""
+    matcher = SymbolMatcher(LTCBTC)
+    matcher.apply_quote(market.quote(21, 5, "100.01"))
+
+    assert matcher.rest(market.order(3), deadline_ns=FAR_NS) == []
+    assert matcher.resting_total == 1
+
+
+@pytest.mark.parametrize("market", SIDES)
+def test_empty_side_fills_nothing_and_forgets_what_was_taken(market: MirroredMarket) -> None:
+    """What comes after an empty side is new, in the same price and size as well."""
+    matcher = _matcher(market.order(20))
+    matcher.apply_quote(market.quote(1, 5))
+
+    assert matcher.apply_quote(market.emptied(2)) == []
+    assert matcher.ledger_levels() == []
+    assert _given(matcher.apply_quote(market.quote(3, 5))) == [(1, Decimal(5))]
+
+
+def test_fills_of_the_longest_amounts_are_exact() -> None:
+    """Sums that the default context would round are kept to the digit."""
+    quantity, price = Decimal("9999999999999999.000000000001"), Decimal("1234567890123456.1")
+    matcher = _matcher(make_order(quantity, limit_price=price))
+
+    (first,) = matcher.apply_quote(make_quote(1, ask=(price, "0.000000000001")))
+    (second,) = matcher.apply_quote(make_quote(2, ask=(price, quantity)))
+
+    assert first.quote_quantity == Decimal("1234.5678901234561")
+    assert second.filled_quantity == quantity
+    assert str(second.quote_quantity).replace(".", "") == str(
+        9999999999999999000000000001 * 12345678901234561
+    )
+
+
+@pytest.mark.parametrize("update_id", [6, 7])
+@pytest.mark.parametrize("market", SIDES)
+def test_quote_at_or_below_the_gate_changes_nothing(market: MirroredMarket, update_id: int) -> None:
+    """A late or repeated frame is counted and otherwise ignored."""
+    matcher = _matcher(market.order(20))
+    matcher.apply_quote(market.quote(7, 5))
+    levels = matcher.ledger_levels()
+
+    fills = matcher.apply_quote(market.quote(update_id, 9, "99.49"))
+
+    assert fills == []
+    assert matcher.ledger_levels() == levels
+    assert matcher.current == market.quote(7, 5)
+    assert (matcher.gate, matcher.quotes_applied, matcher.quotes_refused) == (7, 1, 1)
+
+
+@pytest.mark.parametrize("market", SIDES)
+def test_seed_below_the_gate_is_stale_and_changes_nothing(market: MirroredMarket) -> None:
+    """It is older than what we know: the symbol does not become live by it."""
+    matcher = SymbolMatcher(LTCBTC, gate=7)
+    matcher.rest(market.order(20), deadline_ns=FAR_NS)
+
+    assert matcher.apply_seed(market.quote(6, 5)) is None
+    assert not matcher.is_live
+    assert (matcher.gate, matcher.quotes_refused) == (7, 1)
+
+
+@pytest.mark.parametrize("update_id", [7, 8])
+@pytest.mark.parametrize("market", SIDES)
+def test_seed_at_or_above_the_gate_makes_the_symbol_live_and_fills(
+    market: MirroredMarket, update_id: int
+) -> None:
+    """An equal id confirms the last quote, a greater one is newer."""
+    matcher = SymbolMatcher(LTCBTC, gate=7)
+    matcher.rest(market.order(20), deadline_ns=FAR_NS)
+
+    fills = matcher.apply_seed(market.quote(update_id, 5))
+
+    assert fills is not None
+    assert _given(fills) == [(1, Decimal(5))]
+    assert matcher.is_live
+    assert matcher.gate == update_id
+
+
+@pytest.mark.parametrize("market", SIDES)
+def test_seed_that_confirms_the_last_quote_sells_nothing_again(market: MirroredMarket) -> None:
+    """What was taken from the quote is still taken after its confirmation."""
+    matcher = _matcher(market.order(20))
+    matcher.apply_quote(market.quote(7, 5))
+
+    assert matcher.apply_seed(market.quote(7, 5)) == []
+
+
+@pytest.mark.parametrize("market", SIDES)
+def test_reset_by_the_venue_moves_the_gate_down_and_keeps_the_ledger(
+    market: MirroredMarket,
+) -> None:
+    """The venue counts anew, but what we took may still stand there."""
+    matcher = _matcher(market.order(20))
+    matcher.apply_quote(market.quote(700, 5))
+
+    fills = matcher.reset_gate(market.quote(3, 6))
+
+    assert _given(fills) == [(1, Decimal(1))]
+    assert matcher.gate == 3
+    assert _given(matcher.apply_quote(market.quote(4, 8))) == [(1, Decimal(2))]
+
+
+def test_foreign_and_repeated_orders_and_quotes_are_our_own_mistakes() -> None:
+    """A matcher serves one symbol, and an order rests once and unfilled."""
+    matcher = _matcher(make_order(5, number=1))
+    foreign = make_quote(1, symbol=Symbol("ETHBTC"))
+
+    with pytest.raises(AssertionError, match="serves one symbol"):
+        matcher.apply_quote(foreign)
+    with pytest.raises(AssertionError, match="serves one symbol"):
+        matcher.apply_seed(foreign)
+    with pytest.raises(AssertionError, match="serves one symbol"):
+        matcher.rest(make_order(number=2, symbol=Symbol("ETHBTC")), deadline_ns=FAR_NS)
+    with pytest.raises(AssertionError, match="rests once"):
+        matcher.rest(make_order(5, number=1), deadline_ns=FAR_NS)
+    with pytest.raises(AssertionError, match="a filled order does not rest"):
+        matcher.rest(make_order(5, number=2), deadline_ns=FAR_NS, filled_quantity=Decimal(5))
+    assert matcher.resting_total == 1
+
+
+def test_orders_in_open_access_have_one_owner() -> None:
+    """What the public took, nobody of the public gets again."""
+    matcher = _matcher(make_order(5, number=1, owner=PUBLIC))
+    matcher.apply_quote(make_quote(1, ask=("99.99", 5)))
+
+    assert matcher.rest(make_order(5, number=2, owner=PUBLIC), deadline_ns=FAR_NS) == []

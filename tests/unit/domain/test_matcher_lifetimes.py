@@ -1,0 +1,228 @@
+"""Interruptions, holds and deadlines: when a resting order may fill, and how it ends unfilled."""
+
+from decimal import Decimal
+
+import pytest
+
+from app.domain.matcher import Expiry, Fill, SymbolMatcher
+from app.domain.order import Reason, Side
+from tests.support.builders import LTCBTC, MirroredMarket
+
+FAR_NS = 10**18
+"""A deadline that never comes."""
+
+SIDES = [pytest.param(MirroredMarket(side), id=side.value) for side in Side]
+
+
+def _given(fills: list[Fill] | None) -> list[tuple[int, Decimal]]:
+    return [(fill.order.acceptance_number, fill.quantity) for fill in fills or []]
+
+
+@pytest.mark.parametrize("market", SIDES)
+def test_symbol_is_live_from_its_first_quote_to_an_interruption(market: MirroredMarket) -> None:
+    """There is nothing to fill against without a quote of the present connection."""
+    matcher = SymbolMatcher(LTCBTC)
+    seen = [matcher.is_live]
+
+    matcher.apply_quote(market.quote(1, 5))
+    seen.append(matcher.is_live)
+    matcher.interrupt()
+    seen.append(matcher.is_live)
+
+    assert seen == [False, True, False]
+    assert matcher.rest(market.order(3), deadline_ns=FAR_NS) == []
+
+
+@pytest.mark.parametrize("market", SIDES)
+def test_order_of_an_interruption_meets_the_same_touch_when_it_is_back(
+    market: MirroredMarket,
+) -> None:
+    """A quote that repeats the last touch is new to the orders that came in between."""
+    matcher = SymbolMatcher(LTCBTC)
+    matcher.apply_quote(market.quote(1, 5))
+    matcher.interrupt()
+    matcher.rest(market.order(3), deadline_ns=FAR_NS)
+
+    assert _given(matcher.apply_quote(market.quote(2, 5))) == [(1, Decimal(3))]
+
+
+@pytest.mark.parametrize("market", SIDES)
+def test_order_of_an_interruption_meets_the_seed_that_confirms_the_last_quote(
+    market: MirroredMarket,
+) -> None:
+    """On a quiet pair the seed is all that comes, and it is the quote known already."""
+    matcher = SymbolMatcher(LTCBTC)
+    matcher.rest(market.order(2, number=1), deadline_ns=FAR_NS)
+    matcher.apply_quote(market.quote(1, 5))
+    matcher.interrupt()
+    matcher.rest(market.order(9, number=2), deadline_ns=FAR_NS)
+
+    assert _given(matcher.apply_seed(market.quote(1, 5))) == [(2, Decimal(3))]
+
+
+@pytest.mark.parametrize("market", SIDES)
+def test_ledger_outlives_an_interruption(market: MirroredMarket) -> None:
+    """What we took stands there after a reconnect as before it."""
+    matcher = SymbolMatcher(LTCBTC)
+    matcher.rest(market.order(20), deadline_ns=FAR_NS)
+    matcher.apply_quote(market.quote(1, 5))
+    matcher.interrupt()
+
+    assert matcher.apply_quote(market.quote(2, 5)) == []
+
+
+@pytest.mark.parametrize("market", SIDES)
+def test_held_matcher_fills_nothing_but_keeps_its_account(market: MirroredMarket) -> None:
+    """Steps 1 and 2 of the rule go on, so what is passed or capped meanwhile is known."""
+    matcher = SymbolMatcher(LTCBTC)
+    matcher.rest(market.order(20), deadline_ns=FAR_NS)
+    matcher.apply_quote(market.quote(1, 5))
+    matcher.hold()
+
+    held = [
+        matcher.apply_quote(market.quote(2, 2)),
+        matcher.apply_quote(market.quote(3, 8)),
+        matcher.rest(market.order(1, number=2, limit_price=101), deadline_ns=FAR_NS),
+    ]
+
+    assert held == [[], [], []]
+    assert [level.quantity for level in matcher.ledger_levels()] == [2]
+    assert matcher.gate == 3
+
+
+@pytest.mark.parametrize("market", SIDES)
+def test_release_serves_the_current_quote_in_priority_order(market: MirroredMarket) -> None:
+    """Who came during the hold stands where price and acceptance put him, not at the end."""
+    matcher = SymbolMatcher(LTCBTC)
+    matcher.rest(market.order(20, number=1), deadline_ns=FAR_NS)
+    matcher.hold()
+    matcher.apply_quote(market.quote(2, 5))
+    matcher.rest(market.order(2, number=2, limit_price=101), deadline_ns=FAR_NS)
+
+    fills = matcher.release()
+
+    assert _given(fills) == [(2, Decimal(2)), (1, Decimal(3))]
+    assert [fill.update_id for fill in fills] == [2, 2]
+    assert _given(matcher.apply_quote(market.quote(3, 6))) == [(1, Decimal(1))]
+
+
+@pytest.mark.parametrize("market", SIDES)
+def test_release_without_a_current_quote_waits_for_one(market: MirroredMarket) -> None:
+    """An interruption during the hold leaves nothing to fill against."""
+    matcher = SymbolMatcher(LTCBTC)
+    matcher.hold()
+    matcher.apply_quote(market.quote(1, 5))
+    matcher.rest(market.order(20), deadline_ns=FAR_NS)
+    matcher.interrupt()
+
+    assert matcher.release() == []
+    assert _given(matcher.apply_quote(market.quote(2, 5))) == [(1, Decimal(5))]
+
+
+@pytest.mark.parametrize("market", SIDES)
+def test_order_expires_after_its_deadline_and_not_at_it(market: MirroredMarket) -> None:
+    """A quote received at the very deadline may still fill."""
+    order = market.order(20)
+    matcher = SymbolMatcher(LTCBTC)
+    matcher.rest(order, deadline_ns=1_000)
+    matcher.apply_quote(market.quote(1, 5))
+
+    at_deadline = matcher.expire(1_000)
+    fills = matcher.apply_quote(market.quote(2, 6))
+    after_deadline = matcher.expire(1_001)
+
+    assert at_deadline == []
+    assert _given(fills) == [(1, Decimal(1))]
+    assert after_deadline == [
+        Expiry(
+            order=order,
+            reason=Reason.TIMEOUT,
+            splits_total=2,
+            filled_quantity=Decimal(6),
+            quote_quantity=6 * market.price("99.99"),
+        )
+    ]
+    assert (matcher.resting_total, matcher.next_deadline_ns()) == (0, None)
+    assert matcher.apply_quote(market.quote(3, 9)) == []
+
+
+@pytest.mark.parametrize("market", SIDES)
+def test_orders_expire_by_deadline_and_the_next_one_is_told(market: MirroredMarket) -> None:
+    """The shell sleeps until the earliest deadline of those that still rest."""
+    matcher = SymbolMatcher(LTCBTC)
+    for number, deadline_ns in ((1, 300), (2, 100), (3, 200)):
+        matcher.rest(market.order(number=number), deadline_ns=deadline_ns)
+    next_deadlines = [matcher.next_deadline_ns()]
+
+    expiries = matcher.expire(250)
+    next_deadlines.append(matcher.next_deadline_ns())
+
+    assert [expiry.order.acceptance_number for expiry in expiries] == [2, 3]
+    assert next_deadlines == [100, 300]
+
+
+@pytest.mark.parametrize("market", SIDES)
+def test_filled_order_never_expires(market: MirroredMarket) -> None:
+    """An order has one end; a deadline passed later is no second one."""
+    matcher = SymbolMatcher(LTCBTC)
+    matcher.rest(market.order(5), deadline_ns=100)
+    matcher.apply_quote(market.quote(1, 5))
+
+    assert matcher.next_deadline_ns() is None
+    assert matcher.expire(101) == []
+
+
+@pytest.mark.parametrize("market", SIDES)
+def test_expiry_gives_nothing_back(market: MirroredMarket) -> None:
+    """What an expired order took stays taken."""
+    matcher = SymbolMatcher(LTCBTC)
+    matcher.rest(market.order(20, number=1), deadline_ns=100)
+    matcher.apply_quote(market.quote(1, 5))
+    matcher.expire(101)
+
+    assert matcher.rest(market.order(5, number=2), deadline_ns=FAR_NS) == []
+
+
+@pytest.mark.parametrize("market", SIDES)
+def test_reason_without_a_single_quote_is_missing_market_data(market: MirroredMarket) -> None:
+    """The order met no quote at all: not its limit was the cause."""
+    matcher = SymbolMatcher(LTCBTC, gate=7)
+    matcher.rest(market.order(), deadline_ns=100)
+    matcher.apply_quote(market.quote(7, 5))
+
+    assert [expiry.reason for expiry in matcher.expire(101)] == [Reason.NO_MARKET_DATA]
+
+
+@pytest.mark.parametrize("market", SIDES)
+@pytest.mark.parametrize("is_interrupted", [False, True])
+def test_reason_of_an_order_that_met_quotes_depends_on_the_end(
+    market: MirroredMarket, *, is_interrupted: bool
+) -> None:
+    """With a current quote the time is up; without one it ran out during an outage."""
+    matcher = SymbolMatcher(LTCBTC)
+    matcher.apply_quote(market.quote(1, 5, "101.00"))
+    matcher.rest(market.order(number=1), deadline_ns=100)
+    matcher.interrupt()
+    matcher.rest(market.order(number=2), deadline_ns=100)
+    matcher.apply_quote(market.quote(2, 5, "101.00"))
+    if is_interrupted:
+        matcher.interrupt()
+
+    reasons = {expiry.reason for expiry in matcher.expire(101)}
+
+    assert reasons == {Reason.TIMEOUT_DURING_OUTAGE if is_interrupted else Reason.TIMEOUT}
+
+
+@pytest.mark.parametrize("market", SIDES)
+def test_order_that_met_quotes_before_a_restart_ran_out_during_an_outage(
+    market: MirroredMarket,
+) -> None:
+    """The process before this one had quotes; this one had none until the end."""
+    matcher = SymbolMatcher(LTCBTC)
+    matcher.rest(market.order(number=1), deadline_ns=100, met_quotes_before=True)
+    matcher.rest(market.order(number=2), deadline_ns=100)
+
+    assert [expiry.reason for expiry in matcher.expire(101)] == [
+        Reason.TIMEOUT_DURING_OUTAGE,
+        Reason.NO_MARKET_DATA,
+    ]

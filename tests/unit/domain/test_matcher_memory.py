@@ -1,0 +1,152 @@
+"""What the matcher remembers: over a restart, in the changes it tells of, and within bounds."""
+
+from decimal import Decimal
+
+import pytest
+
+from app.domain.liquidity import TakenLevel
+from app.domain.matcher import _COMPACT_ABOVE, Fill, SymbolMatcher
+from app.domain.order import PUBLIC, Owner, Side
+from tests.support.builders import LTCBTC, MirroredMarket
+
+FAR_NS = 10**18
+"""A deadline that never comes."""
+
+SIDES = [pytest.param(MirroredMarket(side), id=side.value) for side in Side]
+
+
+def _given(fills: list[Fill] | None) -> list[tuple[int, Decimal]]:
+    return [(fill.order.acceptance_number, fill.quantity) for fill in fills or []]
+
+
+@pytest.mark.parametrize("market", SIDES)
+def test_carried_over_fills_count_on(market: MirroredMarket) -> None:
+    """Numbers and sums go on where the process before this one ended."""
+    matcher = SymbolMatcher(LTCBTC)
+    matcher.rest(
+        market.order(20),
+        deadline_ns=FAR_NS,
+        filled_quantity=Decimal(16),
+        quote_quantity=Decimal("1599.84"),
+        splits_total=3,
+    )
+
+    (fill,) = matcher.apply_quote(market.quote(1, 5))
+
+    assert (fill.split_number, fill.quantity, fill.filled_quantity) == (4, Decimal(4), Decimal(20))
+    assert fill.quote_quantity == Decimal("1599.84") + 4 * market.price("99.99")
+
+
+@pytest.mark.parametrize("market", SIDES)
+def test_restart_from_ledger_and_gate_sells_nothing_again(market: MirroredMarket) -> None:
+    """Levels, touch or hidden, and old frames are as unsellable as they were before."""
+    before = SymbolMatcher(LTCBTC)
+    before.rest(market.order(40), deadline_ns=FAR_NS)
+    before.apply_quote(market.quote(1, 5, "99.99"))
+    before.apply_quote(market.quote(2, 3, "99.49"))
+
+    after = SymbolMatcher(LTCBTC, gate=before.gate, levels=before.ledger_levels())
+    after.rest(market.order(40), deadline_ns=FAR_NS, filled_quantity=Decimal(8), splits_total=2)
+    totals = [
+        _given(after.apply_quote(market.quote(2, 3, "99.49"))),
+        _given(after.apply_seed(market.quote(2, 3, "99.49"))),
+        _given(after.apply_quote(market.quote(3, 6, "99.99"))),
+    ]
+
+    assert totals == [[], [], [(1, Decimal(1))]]
+
+
+@pytest.mark.parametrize("market", SIDES)
+def test_restart_into_an_empty_side_forgets_what_was_stored(market: MirroredMarket) -> None:
+    """The first quote counts, also when it shows nothing at all."""
+    stored = TakenLevel(
+        owner=PUBLIC, side=market.side, price=market.price("99.99"), quantity=Decimal(5)
+    )
+    matcher = SymbolMatcher(LTCBTC, gate=7, levels=[stored])
+    matcher.rest(market.order(20), deadline_ns=FAR_NS)
+
+    matcher.apply_quote(market.emptied(8))
+
+    assert matcher.ledger_levels() == []
+    assert _given(matcher.apply_quote(market.quote(9, 5))) == [(1, Decimal(5))]
+
+
+def test_restart_gives_each_owner_his_own_levels_back() -> None:
+    """Levels are told apart by owner and side."""
+    levels = [
+        TakenLevel(owner=Owner(owner), side=side, price=Decimal(price), quantity=Decimal(3))
+        for owner, side, price in (
+            ("alice", Side.BUY, "100.5"),
+            ("alice", Side.SELL, "99.5"),
+            ("bob", Side.BUY, "100.5"),
+        )
+    ]
+
+    matcher = SymbolMatcher(LTCBTC, levels=iter(levels))
+
+    assert matcher.ledger_levels() == levels
+    assert matcher.drain_ledger_changes() == []
+
+
+@pytest.mark.parametrize("market", SIDES)
+def test_drained_changes_add_up_to_the_ledger(market: MirroredMarket) -> None:
+    """Whoever applies all changes to what was stored has what the matcher remembers."""
+    matcher = SymbolMatcher(LTCBTC)
+    matcher.rest(market.order(1000), deadline_ns=FAR_NS)
+    stored: dict[Decimal, Decimal] = {}
+    touches = [(5, "99.99"), (3, "99.49"), (4, "99.99"), (9, "100.00"), (7, "99.95"), (1, "100.00")]
+
+    for update_id, (quantity, price) in enumerate(touches, 1):
+        matcher.apply_quote(market.quote(update_id, quantity, price))
+        for level in matcher.drain_ledger_changes():
+            assert (level.owner, level.side) == (PUBLIC, market.side)
+            stored[level.price] = level.quantity
+
+        remembered = {level.price: level.quantity for level in matcher.ledger_levels()}
+        assert {price: quantity for price, quantity in stored.items() if quantity} == remembered
+
+
+@pytest.mark.parametrize("market", SIDES)
+def test_expired_orders_do_not_pile_up_behind_a_lasting_one(market: MirroredMarket) -> None:
+    """Closed entries that nobody meets are dropped once they are too many."""
+    matcher = SymbolMatcher(LTCBTC)
+    matcher.rest(market.order(number=1, limit_price=101), deadline_ns=FAR_NS)
+
+    for number in range(2, 5_000):
+        matcher.rest(market.order(number=number), deadline_ns=number)
+        matcher.expire(number + 1)
+
+    side_book = matcher._book_of(PUBLIC).of(market.side)
+    assert matcher.resting_total == 1
+    assert len(side_book.resting._entries) <= 2 * _COMPACT_ABOVE
+    assert len(matcher._deadlines._entries) <= 2 * _COMPACT_ABOVE
+
+
+@pytest.mark.parametrize("market", SIDES)
+def test_filled_orders_do_not_pile_up_among_the_deadlines(market: MirroredMarket) -> None:
+    """An order that filled long before its deadline does not wait for it."""
+    matcher = SymbolMatcher(LTCBTC)
+    matcher.apply_quote(market.quote(1, 100_000))
+    matcher.rest(market.order(number=1, limit_price=90), deadline_ns=1)
+
+    for number in range(2, 5_000):
+        matcher.rest(market.order(number=number), deadline_ns=FAR_NS)
+
+    assert matcher.resting_total == 1
+    assert len(matcher._deadlines._entries) <= 2 * _COMPACT_ABOVE
+
+
+@pytest.mark.parametrize("market", SIDES)
+def test_many_orders_closed_by_one_quote_are_counted_once(market: MirroredMarket) -> None:
+    """The count of closed entries is that of the entries, or memory would be rebuilt too often."""
+    matcher = SymbolMatcher(LTCBTC)
+    for number in range(1, 1_001):
+        limit_price = 100 if number <= 900 else 90
+        matcher.rest(market.order(1, number=number, limit_price=limit_price), deadline_ns=number)
+
+    fills = matcher.apply_quote(market.quote(1, 100_000))
+
+    assert len(fills) == 900
+    for heap in (matcher._deadlines, matcher._book_of(PUBLIC).of(market.side).resting):
+        closed = sum(not resting.is_open for _, _, resting in heap._entries)
+        assert heap._closed == closed

@@ -1,0 +1,38 @@
+"""What makes a quote unusable."""
+
+import pytest
+
+from app.domain.quote import Quote
+from tests.support.builders import make_quote
+
+
+@pytest.mark.parametrize(
+    "quote",
+    [
+        make_quote(1, bid=("99.98", 1), ask=("99.99", 5)),
+        make_quote(1, bid=(0, 0), ask=("99.99", 5)),
+        make_quote(1, bid=("99.98", 1), ask=(0, 0)),
+        make_quote(1, bid=(0, 0), ask=("0.00000000", "0.00000000")),
+    ],
+)
+def test_sound_quote_has_no_malformation(quote: Quote) -> None:
+    """A side may be empty, and so may both."""
+    assert quote.malformation is None
+
+
+@pytest.mark.parametrize(
+    ("quote", "malformation"),
+    [
+        (make_quote(0), "update_id_not_positive"),
+        (make_quote(-7), "update_id_not_positive"),
+        (make_quote(1, bid=("99.98", 0)), "bid_half_empty"),
+        (make_quote(1, bid=(0, 1)), "bid_half_empty"),
+        (make_quote(1, ask=("99.99", 0)), "ask_half_empty"),
+        (make_quote(1, ask=(0, 5)), "ask_half_empty"),
+        (make_quote(1, bid=("99.99", 1), ask=("99.99", 5)), "crossed"),
+        (make_quote(1, bid=("100.00", 1), ask=("99.99", 5)), "crossed"),
+    ],
+)
+def test_unusable_quote_says_why(quote: Quote, malformation: str) -> None:
+    """One of price and quantity zero, bid at or above ask, or no update id: it cannot be used."""
+    assert quote.malformation == malformation

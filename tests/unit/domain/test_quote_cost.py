@@ -1,0 +1,136 @@
+"""The cost of a quote that crosses nothing, in interpreted steps instead of time.
+
+Every bytecode is counted while the quote is applied. The limit prices and the remembered levels are
+of a decimal that compares in Python, so that comparisons inside of a C function, such as a heap's,
+a sort's or a minimum's, show up as steps as well.
+"""
+
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
+from functools import partial
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from app.domain.liquidity import LEVELS_MAX, TakenLevel
+from app.domain.matcher import SymbolMatcher
+from app.domain.order import PUBLIC, OrderId, Side
+from tests.support.builders import LTCBTC, make_order, make_quote
+
+MIDDLE = 1_000_000
+"""The price between the limits and the remembered levels."""
+
+
+class CountedDecimal(Decimal):
+    """A decimal whose comparisons cannot hide inside of C code."""
+
+    def __lt__(self, other: object) -> bool:
+        """Compare in Python, where it is counted."""
+        assert isinstance(other, Decimal)
+        return super().__lt__(other)
+
+    def __gt__(self, other: object) -> bool:
+        """Compare in Python, where it is counted."""
+        assert isinstance(other, Decimal)
+        return super().__gt__(other)
+
+    def __eq__(self, other: object) -> bool:
+        """Compare in Python, where it is counted."""
+        return super().__eq__(other)
+
+    def __hash__(self) -> int:
+        """Hash as the number that it is, in Python, where it is counted."""
+        return super().__hash__()
+
+    def copy_negate(self) -> "CountedDecimal":
+        """Stay counted as a key of the buyers' heap."""
+        return CountedDecimal(super().copy_negate())
+
+
+def _steps(act: Callable[[], object]) -> int:
+    """Return how many bytecodes ``act`` runs."""
+    steps = 0
+
+    def trace(frame: FrameType, event: str, _argument: Any) -> Any:  # noqa: ANN401 - typeshed's
+        nonlocal steps
+        frame.f_trace_opcodes = True
+        steps += event == "opcode"
+        return trace
+
+    tracer_before = sys.gettrace()  # that of coverage, if it is measured
+    sys.settrace(trace)
+    try:
+        act()
+    finally:
+        sys.settrace(tracer_before)
+    return steps
+
+
+def _steps_of_quotes_that_cross_nothing(
+    side: Side, *, orders_total: int, levels_total: int
+) -> list[int]:
+    """Apply a new price, a new quantity and a mere repetition, between limits and levels."""
+    away = 1 if side is Side.BUY else -1  # from the limits to the touch to the hidden levels
+    levels = [
+        TakenLevel(
+            owner=PUBLIC,
+            side=side,
+            price=CountedDecimal(MIDDLE + away * (1_000 + number)),
+            quantity=Decimal(5),
+        )
+        for number in range(levels_total)
+    ]
+    matcher = SymbolMatcher(LTCBTC, levels=levels)
+    pattern = make_order(side=side)
+    for number in range(orders_total):
+        order = replace(
+            pattern,
+            order_id=OrderId(str(number)),
+            acceptance_number=number,
+            limit_price=CountedDecimal(MIDDLE - away * (1_000 + number)),
+        )
+        matcher.rest(order, deadline_ns=number)
+    quotes = [
+        make_quote(update_id, bid=touch, ask=(0, 0))
+        if side is Side.SELL
+        else make_quote(update_id, bid=(0, 0), ask=touch)
+        for update_id, touch in enumerate(
+            [(MIDDLE, 5), (MIDDLE + 1, 5), (MIDDLE + 1, 7), (MIDDLE + 1, 7)], 1
+        )
+    ]
+    matcher.apply_quote(quotes[0])
+
+    steps = [_steps(partial(matcher.apply_quote, quote)) for quote in quotes[1:]]
+
+    assert matcher.resting_total == orders_total
+    assert len(matcher.ledger_levels()) == levels_total
+    return steps
+
+
+@pytest.mark.parametrize("side", Side)
+def test_quote_that_crosses_nothing_costs_the_same_at_any_number_of_orders(side: Side) -> None:
+    """With 100,000 orders at rest it takes exactly the steps that it takes with ten."""
+    few = _steps_of_quotes_that_cross_nothing(side, orders_total=10, levels_total=10)
+    many = _steps_of_quotes_that_cross_nothing(side, orders_total=100_000, levels_total=10)
+
+    assert few == many
+    assert min(few) > 0
+
+
+@pytest.mark.parametrize("side", Side)
+def test_quote_that_crosses_nothing_costs_the_same_at_any_number_of_levels(side: Side) -> None:
+    """With 10,000 levels remembered it takes exactly the steps that it takes with ten."""
+    few = _steps_of_quotes_that_cross_nothing(side, orders_total=10, levels_total=10)
+    many = _steps_of_quotes_that_cross_nothing(side, orders_total=10, levels_total=LEVELS_MAX)
+
+    assert few == many
+
+
+def test_steps_of_a_scan_would_be_seen() -> None:
+    """The measure itself: looking for the best of many counted prices costs more than of few."""
+    prices = [CountedDecimal(number) for number in range(1_000)]
+
+    assert _steps(lambda: max(prices[:10])) < _steps(lambda: max(prices)) // 50

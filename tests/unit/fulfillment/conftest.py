@@ -1,0 +1,97 @@
+"""A desk with a feed, a journal and a clock in the test's hands."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+import pytest
+
+from app.domain.order import (
+    PUBLIC,
+    NewOrder,
+    Order,
+    OrderId,
+    OrderStatus,
+    Side,
+    Symbol,
+    TimeInForce,
+)
+from app.fulfillment.desk import FulfillmentDesk
+from app.notify.announcements import Announcements
+from tests.support.builders import LTCBTC
+from tests.support.hand_driven import HandClock, HandFeed, HandJournal
+from tests.support.waiting import eventually
+
+
+@dataclass
+class Shop:
+    """A desk and what it stands on."""
+
+    feed: HandFeed = field(default_factory=HandFeed)
+    journal: HandJournal = field(default_factory=HandJournal)
+    clock: HandClock = field(default_factory=HandClock)
+    announcements: Announcements = field(default_factory=Announcements)
+    orders_made: int = 0
+
+    def __post_init__(self) -> None:
+        """Open it."""
+        self.desk = self.new_desk()
+
+    def new_desk(self) -> FulfillmentDesk:
+        """Make a desk on the same journal, as a restart does."""
+        desk = FulfillmentDesk(
+            feed=self.feed,
+            journal=self.journal,
+            store=self.journal,
+            bus=self.announcements,
+            clock=self.clock,
+        )
+        self.journal.listener = desk
+        return desk
+
+    async def place(
+        self,
+        quantity: int = 5,
+        *,
+        limit_price: int = 100,
+        side: Side = Side.BUY,
+        symbol: Symbol = LTCBTC,
+        timeout_seconds: Decimal = Decimal(30),
+    ) -> Order:
+        """Place an order and wait until its symbol is subscribed."""
+        self.orders_made += 1
+        order = await self.desk.place(
+            OrderId(f"order-{self.orders_made}"),
+            NewOrder(
+                owner=PUBLIC,
+                client_order_id=None,
+                symbol=symbol,
+                side=side,
+                time_in_force=TimeInForce.GTD,
+                quantity=Decimal(quantity),
+                limit_price=Decimal(limit_price),
+                timeout_seconds=timeout_seconds,
+            ),
+        )
+        await eventually(lambda: symbol in self.feed.listeners)
+        return order
+
+    def statuses(self, order: Order) -> list[OrderStatus]:
+        """Return an order's durable statuses in turn."""
+        return [event.status for event in self.journal.events_of(order)]
+
+    async def has_status(self, order: Order, status: OrderStatus) -> None:
+        """Wait until the order's newest durable status is this one."""
+        await eventually(lambda: self.statuses(order)[-1] is status)
+
+
+@pytest.fixture
+async def shop() -> AsyncIterator[Shop]:
+    """A desk that runs."""
+    shop = Shop()
+    running = asyncio.create_task(shop.desk.run())
+    await eventually(lambda: shop.desk.is_recovered)
+    yield shop
+    running.cancel()
+    await asyncio.wait({running})

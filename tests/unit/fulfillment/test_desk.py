@@ -1,0 +1,172 @@
+"""Tests of ``app.fulfillment.desk``."""
+
+import asyncio
+from decimal import Decimal
+
+import pytest
+
+from app.domain.errors import JournalUnavailableError, TooManyOrdersError
+from app.domain.order import OrderStatus, Reason, Side, Symbol
+from app.fulfillment import desk as desk_module
+from tests.support.builders import LTCBTC, make_quote
+from tests.support.waiting import eventually
+from tests.unit.fulfillment.conftest import Shop
+
+
+async def test_a_placed_order_rests_once_it_is_durable(shop: Shop) -> None:
+    """The order is stored, its symbol subscribed, and the next quote fills it."""
+    order = await shop.place(5)
+
+    shop.feed.push(make_quote(1, ask=("99.99", 5)))
+
+    await shop.has_status(order, OrderStatus.FILLED)
+    assert shop.statuses(order) == [OrderStatus.NEW, OrderStatus.FILLED]
+    assert shop.feed.subscriptions == [f"+{LTCBTC}"]
+
+
+async def test_an_order_that_is_not_durable_never_rests(shop: Shop) -> None:
+    """A refusal by the journal reaches the caller and leaves no trace."""
+    shop.journal.fail()
+
+    with pytest.raises(JournalUnavailableError):
+        await shop.place(5)
+
+    assert not shop.feed.listeners
+    assert not shop.journal.events
+
+
+async def test_an_order_lives_on_when_its_caller_gives_up(shop: Shop) -> None:
+    """The journal hands the order on, not the caller that waits for it."""
+    placing = asyncio.create_task(shop.place(5))
+    await eventually(lambda: shop.journal.events)
+    placing.cancel()
+    await eventually(lambda: LTCBTC in shop.feed.listeners)
+
+    shop.feed.push(make_quote(1, ask=("99.99", 5)))
+
+    await eventually(lambda: shop.journal.events[-1].status is OrderStatus.FILLED)
+
+
+async def test_each_symbol_has_its_own_fulfillment(shop: Shop) -> None:
+    """A quote of one symbol fills nothing of another."""
+    ltc = await shop.place(5)
+    eth = await shop.place(5, symbol=Symbol("ETHBTC"))
+
+    shop.feed.push(make_quote(1, symbol=Symbol("ETHBTC"), ask=("99.99", 5)))
+
+    await shop.has_status(eth, OrderStatus.FILLED)
+    assert shop.statuses(ltc) == [OrderStatus.NEW]
+
+
+async def test_the_current_quote_is_told_without_subscribing(shop: Shop) -> None:
+    """Asking for a quote is not a reason to subscribe."""
+    assert shop.desk.current_quote(LTCBTC) is None
+    await shop.place(5)
+    quote = make_quote(1)
+
+    shop.feed.push(quote)
+
+    assert shop.desk.current_quote(LTCBTC) == quote
+    assert shop.desk.current_quote(Symbol("ETHBTC")) is None
+    assert shop.feed.subscriptions == [f"+{LTCBTC}"]
+
+
+async def test_more_open_orders_than_the_service_holds_are_refused(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The limit counts open orders: one that ended makes room."""
+    monkeypatch.setattr(desk_module, "OPEN_ORDERS_MAX", 1)
+    order = await shop.place(5)
+    with pytest.raises(TooManyOrdersError):
+        await shop.place(5)
+
+    shop.feed.push(make_quote(1, ask=("99.99", 5)))
+    await shop.has_status(order, OrderStatus.FILLED)
+
+    await shop.place(5)
+
+
+async def test_nothing_is_filled_while_the_journal_cannot_write(shop: Shop) -> None:
+    """Quotes are observed, not filled; afterwards the current one fills, in priority order."""
+    shop.feed.listeners.clear()
+    later = await shop.place(5, limit_price=100)
+    better = await shop.place(5, limit_price=101)
+    shop.journal.fail()
+    shop.feed.push(make_quote(1, ask=("99.99", 7)))
+    assert not [one for one in shop.journal.events if one.split]
+
+    shop.journal.recover()
+
+    await shop.has_status(better, OrderStatus.FILLED)
+    await shop.has_status(later, OrderStatus.PARTIALLY_FILLED)
+    assert shop.journal.events_of(later)[-1].filled_quantity == 2
+
+
+async def test_a_restart_takes_open_orders_up_with_what_was_filled(shop: Shop) -> None:
+    """The rest of the order is filled by the next process, and nothing is sold twice."""
+    order = await shop.place(8)
+    shop.feed.push(make_quote(1, ask=("99.99", 5)))
+    await shop.has_status(order, OrderStatus.PARTIALLY_FILLED)
+    shop.desk.stop()
+
+    desk = shop.new_desk()
+    running = asyncio.create_task(desk.run())
+    await eventually(lambda: LTCBTC in shop.feed.listeners)
+    assert shop.feed.seed(make_quote(1, ask=("99.99", 5)))
+    assert shop.journal.events_of(order)[-1].filled_quantity == 5
+    shop.feed.push(make_quote(2, ask=("99.99", 9)))
+
+    await shop.has_status(order, OrderStatus.FILLED)
+    assert [event.sequence for event in shop.journal.events_of(order)] == [1, 2, 3]
+    running.cancel()
+    await asyncio.wait({running})
+
+
+async def test_a_restart_closes_what_ran_out_of_time_before_any_quote(shop: Shop) -> None:
+    """No fill is invented for the time when the service was down."""
+    order = await shop.place(5, timeout_seconds=Decimal(3))
+    shop.desk.stop()
+    shop.clock.advance(4)
+
+    desk = shop.new_desk()
+    running = asyncio.create_task(desk.run())
+
+    await shop.has_status(order, OrderStatus.EXPIRED)
+    assert shop.journal.events_of(order)[-1].reason is Reason.TIMEOUT_DURING_OUTAGE
+    running.cancel()
+    await asyncio.wait({running})
+
+
+async def test_a_refused_outcome_starts_its_symbol_anew(shop: Shop) -> None:
+    """What could not be written did not happen: the order is filled again from the database."""
+    order = await shop.place(5)
+    other = await shop.place(5, symbol=Symbol("ETHBTC"))
+    shop.journal.refused_symbol = LTCBTC
+
+    shop.feed.push(make_quote(1, ask=("99.99", 5)))
+    await eventually(lambda: LTCBTC not in shop.feed.listeners)
+    shop.feed.push(make_quote(1, symbol=Symbol("ETHBTC"), ask=("99.99", 5)))
+    await shop.has_status(other, OrderStatus.FILLED)
+    await eventually(lambda: LTCBTC in shop.feed.listeners)
+    shop.feed.push(make_quote(2, ask=("99.99", 5)))
+
+    await shop.has_status(order, OrderStatus.FILLED)
+    assert len(shop.journal.events_of(order)) == 2
+
+
+async def test_the_least_recently_used_symbol_makes_room(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Symbols without orders stay subscribed, up to a number of them."""
+    monkeypatch.setattr(desk_module, "LINGERING_SYMBOLS_MAX", 1)
+    first, second = LTCBTC, Symbol("ETHBTC")
+    for symbol in (first, second):
+        order = await shop.place(5, symbol=symbol)
+        shop.feed.push(make_quote(1, symbol=symbol, ask=("99.99", 5)))
+        await shop.has_status(order, OrderStatus.FILLED)
+
+    await eventually(lambda: list(shop.feed.listeners) == [second])
+
+    order = await shop.place(5, symbol=first, side=Side.SELL, limit_price=99)
+    shop.feed.push(make_quote(2, symbol=first, bid=("99.5", 9), ask=("99.99", 5)))
+    await shop.has_status(order, OrderStatus.FILLED)

@@ -1,0 +1,82 @@
+"""Tests of ``app.fulfillment.outcome``."""
+
+from decimal import Decimal
+
+import pytest
+
+from app.domain.events import TransitionError
+from app.domain.matcher import Expiry, Fill
+from app.domain.order import TRANSITIONS, OrderStatus, Reason
+from app.fulfillment.outcome import acceptance_event, expiry_events, fill_events
+from tests.support.builders import ACCEPTED_AT, make_order
+
+
+def make_fill(split_number: int, filled_quantity: int) -> Fill:
+    """Make a fill of 2 at 99.99 that brings an order of 5 to ``filled_quantity``."""
+    return Fill(
+        order=make_order(5),
+        split_number=split_number,
+        update_id=7,
+        price=Decimal("99.99"),
+        quantity=Decimal(2),
+        displayed_quantity=Decimal(3),
+        filled_quantity=Decimal(filled_quantity),
+        quote_quantity=Decimal("99.99") * filled_quantity,
+    )
+
+
+def test_an_acceptance_is_the_first_event() -> None:
+    """It tells of an order of which nothing is filled."""
+    order = make_order(5)
+
+    event = acceptance_event(order)
+
+    assert (event.sequence, event.status, event.at) == (1, OrderStatus.NEW, order.accepted_at)
+    assert event.remaining_quantity == 5
+    assert event.splits_total == 0
+
+
+def test_a_fill_carries_its_split_and_what_is_filled_by_now() -> None:
+    """A split before the last leaves the order partially filled."""
+    (event,) = fill_events([make_fill(2, 4)], ACCEPTED_AT)
+
+    assert (event.sequence, event.status) == (3, OrderStatus.PARTIALLY_FILLED)
+    assert event.split is not None
+    assert (event.split.split_number, event.split.update_id) == (2, 7)
+    assert event.split.quantity == 2
+    assert event.split.displayed_quantity == 3
+    assert event.remaining_quantity == 1
+    assert event.splits_total == 2
+
+
+def test_the_last_split_carries_filled() -> None:
+    """There is no event of its own for being filled."""
+    (event,) = fill_events([make_fill(3, 5)], ACCEPTED_AT)
+
+    assert (event.sequence, event.status) == (4, OrderStatus.FILLED)
+    assert event.remaining_quantity == 0
+
+
+@pytest.mark.parametrize("splits_total", [0, 2])
+def test_an_expiry_is_the_event_after_the_last_split(splits_total: int) -> None:
+    """Sequences have no gap, whether something was filled or not."""
+    expiry = Expiry(
+        order=make_order(5),
+        reason=Reason.TIMEOUT,
+        splits_total=splits_total,
+        filled_quantity=Decimal(splits_total),
+        quote_quantity=Decimal(splits_total),
+    )
+
+    (event,) = expiry_events([expiry], ACCEPTED_AT)
+
+    assert (event.sequence, event.status) == (splits_total + 2, OrderStatus.EXPIRED)
+    assert (event.reason, event.splits_total) == (Reason.TIMEOUT, splits_total)
+
+
+def test_a_move_outside_the_table_is_our_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An event is only made if the table of transitions allows it."""
+    monkeypatch.setitem(TRANSITIONS, OrderStatus.NEW, frozenset())
+
+    with pytest.raises(TransitionError, match="no order goes from NEW to PARTIALLY_FILLED"):
+        fill_events([make_fill(1, 2)], ACCEPTED_AT)

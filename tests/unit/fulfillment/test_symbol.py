@@ -1,0 +1,225 @@
+"""Tests of ``app.fulfillment.symbol``."""
+
+from decimal import Decimal
+
+import pytest
+
+from app.domain.order import OrderStatus, Reason
+from app.fulfillment import symbol as symbol_module
+from tests.support.builders import LTCBTC, make_quote
+from tests.support.waiting import eventually
+from tests.unit.fulfillment.conftest import Shop
+
+
+@pytest.fixture(autouse=True)
+def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(symbol_module, "RELOAD_SECONDS", 0.01)
+
+
+async def test_an_order_expires_after_its_deadline(shop: Shop) -> None:
+    """The timer of the earliest deadline closes it, with the reason."""
+    order = await shop.place(5, timeout_seconds=Decimal("0.02"))
+    shop.feed.push(make_quote(1, ask=("101", 5)))
+
+    shop.clock.advance(0.021)
+
+    await shop.has_status(order, OrderStatus.EXPIRED)
+    assert shop.journal.events_of(order)[-1].reason is Reason.TIMEOUT
+
+
+async def test_a_later_order_with_an_earlier_deadline_expires_first(shop: Shop) -> None:
+    """The timer is set anew when an order comes that ends earlier."""
+    patient = await shop.place(5, timeout_seconds=Decimal(30))
+    hasty = await shop.place(5, timeout_seconds=Decimal("0.02"))
+
+    shop.clock.advance(0.021)
+
+    await shop.has_status(hasty, OrderStatus.EXPIRED)
+    assert shop.statuses(patient) == [OrderStatus.NEW]
+
+
+async def test_a_quote_received_after_the_deadline_does_not_fill(shop: Shop) -> None:
+    """A late timer does not give an order more time than it has."""
+    order = await shop.place(5, timeout_seconds=Decimal(3))
+    shop.feed.push(make_quote(1, ask=("101", 5)))
+    late_ns = shop.clock.monotonic_ns() + 3_000_000_001
+
+    shop.feed.push(make_quote(2, ask=("99.99", 5), received_ns=late_ns))
+
+    await shop.has_status(order, OrderStatus.EXPIRED)
+
+
+async def test_a_quote_received_at_the_deadline_fills(shop: Shop) -> None:
+    """An order may be filled by what was received at its deadline or before."""
+    order = await shop.place(5, timeout_seconds=Decimal(3))
+    deadline_ns = shop.clock.monotonic_ns() + 3_000_000_000
+
+    shop.feed.push(make_quote(1, ask=("99.99", 5), received_ns=deadline_ns))
+
+    await shop.has_status(order, OrderStatus.FILLED)
+
+
+async def test_an_order_that_met_no_quote_says_so(shop: Shop) -> None:
+    """NO_MARKET_DATA is told from an unlucky price."""
+    order = await shop.place(5, timeout_seconds=Decimal("0.02"))
+
+    shop.clock.advance(0.021)
+
+    await shop.has_status(order, OrderStatus.EXPIRED)
+    assert shop.journal.events_of(order)[-1].reason is Reason.NO_MARKET_DATA
+
+
+async def test_an_order_that_ends_while_the_feed_is_down_says_so(shop: Shop) -> None:
+    """TIMEOUT_DURING_OUTAGE is told from an unlucky price."""
+    order = await shop.place(5, timeout_seconds=Decimal("0.02"))
+    shop.feed.push(make_quote(1, ask=("101", 5)))
+
+    shop.feed.interrupt()
+    shop.clock.advance(0.021)
+
+    await shop.has_status(order, OrderStatus.EXPIRED)
+    assert shop.journal.events_of(order)[-1].reason is Reason.TIMEOUT_DURING_OUTAGE
+
+
+async def test_a_seed_brings_the_symbol_live(shop: Shop) -> None:
+    """A quiet pair fills from the depth snapshot."""
+    order = await shop.place(5)
+
+    assert shop.feed.seed(make_quote(1, ask=("99.99", 5)))
+
+    await shop.has_status(order, OrderStatus.FILLED)
+
+
+async def test_a_stale_seed_is_asked_for_again(shop: Shop) -> None:
+    """A snapshot older than what is known never fills."""
+    await shop.place(5)
+    shop.feed.push(make_quote(10, ask=("101", 5)))
+    shop.feed.interrupt()
+
+    assert not shop.feed.seed(make_quote(9, ask=("99.99", 5)))
+    assert shop.desk.current_quote(LTCBTC) is None
+    assert shop.feed.seed(make_quote(10, ask=("101", 5)))
+    assert shop.desk.current_quote(LTCBTC) is not None
+
+
+async def test_a_stale_seed_after_a_frame_is_no_matter(shop: Shop) -> None:
+    """Once a frame of the connection came, nothing is left to seed."""
+    order = await shop.place(5)
+    shop.feed.push(make_quote(10, ask=("101", 5)))
+
+    assert shop.feed.seed(make_quote(9, ask=("99.99", 5)))
+
+    assert shop.statuses(order) == [OrderStatus.NEW]
+
+
+async def test_lower_seeds_over_ten_seconds_are_a_reset_by_the_venue(shop: Shop) -> None:
+    """Three of them over so long on a new connection: the seed's id becomes the gate."""
+    order = await shop.place(5)
+    shop.feed.push(make_quote(1_000, ask=("101", 5)))
+    shop.feed.interrupt()
+
+    verdicts = [
+        shop.feed.seed(make_quote(number, ask=("99.99", 5), received_ns=seconds * 1_000_000_000))
+        for number, seconds in ((1, 0), (2, 5), (3, 10))
+    ]
+
+    assert verdicts == [False, False, True]
+    await shop.has_status(order, OrderStatus.FILLED)
+
+
+async def test_what_was_taken_is_kept_over_a_reset(shop: Shop) -> None:
+    """The venue counting anew does not make displayed lots new."""
+    order = await shop.place(20)
+    shop.feed.push(make_quote(1_000, ask=("99.99", 5)))
+    shop.feed.interrupt()
+    for number, seconds in ((1, 0), (2, 5), (3, 10)):
+        shop.feed.seed(make_quote(number, ask=("99.99", 6), received_ns=seconds * 1_000_000_000))
+
+    await eventually(lambda: len(shop.journal.events_of(order)) == 3)
+
+    assert shop.journal.events_of(order)[-1].filled_quantity == 6
+
+
+async def test_a_symbol_ends_after_lingering_and_remembers_its_ledger(shop: Shop) -> None:
+    """The gate and what was taken are stored; the next order of the symbol starts from them."""
+    order = await shop.place(5)
+    shop.feed.push(make_quote(1, ask=("99.99", 8)))
+    await shop.has_status(order, OrderStatus.FILLED)
+    shop.feed.push(make_quote(2, ask=("99.99", 7)))
+
+    shop.desk._symbols[LTCBTC].end_lingering()
+    await eventually(lambda: LTCBTC not in shop.feed.listeners)
+
+    second = await shop.place(5)
+    assert not shop.feed.seed(make_quote(1, ask=("99.99", 5)))
+    shop.feed.seed(make_quote(2, ask=("99.99", 7)))
+    await shop.has_status(second, OrderStatus.PARTIALLY_FILLED)
+    assert shop.journal.events_of(second)[-1].filled_quantity == 2
+
+
+async def test_an_order_that_comes_while_the_symbol_ends_keeps_it(shop: Shop) -> None:
+    """The end is given up if there is something to do again."""
+    order = await shop.place(5)
+    shop.feed.push(make_quote(1, ask=("99.99", 5)))
+    await shop.has_status(order, OrderStatus.FILLED)
+    shop.journal.is_writable = False
+    shop.desk._symbols[LTCBTC].end_lingering()
+    await eventually(lambda: shop.journal._queued)
+    shop.journal.is_writable = True
+
+    second = await shop.place(5)
+    shop.journal.recover()
+    shop.feed.push(make_quote(2, ask=("99.99", 10)))
+
+    await shop.has_status(second, OrderStatus.FILLED)
+    assert shop.feed.subscriptions == [f"+{LTCBTC}"]
+
+
+async def test_a_mistake_of_ours_stops_its_symbol_only_until_it_is_read_again(shop: Shop) -> None:
+    """A failing matcher is thrown away; the database knows what is true."""
+    order = await shop.place(5)
+    shop.feed.push(make_quote(1, ask=("101", 5)))
+    shop.desk._symbols[LTCBTC]._matcher.quotes_applied = None  # type: ignore[union-attr]  # the mistake
+
+    shop.feed.push(make_quote(2, ask=("99.99", 5)))
+    await eventually(lambda: shop.feed.subscriptions == [f"{sign}{LTCBTC}" for sign in "+-+"])
+    shop.feed.push(make_quote(3, ask=("99.99", 5)))
+
+    await shop.has_status(order, OrderStatus.FILLED)
+
+
+async def test_a_database_that_does_not_answer_is_asked_again(shop: Shop) -> None:
+    """The order waits until its symbol's ledger is known."""
+    shop.journal.load_failures_left = 2
+
+    order = await shop.place(5)
+    shop.feed.push(make_quote(1, ask=("99.99", 5)))
+
+    await shop.has_status(order, OrderStatus.FILLED)
+
+
+async def test_a_symbol_that_starts_while_writing_fails_holds(shop: Shop) -> None:
+    """Nothing is filled before the journal writes again, on a symbol loaded meanwhile too."""
+    order = await shop.place(5)
+    shop.journal.is_writable = False
+    shop.desk.on_outcome_refused(LTCBTC)
+    await eventually(lambda: shop.feed.subscriptions == [f"{sign}{LTCBTC}" for sign in "+-+"])
+    shop.feed.push(make_quote(1, ask=("99.99", 5)))
+    assert shop.statuses(order) == [OrderStatus.NEW]
+
+    shop.journal.recover()
+
+    await shop.has_status(order, OrderStatus.FILLED)
+
+
+async def test_an_order_found_by_a_reload_is_not_rested_twice(shop: Shop) -> None:
+    """An acceptance announced after the reload read the order changes nothing."""
+    order = await shop.place(5)
+    shop.desk.on_outcome_refused(LTCBTC)
+    await eventually(lambda: shop.feed.subscriptions == [f"{sign}{LTCBTC}" for sign in "+-+"])
+
+    shop.desk.on_durable(shop.journal.events_of(order)[:1])
+    shop.feed.push(make_quote(1, ask=("99.99", 50)))
+
+    await shop.has_status(order, OrderStatus.FILLED)
+    assert shop.statuses(order) == [OrderStatus.NEW, OrderStatus.FILLED]

@@ -1,0 +1,320 @@
+"""What a frame is taken for."""
+
+import gzip
+import json
+from decimal import Decimal
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.domain.order import Symbol
+from app.domain.quote import Quote
+from app.market.book_ticker import (
+    FRAME_BYTES_MAX,
+    UPDATE_ID_MAX,
+    Acknowledgment,
+    Drop,
+    DropReason,
+    ParsedFrame,
+    ShutdownNotice,
+    parse_frame,
+)
+from tests.support.tapes import find_tape_file
+
+TICKER = {"u": 7, "s": "LTCBTC", "b": "0.0025", "B": "3.1", "a": "0.0026", "A": "40.66"}
+QUOTE = Quote(
+    symbol=Symbol("LTCBTC"),
+    update_id=7,
+    bid_price=Decimal("0.0025"),
+    bid_quantity=Decimal("3.1"),
+    ask_price=Decimal("0.0026"),
+    ask_quantity=Decimal("40.66"),
+    received_ns=99,
+)
+
+
+def parsed(message: object) -> ParsedFrame:
+    """Parse a message as it would come from the wire."""
+    return parse_frame(json.dumps(message).encode(), 99)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        TICKER,
+        {"stream": "ltcbtc@bookTicker", "data": TICKER},
+        {"e": "bookTicker", "T": 1, "E": 2, "ps": "LTCBTC", **TICKER},
+        {"new": {"a": [1]}, **TICKER},
+    ],
+    ids=["raw", "combined", "futures keys", "unknown keys"],
+)
+def test_book_ticker_becomes_an_exact_quote(message: object) -> None:
+    """Raw and combined frames are read alike, and keys nobody knows change nothing."""
+    assert parsed(message) == QUOTE
+
+
+def test_text_and_bytes_are_read_alike() -> None:
+    """The caller need not decode."""
+    assert parse_frame(json.dumps(TICKER), 99) == QUOTE
+
+
+def test_digits_arrive_as_sent() -> None:
+    """No amount passes through a binary fraction, and trailing zeros stay."""
+    quote = parsed({**TICKER, "A": "9007199254740993.000000000010"})
+
+    assert isinstance(quote, Quote)
+    assert str(quote.ask_quantity) == "9007199254740993.000000000010"
+
+
+def test_empty_sides_are_sound() -> None:
+    """The venue shows an empty side as zeros."""
+    quote = parsed({**TICKER, "b": "0.00000000", "B": "0.00000000", "a": "0", "A": "0.0"})
+
+    assert isinstance(quote, Quote)
+    assert not quote.ask_price
+    assert not quote.bid_quantity
+
+
+def test_symbol_beyond_ascii_is_read() -> None:
+    """A few listed names are Chinese."""
+    message = {"stream": "币安人生usdt@bookTicker", "data": {**TICKER, "s": "币安人生USDT"}}
+
+    quote = parsed(message)
+
+    assert isinstance(quote, Quote)
+    assert quote.symbol == "币安人生USDT"
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"b": "-0.0025"}, DropReason.NEGATIVE),
+        ({"A": "-0"}, DropReason.NEGATIVE),
+        ({"A": "NaN"}, DropReason.NOT_AN_AMOUNT),
+        ({"A": "Infinity"}, DropReason.NOT_AN_AMOUNT),
+        ({"A": "1e3"}, DropReason.NOT_AN_AMOUNT),
+        ({"A": "+1"}, DropReason.NOT_AN_AMOUNT),
+        ({"A": " 1"}, DropReason.NOT_AN_AMOUNT),
+        ({"A": "1_0"}, DropReason.NOT_AN_AMOUNT),
+        ({"A": "١"}, DropReason.NOT_AN_AMOUNT),
+        ({"A": ""}, DropReason.NOT_AN_AMOUNT),
+        ({"A": "1" * 17}, DropReason.NOT_AN_AMOUNT),
+        ({"A": "0." + "1" * 13}, DropReason.NOT_AN_AMOUNT),
+        ({"A": 40.66}, DropReason.WRONG_TYPE),
+        ({"a": None}, DropReason.WRONG_TYPE),
+        ({"b": [["1", "2"]]}, DropReason.WRONG_TYPE),
+        ({"u": "7"}, DropReason.WRONG_TYPE),
+        ({"u": True}, DropReason.WRONG_TYPE),
+        ({"u": 7.5}, DropReason.WRONG_TYPE),
+        ({"u": UPDATE_ID_MAX + 1}, DropReason.WRONG_TYPE),
+        ({"u": 0}, DropReason.UPDATE_ID_NOT_POSITIVE),
+        ({"u": -1}, DropReason.UPDATE_ID_NOT_POSITIVE),
+        ({"b": "0"}, DropReason.BID_HALF_EMPTY),
+        ({"A": "0.000"}, DropReason.ASK_HALF_EMPTY),
+        ({"b": "0.0026"}, DropReason.CROSSED),
+        ({"b": "0.1"}, DropReason.CROSSED),
+    ],
+    ids=str,
+)
+def test_unsound_book_ticker_is_dropped_with_reason_and_symbol(
+    change: dict[str, object], reason: DropReason
+) -> None:
+    """Whoever listens to the symbol must learn that something changed, raw or combined."""
+    message = {**TICKER, **change}
+
+    dropped = Drop(reason=reason, symbol=Symbol("LTCBTC"))
+    assert parsed(message) == dropped
+    assert parsed({"stream": "ltcbtc@bookTicker", "data": message}) == dropped
+
+
+@pytest.mark.parametrize("key", ["u", "b", "B", "a", "A"])
+def test_missing_key_is_named_as_such(key: str) -> None:
+    """A frame cut down by something in between is no other stream's frame."""
+    message = {name: value for name, value in TICKER.items() if name != key}
+
+    assert parsed(message) == Drop(reason=DropReason.MISSING_KEY, symbol=Symbol("LTCBTC"))
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        ({**TICKER, "s": 5}, DropReason.WRONG_TYPE),
+        ({**TICKER, "s": ""}, DropReason.WRONG_TYPE),
+        ({"stream": "ltcbtc@bookTicker", "data": {"u": 1}}, DropReason.MISSING_KEY),
+        ({"stream": "ltcbtc@bookTicker", "data": {**TICKER, "s": 1}}, DropReason.WRONG_TYPE),
+        ({"stream": "ltcbtc@bookTicker", "data": [1]}, DropReason.WRONG_TYPE),
+        ({"stream": "ethbtc@bookTicker", "data": TICKER}, DropReason.FOREIGN),
+        ({"stream": 5, "data": {"u": 1}}, DropReason.FOREIGN),
+        ({"e": "trade", **TICKER}, DropReason.FOREIGN),
+        ({"lastUpdateId": 1, "bids": [], "asks": []}, DropReason.FOREIGN),
+        ({}, DropReason.FOREIGN),
+        ([TICKER], DropReason.WRONG_TYPE),
+        (5, DropReason.WRONG_TYPE),
+        (None, DropReason.WRONG_TYPE),
+    ],
+    ids=str,
+)
+def test_frame_of_no_readable_symbol_is_dropped(message: object, reason: DropReason) -> None:
+    """It is nobody's in particular."""
+    result = parsed(message)
+
+    assert isinstance(result, Drop)
+    assert result.reason == reason
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        b"",
+        b"{",
+        b"\x00\xff\xfe",
+        json.dumps(TICKER).encode()[:-5],
+        json.dumps(TICKER).encode() + b"x",
+        b'{"s":"\xff"}',
+        b"[" * 60_000,
+        b'{"a":' * 12_000,
+        b"NaN",
+        "\ud800",
+        b'{"u":' + b"9" * 5_000 + b"}",
+    ],
+    ids=lambda frame: str(frame[:12]),
+)
+def test_what_is_no_json_is_dropped(frame: bytes | str) -> None:
+    """Truncated, binary, bottomless and unbounded texts all end here."""
+    assert parse_frame(frame, 1) == Drop(reason=DropReason.NOT_JSON)
+
+
+def test_oversized_frame_is_dropped_unread() -> None:
+    """No book ticker is that long."""
+    frame = json.dumps({**TICKER, "x": "x" * FRAME_BYTES_MAX})
+
+    assert parse_frame(frame, 1) == Drop(reason=DropReason.OVERSIZED)
+
+
+@pytest.mark.parametrize(
+    ("message", "answer"),
+    [
+        ({"result": None, "id": 1}, Acknowledgment(request_id=1, error=None)),
+        ({"result": ["btcusdt@aggTrade"], "id": 3}, Acknowledgment(request_id=3, error=None)),
+        (
+            {"error": {"code": 4, "msg": "Too many subscriptions"}, "id": 19},
+            Acknowledgment(request_id=19, error="4: Too many subscriptions"),
+        ),
+        (
+            {"code": 2, "msg": "Invalid request: too many parameters"},
+            Acknowledgment(request_id=None, error="2: Invalid request: too many parameters"),
+        ),
+        ({"error": "no", "id": "x"}, Acknowledgment(request_id=None, error="no")),
+    ],
+    ids=str,
+)
+def test_answers_to_control_messages_are_recognized(
+    message: object, answer: Acknowledgment
+) -> None:
+    """The venue agrees with a result and refuses with an error, with or without an id."""
+    assert parsed(message) == answer
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"e": "serverShutdown", "E": 1},
+        {"stream": "!serverShutdown", "data": {"e": "serverShutdown", "E": 1}},
+    ],
+    ids=["raw", "combined"],
+)
+def test_shutdown_is_recognized(message: object) -> None:
+    """In both forms of the venue's documentation."""
+    assert parsed(message) == ShutdownNotice()
+
+
+def test_real_frames_of_other_streams_and_venues_are_told_apart() -> None:
+    """Of 125 real frames the 40 book tickers are read, futures included, the others foreign."""
+    with gzip.open(find_tape_file("wire-samples.jsonl.gz"), "rt", encoding="utf-8") as lines:
+        frames = [json.loads(line)["frame"] for line in lines]
+
+    for frame in frames:
+        result = parse_frame(frame, 1)
+        if "@bookTicker" in frame:
+            data = json.loads(frame)["data"]
+            assert isinstance(result, Quote)
+            assert result.update_id == data["u"]
+            assert str(result.ask_quantity) == data["A"]
+        else:
+            assert result == Drop(reason=DropReason.FOREIGN)
+    assert len(frames) == 125
+
+
+@pytest.mark.parametrize("tape", ["alts10-20210405", "alts4-20210814"])
+def test_every_line_of_a_real_tape_is_read_to_the_digit(tape: str) -> None:
+    """Raw and combined, as the venue sent it."""
+    with gzip.open(find_tape_file(f"{tape}.jsonl.gz"), "rb") as lines:
+        for line in lines:
+            raw = bytes(msgspec.json.decode(line, type=dict[str, msgspec.Raw])["data"])
+            data = json.loads(raw)
+            quote = parse_frame(raw, 5)
+            assert isinstance(quote, Quote)
+            texts = [
+                str(amount)
+                for amount in (
+                    quote.bid_price,
+                    quote.bid_quantity,
+                    quote.ask_price,
+                    quote.ask_quantity,
+                )
+            ]
+            assert texts == [data[key] for key in ("b", "B", "a", "A")]
+            stream = f"{data['s'].lower()}@bookTicker".encode()
+            assert parse_frame(b'{"stream":"%b","data":%b}' % (stream, raw), 5) == quote
+
+
+AMOUNTS = st.one_of(
+    st.from_regex(r"-?[0-9]{0,20}(\.[0-9]{0,14})?(e[+-]?[0-9]{1,3})?", fullmatch=True),
+    st.sampled_from(["0", "NaN", "-Infinity", "0.00000000", ""]),
+    st.integers(),
+    st.none(),
+)
+TICKERS = st.fixed_dictionaries(
+    {},
+    optional={
+        "u": st.one_of(st.integers(), st.floats(allow_nan=False), st.text()),
+        "s": st.one_of(st.just("LTCBTC"), st.text(), st.integers()),
+        "b": AMOUNTS,
+        "B": AMOUNTS,
+        "a": AMOUNTS,
+        "A": AMOUNTS,
+        "e": st.sampled_from(["bookTicker", "trade", "serverShutdown", 1]),
+        "id": st.integers(),
+        "result": st.none(),
+        "error": st.one_of(st.none(), st.text(), st.just({"code": 1})),
+    },
+)
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+FRAMES = st.one_of(
+    st.binary(max_size=200),
+    st.text(max_size=200),
+    JSON_VALUES.map(json.dumps),
+    TICKERS.map(json.dumps),
+    TICKERS.map(lambda data: json.dumps({"stream": "ltcbtc@bookTicker", "data": data})),
+    TICKERS.map(lambda data: json.dumps(data).encode()[:-3]),
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(frame=FRAMES)
+def test_no_exception_and_no_bad_amount_leaves_the_parser(frame: bytes | str) -> None:
+    """Whatever comes, the answer is a value; and a quote is sound and exact."""
+    result = parse_frame(frame, 1)
+
+    assert isinstance(result, ParsedFrame)
+    if isinstance(result, Quote):
+        assert result.malformation is None
+        for amount in (result.bid_price, result.bid_quantity, result.ask_price):
+            assert amount.is_finite()
+            assert not amount.is_signed()

@@ -1,0 +1,180 @@
+"""Tests of ``app.simulator.book_walk``: what is measured on real tapes holds here too."""
+
+import itertools
+import random
+from decimal import Decimal
+from functools import cache
+
+import pytest
+
+from app.simulator.book_walk import BookWalk
+from app.simulator.pairs import PAIRS, Pair
+from app.simulator.quotes import VenueQuote
+
+BY_SYMBOL = {pair.symbol: pair for pair in PAIRS}
+SECONDS = 240
+SEEDS = (1, 2)
+LIQUID = ("BTCUSDT", "ETHUSDT", "LTCBTC")
+BUSY = (*LIQUID, "LTCUSDT", "ATOMUSDT")
+each_liquid = pytest.mark.parametrize(
+    ("symbol", "seed"), list(itertools.product(LIQUID, SEEDS)), ids=str
+)
+each_busy = pytest.mark.parametrize(
+    ("symbol", "seed"), list(itertools.product(BUSY, SEEDS)), ids=str
+)
+
+
+@cache
+def walked(symbol: str, seed: int, seconds: int = SECONDS) -> list[VenueQuote]:
+    """Return the quotes of a pair over a stretch of market time."""
+    walk = BookWalk(BY_SYMBOL[symbol], random.Random(seed), first_update_id=1_000)
+    return list(itertools.takewhile(lambda quote: quote.at_ns < seconds * 10**9, walk.quotes()))
+
+
+def bid(quote: VenueQuote) -> tuple[str, str]:
+    """Return the bid side."""
+    return quote.bid_price, quote.bid_quantity
+
+
+def ask(quote: VenueQuote) -> tuple[str, str]:
+    """Return the ask side."""
+    return quote.ask_price, quote.ask_quantity
+
+
+def share(flags: list[bool]) -> float:
+    """Return how many of the flags are set, as a share."""
+    return sum(flags) / len(flags)
+
+
+def percentile(values: list[float], percent: int) -> float:
+    """Return a percentile, without interpolation."""
+    return sorted(values)[min(len(values) * percent // 100, len(values) - 1)]
+
+
+@each_busy
+def test_every_update_changes_exactly_one_side(symbol: str, seed: int) -> None:
+    """No update repeats all four fields, and none changes both sides."""
+    pairs = itertools.pairwise(walked(symbol, seed))
+
+    assert all((bid(a) != bid(b)) + (ask(a) != ask(b)) == 1 for a, b in pairs)
+
+
+@each_busy
+def test_the_book_is_never_crossed_nor_empty(symbol: str, seed: int) -> None:
+    """The bid is below the ask, and both display something."""
+    for quote in walked(symbol, seed):
+        assert Decimal(0) < Decimal(quote.bid_price) < Decimal(quote.ask_price)
+        assert min(Decimal(quote.bid_quantity), Decimal(quote.ask_quantity)) > 0
+
+
+@each_busy
+def test_amounts_stay_on_the_grid_with_eight_decimals(symbol: str, seed: int) -> None:
+    """Every price is whole ticks, every quantity whole steps, each written to the eighth digit."""
+    pair = BY_SYMBOL[symbol]
+    for quote in walked(symbol, seed):
+        for price, quantity in (bid(quote), ask(quote)):
+            assert Decimal(price) % pair.tick_size == 0
+            assert Decimal(quantity) % pair.step_size == 0
+            assert len(price.partition(".")[2]) == len(quantity.partition(".")[2]) == 8
+
+
+@each_liquid
+def test_about_half_of_the_updates_repeat_the_ask(symbol: str, seed: int) -> None:
+    """Tapes: 0.44 to 0.50 of the updates of majors."""
+    pairs = itertools.pairwise(walked(symbol, seed))
+
+    assert 0.42 < share([ask(a) == ask(b) for a, b in pairs]) < 0.58
+
+
+@each_liquid
+def test_the_spread_is_mostly_one_tick(symbol: str, seed: int) -> None:
+    """Tapes: 0.88 of the updates of majors."""
+    tick = BY_SYMBOL[symbol].tick_size
+    spreads = [
+        Decimal(quote.ask_price) - Decimal(quote.bid_price) for quote in walked(symbol, seed)
+    ]
+
+    assert 0.8 < share([spread == tick for spread in spreads]) < 0.98
+
+
+@each_busy
+def test_update_ids_jump(symbol: str, seed: int) -> None:
+    """Tapes: a median step of 2 to 3 and a 99th percentile of 11 to 70."""
+    quotes = walked(symbol, seed)
+    steps = [float(b.update_id - a.update_id) for a, b in itertools.pairwise(quotes)]
+
+    assert min(steps) >= 1
+    assert 2 <= percentile(steps, 50) <= 3
+    assert 11 <= percentile(steps, 99) <= 100
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize(
+    ("symbol", "least", "most"),
+    [("BTCUSDT", 50, 130), ("ETHUSDT", 50, 130), ("LTCBTC", 15, 45), ("LTCUSDT", 1.5, 8)],
+)
+def test_a_pair_has_its_rate_of_updates(symbol: str, least: float, most: float, seed: int) -> None:
+    """Majors come about a hundred times a second, the documented pair some thirty times."""
+    assert least < len(walked(symbol, seed)) / SECONDS < most
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_majors_come_in_bursts(seed: int) -> None:
+    """Tapes: almost half of the gaps are under 1 ms, and busy seconds have several times more."""
+    quotes = walked("BTCUSDT", seed)
+    gaps = [b.at_ns - a.at_ns for a, b in itertools.pairwise(quotes)]
+    seconds = [0] * SECONDS
+    for quote in quotes:
+        seconds[quote.at_ns // 10**9] += 1
+
+    assert 0.35 < share([gap < 1_000_000 for gap in gaps]) < 0.65
+    assert percentile([float(one) for one in seconds], 99) > 2 * len(quotes) / SECONDS
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_thin_pair_speaks_every_few_seconds_at_most(seed: int) -> None:
+    """A client that connects to it may hear nothing for a while."""
+    quotes = walked("QTUMETH", seed)
+    gaps = [b.at_ns - a.at_ns for a, b in itertools.pairwise(quotes)]
+
+    assert min(gaps) >= 2 * 10**9
+    assert 20 < len(quotes) < 120
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_displayed_quantities_of_ltcbtc_keep_to_the_range_of_such_pairs(seed: int) -> None:
+    """Tapes of such pairs: medians of 8 to 34, 95th percentiles of 38 to 258."""
+    quantities = [
+        float(quantity)
+        for quote in walked("LTCBTC", seed)
+        for quantity in (quote.bid_quantity, quote.ask_quantity)
+    ]
+
+    assert 10 <= percentile(quantities, 50) <= 40
+    assert percentile(quantities, 95) < 300
+    assert max(quantities) < 100
+
+
+@each_busy
+def test_prices_move_as_far_as_real_ones_in_a_second(symbol: str, seed: int) -> None:
+    """Tapes: one-second returns with a standard deviation of 1.1 to 2.7 bps, 15 at the most.
+
+    The pairs with coarse ticks make bigger ones: a single tick of LTCBTC is 3.9 bps.
+    """
+    middles: dict[int, float] = {}
+    for quote in walked(symbol, seed):
+        second = quote.at_ns // 10**9
+        middles[second] = (float(quote.bid_price) + float(quote.ask_price)) / 2
+    returns = [(b / a - 1) * 10_000 for a, b in itertools.pairwise(middles.values())]
+
+    assert 0.5 < (sum(one * one for one in returns) / len(returns)) ** 0.5 < 5
+    assert max(abs(one) for one in returns) < 25
+
+
+def test_the_price_is_sane_after_days() -> None:
+    """The fair value is pulled back: days of a pair end within ten percent of its first price."""
+    pair: Pair = BY_SYMBOL["QTUMETH"]
+    quotes = walked("QTUMETH", 5, seconds=3 * 24 * 3600)
+    prices = [float(quote.bid_price) for quote in quotes[-1000:]]
+
+    assert all(0.9 < price / float(pair.price) < 1.1 for price in prices)

@@ -1,0 +1,22 @@
+"""Tests of ``app.simulator.observations``."""
+
+from app.simulator.observations import ControlMessage, Observations, RestRequest
+
+
+def test_messages_and_requests_are_found_by_kind() -> None:
+    """A test asks for what it wants to know, in the order in which it came."""
+    seen = Observations()
+    for method, params in (
+        ("SUBSCRIBE", ("a", "b")),
+        ("UNSUBSCRIBE", ("a",)),
+        ("SUBSCRIBE", ("c",)),
+    ):
+        seen.control_messages.append(
+            ControlMessage(received_at=1.0, method=method, params=params, text="")
+        )
+    for path in ("/api/v3/depth", "/api/v3/ping"):
+        seen.rest_requests.append(RestRequest(received_at=2.0, path=path, query={}, status=200))
+
+    assert seen.subscribed == ["a", "b", "c"]
+    assert len(seen.messages_of("UNSUBSCRIBE")) == 1
+    assert [request.path for request in seen.depth_requests] == ["/api/v3/depth"]

@@ -1,0 +1,123 @@
+"""Tests of ``app.simulator.playback``."""
+
+import asyncio
+from collections.abc import Iterator
+
+from app.simulator.playback import BATCH_MAX, Playback
+from app.simulator.quotes import VenueQuote, venue_quote
+from tests.support.waiting import eventually
+
+MS = 1_000_000
+
+
+def quotes_at(*instants_ns: int) -> Iterator[VenueQuote]:
+    """Yield a quote at each instant, its update id counting from 1."""
+    for update_id, at_ns in enumerate(instants_ns, 1):
+        yield venue_quote(at_ns=at_ns, symbol="LTCBTC", update_id=update_id)
+
+
+class Recorder:
+    """Notes what is published and when."""
+
+    def __init__(self) -> None:
+        self.ids: list[int] = []
+        self.at: list[float] = []
+
+    def publish(self, quote: VenueQuote) -> None:
+        """Note a quote."""
+        self.ids.append(quote.update_id)
+        self.at.append(asyncio.get_running_loop().time())
+
+
+def make_playback(recorder: Recorder, *, is_paused: bool = False) -> Playback:
+    """Make a playback into a recorder."""
+    return Playback(recorder.publish, first_update_id=1, is_paused=is_paused)
+
+
+async def test_quotes_come_at_their_instants_and_not_before() -> None:
+    """Each is published when its time has come, all of them in order."""
+    recorder = Recorder()
+    started = asyncio.get_running_loop().time()
+    await make_playback(recorder).play(quotes_at(0, 20 * MS, 50 * MS))
+
+    assert recorder.ids == [1, 2, 3]
+    assert recorder.at[1] - started >= 0.019
+    assert recorder.at[2] - started >= 0.049
+
+
+async def test_being_late_does_not_add_up() -> None:
+    """A market that was held up is where it should be again, with nothing left out."""
+    recorder = Recorder()
+    started = asyncio.get_running_loop().time()
+
+    def quotes() -> Iterator[VenueQuote]:
+        for quote in quotes_at(*(number * 10 * MS for number in range(1, 13))):
+            if quote.update_id == 3:
+                while asyncio.get_running_loop().time() < started + 0.1:
+                    pass  # the loop is held up for the time of seven quotes
+            yield quote
+
+    await make_playback(recorder).play(quotes())
+
+    assert recorder.ids == list(range(1, 13))
+    assert recorder.at[8] - recorder.at[2] < 0.02
+    assert 0.119 <= recorder.at[-1] - started < 0.2
+
+
+async def test_it_opens_after_the_quotes_at_the_opening() -> None:
+    """Nobody is let in before every symbol has its quote, and everybody before the next one."""
+    recorder = Recorder()
+    playback = make_playback(recorder, is_paused=True)
+    playing = asyncio.create_task(playback.play(quotes_at(0, 0, 1)))
+    await playback.opened.wait()
+
+    assert recorder.ids == [1, 2]
+    playback.resume()
+    await playing
+    assert recorder.ids == [1, 2, 3]
+
+
+async def test_time_does_not_pass_while_paused() -> None:
+    """What was due in the pause comes after it, as much later as the pause was long."""
+    recorder = Recorder()
+    playback = make_playback(recorder)
+    started = asyncio.get_running_loop().time()
+    playing = asyncio.create_task(playback.play(quotes_at(1, 30 * MS, 40 * MS)))
+    await eventually(lambda: recorder.ids == [1])
+    playback.pause()
+    playback.pause()
+    await asyncio.sleep(0.06)  # a pause that is longer than the time to the next quote
+    assert recorder.ids == [1]
+    playback.resume()
+    playback.resume()
+    await playing
+
+    assert recorder.at[1] - started >= 0.089
+    assert recorder.ids == [1, 2, 3]
+
+
+async def test_a_fast_market_leaves_time_for_others() -> None:
+    """Quotes that are all due at once are published in batches."""
+    recorder = Recorder()
+    turns: list[int] = []
+
+    async def count_turns() -> None:
+        while True:
+            turns.append(len(recorder.ids))
+            await asyncio.sleep(0)
+
+    counting = asyncio.create_task(count_turns())
+    await make_playback(recorder).play(quotes_at(*([1] * (3 * BATCH_MAX))))
+    counting.cancel()
+    await asyncio.wait([counting])
+
+    assert len(recorder.ids) == 3 * BATCH_MAX
+    assert BATCH_MAX in turns
+
+
+async def test_a_market_without_timed_quotes_opens_too() -> None:
+    """An empty tape does not keep the venue shut."""
+    playback = make_playback(Recorder())
+    await playback.play(quotes_at())
+
+    assert playback.opened.is_set()

@@ -1,0 +1,160 @@
+"""Tests of ``app.settings``."""
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from app.domain.errors import StartupError
+from app.settings import OPEN_ACCESS_CONSENT, LogLevel, Settings, Venue, read_settings
+
+ABSENT = Path("/nonexistent/.env")
+
+
+@pytest.fixture(autouse=True)
+def _empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+def test_an_empty_environment_gives_the_documented_defaults() -> None:
+    """The defaults are those of the README's table."""
+    settings = read_settings(ABSENT)
+
+    assert settings.http_host == "127.0.0.1"
+    assert settings.http_port == 8080
+    assert settings.http_allowed_hosts == ("localhost", "127.0.0.1", "[::1]")
+    assert settings.order_timeout_seconds == Decimal(30)
+    assert settings.timeout_seconds_max == Decimal(86_400)
+    assert settings.database_url == "sqlite+aiosqlite:///database.db"
+    assert settings.venue is Venue.BINANCE
+    assert settings.stream_url == "wss://data-stream.binance.vision"
+    assert settings.rest_url == "https://data-api.binance.vision"
+
+
+def test_the_example_file_holds_the_defaults() -> None:
+    """Whoever copies .env.example changes nothing by it."""
+    example = Path(__file__).parents[2] / ".env.example"
+
+    assert read_settings(example) == read_settings(ABSENT)
+
+
+def test_the_environment_goes_before_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A variable of the environment overrides the same name in .env."""
+    env_file = tmp_path / ".env"
+    env_file.write_text("HTTP_PORT=1000\nORDER_TIMEOUT_SECONDS=5\n")
+    monkeypatch.setenv("HTTP_PORT", "2000")
+
+    settings = read_settings(env_file)
+
+    assert (settings.http_port, settings.order_timeout_seconds) == (2000, Decimal(5))
+
+
+def test_the_venue_decides_the_usual_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With VENUE=simulator alone the service looks where `papertape simulate` listens."""
+    monkeypatch.setenv("VENUE", "simulator")
+
+    settings = read_settings(ABSENT)
+
+    assert settings.stream_url == "ws://127.0.0.1:8090"
+    assert settings.rest_url == "http://127.0.0.1:8090"
+
+
+def test_an_address_of_the_venue_loses_its_last_slash(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Paths are joined to the addresses as they are."""
+    monkeypatch.setenv("BINANCE_STREAM_URL", "wss://example.test/")
+
+    assert read_settings(ABSENT).stream_url == "wss://example.test"
+
+
+def test_a_log_level_may_be_written_in_lower_case(monkeypatch: pytest.MonkeyPatch) -> None:
+    """LOG_LEVEL=debug is as good as DEBUG."""
+    monkeypatch.setenv("LOG_LEVEL", "debug")
+
+    assert read_settings(ABSENT).log_level is LogLevel.DEBUG
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "complaint"),
+    [
+        ("HTTP_PORT", "99999", "65535"),
+        ("HTTP_PORT", "http", "integer"),
+        ("HTTP_ALLOWED_HOSTS", " , ", "at least one host"),
+        ("ORDER_TIMEOUT_SECONDS", "0", "0.001"),
+        ("ORDER_TIMEOUT_SECONDS", "NaN", "finite"),
+        ("ORDER_TIMEOUT_SECONDS", "1.2345", "decimal places"),
+        ("TIMEOUT_SECONDS_MAX", "86401", "86400"),
+        ("DATABASE_URL", "mysql://host/db", "must start with sqlite"),
+        ("VENUE", "kraken", "'binance' or 'simulator'"),
+        ("BINANCE_STREAM_URL", "http://host", "must start with ws://"),
+        ("BINANCE_REST_URL", "wss://host", "must start with http://"),
+        ("LOG_LEVEL", "LOUD", "'DEBUG'"),
+        ("LOG_FORMAT", "xml", "'console' or 'json'"),
+    ],
+)
+def test_a_bad_value_is_named_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, complaint: str
+) -> None:
+    """The line names the setting and what it must be."""
+    monkeypatch.setenv(name, value)
+
+    with pytest.raises(StartupError) as caught:
+        read_settings(ABSENT)
+
+    message = str(caught.value)
+    assert message.startswith(f"{name}=")
+    assert complaint in message
+    assert "\n" not in message
+
+
+def test_a_bad_database_url_does_not_show_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What may hold a password is never repeated."""
+    monkeypatch.setenv("DATABASE_URL", "mysql://user:secret@host/db")
+
+    with pytest.raises(StartupError) as caught:
+        read_settings(ABSENT)
+
+    assert "secret" not in str(caught.value)
+
+
+def test_a_default_timeout_above_the_longest_one_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An order without timeout_seconds must be acceptable."""
+    monkeypatch.setenv("ORDER_TIMEOUT_SECONDS", "20")
+    monkeypatch.setenv("TIMEOUT_SECONDS_MAX", "10")
+
+    with pytest.raises(StartupError, match="ORDER_TIMEOUT_SECONDS must not exceed"):
+        read_settings(ABSENT)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.test"])  # noqa: S104 - refused here
+def test_listening_beyond_loopback_needs_consent(
+    monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    """Nobody opens the service to strangers by accident, and who wants to is told how."""
+    monkeypatch.setenv("HTTP_HOST", host)
+    with pytest.raises(StartupError, match=f"ALLOW_OPEN_ACCESS={OPEN_ACCESS_CONSENT}"):
+        read_settings(ABSENT)
+
+    monkeypatch.setenv("ALLOW_OPEN_ACCESS", OPEN_ACCESS_CONSENT)
+    assert read_settings(ABSENT).http_host == host
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.2", "::1"])
+def test_loopback_needs_no_consent(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    """Every loopback address is fine as it is."""
+    monkeypatch.setenv("HTTP_HOST", host)
+
+    assert read_settings(ABSENT).http_host == host
+
+
+def test_a_file_that_is_not_text_is_named(tmp_path: Path) -> None:
+    """A binary .env is one line, not a traceback."""
+    env_file = tmp_path / ".env"
+    env_file.write_bytes(b"\xff\xfe\x00")
+
+    with pytest.raises(StartupError, match="is not UTF-8 text"):
+        read_settings(env_file)

@@ -34,16 +34,23 @@ def main() -> None:
     _cli()
 
 
+def _tell_version(value: bool) -> None:  # noqa: FBT001 - typer calls it so
+    if value:
+        typer.echo(f"papertape {app.__version__}")
+        raise typer.Exit
+
+
 @_cli.callback()
 def _options(
     *,
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version and end.", is_eager=True)
+        bool,
+        typer.Option(
+            "--version", help="Print the version and end.", is_eager=True, callback=_tell_version
+        ),
     ] = False,
 ) -> None:
-    if version:
-        typer.echo(f"papertape {app.__version__}")
-        raise typer.Exit
+    pass
 
 
 @_cli.command("serve")

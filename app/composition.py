@@ -118,6 +118,7 @@ async def _tasks(
             group.create_task(feed.run(), name="feed"),
             group.create_task(desk.run(), name="fulfillment"),
         ]
+        listener.listen(LISTEN_BACKLOG)  # Who connects from here on waits instead of being refused.
         serving = group.create_task(server.serve(sockets=[listener]), name="http")
         try:
             yield

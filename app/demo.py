@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import httpx2
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
 from app.clock import SystemClock
@@ -60,7 +60,7 @@ async def demo(*, stay: bool) -> None:
             showpieces = _showpieces(await _best_ask(venue.rest_url))
             answers = await _show(console, client, showpieces)
             for showpiece, answer in zip(showpieces, answers, strict=True):
-                console.print(_split_table(showpiece, answer))
+                _tell(console, showpiece, answer)
             if stay:
                 await _stay(console, url)
 
@@ -107,18 +107,18 @@ async def _best_ask(rest_url: str) -> tuple[Decimal, Decimal]:
 def _showpieces(best_ask: tuple[Decimal, Decimal]) -> list[_Showpiece]:
     ask_price, ask_quantity = best_ask
     limit_price = EXACT.add(ask_price, LIMIT_ABOVE_ASK)
-    several = max(100, 3 * int(ask_quantity))
+    several = max(300, 5 * int(ask_quantity))
     buy = {"side": "BUY", "order_size": str(several), "price": format_amount(limit_price)}
     sell = {"side": "SELL", "order_size": "1000", "price": "0.0001"}
     never = {"side": "BUY", "order_size": "1000", "price": "0.0001", "timeout_seconds": "4"}
     return [
         _Showpiece(
-            caption=f"more than the {format_amount(ask_quantity)} LTC displayed: several splits",
+            caption=f"more than the {format_amount(ask_quantity)} LTC displayed",
             body={"symbol": SYMBOL, **buy},
         ),
         _Showpiece(caption="at any price from the limit upwards", body={"symbol": SYMBOL, **sell}),
         _Showpiece(
-            caption="far below the market: not fulfilled when its 4 s are up",
+            caption="far below the market, for 4 s",
             body={"symbol": SYMBOL, **never},
         ),
     ]
@@ -144,7 +144,6 @@ async def _progress(
         TextColumn("{task.description}"),
         BarColumn(),
         TextColumn("{task.fields[filled]} of {task.fields[size]} LTC, {task.fields[status]}"),
-        TimeElapsedColumn(),
     )
     with Progress(*columns, console=console) as progress:
         bars = {
@@ -190,17 +189,18 @@ def _title(body: dict[str, str]) -> str:
     return f"{body['side']:4} {body['order_size']:>5} {body['symbol']} at {body['price']}"
 
 
-def _split_table(showpiece: _Showpiece, answer: dict[str, Any]) -> Table:
-    table = Table(
-        title=f"\n{_title(showpiece.body)}: {answer['message']}",
-        caption=_summary(showpiece, answer),
-        title_justify="left",
-        caption_justify="left",
-    )
+def _tell(console: Console, showpiece: _Showpiece, answer: dict[str, Any]) -> None:
+    console.print(f"\n{_title(showpiece.body)}, {showpiece.caption}")
+    console.print(f"{answer['message']}. {_summary(answer)}")
+    if answer["splits"]:
+        console.print(_split_table(answer))
+
+
+def _split_table(answer: dict[str, Any]) -> Table:
+    table = Table()
     for heading in ("split", "update id", "price", "quantity", "filled at"):
         table.add_column(heading, justify="right")
-    splits = answer["splits"]
-    for number, split in enumerate(splits[:SPLITS_SHOWN_MAX], start=1):
+    for number, split in enumerate(answer["splits"][:SPLITS_SHOWN_MAX], start=1):
         table.add_row(
             str(number),
             str(split["update_id"]),
@@ -208,18 +208,15 @@ def _split_table(showpiece: _Showpiece, answer: dict[str, Any]) -> Table:
             split["quantity"],
             split["filled_at"],
         )
-    if len(splits) > SPLITS_SHOWN_MAX:
+    if answer["splits_total"] > SPLITS_SHOWN_MAX:
         table.add_row("…", f"{answer['splits_total'] - SPLITS_SHOWN_MAX} more", "…", "…", "…")
     return table
 
 
-def _summary(showpiece: _Showpiece, answer: dict[str, Any]) -> str:
+def _summary(answer: dict[str, Any]) -> str:
     ending = answer["status"] if answer["reason"] is None else f"EXPIRED, {answer['reason']}"
     average = "" if answer["average_price"] is None else f" at {answer['average_price']} on average"
-    return (
-        f"{showpiece.caption}\n{ending}: {answer['filled_quantity']} LTC{average}, "
-        f"{answer['splits_total']} splits"
-    )
+    return f"{ending}: {answer['filled_quantity']} LTC{average} in {answer['splits_total']} splits"
 
 
 async def _stay(console: Console, url: str) -> None:

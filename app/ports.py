@@ -51,7 +51,7 @@ class QuoteListener(Protocol):
         """A depth snapshot asked for after the acknowledgment; False if it is stale: ask again."""
 
     def on_interrupted(self) -> None:
-        """The connection is gone: what was quoted before is no longer current."""
+        """What was quoted before is no longer current: a lost connection, a malformed frame."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

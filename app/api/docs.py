@@ -7,6 +7,7 @@ itself refuses anything from elsewhere, and no other page can frame the Execute 
 
 import base64
 import hashlib
+from functools import cached_property
 from importlib.resources import files
 from typing import Final
 
@@ -42,7 +43,10 @@ _STYLE: Final = """
 body { margin: 0; background: #fafafa; }
 .swagger-ui .info { margin: 32px 0 16px; }
 .swagger-ui .scheme-container { display: none; }
-.swagger-ui .renderedMarkdown p { max-width: 80ch; line-height: 1.5; }
+.swagger-ui .renderedMarkdown p, .swagger-ui .info p {
+  margin: 0 0 10px; max-width: 90ch; line-height: 1.5;
+}
+.swagger-ui .body-param__text { min-height: 140px; height: 140px; }
 """
 
 _ICON: Final = (
@@ -92,10 +96,15 @@ _POLICY: Final = "; ".join(
 
 
 class DocsRoutes:
-    """Handlers of the docs page and its document, both made once."""
+    """Handlers of the docs page and its document."""
 
     def __init__(self, options: ApiOptions) -> None:
-        self._document = msgspec.json.encode(document(options))
+        self._options = options
+
+    @cached_property
+    def _document(self) -> bytes:
+        """The document as it is sent, made when it is first asked for."""
+        return msgspec.json.encode(document(self._options))
 
     async def page(self, _request: Request) -> Response:
         """Answer the page."""
@@ -119,7 +128,7 @@ def document(options: ApiOptions) -> Json:
             "title": "Papertape",
             "version": options.version,
             "description": DESCRIPTION,
-            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+            "license": {"name": "Apache-2.0"},
         },
         tags=TAGS,
     )

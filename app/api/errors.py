@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from app.domain.errors import (
     CallerError,
+    DatabaseUnavailableError,
     InvalidInputError,
     InvalidOrderError,
     InvalidQueryError,
@@ -143,15 +144,25 @@ REFUSALS: Final[dict[type[PapertapeError], Refusal]] = {
     RulesNotLoadedError: Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "Trading rules not loaded"),
     JournalUnavailableError: Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "Database not writable"),
     JournalBacklogError: Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "Database too slow"),
+    DatabaseUnavailableError: Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "Database not answering"),
     OutcomeUnknownError: Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "Outcome unknown"),
     NotReadyError: Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "Not ready"),
+    UnavailableError: Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "Unavailable"),
 }
-"""The one place where an error gets its status: 400 is malformed, 422 understood but refused."""
+"""The one place where an error gets its status: 400 is malformed, 422 understood but refused.
+
+A class that does not stand here is told as the nearest one above it that does.
+"""
+
+
+def refusal_of(error: PapertapeError) -> Refusal:
+    """Return how an error is told; it or a class above it stands in the table."""
+    return next(REFUSALS[kind] for kind in type(error).__mro__ if kind in REFUSALS)
 
 
 def problem_document(error: PapertapeError) -> dict[str, object]:
-    """Return the problem document of an error that stands in the table."""
-    refusal = REFUSALS[type(error)]
+    """Return the problem document of an error."""
+    refusal = refusal_of(error)
     document: dict[str, object] = {
         "type": PROBLEM_TYPE_PREFIX + error.code,
         "title": refusal.title,
@@ -181,10 +192,10 @@ def problem_headers(error: PapertapeError) -> dict[str, str]:
 
 
 def problem_response(error: PapertapeError) -> Response:
-    """Answer an error that stands in the table."""
+    """Answer an error."""
     return Response(
         msgspec.json.encode(problem_document(error)),
-        status_code=REFUSALS[type(error)].status,
+        status_code=refusal_of(error).status,
         headers=problem_headers(error),
         media_type=PROBLEM_MEDIA_TYPE,
     )

@@ -16,10 +16,10 @@ from pydantic_core import CoreSchema
 from app.api import shapes
 from app.api.errors import (
     PROBLEM_MEDIA_TYPE,
-    REFUSALS,
     NotReadyError,
     problem_document,
     problem_headers,
+    refusal_of,
 )
 from app.domain.errors import InvalidInputError, PapertapeError
 
@@ -81,6 +81,7 @@ class Operation:
     errors: Sequence[PapertapeError]
     parameters: Sequence[Parameter] = ()
     body: type[BaseModel] | None = None
+    body_description: str = ""
     body_examples: Sequence[Example] = ()
 
 
@@ -126,7 +127,11 @@ def _operation(operation: Operation) -> Json:
             "schema": _reference(operation.body),
             "examples": _examples(operation.body_examples),
         }
-        document["requestBody"] = {"required": True, "content": {"application/json": media}}
+        document["requestBody"] = {
+            "required": True,
+            "description": operation.body_description,
+            "content": {"application/json": media},
+        }
     document["responses"] = _responses(operation)
     return document
 
@@ -155,7 +160,7 @@ def _responses(operation: Operation) -> Json:
         }
     by_status: dict[HTTPStatus, list[PapertapeError]] = {}
     for error in operation.errors:
-        by_status.setdefault(REFUSALS[type(error)].status, []).append(error)
+        by_status.setdefault(refusal_of(error).status, []).append(error)
     for status in sorted(by_status):
         responses[str(int(status))] = _problem_response(by_status[status])
     return responses
@@ -170,7 +175,7 @@ def _problem_response(errors: Sequence[PapertapeError]) -> Json:
         )
         for number, error in enumerate(errors, start=1)
     ]
-    titles = dict.fromkeys(f"{REFUSALS[type(error)].title} (`{error.code}`)" for error in errors)
+    titles = dict.fromkeys(f"{refusal_of(error).title} (`{error.code}`)" for error in errors)
     headers = {name: None for error in errors for name in problem_headers(error)}
     media = {"schema": _reference(problem_model(errors[0])), "examples": _examples(examples)}
     return {

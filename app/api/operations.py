@@ -1,51 +1,15 @@
 """What each route takes, answers and refuses, in words: the source of the OpenAPI document."""
 
 from collections.abc import Sequence
-from decimal import Decimal
 from http import HTTPStatus
 from typing import Final
 
 from app.api import examples, shapes
-from app.api.answers import (
-    order_answer,
-    order_view,
-    orders_page,
-    readiness_view,
-    splits_page,
-    symbol_view,
-)
-from app.api.body import BODY_BYTES_MAX
-from app.api.errors import (
-    BodyTooLargeError,
-    ForeignOriginError,
-    InternalError,
-    NotReadyError,
-    NotSupportedError,
-    UnknownHostError,
-)
-from app.api.fields import NOT_SUPPORTED
+from app.api.answers import readiness_view, symbol_view
+from app.api.errors import InternalError, NotReadyError
 from app.api.openapi import Answer, Example, Operation, Parameter
-from app.api.query import (
-    ORDERS_PER_PAGE_DEFAULT,
-    PAGE_LIMIT_MAX,
-    SPLITS_PER_PAGE_DEFAULT,
-)
-from app.domain.errors import (
-    FieldProblem,
-    InvalidOrderError,
-    InvalidQueryError,
-    JournalBacklogError,
-    JournalUnavailableError,
-    MalformedRequestError,
-    OrderNotFoundError,
-    OutcomeUnknownError,
-    PapertapeError,
-    RulesNotLoadedError,
-    TooManyOrdersError,
-    UnknownSymbolError,
-)
-from app.domain.order import OrderStatus
-from app.domain.rules import order_problems
+from app.api.order_operations import EVERYWHERE, UNKNOWN_PARAMETER, order_operations
+from app.domain.errors import RulesNotLoadedError, UnknownSymbolError
 
 DESCRIPTION: Final = """\
 Papertape fulfills limit orders against Binance's live best bid and ask **without placing them**. \
@@ -75,239 +39,10 @@ TAGS: Final = (
     {"name": "Service", "description": "Probes for whoever watches the service."},
 )
 
-_EVERYWHERE: Final = (UnknownHostError(), InternalError())
-_CHANGING: Final = (ForeignOriginError(), *_EVERYWHERE)
-_UNKNOWN_PARAMETER: Final = InvalidQueryError(
-    [FieldProblem(field="verbose", code="unknown_field", message="is not known")]
-)
-_NO_SUCH_ORDER: Final = OrderNotFoundError(examples.EXAMPLE_ORDER_ID)
-_BELOW_TICK: Final = order_problems(
-    examples.EXAMPLE_RULES, quantity=Decimal(1000), limit_price=Decimal("0.0000001")
-)
-_BAD_FIELDS: Final = (
-    FieldProblem(field="price", code="required", message="is missing"),
-    FieldProblem(field="order_size", code="not_positive", message="must be above zero"),
-    FieldProblem(field="sise", code="unknown_field", message="is not known; did you mean side?"),
-)
-_UNKNOWN_SYMBOL: Final = FieldProblem(
-    field="symbol", code="unknown_symbol", message=str(UnknownSymbolError())
-)
-_UNSUPPORTED: Final = FieldProblem(
-    field="client_order_id", code=NOT_SUPPORTED, message="is not supported yet; leave it out"
-)
-
-_ORDER_ID: Final = Parameter(
-    name="order_id",
-    place="path",
-    description="The order's id, as the answer to placing it tells.",
-    schema={"type": "string", "format": "uuid"},
-    example=examples.EXAMPLE_ORDER_ID,
-)
-_CURSOR: Final = Parameter(
-    name="cursor",
-    place="query",
-    description="`next_cursor` of the page before, such as `bzQy`; without it, the first page.",
-    schema={"type": "string"},
-)
-
 
 def operations() -> tuple[Operation, ...]:
     """Return every route that the documentation lists."""
-    return (
-        _place(),
-        _show_order(),
-        _list_splits(),
-        _list_orders(),
-        _show_symbol(),
-        _healthz(),
-        _readyz(),
-    )
-
-
-def _place() -> Operation:
-    return Operation(
-        operation_id="placeLimitOrder",
-        method="POST",
-        path="/order/limit",
-        tag="Orders",
-        summary="Place a limit order and wait for its end",
-        description="Answers when the order is finished: fulfilled, or its time is up. The body is "
-        "read as JSON whatever its content type says, so a plain `curl --data '{…}'` works. At "
-        f"most {BODY_BYTES_MAX:,} bytes. Whoever stops waiting does not disturb the order: "
-        "`GET /orders` finds it.\n\nThe example sells 1,000 LTC at 0.0001 BTC or better. That is "
-        "far below the market, so it takes the best bid of quote after quote, each at the price "
-        "displayed, until 1,000 are sold or 30 seconds are over. With side `BUY` the same price is "
-        "never reached, and the answer is `Order not fulfilled`.",
-        body=shapes.LimitOrderRequest,
-        body_examples=(
-            Example(
-                name="sell",
-                summary="Sell 1,000 LTC at 0.0001 BTC or better",
-                value=examples.EXAMPLE_BODY,
-            ),
-            Example(
-                name="buy",
-                summary="Buy 100 LTC at 0.0026 BTC or better within 5 seconds, amounts as strings",
-                value={
-                    "symbol": "LTCBTC",
-                    "order_size": "100",
-                    "price": "0.0026",
-                    "side": "BUY",
-                    "time_in_force": "GTD",
-                    "timeout_seconds": 5,
-                },
-            ),
-        ),
-        answers=(
-            Answer(
-                status=HTTPStatus.OK,
-                description="The order is finished; `status` says whether it was fulfilled.",
-                model=shapes.OrderAnswer,
-                examples=(
-                    Example(
-                        name="fulfilled",
-                        summary="Fulfilled in several splits",
-                        value=order_answer(*examples.filled_order()),
-                    ),
-                    Example(
-                        name="not_fulfilled",
-                        summary="Its time ran out",
-                        value=order_answer(*examples.expired_order()),
-                    ),
-                ),
-                headers=("Link",),
-            ),
-            Answer(
-                status=HTTPStatus.ACCEPTED,
-                description="The service stops before the order is finished. The order is durable "
-                "and goes on when the service starts again; read it at `Location`.",
-                model=shapes.OrderAnswer,
-                examples=(
-                    Example(
-                        name="not_finished",
-                        summary="Accepted, not finished",
-                        value=order_answer(*examples.open_order()),
-                    ),
-                ),
-                headers=("Location", "Link"),
-            ),
-        ),
-        errors=(
-            MalformedRequestError("the body is not JSON at line 1 column 12"),
-            BodyTooLargeError(BODY_BYTES_MAX),
-            InvalidOrderError(_BELOW_TICK),
-            InvalidOrderError(_BAD_FIELDS),
-            InvalidOrderError([_UNKNOWN_SYMBOL]),
-            NotSupportedError([_UNSUPPORTED]),
-            _UNKNOWN_PARAMETER,
-            TooManyOrdersError(100_000),
-            RulesNotLoadedError(),
-            JournalUnavailableError(),
-            JournalBacklogError(),
-            OutcomeUnknownError(examples.EXAMPLE_ORDER_ID),
-            *_CHANGING,
-        ),
-    )
-
-
-def _show_order() -> Operation:
-    return Operation(
-        operation_id="showOrder",
-        method="GET",
-        path="/order/{order_id}",
-        tag="Orders",
-        summary="Read one order",
-        description="The order as far as it is durable, with its first 1,000 splits.",
-        parameters=(_ORDER_ID,),
-        answers=(
-            Answer(
-                status=HTTPStatus.OK,
-                description="The order.",
-                model=shapes.Order,
-                examples=(
-                    Example(
-                        name="open",
-                        summary="Still open",
-                        value=order_view(*examples.open_order()),
-                    ),
-                    Example(
-                        name="fulfilled",
-                        summary="Fulfilled",
-                        value=order_view(*examples.filled_order()),
-                    ),
-                ),
-                headers=("Link",),
-            ),
-        ),
-        errors=(_NO_SUCH_ORDER, _UNKNOWN_PARAMETER, *_EVERYWHERE),
-    )
-
-
-def _list_splits() -> Operation:
-    snapshot, splits = examples.filled_order()
-    page = splits_page(splits[:3], limit=2, splits_total=snapshot.splits_total)
-    return Operation(
-        operation_id="listSplits",
-        method="GET",
-        path="/order/{order_id}/splits",
-        tag="Orders",
-        summary="Read an order's splits, page by page",
-        description="In the order in which they were filled.",
-        parameters=(_ORDER_ID, _limit(SPLITS_PER_PAGE_DEFAULT), _CURSOR),
-        answers=(
-            Answer(
-                status=HTTPStatus.OK,
-                description="A page of splits.",
-                model=shapes.SplitsPage,
-                examples=(Example(name="page", summary="A page of two", value=page),),
-            ),
-        ),
-        errors=(_NO_SUCH_ORDER, _bad_parameter("cursor"), *_EVERYWHERE),
-    )
-
-
-def _list_orders() -> Operation:
-    snapshot, _ = examples.filled_order()
-    return Operation(
-        operation_id="listOrders",
-        method="GET",
-        path="/orders",
-        tag="Orders",
-        summary="Find orders, the newest first",
-        description="All orders, or those of one symbol or one status, without their splits. A "
-        "cursor stays good: orders placed meanwhile do not move its page.",
-        parameters=(
-            Parameter(
-                name="symbol",
-                place="query",
-                description="Only orders of this trading pair, such as `LTCBTC`.",
-                schema={"type": "string", "minLength": 1, "maxLength": 20},
-            ),
-            Parameter(
-                name="status",
-                place="query",
-                description="Only orders that have this status now, such as `FILLED`.",
-                schema={"type": "string", "enum": list(OrderStatus)},
-            ),
-            _limit(ORDERS_PER_PAGE_DEFAULT),
-            _CURSOR,
-        ),
-        answers=(
-            Answer(
-                status=HTTPStatus.OK,
-                description="A page of orders.",
-                model=shapes.OrdersPage,
-                examples=(
-                    Example(
-                        name="page",
-                        summary="A page of one, with more to come",
-                        value=orders_page([snapshot, snapshot], limit=1),
-                    ),
-                ),
-            ),
-        ),
-        errors=(_bad_parameter("limit"), NotSupportedError([_UNSUPPORTED]), *_EVERYWHERE),
-    )
+    return (*order_operations(), _show_symbol(), _healthz(), _readyz())
 
 
 def _show_symbol() -> Operation:
@@ -341,7 +76,7 @@ def _show_symbol() -> Operation:
                 examples=(Example(name="symbol", summary="With a current quote", value=view),),
             ),
         ),
-        errors=(UnknownSymbolError(), _UNKNOWN_PARAMETER, RulesNotLoadedError(), *_EVERYWHERE),
+        errors=(UnknownSymbolError(), UNKNOWN_PARAMETER, RulesNotLoadedError(), *EVERYWHERE),
     )
 
 
@@ -387,25 +122,6 @@ def _readyz() -> Operation:
         ),
         errors=(NotReadyError(["journal"], _readiness(["journal"])), InternalError()),
     )
-
-
-def _limit(default: int) -> Parameter:
-    return Parameter(
-        name="limit",
-        place="query",
-        description="How many entries the page may have.",
-        schema={"type": "integer", "minimum": 1, "maximum": PAGE_LIMIT_MAX, "default": default},
-        example=default,
-    )
-
-
-def _bad_parameter(name: str) -> PapertapeError:
-    messages = {
-        "limit": ("out_of_range", f"must be a whole number from 1 to {PAGE_LIMIT_MAX}"),
-        "cursor": ("invalid_cursor", "must be the next_cursor of a page of this listing"),
-    }
-    code, message = messages[name]
-    return InvalidQueryError([FieldProblem(field=name, code=code, message=message)])
 
 
 def _readiness(missing: Sequence[str]) -> dict[str, object]:

@@ -31,6 +31,8 @@ from app.domain.errors import (
     FieldProblem,
     InvalidOrderError,
     OrderNotFoundError,
+    OutcomeUnknownError,
+    UnavailableError,
     UnknownSymbolError,
 )
 from app.domain.order import PUBLIC, NewOrder, OrderId, OrderSnapshot, Split
@@ -63,12 +65,15 @@ class OrderRoutes:
         with self._services.waiters.expect(order_id) as waiter:
             await self._services.desk.place(order_id, new_order)
             await waiter.wait()
-        snapshot, splits = await self._find(order_id)
+        try:
+            snapshot, splits = await self._find(order_id)
+        except UnavailableError:
+            # The order was executed; any other 503 would say that it never is.
+            raise OutcomeUnknownError(order_id) from None
         headers = _rest_of_splits(snapshot, splits)
         status = HTTPStatus.OK
-        if (
-            not snapshot.status.is_terminal
-        ):  # the service stops; the order goes on at its next start
+        if not snapshot.status.is_terminal:
+            # The service stops; the order goes on at its next start.
             status = HTTPStatus.ACCEPTED
             headers["Location"] = f"/order/{order_id}"
         return json_response(order_answer(snapshot, splits), status=status, headers=headers)

@@ -107,9 +107,7 @@ class OrderHead(Shape):
         description="The order's id: a UUID that sorts by time.",
         examples=["0199be1c-8f0a-7c31-9d0f-5a2b8c6e4d10"],
     )
-    client_order_id: str | None = Field(
-        description="Always null for now.",
-    )
+    client_order_id: str | None = Field(description="Always null for now.", examples=[None])
     symbol: str = Field(description="Trading pair, upper case.", examples=["LTCBTC"])
     side: Side = Field(description="`BUY` or `SELL`.", examples=["SELL"])
     time_in_force: TimeInForce = Field(description="How long it may rest.", examples=["GTD"])
@@ -178,7 +176,10 @@ class Message(Shape):
 
     message: Literal[
         "Order successfully fulfilled", "Order not fulfilled", "Order accepted, not finished"
-    ] = Field(description="What became of the order, in words; `status` says it to programs.")
+    ] = Field(
+        description="What became of the order, in words; `status` says it to programs.",
+        examples=["Order successfully fulfilled"],
+    )
 
 
 class OrderAnswer(Order, Message):
@@ -207,100 +208,142 @@ class SplitsPage(Shape):
 class Rules(Shape):
     """The venue's filters for a symbol; null where it sets no such limit."""
 
-    price_min: Amount | None = Field(description="Lowest price, in the quote asset.")
-    price_max: Amount | None = Field(description="Highest price, in the quote asset.")
-    tick_size: Amount | None = Field(description="Prices are multiples of it.")
-    quantity_min: Amount | None = Field(description="Smallest quantity, in the base asset.")
-    quantity_max: Amount | None = Field(description="Largest quantity, in the base asset.")
-    step_size: Amount | None = Field(description="Quantities are multiples of it.")
+    price_min: Amount | None = Field(
+        description="Lowest price, in the quote asset.", examples=["0.000001"]
+    )
+    price_max: Amount | None = Field(
+        description="Highest price, in the quote asset.", examples=["100000"]
+    )
+    tick_size: Amount | None = Field(
+        description="Prices are multiples of it, in the quote asset.", examples=["0.000001"]
+    )
+    quantity_min: Amount | None = Field(
+        description="Smallest quantity, in the base asset.", examples=["0.001"]
+    )
+    quantity_max: Amount | None = Field(
+        description="Largest quantity, in the base asset.", examples=["100000"]
+    )
+    step_size: Amount | None = Field(
+        description="Quantities are multiples of it, in the base asset.", examples=["0.001"]
+    )
     notional_min: Amount | None = Field(
-        description="Least price times quantity, in the quote asset."
+        description="Least price times quantity, in the quote asset.", examples=["0.0001"]
     )
     notional_max: Amount | None = Field(
-        description="Most price times quantity, in the quote asset."
+        description="Most price times quantity, in the quote asset.", examples=["9000000"]
     )
 
 
 class Quote(Shape):
     """Best bid and best ask as the venue shows them; null on an empty side."""
 
-    update_id: int = Field(description="The venue's number of the quote.")
-    bid_price: Amount | None = Field(description="Highest displayed price to buy.")
-    bid_quantity: Amount | None = Field(description="Quantity displayed at it.")
-    ask_price: Amount | None = Field(description="Lowest displayed price to sell.")
-    ask_quantity: Amount | None = Field(description="Quantity displayed at it.")
-    age_milliseconds: int = Field(ge=0, description="How long ago it was received.")
+    update_id: int = Field(
+        ge=1, description="The venue's number of the quote.", examples=[1742578152]
+    )
+    bid_price: Amount | None = Field(
+        description="Highest displayed price to buy, in the quote asset.", examples=["0.000911"]
+    )
+    bid_quantity: Amount | None = Field(
+        description="Quantity displayed at it, in the base asset.", examples=["568.906"]
+    )
+    ask_price: Amount | None = Field(
+        description="Lowest displayed price to sell, in the quote asset.", examples=["0.000912"]
+    )
+    ask_quantity: Amount | None = Field(
+        description="Quantity displayed at it, in the base asset.", examples=["74.3"]
+    )
+    age_milliseconds: int = Field(
+        ge=0, description="How long ago it was received, in milliseconds.", examples=[132]
+    )
 
 
 class SymbolFeed(Shape):
     """How the connection to the venue is."""
 
-    status: FeedStatus = Field(description="State of the connection to the venue.")
-    cause: str | None = Field(description="Why it is down, else null.")
-    since: Time = Field(description="Since when, UTC.")
+    status: FeedStatus = Field(
+        description="`idle` while nothing is subscribed, else `connecting`, `connected` or `down`.",
+        examples=["connected"],
+    )
+    cause: str | None = Field(
+        description="Why it is down, else null.", examples=["connection refused"]
+    )
+    since: Time = Field(description="Since when, UTC.", examples=["2025-10-07T08:31:30.917204Z"])
 
 
 class Symbol(Shape):
     """A symbol: its trading rules, its current quote, the state of the feed."""
 
-    symbol: str = Field(description="Trading pair.")
-    status: str = Field(description="The venue's status; orders are accepted while it is TRADING.")
-    base_asset: str = Field(description="The asset that is bought or sold.")
-    quote_asset: str = Field(description="The asset that prices are in.")
-    rules: Rules
+    symbol: str = Field(description="Trading pair, upper case.", examples=["LTCBTC"])
+    status: str = Field(
+        description="The venue's status; orders are accepted while it is `TRADING`.",
+        examples=["TRADING"],
+    )
+    base_asset: str = Field(description="The asset that is bought or sold.", examples=["LTC"])
+    quote_asset: str = Field(description="The asset that prices are in.", examples=["BTC"])
+    rules: Rules = Field(description="What the venue accepts.")
     quote: Quote | None = Field(
         description="What a resting order would meet now; null while no order of the symbol is or "
         "was just open, since asking does not subscribe."
     )
-    feed: SymbolFeed
+    feed: SymbolFeed = Field(description="The connection to the venue.")
 
 
 class Health(Shape):
     """The process runs."""
 
-    status: Literal["ok"]
-    version: str = Field(description="Version of the service.")
+    status: Literal["ok"] = Field(description="Always `ok`.", examples=["ok"])
+    version: str = Field(description="Version of the service.", examples=["0.1.0"])
 
 
 class JournalState(Shape):
     """The database."""
 
-    writable: bool = Field(description="Whether the last write went through.")
+    writable: bool = Field(description="Whether the last write went through.", examples=[True])
 
 
 class Recovery(Shape):
     """The orders that were open at the last stop."""
 
-    done: bool = Field(description="Whether they were read back.")
+    done: bool = Field(description="Whether they were read back.", examples=[True])
 
 
 class RulesState(Shape):
     """The trading rules."""
 
-    source: Literal["venue", "stored", "none"] = Field(description="Where they come from.")
-    loaded_at: Time | None = Field(description="When they were loaded, UTC.")
-    symbols: int = Field(ge=0, description="How many symbols they cover.")
-    cause: str | None = Field(description="What failed last, else null.")
+    source: Literal["venue", "stored", "none"] = Field(
+        description="Where they come from: the venue, the copy stored last, or nowhere yet.",
+        examples=["venue"],
+    )
+    loaded_at: Time | None = Field(
+        description="When they were loaded, UTC.", examples=["2025-10-07T08:30:30.917204Z"]
+    )
+    symbols: int = Field(ge=0, description="How many symbols they cover.", examples=[1483])
+    cause: str | None = Field(
+        description="What failed last, else null.", examples=["connection refused"]
+    )
 
 
 class FeedState(SymbolFeed):
     """The connection to the venue; it does not decide readiness."""
 
-    symbols: int = Field(ge=0, description="How many symbols are subscribed.")
-    counters: dict[str, int] = Field(description="Connections, frames and drops by name.")
+    symbols: int = Field(ge=0, description="How many symbols are subscribed.", examples=[1])
+    counters: dict[str, int] = Field(
+        description="Connections, frames and drops by name, since the start.",
+        examples=[{"connections": 1, "frames": 18233}],
+    )
 
 
 class Readiness(Shape):
     """Whether orders can be accepted durably."""
 
-    ready: bool
+    ready: bool = Field(description="Whether they can.", examples=[True])
     missing: list[Literal["journal", "recovery", "rules"]] = Field(
-        description="What keeps orders from being accepted."
+        description="What keeps orders from being accepted.", examples=[[]]
     )
-    journal: JournalState
-    recovery: Recovery
-    rules: RulesState
-    feed: FeedState
+    journal: JournalState = Field(description="The database.")
+    recovery: Recovery = Field(description="The orders that were open at the last stop.")
+    rules: RulesState = Field(description="The trading rules.")
+    feed: FeedState = Field(description="The connection to the venue.")
 
 
 class FieldProblem(Shape):
@@ -317,11 +360,17 @@ class FieldProblem(Shape):
 class Problem(Shape):
     """An error as RFC 9457 has it; `code` is stable, the texts are for people."""
 
-    type: str = Field(description="`urn:papertape:problem:` and the code.")
-    title: str = Field(description="The same for the same code.")
-    status: int = Field(ge=400, le=599, description="The HTTP status.")
-    detail: str = Field(description="What happened this time.")
-    code: str = Field(description="Stable name of the error.")
+    type: str = Field(
+        description="`urn:papertape:problem:` and the code.",
+        examples=["urn:papertape:problem:malformed_json"],
+    )
+    title: str = Field(description="The same for the same code.", examples=["Malformed JSON"])
+    status: int = Field(ge=400, le=599, description="The HTTP status.", examples=[400])
+    detail: str = Field(
+        description="What happened this time.",
+        examples=["the body is not JSON at line 1 column 12"],
+    )
+    code: str = Field(description="Stable name of the error.", examples=["malformed_json"])
 
 
 class InputProblem(Problem):

@@ -13,6 +13,7 @@
     │   ├── RulesNotLoadedError
     │   ├── JournalUnavailableError
     │   ├── JournalBacklogError
+    │   ├── DatabaseUnavailableError   a read, which executes nothing
     │   ├── TooManyOrdersError
     │   └── OutcomeUnknownError        the exception to "nothing was executed": it may be
     ├── VenueError                 the venue's trouble; worth a retry
@@ -135,6 +136,15 @@ class JournalBacklogError(UnavailableError):
         super().__init__(
             "too many writes wait for the database; nothing was executed", retry_after_seconds=1
         )
+
+
+class DatabaseUnavailableError(UnavailableError):
+    """The database did not answer a read."""
+
+    code = "database_unavailable"
+
+    def __init__(self) -> None:
+        super().__init__("the database does not answer now", retry_after_seconds=2)
 
 
 class TooManyOrdersError(UnavailableError):

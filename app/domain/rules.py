@@ -92,7 +92,7 @@ class _Grid:
         return None
 
     def nearest(self, value: Decimal) -> Decimal | None:
-        """Return the valid value closest to ``value``, the smaller of two, None if there is none."""
+        """Return the valid value closest to ``value``, the smaller of two, if there is any."""
         floor = _round_down(value, self.step)
         candidates = {floor}
         if self.step:
@@ -118,22 +118,25 @@ def _notional_problem(
     rules: TradingRules, *, quantity: Decimal, limit_price: Decimal
 ) -> FieldProblem | None:
     notional = EXACT.multiply(quantity, limit_price)
-    if rules.notional_min and notional < rules.notional_min:
-        bound, nearest = (
-            f"below the minimum {format_amount(rules.notional_min)}",
-            _quantity_at_least(rules, rules.notional_min, limit_price),
-        )
-    elif rules.notional_max and notional > rules.notional_max:
-        bound, nearest = (
-            f"above the maximum {format_amount(rules.notional_max)}",
-            _quantity_at_most(rules, rules.notional_max, limit_price),
-        )
-    else:
+    fault = _notional_fault(rules, notional)
+    if fault is None:
         return None
-    message = f"NOTIONAL: price times order_size is {format_amount(notional)}, {bound}"
-    if nearest is not None:
+    if notional < rules.notional_min:
+        nearest = _quantity_at_least(rules, rules.notional_min, limit_price)
+    else:
+        nearest = _quantity_at_most(rules, rules.notional_max, limit_price)
+    message = f"NOTIONAL: price times order_size is {format_amount(notional)}, {fault}"
+    if nearest is not None and not _notional_fault(rules, EXACT.multiply(nearest, limit_price)):
         message += f"; at this price the nearest valid order_size is {format_amount(nearest)}"
     return FieldProblem(field="order_size", code="notional", message=message)
+
+
+def _notional_fault(rules: TradingRules, notional: Decimal) -> str | None:
+    if notional < rules.notional_min:
+        return f"below the minimum {format_amount(rules.notional_min)}"
+    if rules.notional_max and notional > rules.notional_max:
+        return f"above the maximum {format_amount(rules.notional_max)}"
+    return None
 
 
 def _quantity_at_least(

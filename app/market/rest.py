@@ -7,6 +7,7 @@ below half of what it allows, and while a Retry-After lasts every call fails at 
 import asyncio
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
@@ -30,17 +31,8 @@ DEPTH_WEIGHT: Final = 5
 
 EXCHANGE_INFO_WEIGHT: Final = 20
 
-WEIGHT_PER_MINUTE_MAX: Final = 3_000
-"""Half of the venue's 6,000: other programs may share the address."""
-
 CONNECTIONS_MAX: Final = 32
 """A little above what the feed asks for at once."""
-
-DEPTH_SECONDS_MAX: Final = 5.0
-"""A seed that takes longer is asked for again."""
-
-EXCHANGE_INFO_SECONDS_MAX: Final = 60.0
-"""The body has some megabytes, and nothing waits for it but the first start."""
 
 DEPTH_BYTES_MAX: Final = 65_536
 EXCHANGE_INFO_BYTES_MAX: Final = 64 * 1024 * 1024
@@ -59,6 +51,19 @@ _BANNED_UNTIL: Final = re.compile(rb"banned until ([0-9]{13})\b")
 _NANOSECONDS: Final = 1_000_000_000
 
 _log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestLimits:
+    """How much we ask for, and how long an answer may take, all of it included."""
+
+    # Half of the venue's 6,000 a minute: other programs may share the address.
+    weight_max: int = 3_000
+    weight_seconds: float = 60.0
+    # A seed that takes longer is asked for again.
+    depth_seconds_max: float = 5.0
+    # The body has some megabytes, and nothing waits for it but the first start.
+    exchange_info_seconds_max: float = 60.0
 
 
 class _Depth(msgspec.Struct, rename="camel", gc=False):
@@ -83,11 +88,14 @@ class VenueRest:
     with ``aclose``.
     """
 
-    def __init__(self, base_url: str, *, clock: Clock) -> None:
+    def __init__(self, base_url: str, *, clock: Clock, limits: RestLimits | None = None) -> None:
         self.base_url = base_url.rstrip("/")
         self.symbols_skipped = 0
+        self._limits = limits or RestLimits()
         self._clock = clock
-        self._weight = SlidingWindow(limit=WEIGHT_PER_MINUTE_MAX, seconds=60.0)
+        self._weight = SlidingWindow(
+            limit=self._limits.weight_max, seconds=self._limits.weight_seconds
+        )
         self._throttled_until_ns = 0
         self._client = httpx2.AsyncClient(
             headers={"User-Agent": f"papertape/{__version__}"},
@@ -109,7 +117,7 @@ class VenueRest:
             "/api/v3/depth",
             {"symbol": symbol, "limit": "5"},
             weight=DEPTH_WEIGHT,
-            seconds_max=DEPTH_SECONDS_MAX,
+            seconds_max=self._limits.depth_seconds_max,
             bytes_max=DEPTH_BYTES_MAX,
         )
         quote = self._read_depth(symbol, body)
@@ -127,7 +135,7 @@ class VenueRest:
             path,
             {},
             weight=EXCHANGE_INFO_WEIGHT,
-            seconds_max=EXCHANGE_INFO_SECONDS_MAX,
+            seconds_max=self._limits.exchange_info_seconds_max,
             bytes_max=EXCHANGE_INFO_BYTES_MAX,
         )
         try:

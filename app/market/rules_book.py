@@ -7,8 +7,8 @@ old rather than refused. The copy in the store lets the service start while the 
 import asyncio
 import random
 from collections.abc import Awaitable
-from dataclasses import replace
-from typing import Final, Protocol
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 import structlog
 
@@ -18,14 +18,18 @@ from app.domain.rules import TradingRules
 from app.market.pacing import Backoff
 from app.ports import Clock, RulesState, RulesStore, StoredRules
 
-REFRESH_SECONDS: Final = 3_600.0
-"""Rules change a few times a week, a symbol's status somewhat more often."""
-
-RETRY_SECONDS_FIRST: Final = 1.0
-RETRY_SECONDS_MAX: Final = 60.0
-"""While the venue does not answer."""
-
 _log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RulesTiming:
+    """How often the venue is asked."""
+
+    # Rules change a few times a week, a symbol's status somewhat more often.
+    refresh_seconds: float = 3_600.0
+    # While the venue does not answer.
+    retry_seconds_first: float = 1.0
+    retry_seconds_max: float = 60.0
 
 
 class RulesSource(Protocol):
@@ -39,12 +43,19 @@ class VenueRulesBook:
     """The trading rules by symbol; see ``app.ports.RulesBook``. ``run`` loads and refreshes."""
 
     def __init__(
-        self, *, rest: RulesSource, store: RulesStore, clock: Clock, random: random.Random
+        self,
+        *,
+        rest: RulesSource,
+        store: RulesStore,
+        clock: Clock,
+        random: random.Random,
+        timing: RulesTiming | None = None,
     ) -> None:
         self._rest = rest
         self._store = store
         self._clock = clock
-        self._backoff = Backoff(random, first_seconds=RETRY_SECONDS_FIRST)
+        self._timing = timing or RulesTiming()
+        self._backoff = Backoff(random, first_seconds=self._timing.retry_seconds_first)
         self._rules: dict[Symbol, TradingRules] = {}
         self._state = RulesState(source="none", loaded_at=None, symbols=0, cause=None)
 
@@ -87,7 +98,7 @@ class VenueRulesBook:
         fetched = StoredRules(rules=rules, fetched_at=self._clock.now())
         self._replace("venue", fetched)
         await self._guard("rules_save_failed", self._store.save_trading_rules(fetched))
-        return REFRESH_SECONDS
+        return self._timing.refresh_seconds
 
     def _replace(self, source: str, copy: StoredRules) -> None:
         self._rules = {rules.symbol: rules for rules in copy.rules}
@@ -100,7 +111,7 @@ class VenueRulesBook:
         """Keep what we have and say what failed; return how long to wait before the next try."""
         self._state = replace(self._state, cause=cause)
         _log.warning("trading_rules_refresh_failed", cause=cause)
-        return self._backoff.next_seconds(most_seconds=RETRY_SECONDS_MAX)
+        return self._backoff.next_seconds(most_seconds=self._timing.retry_seconds_max)
 
     async def _guard(self, event: str, storing: Awaitable[None]) -> None:
         """Go on without the store if it fails: it is a copy, and the journal tells of its state."""

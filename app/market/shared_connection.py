@@ -10,7 +10,6 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
 
 import structlog
 
@@ -27,9 +26,6 @@ from app.market.pacing import Backoff, SlidingWindow
 from app.market.seeding import Seeder
 from app.market.streams import STREAMS_MAX, StreamRequests, SymbolStream
 from app.ports import Clock, QuoteListener
-
-REFUSAL_SECONDS: Final = 5.0
-"""Before what the venue refused is asked for again."""
 
 _log = structlog.get_logger()
 
@@ -52,6 +48,8 @@ class FeedTiming:
     # A connection that ends sooner is no recovery: the pauses go on growing.
     stable_seconds: float = 10.0
     acknowledgment_seconds_max: float = 5.0
+    # Before what the venue refused is asked for again.
+    refusal_seconds: float = 5.0
     # A dead connection shows within the sum of both; each ping counts as a control message.
     ping_interval_seconds: float = 5.0
     ping_timeout_seconds: float = 5.0
@@ -216,7 +214,7 @@ class SharedConnection:
                         self._end_when_idle()
                     await self._lost.wait()
                 finally:
-                    self._lose(connection, "the feed was stopped")
+                    self._lose(connection, "we ended the connection")
                     self._tasks = None
                     control.cancel()
         finally:
@@ -315,7 +313,7 @@ class SharedConnection:
         refused = self._requests.refuse(answer.request_id)
         if refused:
             asyncio.get_running_loop().call_later(
-                REFUSAL_SECONDS, self._ask_again, self._requests, refused
+                self._timing.refusal_seconds, self._ask_again, self._requests, refused
             )
 
     def _ask_again(self, requests: StreamRequests, symbols: tuple[Symbol, ...]) -> None:

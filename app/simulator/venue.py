@@ -281,19 +281,24 @@ class SimulatedVenue:
 
     async def _read(self, connection: VenueConnection) -> None:
         """Answer control messages until the connection ends."""
-        with contextlib.suppress(ConnectionClosed):
+        try:
             async for message in connection:
                 text = message if isinstance(message, str) else message.decode(errors="replace")
-                reply = self._streams.answer(connection, text)
-                self.observations.control_messages.append(
-                    ControlMessage(
-                        received_at=connection.loop.time(),
-                        method=reply.method,
-                        params=reply.params,
-                        text=text,
-                    )
-                )
-                connection.send_text(reply.text)
+                self._answer(connection, text)
+        except ConnectionClosed:
+            return
+
+    def _answer(self, connection: VenueConnection, text: str) -> None:
+        reply = self._streams.answer(connection, text)
+        self.observations.control_messages.append(
+            ControlMessage(
+                received_at=connection.loop.time(),
+                method=reply.method,
+                params=reply.params,
+                text=text,
+            )
+        )
+        connection.send_text(reply.text)
 
 
 async def _wait_opened(playback: Playback, market: asyncio.Task[None]) -> None:

@@ -1,6 +1,8 @@
-"""Durable state: tables, migrations, the journal that alone writes, and the queries that read.
+"""Durable state: one journal writes it, queries read it.
 
-``database`` opens a database and owns it, ``journal`` queues and commits, ``batch`` turns a queue
-into rows, ``writer`` is the connection that writes, ``queries`` answers. ``tables`` and
-``column_types`` say how values are stored, ``migrate`` brings the schema up to date.
+In the order in which a row comes to be: ``address`` and ``migrate`` say where and with what schema,
+``ownership`` that it is ours alone, ``database`` opens it; ``journal`` queues what happened,
+``rows`` and ``batch`` turn a group of it into one transaction, ``writer`` runs that, ``failures``
+says what an error means; ``queries`` answers. ``tables`` and ``column_types`` are how values are
+kept.
 """

@@ -1,6 +1,5 @@
 """Where a database is: the URL of the settings, taken apart and checked once."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -60,20 +59,16 @@ class DatabaseAddress:
         """Name the database for people, without its password."""
         return str(self.path) if self.path else self.url.render_as_string(hide_password=True)
 
-    def check_reachable(self) -> None:
-        """See that an SQLite file can be made or written where it is meant to be.
+    def check_place(self) -> None:
+        """See that an SQLite file is or can be where it is meant to be.
 
         Raises:
             StartupError: it cannot, and why.
         """
         if self.path is None:
             return
-        folder = self.path.parent
-        if not folder.is_dir():
-            raise StartupError(f"there is no folder {folder} for the database; make it first")
-        if not os.access(folder, os.W_OK | os.X_OK):
-            raise StartupError(f"the folder {folder} of the database is not writable")
+        if not self.path.parent.is_dir():
+            message = f"there is no folder {self.path.parent} for the database; make it first"
+            raise StartupError(message)
         if self.path.exists() and not self.path.is_file():
             raise StartupError(f"{self.path} is not a file; name another one in DATABASE_URL")
-        if self.path.exists() and not os.access(self.path, os.R_OK | os.W_OK):
-            raise StartupError(f"the database {self.path} is not writable")

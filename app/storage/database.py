@@ -11,10 +11,11 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from app.domain.errors import DatabaseUnavailableError
 from app.storage.address import DatabaseAddress
 from app.storage.failures import (
     DATABASE_ERRORS,
-    DatabaseUnavailableError,
+    first_line,
     is_operational,
     startup_error,
 )
@@ -75,7 +76,7 @@ class Database:
             StartupError: it cannot be used as it is; one line says what to do.
         """
         address = DatabaseAddress.parse(url)
-        address.check_reachable()
+        address.check_place()
         async with contextlib.AsyncExitStack() as stack:
             try:
                 lock = await lock_database(address, owner)
@@ -114,7 +115,7 @@ class Database:
         except DATABASE_ERRORS as error:
             if not (is_operational(error) or isinstance(error, PoolTimeoutError)):
                 raise
-            _log.warning("database_read_failed", error=str(error))
+            _log.warning("database_read_failed", error=first_line(error))
             raise DatabaseUnavailableError from error
 
     async def close(self) -> None:

@@ -6,7 +6,7 @@ from typing import Final
 from asyncpg import PostgresError  # type: ignore[import-untyped]  # it ships no types
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from app.domain.errors import PapertapeError, StartupError, UnavailableError
+from app.domain.errors import PapertapeError, StartupError
 from app.storage.address import DatabaseAddress
 
 DATABASE_ERRORS: Final = (SQLAlchemyError, PostgresError, OSError)
@@ -23,14 +23,13 @@ _SQLITE_ERRORS_OF_BAD_ROWS: Final = (
 )
 """Refused rows, and values that cannot be bound."""
 
-
-class DatabaseUnavailableError(UnavailableError):
-    """The database did not answer a read."""
-
-    code = "database_unavailable"
-
-    def __init__(self) -> None:
-        super().__init__("the database does not answer now", retry_after_seconds=2)
+_NOT_WRITABLE: Final = "cannot be written; check the permissions of the file and its folder"
+_SQLITE_ADVICE: Final = {
+    sqlite3.SQLITE_NOTADB: "is not an SQLite database; name another file in DATABASE_URL",
+    sqlite3.SQLITE_BUSY: "is locked by another program; close it there and start again",
+    sqlite3.SQLITE_CANTOPEN: _NOT_WRITABLE,
+    sqlite3.SQLITE_READONLY: _NOT_WRITABLE,
+}
 
 
 class OwnershipLostError(PapertapeError):
@@ -56,7 +55,7 @@ def is_operational(error: BaseException) -> bool:
         return isinstance(error, PostgresError)
     if error.connection_invalidated:
         return True
-    cause = error.driver_exception
+    cause = _cause(error)
     if isinstance(cause, sqlite3.Error):
         return not isinstance(cause, _SQLITE_ERRORS_OF_BAD_ROWS)
     sqlstate = getattr(cause, "sqlstate", None)
@@ -68,21 +67,24 @@ def is_operational(error: BaseException) -> bool:
 
 def startup_error(address: DatabaseAddress, error: BaseException) -> StartupError:
     """Put into one line why a database cannot be used, and what to do."""
-    cause = error.driver_exception if isinstance(error, DBAPIError) else error
-    lines = str(cause).splitlines() or [type(cause).__name__]
-    said = lines[0]
+    cause = _cause(error)
+    said = first_line(error)
     if isinstance(cause, OSError):
         server = f"{address.url.host}:{address.url.port or 5432}"
         return StartupError(
             f"PostgreSQL at {server} cannot be reached ({said}); start it or correct DATABASE_URL"
         )
-    if isinstance(cause, sqlite3.Error):
-        if cause.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
-            return StartupError(
-                f"{address} is not an SQLite database; name another file in DATABASE_URL"
-            )
-        if cause.sqlite_errorcode == sqlite3.SQLITE_BUSY:
-            return StartupError(
-                f"{address} is locked by another program; close it there and start again"
-            )
+    advice = _SQLITE_ADVICE.get(getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_OK))
+    if advice is not None:
+        return StartupError(f"{address} {advice}")
     return StartupError(f"the database {address} cannot be used: {said}")
+
+
+def first_line(error: BaseException) -> str:
+    """Return what the database said, without the statement that it was told."""
+    cause = _cause(error)
+    return next(iter(str(cause).splitlines()), type(cause).__name__)
+
+
+def _cause(error: BaseException) -> BaseException:
+    return error.driver_exception if isinstance(error, DBAPIError) else error

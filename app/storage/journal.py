@@ -27,7 +27,7 @@ from app.domain.order import Order, OrderStatus, Symbol
 from app.ports import JournalListener, StoredRules
 from app.storage.batch import Batch, RefusedPart
 from app.storage.database import Database
-from app.storage.failures import is_operational
+from app.storage.failures import OwnershipLostError, first_line, is_operational
 from app.storage.rows import Part
 
 BACKLOG_ENTRIES_MAX: Final = 10_000
@@ -220,10 +220,14 @@ class GroupCommitJournal:
             entry.is_queued = False
         batch = Batch(_parts(self._writing), self._database.epoch)
         backoff = BACKOFF_SECONDS_MIN
-        while (error := await self._try_to_write(batch)) is not None:
-            self._note_trouble(batch, error, listener)
-            await asyncio.sleep(backoff)
-            backoff = min(2 * backoff, BACKOFF_SECONDS_MAX)
+        try:
+            while (error := await self._try_to_write(batch)) is not None:
+                self._note_trouble(batch, error, listener)
+                await asyncio.sleep(backoff)
+                backoff = min(2 * backoff, BACKOFF_SECONDS_MAX)
+        except OwnershipLostError:
+            _refuse_all(self._withdraw_from(batch))
+            raise
         self._conclude(batch, listener)
 
     async def _try_to_write(self, batch: Batch) -> Exception | None:
@@ -252,29 +256,24 @@ class GroupCommitJournal:
     def _note_trouble(self, batch: Batch, error: Exception, listener: JournalListener) -> None:
         """Withdraw whatever can be, and have nothing new begin until writes pass."""
         batch.is_retry = True
-        withdrawn = self._take_out_of(self._queue)
-        if not batch.may_be_stored:
-            withdrawn += self._take_out_of(self._writing)
-            batch.parts = _parts(self._writing)
+        withdrawn = _take_out_of(self._queue) + self._withdraw_from(batch)
         if not self._is_in_trouble:
             self._is_in_trouble = True
             _log.error(
                 "journal_write_failed",
-                error=str(error).splitlines()[0],
+                error=first_line(error),
                 may_be_stored=batch.may_be_stored,
                 withdrawn=len(withdrawn),
             )
             listener.on_write_trouble()
-        for entry in withdrawn:
-            entry.wake(JournalUnavailableError())
+        _refuse_all(withdrawn)
 
-    def _take_out_of(self, entries: "deque[_Entry] | list[_Entry]") -> list[_Entry]:
-        """Remove the entries that can be withdrawn and return them."""
-        withdrawn = [entry for entry in entries if entry.can_be_withdrawn]
-        if withdrawn:
-            kept = [entry for entry in entries if not entry.can_be_withdrawn]
-            entries.clear()
-            entries.extend(kept)
+    def _withdraw_from(self, batch: Batch) -> list[_Entry]:
+        """Take out what need not be written, while nothing of the batch can be on disk."""
+        if batch.may_be_stored:
+            return []
+        withdrawn = _take_out_of(self._writing)
+        batch.parts = _parts(self._writing)
         return withdrawn
 
     def _conclude(self, batch: Batch, listener: JournalListener) -> None:
@@ -316,12 +315,26 @@ class GroupCommitJournal:
         self._has_ended.set()
         for entry in self._writing:
             entry.wake(_unknown(entry))
-        for entry in self._queue:
-            entry.wake(JournalUnavailableError())
+        _refuse_all(self._queue)
 
 
 def _parts(entries: Iterable[_Entry]) -> list[Part]:
     return [entry.part for entry in entries if entry.part is not None]
+
+
+def _take_out_of(entries: deque[_Entry] | list[_Entry]) -> list[_Entry]:
+    """Remove the entries that can be withdrawn and return them."""
+    withdrawn = [entry for entry in entries if entry.can_be_withdrawn]
+    kept = [entry for entry in entries if not entry.can_be_withdrawn]
+    entries.clear()
+    entries.extend(kept)
+    return withdrawn
+
+
+def _refuse_all(entries: Iterable[_Entry]) -> None:
+    """Tell that these are not on disk and never will be."""
+    for entry in entries:
+        entry.wake(JournalUnavailableError())
 
 
 async def _fate(entry: _Entry) -> None:

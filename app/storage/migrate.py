@@ -22,7 +22,7 @@ from app.storage.address import DatabaseAddress
 from app.storage.failures import DATABASE_ERRORS, startup_error
 from app.storage.writer import CONNECT_SECONDS, sqlite_writing_engine
 
-LOCK_SECONDS_MAX: Final = 30
+LOCK_SECONDS_MAX: Final = 10
 """How long a process waits for another that is migrating, before it gives up with a message."""
 
 _POSTGRESQL_LOCK: Final = 0x7061706572_01
@@ -39,7 +39,7 @@ async def migrate(url: str) -> str:
         StartupError: the database cannot be used as it is; the message says what to do.
     """
     address = DatabaseAddress.parse(url)
-    address.check_reachable()
+    address.check_place()
     try:
         if address.path is not None:
             return await asyncio.to_thread(_migrate_sqlite, address)

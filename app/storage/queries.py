@@ -107,7 +107,7 @@ class StoredOrders:
             return None
         try:
             return StoredRules(rules=read_rules(found[0].rules), fetched_at=found[0].fetched_at)
-        except (ValueError, TypeError, LookupError, ArithmeticError):
+        except ValueError:
             _log.warning("stored_rules_unreadable", exc_info=True)
             return None
 

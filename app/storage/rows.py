@@ -88,9 +88,12 @@ def read_rules(text: str) -> tuple[TradingRules, ...]:
     """Read back the rules of the row that ``Rows`` made.
 
     Raises:
-        ValueError, TypeError, LookupError, ArithmeticError: another release wrote another form.
+        ValueError: another release wrote them in another form.
     """
-    return tuple(_rules(one) for one in json.loads(text))
+    try:
+        return tuple(_rules(one) for one in json.loads(text))
+    except (AttributeError, TypeError, LookupError, ArithmeticError) as error:
+        raise ValueError("not the rules as this release writes them") from error
 
 
 def _rules(stored: dict[str, str]) -> TradingRules:

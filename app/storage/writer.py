@@ -38,7 +38,10 @@ _Result = TypeVar("_Result")
 
 
 class Writer(Protocol):
-    """Runs one transaction at a time; a broken connection is replaced by the next one."""
+    """Runs one transaction at a time, each after a failure on a new connection.
+
+    A connection that failed may be dead, or have been opened while the file was read-only.
+    """
 
     async def transact(self, work: Callable[[Connection], _Result]) -> _Result:
         """Begin, do ``work``, commit; or undo it all and raise what failed."""
@@ -68,13 +71,11 @@ class SqliteWriter:
     def _transact(self, work: Callable[[Connection], _Result]) -> _Result:
         if self._connection is None:
             self._connection = self._engine.connect()
-        connection = self._connection
         try:
-            with connection.begin():
-                return work(connection)
-        finally:
-            if connection.invalidated or connection.in_transaction():
-                self._disconnect()
+            return _transact(self._connection, work)
+        except BaseException:
+            self._disconnect()
+            raise
 
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
@@ -90,7 +91,7 @@ class PostgresqlWriter:
         self._connection: AsyncConnection | None = None
 
     async def transact(self, work: Callable[[Connection], _Result]) -> _Result:
-        """Run the transaction; after any failure the next one gets a new connection."""
+        """Run the transaction."""
         if self._connection is None:
             self._connection = await self._engine.connect()
             await self._connection.run_sync(_wait_for_the_disk)

@@ -83,7 +83,6 @@ def _make_orders() -> None:
         *_exact("filled_quantity"),
         *_exact("quote_quantity", PRODUCT_DIGITS),
         *_whole("splits_total", least=0),
-        *_whole("last_sequence", least=1),
         _check("never_overfilled", f"{_coarse('filled_quantity')} <= {_coarse('quantity')}"),
         _check("filled_when_whole", "(status = 'FILLED') = (filled_quantity = quantity)"),
         _check("new_before_any_split", "status <> 'NEW' OR splits_total = 0"),
@@ -137,7 +136,7 @@ def _make_splits() -> None:
         *_whole("update_id", least=1),
         *_positive("price"),
         *_positive("quantity"),
-        *_positive("displayed_quantity"),
+        *_exact("displayed_quantity"),
         _check(
             "never_more_than_displayed", f"{_coarse('quantity')} <= {_coarse('displayed_quantity')}"
         ),

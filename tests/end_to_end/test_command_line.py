@@ -80,19 +80,19 @@ async def test_simulate_runs_the_venue_alone(tmp_path: Path) -> None:
             "BINANCE_STREAM_URL": f"ws://{address[0]}",
             "BINANCE_REST_URL": f"http://{address[0]}",
         }
-        async with papertape(tmp_path, "serve", **settings) as service:
-            async with await service.ready_client() as client:
-                answer = await client.post(
-                    "/order/limit",
-                    content='{"symbol": "LTCBTC", "order_size": 1000, "price": 0.0001, '
-                    '"side": "SELL"}',
-                )
+        body = '{"symbol": "LTCBTC", "order_size": 1000, "price": 0.0001, "side": "SELL"}'
+        async with (
+            papertape(tmp_path, "serve", **settings) as service,
+            service.ready_client() as client,
+        ):
+            answer = await client.post("/order/limit", content=body)
 
         assert answer.json()["status"] == "FILLED"
         assert answer.json()["splits_total"] > 1
         assert await venue.stop() == 0, venue.log
 
 
+@pytest.mark.xdist_group("port 8080")
 async def test_the_demo_fulfills_three_orders_and_ends(tmp_path: Path) -> None:
     """`papertape demo --once` shows a BUY and a SELL in splits and one that is not fulfilled."""
     async with papertape(tmp_path, "demo", "--once") as process:
@@ -106,6 +106,7 @@ async def test_the_demo_fulfills_three_orders_and_ends(tmp_path: Path) -> None:
     assert "Traceback" not in process.log
 
 
+@pytest.mark.xdist_group("port 8080")
 async def test_the_demo_takes_another_port_and_stays_up(tmp_path: Path) -> None:
     """A taken port is replaced by a free one; the printed command works until Ctrl-C."""
     with _taken(8080):

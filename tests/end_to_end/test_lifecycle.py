@@ -12,11 +12,9 @@ from typing import Any
 import httpx2
 import pytest
 
-from app.simulator.scripted_market import ScriptedMarket
-from app.simulator.venue import RunningVenue
 from tests.support.processes import PapertapeProcess, papertape
-from tests.support.services import running_venue
-from tests.support.waiting import eventually_true
+from tests.support.services import ScriptedVenue, scripted_venue
+from tests.support.waiting import eventually, eventually_true
 
 STOP_SECONDS_MAX = 5.0
 
@@ -26,8 +24,7 @@ class Scene:
     """A venue in the test's hands, and the folder in which services keep their database."""
 
     folder: Path
-    market: ScriptedMarket
-    venue: RunningVenue
+    venue: ScriptedVenue
 
     @contextlib.asynccontextmanager
     async def service(
@@ -39,21 +36,22 @@ class Scene:
             "BINANCE_STREAM_URL": self.venue.stream_url,
             "BINANCE_REST_URL": self.venue.rest_url,
         }
-        async with papertape(self.folder, "serve", name=name, **addresses | settings) as process:
-            async with await process.ready_client() as client:
-                yield process, client
+        async with (
+            papertape(self.folder, "serve", name=name, **addresses | settings) as process,
+            process.ready_client() as client,
+        ):
+            yield process, client
 
     def quote(self, quantity: str, price: str = "0.0025") -> None:
         """Display ``quantity`` at the best ask."""
-        self.market.push("LTCBTC", bid=("0.0020", "1"), ask=(price, quantity))
+        self.venue.market.push("LTCBTC", bid=("0.0020", "1"), ask=(price, quantity))
 
 
 @pytest.fixture
 async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
     """A market with one symbol and nothing displayed yet."""
-    market = ScriptedMarket(["LTCBTC"])
-    async with running_venue(market) as venue:
-        yield Scene(folder=tmp_path, market=market, venue=venue)
+    async with scripted_venue() as venue:
+        yield Scene(folder=tmp_path, venue=venue)
 
 
 def buy(size: int, *, timeout_seconds: float = 60) -> dict[str, Any]:
@@ -234,8 +232,8 @@ async def test_a_renewed_level_sells_again_after_a_thousand_orders_and_a_kill(
 
 async def test_the_service_starts_without_a_venue_and_recovers_by_itself(scene: Scene) -> None:
     """It says what it cannot reach, keeps trying, and takes orders once the venue is there."""
-    await scene.venue.refuse_connections(True)
-    scene.venue.fail_rest(status=502, body="<html>502 Bad Gateway</html>")
+    scene.venue.faults.refuse_connections()
+    scene.venue.faults.rest_failure(502, "<html>502 Bad Gateway</html>")
     async with papertape(
         scene.folder,
         "serve",
@@ -247,12 +245,12 @@ async def test_the_service_starts_without_a_venue_and_recovers_by_itself(scene: 
             ready = await client.get("/readyz")
             assert ready.status_code == httpx2.codes.SERVICE_UNAVAILABLE
             assert "rules" in ready.text
-            assert "502" in process.log
+            await eventually(lambda: "502" in process.log)
 
-        scene.venue.fail_rest(None)
-        await scene.venue.refuse_connections(False)
+        scene.venue.faults.clear_rest_failure()
+        scene.venue.faults.refuse_connections(refused=False)
         scene.quote("5")
-        async with await process.ready_client() as client:
+        async with process.ready_client() as client:
             answer = await client.post("/order/limit", json=buy(5))
 
     assert answer.json()["status"] == "FILLED"

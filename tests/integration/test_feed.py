@@ -10,7 +10,15 @@ from app.domain.order import Symbol
 from app.market.feed import BookTickerFeed
 from app.simulator.scripted_market import ScriptedMarket
 from app.simulator.venue import SimulatedVenue
-from tests.support.market import INTERRUPTED, LTCBTC, QUOTE, SEED, RecordingListener, feed_on
+from tests.support.market import (
+    INTERRUPTED,
+    LTCBTC,
+    QUOTE,
+    SEED,
+    RecordingListener,
+    eventually_has,
+    feed_on,
+)
 from tests.support.waiting import eventually
 
 SYMBOLS = [Symbol(f"COIN{number}USDT") for number in range(50)]
@@ -207,7 +215,7 @@ async def test_churn_keeps_within_four_control_messages_a_second(wired: VenueAnd
         wired.feed.subscribe(symbol, listener)
         known = len(wired.observed.control_messages)
         if len(wired.observed.subscribed) < 8:
-            await eventually(lambda known=known: len(wired.observed.control_messages) > known)
+            await eventually_has(wired.observed.control_messages, known + 1)
     await eventually(lambda: len(listener.seeds) == 50)
 
     times = [message.received_at for message in wired.observed.control_messages]

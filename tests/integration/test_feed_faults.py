@@ -20,6 +20,7 @@ from tests.support.market import (
     QUOTE,
     SEED,
     RecordingListener,
+    eventually_has,
     feed_on,
     running_feed,
 )
@@ -210,7 +211,7 @@ async def test_no_connection_is_kept_while_nobody_listens() -> None:
         for round_number in (1, 2):
             feed.subscribe(LTCBTC, listener)
             statuses.append(feed.state().status)
-            await eventually(lambda expected=round_number: len(listener.seeds) == expected)
+            await eventually_has(listener.seeds, round_number)
             statuses.append(feed.state().status)
             feed.unsubscribe(LTCBTC, listener)
             await eventually(lambda: not venue.observations.connections_open)
@@ -226,7 +227,7 @@ async def test_half_open_connection_is_found_by_keepalive() -> None:
     market = ScriptedMarket([LTCBTC])
     venue = SimulatedVenue(market, clock=SystemClock())
     listener = RecordingListener()
-    timing = FeedTiming(ping_interval_seconds=0.2, ping_timeout_seconds=0.2)
+    timing = FeedTiming(ping_interval_seconds=0.2, ping_timeout_seconds=0.2, open_seconds_early=0.3)
 
     async with venue.serve() as running, swallowing_proxy(running.port) as (port, swallow):
         rest = VenueRest(running.rest_url, clock=SystemClock())

@@ -7,11 +7,12 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
 from app.composition import running_service
 from app.domain.errors import StartupError
-from tests.support.services import make_settings, running_venue, service_under_test
+from tests.support.services import make_settings, scripted_venue, service_under_test, until_ready
 from tests.support.waiting import eventually, eventually_true
 
 BUY = {"symbol": "LTCBTC", "order_size": "8", "price": "0.0026"}
@@ -112,7 +113,7 @@ async def test_five_hundred_orders_for_one_symbol_share_one_stream(tmp_path: Pat
 
         assert sum(one["status"] == "FILLED" for one in answers) == 400
         assert service.venue.observations.connections_opened == 1
-        assert len(service.venue.observations.subscribes) == 1
+        assert service.venue.observations.subscribed == ["ltcbtc@bookTicker"]
 
 
 async def test_nothing_is_sold_twice_over_a_lost_connection(tmp_path: Path) -> None:
@@ -122,7 +123,7 @@ async def test_nothing_is_sold_twice_over_a_lost_connection(tmp_path: Path) -> N
         posting = asyncio.create_task(service.order(**BUY))
         await eventually_true(lambda: _is_partially_filled(service.open_orders))
 
-        await service.venue.drop_connections()
+        service.venue.faults.drop_connections()
         await eventually(lambda: service.venue.observations.connections_opened == 2)
         await eventually_true(lambda: _is_live(service.client, "LTCBTC"))
         (order,) = await service.open_orders()
@@ -150,22 +151,24 @@ async def test_the_database_can_be_read_by_people(tmp_path: Path) -> None:
 
 async def test_without_a_venue_the_service_starts_says_so_and_recovers(tmp_path: Path) -> None:
     """It names what it cannot reach, refuses orders that it cannot check, and goes on by itself."""
-    async with service_under_test(tmp_path) as service:
-        port = int(service.venue.rest_url.rpartition(":")[2])
-    (tmp_path / "service.db").unlink()
-    address = f"127.0.0.1:{port}"
-    settings = make_settings(tmp_path, stream_url=f"ws://{address}", rest_url=f"http://{address}")
-    async with running_service(settings) as url:
-        import httpx2  # noqa: PLC0415
+    async with scripted_venue() as venue:
+        port = int(venue.rest_url.rpartition(":")[2])
+        settings = make_settings(tmp_path, stream_url=venue.stream_url, rest_url=venue.rest_url)
+    async with (
+        running_service(settings) as url,
+        httpx2.AsyncClient(base_url=url, timeout=60) as client,
+    ):
+        ready = await client.get("/readyz")
+        refused = await client.post("/order/limit", json=BUY)
 
-        async with httpx2.AsyncClient(base_url=url) as client:
-            ready = await client.get("/readyz")
-            refused = await client.post("/order/limit", json=BUY)
-
-            assert ready.status_code == 503
-            assert "trading rules" in ready.text
-            assert (refused.status_code, refused.json()["code"]) == (503, "rules_not_loaded")
-            assert int(refused.headers["Retry-After"]) > 0
+        assert ready.status_code == httpx2.codes.SERVICE_UNAVAILABLE
+        assert (refused.status_code, refused.json()["code"]) == (503, "rules_not_loaded")
+        assert int(refused.headers["Retry-After"]) > 0
+        async with scripted_venue(port=port) as venue:
+            venue.market.push("LTCBTC", bid=("0.0024", "9"), ask=("0.0025", "50"))
+            await until_ready(client)
+            answer = await client.post("/order/limit", json=BUY)
+            assert answer.json()["status"] == "FILLED"
 
 
 async def test_a_taken_port_is_named(tmp_path: Path) -> None:

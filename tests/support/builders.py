@@ -1,16 +1,21 @@
 """Orders and quotes in one line, for tests that are about what happens to them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
+from app.domain.matcher import Fill
 from app.domain.order import PUBLIC, Order, OrderId, Owner, Side, Symbol, TimeInForce
 from app.domain.quote import Quote
 
 LTCBTC: Final = Symbol("LTCBTC")
 ACCEPTED_AT: Final = datetime(2024, 8, 8, 23, 54, 14, tzinfo=UTC)
 """When every order made here was accepted, unless told otherwise."""
+
+FAR_NS: Final = 10**18
+"""A deadline that never comes."""
 
 Amount = Decimal | str | int
 
@@ -61,6 +66,15 @@ def make_quote(
         ask_quantity=Decimal(ask[1]),
         received_ns=received_ns,
     )
+
+
+def quantities_given(fills: Iterable[Fill] | None) -> list[tuple[int, Decimal]]:
+    """Return who got how much, by acceptance number, in the order of the fills.
+
+    A seed that was refused (None) is a mistake of the test.
+    """
+    assert fills is not None, "the seed is not stale"
+    return [(fill.order.acceptance_number, fill.quantity) for fill in fills]
 
 
 @dataclass(frozen=True, slots=True)

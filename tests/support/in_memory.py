@@ -113,6 +113,7 @@ class MemoryOrders:
     """The orders and their splits."""
 
     def __init__(self) -> None:
+        self.refusal: UnavailableError | None = None
         self.snapshots: dict[OrderId, OrderSnapshot] = {}
         self.splits: dict[OrderId, list[Split]] = {}
 
@@ -168,11 +169,13 @@ class MemoryOrders:
 
     async def find(self, owner: Owner, order_id: OrderId) -> OrderSnapshot | None:
         """Return an owner's order."""
+        self._check_readable()
         snapshot = self.snapshots.get(order_id)
         return snapshot if snapshot is not None and snapshot.order.owner == owner else None
 
     async def list_orders(self, query: OrderQuery) -> list[OrderSnapshot]:
         """Return a page of an owner's orders, newest first."""
+        self._check_readable()
         matching = [
             snapshot
             for snapshot in self.snapshots.values()
@@ -186,8 +189,13 @@ class MemoryOrders:
 
     async def list_splits(self, order_id: OrderId, *, after: int, limit: int) -> list[Split]:
         """Return splits by number."""
+        self._check_readable()
         splits = self.splits.get(order_id, [])
         return [split for split in splits if split.split_number > after][:limit]
+
+    def _check_readable(self) -> None:
+        if self.refusal is not None:
+            raise self.refusal
 
 
 class MemoryDesk:
@@ -306,6 +314,9 @@ class MemoryJournal:
 
     def record(self, outcome: SymbolOutcome) -> None:
         """Do nothing: the desk keeps its fills."""
+
+    async def settle(self) -> None:
+        """Return at once: nothing is queued."""
 
 
 def ltcbtc_rules() -> TradingRules:

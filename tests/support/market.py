@@ -1,10 +1,14 @@
 """Listeners that note what they are told, and depth and rules that come when told."""
 
 import asyncio
+import json
 import random
 from collections import deque
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sized
 from contextlib import asynccontextmanager
+
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.http11 import Request
 
 from app.clock import SystemClock
 from app.domain.errors import VenueError
@@ -15,13 +19,18 @@ from app.market.rest import VenueRest
 from app.market.seeding import DepthSource
 from app.market.shared_connection import FeedTiming
 from app.simulator.venue import RunningVenue
-from tests.support.builders import make_quote
+from tests.support.waiting import eventually
 
 LTCBTC = Symbol("LTCBTC")
 
 SEED = "seed"
 QUOTE = "quote"
 INTERRUPTED = "interrupted"
+
+
+async def eventually_has(items: Sized, count: int) -> None:
+    """Return once there are at least so many of them."""
+    await eventually(lambda: len(items) >= count)
 
 
 class RecordingListener:
@@ -123,3 +132,55 @@ async def feed_on(
             yield feed
     finally:
         await rest.aclose()
+
+
+class WebSocketPeer:
+    """A venue that does what the test says: it notes what comes and sends what it is told.
+
+    ``answer`` is what a control message is answered with, where ``{id}`` stands for its id; nothing
+    if it is empty. While ``door`` is not set, handshakes wait.
+    """
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.paths: list[str] = []
+        self.user_agents: list[str | None] = []
+        self.received: list[dict[str, object]] = []
+        self.connections: list[ServerConnection] = []
+        self.answer = '{"result":null,"id":{id}}'
+        self.handshakes = 0
+        self.door = asyncio.Event()
+        self.door.set()
+
+    @property
+    def last(self) -> ServerConnection:
+        """The connection that came last."""
+        return self.connections[-1]
+
+    @asynccontextmanager
+    async def serve(self) -> AsyncIterator["WebSocketPeer"]:
+        """Listen on a free port."""
+        async with serve(
+            self._converse,
+            "127.0.0.1",
+            0,
+            ping_interval=None,
+            process_request=self._open_door,
+        ) as server:
+            self.url = f"ws://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}"
+            yield self
+
+    async def _open_door(self, connection: ServerConnection, request: Request) -> None:
+        self.handshakes += 1
+        self.paths.append(request.path)
+        self.user_agents.append(request.headers.get("User-Agent"))
+        assert connection not in self.connections
+        await self.door.wait()
+
+    async def _converse(self, connection: ServerConnection) -> None:
+        self.connections.append(connection)
+        async for text in connection:
+            message = json.loads(text)
+            self.received.append(message)
+            if self.answer:
+                await connection.send(self.answer.replace("{id}", str(message["id"])))

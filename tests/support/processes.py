@@ -55,13 +55,14 @@ class PapertapeProcess:
                 assert self._process.returncode is None, self.log
                 await asyncio.sleep(POLL_SECONDS)
 
-    async def ready_client(self) -> httpx2.AsyncClient:
-        """Wait until orders are accepted, and return a client for the service."""
-        client = httpx2.AsyncClient(base_url=await self.url(), timeout=60)
-        async with asyncio.timeout(START_SECONDS_MAX):
-            while (await client.get("/readyz")).is_error:  # noqa: ASYNC110 - asked over HTTP
-                await asyncio.sleep(POLL_SECONDS)
-        return client
+    @contextlib.asynccontextmanager
+    async def ready_client(self) -> AsyncIterator[httpx2.AsyncClient]:
+        """Wait until orders are accepted; the context gets a client for the service."""
+        async with httpx2.AsyncClient(base_url=await self.url(), timeout=60) as client:
+            async with asyncio.timeout(START_SECONDS_MAX):
+                while (await client.get("/readyz")).is_error:  # noqa: ASYNC110 - asked over HTTP
+                    await asyncio.sleep(POLL_SECONDS)
+            yield client
 
     async def wait(self) -> int:
         """Wait until it has ended by itself; return its exit status."""

@@ -12,10 +12,41 @@ import httpx2
 from app.clock import SystemClock
 from app.composition import running_service
 from app.settings import Settings, Venue
+from app.simulator.observations import Observations
 from app.simulator.scripted_market import ScriptedMarket
-from app.simulator.stage import Market
-from app.simulator.venue import RunningVenue, SimulatedVenue
+from app.simulator.venue import SimulatedVenue
 from tests.support.waiting import eventually_true
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScriptedVenue:
+    """A venue on a free port, its market and its faults in the test's hands."""
+
+    market: ScriptedMarket
+    faults: SimulatedVenue
+    stream_url: str
+    rest_url: str
+
+    @property
+    def observations(self) -> Observations:
+        """What came in and went out."""
+        return self.faults.observations
+
+
+@contextlib.asynccontextmanager
+async def scripted_venue(
+    symbols: Iterable[str] = ("LTCBTC",), *, port: int = 0
+) -> AsyncIterator[ScriptedVenue]:
+    """Run a venue that quotes what it is told."""
+    market = ScriptedMarket(symbols)
+    faults = SimulatedVenue(market, clock=SystemClock())
+    async with faults.serve("127.0.0.1", port) as running:
+        yield ScriptedVenue(
+            market=market,
+            faults=faults,
+            stream_url=running.stream_url,
+            rest_url=running.rest_url,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,8 +55,12 @@ class ServiceUnderTest:
 
     url: str
     client: httpx2.AsyncClient
-    venue: RunningVenue
-    market: ScriptedMarket
+    venue: ScriptedVenue
+
+    @property
+    def market(self) -> ScriptedMarket:
+        """The venue's market."""
+        return self.venue.market
 
     async def order(self, **body: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever JSON can say
         """Post an order and return its answer once it is finished."""
@@ -45,13 +80,6 @@ class ServiceUnderTest:
         return [
             one for one in answer.json()["orders"] if one["status"] in {"NEW", "PARTIALLY_FILLED"}
         ]
-
-
-@contextlib.asynccontextmanager
-async def running_venue(market: Market) -> AsyncIterator[RunningVenue]:
-    """Run a simulated venue on a free port."""
-    async with SimulatedVenue(market, clock=SystemClock()).serve("127.0.0.1", 0) as venue:
-        yield venue
 
 
 def make_settings(
@@ -77,8 +105,7 @@ async def service_under_test(
     folder: Path, *, symbols: Iterable[str] = ("LTCBTC",), order_timeout_seconds: str = "30"
 ) -> AsyncIterator[ServiceUnderTest]:
     """Run the service on a scripted market of these symbols, and wait until it takes orders."""
-    market = ScriptedMarket(symbols)
-    async with running_venue(market) as venue:
+    async with scripted_venue(symbols) as venue:
         settings = make_settings(
             folder,
             stream_url=venue.stream_url,
@@ -92,7 +119,7 @@ async def service_under_test(
             ) as client,
         ):
             await until_ready(client)
-            yield ServiceUnderTest(url=url, client=client, venue=venue, market=market)
+            yield ServiceUnderTest(url=url, client=client, venue=venue)
 
 
 async def until_ready(client: httpx2.AsyncClient) -> None:

@@ -18,5 +18,5 @@ async def eventually(condition: Callable[[], object]) -> None:
 async def eventually_true(condition: Callable[[], Awaitable[object]]) -> None:
     """Likewise, for a condition that has to be asked for."""
     async with asyncio.timeout(WAIT_SECONDS_MAX):
-        while not await condition():
+        while not await condition():  # noqa: ASYNC110 - as above
             await asyncio.sleep(POLL_SECONDS)

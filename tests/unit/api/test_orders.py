@@ -11,6 +11,7 @@ from starlette.types import Message
 
 from app.api import shapes
 from app.domain.errors import (
+    DatabaseUnavailableError,
     JournalBacklogError,
     JournalUnavailableError,
     OutcomeUnknownError,
@@ -19,6 +20,7 @@ from app.domain.errors import (
 )
 from app.domain.order import OrderId, Owner
 from tests.support.in_memory import MemoryPorts, MemoryRules, quote
+from tests.support.waiting import eventually
 
 CURL_BODY = '{"symbol": "LTCBTC", "order_size": 1000, "price": 0.0001, "side": "SELL"}'
 BUY = {"symbol": "LTCBTC", "order_size": "100", "price": "0.0026"}
@@ -49,9 +51,7 @@ SECTION_4_KEYS = [
 
 async def until_waiting(ports: MemoryPorts) -> None:
     """Return once a request waits for its order."""
-    async with asyncio.timeout(5):
-        while not ports.orders.snapshots or not ports.waiters.waiting_total:
-            await asyncio.sleep(0)
+    await eventually(lambda: ports.orders.snapshots and ports.waiters.waiting_total)
 
 
 async def test_documented_curl_is_answered_with_its_splits(
@@ -215,6 +215,34 @@ async def test_unavailable_desk_says_when_to_come_back(
     shapes.Problem.model_validate_json(response.content, strict=True)
 
 
+async def test_order_whose_end_cannot_be_read_is_not_called_unexecuted(
+    client: httpx2.AsyncClient, ports: MemoryPorts
+) -> None:
+    """Once an order was placed, a 503 says that it may have been, and under which id."""
+    ports.desk.show(quote(1))
+    ports.orders.refusal = DatabaseUnavailableError()
+
+    response = await client.post("/order/limit", json=BUY)
+
+    (order_id,) = ports.orders.snapshots
+    assert response.status_code == 503
+    assert response.json()["code"] == "outcome_unknown"
+    assert order_id in response.json()["detail"]
+
+
+@pytest.mark.parametrize("path", [f"/order/{NO_SUCH_ORDER}", "/orders"])
+async def test_database_that_does_not_answer_is_503(
+    client: httpx2.AsyncClient, ports: MemoryPorts, path: str
+) -> None:
+    """An order that cannot be read is not said to be missing."""
+    ports.orders.refusal = DatabaseUnavailableError()
+
+    response = await client.get(path)
+
+    assert response.status_code == 503
+    assert response.json()["code"] == "database_unavailable"
+
+
 async def test_order_without_rules_is_refused_503(
     client: httpx2.AsyncClient, ports: MemoryPorts
 ) -> None:
@@ -278,12 +306,11 @@ async def test_client_that_goes_away_does_not_disturb_its_order(
 ) -> None:
     """An order that nobody waits for any more fills all the same."""
     body = CURL_BODY.replace("}", ', "timeout_seconds": 30}').encode()
-    received = iter(
-        [
-            {"type": "http.request", "body": body, "more_body": False},
-            {"type": "http.disconnect"},
-        ]
-    )
+    messages: list[Message] = [
+        {"type": "http.request", "body": body, "more_body": False},
+        {"type": "http.disconnect"},
+    ]
+    received = iter(messages)
 
     async def receive() -> Message:
         return next(received)
@@ -378,7 +405,7 @@ async def test_splits_beyond_1000_are_read_page_by_page(
     ]
     assert rest["next_cursor"] is None
     paged: list[dict[str, object]] = []
-    cursor = ""
+    cursor: str | None = ""
     while cursor is not None:
         path = f"/order/{answer['order_id']}/splits?limit=500{cursor and f'&cursor={cursor}'}"
         response = await client.get(path)

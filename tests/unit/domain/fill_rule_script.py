@@ -137,7 +137,8 @@ def long_script(seed: int, length: int) -> list[Action]:
 
     def trouble() -> Action:
         seed, restart = Seed(chance.randint(0, 6)), Restart(chance.random() < 0.5)
-        return chance.choice([Interrupt(), Seed(0), seed, Hold(), Release(), Release(), restart])
+        kinds: list[Action] = [Interrupt(), Seed(0), seed, Hold(), Release(), Release(), restart]
+        return chance.choice(kinds)
 
     def redeliver() -> Action:
         return Redeliver(chance.randint(0, 6))

@@ -8,6 +8,7 @@ import pytest
 from app.domain import errors
 from app.domain.errors import (
     CallerError,
+    DatabaseUnavailableError,
     FieldProblem,
     InvalidOrderError,
     InvalidQueryError,
@@ -42,6 +43,7 @@ EVERY_ERROR: list[tuple[PapertapeError, type[PapertapeError], str]] = [
     (RulesNotLoadedError(), UnavailableError, "rules_not_loaded"),
     (JournalUnavailableError(), UnavailableError, "journal_unavailable"),
     (JournalBacklogError(), UnavailableError, "journal_backlog"),
+    (DatabaseUnavailableError(), UnavailableError, "database_unavailable"),
     (TooManyOrdersError(100_000), UnavailableError, "too_many_open_orders"),
     (OutcomeUnknownError(ORDER_ID), UnavailableError, "outcome_unknown"),
     (VenueUnreachableError("refused"), VenueError, "venue_unreachable"),
@@ -117,14 +119,14 @@ def test_errors_about_an_order_keep_its_id() -> None:
 
 
 def test_unavailability_says_when_to_come_back_and_what_was_done() -> None:
-    """Each asks for a wait of whole seconds; all but the unknown outcome say that nothing ran."""
+    """Each asks for a wait of whole seconds; where an order was refused, nothing was executed."""
+    executes_nothing_or_unknown = (DatabaseUnavailableError, OutcomeUnknownError)
     for error, branch, _code in EVERY_ERROR:
         if branch is UnavailableError:
             assert isinstance(error, UnavailableError)
             assert error.retry_after_seconds >= 1
-            assert ("nothing was executed" in str(error)) is not isinstance(
-                error, OutcomeUnknownError
-            )
+            says_so = "nothing was executed" in str(error)
+            assert says_so is not isinstance(error, executes_nothing_or_unknown)
 
 
 def test_bounds_are_kept_as_values() -> None:

@@ -1,10 +1,9 @@
 """What is told of an order's transitions."""
 
-from decimal import Decimal
+from decimal import Decimal, localcontext
 
 import pytest
 
-from app.domain.amounts import ZERO
 from app.domain.events import OrderEvent, TransitionError, check_transition
 from app.domain.order import TRANSITIONS, OrderStatus, Reason, Split
 from tests.support.builders import ACCEPTED_AT, make_order
@@ -56,21 +55,14 @@ def test_event_tells_what_is_left_and_how_many_splits_there_are(
     assert event.splits_total == splits_total
 
 
-def test_remaining_quantity_of_the_longest_amounts_is_exact() -> None:
-    """The difference of amounts that the default context would round is not rounded."""
-    order = make_order("9999999999999999.999999999999")
-    event = OrderEvent(
-        order=order,
-        sequence=2,
-        status=OrderStatus.PARTIALLY_FILLED,
-        reason=None,
-        at=ACCEPTED_AT,
-        split=_split(1),
-        filled_quantity=Decimal("0.000000000001"),
-        quote_quantity=ZERO,
-    )
+def test_remaining_quantity_does_not_depend_on_the_context_of_the_thread() -> None:
+    """A thread that rounds to one digit sees the same difference."""
+    event = _event(2, OrderStatus.PARTIALLY_FILLED, "0.00000001", _split(1))
 
-    assert event.remaining_quantity == Decimal("9999999999999999.999999999998")
+    with localcontext(prec=1):
+        remaining = event.remaining_quantity
+
+    assert remaining == Decimal("4.99999999")
 
 
 @pytest.mark.parametrize("before", OrderStatus)

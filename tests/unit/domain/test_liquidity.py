@@ -1,6 +1,6 @@
 """The ledger of one side: what it remembers, forgets, caps, and tells of its changes."""
 
-from decimal import Decimal
+from decimal import Decimal, localcontext
 
 import pytest
 
@@ -107,26 +107,24 @@ def test_level_forgotten_and_taken_again_is_told_with_its_last_quantity(
 @pytest.mark.parametrize("market", SIDES)
 def test_level_beyond_the_bound_drops_the_farthest_and_counts_it(market: MirroredMarket) -> None:
     """Memory is bounded; what goes is the level least likely to come back."""
-    prices = [Decimal(1_000_000) + index for index in range(LEVELS_MAX)]
-    if market.side is Side.SELL:
-        prices.reverse()
-    farthest, touch = prices[-1], market.price(100) if market.side is Side.BUY else Decimal(2**40)
+    toward_touch = -1 if market.side is Side.BUY else 1
+    prices = [Decimal(1_000_000 + toward_touch * number) for number in range(LEVELS_MAX + 1)]
     stored = [
         TakenLevel(owner=PUBLIC, side=market.side, price=price, quantity=Decimal(1))
-        for price in prices
+        for price in prices[: LEVELS_MAX - 1]
     ]
     ledger = LiquidityLedger(PUBLIC, market.side, stored)
 
-    ledger.take(touch, Decimal(1))
+    ledger.take(prices[-2], Decimal(1))
+    dropped_at_the_bound = ledger.levels_dropped
+    ledger.take(prices[-1], Decimal(1))
 
-    remembered = {level.price for level in ledger.levels()}
-    assert len(remembered) == LEVELS_MAX
-    assert ledger.levels_dropped == 1
-    assert touch in remembered
-    assert farthest not in remembered
+    assert (dropped_at_the_bound, ledger.levels_dropped) == (0, 1)
+    assert [level.price for level in ledger.levels()] == prices[1:]
     assert {level.price: level.quantity for level in ledger.drain_changes()} == {
-        farthest: 0,
-        touch: 1,
+        prices[0]: 0,
+        prices[-2]: 1,
+        prices[-1]: 1,
     }
 
 
@@ -141,6 +139,20 @@ def test_levels_stay_in_order_wherever_they_are_taken(market: MirroredMarket) ->
     assert [level.price for level in ledger.levels()] == [
         market.price(price) for price in (101, 100, 99, 98)
     ]
+
+
+def test_account_does_not_depend_on_the_context_of_the_thread() -> None:
+    """Arithmetic names its context, so that a thread which rounds to one digit changes nothing."""
+    ledger = _ledger(SIDES[0])
+    price, quantity = Decimal(100), Decimal("1.00000001")
+
+    with localcontext(prec=1):
+        ledger.take(price, quantity)
+        ledger.take(price, quantity)
+        available = ledger.available(price, Decimal("5.00000005"))
+
+    assert [level.quantity for level in ledger.levels()] == [Decimal("2.00000002")]
+    assert available == Decimal("3.00000003")
 
 
 def test_taking_nothing_is_our_own_mistake() -> None:

@@ -3,16 +3,20 @@
 Every test that is told for asks runs mirrored for bids, too.
 """
 
-from decimal import Decimal
+from decimal import Decimal, localcontext
 
 import pytest
 
 from app.domain.matcher import Fill, SymbolMatcher
 from app.domain.order import PUBLIC, Order, Owner, Side, Symbol
-from tests.support.builders import LTCBTC, MirroredMarket, make_order, make_quote
-
-FAR_NS = 10**18
-"""A deadline that never comes."""
+from tests.support.builders import (
+    FAR_NS,
+    LTCBTC,
+    MirroredMarket,
+    make_order,
+    make_quote,
+    quantities_given,
+)
 
 SIDES = [pytest.param(MirroredMarket(side), id=side.value) for side in Side]
 
@@ -22,10 +26,6 @@ def _matcher(*orders: Order) -> SymbolMatcher:
     for order in orders:
         matcher.rest(order, deadline_ns=FAR_NS)
     return matcher
-
-
-def _given(fills: list[Fill]) -> list[tuple[int, Decimal]]:
-    return [(fill.order.acceptance_number, fill.quantity) for fill in fills]
 
 
 @pytest.mark.parametrize("market", SIDES)
@@ -99,7 +99,7 @@ def test_limit_is_inclusive_and_never_passed(market: MirroredMarket) -> None:
     matcher = _matcher(market.order(5))
 
     assert matcher.apply_quote(market.quote(1, 3, "100.01")) == []
-    assert _given(matcher.apply_quote(market.quote(2, 3, "100.00"))) == [(1, Decimal(3))]
+    assert quantities_given(matcher.apply_quote(market.quote(2, 3, "100.00"))) == [(1, Decimal(3))]
 
 
 @pytest.mark.parametrize("market", SIDES)
@@ -114,7 +114,12 @@ def test_better_limit_goes_first_then_earlier_acceptance(market: MirroredMarket)
 
     fills = matcher.apply_quote(market.quote(1, 7))
 
-    assert _given(fills) == [(3, Decimal(2)), (2, Decimal(2)), (4, Decimal(2)), (1, Decimal(1))]
+    assert quantities_given(fills) == [
+        (3, Decimal(2)),
+        (2, Decimal(2)),
+        (4, Decimal(2)),
+        (1, Decimal(1)),
+    ]
 
 
 @pytest.mark.parametrize("market", SIDES)
@@ -125,7 +130,7 @@ def test_partly_filled_order_keeps_its_place(market: MirroredMarket) -> None:
     first = matcher.apply_quote(market.quote(1, 3))
     second = matcher.apply_quote(market.quote(2, 7))
 
-    assert (_given(first), _given(second)) == (
+    assert (quantities_given(first), quantities_given(second)) == (
         [(1, Decimal(3))],
         [(1, Decimal(2)), (2, Decimal(2))],
     )
@@ -139,7 +144,7 @@ def test_orders_of_one_owner_share_what_is_displayed(market: MirroredMarket) -> 
 
     fills = matcher.rest(market.order(4, number=2), deadline_ns=FAR_NS)
 
-    assert _given(fills) == [(2, Decimal(1))]
+    assert quantities_given(fills) == [(2, Decimal(1))]
     assert matcher.apply_quote(market.quote(2, 5, other_quantity=9)) == []
 
 
@@ -152,8 +157,8 @@ def test_owners_do_not_share_a_ledger(market: MirroredMarket) -> None:
     together = matcher.apply_quote(market.quote(1, 5))
     later = matcher.rest(market.order(9, number=3, owner=carol), deadline_ns=FAR_NS)
 
-    assert _given(together) == [(1, Decimal(4)), (2, Decimal(4))]
-    assert _given(later) == [(3, Decimal(5))]
+    assert quantities_given(together) == [(1, Decimal(4)), (2, Decimal(4))]
+    assert quantities_given(later) == [(3, Decimal(5))]
     assert {(level.owner, level.quantity) for level in matcher.ledger_levels()} == {
         (alice, Decimal(4)),
         (bob, Decimal(4)),
@@ -205,7 +210,7 @@ def test_empty_side_fills_nothing_and_forgets_what_was_taken(market: MirroredMar
 
     assert matcher.apply_quote(market.emptied(2)) == []
     assert matcher.ledger_levels() == []
-    assert _given(matcher.apply_quote(market.quote(3, 5))) == [(1, Decimal(5))]
+    assert quantities_given(matcher.apply_quote(market.quote(3, 5))) == [(1, Decimal(5))]
 
 
 def test_fills_of_the_longest_amounts_are_exact() -> None:
@@ -221,6 +226,27 @@ def test_fills_of_the_longest_amounts_are_exact() -> None:
     assert str(second.quote_quantity).replace(".", "") == str(
         9999999999999999000000000001 * 12345678901234561
     )
+
+
+@pytest.mark.parametrize("market", SIDES)
+def test_fills_do_not_depend_on_the_context_of_the_thread(market: MirroredMarket) -> None:
+    """Arithmetic names its context, so that a thread which rounds to one digit changes nothing."""
+    limit_prices = ("100.00", "100.01", "100.02")
+    orders = [
+        market.order("1.23456789", number=number, limit_price=limit_price)
+        for number, limit_price in enumerate(limit_prices, 1)
+    ]
+    quotes = [market.quote(1, "2.00000001"), market.quote(2, "3.70370367")]
+    here, there = _matcher(*orders), SymbolMatcher(LTCBTC)
+    expected = [fill for quote in quotes for fill in here.apply_quote(quote)]
+
+    with localcontext(prec=1):
+        for order in orders:
+            there.rest(order, deadline_ns=FAR_NS)
+        fills = [fill for quote in quotes for fill in there.apply_quote(quote)]
+
+    assert fills == expected
+    assert sum(fill.completes for fill in fills) == 3
 
 
 @pytest.mark.parametrize("update_id", [6, 7])
@@ -261,8 +287,7 @@ def test_seed_at_or_above_the_gate_makes_the_symbol_live_and_fills(
 
     fills = matcher.apply_seed(market.quote(update_id, 5))
 
-    assert fills is not None
-    assert _given(fills) == [(1, Decimal(5))]
+    assert quantities_given(fills) == [(1, Decimal(5))]
     assert matcher.is_live
     assert matcher.gate == update_id
 
@@ -286,9 +311,9 @@ def test_reset_by_the_venue_moves_the_gate_down_and_keeps_the_ledger(
 
     fills = matcher.reset_gate(market.quote(3, 6))
 
-    assert _given(fills) == [(1, Decimal(1))]
+    assert quantities_given(fills) == [(1, Decimal(1))]
     assert matcher.gate == 3
-    assert _given(matcher.apply_quote(market.quote(4, 8))) == [(1, Decimal(2))]
+    assert quantities_given(matcher.apply_quote(market.quote(4, 8))) == [(1, Decimal(2))]
 
 
 def test_foreign_and_repeated_orders_and_quotes_are_our_own_mistakes() -> None:

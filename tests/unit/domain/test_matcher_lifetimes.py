@@ -4,18 +4,11 @@ from decimal import Decimal
 
 import pytest
 
-from app.domain.matcher import Expiry, Fill, SymbolMatcher
+from app.domain.matcher import Expiry, SymbolMatcher
 from app.domain.order import Reason, Side
-from tests.support.builders import LTCBTC, MirroredMarket
-
-FAR_NS = 10**18
-"""A deadline that never comes."""
+from tests.support.builders import FAR_NS, LTCBTC, MirroredMarket, quantities_given
 
 SIDES = [pytest.param(MirroredMarket(side), id=side.value) for side in Side]
-
-
-def _given(fills: list[Fill] | None) -> list[tuple[int, Decimal]]:
-    return [(fill.order.acceptance_number, fill.quantity) for fill in fills or []]
 
 
 @pytest.mark.parametrize("market", SIDES)
@@ -43,7 +36,7 @@ def test_order_of_an_interruption_meets_the_same_touch_when_it_is_back(
     matcher.interrupt()
     matcher.rest(market.order(3), deadline_ns=FAR_NS)
 
-    assert _given(matcher.apply_quote(market.quote(2, 5))) == [(1, Decimal(3))]
+    assert quantities_given(matcher.apply_quote(market.quote(2, 5))) == [(1, Decimal(3))]
 
 
 @pytest.mark.parametrize("market", SIDES)
@@ -57,7 +50,7 @@ def test_order_of_an_interruption_meets_the_seed_that_confirms_the_last_quote(
     matcher.interrupt()
     matcher.rest(market.order(9, number=2), deadline_ns=FAR_NS)
 
-    assert _given(matcher.apply_seed(market.quote(1, 5))) == [(2, Decimal(3))]
+    assert quantities_given(matcher.apply_seed(market.quote(1, 5))) == [(2, Decimal(3))]
 
 
 @pytest.mark.parametrize("market", SIDES)
@@ -101,9 +94,9 @@ def test_release_serves_the_current_quote_in_priority_order(market: MirroredMark
 
     fills = matcher.release()
 
-    assert _given(fills) == [(2, Decimal(2)), (1, Decimal(3))]
+    assert quantities_given(fills) == [(2, Decimal(2)), (1, Decimal(3))]
     assert [fill.update_id for fill in fills] == [2, 2]
-    assert _given(matcher.apply_quote(market.quote(3, 6))) == [(1, Decimal(1))]
+    assert quantities_given(matcher.apply_quote(market.quote(3, 6))) == [(1, Decimal(1))]
 
 
 @pytest.mark.parametrize("market", SIDES)
@@ -116,7 +109,7 @@ def test_release_without_a_current_quote_waits_for_one(market: MirroredMarket) -
     matcher.interrupt()
 
     assert matcher.release() == []
-    assert _given(matcher.apply_quote(market.quote(2, 5))) == [(1, Decimal(5))]
+    assert quantities_given(matcher.apply_quote(market.quote(2, 5))) == [(1, Decimal(5))]
 
 
 @pytest.mark.parametrize("market", SIDES)
@@ -132,7 +125,7 @@ def test_order_expires_after_its_deadline_and_not_at_it(market: MirroredMarket) 
     after_deadline = matcher.expire(1_001)
 
     assert at_deadline == []
-    assert _given(fills) == [(1, Decimal(1))]
+    assert quantities_given(fills) == [(1, Decimal(1))]
     assert after_deadline == [
         Expiry(
             order=order,
@@ -191,6 +184,16 @@ def test_reason_without_a_single_quote_is_missing_market_data(market: MirroredMa
     matcher.apply_quote(market.quote(7, 5))
 
     assert [expiry.reason for expiry in matcher.expire(101)] == [Reason.NO_MARKET_DATA]
+
+
+@pytest.mark.parametrize("market", SIDES)
+def test_reason_after_meeting_only_the_current_quote_is_the_time(market: MirroredMarket) -> None:
+    """The quote that stood there at the start was met, though none came after it."""
+    matcher = SymbolMatcher(LTCBTC)
+    matcher.apply_quote(market.quote(1, 5, "101.00"))
+    matcher.rest(market.order(), deadline_ns=100)
+
+    assert [expiry.reason for expiry in matcher.expire(101)] == [Reason.TIMEOUT]
 
 
 @pytest.mark.parametrize("market", SIDES)

@@ -5,18 +5,11 @@ from decimal import Decimal
 import pytest
 
 from app.domain.liquidity import TakenLevel
-from app.domain.matcher import _COMPACT_ABOVE, Fill, SymbolMatcher
+from app.domain.matcher import _COMPACT_ABOVE, SymbolMatcher
 from app.domain.order import PUBLIC, Owner, Side
-from tests.support.builders import LTCBTC, MirroredMarket
-
-FAR_NS = 10**18
-"""A deadline that never comes."""
+from tests.support.builders import FAR_NS, LTCBTC, MirroredMarket, quantities_given
 
 SIDES = [pytest.param(MirroredMarket(side), id=side.value) for side in Side]
-
-
-def _given(fills: list[Fill] | None) -> list[tuple[int, Decimal]]:
-    return [(fill.order.acceptance_number, fill.quantity) for fill in fills or []]
 
 
 @pytest.mark.parametrize("market", SIDES)
@@ -48,9 +41,9 @@ def test_restart_from_ledger_and_gate_sells_nothing_again(market: MirroredMarket
     after = SymbolMatcher(LTCBTC, gate=before.gate, levels=before.ledger_levels())
     after.rest(market.order(40), deadline_ns=FAR_NS, filled_quantity=Decimal(8), splits_total=2)
     totals = [
-        _given(after.apply_quote(market.quote(2, 3, "99.49"))),
-        _given(after.apply_seed(market.quote(2, 3, "99.49"))),
-        _given(after.apply_quote(market.quote(3, 6, "99.99"))),
+        quantities_given(after.apply_quote(market.quote(2, 3, "99.49"))),
+        quantities_given(after.apply_seed(market.quote(2, 3, "99.49"))),
+        quantities_given(after.apply_quote(market.quote(3, 6, "99.99"))),
     ]
 
     assert totals == [[], [], [(1, Decimal(1))]]
@@ -68,7 +61,7 @@ def test_restart_into_an_empty_side_forgets_what_was_stored(market: MirroredMark
     matcher.apply_quote(market.emptied(8))
 
     assert matcher.ledger_levels() == []
-    assert _given(matcher.apply_quote(market.quote(9, 5))) == [(1, Decimal(5))]
+    assert quantities_given(matcher.apply_quote(market.quote(9, 5))) == [(1, Decimal(5))]
 
 
 def test_restart_gives_each_owner_his_own_levels_back() -> None:

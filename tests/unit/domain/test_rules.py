@@ -198,13 +198,13 @@ def test_notional_too_large_names_the_last_quantity(
 
 
 @pytest.mark.parametrize(
-    ("changes", "price", "quantity"),
+    ("rules", "price", "quantity"),
     [
-        ({"step_size": Decimal(0)}, "1", "0.5"),
-        ({"step_size": Decimal(0)}, "1000", "10"),
-        ({"quantity_max": Decimal(9)}, "1", "0.5"),
-        ({"notional_max": Decimal(15)}, "1000", "0.1"),
-        ({"quantity_min": Decimal(1), "notional_max": Decimal(500)}, "1000", "1"),
+        (replace(RULES, step_size=Decimal(0)), "1", "0.5"),
+        (replace(RULES, step_size=Decimal(0)), "1000", "10"),
+        (replace(RULES, quantity_max=Decimal(9)), "1", "0.5"),
+        (replace(RULES, notional_max=Decimal(15)), "1000", "0.1"),
+        (replace(RULES, quantity_min=Decimal(1), notional_max=Decimal(500)), "1000", "1"),
     ],
     ids=[
         "no step, small",
@@ -215,10 +215,10 @@ def test_notional_too_large_names_the_last_quantity(
     ],
 )
 def test_notional_without_a_valid_quantity_names_none(
-    changes: dict[str, Decimal], price: str, quantity: str
+    rules: TradingRules, price: str, quantity: str
 ) -> None:
     """Rather no advice than one that is refused again."""
-    message = only_message(replace(RULES, **changes), price=price, quantity=quantity)
+    message = only_message(rules, price=price, quantity=quantity)
 
     assert message.startswith("NOTIONAL: ")
     assert "nearest" not in message

@@ -98,7 +98,7 @@ def test_symbol_beyond_ascii_is_read() -> None:
         ({"A": "+1"}, DropReason.NOT_AN_AMOUNT),
         ({"A": " 1"}, DropReason.NOT_AN_AMOUNT),
         ({"A": "1_0"}, DropReason.NOT_AN_AMOUNT),
-        ({"A": "١"}, DropReason.NOT_AN_AMOUNT),
+        ({"A": "\u0661"}, DropReason.NOT_AN_AMOUNT),
         ({"A": ""}, DropReason.NOT_AN_AMOUNT),
         ({"A": "1" * 17}, DropReason.NOT_AN_AMOUNT),
         ({"A": "0." + "1" * 13}, DropReason.NOT_AN_AMOUNT),

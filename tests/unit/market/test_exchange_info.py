@@ -5,6 +5,7 @@ import json
 from collections import Counter
 from decimal import Decimal
 from functools import cache
+from itertools import zip_longest
 from typing import Any
 
 import pytest
@@ -109,7 +110,7 @@ def test_notional_is_read_in_both_of_its_forms(
     """MIN_NOTIONAL became NOTIONAL; where a symbol has both, the stricter minimum counts."""
     (rules,) = parse(with_filters(*filters)).rules
 
-    assert (rules.notional_min, rules.notional_max) == (least, most)
+    assert [rules.notional_min, rules.notional_max] == [Decimal(least), Decimal(most)]
 
 
 @pytest.mark.parametrize(
@@ -182,9 +183,11 @@ def test_everything_that_was_quoted_keeps_to_the_rules_of_its_time(tape: str, na
 
     for symbol, quotes in read_quotes(tape).items():
         rules = rules_by_symbol[symbol]
-        displayed = {(quote.bid_price, quote.bid_quantity) for quote in quotes}
-        displayed |= {(quote.ask_price, quote.ask_quantity) for quote in quotes}
-        for price, quantity in displayed:
+        prices = {quote.bid_price for quote in quotes} | {quote.ask_price for quote in quotes}
+        quantities = {quote.bid_quantity for quote in quotes}
+        quantities |= {quote.ask_quantity for quote in quotes}
+        pairs = zip_longest(prices, quantities, fillvalue=Decimal(1))
+        for price, quantity in pairs:
             problems = order_problems(rules, quantity=quantity, limit_price=price)
             assert [one for one in problems if one.code != "notional"] == []
 

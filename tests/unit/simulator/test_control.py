@@ -7,6 +7,11 @@ import pytest
 from app.simulator.control import Subscriptions, answer
 from app.simulator.limits import STREAMS_MAX
 
+EXPECTED = (
+    "expected one of `SUBSCRIBE`, `UNSUBSCRIBE`, `LIST_SUBSCRIPTIONS`, `SET_PROPERTY`, "
+    "`GET_PROPERTY`"
+)
+
 
 def make_subscriptions(*streams: str, is_combined: bool = False) -> Subscriptions:
     """Make the subscriptions of a connection."""
@@ -78,7 +83,8 @@ def test_ids_of_the_documented_kinds_come_back(request_id: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "fields", [{}, *({"id": one} for one in (True, 1.5, "", "a b", [], 2**63))]
+    "fields",
+    [{}, {"id": True}, {"id": 1.5}, {"id": ""}, {"id": "a b"}, {"id": []}, {"id": 2**63}],
 )
 def test_other_ids_are_refused(fields: dict[str, object]) -> None:
     """A missing id is refused as well, in Binance's words."""
@@ -117,18 +123,14 @@ def test_other_ids_are_refused(fields: dict[str, object]) -> None:
             '{"method":"SUBSCRIVE","params":["a"],"id":1}',
             (
                 2,
-                "Invalid request: unknown variant `SUBSCRIVE`, expected one of `SUBSCRIBE`, "
-                "`UNSUBSCRIBE`, `LIST_SUBSCRIPTIONS`, `SET_PROPERTY`, `GET_PROPERTY` "
-                "at line 1 column 21",
+                f"Invalid request: unknown variant `SUBSCRIVE`, {EXPECTED} at line 1 column 21",
             ),
         ),
         (
             '{"method":7,"id":1}',
             (
                 2,
-                "Invalid request: unknown variant `7`, expected one of `SUBSCRIBE`, "
-                "`UNSUBSCRIBE`, `LIST_SUBSCRIPTIONS`, `SET_PROPERTY`, `GET_PROPERTY` "
-                "at line 1 column 19",
+                f"Invalid request: unknown variant `7`, {EXPECTED} at line 1 column 19",
             ),
         ),
         (

@@ -49,7 +49,7 @@ def seconds_and_splits(order: Order, quotes: list[Quote]) -> tuple[float, int]:
     return float("inf"), splits
 
 
-def first_quotes(seed: int, number: int = 3_000) -> list[VenueQuote]:
+def first_quotes(seed: int, number: int = 1_500) -> list[VenueQuote]:
     """Return the beginning of a market."""
     return list(itertools.islice(SyntheticMarket(seed).quotes(first_update_id=1), number))
 

@@ -137,7 +137,7 @@ def test_a_tape_cut_off_in_mid_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TapeError) as caught:
         TapeMarket(path)
 
-    assert caught.value.line_number == 4
+    assert caught.value.line_number == 3
 
 
 def test_an_exchange_info_that_is_none_is_refused(tmp_path: Path) -> None:

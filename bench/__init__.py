@@ -1,0 +1,1 @@
+"""Small benchmarks, each a script of its own: ``python bench/matching.py``."""

@@ -1,0 +1,147 @@
+"""One service owns a database, and one venue; the same on SQLite and on PostgreSQL."""
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from app.domain.errors import JournalUnavailableError, StartupError
+from app.domain.events import SymbolOutcome
+from app.storage.database import Database
+from app.storage.failures import OwnershipLostError
+from app.storage.migrate import migrate
+from tests.support.builders import LTCBTC, make_order
+from tests.support.databases import (
+    KINDS,
+    OWNER,
+    VENUE,
+    open_storage,
+    scratch_database,
+    scratch_postgresql,
+    sqlite_url,
+)
+from tests.support.waiting import eventually_true
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.fixture(params=KINDS)
+async def url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
+    """Give an empty database of each kind."""
+    async with scratch_database(request.param, tmp_path) as url:
+        yield url
+
+
+@asynccontextmanager
+async def another_service(url: str, owner: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run another service as a process of its own; kill it afterwards."""
+    running = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "tests.support.database_holder", url, owner),
+        cwd=REPOSITORY,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        yield running
+    finally:
+        if running.returncode is None:
+            running.kill()
+        await running.communicate()
+
+
+async def said(running: asyncio.subprocess.Process) -> str:
+    """Return the next line that a process says."""
+    assert running.stdout is not None
+    return (await running.stdout.readline()).decode().strip()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_of_services_started_at_once_on_a_new_database_one_serves(
+    kind: str, tmp_path: Path
+) -> None:
+    """All migrate, one serves, the rest name it; kill -9 leaves nothing behind."""
+    async with contextlib.AsyncExitStack() as stack:
+        url = sqlite_url(tmp_path / "papertape.db")
+        if kind == "postgresql":
+            url = await stack.enter_async_context(scratch_postgresql())
+        owners = ("the first", "the second")
+        services = [
+            await stack.enter_async_context(another_service(url, owner)) for owner in owners
+        ]
+
+        revisions = {await said(service) for service in services}
+        words = [await said(service) for service in services]
+
+        assert revisions == {await migrate(url)}
+        serving = words.index("open")
+        refusal = f"in use by {owners[serving]}; stop that one"
+        assert refusal in words[1 - serving]
+        with pytest.raises(StartupError, match=refusal):
+            await Database.open(url, venue=VENUE, owner=OWNER)
+
+        services[serving].kill()
+
+        await services[serving].wait()
+        await eventually_true(partial(opens, url))
+
+
+async def opens(url: str) -> bool:
+    """Open a database; False if its last owner's end was not noticed yet."""
+    try:
+        database = await Database.open(url, venue=VENUE, owner=OWNER)
+    except StartupError:
+        return False
+    await database.close()
+    return True
+
+
+async def test_a_database_keeps_to_its_venue(url: str) -> None:
+    """Simulated orders never meet real quotes: the venue that came first stays."""
+    async with open_storage(url):
+        pass
+
+    with pytest.raises(StartupError, match="of the venue simulator and VENUE is binance; name"):
+        await Database.open(url, venue="binance", owner=OWNER)
+
+    async with open_storage(url) as storage:
+        assert await storage.rows("SELECT venue, epoch, owner FROM service_owner") == [
+            (VENUE, 2, OWNER)
+        ]
+
+
+async def test_who_was_replaced_writes_no_more(url: str) -> None:
+    """A journal that finds a later epoch ends, and what it had not written is not executed."""
+    async with open_storage(url) as storage:
+        await storage.journal.accept(make_order(number=1))
+        await storage.execute("UPDATE service_owner SET epoch = epoch + 1, owner = 'the next one'")
+
+        with pytest.raises(JournalUnavailableError):
+            await storage.journal.accept(make_order(number=2))
+
+        await asyncio.wait({storage.task})
+        with pytest.raises(OwnershipLostError, match="taken over by the next one"):
+            storage.task.result()
+        with pytest.raises(JournalUnavailableError):
+            await storage.journal.accept(make_order(number=3))
+        storage.journal.record(SymbolOutcome(symbol=LTCBTC, events=(), ledger_changes=(), gate=1))
+        with pytest.raises(JournalUnavailableError):
+            await storage.journal.settle()
+        assert not storage.journal.is_writable
+        assert await storage.rows("SELECT acceptance_number FROM orders") == [(1,)]
+
+
+async def test_a_database_without_its_owners_row_is_not_written(url: str) -> None:
+    """Somebody emptied the tables under a running service: it ends."""
+    async with open_storage(url) as storage:
+        await storage.execute("DELETE FROM service_owner")
+
+        with pytest.raises(JournalUnavailableError):
+            await storage.journal.accept(make_order(number=1))
+
+        await asyncio.wait({storage.task})
+        assert isinstance(storage.task.exception(), OwnershipLostError)

@@ -1,0 +1,367 @@
+"""What must hold of the rows, whoever writes them: the database refuses every bad form."""
+
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Final
+
+import pytest
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+
+from tests.support.databases import KINDS, OpenStorage, open_storage, scratch_database
+
+PRESENT_ID: Final = "'00000000-0000-7000-8000-000000000001'"
+NEW_ID: Final = "'00000000-0000-7000-8000-000000000002'"
+UNKNOWN_ID: Final = "'00000000-0000-7000-8000-000000000003'"
+
+ORDER: Final = {
+    "acceptance_number": "2",
+    "order_id": NEW_ID,
+    "owner": "'public'",
+    "client_order_id": "'mine-2'",
+    "symbol": "'LTCBTC'",
+    "side": "'BUY'",
+    "time_in_force": "'GTD'",
+    "quantity": "'8'",
+    "limit_price": "'0.5'",
+    "status": "'NEW'",
+    "reason": "NULL",
+    "filled_quantity": "'0'",
+    "quote_quantity": "'0'",
+    "splits_total": "0",
+    "last_sequence": "1",
+    "accepted_at": "'2026-11-23T16:46:37.000000Z'",
+    "expires_at": "'2026-11-23T16:47:07.000000Z'",
+    "closed_at": "NULL",
+}
+PARTIAL: Final = ORDER | {
+    "status": "'PARTIALLY_FILLED'",
+    "filled_quantity": "'5'",
+    "quote_quantity": "'2.5'",
+    "splits_total": "1",
+    "last_sequence": "2",
+}
+FILLED: Final = PARTIAL | {
+    "status": "'FILLED'",
+    "filled_quantity": "'8'",
+    "closed_at": "'2026-11-23T16:46:38.000000Z'",
+}
+NOTHING: Final = {
+    "filled_quantity": "'0'",
+    "quote_quantity": "'0'",
+    "splits_total": "0",
+    "last_sequence": "1",
+}
+EXPIRED: Final = FILLED | {
+    "status": "'EXPIRED'",
+    "reason": "'TIMEOUT'",
+    "filled_quantity": "'5'",
+    "last_sequence": "3",
+}
+SPLIT: Final = {
+    "order_id": PRESENT_ID,
+    "split_number": "2",
+    "update_id": "11",
+    "price": "'0.5'",
+    "quantity": "'5'",
+    "displayed_quantity": "'5'",
+    "filled_at": ORDER["accepted_at"],
+}
+EVENT: Final = {
+    "position": "1",
+    "order_id": PRESENT_ID,
+    "sequence": "1",
+    "status": "'NEW'",
+    "reason": "NULL",
+    "at": ORDER["accepted_at"],
+    "split_number": "NULL",
+    "filled_quantity": "'0'",
+    "quote_quantity": "'0'",
+}
+FILL_EVENT: Final = EVENT | {
+    "position": "2",
+    "sequence": "2",
+    "status": "'PARTIALLY_FILLED'",
+    "split_number": "1",
+    "filled_quantity": "'5'",
+    "quote_quantity": "'2.5'",
+}
+END_EVENT: Final = FILL_EVENT | {
+    "position": "3",
+    "sequence": "3",
+    "status": "'EXPIRED'",
+    "reason": "'TIMEOUT'",
+    "split_number": "NULL",
+}
+FULFILLED: Final = {
+    "id": PRESENT_ID,
+    "created_at": ORDER["accepted_at"],
+    "symbol": "'LTCBTC'",
+    "side": "'BUY'",
+    "quantity": "'8'",
+    "price": "'0.5'",
+    "average_price": "'0.4999999999999999'",
+}
+GATE: Final = {"symbol": "'ETHBTC'", "update_id": "11"}
+LEVEL: Final = {
+    "symbol": "'LTCBTC'",
+    "owner": "'public'",
+    "side": "'BUY'",
+    "price": "'0.5'",
+    "quantity": "'5'",
+    "update_id": "11",
+}
+OWNER: Final = {
+    "id": "1",
+    "venue": "'binance'",
+    "epoch": "1",
+    "owner": "'somebody'",
+    "since": ORDER["accepted_at"],
+}
+RULES: Final = {"id": "1", "fetched_at": ORDER["accepted_at"], "rules": "'[]'"}
+
+Row = tuple[str, dict[str, str]]
+
+NUMBER_1: Final = {
+    "acceptance_number": "1",
+    "order_id": PRESENT_ID,
+    "client_order_id": "'mine-1'",
+}
+PRESENT: Final[Sequence[Row]] = [
+    ("orders", PARTIAL | NUMBER_1),
+    ("fulfilled_order_splits", SPLIT | {"split_number": "1"}),
+    ("symbol_gates", GATE | {"symbol": "'LTCBTC'"}),
+]
+"""What the rows below refer to."""
+
+SOUND: Final[Sequence[Row]] = [
+    ("orders", ORDER),
+    ("orders", PARTIAL),
+    ("orders", FILLED),
+    ("orders", EXPIRED),
+    ("fulfilled_order_splits", SPLIT),
+    ("order_events", EVENT),
+    ("order_events", FILL_EVENT),
+    ("order_events", END_EVENT),
+    ("fulfilled_orders", FULFILLED),
+    ("symbol_gates", GATE),
+    ("taken_liquidity", LEVEL),
+    ("service_owner", OWNER),
+    ("trading_rules", RULES),
+]
+"""Each is accepted by itself, so that a bad one below is refused for what is bad in it alone."""
+
+NOT_POSITIVE: Final = ("'0'", "'-1'")
+NOT_EXACT: Final = (
+    "'0.1234567890123'",
+    "'12345678901234567'",
+    "'NaN'",
+    "'Infinity'",
+    "'x'",
+    "NULL",
+)
+NOT_CANONICAL: Final = (
+    *("'1.0'", "'1.'", "'.5'", "'01'", "'00'", "'0.'", "'+1'", "'-0'", "'1e3'", "'1,5'", "''"),
+    *("' 1'", "'1 '", "'1..2'", "'1.2.3'", "'٣'", "x'31'"),
+)
+NOT_UTC: Final = (
+    "'2026-11-23T16:46:37Z'",
+    "'2026-11-23T16:46:37.000Z'",
+    "'2026-11-23T16:46:37.000000'",
+    "'2026-11-23T16:46:37.000000+00:00'",
+    "'2026-11-23 16:46:37.000000Z'",
+    "1795452397",
+)
+AMOUNTS: Final[Sequence[tuple[str, dict[str, str], Sequence[str]]]] = [
+    ("orders", ORDER, ("quantity", "limit_price")),
+    ("fulfilled_order_splits", SPLIT, ("price", "quantity", "displayed_quantity")),
+    ("fulfilled_orders", FULFILLED, ("quantity", "price")),
+    ("taken_liquidity", LEVEL, ("price", "quantity")),
+]
+INSTANTS: Final[Sequence[tuple[str, dict[str, str], Sequence[str]]]] = [
+    ("orders", FILLED, ("accepted_at", "expires_at", "closed_at")),
+    ("fulfilled_order_splits", SPLIT, ("filled_at",)),
+    ("order_events", EVENT, ("at",)),
+    ("fulfilled_orders", FULFILLED, ("created_at",)),
+    ("service_owner", OWNER, ("since",)),
+    ("trading_rules", RULES, ("fetched_at",)),
+]
+
+BAD_ON_BOTH: Final[Sequence[Row]] = [
+    ("orders", ORDER | {"acceptance_number": "0"}),
+    ("orders", ORDER | {"order_id": "'short'"}),
+    ("orders", ORDER | {"owner": "NULL"}),
+    ("orders", ORDER | {"owner": "''"}),
+    ("orders", ORDER | {"client_order_id": "''"}),
+    ("orders", ORDER | {"client_order_id": f"'{'x' * 37}'"}),
+    ("orders", ORDER | {"symbol": "''"}),
+    ("orders", ORDER | {"symbol": f"'{'X' * 21}'"}),
+    ("orders", ORDER | {"side": "'buy'"}),
+    ("orders", ORDER | {"time_in_force": "'GTC'"}),
+    ("orders", ORDER | {"status": "'REJECTED'"}),
+    ("orders", EXPIRED | {"reason": "'BORED'"}),
+    ("orders", EXPIRED | {"reason": "NULL"}),
+    ("orders", EXPIRED | {"closed_at": "NULL"}),
+    ("orders", EXPIRED | {"filled_quantity": "'8'"}),
+    ("orders", EXPIRED | {"last_sequence": "2"}),
+    ("orders", FILLED | {"reason": "'TIMEOUT'"}),
+    ("orders", FILLED | {"closed_at": "NULL"}),
+    ("orders", FILLED | {"filled_quantity": "'5'"}),
+    ("orders", PARTIAL | {"closed_at": ORDER["accepted_at"]}),
+    ("orders", PARTIAL | {"filled_quantity": "'8'"}),
+    ("orders", PARTIAL | {"filled_quantity": "'9'"}),
+    ("orders", PARTIAL | {"filled_quantity": "'-1'"}),
+    ("orders", PARTIAL | {"filled_quantity": "'0'"}),
+    ("orders", PARTIAL | {"quote_quantity": "'0'"}),
+    ("orders", PARTIAL | {"quote_quantity": f"'1{'0' * 32}'"}),
+    ("orders", PARTIAL | {"quote_quantity": f"'0.{'0' * 24}1'"}),
+    ("orders", PARTIAL | {"splits_total": "2"}),
+    ("orders", PARTIAL | {"splits_total": "0", "last_sequence": "1"}),
+    ("orders", ORDER | {"splits_total": "-1"}),
+    ("orders", ORDER | {"last_sequence": "2"}),
+    ("orders", ORDER | {"filled_quantity": "'1'"}),
+    ("orders", ORDER | {"quote_quantity": "'1'"}),
+    ("orders", ORDER | {"status": "'PARTIALLY_FILLED'"}),
+    ("orders", PARTIAL | {"status": "'NEW'"}),
+    ("orders", FILLED | NOTHING | {"quantity": "'0'"}),
+    ("orders", ORDER | {"expires_at": "'2026-11-23T16:46:36.999999Z'"}),
+    ("fulfilled_order_splits", SPLIT | {"order_id": UNKNOWN_ID}),
+    ("fulfilled_order_splits", SPLIT | {"split_number": "0"}),
+    ("fulfilled_order_splits", SPLIT | {"update_id": "0"}),
+    ("fulfilled_order_splits", SPLIT | {"quantity": "'5.1'"}),
+    ("order_events", EVENT | {"position": "0"}),
+    ("order_events", EVENT | {"order_id": UNKNOWN_ID}),
+    ("order_events", EVENT | {"sequence": "0"}),
+    ("order_events", EVENT | {"sequence": "2"}),
+    ("order_events", EVENT | {"status": "'REJECTED'", "sequence": "2"}),
+    ("order_events", END_EVENT | {"sequence": "0"}),
+    ("order_events", END_EVENT | {"reason": "'BORED'"}),
+    ("order_events", END_EVENT | {"reason": "NULL"}),
+    ("order_events", END_EVENT | {"quote_quantity": "'-1'"}),
+    ("order_events", EVENT | {"reason": "'TIMEOUT'"}),
+    ("order_events", EVENT | {"split_number": "1"}),
+    ("order_events", EVENT | {"filled_quantity": "'1'"}),
+    ("order_events", FILL_EVENT | {"sequence": "1"}),
+    ("order_events", FILL_EVENT | {"sequence": "3"}),
+    ("order_events", FILL_EVENT | {"sequence": "3", "split_number": "2"}),
+    ("order_events", FILL_EVENT | {"split_number": "NULL"}),
+    ("order_events", FILL_EVENT | {"filled_quantity": "'-1'"}),
+    ("fulfilled_orders", FULFILLED | {"id": UNKNOWN_ID}),
+    ("fulfilled_orders", FULFILLED | {"side": "'HOLD'"}),
+    ("fulfilled_orders", FULFILLED | {"average_price": "'0'"}),
+    ("fulfilled_orders", FULFILLED | {"average_price": f"'0.{'0' * 28}1'"}),
+    ("symbol_gates", GATE | {"update_id": "0"}),
+    ("symbol_gates", GATE | {"symbol": "''"}),
+    ("taken_liquidity", LEVEL | {"symbol": "'BTCUSDT'"}),
+    ("taken_liquidity", LEVEL | {"owner": "''"}),
+    ("taken_liquidity", LEVEL | {"side": "'HOLD'"}),
+    ("taken_liquidity", LEVEL | {"update_id": "0"}),
+    ("service_owner", OWNER | {"id": "2"}),
+    ("service_owner", OWNER | {"venue": "''"}),
+    ("service_owner", OWNER | {"owner": "''"}),
+    ("service_owner", OWNER | {"epoch": "0"}),
+    ("trading_rules", RULES | {"id": "2"}),
+    *(
+        (table, row | {column: bad})
+        for table, row, columns in AMOUNTS
+        for column in columns
+        for bad in (*NOT_POSITIVE, *NOT_EXACT)
+    ),
+]
+"""Bad as such, in a database where the rows that they refer to exist."""
+
+BAD_ON_SQLITE: Final[Sequence[Row]] = [
+    ("orders", ORDER | {"acceptance_number": "'one'"}),
+    ("orders", ORDER | {"splits_total": "'none'"}),
+    ("orders", ORDER | {"splits_total": "0.5"}),
+    ("orders", PARTIAL | {"splits_total": "1.25", "last_sequence": "2.25"}),
+    ("fulfilled_order_splits", SPLIT | {"update_id": "'eleven'"}),
+    *(("orders", ORDER | {"quantity": bad}) for bad in NOT_CANONICAL),
+    *(("orders", ORDER | {"filled_quantity": bad}) for bad in ("'0.0'", "'00'", "'-0'", "''")),
+    *(
+        (table, row | {column: bad})
+        for table, row, columns in INSTANTS
+        for column in columns
+        for bad in NOT_UTC
+    ),
+]
+"""Forms that PostgreSQL's types do not know, or read as the same value."""
+
+BAD_ON_POSTGRESQL: Final[Sequence[Row]] = [
+    (table, row | {column: bad})
+    for table, row, columns in INSTANTS
+    for column in columns
+    for bad in ("'infinity'", "'-infinity'")
+]
+
+TWINS: Final[Sequence[Row]] = [
+    ("orders", ORDER | {"acceptance_number": "1"}),
+    ("orders", ORDER | {"order_id": PRESENT_ID}),
+    ("orders", ORDER | {"client_order_id": "'mine-1'"}),
+    ("order_events", EVENT | {"position": "4"}),
+    ("order_events", FILL_EVENT | {"position": "4"}),
+    ("taken_liquidity", LEVEL | {"quantity": "'1'"}),
+    *SOUND[4:],
+]
+"""Sound rows but for a key that another row has, once those above from the splits on are there."""
+
+
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest) -> str:
+    """Name each kind of database."""
+    return str(request.param)
+
+
+@pytest.fixture
+async def storage(kind: str, tmp_path: Path) -> AsyncIterator[OpenStorage]:
+    """Open a database that holds what the rows refer to."""
+    async with scratch_database(kind, tmp_path) as url, open_storage(url) as storage:
+        await storage.execute("DELETE FROM service_owner")
+        for table, row in PRESENT:
+            await storage.execute(insert(table, row))
+        yield storage
+
+
+def insert(table: str, row: dict[str, str]) -> str:
+    """Write an INSERT with the values as literals, as anybody's program might."""
+    return f"INSERT INTO {table} ({', '.join(row)}) VALUES ({', '.join(row.values())})"  # noqa: S608 - literals of this file
+
+
+async def accepted_by(storage: OpenStorage, rows: Sequence[Row]) -> list[str]:
+    """Insert each row by itself, undo it, and return what the database did not refuse."""
+
+    def try_each(connection: Connection) -> list[str]:
+        accepted = []
+        for table, row in rows:
+            statement = insert(table, row)
+            savepoint = connection.begin_nested()
+            try:
+                connection.execute(text(statement))
+            except DBAPIError:
+                pass
+            else:
+                accepted.append(statement)
+            savepoint.rollback()
+        return accepted
+
+    return await storage.database.write(try_each)
+
+
+async def test_sound_rows_are_accepted(storage: OpenStorage) -> None:
+    """Every state that an order goes through can be stored, and all else a service stores."""
+    assert len(await accepted_by(storage, SOUND)) == len(SOUND)
+
+
+async def test_every_bad_form_is_refused(storage: OpenStorage, kind: str) -> None:
+    """Amounts, instants, enumerations and what they say together are checked by the database."""
+    bad_here = BAD_ON_SQLITE if kind == "sqlite" else BAD_ON_POSTGRESQL
+
+    assert await accepted_by(storage, [*BAD_ON_BOTH, *bad_here]) == []
+
+
+async def test_a_key_is_taken_once(storage: OpenStorage) -> None:
+    """No two rows have the same number, id, client's id, or place in an order's history."""
+    for table, row in SOUND[4:]:
+        await storage.execute(insert(table, row))
+
+    assert await accepted_by(storage, TWINS) == []

@@ -1,0 +1,278 @@
+"""One WebSocket against a peer that does what the test says."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from websockets.frames import Close
+
+from app import __version__
+from app.market.connection import (
+    MESSAGE_BYTES_MAX,
+    ConnectionFailedError,
+    Keepalive,
+    VenueConnection,
+    open_connection,
+    stream_endpoint,
+)
+from tests.support.market import WebSocketPeer
+from tests.support.waiting import eventually
+
+QUIET = Keepalive(interval_seconds=60, timeout_seconds=60)
+BUSY = Keepalive(interval_seconds=0.05, timeout_seconds=0.2)
+
+
+class Receiver:
+    """Notes what a connection tells."""
+
+    def __init__(self) -> None:
+        self.texts: list[bytes] = []
+        self.binaries = 0
+        self.causes: list[str] = []
+        self.connections: set[VenueConnection] = set()
+
+    def on_text(self, connection: VenueConnection, text: bytes) -> None:
+        """Note a frame."""
+        self.connections.add(connection)
+        self.texts.append(bytes(text))
+
+    def on_binary(self, connection: VenueConnection) -> None:
+        """Note a frame."""
+        self.connections.add(connection)
+        self.binaries += 1
+
+    def on_lost(self, connection: VenueConnection, cause: str) -> None:
+        """Note the end."""
+        self.connections.add(connection)
+        self.causes.append(cause)
+
+
+@pytest.fixture
+async def peer() -> AsyncIterator[WebSocketPeer]:
+    """Run a peer."""
+    async with WebSocketPeer().serve() as peer:
+        yield peer
+
+
+@asynccontextmanager
+async def connected(
+    peer: WebSocketPeer, keepalive: Keepalive = QUIET
+) -> AsyncIterator[tuple[VenueConnection, Receiver]]:
+    """Connect to the peer and start; close at the end."""
+    receiver = Receiver()
+    connection = await open_connection(
+        stream_endpoint(peer.url), receiver, keepalive=keepalive, open_seconds=5
+    )
+    try:
+        await eventually(lambda: peer.connections)
+        connection.start()
+        yield connection, receiver
+    finally:
+        await connection.close()
+
+
+@pytest.mark.parametrize(
+    ("stream_url", "endpoint"),
+    [
+        ("wss://stream.example", "wss://stream.example/ws"),
+        ("wss://stream.example/", "wss://stream.example/ws"),
+        ("wss://stream.example:9443/ws", "wss://stream.example:9443/ws"),
+        ("wss://stream.example/stream", "wss://stream.example/stream"),
+    ],
+)
+def test_path_is_added_where_the_address_has_none(stream_url: str, endpoint: str) -> None:
+    """Many write the whole address of Binance's documentation, and that works too."""
+    assert stream_endpoint(stream_url) == endpoint
+
+
+async def test_frames_arrive_whole_and_in_order(peer: WebSocketPeer) -> None:
+    """Texts, fragmented texts and binaries, each as one call."""
+    async with connected(peer) as (connection, receiver):
+        await peer.last.send("one")
+        await peer.last.send(["t", "w", "o"])
+        await peer.last.send(b"\x00")
+        await peer.last.send([b"\x00", b"\x01"])
+        await peer.last.send("three")
+        await eventually(lambda: len(receiver.texts) == 3)
+
+    assert receiver.texts == [b"one", b"two", b"three"]
+    assert receiver.binaries == 2
+    assert receiver.connections == {connection}
+    assert receiver.causes == []
+    assert peer.paths == ["/ws"]
+    assert peer.user_agents == [f"papertape/{__version__}"]
+
+
+async def test_control_message_leaves_as_text(peer: WebSocketPeer) -> None:
+    """The venue reads no binary frames."""
+    async with connected(peer) as (connection, receiver):
+        await connection.wait_turn()
+        await connection.send(b'{"id":5}')
+        await eventually(lambda: receiver.texts)
+
+    assert peer.received == [{"id": 5}]
+    assert receiver.texts == [b'{"result":null,"id":5}']
+
+
+async def test_close_of_the_venue_is_told_with_its_reason(peer: WebSocketPeer) -> None:
+    """Once, and as soon as the closing frame is there."""
+    async with connected(peer) as (_, receiver):
+        await peer.last.close(1008, "Pong timeout")
+        await eventually(lambda: receiver.causes)
+
+    assert receiver.causes == [f"closed by the venue: {Close(1008, 'Pong timeout')}"]
+
+
+async def test_close_without_a_word_is_told_too(peer: WebSocketPeer) -> None:
+    """A closing frame need not hold anything."""
+    async with connected(peer) as (_, receiver):
+        peer.last.protocol.send_close()
+        peer.last.send_data()
+        await eventually(lambda: receiver.causes)
+
+    assert receiver.causes[0].startswith("closed by the venue")
+
+
+async def test_cut_connection_is_told(peer: WebSocketPeer) -> None:
+    """Without a closing frame, too."""
+    async with connected(peer) as (_, receiver):
+        peer.last.transport.abort()
+        await eventually(lambda: receiver.causes)
+
+    assert len(receiver.causes) == 1
+
+
+async def test_endless_message_ends_the_connection_with_its_cause(peer: WebSocketPeer) -> None:
+    """Memory is bounded whatever comes."""
+    async with connected(peer) as (_, receiver):
+        await peer.last.send("x" * MESSAGE_BYTES_MAX)
+        await eventually(lambda: receiver.texts)
+        await peer.last.send("x" * (MESSAGE_BYTES_MAX + 1))
+        await eventually(lambda: receiver.causes)
+
+    assert "exceeds limit" in receiver.causes[0]
+
+
+async def test_muted_connection_says_nothing_more(peer: WebSocketPeer) -> None:
+    """What arrives between the decision to leave and the end is nobody's."""
+    async with connected(peer) as (connection, receiver):
+        connection.mute()
+        await peer.last.send("one")
+        await peer.last.close()
+
+    assert receiver.texts == []
+    assert receiver.causes == []
+
+
+async def test_connection_lost_before_the_start_is_told_at_the_start(peer: WebSocketPeer) -> None:
+    """A venue may accept and close in one breath."""
+    receiver = Receiver()
+    connection = await open_connection(
+        stream_endpoint(peer.url), receiver, keepalive=QUIET, open_seconds=5
+    )
+    await eventually(lambda: peer.connections)
+    await peer.last.close(1013, "try again later")
+
+    connection.start()
+    await connection.close()
+
+    assert receiver.causes == ["closed by the venue at once"]
+
+
+async def test_send_on_a_lost_connection_is_no_error(peer: WebSocketPeer) -> None:
+    """Whoever sends learns of the loss like everybody else."""
+    async with connected(peer) as (connection, receiver):
+        await peer.last.close()
+        await eventually(lambda: receiver.causes)
+
+        await connection.send(b"{}")
+
+    assert len(receiver.causes) == 1
+
+
+async def test_pongs_that_we_owe_leave_less_room_for_messages(peer: WebSocketPeer) -> None:
+    """The venue counts them, so what can wait does: at most four in any second, all together."""
+    loop = asyncio.get_running_loop()
+
+    async with connected(peer) as (connection, _):
+        started = loop.time()
+        for _ in range(2):
+            await (await peer.last.ping())
+        await connection.wait_turn()
+        first = loop.time() - started
+        await connection.wait_turn()
+        second = loop.time() - started
+
+    assert first < 1
+    assert second >= 1.25
+
+
+async def test_pings_are_control_messages_and_their_pongs_keep_the_connection(
+    peer: WebSocketPeer,
+) -> None:
+    """A quiet connection whose pings are answered is alive."""
+    async with connected(peer, BUSY) as (connection, receiver):
+        await eventually(lambda: connection._window._units == 3)
+        await peer.last.send("alive")
+        await eventually(lambda: receiver.texts)
+
+    assert receiver.causes == []
+
+
+async def test_refused_connection_says_where_and_why() -> None:
+    """Nobody listens there."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        endpoint = f"ws://127.0.0.1:{taken.getsockname()[1]}/ws"
+        with pytest.raises(ConnectionFailedError, match=f"{endpoint}: .*refused|Connect call"):
+            await open_connection(endpoint, Receiver(), keepalive=QUIET, open_seconds=5)
+
+
+async def test_name_that_does_not_resolve_says_so() -> None:
+    """DNS failures are failures like any other."""
+    with pytest.raises(ConnectionFailedError, match=r"venue\.invalid"):
+        await open_connection("ws://venue.invalid/ws", Receiver(), keepalive=QUIET, open_seconds=5)
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n", "502"),
+        (b"SSH-2.0-OpenSSH\r\n\r\n", "did not receive a valid HTTP response"),
+        (b"", "timed out"),
+    ],
+    ids=["refusal", "not HTTP", "silence"],
+)
+async def test_failed_handshake_says_why(answer: bytes, said: str) -> None:
+    """An answer that is none, and none at all."""
+    is_over = asyncio.Event()
+
+    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(answer)
+            await reader.read()
+        except OSError:
+            pass
+        finally:
+            writer.close()
+            is_over.set()
+
+    server = await asyncio.start_server(converse, "127.0.0.1", 0)
+    async with server:
+        endpoint = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/ws"
+        with pytest.raises(ConnectionFailedError, match=said):
+            await open_connection(endpoint, Receiver(), keepalive=QUIET, open_seconds=0.3)
+        await is_over.wait()
+
+
+async def test_venue_without_tls_is_refused_where_tls_was_asked_for(peer: WebSocketPeer) -> None:
+    """The cause names the address; nothing falls back to an open connection."""
+    endpoint = peer.url.replace("ws://", "wss://")
+
+    with pytest.raises(ConnectionFailedError, match="wss://"):
+        await open_connection(endpoint, Receiver(), keepalive=QUIET, open_seconds=5)
+
+    assert not peer.connections

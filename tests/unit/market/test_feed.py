@@ -1,0 +1,99 @@
+"""What the feed says of itself, and which connection a symbol gets."""
+
+import random
+from collections.abc import AsyncIterator
+
+import pytest
+
+from app.clock import SystemClock
+from app.domain.order import Symbol
+from app.market.feed import BookTickerFeed
+from app.market.streams import STREAMS_MAX
+from tests.support.builders import make_quote
+from tests.support.hand_driven import HandClock
+from tests.support.market import (
+    LTCBTC,
+    HandDepth,
+    RecordingListener,
+    WebSocketPeer,
+    eventually_has,
+    running_feed,
+)
+from tests.support.waiting import eventually
+
+
+@pytest.fixture
+async def peer() -> AsyncIterator[WebSocketPeer]:
+    """Run a peer."""
+    async with WebSocketPeer().serve() as peer:
+        yield peer
+
+
+async def test_feed_is_idle_from_the_start_with_all_counters_at_zero() -> None:
+    """Nothing is connected before somebody listens."""
+    clock = HandClock()
+    feed = BookTickerFeed(
+        stream_url="ws://127.0.0.1:1", depth=HandDepth(), clock=clock, random=random.Random(1)
+    )
+
+    state = feed.state()
+
+    assert (state.status, state.cause, state.symbols) == ("idle", None, 0)
+    assert state.since == clock.now()
+    assert set(state.counters.values()) == {0}
+    assert {"connections", "frames", "quotes", "seeds"} <= state.counters.keys()
+
+
+async def test_subscriptions_made_before_it_runs_are_served(peer: WebSocketPeer) -> None:
+    """Recovery may subscribe while everything is being put together."""
+    clock = HandClock()
+    feed = BookTickerFeed(
+        stream_url=peer.url, depth=HandDepth(), clock=clock, random=random.Random(1)
+    )
+    clock.advance(5)
+
+    feed.subscribe(LTCBTC, RecordingListener())
+
+    assert feed.state().status == "connecting"
+    assert feed.state().since == clock.now()
+    assert feed.state().symbols == 1
+
+
+async def test_what_was_never_subscribed_may_be_unsubscribed(peer: WebSocketPeer) -> None:
+    """Whoever stops need not know how far it got."""
+    listener = RecordingListener()
+    async with running_feed(peer.url, HandDepth([make_quote(5)])) as feed:
+        feed.unsubscribe(LTCBTC, listener)
+        feed.subscribe(LTCBTC, listener)
+        feed.unsubscribe(LTCBTC, RecordingListener())
+        await eventually(lambda: listener.seeds)
+
+        assert feed.state().symbols == 1
+
+
+async def test_symbols_beyond_a_full_connection_get_another_one(peer: WebSocketPeer) -> None:
+    """A place that becomes free is used first."""
+    listener = RecordingListener()
+    symbols = [Symbol(f"COIN{number}") for number in range(STREAMS_MAX)]
+    async with running_feed(peer.url, HandDepth()) as feed:
+        for symbol in symbols:
+            feed.subscribe(symbol, listener)
+        await eventually_has(peer.connections, 1)
+        feed.subscribe(LTCBTC, listener)
+        await eventually_has(peer.connections, 2)
+        feed.unsubscribe(symbols[0], listener)
+        feed.subscribe(Symbol("ETHBTC"), listener)
+
+        assert [connection.is_full for connection in feed._connections] == [True, False]
+        assert feed.state().symbols == STREAMS_MAX + 1
+
+
+async def test_second_connection_is_there_when_the_feed_starts_late(peer: WebSocketPeer) -> None:
+    """Also where all was subscribed before it runs."""
+    feed = BookTickerFeed(
+        stream_url=peer.url, depth=HandDepth(), clock=SystemClock(), random=random.Random(1)
+    )
+    for number in range(STREAMS_MAX + 1):
+        feed.subscribe(Symbol(f"COIN{number}"), RecordingListener())
+
+    assert len(feed._connections) == 2

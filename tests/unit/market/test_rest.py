@@ -1,0 +1,307 @@
+"""What the REST client asks for, and what it makes of the answers, over a real socket."""
+
+import asyncio
+import json
+import socket
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from decimal import Decimal
+
+import pytest
+
+from app.domain.errors import VenueThrottledError, VenueUnreachableError
+from app.domain.order import Symbol
+from app.market.rest import DEPTH_BYTES_MAX, RestLimits, VenueRest
+from tests.support.hand_driven import HandClock
+from tests.support.market import LTCBTC
+from tests.support.tapes import TAPES_FOLDER
+
+DEPTH = {
+    "lastUpdateId": 77,
+    "bids": [["0.0025", "3.1"], ["0.0024", "9"]],
+    "asks": [["0.0026", "40.66"], ["0.0027", "9"]],
+}
+HTML = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>nginx</body>\r\n</html>\r\n"
+
+
+class HttpPeer:
+    """Answers every request with the same bytes, and notes what was asked for."""
+
+    def __init__(self) -> None:
+        self.requested: list[str] = []
+        self.url = ""
+        self._answer = b""
+
+    def answer(
+        self, body: object, *, status: int = 200, headers: dict[str, str] | None = None
+    ) -> None:
+        """Answer with JSON, or with text as it is."""
+        text = body if isinstance(body, str) else json.dumps(body)
+        lines = [f"HTTP/1.1 {status} Whatever", f"Content-Length: {len(text.encode())}"]
+        lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
+        self.answer_raw("\r\n".join([*lines, "", text]).encode())
+
+    def answer_raw(self, answer: bytes) -> None:
+        """Answer with bytes; none at all means silence."""
+        self._answer = answer
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer one connection."""
+        try:
+            while request := await reader.readuntil(b"\r\n\r\n"):
+                self.requested.append(request.split(b" ")[1].decode())
+                writer.write(self._answer)
+        except (asyncio.IncompleteReadError, OSError):
+            pass
+        finally:
+            writer.close()
+
+
+@pytest.fixture
+async def peer() -> AsyncIterator[HttpPeer]:
+    """Run a peer on a free port."""
+    peer = HttpPeer()
+    server = await asyncio.start_server(peer.serve, "127.0.0.1", 0)
+    async with server:
+        peer.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        yield peer
+
+
+@asynccontextmanager
+async def client(
+    url: str, clock: HandClock | None = None, *, limits: RestLimits | None = None
+) -> AsyncIterator[VenueRest]:
+    """Open a client."""
+    rest = VenueRest(url, clock=clock or HandClock(), limits=limits)
+    try:
+        yield rest
+    finally:
+        await rest.aclose()
+
+
+async def depth_trouble(peer: HttpPeer, *, limits: RestLimits | None = None) -> str:
+    """Ask for depth and return what is said about the failure."""
+    async with client(peer.url, limits=limits) as rest:
+        with pytest.raises(VenueUnreachableError) as failure:
+            await rest.depth(LTCBTC)
+    return str(failure.value)
+
+
+async def test_depth_is_the_best_of_both_sides(peer: HttpPeer) -> None:
+    """With the snapshot's id, which compares with the update ids of the stream."""
+    clock = HandClock()
+    peer.answer(DEPTH)
+
+    async with client(f"{peer.url}/", clock) as rest:
+        quote = await rest.depth(LTCBTC)
+
+    assert peer.requested == ["/api/v3/depth?symbol=LTCBTC&limit=5"]
+    assert (quote.symbol, quote.update_id) == ("LTCBTC", 77)
+    assert (quote.bid_price, quote.bid_quantity) == (Decimal("0.0025"), Decimal("3.1"))
+    assert (quote.ask_price, quote.ask_quantity) == (Decimal("0.0026"), Decimal("40.66"))
+    assert quote.received_ns == clock.monotonic_ns()
+
+
+async def test_empty_sides_of_the_depth_are_zeros(peer: HttpPeer) -> None:
+    """A halted symbol may display nothing at all."""
+    peer.answer({"lastUpdateId": 5, "bids": [], "asks": [], "more": 1})
+
+    async with client(peer.url) as rest:
+        quote = await rest.depth(LTCBTC)
+
+    assert not any([quote.bid_price, quote.bid_quantity, quote.ask_price, quote.ask_quantity])
+
+
+async def test_symbol_is_quoted_in_the_url(peer: HttpPeer) -> None:
+    """Names beyond ASCII are percent-encoded UTF-8."""
+    peer.answer(DEPTH)
+
+    async with client(peer.url) as rest:
+        await rest.depth(Symbol("币USDT&x=1"))
+
+    assert peer.requested == ["/api/v3/depth?symbol=%E5%B8%81USDT%26x%3D1&limit=5"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        HTML,
+        "",
+        "[]",
+        '{"lastUpdateId":7',
+        {**DEPTH, "lastUpdateId": 0},
+        {**DEPTH, "lastUpdateId": "7"},
+        {**DEPTH, "asks": [["-1", "1"]]},
+        {**DEPTH, "asks": [["1e5", "1"]]},
+        {**DEPTH, "asks": [[1, 2]]},
+        {**DEPTH, "asks": [["0.0026"]]},
+        {**DEPTH, "asks": [["0.0026", "0"]]},
+        {**DEPTH, "asks": [["0.0025", "1"]]},
+        "[" * 50_000,
+        " " * (DEPTH_BYTES_MAX + 1),
+    ],
+    ids=lambda body: str(body)[:60],
+)
+async def test_unusable_depth_counts_as_no_answer(peer: HttpPeer, body: object) -> None:
+    """Garbage, HTML, half-empty, crossed and endless answers name the address and the path."""
+    peer.answer(body)
+
+    assert (await depth_trouble(peer)).startswith(f"{peer.url}/api/v3/depth: ")
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "said"),
+    [
+        (502, HTML, "HTTP 502"),
+        (403, HTML, "HTTP 403"),
+        (302, "", "HTTP 302"),
+        (400, {"code": -1121, "msg": "Invalid symbol."}, "HTTP 400, -1121: Invalid symbol."),
+        (500, {"code": -1000, "msg": "An unknown error occured"}, "HTTP 500, -1000: An unknown"),
+        (451, {"code": 0, "msg": "Service unavailable from a restricted location " * 9}, "451"),
+    ],
+)
+async def test_refusal_says_what_the_venue_says(
+    peer: HttpPeer, status: int, body: object, said: str
+) -> None:
+    """The code and the text of JSON, the status of anything else, nothing at length."""
+    peer.answer(body, status=status)
+
+    trouble = await depth_trouble(peer)
+
+    assert said in trouble
+    assert len(trouble) < 300
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"garbage\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nxyz",
+    ],
+    ids=["not HTTP", "not gzip"],
+)
+async def test_broken_answer_counts_as_none(peer: HttpPeer, answer: bytes) -> None:
+    """Whatever the library makes of it, the caller sees one kind of error."""
+    peer.answer_raw(answer)
+
+    assert peer.url in await depth_trouble(peer)
+
+
+async def test_silence_ends_with_the_deadline(peer: HttpPeer) -> None:
+    """A venue that accepts and says nothing does not hold a seed forever."""
+    limits = RestLimits(depth_seconds_max=0.1)
+
+    assert "no answer within 0.1 s" in await depth_trouble(peer, limits=limits)
+
+
+async def test_nobody_there_is_said_with_the_address() -> None:
+    """Connection refused, before anything was sent."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        async with client(url) as rest:
+            with pytest.raises(VenueUnreachableError, match=url):
+                await rest.exchange_info()
+
+
+@pytest.mark.parametrize("status", [429, 418])
+async def test_throttling_is_obeyed_without_asking_again(peer: HttpPeer, status: int) -> None:
+    """Until Retry-After is over every call fails at once, and nothing is sent."""
+    clock = HandClock()
+    peer.answer("", status=status, headers={"Retry-After": "35"})
+
+    async with client(peer.url, clock) as rest:
+        with pytest.raises(VenueThrottledError) as first:
+            await rest.depth(LTCBTC)
+        clock.advance(30)
+        with pytest.raises(VenueThrottledError) as second:
+            await rest.exchange_info()
+        clock.advance(5)
+        peer.answer(DEPTH)
+        await rest.depth(LTCBTC)
+
+    assert first.value.retry_after_seconds == 35
+    assert second.value.retry_after_seconds == 5
+    assert len(peer.requested) == 2
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "seconds"),
+    [
+        ({}, "", 60),
+        ({"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"}, "", 60),
+        ({"Retry-After": "0"}, "", 1),
+        ({"Retry-After": "999999999"}, "", 259_200),
+        ({}, "Way too much request weight used; IP banned until 1723161374000. Please", 120),
+    ],
+    ids=["no word", "a date", "zero", "an eternity", "a ban with its end"],
+)
+async def test_time_to_wait_is_read_as_far_as_it_can_be(
+    peer: HttpPeer, headers: dict[str, str], body: str, seconds: int
+) -> None:
+    """Never below a second, never beyond the longest ban, a whole window where nothing is said."""
+    peer.answer({"code": -1003, "msg": body}, status=418, headers=headers)
+
+    async with client(peer.url) as rest:
+        with pytest.raises(VenueThrottledError) as refusal:
+            await rest.depth(LTCBTC)
+
+    assert refusal.value.retry_after_seconds == seconds
+
+
+async def test_real_error_bodies_of_the_venue_are_understood(peer: HttpPeer) -> None:
+    """Every captured answer ends as one of our two errors."""
+    path = TAPES_FOLDER / "binance-errors.json"
+    if not path.is_file():
+        pytest.skip("the captured errors are not beside this repository, in ../shared/tapes")
+    captured = json.loads(path.read_text(encoding="utf-8"))["rest_errors"]
+
+    for error in captured:
+        peer.answer(error["body"] or "", status=error["status"], headers=error.get("headers"))
+        async with client(peer.url) as rest:
+            with pytest.raises((VenueUnreachableError, VenueThrottledError)) as failure:
+                await rest.exchange_info()
+        is_throttled = isinstance(failure.value, VenueThrottledError)
+        assert is_throttled == (error["status"] in {418, 429})
+
+
+async def test_trading_rules_are_read_and_unreadable_symbols_counted(peer: HttpPeer) -> None:
+    """One symbol that nobody understands does not take the others with it."""
+    ltcbtc = {
+        "symbol": "LTCBTC",
+        "status": "TRADING",
+        "baseAsset": "LTC",
+        "quoteAsset": "BTC",
+        "filters": [],
+    }
+    peer.answer({"symbols": [ltcbtc, {"symbol": "X"}]})
+
+    async with client(peer.url) as rest:
+        rules = await rest.exchange_info()
+
+        assert [one.symbol for one in rules] == ["LTCBTC"]
+        assert rest.symbols_skipped == 1
+    assert peer.requested == ["/api/v3/exchangeInfo"]
+
+
+async def test_garbage_instead_of_trading_rules_is_no_empty_list(peer: HttpPeer) -> None:
+    """An empty list would say that the venue lists nothing."""
+    peer.answer(HTML)
+
+    async with client(peer.url) as rest:
+        with pytest.raises(VenueUnreachableError, match="not an exchangeInfo body"):
+            await rest.exchange_info()
+
+
+async def test_requests_wait_for_their_weight(peer: HttpPeer) -> None:
+    """Depth weighs 5: beyond the limit per window the next one waits its turn."""
+    limits = RestLimits(weight_max=10, weight_seconds=0.3)
+    peer.answer(DEPTH)
+
+    async with client(peer.url, limits=limits) as rest:
+        started = time.monotonic()
+        for _ in range(3):
+            await rest.depth(LTCBTC)
+
+    assert time.monotonic() - started >= 0.3

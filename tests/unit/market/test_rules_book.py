@@ -1,0 +1,206 @@
+"""The last good rules stay, whatever fails."""
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from app.domain.errors import (
+    RulesNotLoadedError,
+    VenueError,
+    VenueThrottledError,
+    VenueUnreachableError,
+)
+from app.domain.order import Symbol
+from app.domain.rules import TradingRules
+from app.market.rules_book import RulesTiming, VenueRulesBook
+from app.ports import StoredRules
+from tests.support.builders import ACCEPTED_AT
+from tests.support.hand_driven import HandClock
+from tests.support.market import LTCBTC
+from tests.support.waiting import eventually
+
+QUICK = RulesTiming(refresh_seconds=0.02, retry_seconds_first=0.01, retry_seconds_max=0.02)
+HOURLY = RulesTiming(retry_seconds_first=0.01)
+
+Answer = tuple[TradingRules, ...] | VenueError
+
+
+def rules(symbol: str = "LTCBTC", status: str = "TRADING") -> tuple[TradingRules, ...]:
+    """Make the rules of a venue that lists one symbol."""
+    return (
+        TradingRules(symbol=Symbol(symbol), status=status, base_asset="LTC", quote_asset="BTC"),
+    )
+
+
+class HandSource:
+    """A venue whose answers stand in a row; the last one is repeated."""
+
+    def __init__(self, answers: Iterable[Answer]) -> None:
+        self.asked = 0
+        self._answers = deque(answers)
+
+    async def exchange_info(self) -> tuple[TradingRules, ...]:
+        """Return or raise the next answer."""
+        self.asked += 1
+        answer = self._answers[0] if len(self._answers) == 1 else self._answers.popleft()
+        if isinstance(answer, VenueError):
+            raise answer
+        return answer
+
+
+class HandStore:
+    """A store in memory (port ``RulesStore``), which can be broken."""
+
+    def __init__(self, stored: StoredRules | None = None, *, is_broken: bool = False) -> None:
+        self.stored = stored
+        self.is_broken = is_broken
+
+    async def load_trading_rules(self) -> StoredRules | None:
+        """Return the copy."""
+        self._fail_if_broken()
+        return self.stored
+
+    async def save_trading_rules(self, stored: StoredRules) -> None:
+        """Keep the copy."""
+        self._fail_if_broken()
+        self.stored = stored
+
+    def _fail_if_broken(self) -> None:
+        if self.is_broken:
+            raise OSError("no space left on device")
+
+
+@asynccontextmanager
+async def running_book(
+    *answers: Answer, store: HandStore | None = None, timing: RulesTiming = QUICK
+) -> AsyncIterator[tuple[VenueRulesBook, HandSource, HandStore]]:
+    """Run a book until the context ends."""
+    source, store = HandSource(answers), store or HandStore()
+    book = VenueRulesBook(
+        rest=source, store=store, clock=HandClock(), random=random.Random(1), timing=timing
+    )
+    task = asyncio.create_task(book.run())
+    try:
+        yield book, source, store
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+        assert task.cancelled(), "the book runs until it is stopped"
+
+
+def test_nothing_loaded_is_no_empty_book() -> None:
+    """Every symbol would be unknown, while it is us who know nothing."""
+    book = VenueRulesBook(
+        rest=HandSource([]), store=HandStore(), clock=HandClock(), random=random.Random(1)
+    )
+
+    with pytest.raises(RulesNotLoadedError):
+        book.find(LTCBTC)
+    assert book.state().source == "none"
+
+
+async def test_rules_come_from_the_venue_and_are_stored() -> None:
+    """The stored copy is for the next start."""
+    async with running_book(rules(), timing=HOURLY) as (book, _, store):
+        await eventually(lambda: store.stored)
+
+        assert book.find(LTCBTC) == rules()[0]
+        assert book.find(Symbol("NOSUCH")) is None
+        state = book.state()
+
+    assert (state.source, state.symbols, state.cause) == ("venue", 1, None)
+    assert state.loaded_at == ACCEPTED_AT
+    assert store.stored == StoredRules(rules=rules(), fetched_at=ACCEPTED_AT)
+
+
+async def test_stored_copy_serves_while_the_venue_is_down() -> None:
+    """The service starts without its venue, and says what it cannot reach."""
+    store = HandStore(StoredRules(rules=rules(), fetched_at=ACCEPTED_AT))
+    down = VenueUnreachableError("no route to the venue")
+
+    async with running_book(down, store=store) as (book, source, _):
+        await eventually(lambda: source.asked >= 3)
+
+        assert book.find(LTCBTC) == rules()[0]
+        state = book.state()
+
+    assert (state.source, state.loaded_at) == ("stored", ACCEPTED_AT)
+    assert state.cause == "no route to the venue"
+
+
+async def test_first_fetch_is_repeated_until_it_works() -> None:
+    """Nobody has to restart anything."""
+    down = VenueUnreachableError("no route to the venue")
+
+    async with running_book(down, down, rules(), timing=HOURLY) as (book, source, _):
+        await eventually(lambda: book.state().source == "venue")
+
+        assert book.state().cause is None
+        assert source.asked == 3
+
+
+@pytest.mark.parametrize(
+    ("trouble", "cause"),
+    [
+        (VenueUnreachableError("not an exchangeInfo body"), "not an exchangeInfo body"),
+        ((), "the venue listed no symbol that can be read"),
+    ],
+    ids=["garbage", "nothing"],
+)
+async def test_failed_refresh_keeps_the_last_good_copy(trouble: Answer, cause: str) -> None:
+    """Old rules are better than none; the cause shows."""
+    async with running_book(rules(), trouble) as (book, source, store):
+        await eventually(lambda: source.asked >= 3)
+
+        assert book.find(LTCBTC) == rules()[0]
+        assert book.state().source == "venue"
+        assert book.state().cause == cause
+    assert store.stored is not None
+    assert store.stored.rules == rules()
+
+
+async def test_refresh_replaces_everything() -> None:
+    """A symbol that was halted shows it, one that was delisted is unknown."""
+    halted, other = rules(status="BREAK"), rules("ETHBTC")
+
+    async with running_book(rules() + other, halted) as (book, source, _):
+        await eventually(lambda: source.asked >= 3)
+
+        assert book.find(LTCBTC) == halted[0]
+        assert book.find(Symbol("ETHBTC")) is None
+
+
+async def test_throttled_fetch_waits_as_long_as_the_venue_says() -> None:
+    """Its word counts more than our own pause."""
+    loop = asyncio.get_running_loop()
+    started = loop.time()
+
+    async with running_book(VenueThrottledError(0.3), rules()) as (book, _, _):
+        await eventually(lambda: book.state().source == "venue")
+
+    assert loop.time() - started >= 0.3
+
+
+async def test_broken_store_neither_stops_the_rules_nor_goes_unsaid() -> None:
+    """What was fetched is used, and the refreshes go on."""
+    async with running_book(rules(), store=HandStore(is_broken=True)) as (book, source, _):
+        await eventually(lambda: source.asked >= 2)
+
+        assert book.find(LTCBTC) == rules()[0]
+        assert "no space left" in str(book.state().cause)
+
+
+async def test_stored_copy_without_symbols_counts_as_none() -> None:
+    """It would make every symbol unknown."""
+    store = HandStore(StoredRules(rules=(), fetched_at=ACCEPTED_AT))
+    down = VenueUnreachableError("no route to the venue")
+
+    async with running_book(down, store=store) as (book, source, _):
+        await eventually(lambda: source.asked)
+
+        with pytest.raises(RulesNotLoadedError):
+            book.find(LTCBTC)

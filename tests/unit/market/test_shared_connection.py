@@ -1,0 +1,410 @@
+"""One connection for many streams, against a peer that does what the test says."""
+
+import asyncio
+import json
+import random
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from websockets.protocol import State
+
+from app.clock import SystemClock
+from app.domain.order import Symbol
+from app.domain.quote import Quote
+from app.market.connection import stream_endpoint
+from app.market.pacing import SlidingWindow
+from app.market.seeding import DepthSource, Seeder
+from app.market.shared_connection import FeedTiming, SharedConnection, SharedParts
+from app.market.streams import STREAMS_MAX
+from tests.support.builders import make_quote
+from tests.support.market import (
+    INTERRUPTED,
+    LTCBTC,
+    QUOTE,
+    SEED,
+    FailingListener,
+    HandDepth,
+    RecordingListener,
+    WebSocketPeer,
+    eventually_has,
+)
+from tests.support.waiting import eventually
+
+ETHBTC = Symbol("ETHBTC")
+
+
+class Rig:
+    """A peer, a connection to it, and depth that answers by hand."""
+
+    def __init__(
+        self,
+        peer: WebSocketPeer,
+        *,
+        depth: DepthSource | None = None,
+        timing: FeedTiming | None = None,
+        attempts: SlidingWindow | None = None,
+    ) -> None:
+        self.peer = peer
+        self.depth = HandDepth()
+        self.counters: Counter[str] = Counter()
+        self.statuses: list[str] = []
+        self.connection = SharedConnection(
+            SharedParts(
+                endpoint=stream_endpoint(peer.url),
+                seeder=Seeder(
+                    depth or self.depth, random_source=random.Random(1), counters=self.counters
+                ),
+                clock=SystemClock(),
+                random_source=random.Random(1),
+                timing=timing or FeedTiming(),
+                attempts=attempts or SlidingWindow(limit=250, seconds=300),
+                counters=self.counters,
+                on_change=self._note_status,
+            )
+        )
+
+    def _note_status(self) -> None:
+        status = self.connection.status
+        if self.statuses[-1:] != [status]:
+            self.statuses.append(status)
+
+    async def live(self, *symbols: Symbol) -> RecordingListener:
+        """Subscribe to symbols and return once each has its seed."""
+        listener = RecordingListener()
+        for symbol in symbols:
+            self.connection.add(symbol, listener)
+            self.depth.answer(make_quote(5, symbol=symbol))
+        await eventually(lambda: len(listener.seeds) == len(symbols))
+        return listener
+
+
+@asynccontextmanager
+async def rigged(
+    *,
+    depth: DepthSource | None = None,
+    timing: FeedTiming | None = None,
+    attempts: SlidingWindow | None = None,
+) -> AsyncIterator[Rig]:
+    """Run everything until the context ends."""
+    async with WebSocketPeer().serve() as peer:
+        rig = Rig(peer, depth=depth, timing=timing, attempts=attempts)
+        task = asyncio.create_task(rig.connection.run())
+        try:
+            yield rig
+        finally:
+            task.cancel()
+            await asyncio.wait({task})
+            assert task.cancelled(), "a connection runs until it is stopped"
+
+
+def ticker(update_id: int, symbol: str = "LTCBTC") -> str:
+    """Make a frame."""
+    return json.dumps({"u": update_id, "s": symbol, "b": "1", "B": "1", "a": "2", "A": "1"})
+
+
+async def test_seed_is_not_asked_for_before_the_acknowledgment() -> None:
+    """An earlier snapshot could be older than the first update that we miss."""
+    async with rigged() as rig:
+        listener = await rig.live(LTCBTC)
+        rig.peer.answer = ""
+        rig.connection.add(ETHBTC, listener)
+        await eventually_has(rig.peer.received, 2)
+        await rig.peer.last.send(ticker(7, "ETHBTC"))
+        await eventually(lambda: listener.quotes)
+        asked_before = list(rig.depth.asked)
+
+        await rig.peer.last.send(json.dumps({"result": None, "id": rig.peer.received[1]["id"]}))
+        await eventually_has(rig.depth.asked, 2)
+
+    assert asked_before == [LTCBTC]
+
+
+async def test_frames_behind_an_announced_shutdown_are_not_passed_on() -> None:
+    """After the interruption nothing of that connection counts, whatever is still on its way."""
+    async with rigged() as rig:
+        listener = await rig.live(LTCBTC)
+        peer = rig.peer.last
+        rig.peer.door.clear()
+
+        for text in ('{"e":"serverShutdown"}', ticker(6), ticker(7)):
+            peer.protocol.send_text(text.encode())
+        peer.send_data()
+        await eventually(lambda: rig.counters["shutdown_notices"])
+        await eventually(lambda: peer.state is State.CLOSED)
+
+    assert listener.told == [SEED, INTERRUPTED]
+
+
+async def test_silence_on_a_control_message_replaces_the_connection() -> None:
+    """A venue that does not acknowledge does not stream either."""
+    timing = FeedTiming(acknowledgment_seconds_max=0.1)
+    async with rigged(timing=timing) as rig:
+        rig.peer.answer = ""
+        listener = RecordingListener()
+        rig.connection.add(LTCBTC, listener)
+        await eventually(lambda: rig.connection.status == "down")
+        cause = rig.connection.cause
+        rig.peer.answer = '{"result":null,"id":{id}}'
+        rig.depth.answer(make_quote(5))
+        await eventually(lambda: listener.seeds)
+
+    assert cause == "the venue did not acknowledge a control message"
+    assert listener.told[-3:-1] == [INTERRUPTED, SEED]
+
+
+async def test_refused_subscription_is_named_and_asked_for_again() -> None:
+    """The connection stays: other streams may flow on it."""
+    async with rigged(timing=FeedTiming(refusal_seconds=0.05)) as rig:
+        rig.peer.answer = '{"error":{"code":4,"msg":"Too many subscriptions"},"id":{id}}'
+        listener = RecordingListener()
+        rig.connection.add(LTCBTC, listener)
+        await eventually(lambda: rig.counters["control_refusals"] == 2)
+        cause = rig.connection.cause
+        rig.peer.answer = '{"result":null,"id":{id}}'
+        rig.depth.answer(make_quote(5))
+        await eventually(lambda: listener.seeds)
+
+        assert rig.connection.status == "connected"
+        assert len(rig.peer.connections) == 1
+    assert cause == "the venue refused a control message: 4: Too many subscriptions"
+    assert [message["method"] for message in rig.peer.received] == ["SUBSCRIBE"] * 3
+
+
+async def test_refusal_of_nothing_in_particular_is_counted_and_waited_out() -> None:
+    """An error without an id leaves its message unacknowledged, and that is noticed."""
+    timing = FeedTiming(acknowledgment_seconds_max=0.1)
+    async with rigged(timing=timing) as rig:
+        rig.peer.answer = '{"code":2,"msg":"Invalid request"}'
+        rig.connection.add(LTCBTC, RecordingListener())
+        await eventually(lambda: len(rig.peer.connections) >= 2)
+
+    assert rig.counters["control_refusals"] >= 1
+    assert rig.counters["reconnects"] >= 1
+
+
+async def test_refusal_of_an_earlier_connection_is_forgotten_with_it() -> None:
+    """The new connection subscribes everything by itself."""
+    async with rigged(timing=FeedTiming(refusal_seconds=0.3)) as rig:
+        rig.peer.answer = '{"error":"no","id":{id}}'
+        rig.connection.add(LTCBTC, RecordingListener())
+        await eventually(lambda: rig.counters["control_refusals"])
+        rig.peer.answer = '{"result":null,"id":{id}}'
+        await rig.peer.last.close()
+        await eventually(lambda: rig.depth.asked)
+        await asyncio.sleep(0.3)
+
+    assert len(rig.peer.received) == 2
+
+
+async def test_frames_go_to_their_listeners_and_others_are_counted() -> None:
+    """Late frames of an unsubscribed stream are nobody's."""
+    async with rigged() as rig:
+        listener = await rig.live(LTCBTC)
+
+        for frame in (ticker(6), ticker(7, "ETHBTC"), b"\x00", '{"e":"trade"}', ticker(8)):
+            await rig.peer.last.send(frame)
+        await eventually(lambda: len(listener.quotes) == 2)
+
+        assert [quote.update_id for quote in listener.quotes] == [6, 8]
+        assert rig.counters["dropped_unsubscribed"] == 1
+        assert rig.counters["dropped_binary"] == 1
+        assert rig.counters["dropped_foreign"] == 1
+
+
+async def test_unreadable_frame_of_a_symbol_nobody_wants_is_only_counted() -> None:
+    """There is nobody to tell."""
+    async with rigged() as rig:
+        listener = await rig.live(LTCBTC)
+
+        await rig.peer.last.send('{"s":"ETHBTC","u":1}')
+        await rig.peer.last.send(ticker(6))
+        await eventually(lambda: listener.quotes)
+
+        assert rig.counters["dropped_missing_key"] == 1
+    assert listener.told[:2] == [SEED, QUOTE]
+
+
+async def test_failing_listener_costs_no_other_symbol_its_connection() -> None:
+    """One symbol's bug stays its own."""
+    async with rigged() as rig:
+        rig.connection.add(ETHBTC, FailingListener())
+        rig.depth.answer(make_quote(5, symbol=ETHBTC))
+        listener = await rig.live(LTCBTC)
+
+        await rig.peer.last.send(ticker(6, "ETHBTC"))
+        await rig.peer.last.send(ticker(7))
+        await eventually(lambda: listener.quotes)
+
+        assert len(rig.peer.connections) == 1
+    assert rig.counters["listener_failures"] >= 2
+
+
+async def test_listener_may_leave_while_it_is_seeded() -> None:
+    """An order may be filled by the seed, and its symbol end with it."""
+    async with rigged() as rig:
+
+        class Leaving(RecordingListener):
+            """A listener that has got what it wanted."""
+
+            def on_seed(self, seed: Quote) -> bool:
+                """Leave."""
+                rig.connection.remove(LTCBTC, self)
+                return super().on_seed(seed)
+
+        leaving = Leaving()
+        rig.connection.add(LTCBTC, leaving)
+        rig.depth.answer(make_quote(5))
+        await eventually(lambda: len(rig.peer.received) == 2)
+        listener = await rig.live(ETHBTC)
+
+        assert len(rig.peer.connections) == 1
+    assert leaving.told == [SEED]
+    assert listener.seeds
+
+
+async def test_symbol_that_left_and_came_back_is_seeded_anew() -> None:
+    """Its first seed was still under way when it left."""
+    async with rigged() as rig:
+        first, second = RecordingListener(), RecordingListener()
+        rig.connection.add(LTCBTC, first)
+        await eventually(lambda: rig.depth.asked)
+
+        rig.connection.remove(LTCBTC, first)
+        rig.connection.add(LTCBTC, second)
+        await eventually(lambda: len(rig.depth.asked) == 2)
+        rig.depth.answer(make_quote(6))
+        await eventually(lambda: second.seeds)
+
+    assert first.told == []
+    assert len(rig.peer.received) == 1
+
+
+async def test_error_of_our_own_is_said_and_survived() -> None:
+    """The task that keeps the connection outlives our bugs."""
+
+    class BrokenOnce(HandDepth):
+        """A source with a bug."""
+
+        async def depth(self, symbol: Symbol) -> Quote:
+            """Fail the first time."""
+            if not self.asked:
+                self.asked.append(symbol)
+                raise KeyError(symbol)
+            return await super().depth(symbol)
+
+    depth = BrokenOnce()
+    async with rigged(depth=depth) as rig:
+        listener = RecordingListener()
+        rig.connection.add(LTCBTC, listener)
+        await eventually(lambda: "error of our own" in str(rig.connection.cause))
+        status = rig.connection.status
+        depth.answer(make_quote(5))
+        await eventually(lambda: listener.seeds)
+
+    assert status == "down"
+    assert listener.told[:2] == [INTERRUPTED, SEED]
+
+
+async def test_connection_that_nobody_wants_by_now_is_closed_again() -> None:
+    """All symbols left while it was being opened."""
+    async with rigged(timing=FeedTiming(idle_seconds=0.05)) as rig:
+        listener = RecordingListener()
+        rig.connection.add(LTCBTC, listener)
+        await eventually(lambda: rig.peer.connections)
+        rig.connection.remove(LTCBTC, listener)
+        await eventually(lambda: rig.connection.status == "idle")
+
+        assert rig.connection.cause is None
+        assert len(rig.peer.connections) == 1
+    assert "down" not in rig.statuses
+
+
+async def test_connection_opened_for_nobody_is_closed_again() -> None:
+    """Its handshake took longer than anybody waited."""
+    async with rigged(timing=FeedTiming(idle_seconds=0.02)) as rig:
+        listener = RecordingListener()
+        rig.peer.door.clear()
+        rig.connection.add(LTCBTC, listener)
+        await eventually(lambda: rig.peer.handshakes)
+        rig.connection.remove(LTCBTC, listener)
+        await eventually(lambda: rig.connection._idle_timer is None)
+        rig.peer.door.set()
+        await eventually(lambda: rig.peer.connections)
+        await eventually(lambda: rig.peer.last.state is State.CLOSED)
+
+        assert rig.connection.status == "idle"
+
+
+async def test_symbols_that_left_during_a_pause_need_no_connection() -> None:
+    """Nothing is tried for nobody."""
+    timing = FeedTiming(pause_seconds_first=0.2, stable_seconds=0)
+    async with rigged(timing=timing) as rig:
+        listener = await rig.live(LTCBTC)
+        await rig.peer.last.close()
+        await eventually(lambda: INTERRUPTED in listener.told)
+
+        rig.connection.remove(LTCBTC, listener)
+        await asyncio.sleep(0.25)
+
+        assert len(rig.peer.connections) == 1
+        assert rig.connection.status == "idle"
+
+
+async def test_connection_that_lasted_is_replaced_after_the_first_pause_again() -> None:
+    """Backoff is for a venue in trouble, not for one that ends a connection now and then."""
+    timing = FeedTiming(pause_seconds_first=0.02, stable_seconds=0)
+    async with rigged(timing=timing) as rig:
+        listener = await rig.live(LTCBTC)
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        for number in range(2, 10):
+            rig.depth.answer(make_quote(5))
+            await rig.peer.last.close()
+            await eventually_has(listener.seeds, number)
+
+    assert loop.time() - started < 2
+    assert rig.counters["reconnects"] == 8
+
+
+async def test_pauses_may_grow_longer_after_the_first_minute() -> None:
+    """Attempts at most five seconds apart are for the beginning of an outage."""
+    async with rigged() as rig:
+        connection = rig.connection
+        connection._note_trouble("refused")
+        early = [connection._next_pause_seconds() for _ in range(50)]
+        assert connection._trouble_since is not None
+        connection._trouble_since -= 60
+        late = [connection._next_pause_seconds() for _ in range(50)]
+
+    assert early[0] <= 0.1
+    assert 4 < max(early) <= 5
+    assert 16 < max(late) <= 20
+
+
+async def test_attempts_of_all_connections_together_are_bounded() -> None:
+    """The venue bans an address that connects too often."""
+    timing = FeedTiming(pause_seconds_first=0.001, early_pause_seconds_max=0.001)
+    attempts = SlidingWindow(limit=3, seconds=60)
+    async with rigged(timing=timing, attempts=attempts) as rig:
+        rig.connection.add(LTCBTC, RecordingListener())
+        for number in range(1, 4):
+            await eventually_has(rig.peer.connections, number)
+            await rig.peer.last.close()
+        await asyncio.sleep(0.1)
+
+        assert len(rig.peer.connections) == 3
+        assert rig.connection.status == "down"
+
+
+async def test_connection_is_full_at_the_venues_limit() -> None:
+    """Another symbol needs another connection."""
+    async with rigged() as rig:
+        listener = RecordingListener()
+        for number in range(STREAMS_MAX - 1):
+            rig.connection.add(Symbol(f"COIN{number}"), listener)
+        was_full = rig.connection.is_full
+        rig.connection.add(LTCBTC, listener)
+
+        assert not was_full
+        assert rig.connection.is_full

@@ -1,0 +1,114 @@
+"""One transaction of the journal, part by part."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from app.domain.events import SymbolOutcome
+from app.domain.order import Symbol
+from app.storage.batch import Batch
+from app.storage.failures import OwnershipLostError, is_operational
+from app.storage.rows import Part
+from tests.support.builders import LTCBTC, make_order
+from tests.support.databases import OpenStorage, open_storage, sqlite_url
+
+SOUND = Part(content=make_order(number=1))
+BAD = Part(content=make_order("0", number=2))
+ALSO_SOUND = Part(content=make_order(number=3))
+
+
+@pytest.fixture
+async def storage(tmp_path: Path) -> AsyncIterator[OpenStorage]:
+    """Open an SQLite database."""
+    async with open_storage(sqlite_url(tmp_path / "a.db")) as storage:
+        yield storage
+
+
+def outcome(gate: int, symbol: Symbol = LTCBTC) -> Part:
+    """Make a part that moves a gate."""
+    return Part(content=SymbolOutcome(symbol=symbol, events=(), ledger_changes=(), gate=gate))
+
+
+async def accepted(storage: OpenStorage) -> list[tuple[int]]:
+    """Return the numbers of the stored orders."""
+    return [(row[0],) for row in await storage.rows("SELECT acceptance_number FROM orders")]
+
+
+async def test_one_bad_part_spoils_the_whole_write(storage: OpenStorage) -> None:
+    """All or nothing, and nothing was tried to be committed."""
+    batch = Batch([SOUND, BAD], storage.database.epoch)
+
+    with pytest.raises(DBAPIError, match="quantity_positive"):
+        await storage.database.write(batch.write)
+
+    assert not batch.may_be_stored
+    assert await accepted(storage) == []
+
+
+async def test_one_by_one_only_the_bad_part_is_left_out(storage: OpenStorage) -> None:
+    """The refused part says why, and the others are written."""
+    batch = Batch([SOUND, BAD, ALSO_SOUND], storage.database.epoch)
+
+    await storage.database.write(lambda c: batch.write_one_by_one(c, is_operational))
+
+    assert [one.part for one in batch.refused] == [BAD]
+    assert "quantity_positive" in str(batch.refused[0].error)
+    assert batch.may_be_stored
+    assert await accepted(storage) == [(1,), (3,)]
+
+
+async def test_what_builds_on_a_refused_outcome_is_refused(storage: OpenStorage) -> None:
+    """A symbol's outcomes stand on each other; another symbol's do not."""
+    parts = [outcome(1), outcome(-2), outcome(3), outcome(4, Symbol("ETHBTC")), SOUND]
+    batch = Batch(parts, storage.database.epoch)
+
+    await storage.database.write(lambda c: batch.write_one_by_one(c, is_operational))
+
+    assert [one.part for one in batch.refused] == parts[1:3]
+    assert [one.error is None for one in batch.refused] == [False, True]
+    assert await storage.rows("SELECT symbol, update_id FROM symbol_gates ORDER BY 1") == [
+        ("ETHBTC", 4),
+        ("LTCBTC", 1),
+    ]
+
+
+async def test_trouble_is_no_parts_fault(storage: OpenStorage) -> None:
+    """If the database itself fails in the middle, nobody is refused."""
+    await storage.execute("ALTER TABLE orders RENAME TO out_of_reach")
+    batch = Batch([outcome(1), SOUND], storage.database.epoch)
+
+    with pytest.raises(DBAPIError, match="orders"):
+        await storage.database.write(lambda c: batch.write_one_by_one(c, is_operational))
+
+    assert batch.refused == []
+    assert await storage.rows("SELECT * FROM symbol_gates") == []
+
+
+@pytest.mark.parametrize("is_retry", [False, True])
+async def test_a_later_epoch_keeps_everything_out(storage: OpenStorage, is_retry: bool) -> None:  # noqa: FBT001 - a case
+    """The check comes before the first row."""
+    batch = replace(Batch([SOUND], storage.database.epoch - 1), is_retry=is_retry)
+
+    with pytest.raises(OwnershipLostError, match="the test"):
+        await storage.database.write(batch.write)
+
+    assert await accepted(storage) == []
+
+
+@pytest.mark.parametrize("is_retry", [False, True])
+async def test_a_retry_writes_even_if_nothing_is_left(storage: OpenStorage, is_retry: bool) -> None:  # noqa: FBT001 - a case
+    """Only a write shows that writes pass again."""
+    batch = Batch([], storage.database.epoch, is_retry=is_retry)
+
+    def rows_written(connection: Connection) -> int:
+        before = connection.exec_driver_sql("SELECT total_changes()").scalar_one()
+        batch.write(connection)
+        after = connection.exec_driver_sql("SELECT total_changes()").scalar_one()
+        return int(after) - int(before)
+
+    assert await storage.database.write(rows_written) == int(is_retry)
+    assert await storage.rows("SELECT epoch FROM service_owner") == [(storage.database.epoch,)]

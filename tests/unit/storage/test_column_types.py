@@ -1,0 +1,73 @@
+"""Amounts and instants on their way into a column and back."""
+
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+
+import pytest
+from sqlalchemy import Dialect
+from sqlalchemy.dialects.postgresql.base import PGDialect
+from sqlalchemy.dialects.sqlite.base import SQLiteDialect
+
+from app.storage.column_types import ExactAmount, UtcInstant, format_instant
+
+SQLITE = SQLiteDialect()
+POSTGRESQL = PGDialect()  # type: ignore[no-untyped-call]  # SQLAlchemy has no types for it
+INSTANT = datetime(2026, 11, 23, 16, 46, 37, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [
+        ("0", "0"),
+        ("-0.00", "0"),
+        ("1.500", "1.5"),
+        ("1E+3", "1000"),
+        ("1E-12", "0.000000000001"),
+        ("9876543210987654.321098765432", "9876543210987654.321098765432"),
+    ],
+)
+def test_an_amount_has_one_text(amount: str, text: str) -> None:
+    """SQLite holds the canonical plain notation, and gives it back exact."""
+    stored = ExactAmount().process_bind_param(Decimal(amount), SQLITE)
+
+    assert stored == text
+    assert ExactAmount().process_result_value(stored, SQLITE) == Decimal(amount)
+
+
+def test_postgresql_holds_decimals_and_instants_as_such() -> None:
+    """There nothing is turned into text."""
+    amount = Decimal("1.500")
+
+    assert ExactAmount().process_bind_param(amount, POSTGRESQL) is amount
+    assert ExactAmount().process_result_value(amount, POSTGRESQL) == amount
+    assert UtcInstant().process_bind_param(INSTANT, POSTGRESQL) is INSTANT
+    east = INSTANT.astimezone(timezone(timedelta(hours=2)))
+    assert UtcInstant().process_result_value(east, POSTGRESQL) == INSTANT
+    assert str(UtcInstant().process_result_value(east, POSTGRESQL)).endswith("+00:00")
+
+
+@pytest.mark.parametrize("microsecond", [0, 7, 123456])
+def test_an_instant_is_utc_with_six_decimals(microsecond: int) -> None:
+    """Text order is time order, whatever zone and precision it came with."""
+    east = timezone(timedelta(hours=5, minutes=30))
+    instant = INSTANT.replace(microsecond=microsecond).astimezone(east)
+
+    stored = UtcInstant().process_bind_param(instant, SQLITE)
+
+    assert stored == f"2026-11-23T16:46:37.{microsecond:06}Z" == format_instant(instant)
+    assert UtcInstant().process_result_value(stored, SQLITE) == instant
+
+
+@pytest.mark.parametrize("dialect", [SQLITE, POSTGRESQL], ids=["sqlite", "postgresql"])
+def test_nothing_stays_nothing(dialect: Dialect) -> None:
+    """NULL is None on either side."""
+    assert ExactAmount().process_bind_param(None, dialect) is None
+    assert ExactAmount().process_result_value(None, dialect) is None
+    assert UtcInstant().process_bind_param(None, dialect) is None
+    assert UtcInstant().process_result_value(None, dialect) is None
+
+
+def test_a_naive_instant_is_our_mistake() -> None:
+    """Nobody guesses a zone."""
+    with pytest.raises(AssertionError, match="aware"):
+        UtcInstant().process_bind_param(INSTANT.replace(tzinfo=None), SQLITE)

@@ -1,0 +1,345 @@
+"""The journal's queue, seen through writers that hold, fail, or lose their answer."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+from sqlalchemy import Connection
+
+from app.domain.errors import JournalBacklogError, JournalUnavailableError, OutcomeUnknownError
+from app.domain.events import SymbolOutcome
+from app.domain.order import PUBLIC
+from app.ports import StoredRules
+from app.storage.database import Database
+from app.storage.journal import BACKLOG_ENTRIES_MAX, GroupCommitJournal
+from app.storage.writer import Writer
+from tests.support.builders import ACCEPTED_AT, LTCBTC, make_order, make_quote
+from tests.support.databases import (
+    OWNER,
+    VENUE,
+    HeardListener,
+    OpenStorage,
+    run_storage,
+    sqlite_url,
+)
+from tests.support.outcomes import SymbolAtWork
+from tests.support.waiting import eventually
+
+_Result = TypeVar("_Result")
+
+
+class FaultyWriter:
+    """A real writer that can be told to wait before it begins, to fail, or to lose its answers."""
+
+    def __init__(self, inner: Writer) -> None:
+        self.may_begin = asyncio.Event()
+        self.may_begin.set()
+        self.is_waiting = False
+        self.answers_to_lose = 0
+        self.connections_to_lose = 0
+        self.transactions = 0
+        self._inner = inner
+
+    async def transact(self, work: Callable[[Connection], _Result]) -> _Result:
+        """Run the transaction, with the faults asked for."""
+        self.is_waiting = True
+        await self.may_begin.wait()
+        self.is_waiting = False
+        if self.connections_to_lose:
+            self.connections_to_lose -= 1
+            raise ConnectionRefusedError("no connection to begin with")
+        result = await self._inner.transact(work)
+        self.transactions += 1
+        if self.answers_to_lose:
+            self.answers_to_lose -= 1
+            raise ConnectionResetError("the answer to COMMIT is lost")
+        return result
+
+    async def close(self) -> None:
+        """Let go of the connection."""
+        await self._inner.close()
+
+
+@pytest.fixture
+async def writer_and_storage(tmp_path: Path) -> AsyncIterator[tuple[FaultyWriter, OpenStorage]]:
+    """Run a journal whose writer can be told to fail, and whose orders wait half a second."""
+    database = await Database.open(sqlite_url(tmp_path / "a.db"), venue=VENUE, owner=OWNER)
+    writer = FaultyWriter(database._writer)
+    faulty = Database(
+        writer=writer,
+        readers=database._readers,
+        lock=database._lock,
+        epoch=database.epoch,
+        last_acceptance_number=database.last_acceptance_number,
+        last_position=database.last_position,
+    )
+    async with run_storage(faulty, answer_seconds_max=0.3) as storage:
+        yield writer, storage
+
+
+@pytest.fixture
+def writer(writer_and_storage: tuple[FaultyWriter, OpenStorage]) -> FaultyWriter:
+    """Give the writer."""
+    return writer_and_storage[0]
+
+
+@pytest.fixture
+def storage(writer_and_storage: tuple[FaultyWriter, OpenStorage]) -> OpenStorage:
+    """Give the storage that writes through it."""
+    return writer_and_storage[1]
+
+
+def accept(storage: OpenStorage, number: int) -> "asyncio.Task[None]":
+    """Begin to accept an order."""
+    return asyncio.create_task(storage.journal.accept(make_order(number=number)))
+
+
+async def numbers(storage: OpenStorage) -> list[int]:
+    """Return the acceptance numbers that are stored."""
+    return [n for (n,) in await storage.rows("SELECT acceptance_number FROM orders ORDER BY 1")]
+
+
+async def test_what_comes_during_a_commit_is_the_next_group(
+    writer: FaultyWriter, storage: OpenStorage
+) -> None:
+    """One transaction for the first, one for all that came while it ran."""
+    writer.may_begin.clear()
+    accepting = [accept(storage, 1)]
+    await eventually(lambda: writer.is_waiting)
+    accepting += [accept(storage, number) for number in range(2, 60)]
+    await asyncio.sleep(0)
+
+    writer.may_begin.set()
+    await asyncio.gather(*accepting)
+
+    assert writer.transactions == storage.listener.transactions == 2
+
+
+async def test_a_lost_answer_is_asked_for_again(writer: FaultyWriter, storage: OpenStorage) -> None:
+    """The commit went through unheard: it is repeated, and nothing is there twice."""
+    order = make_order(8, number=1)
+    work = SymbolAtWork()
+    await storage.journal.accept(order)
+    work.rest(order)
+    writer.answers_to_lose = 2
+    accepting = accept(storage, 2)
+    storage.journal.record(work.meet(make_quote(1, ask=("99", 5))))
+
+    await accepting
+
+    assert storage.listener.heard == ["0001/1", "trouble", "0001/2", "0002/1", "recovery"]
+    assert await storage.rows("SELECT count(*) FROM order_events") == [(3,)]
+    found = await storage.orders.find(PUBLIC, order.order_id)
+    assert found is not None
+    assert found.last_sequence == 2
+
+
+async def test_an_order_whose_commit_may_have_passed_is_not_withdrawn(
+    writer: FaultyWriter, storage: OpenStorage
+) -> None:
+    """Its answer waits for a while, then says that nobody knows; it is executed all the same."""
+    writer.answers_to_lose = 1
+    accepting = accept(storage, 1)
+    await eventually(lambda: writer.transactions)
+    writer.may_begin.clear()
+
+    with pytest.raises(OutcomeUnknownError) as told:
+        await accepting
+
+    assert told.value.order_id == make_order(number=1).order_id
+    assert storage.listener.heard == ["trouble"]
+    writer.may_begin.set()
+    await eventually(lambda: "recovery" in storage.listener.heard)
+    assert storage.listener.heard == ["trouble", "0001/1", "recovery"]
+
+
+async def test_an_order_that_still_stands_in_the_queue_is_withdrawn_in_time(
+    writer: FaultyWriter, storage: OpenStorage
+) -> None:
+    """A database that hangs answers neither; who is not in its hands is never executed."""
+    writer.may_begin.clear()
+    in_its_hands = accept(storage, 1)
+    await eventually(lambda: writer.is_waiting)
+    queued = accept(storage, 2)
+
+    with pytest.raises(OutcomeUnknownError):
+        await in_its_hands
+    with pytest.raises(JournalUnavailableError):
+        await queued
+
+    writer.may_begin.set()
+    await storage.journal.settle()
+    assert await numbers(storage) == [1]
+    assert storage.listener.heard == ["0001/1"]
+
+
+async def test_trouble_withdraws_what_stands_in_the_queue(
+    writer: FaultyWriter, storage: OpenStorage
+) -> None:
+    """An order that came while the failing group was written is answered at once, and is gone."""
+    writer.may_begin.clear()
+    storage.journal.record(SymbolOutcome(symbol=LTCBTC, events=(), ledger_changes=(), gate=7))
+    await eventually(lambda: writer.is_waiting)
+    queued = accept(storage, 1)
+    await asyncio.sleep(0)
+    writer.connections_to_lose = 2
+
+    writer.may_begin.set()
+    with pytest.raises(JournalUnavailableError):
+        await queued
+
+    assert storage.listener.heard == ["trouble"]
+    await storage.journal.settle()
+    assert storage.listener.heard == ["trouble", "recovery"]
+    assert await numbers(storage) == []
+    assert (await storage.orders.load_ledger(LTCBTC)).gate == 7
+
+
+async def test_a_caller_who_leaves_does_not_take_the_order_along(
+    writer: FaultyWriter, storage: OpenStorage
+) -> None:
+    """Whatever is committed is told, whether in the queue or being written when he left."""
+    writer.may_begin.clear()
+    leaving = [accept(storage, 1)]
+    await eventually(lambda: writer.is_waiting)
+    leaving.append(accept(storage, 2))
+    await asyncio.sleep(0)
+    for task in leaving:
+        task.cancel()
+    await asyncio.wait(leaving)
+
+    writer.may_begin.set()
+    await storage.journal.settle()
+
+    assert all(task.cancelled() for task in leaving)
+    assert storage.listener.heard == ["0001/1", "0002/1"]
+    assert await numbers(storage) == [1, 2]
+
+
+async def test_orders_are_refused_above_the_backlog_and_fills_are_not(
+    writer: FaultyWriter, storage: OpenStorage
+) -> None:
+    """What was filled stands; who comes new is told to come later."""
+    writer.may_begin.clear()
+    outcome = SymbolOutcome(symbol=LTCBTC, events=(), ledger_changes=(), gate=1)
+    for _ in range(BACKLOG_ENTRIES_MAX + 1):
+        storage.journal.record(outcome)
+
+    with pytest.raises(JournalBacklogError):
+        await storage.journal.accept(make_order(number=1))
+
+    writer.may_begin.set()
+    await storage.journal.settle()
+    await storage.journal.accept(make_order(number=2))
+    assert await numbers(storage) == [2]
+
+
+async def test_what_was_queued_on_a_refused_outcome_is_dropped(
+    writer: FaultyWriter, storage: OpenStorage
+) -> None:
+    """The symbol starts anew from the database, so later outcomes of the old state are void."""
+
+    def outcome(gate: int) -> SymbolOutcome:
+        return SymbolOutcome(symbol=LTCBTC, events=(), ledger_changes=(), gate=gate)
+
+    writer.may_begin.clear()
+    storage.journal.record(outcome(-1))
+    await eventually(lambda: writer.is_waiting)
+    storage.journal.record(outcome(5))
+    accepting = accept(storage, 1)
+    await asyncio.sleep(0)
+
+    writer.may_begin.set()
+    await accepting
+
+    assert storage.listener.heard == ["refused LTCBTC", "0001/1"]
+    assert (await storage.orders.load_ledger(LTCBTC)).gate == 0
+
+
+async def test_rules_are_withdrawn_like_orders(writer: FaultyWriter, storage: OpenStorage) -> None:
+    """A copy that could not be kept is told, and the next one may be."""
+    writer.may_begin.clear()
+    saving = asyncio.create_task(
+        storage.orders.save_trading_rules(StoredRules(rules=(), fetched_at=ACCEPTED_AT))
+    )
+
+    with pytest.raises(JournalUnavailableError):
+        await saving
+
+    writer.may_begin.set()
+
+
+async def test_nothing_to_settle_is_settled(storage: OpenStorage) -> None:
+    """Nobody waits for an empty queue."""
+    await storage.journal.settle()
+
+
+async def test_closing_writes_what_is_queued(writer: FaultyWriter, storage: OpenStorage) -> None:
+    """Fills that were made are on disk when the service ends; orders come too late."""
+    storage.journal.record(SymbolOutcome(symbol=LTCBTC, events=(), ledger_changes=(), gate=7))
+
+    await storage.journal.close()
+
+    assert (await storage.orders.load_ledger(LTCBTC)).gate == 7
+    assert storage.task.done() or not await asyncio.wait({storage.task})
+    with pytest.raises(JournalUnavailableError):
+        await storage.journal.accept(make_order(number=1))
+    await storage.journal.close()
+    assert writer.transactions == 1
+
+
+async def test_closing_gives_up_on_a_database_that_hangs(
+    writer: FaultyWriter, storage: OpenStorage
+) -> None:
+    """A stop has its time; whoever waits is told what is known."""
+    writer.may_begin.clear()
+    in_its_hands = accept(storage, 1)
+    await eventually(lambda: writer.is_waiting)
+    queued = accept(storage, 2)
+    settling = asyncio.create_task(storage.journal.settle())
+    await asyncio.sleep(0)
+
+    await storage.journal.close()
+
+    results = await asyncio.gather(in_its_hands, queued, settling, return_exceptions=True)
+    assert [type(result) for result in results] == [
+        OutcomeUnknownError,
+        JournalUnavailableError,
+        JournalUnavailableError,
+    ]
+    await asyncio.wait({storage.task})
+    assert storage.task.exception() is None
+
+
+async def test_a_journal_that_never_ran_closes_at_once(storage: OpenStorage) -> None:
+    """A service that fails to start has nothing to flush, and a late start ends at once."""
+    journal = GroupCommitJournal(storage.database)
+    accepting = asyncio.create_task(journal.accept(make_order(number=1)))
+    await asyncio.sleep(0)
+
+    await journal.close()
+    await journal.run(HeardListener())
+
+    with pytest.raises(JournalUnavailableError):
+        await accepting
+
+
+async def test_a_listener_that_fails_ends_the_journal(storage: OpenStorage) -> None:
+    """Its mistake is not taken for the journal's own time limit."""
+
+    class FailingListener(HeardListener):
+        def on_durable(self, events: object) -> None:
+            del events
+            raise TimeoutError("the listener's")
+
+    journal = GroupCommitJournal(storage.database)
+    running = asyncio.create_task(journal.run(FailingListener()))
+
+    with pytest.raises(OutcomeUnknownError):
+        await journal.accept(make_order(number=1))
+
+    await asyncio.wait({running})
+    assert isinstance(running.exception(), TimeoutError)
+    assert not journal.is_writable

@@ -1,0 +1,43 @@
+"""The tables of the code are those of the migrations."""
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, inspect
+
+from app.storage.address import DatabaseAddress
+from app.storage.migrate import migrate
+from app.storage.tables import METADATA
+from app.storage.writer import PostgresqlWriter, SqliteWriter, Writer
+from tests.support.databases import KINDS, scratch_database
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_every_column_is_as_the_migrations_make_it(kind: str, tmp_path: Path) -> None:
+    """Names, types and whether it may be null, on either database."""
+    async with scratch_database(kind, tmp_path) as url:
+        await migrate(url)
+        address = DatabaseAddress.parse(url)
+        writer: Writer = SqliteWriter(address) if address.path else PostgresqlWriter(address)
+
+        differing = await writer.transact(differences)
+        await writer.close()
+
+    assert differing == {}
+
+
+def differences(connection: Connection) -> dict[str, object]:
+    """Return the tables whose columns are not as the code has them."""
+    dialect = connection.dialect
+    differing: dict[str, object] = {}
+    for table in METADATA.sorted_tables:
+        ours = {
+            column.name: (column.type.compile(dialect), column.nullable) for column in table.columns
+        }
+        theirs = {
+            column["name"]: (column["type"].compile(dialect), column["nullable"])
+            for column in inspect(connection).get_columns(table.name)
+        }
+        if ours != theirs:
+            differing[table.name] = (ours, theirs)
+    return differing

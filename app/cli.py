@@ -60,9 +60,9 @@ def _serve() -> None:
     Brings the database up to date first. Starts without a network too, says at /readyz what it
     cannot reach, and recovers by itself.
     """
+    settings = _settings_or_end()
     from app.composition import serve  # noqa: PLC0415 - the other commands start faster without
 
-    settings = _settings_or_end()
     configure_logs(level=settings.log_level, as_json=settings.log_format is LogFormat.JSON)
     _run(serve(settings))
 
@@ -70,9 +70,9 @@ def _serve() -> None:
 @_cli.command("migrate")
 def _migrate() -> None:
     """Bring the database at DATABASE_URL up to date, and end."""
+    settings = _settings_or_end()
     from app.storage.migrate import migrate  # noqa: PLC0415 - as above
 
-    settings = _settings_or_end()
     revision = _run(migrate(settings.database_url))
     typer.echo(f"the database is at revision {revision}")
 

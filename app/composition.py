@@ -49,9 +49,11 @@ async def running_service(settings: Settings) -> AsyncIterator[str]:
         StartupError: it cannot start as it is set up.
     """
     with _listening_socket(settings.http_host, settings.http_port) as listener:
-        owner = f"pid {os.getpid()} on {socket.gethostname()}"
-        database = await Database.open(settings.database_url, venue=settings.venue, owner=owner)
         clock = SystemClock()
+        owner = (
+            f"pid {os.getpid()} on {socket.gethostname()} since {clock.now():%Y-%m-%d %H:%M:%SZ}"
+        )
+        database = await Database.open(settings.database_url, venue=settings.venue, owner=owner)
         rest = VenueRest(settings.rest_url, clock=clock)
         try:
             async with _tasks(settings, database, rest, clock, listener):

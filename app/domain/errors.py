@@ -5,8 +5,9 @@
     PapertapeError
     ├── CallerError                the caller's mistake; the same request fails again
     │   ├── MalformedRequestError      not JSON, or not an object
-    │   ├── InvalidOrderError          understood but refused, field by field
-    │   ├── InvalidQueryError          likewise, for the parameters of a listing
+    │   ├── InvalidInputError          understood but refused, field by field
+    │   │   ├── InvalidOrderError          an order
+    │   │   └── InvalidQueryError          the parameters of a listing
     │   ├── UnknownSymbolError         the venue does not list it
     │   └── OrderNotFoundError
     ├── UnavailableError           nothing was executed; the same request may pass later

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from app.domain.amounts import EXACT
+from app.domain.amounts import EXACT, ZERO
 from app.domain.liquidity import TakenLevel
 from app.domain.order import TRANSITIONS, Order, OrderStatus, Reason, Split, Symbol
 
@@ -36,6 +36,20 @@ class OrderEvent:
         """How many splits the order has after this event."""
         is_fill_or_new = self.split is not None or self.status is OrderStatus.NEW
         return self.sequence - 1 if is_fill_or_new else self.sequence - 2
+
+
+def acceptance_event(order: Order) -> OrderEvent:
+    """Return the first event of an order: accepted, and nothing filled yet."""
+    return OrderEvent(
+        order=order,
+        sequence=1,
+        status=OrderStatus.NEW,
+        reason=None,
+        at=order.accepted_at,
+        split=None,
+        filled_quantity=ZERO,
+        quote_quantity=ZERO,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

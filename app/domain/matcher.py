@@ -290,7 +290,7 @@ class SymbolMatcher:
 
     def reset_gate(self, seed: Quote) -> list[Fill]:
         """Accept that the venue counts anew: the seed's id becomes the gate, the ledger stays."""
-        self.gate = seed.update_id
+        assert seed.symbol == self.symbol, "a matcher serves one symbol"
         return self._apply(seed)
 
     def interrupt(self) -> None:

@@ -100,7 +100,9 @@ class _Grid:
             candidates.add(_round_up(self.least, self.step))
         candidates |= {self.least, _round_down(self.most, self.step)}
         valid = [one for one in candidates if one > ZERO and self.fault(one) is None]
-        return min(valid, key=lambda one: (abs(EXACT.subtract(one, value)), one), default=None)
+        return min(
+            valid, key=lambda one: (EXACT.subtract(one, value).copy_abs(), one), default=None
+        )
 
 
 def _grid_problem(field: str, name: str, value: Decimal, grid: _Grid) -> FieldProblem | None:

@@ -7,24 +7,9 @@ not filled. So the sequence of an event follows from the number of splits before
 from collections.abc import Iterable
 from datetime import datetime
 
-from app.domain.amounts import ZERO
 from app.domain.events import OrderEvent, check_transition
 from app.domain.matcher import Expiry, Fill
-from app.domain.order import Order, OrderStatus, Split
-
-
-def acceptance_event(order: Order) -> OrderEvent:
-    """Return the first event of an order."""
-    return OrderEvent(
-        order=order,
-        sequence=1,
-        status=OrderStatus.NEW,
-        reason=None,
-        at=order.accepted_at,
-        split=None,
-        filled_quantity=ZERO,
-        quote_quantity=ZERO,
-    )
+from app.domain.order import OrderStatus, Split
 
 
 def fill_events(fills: Iterable[Fill], at: datetime) -> list[OrderEvent]:

@@ -20,10 +20,9 @@ from typing import Final
 
 import structlog
 
-from app.domain.amounts import ZERO
 from app.domain.errors import JournalBacklogError, JournalUnavailableError, OutcomeUnknownError
-from app.domain.events import OrderEvent, SymbolOutcome
-from app.domain.order import Order, OrderStatus, Symbol
+from app.domain.events import OrderEvent, SymbolOutcome, acceptance_event
+from app.domain.order import Order, Symbol
 from app.ports import JournalListener, StoredRules
 from app.storage.batch import Batch, RefusedPart
 from app.storage.database import Database
@@ -115,7 +114,7 @@ class GroupCommitJournal:
         """Return once the order is durable; it goes its way even if the caller is canceled."""
         if len(self._queue) >= BACKLOG_ENTRIES_MAX:
             raise JournalBacklogError
-        await self._submit(self._part(order, (_acceptance_event(order),)))
+        await self._submit(self._part(order, (acceptance_event(order),)))
 
     def record(self, outcome: SymbolOutcome) -> None:
         """Queue what a symbol's fulfillment did; it is never refused, since fills stand."""
@@ -347,16 +346,3 @@ def _unknown(entry: _Entry) -> JournalUnavailableError | OutcomeUnknownError:
     """Say of an entry whose group is being written that nobody knows."""
     order = entry.order
     return JournalUnavailableError() if order is None else OutcomeUnknownError(order.order_id)
-
-
-def _acceptance_event(order: Order) -> OrderEvent:
-    return OrderEvent(
-        order=order,
-        sequence=1,
-        status=OrderStatus.NEW,
-        reason=None,
-        at=order.accepted_at,
-        split=None,
-        filled_quantity=ZERO,
-        quote_quantity=ZERO,
-    )

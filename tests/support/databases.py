@@ -12,7 +12,6 @@ from typing import Any, Final
 
 import asyncpg  # type: ignore[import-untyped]  # it ships no types
 import pytest
-import structlog
 from sqlalchemy import TextClause, text
 from sqlalchemy.engine import URL, make_url
 
@@ -27,10 +26,6 @@ from app.storage.tables import METADATA
 KINDS: Final = ("sqlite", "postgresql")
 VENUE: Final = "simulator"
 OWNER: Final = "the test"
-# The default renderer takes seconds for the traceback of a refused row.
-structlog.configure(
-    processors=[structlog.processors.format_exc_info, structlog.processors.KeyValueRenderer()]
-)
 
 _made: list[str] = []
 _idle: list[str] = []

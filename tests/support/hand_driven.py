@@ -7,11 +7,10 @@ from datetime import datetime, timedelta
 
 from app.domain.amounts import ZERO
 from app.domain.errors import JournalUnavailableError
-from app.domain.events import OrderEvent, SymbolOutcome
+from app.domain.events import OrderEvent, SymbolOutcome, acceptance_event
 from app.domain.liquidity import TakenLevel  # noqa: TC001 - beside its siblings
 from app.domain.order import Order, OrderId, OrderSnapshot, OrderStatus, Symbol
 from app.domain.quote import Quote
-from app.fulfillment.outcome import acceptance_event
 from app.ports import FeedState, JournalListener, QuoteListener, StoredLedger
 from tests.support.builders import ACCEPTED_AT
 

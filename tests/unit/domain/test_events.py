@@ -4,7 +4,7 @@ from decimal import Decimal, localcontext
 
 import pytest
 
-from app.domain.events import OrderEvent, TransitionError, check_transition
+from app.domain.events import OrderEvent, TransitionError, acceptance_event, check_transition
 from app.domain.order import TRANSITIONS, OrderStatus, Reason, Split
 from tests.support.builders import ACCEPTED_AT, make_order
 
@@ -79,3 +79,14 @@ def test_move_outside_the_table_raises_and_names_both_ends(
         check_transition(before, after)
 
     assert (caught.value.before, caught.value.after) == (before, after)
+
+
+def test_an_acceptance_is_the_first_event() -> None:
+    """It tells of an order of which nothing is filled."""
+    order = make_order(5)
+
+    event = acceptance_event(order)
+
+    assert (event.sequence, event.status, event.at) == (1, OrderStatus.NEW, order.accepted_at)
+    assert event.remaining_quantity == 5
+    assert event.splits_total == 0

@@ -5,6 +5,7 @@ of a decimal that compares in Python, so that comparisons inside of a C function
 a sort's or a minimum's, show up as steps as well.
 """
 
+import gc
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -61,11 +62,14 @@ def _steps(act: Callable[[], object]) -> int:
         return trace
 
     tracer_before = sys.gettrace()  # that of coverage, if it is measured
+    gc.collect()
+    gc.disable()  # or what other tests left behind is finalized on our account
     sys.settrace(trace)
     try:
         act()
     finally:
         sys.settrace(tracer_before)
+        gc.enable()
     return steps
 
 

@@ -7,7 +7,7 @@ import pytest
 from app.domain.events import TransitionError
 from app.domain.matcher import Expiry, Fill
 from app.domain.order import TRANSITIONS, OrderStatus, Reason
-from app.fulfillment.outcome import acceptance_event, expiry_events, fill_events
+from app.fulfillment.outcome import expiry_events, fill_events
 from tests.support.builders import ACCEPTED_AT, make_order
 
 
@@ -23,17 +23,6 @@ def make_fill(split_number: int, filled_quantity: int) -> Fill:
         filled_quantity=Decimal(filled_quantity),
         quote_quantity=Decimal("99.99") * filled_quantity,
     )
-
-
-def test_an_acceptance_is_the_first_event() -> None:
-    """It tells of an order of which nothing is filled."""
-    order = make_order(5)
-
-    event = acceptance_event(order)
-
-    assert (event.sequence, event.status, event.at) == (1, OrderStatus.NEW, order.accepted_at)
-    assert event.remaining_quantity == 5
-    assert event.splits_total == 0
 
 
 def test_a_fill_carries_its_split_and_what_is_filled_by_now() -> None:

@@ -209,14 +209,22 @@ class EventBus(Protocol):
     def publish(self, events: Sequence[OrderEvent]) -> None: ...
 
 
-class CloseWaiter(Protocol):
-    """Waits for the end of one order."""
+class OrderWaiter(Protocol):
+    """Hears the durable events of one order, so that an answer needs no read."""
 
     async def wait(self) -> bool:
         """Return True once the order's end is durable, False if the service stops first."""
 
+    @property
+    def snapshot(self) -> OrderSnapshot:
+        """The order after the newest event heard; there is one once the order is placed."""
 
-class CloseWaiters(Protocol):
+    @property
+    def splits(self) -> Sequence[Split]:
+        """The first splits heard, as many as an answer may hold."""
+
+
+class OrderWaiters(Protocol):
     """Hands out waiters; enter one before the order is placed, so that no event is missed."""
 
-    def expect(self, order_id: OrderId) -> AbstractContextManager[CloseWaiter]: ...
+    def expect(self, order_id: OrderId) -> AbstractContextManager[OrderWaiter]: ...

@@ -169,7 +169,6 @@ def _place_errors() -> tuple[PapertapeError, ...]:
         JournalUnavailableError(),
         JournalBacklogError(),
         OutcomeUnknownError(examples.EXAMPLE_ORDER_ID),
-        DatabaseUnavailableError(),
         *_CHANGING,
     )
 

@@ -1,6 +1,7 @@
 """The routes of orders: place one and wait for its end, read them back."""
 
 import re
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Final
 
@@ -31,8 +32,6 @@ from app.domain.errors import (
     FieldProblem,
     InvalidOrderError,
     OrderNotFoundError,
-    OutcomeUnknownError,
-    UnavailableError,
     UnknownSymbolError,
 )
 from app.domain.order import PUBLIC, NewOrder, OrderId, OrderSnapshot, Split
@@ -65,11 +64,7 @@ class OrderRoutes:
         with self._services.waiters.expect(order_id) as waiter:
             await self._services.desk.place(order_id, new_order)
             await waiter.wait()
-        try:
-            snapshot, splits = await self._find(order_id)
-        except UnavailableError:
-            # The order was executed; any other 503 would say that it never is.
-            raise OutcomeUnknownError(order_id) from None
+        snapshot, splits = waiter.snapshot, waiter.splits[:SPLITS_PER_ANSWER_MAX]
         headers = _rest_of_splits(snapshot, splits)
         status = HTTPStatus.OK
         if not snapshot.status.is_terminal:
@@ -158,7 +153,7 @@ def _order_id(request: Request) -> OrderId:
     return order_id
 
 
-def _rest_of_splits(snapshot: OrderSnapshot, splits: list[Split]) -> dict[str, str]:
+def _rest_of_splits(snapshot: OrderSnapshot, splits: Sequence[Split]) -> dict[str, str]:
     """Return the link to the splits that the answer has no room for (RFC 8288)."""
     if snapshot.splits_total <= len(splits):
         return {}

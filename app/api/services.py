@@ -6,12 +6,12 @@ from decimal import Decimal
 
 from app.ports import (
     Clock,
-    CloseWaiters,
     Feed,
     IdSource,
     Journal,
     OrderDesk,
     OrderReader,
+    OrderWaiters,
     RulesBook,
 )
 
@@ -22,7 +22,7 @@ class ApiServices:
 
     orders: OrderReader
     desk: OrderDesk
-    waiters: CloseWaiters
+    waiters: OrderWaiters
     rules: RulesBook
     feed: Feed
     journal: Journal

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from app.domain.amounts import EXACT, ZERO
 from app.domain.liquidity import TakenLevel
-from app.domain.order import TRANSITIONS, Order, OrderStatus, Reason, Split, Symbol
+from app.domain.order import TRANSITIONS, Order, OrderSnapshot, OrderStatus, Reason, Split, Symbol
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +49,20 @@ def acceptance_event(order: Order) -> OrderEvent:
         split=None,
         filled_quantity=ZERO,
         quote_quantity=ZERO,
+    )
+
+
+def snapshot_after(event: OrderEvent) -> OrderSnapshot:
+    """Return the order as the event leaves it."""
+    return OrderSnapshot(
+        order=event.order,
+        status=event.status,
+        reason=event.reason,
+        filled_quantity=event.filled_quantity,
+        quote_quantity=event.quote_quantity,
+        splits_total=event.splits_total,
+        last_sequence=event.sequence,
+        closed_at=event.at if event.status.is_terminal else None,
     )
 
 

@@ -9,9 +9,9 @@ from typing import Final
 
 import structlog
 
-from app.domain.amounts import EXACT, ZERO
+from app.domain.amounts import EXACT
 from app.domain.errors import TooManyOrdersError
-from app.domain.events import OrderEvent
+from app.domain.events import OrderEvent, snapshot_after
 from app.domain.order import NewOrder, Order, OrderId, OrderSnapshot, OrderStatus, Symbol
 from app.domain.quote import Quote
 from app.fulfillment.symbol import SymbolFulfillment
@@ -101,7 +101,7 @@ class FulfillmentDesk:
         for event in events:
             if event.status is OrderStatus.NEW:
                 self._open_orders += 1
-                self._fulfillment_of(event.order.symbol).rest([_just_accepted(event.order)])
+                self._fulfillment_of(event.order.symbol).rest([snapshot_after(event)])
             elif event.status.is_terminal:
                 self._open_orders -= 1
         self._bus.publish(events)
@@ -163,16 +163,3 @@ class FulfillmentDesk:
 
 def _duration(seconds: Decimal) -> timedelta:
     return timedelta(microseconds=int(EXACT.multiply(seconds, _MICROSECONDS_PER_SECOND)))
-
-
-def _just_accepted(order: Order) -> OrderSnapshot:
-    return OrderSnapshot(
-        order=order,
-        status=OrderStatus.NEW,
-        reason=None,
-        filled_quantity=ZERO,
-        quote_quantity=ZERO,
-        splits_total=0,
-        last_sequence=1,
-        closed_at=None,
-    )

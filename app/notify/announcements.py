@@ -3,33 +3,36 @@
 import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Final
 
-from app.domain.events import OrderEvent
-from app.domain.order import OrderId
+from app.domain.events import OrderEvent, snapshot_after
+from app.domain.order import OrderId, OrderSnapshot, Split
+
+SPLITS_HEARD_MAX: Final = 1_000
+"""Splits that a waiter keeps: an answer holds no more, the rest is read page by page."""
 
 
 class Announcements:
     """The event bus of one process; used from its event loop only.
 
-    Implements the ports ``EventBus`` and ``CloseWaiters``. It keeps nothing for those who come
+    Implements the ports ``EventBus`` and ``OrderWaiters``. It keeps nothing for those who come
     late: they read the database.
     """
 
     def __init__(self) -> None:
-        self._waiters: dict[OrderId, set[_FutureWaiter]] = {}
+        self._waiters: dict[OrderId, set[_EventWaiter]] = {}
         self._is_stopping = False
 
     def publish(self, events: Sequence[OrderEvent]) -> None:
         """Tell events that are on disk, in commit order."""
         for event in events:
-            if event.status.is_terminal:
-                for waiter in self._waiters.get(event.order.order_id, ()):
-                    waiter.resolve(is_closed=True)
+            for waiter in self._waiters.get(event.order.order_id, ()):
+                waiter.hear(event)
 
     @contextmanager
-    def expect(self, order_id: OrderId) -> Iterator["_FutureWaiter"]:
-        """Enter before the order is placed, so that its end is not missed."""
-        waiter = _FutureWaiter()
+    def expect(self, order_id: OrderId) -> Iterator["_EventWaiter"]:
+        """Enter before the order is placed, so that none of its events is missed."""
+        waiter = _EventWaiter()
         if self._is_stopping:
             waiter.resolve(is_closed=False)
         waiters = self._waiters.setdefault(order_id, set())
@@ -49,15 +52,30 @@ class Announcements:
                 waiter.resolve(is_closed=False)
 
 
-class _FutureWaiter:
-    """Waits for the end of one order (port ``CloseWaiter``)."""
+class _EventWaiter:
+    """Hears one order (port ``OrderWaiter``)."""
 
     def __init__(self) -> None:
+        self.splits: list[Split] = []
+        self._last: OrderEvent | None = None
         self._closed: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+    @property
+    def snapshot(self) -> OrderSnapshot:
+        """The order after the newest event heard."""
+        assert self._last is not None, "an order is placed before anybody asks how it stands"
+        return snapshot_after(self._last)
 
     async def wait(self) -> bool:
         """Return True once the order's end is durable, False if the service stops first."""
         return await asyncio.shield(self._closed)
+
+    def hear(self, event: OrderEvent) -> None:
+        self._last = event
+        if event.split is not None and len(self.splits) < SPLITS_HEARD_MAX:
+            self.splits.append(event.split)
+        if event.status.is_terminal:
+            self.resolve(is_closed=True)
 
     def resolve(self, *, is_closed: bool) -> None:
         if not self._closed.done():

@@ -34,8 +34,8 @@ from app.storage.writer import (
 READERS_MAX: Final = 4
 """Connections that read; more would only compete for the processor."""
 
-READER_WAIT_SECONDS: Final = 5
-"""How long a read waits for one of them."""
+READER_WAIT_SECONDS: Final = 10
+"""How long a read waits for one of them before it is refused; a burst of reads has to queue."""
 
 _Result = TypeVar("_Result")
 

@@ -2,14 +2,12 @@
 
 import asyncio
 from collections import deque
-from dataclasses import replace
 from datetime import datetime, timedelta
 
-from app.domain.amounts import ZERO
 from app.domain.errors import JournalUnavailableError
-from app.domain.events import OrderEvent, SymbolOutcome, acceptance_event
+from app.domain.events import OrderEvent, SymbolOutcome, acceptance_event, snapshot_after
 from app.domain.liquidity import TakenLevel  # noqa: TC001 - beside its siblings
-from app.domain.order import Order, OrderId, OrderSnapshot, OrderStatus, Symbol
+from app.domain.order import Order, OrderId, OrderSnapshot, Symbol
 from app.domain.quote import Quote
 from app.ports import FeedState, JournalListener, QuoteListener, StoredLedger
 from tests.support.builders import ACCEPTED_AT
@@ -180,7 +178,7 @@ class HandJournal:
         for event in events:
             before = self._snapshots.get(event.order.order_id)
             assert event.sequence == (1 if before is None else before.last_sequence + 1)
-            self._snapshots[event.order.order_id] = _after(event, before)
+            self._snapshots[event.order.order_id] = snapshot_after(event)
         self.events.extend(events)
         self.listener.on_durable(events)
 
@@ -188,27 +186,3 @@ class HandJournal:
         if self.load_failures_left:
             self.load_failures_left -= 1
             raise OSError("the disk does not answer")
-
-
-def _after(event: OrderEvent, before: OrderSnapshot | None) -> OrderSnapshot:
-    if before is None:
-        before = OrderSnapshot(
-            order=event.order,
-            status=OrderStatus.NEW,
-            reason=None,
-            filled_quantity=ZERO,
-            quote_quantity=ZERO,
-            splits_total=0,
-            last_sequence=0,
-            closed_at=None,
-        )
-    return replace(
-        before,
-        status=event.status,
-        reason=event.reason,
-        filled_quantity=event.filled_quantity,
-        quote_quantity=event.quote_quantity,
-        splits_total=event.splits_total,
-        last_sequence=event.sequence,
-        closed_at=event.at if event.status.is_terminal else None,
-    )

@@ -63,7 +63,8 @@ class RunningClock:
 class MemoryWaiters:
     """Wakes whoever waits for the end of an order."""
 
-    def __init__(self) -> None:
+    def __init__(self, orders: "MemoryOrders") -> None:
+        self._orders = orders
         self._waiting: dict[OrderId, asyncio.Future[bool]] = {}
         self._is_stopped = False
 
@@ -80,7 +81,7 @@ class MemoryWaiters:
         if self._is_stopped:
             future.set_result(False)
         try:
-            yield MemoryWaiter(future)
+            yield MemoryWaiter(future, self._orders, order_id)
         finally:
             del self._waiting[order_id]
 
@@ -103,6 +104,18 @@ class MemoryWaiter:
     """Waits for one order."""
 
     future: asyncio.Future[bool]
+    orders: "MemoryOrders"
+    order_id: OrderId
+
+    @property
+    def snapshot(self) -> OrderSnapshot:
+        """The order as it stands."""
+        return self.orders.snapshots[self.order_id]
+
+    @property
+    def splits(self) -> Sequence[Split]:
+        """The order's splits."""
+        return self.orders.splits[self.order_id]
 
     async def wait(self) -> bool:
         """Return True at the order's end, False when the service stops first."""
@@ -363,7 +376,7 @@ class MemoryPorts:
     clock: RunningClock = field(default_factory=RunningClock)
     ids: CountingIds = field(default_factory=CountingIds)
     orders: MemoryOrders = field(default_factory=MemoryOrders)
-    waiters: MemoryWaiters = field(default_factory=MemoryWaiters)
+    waiters: MemoryWaiters = field(init=False)
     feed: MemoryFeed = field(default_factory=MemoryFeed)
     journal: MemoryJournal = field(default_factory=MemoryJournal)
     is_recovered: bool = True
@@ -374,5 +387,6 @@ class MemoryPorts:
         """Build what needs the others."""
         halted = replace(ltcbtc_rules(), symbol=Symbol("HALTBTC"), status="BREAK")
         chinese = replace(ltcbtc_rules(), symbol=Symbol("币安人生USDT"))
+        self.waiters = MemoryWaiters(self.orders)
         self.rules = MemoryRules([ltcbtc_rules(), halted, chinese])
         self.desk = MemoryDesk(self.orders, self.waiters, self.clock)

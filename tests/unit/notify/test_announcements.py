@@ -1,12 +1,34 @@
 """Tests of ``app.notify.announcements``."""
 
 import asyncio
+from decimal import Decimal
 
 from app.domain.amounts import ZERO
-from app.domain.events import OrderEvent
+from app.domain.events import OrderEvent, acceptance_event
+from app.domain.matcher import Fill
 from app.domain.order import Order, OrderStatus
+from app.fulfillment import outcome
 from app.notify.announcements import Announcements
 from tests.support.builders import ACCEPTED_AT, make_order
+
+
+def make_fill(order: Order, split_number: int, filled_quantity: int) -> Fill:
+    """Make a fill that brings the order to ``filled_quantity``."""
+    return Fill(
+        order=order,
+        split_number=split_number,
+        update_id=split_number,
+        price=Decimal(1),
+        quantity=Decimal(1),
+        displayed_quantity=Decimal(1),
+        filled_quantity=Decimal(filled_quantity),
+        quote_quantity=Decimal(filled_quantity),
+    )
+
+
+def fill_events(fills: list[Fill]) -> list[OrderEvent]:
+    """Make their events."""
+    return outcome.fill_events(fills, ACCEPTED_AT)
 
 
 def make_event(order: Order, status: OrderStatus) -> OrderEvent:
@@ -81,6 +103,32 @@ async def test_an_end_before_the_stop_still_counts() -> None:
         announcements.stop()
 
         assert await waiter.wait() is True
+
+
+async def test_a_waiter_knows_how_the_order_stands() -> None:
+    """The answer is put together from what was announced, without a read."""
+    announcements = Announcements()
+    order = make_order(5)
+    with announcements.expect(order.order_id) as waiter:
+        announcements.publish([acceptance_event(order)])
+        announcements.publish(fill_events([make_fill(order, 1, 2), make_fill(order, 2, 5)]))
+
+        assert waiter.snapshot.status is OrderStatus.FILLED
+        assert waiter.snapshot.filled_quantity == 5
+        assert waiter.snapshot.splits_total == 2
+        assert [split.split_number for split in waiter.splits] == [1, 2]
+
+
+async def test_a_waiter_keeps_as_many_splits_as_an_answer_holds() -> None:
+    """An order of very many splits does not grow the memory of who waits for it."""
+    announcements = Announcements()
+    order = make_order(5_000)
+    with announcements.expect(order.order_id) as waiter:
+        fills = [make_fill(order, number, number) for number in range(1, 1_102)]
+        announcements.publish(fill_events(fills))
+
+        assert len(waiter.splits) == 1_000
+        assert waiter.snapshot.splits_total == 1_101
 
 
 async def test_nothing_is_kept_of_waiters_that_left() -> None:

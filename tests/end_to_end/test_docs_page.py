@@ -27,7 +27,10 @@ BROWSER_ARGUMENTS: Final = (
 )
 STEP_MILLISECONDS_MAX: Final = 20_000
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.xdist_group("docs page"),  # one browser and one service serve them all
+]
 
 
 @dataclass(kw_only=True)

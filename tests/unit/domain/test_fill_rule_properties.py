@@ -19,6 +19,8 @@ from tests.unit.domain.planted_faults import (
 )
 from tests.unit.domain.playthrough import Playthrough
 
+pytestmark = pytest.mark.no_cover  # the modules' own tests measure; tracing costs too much here
+
 SOLD_TWICE = "no displayed lot is sold twice"
 HELD_BACK = "nothing available is held back"
 FAULTS: dict[type[SymbolMatcher], str] = {

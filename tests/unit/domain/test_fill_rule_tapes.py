@@ -11,6 +11,8 @@ from tests.unit.domain.planted_faults import (
     UncappedMatcher,
 )
 
+pytestmark = pytest.mark.no_cover  # the modules' own tests measure; tracing costs too much here
+
 TAPES = ("alts10-20210405", "majors-20240808", "ethusdt-20240809")
 WRONG_RULES: dict[str, type[SymbolMatcher]] = {
     "fresh": FreshMatcher,

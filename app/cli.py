@@ -81,7 +81,9 @@ def _migrate() -> None:
 def _simulate(
     *,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 8090,
+    port: Annotated[
+        int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535)
+    ] = 8090,
     seed: Annotated[int, typer.Option(help="Same seed, same quotes.")] = 1,
     tape: Annotated[
         Path | None,

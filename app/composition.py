@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import os
 import random
+import resource
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -37,6 +38,9 @@ GRACEFUL_SECONDS: Final = 2
 """How long answers that are under way may take to leave once the service stops."""
 
 LISTEN_BACKLOG: Final = 2_048
+
+DESCRIPTORS_WANTED: Final = 65_536
+"""Open files and sockets; the usual limit of 1,024 would end at as many waiting clients."""
 
 _log = structlog.get_logger()
 
@@ -75,12 +79,29 @@ async def running_service(settings: Settings) -> AsyncIterator[str]:
 
 
 async def serve(settings: Settings) -> None:
-    """Run the service until SIGTERM or SIGINT."""
+    """Run the service until SIGTERM or SIGINT.
+
+    Until it is open, a signal ends the process at once, as signals do: nothing is half-written.
+    """
+    raise_descriptor_limit()
+    async with running_service(settings):
+        await told_to_end()
+
+
+async def told_to_end() -> None:
+    """Wait for SIGTERM or SIGINT."""
     signaled = asyncio.Event()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signal_number, signaled.set)
-    async with running_service(settings):
-        await signaled.wait()
+    await signaled.wait()
+
+
+def raise_descriptor_limit() -> None:
+    """Allow as many open sockets as the system lets us: every waiting client holds one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS_WANTED if hard == resource.RLIM_INFINITY else min(DESCRIPTORS_WANTED, hard)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 @asynccontextmanager
@@ -112,13 +133,19 @@ async def _tasks(
         allowed_hosts=settings.http_allowed_hosts,
         version=app.__version__,
     )
-    server = _HttpServer(build_application(services, options), on_stopping=announcements.stop)
+
+    def on_stopping() -> None:
+        announcements.stop()
+        journal.hasten()
+
+    server = _HttpServer(build_application(services, options), on_stopping=on_stopping)
     async with asyncio.TaskGroup() as group:
         group.create_task(journal.run(desk), name="journal")
         workers = [
             group.create_task(rules.run(), name="trading rules"),
             group.create_task(feed.run(), name="feed"),
             group.create_task(desk.run(), name="fulfillment"),
+            group.create_task(database.keep_lock(), name="owner lock"),
         ]
         listener.listen(LISTEN_BACKLOG)  # Who connects from here on waits instead of being refused.
         serving = group.create_task(server.serve(sockets=[listener]), name="http")

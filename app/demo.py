@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import random
-import signal
 import socket
 import tempfile
 from collections.abc import AsyncIterator, Sequence
@@ -18,9 +17,10 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
 from app.clock import SystemClock
-from app.composition import running_service
+from app.composition import running_service, told_to_end
 from app.domain.amounts import EXACT, format_amount
-from app.settings import Settings, Venue
+from app.domain.errors import StartupError
+from app.settings import Settings, Venue, make_settings
 from app.simulator.market import SyntheticMarket
 from app.simulator.venue import SimulatedVenue
 
@@ -66,7 +66,7 @@ async def demo(*, stay: bool) -> None:
 
 
 def _settings(folder: Path, *, stream_url: str, rest_url: str) -> Settings:
-    return Settings(
+    return make_settings(
         http_host="127.0.0.1",
         http_port=_port(),
         http_allowed_hosts=("localhost", "127.0.0.1", "[::1]"),
@@ -91,9 +91,12 @@ def _port() -> int:
 
 
 async def _until_ready(client: httpx2.AsyncClient) -> None:
-    async with asyncio.timeout(READY_SECONDS_MAX):
-        while (await client.get("/readyz")).is_error:  # noqa: ASYNC110 - it is asked over HTTP
-            await asyncio.sleep(POLL_SECONDS)
+    try:
+        async with asyncio.timeout(READY_SECONDS_MAX):
+            while (await client.get("/readyz")).is_error:  # noqa: ASYNC110 - asked over HTTP
+                await asyncio.sleep(POLL_SECONDS)
+    except TimeoutError:
+        raise StartupError(f"not ready within {READY_SECONDS_MAX:g} s; see /readyz") from None
 
 
 async def _best_ask(rest_url: str) -> tuple[Decimal, Decimal]:
@@ -113,10 +116,10 @@ def _showpieces(best_ask: tuple[Decimal, Decimal]) -> list[_Showpiece]:
     never = {"side": "BUY", "order_size": "1000", "price": "0.0001", "timeout_seconds": "4"}
     return [
         _Showpiece(
-            caption=f"more than the {format_amount(ask_quantity)} LTC displayed",
+            caption=f"more than is displayed ({format_amount(ask_quantity)} LTC just before)",
             body={"symbol": SYMBOL, **buy},
         ),
-        _Showpiece(caption="at any price from the limit upwards", body={"symbol": SYMBOL, **sell}),
+        _Showpiece(caption="at any price from the limit upward", body={"symbol": SYMBOL, **sell}),
         _Showpiece(
             caption="far below the market, for 4 s",
             body={"symbol": SYMBOL, **never},
@@ -228,7 +231,4 @@ async def _stay(console: Console, url: str) -> None:
         highlight=False,
         markup=False,
     )
-    ended = asyncio.Event()
-    for signal_number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(signal_number, ended.set)
-    await ended.wait()
+    await told_to_end()

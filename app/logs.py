@@ -40,12 +40,11 @@ def configure_logs(*, level: str, as_json: bool) -> None:
     root.handlers = [handler]
     root.setLevel(level)
     for chatty in (
-        "httpcore",
         "httpcore2",
-        "httpx",
         "httpx2",
         "websockets",
         "uvicorn",
         "aiosqlite",
+        "alembic",
     ):
         logging.getLogger(chatty).setLevel(logging.WARNING)

@@ -4,7 +4,7 @@ import ipaddress
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Final, Self
+from typing import Annotated, Any, Final, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -161,11 +161,21 @@ def read_settings(env_file: Path = Path(".env")) -> Settings:
         StartupError: one line that names each bad setting, its value and what it must be.
     """
     try:
-        return Settings(_env_file=env_file)
-    except ValidationError as error:
-        raise StartupError("; ".join(_complaints(error))) from None
+        return make_settings(_env_file=env_file)
     except UnicodeDecodeError:
         raise StartupError(f"{env_file} is not UTF-8 text") from None
+
+
+def make_settings(**values: Any) -> Settings:  # noqa: ANN401 - pydantic checks them
+    """Make settings of these values, and of the environment where one is not given.
+
+    Raises:
+        StartupError: as ``read_settings``.
+    """
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        raise StartupError("; ".join(_complaints(error))) from None
 
 
 def _complaints(error: ValidationError) -> list[str]:

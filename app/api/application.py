@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Match, Mount, Route
 
 from app.api.docs import ASSETS_PATH, DOCS_PATH, OPENAPI_PATH, DocsRoutes, assets
@@ -58,6 +58,7 @@ def _routes(services: ApiServices, options: ApiOptions) -> list[BaseRoute]:
     probes = ProbeRoutes(services, options)
     docs = DocsRoutes(options)
     return [
+        Route("/", _go_to_docs),
         Route("/order/limit", orders.place, methods=["POST"]),
         Route("/order/{order_id}", orders.show),
         Route("/order/{order_id}/splits", orders.list_splits),
@@ -69,6 +70,11 @@ def _routes(services: ApiServices, options: ApiOptions) -> list[BaseRoute]:
         Route(DOCS_PATH, docs.page),
         Mount(ASSETS_PATH, assets()),
     ]
+
+
+async def _go_to_docs(_request: Request) -> Response:
+    """Send whoever opens the bare address to the page one can work from."""
+    return RedirectResponse(DOCS_PATH, status_code=HTTPStatus.TEMPORARY_REDIRECT)
 
 
 async def _answer_error(_request: Request, error: Exception) -> Response:

@@ -164,7 +164,7 @@ def _place_errors() -> tuple[PapertapeError, ...]:
         InvalidOrderError([_UNKNOWN_SYMBOL]),
         NotSupportedError([_UNSUPPORTED]),
         UNKNOWN_PARAMETER,
-        TooManyOrdersError(100_000),
+        TooManyOrdersError(200_000),
         RulesNotLoadedError(),
         JournalUnavailableError(),
         JournalBacklogError(),
@@ -287,7 +287,7 @@ def _limit(default: int) -> Parameter:
     return Parameter(
         name="limit",
         place="query",
-        description="How many entries the page may have.",
+        description=f"How many entries the page may have, from 1 to {PAGE_LIMIT_MAX}.",
         schema={"type": "integer", "minimum": 1, "maximum": PAGE_LIMIT_MAX, "default": default},
         example=default,
     )

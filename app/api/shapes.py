@@ -265,7 +265,8 @@ class SymbolFeed(Shape):
         examples=["connected"],
     )
     cause: str | None = Field(
-        description="Why it is down, else null.", examples=["connection refused"]
+        description="What is wrong, with the connection or with a symbol's depth, else null.",
+        examples=["connection refused"],
     )
     since: Time = Field(description="Since when, UTC.", examples=["2025-10-07T08:31:30.917204Z"])
 

@@ -112,7 +112,8 @@ class RulesNotLoadedError(UnavailableError):
 
     def __init__(self) -> None:
         super().__init__(
-            "the venue's trading rules have not been loaded yet; nothing was executed",
+            "the venue's trading rules have not been loaded yet, see /readyz for the cause; "
+            "nothing was executed, and loading is tried again by itself",
             retry_after_seconds=5,
         )
 

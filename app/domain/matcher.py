@@ -234,6 +234,15 @@ class SymbolMatcher:
         """How many orders rest."""
         return len(self._resting_by_id)
 
+    @property
+    def levels_dropped(self) -> int:
+        """How many remembered levels were dropped because there were too many."""
+        return sum(
+            side_book.ledger.levels_dropped
+            for book in self._books.values()
+            for side_book in book.sides
+        )
+
     def rest(
         self,
         order: Order,
@@ -245,6 +254,8 @@ class SymbolMatcher:
         met_quotes_before: bool = False,
     ) -> list[Fill]:
         """Take an accepted order; it meets the current quote at once, if there is one.
+
+        One whose time was up when that quote was received does not: it is left to ``expire``.
 
         The last four arguments carry what an order had when the process before this one ended.
         """
@@ -265,7 +276,7 @@ class SymbolMatcher:
         self._resting_by_id[order.order_id] = resting
         self._deadlines.push(deadline_ns, resting)
         side_book.rest(resting)
-        if self.current is None or self._is_held:
+        if self.current is None or self._is_held or deadline_ns < self.current.received_ns:
             return []
         return self._settle(side_book.match(self.current.update_id))
 

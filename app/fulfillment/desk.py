@@ -14,7 +14,7 @@ from app.domain.errors import TooManyOrdersError
 from app.domain.events import OrderEvent, snapshot_after
 from app.domain.order import NewOrder, Order, OrderId, OrderSnapshot, OrderStatus, Symbol
 from app.domain.quote import Quote
-from app.fulfillment.symbol import SymbolFulfillment
+from app.fulfillment.symbol import RELOAD_SECONDS, SymbolFulfillment
 from app.ports import Clock, EventBus, Feed, Journal, RecoveryStore
 
 OPEN_ORDERS_MAX: Final = 200_000
@@ -40,7 +40,8 @@ class FulfillmentDesk:
         bus: EventBus,
         clock: Clock,
     ) -> None:
-        self.is_recovered = False
+        self._recovered = asyncio.Event()
+        self._is_stopping = False
         self._feed = feed
         self._journal = journal
         self._store = store
@@ -52,6 +53,11 @@ class FulfillmentDesk:
         self._open_orders = 0
         self._orders_being_accepted = 0
 
+    @property
+    def is_recovered(self) -> bool:
+        """Whether the orders that an earlier process left open were read back."""
+        return self._recovered.is_set()
+
     async def run(self) -> None:
         """Own the symbols' coroutines: read back what is open, then serve until canceled."""
         async with asyncio.TaskGroup() as self._tasks:
@@ -59,15 +65,21 @@ class FulfillmentDesk:
             await asyncio.Event().wait()
 
     def stop(self) -> None:
-        """Record every ledger and let go of the feed; call it before canceling ``run``."""
+        """Record every ledger and let go of the feed; call it before canceling ``run``.
+
+        What becomes durable afterwards is told, and taken up by the next start.
+        """
+        self._is_stopping = True
         for fulfillment in self._symbols.values():
             fulfillment.stop()
 
     async def place(self, order_id: OrderId, new_order: NewOrder) -> Order:
         """Return once the order is durable; it is handed on by ``on_durable``, not by the caller.
 
-        So an order goes on whose client gave up waiting in the meantime.
+        So an order goes on whose client gave up waiting in the meantime. Nothing is accepted
+        before the open orders were read back, or that read might find it, and rest it twice.
         """
+        await self._recovered.wait()
         if self._open_orders + self._orders_being_accepted >= OPEN_ORDERS_MAX:
             raise TooManyOrdersError(OPEN_ORDERS_MAX)
         accepted_at = self._clock.now()
@@ -101,7 +113,8 @@ class FulfillmentDesk:
         for event in events:
             if event.status is OrderStatus.NEW:
                 self._open_orders += 1
-                self._fulfillment_of(event.order.symbol).rest([snapshot_after(event)])
+                if not self._is_stopping:
+                    self._fulfillment_of(event.order.symbol).rest([snapshot_after(event)])
             elif event.status.is_terminal:
                 self._open_orders -= 1
         self._bus.publish(events)
@@ -118,18 +131,27 @@ class FulfillmentDesk:
 
     def on_outcome_refused(self, symbol: Symbol) -> None:
         """Start the symbol anew from the database."""
-        self._fulfillment_of(symbol).reload()
+        if not self._is_stopping:
+            self._fulfillment_of(symbol).reload()
 
     async def _recover(self) -> None:
         by_symbol: dict[Symbol, list[OrderSnapshot]] = {}
-        unfinished = await self._store.load_unfinished()
+        unfinished = await self._load_unfinished()
         for snapshot in unfinished:
             by_symbol.setdefault(snapshot.order.symbol, []).append(snapshot)
         self._open_orders += len(unfinished)
         for symbol, orders in by_symbol.items():
             self._fulfillment_of(symbol).rest(orders, were_open_before=True)
-        self.is_recovered = True
+        self._recovered.set()
         _log.info("orders_recovered", orders=len(unfinished), symbols=len(by_symbol))
+
+    async def _load_unfinished(self) -> list[OrderSnapshot]:
+        while True:
+            try:
+                return await self._store.load_unfinished()
+            except Exception:  # noqa: BLE001 - whatever ails the database: ask again
+                _log.warning("open_orders_not_loaded", exc_info=True)
+                await asyncio.sleep(RELOAD_SECONDS)
 
     def _fulfillment_of(self, symbol: Symbol) -> SymbolFulfillment:
         self._lingering.pop(symbol, None)
@@ -156,6 +178,7 @@ class FulfillmentDesk:
 
     def _note_lingering(self, fulfillment: SymbolFulfillment) -> None:
         self._lingering[fulfillment.symbol] = fulfillment
+        self._lingering.move_to_end(fulfillment.symbol)
         if len(self._lingering) > LINGERING_SYMBOLS_MAX:
             _, least_recent = self._lingering.popitem(last=False)
             least_recent.end_lingering()

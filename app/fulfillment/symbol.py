@@ -23,6 +23,9 @@ from app.ports import Clock, Feed, Journal, RecoveryStore, StoredLedger
 LINGER_SECONDS: Final = 60.0
 """How long a symbol stays subscribed without orders, so that the next one costs no message."""
 
+EVENTS_PER_OUTCOME_MAX: Final = 1_000
+"""Events of one part of a transaction: thousands of orders may expire in the same instant."""
+
 RELOAD_SECONDS: Final = 1.0
 """Pause before a symbol is read again after the database did not answer."""
 
@@ -201,6 +204,7 @@ class SymbolFulfillment:
         for arrival in arrivals:
             self._rest_one(matcher, arrival)
         self._expire(matcher)
+        self._note_use(matcher)
         self._feed.subscribe(self.symbol, self)
         _log.info(
             "symbol_started", symbol=self.symbol, resting=matcher.resting_total, gate=matcher.gate
@@ -213,8 +217,15 @@ class SymbolFulfillment:
         await self._journal.settle()
         if self._has_failed or not self._linger_is_over or not self.is_idle:
             return False
+        _log.info(
+            "symbol_ended",
+            symbol=self.symbol,
+            quotes_applied=self._matcher.quotes_applied,
+            quotes_refused=self._matcher.quotes_refused,
+            levels_dropped=self._matcher.levels_dropped,
+            gate_resets=self.gate_resets,
+        )
         self._let_go()
-        _log.info("symbol_ended", symbol=self.symbol)
         return True
 
     def _rest_one(self, matcher: SymbolMatcher, arrival: "_Arrival") -> None:
@@ -228,6 +239,7 @@ class SymbolFulfillment:
             splits_total=snapshot.splits_total,
             met_quotes_before=arrival.were_open_before,
         )
+        self._note_use(matcher)
         self._conclude(matcher, (), fills)
 
     def _apply_seed(self, matcher: SymbolMatcher, seed: Quote) -> bool:
@@ -250,7 +262,9 @@ class SymbolFulfillment:
         )
 
     def _release(self, matcher: SymbolMatcher) -> None:
-        self._conclude(matcher, (), matcher.release())
+        # The current quote may have come after an order's time was up.
+        expiries = matcher.expire(matcher.current.received_ns) if matcher.current else []
+        self._conclude(matcher, expiries, matcher.release())
 
     def _expire(self, matcher: SymbolMatcher) -> None:
         self._conclude(matcher, matcher.expire(self._clock.monotonic_ns()), ())
@@ -262,18 +276,24 @@ class SymbolFulfillment:
         if expiries or fills:
             at = self._clock.now()
             self._record(matcher, (*expiry_events(expiries, at), *fill_events(fills, at)))
+            self._note_use(matcher)
         self._arm_timer(matcher)
-        self._arm_linger(matcher)
 
     def _record(self, matcher: SymbolMatcher, events: tuple[OrderEvent, ...]) -> None:
-        self._journal.record(
-            SymbolOutcome(
-                symbol=self.symbol,
-                events=events,
-                ledger_changes=tuple(matcher.drain_ledger_changes()),
-                gate=matcher.gate,
+        """Hand on what happened, in parts that a transaction has room for.
+
+        The ledger goes with the first part: if the others are lost, it errs to the strict side.
+        """
+        ledger_changes = tuple(matcher.drain_ledger_changes())
+        for start in range(0, max(1, len(events)), EVENTS_PER_OUTCOME_MAX):
+            self._journal.record(
+                SymbolOutcome(
+                    symbol=self.symbol,
+                    events=events[start : start + EVENTS_PER_OUTCOME_MAX],
+                    ledger_changes=() if start else ledger_changes,
+                    gate=matcher.gate,
+                )
             )
-        )
 
     def _arm_timer(self, matcher: SymbolMatcher) -> None:
         deadline_ns = matcher.next_deadline_ns()
@@ -292,13 +312,13 @@ class SymbolFulfillment:
         self._timer_deadline_ns = None
         self._guard(partial(self._expire, matcher))
 
-    def _arm_linger(self, matcher: SymbolMatcher) -> None:
-        if matcher.resting_total:
-            self._linger_is_over = False
-            if self._linger is not None:
-                self._linger.cancel()
-                self._linger = None
-        elif self._linger is None:
+    def _note_use(self, matcher: SymbolMatcher) -> None:
+        """Begin to linger if nothing rests any more, from the last order on; else stop it."""
+        self._linger_is_over = False
+        if self._linger is not None:
+            self._linger.cancel()
+            self._linger = None
+        if not matcher.resting_total:
             loop = asyncio.get_running_loop()
             self._linger = loop.call_later(LINGER_SECONDS, self.end_lingering)
             self._on_lingering(self)

@@ -87,8 +87,11 @@ class HandJournal:
         self.listener: JournalListener | None = None
         self.is_writable = True
         self.refused_symbol: Symbol | None = None
+        self.accept_delay: asyncio.Event | None = None
+        self.waiting_to_accept = 0
         self.load_failures_left = 0
         self.events: list[OrderEvent] = []
+        self.outcomes: list[SymbolOutcome] = []
         self._queued: deque[SymbolOutcome] = deque()
         self._acceptance_number = 0
         self._ledgers: dict[Symbol, dict[tuple[str, str, str], TakenLevel]] = {}
@@ -102,7 +105,9 @@ class HandJournal:
 
     async def accept(self, order: Order) -> None:
         """Store the order and tell the listener."""
-        await asyncio.sleep(0)
+        self.waiting_to_accept += 1
+        await (asyncio.sleep(0) if self.accept_delay is None else self.accept_delay.wait())
+        self.waiting_to_accept -= 1
         if not self.is_writable:
             raise JournalUnavailableError
         self._tell([acceptance_event(order)])
@@ -110,6 +115,7 @@ class HandJournal:
     def record(self, outcome: SymbolOutcome) -> None:
         """Queue the outcome; it is written in the next turn of the loop."""
         self._queued.append(outcome)
+        self.outcomes.append(outcome)
         if self.is_writable:
             asyncio.get_running_loop().call_soon(self._write)
 

@@ -12,7 +12,7 @@ from app.api.application import ApiOptions, ApiServices, build_application
 from app.api.operations import operations
 from tests.support.in_memory import MemoryPorts
 
-OURS = {"/openapi.json", "/docs"}
+OURS = {"/", "/openapi.json", "/docs"}
 
 
 def test_every_route_is_documented_and_every_documented_route_exists(
@@ -60,7 +60,6 @@ async def test_wrong_method_is_told_the_right_ones(
 @pytest.mark.parametrize(
     "path",
     [
-        "/",
         "/order",
         "/order/",
         "/order/limit/",
@@ -156,3 +155,11 @@ async def test_lifespan_surrounds_serving(services: ApiServices, options: ApiOpt
         steps.append("serve")
 
     assert steps == ["start", "serve", "stop"]
+
+
+async def test_the_bare_address_leads_to_the_docs_page(client: httpx2.AsyncClient) -> None:
+    """Whoever opens it in a browser finds the page one can work from."""
+    response = await client.get("/")
+
+    assert response.status_code == 307
+    assert response.headers["location"] == "/docs"

@@ -6,9 +6,10 @@ from decimal import Decimal
 import pytest
 
 from app.domain.errors import JournalUnavailableError, TooManyOrdersError
+from app.domain.events import acceptance_event
 from app.domain.order import OrderStatus, Reason, Side, Symbol
 from app.fulfillment import desk as desk_module
-from tests.support.builders import LTCBTC, make_quote
+from tests.support.builders import LTCBTC, make_order, make_quote
 from tests.support.waiting import eventually
 from tests.unit.fulfillment.conftest import Shop
 
@@ -170,3 +171,31 @@ async def test_the_least_recently_used_symbol_makes_room(
     order = await shop.place(5, symbol=first, side=Side.SELL, limit_price=99)
     shop.feed.push(make_quote(2, symbol=first, bid=("99.5", 9), ask=("99.99", 5)))
     await shop.has_status(order, OrderStatus.FILLED)
+
+
+async def test_nothing_is_accepted_before_the_open_orders_were_read_back() -> None:
+    """Or the reading might find the new order as well, and it would rest twice."""
+    shop = Shop()
+    shop.journal.load_failures_left = 1
+    running = asyncio.create_task(shop.desk.run())
+    placing = asyncio.create_task(shop.place(5))
+    await asyncio.sleep(0.02)  # That nothing happens takes a moment to see.
+    assert not shop.journal.events
+
+    await placing
+
+    assert shop.desk.is_recovered
+    running.cancel()
+    await asyncio.wait({running})
+
+
+async def test_an_acceptance_that_comes_after_the_stop_is_only_told(shop: Shop) -> None:
+    """The order is on disk, and the next start takes it up."""
+    shop.desk.stop()
+    order = make_order(5)
+    with shop.announcements.expect(order.order_id) as waiter:
+        shop.desk.on_durable([acceptance_event(order)])
+        shop.desk.on_outcome_refused(LTCBTC)
+
+        assert waiter.snapshot.status is OrderStatus.NEW
+    assert not shop.feed.subscriptions

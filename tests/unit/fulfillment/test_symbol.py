@@ -1,5 +1,6 @@
 """Tests of ``app.fulfillment.symbol``."""
 
+import asyncio
 from decimal import Decimal
 
 import pytest
@@ -223,3 +224,82 @@ async def test_an_order_found_by_a_reload_is_not_rested_twice(shop: Shop) -> Non
 
     await shop.has_status(order, OrderStatus.FILLED)
     assert shop.statuses(order) == [OrderStatus.NEW, OrderStatus.FILLED]
+
+
+async def test_an_order_whose_time_passed_during_its_commit_meets_no_quote(shop: Shop) -> None:
+    """A quote received after the deadline does not fill, even one that is current."""
+    watching = await shop.place(5, limit_price=1)
+    shop.journal.accept_delay = asyncio.Event()
+    placing = asyncio.create_task(shop.place(5, timeout_seconds=Decimal("0.1")))
+    await eventually(lambda: shop.journal.waiting_to_accept)
+    shop.clock.advance(0.3)
+    received_ns = shop.clock.monotonic_ns()
+    shop.feed.push(make_quote(1, ask=("99.99", 5), received_ns=received_ns))
+
+    shop.journal.accept_delay.set()
+    order = await placing
+
+    await shop.has_status(order, OrderStatus.EXPIRED)
+    assert shop.journal.events_of(order)[-1].filled_quantity == 0
+    assert shop.statuses(watching) == [OrderStatus.NEW]
+
+
+async def test_an_order_whose_time_passed_while_writing_failed_is_not_filled_afterwards(
+    shop: Shop,
+) -> None:
+    """The current quote after a recovery fills only whose time was not up when it came."""
+    order = await shop.place(5, timeout_seconds=Decimal(3))
+    shop.journal.fail()
+    late_ns = shop.clock.monotonic_ns() + 3_000_000_001
+    shop.desk._symbols[LTCBTC]._matcher.apply_quote(  # type: ignore[union-attr]  # before any timer
+        make_quote(1, ask=("99.99", 5), received_ns=late_ns)
+    )
+
+    shop.journal.recover()
+
+    await shop.has_status(order, OrderStatus.EXPIRED)
+
+
+async def test_lingering_is_counted_from_the_last_order(shop: Shop) -> None:
+    """An order that is filled at once keeps its symbol as one that rests for a while."""
+    order = await shop.place(5)
+    shop.feed.push(make_quote(1, ask=("99.99", 50)))
+    await shop.has_status(order, OrderStatus.FILLED)
+    fulfillment = shop.desk._symbols[LTCBTC]
+    first_end = fulfillment._linger
+    assert first_end is not None
+
+    second = await shop.place(5)
+    await shop.has_status(second, OrderStatus.FILLED)
+
+    assert first_end.cancelled()
+    assert fulfillment._linger is not None
+    assert fulfillment._linger.when() > first_end.when()
+
+
+async def test_a_symbol_with_nothing_left_after_a_reload_ends_as_well(shop: Shop) -> None:
+    """Whatever made it start anew, it does not stay subscribed for ever."""
+    order = await shop.place(5)
+    shop.feed.push(make_quote(1, ask=("99.99", 5)))
+    await shop.has_status(order, OrderStatus.FILLED)
+    shop.desk.on_outcome_refused(LTCBTC)
+    await eventually(lambda: shop.feed.subscriptions == [f"{sign}{LTCBTC}" for sign in "+-+"])
+
+    assert shop.desk._symbols[LTCBTC]._linger is not None
+
+
+async def test_thousands_of_orders_that_expire_at_once_are_written_in_parts(shop: Shop) -> None:
+    """A transaction has room for each part; the ledger goes with the first."""
+    await shop.place(1, limit_price=200)
+    for _ in range(2_100):
+        await shop.place(1, timeout_seconds=Decimal(1))
+    shop.feed.push(make_quote(1, ask=("150", 1)))
+    shop.journal.outcomes.clear()
+
+    late_ns = shop.clock.monotonic_ns() + 1_000_000_001
+    shop.feed.push(make_quote(2, ask=("150", 1), received_ns=late_ns))
+    await shop.journal.settle()
+
+    sizes = [len(outcome.events) for outcome in shop.journal.outcomes]
+    assert sizes == [1_000, 1_000, 100]
+    assert sum(event.status is OrderStatus.EXPIRED for event in shop.journal.events) == 2_100

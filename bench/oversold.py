@@ -21,13 +21,16 @@ stand, so each rule meets three books with the same quotes:
 * ``queue``: first in, first out. Sold lots leave first, since fills are given the front of the
   queue, and no book with these changes is kinder.
 
-``sold`` compares the units sold with those of a taker who knows every lot and sells each one once:
-above 1 a rule invents quantity, below 1 it holds back some that was there. A bare 0 is exact,
-0.0% is rounded. The shares depend on the size of the orders more than on anything else: an order
-that is filled by its first quote cannot be sold a lot twice. So there is a table for each size.
+``sold`` compares the units sold with those of a taker who knows every lot and sells each one once.
+It is near 1 where orders are filled in their time under any rule; overselling then makes the fills
+come too early. Below 1 a rule holds back what was there. A bare 0 is exact, 0.0% is rounded.
+
+The shares depend on the size of the orders more than on anything else: a small one takes little of
+what is displayed, and leaves the rest to the next. So there is a table for each size.
 """
 
 import random
+import statistics
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -54,7 +57,7 @@ QUOTES_TOTAL: Final = 10_000
 """Per seed; a pair with 70 quotes a second has as many in two and a half minutes."""
 
 UNITS_TYPICAL: Final = 100
-"""The median that the generator aims at for the units displayed at the touch."""
+"""The units at the touch to which the generator tends."""
 
 LIFETIME_QUOTES: Final = 2_100
 """How long an order rests: 30 s at 70 quotes a second."""
@@ -81,12 +84,12 @@ SYMBOL: Final = Symbol("LTCBTC")
 TICK: Final = Decimal("0.01")
 ACCEPTED_AT: Final = datetime(2024, 8, 8, tzinfo=UTC)
 ORDER_SIZES: Final = {
-    "a tenth of the typical displayed quantity": (0.1, 0.1),
-    "the typical displayed quantity": (1.0, 1.0),
-    "ten times the typical displayed quantity": (10.0, 10.0),
-    "a tenth to ten times the typical displayed quantity, evenly by logarithm": (0.1, 10.0),
+    "a tenth of the median displayed quantity": (0.1, 0.1),
+    "the median displayed quantity": (1.0, 1.0),
+    "ten times the median displayed quantity": (10.0, 10.0),
+    "a tenth to ten times the median displayed quantity, evenly by logarithm": (0.1, 10.0),
 }
-"""Least and greatest order, in multiples of ``UNITS_TYPICAL``."""
+"""Least and greatest order, in multiples of the median displayed at the touch of its stream."""
 
 
 def seeded(seed: int) -> random.Random:
@@ -304,6 +307,7 @@ RULES: Final[dict[str, Callable[[LotBook], SymbolMatcher]]] = {
 def make_orders(updates: list[Update], sizes: tuple[float, float], seed: int) -> dict[int, Order]:
     """Make BUY orders by the update after which they come, with limits around the touch then."""
     source = seeded(seed)
+    median = float(statistics.median(update.quote.ask_quantity for update in updates))
     orders = {}
     for update in updates[QUOTES_PER_ORDER - 1 :: QUOTES_PER_ORDER]:
         number = update.quote.update_id
@@ -316,7 +320,7 @@ def make_orders(updates: list[Update], sizes: tuple[float, float], seed: int) ->
             symbol=SYMBOL,
             side=Side.BUY,
             time_in_force=TimeInForce.GTD,
-            quantity=Decimal(round(UNITS_TYPICAL * multiple)),
+            quantity=Decimal(max(1, round(median * multiple))),
             limit_price=update.quote.ask_price + source.randint(-2, 2) * TICK,
             accepted_at=ACCEPTED_AT,
             expires_at=ACCEPTED_AT,

@@ -4,11 +4,11 @@ Frames go from the socket's callback straight to the receiver: no queue, no task
 frame, since the library's own ``recv`` costs a multiple of the parsing.
 """
 
+import ssl
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-import httpx2
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.frames import Close, Frame, Opcode
@@ -68,9 +68,16 @@ def stream_endpoint(stream_url: str) -> str:
 
 
 async def open_connection(
-    endpoint: str, receiver: FrameReceiver, *, keepalive: Keepalive, open_seconds: float
+    endpoint: str,
+    receiver: FrameReceiver,
+    *,
+    tls: ssl.SSLContext | None,
+    keepalive: Keepalive,
+    open_seconds: float,
 ) -> "VenueConnection":
     """Connect and shake hands within ``open_seconds``. Proxies of the environment are not used.
+
+    ``tls`` belongs to a ``wss:`` endpoint, and None to a ``ws:`` one.
 
     Raises:
         ConnectionFailedError: refused, not resolved, not trusted, too slow or not a WebSocket.
@@ -78,7 +85,7 @@ async def open_connection(
     try:
         socket = await connect(
             endpoint,
-            ssl=httpx2.create_ssl_context() if endpoint.startswith("wss:") else None,
+            ssl=tls,
             user_agent_header=f"papertape/{__version__}",
             compression=None,
             proxy=None,

@@ -10,6 +10,7 @@ import random
 from collections import Counter
 from typing import Final
 
+import httpx2
 import structlog
 
 from app.domain.order import Symbol
@@ -43,7 +44,7 @@ _log = structlog.get_logger()
 class BookTickerFeed:
     """The venue's book tickers; see ``app.ports.Feed``.
 
-    ``run`` keeps the connections and is to be cancelled at the end; subscribing works before it
+    ``run`` keeps the connections and is to be canceled at the end; subscribing works before it
     runs, too, from within the event loop.
     """
 
@@ -58,8 +59,11 @@ class BookTickerFeed:
     ) -> None:
         self._clock = clock
         self._counters: Counter[str] = Counter(dict.fromkeys(_COUNTED_FROM_THE_START, 0))
+        endpoint = stream_endpoint(stream_url)
         self._parts = SharedParts(
-            endpoint=stream_endpoint(stream_url),
+            endpoint=endpoint,
+            # As VenueRest trusts; made once, since reading the system's certificates takes 20 ms.
+            tls=httpx2.create_ssl_context() if endpoint.startswith("wss:") else None,
             seeder=Seeder(depth, random_source=random, counters=self._counters),
             clock=clock,
             random_source=random,

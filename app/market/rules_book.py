@@ -15,6 +15,7 @@ import structlog
 from app.domain.errors import RulesNotLoadedError, VenueError, VenueThrottledError
 from app.domain.order import Symbol
 from app.domain.rules import TradingRules
+from app.market.exchange_info import ParsedExchangeInfo
 from app.market.pacing import Backoff
 from app.ports import Clock, RulesState, RulesStore, StoredRules
 
@@ -35,8 +36,8 @@ class RulesTiming:
 class RulesSource(Protocol):
     """Where the rules come from."""
 
-    async def exchange_info(self) -> tuple[TradingRules, ...]:
-        """Return the rules of all symbols. Raises VenueError."""
+    async def exchange_info(self) -> ParsedExchangeInfo:
+        """Return the rules of all symbols that can be read. Raises VenueError."""
 
 
 class VenueRulesBook:
@@ -88,24 +89,24 @@ class VenueRulesBook:
     async def _refresh(self) -> float:
         """Fetch once; return how long to wait before the next time."""
         try:
-            rules = await self._rest.exchange_info()
+            parsed = await self._rest.exchange_info()
         except VenueError as error:
             asked = error.retry_after_seconds if isinstance(error, VenueThrottledError) else 0.0
             return max(asked, self._note_failure(str(error)))
-        if not rules:
+        if not parsed.rules:
             return self._note_failure("the venue listed no symbol that can be read")
         self._backoff.reset()
-        fetched = StoredRules(rules=rules, fetched_at=self._clock.now())
-        self._replace("venue", fetched)
+        fetched = StoredRules(rules=parsed.rules, fetched_at=self._clock.now())
+        self._replace("venue", fetched, skipped=parsed.symbols_skipped)
         await self._guard("rules_save_failed", self._store.save_trading_rules(fetched))
         return self._timing.refresh_seconds
 
-    def _replace(self, source: str, copy: StoredRules) -> None:
+    def _replace(self, source: str, copy: StoredRules, *, skipped: int = 0) -> None:
         self._rules = {rules.symbol: rules for rules in copy.rules}
         self._state = RulesState(
             source=source, loaded_at=copy.fetched_at, symbols=len(self._rules), cause=None
         )
-        _log.info("trading_rules_loaded", source=source, symbols=len(self._rules))
+        _log.info("trading_rules_loaded", source=source, symbols=len(self._rules), skipped=skipped)
 
     def _note_failure(self, cause: str) -> float:
         """Keep what we have and say what failed; return how long to wait before the next try."""

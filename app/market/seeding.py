@@ -10,6 +10,8 @@ import random
 from collections import Counter
 from typing import Final, Protocol
 
+import structlog
+
 from app.domain.errors import VenueError, VenueThrottledError
 from app.domain.order import Symbol
 from app.domain.quote import Quote
@@ -23,6 +25,8 @@ RETRY_SECONDS_FIRST: Final = 0.2
 RETRY_SECONDS_MAX: Final = 5.0
 """Three stale seeds fit into 10 s, which is how a venue that counts anew is recognized."""
 
+_log = structlog.get_logger()
+
 
 class DepthSource(Protocol):
     """Where seeds come from."""
@@ -32,7 +36,10 @@ class DepthSource(Protocol):
 
 
 class Seeder:
-    """Gets seeds, a bounded number at once, in the order in which they are asked for."""
+    """Gets seeds, a bounded number at once, in the order in which they are asked for.
+
+    Trouble is logged where it begins, not at each retry; the counters tell how often.
+    """
 
     def __init__(
         self, depth: DepthSource, *, random_source: random.Random, counters: Counter[str]
@@ -58,11 +65,23 @@ class Seeder:
             try:
                 seed = await self._depth.depth(stream.symbol)
             except VenueError as error:
-                self._counters["seeds_failed"] += 1
-                stream.seed_trouble = str(error)
+                self._note_failure(stream, str(error))
                 return error.retry_after_seconds if isinstance(error, VenueThrottledError) else 0.0
         self._counters["seeds"] += 1
         stream.seed_trouble = None
-        if stream.distrusted == distrusted and not stream.offer(seed, waiting):
-            self._counters["seeds_stale"] += 1
+        if stream.distrusted == distrusted:
+            self._note_staleness(stream, seed, is_stale=not stream.offer(seed, waiting))
         return 0.0
+
+    def _note_failure(self, stream: SymbolStream, cause: str) -> None:
+        self._counters["seeds_failed"] += 1
+        if stream.seed_trouble is None:
+            _log.warning("seed_failed", symbol=stream.symbol, cause=cause)
+        stream.seed_trouble = cause
+
+    def _note_staleness(self, stream: SymbolStream, seed: Quote, *, is_stale: bool) -> None:
+        if is_stale:
+            self._counters["seeds_stale"] += 1
+            if not stream.is_seed_stale:
+                _log.warning("seed_stale", symbol=stream.symbol, update_id=seed.update_id)
+        stream.is_seed_stale = is_stale

@@ -7,6 +7,7 @@ the first frame that we miss.
 
 import asyncio
 import random
+import ssl
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -61,11 +62,13 @@ class FeedTiming:
 class SharedParts:
     """What all connections of a feed have in common.
 
-    ``attempts`` bounds the attempts to connect of all of them together. ``on_change`` is called
-    when a connection's status or cause may have changed.
+    ``tls`` says whom to trust, None at a ``ws:`` endpoint. ``attempts`` bounds the attempts to
+    connect of all of them together. ``on_change`` is called when a connection's status or cause may
+    have changed.
     """
 
     endpoint: str
+    tls: ssl.SSLContext | None
     seeder: Seeder
     clock: Clock
     random_source: random.Random
@@ -141,8 +144,7 @@ class SharedConnection:
         if stream.has_listeners:
             return False
         del self._streams[symbol]
-        if stream in self._seeding:
-            self._seeding[stream].cancel()
+        self._stop_seeding(stream)
         self._note_change(symbol)
         if not self._streams:
             self._wanted.clear()
@@ -179,6 +181,7 @@ class SharedConnection:
             return await open_connection(
                 self._parts.endpoint,
                 self,
+                tls=self._parts.tls,
                 keepalive=Keepalive(
                     interval_seconds=timing.ping_interval_seconds,
                     timeout_seconds=timing.ping_timeout_seconds,
@@ -233,9 +236,8 @@ class SharedConnection:
             self._next_attempt_at = loop.time() + self._next_pause_seconds()
         if cause is not None and self._streams:
             self._note_trouble(cause)
-        for seeding in self._seeding.values():
-            seeding.cancel()
         for stream in list(self._streams.values()):
+            self._stop_seeding(stream)
             stream.distrust()
         self._lost.set()
         self._parts.on_change()
@@ -374,4 +376,10 @@ class SharedConnection:
         try:
             await self._parts.seeder.seed(stream)
         finally:
-            del self._seeding[stream]
+            self._seeding.pop(stream, None)
+
+    def _stop_seeding(self, stream: SymbolStream) -> None:
+        """Forget the task at once: canceled before its first step, it never reaches its end."""
+        seeding = self._seeding.pop(stream, None)
+        if seeding is not None:
+            seeding.cancel()

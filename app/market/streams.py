@@ -43,13 +43,15 @@ class SymbolStream:
 
     A listener that fails is logged and counted: one symbol's trouble must not cut off the others
     on the connection. ``distrusted`` counts how often the quotes became worthless, to recognize a
-    seed that was asked for before. ``seeding`` is the task that gets the seed, if one runs.
+    seed that was asked for before. ``seed_trouble`` and ``is_seed_stale`` tell how the last attempt
+    to get one ended.
     """
 
     def __init__(self, symbol: Symbol, counters: Counter[str]) -> None:
         self.symbol = symbol
         self.distrusted = 0
         self.seed_trouble: str | None = None
+        self.is_seed_stale = False
         self._counters = counters
         self._subscriptions: list[Subscription] = []
         # Replaced, never changed: a listener may unsubscribe while it is told something.

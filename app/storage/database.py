@@ -20,7 +20,7 @@ from app.storage.failures import (
     startup_error,
 )
 from app.storage.migrate import migrate
-from app.storage.ownership import OwnerLock, claim, lock_database
+from app.storage.ownership import LOCK_CHECK_SECONDS, OwnerLock, claim, lock_database
 from app.storage.tables import order_events, orders
 from app.storage.writer import (
     BUSY_SECONDS,
@@ -118,6 +118,16 @@ class Database:
             _log.warning("database_read_failed", error=first_line(error))
             raise DatabaseUnavailableError from error
 
+    async def keep_lock(self, *, check_seconds: float = LOCK_CHECK_SECONDS) -> None:
+        """Watch the lock until canceled, and take it again if it was lost.
+
+        Returns at once where a lock lasts as long as the process: on SQLite.
+
+        Raises:
+            OwnershipLostError: another service holds it; this one must end.
+        """
+        await self._lock.keep(check_seconds)
+
     async def close(self) -> None:
         """Close every connection, and let go of the lock last."""
         await self._readers.dispose()
@@ -140,7 +150,7 @@ def _make_readers(address: DatabaseAddress) -> AsyncEngine:
     """Make the pool that reads: one statement at a time, outside of any transaction."""
     is_sqlite = address.path is not None
     engine = create_async_engine(
-        address.url,
+        address.url_of_present_file if is_sqlite else address.url,
         isolation_level="AUTOCOMMIT",
         pool_size=READERS_MAX,
         max_overflow=0,

@@ -69,7 +69,7 @@ def startup_error(address: DatabaseAddress, error: BaseException) -> StartupErro
     """Put into one line why a database cannot be used, and what to do."""
     cause = _cause(error)
     said = first_line(error)
-    if isinstance(cause, OSError):
+    if isinstance(cause, OSError) and address.path is None:
         server = f"{address.url.host}:{address.url.port or 5432}"
         return StartupError(
             f"PostgreSQL at {server} cannot be reached ({said}); start it or correct DATABASE_URL"

@@ -33,10 +33,17 @@ BACKLOG_ENTRIES_MAX: Final = 10_000
 """Entries that may wait before new orders are refused: about a second's worth of writing."""
 
 BATCH_ENTRIES_MAX: Final = 10_000
-"""Entries of one transaction, so that its time and memory are bounded after a backlog."""
+"""Entries of one transaction; the bound for those that hold no event, such as a gate that moved."""
+
+BATCH_EVENTS_MAX: Final = 5_000
+"""A transaction takes no further entry from here on, so that it ends well within the seconds that
+PostgreSQL has for a statement; one that takes longer would be tried again unchanged for ever."""
 
 ANSWER_SECONDS_MAX: Final = 5.0
 """How long an order waits for its commit before it is told that the outcome is unknown."""
+
+HASTE_SECONDS: Final = 1.0
+"""How long an order waits once the service stops, whose HTTP server soon cancels requests."""
 
 BACKOFF_SECONDS_MIN: Final = 0.05
 BACKOFF_SECONDS_MAX: Final = 1.0
@@ -61,6 +68,11 @@ class _Entry:
         """The order, if this is an acceptance."""
         content = None if self.part is None else self.part.content
         return content if isinstance(content, Order) else None
+
+    @property
+    def is_waiting_order(self) -> bool:
+        """Whether somebody waits for the fate of an order."""
+        return self.order is not None and self.waiter is not None and not self.waiter.done()
 
     @property
     def symbol(self) -> Symbol | None:
@@ -97,14 +109,20 @@ class GroupCommitJournal:
         self._writing: list[_Entry] = []
         self._wake = asyncio.Event()
         self._has_ended = asyncio.Event()
+        self._is_hastening = False
         self._is_closing = False
         self._is_in_trouble = False
         self._time_limit: asyncio.Timeout | None = None
 
     @property
     def is_writable(self) -> bool:
-        """Whether the last write went through."""
-        return not (self._is_in_trouble or self._is_closing or self._has_ended.is_set())
+        """Whether the last write went through, and the service does not stop."""
+        return not (
+            self._is_in_trouble
+            or self._is_hastening
+            or self._is_closing
+            or self._has_ended.is_set()
+        )
 
     def next_acceptance_number(self) -> int:
         """Return a number above every one that was given or stored before."""
@@ -161,6 +179,14 @@ class GroupCommitJournal:
         finally:
             self._end()
 
+    def hasten(self) -> None:
+        """Take no more orders, and answer those that wait within ``HASTE_SECONDS``."""
+        self._is_hastening = True
+        loop = asyncio.get_running_loop()
+        for entry in (*self._queue, *self._writing):
+            if entry.is_waiting_order:
+                loop.call_later(HASTE_SECONDS, self._give_up, entry)
+
     async def close(self) -> None:
         """Take no more orders, write what is queued as far as time allows, and end ``run``."""
         self._is_closing = True
@@ -212,11 +238,8 @@ class GroupCommitJournal:
         return bool(self._queue)
 
     async def _write_group(self, listener: JournalListener) -> None:
-        """Drain the queue and write it, again and again until it passes."""
-        count = min(len(self._queue), BATCH_ENTRIES_MAX)
-        self._writing = [self._queue.popleft() for _ in range(count)]
-        for entry in self._writing:
-            entry.is_queued = False
+        """Write what was queued first, again and again until it passes."""
+        self._writing = self._take_group()
         batch = Batch(_parts(self._writing), self._database.epoch)
         backoff = BACKOFF_SECONDS_MIN
         try:
@@ -228,6 +251,17 @@ class GroupCommitJournal:
             _refuse_all(self._withdraw_from(batch))
             raise
         self._conclude(batch, listener)
+
+    def _take_group(self) -> list[_Entry]:
+        """Take from the queue as much as one transaction may hold, and at least one entry."""
+        group: list[_Entry] = []
+        events = 0
+        while self._queue and len(group) < BATCH_ENTRIES_MAX and events < BATCH_EVENTS_MAX:
+            entry = self._queue.popleft()
+            entry.is_queued = False
+            group.append(entry)
+            events += 0 if entry.part is None else len(entry.part.events)
+        return group
 
     async def _try_to_write(self, batch: Batch) -> Exception | None:
         """Write the batch; return an operational error, after which it is to be tried again."""
@@ -327,6 +361,8 @@ def _take_out_of(entries: deque[_Entry] | list[_Entry]) -> list[_Entry]:
     kept = [entry for entry in entries if not entry.can_be_withdrawn]
     entries.clear()
     entries.extend(kept)
+    for entry in withdrawn:
+        entry.is_queued = False  # its timer may be due before its waiter runs and cancels it
     return withdrawn
 
 

@@ -54,7 +54,7 @@ def migrations_folder() -> Path:
 
 
 def _migrate_sqlite(address: DatabaseAddress) -> str:
-    engine = sqlite_writing_engine(address, busy_seconds=LOCK_SECONDS_MAX)
+    engine = sqlite_writing_engine(address.url, busy_seconds=LOCK_SECONDS_MAX)
     with engine.connect() as connection, connection.begin():
         return _upgrade(connection, address)
 

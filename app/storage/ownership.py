@@ -6,35 +6,64 @@ journal checks it, so that one who lost the lock without noticing (a stopped mac
 a broken network) cannot write any more.
 """
 
+import asyncio
 import contextlib
 import fcntl
 import os
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
 
-from sqlalchemy import ColumnElement, Connection, func, insert, literal_column, select, text, update
+import structlog
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    delete,
+    func,
+    insert,
+    literal_column,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain.errors import StartupError
 from app.storage.address import DatabaseAddress
-from app.storage.failures import DATABASE_ERRORS, OwnershipLostError
-from app.storage.tables import THE_ONLY_ROW, service_owner
+from app.storage.failures import DATABASE_ERRORS, OwnershipLostError, first_line
+from app.storage.tables import (
+    THE_ONLY_ROW,
+    orders,
+    service_owner,
+    symbol_gates,
+    taken_liquidity,
+    trading_rules,
+)
 from app.storage.writer import postgresql_engine
 
 LOCK_SUFFIX: Final = ".lock"
 OWNER_BYTES_MAX: Final = 1_000
 """As much of a lock file as is read to name its owner."""
 
+LOCK_CHECK_SECONDS: Final = 5.0
+"""How long a lost lock may go unnoticed; until then the epoch alone keeps others out."""
+
+LOCK_RETRY_SECONDS: Final = 0.5
+"""The pause between attempts to take it again."""
+
 _POSTGRESQL_LOCK: Final = 0x7061706572_02
 """The key of our advisory lock for the owner; each database of a server has locks of its own."""
 
 _POSTGRESQL_HOLDER: Final = """
-SELECT activity.application_name
+SELECT activity.pid, activity.application_name
 FROM pg_locks AS held JOIN pg_stat_activity AS activity USING (pid)
 WHERE held.locktype = 'advisory' AND held.granted
   AND held.database = (SELECT oid FROM pg_database WHERE datname = current_database())
   AND (held.classid::bigint << 32) + held.objid::bigint = :key
 """
+
+_OF_THE_VENUE: Final = (taken_liquidity, symbol_gates, trading_rules)
+"""What is known of a venue, children before parents; it means nothing at another one."""
 
 _NOW: Final = {
     "sqlite": "strftime('%Y-%m-%dT%H:%M:%f000Z', 'now')",
@@ -42,8 +71,18 @@ _NOW: Final = {
 }
 
 
+_log = structlog.get_logger()
+
+
 class OwnerLock(Protocol):
     """Held while the service runs."""
+
+    async def keep(self, check_seconds: float) -> None:
+        """See now and then that it is held, as long as it can be lost at all.
+
+        Raises:
+            OwnershipLostError: another service holds it.
+        """
 
     async def release(self) -> None:
         """Let another service have the database."""
@@ -57,14 +96,18 @@ async def lock_database(address: DatabaseAddress, owner: str) -> OwnerLock:
     """
     if address.path is not None:
         return _LockedFile(address, owner)
-    return await _AdvisoryLock.take(address, owner)
+    lock = _AdvisoryLock(address, owner)
+    holder = await lock.take()
+    if holder is not None:
+        raise _in_use(address, holder.owner)
+    return lock
 
 
 def claim(connection: Connection, *, venue: str, owner: str) -> int:
-    """Record the owner, whose lock is held, and return its epoch; the first one sets the venue.
+    """Record the owner, whose lock is held, and return its epoch; the first order fixes the venue.
 
     Raises:
-        StartupError: the database belongs to another venue.
+        StartupError: the database holds orders of another venue.
     """
     present = connection.execute(
         select(service_owner.c.venue, service_owner.c.epoch).with_for_update()
@@ -75,13 +118,10 @@ def claim(connection: Connection, *, venue: str, owner: str) -> int:
         connection.execute(insert(service_owner).values(row))
         return 1
     if present.venue != venue:
-        message = (
-            f"the database holds orders of the venue {present.venue} and VENUE is {venue}; "
-            "name another database in DATABASE_URL, or that venue"
-        )
-        raise StartupError(message)
+        _leave_venue(connection, present.venue, venue)
     epoch = int(present.epoch) + 1
-    connection.execute(update(service_owner).values(epoch=epoch, owner=owner, since=now))
+    row = {"venue": venue, "epoch": epoch, "owner": owner, "since": now}
+    connection.execute(update(service_owner).values(row))
     return epoch
 
 
@@ -102,6 +142,18 @@ def probe(connection: Connection, epoch: int) -> None:
     connection.execute(
         update(service_owner).values(epoch=epoch).where(service_owner.c.epoch == epoch)
     )
+
+
+def _leave_venue(connection: Connection, present: str, wanted: str) -> None:
+    """Forget a venue at which no order was ever accepted."""
+    if connection.execute(select(orders.c.order_id).limit(1)).first() is not None:
+        message = (
+            f"the database holds orders of the venue {present} and VENUE is {wanted}; "
+            "name another database in DATABASE_URL, or that venue"
+        )
+        raise StartupError(message)
+    for table in _OF_THE_VENUE:
+        connection.execute(delete(table))
 
 
 def _now(connection: Connection) -> ColumnElement[datetime]:
@@ -138,10 +190,21 @@ class _LockedFile:
         os.ftruncate(self._descriptor, 0)
         os.pwrite(self._descriptor, f"{owner}\n".encode(), 0)
 
+    async def keep(self, check_seconds: float) -> None:
+        """Return: the kernel takes no lock away from a process that lives."""
+
     async def release(self) -> None:
         """Empty the file and let go of it; it stays, since removing it would race."""
         os.ftruncate(self._descriptor, 0)
         os.close(self._descriptor)
+
+
+@dataclass(frozen=True, slots=True)
+class _Holder:
+    """Who holds the lock: the server's number of the session, 0 if it just ended, and its name."""
+
+    pid: int
+    owner: str
 
 
 class _AdvisoryLock:
@@ -150,26 +213,65 @@ class _AdvisoryLock:
     The owner's name is the session's application name, so that whoever meets the lock reads it.
     """
 
-    def __init__(self, connection: AsyncConnection) -> None:
-        self._connection = connection
+    _connection: AsyncConnection | None = None
+    _pid = 0
 
-    @classmethod
-    async def take(cls, address: DatabaseAddress, owner: str) -> "_AdvisoryLock":
+    def __init__(self, address: DatabaseAddress, owner: str) -> None:
+        self._address = address
+        self._owner = owner
+
+    async def take(self) -> _Holder | None:
+        """Take the lock in a new session; or return who holds it."""
         async with contextlib.AsyncExitStack() as stack:
-            connection = await postgresql_engine(address).connect()
+            connection = await postgresql_engine(self._address).connect()
             stack.push_async_callback(connection.close)
             await connection.execution_options(isolation_level="AUTOCOMMIT")
-            await connection.execute(select(func.set_config("application_name", owner, False)))  # noqa: FBT003 - positional in SQL
+            await connection.execute(
+                select(func.set_config("application_name", self._owner, False))  # noqa: FBT003 - positional in SQL
+            )
             if not await connection.scalar(select(func.pg_try_advisory_lock(_POSTGRESQL_LOCK))):
-                holder = await connection.scalar(
+                found = await connection.execute(
                     text(_POSTGRESQL_HOLDER), {"key": _POSTGRESQL_LOCK}
                 )
-                raise _in_use(address, holder or "")
+                pid, owner = found.one_or_none() or (0, "")
+                return _Holder(pid, owner or "")
+            self._pid = await connection.scalar(select(func.pg_backend_pid())) or 0
+            self._connection = connection
             stack.pop_all()
-        return cls(connection)
+        return None
+
+    async def keep(self, check_seconds: float) -> None:
+        """Ask the session for a sign of life; when there is none, take the lock in a new one."""
+        while True:
+            await asyncio.sleep(LOCK_RETRY_SECONDS if self._connection is None else check_seconds)
+            if not await self._is_held():
+                # A server that cannot be reached gives the lock to nobody else either.
+                with contextlib.suppress(*DATABASE_ERRORS):
+                    await self._take_again()
 
     async def release(self) -> None:
         """End the session."""
-        with contextlib.suppress(*DATABASE_ERRORS):
-            await self._connection.invalidate()
-        await self._connection.close()
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(*DATABASE_ERRORS):
+                await connection.invalidate()
+            await connection.close()
+
+    async def _is_held(self) -> bool:
+        if self._connection is None:
+            return False
+        try:
+            await self._connection.execute(select(1))
+        except DATABASE_ERRORS as error:
+            _log.warning("database_lock_lost", error=first_line(error))
+            await self.release()
+            return False
+        return True
+
+    async def _take_again(self) -> None:
+        holder = await self.take()
+        if holder is None:
+            _log.info("database_lock_taken_again")
+        elif holder.pid not in {0, self._pid}:
+            raise OwnershipLostError(holder.owner)
+        # Otherwise our own former session holds it until the server notices its end.

@@ -10,9 +10,10 @@ import contextlib
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Final, Protocol, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
@@ -50,11 +51,27 @@ class Writer(Protocol):
         """Let go of the connection after the transaction that is under way."""
 
 
+class FileReplacedError(OSError):
+    """The database's file is not the one that was opened."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"{path} was deleted or replaced; put the file back, or start the service again"
+        )
+
+
 class SqliteWriter:
-    """Writes to an SQLite file from a thread of its own."""
+    """Writes to an SQLite file, which is there already, from a thread of its own.
+
+    A file that was deleted or replaced takes writes as before through a connection that is open,
+    and nobody would ever see them: before each transaction the name must still be that file's.
+    """
 
     def __init__(self, address: DatabaseAddress) -> None:
-        self._engine = sqlite_writing_engine(address, busy_seconds=BUSY_SECONDS)
+        assert address.path is not None, "an SQLite database is a file"
+        self._path = address.path
+        self._file = _file_named(address.path)
+        self._engine = sqlite_writing_engine(address.url_of_present_file, busy_seconds=BUSY_SECONDS)
         self._connection: Connection | None = None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="database-writer")
 
@@ -69,6 +86,9 @@ class SqliteWriter:
         self._thread.shutdown(wait=False)
 
     def _transact(self, work: Callable[[Connection], _Result]) -> _Result:
+        if _file_named(self._path) != self._file:
+            # The connection stays: while the file is open, no other one is given its number.
+            raise FileReplacedError(self._path)
         if self._connection is None:
             self._connection = self._engine.connect()
         try:
@@ -111,10 +131,9 @@ class PostgresqlWriter:
             await connection.close()
 
 
-def sqlite_writing_engine(address: DatabaseAddress, *, busy_seconds: int) -> Engine:
+def sqlite_writing_engine(url: URL, *, busy_seconds: int) -> Engine:
     """Make an engine whose transactions hold the write lock from their first statement on."""
-    assert address.path is not None, "an SQLite database is a file"
-    engine = create_engine(address.url.set(drivername="sqlite+pysqlite"), poolclass=NullPool)
+    engine = create_engine(url.set(drivername="sqlite+pysqlite"), poolclass=NullPool)
 
     @event.listens_for(engine, "connect")
     def configure(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
@@ -150,6 +169,15 @@ def postgresql_engine(address: DatabaseAddress) -> AsyncEngine:
 def _transact(connection: Connection, work: Callable[[Connection], _Result]) -> _Result:
     with connection.begin():
         return work(connection)
+
+
+def _file_named(path: Path) -> tuple[int, int] | None:
+    """Say which file has this name now, by device and number; None if there is none."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _wait_for_the_disk(connection: Connection) -> None:

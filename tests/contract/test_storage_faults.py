@@ -1,6 +1,7 @@
 """What happens while the database does not take writes: nothing is lost, doubled, or invented."""
 
 import asyncio
+import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
@@ -72,6 +73,25 @@ async def full_disk(storage: OpenStorage) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
+async def file_deleted(folder: Path) -> AsyncIterator[None]:
+    """Delete the file, see that nobody begins a new one, and give it back."""
+    (folder / "aside.db").hardlink_to(folder / "papertape.db")
+    (folder / "papertape.db").unlink()
+    yield
+    assert not (folder / "papertape.db").exists()
+    (folder / "aside.db").rename(folder / "papertape.db")
+
+
+@asynccontextmanager
+async def file_replaced(folder: Path) -> AsyncIterator[None]:
+    """Have a copy in place of the file for a while, as after a backup was played back."""
+    (folder / "papertape.db").rename(folder / "aside.db")
+    shutil.copy(folder / "aside.db", folder / "papertape.db")
+    yield
+    (folder / "aside.db").rename(folder / "papertape.db")
+
+
+@asynccontextmanager
 async def session_ended_in_a_transaction(url: str) -> AsyncIterator[None]:
     """Keep the writer waiting in a transaction, end its session, keep the next one waiting too."""
     async with server_connection(url) as blocking, server_connection(url) as ending:
@@ -128,6 +148,25 @@ async def test_a_lock_of_another_program_is_waited_for(
 ) -> None:
     """An order that met the lock is answered and never executed; fills wait and are written."""
     await check_that_trouble_passes(on_sqlite, lock_of_another_program(tmp_path / "papertape.db"))
+
+
+@pytest.mark.parametrize("fault", [file_deleted, file_replaced])
+async def test_nothing_is_written_to_a_file_that_was_deleted_or_replaced(
+    on_sqlite: OpenStorage,
+    tmp_path: Path,
+    fault: Callable[[Path], AbstractAsyncContextManager[None]],
+) -> None:
+    """Nobody would ever see what was; once the file is back, fills are written."""
+    await check_that_trouble_passes(on_sqlite, fault(tmp_path))
+
+
+async def test_a_read_does_not_make_a_deleted_file_anew(
+    on_sqlite: OpenStorage, tmp_path: Path
+) -> None:
+    """An empty file in its place would look like a database without orders."""
+    async with file_deleted(tmp_path):
+        with pytest.raises(DatabaseUnavailableError):
+            await on_sqlite.orders.find(PUBLIC, ORDER.order_id)
 
 
 async def test_a_session_that_ends_in_a_transaction_is_replaced(

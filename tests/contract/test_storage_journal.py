@@ -194,7 +194,7 @@ async def test_an_order_is_accepted_and_filled_in_one_transaction(storage: OpenS
     found = await storage.orders.find(PUBLIC, order.order_id)
     assert found is not None
     assert found.status is OrderStatus.FILLED
-    assert storage.listener.transactions == 1
+    assert storage.listener.transactions == [2]
 
 
 async def test_many_orders_at_once_share_few_transactions(storage: OpenStorage) -> None:
@@ -205,7 +205,7 @@ async def test_many_orders_at_once_share_few_transactions(storage: OpenStorage) 
             group.create_task(storage.journal.accept(make_order(number=number)))
 
     assert [event.order.acceptance_number for event in storage.listener.events] == [*numbers]
-    assert storage.listener.transactions <= 3
+    assert len(storage.listener.transactions) <= 3
     assert await storage.rows("SELECT count(*) FROM orders") == [(300,)]
 
 

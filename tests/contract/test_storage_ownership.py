@@ -5,6 +5,7 @@ import contextlib
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 
@@ -12,17 +13,22 @@ import pytest
 
 from app.domain.errors import JournalUnavailableError, StartupError
 from app.domain.events import SymbolOutcome
+from app.domain.liquidity import TakenLevel
+from app.domain.order import PUBLIC, Side
+from app.ports import StoredLedger, StoredRules
 from app.storage.database import Database
 from app.storage.failures import OwnershipLostError
 from app.storage.migrate import migrate
-from tests.support.builders import LTCBTC, make_order
+from tests.support.builders import ACCEPTED_AT, LTCBTC, make_order
 from tests.support.databases import (
     KINDS,
     OWNER,
     VENUE,
     open_storage,
+    run_storage,
     scratch_database,
     scratch_postgresql,
+    server_connection,
     sqlite_url,
 )
 from tests.support.waiting import eventually_true
@@ -101,9 +107,9 @@ async def opens(url: str) -> bool:
 
 
 async def test_a_database_keeps_to_its_venue(url: str) -> None:
-    """Simulated orders never meet real quotes: the venue that came first stays."""
-    async with open_storage(url):
-        pass
+    """Simulated orders never meet real quotes: the venue of the first order stays."""
+    async with open_storage(url) as storage:
+        await storage.journal.accept(make_order(number=1))
 
     with pytest.raises(StartupError, match="of the venue simulator and VENUE is binance; name"):
         await Database.open(url, venue="binance", owner=OWNER)
@@ -112,6 +118,85 @@ async def test_a_database_keeps_to_its_venue(url: str) -> None:
         assert await storage.rows("SELECT venue, epoch, owner FROM service_owner") == [
             (VENUE, 2, OWNER)
         ]
+
+
+async def test_a_database_without_orders_changes_its_venue(url: str) -> None:
+    """Whoever only looked at one venue starts afresh at another."""
+    level = TakenLevel(owner=PUBLIC, side=Side.BUY, price=Decimal(100), quantity=Decimal(1))
+    async with open_storage(url) as storage:
+        await storage.orders.save_trading_rules(StoredRules(rules=(), fetched_at=ACCEPTED_AT))
+        storage.journal.record(
+            SymbolOutcome(symbol=LTCBTC, events=(), ledger_changes=(level,), gate=7)
+        )
+        await storage.journal.settle()
+
+    database = await Database.open(url, venue="binance", owner=OWNER)
+
+    async with run_storage(database) as storage:
+        assert await storage.rows("SELECT venue, epoch FROM service_owner") == [("binance", 2)]
+        assert await storage.orders.load_trading_rules() is None
+        assert await storage.orders.load_ledger(LTCBTC) == StoredLedger(gate=0, levels=())
+        assert await storage.rows("SELECT * FROM taken_liquidity") == []
+        await storage.journal.accept(make_order(number=1))
+    with pytest.raises(StartupError, match="of the venue binance and VENUE is simulator; name"):
+        await Database.open(url, venue=VENUE, owner=OWNER)
+
+
+async def test_a_lost_lock_is_taken_again(tmp_path: Path) -> None:
+    """The server ended its session: after a moment nobody else can start, as before."""
+    async with scratch_database("postgresql", tmp_path) as url:
+        database = await Database.open(url, venue=VENUE, owner="the first")
+        former = await end_lock_session(url)
+        keeping = asyncio.create_task(database.keep_lock(check_seconds=0.01))
+
+        await eventually_true(partial(is_locked_by_another_than, url, former))
+
+        with pytest.raises(StartupError, match="in use by the first; stop that one"):
+            await Database.open(url, venue=VENUE, owner="the second")
+        keeping.cancel()
+        await asyncio.wait({keeping})
+        await database.close()
+        assert keeping.cancelled()
+
+
+async def test_who_lost_the_lock_to_another_ends(tmp_path: Path) -> None:
+    """Two would serve the same orders."""
+    async with scratch_database("postgresql", tmp_path) as url:
+        database = await Database.open(url, venue=VENUE, owner="the first")
+        await end_lock_session(url)
+        another = await Database.open(url, venue=VENUE, owner="the second")
+
+        with pytest.raises(OwnershipLostError, match="taken over by the second"):
+            await database.keep_lock(check_seconds=0.01)
+
+        await another.close()
+        await database.close()
+
+
+async def test_a_lock_that_lasts_as_long_as_the_process_needs_no_watch(tmp_path: Path) -> None:
+    """The kernel's lock on a file cannot be lost."""
+    async with open_storage(sqlite_url(tmp_path / "papertape.db")) as storage:
+        await storage.database.keep_lock()
+
+
+LOCK_SESSIONS = """
+SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted
+AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+
+
+async def end_lock_session(url: str) -> int:
+    """End the session that holds the owner's lock, as an administrator or a proxy may."""
+    async with server_connection(url) as connection:
+        pid = int(await connection.fetchval(LOCK_SESSIONS))
+        await connection.execute("SELECT pg_terminate_backend($1, 10000)", pid)
+        return pid
+
+
+async def is_locked_by_another_than(url: str, former: int) -> bool:
+    """Whether another session holds the owner's lock now."""
+    async with server_connection(url) as connection:
+        return await connection.fetchval(LOCK_SESSIONS) not in {None, former}
 
 
 async def test_who_was_replaced_writes_no_more(url: str) -> None:

@@ -32,16 +32,19 @@ _idle: list[str] = []
 
 
 class HeardListener:
-    """A journal's listener that remembers what it heard, in order."""
+    """A journal's listener that remembers what it heard, in order.
+
+    ``transactions`` has the number of events of each that had some.
+    """
 
     def __init__(self) -> None:
         self.heard: list[str] = []
         self.events: list[OrderEvent] = []
-        self.transactions = 0
+        self.transactions: list[int] = []
 
     def on_durable(self, events: Sequence[OrderEvent]) -> None:
         """Keep the events."""
-        self.transactions += 1
+        self.transactions.append(len(events))
         self.events.extend(events)
         self.heard.extend(f"{event.order.order_id[-4:]}/{event.sequence}" for event in events)
 

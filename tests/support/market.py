@@ -157,6 +157,12 @@ class WebSocketPeer:
         """The connection that came last."""
         return self.connections[-1]
 
+    def send_at_once(self, *texts: str) -> None:
+        """Send several frames in one segment."""
+        for text in texts:
+            self.last.protocol.send_text(text.encode())
+        self.last.transport.write(b"".join(self.last.protocol.data_to_send()))
+
     @asynccontextmanager
     async def serve(self) -> AsyncIterator["WebSocketPeer"]:
         """Listen on a free port."""

@@ -206,6 +206,14 @@ def test_oversized_frame_is_dropped_unread() -> None:
             {"code": 2, "msg": "Invalid request: too many parameters"},
             Acknowledgment(request_id=None, error="2: Invalid request: too many parameters"),
         ),
+        (
+            {"code": 2, "msg": "Invalid request: invalid stream", "id": 7},
+            Acknowledgment(request_id=7, error="2: Invalid request: invalid stream"),
+        ),
+        (
+            {"error": {"code": 3, "msg": "Invalid JSON"}, "id": None},
+            Acknowledgment(request_id=None, error="3: Invalid JSON"),
+        ),
         ({"error": "no", "id": "x"}, Acknowledgment(request_id=None, error="no")),
     ],
     ids=str,

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -63,7 +64,7 @@ async def connected(
     """Connect to the peer and start; close at the end."""
     receiver = Receiver()
     connection = await open_connection(
-        stream_endpoint(peer.url), receiver, keepalive=keepalive, open_seconds=5
+        stream_endpoint(peer.url), receiver, tls=None, keepalive=keepalive, open_seconds=5
     )
     try:
         await eventually(lambda: peer.connections)
@@ -170,7 +171,7 @@ async def test_connection_lost_before_the_start_is_told_at_the_start(peer: WebSo
     """A venue may accept and close in one breath."""
     receiver = Receiver()
     connection = await open_connection(
-        stream_endpoint(peer.url), receiver, keepalive=QUIET, open_seconds=5
+        stream_endpoint(peer.url), receiver, tls=None, keepalive=QUIET, open_seconds=5
     )
     await eventually(lambda: peer.connections)
     await peer.last.close(1013, "try again later")
@@ -227,13 +228,15 @@ async def test_refused_connection_says_where_and_why() -> None:
         taken.bind(("127.0.0.1", 0))
         endpoint = f"ws://127.0.0.1:{taken.getsockname()[1]}/ws"
         with pytest.raises(ConnectionFailedError, match=f"{endpoint}: .*refused|Connect call"):
-            await open_connection(endpoint, Receiver(), keepalive=QUIET, open_seconds=5)
+            await open_connection(endpoint, Receiver(), tls=None, keepalive=QUIET, open_seconds=5)
 
 
 async def test_name_that_does_not_resolve_says_so() -> None:
     """DNS failures are failures like any other."""
     with pytest.raises(ConnectionFailedError, match=r"venue\.invalid"):
-        await open_connection("ws://venue.invalid/ws", Receiver(), keepalive=QUIET, open_seconds=5)
+        await open_connection(
+            "ws://venue.invalid/ws", Receiver(), tls=None, keepalive=QUIET, open_seconds=5
+        )
 
 
 @pytest.mark.parametrize(
@@ -264,7 +267,7 @@ async def test_failed_handshake_says_why(answer: bytes, said: str) -> None:
     async with server:
         endpoint = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/ws"
         with pytest.raises(ConnectionFailedError, match=said):
-            await open_connection(endpoint, Receiver(), keepalive=QUIET, open_seconds=0.3)
+            await open_connection(endpoint, Receiver(), tls=None, keepalive=QUIET, open_seconds=0.3)
         await is_over.wait()
 
 
@@ -273,6 +276,8 @@ async def test_venue_without_tls_is_refused_where_tls_was_asked_for(peer: WebSoc
     endpoint = peer.url.replace("ws://", "wss://")
 
     with pytest.raises(ConnectionFailedError, match="wss://"):
-        await open_connection(endpoint, Receiver(), keepalive=QUIET, open_seconds=5)
+        await open_connection(
+            endpoint, Receiver(), tls=ssl.create_default_context(), keepalive=QUIET, open_seconds=5
+        )
 
     assert not peer.connections

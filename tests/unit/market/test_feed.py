@@ -1,6 +1,7 @@
 """What the feed says of itself, and which connection a symbol gets."""
 
 import random
+import ssl
 from collections.abc import AsyncIterator
 
 import pytest
@@ -42,6 +43,20 @@ async def test_feed_is_idle_from_the_start_with_all_counters_at_zero() -> None:
     assert state.since == clock.now()
     assert set(state.counters.values()) == {0}
     assert {"connections", "frames", "quotes", "seeds"} <= state.counters.keys()
+
+
+@pytest.mark.parametrize(
+    ("stream_url", "has_tls"), [("wss://127.0.0.1:1", True), ("ws://127.0.0.1:1", False)]
+)
+def test_system_certificates_are_read_once_and_only_where_needed(
+    *, stream_url: str, has_tls: bool
+) -> None:
+    """That takes a while, during which no connection gets its quotes."""
+    feed = BookTickerFeed(
+        stream_url=stream_url, depth=HandDepth(), clock=HandClock(), random=random.Random(1)
+    )
+
+    assert isinstance(feed._parts.tls, ssl.SSLContext) == has_tls
 
 
 async def test_subscriptions_made_before_it_runs_are_served(peer: WebSocketPeer) -> None:

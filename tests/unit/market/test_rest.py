@@ -12,6 +12,7 @@ import pytest
 
 from app.domain.errors import VenueThrottledError, VenueUnreachableError
 from app.domain.order import Symbol
+from app.market.exchange_info import parse_exchange_info
 from app.market.rest import DEPTH_BYTES_MAX, RestLimits, VenueRest
 from tests.support.hand_driven import HandClock
 from tests.support.market import LTCBTC
@@ -78,6 +79,27 @@ async def client(
         yield rest
     finally:
         await rest.aclose()
+
+
+@asynccontextmanager
+async def stopwatch() -> AsyncIterator[list[float]]:
+    """Note how long the event loop keeps a task waiting that is always ready."""
+    pauses: list[float] = []
+
+    async def run() -> None:
+        while True:
+            started = time.monotonic()
+            try:
+                await asyncio.sleep(0)
+            finally:
+                pauses.append(time.monotonic() - started)
+
+    task = asyncio.create_task(run())
+    try:
+        yield pauses
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
 
 
 async def depth_trouble(peer: HttpPeer, *, limits: RestLimits | None = None) -> str:
@@ -278,11 +300,33 @@ async def test_trading_rules_are_read_and_unreadable_symbols_counted(peer: HttpP
     peer.answer({"symbols": [ltcbtc, {"symbol": "X"}]})
 
     async with client(peer.url) as rest:
-        rules = await rest.exchange_info()
+        parsed = await rest.exchange_info()
 
-        assert [one.symbol for one in rules] == ["LTCBTC"]
-        assert rest.symbols_skipped == 1
+    assert [one.symbol for one in parsed.rules] == ["LTCBTC"]
+    assert parsed.symbols_skipped == 1
     assert peer.requested == ["/api/v3/exchangeInfo"]
+
+
+async def test_reading_the_trading_rules_holds_nothing_up(peer: HttpPeer) -> None:
+    """Quotes go on arriving meanwhile."""
+    lot_size = {"filterType": "LOT_SIZE", "minQty": "1", "maxQty": "9", "stepSize": "1"}
+    ltcbtc = {
+        "symbol": "LTCBTC",
+        "status": "TRADING",
+        "baseAsset": "LTC",
+        "quoteAsset": "BTC",
+        "filters": [lot_size] * 100,
+    }
+    body = json.dumps({"symbols": [ltcbtc] * 500})
+    peer.answer(body)
+    started = time.monotonic()
+    parse_exchange_info(body.encode())
+    parse_seconds = time.monotonic() - started
+
+    async with client(peer.url) as rest, stopwatch() as pauses:
+        await rest.exchange_info()
+
+    assert max(pauses) < parse_seconds / 2
 
 
 async def test_garbage_instead_of_trading_rules_is_no_empty_list(peer: HttpPeer) -> None:

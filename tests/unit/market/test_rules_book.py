@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
 import pytest
+from structlog.testing import capture_logs
 
 from app.domain.errors import (
     RulesNotLoadedError,
@@ -16,6 +17,7 @@ from app.domain.errors import (
 )
 from app.domain.order import Symbol
 from app.domain.rules import TradingRules
+from app.market.exchange_info import ParsedExchangeInfo
 from app.market.rules_book import RulesTiming, VenueRulesBook
 from app.ports import StoredRules
 from tests.support.builders import ACCEPTED_AT
@@ -25,6 +27,8 @@ from tests.support.waiting import eventually
 
 QUICK = RulesTiming(refresh_seconds=0.02, retry_seconds_first=0.01, retry_seconds_max=0.02)
 HOURLY = RulesTiming(retry_seconds_first=0.01)
+
+SKIPPED = 3
 
 Answer = tuple[TradingRules, ...] | VenueError
 
@@ -43,13 +47,13 @@ class HandSource:
         self.asked = 0
         self._answers = deque(answers)
 
-    async def exchange_info(self) -> tuple[TradingRules, ...]:
+    async def exchange_info(self) -> ParsedExchangeInfo:
         """Return or raise the next answer."""
         self.asked += 1
         answer = self._answers[0] if len(self._answers) == 1 else self._answers.popleft()
         if isinstance(answer, VenueError):
             raise answer
-        return answer
+        return ParsedExchangeInfo(rules=answer, symbols_skipped=SKIPPED)
 
 
 class HandStore:
@@ -115,6 +119,23 @@ async def test_rules_come_from_the_venue_and_are_stored() -> None:
     assert (state.source, state.symbols, state.cause) == ("venue", 1, None)
     assert state.loaded_at == ACCEPTED_AT
     assert store.stored == StoredRules(rules=rules(), fetched_at=ACCEPTED_AT)
+
+
+async def test_load_says_how_many_symbols_could_not_be_read() -> None:
+    """An order for one of them is refused as unknown, and the log has to tell why."""
+    with capture_logs() as logs:
+        async with running_book(rules(), timing=HOURLY) as (book, _, _):
+            await eventually(lambda: book.state().source == "venue")
+
+    assert logs == [
+        {
+            "event": "trading_rules_loaded",
+            "log_level": "info",
+            "source": "venue",
+            "symbols": 1,
+            "skipped": SKIPPED,
+        }
+    ]
 
 
 async def test_stored_copy_serves_while_the_venue_is_down() -> None:

@@ -4,6 +4,8 @@ import asyncio
 import random
 from collections import Counter
 
+from structlog.testing import capture_logs
+
 from app.domain.errors import VenueThrottledError, VenueUnreachableError
 from app.domain.order import Symbol
 from app.domain.quote import Quote
@@ -62,6 +64,41 @@ async def test_failures_are_named_until_a_seed_arrives() -> None:
     assert trouble == "no route"
     assert seeding.stream.seed_trouble is None
     assert seeding.counters == {"seeds": 1, "seeds_failed": 1}
+
+
+async def test_failure_is_logged_where_it_begins_and_not_at_each_retry() -> None:
+    """Once more after a seed had come in between."""
+    down = VenueUnreachableError("no route")
+    depth = HandDepth([down, down, make_quote(5), down, make_quote(6)])
+    seeding = Seeding(depth)
+    seeding.stream.add(RecordingListener())
+
+    with capture_logs() as logs:
+        await seeding.seeder.seed(seeding.stream)
+        seeding.stream.distrust()
+        await seeding.seeder.seed(seeding.stream)
+
+    entry = {"event": "seed_failed", "log_level": "warning", "symbol": LTCBTC, "cause": "no route"}
+    assert logs == [entry, entry]
+    assert seeding.counters["seeds_failed"] == 3
+
+
+async def test_stale_seed_is_logged_once_until_one_is_current() -> None:
+    """The venue's snapshot is older than what the listener has seen."""
+    depth = HandDepth([make_quote(3), make_quote(4), make_quote(7), make_quote(8), make_quote(9)])
+    seeding = Seeding(depth)
+    seeding.stream.add(RecordingListener(refused_seeds=2))
+
+    with capture_logs() as logs:
+        await seeding.seeder.seed(seeding.stream)
+        seeding.stream.add(RecordingListener(refused_seeds=1))
+        await seeding.seeder.seed(seeding.stream)
+
+    assert [(entry["event"], entry["symbol"], entry["update_id"]) for entry in logs] == [
+        ("seed_stale", LTCBTC, 3),
+        ("seed_stale", LTCBTC, 8),
+    ]
+    assert seeding.counters["seeds_stale"] == 3
 
 
 async def test_throttled_request_is_repeated_only_after_the_time_asked_for() -> None:

@@ -32,6 +32,7 @@ from tests.support.market import (
 from tests.support.waiting import eventually
 
 ETHBTC = Symbol("ETHBTC")
+SHUTDOWN = '{"e":"serverShutdown"}'
 
 
 class Rig:
@@ -52,6 +53,7 @@ class Rig:
         self.connection = SharedConnection(
             SharedParts(
                 endpoint=stream_endpoint(peer.url),
+                tls=None,
                 seeder=Seeder(
                     depth or self.depth, random_source=random.Random(1), counters=self.counters
                 ),
@@ -68,6 +70,17 @@ class Rig:
         status = self.connection.status
         if self.statuses[-1:] != [status]:
             self.statuses.append(status)
+
+    async def subscribe_unanswered(self, listener: RecordingListener) -> None:
+        """Subscribe, and return once the venue knows; it answers the next messages only."""
+        answer, self.peer.answer = self.peer.answer, ""
+        self.connection.add(LTCBTC, listener)
+        await eventually_has(self.peer.received, 1)
+        self.peer.answer = answer
+
+    def acknowledgment(self) -> str:
+        """Make the answer to the last control message."""
+        return json.dumps({"result": None, "id": self.peer.received[-1]["id"]})
 
     async def live(self, *symbols: Symbol) -> RecordingListener:
         """Subscribe to symbols and return once each has its seed."""
@@ -114,7 +127,7 @@ async def test_seed_is_not_asked_for_before_the_acknowledgment() -> None:
         await eventually(lambda: listener.quotes)
         asked_before = list(rig.depth.asked)
 
-        await rig.peer.last.send(json.dumps({"result": None, "id": rig.peer.received[1]["id"]}))
+        await rig.peer.last.send(rig.acknowledgment())
         await eventually_has(rig.depth.asked, 2)
 
     assert asked_before == [LTCBTC]
@@ -127,13 +140,50 @@ async def test_frames_behind_an_announced_shutdown_are_not_passed_on() -> None:
         peer = rig.peer.last
         rig.peer.door.clear()
 
-        for text in ('{"e":"serverShutdown"}', ticker(6), ticker(7)):
-            peer.protocol.send_text(text.encode())
-        peer.send_data()
+        rig.peer.send_at_once(SHUTDOWN, ticker(6), ticker(7))
         await eventually(lambda: rig.counters["shutdown_notices"])
         await eventually(lambda: peer.state is State.CLOSED)
 
     assert listener.told == [SEED, INTERRUPTED]
+
+
+async def test_seed_canceled_before_its_first_step_comes_after_the_reconnect() -> None:
+    """An acknowledgment and the announced end may arrive in one segment."""
+    async with rigged() as rig:
+        listener = RecordingListener()
+        await rig.subscribe_unanswered(listener)
+
+        rig.peer.send_at_once(rig.acknowledgment(), SHUTDOWN)
+        rig.depth.answer(make_quote(5))
+        await eventually(lambda: listener.seeds)
+
+    assert listener.told[:2] == [INTERRUPTED, SEED]
+    assert rig.counters["connections"] == 2
+
+
+async def test_seed_canceled_before_its_first_step_by_who_left_is_forgotten() -> None:
+    """An acknowledgment and a frame that ends an order may arrive in one segment, too."""
+    async with rigged() as rig:
+
+        class Leaving(RecordingListener):
+            """A listener that has got what it wanted."""
+
+            def on_quote(self, quote: Quote) -> None:
+                """Leave."""
+                rig.connection.remove(LTCBTC, self)
+                super().on_quote(quote)
+
+        leaving = Leaving()
+        await rig.subscribe_unanswered(leaving)
+
+        rig.peer.send_at_once(rig.acknowledgment(), ticker(6))
+        await eventually(lambda: leaving.quotes)
+        left_behind = dict(rig.connection._seeding)
+        listener = await rig.live(LTCBTC)
+
+    assert left_behind == {}
+    assert leaving.told == [QUOTE]
+    assert listener.seeds
 
 
 async def test_silence_on_a_control_message_replaces_the_connection() -> None:

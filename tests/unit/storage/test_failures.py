@@ -112,4 +112,5 @@ def test_whatever_else_is_wrong_is_told_in_one_line(tmp_path: Path) -> None:
     address = DatabaseAddress.parse(f"sqlite+aiosqlite:///{tmp_path}/a.db")
 
     assert str(startup_error(address, sqlite3.OperationalError("no\nway"))).endswith("used: no")
+    assert str(startup_error(address, OSError("file is gone"))).endswith("used: file is gone")
     assert "(TimeoutError); start it" in str(startup_error(POSTGRESQL, TimeoutError()))

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -9,11 +11,16 @@ import pytest
 from sqlalchemy import Connection
 
 from app.domain.errors import JournalBacklogError, JournalUnavailableError, OutcomeUnknownError
-from app.domain.events import SymbolOutcome
-from app.domain.order import PUBLIC
+from app.domain.events import SymbolOutcome, acceptance_event
+from app.domain.order import PUBLIC, OrderStatus, Reason
 from app.ports import StoredRules
 from app.storage.database import Database
-from app.storage.journal import BACKLOG_ENTRIES_MAX, GroupCommitJournal
+from app.storage.journal import (
+    BACKLOG_ENTRIES_MAX,
+    BATCH_EVENTS_MAX,
+    HASTE_SECONDS,
+    GroupCommitJournal,
+)
 from app.storage.writer import Writer
 from tests.support.builders import ACCEPTED_AT, LTCBTC, make_order, make_quote
 from tests.support.databases import (
@@ -26,6 +33,8 @@ from tests.support.databases import (
 )
 from tests.support.outcomes import SymbolAtWork
 from tests.support.waiting import eventually
+
+ANSWER_SECONDS = 0.3
 
 _Result = TypeVar("_Result")
 
@@ -62,10 +71,12 @@ class FaultyWriter:
         await self._inner.close()
 
 
-@pytest.fixture
-async def writer_and_storage(tmp_path: Path) -> AsyncIterator[tuple[FaultyWriter, OpenStorage]]:
-    """Run a journal whose writer can be told to fail, and whose orders wait half a second."""
-    database = await Database.open(sqlite_url(tmp_path / "a.db"), venue=VENUE, owner=OWNER)
+@asynccontextmanager
+async def faulty_storage(
+    folder: Path, *, answer_seconds_max: float
+) -> AsyncIterator[tuple[FaultyWriter, OpenStorage]]:
+    """Run a journal whose writer can be told to fail."""
+    database = await Database.open(sqlite_url(folder / "a.db"), venue=VENUE, owner=OWNER)
     writer = FaultyWriter(database._writer)
     faulty = Database(
         writer=writer,
@@ -75,8 +86,15 @@ async def writer_and_storage(tmp_path: Path) -> AsyncIterator[tuple[FaultyWriter
         last_acceptance_number=database.last_acceptance_number,
         last_position=database.last_position,
     )
-    async with run_storage(faulty, answer_seconds_max=0.3) as storage:
+    async with run_storage(faulty, answer_seconds_max=answer_seconds_max) as storage:
         yield writer, storage
+
+
+@pytest.fixture
+async def writer_and_storage(tmp_path: Path) -> AsyncIterator[tuple[FaultyWriter, OpenStorage]]:
+    """Run such a journal, whose orders wait a third of a second."""
+    async with faulty_storage(tmp_path, answer_seconds_max=ANSWER_SECONDS) as made:
+        yield made
 
 
 @pytest.fixture
@@ -114,7 +132,35 @@ async def test_what_comes_during_a_commit_is_the_next_group(
     writer.may_begin.set()
     await asyncio.gather(*accepting)
 
-    assert writer.transactions == storage.listener.transactions == 2
+    assert writer.transactions == 2
+    assert storage.listener.transactions == [1, 58]
+
+
+async def test_a_transaction_is_bounded_by_its_events(tmp_path: Path) -> None:
+    """It ends in time, however much gathered; an entry of more events is written alone."""
+    orders = [make_order(number=number) for number in range(1, BATCH_EVENTS_MAX + 2)]
+    gate_alone = SymbolOutcome(symbol=LTCBTC, events=(), ledger_changes=(), gate=7)
+    expiries = tuple(
+        replace(
+            acceptance_event(order), sequence=2, status=OrderStatus.EXPIRED, reason=Reason.TIMEOUT
+        )
+        for order in orders
+    )
+    async with faulty_storage(tmp_path, answer_seconds_max=30) as (writer, storage):
+        writer.may_begin.clear()
+        storage.journal.record(gate_alone)
+        await eventually(lambda: writer.is_waiting)
+        accepting = [asyncio.create_task(storage.journal.accept(order)) for order in orders]
+        await asyncio.sleep(0)
+        storage.journal.record(replace(gate_alone, events=expiries))
+        storage.journal.record(gate_alone)
+
+        writer.may_begin.set()
+        await asyncio.gather(*accepting)
+        await storage.journal.settle()
+
+        assert storage.listener.transactions == [BATCH_EVENTS_MAX, 1 + len(expiries)]
+        assert writer.transactions == 1 + 2 + 1
 
 
 async def test_a_lost_answer_is_asked_for_again(writer: FaultyWriter, storage: OpenStorage) -> None:
@@ -195,6 +241,74 @@ async def test_trouble_withdraws_what_stands_in_the_queue(
     assert storage.listener.heard == ["trouble", "recovery"]
     assert await numbers(storage) == []
     assert (await storage.orders.load_ledger(LTCBTC)).gate == 7
+
+
+async def test_an_order_whose_time_ends_as_it_is_withdrawn_is_withdrawn_once(
+    writer: FaultyWriter, storage: OpenStorage
+) -> None:
+    """Its timer may be due in the very round of the loop that brings the trouble."""
+    loop = asyncio.get_running_loop()
+    mistakes: list[dict[str, object]] = []
+    loop.set_exception_handler(lambda _, context: mistakes.append(context))
+    writer.may_begin.clear()
+    storage.journal.record(SymbolOutcome(symbol=LTCBTC, events=(), ledger_changes=(), gate=7))
+    await eventually(lambda: writer.is_waiting)
+    queued = accept(storage, 1)
+    await asyncio.sleep(0)
+    due_at = loop.time() + ANSWER_SECONDS
+    writer.connections_to_lose = 1
+    writer.may_begin.set()
+    while loop.time() <= due_at:
+        pass  # the writer's turn and the timer's come in one round
+
+    with pytest.raises(JournalUnavailableError):
+        await queued
+
+    assert mistakes == []
+    assert storage.listener.heard == ["trouble"]
+
+
+async def test_a_stop_answers_orders_sooner(tmp_path: Path) -> None:
+    """They hear what is known while there is still somebody to tell; fills are written."""
+    async with faulty_storage(tmp_path, answer_seconds_max=30) as (writer, storage):
+        writer.may_begin.clear()
+        in_its_hands = accept(storage, 1)
+        await eventually(lambda: writer.is_waiting)
+        queued = accept(storage, 2)
+        await asyncio.sleep(0)
+
+        storage.journal.hasten()
+
+        assert not storage.journal.is_writable
+        with pytest.raises(JournalUnavailableError):
+            await storage.journal.accept(make_order(number=3))
+        storage.journal.record(SymbolOutcome(symbol=LTCBTC, events=(), ledger_changes=(), gate=7))
+        async with asyncio.timeout(2 * HASTE_SECONDS):
+            with pytest.raises(OutcomeUnknownError):
+                await in_its_hands
+            with pytest.raises(JournalUnavailableError):
+                await queued
+        writer.may_begin.set()
+        await storage.journal.settle()
+        assert await numbers(storage) == [1]
+        assert (await storage.orders.load_ledger(LTCBTC)).gate == 7
+
+
+async def test_a_stop_lets_commits_under_way_end(
+    writer: FaultyWriter, storage: OpenStorage
+) -> None:
+    """Whoever waits for a database that works hears of the success."""
+    writer.may_begin.clear()
+    accepting = [accept(storage, 1)]
+    await eventually(lambda: writer.is_waiting)
+    accepting.append(accept(storage, 2))
+    await asyncio.sleep(0)
+
+    storage.journal.hasten()
+    writer.may_begin.set()
+
+    await asyncio.gather(*accepting)
+    assert await numbers(storage) == [1, 2]
 
 
 async def test_a_caller_who_leaves_does_not_take_the_order_along(

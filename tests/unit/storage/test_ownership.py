@@ -1,13 +1,15 @@
 """The lock that says who owns a database; the contract tests have its meaning for services."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
 from app.domain.errors import StartupError
 from app.storage.address import DatabaseAddress
-from app.storage.ownership import lock_database
-from tests.support.databases import scratch_postgresql, sqlite_url
+from app.storage.ownership import _AdvisoryLock, lock_database
+from tests.support.databases import run_on_server, scratch_postgresql, sqlite_url
+from tests.support.waiting import eventually
 
 
 async def test_the_lock_file_names_its_owner(tmp_path: Path) -> None:
@@ -57,6 +59,50 @@ async def test_the_server_names_the_owner() -> None:
 
         await lock.release()
         await (await lock_database(address, "pid 8")).release()
+
+
+async def test_our_own_former_session_is_nobody_else() -> None:
+    """Where the server has not noticed its end yet, it is waited for."""
+    async with scratch_postgresql() as url:
+        lock = await lock_database(DatabaseAddress.parse(url), "pid 7")
+        assert isinstance(lock, _AdvisoryLock)
+        former, lock._connection = lock._connection, None
+        assert former is not None
+        holder = await lock.take()
+        assert holder is not None
+        assert (holder.pid, holder.owner) == (lock._pid, "pid 7")
+        keeping = asyncio.create_task(lock.keep(0.01))
+        await lock._take_again()
+
+        await former.invalidate()
+        await former.close()
+
+        await eventually(lambda: lock._connection is not None)
+        keeping.cancel()
+        await asyncio.wait({keeping})
+        await lock.release()
+        assert keeping.cancelled()
+
+
+async def test_a_server_that_takes_nobody_is_tried_again() -> None:
+    """It gives the lock to nobody else meanwhile."""
+    async with scratch_postgresql() as url:
+        address = DatabaseAddress.parse(url)
+        name = address.url.database
+        lock = await lock_database(address, "pid 7")
+        assert isinstance(lock, _AdvisoryLock)
+        await run_on_server(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        await run_on_server(f"SELECT pg_terminate_backend({lock._pid})")
+        keeping = asyncio.create_task(lock.keep(0.01))
+        await eventually(lambda: lock._connection is None)
+
+        await run_on_server(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+
+        await eventually(lambda: lock._connection is not None)
+        keeping.cancel()
+        await asyncio.wait({keeping})
+        await lock.release()
+        assert keeping.cancelled()
 
 
 async def test_databases_of_one_server_have_locks_of_their_own() -> None:

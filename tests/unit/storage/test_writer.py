@@ -6,11 +6,11 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import URL, Connection
 from sqlalchemy.exc import DBAPIError
 
-from app.storage.address import DatabaseAddress
-from app.storage.writer import PostgresqlWriter, SqliteWriter, Writer
+from app.storage.address import SQLITE_SCHEME, DatabaseAddress
+from app.storage.writer import FileReplacedError, PostgresqlWriter, SqliteWriter, Writer
 from tests.support.databases import KINDS, scratch_postgresql, server_connection, sqlite_url
 
 
@@ -18,6 +18,7 @@ from tests.support.databases import KINDS, scratch_postgresql, server_connection
 async def writer(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Writer]:
     """Give a writer of each kind on a table of numbers."""
     async with AsyncExitStack() as stack:
+        (tmp_path / "a.db").touch()
         url = sqlite_url(tmp_path / "a.db")
         if request.param == "postgresql":
             url = await stack.enter_async_context(scratch_postgresql())
@@ -39,6 +40,11 @@ def run(*statements: str) -> Callable[[Connection], list[object]]:
         return [tuple(row) for row in result] if result.returns_rows else []
 
     return work
+
+
+def names_in(folder: Path) -> list[str]:
+    """Return the names of the files in a folder."""
+    return [path.name for path in folder.iterdir()]
 
 
 async def test_a_transaction_is_done_or_undone_as_a_whole(writer: Writer) -> None:
@@ -67,7 +73,8 @@ async def test_a_canceled_transaction_leaves_the_next_one_alone(writer: Writer) 
 
 async def test_sqlite_is_set_to_survive_a_power_cut(tmp_path: Path) -> None:
     """The settings that durability and the constraints rest on hold on the very connection."""
-    writer = SqliteWriter(DatabaseAddress.parse(f"sqlite+aiosqlite:///{tmp_path}/a.db"))
+    (tmp_path / "a.db").touch()
+    writer = SqliteWriter(DatabaseAddress.parse(sqlite_url(tmp_path / "a.db")))
 
     found = [
         await writer.transact(run(f"PRAGMA {name}"))
@@ -76,6 +83,42 @@ async def test_sqlite_is_set_to_survive_a_power_cut(tmp_path: Path) -> None:
 
     await writer.close()
     assert found == [[("wal",)], [(2,)], [(1,)], [(1000,)]]
+
+
+@pytest.mark.parametrize("name", ["two words.db", "100%.db", "a%20b.db", "#1?mode=ro"])
+async def test_a_file_is_written_under_its_very_name(tmp_path: Path, name: str) -> None:
+    """SQLite gets the name as a URI, where some characters mean something else."""
+    (tmp_path / name).touch()
+    url = URL.create(SQLITE_SCHEME, database=str(tmp_path / name))
+    writer = SqliteWriter(DatabaseAddress(url=url, path=tmp_path / name))
+
+    await writer.transact(run("CREATE TABLE numbers (n INTEGER PRIMARY KEY)"))
+
+    await writer.close()
+    assert names_in(tmp_path) == [name]
+    assert (tmp_path / name).stat().st_size > 0
+
+
+async def test_a_file_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    """Only a migration begins a database."""
+    writer = SqliteWriter(DatabaseAddress.parse(sqlite_url(tmp_path / "a.db")))
+
+    with pytest.raises(DBAPIError, match="unable to open database file"):
+        await writer.transact(run("SELECT 1"))
+
+    await writer.close()
+    assert names_in(tmp_path) == []
+
+
+async def test_a_file_that_appears_later_is_another_one(tmp_path: Path) -> None:
+    """Whatever it is, it is not what was opened."""
+    writer = SqliteWriter(DatabaseAddress.parse(sqlite_url(tmp_path / "a.db")))
+    (tmp_path / "a.db").touch()
+
+    with pytest.raises(FileReplacedError, match=r"a\.db was deleted or replaced; put"):
+        await writer.transact(run("SELECT 1"))
+
+    await writer.close()
 
 
 async def test_postgresql_waits_for_the_disk_though_the_server_would_not() -> None:

@@ -1,9 +1,9 @@
 """One service owns a database: a lock says so while it runs, an epoch after it was replaced.
 
 The lock keeps a second service from starting. It is the kernel's or the server's to drop, so that
-nothing is left behind by ``kill -9``; where the server drops it early, it is taken again. The epoch rises with each owner; every transaction of the
-journal checks it, so that one who lost the lock without noticing (a stopped machine that wakes up,
-a broken network) cannot write any more.
+nothing is left behind by ``kill -9``; where a server drops it too soon, it is taken again. The
+epoch rises with each owner; every transaction of the journal checks it, so that one who lost the
+lock without noticing (a stopped machine that wakes up, a broken network) cannot write any more.
 """
 
 import asyncio

@@ -92,43 +92,42 @@ async def test_simulate_runs_the_venue_alone(tmp_path: Path) -> None:
         assert await venue.stop() == 0, venue.log
 
 
-@pytest.mark.xdist_group("port 8080")
-async def test_the_demo_fulfills_three_orders_and_ends(tmp_path: Path) -> None:
-    """`papertape demo --once` shows a BUY and a SELL in splits and one that is not fulfilled."""
-    async with papertape(tmp_path, "demo", "--once") as process:
-        async with asyncio.timeout(DEMO_SECONDS_MAX):
-            status = await process.wait()
+async def test_the_demo_fulfills_three_orders_and_stays_up(tmp_path: Path) -> None:
+    """A BUY and a SELL in splits, one that is not fulfilled, and a command to try until Ctrl-C.
 
-    assert status == 0, process.log
-    assert process.log.count("Order successfully fulfilled") == 2
-    assert process.log.count("Order not fulfilled") == 1
-    assert "/docs" in process.log
-    assert "Traceback" not in process.log
-
-
-@pytest.mark.xdist_group("port 8080")
-async def test_the_demo_takes_another_port_and_stays_up(tmp_path: Path) -> None:
-    """A taken port is replaced by a free one; the printed command works until Ctrl-C."""
+    A taken port is replaced by a free one.
+    """
     with _taken(8080):
         async with papertape(tmp_path, "demo") as process:
             await eventually(lambda: "curl --request POST" in process.log)
-            url = re.search(r"--url (http://\S+)/order/limit", process.log)
-            assert url is not None
-            assert not url[1].endswith(":8080")
-            async with httpx2.AsyncClient(base_url=url[1], timeout=60) as client:
+            assert process.log.count("Order successfully fulfilled") == 2
+            assert process.log.count("Order not fulfilled") == 1
+            command = re.search(r"--url (http://\S+)/order/limit --data '(.*?)'", process.log)
+            assert command is not None
+            assert not command[1].endswith(":8080")
+            async with httpx2.AsyncClient(base_url=command[1], timeout=60) as client:
                 assert (await client.get("/docs")).status_code == httpx2.codes.OK
-                body = re.search(r"--data '(.*?)'", process.log, re.DOTALL)
-                assert body is not None
-                answer = await client.post("/order/limit", content=body[1].replace("\n", ""))
+                answer = await client.post("/order/limit", content=command[2])
 
             assert answer.json()["message"] == "Order successfully fulfilled"
             assert await process.stop() == 0
+            assert "Traceback" not in process.log
+
+
+async def test_the_demo_ends_by_itself_when_told_so(tmp_path: Path) -> None:
+    """`--once` ends after the orders, with exit status 0."""
+    async with papertape(tmp_path, "demo", "--once") as process, asyncio.timeout(DEMO_SECONDS_MAX):
+        status = await process.wait()
+
+    assert status == 0, process.log
+    assert "curl --request POST" not in process.log
 
 
 @contextlib.contextmanager
 def _taken(port: int) -> Iterator[None]:
     """Hold a port, unless somebody else holds it already."""
     with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         with contextlib.suppress(OSError):
             holder.bind(("127.0.0.1", port))
             holder.listen()

@@ -27,10 +27,7 @@ BROWSER_ARGUMENTS: Final = (
 )
 STEP_MILLISECONDS_MAX: Final = 20_000
 
-pytestmark = [
-    pytest.mark.asyncio(loop_scope="module"),
-    pytest.mark.xdist_group("docs page"),  # one browser and one service serve them all
-]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @dataclass(kw_only=True)

@@ -8,7 +8,7 @@ from hypothesis import settings
 
 settings.register_profile(
     "repeatable",
-    max_examples=150,
+    max_examples=100,
     deadline=None,
     print_blob=True,
     derandomize=True,

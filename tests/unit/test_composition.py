@@ -1,0 +1,69 @@
+"""Tests of ``app.composition``; the whole service runs in ``tests/integration/test_service``."""
+
+import asyncio
+import os
+import resource
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app import composition
+from app.composition import raise_descriptor_limit, running_service, told_to_end
+from app.domain.errors import StartupError
+from tests.support.services import make_settings
+
+
+@pytest.fixture
+def _restored_limit() -> Iterator[None]:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+@pytest.mark.usefixtures("_restored_limit")
+def test_the_limit_of_open_files_is_raised_as_far_as_allowed() -> None:
+    """Every waiting client holds a socket."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+
+    raise_descriptor_limit()
+
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    assert soft == (65_536 if hard == resource.RLIM_INFINITY else min(65_536, hard))
+
+
+@pytest.mark.usefixtures("_restored_limit")
+def test_a_higher_limit_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An operator may know better."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    monkeypatch.setattr(composition, "DESCRIPTORS_WANTED", 128)
+
+    raise_descriptor_limit()
+
+    assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == 256
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_either_signal_ends_the_service(number: signal.Signals) -> None:
+    """SIGTERM of an orchestrator, SIGINT of a terminal."""
+    ending = asyncio.create_task(told_to_end())
+    await asyncio.sleep(0)
+
+    os.kill(os.getpid(), number)
+
+    await asyncio.wait_for(ending, timeout=5)
+    asyncio.get_running_loop().remove_signal_handler(signal.SIGTERM)
+    asyncio.get_running_loop().remove_signal_handler(signal.SIGINT)
+
+
+async def test_a_host_that_is_none_is_named(tmp_path: Path) -> None:
+    """A name that cannot be resolved is one line."""
+    settings = make_settings(tmp_path, stream_url="ws://x", rest_url="http://x")
+    settings = settings.model_copy(update={"http_host": "no such host"})
+
+    with pytest.raises(StartupError, match="HTTP_HOST=no such host"):
+        async with running_service(settings):
+            pass

@@ -189,10 +189,16 @@ async def test_nothing_is_accepted_before_the_open_orders_were_read_back() -> No
     await asyncio.wait({running})
 
 
-async def test_an_acceptance_that_comes_after_the_stop_is_only_told(shop: Shop) -> None:
+async def test_an_acceptance_that_comes_after_the_stop_is_only_told() -> None:
     """The order is on disk, and the next start takes it up."""
+    shop = Shop()
+    running = asyncio.create_task(shop.desk.run())
+    await eventually(lambda: shop.desk.is_recovered)
     shop.desk.stop()
+    running.cancel()
+    await asyncio.wait({running})
     order = make_order(5)
+
     with shop.announcements.expect(order.order_id) as waiter:
         shop.desk.on_durable([acceptance_event(order)])
         shop.desk.on_outcome_refused(LTCBTC)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 from app.domain.events import OrderEvent, SymbolOutcome
 from app.domain.liquidity import TakenLevel
@@ -209,6 +209,10 @@ class EventBus(Protocol):
     def publish(self, events: Sequence[OrderEvent]) -> None: ...
 
 
+SPLITS_PER_ANSWER_MAX: Final = 1_000
+"""Splits that an answer holds; the rest is read page by page."""
+
+
 class OrderWaiter(Protocol):
     """Hears the durable events of one order, so that an answer needs no read."""
 
@@ -221,7 +225,7 @@ class OrderWaiter(Protocol):
 
     @property
     def splits(self) -> Sequence[Split]:
-        """The first splits heard, as many as an answer may hold."""
+        """The first splits heard, at most ``SPLITS_PER_ANSWER_MAX``."""
 
 
 class OrderWaiters(Protocol):

@@ -20,7 +20,6 @@ from app.domain.quote import Quote
 from app.domain.rules import TradingRules
 from app.ports import FeedState, RulesState
 
-SPLITS_PER_ANSWER_MAX: Final = 1_000
 MESSAGE_FULFILLED: Final = "Order successfully fulfilled"
 MESSAGE_NOT_FULFILLED: Final = "Order not fulfilled"
 MESSAGE_NOT_FINISHED: Final = "Order accepted, not finished"

@@ -9,7 +9,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.api.answers import (
-    SPLITS_PER_ANSWER_MAX,
     json_response,
     order_answer,
     order_view,
@@ -36,7 +35,7 @@ from app.domain.errors import (
 )
 from app.domain.order import PUBLIC, NewOrder, OrderId, OrderSnapshot, Split
 from app.domain.rules import order_problems
-from app.ports import OrderQuery
+from app.ports import SPLITS_PER_ANSWER_MAX, OrderQuery
 
 ORDERS_QUERY: Final = ("symbol", "status", "limit", "cursor", "client_order_id")
 SPLITS_QUERY: Final = ("limit", "cursor")

@@ -16,11 +16,3 @@
 A quote takes ``connection``, ``book_ticker``, ``shared_connection``, ``streams`` and is with its
 listener, in one synchronous call.
 """
-
-from typing import Final
-
-BINANCE_STREAM_URL: Final = "wss://data-stream.binance.vision"
-"""Binance's host for market data alone, which needs no key."""
-
-BINANCE_REST_URL: Final = "https://data-api.binance.vision"
-"""Likewise for REST."""

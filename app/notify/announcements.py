@@ -3,13 +3,10 @@
 import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final
 
 from app.domain.events import OrderEvent, snapshot_after
 from app.domain.order import OrderId, OrderSnapshot, Split
-
-SPLITS_HEARD_MAX: Final = 1_000
-"""Splits that a waiter keeps: an answer holds no more, the rest is read page by page."""
+from app.ports import SPLITS_PER_ANSWER_MAX
 
 
 class Announcements:
@@ -72,7 +69,7 @@ class _EventWaiter:
 
     def hear(self, event: OrderEvent) -> None:
         self._last = event
-        if event.split is not None and len(self.splits) < SPLITS_HEARD_MAX:
+        if event.split is not None and len(self.splits) < SPLITS_PER_ANSWER_MAX:
             self.splits.append(event.split)
         if event.status.is_terminal:
             self.resolve(is_closed=True)

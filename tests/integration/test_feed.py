@@ -7,7 +7,6 @@ import pytest
 
 from app.clock import SystemClock
 from app.domain.order import Symbol
-from app.market.feed import BookTickerFeed
 from app.simulator.scripted_market import ScriptedMarket
 from app.simulator.venue import SimulatedVenue
 from tests.support.market import (
@@ -15,23 +14,13 @@ from tests.support.market import (
     LTCBTC,
     QUOTE,
     SEED,
+    SYMBOLS,
     RecordingListener,
+    VenueAndFeed,
     eventually_has,
     feed_on,
 )
 from tests.support.waiting import eventually
-
-SYMBOLS = [Symbol(f"COIN{number}USDT") for number in range(50)]
-
-
-class VenueAndFeed:
-    """A venue whose quotes the test pushes, and the feed on it."""
-
-    def __init__(self, market: ScriptedMarket, venue: SimulatedVenue, feed: BookTickerFeed) -> None:
-        self.market = market
-        self.venue = venue
-        self.feed = feed
-        self.observed = venue.observations
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ import pytest
 
 from app.clock import SystemClock
 from app.domain.order import Symbol
-from app.market.feed import BookTickerFeed
 from app.market.rest import VenueRest
 from app.market.shared_connection import FeedTiming
 from app.simulator.scripted_market import ScriptedMarket
@@ -19,28 +18,14 @@ from tests.support.market import (
     LTCBTC,
     QUOTE,
     SEED,
+    SYMBOLS,
     RecordingListener,
+    VenueAndFeed,
     eventually_has,
     feed_on,
     running_feed,
 )
 from tests.support.waiting import eventually
-
-SYMBOLS = [Symbol(f"COIN{number}USDT") for number in range(50)]
-
-
-class VenueAndFeed:
-    """A venue whose quotes the test pushes, and the feed on it."""
-
-    def __init__(self, market: ScriptedMarket, venue: SimulatedVenue, feed: BookTickerFeed) -> None:
-        self.market = market
-        self.venue = venue
-        self.feed = feed
-        self.observed = venue.observations
-
-    def count(self, name: str) -> int:
-        """Return one of the feed's counters."""
-        return self.feed.state().counters.get(name, 0)
 
 
 @pytest.fixture

@@ -18,7 +18,8 @@ from app.market.feed import BookTickerFeed
 from app.market.rest import VenueRest
 from app.market.seeding import DepthSource
 from app.market.shared_connection import FeedTiming
-from app.simulator.venue import RunningVenue
+from app.simulator.scripted_market import ScriptedMarket
+from app.simulator.venue import RunningVenue, SimulatedVenue
 from tests.support.waiting import eventually
 
 LTCBTC = Symbol("LTCBTC")
@@ -190,3 +191,21 @@ class WebSocketPeer:
             self.received.append(message)
             if self.answer:
                 await connection.send(self.answer.replace("{id}", str(message["id"])))
+
+
+SYMBOLS = [Symbol(f"COIN{number}USDT") for number in range(50)]
+"""Enough of them for a crowd."""
+
+
+class VenueAndFeed:
+    """A venue whose quotes the test pushes, and the feed on it."""
+
+    def __init__(self, market: ScriptedMarket, venue: SimulatedVenue, feed: BookTickerFeed) -> None:
+        self.market = market
+        self.venue = venue
+        self.feed = feed
+        self.observed = venue.observations
+
+    def count(self, name: str) -> int:
+        """Return one of the feed's counters."""
+        return self.feed.state().counters.get(name, 0)

@@ -37,8 +37,20 @@ orders: Final = Table(
     Column("accepted_at", UtcInstant, nullable=False),
     Column("expires_at", UtcInstant, nullable=False),
     Column("closed_at", UtcInstant),
+    Column("arrival_update_id", BigInteger),
+    Column("arrival_price", ExactAmount),
+    Column("quotes_seen", BigInteger, nullable=False, server_default="0"),
 )
 """Every accepted order, with what has become of it."""
+
+client_order_ids: Final = Table(
+    "client_order_ids",
+    METADATA,
+    Column("owner", Text, primary_key=True),
+    Column("client_order_id", Text, primary_key=True),
+    Column("order_id", Text, nullable=False),
+)
+"""The keys that orders were placed under; they outlive the orders, so that none is used twice."""
 
 order_events: Final = Table(
     "order_events",
@@ -112,6 +124,16 @@ service_owner: Final = Table(
     Column("since", UtcInstant, nullable=False),
 )
 """One row: whose quotes this database knows, and who may write to it now."""
+
+event_stream: Final = Table(
+    "event_stream",
+    METADATA,
+    Column("id", _RowNumber, primary_key=True, autoincrement=False),
+    Column("stream_id", Text, nullable=False),
+    Column("last_pruned_position", BigInteger, nullable=False),
+    Column("last_pruned_acceptance_number", BigInteger, nullable=False),
+)
+"""One row: which stream of events this database holds, and up to where it may have been pruned."""
 
 trading_rules: Final = Table(
     "trading_rules",

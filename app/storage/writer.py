@@ -8,6 +8,7 @@ four times as long for one order. On PostgreSQL it runs through the asynchronous
 import asyncio
 import contextlib
 import sqlite3
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,6 +26,8 @@ BUSY_SECONDS: Final = 1
 
 CONNECT_SECONDS: Final = 5
 """How long a connection to PostgreSQL may take to be made."""
+
+_SWITCH_RETRY_SECONDS: Final = 0.01
 
 COMMAND_SECONDS: Final = 10
 """How long PostgreSQL may take for a statement before the connection counts as dead."""
@@ -138,9 +141,9 @@ def sqlite_writing_engine(url: URL, *, busy_seconds: int) -> Engine:
     @event.listens_for(engine, "connect")
     def configure(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
         connection.isolation_level = None  # leave BEGIN to us
+        connection.execute(f"PRAGMA busy_timeout = {busy_seconds * 1000}").fetchall()
+        _write_ahead(connection, seconds=busy_seconds)
         for setting in (
-            f"busy_timeout = {busy_seconds * 1000}",
-            "journal_mode = WAL",
             "synchronous = FULL",
             "foreign_keys = ON",
         ):
@@ -169,6 +172,23 @@ def postgresql_engine(address: DatabaseAddress) -> AsyncEngine:
 def _transact(connection: Connection, work: Callable[[Connection], _Result]) -> _Result:
     with connection.begin():
         return work(connection)
+
+
+def _write_ahead(connection: sqlite3.Connection, *, seconds: float) -> None:
+    """Switch a database to its write-ahead log; one that has it already is left as it is.
+
+    Of those who switch a new file at once SQLite refuses all but one without waiting, whatever
+    ``busy_timeout`` says.
+    """
+    for attempts_left in reversed(range(1 + int(seconds / _SWITCH_RETRY_SECONDS))):
+        try:
+            connection.execute("PRAGMA journal_mode = WAL").fetchall()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or not attempts_left:
+                raise
+            time.sleep(_SWITCH_RETRY_SECONDS)
+        else:
+            return
 
 
 def _file_named(path: Path) -> tuple[int, int] | None:

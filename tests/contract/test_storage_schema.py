@@ -33,6 +33,9 @@ ORDER: Final = {
     "accepted_at": "'2026-11-23T16:46:37.000000Z'",
     "expires_at": "'2026-11-23T16:47:07.000000Z'",
     "closed_at": "NULL",
+    "arrival_update_id": "7",
+    "arrival_price": "'0.5'",
+    "quotes_seen": "3",
 }
 PARTIAL: Final = ORDER | {
     "status": "'PARTIALLY_FILLED'",
@@ -118,6 +121,13 @@ OWNER: Final = {
     "owner": "'somebody'",
     "since": ORDER["accepted_at"],
 }
+KEY: Final = {"owner": "'public'", "client_order_id": "'mine-3'", "order_id": UNKNOWN_ID}
+STREAM: Final = {
+    "id": "1",
+    "stream_id": "'0123456789abcdef'",
+    "last_pruned_position": "0",
+    "last_pruned_acceptance_number": "0",
+}
 RULES: Final = {"id": "1", "fetched_at": ORDER["accepted_at"], "rules": "'[]'"}
 
 Row = tuple[str, dict[str, str]]
@@ -148,6 +158,8 @@ SOUND: Final[Sequence[Row]] = [
     ("taken_liquidity", LEVEL),
     ("service_owner", OWNER),
     ("trading_rules", RULES),
+    ("client_order_ids", KEY),
+    ("event_stream", STREAM),
 ]
 """Each is accepted by itself, so that a bad one below is refused for what is bad in it alone."""
 
@@ -261,6 +273,21 @@ BAD_ON_BOTH: Final[Sequence[Row]] = [
     ("service_owner", OWNER | {"owner": "''"}),
     ("service_owner", OWNER | {"epoch": "0"}),
     ("trading_rules", RULES | {"id": "2"}),
+    ("orders", ORDER | {"arrival_update_id": "0"}),
+    ("orders", ORDER | {"arrival_update_id": "NULL"}),
+    ("orders", ORDER | {"arrival_price": "NULL"}),
+    ("orders", ORDER | {"arrival_price": "'-1'"}),
+    *(("orders", ORDER | {"arrival_price": bad}) for bad in NOT_EXACT),
+    ("orders", ORDER | {"quotes_seen": "-1"}),
+    ("orders", ORDER | {"quotes_seen": "NULL"}),
+    ("client_order_ids", KEY | {"owner": "''"}),
+    ("client_order_ids", KEY | {"client_order_id": "''"}),
+    ("client_order_ids", KEY | {"client_order_id": f"'{'x' * 37}'"}),
+    ("client_order_ids", KEY | {"order_id": "'short'"}),
+    ("event_stream", STREAM | {"id": "2"}),
+    ("event_stream", STREAM | {"stream_id": "'short'"}),
+    ("event_stream", STREAM | {"last_pruned_position": "-1"}),
+    ("event_stream", STREAM | {"last_pruned_acceptance_number": "-1"}),
     *(
         (table, row | {column: bad})
         for table, row, columns in AMOUNTS
@@ -276,7 +303,9 @@ BAD_ON_SQLITE: Final[Sequence[Row]] = [
     ("orders", ORDER | {"splits_total": "0.5"}),
     ("orders", PARTIAL | {"splits_total": "1.25", "last_sequence": "2.25"}),
     ("fulfilled_order_splits", SPLIT | {"update_id": "'eleven'"}),
+    ("orders", ORDER | {"quotes_seen": "0.5"}),
     *(("orders", ORDER | {"quantity": bad}) for bad in NOT_CANONICAL),
+    *(("orders", ORDER | {"arrival_price": bad}) for bad in NOT_CANONICAL),
     *(("orders", ORDER | {"filled_quantity": bad}) for bad in ("'0.0'", "'00'", "'-0'", "''")),
     *(
         (table, row | {column: bad})
@@ -301,6 +330,8 @@ TWINS: Final[Sequence[Row]] = [
     ("order_events", EVENT | {"position": "4"}),
     ("order_events", FILL_EVENT | {"position": "4"}),
     ("taken_liquidity", LEVEL | {"quantity": "'1'"}),
+    ("client_order_ids", KEY | {"order_id": NEW_ID}),
+    ("client_order_ids", KEY | {"client_order_id": "'mine-4'"}),
     *SOUND[4:],
 ]
 """Sound rows but for a key that another row has, once those above from the splits on are there."""
@@ -317,6 +348,7 @@ async def storage(kind: str, tmp_path: Path) -> AsyncIterator[OpenStorage]:
     """Open a database that holds what the rows refer to."""
     async with scratch_database(kind, tmp_path) as url, open_storage(url) as storage:
         await storage.execute("DELETE FROM service_owner")
+        await storage.execute("DELETE FROM event_stream")
         for table, row in PRESENT:
             await storage.execute(insert(table, row))
         yield storage

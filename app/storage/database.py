@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
 import structlog
-from sqlalchemy import Connection, Executable, Row, event, func, select
+from sqlalchemy import Column, Connection, Executable, Row, event, func, select
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -21,7 +21,7 @@ from app.storage.failures import (
 )
 from app.storage.migrate import migrate
 from app.storage.ownership import LOCK_CHECK_SECONDS, OwnerLock, claim, lock_database
-from app.storage.tables import order_events, orders
+from app.storage.tables import event_stream, order_events, orders
 from app.storage.writer import (
     BUSY_SECONDS,
     COMMAND_SECONDS,
@@ -46,7 +46,7 @@ class Database:
     """An open database and the two ways into it: one connection that writes, a few that read.
 
     ``epoch`` is this owner's; ``last_acceptance_number`` and ``last_position`` are the greatest
-    that were stored when it took over.
+    that were ever stored when it took over.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class Database:
                 lock = await lock_database(address, owner)
                 stack.push_async_callback(lock.release)
                 await migrate(url)
-                writer = _make_writer(address)
+                writer = make_writer(address)
                 stack.push_async_callback(writer.close)
                 epoch, last_acceptance_number, last_position = await writer.transact(
                     lambda connection: _take_over(connection, venue=venue, owner=owner)
@@ -92,7 +92,7 @@ class Database:
             stack.pop_all()
         return cls(
             writer=writer,
-            readers=_make_readers(address),
+            readers=make_readers(address),
             lock=lock,
             epoch=epoch,
             last_acceptance_number=last_acceptance_number,
@@ -136,17 +136,27 @@ class Database:
 
 
 def _take_over(connection: Connection, *, venue: str, owner: str) -> tuple[int, int, int]:
+    """Return the epoch and the greatest numbers ever given, those of pruned rows included."""
     epoch = claim(connection, venue=venue, owner=owner)
-    last_acceptance_number = connection.scalar(select(func.max(orders.c.acceptance_number)))
-    last_position = connection.scalar(select(func.max(order_events.c.position)))
-    return epoch, last_acceptance_number or 0, last_position or 0
+    stream = event_stream.c
+    return (
+        epoch,
+        _greatest(connection, orders.c.acceptance_number, stream.last_pruned_acceptance_number),
+        _greatest(connection, order_events.c.position, stream.last_pruned_position),
+    )
 
 
-def _make_writer(address: DatabaseAddress) -> Writer:
+def _greatest(connection: Connection, *numbers: Column[int]) -> int:
+    """Return the greatest of what stands in these columns, 0 if nothing does."""
+    return max(connection.scalar(select(func.max(number))) or 0 for number in numbers)
+
+
+def make_writer(address: DatabaseAddress) -> Writer:
+    """Make the one connection that writes; an SQLite file must be there."""
     return SqliteWriter(address) if address.path is not None else PostgresqlWriter(address)
 
 
-def _make_readers(address: DatabaseAddress) -> AsyncEngine:
+def make_readers(address: DatabaseAddress) -> AsyncEngine:
     """Make the pool that reads: one statement at a time, outside of any transaction."""
     is_sqlite = address.path is not None
     engine = create_async_engine(

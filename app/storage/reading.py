@@ -94,7 +94,8 @@ def _read_sqlite(
     def begin(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN")
 
-    with engine.connect() as connection, connection.begin():
+    # Nothing is committed, since nothing is written: a damaged file might refuse even that.
+    with engine.connect() as connection:
         return work(connection)
 
 
@@ -110,5 +111,5 @@ async def _read_postgresql(
             "server_settings": {"default_transaction_read_only": "on"},
         },
     )
-    async with engine.connect() as connection, connection.begin():
+    async with engine.connect() as connection:
         return await connection.run_sync(work)

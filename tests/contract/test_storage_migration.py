@@ -27,12 +27,12 @@ ROWS: Final = {
         ),
         (
             (
-                "1, '{a}', 'public', 'mine-1', 'LTCBTC', 'BUY', 'GTD', '8', '100', 'FILLED', NULL, '8',"
-                " '798.45', 2, 3, '{t}.000000Z', '{t}.500000Z', '{t}.300000Z'"
+                "1, '{a}', 'public', 'mine-1', 'LTCBTC', 'BUY', 'GTD', '8', '100', 'FILLED',"
+                " NULL, '8', '798.45', 2, 3, '{t}.000000Z', '{t}.500000Z', '{t}.300000Z'"
             ),
             (
-                "2, '{b}', 'alice', 'mine-1', 'LTCBTC', 'SELL', 'GTD', '5', '99', 'EXPIRED', 'TIMEOUT',"
-                " '0', '0', 0, 2, '{t}.000000Z', '{t}.500000Z', '{t}.500000Z'"
+                "2, '{b}', 'alice', 'mine-1', 'LTCBTC', 'SELL', 'GTD', '5', '99', 'EXPIRED',"
+                " 'TIMEOUT', '0', '0', 0, 2, '{t}.000000Z', '{t}.500000Z', '{t}.500000Z'"
             ),
             (
                 "3, '{c}', 'public', NULL, 'LTCBTC', 'BUY', 'GTD', '1', '1', 'NEW', NULL,"

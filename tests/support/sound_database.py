@@ -2,14 +2,12 @@
 
 from dataclasses import replace
 from datetime import timedelta
-from decimal import Decimal
 from typing import Final
 
-from app.domain.events import OrderEvent, SymbolOutcome
-from app.domain.order import Order, OrderStatus, Owner, Reason, Side, Symbol, TimeInForce
+from app.domain.order import Order, Owner, Side, Symbol, TimeInForce
 from tests.support.builders import ACCEPTED_AT, make_order, make_quote
 from tests.support.databases import OpenStorage, open_storage
-from tests.support.outcomes import SymbolAtWork
+from tests.support.outcomes import TICK, SymbolAtWork
 
 ETHBTC: Final = Symbol("ETHBTC")
 BNBBTC: Final = Symbol("BNBBTC")
@@ -62,7 +60,9 @@ async def fill_soundly(url: str) -> None:
         await _fill_or_kill(storage)
         canceled = make_order(3, number=CANCELED, symbol=ETHBTC, limit_price=1)
         await _accept(storage, canceled)
-        storage.journal.record(_cancellation(canceled))
+        ether = SymbolAtWork(ETHBTC, since=ACCEPTED_AT + timedelta(seconds=1) - 2 * TICK)
+        storage.journal.record(ether.rest(canceled))
+        storage.journal.record(ether.cancel(canceled))
 
         await _leave_open(storage)
         await storage.journal.settle()
@@ -73,14 +73,6 @@ async def fill_soundly(url: str) -> None:
 async def _accept(storage: OpenStorage, *orders: Order) -> None:
     for order in orders:
         await storage.journal.accept(order)
-        if order.client_order_id is not None:
-            await storage.execute(
-                "INSERT INTO client_order_ids (owner, client_order_id, order_id)"
-                " VALUES (:owner, :key, :order_id) ON CONFLICT DO NOTHING",
-                owner=order.owner,
-                key=order.client_order_id,
-                order_id=order.order_id,
-            )
 
 
 async def _fill_or_kill(storage: OpenStorage) -> None:
@@ -103,17 +95,3 @@ async def _leave_open(storage: OpenStorage) -> None:
     storage.journal.record(
         work.meet(make_quote(21, symbol=ETHBTC, ask=("0.03", "2.5"), bid=("0.02", 1)))
     )
-
-
-def _cancellation(order: Order) -> SymbolOutcome:
-    event = OrderEvent(
-        order=order,
-        sequence=2,
-        status=OrderStatus.CANCELED,
-        reason=Reason.CANCELED_BY_CLIENT,
-        at=ACCEPTED_AT + timedelta(seconds=1),
-        split=None,
-        filled_quantity=Decimal(0),
-        quote_quantity=Decimal(0),
-    )
-    return SymbolOutcome(symbol=order.symbol, events=(event,), ledger_changes=(), gate=0)

@@ -13,6 +13,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Final
 
 import structlog
@@ -20,6 +21,8 @@ import uvicorn
 from fastapi import FastAPI
 
 import app
+from app.access.key_file import KeyFileAccess
+from app.access.open_access import OpenAccess
 from app.api.application import ApiOptions, ApiServices, build_application
 from app.clock import SystemClock, Uuid7Source
 from app.domain.errors import StartupError
@@ -28,7 +31,7 @@ from app.market.feed import BookTickerFeed
 from app.market.rest import VenueRest
 from app.market.rules_book import VenueRulesBook
 from app.notify.announcements import Announcements
-from app.ports import Clock
+from app.ports import Access, Clock
 from app.settings import Settings
 from app.storage.database import Database
 from app.storage.journal import GroupCommitJournal
@@ -54,13 +57,14 @@ async def running_service(settings: Settings) -> AsyncIterator[str]:
     """
     with _listening_socket(settings.http_host, settings.http_port) as listener:
         clock = SystemClock()
+        access = _access(settings, clock)
         owner = (
             f"pid {os.getpid()} on {socket.gethostname()} since {clock.now():%Y-%m-%d %H:%M:%SZ}"
         )
         database = await Database.open(settings.database_url, venue=settings.venue, owner=owner)
         rest = VenueRest(settings.rest_url, clock=clock)
         try:
-            async with _tasks(settings, database, rest, clock, listener):
+            async with _tasks(settings, access, database, rest, clock, listener):
                 url = _url_of(settings.http_host, listener)
                 _log.info(
                     "service_started",
@@ -69,7 +73,7 @@ async def running_service(settings: Settings) -> AsyncIterator[str]:
                     version=app.__version__,
                     venue=str(settings.venue),
                     stream_url=settings.stream_url,
-                    access="open, no keys asked",
+                    access=access.description,
                 )
                 yield url
         finally:
@@ -106,7 +110,12 @@ def raise_descriptor_limit() -> None:
 
 @asynccontextmanager
 async def _tasks(
-    settings: Settings, database: Database, rest: VenueRest, clock: Clock, listener: socket.socket
+    settings: Settings,
+    access: Access,
+    database: Database,
+    rest: VenueRest,
+    clock: Clock,
+    listener: socket.socket,
 ) -> AsyncIterator[None]:
     """Run every long-lived task; at the end stop them so that nothing is half-written."""
     seeded = random.Random()  # noqa: S311 - jitter of waiting times, not a secret
@@ -117,6 +126,7 @@ async def _tasks(
     rules = VenueRulesBook(rest=rest, store=orders, clock=clock, random=seeded)
     desk = FulfillmentDesk(feed=feed, journal=journal, store=orders, bus=announcements, clock=clock)
     services = ApiServices(
+        access=access,
         orders=orders,
         desk=desk,
         waiters=announcements,
@@ -127,18 +137,12 @@ async def _tasks(
         ids=Uuid7Source(),
         is_recovered=lambda: desk.is_recovered,
     )
-    options = ApiOptions(
-        order_timeout_seconds=settings.order_timeout_seconds,
-        timeout_seconds_max=settings.timeout_seconds_max,
-        allowed_hosts=settings.http_allowed_hosts,
-        version=app.__version__,
-    )
 
     def on_stopping() -> None:
         announcements.stop()
         journal.hasten()
 
-    server = _HttpServer(build_application(services, options), on_stopping=on_stopping)
+    server = _HttpServer(build_application(services, _options(settings)), on_stopping=on_stopping)
     async with asyncio.TaskGroup() as group:
         group.create_task(journal.run(desk), name="journal")
         workers = [
@@ -158,6 +162,25 @@ async def _tasks(
             for worker in workers:
                 worker.cancel()
             await journal.close()
+
+
+def _access(settings: Settings, clock: Clock) -> Access:
+    if not settings.api_keys_file:
+        return OpenAccess()
+    return KeyFileAccess(Path(settings.api_keys_file), clock=clock)
+
+
+def _options(settings: Settings) -> ApiOptions:
+    return ApiOptions(
+        order_timeout_seconds=settings.order_timeout_seconds,
+        timeout_seconds_max=settings.timeout_seconds_max,
+        wait_seconds_max=settings.wait_seconds_max,
+        requests_per_second_max=settings.requests_per_second_max,
+        websockets_max=settings.websockets_max,
+        body_bytes_max=settings.body_bytes_max,
+        allowed_hosts=settings.http_allowed_hosts,
+        version=app.__version__,
+    )
 
 
 class _HttpServer(uvicorn.Server):

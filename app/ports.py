@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
 
+from app.domain.access import Caller
 from app.domain.events import OrderEvent, SymbolOutcome
 from app.domain.liquidity import TakenLevel
 from app.domain.order import (
@@ -36,6 +37,17 @@ class IdSource(Protocol):
     """Unique ids, later ones sorting after earlier ones."""
 
     def new_order_id(self) -> OrderId: ...
+
+
+class Access(Protocol):
+    """Who a caller is."""
+
+    @property
+    def description(self) -> str:
+        """How callers are known, for the log."""
+
+    def identify(self, bearer: str | None) -> Caller:
+        """Return whose key it is, None being no key. Raises UnauthorizedError."""
 
 
 # --- Market -----------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Match, Mount, Route
 
+from app.api.admission import Admission
 from app.api.docs import ASSETS_PATH, DOCS_PATH, OPENAPI_PATH, DocsRoutes, assets
 from app.api.errors import (
     REFUSALS,
@@ -21,8 +22,10 @@ from app.api.errors import (
 from app.api.guard import Guard
 from app.api.orders import OrderRoutes
 from app.api.probes import ProbeRoutes
+from app.api.rates import RequestRates
 from app.api.services import ApiOptions, ApiServices
 from app.api.symbols import SymbolRoutes
+from app.domain.access import Scope
 from app.domain.errors import PapertapeError
 
 __all__ = ["ApiOptions", "ApiServices", "Lifespan", "build_application"]
@@ -53,17 +56,20 @@ def build_application(
 
 
 def _routes(services: ApiServices, options: ApiOptions) -> list[BaseRoute]:
+    rates = RequestRates(options.requests_per_second_max, clock=services.clock)
+    admission = Admission(services.access, rates)
+    needs = admission.needs
     orders = OrderRoutes(services, options)
     symbols = SymbolRoutes(services)
-    probes = ProbeRoutes(services, options)
+    probes = ProbeRoutes(services, options, admission)
     docs = DocsRoutes(options)
     return [
         Route("/", _go_to_docs),
-        Route("/order/limit", orders.place, methods=["POST"]),
-        Route("/order/{order_id}", orders.show),
-        Route("/order/{order_id}/splits", orders.list_splits),
-        Route("/orders", orders.list_orders),
-        Route("/symbols/{symbol}", symbols.show),
+        Route("/order/limit", needs(Scope.ORDERS_WRITE, orders.place), methods=["POST"]),
+        Route("/order/{order_id}", needs(Scope.ORDERS_READ, orders.show)),
+        Route("/order/{order_id}/splits", needs(Scope.ORDERS_READ, orders.list_splits)),
+        Route("/orders", needs(Scope.ORDERS_READ, orders.list_orders)),
+        Route("/symbols/{symbol}", needs(Scope.ORDERS_READ, symbols.show)),
         Route("/healthz", probes.healthz),
         Route("/readyz", probes.readyz),
         Route(OPENAPI_PATH, docs.openapi),

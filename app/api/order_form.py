@@ -15,7 +15,7 @@ from app.api.fields import (
 )
 from app.domain.amounts import EXACT, ZERO, format_amount, parse_amount
 from app.domain.errors import InvalidOrderError
-from app.domain.order import PUBLIC, NewOrder, Side, Symbol, TimeInForce
+from app.domain.order import NewOrder, Owner, Side, Symbol, TimeInForce
 
 ORDER_FIELDS: Final = (
     "symbol",
@@ -35,11 +35,12 @@ TIMEOUT_STEP_SECONDS: Final = Decimal("0.001")
 def read_new_order(
     values: Mapping[str, object],
     *,
+    owner: Owner,
     has_idempotency_key: bool,
     timeout_seconds_default: Decimal,
     timeout_seconds_max: Decimal,
 ) -> NewOrder:
-    """Return the order that the fields of a body ask for.
+    """Return the order that the fields of a body of ``owner`` ask for.
 
     Raises:
         InvalidOrderError: with everything that is wrong with it.
@@ -67,7 +68,7 @@ def read_new_order(
     assert quantity > ZERO, "an order asks for something"
     assert limit_price > ZERO, "an order has a limit"
     return NewOrder(
-        owner=PUBLIC,
+        owner=owner,
         client_order_id=None,
         symbol=symbol,
         side=side,

@@ -8,6 +8,7 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from app.api.admission import caller_of
 from app.api.answers import (
     json_response,
     order_answer,
@@ -33,7 +34,7 @@ from app.domain.errors import (
     OrderNotFoundError,
     UnknownSymbolError,
 )
-from app.domain.order import PUBLIC, NewOrder, OrderId, OrderSnapshot, Split
+from app.domain.order import NewOrder, OrderId, OrderSnapshot, Owner, Split
 from app.domain.rules import order_problems
 from app.ports import SPLITS_PER_ANSWER_MAX, OrderQuery
 
@@ -76,7 +77,7 @@ class OrderRoutes:
         """Answer one order with its splits."""
         order_id = _order_id(request)
         refuse_query(request)
-        snapshot, splits = await self._find(order_id)
+        snapshot, splits = await self._find(caller_of(request).owner, order_id)
         return json_response(
             order_view(snapshot, splits), headers=_rest_of_splits(snapshot, splits)
         )
@@ -88,7 +89,7 @@ class OrderRoutes:
         limit = form.limit(SPLITS_PER_PAGE_DEFAULT)
         after = form.position(Cursor.SPLITS)
         form.done()
-        snapshot = await self._services.orders.find(PUBLIC, order_id)
+        snapshot = await self._services.orders.find(caller_of(request).owner, order_id)
         if snapshot is None:
             raise OrderNotFoundError(order_id)
         splits = await self._services.orders.list_splits(
@@ -105,14 +106,21 @@ class OrderRoutes:
         before = form.position(Cursor.ORDERS)
         form.done()
         snapshots = await self._services.orders.list_orders(
-            OrderQuery(owner=PUBLIC, symbol=symbol, status=status, before=before, limit=limit + 1)
+            OrderQuery(
+                owner=caller_of(request).owner,
+                symbol=symbol,
+                status=status,
+                before=before,
+                limit=limit + 1,
+            )
         )
         return json_response(orders_page(snapshots, limit=limit))
 
     async def _read_order(self, request: Request) -> NewOrder:
         refuse_query(request)
         return read_new_order(
-            read_json_object(await read_body(request)),
+            read_json_object(await read_body(request, bytes_max=self._options.body_bytes_max)),
+            owner=caller_of(request).owner,
             has_idempotency_key=IDEMPOTENCY_HEADER in request.headers,
             timeout_seconds_default=self._options.order_timeout_seconds,
             timeout_seconds_max=self._options.timeout_seconds_max,
@@ -130,8 +138,8 @@ class OrderRoutes:
         if problems:
             raise InvalidOrderError(problems)
 
-    async def _find(self, order_id: OrderId) -> tuple[OrderSnapshot, list[Split]]:
-        snapshot = await self._services.orders.find(PUBLIC, order_id)
+    async def _find(self, owner: Owner, order_id: OrderId) -> tuple[OrderSnapshot, list[Split]]:
+        snapshot = await self._services.orders.find(owner, order_id)
         if snapshot is None:
             raise OrderNotFoundError(order_id)
         # Not beyond what the order was when it was read: an open one may have more by now.

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from app.ports import (
+    Access,
     Clock,
     Feed,
     IdSource,
@@ -20,6 +21,7 @@ from app.ports import (
 class ApiServices:
     """The ports that the edge calls; ``is_recovered`` tells whether open orders were read back."""
 
+    access: Access
     orders: OrderReader
     desk: OrderDesk
     waiters: OrderWaiters
@@ -38,9 +40,15 @@ class ApiOptions:
     ``order_timeout_seconds`` is how long an order rests that does not say so itself;
     ``timeout_seconds_max`` the longest that it may ask for. ``allowed_hosts`` are the host names
     under which the service answers, without port, an IPv6 address in brackets.
+    ``wait_seconds_max`` bounds what a client may ask to wait, ``requests_per_second_max`` the
+    requests of one owner (0 is no limit), ``websockets_max`` the WebSocket connections at a time.
     """
 
     order_timeout_seconds: Decimal
     timeout_seconds_max: Decimal
+    wait_seconds_max: int
+    requests_per_second_max: int
+    websockets_max: int
+    body_bytes_max: int
     allowed_hosts: tuple[str, ...]
     version: str

@@ -151,7 +151,7 @@ def _create_key(
     except StartupError as error:
         _end(error)
     typer.echo(key)
-    typer.echo(f"This key of {name} is shown only now; {path} holds no more than its hash.", err=True)
+    typer.echo(f"This key of {name} is shown only now; {path} holds its hash alone.", err=True)
 
 
 @_keys.command("list")

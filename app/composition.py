@@ -24,6 +24,7 @@ import app
 from app.access.key_file import KeyFileAccess
 from app.access.open_access import OpenAccess
 from app.api.application import ApiOptions, ApiServices, build_application
+from app.api.http_protocol import HEAD_BYTES_MAX, KEEP_ALIVE_SECONDS, BoundedHttpProtocol
 from app.clock import SystemClock, Uuid7Source
 from app.domain.errors import StartupError
 from app.fulfillment.desk import FulfillmentDesk
@@ -64,7 +65,7 @@ async def running_service(settings: Settings) -> AsyncIterator[str]:
         database = await Database.open(settings.database_url, venue=settings.venue, owner=owner)
         rest = VenueRest(settings.rest_url, clock=clock)
         try:
-            async with _tasks(settings, access, database, rest, clock, listener):
+            async with _tasks(settings, database, rest, clock, listener, access=access):
                 url = _url_of(settings.http_host, listener)
                 _log.info(
                     "service_started",
@@ -111,11 +112,12 @@ def raise_descriptor_limit() -> None:
 @asynccontextmanager
 async def _tasks(
     settings: Settings,
-    access: Access,
     database: Database,
     rest: VenueRest,
     clock: Clock,
     listener: socket.socket,
+    *,
+    access: Access,
 ) -> AsyncIterator[None]:
     """Run every long-lived task; at the end stop them so that nothing is half-written."""
     seeded = random.Random()  # noqa: S311 - jitter of waiting times, not a secret
@@ -190,6 +192,9 @@ class _HttpServer(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 application,
+                http=BoundedHttpProtocol,
+                h11_max_incomplete_event_size=HEAD_BYTES_MAX,
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
                 lifespan="off",
                 log_config=None,
                 access_log=False,

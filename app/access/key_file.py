@@ -77,7 +77,7 @@ class KeyFileAccess:
         except StartupError as error:
             if text is None and self._text is None:
                 return  # it is still unreadable, which was said already
-            _log.error("api_keys_refused", cause=str(error), kept=self.description)  # noqa: TRY400 - the file is at fault, no line of ours
+            _log.error("api_keys_refused", cause=str(error), kept=self.description)
         else:
             _log.info("api_keys_changed", access=self.description)
         self._text = text

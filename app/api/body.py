@@ -39,9 +39,7 @@ async def read_body(
         BodyTooSlowError: it did not arrive within ``seconds_max``.
     """
     declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and (
-        len(declared) > _LENGTH_DIGITS_MAX or int(declared) > bytes_max
-    ):
+    if declared.isdecimal() and (len(declared) > _LENGTH_DIGITS_MAX or int(declared) > bytes_max):
         raise BodyTooLargeError(bytes_max)
     body = bytearray()
     try:

@@ -6,9 +6,9 @@ from typing import Final
 
 from app.api import examples, shapes
 from app.api.answers import order_answer, order_view, orders_page, splits_page
-from app.api.body import BODY_BYTES_MAX
 from app.api.errors import (
     BodyTooLargeError,
+    BodyTooSlowError,
     ForeignOriginError,
     InternalError,
     NotSupportedError,
@@ -17,6 +17,7 @@ from app.api.errors import (
 from app.api.fields import NOT_SUPPORTED
 from app.api.openapi import Answer, Example, Operation, Parameter
 from app.api.query import ORDERS_PER_PAGE_DEFAULT, PAGE_LIMIT_MAX, SPLITS_PER_PAGE_DEFAULT
+from app.domain.access import Scope
 from app.domain.errors import (
     DatabaseUnavailableError,
     FieldProblem,
@@ -81,15 +82,16 @@ def _place() -> Operation:
         operation_id="placeLimitOrder",
         method="POST",
         path="/order/limit",
+        scope=Scope.ORDERS_WRITE,
         tag="Orders",
         summary="Place a limit order and wait for its end",
         description="Answers when the order is finished: fulfilled, or its time is up. The body is "
-        "read as JSON whatever its content type says, so a plain `curl --data '{…}'` works. At "
-        f"most {BODY_BYTES_MAX:,} bytes. Whoever stops waiting does not disturb the order: "
-        "`GET /orders` finds it.\n\nThe example sells 1,000 LTC at 0.0001 BTC or better. That is "
-        "far below the market, so it takes the best bid of quote after quote, each at the price "
-        "displayed, until 1,000 are sold or its time is up. With side `BUY` the same price is "
-        "never reached, and the answer is `Order not fulfilled`.",
+        "read as JSON whatever its content type says, so a plain `curl --data '{…}'` works. "
+        "Whoever stops waiting does not disturb the order: `GET /orders` finds it.\n\nThe example "
+        "sells 1,000 LTC at 0.0001 BTC or better. That is far below the market, so it takes the "
+        "best bid of quote after quote, each at the price displayed, until 1,000 are sold or its "
+        "time is up. With side `BUY` the same price is never reached, and the answer is `Order not "
+        "fulfilled`.",
         body=shapes.LimitOrderRequest,
         body_description="Required: `symbol`, `order_size`, `price`. Optional: `side`, "
         "`time_in_force`, `timeout_seconds`. **Schema** below tells each one's meaning, unit, "
@@ -158,7 +160,8 @@ def _place_answers() -> tuple[Answer, ...]:
 def _place_errors() -> tuple[PapertapeError, ...]:
     return (
         MalformedRequestError("the body is not JSON at line 1 column 12"),
-        BodyTooLargeError(BODY_BYTES_MAX),
+        BodyTooSlowError(),
+        BodyTooLargeError(16_384),
         InvalidOrderError(_BELOW_TICK),
         InvalidOrderError(_BAD_FIELDS),
         InvalidOrderError([_UNKNOWN_SYMBOL]),
@@ -178,6 +181,7 @@ def _show_order() -> Operation:
         operation_id="showOrder",
         method="GET",
         path="/order/{order_id}",
+        scope=Scope.ORDERS_READ,
         tag="Orders",
         summary="Read one order",
         description="The order as far as it is durable, with its first 1,000 splits.",
@@ -213,6 +217,7 @@ def _list_splits() -> Operation:
         operation_id="listSplits",
         method="GET",
         path="/order/{order_id}/splits",
+        scope=Scope.ORDERS_READ,
         tag="Orders",
         summary="Read an order's splits, page by page",
         description="In the order in which they were filled.",
@@ -240,6 +245,7 @@ def _list_orders() -> Operation:
         operation_id="listOrders",
         method="GET",
         path="/orders",
+        scope=Scope.ORDERS_READ,
         tag="Orders",
         summary="Find orders, the newest first",
         description="All orders, or those of one symbol or one status, without their splits. A "

@@ -17,9 +17,7 @@ NO_RULES: Final = "none"
 class ProbeRoutes:
     """Handlers of ``/healthz`` and ``/readyz``."""
 
-    def __init__(
-        self, services: ApiServices, options: ApiOptions, admission: Admission
-    ) -> None:
+    def __init__(self, services: ApiServices, options: ApiOptions, admission: Admission) -> None:
         self._services = services
         self._options = options
         self._admission = admission

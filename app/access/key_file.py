@@ -47,7 +47,7 @@ class KeyFileAccess:
     @property
     def description(self) -> str:
         """What the log says of it at the start."""
-        return f"by key, {self._keys_total} keys of {self._names_total} names"
+        return f"by key; keys: {self._keys_total}, names: {self._names_total}"
 
     def identify(self, bearer: str | None) -> Caller:
         """Return whose key it is.

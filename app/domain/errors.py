@@ -190,6 +190,7 @@ class RateLimitedError(UnavailableError):
     code = "rate_limited"
 
     def __init__(self, requests_per_second_max: int) -> None:
+        self.requests_per_second_max = requests_per_second_max
         super().__init__(
             f"more than {requests_per_second_max} requests a second; nothing was executed",
             retry_after_seconds=1,

@@ -39,7 +39,7 @@ def test_a_key_is_its_owners(access: KeyFileAccess) -> None:
 
     assert access.identify(ALICE) == Caller(Owner("alice"), scopes)
     assert access.identify(BOB) == Caller(Owner("bob"), scopes)
-    assert access.description == "by key, 5 keys of 2 names"
+    assert access.description == "by key; keys: 5, names: 2"
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_a_new_key_is_known_within_a_second(
         assert access.identify(NOBODY).owner == "carol"
 
     assert [(log["event"], log["access"]) for log in logs] == [
-        ("api_keys_changed", "by key, 6 keys of 3 names")
+        ("api_keys_changed", "by key; keys: 6, names: 3")
     ]
 
 

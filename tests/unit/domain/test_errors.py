@@ -15,12 +15,15 @@ from app.domain.errors import (
     JournalBacklogError,
     JournalUnavailableError,
     MalformedRequestError,
+    MissingScopeError,
     OrderNotFoundError,
     OutcomeUnknownError,
     PapertapeError,
+    RateLimitedError,
     RulesNotLoadedError,
     StartupError,
     TooManyOrdersError,
+    UnauthorizedError,
     UnavailableError,
     UnknownSymbolError,
     VenueError,
@@ -38,6 +41,8 @@ EVERY_ERROR: list[tuple[PapertapeError, type[PapertapeError], str]] = [
     (MalformedRequestError("not an object"), CallerError, "malformed_json"),
     (InvalidOrderError(PROBLEMS), CallerError, "invalid_order"),
     (InvalidQueryError(PROBLEMS), CallerError, "invalid_query"),
+    (UnauthorizedError(), CallerError, "unauthorized"),
+    (MissingScopeError("metrics"), CallerError, "missing_scope"),
     (UnknownSymbolError(), CallerError, "unknown_symbol"),
     (OrderNotFoundError(ORDER_ID), CallerError, "order_not_found"),
     (RulesNotLoadedError(), UnavailableError, "rules_not_loaded"),
@@ -45,6 +50,7 @@ EVERY_ERROR: list[tuple[PapertapeError, type[PapertapeError], str]] = [
     (JournalBacklogError(), UnavailableError, "journal_backlog"),
     (DatabaseUnavailableError(), UnavailableError, "database_unavailable"),
     (TooManyOrdersError(100_000), UnavailableError, "too_many_open_orders"),
+    (RateLimitedError(10_000), UnavailableError, "rate_limited"),
     (OutcomeUnknownError(ORDER_ID), UnavailableError, "outcome_unknown"),
     (VenueUnreachableError("refused"), VenueError, "venue_unreachable"),
     (VenueThrottledError(12.5), VenueError, "venue_throttled"),
@@ -133,5 +139,6 @@ def test_bounds_are_kept_as_values() -> None:
     """The numbers in the messages can be read without parsing them."""
     too_many, throttled = TooManyOrdersError(100_000), VenueThrottledError(12.5)
 
+    assert RateLimitedError(7).requests_per_second_max == 7
     assert (too_many.open_orders_max, throttled.retry_after_seconds) == (100_000, 12.5)
     assert str(throttled) == "the venue asked us to wait 12.5 s"

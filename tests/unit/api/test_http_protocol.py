@@ -86,6 +86,7 @@ class Service:
     def __init__(self) -> None:
         self.released = asyncio.Event()
         self.port = 0
+        self.mistakes: list[dict[str, Any]] = []
         self._connections: list[Connection] = []
 
     async def application(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -126,7 +127,9 @@ class Service:
             timeout_keep_alive=60,
         )
         state = ServerState()
-        server = await asyncio.get_running_loop().create_server(
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _loop, context: self.mistakes.append(context))
+        server = await loop.create_server(
             lambda: HastyProtocol(config, state, {}), "127.0.0.1", 0
         )
         self.port = server.sockets[0].getsockname()[1]
@@ -159,6 +162,7 @@ async def service() -> AsyncIterator[Service]:
     """Return a running service."""
     async with Service().running() as service:
         yield service
+    assert not service.mistakes, "no callback of a connection may fail"
 
 
 async def test_a_client_that_says_nothing_is_let_go(service: Service) -> None:

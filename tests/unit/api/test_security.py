@@ -235,12 +235,12 @@ async def test_a_listing_holds_ones_own_orders_only(
     client: httpx2.AsyncClient, ports: MemoryPorts
 ) -> None:
     """Alice and bob do not see each other."""
-    of_alice = await place_order(ports, "alice")
-    await place_order(ports, "bob")
+    order_ids = [await place_order(ports, "alice"), await place_order(ports, "bob")]
 
-    response = await client.get("/orders", headers=authorization(ALICE))
+    answers = [await client.get("/orders", headers=authorization(key)) for key in (ALICE, BOB)]
 
-    assert [order["order_id"] for order in response.json()["orders"]] == [of_alice]
+    listed = [[order["order_id"] for order in one.json()["orders"]] for one in answers]
+    assert listed == [[order_id] for order_id in order_ids]
 
 
 async def test_a_placed_order_is_its_callers(

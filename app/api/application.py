@@ -10,6 +10,8 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Match, Mount, Route
+from starlette.types import Receive, Send
+from starlette.types import Scope as AsgiScope
 
 from app.api.admission import Admission
 from app.api.docs import ASSETS_PATH, DOCS_PATH, OPENAPI_PATH, DocsRoutes, assets
@@ -37,7 +39,7 @@ def build_application(
     services: ApiServices, options: ApiOptions, lifespan: Lifespan | None = None
 ) -> FastAPI:
     """Return the service's web application; ``lifespan`` surrounds its time of serving."""
-    return FastAPI(
+    application = FastAPI(
         title="Papertape",
         version=options.version,
         lifespan=lifespan,
@@ -53,6 +55,8 @@ def build_application(
         # Measuring is not the web framework's to decide; it would read the environment for it.
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
+    application.router.default = _serve_nothing
+    return application
 
 
 def _routes(services: ApiServices, options: ApiOptions) -> list[BaseRoute]:
@@ -81,6 +85,11 @@ def _routes(services: ApiServices, options: ApiOptions) -> list[BaseRoute]:
 async def _go_to_docs(_request: Request) -> Response:
     """Send whoever opens the bare address to the page one can work from."""
     return RedirectResponse(DOCS_PATH, status_code=HTTPStatus.TEMPORARY_REDIRECT)
+
+
+async def _serve_nothing(_scope: AsgiScope, _receive: Receive, _send: Send) -> None:
+    """Refuse a path that no route has; the router would close a WebSocket without a word."""
+    raise RouteNotFoundError
 
 
 async def _answer_error(_request: Request, error: Exception) -> Response:

@@ -129,9 +129,7 @@ class Service:
         state = ServerState()
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(lambda _loop, context: self.mistakes.append(context))
-        server = await loop.create_server(
-            lambda: HastyProtocol(config, state, {}), "127.0.0.1", 0
-        )
+        server = await loop.create_server(lambda: HastyProtocol(config, state, {}), "127.0.0.1", 0)
         self.port = server.sockets[0].getsockname()[1]
         try:
             async with asyncio.timeout(WAIT_SECONDS_MAX):

@@ -1,4 +1,7 @@
-"""The command line: ``papertape serve``, ``simulate``, ``demo``, ``migrate``."""
+"""The command line: ``papertape serve``, ``simulate``, ``demo``, ``migrate``.
+
+The commands that speak to a running service are those of ``app.client``.
+"""
 
 import asyncio
 from collections.abc import Coroutine
@@ -8,6 +11,7 @@ from typing import Annotated, Final, NoReturn, TypeVar
 import typer
 
 import app
+from app.client.commands import client_commands
 from app.domain.errors import PapertapeError, StartupError
 from app.logs import configure_logs
 from app.settings import LogFormat, Settings, read_settings
@@ -116,6 +120,9 @@ def _demo(
 
     configure_logs(level="WARNING", as_json=False)
     _run(demo(stay=not once))
+
+
+_cli.add_typer(client_commands)
 
 
 def _settings_or_end() -> Settings:

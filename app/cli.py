@@ -6,15 +6,16 @@ The commands that speak to a running service are those of ``app.client``.
 import asyncio
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Annotated, Final, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, Final, NoReturn, TypeVar
 
 import typer
 
 import app
 from app.client.commands import client_commands
 from app.domain.errors import PapertapeError, StartupError
-from app.logs import configure_logs
-from app.settings import LogFormat, Settings, read_settings
+
+if TYPE_CHECKING:
+    from app.settings import Settings
 
 _EXIT_FAILED: Final = 1
 _EXIT_INTERRUPTED: Final = 130
@@ -66,6 +67,8 @@ def _serve() -> None:
     """
     settings = _settings_or_end()
     from app.composition import serve  # noqa: PLC0415 - the other commands start faster without
+    from app.logs import configure_logs  # noqa: PLC0415 - as above
+    from app.settings import LogFormat  # noqa: PLC0415 - as above
 
     configure_logs(level=settings.log_level, as_json=settings.log_format is LogFormat.JSON)
     _run(serve(settings))
@@ -102,6 +105,7 @@ def _simulate(
 
     Point a service at it with VENUE=simulator.
     """
+    from app.logs import configure_logs  # noqa: PLC0415 - as above
     from app.simulator.command import simulate  # noqa: PLC0415 - as above
 
     configure_logs(level="INFO", as_json=False)
@@ -117,6 +121,7 @@ def _demo(
 ) -> None:
     """Start the simulated venue and the service, and fulfill three orders before your eyes."""
     from app.demo import demo  # noqa: PLC0415 - as above
+    from app.logs import configure_logs  # noqa: PLC0415 - as above
 
     configure_logs(level="WARNING", as_json=False)
     _run(demo(stay=not once))
@@ -125,7 +130,9 @@ def _demo(
 _cli.add_typer(client_commands)
 
 
-def _settings_or_end() -> Settings:
+def _settings_or_end() -> "Settings":
+    from app.settings import read_settings  # noqa: PLC0415 - as above
+
     try:
         return read_settings()
     except StartupError as error:

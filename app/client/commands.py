@@ -41,6 +41,20 @@ _Key = Annotated[
 _Json = Annotated[
     bool, typer.Option("--json", help="Print what the service says, one JSON object per line.")
 ]
+_Side = Annotated[
+    Side,
+    typer.Option(case_sensitive=False, metavar="buy|sell", help="Buy or sell.", show_default="buy"),
+]
+_TimeInForce = Annotated[
+    TimeInForce,
+    typer.Option(
+        case_sensitive=False,
+        metavar="gtd|ioc|fok",
+        help="Time in force: rest until the timeout; fill at once what can be filled; "
+        "fill all at once or nothing.",
+        show_default="gtd",
+    ),
+]
 _OrderId = Annotated[str, typer.Argument(metavar="ID", help="The order's id.", show_default=False)]
 
 
@@ -62,22 +76,8 @@ def _order(
             metavar="P", help="The worst price to accept, in the quote asset.", show_default=False
         ),
     ],
-    side: Annotated[
-        Side,
-        typer.Option(
-            case_sensitive=False, metavar="buy|sell", help="Buy or sell.", show_default="buy"
-        ),
-    ] = Side.BUY,
-    tif: Annotated[
-        TimeInForce,
-        typer.Option(
-            case_sensitive=False,
-            metavar="gtd|ioc|fok",
-            help="Time in force: rest until the timeout; fill at once what can be filled; "
-            "fill all at once or nothing.",
-            show_default="gtd",
-        ),
-    ] = TimeInForce.GTD,
+    side: _Side = Side.BUY,
+    tif: _TimeInForce = TimeInForce.GTD,
     timeout: Annotated[
         str | None,
         typer.Option(

@@ -14,7 +14,7 @@ from app.client.errors import ClientError, RefusedError, ServiceUnreachableError
 from app.client.following import OrderFollower
 from app.client.patience import USUAL_PATIENCE, Patience
 from app.client.service import Placed, ServiceClient
-from app.client.tables import SPLITS_SHOWN_MAX, FillProgress, add_placed, split_table
+from app.client.tables import SPLITS_SHOWN_MAX, FillProgress, split_table
 from app.client.terminal import make_console, print_json, print_line, print_table, tell
 from app.client.words import event_line, execution_quality, order_outcome, order_title
 
@@ -135,7 +135,7 @@ async def _print_events(service: ServiceClient, order_id: str, *, as_json: bool)
 async def _draw_progress(service: ServiceClient, placed: wire.Order, *, is_shown: bool) -> None:
     console = make_console()
     with FillProgress(console, is_shown=is_shown) as progress:
-        bar = add_placed(progress, placed)
+        bar = progress.add_order(order_title(placed), order_size=placed["order_size"])
         async with contextlib.aclosing(
             OrderFollower(service, placed["order_id"]).events()
         ) as events:

@@ -9,7 +9,6 @@ from rich.table import Table
 from rich.text import Text
 
 from app.client import wire
-from app.client.words import order_title
 
 SPLITS_SHOWN_MAX: Final = 12
 
@@ -88,7 +87,7 @@ class FillProgress(Progress):
         )
 
     def add_order(self, title: str, *, order_size: str) -> TaskID:
-        """Begin the bar of an order that nothing is known of but its size."""
+        """Begin the bar of an order of which nothing is filled yet."""
         return self.add_task(
             title, total=float(order_size), filled="0", size=order_size, status="NEW"
         )
@@ -101,10 +100,3 @@ class FillProgress(Progress):
             filled=state["filled_quantity"],
             status=state["status"],
         )
-
-
-def add_placed(progress: FillProgress, order: wire.OrderSummary) -> TaskID:
-    """Begin the bar of an accepted order."""
-    bar = progress.add_order(order_title(order), order_size=order["order_size"])
-    progress.follow(bar, order)
-    return bar

@@ -35,7 +35,10 @@ def print_table(console: Console, table: Table) -> None:
     if not console.is_terminal or width > console.width:
         table.box = None
         table.pad_edge = False
-    console.print(table, width=max(width, console.width), crop=False, no_wrap=True)
+    if width > console.width:
+        # Its lines are wrapped by the terminal itself; the library would cut the cells.
+        console = Console(file=console.file, force_terminal=console.is_terminal, width=width)
+    console.print(table)
 
 
 def print_json(document: Mapping[str, object]) -> None:

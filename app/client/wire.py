@@ -100,8 +100,9 @@ class OrderSummary(TypedDict):
 
 
 class Order(OrderSummary):
-    """An order with its first splits."""
+    """An order with its first splits; ``message`` only where it is placed."""
 
+    message: NotRequired[str]
     splits: list[Split]
     market: NotRequired[Market | None]
     execution: NotRequired[Execution | None]

@@ -11,7 +11,7 @@ import random
 import resource
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -21,21 +21,29 @@ from fastapi import FastAPI
 
 import app
 from app.api.application import ApiOptions, ApiServices, build_application
+from app.api.stream_form import MESSAGE_BYTES_MAX
 from app.clock import SystemClock, Uuid7Source
 from app.domain.errors import StartupError
 from app.fulfillment.desk import FulfillmentDesk
+from app.fulfillment.open_orders import OpenOrderLimits
 from app.market.feed import BookTickerFeed
 from app.market.rest import VenueRest
 from app.market.rules_book import VenueRulesBook
 from app.notify.announcements import Announcements
+from app.notify.fan_out import FanOut
+from app.notify.subscriptions import Subscriptions
 from app.ports import Clock
 from app.settings import Settings
 from app.storage.database import Database
+from app.storage.event_queries import StoredEvents
 from app.storage.journal import GroupCommitJournal
 from app.storage.queries import StoredOrders
 
 GRACEFUL_SECONDS: Final = 2
 """How long answers that are under way may take to leave once the service stops."""
+
+FAREWELL_SECONDS: Final = 1
+"""How long WebSockets may take to be told where to resume."""
 
 LISTEN_BACKLOG: Final = 2_048
 
@@ -111,15 +119,25 @@ async def _tasks(
     """Run every long-lived task; at the end stop them so that nothing is half-written."""
     seeded = random.Random()  # noqa: S311 - jitter of waiting times, not a secret
     announcements = Announcements()
+    subscriptions = Subscriptions(head=database.last_position)
     journal = GroupCommitJournal(database)
     orders = StoredOrders(database, journal)
     feed = BookTickerFeed(stream_url=settings.stream_url, depth=rest, clock=clock, random=seeded)
     rules = VenueRulesBook(rest=rest, store=orders, clock=clock, random=seeded)
-    desk = FulfillmentDesk(feed=feed, journal=journal, store=orders, bus=announcements, clock=clock)
+    desk = FulfillmentDesk(
+        feed=feed,
+        journal=journal,
+        store=orders,
+        bus=FanOut(announcements, subscriptions),
+        clock=clock,
+        limits=OpenOrderLimits(total=200_000, per_owner=100_000, per_symbol=100_000),
+    )
     services = ApiServices(
         orders=orders,
+        events=StoredEvents(database),
         desk=desk,
         waiters=announcements,
+        subscriptions=subscriptions,
         rules=rules,
         feed=feed,
         journal=journal,
@@ -130,13 +148,16 @@ async def _tasks(
     options = ApiOptions(
         order_timeout_seconds=settings.order_timeout_seconds,
         timeout_seconds_max=settings.timeout_seconds_max,
+        wait_seconds_max=300,
+        websockets_max=1_000,
         allowed_hosts=settings.http_allowed_hosts,
         version=app.__version__,
     )
 
-    def on_stopping() -> None:
+    async def on_stopping() -> None:
         announcements.stop()
         journal.hasten()
+        await subscriptions.stop(seconds=FAREWELL_SECONDS)
 
     server = _HttpServer(build_application(services, options), on_stopping=on_stopping)
     async with asyncio.TaskGroup() as group:
@@ -163,7 +184,7 @@ async def _tasks(
 class _HttpServer(uvicorn.Server):
     """Uvicorn inside a program that handles the signals itself."""
 
-    def __init__(self, application: FastAPI, *, on_stopping: Callable[[], None]) -> None:
+    def __init__(self, application: FastAPI, *, on_stopping: Callable[[], Awaitable[None]]) -> None:
         super().__init__(
             uvicorn.Config(
                 application,
@@ -173,6 +194,9 @@ class _HttpServer(uvicorn.Server):
                 backlog=LISTEN_BACKLOG,
                 timeout_graceful_shutdown=GRACEFUL_SECONDS,
                 server_header=False,
+                ws="websockets-sansio",
+                ws_max_size=MESSAGE_BYTES_MAX,
+                ws_per_message_deflate=False,
             )
         )
         self._on_stopping = on_stopping
@@ -182,8 +206,8 @@ class _HttpServer(uvicorn.Server):
         self.should_exit = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Answer those who wait for an order's end before waiting for them to leave."""
-        self._on_stopping()
+        """Tell those who wait or listen before waiting for them to leave."""
+        await self._on_stopping()
         await super().shutdown(sockets)
 
     @contextlib.contextmanager

@@ -7,17 +7,21 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Final, Protocol
 
-from app.domain.events import OrderEvent, SymbolOutcome
+from app.domain.amounts import ZERO
+from app.domain.events import StoredEvent, SymbolOutcome
 from app.domain.liquidity import TakenLevel
 from app.domain.order import (
+    Arrival,
     NewOrder,
     Order,
     OrderId,
     OrderSnapshot,
     OrderStatus,
     Owner,
+    Side,
     Split,
     Symbol,
 )
@@ -122,10 +126,11 @@ class Journal(Protocol):
 
     def next_acceptance_number(self) -> int: ...
 
-    async def accept(self, order: Order) -> None:
-        """Return once the order is durable.
+    async def accept(self, order: Order, arrival: Arrival | None) -> None:
+        """Return once the order is durable; ``arrival`` is the quote it met on acceptance.
 
         Raises:
+            ClientOrderIdTakenError: its owner placed another order with its ``client_order_id``.
             JournalBacklogError, JournalUnavailableError: it is not stored and never will be.
             OutcomeUnknownError: the commit is under way; if it goes through, the order is executed.
         """
@@ -140,7 +145,7 @@ class Journal(Protocol):
 class JournalListener(Protocol):
     """What the journal tells, in commit order, from the event loop."""
 
-    def on_durable(self, events: Sequence[OrderEvent]) -> None:
+    def on_durable(self, events: Sequence[StoredEvent]) -> None:
         """A transaction is on disk; ``NEW`` events stand for accepted orders."""
 
     def on_write_trouble(self) -> None:
@@ -177,6 +182,7 @@ class OrderQuery:
     owner: Owner
     symbol: Symbol | None
     status: OrderStatus | None
+    client_order_id: str | None
     before: int | None
     limit: int
 
@@ -185,12 +191,68 @@ class OrderReader(Protocol):
     """Durable state for answers."""
 
     async def find(self, owner: Owner, order_id: OrderId) -> OrderSnapshot | None: ...
+    async def find_many(self, owner: Owner, order_ids: Sequence[OrderId]) -> list[OrderSnapshot]:
+        """Return those that there are, by acceptance number."""
+
+    async def find_by_key(self, owner: Owner, client_order_id: str) -> OrderId | None:
+        """Return whose key it is; the order itself may have been pruned."""
+
     async def list_orders(self, query: OrderQuery) -> list[OrderSnapshot]: ...
     async def list_splits(self, order_id: OrderId, *, after: int, limit: int) -> list[Split]:
         """Return splits by number, from the one after ``after`` (0 for the first)."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventFilter:
+    """An owner's events, of some orders or some symbols only where such are named."""
+
+    owner: Owner
+    order_ids: frozenset[OrderId] = frozenset()
+    symbols: frozenset[Symbol] = frozenset()
+
+    def admits(self, order: Order) -> bool:
+        """Whether an event of the order belongs to it."""
+        return (
+            order.owner == self.owner
+            and (not self.order_ids or order.order_id in self.order_ids)
+            and (not self.symbols or order.symbol in self.symbols)
+        )
+
+
+class EventReader(Protocol):
+    """Durable events, in the order of the commits.
+
+    ``stream_id`` names the database that the positions belong to.
+    """
+
+    @property
+    def stream_id(self) -> str: ...
+    async def last_pruned_position(self) -> int:
+        """Return up to where events may be missing because finished orders were pruned."""
+
+    async def list_events(
+        self, event_filter: EventFilter, *, after: int, until: int, limit: int
+    ) -> list[StoredEvent]:
+        """Return events with positions above ``after`` and at most ``until``, by position."""
+
+    async def list_order_events(
+        self, order_id: OrderId, *, after: int, limit: int
+    ) -> list[StoredEvent]:
+        """Return an order's events by sequence, from the one after ``after`` (0 for the first)."""
+
+
 # --- Fulfillment and notification -------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarketView:
+    """What an order would meet now: the quote, and what its owner's orders took of the touch."""
+
+    quote: Quote | None
+    taken_quantity: Decimal
+
+
+NO_MARKET: Final = MarketView(quote=None, taken_quantity=ZERO)
 
 
 class OrderDesk(Protocol):
@@ -199,6 +261,22 @@ class OrderDesk(Protocol):
     async def place(self, order_id: OrderId, new_order: NewOrder) -> Order:
         """Return once the order is durable. Raises what ``Journal.accept`` raises."""
 
+    async def cancel(self, order: Order) -> None:
+        """Ask for the end of an order, and return once what became of it is durable.
+
+        It may have been filled or have expired before the request: read it back.
+
+        Raises:
+            JournalUnavailableError: nothing was done.
+            OutcomeUnknownError: it may be canceled, and may not.
+        """
+
+    async def cancel_all(self, owner: Owner, symbol: Symbol) -> list[OrderId]:
+        """Cancel an owner's open orders of a symbol, as ``cancel``; return those that were open."""
+
+    def market_view(self, symbol: Symbol, owner: Owner, side: Side) -> MarketView:
+        """Return what an order meets now; it never subscribes."""
+
     def current_quote(self, symbol: Symbol) -> Quote | None:
         """Return the quote a resting order would meet now; it never subscribes."""
 
@@ -206,7 +284,7 @@ class OrderDesk(Protocol):
 class EventBus(Protocol):
     """Durable events to whoever waits for them."""
 
-    def publish(self, events: Sequence[OrderEvent]) -> None: ...
+    def publish(self, events: Sequence[StoredEvent]) -> None: ...
 
 
 SPLITS_PER_ANSWER_MAX: Final = 1_000
@@ -216,8 +294,8 @@ SPLITS_PER_ANSWER_MAX: Final = 1_000
 class OrderWaiter(Protocol):
     """Hears the durable events of one order, so that an answer needs no read."""
 
-    async def wait(self) -> bool:
-        """Return True once the order's end is durable, False if the service stops first."""
+    async def wait(self, seconds: float) -> bool:
+        """Return True once the order's end is durable, False after ``seconds`` or at a stop."""
 
     @property
     def snapshot(self) -> OrderSnapshot:
@@ -232,3 +310,38 @@ class OrderWaiters(Protocol):
     """Hands out waiters; enter one before the order is placed, so that no event is missed."""
 
     def expect(self, order_id: OrderId) -> AbstractContextManager[OrderWaiter]: ...
+
+
+class EventSubscription(Protocol):
+    """Hears events from the moment it was opened."""
+
+    head: int
+    """The position of the newest event published before it was opened; it hears those above."""
+
+    async def next(self) -> Sequence[StoredEvent]:
+        """Wait for events and return all that are there.
+
+        Raises:
+            SubscriptionEndedError: no more come: too many waited, or the service stops.
+        """
+
+    def check(self) -> None:
+        """Raise ``SubscriptionEndedError`` if no more come, whatever waits."""
+
+
+class SubscriptionEndedError(Exception):
+    """No more events come to a subscription; ``is_stopping`` says that the service stops."""
+
+    def __init__(self, *, is_stopping: bool) -> None:
+        self.is_stopping = is_stopping
+        super().__init__("the service stops" if is_stopping else "too many events waited")
+
+
+class EventSubscriptions(Protocol):
+    """Hands out subscriptions."""
+
+    @property
+    def head(self) -> int:
+        """The position of the newest event that was published."""
+
+    def open(self, event_filter: EventFilter) -> AbstractContextManager[EventSubscription]: ...

@@ -13,9 +13,9 @@ from typing import Final
 import msgspec
 from starlette.responses import Response
 
-from app.api.query import Cursor, write_cursor
+from app.api.cursor import Cursor, write_cursor
 from app.domain.amounts import EXACT, average_price, format_amount
-from app.domain.order import OrderSnapshot, OrderStatus, Split
+from app.domain.order import OrderSnapshot, OrderStatus, Split, Symbol
 from app.domain.quote import Quote
 from app.domain.rules import TradingRules
 from app.ports import FeedState, RulesState
@@ -61,6 +61,13 @@ def order_summary(snapshot: OrderSnapshot) -> dict[str, object]:
     view = _order_head(snapshot)
     view["splits_total"] = snapshot.splits_total
     return view
+
+
+def canceled_orders(
+    symbol: Symbol, canceled_total: int, summaries: Sequence[Mapping[str, object]]
+) -> dict[str, object]:
+    """Return which orders were canceled together; ``summaries`` may be the first of them only."""
+    return {"symbol": symbol, "canceled_total": canceled_total, "orders": summaries}
 
 
 def split_view(split: Split) -> dict[str, object]:
@@ -115,12 +122,13 @@ def symbol_view(
             "notional_max": _amount_if_set(rules.notional_max),
         },
         "quote": None if quote is None else _quote_view(quote, now_ns=now_ns),
-        "feed": {
-            "status": feed.status,
-            "cause": feed.cause,
-            "since": format_time(feed.since),
-        },
+        "feed": feed_view(feed),
     }
+
+
+def feed_view(feed: FeedState) -> dict[str, object]:
+    """Return how the connection to the venue is."""
+    return {"status": feed.status, "cause": feed.cause, "since": format_time(feed.since)}
 
 
 def readiness_view(
@@ -143,13 +151,7 @@ def readiness_view(
             "symbols": rules.symbols,
             "cause": rules.cause,
         },
-        "feed": {
-            "status": feed.status,
-            "cause": feed.cause,
-            "since": format_time(feed.since),
-            "symbols": feed.symbols,
-            "counters": feed.counters,
-        },
+        "feed": feed_view(feed) | {"symbols": feed.symbols, "counters": feed.counters},
     }
 
 

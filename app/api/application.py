@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import BaseRoute, Match, Mount, Route
+from starlette.routing import BaseRoute, Match, Mount, Route, WebSocketRoute
 
 from app.api.docs import ASSETS_PATH, DOCS_PATH, OPENAPI_PATH, DocsRoutes, assets
 from app.api.errors import (
@@ -19,7 +19,9 @@ from app.api.errors import (
     problem_response,
 )
 from app.api.guard import Guard
+from app.api.order_stream import OrderStream
 from app.api.orders import OrderRoutes
+from app.api.placement import PlacementRoute
 from app.api.probes import ProbeRoutes
 from app.api.services import ApiOptions, ApiServices
 from app.api.symbols import SymbolRoutes
@@ -53,16 +55,22 @@ def build_application(
 
 
 def _routes(services: ApiServices, options: ApiOptions) -> list[BaseRoute]:
-    orders = OrderRoutes(services, options)
+    placement = PlacementRoute(services, options)
+    orders = OrderRoutes(services)
+    stream = OrderStream(services, options)
     symbols = SymbolRoutes(services)
     probes = ProbeRoutes(services, options)
     docs = DocsRoutes(options)
     return [
         Route("/", _go_to_docs),
-        Route("/order/limit", orders.place, methods=["POST"]),
+        Route("/order/limit", placement.place, methods=["POST"]),
         Route("/order/{order_id}", orders.show),
+        Route("/order/{order_id}", orders.cancel, methods=["DELETE"]),
         Route("/order/{order_id}/splits", orders.list_splits),
+        Route("/order/{order_id}/events", orders.list_events),
         Route("/orders", orders.list_orders),
+        Route("/orders", orders.cancel_all, methods=["DELETE"]),
+        WebSocketRoute("/ws/orders", stream.serve),
         Route("/symbols/{symbol}", symbols.show),
         Route("/healthz", probes.healthz),
         Route("/readyz", probes.readyz),

@@ -12,8 +12,10 @@ from typing import Final
 import msgspec
 from starlette.responses import Response
 
+from app.api.answers import order_view
 from app.domain.errors import (
     CallerError,
+    ClientOrderIdReusedError,
     DatabaseUnavailableError,
     InvalidInputError,
     InvalidOrderError,
@@ -22,6 +24,7 @@ from app.domain.errors import (
     JournalUnavailableError,
     MalformedRequestError,
     OrderNotFoundError,
+    OrderPrunedError,
     OutcomeUnknownError,
     PapertapeError,
     RulesNotLoadedError,
@@ -29,6 +32,7 @@ from app.domain.errors import (
     UnavailableError,
     UnknownSymbolError,
 )
+from app.domain.order import OrderSnapshot, Split
 
 PROBLEM_MEDIA_TYPE: Final = "application/problem+json"
 PROBLEM_TYPE_PREFIX: Final = "urn:papertape:problem:"
@@ -91,10 +95,15 @@ class ForeignOriginError(CallerError):
         super().__init__("a page of another origin may not send this request")
 
 
-class NotSupportedError(InvalidInputError):
-    """Every problem of the input is something that the service cannot do yet."""
+class OrderClosedError(CallerError):
+    """The order cannot be canceled: it was filled, or its time ran out, before."""
 
-    code = "not_supported"
+    code = "order_closed"
+
+    def __init__(self, snapshot: OrderSnapshot, splits: Sequence[Split]) -> None:
+        self.snapshot = snapshot
+        self.splits = splits
+        super().__init__(f"the order is {snapshot.status} and cannot be canceled any more")
 
 
 class NotReadyError(UnavailableError):
@@ -133,12 +142,14 @@ REFUSALS: Final[dict[type[PapertapeError], Refusal]] = {
     RouteNotFoundError: Refusal(HTTPStatus.NOT_FOUND, "Not found"),
     OrderNotFoundError: Refusal(HTTPStatus.NOT_FOUND, "Order not found"),
     UnknownSymbolError: Refusal(HTTPStatus.NOT_FOUND, "Unknown symbol"),
+    OrderPrunedError: Refusal(HTTPStatus.GONE, "Order not kept any more"),
+    OrderClosedError: Refusal(HTTPStatus.CONFLICT, "Order closed"),
     MethodNotAllowedError: Refusal(HTTPStatus.METHOD_NOT_ALLOWED, "Method not allowed"),
     BodyTooLargeError: Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "Body too large"),
     UnknownHostError: Refusal(HTTPStatus.MISDIRECTED_REQUEST, "Unknown host"),
     InvalidOrderError: Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid order"),
     InvalidQueryError: Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid query"),
-    NotSupportedError: Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "Not supported"),
+    ClientOrderIdReusedError: Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "Key used before"),
     TooManyOrdersError: Refusal(HTTPStatus.TOO_MANY_REQUESTS, "Too many open orders"),
     InternalError: Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal error"),
     RulesNotLoadedError: Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "Trading rules not loaded"),
@@ -177,9 +188,27 @@ def problem_document(error: PapertapeError) -> dict[str, object]:
             {"field": problem.field, "code": problem.code, "message": problem.message}
             for problem in error.problems
         ]
-    if isinstance(error, NotReadyError):
-        document |= error.readiness
+    document.update(_members(error))
     return document
+
+
+def _members(error: PapertapeError) -> Mapping[str, object]:
+    """Return what an error's document has beside the usual members (RFC 9457 section 3.2)."""
+    match error:
+        case NotReadyError():
+            return error.readiness
+        case ClientOrderIdReusedError() | OrderPrunedError():
+            return {"order_id": error.order_id}
+        case OrderClosedError():
+            return {"order": order_view(error.snapshot, error.splits)}
+    return {}
+
+
+def error_message(error: PapertapeError) -> dict[str, object]:
+    """Return how an error is told on a WebSocket: its problem document without what HTTP adds."""
+    document = problem_document(error)
+    told = {key: value for key, value in document.items() if key not in {"type", "status", "title"}}
+    return {"type": "error"} | told
 
 
 def problem_headers(error: PapertapeError) -> dict[str, str]:

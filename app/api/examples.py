@@ -3,13 +3,18 @@
 They are made by the code that answers, so an example cannot show what the service would not send.
 """
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
+from app.api.answers import order_view
+from app.api.insight import execution_view, market_view
 from app.domain.amounts import EXACT, ZERO
+from app.domain.events import StoredEvent, acceptance_event
 from app.domain.order import (
     PUBLIC,
+    Arrival,
     Order,
     OrderId,
     OrderSnapshot,
@@ -22,10 +27,11 @@ from app.domain.order import (
 )
 from app.domain.quote import Quote
 from app.domain.rules import TRADING, TradingRules
-from app.ports import FeedState, RulesState
+from app.ports import FeedState, MarketView, RulesState
 
 EXAMPLE_SYMBOL: Final = Symbol("LTCBTC")
 EXAMPLE_ORDER_ID: Final = OrderId("0199be1c-8f0a-7c31-9d0f-5a2b8c6e4d10")
+EXAMPLE_STREAM_ID: Final = "0123456789abcdef"
 EXAMPLE_BODY: Final = {"symbol": "LTCBTC", "order_size": 1000, "price": 0.0001, "side": "SELL"}
 """The order of the documented curl; far below the market, so it takes every best bid."""
 
@@ -93,6 +99,53 @@ def open_order() -> tuple[OrderSnapshot, list[Split]]:
     return _snapshot(splits, OrderStatus.PARTIALLY_FILLED, None, None), splits
 
 
+def canceled_order() -> tuple[OrderSnapshot, list[Split]]:
+    """Return the documented order when it was canceled after one split."""
+    splits = [_split(1)]
+    closed_at = splits[0].filled_at + timedelta(seconds=1)
+    return _snapshot(splits, OrderStatus.CANCELED, Reason.CANCELED_BY_CLIENT, closed_at), splits
+
+
+def open_order_detail() -> dict[str, object]:
+    """Return the documented order while it rests, with what keeps it from being filled."""
+    snapshot, splits = open_order()
+    market = market_view(
+        snapshot.order,
+        MarketView(quote=EXAMPLE_QUOTE, taken_quantity=EXAMPLE_QUOTE.bid_quantity),
+        EXAMPLE_FEED,
+        is_taken_known=True,
+        is_writable=True,
+        now_ns=EXAMPLE_QUOTE_AGE_NS,
+    )
+    return order_view(snapshot, splits) | {"market": market, "execution": None}
+
+
+def filled_order_detail() -> dict[str, object]:
+    """Return the documented order, fulfilled, with how well."""
+    snapshot, splits = filled_order()
+    execution = execution_view(snapshot, first_split=splits[0], last_split=splits[-1])
+    return order_view(snapshot, splits) | {"market": None, "execution": execution}
+
+
+def events() -> list[StoredEvent]:
+    """Return what happened first to the documented order: it was accepted, and filled in part."""
+    snapshot, splits = open_order()
+    acceptance = acceptance_event(snapshot.order)
+    fill = replace(
+        acceptance,
+        sequence=2,
+        status=snapshot.status,
+        at=splits[0].filled_at,
+        split=splits[0],
+        filled_quantity=snapshot.filled_quantity,
+        quote_quantity=snapshot.quote_quantity,
+    )
+    return [
+        StoredEvent(position=position, event=event)
+        for position, event in ((101, acceptance), (108, fill))
+    ]
+
+
 def _split(number: int) -> Split:
     microseconds, update_id, price, quantity = _FILLS[number - 1]
     return Split(
@@ -135,4 +188,6 @@ def _snapshot(
         splits_total=len(splits),
         last_sequence=1 + len(splits) + (reason is not None),
         closed_at=closed_at,
+        arrival=Arrival(update_id=_FILLS[0][1], price=Decimal(_FILLS[0][2])),
+        quotes_seen=len(splits),
     )

@@ -5,7 +5,6 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Final, TypeVar
 
 from app.api.body import JsonNumber
-from app.api.errors import NotSupportedError
 from app.domain.errors import FieldProblem, InvalidInputError
 from app.domain.order import Symbol
 
@@ -16,7 +15,6 @@ UNKNOWN_FIELDS_TOLD_MAX: Final = 10
 """A body of 16 KiB has room for thousands; the first few tell the sender enough."""
 
 SYMBOL_CHARACTERS_MAX: Final = 20
-NOT_SUPPORTED: Final = "not_supported"
 
 _ASCII_UPPER = str.maketrans("abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _Value = TypeVar("_Value")
@@ -67,12 +65,9 @@ class FieldForm:
             self.refuse("", "unknown_field", f"{untold} more fields are not known")
 
     def finish(self, error: type[InvalidInputError]) -> None:
-        """Raise ``error`` with all problems, ``NotSupportedError`` if they all are of that kind."""
-        if not self._problems:
-            return
-        if all(problem.code == NOT_SUPPORTED for problem in self._problems):
-            raise NotSupportedError(self._problems)
-        raise error(self._problems)
+        """Raise ``error`` with all problems, if there are any."""
+        if self._problems:
+            raise error(self._problems)
 
 
 def read_text(value: object) -> str:

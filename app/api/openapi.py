@@ -17,18 +17,26 @@ from app.api import shapes
 from app.api.errors import (
     PROBLEM_MEDIA_TYPE,
     NotReadyError,
+    OrderClosedError,
     problem_document,
     problem_headers,
     refusal_of,
 )
-from app.domain.errors import InvalidInputError, PapertapeError
+from app.domain.errors import (
+    ClientOrderIdReusedError,
+    InvalidInputError,
+    OrderPrunedError,
+    PapertapeError,
+)
 
 OPENAPI_VERSION: Final = "3.1.0"
 _REF_TEMPLATE: Final = "#/components/schemas/{model}"
 _HEADERS: Final = {
     "Allow": "Methods that the path takes.",
+    "Idempotent-Replayed": "`true` if the order was there already.",
     "Link": 'Where the rest of the splits is: `rel="next"` (RFC 8288).',
     "Location": "Where the order can be read.",
+    "Preference-Applied": "What of `Prefer` was granted (RFC 7240).",
     "Retry-After": "Seconds after which the same request may pass.",
 }
 
@@ -47,13 +55,14 @@ class Example:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter:
-    """A parameter of a path (``place`` path) or a query."""
+    """A parameter: ``place`` is path, query or header."""
 
     name: str
     place: str
     description: str
     schema: Json
     example: object = None
+    is_required: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,9 +117,16 @@ def build_document(operations: Sequence[Operation], *, info: Json, tags: Sequenc
 
 def problem_model(error: PapertapeError) -> type[BaseModel]:
     """Return the model of an error's problem document."""
-    if isinstance(error, InvalidInputError):
-        return shapes.InputProblem
-    return shapes.NotReady if isinstance(error, NotReadyError) else shapes.Problem
+    match error:
+        case InvalidInputError():
+            return shapes.InputProblem
+        case NotReadyError():
+            return shapes.NotReady
+        case ClientOrderIdReusedError() | OrderPrunedError():
+            return shapes.OrderProblem
+        case OrderClosedError():
+            return shapes.ClosedOrderProblem
+    return shapes.Problem
 
 
 def _operation(operation: Operation) -> Json:
@@ -140,7 +156,7 @@ def _parameter(parameter: Parameter) -> Json:
     document: Json = {
         "name": parameter.name,
         "in": parameter.place,
-        "required": parameter.place == "path",
+        "required": parameter.place == "path" or parameter.is_required,
         "description": parameter.description,
         "schema": parameter.schema,
     }
@@ -177,7 +193,10 @@ def _problem_response(errors: Sequence[PapertapeError]) -> Json:
     ]
     titles = dict.fromkeys(f"{refusal_of(error).title} (`{error.code}`)" for error in errors)
     headers = {name: None for error in errors for name in problem_headers(error)}
-    media = {"schema": _reference(problem_model(errors[0])), "examples": _examples(examples)}
+    models = dict.fromkeys(problem_model(error) for error in errors)
+    references = [_reference(model) for model in models]
+    schema = references[0] if len(references) == 1 else {"anyOf": references}
+    media = {"schema": schema, "examples": _examples(examples)}
     return {
         "description": " · ".join(titles),
         "headers": _headers(headers),

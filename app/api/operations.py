@@ -7,6 +7,7 @@ from typing import Final
 from app.api import examples, shapes
 from app.api.answers import readiness_view, symbol_view
 from app.api.errors import InternalError, NotReadyError
+from app.api.lifecycle_operations import lifecycle_operations
 from app.api.openapi import Answer, Example, Operation, Parameter
 from app.api.order_operations import EVERYWHERE, UNKNOWN_PARAMETER, order_operations
 from app.domain.errors import RulesNotLoadedError, UnknownSymbolError
@@ -31,10 +32,14 @@ than what is displayed needs several quotes, hence several splits; they sum exac
 
 Amounts are strings in plain decimal notation. Errors are `application/problem+json` (RFC 9457): \
 rely on `code`, not on texts. A path that is not listed here answers 404, a method that is not \
-listed 405 with `Allow`."""
+listed 405 with `Allow`.
+
+**Events.** The WebSocket `/ws/orders` tells every transition of your orders once it is durable, \
+and resumes where you left off. [/docs/asyncapi.json](/docs/asyncapi.json) is its contract, an \
+AsyncAPI 3 document."""
 
 TAGS: Final = (
-    {"name": "Orders", "description": "Place an order, read it back."},
+    {"name": "Orders", "description": "Place an order, read it back, cancel it."},
     {"name": "Symbols", "description": "What the venue allows and shows."},
     {"name": "Service", "description": "Probes for whoever watches the service."},
 )
@@ -42,7 +47,7 @@ TAGS: Final = (
 
 def operations() -> tuple[Operation, ...]:
     """Return every route that the documentation lists."""
-    return (*order_operations(), _show_symbol(), _healthz(), _readyz())
+    return (*order_operations(), *lifecycle_operations(), _show_symbol(), _healthz(), _readyz())
 
 
 def _show_symbol() -> Operation:

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final
 
+from starlette.datastructures import Headers
+
 from app.api.fields import (
-    NOT_SUPPORTED,
     FieldForm,
     FieldRefusal,
     read_number_text,
@@ -13,9 +14,14 @@ from app.api.fields import (
     read_text,
     upper,
 )
+from app.api.preference import (
+    IDEMPOTENCY_HEADER,
+    read_client_order_id,
+    read_idempotency_key,
+)
 from app.domain.amounts import EXACT, ZERO, format_amount, parse_amount
 from app.domain.errors import InvalidOrderError
-from app.domain.order import PUBLIC, NewOrder, Side, Symbol, TimeInForce
+from app.domain.order import NewOrder, Owner, Side, Symbol, TimeInForce
 
 ORDER_FIELDS: Final = (
     "symbol",
@@ -27,23 +33,25 @@ ORDER_FIELDS: Final = (
     "client_order_id",
 )
 REQUIRED_FIELDS: Final = ("symbol", "order_size", "price")
-IDEMPOTENCY_HEADER: Final = "Idempotency-Key"
 TIMEOUT_STEP_SECONDS: Final = Decimal("0.001")
 """A finer end of an order's time than a millisecond would promise what timers do not keep."""
+
+QUOTE_WAIT_SECONDS: Final = Decimal(5)
+"""How long an IOC or FOK order waits for the one quote that decides it."""
 
 
 def read_new_order(
     values: Mapping[str, object],
     *,
-    has_idempotency_key: bool,
+    owner: Owner,
+    headers: Headers,
     timeout_seconds_default: Decimal,
     timeout_seconds_max: Decimal,
 ) -> NewOrder:
-    """Return the order that the fields of a body ask for.
+    """Return the order that a body and the headers beside it ask for.
 
     Raises:
         InvalidOrderError: with everything that is wrong with it.
-        NotSupportedError: it is sound, but asks for what the service cannot do yet.
     """
     form = FieldForm(values)
     for field in REQUIRED_FIELDS:
@@ -57,18 +65,20 @@ def read_new_order(
     if timeout_seconds > timeout_seconds_max:
         message = f"must be at most {format_amount(timeout_seconds_max)}"
         form.refuse("timeout_seconds", "out_of_range", message)
-    if "client_order_id" in values:
-        form.refuse("client_order_id", NOT_SUPPORTED, "is not supported yet; leave it out")
-    if has_idempotency_key:
-        form.refuse(IDEMPOTENCY_HEADER, NOT_SUPPORTED, "is not supported yet; leave it out")
+    if time_in_force is not TimeInForce.GTD:
+        if "timeout_seconds" in values:
+            message = f"belongs to GTD; {time_in_force} is decided by its first quote"
+            form.refuse("timeout_seconds", "not_applicable", message)
+        timeout_seconds = QUOTE_WAIT_SECONDS
+    client_order_id = _read_key(form, headers)
     form.refuse_unknown(ORDER_FIELDS)
     form.finish(InvalidOrderError)
     assert symbol, "an order names its symbol"
     assert quantity > ZERO, "an order asks for something"
     assert limit_price > ZERO, "an order has a limit"
     return NewOrder(
-        owner=PUBLIC,
-        client_order_id=None,
+        owner=owner,
+        client_order_id=client_order_id,
         symbol=symbol,
         side=side,
         time_in_force=time_in_force,
@@ -76,6 +86,25 @@ def read_new_order(
         limit_price=limit_price,
         timeout_seconds=timeout_seconds,
     )
+
+
+def _read_key(form: FieldForm, headers: Headers) -> str | None:
+    """Return the key that the body or the header gives, which are the same thing."""
+    in_body = form.read("client_order_id", _read_client_order_id, None)
+    try:
+        in_header = read_idempotency_key(headers)
+    except FieldRefusal as refusal:
+        form.refuse(IDEMPOTENCY_HEADER, refusal.code, refusal.message)
+        return in_body
+    if in_body is not None and in_header is not None and in_body != in_header:
+        form.refuse(
+            IDEMPOTENCY_HEADER, "differs", "is not client_order_id; give one, or the same twice"
+        )
+    return in_header if in_body is None else in_body
+
+
+def _read_client_order_id(value: object) -> str | None:
+    return None if value is None else read_client_order_id(read_text(value))
 
 
 def _read_amount(value: object) -> Decimal:
@@ -106,7 +135,10 @@ def _read_side(value: object) -> Side:
 
 
 def _read_time_in_force(value: object) -> TimeInForce:
-    if upper(read_text(value)) != TimeInForce.GTD:
-        message = "is not supported yet other than GTD: rests for timeout_seconds"
-        raise FieldRefusal(NOT_SUPPORTED, message)
-    return TimeInForce.GTD
+    text = upper(read_text(value))
+    try:
+        return TimeInForce(text)
+    except ValueError:
+        raise FieldRefusal(
+            "invalid_time_in_force", "must be GTD (the default), IOC or FOK"
+        ) from None

@@ -5,19 +5,19 @@ from http import HTTPStatus
 from typing import Final
 
 from app.api import examples, shapes
-from app.api.answers import order_answer, order_view, orders_page, splits_page
+from app.api.answers import order_answer, orders_page, splits_page
 from app.api.body import BODY_BYTES_MAX
 from app.api.errors import (
     BodyTooLargeError,
     ForeignOriginError,
     InternalError,
-    NotSupportedError,
     UnknownHostError,
 )
-from app.api.fields import NOT_SUPPORTED
 from app.api.openapi import Answer, Example, Operation, Parameter
+from app.api.preference import CLIENT_ORDER_ID_FORM, IDEMPOTENCY_HEADER
 from app.api.query import ORDERS_PER_PAGE_DEFAULT, PAGE_LIMIT_MAX, SPLITS_PER_PAGE_DEFAULT
 from app.domain.errors import (
+    ClientOrderIdReusedError,
     DatabaseUnavailableError,
     FieldProblem,
     InvalidOrderError,
@@ -26,6 +26,7 @@ from app.domain.errors import (
     JournalUnavailableError,
     MalformedRequestError,
     OrderNotFoundError,
+    OrderPrunedError,
     OutcomeUnknownError,
     PapertapeError,
     RulesNotLoadedError,
@@ -36,11 +37,11 @@ from app.domain.order import OrderStatus
 from app.domain.rules import order_problems
 
 EVERYWHERE: Final = (UnknownHostError(), InternalError())
-_CHANGING: Final = (ForeignOriginError(), *EVERYWHERE)
+CHANGING: Final = (ForeignOriginError(), *EVERYWHERE)
 UNKNOWN_PARAMETER: Final = InvalidQueryError(
     [FieldProblem(field="verbose", code="unknown_field", message="is not known")]
 )
-_NO_SUCH_ORDER: Final = OrderNotFoundError(examples.EXAMPLE_ORDER_ID)
+NO_SUCH_ORDER: Final = OrderNotFoundError(examples.EXAMPLE_ORDER_ID)
 _BELOW_TICK: Final = order_problems(
     examples.EXAMPLE_RULES, quantity=Decimal(1000), limit_price=Decimal("0.0000001")
 )
@@ -52,18 +53,28 @@ _BAD_FIELDS: Final = (
 _UNKNOWN_SYMBOL: Final = FieldProblem(
     field="symbol", code="unknown_symbol", message=str(UnknownSymbolError())
 )
-_UNSUPPORTED: Final = FieldProblem(
-    field="client_order_id", code=NOT_SUPPORTED, message="is not supported yet; leave it out"
-)
-
-_ORDER_ID: Final = Parameter(
+ORDER_ID: Final = Parameter(
     name="order_id",
     place="path",
     description="The order's id, as the answer to placing it tells.",
     schema={"type": "string", "format": "uuid"},
     example=examples.EXAMPLE_ORDER_ID,
 )
-_CURSOR: Final = Parameter(
+_PREFER: Final = Parameter(
+    name="Prefer",
+    place="header",
+    description="`respond-async`: answer 202 as soon as the order is durable. `wait=N`: wait at "
+    "most N seconds for its end, then 202. RFC 7240.",
+    schema={"type": "string"},
+)
+_IDEMPOTENCY_KEY: Final = Parameter(
+    name=IDEMPOTENCY_HEADER,
+    place="header",
+    description="The same as `client_order_id`; it may stand in quotes. If both are given, they "
+    "must be equal.",
+    schema={"type": "string"},
+)
+CURSOR: Final = Parameter(
     name="cursor",
     place="query",
     description="`next_cursor` of the page before, such as `bzQy`; without it, the first page.",
@@ -82,18 +93,22 @@ def _place() -> Operation:
         method="POST",
         path="/order/limit",
         tag="Orders",
-        summary="Place a limit order and wait for its end",
-        description="Answers when the order is finished: fulfilled, or its time is up. The body is "
+        summary="Place a limit order, and wait for its end or not",
+        description="Answers when the order is finished: fulfilled, or its time is up; or earlier, "
+        "with 202, if `Prefer` says so. An order with a `client_order_id` can be sent again "
+        "without being placed twice: after a lost connection or a 503, send the same again. The "
+        "body is "
         "read as JSON whatever its content type says, so a plain `curl --data '{…}'` works. At "
         f"most {BODY_BYTES_MAX:,} bytes. Whoever stops waiting does not disturb the order: "
         "`GET /orders` finds it.\n\nThe example sells 1,000 LTC at 0.0001 BTC or better. That is "
         "far below the market, so it takes the best bid of quote after quote, each at the price "
         "displayed, until 1,000 are sold or its time is up. With side `BUY` the same price is "
         "never reached, and the answer is `Order not fulfilled`.",
+        parameters=(_PREFER, _IDEMPOTENCY_KEY),
         body=shapes.LimitOrderRequest,
         body_description="Required: `symbol`, `order_size`, `price`. Optional: `side`, "
-        "`time_in_force`, `timeout_seconds`. **Schema** below tells each one's meaning, unit, "
-        "range and default. Any other field is refused.",
+        "`time_in_force`, `timeout_seconds`, `client_order_id`. **Schema** below tells each one's "
+        "meaning, unit, range and default. Any other field is refused.",
         body_examples=(
             Example(
                 name="sell",
@@ -136,12 +151,12 @@ def _place_answers() -> tuple[Answer, ...]:
                     value=order_answer(*examples.expired_order()),
                 ),
             ),
-            headers=("Link",),
+            headers=("Link", "Preference-Applied", "Idempotent-Replayed"),
         ),
         Answer(
             status=HTTPStatus.ACCEPTED,
-            description="The service stops before the order is finished. The order is durable "
-            "and goes on when the service starts again; read it at `Location`.",
+            description="The order is durable and goes on: `Prefer` asked for an early answer, or "
+            "the longest time to wait is over, or the service stops. Read it at `Location`.",
             model=shapes.OrderAnswer,
             examples=(
                 Example(
@@ -150,7 +165,7 @@ def _place_answers() -> tuple[Answer, ...]:
                     value=order_answer(*examples.open_order()),
                 ),
             ),
-            headers=("Location", "Link"),
+            headers=("Location", "Link", "Preference-Applied", "Idempotent-Replayed"),
         ),
     )
 
@@ -162,14 +177,15 @@ def _place_errors() -> tuple[PapertapeError, ...]:
         InvalidOrderError(_BELOW_TICK),
         InvalidOrderError(_BAD_FIELDS),
         InvalidOrderError([_UNKNOWN_SYMBOL]),
-        NotSupportedError([_UNSUPPORTED]),
+        ClientOrderIdReusedError(examples.EXAMPLE_ORDER_ID),
+        OrderPrunedError(examples.EXAMPLE_ORDER_ID),
         UNKNOWN_PARAMETER,
         TooManyOrdersError(200_000),
         RulesNotLoadedError(),
         JournalUnavailableError(),
         JournalBacklogError(),
         OutcomeUnknownError(examples.EXAMPLE_ORDER_ID),
-        *_CHANGING,
+        *CHANGING,
     )
 
 
@@ -180,29 +196,26 @@ def _show_order() -> Operation:
         path="/order/{order_id}",
         tag="Orders",
         summary="Read one order",
-        description="The order as far as it is durable, with its first 1,000 splits.",
-        parameters=(_ORDER_ID,),
+        description="The order as far as it is durable, with its first 1,000 splits. `market` says "
+        "why an open one is not filled, `execution` how well a closed one was.",
+        parameters=(ORDER_ID,),
         answers=(
             Answer(
                 status=HTTPStatus.OK,
                 description="The order.",
-                model=shapes.Order,
+                model=shapes.OrderDetail,
                 examples=(
-                    Example(
-                        name="open",
-                        summary="Still open",
-                        value=order_view(*examples.open_order()),
-                    ),
+                    Example(name="open", summary="Still open", value=examples.open_order_detail()),
                     Example(
                         name="fulfilled",
                         summary="Fulfilled",
-                        value=order_view(*examples.filled_order()),
+                        value=examples.filled_order_detail(),
                     ),
                 ),
                 headers=("Link",),
             ),
         ),
-        errors=(_NO_SUCH_ORDER, UNKNOWN_PARAMETER, DatabaseUnavailableError(), *EVERYWHERE),
+        errors=(NO_SUCH_ORDER, UNKNOWN_PARAMETER, DatabaseUnavailableError(), *EVERYWHERE),
     )
 
 
@@ -216,7 +229,7 @@ def _list_splits() -> Operation:
         tag="Orders",
         summary="Read an order's splits, page by page",
         description="In the order in which they were filled.",
-        parameters=(_ORDER_ID, _limit(SPLITS_PER_PAGE_DEFAULT), _CURSOR),
+        parameters=(ORDER_ID, page_limit(SPLITS_PER_PAGE_DEFAULT), CURSOR),
         answers=(
             Answer(
                 status=HTTPStatus.OK,
@@ -226,8 +239,8 @@ def _list_splits() -> Operation:
             ),
         ),
         errors=(
-            _NO_SUCH_ORDER,
-            _bad_parameter("cursor"),
+            NO_SUCH_ORDER,
+            bad_parameter("cursor"),
             DatabaseUnavailableError(),
             *EVERYWHERE,
         ),
@@ -257,8 +270,14 @@ def _list_orders() -> Operation:
                 description="Only orders that have this status now, such as `FILLED`.",
                 schema={"type": "string", "enum": list(OrderStatus)},
             ),
-            _limit(ORDERS_PER_PAGE_DEFAULT),
-            _CURSOR,
+            Parameter(
+                name="client_order_id",
+                place="query",
+                description="Only the order that was placed with this name.",
+                schema={"type": "string", "pattern": CLIENT_ORDER_ID_FORM},
+            ),
+            page_limit(ORDERS_PER_PAGE_DEFAULT),
+            CURSOR,
         ),
         answers=(
             Answer(
@@ -275,15 +294,15 @@ def _list_orders() -> Operation:
             ),
         ),
         errors=(
-            _bad_parameter("limit"),
-            NotSupportedError([_UNSUPPORTED]),
+            bad_parameter("limit"),
             DatabaseUnavailableError(),
             *EVERYWHERE,
         ),
     )
 
 
-def _limit(default: int) -> Parameter:
+def page_limit(default: int) -> Parameter:
+    """Return the parameter that says how long a page may be."""
     return Parameter(
         name="limit",
         place="query",
@@ -293,7 +312,8 @@ def _limit(default: int) -> Parameter:
     )
 
 
-def _bad_parameter(name: str) -> PapertapeError:
+def bad_parameter(name: str) -> PapertapeError:
+    """Return an error about a parameter that many routes have."""
     messages = {
         "limit": ("out_of_range", f"must be a whole number from 1 to {PAGE_LIMIT_MAX}"),
         "cursor": ("invalid_cursor", "must be the next_cursor of a page of this listing"),

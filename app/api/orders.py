@@ -1,145 +1,182 @@
-"""The routes of orders: place one and wait for its end, read them back."""
+"""The routes that read orders back, and those that cancel them."""
 
+import asyncio
 import re
-from collections.abc import Sequence
-from http import HTTPStatus
 from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from app.api.answers import (
+    canceled_orders,
     json_response,
-    order_answer,
+    order_summary,
     order_view,
     orders_page,
     splits_page,
 )
-from app.api.body import read_body, read_json_object
-from app.api.errors import MethodNotAllowedError
-from app.api.order_form import IDEMPOTENCY_HEADER, read_new_order
+from app.api.caller import owner_of
+from app.api.cursor import Cursor
+from app.api.errors import MethodNotAllowedError, OrderClosedError
+from app.api.event_shapes import events_page
+from app.api.insight import execution_view, market_view
 from app.api.query import (
+    EVENTS_PER_PAGE_DEFAULT,
     ORDERS_PER_PAGE_DEFAULT,
+    PAGE_LIMIT_MAX,
     SPLITS_PER_PAGE_DEFAULT,
-    Cursor,
     QueryForm,
     refuse_query,
-    write_cursor,
 )
-from app.api.services import ApiOptions, ApiServices
-from app.domain.errors import (
-    FieldProblem,
-    InvalidOrderError,
-    OrderNotFoundError,
-    UnknownSymbolError,
-)
-from app.domain.order import PUBLIC, NewOrder, OrderId, OrderSnapshot, Split
-from app.domain.rules import order_problems
-from app.ports import SPLITS_PER_ANSWER_MAX, OrderQuery
+from app.api.services import ApiServices
+from app.api.stored_orders import StoredOrderReader, rest_of_splits
+from app.domain.errors import JournalUnavailableError, OrderNotFoundError
+from app.domain.order import OrderId, OrderSnapshot, OrderStatus
+from app.ports import OrderQuery
 
 ORDERS_QUERY: Final = ("symbol", "status", "limit", "cursor", "client_order_id")
-SPLITS_QUERY: Final = ("limit", "cursor")
+PAGE_QUERY: Final = ("limit", "cursor")
+CANCEL_ALL_QUERY: Final = ("symbol",)
+
+SETTLE_SECONDS_MAX: Final = 1.0
+"""How long a look at the market waits for what the fills in it are to be durable."""
 
 _ORDER_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 _LIMIT_ORDER = "limit"
 
 
 class OrderRoutes:
-    """Handlers for everything below ``/order`` and ``/orders``."""
+    """Handlers for everything below ``/order`` and ``/orders`` but placing one."""
 
-    def __init__(self, services: ApiServices, options: ApiOptions) -> None:
+    def __init__(self, services: ApiServices) -> None:
         self._services = services
-        self._options = options
-
-    async def place(self, request: Request) -> Response:
-        """Place an order and answer once its end is durable.
-
-        A client that goes away while it waits leaves its order alone: nothing here ends with it.
-        """
-        new_order = await self._read_order(request)
-        self._check_rules(new_order)
-        order_id = self._services.ids.new_order_id()
-        # The waiter comes first: an order may be filled before its acceptance is answered.
-        with self._services.waiters.expect(order_id) as waiter:
-            await self._services.desk.place(order_id, new_order)
-            await waiter.wait()
-        snapshot, splits = waiter.snapshot, waiter.splits[:SPLITS_PER_ANSWER_MAX]
-        headers = _rest_of_splits(snapshot, splits)
-        status = HTTPStatus.OK
-        if not snapshot.status.is_terminal:
-            # The service stops; the order goes on at its next start.
-            status = HTTPStatus.ACCEPTED
-            headers["Location"] = f"/order/{order_id}"
-        return json_response(order_answer(snapshot, splits), status=status, headers=headers)
+        self._stored = StoredOrderReader(services.orders)
 
     async def show(self, request: Request) -> Response:
-        """Answer one order with its splits."""
+        """Answer one order with its splits, and why it is not filled or how well it was."""
         order_id = _order_id(request)
         refuse_query(request)
-        snapshot, splits = await self._find(order_id)
-        return json_response(
-            order_view(snapshot, splits), headers=_rest_of_splits(snapshot, splits)
-        )
+        owner = owner_of(request)
+        snapshot, splits = await self._stored.find(owner, order_id)
+        market = execution = None
+        if snapshot.status.is_terminal:
+            last_split = await self._stored.last_split(snapshot, splits)
+            first_split = splits[0] if splits else None
+            execution = execution_view(snapshot, first_split=first_split, last_split=last_split)
+        else:
+            market = await self._market(snapshot)
+        view = order_view(snapshot, splits) | {"market": market, "execution": execution}
+        return json_response(view, headers=rest_of_splits(snapshot, splits))
 
     async def list_splits(self, request: Request) -> Response:
         """Answer a page of an order's splits, the first ones first."""
         order_id = _order_id(request)
-        form = QueryForm(request, SPLITS_QUERY)
+        form = QueryForm(request, PAGE_QUERY)
         limit = form.limit(SPLITS_PER_PAGE_DEFAULT)
         after = form.position(Cursor.SPLITS)
         form.done()
-        snapshot = await self._services.orders.find(PUBLIC, order_id)
-        if snapshot is None:
-            raise OrderNotFoundError(order_id)
+        snapshot = await self._find(request, order_id)
         splits = await self._services.orders.list_splits(
             order_id, after=after or 0, limit=limit + 1
         )
         return json_response(splits_page(splits, limit=limit, splits_total=snapshot.splits_total))
 
+    async def list_events(self, request: Request) -> Response:
+        """Answer a page of what happened to an order, the first events first."""
+        order_id = _order_id(request)
+        form = QueryForm(request, PAGE_QUERY)
+        limit = form.limit(EVENTS_PER_PAGE_DEFAULT)
+        after = form.position(Cursor.EVENTS)
+        form.done()
+        await self._find(request, order_id)
+        events = self._services.events
+        found = await events.list_order_events(order_id, after=after or 0, limit=limit + 1)
+        return json_response(events_page(found, limit=limit, stream_id=events.stream_id))
+
     async def list_orders(self, request: Request) -> Response:
         """Answer a page of orders, the newest first."""
         form = QueryForm(request, ORDERS_QUERY)
-        form.refuse_unsupported("client_order_id")
         symbol, status = form.symbol(), form.status()
+        client_order_id = form.client_order_id()
         limit = form.limit(ORDERS_PER_PAGE_DEFAULT)
         before = form.position(Cursor.ORDERS)
         form.done()
         snapshots = await self._services.orders.list_orders(
-            OrderQuery(owner=PUBLIC, symbol=symbol, status=status, before=before, limit=limit + 1)
+            OrderQuery(
+                owner=owner_of(request),
+                symbol=symbol,
+                status=status,
+                client_order_id=client_order_id,
+                before=before,
+                limit=limit + 1,
+            )
         )
         return json_response(orders_page(snapshots, limit=limit))
 
-    async def _read_order(self, request: Request) -> NewOrder:
+    async def cancel(self, request: Request) -> Response:
+        """Cancel an order, and answer what became of it once that is durable."""
+        order_id = _order_id(request)
         refuse_query(request)
-        return read_new_order(
-            read_json_object(await read_body(request)),
-            has_idempotency_key=IDEMPOTENCY_HEADER in request.headers,
-            timeout_seconds_default=self._options.order_timeout_seconds,
-            timeout_seconds_max=self._options.timeout_seconds_max,
-        )
+        snapshot = await self._find(request, order_id)
+        if not snapshot.status.is_terminal:
+            await self._services.desk.cancel(snapshot.order)
+        snapshot, splits = await self._stored.find(snapshot.order.owner, order_id)
+        if snapshot.status is OrderStatus.CANCELED:
+            return json_response(
+                order_view(snapshot, splits), headers=rest_of_splits(snapshot, splits)
+            )
+        if not snapshot.status.is_terminal:
+            raise JournalUnavailableError  # the cancel could not be stored, and was taken back
+        raise OrderClosedError(snapshot, splits)
 
-    def _check_rules(self, new_order: NewOrder) -> None:
-        rules = self._services.rules.find(new_order.symbol)
-        if rules is None:
-            unknown = UnknownSymbolError()
-            problem = FieldProblem(field="symbol", code=unknown.code, message=str(unknown))
-            raise InvalidOrderError([problem])
-        problems = order_problems(
-            rules, quantity=new_order.quantity, limit_price=new_order.limit_price
-        )
-        if problems:
-            raise InvalidOrderError(problems)
+    async def cancel_all(self, request: Request) -> Response:
+        """Cancel a symbol's open orders, and answer which once that is durable."""
+        form = QueryForm(request, CANCEL_ALL_QUERY)
+        form.require("symbol")
+        symbol = form.symbol()
+        form.done()
+        assert symbol is not None, "it was required"
+        owner = owner_of(request)
+        canceled = await self._services.desk.cancel_all(owner, symbol)
+        told = await self._services.orders.find_many(owner, canceled[:PAGE_LIMIT_MAX])
+        summaries = [order_summary(snapshot) for snapshot in told]
+        return json_response(canceled_orders(symbol, len(canceled), summaries))
 
-    async def _find(self, order_id: OrderId) -> tuple[OrderSnapshot, list[Split]]:
-        snapshot = await self._services.orders.find(PUBLIC, order_id)
+    async def _find(self, request: Request, order_id: OrderId) -> OrderSnapshot:
+        snapshot = await self._services.orders.find(owner_of(request), order_id)
         if snapshot is None:
             raise OrderNotFoundError(order_id)
-        # Not beyond what the order was when it was read: an open one may have more by now.
-        limit = min(snapshot.splits_total, SPLITS_PER_ANSWER_MAX)
-        if not limit:
-            return snapshot, []
-        splits = await self._services.orders.list_splits(order_id, after=0, limit=limit)
-        return snapshot, splits
+        return snapshot
+
+    async def _market(self, snapshot: OrderSnapshot) -> dict[str, object]:
+        """Return what keeps an open order from being filled.
+
+        What was taken may hold fills that are not durable yet; nothing is told of them before they
+        are, so what is queued by now is awaited, and where that fails the quantity is left out.
+        """
+        services = self._services
+        order = snapshot.order
+        view = services.desk.market_view(order.symbol, order.owner, order.side)
+        return market_view(
+            order,
+            view,
+            services.feed.state(),
+            is_taken_known=await self._has_settled(),
+            is_writable=services.journal.is_writable,
+            now_ns=services.clock.monotonic_ns(),
+        )
+
+    async def _has_settled(self) -> bool:
+        """Wait for what is queued to be durable; False where that takes too long."""
+        journal = self._services.journal
+        if not journal.is_writable:
+            return False
+        try:
+            async with asyncio.timeout(SETTLE_SECONDS_MAX):
+                await journal.settle()
+        except (TimeoutError, JournalUnavailableError):
+            return False
+        return True
 
 
 def _order_id(request: Request) -> OrderId:
@@ -150,11 +187,3 @@ def _order_id(request: Request) -> OrderId:
     if not _ORDER_ID.fullmatch(text):
         raise OrderNotFoundError(order_id)
     return order_id
-
-
-def _rest_of_splits(snapshot: OrderSnapshot, splits: Sequence[Split]) -> dict[str, str]:
-    """Return the link to the splits that the answer has no room for (RFC 8288)."""
-    if snapshot.splits_total <= len(splits):
-        return {}
-    cursor = write_cursor(Cursor.SPLITS, splits[-1].split_number)
-    return {"Link": f'</order/{snapshot.order.order_id}/splits?cursor={cursor}>; rel="next"'}

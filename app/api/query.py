@@ -4,34 +4,24 @@ import base64
 import binascii
 import re
 from collections.abc import Collection
-from enum import StrEnum
-from typing import Final, Never
+from typing import Final
 
 from starlette.requests import Request
 
-from app.api.fields import NOT_SUPPORTED, FieldForm, FieldRefusal, read_symbol, read_text, upper
+from app.api.cursor import Cursor, write_cursor
+from app.api.fields import FieldForm, FieldRefusal, read_symbol, read_text, upper
+from app.api.preference import read_client_order_id
 from app.domain.errors import InvalidQueryError
 from app.domain.order import OrderStatus, Symbol
 
 ORDERS_PER_PAGE_DEFAULT: Final = 100
 SPLITS_PER_PAGE_DEFAULT: Final = 1_000
+EVENTS_PER_PAGE_DEFAULT: Final = 1_000
 PAGE_LIMIT_MAX: Final = 1_000
 """An answer of 1,000 entries has about half a megabyte; more goes page by page."""
 
 _LIMIT = re.compile(r"[0-9]{1,4}", re.ASCII)
 _POSITION = re.compile(r"[0-9]{1,18}", re.ASCII)  # fits the 64 bits of a stored integer
-
-
-class Cursor(StrEnum):
-    """What a cursor points into; one kind is not taken for another."""
-
-    ORDERS = "o"
-    SPLITS = "s"
-
-
-def write_cursor(kind: Cursor, position: int) -> str:
-    """Return the opaque text that stands for a position in a listing."""
-    return base64.urlsafe_b64encode(f"{kind}{position}".encode()).decode().rstrip("=")
 
 
 class QueryForm(FieldForm):
@@ -63,9 +53,11 @@ class QueryForm(FieldForm):
         """Return the position that a cursor of ``kind`` stands for."""
         return self.read("cursor", lambda value: _read_cursor(value, kind), None)
 
-    def refuse_unsupported(self, name: str) -> None:
-        """Refuse a parameter that the service will know, but does not yet."""
-        self.read(name, _refuse_unsupported, None)
+    def client_order_id(self) -> str | None:
+        """Return the key asked for."""
+        return self.read(
+            "client_order_id", lambda value: read_client_order_id(read_text(value)), None
+        )
 
     def done(self) -> None:
         """Raise what was found."""
@@ -104,7 +96,3 @@ def _read_cursor(value: object, kind: Cursor) -> int:
     if not _POSITION.fullmatch(digits) or write_cursor(kind, int(digits)) != text:
         raise refusal
     return int(digits)
-
-
-def _refuse_unsupported(_value: object) -> Never:
-    raise FieldRefusal(NOT_SUPPORTED, "is not supported yet; leave it out")

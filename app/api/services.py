@@ -6,6 +6,8 @@ from decimal import Decimal
 
 from app.ports import (
     Clock,
+    EventReader,
+    EventSubscriptions,
     Feed,
     IdSource,
     Journal,
@@ -21,8 +23,10 @@ class ApiServices:
     """The ports that the edge calls; ``is_recovered`` tells whether open orders were read back."""
 
     orders: OrderReader
+    events: EventReader
     desk: OrderDesk
     waiters: OrderWaiters
+    subscriptions: EventSubscriptions
     rules: RulesBook
     feed: Feed
     journal: Journal
@@ -36,11 +40,15 @@ class ApiOptions:
     """How the edge is set up.
 
     ``order_timeout_seconds`` is how long an order rests that does not say so itself;
-    ``timeout_seconds_max`` the longest that it may ask for. ``allowed_hosts`` are the host names
+    ``timeout_seconds_max`` the longest that it may ask for. ``wait_seconds_max`` is how long a
+    request waits for its order's end, ``websockets_max`` how many connections may follow events.
+    ``allowed_hosts`` are the host names
     under which the service answers, without port, an IPv6 address in brackets.
     """
 
     order_timeout_seconds: Decimal
     timeout_seconds_max: Decimal
+    wait_seconds_max: int
+    websockets_max: int
     allowed_hosts: tuple[str, ...]
     version: str

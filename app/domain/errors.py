@@ -9,13 +9,16 @@
     │   │   ├── InvalidOrderError          an order
     │   │   └── InvalidQueryError          the parameters of a listing
     │   ├── UnknownSymbolError         the venue does not list it
-    │   └── OrderNotFoundError
+    │   ├── OrderNotFoundError
+    │   ├── OrderPrunedError           it was finished and is not kept any more
+    │   ├── ClientOrderIdTakenError    the key belongs to an order already
+    │   └── ClientOrderIdReusedError   and that is another order than this one
     ├── UnavailableError           nothing was executed; the same request may pass later
     │   ├── RulesNotLoadedError
     │   ├── JournalUnavailableError
     │   ├── JournalBacklogError
     │   ├── DatabaseUnavailableError   a read, which executes nothing
-    │   ├── TooManyOrdersError
+    │   ├── TooManyOrdersError         open ones: in all, of one owner, of one symbol
     │   └── OutcomeUnknownError        the exception to "nothing was executed": it may be
     ├── VenueError                 the venue's trouble; worth a retry
     │   ├── VenueUnreachableError      no answer, or not one of the venue's
@@ -97,6 +100,42 @@ class OrderNotFoundError(CallerError):
         super().__init__("no order has this id")
 
 
+class OrderPrunedError(CallerError):
+    """The order was finished long ago, and only its key is still kept."""
+
+    code = "order_pruned"
+
+    def __init__(self, order_id: OrderId) -> None:
+        self.order_id = order_id
+        super().__init__(
+            f"order {order_id} has this key; it was finished and is not kept any more. "
+            "A key serves one order for ever, so choose another for a new one"
+        )
+
+
+class ClientOrderIdTakenError(CallerError):
+    """The key belongs to an order already; whether to the same one is for the edge to say."""
+
+    code = "client_order_id_taken"
+
+    def __init__(self, order_id: OrderId) -> None:
+        self.order_id = order_id
+        super().__init__(f"order {order_id} has this key")
+
+
+class ClientOrderIdReusedError(CallerError):
+    """The key belongs to an order that asks for something else."""
+
+    code = "idempotency_key_reused"
+
+    def __init__(self, order_id: OrderId) -> None:
+        self.order_id = order_id
+        super().__init__(
+            f"order {order_id} was placed with this key and asks for something else; "
+            "send the same order again, or another key"
+        )
+
+
 class UnavailableError(PapertapeError):
     """Not now; the same request may pass after ``retry_after_seconds``."""
 
@@ -150,28 +189,35 @@ class DatabaseUnavailableError(UnavailableError):
 
 
 class TooManyOrdersError(UnavailableError):
-    """More open orders than the service holds; the order was not taken."""
+    """As many open orders as are allowed; the order was not taken.
+
+    ``scope`` says of what: the service, the owner or the symbol.
+    """
 
     code = "too_many_open_orders"
 
-    def __init__(self, open_orders_max: int) -> None:
+    def __init__(self, open_orders_max: int, *, scope: str = "the service") -> None:
         self.open_orders_max = open_orders_max
         super().__init__(
-            f"the service holds at most {open_orders_max} open orders; nothing was executed",
+            f"{scope} may have at most {open_orders_max} open orders; nothing was executed",
             retry_after_seconds=5,
         )
 
 
 class OutcomeUnknownError(UnavailableError):
-    """The database did not say in time whether the order was stored."""
+    """The database did not say in time whether an order, or its cancel, was stored.
+
+    ``order_id`` is None where several orders were to be canceled.
+    """
 
     code = "outcome_unknown"
 
-    def __init__(self, order_id: OrderId) -> None:
+    def __init__(self, order_id: OrderId | None, *, doing: str = "stored") -> None:
         self.order_id = order_id
+        whose = "the orders were" if order_id is None else f"order {order_id} was"
         super().__init__(
-            f"the database did not say in time whether order {order_id} was stored; "
-            "look it up by its id before sending it again",
+            f"the database did not say in time whether {whose} {doing}; "
+            "look it up, or send the same request again with the same key",
             retry_after_seconds=5,
         )
 

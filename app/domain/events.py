@@ -6,7 +6,16 @@ from decimal import Decimal
 
 from app.domain.amounts import EXACT, ZERO
 from app.domain.liquidity import TakenLevel
-from app.domain.order import TRANSITIONS, Order, OrderSnapshot, OrderStatus, Reason, Split, Symbol
+from app.domain.order import (
+    TRANSITIONS,
+    Arrival,
+    Order,
+    OrderSnapshot,
+    OrderStatus,
+    Reason,
+    Split,
+    Symbol,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,6 +24,7 @@ class OrderEvent:
 
     ``filled_quantity`` and ``quote_quantity`` are cumulative, this event included. ``split`` is
     present exactly when the event is a fill, ``reason`` exactly when the order ended unfilled.
+    ``arrival`` is the first quote that the order met, ``quotes_seen`` how many it met so far.
     """
 
     order: Order
@@ -25,6 +35,8 @@ class OrderEvent:
     split: Split | None
     filled_quantity: Decimal
     quote_quantity: Decimal
+    arrival: Arrival | None
+    quotes_seen: int
 
     @property
     def remaining_quantity(self) -> Decimal:
@@ -38,8 +50,22 @@ class OrderEvent:
         return self.sequence - 1 if is_fill_or_new else self.sequence - 2
 
 
-def acceptance_event(order: Order) -> OrderEvent:
-    """Return the first event of an order: accepted, and nothing filled yet."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredEvent:
+    """An event that is on disk, and its place among all events of the database.
+
+    ``position`` rises in the order of the commits; some numbers are never used.
+    """
+
+    position: int
+    event: OrderEvent
+
+
+def acceptance_event(order: Order, arrival: Arrival | None = None) -> OrderEvent:
+    """Return the first event of an order: accepted, and nothing filled yet.
+
+    ``arrival`` is the quote that was current then, if there was one.
+    """
     return OrderEvent(
         order=order,
         sequence=1,
@@ -49,6 +75,8 @@ def acceptance_event(order: Order) -> OrderEvent:
         split=None,
         filled_quantity=ZERO,
         quote_quantity=ZERO,
+        arrival=arrival,
+        quotes_seen=0,
     )
 
 
@@ -63,6 +91,8 @@ def snapshot_after(event: OrderEvent) -> OrderSnapshot:
         splits_total=event.splits_total,
         last_sequence=event.sequence,
         closed_at=event.at if event.status.is_terminal else None,
+        arrival=event.arrival,
+        quotes_seen=event.quotes_seen,
     )
 
 

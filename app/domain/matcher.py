@@ -7,6 +7,9 @@ Per quote and side, for the asks (bids mirrored), and for each owner apart:
 3. the rest of what is displayed goes to the resting orders whose limit reaches it, better limit
    first, then earlier acceptance, each at the ask price.
 
+IOC and FOK orders are decided by the first quote they meet: an IOC order keeps what it got there,
+a FOK order gets its whole quantity from what is available in its turn, or nothing.
+
 Nothing is given back when an order expires, and a change of size is no reset. Missed quotes only
 make the rule stricter; quotes out of order would break it, hence the gate: the largest update id
 applied, at or below which no quote counts.
@@ -20,7 +23,17 @@ from typing import Final, Generic, TypeVar
 
 from app.domain.amounts import EXACT, ZERO
 from app.domain.liquidity import LiquidityLedger, TakenLevel
-from app.domain.order import Order, OrderId, Owner, Reason, Side, Symbol
+from app.domain.order import (
+    Arrival,
+    Order,
+    OrderId,
+    OrderStatus,
+    Owner,
+    Reason,
+    Side,
+    Symbol,
+    TimeInForce,
+)
 from app.domain.quote import Quote
 
 NO_GATE: Final = 0
@@ -46,39 +59,74 @@ class Fill:
     displayed_quantity: Decimal
     filled_quantity: Decimal
     quote_quantity: Decimal
+    arrival: Arrival | None
+    quotes_seen: int
 
     @property
-    def completes(self) -> bool:
+    def closes(self) -> bool:
         """Whether the order is filled with it."""
         return self.filled_quantity == self.order.quantity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Expiry:
-    """The end of an order whose time ran out, with what was filled until then."""
+class Closing:
+    """The end of an order that was not filled, with what was filled until then.
+
+    ``status`` is ``EXPIRED`` or ``CANCELED``.
+    """
 
     order: Order
+    status: OrderStatus
     reason: Reason
     splits_total: int
     filled_quantity: Decimal
     quote_quantity: Decimal
+    arrival: Arrival | None
+    quotes_seen: int
+
+    @property
+    def closes(self) -> bool:
+        """Whether the order ends with it: it does."""
+        return True
+
+
+Step = Fill | Closing
+"""What happened to one order."""
 
 
 @dataclass(slots=True)
 class _Resting:
-    """An order in the matcher's hands; the only mutable thing the core holds per order."""
+    """An order in the matcher's hands; the only mutable thing the core holds per order.
+
+    ``quotes_base`` is what the matcher's count of quotes was when the order's own was zero.
+    """
 
     order: Order
     deadline_ns: int
     filled_quantity: Decimal
     quote_quantity: Decimal
     splits_total: int
-    quotes_before: int
+    quotes_base: int
+    arrival: Arrival | None
+    may_have_met_quotes: bool
     is_open: bool = True
 
     @property
     def remaining(self) -> Decimal:
         return EXACT.subtract(self.order.quantity, self.filled_quantity)
+
+    def close(self, status: OrderStatus, reason: Reason, *, quotes_applied: int) -> Closing:
+        self.is_open = False
+        return Closing(
+            order=self.order,
+            status=status,
+            reason=reason,
+            splits_total=self.splits_total,
+            filled_quantity=self.filled_quantity,
+            quote_quantity=self.quote_quantity,
+            arrival=self.arrival,
+            quotes_seen=quotes_applied - self.quotes_base,
+        )
 
 
 class _RestingHeap(Generic[_Key]):
@@ -147,24 +195,42 @@ class _SideBook:
         """
         self._is_touch_known = False
 
-    def match(self, update_id: int) -> list[Fill]:
+    def match(self, update_id: int, quotes_applied: int) -> list[Step]:
         """Give what is available at the touch to the orders that reach it."""
         first = self.resting.first()
         if first is None or not self.displayed or not self._reaches(first):
             return []
         available = self.ledger.available(self.price, self.displayed)
-        fills: list[Fill] = []
+        steps: list[Step] = []
         while available and first is not None and self._reaches(first):
-            quantity = min(first.remaining, available)
-            available = EXACT.subtract(available, quantity)
-            fills.append(self._fill(first, quantity, update_id))
+            if first.order.time_in_force is TimeInForce.FOK and first.remaining > available:
+                steps.append(self._kill(first, quotes_applied))
+            else:
+                quantity = min(first.remaining, available)
+                available = EXACT.subtract(available, quantity)
+                steps.append(self._fill(first, quantity, update_id, quotes_applied))
             first = self.resting.first()
-        return fills
+        return steps
+
+    def taken(self) -> Decimal:
+        """Return how much of what is displayed at the touch was taken before."""
+        if not self.displayed:
+            return ZERO
+        return EXACT.subtract(self.displayed, self.ledger.available(self.price, self.displayed))
 
     def _reaches(self, resting: _Resting) -> bool:
         return not self.ledger.is_better(resting.order.limit_price, self.price)
 
-    def _fill(self, resting: _Resting, quantity: Decimal, update_id: int) -> Fill:
+    def _kill(self, resting: _Resting, quotes_applied: int) -> Closing:
+        """End an order that wants all or nothing and cannot have all."""
+        self.resting.note_closed()
+        return resting.close(
+            OrderStatus.EXPIRED, Reason.FOK_UNFILLABLE, quotes_applied=quotes_applied
+        )
+
+    def _fill(
+        self, resting: _Resting, quantity: Decimal, update_id: int, quotes_applied: int
+    ) -> Fill:
         self.ledger.take(self.price, quantity)
         order = resting.order
         resting.filled_quantity = EXACT.add(resting.filled_quantity, quantity)
@@ -183,6 +249,8 @@ class _SideBook:
             displayed_quantity=self.displayed,
             filled_quantity=resting.filled_quantity,
             quote_quantity=resting.quote_quantity,
+            arrival=resting.arrival,
+            quotes_seen=quotes_applied - resting.quotes_base,
         )
 
 
@@ -199,6 +267,12 @@ class _OwnerBook:
 
     def of(self, side: Side) -> _SideBook:
         return self.buys if side is Side.BUY else self.sells
+
+
+def arrival_of(quote: Quote, side: Side) -> Arrival:
+    """Return what an order of ``side`` finds in the first quote that it meets."""
+    price = quote.ask_price if side is Side.BUY else quote.bid_price
+    return Arrival(update_id=quote.update_id, price=price)
 
 
 class SymbolMatcher:
@@ -220,6 +294,8 @@ class SymbolMatcher:
         self._is_held = False
         self._resting_by_id: dict[OrderId, _Resting] = {}
         self._deadlines: _RestingHeap[int] = _RestingHeap()
+        # Orders that wait for their first quote: IOC and FOK ones are decided by it.
+        self._expectant: dict[OrderId, _Resting] = {}
         levels = tuple(levels)
         owners = dict.fromkeys(level.owner for level in levels)
         self._books = {owner: _OwnerBook(owner, levels) for owner in owners}
@@ -251,36 +327,72 @@ class SymbolMatcher:
         filled_quantity: Decimal = ZERO,
         quote_quantity: Decimal = ZERO,
         splits_total: int = 0,
-        met_quotes_before: bool = False,
-    ) -> list[Fill]:
+        arrival: Arrival | None = None,
+        quotes_seen: int = 0,
+        may_have_met_quotes: bool = False,
+    ) -> list[Step]:
         """Take an accepted order; it meets the current quote at once, if there is one.
 
         One whose time was up when that quote was received does not: it is left to ``expire``.
 
-        The last four arguments carry what an order had when the process before this one ended.
+        The last six arguments carry what an order had when the process before this one ended;
+        ``may_have_met_quotes`` says that there was one, so that its count may be short.
         """
         assert order.symbol == self.symbol, "a matcher serves one symbol"
         assert order.order_id not in self._resting_by_id, "an order rests once"
         assert filled_quantity < order.quantity, "a filled order does not rest"
-        has_met = met_quotes_before or self.current is not None
+        current = self.current
+        meets_current = current is not None and deadline_ns >= current.received_ns
         resting = _Resting(
             order=order,
             deadline_ns=deadline_ns,
             filled_quantity=filled_quantity,
             quote_quantity=quote_quantity,
             splits_total=splits_total,
-            quotes_before=-1 if has_met else self.quotes_applied,
+            quotes_base=self.quotes_applied - quotes_seen - meets_current,
+            arrival=arrival,
+            may_have_met_quotes=may_have_met_quotes,
         )
-        book = self._book_of(order.owner)
-        side_book = book.of(order.side)
+        side_book = self._book_of(order.owner).of(order.side)
         self._resting_by_id[order.order_id] = resting
         self._deadlines.push(deadline_ns, resting)
         side_book.rest(resting)
-        if self.current is None or self._is_held or deadline_ns < self.current.received_ns:
+        if current is None:
+            if not order.rests or (arrival is None and not may_have_met_quotes):
+                self._expectant[order.order_id] = resting
             return []
-        return self._settle(side_book.match(self.current.update_id))
+        if not meets_current:
+            return []
+        if arrival is None and not may_have_met_quotes:
+            resting.arrival = arrival_of(current, order.side)
+        if not order.rests:
+            self._expectant[order.order_id] = resting
+        if self._is_held:
+            return []
+        return self._settle(side_book.match(current.update_id, self.quotes_applied))
 
-    def apply_quote(self, quote: Quote) -> list[Fill]:
+    def cancel(self, order_id: OrderId) -> Closing | None:
+        """End a resting order for its client; None if no such order rests here any more."""
+        resting = self._resting_by_id.get(order_id)
+        return None if resting is None else self._cancel(resting)
+
+    def cancel_all(self, owner: Owner) -> list[Closing]:
+        """End all resting orders of an owner, in the order of their acceptance."""
+        own = [one for one in self._resting_by_id.values() if one.order.owner == owner]
+        own.sort(key=lambda resting: resting.order.acceptance_number)
+        return [self._cancel(resting) for resting in own]
+
+    def taken(self, owner: Owner, side: Side) -> Decimal:
+        """Return how much of what the touch displays the owner's orders of ``side`` took before.
+
+        Zero while there is no current quote.
+        """
+        book = self._books.get(owner)
+        if self.current is None or book is None:
+            return ZERO
+        return book.of(side).taken()
+
+    def apply_quote(self, quote: Quote) -> list[Step]:
         """Apply a quote of the stream; one at or below the gate changes nothing."""
         assert quote.symbol == self.symbol, "a matcher serves one symbol"
         if self._is_old(quote):
@@ -288,7 +400,7 @@ class SymbolMatcher:
             return []
         return self._apply(quote)
 
-    def apply_seed(self, seed: Quote) -> list[Fill] | None:
+    def apply_seed(self, seed: Quote) -> list[Step] | None:
         """Apply a depth snapshot; None if it is stale and must be asked for again.
 
         A seed at the gate confirms the last quote, one below it is older than what we know.
@@ -299,7 +411,7 @@ class SymbolMatcher:
             return None
         return self._apply(seed)
 
-    def reset_gate(self, seed: Quote) -> list[Fill]:
+    def reset_gate(self, seed: Quote) -> list[Step]:
         """Accept that the venue counts anew: the seed's id becomes the gate, the ledger stays."""
         assert seed.symbol == self.symbol, "a matcher serves one symbol"
         return self._apply(seed)
@@ -315,31 +427,23 @@ class SymbolMatcher:
         """Fill nothing until ``release``; quotes are still observed, so the ledger stays sound."""
         self._is_held = True
 
-    def release(self) -> list[Fill]:
+    def release(self) -> list[Step]:
         """Fill again; the resting orders meet the current quote in priority order."""
         self._is_held = False
         if self.current is None:
             return []
-        return self._match_all(self.current.update_id)
+        steps: list[Step] = []
+        for book in self._books.values():
+            for side_book in book.sides:
+                steps.extend(side_book.match(self.current.update_id, self.quotes_applied))
+        return self._settle(steps)
 
-    def expire(self, now_ns: int) -> list[Expiry]:
+    def expire(self, now_ns: int) -> list[Step]:
         """End the orders whose deadline is before ``now_ns``; at it they may still fill."""
-        expiries: list[Expiry] = []
+        closings: list[Step] = []
         while (first := self._deadlines.first()) is not None and first.deadline_ns < now_ns:
-            first.is_open = False
-            self._deadlines.note_closed()
-            self._book_of(first.order.owner).of(first.order.side).resting.note_closed()
-            del self._resting_by_id[first.order.order_id]
-            expiries.append(
-                Expiry(
-                    order=first.order,
-                    reason=self._reason_to_expire(first),
-                    splits_total=first.splits_total,
-                    filled_quantity=first.filled_quantity,
-                    quote_quantity=first.quote_quantity,
-                )
-            )
-        return expiries
+            closings.append(self._close(first, OrderStatus.EXPIRED, self._reason_to_expire(first)))
+        return closings
 
     def next_deadline_ns(self) -> int | None:
         """Return the earliest deadline of a resting order; call ``expire`` after it."""
@@ -367,34 +471,66 @@ class SymbolMatcher:
     def _is_old(self, quote: Quote) -> bool:
         return quote.update_id <= self.gate
 
-    def _apply(self, quote: Quote) -> list[Fill]:
+    def _apply(self, quote: Quote) -> list[Step]:
         self.gate = quote.update_id
         self.current = quote
         self.quotes_applied += 1
-        fills: list[Fill] = []
+        if self._expectant:
+            self._note_arrivals(quote)
+        steps: list[Step] = []
         for book in self._books.values():
             for side_book in book.sides:
                 if side_book.observe(quote) and not self._is_held:
-                    fills.extend(side_book.match(quote.update_id))
-        return self._settle(fills)
+                    steps.extend(side_book.match(quote.update_id, self.quotes_applied))
+        return self._settle(steps)
 
-    def _match_all(self, update_id: int) -> list[Fill]:
-        fills: list[Fill] = []
-        for book in self._books.values():
-            for side_book in book.sides:
-                fills.extend(side_book.match(update_id))
-        return self._settle(fills)
+    def _note_arrivals(self, quote: Quote) -> None:
+        """Note the first quote of each order that waited for one."""
+        for resting in self._expectant.values():
+            if resting.arrival is None:
+                resting.arrival = arrival_of(quote, resting.order.side)
 
-    def _settle(self, fills: list[Fill]) -> list[Fill]:
-        """Let go of the orders that these fills completed."""
+    def _settle(self, steps: list[Step]) -> list[Step]:
+        """Let go of the orders that these steps closed, and of those that the quote decided."""
         closed = 0
-        for fill in fills:
-            if fill.completes:
-                del self._resting_by_id[fill.order.order_id]
+        for step in steps:
+            if step.closes:
+                del self._resting_by_id[step.order.order_id]
+                self._expectant.pop(step.order.order_id, None)
                 closed += 1
         if closed:
             self._deadlines.note_closed(closed)
-        return fills
+        if self._expectant and not self._is_held:
+            steps.extend(self._decide())
+        return steps
+
+    def _decide(self) -> list[Closing]:
+        """End the IOC and FOK orders that met a quote and still have something to fill."""
+        expectant = list(self._expectant.values())
+        self._expectant.clear()
+        return [
+            self._close(
+                resting,
+                OrderStatus.EXPIRED,
+                Reason.IOC_REMAINDER
+                if resting.order.time_in_force is TimeInForce.IOC
+                else Reason.FOK_UNFILLABLE,
+            )
+            for resting in expectant
+            if not resting.order.rests
+        ]
+
+    def _cancel(self, resting: _Resting) -> Closing:
+        return self._close(resting, OrderStatus.CANCELED, Reason.CANCELED_BY_CLIENT)
+
+    def _close(self, resting: _Resting, status: OrderStatus, reason: Reason) -> Closing:
+        """End an order that still rests."""
+        closing = resting.close(status, reason, quotes_applied=self.quotes_applied)
+        self._deadlines.note_closed()
+        self._book_of(resting.order.owner).of(resting.order.side).resting.note_closed()
+        del self._resting_by_id[resting.order.order_id]
+        self._expectant.pop(resting.order.order_id, None)
+        return closing
 
     def _book_of(self, owner: Owner) -> _OwnerBook:
         book = self._books.get(owner)
@@ -406,6 +542,7 @@ class SymbolMatcher:
         return book
 
     def _reason_to_expire(self, resting: _Resting) -> Reason:
-        if resting.quotes_before == self.quotes_applied:
+        has_met_quotes = resting.quotes_base != self.quotes_applied or resting.may_have_met_quotes
+        if not has_met_quotes:
             return Reason.NO_MARKET_DATA
         return Reason.TIMEOUT if self.is_live else Reason.TIMEOUT_DURING_OUTAGE

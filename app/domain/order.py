@@ -1,10 +1,15 @@
 """The order, its statuses, and what a reader sees of it."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import NewType
+from typing import Final, NewType
+
+from app.domain.amounts import EXACT
+
+MICROSECOND: Final = timedelta(microseconds=1)
+MICROSECONDS_PER_SECOND: Final = Decimal(1_000_000)
 
 OrderId = NewType("OrderId", str)
 """A UUID in its canonical text form (RFC 9562), time-ordered where we make it."""
@@ -27,7 +32,7 @@ class Side(StrEnum):
 
 
 class TimeInForce(StrEnum):
-    """How long an order may rest."""
+    """How long an order may rest: until a time (GTD), or not at all, whole or in part."""
 
     GTD = "GTD"
     IOC = "IOC"
@@ -85,7 +90,11 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewOrder:
-    """What a client asks for, valid in form; the venue's rules are checked apart from it."""
+    """What a client asks for, valid in form; the venue's rules are checked apart from it.
+
+    ``timeout_seconds`` is how long it may rest: its own for GTD, the time to wait for the one quote
+    that decides for IOC and FOK.
+    """
 
     owner: Owner
     client_order_id: str | None
@@ -118,13 +127,46 @@ class Order:
     accepted_at: datetime
     expires_at: datetime
 
+    @property
+    def rests(self) -> bool:
+        """Whether it stays after the first quote it meets, which decides an IOC or FOK order."""
+        return self.time_in_force is TimeInForce.GTD
+
+    def is_what_was_asked(self, new_order: NewOrder) -> bool:
+        """Whether a client that sends ``new_order`` asks for this order once more.
+
+        Values are compared, so 1.0 is 1 and a default is the same as its value spelled out.
+        """
+        timeout_microseconds = EXACT.multiply(new_order.timeout_seconds, MICROSECONDS_PER_SECOND)
+        return (
+            self.owner == new_order.owner
+            and self.symbol == new_order.symbol
+            and self.side is new_order.side
+            and self.time_in_force is new_order.time_in_force
+            and self.quantity == new_order.quantity
+            and self.limit_price == new_order.limit_price
+            and (self.expires_at - self.accepted_at) // MICROSECOND == timeout_microseconds
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """The first quote that an order met: its update id and its best price on the other side.
+
+    What the fills are measured against. The price is zero where that side was empty.
+    """
+
+    update_id: int
+    price: Decimal
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderSnapshot:
     """An order with what has become of it, as far as it is durable.
 
     ``last_sequence`` is the number of its newest event; ``quote_quantity`` the exact sum of price
-    times quantity over its splits.
+    times quantity over its splits. ``arrival`` is None while it has met no quote, or none that a
+    stored event told of; ``quotes_seen`` counts the quotes it met until its newest event.
     """
 
     order: Order
@@ -135,6 +177,8 @@ class OrderSnapshot:
     splits_total: int
     last_sequence: int
     closed_at: datetime | None
+    arrival: Arrival | None
+    quotes_seen: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from decimal import Decimal
 from typing import Final
@@ -10,20 +11,30 @@ from typing import Final
 import structlog
 
 from app.domain.amounts import EXACT
-from app.domain.errors import TooManyOrdersError
-from app.domain.events import OrderEvent, snapshot_after
-from app.domain.order import NewOrder, Order, OrderId, OrderSnapshot, OrderStatus, Symbol
+from app.domain.errors import JournalUnavailableError, OutcomeUnknownError
+from app.domain.events import StoredEvent, snapshot_after
+from app.domain.matcher import arrival_of
+from app.domain.order import (
+    MICROSECONDS_PER_SECOND,
+    NewOrder,
+    Order,
+    OrderId,
+    OrderSnapshot,
+    OrderStatus,
+    Owner,
+    Side,
+    Symbol,
+)
 from app.domain.quote import Quote
+from app.fulfillment.open_orders import OpenOrderLimits, OpenOrders
 from app.fulfillment.symbol import RELOAD_SECONDS, SymbolFulfillment
-from app.ports import Clock, EventBus, Feed, Journal, RecoveryStore
-
-OPEN_ORDERS_MAX: Final = 200_000
-"""Open orders of one process; twice what it is built to hold well."""
+from app.ports import NO_MARKET, Clock, EventBus, Feed, Journal, MarketView, RecoveryStore
 
 LINGERING_SYMBOLS_MAX: Final = 256
 """Symbols kept subscribed without orders; beyond it the least recently used one ends."""
 
-_MICROSECONDS_PER_SECOND: Final = Decimal(1_000_000)
+CANCEL_SECONDS_MAX: Final = 5.0
+"""How long a cancel waits for the disk before it is told that the outcome is unknown."""
 
 _log = structlog.get_logger()
 
@@ -39,6 +50,7 @@ class FulfillmentDesk:
         store: RecoveryStore,
         bus: EventBus,
         clock: Clock,
+        limits: OpenOrderLimits,
     ) -> None:
         self._recovered = asyncio.Event()
         self._is_stopping = False
@@ -50,8 +62,7 @@ class FulfillmentDesk:
         self._symbols: dict[Symbol, SymbolFulfillment] = {}
         self._lingering: OrderedDict[Symbol, SymbolFulfillment] = OrderedDict()
         self._tasks: asyncio.TaskGroup | None = None
-        self._open_orders = 0
-        self._orders_being_accepted = 0
+        self._open_orders = OpenOrders(limits)
 
     @property
     def is_recovered(self) -> bool:
@@ -80,43 +91,68 @@ class FulfillmentDesk:
         before the open orders were read back, or that read might find it, and rest it twice.
         """
         await self._recovered.wait()
-        if self._open_orders + self._orders_being_accepted >= OPEN_ORDERS_MAX:
-            raise TooManyOrdersError(OPEN_ORDERS_MAX)
-        accepted_at = self._clock.now()
-        order = Order(
-            order_id=order_id,
-            acceptance_number=self._journal.next_acceptance_number(),
-            owner=new_order.owner,
-            client_order_id=new_order.client_order_id,
-            symbol=new_order.symbol,
-            side=new_order.side,
-            time_in_force=new_order.time_in_force,
-            quantity=new_order.quantity,
-            limit_price=new_order.limit_price,
-            accepted_at=accepted_at,
-            expires_at=accepted_at + _duration(new_order.timeout_seconds),
-        )
-        self._orders_being_accepted += 1
-        try:
-            await self._journal.accept(order)
-        finally:
-            self._orders_being_accepted -= 1
+        symbol = new_order.symbol
+        with self._open_orders.accepting(new_order.owner, symbol):
+            accepted_at = self._clock.now()
+            order = Order(
+                order_id=order_id,
+                acceptance_number=self._journal.next_acceptance_number(),
+                owner=new_order.owner,
+                client_order_id=new_order.client_order_id,
+                symbol=symbol,
+                side=new_order.side,
+                time_in_force=new_order.time_in_force,
+                quantity=new_order.quantity,
+                limit_price=new_order.limit_price,
+                accepted_at=accepted_at,
+                expires_at=accepted_at + _duration(new_order.timeout_seconds),
+            )
+            current = self.current_quote(symbol)
+            arrival = None if current is None else arrival_of(current, order.side)
+            await self._journal.accept(order, arrival)
         return order
+
+    async def cancel(self, order: Order) -> None:
+        """Ask the order's matcher to end it, and wait until what became of it is durable.
+
+        What is being written when the request comes may hold its acceptance, so that is awaited
+        first: from then on the order rests, or has ended.
+        """
+        async with self._canceling(order.order_id):
+            fulfillment = self._symbols.get(order.symbol)
+            if fulfillment is not None:
+                await fulfillment.cancel(order.order_id)
+
+    async def cancel_all(self, owner: Owner, symbol: Symbol) -> list[OrderId]:
+        """Ask the symbol's matcher to end all orders of the owner, and wait likewise."""
+        canceled: list[OrderId] = []
+        async with self._canceling(None):
+            fulfillment = self._symbols.get(symbol)
+            if fulfillment is not None:
+                canceled = await fulfillment.cancel_all(owner)
+        return canceled
+
+    def market_view(self, symbol: Symbol, owner: Owner, side: Side) -> MarketView:
+        """Return what an order meets now."""
+        fulfillment = self._symbols.get(symbol)
+        return NO_MARKET if fulfillment is None else fulfillment.view(owner, side)
 
     def current_quote(self, symbol: Symbol) -> Quote | None:
         """Return the quote a resting order would meet now."""
         fulfillment = self._symbols.get(symbol)
         return None if fulfillment is None else fulfillment.current_quote
 
-    def on_durable(self, events: Sequence[OrderEvent]) -> None:
+    def on_durable(self, events: Sequence[StoredEvent]) -> None:
         """Rest the accepted orders, then tell everybody else."""
-        for event in events:
+        for stored in events:
+            event = stored.event
+            order = event.order
             if event.status is OrderStatus.NEW:
-                self._open_orders += 1
+                self._open_orders.add(order.owner, order.symbol)
                 if not self._is_stopping:
-                    self._fulfillment_of(event.order.symbol).rest([snapshot_after(event)])
+                    self._fulfillment_of(order.symbol).rest([snapshot_after(event)])
             elif event.status.is_terminal:
-                self._open_orders -= 1
+                self._open_orders.remove(order.owner, order.symbol)
         self._bus.publish(events)
 
     def on_write_trouble(self) -> None:
@@ -134,12 +170,39 @@ class FulfillmentDesk:
         if not self._is_stopping:
             self._fulfillment_of(symbol).reload()
 
+    @asynccontextmanager
+    async def _canceling(self, order_id: OrderId | None) -> AsyncIterator[None]:
+        """Surround a command to a matcher with what it has to wait for.
+
+        Raises:
+            JournalUnavailableError: the command was not given.
+            OutcomeUnknownError: it may have been, and what came of it is not known to be durable.
+        """
+        was_given = False
+        try:
+            async with asyncio.timeout(CANCEL_SECONDS_MAX):
+                await self._settle_before_a_command()
+                yield
+                was_given = True
+                await self._journal.settle()
+        except (TimeoutError, JournalUnavailableError):
+            if was_given:
+                raise OutcomeUnknownError(order_id, doing="canceled") from None
+            raise JournalUnavailableError from None
+
+    async def _settle_before_a_command(self) -> None:
+        await self._recovered.wait()
+        if self._is_stopping or not self._journal.is_writable:
+            raise JournalUnavailableError
+        await self._journal.settle()
+
     async def _recover(self) -> None:
         by_symbol: dict[Symbol, list[OrderSnapshot]] = {}
         unfinished = await self._load_unfinished()
         for snapshot in unfinished:
-            by_symbol.setdefault(snapshot.order.symbol, []).append(snapshot)
-        self._open_orders += len(unfinished)
+            order = snapshot.order
+            by_symbol.setdefault(order.symbol, []).append(snapshot)
+            self._open_orders.add(order.owner, order.symbol)
         for symbol, orders in by_symbol.items():
             self._fulfillment_of(symbol).rest(orders, were_open_before=True)
         self._recovered.set()
@@ -185,4 +248,4 @@ class FulfillmentDesk:
 
 
 def _duration(seconds: Decimal) -> timedelta:
-    return timedelta(microseconds=int(EXACT.multiply(seconds, _MICROSECONDS_PER_SECOND)))
+    return timedelta(microseconds=int(EXACT.multiply(seconds, MICROSECONDS_PER_SECOND)))

@@ -8,22 +8,34 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from app.domain.events import OrderEvent, check_transition
-from app.domain.matcher import Expiry, Fill
-from app.domain.order import OrderStatus, Split
+from app.domain.matcher import Closing, Fill, Step
+from app.domain.order import OrderSnapshot, OrderStatus, Reason, Split
 
 
-def fill_events(fills: Iterable[Fill], at: datetime) -> list[OrderEvent]:
-    """Return one event per fill, in their order; ``at`` is when they were made, UTC."""
-    return [_fill_event(fill, at) for fill in fills]
+def step_events(steps: Iterable[Step], at: datetime) -> list[OrderEvent]:
+    """Return one event per step, in their order; ``at`` is when they were made, UTC."""
+    return [
+        _fill_event(step, at) if isinstance(step, Fill) else _closing_event(step, at)
+        for step in steps
+    ]
 
 
-def expiry_events(expiries: Iterable[Expiry], at: datetime) -> list[OrderEvent]:
-    """Return the last event of each expired order; ``at`` is when they were closed, UTC."""
-    return [_expiry_event(expiry, at) for expiry in expiries]
+def outage_closing(snapshot: OrderSnapshot) -> Closing:
+    """Return the end of an order whose time was over before it could meet a quote."""
+    return Closing(
+        order=snapshot.order,
+        status=OrderStatus.EXPIRED,
+        reason=Reason.TIMEOUT_DURING_OUTAGE,
+        splits_total=snapshot.splits_total,
+        filled_quantity=snapshot.filled_quantity,
+        quote_quantity=snapshot.quote_quantity,
+        arrival=snapshot.arrival,
+        quotes_seen=snapshot.quotes_seen,
+    )
 
 
 def _fill_event(fill: Fill, at: datetime) -> OrderEvent:
-    status = OrderStatus.FILLED if fill.completes else OrderStatus.PARTIALLY_FILLED
+    status = OrderStatus.FILLED if fill.closes else OrderStatus.PARTIALLY_FILLED
     check_transition(_status_after(fill.split_number - 1), status)
     split = Split(
         order_id=fill.order.order_id,
@@ -43,20 +55,24 @@ def _fill_event(fill: Fill, at: datetime) -> OrderEvent:
         split=split,
         filled_quantity=fill.filled_quantity,
         quote_quantity=fill.quote_quantity,
+        arrival=fill.arrival,
+        quotes_seen=fill.quotes_seen,
     )
 
 
-def _expiry_event(expiry: Expiry, at: datetime) -> OrderEvent:
-    check_transition(_status_after(expiry.splits_total), OrderStatus.EXPIRED)
+def _closing_event(closing: Closing, at: datetime) -> OrderEvent:
+    check_transition(_status_after(closing.splits_total), closing.status)
     return OrderEvent(
-        order=expiry.order,
-        sequence=2 + expiry.splits_total,
-        status=OrderStatus.EXPIRED,
-        reason=expiry.reason,
+        order=closing.order,
+        sequence=2 + closing.splits_total,
+        status=closing.status,
+        reason=closing.reason,
         at=at,
         split=None,
-        filled_quantity=expiry.filled_quantity,
-        quote_quantity=expiry.quote_quantity,
+        filled_quantity=closing.filled_quantity,
+        quote_quantity=closing.quote_quantity,
+        arrival=closing.arrival,
+        quotes_seen=closing.quotes_seen,
     )
 
 

@@ -7,18 +7,17 @@ fails, it is our bug: the symbol stops filling and starts anew from the database
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from datetime import timedelta
 from functools import partial
 from typing import Final, NamedTuple, TypeVar
 
 import structlog
 
 from app.domain.events import OrderEvent, SymbolOutcome
-from app.domain.matcher import Expiry, Fill, SymbolMatcher
-from app.domain.order import OrderId, OrderSnapshot, Symbol
+from app.domain.matcher import Step, SymbolMatcher
+from app.domain.order import MICROSECOND, OrderId, OrderSnapshot, Owner, Side, Symbol
 from app.domain.quote import Quote
-from app.fulfillment.outcome import expiry_events, fill_events
-from app.ports import Clock, Feed, Journal, RecoveryStore, StoredLedger
+from app.fulfillment.outcome import outage_closing, step_events
+from app.ports import NO_MARKET, Clock, Feed, Journal, MarketView, RecoveryStore, StoredLedger
 
 LINGER_SECONDS: Final = 60.0
 """How long a symbol stays subscribed without orders, so that the next one costs no message."""
@@ -37,8 +36,6 @@ _NS_PER_MICROSECOND: Final = 1_000
 _NS_PER_SECOND: Final = 1_000_000_000
 _PAST_DEADLINE_NS: Final = 1_000_000
 """An order may still fill at its deadline; the timer comes a millisecond later."""
-
-_MICROSECOND: Final = timedelta(microseconds=1)
 
 _Result = TypeVar("_Result")
 
@@ -75,6 +72,7 @@ class SymbolFulfillment:
         self._linger_is_over = False
         self._has_failed = False
         self._wake = asyncio.Event()
+        self._loaded = asyncio.Event()
 
     @property
     def current_quote(self) -> Quote | None:
@@ -110,10 +108,10 @@ class SymbolFulfillment:
         if matcher is None:
             return
         try:
-            expiries = matcher.expire(quote.received_ns)
-            fills = matcher.apply_quote(quote)
-            if fills or expiries:
-                self._conclude(matcher, expiries, fills)
+            steps = matcher.expire(quote.received_ns)
+            steps += matcher.apply_quote(quote)
+            if steps:
+                self._conclude(matcher, steps)
         except Exception:  # noqa: BLE001 - our bug stops this symbol alone, see _fail
             self._fail()
 
@@ -139,6 +137,28 @@ class SymbolFulfillment:
         """Fill again; the resting orders meet the current quote."""
         if self._matcher is not None:
             self._guard(partial(self._release, self._matcher))
+
+    async def cancel(self, order_id: OrderId) -> None:
+        """End a resting order for its client, once the symbol is loaded; others are left alone."""
+        matcher = await self._loaded_matcher()
+        closing = matcher.cancel(order_id)
+        if closing is not None:
+            self._guard(partial(self._conclude, matcher, [closing]))
+
+    async def cancel_all(self, owner: Owner) -> list[OrderId]:
+        """End all resting orders of an owner, and return which."""
+        matcher = await self._loaded_matcher()
+        closings = matcher.cancel_all(owner)
+        if closings:
+            self._guard(partial(self._conclude, matcher, closings))
+        return [closing.order.order_id for closing in closings]
+
+    def view(self, owner: Owner, side: Side) -> MarketView:
+        """Return what an order meets here now."""
+        matcher = self._matcher
+        if matcher is None or matcher.current is None:
+            return NO_MARKET
+        return MarketView(quote=matcher.current, taken_quantity=matcher.taken(owner, side))
 
     def reload(self) -> None:
         """Start anew from the database: what the matcher holds is not what could be written."""
@@ -187,6 +207,14 @@ class SymbolFulfillment:
         self._waiting.clear()
         self._matcher = matcher
         self._guard(partial(self._start, matcher, arrivals))
+        self._loaded.set()
+
+    async def _loaded_matcher(self) -> SymbolMatcher:
+        """Wait until the symbol is loaded; from then on until the next await it stays so."""
+        while self._matcher is None:
+            self._loaded.clear()
+            await self._loaded.wait()
+        return self._matcher
 
     async def _read(self, *, with_orders: bool) -> tuple[StoredLedger, list[OrderSnapshot]]:
         while True:
@@ -230,29 +258,35 @@ class SymbolFulfillment:
 
     def _rest_one(self, matcher: SymbolMatcher, arrival: "_Arrival") -> None:
         snapshot = arrival.snapshot
-        left = (snapshot.order.expires_at - self._clock.now()) // _MICROSECOND
-        fills = matcher.rest(
+        if arrival.were_open_before and not snapshot.order.rests:
+            # The first quote after its acceptance, which decides it, was met by nobody.
+            self._conclude(matcher, [outage_closing(snapshot)])
+            return
+        left = (snapshot.order.expires_at - self._clock.now()) // MICROSECOND
+        steps = matcher.rest(
             snapshot.order,
             deadline_ns=self._clock.monotonic_ns() + left * _NS_PER_MICROSECOND,
             filled_quantity=snapshot.filled_quantity,
             quote_quantity=snapshot.quote_quantity,
             splits_total=snapshot.splits_total,
-            met_quotes_before=arrival.were_open_before,
+            arrival=snapshot.arrival,
+            quotes_seen=snapshot.quotes_seen,
+            may_have_met_quotes=arrival.were_open_before,
         )
         self._note_use(matcher)
-        self._conclude(matcher, (), fills)
+        self._conclude(matcher, steps)
 
     def _apply_seed(self, matcher: SymbolMatcher, seed: Quote) -> bool:
-        expiries = matcher.expire(seed.received_ns)
+        steps = matcher.expire(seed.received_ns)
         was_live = matcher.is_live
-        fills = matcher.apply_seed(seed)
-        if fills is None and not was_live and self._shows_a_reset(seed):
+        met = matcher.apply_seed(seed)
+        if met is None and not was_live and self._shows_a_reset(seed):
             self.gate_resets += 1
             _log.warning("update_ids_reset", symbol=self.symbol, update_id=seed.update_id)
-            fills = matcher.reset_gate(seed)
-        self._conclude(matcher, expiries, fills or ())
+            met = matcher.reset_gate(seed)
+        self._conclude(matcher, steps + (met or []))
         # A stale seed is no matter if a frame of this connection came before it.
-        return fills is not None or was_live
+        return met is not None or was_live
 
     def _shows_a_reset(self, seed: Quote) -> bool:
         self._stale_seeds_ns.append(seed.received_ns)
@@ -263,19 +297,16 @@ class SymbolFulfillment:
 
     def _release(self, matcher: SymbolMatcher) -> None:
         # The current quote may have come after an order's time was up.
-        expiries = matcher.expire(matcher.current.received_ns) if matcher.current else []
-        self._conclude(matcher, expiries, matcher.release())
+        steps = matcher.expire(matcher.current.received_ns) if matcher.current else []
+        self._conclude(matcher, steps + matcher.release())
 
     def _expire(self, matcher: SymbolMatcher) -> None:
-        self._conclude(matcher, matcher.expire(self._clock.monotonic_ns()), ())
+        self._conclude(matcher, matcher.expire(self._clock.monotonic_ns()))
 
-    def _conclude(
-        self, matcher: SymbolMatcher, expiries: Sequence[Expiry], fills: Sequence[Fill]
-    ) -> None:
+    def _conclude(self, matcher: SymbolMatcher, steps: Sequence[Step]) -> None:
         """Record what happened, then see to the next deadline and to lingering."""
-        if expiries or fills:
-            at = self._clock.now()
-            self._record(matcher, (*expiry_events(expiries, at), *fill_events(fills, at)))
+        if steps:
+            self._record(matcher, tuple(step_events(steps, self._clock.now())))
             self._note_use(matcher)
         self._arm_timer(matcher)
 

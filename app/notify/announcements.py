@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from app.domain.events import OrderEvent, snapshot_after
+from app.domain.events import OrderEvent, StoredEvent, snapshot_after
 from app.domain.order import OrderId, OrderSnapshot, Split
 from app.ports import SPLITS_PER_ANSWER_MAX
 
@@ -20,11 +20,11 @@ class Announcements:
         self._waiters: dict[OrderId, set[_EventWaiter]] = {}
         self._is_stopping = False
 
-    def publish(self, events: Sequence[OrderEvent]) -> None:
+    def publish(self, events: Sequence[StoredEvent]) -> None:
         """Tell events that are on disk, in commit order."""
-        for event in events:
-            for waiter in self._waiters.get(event.order.order_id, ()):
-                waiter.hear(event)
+        for stored in events:
+            for waiter in self._waiters.get(stored.event.order.order_id, ()):
+                waiter.hear(stored.event)
 
     @contextmanager
     def expect(self, order_id: OrderId) -> Iterator["_EventWaiter"]:
@@ -63,9 +63,10 @@ class _EventWaiter:
         assert self._last is not None, "an order is placed before anybody asks how it stands"
         return snapshot_after(self._last)
 
-    async def wait(self) -> bool:
-        """Return True once the order's end is durable, False if the service stops first."""
-        return await asyncio.shield(self._closed)
+    async def wait(self, seconds: float) -> bool:
+        """Return True once the order's end is durable, False after ``seconds`` or at a stop."""
+        await asyncio.wait({self._closed}, timeout=seconds)
+        return self._closed.done() and self._closed.result()
 
     def hear(self, event: OrderEvent) -> None:
         self._last = event

@@ -9,14 +9,15 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from sqlalchemy import Connection, Executable, Table, bindparam, delete, update
+from sqlalchemy import Connection, Executable, Table, bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from app.domain.events import SymbolOutcome
-from app.domain.order import Symbol
+from app.domain.order import Order, OrderId, Symbol
 from app.storage.ownership import check_epoch, probe
-from app.storage.rows import Part, Row, Rows
+from app.storage.rows import Part, Row, Rows, key_row
 from app.storage.tables import (
+    client_order_ids,
     fulfilled_order_splits,
     fulfilled_orders,
     order_events,
@@ -41,7 +42,8 @@ class Batch:
 
     ``may_be_stored`` says that a commit was tried: from then on it is unknown whether the parts
     are on disk, until one succeeds. ``is_retry`` has a write that changes nothing come first,
-    since only a write shows that writes pass again.
+    since only a write shows that writes pass again. ``taken_keys`` says which orders were left out,
+    because another one, whose id it gives, has their key.
     """
 
     parts: Sequence[Part]
@@ -49,11 +51,12 @@ class Batch:
     may_be_stored: bool = False
     is_retry: bool = False
     refused: list[RefusedPart] = field(default_factory=list)
+    taken_keys: dict[OrderId, OrderId] = field(default_factory=dict)
 
     def write(self, connection: Connection) -> None:
         """Write every part, or raise and leave the transaction to be undone."""
         self._begin(connection)
-        _write_rows(connection, Rows(self.parts))
+        self._write(connection, self.parts)
         self.may_be_stored = True
 
     def write_one_by_one(
@@ -73,7 +76,7 @@ class Batch:
                 continue
             try:
                 with connection.begin_nested():
-                    _write_rows(connection, Rows((part,)))
+                    self._write(connection, (part,))
             except Exception as error:
                 if is_nobodys_fault(error):
                     raise
@@ -84,9 +87,59 @@ class Batch:
 
     def _begin(self, connection: Connection) -> None:
         self.refused = []
+        self.taken_keys = {}
         check_epoch(connection, self.epoch)
         if self.is_retry:
             probe(connection, self.epoch)
+
+    def _write(self, connection: Connection, parts: Sequence[Part]) -> None:
+        taken_keys = _take_keys(connection, parts)
+        if taken_keys:
+            parts = [part for part in parts if _order_id_of(part) not in taken_keys]
+            self.taken_keys |= taken_keys
+        _write_rows(connection, Rows(parts))
+
+
+def _take_keys(connection: Connection, parts: Sequence[Part]) -> dict[OrderId, OrderId]:
+    """Take the keys of the orders; return those orders whose key an earlier order has, and which.
+
+    The unique key of the table settles who was first, within a transaction and across them, and a
+    repeated write finds its own row.
+    """
+    wanted = {
+        part.content.order_id: part.content
+        for part in parts
+        if isinstance(part.content, Order) and part.content.client_order_id is not None
+    }
+    if not wanted:
+        return {}
+    statements = _STATEMENTS[connection.dialect.name]
+    connection.execute(statements.take_keys, [key_row(order) for order in wanted.values()])
+    taken: dict[OrderId, OrderId] = {}
+    order_ids = list(wanted)
+    for start in range(0, len(order_ids), _KEYS_PER_QUERY):
+        asked = order_ids[start : start + _KEYS_PER_QUERY]
+        own = connection.scalars(
+            select(client_order_ids.c.order_id).where(client_order_ids.c.order_id.in_(asked))
+        )
+        for order_id in set(asked).difference(own):
+            taken[order_id] = _holder_of_key(connection, wanted[order_id])
+    return taken
+
+
+def _holder_of_key(connection: Connection, order: Order) -> OrderId:
+    holder = connection.scalar(
+        select(client_order_ids.c.order_id).where(
+            client_order_ids.c.owner == order.owner,
+            client_order_ids.c.client_order_id == order.client_order_id,
+        )
+    )
+    assert holder is not None, "a key that could not be taken is somebody's"
+    return OrderId(holder)
+
+
+def _order_id_of(part: Part) -> OrderId | None:
+    return part.content.order_id if isinstance(part.content, Order) else None
 
 
 def _symbol_of(part: Part) -> Symbol | None:
@@ -98,6 +151,7 @@ class _Statements:
 
     def __init__(self, dialect: str) -> None:
         self._insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+        self.take_keys = self._add(client_order_ids, "owner", "client_order_id")
         self.add_orders = self._add(orders, "order_id")
         self.add_splits = self._add(fulfilled_order_splits, "order_id", "split_number")
         self.add_events = self._add(order_events, "order_id", "sequence")
@@ -140,7 +194,13 @@ _STATE_COLUMNS: Final = (
     "splits_total",
     "last_sequence",
     "closed_at",
+    "arrival_update_id",
+    "arrival_price",
+    "quotes_seen",
 )
+
+_KEYS_PER_QUERY: Final = 1_000
+"""Both databases allow some 32,000 parameters."""
 
 _STATEMENTS: Final = {dialect: _Statements(dialect) for dialect in ("sqlite", "postgresql")}
 

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 import structlog
@@ -21,7 +22,7 @@ from app.storage.failures import (
 )
 from app.storage.migrate import migrate
 from app.storage.ownership import LOCK_CHECK_SECONDS, OwnerLock, claim, lock_database
-from app.storage.tables import order_events, orders
+from app.storage.tables import event_stream, order_events, orders
 from app.storage.writer import (
     BUSY_SECONDS,
     COMMAND_SECONDS,
@@ -46,7 +47,8 @@ class Database:
     """An open database and the two ways into it: one connection that writes, a few that read.
 
     ``epoch`` is this owner's; ``last_acceptance_number`` and ``last_position`` are the greatest
-    that were stored when it took over.
+    that were stored when it took over, those that were pruned included; ``stream_id`` names the
+    stream of events that the positions belong to.
     """
 
     def __init__(
@@ -55,13 +57,12 @@ class Database:
         writer: Writer,
         readers: AsyncEngine,
         lock: OwnerLock,
-        epoch: int,
-        last_acceptance_number: int,
-        last_position: int,
+        taken_over: "_TakenOver",
     ) -> None:
-        self.epoch = epoch
-        self.last_acceptance_number = last_acceptance_number
-        self.last_position = last_position
+        self.epoch = taken_over.epoch
+        self.last_acceptance_number = taken_over.last_acceptance_number
+        self.last_position = taken_over.last_position
+        self.stream_id = taken_over.stream_id
         self._writer = writer
         self._readers = readers
         self._lock = lock
@@ -84,20 +85,13 @@ class Database:
                 await migrate(url)
                 writer = _make_writer(address)
                 stack.push_async_callback(writer.close)
-                epoch, last_acceptance_number, last_position = await writer.transact(
+                taken_over = await writer.transact(
                     lambda connection: _take_over(connection, venue=venue, owner=owner)
                 )
             except DATABASE_ERRORS as error:
                 raise startup_error(address, error) from error
             stack.pop_all()
-        return cls(
-            writer=writer,
-            readers=_make_readers(address),
-            lock=lock,
-            epoch=epoch,
-            last_acceptance_number=last_acceptance_number,
-            last_position=last_position,
-        )
+        return cls(writer=writer, readers=_make_readers(address), lock=lock, taken_over=taken_over)
 
     async def write(self, work: Callable[[Connection], _Result]) -> _Result:
         """Do ``work`` as one transaction on the connection that writes; the journal's alone."""
@@ -135,11 +129,29 @@ class Database:
         await self._lock.release()
 
 
-def _take_over(connection: Connection, *, venue: str, owner: str) -> tuple[int, int, int]:
+@dataclass(frozen=True, slots=True)
+class _TakenOver:
+    """What an owner finds."""
+
+    epoch: int
+    last_acceptance_number: int
+    last_position: int
+    stream_id: str
+
+
+def _take_over(connection: Connection, *, venue: str, owner: str) -> _TakenOver:
     epoch = claim(connection, venue=venue, owner=owner)
     last_acceptance_number = connection.scalar(select(func.max(orders.c.acceptance_number)))
     last_position = connection.scalar(select(func.max(order_events.c.position)))
-    return epoch, last_acceptance_number or 0, last_position or 0
+    stream = connection.execute(select(event_stream)).one()
+    return _TakenOver(
+        epoch=epoch,
+        last_acceptance_number=max(
+            last_acceptance_number or 0, stream.last_pruned_acceptance_number
+        ),
+        last_position=max(last_position or 0, stream.last_pruned_position),
+        stream_id=stream.stream_id,
+    )
 
 
 def _make_writer(address: DatabaseAddress) -> Writer:

@@ -20,9 +20,14 @@ from typing import Final
 
 import structlog
 
-from app.domain.errors import JournalBacklogError, JournalUnavailableError, OutcomeUnknownError
+from app.domain.errors import (
+    ClientOrderIdTakenError,
+    JournalBacklogError,
+    JournalUnavailableError,
+    OutcomeUnknownError,
+)
 from app.domain.events import OrderEvent, SymbolOutcome, acceptance_event
-from app.domain.order import Order, Symbol
+from app.domain.order import Arrival, Order, Symbol
 from app.ports import JournalListener, StoredRules
 from app.storage.batch import Batch, RefusedPart
 from app.storage.database import Database
@@ -30,7 +35,7 @@ from app.storage.failures import OwnershipLostError, first_line, is_operational
 from app.storage.rows import Part
 
 BACKLOG_ENTRIES_MAX: Final = 10_000
-"""Entries that may wait before new orders are refused: about a second's worth of writing."""
+"""Entries that may wait before new orders are refused, by default: about a second of writing."""
 
 BATCH_ENTRIES_MAX: Final = 10_000
 """Entries of one transaction; the bound for those that hold no event, such as a gate that moved."""
@@ -99,9 +104,14 @@ class GroupCommitJournal:
     """The port ``Journal`` on either database; ``run`` is its one task."""
 
     def __init__(
-        self, database: Database, *, answer_seconds_max: float = ANSWER_SECONDS_MAX
+        self,
+        database: Database,
+        *,
+        answer_seconds_max: float = ANSWER_SECONDS_MAX,
+        backlog_entries_max: int = BACKLOG_ENTRIES_MAX,
     ) -> None:
         self._database = database
+        self._backlog_entries_max = backlog_entries_max
         self._answer_seconds_max = answer_seconds_max
         self._numbers = itertools.count(database.last_acceptance_number + 1)
         self._next_position = database.last_position + 1
@@ -128,11 +138,11 @@ class GroupCommitJournal:
         """Return a number above every one that was given or stored before."""
         return next(self._numbers)
 
-    async def accept(self, order: Order) -> None:
+    async def accept(self, order: Order, arrival: Arrival | None = None) -> None:
         """Return once the order is durable; it goes its way even if the caller is canceled."""
-        if len(self._queue) >= BACKLOG_ENTRIES_MAX:
+        if len(self._queue) >= self._backlog_entries_max:
             raise JournalBacklogError
-        await self._submit(self._part(order, (acceptance_event(order),)))
+        await self._submit(self._part(order, (acceptance_event(order, arrival),)))
 
     def record(self, outcome: SymbolOutcome) -> None:
         """Queue what a symbol's fulfillment did; it is never refused, since fills stand."""
@@ -312,8 +322,14 @@ class GroupCommitJournal:
     def _conclude(self, batch: Batch, listener: JournalListener) -> None:
         """Tell what is on disk now: the listener first, then whoever waits."""
         refused = {id(one.part): one for one in batch.refused}
-        stored = [entry for entry in self._writing if id(entry.part) not in refused]
-        events = [event for entry in stored if entry.part for event in entry.part.events]
+        stored: list[_Entry] = []
+        for entry in self._writing:
+            holder = None if entry.order is None else batch.taken_keys.get(entry.order.order_id)
+            if holder is not None:
+                entry.wake(ClientOrderIdTakenError(holder))
+            elif id(entry.part) not in refused:
+                stored.append(entry)
+        events = [event for entry in stored if entry.part for event in entry.part.stored_events]
         if events:
             listener.on_durable(events)
         for entry in stored:

@@ -8,6 +8,7 @@ from sqlalchemy import Row, Select, select
 
 from app.domain.liquidity import TakenLevel
 from app.domain.order import (
+    Arrival,
     Order,
     OrderId,
     OrderSnapshot,
@@ -24,6 +25,7 @@ from app.storage.database import Database
 from app.storage.journal import GroupCommitJournal
 from app.storage.rows import read_rules
 from app.storage.tables import (
+    client_order_ids,
     fulfilled_order_splits,
     orders,
     symbol_gates,
@@ -55,6 +57,25 @@ class StoredOrders:
             select(orders).where(orders.c.order_id == order_id, orders.c.owner == owner)
         )
         return _snapshot(found[0]) if found else None
+
+    async def find_many(self, owner: Owner, order_ids: Sequence[OrderId]) -> list[OrderSnapshot]:
+        """Return those of the owner's orders that there are, by acceptance number."""
+        found = await self._database.read(
+            select(orders)
+            .where(orders.c.order_id.in_(order_ids), orders.c.owner == owner)
+            .order_by(orders.c.acceptance_number)
+        )
+        return [_snapshot(row) for row in found]
+
+    async def find_by_key(self, owner: Owner, client_order_id: str) -> OrderId | None:
+        """Return whose key it is; the order itself may have been pruned."""
+        keys = client_order_ids
+        found = await self._database.read(
+            select(keys.c.order_id).where(
+                keys.c.owner == owner, keys.c.client_order_id == client_order_id
+            )
+        )
+        return OrderId(found[0].order_id) if found else None
 
     async def list_orders(self, query: OrderQuery) -> list[OrderSnapshot]:
         """Return a page of the owner's orders, newest first."""
@@ -122,13 +143,33 @@ def _page(query: OrderQuery) -> Select[Any]:
         statement = statement.where(orders.c.symbol == query.symbol)
     if query.status is not None:
         statement = statement.where(orders.c.status == query.status)
+    if query.client_order_id is not None:
+        statement = statement.where(orders.c.client_order_id == query.client_order_id)
     if query.before is not None:
         statement = statement.where(orders.c.acceptance_number < min(query.before, INTEGER_MAX))
     return statement.order_by(orders.c.acceptance_number.desc()).limit(query.limit)
 
 
 def _snapshot(row: Row[Any]) -> OrderSnapshot:
-    order = Order(
+    order = read_order(row)
+    assert row.filled_quantity <= order.quantity, "no order is overfilled"
+    return OrderSnapshot(
+        order=order,
+        status=OrderStatus(row.status),
+        reason=None if row.reason is None else Reason(row.reason),
+        filled_quantity=row.filled_quantity,
+        quote_quantity=row.quote_quantity,
+        splits_total=row.splits_total,
+        last_sequence=row.last_sequence,
+        closed_at=row.closed_at,
+        arrival=_arrival(row),
+        quotes_seen=row.quotes_seen,
+    )
+
+
+def read_order(row: Row[Any]) -> Order:
+    """Return the order of a row that has all columns of ``orders``."""
+    return Order(
         order_id=OrderId(row.order_id),
         acceptance_number=row.acceptance_number,
         owner=Owner(row.owner),
@@ -141,17 +182,12 @@ def _snapshot(row: Row[Any]) -> OrderSnapshot:
         accepted_at=row.accepted_at,
         expires_at=row.expires_at,
     )
-    assert row.filled_quantity <= order.quantity, "no order is overfilled"
-    return OrderSnapshot(
-        order=order,
-        status=OrderStatus(row.status),
-        reason=None if row.reason is None else Reason(row.reason),
-        filled_quantity=row.filled_quantity,
-        quote_quantity=row.quote_quantity,
-        splits_total=row.splits_total,
-        last_sequence=row.last_sequence,
-        closed_at=row.closed_at,
-    )
+
+
+def _arrival(row: Row[Any]) -> Arrival | None:
+    if row.arrival_update_id is None:
+        return None
+    return Arrival(update_id=row.arrival_update_id, price=row.arrival_price)
 
 
 def _split(row: Row[Any]) -> Split:

@@ -1,15 +1,15 @@
 """What the journal is asked to write, as rows of tables."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
 from app.domain.amounts import average_price, format_amount
-from app.domain.events import OrderEvent, SymbolOutcome
-from app.domain.order import Order, OrderId, OrderStatus, Owner, Side, Split, Symbol
+from app.domain.events import OrderEvent, StoredEvent, SymbolOutcome
+from app.domain.order import Arrival, Order, OrderId, OrderStatus, Owner, Side, Split, Symbol
 from app.domain.rules import TradingRules
 from app.ports import StoredRules
 from app.storage.tables import THE_ONLY_ROW
@@ -32,6 +32,12 @@ class Part:
     events: tuple[OrderEvent, ...] = ()
     position: int = 0
 
+    @property
+    def stored_events(self) -> Iterator[StoredEvent]:
+        """The events with their positions."""
+        for position, event in enumerate(self.events, start=self.position):
+            yield StoredEvent(position=position, event=event)
+
 
 class Rows:
     """The rows of some parts, by table; of what overwrites itself only the last is kept."""
@@ -51,17 +57,19 @@ class Rows:
 
     def _add(self, part: Part) -> None:
         match part.content:
-            case Order() as order:
-                self.orders.append(_order_row(order))
+            case Order():
+                (acceptance,) = part.events
+                self.orders.append(_order_row(acceptance))
             case SymbolOutcome() as outcome:
                 self._add_ledger(outcome)
-            case StoredRules() as stored:
-                self.rules = [_rules_row(stored)]
-        for position, event in enumerate(part.events, start=part.position):
-            self._add_event(event, position)
+            case StoredRules() as stored_rules:
+                self.rules = [_rules_row(stored_rules)]
+        for stored in part.stored_events:
+            self._add_event(stored)
 
-    def _add_event(self, event: OrderEvent, position: int) -> None:
-        self.events.append(_event_row(event, position))
+    def _add_event(self, stored: StoredEvent) -> None:
+        event = stored.event
+        self.events.append(_event_row(stored))
         if event.status is not OrderStatus.NEW:
             self.states[event.order.order_id] = _state_row(event)
         if event.split is not None:
@@ -109,7 +117,17 @@ def _rules(stored: dict[str, str]) -> TradingRules:
     )
 
 
-def _order_row(order: Order) -> Row:
+def key_row(order: Order) -> Row:
+    """Return the row by which an order takes its key."""
+    return {
+        "owner": order.owner,
+        "client_order_id": order.client_order_id,
+        "order_id": order.order_id,
+    }
+
+
+def _order_row(acceptance: OrderEvent) -> Row:
+    order = acceptance.order
     return {
         "acceptance_number": order.acceptance_number,
         "order_id": order.order_id,
@@ -129,12 +147,16 @@ def _order_row(order: Order) -> Row:
         "accepted_at": order.accepted_at,
         "expires_at": order.expires_at,
         "closed_at": None,
+        "arrival_update_id": _arrival_update_id(acceptance.arrival),
+        "arrival_price": _arrival_price(acceptance.arrival),
+        "quotes_seen": acceptance.quotes_seen,
     }
 
 
-def _event_row(event: OrderEvent, position: int) -> Row:
+def _event_row(stored: StoredEvent) -> Row:
+    event = stored.event
     return {
-        "position": position,
+        "position": stored.position,
         "order_id": event.order.order_id,
         "sequence": event.sequence,
         "status": event.status,
@@ -157,7 +179,18 @@ def _state_row(event: OrderEvent) -> Row:
         "new_splits_total": event.splits_total,
         "new_last_sequence": event.sequence,
         "new_closed_at": event.at if event.status.is_terminal else None,
+        "new_arrival_update_id": _arrival_update_id(event.arrival),
+        "new_arrival_price": _arrival_price(event.arrival),
+        "new_quotes_seen": event.quotes_seen,
     }
+
+
+def _arrival_update_id(arrival: Arrival | None) -> int | None:
+    return None if arrival is None else arrival.update_id
+
+
+def _arrival_price(arrival: Arrival | None) -> Decimal | None:
+    return None if arrival is None else arrival.price
 
 
 def _split_row(split: Split) -> Row:

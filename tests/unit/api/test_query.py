@@ -3,7 +3,7 @@
 import httpx2
 import pytest
 
-from app.api.query import Cursor, write_cursor
+from app.api.cursor import Cursor, write_cursor
 
 ORDER_PATH = "/order/0199be1c-8f0a-7c31-9d0f-5a2b8c6e4d10/splits"
 SPLITS_CURSOR = write_cursor(Cursor.SPLITS, 7)

@@ -1,0 +1,123 @@
+"""What a client says on ``/ws/orders``, and what it is told when that cannot be."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from app.api.body import read_json_object
+from app.api.fields import FieldForm, FieldRefusal, read_symbol, read_text
+from app.domain.errors import CallerError, InvalidInputError, UnavailableError
+from app.domain.order import OrderId, Symbol
+
+MESSAGE_BYTES_MAX: Final = 16 * 1024
+"""A message names at most some 400 orders."""
+
+SUBSCRIBE: Final = "subscribe"
+SUBSCRIBE_FIELDS: Final = ("type", "order_ids", "symbols", "after")
+SUBSCRIBE_SECONDS_MAX: Final = 10.0
+"""How long a connection may take to say who it is and what it wants to hear."""
+
+RETRY_AFTER_SECONDS: Final = 5
+
+
+class InvalidMessageError(InvalidInputError):
+    """A message that is not one of those a client may send."""
+
+    code = "invalid_message"
+
+
+class BinaryMessageError(CallerError):
+    """A message that is no text."""
+
+    code = "invalid_message"
+
+    def __init__(self) -> None:
+        super().__init__("messages are JSON objects in text frames")
+
+
+class StreamSilenceError(CallerError):
+    """The client did not say in time what it wants to hear."""
+
+    code = "subscribe_timeout"
+
+    def __init__(self) -> None:
+        super().__init__(f"no subscribe message came within {SUBSCRIBE_SECONDS_MAX:g} s")
+
+
+class AlreadySubscribedError(CallerError):
+    """A connection carries one subscription."""
+
+    code = "already_subscribed"
+
+    def __init__(self) -> None:
+        super().__init__("a connection has one subscription; open another connection")
+
+
+class TooManyStreamsError(UnavailableError):
+    """As many connections follow events as are allowed."""
+
+    code = "too_many_websockets"
+
+    def __init__(self, websockets_max: int) -> None:
+        super().__init__(
+            f"the service has at most {websockets_max} WebSocket connections",
+            retry_after_seconds=RETRY_AFTER_SECONDS,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscribeMessage:
+    """What a client wants to hear; ``after`` is the text of a position, None for from now on."""
+
+    order_ids: frozenset[OrderId]
+    symbols: frozenset[Symbol]
+    after: str | None
+
+
+def read_message(text: str) -> Mapping[str, object]:
+    """Return the object of a message.
+
+    Raises:
+        MalformedRequestError: it is none.
+    """
+    return read_json_object(text.encode())
+
+
+def read_subscribe(values: Mapping[str, object]) -> SubscribeMessage:
+    """Return what a subscribe message asks for.
+
+    Raises:
+        InvalidMessageError: with everything that is wrong with it.
+    """
+    form = FieldForm(values)
+    form.require("type")
+    form.read("type", _read_type, None)
+    order_ids = form.read("order_ids", _read_order_ids, frozenset[OrderId]())
+    symbols = form.read("symbols", _read_symbols, frozenset[Symbol]())
+    after = form.read("after", _read_after, None)
+    form.refuse_unknown(SUBSCRIBE_FIELDS)
+    form.finish(InvalidMessageError)
+    return SubscribeMessage(order_ids=order_ids, symbols=symbols, after=after)
+
+
+def _read_type(value: object) -> None:
+    if read_text(value) != SUBSCRIBE:
+        raise FieldRefusal("invalid_type", f'must be "{SUBSCRIBE}"')
+
+
+def _read_order_ids(value: object) -> frozenset[OrderId]:
+    return frozenset(OrderId(read_text(one).lower()) for one in _read_list(value))
+
+
+def _read_symbols(value: object) -> frozenset[Symbol]:
+    return frozenset(read_symbol(one) for one in _read_list(value))
+
+
+def _read_list(value: object) -> list[object]:
+    if not isinstance(value, list) or not value:
+        raise FieldRefusal("wrong_type", "must be a list of at least one; leave it out for all")
+    return value
+
+
+def _read_after(value: object) -> str | None:
+    return None if value is None else read_text(value)

@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import Final, TypedDict
 
 import msgspec
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 from websockets.frames import CloseCode
 
@@ -40,6 +40,11 @@ _PASSING: Final = frozenset(
         HTTPStatus.SERVICE_UNAVAILABLE,
         HTTPStatus.GATEWAY_TIMEOUT,
     }
+)
+
+
+_PASSING_CODES: Final = frozenset(
+    {CloseCode.INTERNAL_ERROR, CloseCode.SERVICE_RESTART, CloseCode.TRY_AGAIN_LATER}
 )
 
 
@@ -142,12 +147,23 @@ class EventStream:
                 message = self._read(text)
                 if message is None:
                     continue
+                if message["type"] == "error":
+                    await self._take_error(connection, message)
+                    return
                 # While old events are told again, the head of "subscribed" lies beyond them.
                 if message["type"] == "event" or self.position is None:
                     self.position = message["position"]
                 yield message
 
-    def _read(self, text: str | bytes) -> wire.Subscribed | wire.Event | None:
+    async def _take_error(self, connection: ClientConnection, error: wire.StreamError) -> None:
+        """Return if the error may pass; the code of the close that follows says so."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_SECONDS_MAX):
+                await connection.wait_closed()
+        if connection.close_code not in _PASSING_CODES:
+            raise RefusedError(error)
+
+    def _read(self, text: str | bytes) -> wire.Subscribed | wire.Event | wire.StreamError | None:
         try:
             match wire.read_shape(text, _Tagged)["type"]:
                 case "event":
@@ -155,8 +171,7 @@ class EventStream:
                 case "subscribed":
                     return wire.read_shape(text, wire.Subscribed)
                 case "error":
-                    refusal = wire.read_shape(text, wire.StreamRefusal)
-                    raise RefusedError({"code": refusal["code"], "detail": refusal["detail"]})
+                    return wire.read_shape(text, wire.StreamError)
                 case _:  # a newer service may say more
                     return None
         except wire.UnexpectedShapeError as error:

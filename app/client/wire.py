@@ -173,12 +173,10 @@ class Subscribed(TypedDict):
     position: str
 
 
-class StreamRefusal(TypedDict):
-    """The stream's last message when it was refused."""
+class StreamError(Problem):
+    """The stream's last message when it is refused, or cannot be had for now."""
 
     type: Literal["error"]
-    code: str
-    detail: str
 
 
 def read_shape(text: str | bytes, shape: type[Shape]) -> Shape:

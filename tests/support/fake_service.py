@@ -85,11 +85,15 @@ class PlannedAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedClose:
-    """How a stream ends after some events; without a code it is refused with a status."""
+    """How a stream ends after some events, maybe with an error before the close.
+
+    With a ``refusal`` there is no stream at all.
+    """
 
     after_events: int = 0
     code: int | None = None
     reason: str = ""
+    error: str | None = None
     refusal: Response | None = None
 
 
@@ -365,7 +369,7 @@ class FakeService:
         sent = 0
         while not leaving.done():
             if plan.code is not None and sent >= plan.after_events:
-                await websocket.close(plan.code, plan.reason)
+                await self._end(websocket, plan)
                 return
             if index < len(self.events):
                 event = self.events[index]
@@ -378,9 +382,15 @@ class FakeService:
             await asyncio.wait({changed, leaving}, return_when=asyncio.FIRST_COMPLETED)
             changed.cancel()
 
-    async def _refuse(self, websocket: WebSocket, code: str) -> None:
-        await websocket.send_json({"type": "error", "code": code, "detail": f"said {code}"})
-        await websocket.close(1008)
+    async def _refuse(self, websocket: WebSocket, error: str) -> None:
+        await self._end(websocket, PlannedClose(code=1008, error=error))
+
+    async def _end(self, websocket: WebSocket, plan: PlannedClose) -> None:
+        if plan.error is not None:
+            said = {"type": "error", "code": plan.error, "detail": f"said {plan.error}"}
+            await websocket.send_json(said)
+        assert plan.code is not None, "a stream ends with a code"
+        await websocket.close(plan.code, plan.reason)
 
 
 def _is_wanted(event: dict[str, Any], subscription: dict[str, Any]) -> bool:

@@ -146,6 +146,14 @@ async def test_each_event_renews_the_patience(fake: FakeService) -> None:
     assert len(await positions(stream_of(fake, after="beginning"), 6)) == 6
 
 
+async def test_an_error_that_may_pass_is_tried_again(fake: FakeService) -> None:
+    """The close after it says so: the database of the service, say, does not answer now."""
+    make_events(fake, 1)
+    fake.planned_streams.append(PlannedClose(code=1013, error="database_unavailable"))
+
+    assert await positions(stream_of(fake, after="beginning"), 1) == ["p1"]
+
+
 @pytest.mark.parametrize("status", [429, 503])
 async def test_a_stream_that_is_refused_for_now_is_tried_again(
     fake: FakeService, status: int

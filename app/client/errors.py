@@ -9,6 +9,7 @@
         └── RefusedError              the service said no, and why
 """
 
+import os
 from typing import Final
 
 from app.client.wire import Problem
@@ -63,6 +64,16 @@ def shorten(text: str) -> str:
     """Return the beginning of a text on one line."""
     line = " ".join(text.split())
     return line if len(line) <= TEXT_CHARACTERS_MAX else f"{line[:TEXT_CHARACTERS_MAX]}…"
+
+
+def cause_of(error: Exception) -> str:
+    """Return what kept a connection from working, in the system's words where it has some."""
+    root: BaseException = error
+    while (deeper := root.__cause__ or root.__context__) is not None:
+        root = deeper
+    if isinstance(root, OSError) and root.errno is not None and root.errno > 0:
+        return os.strerror(root.errno)
+    return shorten(str(error)) or type(error).__name__
 
 
 def _block(problem: Problem) -> str:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import random
 import re
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final, TypedDict
@@ -20,6 +20,7 @@ from app.client.errors import (
     RefusedError,
     ServiceUnreachableError,
     UnexpectedAnswerError,
+    cause_of,
     shorten,
 )
 from app.client.patience import Attempts, Patience
@@ -52,6 +53,10 @@ class _Tagged(TypedDict):
     type: str
 
 
+class _PassingError(Exception):
+    """The service cannot give the stream for now; the text says why."""
+
+
 class StreamLostError(ServiceUnreachableError):
     """The stream could not be had or taken up again, however often it was tried."""
 
@@ -79,7 +84,7 @@ class EventStream:
     """A subscription that outlives its connections.
 
     ``was_reached`` says that the service is known to be there: then the first connection, too, is
-    tried more than once.
+    tried more than once. ``tell`` gets a line when a connection is tried again.
     """
 
     def __init__(
@@ -89,6 +94,7 @@ class EventStream:
         *,
         patience: Patience,
         random_source: random.Random,
+        tell: Callable[[str], None],
         after: str | None = None,
         was_reached: bool = False,
     ) -> None:
@@ -97,6 +103,7 @@ class EventStream:
         self._address = address
         self._subscription = subscription
         self._attempts = Attempts(patience, random_source)
+        self._tell = tell
         self._was_reached = was_reached
 
     async def messages(self) -> AsyncGenerator[wire.Subscribed | wire.Event]:
@@ -117,6 +124,8 @@ class EventStream:
                             self._attempts.succeed()
                         yield message
                 cause = "the connection was closed"
+            except _PassingError as error:
+                cause = str(error)
             except InvalidStatus as error:
                 self._refuse_for_good(error)
                 cause = f"HTTP {error.response.status_code}"
@@ -124,12 +133,13 @@ class EventStream:
                 self._take_position(error)
                 cause = str(error)
             except (OSError, WebSocketException) as error:
-                cause = shorten(str(error)) or type(error).__name__
+                cause = cause_of(error)
             if loop.time() - began_at >= STEADY_SECONDS:
                 self._attempts.succeed()
             pause_seconds = self._attempts.fail()
             if self._attempts.is_exhausted or not self._was_reached:
                 raise StreamLostError(self._address.url, cause)
+            self._tell(f"the event stream broke ({cause}); trying again in {pause_seconds:.1f} s")
             await asyncio.sleep(pause_seconds)
 
     async def _one_connection(self) -> AsyncGenerator[wire.Subscribed | wire.Event]:
@@ -148,20 +158,20 @@ class EventStream:
                 if message is None:
                     continue
                 if message["type"] == "error":
-                    await self._take_error(connection, message)
-                    return
+                    raise await self._failure(connection, message)
                 # While old events are told again, the head of "subscribed" lies beyond them.
                 if message["type"] == "event" or self.position is None:
                     self.position = message["position"]
                 yield message
 
-    async def _take_error(self, connection: ClientConnection, error: wire.StreamError) -> None:
-        """Return if the error may pass; the code of the close that follows says so."""
+    async def _failure(self, connection: ClientConnection, error: wire.StreamError) -> Exception:
+        """Return what an error means: the code of the close that follows says if it may pass."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_SECONDS_MAX):
                 await connection.wait_closed()
-        if connection.close_code not in _PASSING_CODES:
-            raise RefusedError(error)
+        refusal = RefusedError(error)
+        may_pass = connection.close_code in _PASSING_CODES
+        return _PassingError(str(refusal)) if may_pass else refusal
 
     def _read(self, text: str | bytes) -> wire.Subscribed | wire.Event | wire.StreamError | None:
         try:

@@ -52,6 +52,7 @@ class OrderFollower:
             Subscription(order_ids=(self._order_id,)),
             patience=replace(service.patience, attempts_max=STREAM_ATTEMPTS_MAX),
             random_source=service.random_source,
+            tell=service.tell,
             was_reached=True,
         )
         async with contextlib.aclosing(stream.messages()) as messages:

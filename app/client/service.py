@@ -23,6 +23,7 @@ from app.client.errors import (
     RefusedError,
     ServiceUnreachableError,
     UnexpectedAnswerError,
+    cause_of,
     shorten,
 )
 from app.client.patience import Attempts, Patience
@@ -65,7 +66,7 @@ class ServiceClient:
         self.address = address
         self.patience = patience
         self.random_source = random_source
-        self._tell = tell
+        self.tell = tell
         self._was_reached = False
         # The environment's proxies and .netrc stay out: what the options say is what is used.
         self._http = httpx2.AsyncClient(
@@ -160,8 +161,8 @@ class ServiceClient:
                     method, self.address.url + path, params=query, json=body, headers=headers
                 )
             except httpx2.TransportError as error:
-                cause = _cause(error)
-                failure: Exception = self._unreachable(error, cause, count)
+                cause = f"cannot reach {self.address.url} ({cause_of(error)})"
+                failure: Exception = self._unreachable(error, count)
                 if count == 1 and not self._was_reached and _is_unsent(error):
                     raise failure from None
             else:
@@ -176,14 +177,12 @@ class ServiceClient:
             pause_seconds = attempts.fail(retry_after_seconds)
             if attempts.is_exhausted:
                 raise failure
-            self._tell(f"{cause}; trying again in {pause_seconds:.1f} s")
+            self.tell(f"{cause}; trying again in {pause_seconds:.1f} s")
             await asyncio.sleep(pause_seconds)
 
-    def _unreachable(
-        self, error: httpx2.TransportError, cause: str, count: int
-    ) -> ServiceUnreachableError:
+    def _unreachable(self, error: httpx2.TransportError, count: int) -> ServiceUnreachableError:
         was_sent = count > 1 or not _is_unsent(error)
-        return ServiceUnreachableError(self.address.url, cause, was_sent=was_sent)
+        return ServiceUnreachableError(self.address.url, cause_of(error), was_sent=was_sent)
 
     def _failure(self, answer: httpx2.Response) -> RefusedError | UnexpectedAnswerError:
         try:
@@ -221,10 +220,6 @@ def _query(**parameters: str | int | None) -> dict[str, str]:
 
 def _is_unsent(error: httpx2.TransportError) -> bool:
     return isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout)
-
-
-def _cause(error: httpx2.TransportError) -> str:
-    return shorten(str(error)) or type(error).__name__
 
 
 def _may_pass(answer: httpx2.Response, failure: Exception) -> bool:

@@ -31,6 +31,7 @@ async def watch_events(
         subscription,
         patience=patience,
         random_source=random.SystemRandom(),
+        tell=tell,
         after=after,
     )
     console = make_console()

@@ -1,6 +1,8 @@
 """Tests of ``app.client.errors``."""
 
-from app.client.errors import RefusedError, ServiceUnreachableError, shorten
+import errno
+
+from app.client.errors import RefusedError, ServiceUnreachableError, cause_of, shorten
 
 
 def test_a_refusal_is_one_block() -> None:
@@ -39,3 +41,18 @@ def test_what_a_stranger_says_is_kept_short() -> None:
     """One line of a bounded length, without control characters that are spaces."""
     assert shorten("a\n\t b") == "a b"
     assert len(shorten("x" * 10_000)) == 501
+
+
+def test_the_system_says_best_why_a_connection_failed() -> None:
+    """Libraries wrap it in words of their own."""
+    refused = OSError(errno.ECONNREFUSED, "Connect call failed ('127.0.0.1', 1)")
+    wrapped = ConnectionError("All connection attempts failed")
+    wrapped.__cause__ = refused
+
+    assert cause_of(wrapped) == "Connection refused"
+
+
+def test_without_the_system_the_library_says_it() -> None:
+    """In its words, or at least by the name of the error."""
+    assert cause_of(TimeoutError("timed out during opening handshake")).startswith("timed out")
+    assert cause_of(TimeoutError()) == "TimeoutError"

@@ -21,13 +21,15 @@ def stream_of(
     *,
     after: str | None = None,
     was_reached: bool = False,
+    told: list[str] | None = None,
 ) -> EventStream:
-    """Make a stream of all orders from the beginning."""
+    """Make a stream of all orders, from now on unless told otherwise."""
     return EventStream(
         fake.address,
         subscription or Subscription(),
         patience=QUICK,
         random_source=random.Random(1),
+        tell=(told if told is not None else []).append,
         after=after,
         was_reached=was_reached,
     )
@@ -150,8 +152,10 @@ async def test_an_error_that_may_pass_is_tried_again(fake: FakeService) -> None:
     """The close after it says so: the database of the service, say, does not answer now."""
     make_events(fake, 1)
     fake.planned_streams.append(PlannedClose(code=1013, error="database_unavailable"))
+    told: list[str] = []
 
-    assert await positions(stream_of(fake, after="beginning"), 1) == ["p1"]
+    assert await positions(stream_of(fake, after="beginning", told=told), 1) == ["p1"]
+    assert "said database_unavailable" in told[0]
 
 
 @pytest.mark.parametrize("status", [429, 503])
@@ -213,12 +217,16 @@ async def test_nobody_there_is_told(was_reached: bool) -> None:  # noqa: FBT001 
     with socket.socket() as reserved:
         reserved.bind(("127.0.0.1", 0))
         address = ServiceAddress(url=f"http://127.0.0.1:{reserved.getsockname()[1]}")
+        told: list[str] = []
         stream = EventStream(
             address,
             Subscription(),
             patience=QUICK,
             random_source=random.Random(1),
+            tell=told.append,
             was_reached=was_reached,
         )
         with pytest.raises(StreamLostError, match=address.url):
             await positions(stream, 1)
+
+    assert len(told) == (QUICK.attempts_max - 1 if was_reached else 0)

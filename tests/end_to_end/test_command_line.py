@@ -21,7 +21,7 @@ async def test_help_explains_every_command(tmp_path: Path) -> None:
     async with papertape(tmp_path, "--help") as process:
         assert await process.wait() == 0
 
-    service = ("serve", "simulate", "demo", "migrate")
+    service = ("serve", "simulate", "demo", "migrate", "audit", "prune", "backup")
     client = ("order", "orders", "show", "cancel", "watch")
     for command in service + client:
         assert f" {command} " in process.log

@@ -11,6 +11,7 @@ The map, in the order of the data:
 ``notify``          durable events to whoever waits for them
 ``simulator``       a Binance-compatible venue as a server of its own, for offline use
 ``domain``          the pure core they share: order, quote, liquidity ledger, matcher, trading rules
+``client``          the command line as a client: it knows a service by what goes over the wire
 ==================  ==============================================================================
 
 ``ports`` holds the seams between them on one screen, ``settings`` is the only reader of the

@@ -1,19 +1,23 @@
-"""The command line: ``papertape serve``, ``migrate``, ``audit``, ``keys``, and the rest."""
+"""The command line: ``papertape serve``, ``migrate``, ``audit``, ``keys``, and the rest.
+
+The commands that speak to a running service are those of ``app.client``.
+"""
 
 import asyncio
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Annotated, Final, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, Final, NoReturn, TypeVar
 
 import typer
 
 import app
-from app.access.key_file import add_key, list_keys
 from app.access.keys import DEFAULT_SCOPES, HASH_DIGITS_SHOWN, new_key
+from app.client.commands import client_commands
 from app.domain.access import Scope
 from app.domain.errors import PapertapeError, StartupError
-from app.logs import configure_logs
-from app.settings import LogFormat, Settings, read_settings
+
+if TYPE_CHECKING:
+    from app.settings import Settings
 
 _EXIT_FAILED: Final = 1
 _EXIT_UNREADABLE: Final = 2
@@ -74,6 +78,8 @@ def _serve() -> None:
     """
     settings = _settings_or_end()
     from app.composition import serve  # noqa: PLC0415 - the other commands start faster without
+    from app.logs import configure_logs  # noqa: PLC0415 - as above
+    from app.settings import LogFormat  # noqa: PLC0415 - as above
 
     configure_logs(level=settings.log_level, as_json=settings.log_format is LogFormat.JSON)
     _run(serve(settings))
@@ -165,6 +171,7 @@ def _simulate(
 
     Point a service at it with VENUE=simulator.
     """
+    from app.logs import configure_logs  # noqa: PLC0415 - as above
     from app.simulator.command import simulate  # noqa: PLC0415 - as above
 
     configure_logs(level="INFO", as_json=False)
@@ -180,6 +187,7 @@ def _demo(
 ) -> None:
     """Start the simulated venue and the service, and fulfill three orders before your eyes."""
     from app.demo import demo  # noqa: PLC0415 - as above
+    from app.logs import configure_logs  # noqa: PLC0415 - as above
 
     configure_logs(level="WARNING", as_json=False)
     _run(demo(stay=not once))
@@ -200,6 +208,8 @@ def _create_key(
     A running service knows it within a second. Several keys may have one name, to replace one by
     another without a gap. To revoke a key, remove its entry from the file.
     """
+    from app.access.key_file import add_key  # noqa: PLC0415 - as above
+
     key = new_key()
     path = _key_file(file)
     try:
@@ -213,6 +223,8 @@ def _create_key(
 @_keys.command("list")
 def _list_keys(*, file: _KeyFileOption = None) -> None:
     """List names, scopes, and the first digits of each key's hash."""
+    from app.access.key_file import list_keys  # noqa: PLC0415 - as above
+
     try:
         entries = list_keys(_key_file(file))
     except StartupError as error:
@@ -231,7 +243,12 @@ def _key_file(file: Path | None) -> Path:
     return Path(name)
 
 
-def _settings_or_end(*, status: int = _EXIT_FAILED) -> Settings:
+_cli.add_typer(client_commands)
+
+
+def _settings_or_end(*, status: int = _EXIT_FAILED) -> "Settings":
+    from app.settings import read_settings  # noqa: PLC0415 - as above
+
     try:
         return read_settings()
     except StartupError as error:

@@ -124,7 +124,7 @@ def test_a_sound_order_passes_and_its_rows_are_counted() -> None:
         (TimeInForce.GTD, Reason.TIMEOUT, True),
         (TimeInForce.GTD, Reason.IOC_REMAINDER, False),
         (TimeInForce.IOC, Reason.IOC_REMAINDER, True),
-        (TimeInForce.IOC, Reason.TIMEOUT, False),
+        (TimeInForce.IOC, Reason.TIMEOUT, True),
         (TimeInForce.FOK, Reason.FOK_UNFILLABLE, True),
         (TimeInForce.FOK, Reason.IOC_REMAINDER, False),
         (TimeInForce.FOK, Reason.NO_MARKET_DATA, True),
@@ -140,6 +140,21 @@ def test_an_order_expires_for_a_reason_of_its_kind(
     expected = frozenset() if is_possible else frozenset({Invariant.REASONS})
 
     assert violated(expired(time_in_force, reason)) == expected
+
+
+@pytest.mark.parametrize(
+    ("time_in_force", "reason"),
+    [
+        (TimeInForce.IOC, Reason.TIMEOUT),
+        (TimeInForce.FOK, Reason.TIMEOUT_DURING_OUTAGE),
+        (TimeInForce.GTD, Reason.NO_MARKET_DATA),
+    ],
+)
+def test_who_was_filled_has_met_a_quote(time_in_force: TimeInForce, reason: Reason) -> None:
+    """An IOC or FOK order was decided by it, any other at least saw a market."""
+    record = replace(expired(time_in_force, reason), splits=filled().splits[:1])
+
+    assert Invariant.REASONS in violated(record)
 
 
 def test_amounts_are_added_up_exactly() -> None:

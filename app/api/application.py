@@ -11,7 +11,14 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Match, Mount, Route, WebSocketRoute
 
-from app.api.docs import ASSETS_PATH, DOCS_PATH, OPENAPI_PATH, DocsRoutes, assets
+from app.api.docs import (
+    ASSETS_PATH,
+    ASYNCAPI_PATH,
+    DOCS_PATH,
+    OPENAPI_PATH,
+    DocsRoutes,
+    assets,
+)
 from app.api.errors import (
     REFUSALS,
     MethodNotAllowedError,
@@ -75,6 +82,7 @@ def _routes(services: ApiServices, options: ApiOptions) -> list[BaseRoute]:
         Route("/healthz", probes.healthz),
         Route("/readyz", probes.readyz),
         Route(OPENAPI_PATH, docs.openapi),
+        Route(ASYNCAPI_PATH, docs.asyncapi),
         Route(DOCS_PATH, docs.page),
         Mount(ASSETS_PATH, assets()),
     ]

@@ -326,6 +326,59 @@ class Event(Shape):
     )
 
 
+class Authenticate(Shape):
+    """Says whose orders the connection is about; the first message, where no header did."""
+
+    type: Literal["authenticate"] = Field(
+        description="Always `authenticate`.", examples=["authenticate"]
+    )
+    key: str = Field(min_length=1, description="A key.", examples=["pt_example"])
+
+
+class Authenticated(Shape):
+    """The key is known."""
+
+    type: Literal["authenticated"] = Field(
+        description="Always `authenticated`.", examples=["authenticated"]
+    )
+    owner: str = Field(description="Whose key it is.", examples=["alice"])
+
+
+class Subscribe(Shape):
+    """Says what the connection wants to hear; without `order_ids` and `symbols`, all orders."""
+
+    type: Literal["subscribe"] = Field(description="Always `subscribe`.", examples=["subscribe"])
+    order_ids: list[str] = Field(
+        default_factory=list,
+        min_length=1,
+        description="Orders to hear of.",
+        examples=[["0199be1c-8f0a-7c31-9d0f-5a2b8c6e4d10"]],
+    )
+    symbols: list[str] = Field(
+        default_factory=list,
+        min_length=1,
+        description="Symbols to hear of.",
+        examples=[["LTCBTC"]],
+    )
+    after: str | None = Field(
+        None,
+        description="Where to resume: the `position` of the last event received, or `beginning` "
+        "for all that is kept. Without it, from now on.",
+        examples=["MDEyMzQ1Njc4OWFiY2RlZi00Mg"],
+    )
+
+
+class Subscribed(Shape):
+    """The subscription holds; its events follow, each once, by position."""
+
+    type: Literal["subscribed"] = Field(description="Always `subscribed`.", examples=["subscribed"])
+    position: str = Field(
+        description="The newest event of all when the subscription began. What `after` asks for "
+        "still follows.",
+        examples=["MDEyMzQ1Njc4OWFiY2RlZi00Mg"],
+    )
+
+
 class EventsPage(Shape):
     """A page of an order's events, the first ones first."""
 
@@ -536,6 +589,21 @@ class Problem(Shape):
         examples=["the body is not JSON at line 1 column 12"],
     )
     code: str = Field(description="Stable name of the error.", examples=["malformed_json"])
+
+
+class StreamError(Shape):
+    """Why the connection is closed next; `code` is stable, the text is for people."""
+
+    type: Literal["error"] = Field(description="Always `error`.", examples=["error"])
+    detail: str = Field(
+        description="What happened this time.", examples=["messages are JSON objects"]
+    )
+    code: str = Field(description="Stable name of the error.", examples=["invalid_message"])
+    errors: list[FieldProblem] = Field(
+        default_factory=list,
+        min_length=1,
+        description="Every problem found, where a field of a message is wrong.",
+    )
 
 
 class OrderProblem(Problem):

@@ -23,6 +23,8 @@ def options() -> ApiOptions:
     return ApiOptions(
         order_timeout_seconds=Decimal("0.05"),
         timeout_seconds_max=Decimal(86_400),
+        wait_seconds_max=300,
+        websockets_max=1_000,
         allowed_hosts=("localhost", "127.0.0.1", "[::1]"),
         version="0.1.0",
     )
@@ -31,17 +33,7 @@ def options() -> ApiOptions:
 @pytest.fixture
 def services(ports: MemoryPorts) -> ApiServices:
     """Return the ports as the edge takes them."""
-    return ApiServices(
-        orders=ports.orders,
-        desk=ports.desk,
-        waiters=ports.waiters,
-        rules=ports.rules,
-        feed=ports.feed,
-        journal=ports.journal,
-        clock=ports.clock,
-        ids=ports.ids,
-        is_recovered=lambda: ports.is_recovered,
-    )
+    return ports.services()
 
 
 @pytest.fixture

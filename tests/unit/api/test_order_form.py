@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 import pytest
+from starlette.datastructures import Headers
 
 from app.api.body import JsonNumber
 from app.api.order_form import read_new_order
@@ -16,11 +17,12 @@ FIELDS: dict[str, object] = {
 }
 
 
-def read(values: dict[str, object]) -> NewOrder:
+def read(values: dict[str, object], headers: dict[str, str] | None = None) -> NewOrder:
     """Read an order with the usual settings."""
     return read_new_order(
         values,
-        has_idempotency_key=False,
+        owner=PUBLIC,
+        headers=Headers(headers),
         timeout_seconds_default=Decimal(30),
         timeout_seconds_max=Decimal(86_400),
     )

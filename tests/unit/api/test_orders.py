@@ -51,7 +51,7 @@ SECTION_4_KEYS = [
 
 async def until_waiting(ports: MemoryPorts) -> None:
     """Return once a request waits for its order."""
-    await eventually(lambda: ports.orders.snapshots and ports.waiters.waiting_total)
+    await eventually(lambda: ports.orders.snapshots and ports.waiting_total)
 
 
 async def test_documented_curl_is_answered_with_its_splits(
@@ -211,7 +211,7 @@ async def test_unavailable_desk_says_when_to_come_back(
     assert response.status_code == status
     assert response.headers["retry-after"] == retry_after
     assert response.json()["code"] == refusal.code
-    assert ports.waiters.waiting_total == 0
+    assert ports.waiting_total == 0
     shapes.Problem.model_validate_json(response.content, strict=True)
 
 
@@ -329,7 +329,7 @@ async def test_client_that_goes_away_does_not_disturb_its_order(
 
     (snapshot,) = ports.orders.snapshots.values()
     assert snapshot.status == "FILLED"
-    assert ports.waiters.waiting_total == 0
+    assert ports.waiting_total == 0
 
 
 async def test_placed_order_can_be_read_by_its_id(

@@ -50,7 +50,9 @@ async def place_open(client: httpx2.AsyncClient, **changes: Any) -> str:  # noqa
 
 
 async def post_all(
-    client: httpx2.AsyncClient, number: int, **request: Any  # noqa: ANN401 - passed on
+    client: httpx2.AsyncClient,
+    number: int,
+    **request: Any,  # noqa: ANN401 - passed on
 ) -> list[httpx2.Response]:
     """Send the same order so many times at once."""
     requests = [client.post("/order/limit", **request) for _ in range(number)]

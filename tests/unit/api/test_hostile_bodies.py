@@ -184,7 +184,9 @@ REFUSED = [
     refused("number as key", "client_order_id", "wrong_type", client_order_id="1"),
     refused("array as key", "client_order_id", "wrong_type", client_order_id='["a"]'),
     refused("empty key", "client_order_id", "invalid_client_order_id", client_order_id='""'),
-    refused("dot in the key", "client_order_id", "invalid_client_order_id", client_order_id='"a.b"'),
+    refused(
+        "dot in the key", "client_order_id", "invalid_client_order_id", client_order_id='"a.b"'
+    ),
     refused(
         "line break behind the key",
         "client_order_id",

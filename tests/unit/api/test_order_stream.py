@@ -350,7 +350,9 @@ async def test_event_is_told_only_once_it_is_durable(
     async with open_stream(url) as stream:
         await stream.subscribe()
         ports.journal.hold()
-        placing = asyncio.create_task(client.post("/order/limit", json=BUY | {"timeout_seconds": 30}))
+        placing = asyncio.create_task(
+            client.post("/order/limit", json=BUY | {"timeout_seconds": 30})
+        )
         await eventually(lambda: ports.journal.waiting_total)
         assert await stream.nothing_more()
 

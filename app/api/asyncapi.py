@@ -10,7 +10,7 @@ from typing import Final
 from pydantic import BaseModel
 from starlette.datastructures import URL
 
-from app.api import examples, shapes
+from app.api import examples, message_shapes
 from app.api.errors import error_message
 from app.api.event_shapes import event_view
 from app.api.openapi import Json, schemas_of
@@ -180,13 +180,13 @@ def _messages() -> tuple[_Message, ...]:
     return (
         _Message(
             name="authenticate",
-            model=shapes.Authenticate,
+            model=message_shapes.Authenticate,
             examples=[{"type": "authenticate", "key": "pt_example"}],
             is_sent=False,
         ),
         _Message(
             name="subscribe",
-            model=shapes.Subscribe,
+            model=message_shapes.Subscribe,
             examples=[
                 {"type": "subscribe"},
                 {"type": "subscribe", "symbols": [examples.EXAMPLE_SYMBOL], "after": _POSITION},
@@ -196,20 +196,20 @@ def _messages() -> tuple[_Message, ...]:
         ),
         _Message(
             name="authenticated",
-            model=shapes.Authenticated,
+            model=message_shapes.Authenticated,
             examples=[{"type": "authenticated", "owner": "alice"}],
             is_sent=True,
         ),
         _Message(
             name="subscribed",
-            model=shapes.Subscribed,
+            model=message_shapes.Subscribed,
             examples=[{"type": "subscribed", "position": _POSITION}],
             is_sent=True,
         ),
-        _Message(name="event", model=shapes.Event, examples=events, is_sent=True),
+        _Message(name="event", model=message_shapes.Event, examples=events, is_sent=True),
         _Message(
             name="error",
-            model=shapes.StreamError,
+            model=message_shapes.StreamError,
             examples=[error_message(error) for error in STREAM_ERRORS],
             is_sent=True,
         ),

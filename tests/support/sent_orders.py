@@ -41,11 +41,11 @@ async def until_waiting(ports: MemoryPorts) -> None:
     await eventually(lambda: ports.orders.snapshots and ports.waiting_total)
 
 
-async def place_open(client: httpx2.AsyncClient, **changes: Any) -> str:  # noqa: ANN401 - any JSON
+async def place_at_once(client: httpx2.AsyncClient, **changes: Any) -> str:  # noqa: ANN401 - any JSON
     """Place an order that rests for long, and return its id without waiting for its end."""
     body = BUY | {"timeout_seconds": 3_600} | changes
     answer = await client.post("/order/limit", json=body, headers=AT_ONCE)
-    assert answer.status_code == httpx2.codes.ACCEPTED, answer.text
+    assert answer.is_success, answer.text
     return str(answer.json()["order_id"])
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import httpx2
-import jsonschema
+import jsonschema  # type: ignore[import-untyped] # it ships no types
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
@@ -29,16 +29,21 @@ class Contract:
 
     def __init__(self, document: Mapping[str, Any]) -> None:
         self.document = document
-        self._received = self._validators("receive")
-        self._sent = self._validators("send")
+        self.received = self._validators("receive")
+        self.sent = self._validators("send")
 
     def check_client_message(self, message: object) -> None:
         """Fail unless a client may send it."""
-        _check(message, self._received)
+        _check(message, self.received)
 
     def check_service_message(self, message: object) -> None:
         """Fail unless the service may send it."""
-        _check(message, self._sent)
+        _check(message, self.sent)
+
+    def check_schemas(self) -> None:
+        """Fail unless every schema is one."""
+        for schema in self.document["components"]["schemas"].values():
+            jsonschema.Draft7Validator.check_schema(schema)
 
     def _validators(self, action: str) -> dict[str, jsonschema.Draft7Validator]:
         """Return a validator for each message of the service's actions, replies included."""
@@ -62,7 +67,8 @@ def _check(message: object, validators: Mapping[str, jsonschema.Draft7Validator]
         name: [error.message for error in validator.iter_errors(message)]
         for name, validator in validators.items()
     }
-    assert [name for name, found in faults.items() if not found].__len__() == 1, (message, faults)
+    fitting = [name for name, found in faults.items() if not found]
+    assert len(fitting) == 1, (message, faults)
 
 
 def _last(reference: Mapping[str, str]) -> str:
@@ -129,9 +135,13 @@ class StreamClient:
         while True:
             try:
                 messages.append(await self.receive())
-            except ConnectionClosed as end:
-                assert end.rcvd is not None, "the service says good-bye"
-                return messages, Closed(end.rcvd.code, end.rcvd.reason)
+            except ConnectionClosed:
+                return messages, self._end()
+
+    def _end(self) -> Closed:
+        code, reason = self.connection.close_code, self.connection.close_reason
+        assert code is not None, "the connection is closed"
+        return Closed(code, reason or "")
 
     async def nothing_more(self) -> bool:
         """Whether the service sent nothing until now that was not received here.

@@ -5,8 +5,21 @@ from http import HTTPStatus
 import pytest
 
 import app.domain.errors as domain_errors
-from app.api.errors import REFUSALS, problem_document, problem_headers, problem_response
-from app.domain.errors import CallerError, FieldProblem, InvalidOrderError, UnavailableError
+from app.api.errors import (
+    REFUSALS,
+    error_message,
+    problem_document,
+    problem_headers,
+    problem_response,
+)
+from app.api.positions import PositionPrunedError
+from app.domain.errors import (
+    CallerError,
+    ClientOrderIdTakenError,
+    FieldProblem,
+    InvalidOrderError,
+    UnavailableError,
+)
 
 
 def leaves(error: type[Exception]) -> set[type[Exception]]:
@@ -20,7 +33,8 @@ def test_every_error_of_a_caller_has_a_status(branch: type[Exception]) -> None:
     """Nothing that a request can cause falls through to the 500."""
     raised = {error for error in leaves(branch) if error.__module__ == domain_errors.__name__}
 
-    assert raised <= set(REFUSALS)
+    # A taken key is answered with the order that has it, or with ClientOrderIdReusedError.
+    assert raised - {ClientOrderIdTakenError} <= set(REFUSALS)
 
 
 def test_statuses_are_those_of_the_contract() -> None:
@@ -91,3 +105,19 @@ def test_response_carries_status_headers_and_type() -> None:
     assert response.status_code == HTTPStatus.SERVICE_UNAVAILABLE
     assert response.headers["retry-after"] == "1"
     assert response.media_type == "application/problem+json"
+
+
+def test_error_on_a_websocket_has_no_status() -> None:
+    """What no HTTP request meets is told there too, by its code and field by field."""
+    invalid = InvalidOrderError([FieldProblem(field="type", code="required", message="is missing")])
+
+    pruned = error_message(PositionPrunedError())
+
+    assert list(pruned) == ["type", "detail", "code"]
+    assert (pruned["type"], pruned["code"]) == ("error", "position_pruned")
+    assert error_message(invalid) == {
+        "type": "error",
+        "detail": "1 problem found; see errors",
+        "code": "invalid_order",
+        "errors": [{"field": "type", "code": "required", "message": "is missing"}],
+    }

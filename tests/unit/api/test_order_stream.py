@@ -21,7 +21,7 @@ from app.api.positions import write_position
 from app.domain.errors import DatabaseUnavailableError
 from app.domain.order import OrderId, Owner
 from tests.support.in_memory import STREAM_ID, MemoryPorts, quote
-from tests.support.sent_orders import AT_ONCE, BUY, place_open
+from tests.support.sent_orders import AT_ONCE, BUY, place_at_once
 from tests.support.serving import serving
 from tests.support.stream_client import Json, open_stream
 from tests.support.waiting import eventually
@@ -56,7 +56,7 @@ async def test_every_transition_is_told_as_it_is_read(
     async with open_stream(url) as stream:
         await stream.subscribe()
         ports.desk.show(quote(1, ask=("0.000912", "30")))
-        order_id = await place_open(client, client_order_id="mine-1")
+        order_id = await place_at_once(client, client_order_id="mine-1")
         ports.desk.show(quote(2, ask=("0.000912", "50")))
         ports.desk.show(quote(3, ask=("0.000911", "80")))
 
@@ -85,11 +85,11 @@ async def test_subscription_is_confirmed_with_the_newest_position(
     url: str, client: httpx2.AsyncClient, ports: MemoryPorts
 ) -> None:
     """Without ``after`` the client hears what happens from the confirmed position on."""
-    await place_open(client)
+    await place_at_once(client)
 
     async with open_stream(url) as stream:
         confirmed = await stream.subscribe()
-        order_id = await place_open(client)
+        order_id = await place_at_once(client)
 
         assert confirmed == write_position(STREAM_ID, ports.orders.events[0].position)
         assert (await stream.event())["order_id"] == order_id
@@ -99,7 +99,7 @@ async def test_filters_admit_what_they_name(
     url: str, client: httpx2.AsyncClient, ports: MemoryPorts
 ) -> None:
     """A client hears of the orders and symbols that it named, in any case of letters."""
-    first = await place_open(client)
+    first = await place_at_once(client)
     async with (
         open_stream(url) as by_id,
         open_stream(url) as by_symbol,
@@ -109,7 +109,7 @@ async def test_filters_admit_what_they_name(
         await by_symbol.subscribe(symbols=["ethbtc"])
         await by_both.subscribe(order_ids=[first], symbols=["ETHBTC"])
 
-        second = await place_open(client, symbol="ETHBTC")
+        second = await place_at_once(client, symbol="ETHBTC")
         ports.desk.show(quote(1))
 
         assert [(one["order_id"], one["status"]) for one in await by_id.events(1)] == [
@@ -125,7 +125,7 @@ async def test_events_of_another_owner_are_not_told(
     url: str, client: httpx2.AsyncClient, ports: MemoryPorts
 ) -> None:
     """Somebody else's order is nobody's business, whether heard or read back."""
-    order_id = OrderId(await place_open(client))
+    order_id = OrderId(await place_at_once(client))
     kept = ports.orders.events[-1]
     theirs = replace(kept.event.order, owner=Owner("somebody"))
     foreign = replace(kept, position=kept.position + 1, event=replace(kept.event, order=theirs))
@@ -149,7 +149,7 @@ async def test_resuming_tells_what_follows(
 ) -> None:
     """Whoever was told some events is told the others, each once, then what happens."""
     ports.desk.show(quote(1, ask=("0.000912", "30")))
-    order_id = await place_open(client)
+    order_id = await place_at_once(client)
     ports.desk.show(quote(2, ask=("0.000912", "50")))
     ports.desk.show(quote(3, ask=("0.000911", "80")))
     events = await history(client, order_id)
@@ -158,7 +158,7 @@ async def test_resuming_tells_what_follows(
         await stream.subscribe(after=events[told - 1]["position"] if told else "beginning")
 
         assert await stream.events(4 - told) == events[told:]
-        later = await place_open(client)
+        later = await place_at_once(client)
         assert (await stream.event())["order_id"] == later
 
 
@@ -166,7 +166,7 @@ async def test_more_is_read_back_than_one_read_holds(
     url: str, client: httpx2.AsyncClient, ports: MemoryPorts
 ) -> None:
     """A long absence is told page by page, without gap or repeat."""
-    order_id = await place_open(client, order_size="100000")
+    order_id = await place_at_once(client, order_size="100000")
     fills = 2 * EVENTS_PER_READ + 7
     for number in range(1, fills + 1):
         ports.desk.show(quote(2 * number, ask=("0.000912", "1")))
@@ -185,7 +185,7 @@ async def test_position_read_before_it_was_announced_is_good(
     url: str, client: httpx2.AsyncClient, ports: MemoryPorts
 ) -> None:
     """An event that GET shows may be announced a moment later: resuming waits for that."""
-    order_id = await place_open(client)
+    order_id = await place_at_once(client)
     (event,) = await history(client, order_id)
     ports.journal.hold()
     canceling = asyncio.create_task(client.delete(f"/order/{order_id}"))
@@ -220,7 +220,7 @@ async def test_position_that_leads_nowhere_is_refused_by_name(
     url: str, client: httpx2.AsyncClient, ports: MemoryPorts, after: str, code: str
 ) -> None:
     """A gap is never told as if it were none: the client learns why, then the end."""
-    order_id = OrderId(await place_open(client))
+    order_id = OrderId(await place_at_once(client))
     await client.delete(f"/order/{order_id}")
     ports.orders.prune(order_id)
 
@@ -236,9 +236,9 @@ async def test_pruned_history_is_told_from_the_beginning_as_far_as_it_is_kept(
     url: str, client: httpx2.AsyncClient, ports: MemoryPorts
 ) -> None:
     """``beginning`` asks for what there is, so pruned orders are no gap."""
-    pruned = OrderId(await place_open(client))
+    pruned = OrderId(await place_at_once(client))
     await client.delete(f"/order/{pruned}")
-    kept = await place_open(client)
+    kept = await place_at_once(client)
     ports.orders.prune(pruned)
 
     async with open_stream(url) as stream:
@@ -251,7 +251,7 @@ async def test_pruning_while_a_client_catches_up_is_told(
     url: str, client: httpx2.AsyncClient, ports: MemoryPorts
 ) -> None:
     """Events that are pruned between two reads are a gap as well."""
-    first = OrderId(await place_open(client))
+    first = OrderId(await place_at_once(client))
     await client.delete(f"/order/{first}")
     position = (await history(client, first))[0]["position"]
     read = ports.orders.list_events
@@ -327,6 +327,17 @@ async def test_message_that_is_too_long_is_not_read(url: str, ports: MemoryPorts
     await eventually(lambda: not ports.subscriptions._by_owner)
 
 
+async def test_text_that_is_not_utf_8_ends_the_connection(url: str, ports: MemoryPorts) -> None:
+    """Nobody guesses at bytes."""
+    async with open_stream(url) as stream:
+        await stream.subscribe()
+        await stream.connection.send(b"\xff", text=True)
+        messages, closed = await stream.rest()
+
+    assert (messages, closed.code) == ([], 1007)
+    await eventually(lambda: not ports.subscriptions._by_owner)
+
+
 async def test_client_that_says_nothing_is_let_go(
     services: ApiServices, options: ApiOptions, application: FastAPI
 ) -> None:
@@ -372,7 +383,7 @@ async def test_database_that_does_not_answer_ends_the_connection_for_now(
     url: str, client: httpx2.AsyncClient, ports: MemoryPorts
 ) -> None:
     """What cannot be read back now can later: the client is told to try again."""
-    await place_open(client)
+    await place_at_once(client)
     ports.orders.refusal = DatabaseUnavailableError()
 
     async with open_stream(url) as stream:
@@ -389,7 +400,7 @@ async def test_service_that_stops_says_where_to_resume(
     """Whoever listens is told the last position, and whoever comes then likewise."""
     async with open_stream(url) as stream, open_stream(url) as late:
         await stream.subscribe()
-        order_id = await place_open(client)
+        order_id = await place_at_once(client)
         position = (await stream.event())["position"]
 
         await ports.subscriptions.stop(seconds=30)
@@ -440,7 +451,7 @@ async def test_slow_reader_is_told_where_to_resume_and_misses_nothing(
         open_stream(url, reads_slowly=True) as slow,
     ):
         await slow.subscribe()
-        await place_open(client, order_size="100000")
+        await place_at_once(client, order_size="100000")
         fills = 0
         while not _has_ended(ports):
             fills += 1
@@ -487,7 +498,7 @@ async def test_reader_that_never_reads_does_not_keep_its_place(options: ApiOptio
         open_stream(url, reads_slowly=True) as slow,
     ):
         await slow.subscribe()
-        await place_open(client, order_size="100000")
+        await place_at_once(client, order_size="100000")
         for number in range(1, 1_000):
             ports.desk.show(quote(2 * number, ask=("0.000912", "1")))
             ports.desk.show(quote(2 * number + 1, ask=("0.01", "1")))

@@ -27,7 +27,7 @@ from tests.support.sent_orders import (
     CURL_BODY,
     NO_SUCH_ORDER,
     ORDER_KEYS,
-    place_open,
+    place_at_once,
     post_all,
     until_waiting,
 )
@@ -524,7 +524,7 @@ async def test_malformed_key_is_refused_not_ignored(
 ) -> None:
     """Whoever relies on a key that is not honored would send an order twice."""
     answer = await client.post(
-        "/order/limit", json=BUY, headers={"Idempotency-Key": key.encode("latin-1")}
+        "/order/limit", json=BUY, headers={b"Idempotency-Key": key.encode("latin-1")}
     )
 
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_order")
@@ -568,7 +568,7 @@ async def test_replay_of_an_open_order_waits_for_its_end(
     client: httpx2.AsyncClient, ports: MemoryPorts
 ) -> None:
     """Whoever lost the connection takes up waiting where it was."""
-    order_id = await place_open(client, client_order_id="k-1")
+    order_id = await place_at_once(client, client_order_id="k-1")
     waiting = asyncio.create_task(
         client.post("/order/limit", json=BUY | LONG | {"client_order_id": "k-1"})
     )
@@ -588,7 +588,7 @@ async def test_replay_of_an_open_order_waits_as_long_as_asked_for(
 ) -> None:
     """A replay is answered early as the first request would be."""
     ports.desk.show(quote(1, ask=("0.000912", "30")))
-    order_id = await place_open(client, client_order_id="k-1")
+    order_id = await place_at_once(client, client_order_id="k-1")
 
     answer = await client.post(
         "/order/limit", json=BUY | LONG | {"client_order_id": "k-1"}, headers=AT_ONCE

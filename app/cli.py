@@ -1,4 +1,4 @@
-"""The command line: ``papertape serve``, ``simulate``, ``demo``, ``migrate``."""
+"""The command line: ``papertape serve``, ``migrate``, ``audit``, ``simulate``, and the rest."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -13,6 +13,7 @@ from app.logs import configure_logs
 from app.settings import LogFormat, Settings, read_settings
 
 _EXIT_FAILED: Final = 1
+_EXIT_UNREADABLE: Final = 2
 _EXIT_INTERRUPTED: Final = 130
 
 _Result = TypeVar("_Result")
@@ -77,6 +78,61 @@ def _migrate() -> None:
     typer.echo(f"the database is at revision {revision}")
 
 
+@_cli.command("audit")
+def _audit(
+    database: Annotated[
+        str | None,
+        typer.Argument(
+            help="A file of SQLite, or a URL as in DATABASE_URL, which is taken otherwise."
+        ),
+    ] = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Write the report as JSON.")] = False,
+) -> None:
+    """Check everything that is promised of the orders in a database; a service may be running.
+
+    Ends with 0 if all of it holds, with 1 if not, with 2 if the database cannot be read.
+    """
+    name = database or _settings_or_end(status=_EXIT_UNREADABLE).database_url
+    from app.maintenance import audit_database  # noqa: PLC0415 - as above
+
+    if not _run(audit_database(name, as_json=as_json), status=_EXIT_UNREADABLE):
+        raise typer.Exit(_EXIT_FAILED)
+
+
+@_cli.command("prune")
+def _prune(
+    *,
+    before: Annotated[
+        str, typer.Option(help="A UTC date YYYY-MM-DD, or an instant: 2026-11-23T16:46:37Z.")
+    ],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say how many would be deleted.")
+    ] = False,
+) -> None:
+    """Delete the orders that ended before a date, with their events and splits.
+
+    Open orders stay, and so do the client order ids of deleted ones. A service may be running.
+    """
+    settings = _settings_or_end()
+    from app.clock import SystemClock  # noqa: PLC0415 - as above
+    from app.maintenance import prune_database  # noqa: PLC0415 - as above
+
+    now = SystemClock().now()
+    _run(prune_database(settings.database_url, before, now=now, dry_run=dry_run))
+
+
+@_cli.command("backup")
+def _backup(
+    file: Annotated[Path, typer.Argument(help="Where to; a file that is not there yet.")],
+) -> None:
+    """Copy the SQLite database at DATABASE_URL to a file; a service may be running."""
+    settings = _settings_or_end()
+    from app.maintenance import back_up_database  # noqa: PLC0415 - as above
+
+    _run(back_up_database(settings.database_url, file))
+
+
 @_cli.command("simulate")
 def _simulate(
     *,
@@ -118,14 +174,15 @@ def _demo(
     _run(demo(stay=not once))
 
 
-def _settings_or_end() -> Settings:
+def _settings_or_end(*, status: int = _EXIT_FAILED) -> Settings:
     try:
         return read_settings()
     except StartupError as error:
-        _end(error)
+        _end(error, status)
 
 
-def _run(coroutine: Coroutine[object, object, _Result]) -> _Result:
+def _run(coroutine: Coroutine[object, object, _Result], *, status: int = _EXIT_FAILED) -> _Result:
+    """Run a command; if it fails for a cause that we know, end with one line and ``status``."""
     try:
         return asyncio.run(coroutine)
     except KeyboardInterrupt:
@@ -134,7 +191,7 @@ def _run(coroutine: Coroutine[object, object, _Result]) -> _Result:
         cause = _first_cause(error)
         if not isinstance(cause, PapertapeError):
             raise
-        _end(cause)
+        _end(cause, status)
 
 
 def _first_cause(error: BaseException) -> BaseException:
@@ -143,6 +200,6 @@ def _first_cause(error: BaseException) -> BaseException:
     return error
 
 
-def _end(error: PapertapeError) -> NoReturn:
+def _end(error: PapertapeError, status: int) -> NoReturn:
     typer.echo(f"papertape: {error}", err=True)
-    raise typer.Exit(_EXIT_FAILED)
+    raise typer.Exit(status)

@@ -42,7 +42,7 @@ from math import exp, log
 from typing import Final
 
 from app.domain.liquidity import LiquidityLedger
-from app.domain.matcher import Fill, SymbolMatcher, _OwnerBook
+from app.domain.matcher import Fill, Step, SymbolMatcher, _OwnerBook
 from app.domain.order import PUBLIC, Order, OrderId, Side, Symbol, TimeInForce
 from app.domain.quote import Quote
 from tests.unit.domain.planted_faults import (
@@ -229,9 +229,10 @@ class LotBook:
         """Return how many lots of a level were not given to a fill."""
         return self._levels[price].count(FREE)
 
-    def give(self, fills: Iterable[Fill]) -> None:
+    def give(self, steps: Iterable[Step]) -> None:
         """Give each fill its lots, and count the units for which there is none."""
-        for fill in fills:
+        for fill in steps:
+            assert isinstance(fill, Fill), "orders that rest are closed by being filled alone"
             units = int(fill.quantity)
             lots = self._levels[fill.price]
             given = min(units, lots.count(FREE))

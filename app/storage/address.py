@@ -55,6 +55,12 @@ class DatabaseAddress:
         path = Path(name).resolve()
         return cls(url=url.set(database=str(path)), path=path)
 
+    @classmethod
+    def of_file(cls, path: Path) -> "DatabaseAddress":
+        """Name an SQLite file by its path."""
+        path = path.resolve()
+        return cls(url=URL.create(SQLITE_SCHEME, database=str(path)), path=path)
+
     def __str__(self) -> str:
         """Name the database for people, without its password."""
         return str(self.path) if self.path else self.url.render_as_string(hide_password=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 import structlog
-from sqlalchemy import Connection, Executable, Row, event, func, select
+from sqlalchemy import Column, Connection, Executable, Row, event, func, select
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -83,7 +83,7 @@ class Database:
                 lock = await lock_database(address, owner)
                 stack.push_async_callback(lock.release)
                 await migrate(url)
-                writer = _make_writer(address)
+                writer = make_writer(address)
                 stack.push_async_callback(writer.close)
                 taken_over = await writer.transact(
                     lambda connection: _take_over(connection, venue=venue, owner=owner)
@@ -91,7 +91,7 @@ class Database:
             except DATABASE_ERRORS as error:
                 raise startup_error(address, error) from error
             stack.pop_all()
-        return cls(writer=writer, readers=_make_readers(address), lock=lock, taken_over=taken_over)
+        return cls(writer=writer, readers=make_readers(address), lock=lock, taken_over=taken_over)
 
     async def write(self, work: Callable[[Connection], _Result]) -> _Result:
         """Do ``work`` as one transaction on the connection that writes; the journal's alone."""
@@ -141,24 +141,28 @@ class _TakenOver:
 
 def _take_over(connection: Connection, *, venue: str, owner: str) -> _TakenOver:
     epoch = claim(connection, venue=venue, owner=owner)
-    last_acceptance_number = connection.scalar(select(func.max(orders.c.acceptance_number)))
-    last_position = connection.scalar(select(func.max(order_events.c.position)))
-    stream = connection.execute(select(event_stream)).one()
+    stream = event_stream.c
     return _TakenOver(
         epoch=epoch,
-        last_acceptance_number=max(
-            last_acceptance_number or 0, stream.last_pruned_acceptance_number
+        last_acceptance_number=_greatest(
+            connection, orders.c.acceptance_number, stream.last_pruned_acceptance_number
         ),
-        last_position=max(last_position or 0, stream.last_pruned_position),
-        stream_id=stream.stream_id,
+        last_position=_greatest(connection, order_events.c.position, stream.last_pruned_position),
+        stream_id=connection.scalars(select(stream.stream_id)).one(),
     )
 
 
-def _make_writer(address: DatabaseAddress) -> Writer:
+def _greatest(connection: Connection, *numbers: Column[int]) -> int:
+    """Return the greatest of what stands in these columns, 0 if nothing does."""
+    return max(connection.scalar(select(func.max(number))) or 0 for number in numbers)
+
+
+def make_writer(address: DatabaseAddress) -> Writer:
+    """Make the one connection that writes; an SQLite file must be there."""
     return SqliteWriter(address) if address.path is not None else PostgresqlWriter(address)
 
 
-def _make_readers(address: DatabaseAddress) -> AsyncEngine:
+def make_readers(address: DatabaseAddress) -> AsyncEngine:
     """Make the pool that reads: one statement at a time, outside of any transaction."""
     is_sqlite = address.path is not None
     engine = create_async_engine(

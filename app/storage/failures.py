@@ -42,6 +42,12 @@ class OwnershipLostError(PapertapeError):
         super().__init__(f"the database was taken over by {owner or 'another service'}")
 
 
+class MaintenanceError(PapertapeError):
+    """A database cannot be audited, pruned or backed up as asked; one line says why."""
+
+    code = "maintenance"
+
+
 def is_operational(error: BaseException) -> bool:
     """Whether the same write may pass later: locked, full, read-only, gone, restarting.
 

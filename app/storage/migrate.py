@@ -48,6 +48,26 @@ async def migrate(url: str) -> str:
         raise startup_error(address, error) from error
 
 
+def check_revision(connection: Connection, address: DatabaseAddress) -> None:
+    """See that the schema is this release's, without a change to it.
+
+    Raises:
+        StartupError: it is not; the message says what to do.
+    """
+    present = MigrationContext.configure(connection).get_current_revision()
+    if present is None:
+        raise StartupError(f"{address} holds no orders of Papertape; name another database")
+    scripts = _scripts(Config())
+    if present not in _known(scripts):
+        raise _of_a_newer_release(address, present)
+    if present != scripts.get_current_head():
+        message = (
+            f"the database {address} is of an older release (revision {present}); "
+            "bring it up to date with: papertape migrate"
+        )
+        raise StartupError(message)
+
+
 def migrations_folder() -> Path:
     """Return where the migrations lie: inside the installed package, else in the repository."""
     return _IN_THE_WHEEL if _IN_THE_WHEEL.is_dir() else _IN_THE_REPOSITORY
@@ -72,19 +92,29 @@ async def _migrate_postgresql(address: DatabaseAddress) -> str:
 def _upgrade(connection: Connection, address: DatabaseAddress) -> str:
     """Run what is missing on a connection whose transaction has begun."""
     config = Config()
-    config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
     config.attributes["connection"] = connection
-    scripts = ScriptDirectory.from_config(config)
+    scripts = _scripts(config)
     newest = scripts.get_current_head()
     assert newest is not None, "the migrations are where they belong"
-    known = {script.revision for script in scripts.walk_revisions()}
     present = MigrationContext.configure(connection).get_current_revision()
-    if present is not None and present not in known:
-        message = (
-            f"the database {address} is of a newer release (revision {present}); "
-            "run that release, or name another database in DATABASE_URL"
-        )
-        raise StartupError(message)
+    if present is not None and present not in _known(scripts):
+        raise _of_a_newer_release(address, present)
     if present != newest:
         command.upgrade(config, "head")
     return newest
+
+
+def _scripts(config: Config) -> ScriptDirectory:
+    config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
+    return ScriptDirectory.from_config(config)
+
+
+def _known(scripts: ScriptDirectory) -> set[str]:
+    return {script.revision for script in scripts.walk_revisions()}
+
+
+def _of_a_newer_release(address: DatabaseAddress, revision: str) -> StartupError:
+    return StartupError(
+        f"the database {address} is of a newer release (revision {revision}); "
+        "run that release, or name another database in DATABASE_URL"
+    )

@@ -33,6 +33,8 @@ from app.storage.address import DatabaseAddress
 from app.storage.failures import DATABASE_ERRORS, OwnershipLostError, first_line
 from app.storage.tables import (
     THE_ONLY_ROW,
+    client_order_ids,
+    event_stream,
     orders,
     service_owner,
     symbol_gates,
@@ -146,7 +148,7 @@ def probe(connection: Connection, epoch: int) -> None:
 
 def _leave_venue(connection: Connection, present: str, wanted: str) -> None:
     """Forget a venue at which no order was ever accepted."""
-    if connection.execute(select(orders.c.order_id).limit(1)).first() is not None:
+    if _were_orders_accepted(connection):
         message = (
             f"the database holds orders of the venue {present} and VENUE is {wanted}; "
             "name another database in DATABASE_URL, or that venue"
@@ -154,6 +156,16 @@ def _leave_venue(connection: Connection, present: str, wanted: str) -> None:
         raise StartupError(message)
     for table in _OF_THE_VENUE:
         connection.execute(delete(table))
+
+
+def _were_orders_accepted(connection: Connection) -> bool:
+    """Whether any order was ever accepted; it may have been pruned since."""
+    traces = (
+        select(orders.c.order_id),
+        select(client_order_ids.c.order_id),
+        select(event_stream.c.id).where(event_stream.c.last_pruned_acceptance_number > 0),
+    )
+    return any(connection.execute(trace.limit(1)).first() is not None for trace in traces)
 
 
 def _now(connection: Connection) -> ColumnElement[datetime]:

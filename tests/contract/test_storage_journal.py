@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import select
 
 from app.domain.amounts import EXACT
-from app.domain.errors import JournalUnavailableError
-from app.domain.events import SymbolOutcome
+from app.domain.errors import ClientOrderIdTakenError, JournalUnavailableError
+from app.domain.events import SymbolOutcome, acceptance_event
 from app.domain.liquidity import TakenLevel
 from app.domain.order import (
     PUBLIC,
@@ -30,6 +30,7 @@ from app.ports import OrderQuery, StoredLedger, StoredRules
 from app.storage.batch import Batch
 from app.storage.rows import Part
 from app.storage.tables import (
+    client_order_ids,
     fulfilled_order_splits,
     fulfilled_orders,
     order_events,
@@ -60,7 +61,9 @@ async def storage(url: str) -> AsyncIterator[OpenStorage]:
 
 def page(**asked: object) -> OrderQuery:
     """Ask for a page of the public owner's orders, unless told otherwise."""
-    everything = OrderQuery(owner=PUBLIC, symbol=None, status=None, before=None, limit=100)
+    everything = OrderQuery(
+        owner=PUBLIC, symbol=None, status=None, client_order_id=None, before=None, limit=100
+    )
     return replace(everything, **asked)  # type: ignore[arg-type]  # the names are OrderQuery's
 
 
@@ -231,12 +234,15 @@ async def test_a_batch_written_twice_changes_nothing(storage: OpenStorage) -> No
     """A commit whose outcome is unknown is repeated, also after later ones."""
     order = replace(make_order(8, number=1), client_order_id="mine-1")
     work = SymbolAtWork()
-    parts = [Part(content=order, events=(), position=1)]
+    parts = [Part(content=order, events=(acceptance_event(order),), position=1)]
     for position, outcome in enumerate(
         (work.rest(order), *(work.meet(make_quote(n, ask=("99.99", n))) for n in (1, 2, 3)))
     ):
         parts.append(Part(content=outcome, events=outcome.events, position=1 + position))
-    tables = (orders, order_events, fulfilled_orders, fulfilled_order_splits, taken_liquidity)
+    tables = (
+        *(orders, order_events, fulfilled_orders, fulfilled_order_splits, taken_liquidity),
+        client_order_ids,
+    )
     first, all_of_it = (Batch(some, storage.database.epoch) for some in (parts[:2], parts))
     await storage.database.write(all_of_it.write)
     before = [await storage.database.read(select(table)) for table in tables]
@@ -246,6 +252,7 @@ async def test_a_batch_written_twice_changes_nothing(storage: OpenStorage) -> No
 
     assert [await storage.database.read(select(table)) for table in tables] == before
     assert all_of_it.refused == []
+    assert all_of_it.taken_keys == {}
 
 
 async def test_an_order_never_goes_back_to_an_older_event(storage: OpenStorage) -> None:
@@ -393,7 +400,7 @@ async def test_the_trading_rules_survive_a_restart(url: str) -> None:
 
 
 async def test_a_refused_order_fails_alone(storage: OpenStorage) -> None:
-    """A duplicate key never fails its neighbors in the batch."""
+    """Neither a twin's key nor a broken constraint fails the neighbors in the batch."""
     first = replace(make_order(number=1, owner=ALICE), client_order_id="mine-1")
     twin = replace(make_order(number=2, owner=ALICE), client_order_id="mine-1")
     await storage.journal.accept(first)
@@ -401,14 +408,17 @@ async def test_a_refused_order_fails_alone(storage: OpenStorage) -> None:
     results = await asyncio.gather(
         storage.journal.accept(twin),
         storage.journal.accept(make_order(number=3)),
-        storage.journal.accept(replace(first, order_id=twin.order_id, client_order_id=None)),
+        storage.journal.accept(make_order(number=1, order_id=make_order(number=9).order_id)),
         storage.journal.accept(make_order(number=4)),
         return_exceptions=True,
     )
 
     refused = [number for number, result in enumerate(results) if result is not None]
     assert refused == [0, 2]
-    assert {type(results[number]) for number in refused} == {JournalUnavailableError}
+    assert [type(results[number]) for number in refused] == [
+        ClientOrderIdTakenError,
+        JournalUnavailableError,
+    ]
     assert await storage.rows("SELECT acceptance_number FROM orders ORDER BY 1") == [
         (1,),
         (3,),

@@ -21,7 +21,7 @@ async def test_help_explains_every_command(tmp_path: Path) -> None:
     async with papertape(tmp_path, "--help") as process:
         assert await process.wait() == 0
 
-    for command in ("serve", "simulate", "demo", "migrate"):
+    for command in ("serve", "simulate", "demo", "migrate", "audit", "prune", "backup"):
         assert command in process.log
 
 

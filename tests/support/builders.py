@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
-from app.domain.matcher import Fill
+from app.domain.matcher import Closing, Fill, Step
 from app.domain.order import PUBLIC, Order, OrderId, Owner, Side, Symbol, TimeInForce
 from app.domain.quote import Quote
 
@@ -31,16 +31,18 @@ def make_order(
     symbol: Symbol = LTCBTC,
     accepted_at: datetime = ACCEPTED_AT,
     timeout_seconds: int = 30,
+    time_in_force: TimeInForce = TimeInForce.GTD,
+    client_order_id: str | None = None,
 ) -> Order:
     """Make an accepted order; its id is made from its acceptance number unless given."""
     return Order(
         order_id=OrderId(order_id or f"00000000-0000-7000-8000-{number:012d}"),
         acceptance_number=number,
         owner=owner,
-        client_order_id=None,
+        client_order_id=client_order_id,
         symbol=symbol,
         side=side,
-        time_in_force=TimeInForce.GTD,
+        time_in_force=time_in_force,
         quantity=Decimal(quantity),
         limit_price=Decimal(limit_price),
         accepted_at=accepted_at,
@@ -68,13 +70,26 @@ def make_quote(
     )
 
 
-def quantities_given(fills: Iterable[Fill] | None) -> list[tuple[int, Decimal]]:
-    """Return who got how much, by acceptance number, in the order of the fills.
+def fills_of(steps: Iterable[Step] | None) -> list[Fill]:
+    """Return the steps, all of which must be fills.
 
     A seed that was refused (None) is a mistake of the test.
     """
-    assert fills is not None, "the seed is not stale"
-    return [(fill.order.acceptance_number, fill.quantity) for fill in fills]
+    assert steps is not None, "the seed is not stale"
+    steps = list(steps)
+    fills = [step for step in steps if isinstance(step, Fill)]
+    assert fills == steps, "no order is closed without being filled"
+    return fills
+
+
+def closings_of(steps: Iterable[Step]) -> list[Closing]:
+    """Return the steps that end an order which was not filled."""
+    return [step for step in steps if isinstance(step, Closing)]
+
+
+def quantities_given(steps: Iterable[Step] | None) -> list[tuple[int, Decimal]]:
+    """Return who got how much, by acceptance number, in the order of the fills."""
+    return [(fill.order.acceptance_number, fill.quantity) for fill in fills_of(steps)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +114,7 @@ class MirroredMarket:
         number: int = 1,
         limit_price: Amount = 100,
         owner: Owner = PUBLIC,
+        time_in_force: TimeInForce = TimeInForce.GTD,
     ) -> Order:
         """Make an order of this side."""
         return make_order(
@@ -107,6 +123,7 @@ class MirroredMarket:
             limit_price=self.price(limit_price),
             side=self.side,
             owner=owner,
+            time_in_force=time_in_force,
         )
 
     def quote(

@@ -15,9 +15,10 @@ import pytest
 from sqlalchemy import TextClause, text
 from sqlalchemy.engine import URL, make_url
 
-from app.domain.events import OrderEvent
+from app.domain.events import OrderEvent, StoredEvent
 from app.domain.order import Symbol
 from app.storage.database import Database
+from app.storage.event_queries import StoredEvents
 from app.storage.journal import GroupCommitJournal
 from app.storage.migrate import migrate
 from app.storage.queries import StoredOrders
@@ -34,19 +35,23 @@ _idle: list[str] = []
 class HeardListener:
     """A journal's listener that remembers what it heard, in order.
 
-    ``transactions`` has the number of events of each that had some.
+    ``transactions`` has the number of events of each that had some, ``positions`` where they stand.
     """
 
     def __init__(self) -> None:
         self.heard: list[str] = []
         self.events: list[OrderEvent] = []
+        self.positions: list[int] = []
         self.transactions: list[int] = []
 
-    def on_durable(self, events: Sequence[OrderEvent]) -> None:
+    def on_durable(self, events: Sequence[StoredEvent]) -> None:
         """Keep the events."""
         self.transactions.append(len(events))
-        self.events.extend(events)
-        self.heard.extend(f"{event.order.order_id[-4:]}/{event.sequence}" for event in events)
+        for stored in events:
+            event = stored.event
+            self.events.append(event)
+            self.positions.append(stored.position)
+            self.heard.append(f"{event.order.order_id[-4:]}/{event.sequence}")
 
     def on_write_trouble(self) -> None:
         """Note the trouble."""
@@ -68,6 +73,7 @@ class OpenStorage:
     database: Database
     journal: GroupCommitJournal
     orders: StoredOrders
+    events: StoredEvents
     listener: HeardListener
     task: asyncio.Task[None]
 
@@ -99,6 +105,9 @@ async def scratch_database(kind: str, folder: Path) -> AsyncIterator[str]:
     yield url
     async with server_connection(url) as connection:
         await connection.execute(f"TRUNCATE {', '.join(METADATA.tables)}")
+        await connection.execute(
+            "INSERT INTO event_stream VALUES (1, substr(md5(random()::text), 1, 16), 0, 0)"
+        )
     _idle.append(name)
 
 
@@ -129,6 +138,7 @@ async def run_storage(
             database=database,
             journal=journal,
             orders=StoredOrders(database, journal),
+            events=StoredEvents(database),
             listener=listener,
             task=task,
         )

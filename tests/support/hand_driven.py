@@ -5,9 +5,15 @@ from collections import deque
 from datetime import datetime, timedelta
 
 from app.domain.errors import JournalUnavailableError
-from app.domain.events import OrderEvent, SymbolOutcome, acceptance_event, snapshot_after
+from app.domain.events import (
+    OrderEvent,
+    StoredEvent,
+    SymbolOutcome,
+    acceptance_event,
+    snapshot_after,
+)
 from app.domain.liquidity import TakenLevel  # noqa: TC001 - beside its siblings
-from app.domain.order import Order, OrderId, OrderSnapshot, Symbol
+from app.domain.order import Arrival, Order, OrderId, OrderSnapshot, Symbol
 from app.domain.quote import Quote
 from app.ports import FeedState, JournalListener, QuoteListener, StoredLedger
 from tests.support.builders import ACCEPTED_AT
@@ -103,14 +109,14 @@ class HandJournal:
         self._acceptance_number += 1
         return self._acceptance_number
 
-    async def accept(self, order: Order) -> None:
+    async def accept(self, order: Order, arrival: Arrival | None) -> None:
         """Store the order and tell the listener."""
         self.waiting_to_accept += 1
         await (asyncio.sleep(0) if self.accept_delay is None else self.accept_delay.wait())
         self.waiting_to_accept -= 1
         if not self.is_writable:
             raise JournalUnavailableError
-        self._tell([acceptance_event(order)])
+        self._tell([acceptance_event(order, arrival)])
 
     def record(self, outcome: SymbolOutcome) -> None:
         """Queue the outcome; it is written in the next turn of the loop."""
@@ -185,8 +191,14 @@ class HandJournal:
             before = self._snapshots.get(event.order.order_id)
             assert event.sequence == (1 if before is None else before.last_sequence + 1)
             self._snapshots[event.order.order_id] = snapshot_after(event)
+        first = len(self.events) + 1
         self.events.extend(events)
-        self.listener.on_durable(events)
+        self.listener.on_durable(
+            [
+                StoredEvent(position=position, event=event)
+                for position, event in enumerate(events, first)
+            ]
+        )
 
     def _fail_if_told(self) -> None:
         if self.load_failures_left:

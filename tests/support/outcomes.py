@@ -4,48 +4,51 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from app.domain.events import OrderEvent, SymbolOutcome
-from app.domain.matcher import Fill, SymbolMatcher
+from app.domain.events import SymbolOutcome
+from app.domain.matcher import Step, SymbolMatcher
 from app.domain.order import Order, Symbol
 from app.domain.quote import Quote
-from app.fulfillment.outcome import expiry_events, fill_events
+from app.fulfillment.outcome import step_events
 from tests.support.builders import ACCEPTED_AT, LTCBTC
 
 DEADLINE_NS: Final = 1_000
+
+TICK: Final = timedelta(microseconds=1)
+"""How long each act takes."""
 
 
 class SymbolAtWork:
     """One symbol whose resting orders meet quotes; each act returns what there is to record."""
 
-    def __init__(self, symbol: Symbol = LTCBTC) -> None:
+    def __init__(self, symbol: Symbol = LTCBTC, *, since: datetime = ACCEPTED_AT) -> None:
         self.matcher = SymbolMatcher(symbol)
-        self._at = ACCEPTED_AT
+        self._at = since
 
     def rest(self, order: Order) -> SymbolOutcome:
         """Rest an accepted order; it meets the current quote."""
-        return self._filled(self.matcher.rest(order, deadline_ns=DEADLINE_NS))
+        return self._outcome(self.matcher.rest(order, deadline_ns=DEADLINE_NS))
 
     def meet(self, quote: Quote) -> SymbolOutcome:
         """Show a quote to the resting orders."""
-        return self._filled(self.matcher.apply_quote(quote))
+        return self._outcome(self.matcher.apply_quote(quote))
 
     def expire(self) -> SymbolOutcome:
         """End every resting order."""
-        return self._outcome(
-            tuple(expiry_events(self.matcher.expire(DEADLINE_NS + 1), self._tick()))
-        )
+        return self._outcome(self.matcher.expire(DEADLINE_NS + 1))
 
-    def _filled(self, fills: Sequence[Fill]) -> SymbolOutcome:
-        return self._outcome(tuple(fill_events(fills, self._tick())))
+    def cancel(self, order: Order) -> SymbolOutcome:
+        """End a resting order for its client."""
+        closing = self.matcher.cancel(order.order_id)
+        return self._outcome([] if closing is None else [closing])
 
-    def _outcome(self, events: tuple[OrderEvent, ...]) -> SymbolOutcome:
+    def _outcome(self, steps: Sequence[Step]) -> SymbolOutcome:
         return SymbolOutcome(
             symbol=self.matcher.symbol,
-            events=events,
+            events=tuple(step_events(steps, self._tick())),
             ledger_changes=tuple(self.matcher.drain_ledger_changes()),
             gate=self.matcher.gate,
         )
 
     def _tick(self) -> datetime:
-        self._at += timedelta(microseconds=1)
+        self._at += TICK
         return self._at

@@ -18,10 +18,10 @@ from typing import Any, Final
 import pytest
 
 from app.domain.amounts import ZERO
-from app.domain.matcher import Fill, SymbolMatcher
+from app.domain.matcher import Step, SymbolMatcher
 from app.domain.order import Order, OrderId, Side, Symbol
 from app.domain.quote import Quote
-from tests.support.builders import make_order
+from tests.support.builders import fills_of, make_order
 
 TAPES_FOLDER: Final = Path(__file__).parents[2] / "../shared/tapes"
 NANOSECONDS_PER_MICROSECOND: Final = 1_000
@@ -160,8 +160,8 @@ def _replay_symbol(
         run_until(stop)
         position = stop
         matcher.expire(placed.placed_ns)
-        fills = matcher.rest(placed.order, deadline_ns=placed.deadline_ns)
-        _note(splits, fills, received_ns=quotes[max(position - 1, 0)].received_ns)
+        steps = matcher.rest(placed.order, deadline_ns=placed.deadline_ns)
+        _note(splits, steps, received_ns=quotes[max(position - 1, 0)].received_ns)
     run_until(bisect_right(quotes, last_deadline_ns, lo=position, key=_received_ns))
     matcher.expire(last_deadline_ns + 1)
     assert matcher.resting_total == 0, "every order ends with its deadline"
@@ -172,9 +172,9 @@ def _replay_symbol(
 
 
 def _note(
-    splits: dict[OrderId, list[TapeSplit]], fills: Iterable[Fill], *, received_ns: int
+    splits: dict[OrderId, list[TapeSplit]], steps: Iterable[Step], *, received_ns: int
 ) -> None:
-    for fill in fills:
+    for fill in fills_of(steps):
         split = TapeSplit(
             update_id=fill.update_id,
             price=fill.price,

@@ -8,15 +8,19 @@ WAIT_SECONDS_MAX: Final = 30.0
 POLL_SECONDS: Final = 0.005
 
 
-async def eventually(condition: Callable[[], object]) -> None:
+async def eventually(
+    condition: Callable[[], object], *, seconds_max: float = WAIT_SECONDS_MAX
+) -> None:
     """Return once the condition holds; fail if it does not within the bound."""
-    async with asyncio.timeout(WAIT_SECONDS_MAX):
+    async with asyncio.timeout(seconds_max):
         while not condition():  # noqa: ASYNC110 - conditions of any kind have no event
             await asyncio.sleep(POLL_SECONDS)
 
 
-async def eventually_true(condition: Callable[[], Awaitable[object]]) -> None:
+async def eventually_true(
+    condition: Callable[[], Awaitable[object]], *, seconds_max: float = WAIT_SECONDS_MAX
+) -> None:
     """Likewise, for a condition that has to be asked for."""
-    async with asyncio.timeout(WAIT_SECONDS_MAX):
+    async with asyncio.timeout(seconds_max):
         while not await condition():  # noqa: ASYNC110 - as above
             await asyncio.sleep(POLL_SECONDS)

@@ -1,6 +1,10 @@
 """Tests of ``app.cli``; whole commands are run as processes in ``tests/end_to_end``."""
 
 import asyncio
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 import typer
@@ -9,6 +13,8 @@ from typer.testing import CliRunner
 import app
 from app import cli
 from app.domain.errors import StartupError
+from tests.support.databases import sqlite_url
+from tests.support.sound_database import fill_soundly
 
 
 async def _fail_in_a_task() -> None:
@@ -36,16 +42,25 @@ def test_the_version_is_told_without_a_command() -> None:
     assert (result.exit_code, result.output) == (0, f"papertape {app.__version__}\n")
 
 
-@pytest.mark.parametrize("command", ["serve", "migrate"])
+@pytest.mark.parametrize(
+    ("command", "status"),
+    [
+        ("serve", 1),
+        ("migrate", 1),
+        ("prune --before 2024-08-08", 1),
+        ("backup copy.db", 1),
+        ("audit", 2),
+    ],
+)
 def test_a_bad_setting_ends_a_command_with_one_line(
-    monkeypatch: pytest.MonkeyPatch, command: str
+    monkeypatch: pytest.MonkeyPatch, command: str, status: int
 ) -> None:
     """It names the setting, before anything heavy is loaded."""
     monkeypatch.setenv("HTTP_PORT", "eighty")
 
-    result = CliRunner().invoke(cli._cli, [command])
+    result = CliRunner().invoke(cli._cli, command.split())
 
-    assert result.exit_code == 1
+    assert result.exit_code == status
     assert result.output.startswith("papertape: HTTP_PORT=eighty: ")
     assert result.output.count("\n") == 1
 
@@ -57,6 +72,45 @@ def test_an_impossible_option_is_refused(option: str) -> None:
 
     assert result.exit_code == 2
     assert "Invalid value" in result.output
+
+
+def test_an_audit_says_by_its_exit_status_what_it_found(tmp_path: Path) -> None:
+    """0 is sound, 1 is not, 2 cannot be told; a file that is named needs no setting."""
+    sound, spoiled, unreadable = (tmp_path / f"{name}.db" for name in "abc")
+    asyncio.run(fill_soundly(sqlite_url(sound)))
+    with closing(sqlite3.connect(shutil.copy(sound, spoiled))) as connection:
+        connection.execute("DELETE FROM client_order_ids")
+        connection.commit()
+    unreadable.write_text("not a database, but long enough to be looked at" * 20)
+
+    ended = [
+        CliRunner().invoke(cli._cli, ["audit", str(path), "--json"]).exit_code
+        for path in (sound, spoiled, unreadable)
+    ]
+
+    assert ended == [0, 1, 2]
+
+
+def test_orders_are_pruned_and_copied_where_the_settings_say(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """DATABASE_URL names the database, as for the service."""
+    monkeypatch.setenv("DATABASE_URL", sqlite_url(tmp_path / "a.db"))
+    asyncio.run(fill_soundly(sqlite_url(tmp_path / "a.db")))
+
+    ended = [
+        CliRunner().invoke(cli._cli, [*command.split()])
+        for command in (
+            f"backup {tmp_path / 'copy.db'}",
+            "prune --before 2024-08-09 --dry-run",
+            "prune --before 2024-08-09",
+        )
+    ]
+
+    assert [result.exit_code for result in ended] == [0, 0, 0]
+    assert (tmp_path / "copy.db").is_file()
+    assert "would prune 6 orders" in ended[1].output
+    assert "pruned 6 orders" in ended[2].output
 
 
 def test_an_error_of_ours_in_any_task_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,7 @@ from typing import Final
 
 from hypothesis import strategies as st
 
-from app.domain.order import Owner, Side
+from app.domain.order import Owner, Side, TimeInForce
 
 OWNERS: Final = (Owner("alice"), Owner("bob"))
 DEPTH_MAX: Final = 3
@@ -49,6 +49,21 @@ class Place:
     depth: int
     units: int
     lifetime_ns: int
+    time_in_force: TimeInForce = TimeInForce.GTD
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """A client cancels an order, so many before the newest one; it may have ended before."""
+
+    back: int
+
+
+@dataclass(frozen=True, slots=True)
+class CancelAll:
+    """An owner cancels every order."""
+
+    owner: Owner
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +95,9 @@ class Release:
     """The journal is well again."""
 
 
-Action = Change | Redeliver | Place | Interrupt | Seed | Restart | Hold | Release
+Action = (
+    Change | Redeliver | Place | Cancel | CancelAll | Interrupt | Seed | Restart | Hold | Release
+)
 
 _sides = st.sampled_from(Side)
 _backs = st.integers(0, 6)
@@ -98,6 +115,12 @@ _places = st.builds(
     st.integers(-1, DEPTH_MAX),
     st.integers(1, 12),
     st.integers(0, 40),
+    st.sampled_from([TimeInForce.GTD, *TimeInForce]),
+)
+_cancels = st.one_of(
+    st.builds(Cancel, _backs),
+    st.builds(Cancel, _backs),
+    st.builds(CancelAll, st.sampled_from(OWNERS)),
 )
 _troubles = st.one_of(
     st.builds(Interrupt),
@@ -108,7 +131,13 @@ _troubles = st.one_of(
 )
 _redeliveries = st.builds(Redeliver, _backs)
 _actions = st.sampled_from(
-    [st.none(), *12 * [_changes], *5 * [_places], *3 * [_redeliveries], *2 * [_troubles]]
+    [
+        *(st.none(), _cancels),
+        *12 * [_changes],
+        *6 * [_places],
+        *3 * [_redeliveries],
+        *2 * [_troubles],
+    ]
 ).flatmap(lambda kind: kind)
 
 
@@ -133,7 +162,13 @@ def long_script(seed: int, length: int) -> list[Action]:
     def place() -> Action:
         owner, side = chance.choice(OWNERS), chance.choice(list(Side))
         depth, units = chance.randint(-1, DEPTH_MAX), chance.randint(1, 12)
-        return Place(owner, side, depth, units, chance.randint(0, 400))
+        time_in_force = chance.choice([TimeInForce.GTD, *TimeInForce])
+        return Place(owner, side, depth, units, chance.randint(0, 400), time_in_force)
+
+    def cancel() -> Action:
+        if chance.random() < 0.2:
+            return CancelAll(chance.choice(OWNERS))
+        return Cancel(chance.randint(0, 20))
 
     def trouble() -> Action:
         seed, restart = Seed(chance.randint(0, 6)), Restart(chance.random() < 0.5)
@@ -143,5 +178,7 @@ def long_script(seed: int, length: int) -> list[Action]:
     def redeliver() -> Action:
         return Redeliver(chance.randint(0, 6))
 
-    kinds = chance.choices([change, place, redeliver, trouble], weights=[12, 4, 2, 1], k=length)
+    kinds = chance.choices(
+        [change, place, redeliver, cancel, trouble], weights=[12, 5, 2, 1, 1], k=length
+    )
     return [kind() for kind in kinds]

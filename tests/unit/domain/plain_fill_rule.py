@@ -7,7 +7,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from app.domain.order import Order, OrderId, Owner, Side
+from app.domain.order import Arrival, Order, OrderId, Owner, Reason, Side, TimeInForce
 from app.domain.quote import Quote
 from tests.unit.domain.order_level_book import is_better_touch, reaches, touch_of
 
@@ -22,15 +22,35 @@ class PlainFill:
     update_id: int
     price: Decimal
     quantity: Decimal
+    arrival: Arrival | None
+    quotes_seen: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlainEnd:
+    """An order that ends without being filled."""
+
+    order_id: OrderId
+    reason: Reason
+    arrival: Arrival | None
+    quotes_seen: int
+
+
+PlainStep = PlainFill | PlainEnd
 
 
 @dataclass(slots=True, kw_only=True)
 class PlainOrder:
-    """An order, until when it may fill, and what is left of it."""
+    """An order, until when it may fill, what is left of it, and which quotes it met."""
 
     order: Order
     deadline_ns: int
     remaining: Decimal
+    arrival: Arrival | None = None
+    quotes_seen: int = 0
+    stored_arrival: Arrival | None = None
+    stored_quotes_seen: int = 0
+    was_open_before: bool = False
 
     @property
     def rank(self) -> tuple[Decimal, int]:
@@ -38,6 +58,22 @@ class PlainOrder:
         limit_price = self.order.limit_price
         is_buy = self.order.side is Side.BUY
         return (-limit_price if is_buy else limit_price, self.order.acceptance_number)
+
+    def meet(self, quote: Quote) -> None:
+        """Count the quote; the first one is the arrival, if it is known to be the first."""
+        self.quotes_seen += 1
+        if self.arrival is None and not self.was_open_before:
+            price, _displayed = touch_of(quote, self.order.side)
+            self.arrival = Arrival(update_id=quote.update_id, price=price)
+
+    def end(self, reason: Reason) -> PlainEnd:
+        """Say how it ends."""
+        return PlainEnd(
+            order_id=self.order.order_id,
+            reason=reason,
+            arrival=self.arrival,
+            quotes_seen=self.quotes_seen,
+        )
 
 
 @dataclass(slots=True)
@@ -52,28 +88,36 @@ class PlainFillRule:
     stored_gate: int = 0
     stored_taken: Taken = field(default_factory=dict)
 
-    def place(self, order: Order, *, deadline_ns: int) -> list[PlainFill]:
+    def place(self, order: Order, *, deadline_ns: int) -> list[PlainStep]:
         """Take an order; it meets the current quote at once."""
-        self.orders.append(
-            PlainOrder(order=order, deadline_ns=deadline_ns, remaining=order.quantity)
-        )
+        one = PlainOrder(order=order, deadline_ns=deadline_ns, remaining=order.quantity)
+        if self.current is not None:
+            one.meet(self.current)
+            one.stored_arrival = one.arrival
+        self.orders.append(one)
         return self._fill()
 
-    def expire(self, now_ns: int) -> set[OrderId]:
+    def expire(self, now_ns: int) -> list[PlainStep]:
         """Let the orders go whose deadline has passed."""
-        gone = {one.order.order_id for one in self.orders if one.deadline_ns < now_ns}
-        self.orders = [one for one in self.orders if one.order.order_id not in gone]
-        return gone
+        gone = [one for one in self.orders if one.deadline_ns < now_ns]
+        self.orders = [one for one in self.orders if one not in gone]
+        return [one.end(self._reason_to_expire(one)) for one in gone]
 
-    def quote(self, quote: Quote) -> list[PlainFill]:
+    def cancel(self, order_ids: set[OrderId]) -> list[PlainStep]:
+        """Let those of the orders go that are still there; what they took stays taken."""
+        gone = [one for one in self.orders if one.order.order_id in order_ids]
+        self.orders = [one for one in self.orders if one not in gone]
+        return [one.end(Reason.CANCELED_BY_CLIENT) for one in gone]
+
+    def quote(self, quote: Quote) -> list[PlainStep]:
         """Apply a quote above the gate."""
         return self._apply(quote) if quote.update_id > self.gate else []
 
-    def seed(self, quote: Quote) -> list[PlainFill] | None:
+    def seed(self, quote: Quote) -> list[PlainStep] | None:
         """Apply a seed at or above the gate."""
         return self._apply(quote) if quote.update_id >= self.gate else None
 
-    def release(self) -> list[PlainFill]:
+    def release(self) -> list[PlainStep]:
         """Fill again."""
         self.is_held = False
         return self._fill()
@@ -84,15 +128,21 @@ class PlainFillRule:
         self.stored_taken = dict(self.taken)
 
     def restart(self) -> None:
-        """Go back to what was stored, with no current quote."""
+        """Go back to what was stored, with no current quote and only orders that rest."""
+        self.orders = [one for one in self.orders if one.order.time_in_force is TimeInForce.GTD]
+        for one in self.orders:
+            one.arrival, one.quotes_seen = one.stored_arrival, one.stored_quotes_seen
+            one.was_open_before = True
         self.gate = self.stored_gate
         self.taken = dict(self.stored_taken)
         self.current = None
         self.is_held = False
 
-    def _apply(self, quote: Quote) -> list[PlainFill]:
+    def _apply(self, quote: Quote) -> list[PlainStep]:
         self.gate = quote.update_id
         self.current = quote
+        for one in self.orders:
+            one.meet(quote)
         after: Taken = {}
         for (owner, side, level), quantity in self.taken.items():
             price, displayed = touch_of(quote, side)
@@ -102,10 +152,10 @@ class PlainFillRule:
         self.taken = after
         return self._fill()
 
-    def _fill(self) -> list[PlainFill]:
+    def _fill(self) -> list[PlainStep]:
         if self.current is None or self.is_held:
             return []
-        fills = []
+        steps: list[PlainStep] = []
         spent: dict[tuple[Owner, Side, Decimal], Decimal] = defaultdict(Decimal, self.taken)
         for one in sorted(self.orders, key=lambda one: one.rank):
             order = one.order
@@ -114,16 +164,36 @@ class PlainFillRule:
             quantity = min(one.remaining, displayed - spent[level])
             if displayed == 0 or not reaches(order.side, order.limit_price, price) or not quantity:
                 continue
+            if order.time_in_force is TimeInForce.FOK and quantity < order.quantity:
+                continue
             spent[level] += quantity
             self.taken[level] = spent[level]
             one.remaining -= quantity
-            fills.append(
+            one.stored_arrival, one.stored_quotes_seen = one.arrival, one.quotes_seen
+            steps.append(
                 PlainFill(
                     order_id=order.order_id,
                     update_id=self.current.update_id,
                     price=price,
                     quantity=quantity,
+                    arrival=one.arrival,
+                    quotes_seen=one.quotes_seen,
                 )
             )
         self.orders = [one for one in self.orders if one.remaining]
-        return fills
+        return steps + self._decide()
+
+    def _decide(self) -> list[PlainStep]:
+        """End whoever may not wait for another quote."""
+        reasons = {
+            TimeInForce.IOC: Reason.IOC_REMAINDER,
+            TimeInForce.FOK: Reason.FOK_UNFILLABLE,
+        }
+        decided = [one for one in self.orders if one.order.time_in_force in reasons]
+        self.orders = [one for one in self.orders if one not in decided]
+        return [one.end(reasons[one.order.time_in_force]) for one in decided]
+
+    def _reason_to_expire(self, one: PlainOrder) -> Reason:
+        if not one.quotes_seen and not one.was_open_before:
+            return Reason.NO_MARKET_DATA
+        return Reason.TIMEOUT if self.current is not None else Reason.TIMEOUT_DURING_OUTAGE

@@ -2,17 +2,19 @@
 
 ``KeepingMatcher``, ``UncappedMatcher`` and ``UngatedMatcher`` leave out one part of the fill rule
 each. The others do what paper traders do: take each update, each change of the displayed quantity
-or each return of a price for new liquidity, or give back what an expired order had taken.
+or each return of a price for new liquidity, give back what an expired or canceled order had taken,
+or treat orders that may not rest, or not be filled in part, as any other.
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from decimal import Decimal
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from app.domain.amounts import ZERO
 from app.domain.liquidity import LiquidityLedger, TakenLevel
-from app.domain.matcher import NO_GATE, Expiry, Fill, SymbolMatcher, _OwnerBook
-from app.domain.order import Owner, Symbol
+from app.domain.matcher import NO_GATE, Closing, Step, SymbolMatcher, _OwnerBook, _Resting
+from app.domain.order import Order, OrderId, Owner, Symbol, TimeInForce
 from app.domain.quote import Quote
 
 
@@ -117,7 +119,7 @@ class SizeWatchingMatcher(FaultyLedgerMatcher):
 class FreshMatcher(SymbolMatcher):
     """Takes whatever an update displays for new liquidity."""
 
-    def _apply(self, quote: Quote) -> list[Fill]:
+    def _apply(self, quote: Quote) -> list[Step]:
         for book in self._books.values():
             for side_book in book.sides:
                 side_book.ledger.observe(ZERO, ZERO)
@@ -135,9 +137,77 @@ class UngatedMatcher(SymbolMatcher):
 class CreditingMatcher(SymbolMatcher):
     """Gives back what an order took when the order expires."""
 
-    def expire(self, now_ns: int) -> list[Expiry]:
+    def expire(self, now_ns: int) -> list[Step]:
         """Forget everything that was taken on the side of an expired order."""
         expiries = super().expire(now_ns)
         for expiry in expiries:
             self._book_of(expiry.order.owner).of(expiry.order.side).ledger.observe(ZERO, ZERO)
         return expiries
+
+
+class CancelCreditingMatcher(SymbolMatcher):
+    """Gives back what an order took when the order is canceled."""
+
+    def _cancel(self, resting: _Resting) -> Closing:
+        """Forget everything that was taken on the side of the canceled order."""
+        order = resting.order
+        self._book_of(order.owner).of(order.side).ledger.observe(ZERO, ZERO)
+        return super()._cancel(resting)
+
+
+class DeafMatcher(SymbolMatcher):
+    """Does not hear a cancel."""
+
+    def cancel(self, order_id: OrderId) -> Closing | None:
+        """Leave the order where it is."""
+        del order_id
+        return None
+
+
+class WideCancelMatcher(SymbolMatcher):
+    """Cancels the orders of every owner where one asks for his."""
+
+    def cancel_all(self, owner: Owner) -> list[Closing]:
+        """Cancel as if everybody had asked."""
+        del owner
+        canceled: list[Closing] = []
+        for everybody in list(self._books):
+            canceled += super().cancel_all(everybody)
+        return canceled
+
+
+class _ConfusingMatcher(SymbolMatcher):
+    """Takes orders of one time in force for orders of another."""
+
+    taken_for: ClassVar[dict[TimeInForce, TimeInForce]] = {}
+
+    def rest(self, order: Order, **carried: Any) -> list[Step]:  # noqa: ANN401 - passed on as it is
+        """Rest it with the other time in force."""
+        mistaken = self.taken_for.get(order.time_in_force, order.time_in_force)
+        return super().rest(replace(order, time_in_force=mistaken), **carried)
+
+
+class PartialFokMatcher(_ConfusingMatcher):
+    """Fills a FOK order in part."""
+
+    taken_for: ClassVar = {TimeInForce.FOK: TimeInForce.IOC}
+
+
+class RestingIocMatcher(_ConfusingMatcher):
+    """Lets an IOC order rest on."""
+
+    taken_for: ClassVar = {TimeInForce.IOC: TimeInForce.GTD}
+
+
+class WholeIocMatcher(_ConfusingMatcher):
+    """Fills an IOC order whole or not at all."""
+
+    taken_for: ClassVar = {TimeInForce.IOC: TimeInForce.FOK}
+
+
+class HastyMatcher(SymbolMatcher):
+    """Ends an IOC or FOK order at once, whether it met a quote or not."""
+
+    def rest(self, order: Order, **carried: Any) -> list[Step]:  # noqa: ANN401 - passed on as it is
+        """Rest it, and do not let it wait."""
+        return [*super().rest(order, **carried), *self._decide()]

@@ -1,18 +1,21 @@
 """Plays a script through a matcher and holds every promise of the fill rule against it."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 from app.domain.amounts import ZERO
 from app.domain.liquidity import TakenLevel
-from app.domain.matcher import Fill, SymbolMatcher
-from app.domain.order import Order, OrderId, Owner, Side
+from app.domain.matcher import Closing, Fill, Step, SymbolMatcher
+from app.domain.order import Arrival, Order, OrderId, Owner, Reason, Side, TimeInForce
 from app.domain.quote import Quote
 from tests.support.builders import LTCBTC, make_order, make_quote
 from tests.unit.domain.fill_rule_script import (
     OWNERS,
     Action,
+    Cancel,
+    CancelAll,
     Change,
     Hold,
     Interrupt,
@@ -32,18 +35,25 @@ from tests.unit.domain.order_level_book import (
     require,
     touch_of,
 )
-from tests.unit.domain.plain_fill_rule import PlainFill, PlainFillRule
+from tests.unit.domain.plain_fill_rule import PlainEnd, PlainFill, PlainFillRule, PlainStep
+
+DECIDED_BY_A_QUOTE = {Reason.IOC_REMAINDER, Reason.FOK_UNFILLABLE}
 
 
 @dataclass(slots=True)
 class Account:
-    """What an order got so far, added up apart from the matcher."""
+    """What an order got so far, added up apart from the matcher.
+
+    ``arrival`` and ``quotes_seen`` are those of its newest event, as they would be stored.
+    """
 
     order: Order
     deadline_ns: int
     filled: Decimal = ZERO
     cost: Decimal = ZERO
     splits: int = 0
+    arrival: Arrival | None = None
+    quotes_seen: int = 0
     is_open: bool = True
 
     @property
@@ -60,6 +70,7 @@ class Audit:
     def __init__(self, changes: list[BookChange]) -> None:
         self.accounts: dict[OrderId, Account] = {}
         self.fills_total = 0
+        self.ended: Counter[Reason] = Counter()
         self._true_books = {owner: TrueBook(changes) for owner in OWNERS}
         self._seen_books = {(owner, side): SeenBook(side) for owner in OWNERS for side in Side}
         self._stored_seen_books = self._copy_of_seen_books()
@@ -71,28 +82,33 @@ class Audit:
         for seen_book in self._seen_books.values():
             seen_book.observe(quote)
 
-    def take(self, fills: Iterable[Fill]) -> None:
-        """Check what orders got in one step, each fill and the order of priority."""
-        fills = list(fills)
-        self.fills_total += len(fills)
-        for fill in fills:
-            self._check_order(fill)
-            order, units = fill.order, int(fill.quantity / UNIT)
-            self._seen_books[order.owner, order.side].take(fill.price, units)
-            self._true_books[order.owner].take(
-                order.side, fill.price, units, update_id=fill.update_id
-            )
-        for fill in fills:
-            self._check_priority(fill)
+    def take(self, steps: Iterable[Step], *, current: Quote | None) -> None:
+        """Check what happened at once, each fill and end, and the order of priority.
+
+        ``current`` is the quote that orders may be decided by, if there is one.
+        """
+        steps = list(steps)
+        for step in steps:
+            if isinstance(step, Fill):
+                self._take_fill(step)
+            else:
+                self._close(step)
+        for step in steps:
+            if isinstance(step, Fill):
+                self._check_priority(step)
+            elif step.reason in DECIDED_BY_A_QUOTE:
+                require(that=current is not None, promise="an order is decided by a quote")
+                if current is not None:
+                    self._check_decision(step, current)
 
     def check_touch(self, quote: Quote) -> None:
         """Check that no order that reaches the touch was left with an untaken lot there."""
         for account in self.open_accounts():
             order = account.order
-            price, displayed = touch_of(quote, order.side)
-            if displayed and reaches(order.side, order.limit_price, price):
-                untaken = self._seen_books[order.owner, order.side].untaken(price)
-                require(that=untaken == 0, promise="nothing available is held back")
+            rests = order.time_in_force is TimeInForce.GTD
+            require(that=rests, promise="an IOC or FOK order ends with the quote it meets")
+            untaken = self._untaken(order, quote)
+            require(that=untaken == 0, promise="nothing available is held back")
 
     def open_accounts(self) -> list[Account]:
         """Return the accounts of the orders that rest, by acceptance."""
@@ -112,22 +128,56 @@ class Audit:
     def _copy_of_seen_books(self) -> dict[tuple[Owner, Side], SeenBook]:
         return {key: seen_book.copy() for key, seen_book in self._seen_books.items()}
 
+    def _take_fill(self, fill: Fill) -> None:
+        self.fills_total += 1
+        self._check_order(fill)
+        order, units = fill.order, int(fill.quantity / UNIT)
+        self._seen_books[order.owner, order.side].take(fill.price, units)
+        self._true_books[order.owner].take(order.side, fill.price, units, update_id=fill.update_id)
+
+    def _close(self, closing: Closing) -> None:
+        account = self.accounts[closing.order.order_id]
+        require(that=account.is_open, promise="an order ends once")
+        told = (closing.splits_total, closing.filled_quantity, closing.quote_quantity)
+        sums = (account.splits, account.filled, account.cost)
+        require(that=told == sums, promise="splits sum exactly")
+        account.is_open = False
+        self.ended[closing.reason] += 1
+
+    def _untaken(self, order: Order, quote: Quote) -> int:
+        """Return how many lots an order of this limit could take from the quote."""
+        price, displayed = touch_of(quote, order.side)
+        if not displayed or not reaches(order.side, order.limit_price, price):
+            return 0
+        return self._seen_books[order.owner, order.side].untaken(price)
+
+    def _check_decision(self, closing: Closing, quote: Quote) -> None:
+        """Check that an order which was not filled at once could not have been."""
+        order = self.accounts[closing.order.order_id].order
+        enough = int(order.quantity / UNIT) if order.time_in_force is TimeInForce.FOK else 1
+        could_be_filled = self._untaken(order, quote) >= enough
+        require(that=not could_be_filled, promise="nothing available is held back")
+
     def _check_order(self, fill: Fill) -> None:
         account = self.accounts[fill.order.order_id]
         order = account.order
         require(that=account.is_open, promise="no order fills after its end")
         require(that=fill.quantity > 0, promise="a fill is positive")
+        is_whole = fill.quantity == order.quantity
+        may_be_in_part = order.time_in_force is not TimeInForce.FOK
+        require(that=is_whole or may_be_in_part, promise="a FOK order gets all or nothing")
         within = reaches(order.side, order.limit_price, fill.price)
         require(that=within, promise="no fill is beyond the limit")
         account.filled += fill.quantity
         account.cost += fill.price * fill.quantity
         account.splits += 1
+        account.arrival, account.quotes_seen = fill.arrival, fill.quotes_seen
         require(that=account.filled <= order.quantity, promise="no order is overfilled")
         told = (fill.split_number, fill.filled_quantity, fill.quote_quantity)
         sums = (account.splits, account.filled, account.cost)
         require(that=told == sums, promise="splits sum exactly")
         account.is_open = account.filled < order.quantity
-        require(that=fill.completes is not account.is_open, promise="a full order is filled")
+        require(that=fill.closes is not account.is_open, promise="a full order is filled")
 
     def _check_priority(self, fill: Fill) -> None:
         rank = self.accounts[fill.order.order_id].rank
@@ -175,8 +225,8 @@ class Playthrough:
                 self._change(action)
             case Redeliver(back) if back < len(self._frames):
                 self._deliver(self._frames[-1 - back])
-            case Place():
-                self._place(action)
+            case Place() | Cancel() | CancelAll():
+                self._serve(action)
             case Seed(back) if back < len(self._frames):
                 self._seed(self._frames[-1 - back])
             case Interrupt():
@@ -187,6 +237,15 @@ class Playthrough:
                 self._hold()
             case Release():
                 self._release()
+
+    def _serve(self, request: Place | Cancel | CancelAll) -> None:
+        match request:
+            case Place():
+                self._place(request)
+            case Cancel(back):
+                self._cancel(back)
+            case CancelAll(owner):
+                self._cancel_all(owner)
 
     def _change(self, action: Change) -> None:
         price = price_at(action.side, action.depth)
@@ -209,20 +268,20 @@ class Playthrough:
 
     def _deliver(self, quote: Quote) -> None:
         applied_before = self._matcher.quotes_applied
-        fills = self._matcher.apply_quote(quote)
+        steps = self._matcher.apply_quote(quote)
         if self._matcher.quotes_applied > applied_before:
             self.audit.observe(quote)
-        self._judge(fills, self._plain.quote(quote) if self._plain else None)
+        self._judge(steps, self._plain.quote(quote) if self._plain else None)
 
     def _seed(self, quote: Quote) -> None:
-        fills = self._matcher.apply_seed(quote)
-        if fills is not None:
+        steps = self._matcher.apply_seed(quote)
+        if steps is not None:
             self.audit.observe(quote)
         expected = self._plain.seed(quote) if self._plain else None
         if self._plain:
-            agrees = (fills is None) == (expected is None)
+            agrees = (steps is None) == (expected is None)
             require(that=agrees, promise="a seed is stale as the plain rule says")
-        self._judge(fills or [], (expected or []) if self._plain else None)
+        self._judge(steps or [], (expected or []) if self._plain else None)
 
     def _place(self, action: Place) -> None:
         order = make_order(
@@ -231,12 +290,39 @@ class Playthrough:
             limit_price=price_at(action.side, action.depth),
             side=action.side,
             owner=action.owner,
+            time_in_force=action.time_in_force,
         )
         deadline_ns = self._now_ns + action.lifetime_ns
-        self.audit.accounts[order.order_id] = Account(order, deadline_ns)
-        fills = self._matcher.rest(order, deadline_ns=deadline_ns)
+        self.audit.accounts[order.order_id] = Account(
+            order, deadline_ns, arrival=self._arrival_now(order.side)
+        )
+        steps = self._matcher.rest(order, deadline_ns=deadline_ns)
         expected = self._plain.place(order, deadline_ns=deadline_ns) if self._plain else None
-        self._judge(fills, expected)
+        self._judge(steps, expected)
+
+    def _arrival_now(self, side: Side) -> Arrival | None:
+        current = self._matcher.current
+        if current is None:
+            return None
+        return Arrival(update_id=current.update_id, price=touch_of(current, side)[0])
+
+    def _cancel(self, back: int) -> None:
+        for account in list(self.audit.accounts.values())[::-1][back : back + 1]:
+            closing = self._matcher.cancel(account.order.order_id)
+            self._judge_cancel([] if closing is None else [closing], [account])
+
+    def _cancel_all(self, owner: Owner) -> None:
+        meant = [one for one in self.audit.accounts.values() if one.order.owner == owner]
+        self._judge_cancel(self._matcher.cancel_all(owner), meant)
+
+    def _judge_cancel(self, closings: Sequence[Closing], meant: list[Account]) -> None:
+        order_ids = {account.order.order_id for account in meant}
+        self._judge([*closings], self._plain.cancel(order_ids) if self._plain else None)
+        is_over = not any(account.is_open for account in meant)
+        require(that=is_over, promise="a cancel ends the order")
+        for closing in closings:
+            was_meant = closing.order.order_id in order_ids
+            require(that=was_meant, promise="a cancel ends no other order")
 
     def _interrupt(self) -> None:
         self._matcher.interrupt()
@@ -251,8 +337,8 @@ class Playthrough:
 
     def _release(self) -> None:
         self._is_held = False
-        fills = self._matcher.release()
-        self._judge(fills, self._plain.release() if self._plain else None)
+        steps = self._matcher.release()
+        self._judge(steps, self._plain.release() if self._plain else None)
 
     def _restart(self, *, is_clean: bool) -> None:
         if is_clean:
@@ -270,39 +356,49 @@ class Playthrough:
             ],
         )
         for account in self.audit.open_accounts():
+            if account.order.time_in_force is not TimeInForce.GTD:
+                account.is_open = False  # whoever takes orders up ends it, see app.fulfillment
+                continue
             self._matcher.rest(
                 account.order,
                 deadline_ns=account.deadline_ns,
                 filled_quantity=account.filled,
                 quote_quantity=account.cost,
                 splits_total=account.splits,
+                arrival=account.arrival,
+                quotes_seen=account.quotes_seen,
+                may_have_met_quotes=True,
             )
 
     def _expire(self) -> None:
-        expiries = self._matcher.expire(self._now_ns)
+        steps = self._matcher.expire(self._now_ns)
         due = {
             account.order.order_id
             for account in self.audit.open_accounts()
             if account.deadline_ns < self._now_ns
         }
-        for expiry in expiries:
-            account = self.audit.accounts[expiry.order.order_id]
-            account.is_open = False
-            told = (expiry.splits_total, expiry.filled_quantity, expiry.quote_quantity)
-            sums = (account.splits, account.filled, account.cost)
-            require(that=told == sums, promise="splits sum exactly")
-        gone = {expiry.order.order_id for expiry in expiries}
+        gone = {step.order.order_id for step in steps}
         require(that=gone == due, promise="an order expires after its deadline, not before")
-        if self._plain:
-            require(that=gone == self._plain.expire(self._now_ns), promise="both rules expire it")
+        self._compare(steps, self._plain.expire(self._now_ns) if self._plain else None)
+        self.audit.take(steps, current=self._deciding_quote())
 
-    def _judge(self, fills: list[Fill], expected: list[PlainFill] | None) -> None:
-        if expected is not None:
-            agrees = _by_book(fills) == self._plain_by_book(expected)
-            require(that=agrees, promise="fills are those of the plain rule")
-        self.audit.take(fills)
-        if fills:
+    def _judge(self, steps: list[Step], expected: list[PlainStep] | None) -> None:
+        self._compare(steps, expected)
+        self.audit.take(steps, current=self._deciding_quote())
+        if steps:
             self._store()
+
+    def _deciding_quote(self) -> Quote | None:
+        return None if self._is_held else self._matcher.current
+
+    def _compare(self, steps: Sequence[Step], expected: list[PlainStep] | None) -> None:
+        if expected is None:
+            return
+        plain_steps = [_plain(step) for step in steps]
+        agrees = self._fills_by_book(plain_steps) == self._fills_by_book(expected)
+        require(that=agrees, promise="fills are those of the plain rule")
+        agrees = _ends(plain_steps) == _ends(expected)
+        require(that=agrees, promise="ends are those of the plain rule")
 
     def _store(self) -> None:
         """Do what the journal does with a fill: keep the changed levels and the gate."""
@@ -323,8 +419,9 @@ class Playthrough:
         }
 
     def _check_after_step(self) -> None:
-        if self._matcher.current is not None and not self._is_held:
-            self.audit.check_touch(self._matcher.current)
+        current = self._deciding_quote()
+        if current is not None:
+            self.audit.check_touch(current)
         resting = len(self.audit.open_accounts())
         require(that=self._matcher.resting_total == resting, promise="each open order rests once")
         if self._plain:
@@ -333,24 +430,35 @@ class Playthrough:
             same = self._plain.gate == self._matcher.gate
             require(that=same, promise="the gate is that of the plain rule")
 
-    def _plain_by_book(
-        self, fills: Iterable[PlainFill]
+    def _fills_by_book(
+        self, steps: Iterable[PlainStep]
     ) -> dict[tuple[Owner, Side], list[PlainFill]]:
+        """Return the fills in their order, by book; which book comes first is no promise."""
         by_book: dict[tuple[Owner, Side], list[PlainFill]] = {}
-        for fill in fills:
-            order = self.audit.accounts[fill.order_id].order
-            by_book.setdefault((order.owner, order.side), []).append(fill)
+        for step in steps:
+            if isinstance(step, PlainFill):
+                order = self.audit.accounts[step.order_id].order
+                by_book.setdefault((order.owner, order.side), []).append(step)
         return by_book
 
 
-def _by_book(fills: Iterable[Fill]) -> dict[tuple[Owner, Side], list[PlainFill]]:
-    by_book: dict[tuple[Owner, Side], list[PlainFill]] = {}
-    for fill in fills:
-        plain = PlainFill(
-            order_id=fill.order.order_id,
-            update_id=fill.update_id,
-            price=fill.price,
-            quantity=fill.quantity,
+def _ends(steps: Iterable[PlainStep]) -> dict[OrderId, PlainEnd]:
+    return {step.order_id: step for step in steps if isinstance(step, PlainEnd)}
+
+
+def _plain(step: Step) -> PlainStep:
+    if isinstance(step, Fill):
+        return PlainFill(
+            order_id=step.order.order_id,
+            update_id=step.update_id,
+            price=step.price,
+            quantity=step.quantity,
+            arrival=step.arrival,
+            quotes_seen=step.quotes_seen,
         )
-        by_book.setdefault((fill.order.owner, fill.order.side), []).append(plain)
-    return by_book
+    return PlainEnd(
+        order_id=step.order.order_id,
+        reason=step.reason,
+        arrival=step.arrival,
+        quotes_seen=step.quotes_seen,
+    )

@@ -8,6 +8,8 @@ import pytest
 from app.domain import errors
 from app.domain.errors import (
     CallerError,
+    ClientOrderIdReusedError,
+    ClientOrderIdTakenError,
     DatabaseUnavailableError,
     FieldProblem,
     InvalidOrderError,
@@ -16,6 +18,7 @@ from app.domain.errors import (
     JournalUnavailableError,
     MalformedRequestError,
     OrderNotFoundError,
+    OrderPrunedError,
     OutcomeUnknownError,
     PapertapeError,
     RulesNotLoadedError,
@@ -40,6 +43,9 @@ EVERY_ERROR: list[tuple[PapertapeError, type[PapertapeError], str]] = [
     (InvalidQueryError(PROBLEMS), CallerError, "invalid_query"),
     (UnknownSymbolError(), CallerError, "unknown_symbol"),
     (OrderNotFoundError(ORDER_ID), CallerError, "order_not_found"),
+    (OrderPrunedError(ORDER_ID), CallerError, "order_pruned"),
+    (ClientOrderIdTakenError(ORDER_ID), CallerError, "client_order_id_taken"),
+    (ClientOrderIdReusedError(ORDER_ID), CallerError, "idempotency_key_reused"),
     (RulesNotLoadedError(), UnavailableError, "rules_not_loaded"),
     (JournalUnavailableError(), UnavailableError, "journal_unavailable"),
     (JournalBacklogError(), UnavailableError, "journal_backlog"),
@@ -113,9 +119,24 @@ def test_refusal_without_a_cause_is_our_own_mistake() -> None:
 def test_errors_about_an_order_keep_its_id() -> None:
     """Who catches the error can still say which order it is about."""
     assert OrderNotFoundError(ORDER_ID).order_id == ORDER_ID
-    unknown = OutcomeUnknownError(ORDER_ID)
-    assert unknown.order_id == ORDER_ID
-    assert ORDER_ID in str(unknown)
+    for error in (
+        OutcomeUnknownError(ORDER_ID),
+        OrderPrunedError(ORDER_ID),
+        ClientOrderIdTakenError(ORDER_ID),
+        ClientOrderIdReusedError(ORDER_ID),
+    ):
+        assert error.order_id == ORDER_ID
+        assert ORDER_ID in str(error)
+
+
+def test_an_unknown_outcome_says_of_what() -> None:
+    """Whether an order was stored, or one or several were canceled, is told apart."""
+    of_many = OutcomeUnknownError(None, doing="canceled")
+
+    assert "was stored" in str(OutcomeUnknownError(ORDER_ID))
+    assert f"order {ORDER_ID} was canceled" in str(OutcomeUnknownError(ORDER_ID, doing="canceled"))
+    assert of_many.order_id is None
+    assert "the orders were canceled" in str(of_many)
 
 
 def test_unavailability_says_when_to_come_back_and_what_was_done() -> None:
@@ -132,6 +153,9 @@ def test_unavailability_says_when_to_come_back_and_what_was_done() -> None:
 def test_bounds_are_kept_as_values() -> None:
     """The numbers in the messages can be read without parsing them."""
     too_many, throttled = TooManyOrdersError(100_000), VenueThrottledError(12.5)
+    of_owner = TooManyOrdersError(5, scope="an owner")
 
     assert (too_many.open_orders_max, throttled.retry_after_seconds) == (100_000, 12.5)
+    assert str(too_many).startswith("the service may have at most 100000 open orders")
+    assert str(of_owner).startswith("an owner may have at most 5 open orders")
     assert str(throttled) == "the venue asked us to wait 12.5 s"

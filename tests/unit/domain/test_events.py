@@ -33,6 +33,8 @@ def _event(sequence: int, status: OrderStatus, filled: str, split: Split | None)
         split=split,
         filled_quantity=Decimal(filled),
         quote_quantity=Decimal(filled) * Decimal("99.99"),
+        arrival=None,
+        quotes_seen=0,
     )
 
 

@@ -6,16 +6,24 @@ import pytest
 from hypothesis import Phase, find, given, note, settings
 
 from app.domain.matcher import SymbolMatcher
+from app.domain.order import Reason
 from tests.unit.domain.fill_rule_script import Action, long_script, scripts
 from tests.unit.domain.order_level_book import PropertyBrokenError
 from tests.unit.domain.planted_faults import (
+    CancelCreditingMatcher,
     CreditingMatcher,
+    DeafMatcher,
     FreshMatcher,
+    HastyMatcher,
     KeepingMatcher,
+    PartialFokMatcher,
     ResettingMatcher,
+    RestingIocMatcher,
     SizeWatchingMatcher,
     UncappedMatcher,
     UngatedMatcher,
+    WholeIocMatcher,
+    WideCancelMatcher,
 )
 from tests.unit.domain.playthrough import Playthrough
 
@@ -31,7 +39,16 @@ FAULTS: dict[type[SymbolMatcher], str] = {
     ResettingMatcher: SOLD_TWICE,
     SizeWatchingMatcher: SOLD_TWICE,
     CreditingMatcher: SOLD_TWICE,
+    CancelCreditingMatcher: SOLD_TWICE,
+    DeafMatcher: "a cancel ends the order",
+    WideCancelMatcher: "a cancel ends no other order",
+    PartialFokMatcher: "a FOK order gets all or nothing",
+    RestingIocMatcher: "an IOC or FOK order ends with the quote it meets",
+    WholeIocMatcher: HELD_BACK,
+    HastyMatcher: "an order is decided by a quote",
 }
+ENDS = (Reason.TIMEOUT, Reason.IOC_REMAINDER, Reason.FOK_UNFILLABLE, Reason.CANCELED_BY_CLIENT)
+"""How orders of a long run end, if not filled."""
 
 SEARCH = settings(max_examples=2_000, phases=[Phase.generate])
 
@@ -69,13 +86,14 @@ def test_long_run_keeps_every_promise_and_fills_like_the_plain_rule(seed: int) -
     played = Playthrough().play(long_script(seed, 1_000))
 
     assert played.audit.fills_total > 100
+    assert all(played.audit.ended[reason] >= 3 for reason in ENDS), played.audit.ended
 
 
 @pytest.mark.parametrize("matcher_class", FAULTS)
 def test_planted_fault_breaks_the_promise_that_it_is_about(
     matcher_class: type[SymbolMatcher],
 ) -> None:
-    """Leaving out the cap or the forgetting holds back; leaving out the gate sells twice."""
+    """So it is seen that the promise is looked at, with the shortest script that shows it."""
     promise = FAULTS[matcher_class]
 
     def breaks(script: list[Action]) -> bool:

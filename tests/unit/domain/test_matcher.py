@@ -8,11 +8,12 @@ from decimal import Decimal, localcontext
 import pytest
 
 from app.domain.matcher import Fill, SymbolMatcher
-from app.domain.order import PUBLIC, Order, Owner, Side, Symbol
+from app.domain.order import PUBLIC, Arrival, Order, Owner, Side, Symbol
 from tests.support.builders import (
     FAR_NS,
     LTCBTC,
     MirroredMarket,
+    fills_of,
     make_order,
     make_quote,
     quantities_given,
@@ -54,7 +55,7 @@ def test_scenario_of_the_design_fills_what_it_says(
     for update_id, touch in enumerate(touches, 1):
         price, _, quantity = touch.partition("x")
         quote = market.quote(update_id, quantity, price or "99.99", other_quantity=update_id)
-        fills += matcher.apply_quote(quote)
+        fills += fills_of(matcher.apply_quote(quote))
 
     assert sum(fill.quantity for fill in fills) == total
 
@@ -78,6 +79,8 @@ def test_fill_tells_everything_about_itself(market: MirroredMarket) -> None:
         displayed_quantity=Decimal(5),
         filled_quantity=Decimal(5),
         quote_quantity=5 * better,
+        arrival=Arrival(update_id=11, price=better),
+        quotes_seen=1,
     )
     assert second == Fill(
         order=order,
@@ -88,8 +91,10 @@ def test_fill_tells_everything_about_itself(market: MirroredMarket) -> None:
         displayed_quantity=Decimal(8),
         filled_quantity=Decimal(7),
         quote_quantity=5 * better + 2 * worse,
+        arrival=Arrival(update_id=11, price=better),
+        quotes_seen=2,
     )
-    assert (first.completes, second.completes) == (False, True)
+    assert (first.closes, second.closes) == (False, True)
     assert matcher.resting_total == 0
 
 
@@ -173,7 +178,7 @@ def test_the_two_sides_of_the_book_do_not_touch_each_other() -> None:
         make_order(9, number=2, side=Side.SELL, limit_price=99),
     )
 
-    fills = matcher.apply_quote(make_quote(1, bid=("99.98", 2), ask=("99.99", 5)))
+    fills = fills_of(matcher.apply_quote(make_quote(1, bid=("99.98", 2), ask=("99.99", 5))))
 
     assert [(fill.order.side, fill.price, fill.quantity) for fill in fills] == [
         (Side.BUY, Decimal("99.99"), Decimal(5)),
@@ -187,9 +192,9 @@ def test_new_order_meets_the_current_quote_at_once(market: MirroredMarket) -> No
     matcher = SymbolMatcher(LTCBTC)
     matcher.apply_quote(market.quote(21, 5))
 
-    (fill,) = matcher.rest(market.order(3), deadline_ns=FAR_NS)
+    (fill,) = fills_of(matcher.rest(market.order(3), deadline_ns=FAR_NS))
 
-    assert (fill.update_id, fill.quantity, fill.completes) == (21, Decimal(3), True)
+    assert (fill.update_id, fill.quantity, fill.closes) == (21, Decimal(3), True)
 
 
 @pytest.mark.parametrize("market", SIDES)
@@ -246,7 +251,7 @@ def test_fills_do_not_depend_on_the_context_of_the_thread(market: MirroredMarket
         fills = [fill for quote in quotes for fill in there.apply_quote(quote)]
 
     assert fills == expected
-    assert sum(fill.completes for fill in fills) == 3
+    assert sum(fill.closes for fill in fills) == 3
 
 
 @pytest.mark.parametrize("update_id", [6, 7])

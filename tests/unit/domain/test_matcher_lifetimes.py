@@ -4,9 +4,16 @@ from decimal import Decimal
 
 import pytest
 
-from app.domain.matcher import Expiry, SymbolMatcher
-from app.domain.order import Reason, Side
-from tests.support.builders import FAR_NS, LTCBTC, MirroredMarket, quantities_given
+from app.domain.matcher import Closing, SymbolMatcher
+from app.domain.order import Arrival, OrderStatus, Reason, Side
+from tests.support.builders import (
+    FAR_NS,
+    LTCBTC,
+    MirroredMarket,
+    closings_of,
+    fills_of,
+    quantities_given,
+)
 
 SIDES = [pytest.param(MirroredMarket(side), id=side.value) for side in Side]
 
@@ -92,7 +99,7 @@ def test_release_serves_the_current_quote_in_priority_order(market: MirroredMark
     matcher.apply_quote(market.quote(2, 5))
     matcher.rest(market.order(2, number=2, limit_price=101), deadline_ns=FAR_NS)
 
-    fills = matcher.release()
+    fills = fills_of(matcher.release())
 
     assert quantities_given(fills) == [(2, Decimal(2)), (1, Decimal(3))]
     assert [fill.update_id for fill in fills] == [2, 2]
@@ -127,12 +134,15 @@ def test_order_expires_after_its_deadline_and_not_at_it(market: MirroredMarket) 
     assert at_deadline == []
     assert quantities_given(fills) == [(1, Decimal(1))]
     assert after_deadline == [
-        Expiry(
+        Closing(
             order=order,
+            status=OrderStatus.EXPIRED,
             reason=Reason.TIMEOUT,
             splits_total=2,
             filled_quantity=Decimal(6),
             quote_quantity=6 * market.price("99.99"),
+            arrival=Arrival(update_id=1, price=market.price("99.99")),
+            quotes_seen=2,
         )
     ]
     assert (matcher.resting_total, matcher.next_deadline_ns()) == (0, None)
@@ -183,7 +193,7 @@ def test_reason_without_a_single_quote_is_missing_market_data(market: MirroredMa
     matcher.rest(market.order(), deadline_ns=100)
     matcher.apply_quote(market.quote(7, 5))
 
-    assert [expiry.reason for expiry in matcher.expire(101)] == [Reason.NO_MARKET_DATA]
+    assert [one.reason for one in closings_of(matcher.expire(101))] == [Reason.NO_MARKET_DATA]
 
 
 @pytest.mark.parametrize("market", SIDES)
@@ -193,7 +203,7 @@ def test_reason_after_meeting_only_the_current_quote_is_the_time(market: Mirrore
     matcher.apply_quote(market.quote(1, 5, "101.00"))
     matcher.rest(market.order(), deadline_ns=100)
 
-    assert [expiry.reason for expiry in matcher.expire(101)] == [Reason.TIMEOUT]
+    assert [one.reason for one in closings_of(matcher.expire(101))] == [Reason.TIMEOUT]
 
 
 @pytest.mark.parametrize("market", SIDES)
@@ -211,7 +221,7 @@ def test_reason_of_an_order_that_met_quotes_depends_on_the_end(
     if is_interrupted:
         matcher.interrupt()
 
-    reasons = {expiry.reason for expiry in matcher.expire(101)}
+    reasons = {one.reason for one in closings_of(matcher.expire(101))}
 
     assert reasons == {Reason.TIMEOUT_DURING_OUTAGE if is_interrupted else Reason.TIMEOUT}
 
@@ -222,10 +232,10 @@ def test_order_that_met_quotes_before_a_restart_ran_out_during_an_outage(
 ) -> None:
     """The process before this one had quotes; this one had none until the end."""
     matcher = SymbolMatcher(LTCBTC)
-    matcher.rest(market.order(number=1), deadline_ns=100, met_quotes_before=True)
+    matcher.rest(market.order(number=1), deadline_ns=100, may_have_met_quotes=True)
     matcher.rest(market.order(number=2), deadline_ns=100)
 
-    assert [expiry.reason for expiry in matcher.expire(101)] == [
+    assert [one.reason for one in closings_of(matcher.expire(101))] == [
         Reason.TIMEOUT_DURING_OUTAGE,
         Reason.NO_MARKET_DATA,
     ]

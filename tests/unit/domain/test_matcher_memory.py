@@ -7,7 +7,7 @@ import pytest
 from app.domain.liquidity import TakenLevel
 from app.domain.matcher import _COMPACT_ABOVE, SymbolMatcher
 from app.domain.order import PUBLIC, Owner, Side
-from tests.support.builders import FAR_NS, LTCBTC, MirroredMarket, quantities_given
+from tests.support.builders import FAR_NS, LTCBTC, MirroredMarket, fills_of, quantities_given
 
 SIDES = [pytest.param(MirroredMarket(side), id=side.value) for side in Side]
 
@@ -24,7 +24,7 @@ def test_carried_over_fills_count_on(market: MirroredMarket) -> None:
         splits_total=3,
     )
 
-    (fill,) = matcher.apply_quote(market.quote(1, 5))
+    (fill,) = fills_of(matcher.apply_quote(market.quote(1, 5)))
 
     assert (fill.split_number, fill.quantity, fill.filled_quantity) == (4, Decimal(4), Decimal(20))
     assert fill.quote_quantity == Decimal("1599.84") + 4 * market.price("99.99")

@@ -18,10 +18,13 @@ from app.domain.order import (
     TimeInForce,
 )
 from app.fulfillment.desk import FulfillmentDesk
+from app.fulfillment.open_orders import OpenOrderLimits
 from app.notify.announcements import Announcements
 from tests.support.builders import LTCBTC
 from tests.support.hand_driven import HandClock, HandFeed, HandJournal
 from tests.support.waiting import eventually
+
+NO_LIMITS = OpenOrderLimits(total=10_000, per_owner=10_000, per_symbol=10_000)
 
 
 @dataclass
@@ -32,6 +35,7 @@ class Shop:
     journal: HandJournal = field(default_factory=HandJournal)
     clock: HandClock = field(default_factory=HandClock)
     announcements: Announcements = field(default_factory=Announcements)
+    limits: OpenOrderLimits = NO_LIMITS
     orders_made: int = 0
 
     def __post_init__(self) -> None:
@@ -46,6 +50,7 @@ class Shop:
             store=self.journal,
             bus=self.announcements,
             clock=self.clock,
+            limits=self.limits,
         )
         self.journal.listener = desk
         return desk
@@ -87,9 +92,9 @@ class Shop:
 
 
 @pytest.fixture
-async def shop() -> AsyncIterator[Shop]:
-    """A desk that runs."""
-    shop = Shop()
+async def shop(request: pytest.FixtureRequest) -> AsyncIterator[Shop]:
+    """A desk that runs, with limits if the test asks for some."""
+    shop = Shop(limits=getattr(request, "param", NO_LIMITS))
     running = asyncio.create_task(shop.desk.run())
     await eventually(lambda: shop.desk.is_recovered)
     yield shop

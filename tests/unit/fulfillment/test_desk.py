@@ -6,9 +6,10 @@ from decimal import Decimal
 import pytest
 
 from app.domain.errors import JournalUnavailableError, TooManyOrdersError
-from app.domain.events import acceptance_event
+from app.domain.events import StoredEvent, acceptance_event
 from app.domain.order import OrderStatus, Reason, Side, Symbol
 from app.fulfillment import desk as desk_module
+from app.fulfillment.open_orders import OpenOrderLimits
 from tests.support.builders import LTCBTC, make_order, make_quote
 from tests.support.waiting import eventually
 from tests.unit.fulfillment.conftest import Shop
@@ -72,11 +73,11 @@ async def test_the_current_quote_is_told_without_subscribing(shop: Shop) -> None
     assert shop.feed.subscriptions == [f"+{LTCBTC}"]
 
 
-async def test_more_open_orders_than_the_service_holds_are_refused(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize(
+    "shop", [OpenOrderLimits(total=1, per_owner=9, per_symbol=9)], indirect=True
+)
+async def test_more_open_orders_than_the_service_holds_are_refused(shop: Shop) -> None:
     """The limit counts open orders: one that ended makes room."""
-    monkeypatch.setattr(desk_module, "OPEN_ORDERS_MAX", 1)
     order = await shop.place(5)
     with pytest.raises(TooManyOrdersError):
         await shop.place(5)
@@ -200,7 +201,7 @@ async def test_an_acceptance_that_comes_after_the_stop_is_only_told() -> None:
     order = make_order(5)
 
     with shop.announcements.expect(order.order_id) as waiter:
-        shop.desk.on_durable([acceptance_event(order)])
+        shop.desk.on_durable([StoredEvent(position=1, event=acceptance_event(order))])
         shop.desk.on_outcome_refused(LTCBTC)
 
         assert waiter.snapshot.status is OrderStatus.NEW

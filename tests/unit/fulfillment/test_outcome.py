@@ -5,10 +5,12 @@ from decimal import Decimal
 import pytest
 
 from app.domain.events import TransitionError
-from app.domain.matcher import Expiry, Fill
-from app.domain.order import TRANSITIONS, OrderStatus, Reason
-from app.fulfillment.outcome import expiry_events, fill_events
+from app.domain.matcher import Closing, Fill
+from app.domain.order import TRANSITIONS, Arrival, OrderStatus, Reason
+from app.fulfillment.outcome import step_events
 from tests.support.builders import ACCEPTED_AT, make_order
+
+ARRIVAL = Arrival(update_id=3, price=Decimal("99.5"))
 
 
 def make_fill(split_number: int, filled_quantity: int) -> Fill:
@@ -22,12 +24,14 @@ def make_fill(split_number: int, filled_quantity: int) -> Fill:
         displayed_quantity=Decimal(3),
         filled_quantity=Decimal(filled_quantity),
         quote_quantity=Decimal("99.99") * filled_quantity,
+        arrival=ARRIVAL,
+        quotes_seen=6,
     )
 
 
 def test_a_fill_carries_its_split_and_what_is_filled_by_now() -> None:
     """A split before the last leaves the order partially filled."""
-    (event,) = fill_events([make_fill(2, 4)], ACCEPTED_AT)
+    (event,) = step_events([make_fill(2, 4)], ACCEPTED_AT)
 
     assert (event.sequence, event.status) == (3, OrderStatus.PARTIALLY_FILLED)
     assert event.split is not None
@@ -36,31 +40,45 @@ def test_a_fill_carries_its_split_and_what_is_filled_by_now() -> None:
     assert event.split.displayed_quantity == 3
     assert event.remaining_quantity == 1
     assert event.splits_total == 2
+    assert (event.arrival, event.quotes_seen) == (ARRIVAL, 6)
 
 
 def test_the_last_split_carries_filled() -> None:
     """There is no event of its own for being filled."""
-    (event,) = fill_events([make_fill(3, 5)], ACCEPTED_AT)
+    (event,) = step_events([make_fill(3, 5)], ACCEPTED_AT)
 
     assert (event.sequence, event.status) == (4, OrderStatus.FILLED)
     assert event.remaining_quantity == 0
 
 
 @pytest.mark.parametrize("splits_total", [0, 2])
-def test_an_expiry_is_the_event_after_the_last_split(splits_total: int) -> None:
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        (OrderStatus.EXPIRED, Reason.TIMEOUT),
+        (OrderStatus.CANCELED, Reason.CANCELED_BY_CLIENT),
+    ],
+)
+def test_an_unfilled_end_is_the_event_after_the_last_split(
+    splits_total: int, status: OrderStatus, reason: Reason
+) -> None:
     """Sequences have no gap, whether something was filled or not."""
-    expiry = Expiry(
+    closing = Closing(
         order=make_order(5),
-        reason=Reason.TIMEOUT,
+        status=status,
+        reason=reason,
         splits_total=splits_total,
         filled_quantity=Decimal(splits_total),
         quote_quantity=Decimal(splits_total),
+        arrival=ARRIVAL,
+        quotes_seen=6,
     )
 
-    (event,) = expiry_events([expiry], ACCEPTED_AT)
+    (event,) = step_events([closing], ACCEPTED_AT)
 
-    assert (event.sequence, event.status) == (splits_total + 2, OrderStatus.EXPIRED)
-    assert (event.reason, event.splits_total) == (Reason.TIMEOUT, splits_total)
+    assert (event.sequence, event.status) == (splits_total + 2, status)
+    assert (event.reason, event.splits_total) == (reason, splits_total)
+    assert (event.arrival, event.quotes_seen) == (ARRIVAL, 6)
 
 
 def test_a_move_outside_the_table_is_our_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,4 +86,4 @@ def test_a_move_outside_the_table_is_our_mistake(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(TRANSITIONS, OrderStatus.NEW, frozenset())
 
     with pytest.raises(TransitionError, match="no order goes from NEW to PARTIALLY_FILLED"):
-        fill_events([make_fill(1, 2)], ACCEPTED_AT)
+        step_events([make_fill(1, 2)], ACCEPTED_AT)

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 
+from app.domain.events import StoredEvent
 from app.domain.order import OrderStatus, Reason
 from app.fulfillment import symbol as symbol_module
 from tests.support.builders import LTCBTC, make_quote
@@ -219,7 +220,7 @@ async def test_an_order_found_by_a_reload_is_not_rested_twice(shop: Shop) -> Non
     shop.desk.on_outcome_refused(LTCBTC)
     await eventually(lambda: shop.feed.subscriptions == [f"{sign}{LTCBTC}" for sign in "+-+"])
 
-    shop.desk.on_durable(shop.journal.events_of(order)[:1])
+    shop.desk.on_durable([StoredEvent(position=1, event=shop.journal.events_of(order)[0])])
     shop.feed.push(make_quote(1, ask=("99.99", 50)))
 
     await shop.has_status(order, OrderStatus.FILLED)

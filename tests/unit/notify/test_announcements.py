@@ -1,48 +1,16 @@
 """Tests of ``app.notify.announcements``."""
 
 import asyncio
-from decimal import Decimal
 
-from app.domain.amounts import ZERO
-from app.domain.events import OrderEvent, acceptance_event
-from app.domain.matcher import Fill
-from app.domain.order import Order, OrderStatus
-from app.fulfillment import outcome
+from app.domain.events import acceptance_event
+from app.domain.order import OrderStatus
 from app.notify.announcements import Announcements
-from tests.support.builders import ACCEPTED_AT, make_order
+from tests.support.builders import make_order, make_quote
+from tests.support.events import in_commit_order, make_event
+from tests.support.outcomes import SymbolAtWork
 
-
-def make_fill(order: Order, split_number: int, filled_quantity: int) -> Fill:
-    """Make a fill that brings the order to ``filled_quantity``."""
-    return Fill(
-        order=order,
-        split_number=split_number,
-        update_id=split_number,
-        price=Decimal(1),
-        quantity=Decimal(1),
-        displayed_quantity=Decimal(1),
-        filled_quantity=Decimal(filled_quantity),
-        quote_quantity=Decimal(filled_quantity),
-    )
-
-
-def fill_events(fills: list[Fill]) -> list[OrderEvent]:
-    """Make their events."""
-    return outcome.fill_events(fills, ACCEPTED_AT)
-
-
-def make_event(order: Order, status: OrderStatus) -> OrderEvent:
-    """Make an event of which only the order and the status matter."""
-    return OrderEvent(
-        order=order,
-        sequence=2,
-        status=status,
-        reason=None,
-        at=ACCEPTED_AT,
-        split=None,
-        filled_quantity=ZERO,
-        quote_quantity=ZERO,
-    )
+FAR_SECONDS = 3_600.0
+"""Longer than any test runs."""
 
 
 async def test_a_waiter_wakes_when_its_order_ends() -> None:
@@ -50,13 +18,13 @@ async def test_a_waiter_wakes_when_its_order_ends() -> None:
     announcements = Announcements()
     order, other = make_order(number=1), make_order(number=2)
     with announcements.expect(order.order_id) as waiter:
-        waiting = asyncio.create_task(waiter.wait())
+        waiting = asyncio.create_task(waiter.wait(FAR_SECONDS))
 
-        announcements.publish([make_event(other, OrderStatus.FILLED)])
-        announcements.publish([make_event(order, OrderStatus.PARTIALLY_FILLED)])
+        announcements.publish(in_commit_order(make_event(other, OrderStatus.FILLED)))
+        announcements.publish(in_commit_order(make_event(order, OrderStatus.PARTIALLY_FILLED)))
         await asyncio.sleep(0)
         assert not waiting.done()
-        announcements.publish([make_event(order, OrderStatus.FILLED)])
+        announcements.publish(in_commit_order(make_event(order, OrderStatus.FILLED)))
 
         assert await waiting is True
 
@@ -66,9 +34,9 @@ async def test_an_end_announced_before_the_wait_is_not_missed() -> None:
     announcements = Announcements()
     order = make_order()
     with announcements.expect(order.order_id) as waiter:
-        announcements.publish([make_event(order, OrderStatus.EXPIRED)])
+        announcements.publish(in_commit_order(make_event(order, OrderStatus.EXPIRED)))
 
-        assert await waiter.wait() is True
+        assert await waiter.wait(FAR_SECONDS) is True
 
 
 async def test_several_waiters_of_one_order_all_wake() -> None:
@@ -79,9 +47,9 @@ async def test_several_waiters_of_one_order_all_wake() -> None:
         announcements.expect(order.order_id) as first,
         announcements.expect(order.order_id) as second,
     ):
-        announcements.publish([make_event(order, OrderStatus.CANCELED)])
+        announcements.publish(in_commit_order(make_event(order, OrderStatus.CANCELED)))
 
-        assert [await first.wait(), await second.wait()] == [True, True]
+        assert [await first.wait(FAR_SECONDS), await second.wait(FAR_SECONDS)] == [True, True]
 
 
 async def test_a_stop_lets_present_and_later_waiters_go() -> None:
@@ -91,7 +59,9 @@ async def test_a_stop_lets_present_and_later_waiters_go() -> None:
     with announcements.expect(order.order_id) as present:
         announcements.stop()
         with announcements.expect(order.order_id) as later:
-            assert [await present.wait(), await later.wait()] == [False, False]
+            told = [await present.wait(FAR_SECONDS), await later.wait(FAR_SECONDS)]
+
+    assert told == [False, False]
 
 
 async def test_an_end_before_the_stop_still_counts() -> None:
@@ -99,10 +69,10 @@ async def test_an_end_before_the_stop_still_counts() -> None:
     announcements = Announcements()
     order = make_order()
     with announcements.expect(order.order_id) as waiter:
-        announcements.publish([make_event(order, OrderStatus.FILLED)])
+        announcements.publish(in_commit_order(make_event(order, OrderStatus.FILLED)))
         announcements.stop()
 
-        assert await waiter.wait() is True
+        assert await waiter.wait(FAR_SECONDS) is True
 
 
 async def test_a_waiter_knows_how_the_order_stands() -> None:
@@ -110,8 +80,12 @@ async def test_a_waiter_knows_how_the_order_stands() -> None:
     announcements = Announcements()
     order = make_order(5)
     with announcements.expect(order.order_id) as waiter:
-        announcements.publish([acceptance_event(order)])
-        announcements.publish(fill_events([make_fill(order, 1, 2), make_fill(order, 2, 5)]))
+        announcements.publish(in_commit_order(acceptance_event(order)))
+        work = SymbolAtWork()
+        work.rest(order)
+        for number, displayed in ((1, 2), (2, 7)):
+            outcome = work.meet(make_quote(number, ask=("99.99", displayed)))
+            announcements.publish(in_commit_order(*outcome.events))
 
         assert waiter.snapshot.status is OrderStatus.FILLED
         assert waiter.snapshot.filled_quantity == 5
@@ -124,8 +98,11 @@ async def test_a_waiter_keeps_as_many_splits_as_an_answer_holds() -> None:
     announcements = Announcements()
     order = make_order(5_000)
     with announcements.expect(order.order_id) as waiter:
-        fills = [make_fill(order, number, number) for number in range(1, 1_102)]
-        announcements.publish(fill_events(fills))
+        work = SymbolAtWork()
+        work.rest(order)
+        for number in range(1, 1_102):
+            outcome = work.meet(make_quote(number, ask=("99.99", number)))
+            announcements.publish(in_commit_order(*outcome.events))
 
         assert len(waiter.splits) == 1_000
         assert waiter.snapshot.splits_total == 1_101
@@ -136,7 +113,7 @@ async def test_nothing_is_kept_of_waiters_that_left() -> None:
     announcements = Announcements()
     order = make_order()
     with announcements.expect(order.order_id) as waiter:
-        waiting = asyncio.create_task(waiter.wait())
+        waiting = asyncio.create_task(waiter.wait(FAR_SECONDS))
         await asyncio.sleep(0)
         waiting.cancel()
         await asyncio.wait({waiting})

@@ -44,7 +44,7 @@ def seconds_and_splits(order: Order, quotes: list[Quote]) -> tuple[float, int]:
     for quote in quotes:
         fills = matcher.apply_quote(quote)
         splits += len(fills)
-        if any(fill.completes for fill in fills):
+        if any(fill.closes for fill in fills):
             return quote.received_ns / 10**9, splits
     return float("inf"), splits
 

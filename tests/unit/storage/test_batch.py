@@ -8,17 +8,23 @@ import pytest
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from app.domain.events import SymbolOutcome
-from app.domain.order import Symbol
+from app.domain.events import SymbolOutcome, acceptance_event
+from app.domain.order import Order, Symbol
 from app.storage.batch import Batch
 from app.storage.failures import OwnershipLostError, is_operational
 from app.storage.rows import Part
 from tests.support.builders import LTCBTC, make_order
 from tests.support.databases import OpenStorage, open_storage, sqlite_url
 
-SOUND = Part(content=make_order(number=1))
-BAD = Part(content=make_order("0", number=2))
-ALSO_SOUND = Part(content=make_order(number=3))
+
+def acceptance(order: Order, position: int) -> Part:
+    """Make the part that accepts an order."""
+    return Part(content=order, events=(acceptance_event(order),), position=position)
+
+
+SOUND = acceptance(make_order(number=1), 1)
+BAD = acceptance(make_order("0", number=2), 2)
+ALSO_SOUND = acceptance(make_order(number=3), 3)
 
 
 @pytest.fixture

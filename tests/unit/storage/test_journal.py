@@ -14,7 +14,7 @@ from app.domain.errors import JournalBacklogError, JournalUnavailableError, Outc
 from app.domain.events import SymbolOutcome, acceptance_event
 from app.domain.order import PUBLIC, OrderStatus, Reason
 from app.ports import StoredRules
-from app.storage.database import Database
+from app.storage.database import Database, _TakenOver
 from app.storage.journal import (
     BACKLOG_ENTRIES_MAX,
     BATCH_EVENTS_MAX,
@@ -82,9 +82,12 @@ async def faulty_storage(
         writer=writer,
         readers=database._readers,
         lock=database._lock,
-        epoch=database.epoch,
-        last_acceptance_number=database.last_acceptance_number,
-        last_position=database.last_position,
+        taken_over=_TakenOver(
+            epoch=database.epoch,
+            last_acceptance_number=database.last_acceptance_number,
+            last_position=database.last_position,
+            stream_id=database.stream_id,
+        ),
     )
     async with run_storage(faulty, answer_seconds_max=answer_seconds_max) as storage:
         yield writer, storage

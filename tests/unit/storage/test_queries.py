@@ -21,7 +21,7 @@ async def storage(tmp_path: Path) -> AsyncIterator[OpenStorage]:
 
 
 async def test_every_read_is_served_by_an_index(storage: OpenStorage) -> None:
-    """No read scans a table or sorts: what it costs does not grow with what is stored.
+    """No read scans a table or sorts rows: what it costs does not grow with what is stored.
 
     Unfinished orders of all symbols are the exception, read once at a start: the index of
     unfinished orders has them by symbol.
@@ -34,11 +34,22 @@ async def test_every_read_is_served_by_an_index(storage: OpenStorage) -> None:
         statements.append((str(told[2]), tuple(told[3])))  # type: ignore[arg-type]  # parameters
 
     await storage.orders.find(PUBLIC, OrderId("x"))
-    for symbol, status, before in product((None, LTCBTC), (None, OrderStatus.NEW), (None, 5)):
+    for symbol, status, key, before in product(
+        (None, LTCBTC), (None, OrderStatus.NEW), (None, "mine"), (None, 5)
+    ):
         await storage.orders.list_orders(
-            OrderQuery(owner=PUBLIC, symbol=symbol, status=status, before=before, limit=10)
+            OrderQuery(
+                owner=PUBLIC,
+                symbol=symbol,
+                status=status,
+                client_order_id=key,
+                before=before,
+                limit=10,
+            )
         )
     await storage.orders.list_splits(OrderId("x"), after=0, limit=10)
+    await storage.orders.find_many(PUBLIC, [OrderId("x"), OrderId("y")])
+    await storage.orders.find_by_key(PUBLIC, "mine")
     await storage.orders.load_unfinished(LTCBTC)
     await storage.orders.load_ledger(LTCBTC)
     event.remove(engine, "before_cursor_execute", note)
@@ -48,8 +59,10 @@ async def test_every_read_is_served_by_an_index(storage: OpenStorage) -> None:
         for statement, parameters in statements
     ]
 
-    assert len(plans) == 12
-    assert [one for one in plans if "SCAN" in one[1] or "TEMP B-TREE" in one[1]] == []
+    assert len(plans) == 22
+    assert [plan for _, plan in plans if "SCAN" in plan] == []
+    sorting = [plan for _, plan in plans if "TEMP B-TREE" in plan]
+    assert all("INDEX one_order_per_client_order_id" in plan for plan in sorting), "at most one row"
 
 
 async def plan_of(storage: OpenStorage, statement: str, parameters: tuple[object, ...]) -> str:

@@ -1,0 +1,167 @@
+"""What an audit looks for, and what it found."""
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+EXAMPLES_MAX: Final = 20
+"""Violations kept per invariant; the rest is counted."""
+
+
+class Invariant(StrEnum):
+    """What must hold of a database; ``SENTENCES`` says it in words."""
+
+    INTEGRITY = "integrity"
+    REFERENCES = "references"
+    FORM = "form"
+    SEQUENCES = "sequences"
+    POSITIONS = "positions"
+    TRANSITIONS = "transitions"
+    ORDER_STATE = "order_state"
+    SPLIT_NUMBERS = "split_numbers"
+    SUMS = "sums"
+    LIMIT_PRICE = "limit_price"
+    OVERFILLED = "overfilled"
+    DISPLAYED = "displayed"
+    FULFILLED_ORDERS = "fulfilled_orders"
+    CLIENT_ORDER_IDS = "client_order_ids"
+    TIME_IN_FORCE = "time_in_force"
+    REASONS = "reasons"
+    TIMES = "times"
+    SOLD_ONCE = "sold_once"
+    UPDATE_IDS = "update_ids"
+    LEDGER = "ledger"
+    GATES = "gates"
+
+
+SENTENCES: Final = {
+    Invariant.INTEGRITY: "the database finds itself intact",
+    Invariant.REFERENCES: "events, splits and fulfilled orders have their order",
+    Invariant.FORM: "every value is one that can be read exactly",
+    Invariant.SEQUENCES: "the events of an order count 1..n, the first is NEW",
+    Invariant.POSITIONS: "the positions of an order's events rise",
+    Invariant.TRANSITIONS: "every change of status is allowed, nothing follows the last",
+    Invariant.ORDER_STATE: "an order is as its last event left it",
+    Invariant.SPLIT_NUMBERS: "the splits of an order count 1..n, each with its event",
+    Invariant.SUMS: "splits sum exactly to what events and order say",
+    Invariant.LIMIT_PRICE: "no split is beyond the limit price",
+    Invariant.OVERFILLED: "no order is filled beyond its quantity, FILLED is the whole of it",
+    Invariant.DISPLAYED: "no split is larger than what was displayed",
+    Invariant.FULFILLED_ORDERS: "FILLED orders, and only they, stand in fulfilled_orders",
+    Invariant.CLIENT_ORDER_IDS: "each client order id is that of one order",
+    Invariant.TIME_IN_FORCE: "IOC and FOK were decided on one quote, FOK as a whole",
+    Invariant.REASONS: "an order that ended unfilled says why, and could end so",
+    Invariant.TIMES: "nothing happened to an order before its acceptance",
+    Invariant.SOLD_ONCE: "one quote shows one price, and is not sold beyond its quantity",
+    Invariant.UPDATE_IDS: "the update ids of a symbol's splits do not fall",
+    Invariant.LEDGER: "the ledger remembers the last quote's splits, and no more than was sold",
+    Invariant.GATES: "a symbol with splits has its gate",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Violation:
+    """One place where an invariant does not hold; ``order_id`` is None if no order is to blame."""
+
+    invariant: Invariant
+    order_id: str | None
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One invariant: ``rows`` were looked at, ``violations`` found; ``examples`` has the first."""
+
+    invariant: Invariant
+    rows: int
+    violations: int
+    examples: tuple[Violation, ...]
+
+    @property
+    def sentence(self) -> str:
+        """What must hold."""
+        return SENTENCES[self.invariant]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditReport:
+    """What an audit found; ``notes`` are unusual, but no violation: a venue that counted anew.
+
+    Of violations and notes the first ``EXAMPLES_MAX`` are kept, all are counted.
+    """
+
+    database: str
+    orders: int
+    findings: tuple[Finding, ...]
+    notes: tuple[str, ...]
+    notes_total: int
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether every invariant holds."""
+        return not self.violations_total
+
+    @property
+    def violations_total(self) -> int:
+        """How many violations there are."""
+        return sum(finding.violations for finding in self.findings)
+
+    @property
+    def violated(self) -> frozenset[Invariant]:
+        """The invariants that do not hold."""
+        return frozenset(finding.invariant for finding in self.findings if finding.violations)
+
+    @property
+    def examples(self) -> tuple[Violation, ...]:
+        """The first violations, some of each invariant that does not hold."""
+        share = max(1, EXAMPLES_MAX // max(1, len(self.violated)))
+        return tuple(one for finding in self.findings for one in finding.examples[:share])
+
+
+class Findings:
+    """Gathers what an audit finds on its way; what it keeps is bounded."""
+
+    def __init__(self) -> None:
+        self._rows: Counter[Invariant] = Counter()
+        self._violations: Counter[Invariant] = Counter()
+        self._examples: defaultdict[Invariant, list[Violation]] = defaultdict(list)
+        self._notes: list[str] = []
+        self._notes_total = 0
+
+    def look(self, invariant: Invariant, rows: int = 1) -> None:
+        """Count rows that were looked at."""
+        self._rows[invariant] += rows
+
+    def blame(self, invariant: Invariant, order_id: str | None, detail: str) -> None:
+        """Add a violation."""
+        self._violations[invariant] += 1
+        if len(self._examples[invariant]) < EXAMPLES_MAX:
+            self._examples[invariant].append(
+                Violation(invariant=invariant, order_id=order_id, detail=detail)
+            )
+
+    def note(self, text: str) -> None:
+        """Add what is unusual, but no violation."""
+        self._notes_total += 1
+        if len(self._notes) < EXAMPLES_MAX:
+            self._notes.append(text)
+
+    def report(self, database: str, *, orders: int) -> AuditReport:
+        """Return all that was found."""
+        findings = tuple(
+            Finding(
+                invariant=invariant,
+                rows=self._rows[invariant],
+                violations=self._violations[invariant],
+                examples=tuple(self._examples[invariant]),
+            )
+            for invariant in Invariant
+        )
+        return AuditReport(
+            database=database,
+            orders=orders,
+            findings=findings,
+            notes=tuple(self._notes),
+            notes_total=self._notes_total,
+        )

@@ -1,0 +1,158 @@
+"""A copy of an SQLite database of one moment, made while a service writes to it.
+
+SQLite's backup API copies page by page and starts anew whenever another connection has written in
+between (https://www.sqlite.org/backup.html), so that under a busy service it might never end. Here
+it copies within a read transaction: "When a read transaction starts, that reader continues to see
+an unchanging "snapshot" of the database file" (https://www.sqlite.org/isolation.html, of the
+write-ahead log), and nothing starts anew.
+
+The copy gets an identity of its own. It is another database from then on: a client that followed
+the events of the original must not go on at a position of the copy.
+"""
+
+import contextlib
+import errno
+import os
+import secrets
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+from app.storage.address import DatabaseAddress
+from app.storage.failures import MaintenanceError
+from app.storage.reading import address_of, in_thread, open_read_only
+
+PAGES_PER_STEP: Final = 1_000
+"""Pages copied before progress is told: 4 MB."""
+
+OnProgress = Callable[[int, int], None]
+"""Told how many pages are copied, and how many there are."""
+
+_SIDE_FILES: Final = ("", "-journal", "-wal", "-shm")
+_NO_LINKS: Final = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
+"""How a file system says that a file has one name there: FAT, some network shares."""
+
+
+async def back_up(database: str, file: Path, *, on_progress: OnProgress | None = None) -> int:
+    """Copy the SQLite database to ``file``, which must not exist; return the copy's bytes.
+
+    ``on_progress`` is called from another thread. Whatever fails or is canceled, nothing is left
+    behind but a whole copy or none.
+
+    Raises:
+        StartupError: there is no such database.
+        MaintenanceError: it cannot be copied there; one line says why.
+    """
+    address = address_of(database)
+    if address.path is None:
+        raise MaintenanceError("a PostgreSQL database is backed up with its own pg_dump")
+    _check_place(file)
+    return await in_thread(lambda stopped: _back_up(address, file, on_progress, stopped))
+
+
+def _check_place(file: Path) -> None:
+    if os.path.lexists(file):
+        raise MaintenanceError(f"{file} is there already; name a file that is not")
+    if not file.parent.is_dir():
+        raise MaintenanceError(f"there is no folder {file.parent}; make it first")
+
+
+def _back_up(
+    address: DatabaseAddress,
+    file: Path,
+    on_progress: OnProgress | None,
+    stopped: threading.Event,
+) -> int:
+    source = address.path
+    assert source is not None, "an SQLite database is a file"
+    try:
+        with _unfinished(file, like=source) as copy:
+            _copy(source, copy, on_progress, stopped)
+            _make_its_own(copy, stopped)
+            _flush(copy)
+            size = copy.stat().st_size
+            _give_name(copy, file)
+        _flush(file.parent)
+    except FileExistsError:
+        message = f"{file} was made by somebody else meanwhile; it is left as it is"
+        raise MaintenanceError(message) from None
+    except (OSError, sqlite3.Error) as error:
+        said = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise MaintenanceError(f"{source} cannot be copied to {file}: {said}") from error
+    return size
+
+
+@contextlib.contextmanager
+def _unfinished(file: Path, *, like: Path) -> Iterator[Path]:
+    """Make an empty file beside ``file``, for those who may read ``like``; gone afterwards."""
+    copy = file.with_name(f".{file.name}.{secrets.token_hex(4)}.unfinished")
+    mode = like.stat().st_mode & 0o777
+    os.close(os.open(copy, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode))
+    try:
+        yield copy
+    finally:
+        for suffix in _SIDE_FILES:
+            Path(f"{copy}{suffix}").unlink(missing_ok=True)
+
+
+def _copy(
+    source: Path, copy: Path, on_progress: OnProgress | None, stopped: threading.Event
+) -> None:
+    def tell(_status: int, remaining: int, total: int) -> None:
+        if stopped.is_set():
+            raise InterruptedError(errno.EINTR, "it was interrupted")
+        if on_progress is not None:
+            on_progress(total - remaining, total)
+
+    with (
+        closing(open_read_only(source, stopped)) as reading,
+        closing(sqlite3.connect(copy, isolation_level=None)) as writing,
+    ):
+        # It is flushed as a whole in the end; until then it is nobody's.
+        writing.execute("PRAGMA synchronous = OFF")
+        reading.execute("BEGIN")
+        reading.execute("SELECT count(*) FROM sqlite_master").fetchone()  # the snapshot is of now
+        reading.backup(writing, pages=PAGES_PER_STEP, progress=tell)
+
+
+def _make_its_own(copy: Path, stopped: threading.Event) -> None:
+    """Give the copy its own stream of events, and see that it is sound as a file."""
+    with closing(sqlite3.connect(copy, isolation_level=None)) as connection:
+        connection.set_progress_handler(stopped.is_set, 10_000)
+        has_stream = connection.execute(
+            "SELECT 1 FROM sqlite_master WHERE name = 'event_stream'"
+        ).fetchone()
+        if has_stream:  # before its revision a database has none, and is given one by migrating
+            connection.execute("UPDATE event_stream SET stream_id = ?", (secrets.token_hex(8),))
+        (found,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+        if found != "ok":
+            raise sqlite3.DatabaseError(f"it is damaged ({' '.join(found.split())})")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
+def _give_name(copy: Path, file: Path) -> None:
+    """Rename, but never over a file that is there. Raises FileExistsError."""
+    try:
+        os.link(copy, file)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        # The name is taken first, by an empty file of our own, which is then replaced.
+        os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
+        try:
+            copy.replace(file)
+        except OSError:
+            file.unlink(missing_ok=True)
+            raise
+
+
+def _flush(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

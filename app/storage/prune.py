@@ -1,0 +1,203 @@
+"""Deletes finished orders, also under a running service, and remembers up to where.
+
+Orders go in small transactions, and the pruner lets go of the database for longer than it held it,
+so that the service's own writes wait a few milliseconds. Keys, the ledger and the gates stay: a key
+is never used twice, and what was taken may still be displayed. The numbers of deleted rows stay in
+``event_stream``, or the next owner would give them again.
+"""
+
+import asyncio
+import contextlib
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Connection, Executable, Row, delete, func, select, update
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.domain.errors import StartupError
+from app.storage.database import make_readers, make_writer
+from app.storage.failures import DATABASE_ERRORS, MaintenanceError, startup_error
+from app.storage.migrate import check_revision
+from app.storage.reading import address_of
+from app.storage.tables import (
+    event_stream,
+    fulfilled_order_splits,
+    fulfilled_orders,
+    order_events,
+    orders,
+)
+from app.storage.writer import Writer
+
+ORDERS_PER_TRANSACTION_MAX: Final = 500
+ROWS_PER_TRANSACTION_MAX: Final = 4_000
+"""A transaction takes no further order from here on; one order's rows are never torn apart."""
+
+REST_RATIO: Final = 3
+"""How many times as long as a transaction took the pruner then rests.
+
+SQLite has no queue for its write lock: whoever waits looks again every few milliseconds, and gives
+up after a second. At a quarter of the time, a look soon finds the lock free.
+"""
+
+BUSY_ATTEMPTS_MAX: Final = 30
+"""How often a database that is busy for a second is tried again."""
+
+OnProgress = Callable[[int, int], None]
+"""Told how many orders are gone, and how many will be."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pruned:
+    """What was deleted, or would be."""
+
+    orders: int = 0
+    events: int = 0
+    splits: int = 0
+
+    def __add__(self, other: "Pruned") -> "Pruned":
+        """Add up."""
+        return Pruned(
+            orders=self.orders + other.orders,
+            events=self.events + other.events,
+            splits=self.splits + other.splits,
+        )
+
+
+async def count_finished(database: str, before: datetime) -> Pruned:
+    """Count what ``prune`` would delete now.
+
+    Raises:
+        StartupError: the database cannot be used as it is.
+    """
+    async with _readers(database) as readers:
+        return await _count(readers, before)
+
+
+async def prune(
+    database: str, before: datetime, *, on_progress: OnProgress | None = None
+) -> Pruned:
+    """Delete the orders that were closed before ``before``, an aware instant, with their rows.
+
+    Ended half-way it leaves no order half deleted, and the next call goes on.
+
+    Raises:
+        StartupError: the database cannot be used as it is.
+        MaintenanceError: another program kept it locked.
+    """
+    address = address_of(database)
+    pruned = Pruned()
+    async with _readers(database) as readers:
+        total = (await _count(readers, before)).orders
+        writer = make_writer(address)
+        try:
+            last_number = 0
+            while batch := await _next_batch(readers, before, after=last_number):
+                pruned += await _delete(writer, batch)
+                last_number = batch[-1].acceptance_number
+                if on_progress is not None:
+                    on_progress(pruned.orders, total)
+        finally:
+            await writer.close()
+    return pruned
+
+
+@contextlib.asynccontextmanager
+async def _readers(database: str) -> AsyncIterator[AsyncEngine]:
+    """Open connections that read, on a database of this release."""
+    address = address_of(database)
+    readers = make_readers(address)
+    try:
+        async with readers.connect() as connection:
+            await connection.run_sync(check_revision, address)
+        yield readers
+    except DATABASE_ERRORS as error:
+        raise startup_error(address, error) from error
+    finally:
+        await readers.dispose()
+
+
+async def _rows(readers: AsyncEngine, statement: Executable) -> Sequence[Row[Any]]:
+    async with readers.connect() as connection:
+        return (await connection.execute(statement)).all()
+
+
+async def _count(readers: AsyncEngine, before: datetime) -> Pruned:
+    # The sums are of whole numbers; of amounts the database adds up none.
+    (row,) = await _rows(
+        readers,
+        select(
+            func.count().label("orders"),
+            func.sum(orders.c.last_sequence).label("events"),
+            func.sum(orders.c.splits_total).label("splits"),
+        ).where(orders.c.closed_at < before),
+    )
+    return Pruned(orders=row.orders, events=int(row.events or 0), splits=int(row.splits or 0))
+
+
+async def _next_batch(readers: AsyncEngine, before: datetime, *, after: int) -> Sequence[Row[Any]]:
+    """Find the next orders to delete; nothing is locked, since a closed order never changes."""
+    found = await _rows(
+        readers,
+        select(orders.c.acceptance_number, orders.c.order_id, orders.c.last_sequence)
+        .where(orders.c.acceptance_number > after, orders.c.closed_at < before)
+        .order_by(orders.c.acceptance_number)
+        .limit(ORDERS_PER_TRANSACTION_MAX),
+    )
+    rows = 0
+    for taken, order in enumerate(found, start=1):
+        rows += 2 * order.last_sequence
+        if rows >= ROWS_PER_TRANSACTION_MAX:
+            return found[:taken]
+    return found
+
+
+async def _delete(writer: Writer, batch: Sequence[Row[Any]]) -> Pruned:
+    """Delete a batch in one transaction, and rest."""
+    loop = asyncio.get_running_loop()
+    for attempts_left in reversed(range(BUSY_ATTEMPTS_MAX)):
+        began = loop.time()
+        try:
+            pruned = await writer.transact(lambda connection: _delete_orders(connection, batch))
+        except DBAPIError as error:
+            if getattr(error.orig, "sqlite_errorcode", None) != sqlite3.SQLITE_BUSY:
+                raise
+            if not attempts_left:
+                message = "another program keeps the database locked; what was deleted stays so"
+                raise MaintenanceError(message) from error
+        else:
+            await asyncio.sleep(REST_RATIO * (loop.time() - began))
+            return pruned
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _delete_orders(connection: Connection, batch: Sequence[Row[Any]]) -> Pruned:
+    """Delete orders with all their rows, children before parents, and note their numbers."""
+    order_ids = [order.order_id for order in batch]
+    stream = connection.execute(select(event_stream).with_for_update()).one_or_none()
+    if stream is None:
+        raise StartupError("the database has lost its event_stream row; restore a backup of it")
+    last_position = connection.scalar(
+        select(func.max(order_events.c.position)).where(order_events.c.order_id.in_(order_ids))
+    )
+    connection.execute(
+        update(event_stream).values(
+            last_pruned_position=max(stream.last_pruned_position, last_position or 0),
+            last_pruned_acceptance_number=max(
+                stream.last_pruned_acceptance_number, batch[-1].acceptance_number
+            ),
+        )
+    )
+    deleted = [
+        connection.execute(delete(key.table).where(key.in_(order_ids))).rowcount
+        for key in (
+            order_events.c.order_id,
+            fulfilled_order_splits.c.order_id,
+            fulfilled_orders.c.id,
+            orders.c.order_id,
+        )
+    ]
+    return Pruned(events=deleted[0], splits=deleted[1], orders=deleted[3])

@@ -1,0 +1,36 @@
+"""``python -m tests.crash --kills 500``: a longer campaign, with what it saw."""
+
+import argparse
+import asyncio
+import random
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.crash.campaign import campaign
+
+
+def main() -> int:
+    """Run a campaign and tell how it ended; 1 if anything that was told did not stay true."""
+    parser = argparse.ArgumentParser(prog="tests.crash", description=main.__doc__)
+    parser.add_argument("--kills", type=int, default=500)
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1_000_000))
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="papertape-crash-") as folder:
+        outcome = asyncio.run(campaign(Path(folder), kills=arguments.kills, seed=arguments.seed))
+    print(  # noqa: T201 - its report is what it prints
+        f"seed {arguments.seed}: {outcome.kills} kills, {outcome.orders} orders, "
+        f"{outcome.events} events, {outcome.splits} splits, {len(outcome.complaints)} complaints"
+    )
+    for complaint in outcome.complaints:
+        print(complaint)  # noqa: T201 - likewise
+    return int(bool(outcome.complaints))
+
+
+def _tell_progress(kill: int, kills: int) -> None:
+    if sys.stderr.isatty() or kill % 50 == 0:
+        print(f"\r{kill} of {kills} kills", end="", file=sys.stderr, flush=True)  # noqa: T201 - likewise
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,201 @@
+"""Clients that place and cancel orders and write down whatever they are told."""
+
+import asyncio
+import json
+import random
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import httpx2
+from websockets.asyncio.client import connect
+from websockets.exceptions import WebSocketException
+
+from tests.crash.lots import SYMBOLS
+
+PAUSE_SECONDS: Final = 0.02
+ANSWER_SECONDS_MAX: Final = 10.0
+
+NOT_EXECUTED: Final = {"journal_unavailable", "journal_backlog", "rules_not_loaded"}
+"""Codes by which a service promises that the order will never be executed."""
+
+Json = dict[str, Any]
+
+
+@dataclass(slots=True, kw_only=True)
+class Placement:
+    """An order as it was sent, and each answer to it; a lost answer leaves none."""
+
+    body: Json
+    answers: list[tuple[int, Json]] = field(default_factory=list)
+    tries: int = 0
+
+    @property
+    def accepted(self) -> list[Json]:
+        """The answers that tell of an accepted order."""
+        return [body for status, body in self.answers if status in {200, 202}]
+
+    @property
+    def is_certainly_refused(self) -> bool:
+        """Whether every try was answered, and none executed."""
+        return len(self.answers) == self.tries and all(
+            body.get("code") in NOT_EXECUTED for _, body in self.answers
+        )
+
+
+@dataclass(slots=True)
+class Records:
+    """What all clients sent and heard."""
+
+    placements: list[Placement] = field(default_factory=list)
+    cancels: list[tuple[str, int, Json]] = field(default_factory=list)
+    looks: list[Json] = field(default_factory=list)
+    events: list[Json] = field(default_factory=list)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Own:
+    """What one client placed."""
+
+    number: int
+    placements: list[Placement] = field(default_factory=list)
+
+
+class Clients:
+    """Many clients of one service, whose address changes with each of its lives."""
+
+    def __init__(self, *, seed: int, count: int) -> None:
+        self.records = Records()
+        self.url: str | None = None
+        self._seed = seed
+        self._count = count
+        self._is_up = asyncio.Event()
+        self._is_resting = False
+
+    def follow(self, url: str) -> None:
+        """Say that the service is up, and where."""
+        self.url = url
+        self._is_up.set()
+
+    def lose(self) -> None:
+        """Say that the service is down."""
+        self._is_up.clear()
+
+    def rest(self) -> None:
+        """Act no more; listening goes on."""
+        self._is_resting = True
+
+    async def run(self) -> None:
+        """Act until canceled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._listen())
+            for number in range(self._count):
+                group.create_task(self._act(number))
+
+    async def settle_doubts(self) -> None:
+        """Send again what no answer came to, until there is one."""
+        async with httpx2.AsyncClient(timeout=ANSWER_SECONDS_MAX) as client:
+            for placement in self.records.placements:
+                while not placement.answers or placement.answers[-1][0] >= httpx2.codes(500):
+                    await self._place(client, placement, {"Prefer": "respond-async"})
+
+    async def _act(self, number: int) -> None:
+        chance = random.Random(f"{self._seed}-{number}")
+        own = _Own(number=number)
+        actions = (self._place_new, self._place_new, self._repeat, self._cancel, self._look)
+        async with httpx2.AsyncClient(timeout=ANSWER_SECONDS_MAX) as client:
+            while not self._is_resting:
+                await self._is_up.wait()
+                await chance.choice(actions)(client, chance, own)
+                await asyncio.sleep(chance.uniform(0, PAUSE_SECONDS))
+
+    async def _place_new(
+        self, client: httpx2.AsyncClient, chance: random.Random, own: "_Own"
+    ) -> None:
+        key = f"c{own.number}-{len(own.placements)}"
+        placement = Placement(body=_body(chance, key=key))
+        own.placements.append(placement)
+        self.records.placements.append(placement)
+        prefer = chance.choice(["respond-async", "respond-async", "wait=1", ""])
+        twins = 3 if chance.random() < 0.1 else 1
+        await asyncio.gather(
+            *(self._place(client, placement, {"Prefer": prefer}) for _ in range(twins))
+        )
+
+    async def _repeat(self, client: httpx2.AsyncClient, chance: random.Random, own: "_Own") -> None:
+        if own.placements:
+            placement = chance.choice(own.placements[-10:])
+            await self._place(client, placement, {"Prefer": "respond-async"})
+
+    async def _place(
+        self, client: httpx2.AsyncClient, placement: Placement, headers: dict[str, str]
+    ) -> None:
+        placement.tries += 1
+        answer = await self._ask(
+            client, "POST", "/order/limit", json=placement.body, headers=headers
+        )
+        if answer is not None:
+            placement.answers.append((answer.status_code, answer.json()))
+
+    async def _cancel(self, client: httpx2.AsyncClient, chance: random.Random, own: "_Own") -> None:
+        order_id = _some_order_id(chance, own)
+        if order_id is not None:
+            answer = await self._ask(client, "DELETE", f"/order/{order_id}")
+            if answer is not None:
+                self.records.cancels.append((order_id, answer.status_code, answer.json()))
+
+    async def _look(self, client: httpx2.AsyncClient, chance: random.Random, own: "_Own") -> None:
+        order_id = _some_order_id(chance, own)
+        if order_id is not None:
+            answer = await self._ask(client, "GET", f"/order/{order_id}")
+            if answer is not None and answer.is_success:
+                self.records.looks.append(answer.json())
+
+    async def _ask(
+        self,
+        client: httpx2.AsyncClient,
+        method: str,
+        path: str,
+        **request: Any,  # noqa: ANN401 - the client's own parameters
+    ) -> httpx2.Response | None:
+        try:
+            return await client.request(method, f"{self.url}{path}", **request)
+        except httpx2.TransportError:
+            return None
+
+    async def _listen(self) -> None:
+        """Follow every event, from where the connection before ended."""
+        after = "beginning"
+        while True:
+            await self._is_up.wait()
+            try:
+                async with connect(f"{self.url}/ws/orders".replace("http", "ws", 1)) as socket:
+                    await socket.send(json.dumps({"type": "subscribe", "after": after}))
+                    async for text in socket:
+                        message = json.loads(text)
+                        assert message["type"] != "error", message
+                        if message["type"] == "event":
+                            self.records.events.append(message)
+                            after = message["position"]
+            except (OSError, WebSocketException):
+                await asyncio.sleep(PAUSE_SECONDS)
+
+
+def _body(chance: random.Random, *, key: str) -> Json:
+    side = chance.choice(["BUY", "SELL"])
+    body: Json = {
+        "symbol": chance.choice(SYMBOLS),
+        "order_size": str(chance.randint(1, 60)),
+        "side": side,
+        "price": "0.0026" if side == "BUY" else "0.0019",
+        "client_order_id": key,
+    }
+    time_in_force = chance.choice(["GTD", "GTD", "GTD", "IOC", "FOK"])
+    body["time_in_force"] = time_in_force
+    if time_in_force == "GTD":
+        body["timeout_seconds"] = f"{chance.uniform(0.2, 2):.3f}"
+    return body
+
+
+def _some_order_id(chance: random.Random, own: _Own) -> str | None:
+    accepted = [one.accepted[0]["order_id"] for one in own.placements[-20:] if one.accepted]
+    return chance.choice(accepted) if accepted else None

@@ -1,0 +1,121 @@
+"""Mistakes that a service must not make, to see that the checker finds them.
+
+Each function changes the process it is called in, which then serves with the bug.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from sqlalchemy import Connection
+
+from app.domain.events import StoredEvent
+from app.domain.order import OrderId
+from app.ports import JournalListener, StoredLedger
+from app.storage import batch, journal, queries, writer
+from app.storage.rows import Part, Rows
+
+GAP_SECONDS: Final = 0.05
+"""How long the process is in the state that a kill must not find it in."""
+
+
+def answer_before_commit() -> None:
+    """Call a transaction done when its statements are, and commit it when the next one comes."""
+
+    def transact(connection: Connection, work: Callable[[Connection], Any]) -> Any:  # noqa: ANN401 - as the original
+        if connection.in_transaction():
+            connection.commit()
+        connection.begin()
+        return work(connection)
+
+    writer._transact = transact
+
+
+def no_unique_key() -> None:
+    """Let every order have any key."""
+    original = batch._write_rows
+
+    def write_rows(connection: Connection, rows: Rows) -> None:
+        connection.exec_driver_sql("DROP INDEX IF EXISTS one_order_per_client_order_id")
+        original(connection, rows)
+
+    def take_keys(connection: Connection, parts: Sequence[Part]) -> dict[OrderId, OrderId]:
+        del connection, parts
+        return {}
+
+    batch._write_rows = write_rows
+    batch._take_keys = take_keys
+
+
+def two_transactions() -> None:
+    """Commit orders and splits before their events and states."""
+    original = batch._write_rows
+
+    def write_rows(connection: Connection, rows: Rows) -> None:
+        if rows.splits:
+            first = Rows(())
+            first.orders, first.splits = rows.orders, rows.splits
+            original(connection, first)
+            connection.exec_driver_sql("COMMIT")
+            time.sleep(GAP_SECONDS)
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        original(connection, rows)
+
+    batch._write_rows = write_rows
+
+
+class _DeafTo:
+    """Passes on what the journal tells, but for events that were told before."""
+
+    def __init__(self, listener: JournalListener, told: set[int]) -> None:
+        self._listener = listener
+        self._told = told
+
+    def on_durable(self, events: Sequence[StoredEvent]) -> None:
+        self._listener.on_durable([one for one in events if one.position not in self._told])
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the listener has
+        return getattr(self._listener, name)
+
+
+def early_announcement() -> None:
+    """Tell events before they are written."""
+    original = journal.GroupCommitJournal._write_group
+
+    async def write_group(self: journal.GroupCommitJournal, listener: JournalListener) -> None:
+        early = [
+            stored
+            for entry in self._queue
+            if entry.part is not None and entry.order is None
+            for stored in entry.part.stored_events
+        ]
+        if early:
+            listener.on_durable(early)
+            await asyncio.sleep(GAP_SECONDS)
+        await original(self, _DeafTo(listener, {stored.position for stored in early}))
+
+    journal.GroupCommitJournal._write_group = write_group  # type: ignore[method-assign]
+
+
+def forgotten_ledger() -> None:
+    """Start each symbol as if nothing had ever been taken."""
+    original = queries.StoredOrders.load_ledger
+
+    async def load_ledger(self: queries.StoredOrders, symbol: Any) -> StoredLedger:  # noqa: ANN401 - as the original
+        stored = await original(self, symbol)
+        return StoredLedger(gate=stored.gate, levels=())
+
+    queries.StoredOrders.load_ledger = load_ledger  # type: ignore[method-assign]
+
+
+PLANTED: Final[dict[str, Callable[[], None]]] = {
+    bug.__name__: bug
+    for bug in (
+        answer_before_commit,
+        no_unique_key,
+        two_transactions,
+        early_announcement,
+        forgotten_ledger,
+    )
+}

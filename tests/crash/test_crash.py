@@ -1,0 +1,30 @@
+"""Nothing that a client was told is ever taken back, whenever the process is killed."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.crash.campaign import campaign
+from tests.crash.planted_bugs import PLANTED
+
+KILLS = 30
+KILLS_UNTIL_A_BUG_SHOWS = 6
+SEED = int(os.environ.get("CRASH_SEED", "20261124"))
+
+
+async def test_what_clients_were_told_survives_every_kill(tmp_path: Path) -> None:
+    """Every accepted order has one end, every event stays as told, no lot is sold twice."""
+    outcome = await campaign(tmp_path, kills=KILLS, seed=SEED)
+
+    assert outcome.complaints == [], f"seed {SEED}"
+    assert outcome.orders > KILLS
+    assert outcome.splits > KILLS
+
+
+@pytest.mark.parametrize("planted", PLANTED)
+async def test_a_planted_bug_is_found(tmp_path: Path, planted: str) -> None:
+    """A check that has never failed proves nothing."""
+    outcome = await campaign(tmp_path, kills=KILLS_UNTIL_A_BUG_SHOWS, seed=SEED, planted=planted)
+
+    assert outcome.complaints

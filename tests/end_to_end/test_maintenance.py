@@ -1,0 +1,115 @@
+"""Audit, prune and backup as commands, beside a service that fills orders."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from tests.support.databases import sqlite_url
+from tests.support.processes import PapertapeProcess, papertape
+from tests.support.sound_database import fill_soundly
+from tests.support.waiting import eventually
+
+BODY = '{"symbol": "LTCBTC", "order_size": 300, "price": 0.0001, "side": "SELL"}'
+
+
+@asynccontextmanager
+async def a_venue(folder: Path) -> AsyncIterator[dict[str, str]]:
+    """Run a simulated venue; give the settings of a service that uses it."""
+    async with papertape(folder, "simulate", "--port", "0", name="venue") as venue:
+        await eventually(lambda: "ws://127.0.0.1:" in venue.log)
+        address = re.search(r"127\.0\.0\.1:\d+", venue.log)
+        assert address is not None
+        yield {
+            "VENUE": "simulator",
+            "BINANCE_STREAM_URL": f"ws://{address[0]}",
+            "BINANCE_REST_URL": f"http://{address[0]}",
+        }
+
+
+@asynccontextmanager
+async def a_service_at_work(
+    folder: Path, settings: dict[str, str]
+) -> AsyncIterator[tuple[PapertapeProcess, list[str]]]:
+    """Run a service that is sent one order after the other; give it and their statuses so far."""
+    statuses: list[str] = []
+    async with papertape(folder, "serve", **settings) as service, service.ready_client() as client:
+
+        async def send_orders() -> None:
+            while True:
+                answer = await client.post("/order/limit", content=BODY)
+                statuses.append(answer.json()["status"])
+
+        sending = asyncio.create_task(send_orders())
+        await eventually(lambda: statuses or sending.done())
+        yield service, statuses
+        so_far = len(statuses)
+        await eventually(lambda: len(statuses) > so_far or sending.done())
+        assert not sending.done()
+        sending.cancel()
+        await asyncio.wait({sending})
+
+
+async def said(folder: Path, url: str, *arguments: str) -> str:
+    """Run a command that succeeds, and return what it says."""
+    async with papertape(folder, *arguments, name="command", DATABASE_URL=url) as process:
+        assert await process.wait() == 0, process.log
+        return process.log
+
+
+async def test_a_database_is_kept_in_order_under_a_running_service(tmp_path: Path) -> None:
+    """Copied, audited, pruned and audited again, while orders go on; and the copy serves."""
+    url, copy = sqlite_url(tmp_path / "papertape.db"), tmp_path / "copy.db"
+    async with a_venue(tmp_path) as settings:
+        async with a_service_at_work(tmp_path, settings | {"DATABASE_URL": url}) as (
+            service,
+            statuses,
+        ):
+            assert "copied the database to" in await said(tmp_path, url, "backup", str(copy))
+            assert "is sound" in await said(tmp_path, url, "audit")
+            now = datetime.now(UTC).isoformat()
+            assert "would prune" in await said(tmp_path, url, "prune", "--before", now, "--dry-run")
+            pruned = await said(tmp_path, url, "prune", "--before", now)
+            assert re.search(r"^pruned [1-9]", pruned, re.MULTILINE)
+            assert "is sound" in await said(tmp_path, url, "audit")
+
+        assert set(statuses) == {"FILLED"}
+        assert "journal_write_failed" not in service.log
+        assert "is sound" in await said(tmp_path, url, "audit", str(copy))
+        settings |= {"DATABASE_URL": sqlite_url(copy)}
+        async with (
+            papertape(tmp_path, "serve", name="on-the-copy", **settings) as another,
+            another.ready_client() as client,
+        ):
+            answer = await client.post("/order/limit", content=BODY)
+            assert answer.status_code == httpx2.codes.OK
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "line"),
+    [
+        (("audit", "nowhere.db"), 2, "papertape: there is no database "),
+        (("prune", "--before", "tomorrow"), 1, "papertape: --before 'tomorrow' is no date: "),
+        (("prune", "--before", "9999-01-01"), 1, "papertape: --before 9999-01-01 is in the fut"),
+        (("backup", "papertape.db"), 1, "papertape: papertape.db is there already; name a file"),
+        (("backup", "no/copy.db"), 1, "papertape: there is no folder no; make it first"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+async def test_what_cannot_be_done_is_one_line(
+    tmp_path: Path, arguments: tuple[str, ...], status: int, line: str
+) -> None:
+    """The cause, and the exit status that scripts look at."""
+    url = sqlite_url(tmp_path / "papertape.db")
+    await fill_soundly(url)
+
+    async with papertape(tmp_path, *arguments, DATABASE_URL=url) as process:
+        assert await process.wait() == status
+
+    (said_line,) = process.log.splitlines()
+    assert said_line.startswith(line)

@@ -1,0 +1,97 @@
+"""A database in which orders of every kind ended, or did not, as they should."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Final
+
+from app.domain.order import Order, Owner, Side, Symbol, TimeInForce
+from tests.support.builders import ACCEPTED_AT, make_order, make_quote
+from tests.support.databases import OpenStorage, open_storage
+from tests.support.outcomes import TICK, SymbolAtWork
+
+ETHBTC: Final = Symbol("ETHBTC")
+BNBBTC: Final = Symbol("BNBBTC")
+ALICE: Final = Owner("alice")
+
+FILLED: Final = 1
+EXPIRED_PARTLY: Final = 2
+ANOTHER_OWNERS: Final = 3
+EXPIRED_EMPTY: Final = 4
+FILL_OR_KILL: Final = 5
+CANCELED: Final = 6
+OPEN: Final = 7
+NEW: Final = 8
+
+ORDERS_TOTAL: Final = 8
+
+
+def id_of(number: int) -> str:
+    """Return the id of one of the orders named above."""
+    return make_order(number=number).order_id
+
+
+async def fill_soundly(url: str) -> None:
+    """Put the orders named above into an empty database, by way of the real matcher and journal.
+
+    The first four meet LTCBTC, where 99.99 x 5 is asked (quote 11), then 99.5 x 4 (quote 12), and
+    99.2 x 6 is bid.
+    """
+    async with open_storage(url) as storage:
+        work = SymbolAtWork()
+        resting = [
+            make_order(8, number=FILLED),
+            make_order(20, number=EXPIRED_PARTLY, limit_price="99.9"),
+            replace(
+                make_order(5, number=ANOTHER_OWNERS, side=Side.SELL, limit_price=99, owner=ALICE),
+                client_order_id="mine-1",
+            ),
+            make_order(5, number=EXPIRED_EMPTY, limit_price=50),
+        ]
+        await _accept(storage, *resting)
+        for order in resting:
+            storage.journal.record(work.rest(order))
+        for quote in (
+            make_quote(11, ask=("99.99", 5), bid=("99.2", 6)),
+            make_quote(12, ask=("99.5", 4), bid=("99.2", 6)),
+        ):
+            storage.journal.record(work.meet(quote))
+        storage.journal.record(work.expire())
+
+        await _fill_or_kill(storage)
+        canceled = make_order(3, number=CANCELED, symbol=ETHBTC, limit_price=1)
+        await _accept(storage, canceled)
+        ether = SymbolAtWork(ETHBTC, since=ACCEPTED_AT + timedelta(seconds=1) - 2 * TICK)
+        storage.journal.record(ether.rest(canceled))
+        storage.journal.record(ether.cancel(canceled))
+
+        await _leave_open(storage)
+        await storage.journal.settle()
+        assert storage.listener.transactions, "the journal wrote"
+        assert not [word for word in storage.listener.heard if word.startswith(("refused", "tr"))]
+
+
+async def _accept(storage: OpenStorage, *orders: Order) -> None:
+    for order in orders:
+        await storage.journal.accept(order)
+
+
+async def _fill_or_kill(storage: OpenStorage) -> None:
+    """Have an order filled as a whole by the first quote it meets."""
+    work = SymbolAtWork(BNBBTC)
+    order = replace(
+        make_order("0.5", number=FILL_OR_KILL, symbol=BNBBTC), time_in_force=TimeInForce.FOK
+    )
+    await _accept(storage, order)
+    storage.journal.record(work.rest(order))
+    storage.journal.record(work.meet(make_quote(31, symbol=BNBBTC)))
+
+
+async def _leave_open(storage: OpenStorage) -> None:
+    """Have one order filled in part and one not at all, both open."""
+    work = SymbolAtWork(ETHBTC)
+    partly = make_order(10, number=OPEN, symbol=ETHBTC, limit_price="0.04")
+    await _accept(storage, partly, make_order(1, number=NEW, symbol=ETHBTC, limit_price="0.01"))
+    storage.journal.record(work.rest(partly))
+    storage.journal.record(
+        work.meet(make_quote(21, symbol=ETHBTC, ask=("0.03", "2.5"), bid=("0.02", 1)))
+    )

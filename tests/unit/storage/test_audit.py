@@ -1,0 +1,292 @@
+"""An audit of an SQLite file: a sound database passes, and every planted violation is named."""
+
+import asyncio
+import itertools
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from app.domain.errors import StartupError
+from app.storage.audit import PROGRESS_ROWS, audit
+from app.storage.audit_report import Invariant
+from app.storage.migrate import migrate
+from tests.support.builders import LTCBTC, make_order, make_quote
+from tests.support.databases import open_storage, sqlite_url
+from tests.support.outcomes import SymbolAtWork
+from tests.support.planted_violations import PLANTED, Planted
+from tests.support.sound_database import ORDERS_TOTAL, fill_soundly, id_of
+
+
+@pytest.fixture(scope="module")
+def sound_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a sound database, which is closed and left as it is."""
+    path = tmp_path_factory.mktemp("sound") / "papertape.db"
+    asyncio.run(fill_soundly(sqlite_url(path)))
+    return path
+
+
+@pytest.fixture
+def path(sound_file: Path, tmp_path: Path) -> Path:
+    """Give a copy of it to be spoiled."""
+    return Path(shutil.copy(sound_file, tmp_path / "papertape.db"))
+
+
+@contextmanager
+def spoiling(path: Path) -> Iterator[sqlite3.Connection]:
+    """Open a database with its constraints lifted, as far as SQLite lifts them."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA foreign_keys = OFF")
+        connection.execute("PRAGMA ignore_check_constraints = ON")
+        yield connection
+
+
+async def test_a_sound_database_is_found_sound(sound_file: Path) -> None:
+    """Every invariant was looked at and holds, by path and by URL alike."""
+    report = await audit(str(sound_file))
+
+    assert report == await audit(sqlite_url(sound_file))
+    assert report.is_sound
+    assert (report.notes, report.examples, report.violated) == ((), (), frozenset())
+    assert (report.database, report.orders) == (str(sound_file), ORDERS_TOTAL)
+    assert [finding.invariant for finding in report.findings] == list(Invariant)
+    assert all(finding.rows for finding in report.findings)
+
+
+def test_an_audit_changes_nothing(path: Path) -> None:
+    """The file is the same to the byte."""
+    before = path.read_bytes()
+
+    asyncio.run(audit(str(path)))
+
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("planted", PLANTED, ids=lambda planted: planted.name)
+async def test_a_planted_violation_is_named(path: Path, planted: Planted) -> None:
+    """The invariant that does not hold, and the order to blame."""
+    with spoiling(path) as connection:
+        for statement in planted.statements:
+            assert connection.execute(statement).rowcount > 0
+
+    report = await audit(str(path))
+
+    assert not report.is_sound
+    blamed = [one.order_id for one in report.examples if one.invariant is planted.invariant]
+    assert (None if planted.number is None else id_of(planted.number)) in blamed
+
+
+@pytest.mark.parametrize(
+    "planted", [one for one in PLANTED if one.is_constrained], ids=lambda planted: planted.name
+)
+async def test_a_planted_violation_is_forbidden_by_the_schema(path: Path, planted: Planted) -> None:
+    """What is said to be constrained is, or the test above lifts constraints for nothing."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA foreign_keys = ON")
+        *before, last = planted.statements
+        for statement in before:
+            connection.execute(statement)
+        with pytest.raises(sqlite3.IntegrityError):
+            connection.execute(last)
+
+
+def test_every_invariant_is_violated_by_something_planted() -> None:
+    """No check goes untested; two have tests of their own below."""
+    untested = set(Invariant) - {planted.invariant for planted in PLANTED}
+
+    assert untested == {Invariant.INTEGRITY, Invariant.UPDATE_IDS}
+
+
+async def test_a_broken_index_is_found_by_sqlite_itself(path: Path) -> None:
+    """An index that lost its rows answers wrongly from then on."""
+    with spoiling(path) as connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        (index,) = connection.execute(
+            "DELETE FROM sqlite_master WHERE name = 'orders_by_owner_and_symbol' RETURNING *"
+        ).fetchall()
+    with spoiling(path) as connection:
+        connection.execute("UPDATE orders SET symbol = 'XRPBTC' WHERE status = 'NEW'")
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute("INSERT INTO sqlite_master VALUES (?, ?, ?, ?, ?)", index)
+
+    report = await audit(str(path))
+
+    assert Invariant.INTEGRITY in report.violated
+
+
+async def test_a_damaged_page_ends_the_audit_but_not_its_report(path: Path) -> None:
+    """What can be read of a damaged file is judged, and the damage is told."""
+    with spoiling(path) as connection:
+        (page,) = connection.execute(
+            "SELECT rootpage FROM sqlite_master WHERE name = 'order_events'"
+        ).fetchone()
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+    with path.open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(b"\xff" * size)
+
+    report = await audit(str(path))
+
+    assert Invariant.INTEGRITY in report.violated
+    assert any("reading ended early" in one.detail for one in report.examples)
+
+
+async def test_update_ids_that_fall_are_noted(path: Path) -> None:
+    """Only a reset by the venue does that: it is told, and no violation."""
+    with spoiling(path) as connection:
+        connection.execute("UPDATE fulfilled_order_splits SET update_id = 10 WHERE update_id = 12")
+
+    report = await audit(str(path))
+
+    assert report.is_sound
+    assert report.notes == ("the update ids of LTCBTC fall from 11 to 10: the venue counted anew",)
+
+
+async def test_a_gate_below_its_splits_is_noted(path: Path) -> None:
+    """After a reset by the venue it may stand there until the next split."""
+    with spoiling(path) as connection:
+        connection.execute("UPDATE symbol_gates SET update_id = 20 WHERE symbol = 'ETHBTC'")
+
+    report = await audit(str(path))
+
+    assert report.is_sound
+    assert report.notes == (
+        "the gate of ETHBTC is 20, below its newest split's update id 21: the venue counted anew",
+    )
+
+
+async def test_a_pruned_database_is_not_asked_for_what_is_gone(path: Path) -> None:
+    """A level whose splits were pruned cannot be compared with them."""
+    with spoiling(path) as connection:
+        connection.execute("UPDATE taken_liquidity SET price = '99.1' WHERE price = '99.2'")
+        connection.execute("UPDATE event_stream SET last_pruned_position = 1")
+
+    assert (await audit(str(path))).is_sound
+
+
+async def test_many_violations_are_counted_and_the_first_kept(path: Path) -> None:
+    """The report stays short, whatever the database looks like."""
+    number = make_order(number=1).order_id
+    with spoiling(path) as connection:
+        connection.executemany(
+            "INSERT INTO order_events (position, order_id, sequence, status, at, split_number,"
+            " filled_quantity, quote_quantity) VALUES (?, ?, ?, 'PARTIALLY_FILLED',"
+            " '2024-08-08T23:54:20.000000Z', ?, '8', '798.45')",
+            [(1000 + one, number, one, one - 1) for one in range(4, 104)],
+        )
+
+    report = await audit(str(path))
+
+    (transitions,) = (one for one in report.findings if one.invariant is Invariant.TRANSITIONS)
+    assert transitions.violations == 1
+    assert report.violations_total > 1
+    assert len(report.examples) <= 20
+
+
+async def test_a_service_goes_on_during_an_audit(tmp_path: Path) -> None:
+    """Each audit sees one moment, in which everything agrees."""
+    url = sqlite_url(tmp_path / "papertape.db")
+    work = SymbolAtWork()
+    async with open_storage(url) as storage:
+        is_over = False
+
+        async def serve() -> None:
+            for number in itertools.count(1):
+                order = make_order(1, number=number)
+                await storage.journal.accept(order)
+                storage.journal.record(work.rest(order))
+                storage.journal.record(work.meet(make_quote(number, ask=(number % 90 + 1, 2))))
+                if is_over:
+                    return
+
+        async with asyncio.TaskGroup() as group:
+            serving = group.create_task(serve())
+            reports = [await audit(url) for _ in range(5)]
+            assert not serving.done()
+            is_over = True
+
+    assert [report for report in reports if not report.is_sound] == []
+    assert reports[-1].orders > reports[0].orders
+
+
+async def test_progress_is_told(tmp_path: Path) -> None:
+    """Whoever waits for a large database sees how far it is."""
+    path = tmp_path / "papertape.db"
+    url = sqlite_url(path)
+    orders = PROGRESS_ROWS + 1
+    async with open_storage(url) as storage:
+        numbers = range(1, orders + 1)
+        await asyncio.gather(
+            *(storage.journal.accept(make_order(number=number)) for number in numbers)
+        )
+    told: list[tuple[str, int, int]] = []
+
+    await audit(url, on_progress=lambda *progress: told.append(progress))
+
+    assert told == [
+        ("pages of the file", 0, 0),
+        ("orders", PROGRESS_ROWS, orders),
+        ("orders", orders, orders),
+    ]
+
+
+async def test_a_database_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    """One line names it."""
+    path = tmp_path / "nowhere.db"
+
+    with pytest.raises(StartupError, match=r"there is no database .*nowhere\.db$"):
+        await audit(str(path))
+
+    assert not path.exists()
+
+
+async def test_a_file_of_another_kind_cannot_be_audited(tmp_path: Path) -> None:
+    """One line says what it is not."""
+    path = tmp_path / "notes.db"
+    path.write_text("bought 5 LTC today\n" * 100)
+
+    with pytest.raises(StartupError, match=r"notes\.db is not an SQLite database"):
+        await audit(str(path))
+
+
+async def test_somebody_elses_database_cannot_be_audited(tmp_path: Path) -> None:
+    """Nothing of ours is in it."""
+    path = tmp_path / "colors.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE colors (name TEXT)")
+
+    with pytest.raises(StartupError, match="holds no orders of Papertape"):
+        await audit(str(path))
+
+
+@pytest.mark.parametrize(
+    ("revision", "told"),
+    [
+        ("20261123", r"of an older release \(revision 20261123\); bring it up to date with: pap"),
+        ("20991231", r"of a newer release \(revision 20991231\); run that release"),
+    ],
+)
+async def test_a_database_of_another_release_cannot_be_audited(
+    path: Path, revision: str, told: str
+) -> None:
+    """Its columns are others; it is not migrated on the way."""
+    with spoiling(path) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = ?", (revision,))
+
+    with pytest.raises(StartupError, match=told):
+        await audit(str(path))
+
+
+async def test_a_new_database_is_sound(tmp_path: Path) -> None:
+    """Nothing can be wrong with nothing."""
+    url = sqlite_url(tmp_path / "papertape.db")
+    await migrate(url)
+
+    report = await audit(url)
+
+    assert report.is_sound
+    assert report.orders == 0
+    assert LTCBTC not in report.notes

@@ -1,0 +1,347 @@
+"""A copy of a database under a running service: whole, its own, and never half there."""
+
+import asyncio
+import errno
+import itertools
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from app.domain.errors import StartupError
+from app.storage import backup as backing_up
+from app.storage.audit import audit
+from app.storage.backup import back_up
+from app.storage.failures import MaintenanceError
+from tests.support.builders import make_order, make_quote
+from tests.support.databases import open_storage, sqlite_url
+from tests.support.outcomes import SymbolAtWork
+from tests.support.sound_database import NEW, ORDERS_TOTAL, fill_soundly, id_of
+from tests.support.waiting import eventually
+
+KERNELS: Final = Path("/proc/self")
+REPOSITORY: Final = Path(__file__).parents[3]
+LIMITED: Final = """
+import resource, sys
+from app.cli import main
+sys.argv = ["papertape", "backup", "copy.db"]
+resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
+main()
+"""
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """Give a sound database."""
+    path = tmp_path / "papertape.db"
+    asyncio.run(fill_soundly(sqlite_url(path)))
+    return path
+
+
+def asked(path: Path, statement: str) -> list[tuple[object, ...]]:
+    """Ask a database behind everybody's back."""
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute(statement).fetchall()
+
+
+def names_in(folder: Path) -> set[str]:
+    """Return what lies in a folder, apart from the original database."""
+    return {path.name for path in folder.iterdir() if not path.name.startswith("papertape.db")}
+
+
+STREAM: Final = "SELECT stream_id FROM event_stream"
+EVENTS: Final = "SELECT * FROM order_events ORDER BY position"
+
+
+async def test_the_copy_is_whole_and_another_database(source: Path, tmp_path: Path) -> None:
+    """All rows, a stream of events of its own, nothing else in the folder."""
+    copy = tmp_path / "copy.db"
+
+    size = await back_up(sqlite_url(source), copy)
+
+    assert names_in(tmp_path) == {"copy.db"}
+    assert [(size,)] == asked(
+        copy, "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
+    )
+    assert asked(copy, EVENTS) == asked(source, EVENTS)
+    ((original,),) = asked(source, STREAM)
+    ((own,),) = asked(copy, STREAM)
+    assert own != original
+    assert len(str(own)) == 16
+    report = await audit(str(copy))
+    assert (report.is_sound, report.orders) == (True, ORDERS_TOTAL)
+
+
+async def test_a_service_serves_the_copy(source: Path, tmp_path: Path) -> None:
+    """It opens, knows the open orders, and accepts more, while another serves the original."""
+    copy = tmp_path / "copy.db"
+    async with open_storage(sqlite_url(source)):
+        await back_up(sqlite_url(source), copy)
+
+        async with open_storage(sqlite_url(copy)) as storage:
+            unfinished = {one.order.order_id for one in await storage.orders.load_unfinished()}
+            order = make_order(number=storage.journal.next_acceptance_number())
+            await storage.journal.accept(order)
+
+    assert id_of(NEW) in unfinished
+    assert order.acceptance_number == ORDERS_TOTAL + 1
+
+
+async def test_a_copy_made_under_a_busy_service_is_of_one_moment(tmp_path: Path) -> None:
+    """Whatever is written meanwhile, everything in the copy agrees."""
+    url = sqlite_url(tmp_path / "papertape.db")
+    work = SymbolAtWork()
+    async with open_storage(url) as storage:
+        is_over = False
+
+        async def serve() -> None:
+            for number in itertools.count(1):
+                order = make_order(1, number=number)
+                await storage.journal.accept(order)
+                storage.journal.record(work.rest(order))
+                storage.journal.record(work.meet(make_quote(number, ask=(number % 90 + 1, 2))))
+                if is_over:
+                    return
+
+        async with asyncio.TaskGroup() as group:
+            serving = group.create_task(serve())
+            copies = [tmp_path / f"copy-{number}.db" for number in range(3)]
+            await eventually(lambda: storage.listener.events)
+            for copy in copies:
+                await back_up(url, copy)
+            assert not serving.done()
+            is_over = True
+        assert "trouble" not in storage.listener.heard
+
+    for copy in copies:
+        report = await audit(str(copy))
+        assert report.examples == ()
+        assert report.orders > 0
+
+
+def writing_after_each_step(
+    source: Path, steps: list[tuple[int, int]]
+) -> Callable[[int, int], None]:
+    """Make a listener to progress that writes to the original, as a service does."""
+
+    def write(done: int, total: int) -> None:
+        steps.append((done, total))
+        if len(steps) <= 10 * total:
+            with closing(sqlite3.connect(source)) as connection:
+                connection.execute("UPDATE service_owner SET epoch = epoch + 1")
+                connection.commit()
+
+    return write
+
+
+async def test_a_writer_does_not_make_the_copy_start_anew(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each page is copied once, though every one of them is followed by a write."""
+    monkeypatch.setattr(backing_up, "PAGES_PER_STEP", 1)
+    copy = tmp_path / "copy.db"
+    ((epoch,),) = asked(source, "SELECT epoch FROM service_owner")
+    steps: list[tuple[int, int]] = []
+
+    await back_up(sqlite_url(source), copy, on_progress=writing_after_each_step(source, steps))
+
+    total = steps[0][1]
+    assert steps == [(done, total) for done in range(1, total + 1)]
+    assert asked(copy, "SELECT epoch FROM service_owner") == [(epoch,)]
+    assert asked(source, "SELECT epoch FROM service_owner") == [(epoch + total,)]  # type: ignore[operator]  # a number
+
+
+def test_without_a_read_transaction_the_copy_starts_anew(source: Path, tmp_path: Path) -> None:
+    """SQLite does so, or the test above would prove nothing."""
+    steps: list[tuple[int, int]] = []
+    write = writing_after_each_step(source, steps)
+
+    with (
+        closing(sqlite3.connect(source)) as reading,
+        closing(sqlite3.connect(tmp_path / "copy.db")) as writing,
+    ):
+        reading.backup(writing, pages=1, progress=lambda _, left, total: write(total - left, total))
+
+    total = steps[0][1]
+    assert len(steps) > 10 * total
+
+
+async def test_a_database_of_an_older_release_is_copied(source: Path, tmp_path: Path) -> None:
+    """One makes a copy before one migrates; migrating gives it its stream of events."""
+    with closing(sqlite3.connect(source)) as connection:
+        connection.executescript(
+            "DROP TABLE event_stream; DROP TABLE client_order_ids;"
+            " DROP VIEW order_overview;"
+            " UPDATE alembic_version SET version_num = '20261123'"
+        )
+    copy = tmp_path / "copy.db"
+
+    await back_up(sqlite_url(source), copy)
+
+    assert asked(copy, EVENTS) == asked(source, EVENTS)
+
+
+@pytest.mark.parametrize("kind", ["file", "folder", "link"])
+async def test_what_is_there_is_never_overwritten(source: Path, tmp_path: Path, kind: str) -> None:
+    """A file, a folder, even a link that leads nowhere."""
+    copy = tmp_path / "copy.db"
+    match kind:
+        case "file":
+            copy.write_text("mine")
+        case "folder":
+            copy.mkdir()
+        case _:
+            copy.symlink_to(tmp_path / "nowhere")
+
+    with pytest.raises(MaintenanceError, match=r"copy\.db is there already; name a file that is"):
+        await back_up(sqlite_url(source), copy)
+
+    assert names_in(tmp_path) == {"copy.db"}
+    assert kind != "file" or copy.read_text() == "mine"
+
+
+@pytest.mark.parametrize("has_links", [True, False])
+async def test_a_file_that_came_meanwhile_is_never_overwritten(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, has_links: bool
+) -> None:
+    """Somebody makes it while the copy is under way."""
+    if not has_links:
+        _take_links_away(monkeypatch)
+    copy = tmp_path / "copy.db"
+
+    def write_theirs(*_: int) -> None:
+        copy.write_text("theirs")
+
+    with pytest.raises(MaintenanceError, match=r"copy\.db was made by somebody else meanwhile"):
+        await back_up(sqlite_url(source), copy, on_progress=write_theirs)
+
+    assert copy.read_text() == "theirs"
+    assert names_in(tmp_path) == {"copy.db"}
+
+
+async def test_a_file_system_without_links_will_do(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A memory stick knows one name per file."""
+    _take_links_away(monkeypatch)
+    copy = tmp_path / "copy.db"
+
+    await back_up(sqlite_url(source), copy)
+
+    assert names_in(tmp_path) == {"copy.db"}
+    assert (await audit(str(copy))).is_sound
+
+
+def _take_links_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    def link(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", link)
+
+
+def test_the_copy_is_for_those_who_may_read_the_original(source: Path, tmp_path: Path) -> None:
+    """Orders that others must not read are not given away by their copy."""
+    source.chmod(0o600)
+    copy = tmp_path / "copy.db"
+
+    asyncio.run(back_up(sqlite_url(source), copy))
+
+    assert copy.stat().st_mode & 0o777 == 0o600
+
+
+async def test_a_canceled_copy_leaves_nothing_behind(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C in the middle."""
+    monkeypatch.setattr(backing_up, "PAGES_PER_STEP", 1)
+    loop = asyncio.get_running_loop()
+    steps: list[int] = []
+
+    def cancel(done: int, _total: int) -> None:
+        steps.append(done)
+        asyncio.run_coroutine_threadsafe(_cancel(copying), loop).result()
+
+    copying = asyncio.create_task(
+        back_up(sqlite_url(source), tmp_path / "copy.db", on_progress=cancel)
+    )
+
+    with pytest.raises(asyncio.CancelledError):
+        await copying
+    await loop.shutdown_default_executor()
+    assert len(steps) <= 2
+    assert names_in(tmp_path) == set()
+
+
+async def _cancel(task: asyncio.Task[int]) -> None:
+    task.cancel()
+    await asyncio.wait({task})
+
+
+def test_a_full_disk_leaves_nothing_behind(source: Path, tmp_path: Path) -> None:
+    """One line, and the folder as before; the limit on a file's length stands for the disk."""
+    assert source.stat().st_size > 50_000
+
+    ended = subprocess.run(  # noqa: S603 - our own interpreter
+        [sys.executable, "-B", "-c", LIMITED],  # -B: no truncated bytecode for whoever comes next
+        cwd=tmp_path,
+        env={"DATABASE_URL": sqlite_url(source), "PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert ended.returncode == 1
+    assert ended.stderr.count("\n") == 1
+    assert "cannot be copied to copy.db: " in ended.stderr
+    assert names_in(tmp_path) == set()
+
+
+async def test_a_folder_that_takes_no_files_is_named(source: Path) -> None:
+    """The kernel's own folders take none, not even from root."""
+    place = r"cannot be copied to /proc/self/copy\.db: |there is no folder"
+
+    with pytest.raises(MaintenanceError, match=place):
+        await back_up(sqlite_url(source), KERNELS / "copy.db")
+
+
+async def test_a_folder_that_is_not_there_is_named(source: Path, tmp_path: Path) -> None:
+    """It is not made on the way."""
+    with pytest.raises(MaintenanceError, match=r"there is no folder .*nowhere; make it first"):
+        await back_up(sqlite_url(source), tmp_path / "nowhere" / "copy.db")
+
+
+async def test_a_damaged_database_is_not_passed_off_as_a_copy(source: Path, tmp_path: Path) -> None:
+    """A copy that nobody can restore is worse than none."""
+    ((page,),) = asked(source, "SELECT rootpage FROM sqlite_master WHERE name = 'order_events'")
+    ((size,),) = asked(source, "PRAGMA page_size")
+    assert isinstance(page, int)
+    assert isinstance(size, int)
+    with source.open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(b"\xff" * size)
+
+    with pytest.raises(MaintenanceError, match=r"cannot be copied to .*: .*malformed|damaged"):
+        await back_up(sqlite_url(source), tmp_path / "copy.db")
+
+    assert names_in(tmp_path) == set()
+
+
+async def test_postgresql_has_a_command_of_its_own(tmp_path: Path) -> None:
+    """One line names it."""
+    with pytest.raises(MaintenanceError, match="with its own pg_dump"):
+        await back_up("postgresql+asyncpg://postgres@127.0.0.1/test", tmp_path / "copy.db")
+
+
+async def test_a_database_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    """One line names it."""
+    with pytest.raises(StartupError, match="there is no database"):
+        await back_up(sqlite_url(tmp_path / "papertape.db"), tmp_path / "copy.db")
+
+    assert names_in(tmp_path) == set()

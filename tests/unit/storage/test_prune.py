@@ -1,0 +1,115 @@
+"""How pruning shares a database; what it deletes is in ``tests/contract``."""
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+from sqlalchemy import Connection, select
+from sqlalchemy.exc import OperationalError
+
+from app.domain.errors import StartupError
+from app.storage import prune as pruning
+from app.storage.address import DatabaseAddress
+from app.storage.failures import MaintenanceError
+from app.storage.prune import BUSY_ATTEMPTS_MAX, Pruned, prune
+from app.storage.tables import orders
+from app.storage.writer import SqliteWriter
+from tests.support.builders import ACCEPTED_AT, make_order, make_quote
+from tests.support.databases import open_storage, sqlite_url
+from tests.support.outcomes import SymbolAtWork
+from tests.support.sound_database import CANCELED, fill_soundly, id_of
+
+LATER = ACCEPTED_AT + timedelta(days=1)
+
+_Result = TypeVar("_Result")
+
+
+class BusyWriter(SqliteWriter):
+    """Meets another program's lock as many times as it is told."""
+
+    def __init__(self, url: str, *, busy: int) -> None:
+        super().__init__(DatabaseAddress.parse(url))
+        self.attempts = 0
+        self._busy = busy
+
+    async def transact(self, work: Callable[[Connection], _Result]) -> _Result:
+        """Fail as SQLite does after a second of waiting, or do it."""
+        self.attempts += 1
+        if self.attempts > self._busy:
+            return await super().transact(work)
+        error = sqlite3.OperationalError("database is locked")
+        error.sqlite_errorcode = sqlite3.SQLITE_BUSY
+        raise OperationalError("BEGIN IMMEDIATE", None, error)
+
+
+@pytest.mark.parametrize("busy", [2, BUSY_ATTEMPTS_MAX])
+async def test_a_busy_database_is_tried_again(tmp_path: Path, busy: int) -> None:
+    """Until it passes, or has been busy for half a minute."""
+    url = sqlite_url(tmp_path / "a.db")
+    await fill_soundly(url)
+    async with open_storage(url) as storage:
+        batch = await storage.database.read(
+            select(orders).where(orders.c.order_id == id_of(CANCELED))
+        )
+    writer = BusyWriter(url, busy=busy)
+
+    if busy < BUSY_ATTEMPTS_MAX:
+        assert (await pruning._delete(writer, batch)) == Pruned(orders=1, events=2)
+    else:
+        with pytest.raises(MaintenanceError, match="another program keeps the database locked"):
+            await pruning._delete(writer, batch)
+
+    await writer.close()
+    assert writer.attempts == min(busy + 1, BUSY_ATTEMPTS_MAX)
+
+
+async def test_a_transaction_is_bounded_by_its_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Orders of many splits go few at a time, since the service waits for each transaction."""
+    monkeypatch.setattr(pruning, "ROWS_PER_TRANSACTION_MAX", 20)
+    url = sqlite_url(tmp_path / "a.db")
+    work = SymbolAtWork()
+    resting = [make_order(3, number=number) for number in (1, 2, 3, 4)]
+    async with open_storage(url) as storage:
+        for order in resting:
+            await storage.journal.accept(order)
+            storage.journal.record(work.rest(order))
+        for update_id in range(1, 13):
+            storage.journal.record(work.meet(make_quote(update_id, ask=(update_id, 1))))
+        await storage.journal.settle()
+    told: list[tuple[int, int]] = []
+
+    await prune(url, LATER, on_progress=lambda *progress: told.append(progress))
+
+    # Four events of each order, counted twice for the splits beside them.
+    assert told == [(3, 4), (4, 4)]
+
+
+async def test_another_error_is_told_in_a_line(tmp_path: Path) -> None:
+    """A trigger of somebody's own refuses: nothing is deleted, and the cause is named."""
+    path = tmp_path / "a.db"
+    await fill_soundly(sqlite_url(path))
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(
+            "CREATE TRIGGER keep BEFORE DELETE ON orders"
+            " BEGIN SELECT RAISE(ABORT, 'orders are kept'); END"
+        )
+
+    with pytest.raises(StartupError, match="cannot be used: orders are kept"):
+        await prune(str(path), LATER)
+
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT last_pruned_position FROM event_stream").fetchone() == (
+            0,
+        )
+
+
+async def test_a_database_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    """One line names it."""
+    with pytest.raises(StartupError, match="there is no database"):
+        await prune(str(tmp_path / "a.db"), LATER)

@@ -1,0 +1,131 @@
+"""One moment of a database, read from beside the service."""
+
+import asyncio
+import sqlite3
+import threading
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+
+from app.domain.errors import StartupError
+from app.storage.migrate import migrate
+from app.storage.reading import address_of, in_thread, open_read_only, read_snapshot
+from tests.support.builders import make_order
+from tests.support.databases import (
+    KINDS,
+    open_storage,
+    scratch_database,
+    sqlite_url,
+)
+from tests.support.waiting import eventually
+
+ENDLESS = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
+
+
+def orders_in(connection: Connection) -> int:
+    """Count the orders."""
+    return connection.scalar(text("SELECT count(*) FROM orders")) or 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_snapshot_stays_as_it_was_begun(kind: str, tmp_path: Path) -> None:
+    """What is committed meanwhile is not seen, and nobody waits for the reader."""
+    async with scratch_database(kind, tmp_path) as url, open_storage(url) as storage:
+        await storage.journal.accept(make_order(number=1))
+        is_begun = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        counted: list[int] = []
+        more = 0
+
+        def count_until_there_are_more(connection: Connection) -> None:
+            counted.append(orders_in(connection))
+            loop.call_soon_threadsafe(is_begun.set)
+            while not more:  # on PostgreSQL each statement lets the test go on
+                counted.append(orders_in(connection))
+            counted.append(orders_in(connection))
+
+        reading = asyncio.create_task(read_snapshot(address_of(url), count_until_there_are_more))
+        await is_begun.wait()
+        await storage.journal.accept(make_order(number=2))
+        more = 1
+        await reading
+
+        assert set(counted) == {1}
+        assert await read_snapshot(address_of(url), orders_in) == 2
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_snapshot_takes_no_writes(kind: str, tmp_path: Path) -> None:
+    """Whoever reads cannot change anything by mistake."""
+
+    def write(connection: Connection) -> None:
+        with pytest.raises(DBAPIError, match=r"readonly|read-only"):
+            connection.execute(text("DELETE FROM orders"))
+
+    async with scratch_database(kind, tmp_path) as url:
+        await migrate(url)
+        await read_snapshot(address_of(url), write)
+
+
+async def test_work_in_a_thread_stops_with_its_caller(tmp_path: Path) -> None:
+    """Ctrl-C ends a statement that would go on for ever."""
+    path = tmp_path / "a.db"
+    with closing(sqlite3.connect(path)):
+        pass
+    has_started, has_ended = threading.Event(), threading.Event()
+
+    def work(stopped: threading.Event) -> None:
+        with closing(open_read_only(path, stopped)) as connection:
+            has_started.set()
+            try:
+                connection.execute(ENDLESS)
+            finally:
+                has_ended.set()
+
+    working = asyncio.create_task(in_thread(work))
+    await eventually(has_started.is_set)
+    working.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await working
+    await eventually(has_ended.is_set)
+
+
+def test_a_database_is_named_by_url_or_path(tmp_path: Path) -> None:
+    """Any letter may stand in a path; in a URL some mean something."""
+    path = tmp_path / "50% of it? #1.db"
+    path.touch()
+
+    assert address_of(str(path)).path == path
+    assert str(address_of(str(path))) == str(path)
+    assert address_of("postgresql+asyncpg://me@there/orders").path is None
+    with pytest.raises(StartupError, match="begins with mysql, which is not supported"):
+        address_of("mysql://there/orders")
+
+
+async def test_a_folder_is_no_database(tmp_path: Path) -> None:
+    """Nor is anything else that is no file."""
+    with pytest.raises(StartupError, match="there is no database"):
+        address_of(str(tmp_path))
+
+
+async def test_a_server_that_is_not_there_is_named() -> None:
+    """Host and port, without the password."""
+    address = address_of("postgresql+asyncpg://postgres:secret@127.0.0.1:1/papertape")
+
+    with pytest.raises(StartupError, match=r"PostgreSQL at 127\.0\.0\.1:1 cannot be reached"):
+        await read_snapshot(address, orders_in)
+
+
+async def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
+    """It went away between the look and the read."""
+    path = tmp_path / "a.db"
+    path.touch()
+    address = address_of(sqlite_url(path))
+    path.unlink()
+
+    with pytest.raises(StartupError, match=r"a\.db cannot be read; check the permissions"):
+        await read_snapshot(address, orders_in)

@@ -112,7 +112,10 @@ class StreamClient:
     async def receive(self) -> Json:
         """Return the next message."""
         async with asyncio.timeout(WAIT_SECONDS_MAX):
-            text = await self.connection.recv()
+            return self.read(await self.connection.recv())
+
+    def read(self, text: str | bytes) -> Json:
+        """Return a message that came, which is one that the service may send."""
         assert isinstance(text, str), "messages are text"
         message = json.loads(text)
         self.contract.check_service_message(message)
@@ -168,13 +171,18 @@ async def read_contract(url: str) -> Contract:
 
 @contextlib.asynccontextmanager
 async def open_stream(
-    url: str, *, headers: Mapping[str, str] | None = None, reads_slowly: bool = False
+    url: str,
+    *,
+    contract: Contract | None = None,
+    headers: Mapping[str, str] | None = None,
+    reads_slowly: bool = False,
 ) -> AsyncIterator[StreamClient]:
     """Connect to the order stream of the service at ``url``.
 
-    ``reads_slowly`` takes nothing off the socket that the test does not ask for.
+    Its ``contract`` is read from there unless it is known already. ``reads_slowly`` takes nothing
+    off the socket that the test does not ask for.
     """
-    contract = await read_contract(url)
+    contract = contract or await read_contract(url)
     address = url.replace("http", "ws", 1) + "/ws/orders"
     options: dict[str, Any] = {}
     if reads_slowly:

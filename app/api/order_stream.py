@@ -222,8 +222,8 @@ class _Teller:
             while True:
                 for stored in await subscription.next():
                     subscription.check()
-                    if stored.position > self.position:
-                        await self._tell(stored)
+                    assert stored.position > self.position, "it hears what was not stored before"
+                    await self._tell(stored)
         except SubscriptionEndedError as end:
             position = write_position(self._events.stream_id, self.position)
             code = SERVICE_RESTART if end.is_stopping else TRY_AGAIN_LATER

@@ -189,12 +189,12 @@ async def test_position_read_before_it_was_announced_is_good(
     (event,) = await history(client, order_id)
     ports.journal.hold()
     canceling = asyncio.create_task(client.delete(f"/order/{order_id}"))
-    await eventually(lambda: ports.journal.waiting_total)
+    await eventually(lambda: ports.journal.waiting_total == 2)
     announced, ports.subscriptions.head = ports.subscriptions.head, 0
 
     async with open_stream(url) as stream:
         await stream.send({"type": "subscribe", "after": event["position"]})
-        await eventually(lambda: ports.journal.waiting_total > 1)
+        await eventually(lambda: ports.journal.waiting_total == 3)
         ports.subscriptions.head = announced
         ports.journal.release()
 
@@ -578,6 +578,32 @@ async def test_client_that_goes_while_it_is_told_is_nobodys_error(
 
     assert [one["type"] for one in gone.heard][-1] == "websocket.send"
     assert not ports.subscriptions._by_owner
+
+
+async def test_stop_is_told_before_what_waits(
+    application: FastAPI, ports: MemoryPorts, client: httpx2.AsyncClient
+) -> None:
+    """A service that stops does not first tell thousands of events: they can be read back."""
+    hurried = _Client([CONNECT, SUBSCRIBE])
+
+    async def send(message: Message) -> None:
+        hurried.heard.append(message)
+        if "event" in message.get("text", ""):
+            stopping.append(asyncio.ensure_future(ports.subscriptions.stop(seconds=30)))
+            await asyncio.sleep(0)  # let the stop begin
+
+    stopping: list[asyncio.Future[None]] = []
+    order_ids = [await place_at_once(client) for _ in range(9)]
+    serving_one = asyncio.ensure_future(application(HANDSHAKE, hurried.receive, send))
+    await eventually(lambda: len(hurried.heard) == 2)
+    ports.desk.show(quote(1, ask=("0.000912", "100000")))
+    await serving_one
+    await asyncio.gather(*stopping)
+
+    _, _, event, close = hurried.heard
+    told = json.loads(event["text"])
+    assert (told["order_id"], told["status"]) == (order_ids[0], "FILLED")
+    assert (close["code"], close["reason"]) == (1012, f"resume after {told['position']}")
 
 
 async def test_client_that_leaves_at_once_is_nobodys_error(application: FastAPI) -> None:

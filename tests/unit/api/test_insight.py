@@ -25,8 +25,7 @@ def look(
         replace(OPEN, side=side),
         view,
         feed,
-        is_taken_known=True,
-        is_writable=True,
+        is_settled=True,
         now_ns=examples.EXAMPLE_QUOTE_AGE_NS,
     )
 
@@ -62,8 +61,7 @@ def test_explanation_speaks_of_the_side_that_the_order_takes_from(side: Side, sa
         replace(OPEN, side=side, limit_price=far),
         VIEW,
         examples.EXAMPLE_FEED,
-        is_taken_known=True,
-        is_writable=True,
+        is_settled=True,
         now_ns=0,
     )
 

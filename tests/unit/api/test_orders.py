@@ -338,6 +338,7 @@ async def test_what_does_not_become_durable_soon_is_left_out(
 
     assert told["filled_quantity"] == "0"
     assert told["market"]["taken_quantity"] is None
+    assert told["market"]["obstacle"] == "writes_held"
     ports.journal.release()
 
 

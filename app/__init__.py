@@ -4,12 +4,14 @@ The map, in the order of the data:
 
 ==================  ==============================================================================
 ``api``             HTTP edge: a request becomes an order, an error becomes a status, ``/docs``
+``access``          who a caller is: the keys of a file, or everybody
 ``market``          book-ticker parsing, the shared venue connection, seeding, trading rules, tapes
 ``fulfillment``     the shell around the matcher: orders, quotes and timers in, events out; recovery
 ``storage``         tables, migrations, the journal (the single group-commit writer), queries
 ``notify``          durable events to whoever waits for them
 ``simulator``       a Binance-compatible venue as a server of its own, for offline use
 ``domain``          the pure core they share: order, quote, liquidity ledger, matcher, trading rules
+``client``          the command line as a client: it knows a service by what goes over the wire
 ==================  ==============================================================================
 
 ``ports`` holds the seams between them on one screen, ``settings`` is the only reader of the

@@ -13,9 +13,11 @@ from typing import Any, Final
 
 import httpx2
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
-from rich.table import Table
 
+from app.client import wire
+from app.client.tables import SPLITS_SHOWN_MAX, FillProgress, split_table
+from app.client.terminal import print_line
+from app.client.words import order_outcome
 from app.clock import SystemClock
 from app.composition import running_service, told_to_end
 from app.domain.amounts import EXACT, format_amount
@@ -28,7 +30,6 @@ SYMBOL: Final = "LTCBTC"
 PREFERRED_PORT: Final = 8080
 READY_SECONDS_MAX: Final = 10.0
 POLL_SECONDS: Final = 0.1
-SPLITS_SHOWN_MAX: Final = 12
 ANSWER_SECONDS_MAX: Final = 60.0
 LIMIT_ABOVE_ASK: Final = Decimal("0.00003")
 
@@ -129,7 +130,7 @@ def _showpieces(best_ask: tuple[Decimal, Decimal]) -> list[_Showpiece]:
 
 async def _show(
     console: Console, client: httpx2.AsyncClient, showpieces: Sequence[_Showpiece]
-) -> list[dict[str, Any]]:
+) -> list[wire.Order]:
     """Post the orders at once, show how far they are, return their answers in the same order."""
     async with _progress(console, client, showpieces), asyncio.TaskGroup() as group:
         posts = [
@@ -143,19 +144,10 @@ async def _show(
 async def _progress(
     console: Console, client: httpx2.AsyncClient, showpieces: Sequence[_Showpiece]
 ) -> AsyncIterator[None]:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.fields[filled]} of {task.fields[size]} LTC, {task.fields[status]}"),
-    )
-    with Progress(*columns, console=console) as progress:
+    with FillProgress(console) as progress:
         bars = {
-            _key(showpiece.body): progress.add_task(
-                _title(showpiece.body),
-                total=float(showpiece.body["order_size"]),
-                filled="0",
-                size=showpiece.body["order_size"],
-                status="NEW",
+            _key(showpiece.body): progress.add_order(
+                _title(showpiece.body), order_size=showpiece.body["order_size"]
             )
             for showpiece in showpieces
         }
@@ -163,12 +155,7 @@ async def _progress(
         async def refresh() -> None:
             answer = await client.get("/orders", params={"symbol": SYMBOL, "limit": len(bars)})
             for order in answer.raise_for_status().json()["orders"]:
-                progress.update(
-                    bars[_key(order)],
-                    completed=float(order["filled_quantity"]),
-                    filled=order["filled_quantity"],
-                    status=order["status"],
-                )
+                progress.follow(bars[_key(order)], order)
 
         async def follow() -> None:
             while True:
@@ -192,34 +179,11 @@ def _title(body: dict[str, str]) -> str:
     return f"{body['side']:4} {body['order_size']:>5} {body['symbol']} at {body['price']}"
 
 
-def _tell(console: Console, showpiece: _Showpiece, answer: dict[str, Any]) -> None:
+def _tell(console: Console, showpiece: _Showpiece, answer: wire.Order) -> None:
     console.print(f"\n{_title(showpiece.body)}, {showpiece.caption}")
-    console.print(f"{answer['message']}. {_summary(answer)}")
-    if answer["splits"]:
-        console.print(_split_table(answer))
-
-
-def _split_table(answer: dict[str, Any]) -> Table:
-    table = Table()
-    for heading in ("split", "update id", "price", "quantity", "filled at"):
-        table.add_column(heading, justify="right")
-    for number, split in enumerate(answer["splits"][:SPLITS_SHOWN_MAX], start=1):
-        table.add_row(
-            str(number),
-            str(split["update_id"]),
-            split["price"],
-            split["quantity"],
-            split["filled_at"],
-        )
-    if answer["splits_total"] > SPLITS_SHOWN_MAX:
-        table.add_row("…", f"{answer['splits_total'] - SPLITS_SHOWN_MAX} more", "…", "…", "…")
-    return table
-
-
-def _summary(answer: dict[str, Any]) -> str:
-    ending = answer["status"] if answer["reason"] is None else f"EXPIRED, {answer['reason']}"
-    average = "" if answer["average_price"] is None else f" at {answer['average_price']} on average"
-    return f"{ending}: {answer['filled_quantity']} LTC{average} in {answer['splits_total']} splits"
+    print_line(console, f"{answer['message']}. {order_outcome(answer)}")
+    if splits := answer["splits"][:SPLITS_SHOWN_MAX]:
+        console.print(split_table(splits, splits_total=answer["splits_total"]))
 
 
 async def _stay(console: Console, url: str) -> None:

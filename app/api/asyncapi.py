@@ -23,7 +23,6 @@ from app.api.positions import (
     write_position,
 )
 from app.api.stream_form import (
-    MESSAGE_BYTES_MAX,
     POLICY_VIOLATION,
     SERVICE_RESTART,
     SUBSCRIBE_SECONDS_MAX,
@@ -33,12 +32,17 @@ from app.api.stream_form import (
     InvalidMessageError,
     StreamSilenceError,
 )
+from app.api.websocket_protocol import MESSAGE_BYTES_MAX
+from app.domain.access import Scope
 from app.domain.errors import (
     DatabaseUnavailableError,
     FieldProblem,
     JournalUnavailableError,
     MalformedRequestError,
+    MissingScopeError,
     PapertapeError,
+    RateLimitedError,
+    UnauthorizedError,
 )
 
 ASYNCAPI_VERSION: Final = "3.0.0"
@@ -88,6 +92,9 @@ STREAM_ERRORS: Final[tuple[PapertapeError, ...]] = (
     MalformedRequestError("the message is not JSON at line 1 column 12"),
     AlreadySubscribedError(),
     StreamSilenceError(),
+    UnauthorizedError(),
+    MissingScopeError(Scope.ORDERS_READ),
+    RateLimitedError(50),
     DatabaseUnavailableError(),
     JournalUnavailableError(),
 )

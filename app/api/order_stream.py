@@ -6,15 +6,15 @@ Between the two nothing is lost, since it is heard from before the last of the s
 """
 
 import asyncio
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from app.api.caller import owner_of
-from app.api.errors import error_message, problem_response
+from app.api.admission import Admission, bearer_of
+from app.api.errors import error_message
 from app.api.event_shapes import event_view
 from app.api.positions import (
     BEGINNING,
@@ -34,10 +34,12 @@ from app.api.stream_form import (
     StreamSilenceError,
     SubscribeMessage,
     TooManyStreamsError,
+    read_key,
     read_message,
     read_subscribe,
 )
-from app.domain.errors import PapertapeError, UnavailableError
+from app.domain.access import Caller, Scope
+from app.domain.errors import PapertapeError, UnauthorizedError, UnavailableError
 from app.domain.events import StoredEvent
 from app.ports import EventFilter, EventSubscription, SubscriptionEndedError
 
@@ -66,48 +68,75 @@ class OrderStream:
         self,
         services: ApiServices,
         options: ApiOptions,
+        admission: Admission,
         *,
         patience: StreamPatience = StreamPatience(),
     ) -> None:
         self._services = services
         self._options = options
+        self._admission = admission
         self._patience = patience
         self._connections = 0
 
     async def serve(self, websocket: WebSocket) -> None:
-        """Serve one connection until either side ends it."""
+        """Serve one connection until either side ends it.
+
+        What is raised before it is accepted is answered in HTTP.
+        """
         if self._connections >= self._options.websockets_max:
-            refusal = TooManyStreamsError(self._options.websockets_max)
-            await websocket.send_denial_response(problem_response(refusal))
-            return
+            raise TooManyStreamsError(self._options.websockets_max)
+        visitor = self._visitor(websocket)
         self._connections += 1
         try:
             await websocket.accept()
-            await self._converse(_Line(websocket, self._patience.send_seconds_max))
+            await self._converse(_Line(websocket, self._patience.send_seconds_max), visitor)
         except (WebSocketDisconnect, TimeoutError):
             pass  # the client left, or reads no more: nobody is there to be told
         finally:
             self._connections -= 1
 
-    async def _converse(self, line: "_Line") -> None:
+    def _visitor(self, websocket: WebSocket) -> "_Visitor":
+        """Return who comes by the key in the header, or nobody yet: the key may come later."""
+        bearer = bearer_of(websocket.headers)
         try:
-            subscribe = await self._wait_for_subscribe(line)
-            await self._until_either_ends(line, subscribe)
+            return _Visitor(bearer, self._admission.admit(bearer, Scope.ORDERS_READ))
+        except UnauthorizedError:
+            if bearer is not None:
+                raise
+            return _Visitor(None, None)
+
+    async def _converse(self, line: "_Line", visitor: "_Visitor") -> None:
+        try:
+            visitor, subscribe = await self._wait_for_subscribe(line, visitor)
+            await self._until_either_ends(line, visitor, subscribe)
         except PapertapeError as error:
             await line.send(error_message(error))
             code = TRY_AGAIN_LATER if isinstance(error, UnavailableError) else POLICY_VIOLATION
             await line.close(code, error.code)
 
-    async def _wait_for_subscribe(self, line: "_Line") -> SubscribeMessage:
+    async def _wait_for_subscribe(
+        self, line: "_Line", visitor: "_Visitor"
+    ) -> tuple["_Visitor", SubscribeMessage]:
         try:
             async with asyncio.timeout(self._patience.subscribe_seconds_max):
-                return read_subscribe(read_message(await line.receive()))
+                values = read_message(await line.receive())
+                key = read_key(values)
+                if key is not None:
+                    caller = self._admission.admit(key, Scope.ORDERS_READ)
+                    visitor = _Visitor(key, caller)
+                    await line.send({"type": "authenticated", "owner": caller.owner})
+                    values = read_message(await line.receive())
+                if visitor.caller is None:
+                    raise UnauthorizedError
+                return visitor, read_subscribe(values)
         except TimeoutError:
             raise StreamSilenceError from None
 
-    async def _until_either_ends(self, line: "_Line", subscribe: SubscribeMessage) -> None:
+    async def _until_either_ends(
+        self, line: "_Line", visitor: "_Visitor", subscribe: SubscribeMessage
+    ) -> None:
         """Tell events until the client leaves or says something, or until there is an end here."""
-        following = asyncio.create_task(self._follow(line, subscribe))
+        following = asyncio.create_task(self._follow(line, visitor, subscribe))
         listening = asyncio.create_task(line.receive())
         try:
             await asyncio.wait({following, listening}, return_when=asyncio.FIRST_COMPLETED)
@@ -122,9 +151,12 @@ class OrderStream:
         if not has_ended_here:
             raise AlreadySubscribedError
 
-    async def _follow(self, line: "_Line", subscribe: SubscribeMessage) -> None:
+    async def _follow(
+        self, line: "_Line", visitor: "_Visitor", subscribe: SubscribeMessage
+    ) -> None:
+        assert visitor.caller is not None, "nobody subscribes without being known"
         event_filter = EventFilter(
-            owner=owner_of(line.websocket),
+            owner=visitor.caller.owner,
             order_ids=subscribe.order_ids,
             symbols=subscribe.symbols,
         )
@@ -132,6 +164,7 @@ class OrderStream:
             line,
             self._services,
             event_filter,
+            confirm=lambda: self._admission.confirm(visitor.bearer, Scope.ORDERS_READ),
             may_miss_pruned=subscribe.after == BEGINNING,
         )
         subscriptions = self._services.subscriptions
@@ -167,10 +200,18 @@ class OrderStream:
             return read()
 
 
+class _Visitor(NamedTuple):
+    """The key that a client sent, and who it is by that: nobody yet, perhaps."""
+
+    bearer: str | None
+    caller: Caller | None
+
+
 class _Teller:
     """Tells one client its events; ``position`` is up to where it was told all of them.
 
-    ``may_miss_pruned`` says that it asked for what is kept, and not for what follows a position.
+    ``confirm`` sees that the client may still be told, and raises if not. ``may_miss_pruned`` says
+    that it asked for what is kept, and not for what follows a position.
     """
 
     def __init__(
@@ -179,12 +220,14 @@ class _Teller:
         services: ApiServices,
         event_filter: EventFilter,
         *,
+        confirm: Callable[[], None],
         may_miss_pruned: bool,
     ) -> None:
         self.position = 0
         self._line = line
         self._events = services.events
         self._filter = event_filter
+        self._confirm = confirm
         self._may_miss_pruned = may_miss_pruned
 
     async def confirm(self, head: int) -> None:
@@ -206,6 +249,7 @@ class _Teller:
             # Asked behind the read: whatever was pruned before it lies at or below the answer.
             if not self._may_miss_pruned and await self._was_pruned():
                 raise PositionPrunedError
+            self._confirm()
             for stored in page:
                 await self._tell(stored)
             if len(page) < EVENTS_PER_READ:
@@ -220,7 +264,9 @@ class _Teller:
         """Tell what happens, until the subscription ends; then say where to resume."""
         try:
             while True:
-                for stored in await subscription.next():
+                heard = await subscription.next()
+                self._confirm()
+                for stored in heard:
                     subscription.check()
                     assert stored.position > self.position, "it hears what was not stored before"
                     await self._tell(stored)

@@ -21,8 +21,10 @@ async def test_help_explains_every_command(tmp_path: Path) -> None:
     async with papertape(tmp_path, "--help") as process:
         assert await process.wait() == 0
 
-    for command in ("serve", "simulate", "demo", "migrate", "audit", "prune", "backup"):
-        assert command in process.log
+    service = ("serve", "simulate", "demo", "migrate", "audit", "prune", "backup")
+    client = ("order", "orders", "show", "cancel", "watch")
+    for command in service + client:
+        assert f" {command} " in process.log
 
 
 async def test_the_version_is_told(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+from app.access.open_access import OpenAccess
 from app.api.services import ApiServices
 from app.domain.errors import (
     ClientOrderIdTakenError,
@@ -521,6 +522,7 @@ class MemoryPorts:
     def services(self) -> ApiServices:
         """Return the ports as the edge takes them."""
         return ApiServices(
+            access=OpenAccess(),
             orders=self.orders,
             events=self.orders,
             desk=self.desk,

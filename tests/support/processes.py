@@ -73,6 +73,10 @@ class PapertapeProcess:
         """Ask it to end (SIGTERM), and return its exit status."""
         return await self._signal(signal.SIGTERM)
 
+    async def interrupt(self) -> int:
+        """Press Ctrl-C (SIGINT), and return its exit status."""
+        return await self._signal(signal.SIGINT)
+
     async def kill(self) -> int:
         """End it without a warning (SIGKILL)."""
         return await self._signal(signal.SIGKILL)

@@ -24,7 +24,9 @@ def options() -> ApiOptions:
         order_timeout_seconds=Decimal("0.05"),
         timeout_seconds_max=Decimal(86_400),
         wait_seconds_max=300,
+        requests_per_second_max=0,
         websockets_max=1_000,
+        body_bytes_max=16_384,
         allowed_hosts=("localhost", "127.0.0.1", "[::1]"),
         version="0.1.0",
     )

@@ -15,9 +15,11 @@ from starlette.routing import Mount, WebSocketRoute
 from starlette.types import Message, Scope
 from websockets.exceptions import InvalidStatus
 
+from app.api.admission import Admission
 from app.api.application import ApiOptions, ApiServices, build_application
 from app.api.order_stream import EVENTS_PER_READ, OrderStream, StreamPatience
 from app.api.positions import write_position
+from app.api.rates import RequestRates
 from app.domain.errors import DatabaseUnavailableError
 from app.domain.order import OrderId, Owner
 from tests.support.in_memory import STREAM_ID, MemoryPorts, quote
@@ -25,6 +27,12 @@ from tests.support.sent_orders import AT_ONCE, BUY, place_at_once
 from tests.support.serving import serving
 from tests.support.stream_client import Json, open_stream
 from tests.support.waiting import eventually
+
+
+def open_admission(services: ApiServices) -> Admission:
+    """Return the admission of open access, without a limit."""
+    return Admission(services.access, RequestRates(0, clock=services.clock))
+
 
 OTHER_STREAM_ID = "ffffffffffffffff"
 """The name of another database's stream."""
@@ -320,7 +328,7 @@ async def test_message_that_is_too_long_is_not_read(url: str, ports: MemoryPorts
     """What a client may send is bounded, before and after it subscribes."""
     async with open_stream(url) as stream:
         await stream.subscribe()
-        await stream.connection.send("x" * 20_000)
+        await stream.connection.send("x" * 70_000)
         messages, closed = await stream.rest()
 
     assert (messages, closed.code) == ([], 1009)
@@ -343,7 +351,7 @@ async def test_client_that_says_nothing_is_let_go(
 ) -> None:
     """A connection that does not say what it wants to hear does not stay."""
     patience = StreamPatience(subscribe_seconds_max=0.01)
-    stream_route = OrderStream(services, options, patience=patience)
+    stream_route = OrderStream(services, options, open_admission(services), patience=patience)
     impatient = Starlette(
         routes=[WebSocketRoute("/ws/orders", stream_route.serve), Mount("/", application)]
     )
@@ -485,7 +493,7 @@ async def test_reader_that_never_reads_does_not_keep_its_place(options: ApiOptio
     ports = MemoryPorts(waiting_events_max=50)
     services = ports.services()
     patience = StreamPatience(send_seconds_max=0.05)
-    stream_route = OrderStream(services, options, patience=patience)
+    stream_route = OrderStream(services, options, open_admission(services), patience=patience)
     application = Starlette(
         routes=[
             WebSocketRoute("/ws/orders", stream_route.serve),

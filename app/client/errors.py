@@ -1,0 +1,84 @@
+"""What ends a command, each told in words a user can act on.
+
+::
+
+    PapertapeError
+    └── ClientError
+        ├── ServiceUnreachableError   nobody listens, or the connection broke too often
+        ├── UnexpectedAnswerError     somebody answers, but not as a Papertape service does
+        └── RefusedError              the service said no, and why
+"""
+
+import os
+from typing import Final
+
+from app.client.wire import Problem
+from app.domain.errors import PapertapeError
+
+TEXT_CHARACTERS_MAX: Final = 500
+"""What a stranger's server answers is shown, but not at any length."""
+
+
+class ClientError(PapertapeError):
+    """A command cannot go on."""
+
+
+class ServiceUnreachableError(ClientError):
+    """No answer from the address; ``was_sent`` if a request may have arrived there all the same."""
+
+    code = "service_unreachable"
+
+    def __init__(self, url: str, cause: str, *, was_sent: bool = False) -> None:
+        self.url = url
+        self.was_sent = was_sent
+        super().__init__(
+            f"cannot reach a service at {url} ({cause}): start one with `papertape serve`, "
+            "or name another with --url or PAPERTAPE_URL"
+        )
+
+
+class UnexpectedAnswerError(ClientError):
+    """An answer that no Papertape service gives."""
+
+    code = "unexpected_answer"
+
+    def __init__(self, url: str, what: str) -> None:
+        self.url = url
+        super().__init__(f"{url} does not answer as a Papertape service does: {what}")
+
+
+class RefusedError(ClientError):
+    """The service refused, with a problem document (RFC 9457) or an error on the stream."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        super().__init__(_block(problem))
+
+    @property
+    def reason_code(self) -> str:
+        """The problem's stable code."""
+        return self.problem["code"]
+
+
+def shorten(text: str) -> str:
+    """Return the beginning of a text on one line."""
+    line = " ".join(text.split())
+    return line if len(line) <= TEXT_CHARACTERS_MAX else f"{line[:TEXT_CHARACTERS_MAX]}…"
+
+
+def cause_of(error: Exception) -> str:
+    """Return what kept a connection from working, in the system's words where it has some."""
+    root: BaseException = error
+    while (deeper := root.__cause__ or root.__context__) is not None:
+        root = deeper
+    if isinstance(root, OSError) and root.errno is not None and root.errno > 0:
+        return os.strerror(root.errno)
+    return shorten(str(error)) or type(error).__name__
+
+
+def _block(problem: Problem) -> str:
+    lines = [shorten(problem["detail"])]
+    lines += [f"  {one['field']}: {shorten(one['message'])}" for one in problem.get("errors") or ()]
+    if order_id := problem.get("order_id"):
+        lines.append(f"  order: {order_id}")
+    return "\n".join(lines)

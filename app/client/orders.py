@@ -1,0 +1,165 @@
+"""``papertape orders``, ``show`` and ``cancel``."""
+
+import random
+from collections.abc import Mapping
+from typing import Final
+
+from rich.console import Console
+
+from app.client import wire
+from app.client.address import ServiceAddress
+from app.client.errors import RefusedError
+from app.client.order import print_outcome
+from app.client.patience import USUAL_PATIENCE, Patience
+from app.client.service import PAGE_LIMIT_MAX, ServiceClient
+from app.client.tables import SPLITS_SHOWN_MAX, orders_table, split_table
+from app.client.terminal import make_console, print_json, print_line, print_table, tell
+from app.client.words import execution_quality, order_outcome, order_title, why_not_filled
+
+DONE: Final = 0
+CLOSED_MEANWHILE: Final = 1
+
+_ORDER_CLOSED: Final = "order_closed"
+
+
+def _client(address: ServiceAddress, patience: Patience) -> ServiceClient:
+    return ServiceClient(address, patience=patience, tell=tell, random_source=random.SystemRandom())
+
+
+async def list_orders(
+    address: ServiceAddress,
+    filters: Mapping[str, str | None],
+    *,
+    limit: int | None,
+    as_json: bool,
+    patience: Patience = USUAL_PATIENCE,
+) -> int:
+    """Print the newest orders that pass the filters, at most ``limit``, page after page."""
+    console = make_console()
+    cursor: str | None = None
+    printed = 0
+    async with _client(address, patience) as service:
+        while limit is None or printed < limit:
+            room = PAGE_LIMIT_MAX if limit is None else min(limit - printed, PAGE_LIMIT_MAX)
+            page = await service.orders_page(filters, limit=room, cursor=cursor)
+            _print_orders(console, page["orders"], is_first=not printed, as_json=as_json)
+            printed += len(page["orders"])
+            cursor = page["next_cursor"]
+            if cursor is None:
+                break
+    if cursor is not None:
+        tell(f"there are more than these {printed} orders: see --limit and --all")
+    elif not printed and not as_json:
+        tell("there are no such orders")
+    return DONE
+
+
+def _print_orders(
+    console: Console, orders: list[wire.OrderSummary], *, is_first: bool, as_json: bool
+) -> None:
+    if as_json:
+        for order in orders:
+            print_json(order)
+    elif orders:
+        table = orders_table(orders)
+        table.show_header = is_first
+        print_table(console, table)
+
+
+async def show_order(
+    address: ServiceAddress,
+    order_id: str,
+    *,
+    all_splits: bool,
+    as_json: bool,
+    patience: Patience = USUAL_PATIENCE,
+) -> int:
+    """Print an order, its splits, and what keeps it from its fulfillment or how well it went."""
+    async with _client(address, patience) as service:
+        order = await service.order(order_id)
+        if all_splits and order["splits_total"] > len(order["splits"]):
+            order["splits"] = await _all_splits(service, order)
+    if as_json:
+        print_json(order)
+        return DONE
+    console = make_console()
+    for line in _description(order):
+        print_line(console, line)
+    if order["splits"]:
+        splits = order["splits"] if all_splits else order["splits"][:SPLITS_SHOWN_MAX]
+        print_table(console, split_table(splits, splits_total=order["splits_total"]))
+    return DONE
+
+
+async def _all_splits(service: ServiceClient, order: wire.Order) -> list[wire.Split]:
+    splits: list[wire.Split] = []
+    cursor: str | None = None
+    while True:
+        page = await service.splits_page(order["order_id"], cursor=cursor)
+        splits += page["splits"]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            return splits
+
+
+def _description(order: wire.Order) -> list[str]:
+    facts = {
+        "order": order["order_id"],
+        "client order id": order["client_order_id"],
+        "placed": f"{order_title(order)}, {order['time_in_force']}",
+        "accepted at": order["accepted_at"],
+        "expires at": None if order["closed_at"] else order["expires_at"],
+        "closed at": order["closed_at"],
+        "outcome" if order["closed_at"] else "so far": order_outcome(order),
+    }
+    lines = [f"{name:17}{value}" for name, value in facts.items() if value is not None]
+    name = "why not filled"
+    for line in why_not_filled(order):
+        lines.append(f"{name:17}{line}")
+        name = ""
+    if execution := order.get("execution"):
+        lines.append(f"{'execution':17}{execution_quality(execution)}")
+    return lines
+
+
+async def cancel_order(
+    address: ServiceAddress,
+    order_id: str,
+    *,
+    as_json: bool,
+    patience: Patience = USUAL_PATIENCE,
+) -> int:
+    """Cancel an order and print what became of it; not done if it was closed otherwise."""
+    async with _client(address, patience) as service:
+        try:
+            order, status = await service.cancel(order_id), DONE
+        except RefusedError as error:
+            closed = error.problem.get("order")
+            if error.reason_code != _ORDER_CLOSED or closed is None:
+                raise
+            order, status = closed, CLOSED_MEANWHILE
+    if as_json:
+        print_json(order)
+    else:
+        print_outcome(order, with_splits=status == CLOSED_MEANWHILE)
+    return status
+
+
+async def cancel_orders(
+    address: ServiceAddress,
+    symbol: str,
+    *,
+    as_json: bool,
+    patience: Patience = USUAL_PATIENCE,
+) -> int:
+    """Cancel the open orders of a symbol and print them."""
+    async with _client(address, patience) as service:
+        canceled = await service.cancel_all(symbol)
+    if as_json:
+        print_json(canceled)
+        return DONE
+    console = make_console()
+    if canceled["orders"]:
+        print_table(console, orders_table(canceled["orders"]))
+    print_line(console, f"{canceled['symbol']}: {canceled['canceled_total']} canceled")
+    return DONE

@@ -1,0 +1,60 @@
+"""``papertape watch``: follow the events of many orders until Ctrl-C."""
+
+import asyncio
+import contextlib
+import random
+from typing import Never
+
+from app.client.address import ServiceAddress
+from app.client.errors import ClientError
+from app.client.event_stream import EventStream, Subscription
+from app.client.patience import USUAL_PATIENCE, Patience
+from app.client.terminal import make_console, print_json, print_line, tell
+from app.client.words import event_line
+
+
+async def watch_events(
+    address: ServiceAddress,
+    subscription: Subscription,
+    *,
+    after: str | None,
+    as_json: bool,
+    patience: Patience = USUAL_PATIENCE,
+) -> Never:
+    """Print events as they happen; say at the end, whatever it is, where to go on.
+
+    Raises:
+        ClientError: the service refuses the stream, or it cannot be had any more.
+    """
+    stream = EventStream(
+        address,
+        subscription,
+        patience=patience,
+        random_source=random.SystemRandom(),
+        tell=tell,
+        after=after,
+    )
+    console = make_console()
+    try:
+        async with contextlib.aclosing(stream.messages()) as messages:
+            async for message in messages:
+                if message["type"] != "event":
+                    continue
+                if as_json:
+                    print_json(message)
+                else:
+                    print_line(console, event_line(message))
+    except (asyncio.CancelledError, ClientError):
+        _tell_position(address, subscription, stream.position)
+        raise
+    raise AssertionError("the stream has no end")
+
+
+def _tell_position(
+    address: ServiceAddress, subscription: Subscription, position: str | None
+) -> None:
+    if position is None:
+        return
+    words = ["papertape watch", *subscription.order_ids]
+    words += [f"--symbol {symbol}" for symbol in subscription.symbols]
+    tell(f"to go on from here: {' '.join(words)} --after {position}{address.options}")

@@ -1,0 +1,185 @@
+"""The commands that speak to a service, against the real one and the simulated venue.
+
+Both are started once; each test that looks at more than its own order has a symbol of its own.
+"""
+
+import contextlib
+import json
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from tests.support.processes import papertape
+from tests.support.waiting import eventually
+
+
+def far(symbol: str) -> tuple[str, ...]:
+    """Return the arguments of an order that no quote reaches."""
+    return (symbol, "10", "--price", "0.0001")
+
+
+@contextlib.asynccontextmanager
+async def service_and_venue(folder: Path) -> AsyncIterator[str]:
+    """Run both as processes of their own, until orders are accepted."""
+    async with papertape(folder, "simulate", "--port", "0", name="venue") as venue:
+        await eventually(lambda: "ws://127.0.0.1:" in venue.log)
+        address = re.search(r"127\.0\.0\.1:\d+", venue.log)
+        assert address is not None
+        settings = {
+            "VENUE": "simulator",
+            "BINANCE_STREAM_URL": f"ws://{address[0]}",
+            "BINANCE_REST_URL": f"http://{address[0]}",
+        }
+        async with (
+            papertape(folder, "serve", name="service", **settings) as service,
+            service.ready_client(),
+        ):
+            yield await service.url()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    """Where the service is."""
+    async with service_and_venue(tmp_path_factory.mktemp("service")) as address:
+        yield address
+
+
+async def run(folder: Path, url: str, *arguments: str) -> tuple[int, list[str]]:
+    """Run a command to its end; return its exit status and the lines of both its outputs."""
+    async with papertape(folder, *arguments, name="client", PAPERTAPE_URL=url) as command:
+        return await command.wait(), command.log.splitlines()
+
+
+async def test_an_order_is_placed_and_fulfilled(tmp_path: Path, url: str) -> None:
+    """A table of its splits, a summary, exit status 0, and no control sequence on a pipe."""
+    status, lines = await run(tmp_path, url, "order", "LTCBTC", "100", "--price", "0.003")
+
+    assert status == 0, lines
+    assert lines[0].split() == ["split", "update", "id", "price", "quantity", "filled", "at"]
+    assert lines[-3].endswith("BUY 100 LTCBTC at 0.003")
+    assert lines[-2].startswith("FILLED: 100 of 100 at 0.00")
+    assert "better than the limit" in lines[-1]
+    assert "\x1b" not in "".join(lines)
+
+
+async def test_each_event_of_an_order_is_told_as_json(tmp_path: Path, url: str) -> None:
+    """From the first to the last, without a gap, then the order itself."""
+    status, lines = await run(
+        tmp_path, url, *["order", "LTCBTC", "300", "--price", "0.003", "--watch", "--json"]
+    )
+
+    assert status == 0, lines
+    *events, order = [json.loads(line) for line in lines]
+    assert [event["sequence"] for event in events] == list(range(1, len(events) + 1))
+    assert events[-1]["status"] == order["status"] == "FILLED"
+    assert order["splits_total"] == len(events) - 1
+
+
+async def test_an_order_that_is_not_fulfilled_fails(tmp_path: Path, url: str) -> None:
+    """A script sees it by the exit status."""
+    status, lines = await run(tmp_path, url, "order", *far("LTCBTC"), "--tif", "ioc")
+
+    assert status == 1
+    assert "EXPIRED, IOC_REMAINDER: 0 of 10 in 0 splits" in lines
+
+
+async def test_an_order_is_listed_shown_and_canceled(tmp_path: Path, url: str) -> None:
+    """What --async returns is looked after by the other commands."""
+    status, lines = await run(tmp_path, url, "order", *far("ETHBTC"), "--async", "--json")
+    order_id = json.loads(lines[0])["order_id"]
+    assert status == 0
+
+    status, lines = await run(tmp_path, url, "orders", "--symbol", "ETHBTC", "--status", "new")
+    assert (status, lines[1].split()[0]) == (0, order_id)
+
+    status, lines = await run(tmp_path, url, "show", order_id)
+    assert status == 0
+    assert "why not filled   the best ask is above the limit" in lines
+
+    for _ in range(2):
+        status, lines = await run(tmp_path, url, "cancel", order_id)
+        assert (status, lines[-1]) == (0, "CANCELED, CANCELED_BY_CLIENT: 0 of 10 in 0 splits")
+
+    status, lines = await run(tmp_path, url, "cancel", "--all", "--symbol", "ETHBTC")
+    assert (status, lines) == (0, ["ETHBTC: 0 canceled"])
+
+
+async def test_canceling_a_fulfilled_order_shows_it_and_fails(tmp_path: Path, url: str) -> None:
+    """It was too late."""
+    _, lines = await run(tmp_path, url, *["order", "LTCBTC", "5", "--price", "0.003", "--json"])
+    order_id = json.loads(lines[0])["order_id"]
+
+    status, lines = await run(tmp_path, url, "cancel", order_id)
+
+    assert status == 1
+    assert lines[-1].startswith("FILLED: 5 of 5")
+
+
+async def test_the_same_client_order_id_places_one_order(tmp_path: Path, url: str) -> None:
+    """The second command tells of the first one's order."""
+    command = ("order", *far("LTCBTC"), "--client-order-id", "mine", "--async")
+    _, first = await run(tmp_path, url, *command)
+
+    status, second = await run(tmp_path, url, *command)
+
+    assert status == 0
+    assert second[0] == (
+        "papertape: the client order id mine was used before; this is the order it placed"
+    )
+    assert second[2] == first[1]
+
+
+async def test_a_refused_order_is_one_block(tmp_path: Path, url: str) -> None:
+    """Each field with what is wrong with it."""
+    status, lines = await run(
+        tmp_path, url, *["order", "LTCBTC", "ten", "--price", "0", "--timeout", "x"]
+    )
+
+    assert status == 1
+    assert lines[0] == "papertape: 3 problems found; see errors"
+    assert {line.split(":")[0] for line in lines[1:]} == {
+        "  order_size",
+        "  price",
+        "  timeout_seconds",
+    }
+
+
+async def test_an_interrupt_leaves_the_order_alone(tmp_path: Path, url: str) -> None:
+    """Exit status 130, and the order goes on."""
+    async with (
+        papertape(tmp_path, "watch", name="watch", PAPERTAPE_URL=url) as watch,
+        papertape(
+            tmp_path, "order", *far("BNBBTC"), "--watch", name="interrupted", PAPERTAPE_URL=url
+        ) as command,
+    ):
+        await eventually(lambda: "#1  NEW" in command.log)
+        assert await command.interrupt() == 130
+        assert await watch.interrupt() == 130
+
+    assert "papertape: the order goes on" in command.log
+    assert "Traceback" not in command.log + watch.log
+    shown = ("orders", "--symbol", "BNBBTC", "--status", "new", "--json")
+    status, lines = await run(tmp_path, url, *shown)
+    assert (status, len(lines)) == (0, 1)
+
+
+async def test_watching_goes_on_where_it_ended(tmp_path: Path, url: str) -> None:
+    """The position that is printed at the end leads to the next event."""
+    watching = ("watch", "--symbol", "SOLBTC", "--after", "beginning")
+    await run(tmp_path, url, "order", *far("SOLBTC"), "--async")
+    async with papertape(tmp_path, *watching, name="first", PAPERTAPE_URL=url) as first:
+        await eventually(lambda: "#1  NEW" in first.log)
+        assert await first.interrupt() == 130
+    hint = re.search(r"papertape (watch .*)", first.log.splitlines()[-1])
+    assert hint is not None
+    await run(tmp_path, url, "cancel", "--all", "--symbol", "SOLBTC")
+
+    async with papertape(tmp_path, *hint[1].split(), "--json", name="second") as second:
+        await eventually(lambda: second.log.count("\n"))
+        assert await second.interrupt() == 130
+
+    event = json.loads(second.log.splitlines()[0])
+    assert (event["sequence"], event["status"]) == (2, "CANCELED")

@@ -200,9 +200,9 @@ class SymbolFulfillment:
             matcher.hold()
         for snapshot in unfinished:
             order_id = snapshot.order.order_id
-            if order_id not in self._waiting:
+            if order_id not in self._waiting:  # else it came meanwhile, and has missed no quote
                 self._read_back.add(order_id)
-            self._waiting[order_id] = _Arrival(snapshot, were_open_before=True)
+                self._waiting[order_id] = _Arrival(snapshot, were_open_before=True)
         arrivals = list(self._waiting.values())
         self._waiting.clear()
         self._matcher = matcher

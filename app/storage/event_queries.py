@@ -41,7 +41,10 @@ class StoredEvents:
         """Return events by position, looking at a bounded stretch of them at a time."""
         events: list[StoredEvent] = []
         while after < until and len(events) < limit:
-            stretch_end = min(until, after + POSITIONS_PER_QUERY)
+            # Named orders are few, and read by their ids: to look at them once is enough.
+            stretch_end = (
+                until if event_filter.order_ids else min(until, after + POSITIONS_PER_QUERY)
+            )
             statement = _of_filter(event_filter).where(
                 order_events.c.position > after, order_events.c.position <= stretch_end
             )
@@ -69,9 +72,15 @@ class StoredEvents:
 
 
 def _of_filter(event_filter: EventFilter) -> Select[Any]:
-    statement = _events().where(orders.c.owner == event_filter.owner)
     if event_filter.order_ids:
-        statement = statement.where(order_events.c.order_id.in_(event_filter.order_ids))
+        statement = _events().where(
+            orders.c.owner == event_filter.owner,
+            order_events.c.order_id.in_(event_filter.order_ids),
+        )
+    else:
+        # An expression is in no index: SQLite, which knows nothing of how many rows there are,
+        # would else begin with all orders of the owner instead of the stretch of positions.
+        statement = _events().where(orders.c.owner.concat("") == event_filter.owner)
     if event_filter.symbols:
         statement = statement.where(orders.c.symbol.in_(event_filter.symbols))
     return statement

@@ -1,13 +1,10 @@
 """What the journal and the queries promise, the same on SQLite and on PostgreSQL."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
-from pathlib import Path
 
-import pytest
 from sqlalchemy import select
 
 from app.domain.amounts import EXACT
@@ -38,25 +35,11 @@ from app.storage.tables import (
     taken_liquidity,
 )
 from tests.support.builders import ACCEPTED_AT, LTCBTC, make_order, make_quote
-from tests.support.databases import KINDS, OpenStorage, open_storage, scratch_database
+from tests.support.databases import OpenStorage, open_storage
 from tests.support.outcomes import SymbolAtWork
 
 ETHBTC = Symbol("ETHBTC")
 ALICE = Owner("alice")
-
-
-@pytest.fixture(params=KINDS)
-async def url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
-    """Give an empty database of each kind."""
-    async with scratch_database(request.param, tmp_path) as url:
-        yield url
-
-
-@pytest.fixture
-async def storage(url: str) -> AsyncIterator[OpenStorage]:
-    """Open it and run its journal."""
-    async with open_storage(url) as storage:
-        yield storage
 
 
 def page(**asked: object) -> OrderQuery:

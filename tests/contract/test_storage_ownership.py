@@ -36,13 +36,6 @@ from tests.support.waiting import eventually_true
 REPOSITORY = Path(__file__).parents[2]
 
 
-@pytest.fixture(params=KINDS)
-async def url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
-    """Give an empty database of each kind."""
-    async with scratch_database(request.param, tmp_path) as url:
-        yield url
-
-
 @asynccontextmanager
 async def another_service(url: str, owner: str) -> AsyncIterator[asyncio.subprocess.Process]:
     """Run another service as a process of its own; kill it afterwards."""

@@ -93,6 +93,7 @@ class HandJournal:
         self.listener: JournalListener | None = None
         self.is_writable = True
         self.refused_symbol: Symbol | None = None
+        self.fails_at_the_next_record = False
         self.accept_delay: asyncio.Event | None = None
         self.waiting_to_accept = 0
         self.load_failures_left = 0
@@ -122,6 +123,9 @@ class HandJournal:
         """Queue the outcome; it is written in the next turn of the loop."""
         self._queued.append(outcome)
         self.outcomes.append(outcome)
+        if self.fails_at_the_next_record:
+            self.fails_at_the_next_record = False
+            self.fail()
         if self.is_writable:
             asyncio.get_running_loop().call_soon(self._write)
 

@@ -1,11 +1,18 @@
 """What is told of an order's transitions."""
 
+from dataclasses import replace
 from decimal import Decimal, localcontext
 
 import pytest
 
-from app.domain.events import OrderEvent, TransitionError, acceptance_event, check_transition
-from app.domain.order import TRANSITIONS, OrderStatus, Reason, Split
+from app.domain.events import (
+    OrderEvent,
+    TransitionError,
+    acceptance_event,
+    check_transition,
+    snapshot_after,
+)
+from app.domain.order import TRANSITIONS, Arrival, OrderStatus, Reason, Split
 from tests.support.builders import ACCEPTED_AT, make_order
 
 ORDER = make_order(5)
@@ -92,3 +99,30 @@ def test_an_acceptance_is_the_first_event() -> None:
     assert (event.sequence, event.status, event.at) == (1, OrderStatus.NEW, order.accepted_at)
     assert event.remaining_quantity == 5
     assert event.splits_total == 0
+    assert (event.arrival, event.quotes_seen) == (None, 0)
+
+
+@pytest.mark.parametrize("arrival", [None, Arrival(update_id=7, price=Decimal("99.5"))])
+@pytest.mark.parametrize("status", [OrderStatus.PARTIALLY_FILLED, OrderStatus.EXPIRED])
+def test_snapshot_is_the_order_as_the_event_leaves_it(
+    status: OrderStatus, arrival: Arrival | None
+) -> None:
+    """Nothing that is told of an order gets lost on the way; only an end closes it."""
+    split = _split(1) if status is OrderStatus.PARTIALLY_FILLED else None
+    event = replace(_event(3, status, "2", split), arrival=arrival, quotes_seen=8)
+
+    snapshot = snapshot_after(event)
+
+    assert (snapshot.order, snapshot.status, snapshot.reason) == (ORDER, status, event.reason)
+    assert snapshot.filled_quantity == 2
+    assert snapshot.quote_quantity == event.quote_quantity
+    assert (snapshot.splits_total, snapshot.last_sequence) == (event.splits_total, 3)
+    assert snapshot.closed_at == (None if split else ACCEPTED_AT)
+    assert (snapshot.arrival, snapshot.quotes_seen) == (arrival, 8)
+
+
+def test_an_acceptance_tells_the_quote_of_then() -> None:
+    """What was current is stored with the order, so that it outlives a crash."""
+    arrival = Arrival(update_id=7, price=Decimal("99.5"))
+
+    assert acceptance_event(ORDER, arrival).arrival == arrival

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from app.domain.liquidity import TakenLevel
+from app.domain.liquidity import LEVELS_MAX, TakenLevel
 from app.domain.matcher import _COMPACT_ABOVE, SymbolMatcher
 from app.domain.order import PUBLIC, Owner, Side
 from tests.support.builders import FAR_NS, LTCBTC, MirroredMarket, fills_of, quantities_given
@@ -143,3 +143,20 @@ def test_many_orders_closed_by_one_quote_are_counted_once(market: MirroredMarket
     for heap in (matcher._deadlines, matcher._book_of(PUBLIC).of(market.side).resting):
         closed = sum(not resting.is_open for _, _, resting in heap._entries)
         assert heap._closed == closed
+
+
+@pytest.mark.parametrize("market", SIDES)
+def test_levels_beyond_the_bound_are_dropped_and_counted(market: MirroredMarket) -> None:
+    """What is forgotten for lack of room is told, over all owners and sides."""
+    worse = [market.price(Decimal(100) + Decimal(step) / 100) for step in range(1, LEVELS_MAX + 1)]
+    levels = [
+        TakenLevel(owner=PUBLIC, side=market.side, price=price, quantity=Decimal(1))
+        for price in worse
+    ]
+    matcher = SymbolMatcher(LTCBTC, levels=levels)
+    matcher.rest(market.order(5), deadline_ns=FAR_NS)
+    before = matcher.levels_dropped
+
+    matcher.apply_quote(market.quote(1, 5))
+
+    assert (before, matcher.levels_dropped) == (0, 1)

@@ -1,11 +1,23 @@
 """The order's statuses and the values around it."""
 
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
+from datetime import timedelta
+from decimal import Decimal, localcontext
 
 import pytest
 
-from app.domain.order import PUBLIC, TRANSITIONS, OrderStatus, Reason, Side, TimeInForce
-from tests.support.builders import make_order
+from app.domain.order import (
+    PUBLIC,
+    TRANSITIONS,
+    NewOrder,
+    OrderStatus,
+    Owner,
+    Reason,
+    Side,
+    Symbol,
+    TimeInForce,
+)
+from tests.support.builders import LTCBTC, make_order
 
 TERMINAL = {OrderStatus.FILLED, OrderStatus.CANCELED, OrderStatus.EXPIRED}
 
@@ -45,3 +57,64 @@ def test_an_accepted_order_cannot_be_edited() -> None:
 
     with pytest.raises(FrozenInstanceError):
         order.owner = PUBLIC  # type: ignore[misc]  # assigning is what must fail
+
+
+ASKED = NewOrder(
+    owner=PUBLIC,
+    client_order_id="mine-1",
+    symbol=LTCBTC,
+    side=Side.BUY,
+    time_in_force=TimeInForce.GTD,
+    quantity=Decimal(5),
+    limit_price=Decimal(100),
+    timeout_seconds=Decimal(30),
+)
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        ASKED,
+        replace(ASKED, quantity=Decimal("5.000"), limit_price=Decimal("100.0")),
+        replace(ASKED, timeout_seconds=Decimal("30.000000")),
+        replace(ASKED, client_order_id=None),
+    ],
+)
+def test_the_same_values_ask_for_the_same_order(again: NewOrder) -> None:
+    """However they are written; the key is what the order was found by, not what it asks for."""
+    assert make_order(5).is_what_was_asked(again)
+
+
+@pytest.mark.parametrize(
+    "another",
+    [
+        replace(ASKED, owner=Owner("alice")),
+        replace(ASKED, symbol=Symbol("ETHBTC")),
+        replace(ASKED, side=Side.SELL),
+        replace(ASKED, time_in_force=TimeInForce.IOC),
+        replace(ASKED, quantity=Decimal("5.001")),
+        replace(ASKED, limit_price=Decimal("100.01")),
+        replace(ASKED, timeout_seconds=Decimal(31)),
+        replace(ASKED, timeout_seconds=Decimal("30.000001")),
+    ],
+)
+def test_any_other_value_asks_for_another_order(another: NewOrder) -> None:
+    """A key is good for one order, to the last digit."""
+    assert not make_order(5).is_what_was_asked(another)
+
+
+def test_a_repeated_order_is_known_to_the_microsecond_in_any_context() -> None:
+    """The longest timeout of an odd length survives the way through instants."""
+    seconds = Decimal("86399.999999")
+    order = replace(make_order(5), expires_at=make_order().accepted_at + timedelta(days=1))
+    order = replace(order, expires_at=order.expires_at - timedelta(microseconds=1))
+
+    with localcontext(prec=1):
+        assert order.is_what_was_asked(replace(ASKED, timeout_seconds=seconds))
+
+
+def test_only_a_good_till_date_order_rests() -> None:
+    """IOC and FOK are over with the first quote they meet."""
+    rests = {kind: make_order(time_in_force=kind).rests for kind in TimeInForce}
+
+    assert rests == {TimeInForce.GTD: True, TimeInForce.IOC: False, TimeInForce.FOK: False}

@@ -2,17 +2,21 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
+from app.domain.events import OrderEvent
 from app.domain.order import (
     PUBLIC,
     NewOrder,
     Order,
     OrderId,
     OrderStatus,
+    Owner,
     Side,
     Symbol,
     TimeInForce,
@@ -55,32 +59,55 @@ class Shop:
         self.journal.listener = desk
         return desk
 
-    async def place(
+    async def accept(
         self,
         quantity: int = 5,
         *,
         limit_price: int = 100,
         side: Side = Side.BUY,
         symbol: Symbol = LTCBTC,
+        owner: Owner = PUBLIC,
+        time_in_force: TimeInForce = TimeInForce.GTD,
         timeout_seconds: Decimal = Decimal(30),
     ) -> Order:
-        """Place an order and wait until its symbol is subscribed."""
+        """Place an order."""
         self.orders_made += 1
-        order = await self.desk.place(
+        return await self.desk.place(
             OrderId(f"order-{self.orders_made}"),
             NewOrder(
-                owner=PUBLIC,
+                owner=owner,
                 client_order_id=None,
                 symbol=symbol,
                 side=side,
-                time_in_force=TimeInForce.GTD,
+                time_in_force=time_in_force,
                 quantity=Decimal(quantity),
                 limit_price=Decimal(limit_price),
                 timeout_seconds=timeout_seconds,
             ),
         )
-        await eventually(lambda: symbol in self.feed.listeners)
+
+    async def place(self, quantity: int = 5, **asked: Any) -> Order:  # noqa: ANN401 - as accept's
+        """Place an order and wait until its symbol is subscribed."""
+        order = await self.accept(quantity, **asked)
+        await eventually(lambda: order.symbol in self.feed.listeners)
         return order
+
+    @asynccontextmanager
+    async def restarted(self) -> AsyncIterator[None]:
+        """Stop the desk and run another one on the same journal."""
+        self.desk.stop()
+        self.desk = self.new_desk()
+        running = asyncio.create_task(self.desk.run())
+        try:
+            await eventually(lambda: self.desk.is_recovered)
+            yield
+        finally:
+            running.cancel()
+            await asyncio.wait({running})
+
+    def last(self, order: Order) -> OrderEvent:
+        """Return an order's newest durable event."""
+        return self.journal.events_of(order)[-1]
 
     def statuses(self, order: Order) -> list[OrderStatus]:
         """Return an order's durable statuses in turn."""

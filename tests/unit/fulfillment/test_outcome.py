@@ -4,10 +4,10 @@ from decimal import Decimal
 
 import pytest
 
-from app.domain.events import TransitionError
+from app.domain.events import TransitionError, snapshot_after
 from app.domain.matcher import Closing, Fill
 from app.domain.order import TRANSITIONS, Arrival, OrderStatus, Reason
-from app.fulfillment.outcome import step_events
+from app.fulfillment.outcome import outage_closing, step_events
 from tests.support.builders import ACCEPTED_AT, make_order
 
 ARRIVAL = Arrival(update_id=3, price=Decimal("99.5"))
@@ -87,3 +87,17 @@ def test_a_move_outside_the_table_is_our_mistake(monkeypatch: pytest.MonkeyPatch
 
     with pytest.raises(TransitionError, match="no order goes from NEW to PARTIALLY_FILLED"):
         step_events([make_fill(1, 2)], ACCEPTED_AT)
+
+
+def test_an_order_whose_time_ended_unserved_keeps_what_it_had() -> None:
+    """Its end during an outage tells its splits and what it met before."""
+    (filled,) = step_events([make_fill(2, 4)], ACCEPTED_AT)
+
+    closing = outage_closing(snapshot_after(filled))
+
+    (event,) = step_events([closing], ACCEPTED_AT)
+    assert (event.status, event.reason) == (OrderStatus.EXPIRED, Reason.TIMEOUT_DURING_OUTAGE)
+    assert (event.sequence, event.splits_total) == (4, 2)
+    assert event.filled_quantity == 4
+    assert event.quote_quantity == filled.quote_quantity
+    assert (event.arrival, event.quotes_seen) == (ARRIVAL, 6)

@@ -119,3 +119,40 @@ async def test_nothing_is_kept_of_waiters_that_left() -> None:
         await asyncio.wait({waiting})
 
     assert not announcements._waiters
+
+
+async def test_a_wait_ends_with_its_time_though_the_order_goes_on() -> None:
+    """The caller is told that the order is not finished, and may wait again."""
+    announcements = Announcements()
+    order = make_order()
+    with announcements.expect(order.order_id) as waiter:
+        announcements.publish(in_commit_order(acceptance_event(order)))
+
+        in_time = await waiter.wait(0)
+        announcements.publish(in_commit_order(make_event(order, OrderStatus.EXPIRED)))
+        later = await waiter.wait(0)
+
+    assert (in_time, later) == (False, True)
+    assert waiter.snapshot.status is OrderStatus.EXPIRED
+
+
+async def test_a_wait_without_time_tells_an_end_that_was_heard() -> None:
+    """An order that was filled at once is not called unfinished."""
+    announcements = Announcements()
+    order = make_order()
+    with announcements.expect(order.order_id) as waiter:
+        announcements.publish(in_commit_order(make_event(order, OrderStatus.FILLED)))
+
+        assert await waiter.wait(0) is True
+
+
+async def test_a_waiter_knows_its_order_from_the_acceptance_on() -> None:
+    """An early answer tells the order as it stands."""
+    announcements = Announcements()
+    order = make_order(5)
+    with announcements.expect(order.order_id) as waiter:
+        announcements.publish(in_commit_order(acceptance_event(order)))
+
+        assert await waiter.wait(0) is False
+        assert waiter.snapshot.status is OrderStatus.NEW
+        assert list(waiter.splits) == []

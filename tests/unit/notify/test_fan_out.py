@@ -8,21 +8,23 @@ from tests.support.builders import make_order
 from tests.support.events import in_commit_order, make_event
 
 
+class Listening:
+    """Keeps what it is told, beside a note of who was told."""
+
+    def __init__(self, name: str, told: list[tuple[str, Sequence[StoredEvent]]]) -> None:
+        self._name = name
+        self._told = told
+
+    def publish(self, events: Sequence[StoredEvent]) -> None:
+        """Keep them."""
+        self._told.append((self._name, events))
+
+
 def test_every_receiver_is_told_the_same_in_turn() -> None:
-    """Who waits for an order and who follows many hear of the same transaction."""
+    """Requests that wait and those who follow hear of the same transactions."""
     told: list[tuple[str, Sequence[StoredEvent]]] = []
+    events = in_commit_order(make_event(make_order()), make_event(make_order(number=2)))
 
-    class Receiver:
-        """Notes what it is told."""
-
-        def __init__(self, name: str) -> None:
-            self._name = name
-
-        def publish(self, events: Sequence[StoredEvent]) -> None:
-            told.append((self._name, events))
-
-    events = in_commit_order(make_event(make_order()))
-
-    FanOut(Receiver("first"), Receiver("second")).publish(events)
+    FanOut(Listening("first", told), Listening("second", told)).publish(events)
 
     assert told == [("first", events), ("second", events)]

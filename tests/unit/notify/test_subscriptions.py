@@ -1,126 +1,240 @@
 """Tests of ``app.notify.subscriptions``."""
 
 import asyncio
-from dataclasses import replace
+from collections.abc import Sequence
 
 import pytest
 
-from app.domain.order import PUBLIC, Owner, Symbol
+from app.domain.events import StoredEvent
+from app.domain.order import PUBLIC, Order, OrderId, Owner, Symbol
 from app.notify.subscriptions import Subscriptions
-from app.ports import EventFilter, SubscriptionEndedError
-from tests.support.builders import make_order
+from app.ports import EventFilter, EventSubscription, SubscriptionEndedError
+from tests.support.builders import LTCBTC, make_order
 from tests.support.events import in_commit_order, make_event
 
+ALICE, BOB = Owner("alice"), Owner("bob")
+ETHBTC = Symbol("ETHBTC")
 EVERYTHING = EventFilter(owner=PUBLIC)
-ORDER = make_order()
+FAR_SECONDS = 3_600.0
+"""Longer than any test runs."""
 
 
-async def test_subscription_hears_what_is_published_while_it_is_open() -> None:
-    """Its head says where it begins; nothing before, nothing behind, nothing twice."""
-    subscriptions = Subscriptions(head=3)
-    first, second, third, fourth = in_commit_order(*[make_event(ORDER)] * 4, first_position=4)
-    subscriptions.publish([first])
+def events_of(*orders: Order, first_position: int = 1) -> list[StoredEvent]:
+    """Make an event per order."""
+    return in_commit_order(*map(make_event, orders), first_position=first_position)
+
+
+def orders(first: int, last: int) -> list[Order]:
+    """Make orders with these numbers."""
+    return [make_order(number=number) for number in range(first, last + 1)]
+
+
+async def heard(subscription: EventSubscription) -> list[int]:
+    """Return the positions of what waits."""
+    return [stored.position for stored in await subscription.next()]
+
+
+async def ended(subscription: EventSubscription) -> bool:
+    """Check that no more comes, asked either way; return whether the service stops."""
+    with pytest.raises(SubscriptionEndedError) as told:
+        await subscription.next()
+    with pytest.raises(SubscriptionEndedError):
+        subscription.check()
+    return told.value.is_stopping
+
+
+async def test_a_subscriber_hears_events_in_the_order_of_commits() -> None:
+    """All that waited comes at once, and each event once."""
+    subscriptions = Subscriptions(head=0)
     with subscriptions.open(EVERYTHING) as subscription:
-        subscriptions.publish([second])
-        subscriptions.publish([third])
+        subscriptions.publish(events_of(*orders(1, 2), first_position=4))
+        subscriptions.publish(events_of(*orders(3, 3), first_position=9))
 
-        assert subscription.head == 4
-        assert list(await subscription.next()) == [second, third]
-        waiting = asyncio.create_task(subscription.next())
+        first = await heard(subscription)
+        subscriptions.publish(events_of(*orders(4, 4), first_position=10))
+
+        assert (first, await heard(subscription)) == ([4, 5, 9], [10])
+
+
+async def test_a_subscriber_waits_for_the_next_event() -> None:
+    """Nothing is handed out before something happened."""
+    subscriptions = Subscriptions(head=0)
+    with subscriptions.open(EVERYTHING) as subscription:
+        subscriptions.publish(events_of(*orders(1, 1)))
+        await subscription.next()
+        waiting = asyncio.create_task(heard(subscription))
         await asyncio.sleep(0)
         assert not waiting.done()
-        subscriptions.publish([fourth])
-        assert list(await waiting) == [fourth]
-    subscriptions.publish([fourth])
 
-    assert subscriptions.head == 7
+        subscriptions.publish(events_of(*orders(2, 2), first_position=2))
+
+        assert await waiting == [2]
 
 
-async def test_only_what_the_filter_admits_is_heard() -> None:
-    """An owner's events, of the orders and the symbols that are named."""
+@pytest.mark.parametrize(
+    ("event_filter", "numbers"),
+    [
+        (EventFilter(owner=ALICE), [1, 2, 3]),
+        (EventFilter(owner=BOB), [4]),
+        (EventFilter(owner=PUBLIC), []),
+        (EventFilter(owner=ALICE, symbols=frozenset({ETHBTC})), [3]),
+        (EventFilter(owner=ALICE, symbols=frozenset({ETHBTC, LTCBTC})), [1, 2, 3]),
+        (EventFilter(owner=ALICE, order_ids=frozenset({make_order(number=2).order_id})), [2]),
+        (
+            EventFilter(
+                owner=ALICE,
+                order_ids=frozenset({make_order(number=n).order_id for n in (2, 3, 4)}),
+                symbols=frozenset({ETHBTC}),
+            ),
+            [3],
+        ),
+        (EventFilter(owner=BOB, order_ids=frozenset({OrderId("unknown")})), []),
+    ],
+)
+async def test_a_subscriber_hears_what_his_filter_admits(
+    event_filter: EventFilter, numbers: Sequence[int]
+) -> None:
+    """Never another owner's, whatever is asked for; ids and symbols narrow further."""
     subscriptions = Subscriptions(head=0)
-    other = replace(make_order(number=2), symbol=Symbol("ETHBTC"))
-    theirs = replace(make_order(number=3), owner=Owner("somebody"))
-    events = in_commit_order(make_event(ORDER), make_event(other), make_event(theirs))
-    filters = (
-        EVERYTHING,
-        replace(EVERYTHING, symbols=frozenset({other.symbol})),
-        replace(EVERYTHING, order_ids=frozenset({ORDER.order_id})),
-        EventFilter(owner=theirs.owner),
+    published = events_of(
+        make_order(number=1, owner=ALICE),
+        make_order(number=2, owner=ALICE),
+        make_order(number=3, owner=ALICE, symbol=ETHBTC),
+        make_order(number=4, owner=BOB),
     )
-    heard = []
-    for event_filter in filters:
-        with subscriptions.open(event_filter) as subscription:
-            subscriptions.publish(events)
-            heard.append(list(await subscription.next()))
-
-    assert heard == [events[:2], events[1:2], events[:1], events[2:]]
-
-
-async def test_subscriber_that_does_not_keep_pace_is_ended() -> None:
-    """What waits is bounded, and forgotten at the end: it can be read from the database."""
-    subscriptions = Subscriptions(head=0, waiting_events_max=2)
-    with subscriptions.open(EVERYTHING) as slow, subscriptions.open(EVERYTHING) as quick:
-        subscriptions.publish(in_commit_order(*[make_event(ORDER)] * 2))
-        slow.check()
-        await quick.next()
-
-        subscriptions.publish(in_commit_order(make_event(ORDER), first_position=3))
-
-        with pytest.raises(SubscriptionEndedError, match="too many") as ended:
-            slow.check()
-        with pytest.raises(SubscriptionEndedError):
-            await slow.next()
-        assert not ended.value.is_stopping
-        assert not slow._waiting
-        assert len(await quick.next()) == 1
-
-
-async def test_stop_ends_present_and_later_subscriptions() -> None:
-    """Whoever waits is woken, and whoever comes is told at once."""
-    subscriptions = Subscriptions(head=0)
-    with subscriptions.open(EVERYTHING) as present:
-        waiting = asyncio.create_task(present.next())
+    with subscriptions.open(event_filter) as subscription:
+        subscriptions.publish(published)
+        listening = asyncio.create_task(heard(subscription))
         await asyncio.sleep(0)
 
-        await subscriptions.stop(seconds=0)
-
-        with pytest.raises(SubscriptionEndedError, match="stops"):
-            await waiting
-    with subscriptions.open(EVERYTHING) as later, pytest.raises(SubscriptionEndedError) as ended:
-        later.check()
-    assert ended.value.is_stopping
+        assert listening.done() is bool(numbers)
+        if numbers:
+            assert listening.result() == numbers
+        listening.cancel()
 
 
-async def test_stop_waits_until_all_said_good_bye() -> None:
-    """A server that is about to close connections leaves time to tell where to resume."""
+async def test_a_subscription_says_what_was_told_before_it() -> None:
+    """From its head on it hears everything; what is above the head is not read as well."""
+    subscriptions = Subscriptions(head=7)
+    with subscriptions.open(EVERYTHING) as first:
+        subscriptions.publish(events_of(*orders(1, 2), first_position=8))
+        subscriptions.publish([])
+        with subscriptions.open(EVERYTHING) as second:
+            subscriptions.publish(events_of(*orders(3, 3), first_position=12))
+
+            assert (first.head, second.head, subscriptions.head) == (7, 9, 12)
+            assert (await heard(first), await heard(second)) == ([8, 9, 12], [12])
+
+
+async def test_the_head_moves_though_nobody_listens() -> None:
+    """Whoever comes later begins at what was told meanwhile, to whomever."""
     subscriptions = Subscriptions(head=0)
-    with subscriptions.open(EVERYTHING):
-        stopping = asyncio.create_task(subscriptions.stop(seconds=3_600))
+
+    subscriptions.publish(events_of(make_order(owner=BOB), first_position=5))
+
+    assert subscriptions.head == 5
+
+
+async def test_a_subscriber_within_the_bound_misses_nothing() -> None:
+    """As many as may wait do wait."""
+    subscriptions = Subscriptions(head=0, waiting_events_max=3)
+    with subscriptions.open(EVERYTHING) as subscription:
+        for _round in range(3):
+            subscriptions.publish(events_of(*orders(1, 3)))
+
+            assert await heard(subscription) == [1, 2, 3]
+
+
+async def test_a_subscriber_that_does_not_keep_pace_is_ended() -> None:
+    """It is told, holds no memory, and others go on; it may read the rest and come again."""
+    subscriptions = Subscriptions(head=0, waiting_events_max=3)
+    only_first = EventFilter(owner=PUBLIC, order_ids=frozenset({make_order().order_id}))
+    with (
+        subscriptions.open(EVERYTHING) as slow,
+        subscriptions.open(only_first) as other,
+    ):
+        subscriptions.publish(events_of(*orders(1, 4)))
+        subscriptions.publish(events_of(*orders(5, 5), first_position=5))
+
+        assert await ended(slow) is False
+        assert slow._waiting == []
+        assert await heard(other) == [1]
+
+
+async def test_whoever_waits_hears_of_the_end_at_once() -> None:
+    """A reader that is about to wait, or waits, does not wait for another event."""
+    subscriptions = Subscriptions(head=0)
+    with subscriptions.open(EVERYTHING) as subscription:
+        waiting = asyncio.create_task(ended(subscription))
+        await asyncio.sleep(0)
+        stopping = asyncio.create_task(subscriptions.stop(seconds=FAR_SECONDS))
+
+        assert await waiting is True
+        assert not stopping.done()
+    await stopping
+
+
+async def test_a_stop_gives_subscribers_time_to_leave() -> None:
+    """It returns when the last one has left; who comes meanwhile is told as well."""
+    subscriptions = Subscriptions(head=0)
+    with subscriptions.open(EVERYTHING) as first:
+        with subscriptions.open(EventFilter(owner=BOB)):
+            stopping = asyncio.create_task(subscriptions.stop(seconds=FAR_SECONDS))
+            await asyncio.sleep(0)
+        with subscriptions.open(EVERYTHING) as late:
+            assert await ended(late) is True
         await asyncio.sleep(0)
         assert not stopping.done()
+        assert await ended(first) is True
 
     await stopping
 
-    await subscriptions.stop(seconds=3_600)  # with nobody there it does not wait
 
-
-async def test_first_end_stays() -> None:
-    """Who was too slow is told so, also by a service that stops meanwhile; nobody is kept."""
-    subscriptions = Subscriptions(head=0, waiting_events_max=0)
+async def test_a_stop_does_not_wait_for_ever() -> None:
+    """A subscriber that never leaves is left behind."""
+    subscriptions = Subscriptions(head=0)
     with subscriptions.open(EVERYTHING) as subscription:
-        subscriptions.publish(in_commit_order(make_event(ORDER)))
         await subscriptions.stop(seconds=0)
-        with pytest.raises(SubscriptionEndedError, match="too many"):
-            subscription.check()
+
+        subscriptions.publish(events_of(*orders(1, 1)))
+        assert await ended(subscription) is True
+
+
+async def test_a_stop_without_subscribers_is_at_once() -> None:
+    """There is nobody to say good-bye to."""
+    await asyncio.wait_for(Subscriptions(head=0).stop(seconds=FAR_SECONDS), timeout=5)
+
+
+async def test_a_slow_subscriber_is_told_that_it_was_slow_though_a_stop_follows() -> None:
+    """The first cause of the end counts."""
+    subscriptions = Subscriptions(head=0, waiting_events_max=1)
+    with subscriptions.open(EVERYTHING) as subscription:
+        subscriptions.publish(events_of(*orders(1, 2)))
+        await subscriptions.stop(seconds=0)
+
+        assert await ended(subscription) is False
+
+
+async def test_a_check_is_silent_while_events_come() -> None:
+    """Whoever writes what was read asks between two pages whether to go on."""
+    subscriptions = Subscriptions(head=0)
+    with subscriptions.open(EVERYTHING) as subscription:
+        subscriptions.publish(events_of(*orders(1, 1)))
+
+        subscription.check()
+
+        assert await heard(subscription) == [1]
+
+
+async def test_nothing_is_kept_of_subscribers_that_left() -> None:
+    """Owners come and go all day."""
+    subscriptions = Subscriptions(head=0)
+    for owner in (BOB, ALICE, ALICE):
+        with subscriptions.open(EventFilter(owner=owner)):
+            pass
+    with subscriptions.open(EventFilter(owner=ALICE)) as subscription:
+        pass
+    subscriptions.publish(events_of(make_order(owner=ALICE)))
 
     assert not subscriptions._by_owner
-
-
-def test_transaction_without_events_moves_nothing() -> None:
-    """The head is the position of the newest event."""
-    subscriptions = Subscriptions(head=7)
-
-    subscriptions.publish([])
-
-    assert subscriptions.head == 7
+    assert subscription._waiting == []

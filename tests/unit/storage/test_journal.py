@@ -1,102 +1,41 @@
 """The journal's queue, seen through writers that hold, fail, or lose their answer."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
-from sqlalchemy import Connection
 
 from app.domain.errors import JournalBacklogError, JournalUnavailableError, OutcomeUnknownError
 from app.domain.events import SymbolOutcome, acceptance_event
 from app.domain.order import PUBLIC, OrderStatus, Reason
 from app.ports import StoredRules
-from app.storage.database import Database, _TakenOver
 from app.storage.journal import (
     BACKLOG_ENTRIES_MAX,
     BATCH_EVENTS_MAX,
     HASTE_SECONDS,
     GroupCommitJournal,
 )
-from app.storage.writer import Writer
 from tests.support.builders import ACCEPTED_AT, LTCBTC, make_order, make_quote
 from tests.support.databases import (
-    OWNER,
-    VENUE,
     HeardListener,
     OpenStorage,
-    run_storage,
     sqlite_url,
 )
+from tests.support.faulty_writer import FaultyWriter, faulty_storage
 from tests.support.outcomes import SymbolAtWork
 from tests.support.waiting import eventually
 
 ANSWER_SECONDS = 0.3
 
-_Result = TypeVar("_Result")
-
-
-class FaultyWriter:
-    """A real writer that can be told to wait before it begins, to fail, or to lose its answers."""
-
-    def __init__(self, inner: Writer) -> None:
-        self.may_begin = asyncio.Event()
-        self.may_begin.set()
-        self.is_waiting = False
-        self.answers_to_lose = 0
-        self.connections_to_lose = 0
-        self.transactions = 0
-        self._inner = inner
-
-    async def transact(self, work: Callable[[Connection], _Result]) -> _Result:
-        """Run the transaction, with the faults asked for."""
-        self.is_waiting = True
-        await self.may_begin.wait()
-        self.is_waiting = False
-        if self.connections_to_lose:
-            self.connections_to_lose -= 1
-            raise ConnectionRefusedError("no connection to begin with")
-        result = await self._inner.transact(work)
-        self.transactions += 1
-        if self.answers_to_lose:
-            self.answers_to_lose -= 1
-            raise ConnectionResetError("the answer to COMMIT is lost")
-        return result
-
-    async def close(self) -> None:
-        """Let go of the connection."""
-        await self._inner.close()
-
-
-@asynccontextmanager
-async def faulty_storage(
-    folder: Path, *, answer_seconds_max: float
-) -> AsyncIterator[tuple[FaultyWriter, OpenStorage]]:
-    """Run a journal whose writer can be told to fail."""
-    database = await Database.open(sqlite_url(folder / "a.db"), venue=VENUE, owner=OWNER)
-    writer = FaultyWriter(database._writer)
-    faulty = Database(
-        writer=writer,
-        readers=database._readers,
-        lock=database._lock,
-        taken_over=_TakenOver(
-            epoch=database.epoch,
-            last_acceptance_number=database.last_acceptance_number,
-            last_position=database.last_position,
-            stream_id=database.stream_id,
-        ),
-    )
-    async with run_storage(faulty, answer_seconds_max=answer_seconds_max) as storage:
-        yield writer, storage
-
 
 @pytest.fixture
 async def writer_and_storage(tmp_path: Path) -> AsyncIterator[tuple[FaultyWriter, OpenStorage]]:
     """Run such a journal, whose orders wait a third of a second."""
-    async with faulty_storage(tmp_path, answer_seconds_max=ANSWER_SECONDS) as made:
+    async with faulty_storage(
+        sqlite_url(tmp_path / "a.db"), answer_seconds_max=ANSWER_SECONDS
+    ) as made:
         yield made
 
 
@@ -149,7 +88,10 @@ async def test_a_transaction_is_bounded_by_its_events(tmp_path: Path) -> None:
         )
         for order in orders
     )
-    async with faulty_storage(tmp_path, answer_seconds_max=30) as (writer, storage):
+    async with faulty_storage(sqlite_url(tmp_path / "a.db"), answer_seconds_max=30) as (
+        writer,
+        storage,
+    ):
         writer.may_begin.clear()
         storage.journal.record(gate_alone)
         await eventually(lambda: writer.is_waiting)
@@ -273,7 +215,10 @@ async def test_an_order_whose_time_ends_as_it_is_withdrawn_is_withdrawn_once(
 
 async def test_a_stop_answers_orders_sooner(tmp_path: Path) -> None:
     """They hear what is known while there is still somebody to tell; fills are written."""
-    async with faulty_storage(tmp_path, answer_seconds_max=30) as (writer, storage):
+    async with faulty_storage(sqlite_url(tmp_path / "a.db"), answer_seconds_max=30) as (
+        writer,
+        storage,
+    ):
         writer.may_begin.clear()
         in_its_hands = accept(storage, 1)
         await eventually(lambda: writer.is_waiting)

@@ -1,0 +1,285 @@
+"""The stream of durable events, the same on SQLite and on PostgreSQL."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from app.domain.errors import JournalUnavailableError
+from app.domain.events import StoredEvent
+from app.domain.order import PUBLIC, Arrival, OrderId, OrderStatus, Owner, Reason, Symbol
+from app.ports import EventFilter
+from app.storage import event_queries
+from tests.support.builders import LTCBTC, make_order, make_quote
+from tests.support.databases import OpenStorage, open_storage
+from tests.support.faulty_writer import faulty_storage
+from tests.support.outcomes import SymbolAtWork
+from tests.support.waiting import eventually
+
+ALICE, BOB = Owner("alice"), Owner("bob")
+ETHBTC = Symbol("ETHBTC")
+END = 40
+"""A position beyond every event of a test."""
+
+
+def heard(storage: OpenStorage) -> list[StoredEvent]:
+    """Return what the listener was told, as the database can tell it: without what orders met."""
+    return [
+        StoredEvent(position=position, event=replace(event, arrival=None, quotes_seen=0))
+        for position, event in zip(storage.listener.positions, storage.listener.events, strict=True)
+    ]
+
+
+async def trade(storage: OpenStorage) -> None:
+    """Have two owners trade two symbols: fills, an end of each kind, and a quiet order."""
+    ltc, eth = SymbolAtWork(), SymbolAtWork(ETHBTC)
+    orders = [
+        make_order(8, number=1, owner=ALICE),
+        make_order(5, number=2, owner=BOB, symbol=ETHBTC),
+        make_order(5, number=3, owner=ALICE, symbol=ETHBTC),
+        make_order(5, number=4, owner=BOB),
+    ]
+    for order in orders:
+        await storage.journal.accept(order)
+        (ltc if order.symbol == LTCBTC else eth).rest(order)
+    outcomes = [
+        ltc.meet(make_quote(11, ask=("99.99", 5))),
+        eth.meet(make_quote(21, ask=("99.98", 3), symbol=ETHBTC)),
+        ltc.meet(make_quote(12, ask=("99.5", 4))),
+        eth.cancel(orders[2]),
+        eth.expire(),
+    ]
+    for outcome in outcomes:
+        storage.journal.record(outcome)
+        await storage.journal.settle()
+
+
+async def positions(
+    storage: OpenStorage,
+    event_filter: EventFilter,
+    *,
+    after: int = 0,
+    until: int = END,
+    limit: int = 100,
+) -> list[int]:
+    """Return the positions of a reading."""
+    found = await storage.events.list_events(event_filter, after=after, until=until, limit=limit)
+    return [one.position for one in found]
+
+
+async def test_events_are_read_as_they_were_told(storage: OpenStorage) -> None:
+    """Every field of every kind of event, splits and reasons included, by position."""
+    await trade(storage)
+
+    everything: list[StoredEvent] = []
+    for owner in (ALICE, BOB):
+        everything += await storage.events.list_events(
+            EventFilter(owner=owner), after=0, until=END, limit=100
+        )
+
+    assert sorted(everything, key=lambda stored: stored.position) == heard(storage)
+    assert {stored.event.status for stored in everything} == set(OrderStatus)
+    assert {stored.event.reason for stored in everything} == {
+        None,
+        Reason.TIMEOUT,
+        Reason.CANCELED_BY_CLIENT,
+    }
+
+
+async def test_positions_rise_in_the_order_of_commits(storage: OpenStorage) -> None:
+    """What was told later stands later, within a transaction and across them."""
+    await trade(storage)
+
+    assert storage.listener.positions == sorted(set(storage.listener.positions))
+    assert len(storage.listener.transactions) >= 5
+
+
+@pytest.mark.parametrize("per_query", [1, 3, 20_000])
+async def test_a_filter_admits_the_same_read_or_heard(
+    storage: OpenStorage, monkeypatch: pytest.MonkeyPatch, per_query: int
+) -> None:
+    """By owner, orders and symbols, and both; whatever stretch one query looks at."""
+    monkeypatch.setattr(event_queries, "POSITIONS_PER_QUERY", per_query)
+    await trade(storage)
+    ids = [make_order(number=number).order_id for number in (1, 2, 3, 4)]
+    filters = [
+        EventFilter(owner=ALICE),
+        EventFilter(owner=BOB),
+        EventFilter(owner=PUBLIC),
+        EventFilter(owner=ALICE, order_ids=frozenset(ids[:2])),
+        EventFilter(owner=ALICE, symbols=frozenset({ETHBTC})),
+        EventFilter(owner=ALICE, symbols=frozenset({ETHBTC, LTCBTC})),
+        EventFilter(owner=ALICE, order_ids=frozenset(ids), symbols=frozenset({LTCBTC})),
+        EventFilter(owner=BOB, order_ids=frozenset({OrderId("unknown")})),
+    ]
+
+    for event_filter in filters:
+        admitted = [
+            stored.position for stored in heard(storage) if event_filter.admits(stored.event.order)
+        ]
+        assert await positions(storage, event_filter, until=END) == admitted
+    assert len(await positions(storage, filters[0], until=END)) == 6
+
+
+@pytest.mark.parametrize("ids", [frozenset[OrderId](), frozenset({make_order().order_id})])
+@pytest.mark.parametrize("per_query", [2, 20_000])
+async def test_pages_follow_one_another_without_gap_or_overlap(
+    storage: OpenStorage,
+    monkeypatch: pytest.MonkeyPatch,
+    per_query: int,
+    ids: frozenset[OrderId],
+) -> None:
+    """Above ``after``, up to and with ``until``, at most ``limit``; the next page goes on."""
+    monkeypatch.setattr(event_queries, "POSITIONS_PER_QUERY", per_query)
+    await trade(storage)
+    alices = EventFilter(owner=ALICE, order_ids=ids)
+    everything = await positions(storage, alices, until=END)
+
+    pages: list[int] = []
+    while page := await positions(storage, alices, after=max(pages, default=0), until=END, limit=2):
+        assert len(page) <= 2
+        pages += page
+
+    assert pages == everything
+    assert (
+        await positions(storage, alices, after=everything[0], until=everything[2])
+        == (everything[1:3])
+    )
+    assert await positions(storage, alices, after=everything[-1]) == []
+    assert await positions(storage, alices, after=5, until=5) == []
+
+
+async def test_numbers_that_were_never_used_are_passed_over(url: str) -> None:
+    """A withdrawn order leaves a gap, which no reader stumbles over."""
+    async with faulty_storage(url) as (writer, storage):
+        await storage.journal.accept(make_order(number=1))
+        writer.connections_to_lose = 1
+        with pytest.raises(JournalUnavailableError):
+            await storage.journal.accept(make_order(number=2))
+        await eventually(lambda: storage.journal.is_writable)
+        await storage.journal.accept(make_order(number=3))
+
+        assert storage.listener.positions == [1, 3]
+        assert await positions(storage, EventFilter(owner=PUBLIC)) == [1, 3]
+
+
+async def test_an_orders_events_come_by_sequence(storage: OpenStorage) -> None:
+    """From the one after that asked for, with the splits that belong to them."""
+    await trade(storage)
+    order_id = make_order(number=1).order_id
+    mine = [stored for stored in heard(storage) if stored.event.order.order_id == order_id]
+
+    async def listed(after: int, limit: int) -> Sequence[StoredEvent]:
+        return await storage.events.list_order_events(order_id, after=after, limit=limit)
+
+    assert await listed(0, 10) == mine
+    assert [stored.event.split is not None for stored in mine] == [False, True, True]
+    assert await listed(1, 1) == mine[1:2]
+    assert await listed(3, 10) == []
+    assert await listed(2**70, 10) == []
+    assert await storage.events.list_order_events(OrderId("unknown"), after=0, limit=10) == []
+
+
+async def test_a_canceled_order_is_stored_with_its_reason(storage: OpenStorage) -> None:
+    """Its splits stay, and it is not fulfilled."""
+    order = make_order(8, number=1)
+    work = SymbolAtWork()
+    await storage.journal.accept(order)
+    work.rest(order)
+    for outcome in (work.meet(make_quote(11, ask=("99.99", 5))), work.cancel(order)):
+        storage.journal.record(outcome)
+    await storage.journal.settle()
+
+    found = await storage.orders.find(PUBLIC, order.order_id)
+
+    assert found is not None
+    assert (found.status, found.reason) == (OrderStatus.CANCELED, Reason.CANCELED_BY_CLIENT)
+    assert found.filled_quantity == 5
+    assert (found.splits_total, found.last_sequence) == (1, 3)
+    assert found.closed_at == storage.listener.events[-1].at
+    assert await storage.orders.load_unfinished() == []
+    assert await storage.rows("SELECT id FROM fulfilled_orders") == []
+
+
+async def test_what_an_order_met_is_stored_with_it(storage: OpenStorage) -> None:
+    """The quote of its acceptance, or the first after it, and how many it met."""
+    live, waiting = make_order(8, number=1), make_order(8, number=2, limit_price=99)
+    arrival = Arrival(update_id=7, price=Decimal("101.5"))
+    work = SymbolAtWork()
+    await storage.journal.accept(live, arrival)
+    await storage.journal.accept(waiting, None)
+    before = await storage.orders.find_many(PUBLIC, [live.order_id, waiting.order_id])
+    work.rest(waiting)
+    storage.journal.record(work.meet(make_quote(11, ask=("99.99", 5))))
+    storage.journal.record(work.meet(make_quote(12, ask=("99.00", 5))))
+    await storage.journal.settle()
+
+    after = await storage.orders.find_many(PUBLIC, [live.order_id, waiting.order_id])
+
+    assert [(one.arrival, one.quotes_seen) for one in before] == [(arrival, 0), (None, 0)]
+    assert [(one.arrival, one.quotes_seen) for one in after] == [
+        (arrival, 0),
+        (Arrival(update_id=11, price=Decimal("99.99")), 2),
+    ]
+
+
+async def test_an_arrival_at_an_empty_side_is_stored(storage: OpenStorage) -> None:
+    """Its price is zero, which is no missing one."""
+    arrival = Arrival(update_id=7, price=Decimal(0))
+    await storage.journal.accept(make_order(number=1), arrival)
+
+    found = await storage.orders.find(PUBLIC, make_order(number=1).order_id)
+
+    assert found is not None
+    assert found.arrival == arrival
+
+
+async def test_the_numbers_of_what_was_pruned_are_not_given_again(url: str) -> None:
+    """A start goes on above what was removed, though nothing above it is stored."""
+    async with open_storage(url) as storage:
+        await storage.journal.accept(make_order(number=1))
+        untouched = await storage.events.last_pruned_position()
+        await storage.execute(
+            "UPDATE event_stream SET last_pruned_position = 50, last_pruned_acceptance_number = 70"
+        )
+    async with open_storage(url) as storage:
+        number = storage.journal.next_acceptance_number()
+        await storage.journal.accept(make_order(number=number))
+
+        assert untouched == 0
+        assert (storage.database.last_acceptance_number, storage.database.last_position) == (70, 50)
+        assert (number, storage.listener.positions) == (71, [51])
+        assert await storage.events.last_pruned_position() == 50
+
+
+async def test_a_start_goes_on_above_what_is_stored_where_less_was_pruned(url: str) -> None:
+    """The greater of both counts."""
+    async with open_storage(url) as storage:
+        await storage.execute("UPDATE event_stream SET last_pruned_position = 1")
+        for number in (1, 2, 3):
+            await storage.journal.accept(make_order(number=number))
+    async with open_storage(url) as storage:
+        assert (storage.database.last_acceptance_number, storage.database.last_position) == (3, 3)
+
+
+async def test_a_stream_keeps_its_name(url: str) -> None:
+    """Over a restart it is the same, so that positions go on meaning something."""
+    async with open_storage(url) as storage:
+        first = storage.events.stream_id
+    async with open_storage(url) as storage:
+        again = storage.events.stream_id
+
+    assert first == again
+    assert len(first) == 16
+
+
+async def test_events_are_told_once_where_a_commit_is_repeated(url: str) -> None:
+    """The positions of a repeated commit are those of the first."""
+    async with faulty_storage(url) as (writer, storage):
+        writer.answers_to_lose = 1
+        await asyncio.gather(*(storage.journal.accept(make_order(number=n)) for n in (1, 2)))
+
+        assert storage.listener.positions == [1, 2]
+        assert await positions(storage, EventFilter(owner=PUBLIC)) == [1, 2]

@@ -1,0 +1,228 @@
+"""A key serves one order for ever, the same on SQLite and on PostgreSQL."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+
+from app.domain.errors import ClientOrderIdTakenError, JournalUnavailableError
+from app.domain.events import acceptance_event
+from app.domain.order import PUBLIC, Order, OrderId, OrderStatus, Owner
+from app.ports import OrderQuery
+from app.storage.batch import _KEYS_PER_QUERY, Batch
+from app.storage.rows import Part
+from tests.support.builders import make_order, make_quote
+from tests.support.databases import OpenStorage, open_storage
+from tests.support.faulty_writer import faulty_storage
+from tests.support.outcomes import SymbolAtWork
+from tests.support.waiting import eventually
+
+ALICE = Owner("alice")
+KEY = "mine-1"
+
+
+def keyed(number: int, key: str = KEY, owner: Owner = PUBLIC) -> Order:
+    """Make an order under a key."""
+    return make_order(number=number, client_order_id=key, owner=owner)
+
+
+async def accept_all(
+    storage: OpenStorage, orders: Sequence[Order]
+) -> list[OrderId | type[BaseException] | None]:
+    """Accept orders at once; return of each None, whose its key is, or what else was raised."""
+    results = await asyncio.gather(
+        *(storage.journal.accept(order) for order in orders), return_exceptions=True
+    )
+    return [
+        one.order_id
+        if isinstance(one, ClientOrderIdTakenError)
+        else (None if one is None else type(one))
+        for one in results
+    ]
+
+
+async def numbers(storage: OpenStorage) -> list[int]:
+    """Return the acceptance numbers that are stored."""
+    return [n for (n,) in await storage.rows("SELECT acceptance_number FROM orders ORDER BY 1")]
+
+
+async def test_within_one_batch_the_first_order_has_the_key(storage: OpenStorage) -> None:
+    """The twins are told whose it is; neighbors are accepted, with or without a key."""
+    first = keyed(1)
+
+    results = await accept_all(
+        storage, [first, keyed(2), make_order(number=3), keyed(4, "mine-2"), keyed(5)]
+    )
+
+    assert results == [None, first.order_id, None, None, first.order_id]
+    assert storage.listener.transactions == [3]
+    assert storage.listener.heard == ["0001/1", "0003/1", "0004/1"]
+    assert await storage.orders.find_by_key(PUBLIC, KEY) == first.order_id
+
+
+async def test_across_batches_and_restarts_the_first_order_has_the_key(url: str) -> None:
+    """Whether it is open or closed, and whoever runs."""
+    first = keyed(1)
+    async with open_storage(url) as storage:
+        await storage.journal.accept(first)
+        across_batches = await accept_all(storage, [keyed(2)])
+        work = SymbolAtWork()
+        work.rest(first)
+        storage.journal.record(work.meet(make_quote(1, ask=("99", 9))))
+        await storage.journal.settle()
+    async with open_storage(url) as storage:
+        across_a_restart = await accept_all(storage, [keyed(3)])
+        stored = await numbers(storage)
+
+    assert across_batches == across_a_restart == [first.order_id]
+    assert stored == [1]
+
+
+async def test_an_order_without_its_key_leaves_no_row(storage: OpenStorage) -> None:
+    """No order, no event, no key; its number and its position are not used again."""
+    await storage.journal.accept(keyed(1))
+
+    await accept_all(storage, [keyed(2), make_order(number=3)])
+
+    assert await numbers(storage) == [1, 3]
+    assert await storage.rows("SELECT order_id FROM client_order_ids") == [(keyed(1).order_id,)]
+    assert await storage.rows("SELECT position, order_id FROM order_events ORDER BY 1") == [
+        (1, keyed(1).order_id),
+        (3, make_order(number=3).order_id),
+    ]
+
+
+async def test_the_same_key_of_another_owner_is_free(storage: OpenStorage) -> None:
+    """Owners do not know of each other's keys."""
+    mine, hers = keyed(1), keyed(2, owner=ALICE)
+
+    assert await accept_all(storage, [mine, hers]) == [None, None]
+    assert await storage.orders.find_by_key(PUBLIC, KEY) == mine.order_id
+    assert await storage.orders.find_by_key(ALICE, KEY) == hers.order_id
+    assert await storage.orders.find_by_key(Owner("bob"), KEY) is None
+
+
+async def test_a_thousand_keys_in_one_batch_are_settled_as_few(storage: OpenStorage) -> None:
+    """More keys than one query asks for."""
+    total = _KEYS_PER_QUERY + 5
+    first = [keyed(number, f"key-{number}") for number in range(1, total + 1)]
+    twins = [keyed(total + number, f"key-{number}") for number in (1, total)]
+
+    results = await accept_all(storage, [*first, *twins])
+
+    assert results == [*[None] * total, first[0].order_id, first[-1].order_id]
+    assert storage.listener.transactions == [total]
+
+
+async def test_a_twin_and_a_bad_order_in_one_batch_fail_alone(storage: OpenStorage) -> None:
+    """A part that cannot be written has the others written one by one, keys included."""
+    bad = replace(keyed(1, "mine-2"), quantity=make_order("0").quantity)
+
+    results = await accept_all(
+        storage, [bad, keyed(2), keyed(3), keyed(4, "mine-2"), make_order(number=5)]
+    )
+
+    assert results == [JournalUnavailableError, None, keyed(2).order_id, None, None]
+    assert await storage.orders.find_by_key(PUBLIC, "mine-2") == keyed(4).order_id
+    assert await numbers(storage) == [2, 4, 5]
+
+
+async def test_a_repeated_commit_finds_its_own_key(url: str) -> None:
+    """The answer to the commit was lost: the order is accepted, its twin is told of it."""
+    async with faulty_storage(url) as (writer, storage):
+        writer.answers_to_lose = 2
+
+        results = await accept_all(storage, [keyed(1), keyed(2)])
+
+        assert results == [None, keyed(1).order_id]
+        assert storage.listener.heard == ["trouble", "0001/1", "recovery"]
+        assert await numbers(storage) == [1]
+
+
+async def test_an_order_sent_again_after_an_unknown_outcome_finds_itself(url: str) -> None:
+    """The client knows nothing and repeats the order: it is told which one has the key."""
+    async with faulty_storage(url, answer_seconds_max=0.3) as (writer, storage):
+        writer.answers_to_lose = 1
+        first = asyncio.create_task(accept_all(storage, [keyed(1)]))
+        await eventually(lambda: writer.transactions)
+        writer.may_begin.clear()
+        told = await first
+        writer.may_begin.set()
+        await eventually(lambda: storage.journal.is_writable)
+
+        again = await accept_all(storage, [keyed(2)])
+
+    assert [getattr(one, "__name__", one) for one in told] == ["OutcomeUnknownError"]
+    assert again == [keyed(1).order_id]
+
+
+async def test_a_withdrawn_order_leaves_its_key_free(url: str) -> None:
+    """It was never executed, so that the same order may be sent again under its key."""
+    async with faulty_storage(url) as (writer, storage):
+        writer.connections_to_lose = 1
+        refused = await accept_all(storage, [keyed(1)])
+        await eventually(lambda: storage.journal.is_writable)
+
+        again = await accept_all(storage, [keyed(2)])
+
+    assert (refused, again) == ([JournalUnavailableError], [None])
+
+
+async def test_a_batch_keeps_what_it_knows_of_keys_over_a_retry(storage: OpenStorage) -> None:
+    """Each attempt says anew which orders were left out."""
+    parts = [
+        Part(content=order, events=(acceptance_event(order),), position=position)
+        for position, order in enumerate((keyed(1), keyed(2)), 1)
+    ]
+    batch = Batch(parts, storage.database.epoch)
+    taken = []
+    for _attempt in range(2):
+        await storage.database.write(batch.write)
+        taken.append(dict(batch.taken_keys))
+
+    assert taken == [{keyed(2).order_id: keyed(1).order_id}] * 2
+    assert await numbers(storage) == [1]
+
+
+async def test_a_key_outlives_its_order(storage: OpenStorage) -> None:
+    """Pruning an old order does not make its key free: it still says whose it was."""
+    first = keyed(1)
+    await storage.journal.accept(first)
+    for table in ("order_events", "orders"):
+        await storage.execute(f"DELETE FROM {table}")  # noqa: S608 - a name of ours
+
+    assert await accept_all(storage, [keyed(2)]) == [first.order_id]
+    assert await storage.orders.find_by_key(PUBLIC, KEY) == first.order_id
+    assert await storage.orders.find(PUBLIC, first.order_id) is None
+
+
+async def test_many_orders_are_found_at_once_by_acceptance(storage: OpenStorage) -> None:
+    """Those that are the owner's; unknown ids and other owners' are left out."""
+    orders = [make_order(number=number) for number in (3, 1, 2)]
+    hers = make_order(number=4, owner=ALICE)
+    await accept_all(storage, [*orders, hers])
+    ids = [order.order_id for order in (orders[0], orders[1], hers)]
+
+    found = await storage.orders.find_many(PUBLIC, [*ids, OrderId("unknown")])
+
+    assert [one.order.acceptance_number for one in found] == [1, 3]
+    assert await storage.orders.find_many(PUBLIC, []) == []
+
+
+async def test_orders_are_listed_by_key(storage: OpenStorage) -> None:
+    """The key narrows as the other filters do, within one owner."""
+    await accept_all(storage, [keyed(1), keyed(2, "mine-2"), keyed(3, owner=ALICE)])
+
+    async def listed(**asked: object) -> list[int]:
+        everything = OrderQuery(
+            owner=PUBLIC, symbol=None, status=None, client_order_id=KEY, before=None, limit=10
+        )
+        query = replace(everything, **asked)  # type: ignore[arg-type]  # OrderQuery's names
+        found = await storage.orders.list_orders(query)
+        return [one.order.acceptance_number for one in found]
+
+    assert await listed() == [1]
+    assert await listed(client_order_id="mine-3") == []
+    assert await listed(owner=ALICE) == [3]
+    assert await listed(status=OrderStatus.NEW) == [1]
+    assert await listed(status=OrderStatus.FILLED) == []
+    assert await listed(before=1) == []

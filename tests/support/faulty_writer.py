@@ -1,0 +1,68 @@
+"""A journal whose writer holds, fails, or loses its answers when the test says so."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+from sqlalchemy import Connection
+
+from app.storage.database import Database, _TakenOver
+from app.storage.writer import Writer
+from tests.support.databases import OWNER, VENUE, OpenStorage, run_storage
+
+_Result = TypeVar("_Result")
+
+
+class FaultyWriter:
+    """A real writer that can be told to wait before it begins, to fail, or to lose its answers."""
+
+    def __init__(self, inner: Writer) -> None:
+        self.may_begin = asyncio.Event()
+        self.may_begin.set()
+        self.is_waiting = False
+        self.answers_to_lose = 0
+        self.connections_to_lose = 0
+        self.transactions = 0
+        self._inner = inner
+
+    async def transact(self, work: Callable[[Connection], _Result]) -> _Result:
+        """Run the transaction, with the faults asked for."""
+        self.is_waiting = True
+        await self.may_begin.wait()
+        self.is_waiting = False
+        if self.connections_to_lose:
+            self.connections_to_lose -= 1
+            raise ConnectionRefusedError("no connection to begin with")
+        result = await self._inner.transact(work)
+        self.transactions += 1
+        if self.answers_to_lose:
+            self.answers_to_lose -= 1
+            raise ConnectionResetError("the answer to COMMIT is lost")
+        return result
+
+    async def close(self) -> None:
+        """Let go of the connection."""
+        await self._inner.close()
+
+
+@asynccontextmanager
+async def faulty_storage(
+    url: str, *, answer_seconds_max: float = 5.0
+) -> AsyncIterator[tuple[FaultyWriter, OpenStorage]]:
+    """Run a journal whose writer can be told to fail."""
+    database = await Database.open(url, venue=VENUE, owner=OWNER)
+    writer = FaultyWriter(database._writer)
+    faulty = Database(
+        writer=writer,
+        readers=database._readers,
+        lock=database._lock,
+        taken_over=_TakenOver(
+            epoch=database.epoch,
+            last_acceptance_number=database.last_acceptance_number,
+            last_position=database.last_position,
+            stream_id=database.stream_id,
+        ),
+    )
+    async with run_storage(faulty, answer_seconds_max=answer_seconds_max) as storage:
+        yield writer, storage

@@ -1,0 +1,331 @@
+"""IOC and FOK orders: what the first quote they meet gives them, and that it decides them.
+
+Every test that is told for asks runs mirrored for bids, too.
+"""
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from app.domain.matcher import Closing, Fill, Step, SymbolMatcher
+from app.domain.order import Arrival, Order, OrderStatus, Owner, Reason, Side, TimeInForce
+from tests.support.builders import FAR_NS, LTCBTC, MirroredMarket, closings_of, quantities_given
+
+GTD, IOC, FOK = TimeInForce.GTD, TimeInForce.IOC, TimeInForce.FOK
+SIDES = [pytest.param(MirroredMarket(side), id=side.value) for side in Side]
+both_sides = pytest.mark.parametrize("market", SIDES)
+both_kinds = pytest.mark.parametrize(
+    ("kind", "reason"), [(IOC, Reason.IOC_REMAINDER), (FOK, Reason.FOK_UNFILLABLE)]
+)
+
+
+def live_matcher(market: MirroredMarket, quantity: int, price: str = "99.99") -> SymbolMatcher:
+    """Make a matcher whose current quote displays a quantity."""
+    matcher = SymbolMatcher(LTCBTC)
+    matcher.apply_quote(market.quote(1, quantity, price))
+    return matcher
+
+
+def rest(matcher: SymbolMatcher, order: Order, deadline_ns: int = FAR_NS) -> list[Step]:
+    """Rest an order."""
+    return matcher.rest(order, deadline_ns=deadline_ns)
+
+
+def told(steps: list[Step]) -> list[tuple[int, Decimal | Reason]]:
+    """Return of each step whose it is, and how much it gave or why it ended."""
+    return [
+        (step.order.acceptance_number, step.quantity if isinstance(step, Fill) else step.reason)
+        for step in steps
+    ]
+
+
+@both_sides
+def test_ioc_takes_what_the_current_quote_has_and_ends(market: MirroredMarket) -> None:
+    """What it got stays on record, with the quote it was decided by; nothing rests."""
+    matcher = live_matcher(market, 5)
+    order = market.order(8, time_in_force=IOC)
+
+    fill, end = rest(matcher, order)
+
+    assert isinstance(fill, Fill)
+    assert (fill.quantity, fill.closes) == (Decimal(5), False)
+    assert end == Closing(
+        order=order,
+        status=OrderStatus.EXPIRED,
+        reason=Reason.IOC_REMAINDER,
+        splits_total=1,
+        filled_quantity=Decimal(5),
+        quote_quantity=5 * market.price("99.99"),
+        arrival=Arrival(update_id=1, price=market.price("99.99")),
+        quotes_seen=1,
+    )
+    assert matcher.resting_total == 0
+    assert matcher.next_deadline_ns() is None
+    assert matcher.apply_quote(market.quote(2, 9)) == []
+
+
+@both_sides
+@pytest.mark.parametrize("kind", [IOC, FOK])
+def test_order_that_can_be_filled_at_once_is_filled(
+    market: MirroredMarket, kind: TimeInForce
+) -> None:
+    """An order whose whole quantity is displayed is filled, and no end follows."""
+    matcher = live_matcher(market, 5)
+
+    (fill,) = rest(matcher, market.order(5, time_in_force=kind))
+
+    assert isinstance(fill, Fill)
+    assert fill.closes
+    assert matcher.resting_total == 0
+    assert matcher.expire(FAR_NS + 1) == []
+
+
+@both_sides
+def test_fok_that_cannot_have_all_gets_nothing_and_takes_nothing(market: MirroredMarket) -> None:
+    """What is displayed is left to the next order, in full."""
+    matcher = live_matcher(market, 5)
+
+    steps = rest(matcher, market.order(6, number=1, time_in_force=FOK))
+
+    assert told(steps) == [(1, Reason.FOK_UNFILLABLE)]
+    assert closings_of(steps)[0].filled_quantity == 0
+    assert matcher.ledger_levels() == []
+    assert quantities_given(rest(matcher, market.order(9, number=2))) == [(2, Decimal(5))]
+
+
+@both_sides
+@both_kinds
+def test_price_beyond_the_limit_decides_as_well(
+    market: MirroredMarket, kind: TimeInForce, reason: Reason
+) -> None:
+    """They do not wait for a better quote."""
+    matcher = live_matcher(market, 5, "100.01")
+
+    assert told(rest(matcher, market.order(5, time_in_force=kind))) == [(1, reason)]
+    assert matcher.apply_quote(market.quote(2, 5)) == []
+
+
+@both_sides
+@both_kinds
+def test_empty_side_decides_as_well(
+    market: MirroredMarket, kind: TimeInForce, reason: Reason
+) -> None:
+    """A quote without anybody on the other side is a quote; its price counts as zero."""
+    matcher = SymbolMatcher(LTCBTC)
+    matcher.apply_quote(market.emptied(1))
+
+    steps = rest(matcher, market.order(5, time_in_force=kind))
+
+    assert told(steps) == [(1, reason)]
+    assert closings_of(steps)[0].arrival == Arrival(update_id=1, price=Decimal(0))
+
+
+@both_sides
+@both_kinds
+def test_lot_that_was_taken_before_decides_as_well(
+    market: MirroredMarket, kind: TimeInForce, reason: Reason
+) -> None:
+    """What the ledger knows to be sold is not there for them either."""
+    matcher = live_matcher(market, 5)
+    rest(matcher, market.order(5, number=1))
+
+    assert told(rest(matcher, market.order(1, number=2, time_in_force=kind))) == [(2, reason)]
+
+
+@both_sides
+@both_kinds
+def test_without_a_current_quote_the_first_one_decides(
+    market: MirroredMarket, kind: TimeInForce, reason: Reason
+) -> None:
+    """They wait for it, and for no other."""
+    matcher = SymbolMatcher(LTCBTC)
+
+    waiting = rest(matcher, market.order(8, time_in_force=kind))
+    decided = matcher.apply_quote(market.quote(1, 5))
+
+    assert waiting == []
+    first = [] if kind is FOK else [(1, Decimal(5))]
+    assert told(decided) == [*first, (1, reason)]
+    assert matcher.apply_quote(market.quote(2, 8)) == []
+    assert matcher.resting_total == 0
+
+
+@both_sides
+@pytest.mark.parametrize("kind", [IOC, FOK])
+def test_order_of_an_interruption_is_decided_by_the_seed_that_confirms_the_last_quote(
+    market: MirroredMarket, kind: TimeInForce
+) -> None:
+    """The same touch again is the first that this order meets."""
+    matcher = live_matcher(market, 5)
+    matcher.interrupt()
+    assert rest(matcher, market.order(5, time_in_force=kind)) == []
+
+    steps = matcher.apply_seed(market.quote(1, 5))
+
+    assert quantities_given(steps) == [(1, Decimal(5))]
+
+
+@both_sides
+def test_one_quote_serves_every_kind_by_priority(market: MirroredMarket) -> None:
+    """Better limit, then acceptance; who cannot have all leaves its turn to the next."""
+    matcher = SymbolMatcher(LTCBTC)
+    rest(matcher, market.order(3, number=1, time_in_force=GTD))
+    rest(matcher, market.order(9, number=2, time_in_force=FOK))
+    rest(matcher, market.order(4, number=3, time_in_force=IOC))
+    rest(matcher, market.order(2, number=4, time_in_force=FOK, limit_price=101))
+    rest(matcher, market.order(2, number=5, time_in_force=FOK))
+    rest(matcher, market.order(2, number=6, time_in_force=IOC, limit_price="99.50"))
+
+    steps = matcher.apply_quote(market.quote(1, 10))
+
+    assert told(steps) == [
+        (4, Decimal(2)),
+        (1, Decimal(3)),
+        (2, Reason.FOK_UNFILLABLE),
+        (3, Decimal(4)),
+        (5, Reason.FOK_UNFILLABLE),
+        (6, Reason.IOC_REMAINDER),
+    ]
+    assert matcher.resting_total == 0
+
+
+@both_sides
+def test_fok_counts_what_is_left_in_its_turn(market: MirroredMarket) -> None:
+    """Enough is displayed, but not enough is left after the one before it; the next one rests."""
+    matcher = live_matcher(market, 8)
+    rest(matcher, market.order(5, number=1))
+
+    steps = rest(matcher, market.order(4, number=2, time_in_force=FOK))
+    exactly = rest(matcher, market.order(3, number=3, time_in_force=FOK))
+
+    assert told(steps) == [(2, Reason.FOK_UNFILLABLE)]
+    assert told(exactly) == [(3, Decimal(3))]
+
+
+@both_sides
+def test_what_an_ioc_order_took_stays_taken(market: MirroredMarket) -> None:
+    """Its end gives nothing back: a resting order gets only what is added."""
+    matcher = live_matcher(market, 5)
+    rest(matcher, market.order(9, number=1, time_in_force=IOC))
+    rest(matcher, market.order(9, number=2))
+
+    assert matcher.apply_quote(market.quote(2, 5, other_quantity=7)) == []
+    assert quantities_given(matcher.apply_quote(market.quote(3, 7))) == [(2, Decimal(2))]
+
+
+@both_sides
+@both_kinds
+def test_held_matcher_decides_at_the_release_by_the_quote_of_then(
+    market: MirroredMarket, kind: TimeInForce, reason: Reason
+) -> None:
+    """While nothing can be written nothing is decided, neither filled nor ended."""
+    matcher = live_matcher(market, 9)
+    matcher.hold()
+
+    held = [
+        rest(matcher, market.order(5, number=1, time_in_force=kind)),
+        matcher.apply_quote(market.quote(2, 5, "99.49")),
+        rest(matcher, market.order(5, number=2, time_in_force=kind)),
+    ]
+    released = matcher.release()
+
+    assert held == [[], [], []]
+    assert told(released) == [(1, Decimal(5)), (2, reason)]
+    assert closings_of(released)[0].arrival == Arrival(update_id=2, price=market.price("99.49"))
+    assert matcher.resting_total == 0
+
+
+@both_sides
+def test_release_without_a_current_quote_leaves_the_decision_to_the_next_one(
+    market: MirroredMarket,
+) -> None:
+    """The quote of the hold is gone with its connection."""
+    matcher = live_matcher(market, 9)
+    matcher.hold()
+    rest(matcher, market.order(5, time_in_force=IOC))
+    matcher.interrupt()
+
+    assert matcher.release() == []
+    assert quantities_given(matcher.apply_quote(market.quote(2, 5))) == [(1, Decimal(5))]
+
+
+@both_sides
+@pytest.mark.parametrize("kind", [IOC, FOK])
+def test_deadline_without_a_quote_is_missing_market_data(
+    market: MirroredMarket, kind: TimeInForce
+) -> None:
+    """They wait a while for their one quote; a quote after the deadline is none."""
+    matcher = SymbolMatcher(LTCBTC)
+    rest(matcher, market.order(5, time_in_force=kind), 100)
+
+    (end,) = closings_of(matcher.expire(101))
+
+    assert (end.reason, end.arrival, end.quotes_seen) == (Reason.NO_MARKET_DATA, None, 0)
+    assert matcher.apply_quote(market.quote(1, 5)) == []
+
+
+@both_sides
+@pytest.mark.parametrize("kind", [IOC, FOK])
+def test_order_whose_time_was_up_before_the_current_quote_is_not_decided_by_it(
+    market: MirroredMarket, kind: TimeInForce
+) -> None:
+    """It is left to expire, unfilled."""
+    matcher = SymbolMatcher(LTCBTC)
+    matcher.rest(market.order(number=9, limit_price=1), deadline_ns=FAR_NS)
+    matcher.apply_quote(replace(market.quote(1, 5), received_ns=101))
+
+    assert rest(matcher, market.order(5, number=1, time_in_force=kind), 100) == []
+    assert [end.reason for end in closings_of(matcher.expire(101))] == [Reason.NO_MARKET_DATA]
+
+
+@both_sides
+def test_owners_do_not_compete_for_a_fok(market: MirroredMarket) -> None:
+    """What one owner took is still displayed to the other, all of it."""
+    alice, bob = Owner("alice"), Owner("bob")
+    matcher = live_matcher(market, 5)
+    rest(matcher, market.order(5, number=1, owner=alice, time_in_force=FOK))
+
+    steps = rest(matcher, market.order(5, number=2, owner=bob, time_in_force=FOK))
+
+    assert told(steps) == [(2, Decimal(5))]
+
+
+@both_sides
+def test_decided_orders_leave_nothing_behind(market: MirroredMarket) -> None:
+    """Whoever ended, in whatever way, is forgotten, also while no quote comes."""
+    matcher = SymbolMatcher(LTCBTC)
+    for number in range(1, 500):
+        kind = (GTD, IOC, FOK)[number % 3]
+        rest(matcher, market.order(number=number, time_in_force=kind), number)
+        matcher.expire(number + 1)
+    for number in range(500, 1_000):
+        kind = (GTD, IOC, FOK)[number % 3]
+        order = market.order(number=number, time_in_force=kind)
+        rest(matcher, order)
+        matcher.cancel(order.order_id)
+    without_quotes = len(matcher._expectant)
+    matcher.apply_quote(market.quote(1, 1))
+    for number in range(1_000, 1_500):
+        rest(matcher, market.order(2, number=number, time_in_force=(IOC, FOK)[number % 2]))
+
+    assert without_quotes == 0
+    assert matcher.resting_total == 0
+    assert not matcher._expectant
+    assert not matcher._resting_by_id
+
+
+@both_sides
+def test_resting_orders_wait_for_their_arrival_only_until_they_met_a_quote(
+    market: MirroredMarket,
+) -> None:
+    """Looking at who expects a quote costs nothing once one came."""
+    matcher = SymbolMatcher(LTCBTC)
+    for number in range(1, 100):
+        rest(matcher, market.order(number=number, limit_price=90))
+    expectant = len(matcher._expectant)
+
+    matcher.apply_quote(market.quote(1, 5))
+
+    assert (expectant, len(matcher._expectant)) == (99, 0)
+    assert matcher.resting_total == 99

@@ -1,0 +1,291 @@
+"""Cancels through the desk: before, during and after whatever else happens to an order."""
+
+import asyncio
+from decimal import Decimal
+
+import pytest
+
+from app.domain.errors import JournalUnavailableError, OutcomeUnknownError
+from app.domain.order import PUBLIC, OrderStatus, Owner, Reason, Side, Symbol, TimeInForce
+from app.fulfillment import desk as desk_module
+from app.fulfillment import symbol as symbol_module
+from tests.support.builders import LTCBTC, make_quote
+from tests.support.waiting import eventually
+from tests.unit.fulfillment.conftest import Shop
+
+NEW, CANCELED, FILLED = OrderStatus.NEW, OrderStatus.CANCELED, OrderStatus.FILLED
+PARTIALLY_FILLED = OrderStatus.PARTIALLY_FILLED
+ALICE = Owner("alice")
+
+
+@pytest.fixture(autouse=True)
+def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(symbol_module, "RELOAD_SECONDS", 0.01)
+
+
+@pytest.fixture
+def _short_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(desk_module, "CANCEL_SECONDS_MAX", 0.1)
+
+
+async def test_a_cancel_returns_once_the_end_is_durable(shop: Shop) -> None:
+    """The order is canceled for its client; no quote reaches it any more."""
+    order = await shop.place(5)
+
+    await shop.desk.cancel(order)
+
+    assert shop.statuses(order) == [NEW, CANCELED]
+    assert shop.last(order).reason is Reason.CANCELED_BY_CLIENT
+    shop.feed.push(make_quote(1, ask=("99.99", 5)))
+    await shop.journal.settle()
+    assert shop.statuses(order) == [NEW, CANCELED]
+
+
+async def test_a_cancel_leaves_other_orders_alone(shop: Shop) -> None:
+    """Only the order that it names ends."""
+    order, other = await shop.place(5), await shop.place(5)
+
+    await shop.desk.cancel(order)
+
+    assert shop.statuses(other) == [NEW]
+    shop.feed.push(make_quote(1, ask=("99.99", 5)))
+    await shop.has_status(other, FILLED)
+
+
+async def test_a_cancel_waits_until_the_symbol_is_loaded(shop: Shop) -> None:
+    """The order is durable, but nobody serves it yet."""
+    shop.journal.load_failures_left = 3
+    order = await shop.accept(5)
+    canceling = asyncio.create_task(shop.desk.cancel(order))
+    await asyncio.sleep(0)
+    assert not shop.feed.listeners
+
+    await canceling
+
+    assert shop.statuses(order) == [NEW, CANCELED]
+
+
+async def test_a_cancel_waits_for_a_reload(shop: Shop) -> None:
+    """What was thrown away with the old matcher is read back, and canceled then."""
+    order = await shop.place(8)
+    shop.feed.push(make_quote(1, ask=("99.99", 5)))
+    await shop.has_status(order, PARTIALLY_FILLED)
+    shop.desk.on_outcome_refused(LTCBTC)
+    shop.journal.load_failures_left = 2
+
+    await shop.desk.cancel(order)
+
+    assert shop.statuses(order) == [NEW, PARTIALLY_FILLED, CANCELED]
+    assert shop.last(order).filled_quantity == 5
+
+
+async def test_a_cancel_that_comes_after_the_end_changes_nothing(shop: Shop) -> None:
+    """Filled, expired or canceled before: the order stays what it is."""
+    filled = await shop.place(5)
+    shop.feed.push(make_quote(1, ask=("99.99", 5)))
+    await shop.has_status(filled, FILLED)
+    canceled = await shop.place(5)
+    await shop.desk.cancel(canceled)
+    written = len(shop.journal.outcomes)
+
+    await shop.desk.cancel(filled)
+    await shop.desk.cancel(canceled)
+
+    assert shop.statuses(filled) == [NEW, FILLED]
+    assert shop.statuses(canceled) == [NEW, CANCELED]
+    assert len(shop.journal.outcomes) == written
+
+
+async def test_a_cancel_for_a_symbol_that_ended_starts_nothing(shop: Shop) -> None:
+    """An order of long ago does not subscribe its symbol again."""
+    order = await shop.place(5)
+    await shop.desk.cancel(order)
+    shop.desk._symbols[LTCBTC].end_lingering()
+    await eventually(lambda: LTCBTC not in shop.desk._symbols)
+
+    await shop.desk.cancel(order)
+
+    assert shop.statuses(order) == [NEW, CANCELED]
+    assert shop.feed.subscriptions == [f"+{LTCBTC}", f"-{LTCBTC}"]
+
+
+@pytest.mark.parametrize(
+    ("displayed", "statuses"),
+    [(5, [NEW, FILLED]), (3, [NEW, PARTIALLY_FILLED, CANCELED])],
+)
+async def test_a_fill_that_came_first_stands(
+    shop: Shop, displayed: int, statuses: list[OrderStatus]
+) -> None:
+    """It is not durable yet when the cancel comes, and is not taken back."""
+    order = await shop.place(5)
+    shop.feed.push(make_quote(1, ask=("99.99", displayed)))
+    assert shop.statuses(order) == [NEW]
+
+    await shop.desk.cancel(order)
+
+    assert shop.statuses(order) == statuses
+    assert shop.last(order).filled_quantity == displayed
+    assert [event.sequence for event in shop.journal.events_of(order)] == [
+        *range(1, len(statuses) + 1)
+    ]
+
+
+async def test_two_cancels_at_once_end_the_order_once(shop: Shop) -> None:
+    """Both are answered after the one end."""
+    order = await shop.place(5)
+
+    await asyncio.gather(shop.desk.cancel(order), shop.desk.cancel(order))
+
+    assert shop.statuses(order) == [NEW, CANCELED]
+
+
+async def test_nothing_is_canceled_while_the_journal_is_in_trouble(shop: Shop) -> None:
+    """The caller is told at once; the order goes on after the recovery."""
+    order = await shop.place(5)
+    shop.journal.fail()
+
+    with pytest.raises(JournalUnavailableError):
+        await shop.desk.cancel(order)
+    with pytest.raises(JournalUnavailableError):
+        await shop.desk.cancel_all(PUBLIC, LTCBTC)
+
+    shop.journal.recover()
+    shop.feed.push(make_quote(1, ask=("99.99", 5)))
+    await shop.has_status(order, FILLED)
+
+
+@pytest.mark.usefixtures("_short_wait")
+async def test_trouble_during_a_cancel_leaves_its_outcome_unknown(shop: Shop) -> None:
+    """It was given and is written as soon as writes pass: the order may be canceled already."""
+    order = await shop.place(5)
+    shop.journal.fails_at_the_next_record = True
+
+    with pytest.raises(OutcomeUnknownError) as told:
+        await shop.desk.cancel(order)
+
+    assert told.value.order_id == order.order_id
+    assert "was canceled" in str(told.value)
+    assert shop.statuses(order) == [NEW]
+    shop.journal.recover()
+    await shop.has_status(order, CANCELED)
+
+
+@pytest.mark.usefixtures("_short_wait")
+async def test_trouble_during_a_cancel_of_all_names_no_order(shop: Shop) -> None:
+    """Several may be canceled, and may not."""
+    order = await shop.place(5)
+    shop.journal.fails_at_the_next_record = True
+
+    with pytest.raises(OutcomeUnknownError) as told:
+        await shop.desk.cancel_all(PUBLIC, LTCBTC)
+
+    assert told.value.order_id is None
+    shop.journal.recover()
+    await shop.has_status(order, CANCELED)
+
+
+@pytest.mark.usefixtures("_short_wait")
+async def test_a_symbol_that_cannot_be_loaded_cancels_nothing(shop: Shop) -> None:
+    """Whoever waited in vain may be sure that nothing was done, then or later."""
+    shop.journal.load_failures_left = 10**9
+    order = await shop.accept(5)
+
+    with pytest.raises(JournalUnavailableError):
+        await shop.desk.cancel(order)
+
+    shop.journal.load_failures_left = 0
+    await eventually(lambda: shop.feed.listeners)
+    await shop.journal.settle()
+    assert shop.statuses(order) == [NEW]
+
+
+async def test_a_stopping_desk_cancels_nothing(shop: Shop) -> None:
+    """The next start takes the order up as it is."""
+    order = await shop.place(5)
+    shop.desk.stop()
+
+    with pytest.raises(JournalUnavailableError):
+        await shop.desk.cancel(order)
+
+    assert shop.statuses(order) == [NEW]
+
+
+async def test_an_order_found_at_a_start_can_be_canceled(shop: Shop) -> None:
+    """A cancel that comes before the open orders were read back waits for them."""
+    order = await shop.place(5)
+    shop.desk.stop()
+    shop.desk = shop.new_desk()
+    canceling = asyncio.create_task(shop.desk.cancel(order))
+    await asyncio.sleep(0)
+    running = asyncio.create_task(shop.desk.run())
+
+    await canceling
+
+    assert shop.statuses(order) == [NEW, CANCELED]
+    running.cancel()
+    await asyncio.wait({running})
+
+
+async def test_an_order_that_waits_for_its_one_quote_can_be_canceled(shop: Shop) -> None:
+    """An IOC order without a quote has not ended."""
+    order = await shop.place(5, time_in_force=TimeInForce.IOC)
+
+    await shop.desk.cancel(order)
+
+    assert shop.statuses(order) == [NEW, CANCELED]
+
+
+async def test_cancel_all_ends_one_owners_orders_of_one_symbol(shop: Shop) -> None:
+    """Both sides, in the order of acceptance; other owners and symbols go on."""
+    mine = [await shop.place(5), await shop.place(5, side=Side.SELL, limit_price=101)]
+    hers = await shop.place(5, owner=ALICE)
+    elsewhere = await shop.place(5, symbol=Symbol("ETHBTC"))
+
+    canceled = await shop.desk.cancel_all(PUBLIC, LTCBTC)
+
+    assert canceled == [order.order_id for order in mine]
+    assert [shop.statuses(order)[-1] for order in (*mine, hers, elsewhere)] == [
+        CANCELED,
+        CANCELED,
+        NEW,
+        NEW,
+    ]
+    assert await shop.desk.cancel_all(PUBLIC, LTCBTC) == []
+    assert await shop.desk.cancel_all(PUBLIC, Symbol("BNBBTC")) == []
+    assert "+BNBBTC" not in shop.feed.subscriptions
+
+
+async def test_cancel_all_waits_until_the_symbol_is_loaded(shop: Shop) -> None:
+    """None of the orders that wait for it is missed."""
+    shop.journal.load_failures_left = 3
+    orders = [await shop.accept(5) for _ in range(3)]
+
+    canceled = await shop.desk.cancel_all(PUBLIC, LTCBTC)
+
+    assert canceled == [order.order_id for order in orders]
+
+
+async def test_thousands_of_orders_canceled_at_once_are_written_in_parts(shop: Shop) -> None:
+    """A transaction has room for each part; all are durable when the call returns."""
+    orders = [await shop.place(1) for _ in range(2_100)]
+    shop.journal.outcomes.clear()
+
+    canceled = await shop.desk.cancel_all(PUBLIC, LTCBTC)
+
+    assert canceled == [order.order_id for order in orders]
+    assert [len(outcome.events) for outcome in shop.journal.outcomes] == [1_000, 1_000, 100]
+    assert sum(event.status is CANCELED for event in shop.journal.events) == 2_100
+
+
+async def test_a_cancel_gives_nothing_back(shop: Shop) -> None:
+    """What the canceled order took is remembered, also where the symbol starts anew."""
+    order = await shop.place(8)
+    shop.feed.push(make_quote(1, ask=("99.99", 5)))
+    await shop.has_status(order, PARTIALLY_FILLED)
+    await shop.desk.cancel(order)
+    async with shop.restarted():
+        second = await shop.place(8)
+        shop.feed.push(make_quote(2, ask=("99.99", 6)))
+        await shop.has_status(second, PARTIALLY_FILLED)
+
+        assert shop.last(second).filled_quantity == Decimal(1)

@@ -1,0 +1,211 @@
+"""IOC and FOK orders through the desk, and what orders are told to have met."""
+
+import asyncio
+from decimal import Decimal
+
+import pytest
+
+from app.domain.order import PUBLIC, Arrival, OrderStatus, Owner, Reason, Side, Symbol, TimeInForce
+from app.fulfillment import symbol as symbol_module
+from app.ports import NO_MARKET, MarketView
+from tests.support.builders import LTCBTC, make_quote
+from tests.support.waiting import eventually
+from tests.unit.fulfillment.conftest import Shop
+
+IOC, FOK = TimeInForce.IOC, TimeInForce.FOK
+EXPIRED = OrderStatus.EXPIRED
+both_kinds = pytest.mark.parametrize("kind", [IOC, FOK])
+
+
+@pytest.fixture(autouse=True)
+def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(symbol_module, "RELOAD_SECONDS", 0.01)
+
+
+async def test_an_ioc_order_is_decided_by_the_current_quote(shop: Shop) -> None:
+    """It takes what is there, and ends."""
+    await shop.place(5, limit_price=1)
+    shop.feed.push(make_quote(1, ask=("99.99", 3)))
+
+    order = await shop.place(5, time_in_force=IOC)
+
+    await shop.has_status(order, EXPIRED)
+    assert shop.last(order).reason is Reason.IOC_REMAINDER
+    assert shop.last(order).filled_quantity == 3
+    assert [event.sequence for event in shop.journal.events_of(order)] == [1, 2, 3]
+
+
+@both_kinds
+async def test_the_first_order_of_a_symbol_waits_for_its_first_quote(
+    shop: Shop, kind: TimeInForce
+) -> None:
+    """Nothing is decided before the symbol is live."""
+    order = await shop.place(5, time_in_force=kind)
+    assert shop.statuses(order) == [OrderStatus.NEW]
+
+    assert shop.feed.seed(make_quote(1, ask=("99.99", 5)))
+
+    await shop.has_status(order, OrderStatus.FILLED)
+
+
+async def test_a_fok_order_that_cannot_have_all_gets_nothing(shop: Shop) -> None:
+    """And the next one gets everything."""
+    order = await shop.place(6, time_in_force=FOK)
+    next_one = await shop.place(5)
+
+    shop.feed.push(make_quote(1, ask=("99.99", 5)))
+
+    await shop.has_status(next_one, OrderStatus.FILLED)
+    assert shop.statuses(order) == [OrderStatus.NEW, EXPIRED]
+    assert shop.last(order).reason is Reason.FOK_UNFILLABLE
+
+
+@both_kinds
+async def test_an_order_without_a_quote_ends_with_its_time(shop: Shop, kind: TimeInForce) -> None:
+    """NO_MARKET_DATA: not its price was the cause."""
+    order = await shop.place(5, time_in_force=kind, timeout_seconds=Decimal("0.02"))
+
+    shop.clock.advance(0.021)
+
+    await shop.has_status(order, EXPIRED)
+    assert shop.last(order).reason is Reason.NO_MARKET_DATA
+
+
+@both_kinds
+async def test_an_order_found_open_at_a_start_ends_before_any_quote(
+    shop: Shop, kind: TimeInForce
+) -> None:
+    """The quote that would have decided it was met by nobody; no other one takes its place."""
+    order = await shop.place(5, time_in_force=kind)
+    resting = await shop.place(5)
+    async with shop.restarted():
+        await shop.has_status(order, EXPIRED)
+        await eventually(lambda: LTCBTC in shop.feed.listeners)
+        shop.feed.push(make_quote(1, ask=("99.99", 50)))
+        await shop.has_status(resting, OrderStatus.FILLED)
+
+        assert shop.statuses(order) == [OrderStatus.NEW, EXPIRED]
+        assert shop.last(order).reason is Reason.TIMEOUT_DURING_OUTAGE
+
+
+async def test_a_start_with_nothing_but_such_orders_lets_the_symbol_linger(shop: Shop) -> None:
+    """It does not stay subscribed for ever."""
+    order = await shop.place(5, time_in_force=IOC)
+    async with shop.restarted():
+        await shop.has_status(order, EXPIRED)
+        await eventually(lambda: LTCBTC in shop.feed.listeners)
+
+        assert shop.desk._symbols[LTCBTC]._linger is not None
+
+
+@both_kinds
+async def test_an_order_that_comes_during_a_reload_waits_for_its_quote(
+    shop: Shop, kind: TimeInForce
+) -> None:
+    """It was not open before: the reload finds it in the database, and no quote was missed."""
+    await shop.place(5, limit_price=1)
+    shop.desk.on_outcome_refused(LTCBTC)
+    order = await shop.accept(5, time_in_force=kind)
+    await eventually(lambda: LTCBTC in shop.feed.listeners)
+    assert shop.statuses(order) == [OrderStatus.NEW]
+
+    shop.feed.push(make_quote(1, ask=("99.99", 5)))
+
+    await shop.has_status(order, OrderStatus.FILLED)
+
+
+async def test_an_order_is_held_while_the_journal_cannot_write(shop: Shop) -> None:
+    """It is decided after the recovery, by the quote of then."""
+    order = await shop.place(5, time_in_force=IOC)
+    shop.journal.fail()
+    shop.feed.push(make_quote(1, ask=("99.99", 5)))
+    shop.feed.push(make_quote(2, ask=("99.99", 3)))
+    assert shop.statuses(order) == [OrderStatus.NEW]
+
+    shop.journal.recover()
+
+    await shop.has_status(order, EXPIRED)
+    assert shop.last(order).filled_quantity == 3
+
+
+async def test_an_acceptance_tells_the_quote_that_was_current(shop: Shop) -> None:
+    """It is stored with the order; without a quote nothing is."""
+    first = await shop.place(5, limit_price=1)
+    shop.feed.push(make_quote(7, bid=("99.90", 1), ask=("99.99", 3)))
+
+    buy = await shop.place(5, limit_price=1)
+    sell = await shop.place(5, limit_price=500, side=Side.SELL)
+
+    acceptances = [shop.journal.events_of(order)[0] for order in (first, buy, sell)]
+    assert [event.arrival for event in acceptances] == [
+        None,
+        Arrival(update_id=7, price=Decimal("99.99")),
+        Arrival(update_id=7, price=Decimal("99.90")),
+    ]
+    assert {event.quotes_seen for event in acceptances} == {0}
+
+
+async def test_the_arrival_is_that_of_the_acceptance_though_quotes_came_meanwhile(
+    shop: Shop,
+) -> None:
+    """While the order was being written the market went on."""
+    await shop.place(5, limit_price=1)
+    shop.feed.push(make_quote(1, ask=("99.50", 3)))
+    shop.journal.accept_delay = asyncio.Event()
+    placing = asyncio.create_task(shop.accept(5, time_in_force=IOC))
+    await eventually(lambda: shop.journal.waiting_to_accept)
+    shop.feed.push(make_quote(2, ask=("99.60", 3)))
+
+    shop.journal.accept_delay.set()
+    order = await placing
+
+    await shop.has_status(order, EXPIRED)
+    assert shop.last(order).arrival == Arrival(update_id=1, price=Decimal("99.50"))
+    assert shop.journal.events_of(order)[1].split is not None
+    assert shop.last(order).quotes_seen == 1
+
+
+async def test_what_an_order_met_goes_on_over_a_restart(shop: Shop) -> None:
+    """The arrival stays, the count goes on from the newest event."""
+    order = await shop.place(8)
+    shop.feed.push(make_quote(1, ask=("101", 5)))
+    shop.feed.push(make_quote(2, ask=("99.99", 5)))
+    await shop.has_status(order, OrderStatus.PARTIALLY_FILLED)
+    async with shop.restarted():
+        await eventually(lambda: LTCBTC in shop.feed.listeners)
+        shop.feed.push(make_quote(3, ask=("99.99", 9)))
+        await shop.has_status(order, OrderStatus.FILLED)
+
+        assert shop.last(order).arrival == Arrival(update_id=1, price=Decimal(101))
+        assert shop.last(order).quotes_seen == 3
+
+
+async def test_an_arrival_that_was_not_stored_stays_unknown(shop: Shop) -> None:
+    """The process before may have met quotes; none is made up."""
+    order = await shop.place(5)
+    shop.feed.push(make_quote(1, ask=("101", 5)))
+    async with shop.restarted():
+        await eventually(lambda: LTCBTC in shop.feed.listeners)
+        shop.feed.push(make_quote(2, ask=("99.99", 5)))
+        await shop.has_status(order, OrderStatus.FILLED)
+
+        assert shop.last(order).arrival is None
+
+
+async def test_the_market_is_shown_as_the_owner_meets_it(shop: Shop) -> None:
+    """The quote, and what his orders of the side took of the touch; it never subscribes."""
+    await shop.place(3)
+    before = shop.desk.market_view(LTCBTC, PUBLIC, Side.BUY)
+    quote = make_quote(1, ask=("99.99", 5))
+    shop.feed.push(quote)
+
+    view = shop.desk.market_view(LTCBTC, PUBLIC, Side.BUY)
+
+    assert before == NO_MARKET
+    assert view == MarketView(quote=quote, taken_quantity=Decimal(3))
+    assert shop.desk.market_view(LTCBTC, PUBLIC, Side.SELL).taken_quantity == 0
+    assert shop.desk.market_view(LTCBTC, Owner("alice"), Side.BUY).taken_quantity == 0
+    assert shop.desk.market_view(Symbol("ETHBTC"), PUBLIC, Side.BUY) == NO_MARKET
+    assert shop.feed.subscriptions == [f"+{LTCBTC}"]
+    shop.feed.interrupt()
+    assert shop.desk.market_view(LTCBTC, PUBLIC, Side.BUY) == NO_MARKET

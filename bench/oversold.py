@@ -42,9 +42,11 @@ from math import exp, log
 from typing import Final
 
 from app.domain.liquidity import LiquidityLedger
-from app.domain.matcher import Fill, Step, SymbolMatcher, _OwnerBook
+from app.domain.matcher import SymbolMatcher
 from app.domain.order import PUBLIC, Order, OrderId, Side, Symbol, TimeInForce
 from app.domain.quote import Quote
+from app.domain.resting import Fill, Step
+from app.domain.side_book import OwnerBook
 from tests.unit.domain.planted_faults import (
     FaultyLedgerMatcher,
     FreshMatcher,
@@ -289,7 +291,7 @@ class KnowingMatcher(FaultyLedgerMatcher):
         self._book = book
         super().__init__(symbol)
 
-    def _exchange_ledgers(self, book: _OwnerBook) -> None:
+    def _exchange_ledgers(self, book: OwnerBook) -> None:
         super()._exchange_ledgers(book)
         for side_book in book.sides:
             assert isinstance(side_book.ledger, KnowingLedger)

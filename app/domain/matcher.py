@@ -15,14 +15,12 @@ make the rule stricter; quotes out of order would break it, hence the gate: the 
 applied, at or below which no quote counts.
 """
 
-import heapq
 from collections.abc import Iterable
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final, Generic, TypeVar
+from typing import Final
 
-from app.domain.amounts import EXACT, ZERO
-from app.domain.liquidity import LiquidityLedger, TakenLevel
+from app.domain.amounts import ZERO
+from app.domain.liquidity import TakenLevel
 from app.domain.order import (
     Arrival,
     Order,
@@ -35,238 +33,11 @@ from app.domain.order import (
     TimeInForce,
 )
 from app.domain.quote import Quote
+from app.domain.resting import Closing, Resting, RestingHeap, Step
+from app.domain.side_book import OwnerBook
 
 NO_GATE: Final = 0
 """Below every update id: no quote was applied yet."""
-
-_COMPACT_ABOVE: Final = 64
-_Key = TypeVar("_Key", Decimal, int)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fill:
-    """One execution of an order against one quote, at the displayed price.
-
-    ``split_number`` counts the order's fills from 1; ``filled_quantity`` and ``quote_quantity`` are
-    cumulative, this fill included.
-    """
-
-    order: Order
-    split_number: int
-    update_id: int
-    price: Decimal
-    quantity: Decimal
-    displayed_quantity: Decimal
-    filled_quantity: Decimal
-    quote_quantity: Decimal
-    arrival: Arrival | None
-    quotes_seen: int
-
-    @property
-    def closes(self) -> bool:
-        """Whether the order is filled with it."""
-        return self.filled_quantity == self.order.quantity
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Closing:
-    """The end of an order that was not filled, with what was filled until then.
-
-    ``status`` is ``EXPIRED`` or ``CANCELED``.
-    """
-
-    order: Order
-    status: OrderStatus
-    reason: Reason
-    splits_total: int
-    filled_quantity: Decimal
-    quote_quantity: Decimal
-    arrival: Arrival | None
-    quotes_seen: int
-
-    @property
-    def closes(self) -> bool:
-        """Whether the order ends with it: it does."""
-        return True
-
-
-Step = Fill | Closing
-"""What happened to one order."""
-
-
-@dataclass(slots=True)
-class _Resting:
-    """An order in the matcher's hands; the only mutable thing the core holds per order.
-
-    ``quotes_base`` is what the matcher's count of quotes was when the order's own was zero.
-    """
-
-    order: Order
-    deadline_ns: int
-    filled_quantity: Decimal
-    quote_quantity: Decimal
-    splits_total: int
-    quotes_base: int
-    arrival: Arrival | None
-    may_have_met_quotes: bool
-    is_open: bool = True
-
-    @property
-    def remaining(self) -> Decimal:
-        return EXACT.subtract(self.order.quantity, self.filled_quantity)
-
-    def close(self, status: OrderStatus, reason: Reason, *, quotes_applied: int) -> Closing:
-        self.is_open = False
-        return Closing(
-            order=self.order,
-            status=status,
-            reason=reason,
-            splits_total=self.splits_total,
-            filled_quantity=self.filled_quantity,
-            quote_quantity=self.quote_quantity,
-            arrival=self.arrival,
-            quotes_seen=quotes_applied - self.quotes_base,
-        )
-
-
-class _RestingHeap(Generic[_Key]):
-    """Resting orders by a key, then by acceptance; closed ones are dropped when met or too many."""
-
-    def __init__(self) -> None:
-        self._entries: list[tuple[_Key, int, _Resting]] = []
-        self._closed = 0
-
-    def push(self, key: _Key, resting: _Resting) -> None:
-        heapq.heappush(self._entries, (key, resting.order.acceptance_number, resting))
-
-    def first(self) -> _Resting | None:
-        entries = self._entries
-        while entries:
-            resting = entries[0][2]
-            if resting.is_open:
-                return resting
-            heapq.heappop(entries)
-            self._closed -= 1
-        return None
-
-    def note_closed(self, count: int = 1) -> None:
-        """Count all entries closed since the last call; rebuild once they are the larger half."""
-        self._closed += count
-        if self._closed > _COMPACT_ABOVE and self._closed * 2 > len(self._entries):
-            self._entries = [entry for entry in self._entries if entry[2].is_open]
-            heapq.heapify(self._entries)
-            self._closed = 0
-
-
-class _SideBook:
-    """One owner's resting orders of one side, and the ledger they share."""
-
-    def __init__(self, owner: Owner, side: Side, levels: Iterable[TakenLevel]) -> None:
-        self.side = side
-        self.ledger = LiquidityLedger(owner, side, levels)
-        self.resting: _RestingHeap[Decimal] = _RestingHeap()
-        self.price = ZERO
-        self.displayed = ZERO
-        self._is_touch_known = False
-
-    def rest(self, resting: _Resting) -> None:
-        limit_price = resting.order.limit_price
-        key = limit_price.copy_negate() if self.side is Side.BUY else limit_price
-        self.resting.push(key, resting)
-
-    def observe(self, quote: Quote) -> bool:
-        """Show the touch to the ledger; False if it is the one already known."""
-        if self.side is Side.BUY:
-            price, displayed = quote.ask_price, quote.ask_quantity
-        else:
-            price, displayed = quote.bid_price, quote.bid_quantity
-        if price == self.price and displayed == self.displayed and self._is_touch_known:
-            return False
-        self.price = price
-        self.displayed = displayed
-        self._is_touch_known = True
-        self.ledger.observe(price, displayed)
-        return True
-
-    def forget_touch(self) -> None:
-        """Make the next quote count as a new touch, the same one again included.
-
-        Orders that came while there was no current quote have not met that touch.
-        """
-        self._is_touch_known = False
-
-    def match(self, update_id: int, quotes_applied: int) -> list[Step]:
-        """Give what is available at the touch to the orders that reach it."""
-        first = self.resting.first()
-        if first is None or not self.displayed or not self._reaches(first):
-            return []
-        available = self.ledger.available(self.price, self.displayed)
-        steps: list[Step] = []
-        while available and first is not None and self._reaches(first):
-            if first.order.time_in_force is TimeInForce.FOK and first.remaining > available:
-                steps.append(self._kill(first, quotes_applied))
-            else:
-                quantity = min(first.remaining, available)
-                available = EXACT.subtract(available, quantity)
-                steps.append(self._fill(first, quantity, update_id, quotes_applied))
-            first = self.resting.first()
-        return steps
-
-    def taken(self) -> Decimal:
-        """Return how much of what is displayed at the touch was taken before."""
-        if not self.displayed:
-            return ZERO
-        return EXACT.subtract(self.displayed, self.ledger.available(self.price, self.displayed))
-
-    def _reaches(self, resting: _Resting) -> bool:
-        return not self.ledger.is_better(resting.order.limit_price, self.price)
-
-    def _kill(self, resting: _Resting, quotes_applied: int) -> Closing:
-        """End an order that wants all or nothing and cannot have all."""
-        self.resting.note_closed()
-        return resting.close(
-            OrderStatus.EXPIRED, Reason.FOK_UNFILLABLE, quotes_applied=quotes_applied
-        )
-
-    def _fill(
-        self, resting: _Resting, quantity: Decimal, update_id: int, quotes_applied: int
-    ) -> Fill:
-        self.ledger.take(self.price, quantity)
-        order = resting.order
-        resting.filled_quantity = EXACT.add(resting.filled_quantity, quantity)
-        resting.quote_quantity = EXACT.fma(self.price, quantity, resting.quote_quantity)
-        resting.splits_total += 1
-        assert resting.filled_quantity <= order.quantity, "no order is overfilled"
-        if resting.filled_quantity == order.quantity:
-            resting.is_open = False
-            self.resting.note_closed()
-        return Fill(
-            order=order,
-            split_number=resting.splits_total,
-            update_id=update_id,
-            price=self.price,
-            quantity=quantity,
-            displayed_quantity=self.displayed,
-            filled_quantity=resting.filled_quantity,
-            quote_quantity=resting.quote_quantity,
-            arrival=resting.arrival,
-            quotes_seen=quotes_applied - resting.quotes_base,
-        )
-
-
-class _OwnerBook:
-    """Both sides of one owner."""
-
-    def __init__(self, owner: Owner, levels: Iterable[TakenLevel] = ()) -> None:
-        own = [level for level in levels if level.owner == owner]
-        self.buys = _SideBook(owner, Side.BUY, (level for level in own if level.side is Side.BUY))
-        self.sells = _SideBook(
-            owner, Side.SELL, (level for level in own if level.side is Side.SELL)
-        )
-        self.sides = (self.buys, self.sells)
-
-    def of(self, side: Side) -> _SideBook:
-        return self.buys if side is Side.BUY else self.sells
 
 
 def arrival_of(quote: Quote, side: Side) -> Arrival:
@@ -292,13 +63,13 @@ class SymbolMatcher:
         self.quotes_applied = 0
         self.quotes_refused = 0
         self._is_held = False
-        self._resting_by_id: dict[OrderId, _Resting] = {}
-        self._deadlines: _RestingHeap[int] = _RestingHeap()
+        self._resting_by_id: dict[OrderId, Resting] = {}
+        self._deadlines: RestingHeap[int] = RestingHeap()
         # Orders that wait for their first quote: IOC and FOK ones are decided by it.
-        self._expectant: dict[OrderId, _Resting] = {}
+        self._expectant: dict[OrderId, Resting] = {}
         levels = tuple(levels)
         owners = dict.fromkeys(level.owner for level in levels)
-        self._books = {owner: _OwnerBook(owner, levels) for owner in owners}
+        self._books = {owner: OwnerBook(owner, levels) for owner in owners}
 
     @property
     def is_live(self) -> bool:
@@ -343,7 +114,7 @@ class SymbolMatcher:
         assert filled_quantity < order.quantity, "a filled order does not rest"
         current = self.current
         meets_current = current is not None and deadline_ns >= current.received_ns
-        resting = _Resting(
+        resting = Resting(
             order=order,
             deadline_ns=deadline_ns,
             filled_quantity=filled_quantity,
@@ -520,10 +291,10 @@ class SymbolMatcher:
             if not resting.order.rests
         ]
 
-    def _cancel(self, resting: _Resting) -> Closing:
+    def _cancel(self, resting: Resting) -> Closing:
         return self._close(resting, OrderStatus.CANCELED, Reason.CANCELED_BY_CLIENT)
 
-    def _close(self, resting: _Resting, status: OrderStatus, reason: Reason) -> Closing:
+    def _close(self, resting: Resting, status: OrderStatus, reason: Reason) -> Closing:
         """End an order that still rests."""
         closing = resting.close(status, reason, quotes_applied=self.quotes_applied)
         self._deadlines.note_closed()
@@ -532,16 +303,16 @@ class SymbolMatcher:
         self._expectant.pop(resting.order.order_id, None)
         return closing
 
-    def _book_of(self, owner: Owner) -> _OwnerBook:
+    def _book_of(self, owner: Owner) -> OwnerBook:
         book = self._books.get(owner)
         if book is None:
-            book = self._books[owner] = _OwnerBook(owner)
+            book = self._books[owner] = OwnerBook(owner)
             if self.current is not None:
                 for side_book in book.sides:
                     side_book.observe(self.current)
         return book
 
-    def _reason_to_expire(self, resting: _Resting) -> Reason:
+    def _reason_to_expire(self, resting: Resting) -> Reason:
         has_met_quotes = resting.quotes_base != self.quotes_applied or resting.may_have_met_quotes
         if not has_met_quotes:
             return Reason.NO_MARKET_DATA

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from app.domain.events import OrderEvent, check_transition
-from app.domain.matcher import Closing, Fill, Step
 from app.domain.order import OrderSnapshot, OrderStatus, Reason, Split
+from app.domain.resting import Closing, Fill, Step
 
 
 def step_events(steps: Iterable[Step], at: datetime) -> list[OrderEvent]:

@@ -13,9 +13,10 @@ from typing import Final, NamedTuple, TypeVar
 import structlog
 
 from app.domain.events import OrderEvent, SymbolOutcome
-from app.domain.matcher import Step, SymbolMatcher
+from app.domain.matcher import SymbolMatcher
 from app.domain.order import MICROSECOND, OrderId, OrderSnapshot, Owner, Side, Symbol
 from app.domain.quote import Quote
+from app.domain.resting import Step
 from app.fulfillment.outcome import outage_closing, step_events
 from app.ports import NO_MARKET, Clock, Feed, Journal, MarketView, RecoveryStore, StoredLedger
 

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
-from app.domain.matcher import Closing, Fill, Step
 from app.domain.order import PUBLIC, Order, OrderId, Owner, Side, Symbol, TimeInForce
 from app.domain.quote import Quote
+from app.domain.resting import Closing, Fill, Step
 
 LTCBTC: Final = Symbol("LTCBTC")
 ACCEPTED_AT: Final = datetime(2024, 8, 8, 23, 54, 14, tzinfo=UTC)

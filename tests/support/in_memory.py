@@ -28,7 +28,7 @@ from app.domain.events import (
     acceptance_event,
     snapshot_after,
 )
-from app.domain.matcher import Step, SymbolMatcher, arrival_of
+from app.domain.matcher import SymbolMatcher, arrival_of
 from app.domain.order import (
     MICROSECOND,
     Arrival,
@@ -43,6 +43,7 @@ from app.domain.order import (
     Symbol,
 )
 from app.domain.quote import Quote
+from app.domain.resting import Step
 from app.domain.rules import TradingRules
 from app.fulfillment.outcome import step_events
 from app.notify.announcements import Announcements

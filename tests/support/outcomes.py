@@ -5,9 +5,10 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from app.domain.events import SymbolOutcome
-from app.domain.matcher import Step, SymbolMatcher
+from app.domain.matcher import SymbolMatcher
 from app.domain.order import Order, Symbol
 from app.domain.quote import Quote
+from app.domain.resting import Step
 from app.fulfillment.outcome import step_events
 from tests.support.builders import ACCEPTED_AT, LTCBTC
 

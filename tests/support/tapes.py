@@ -18,9 +18,10 @@ from typing import Any, Final
 import pytest
 
 from app.domain.amounts import ZERO
-from app.domain.matcher import Step, SymbolMatcher
+from app.domain.matcher import SymbolMatcher
 from app.domain.order import Order, OrderId, Side, Symbol
 from app.domain.quote import Quote
+from app.domain.resting import Step
 from tests.support.builders import fills_of, make_order
 
 TAPES_FOLDER: Final = Path(__file__).parents[2] / "../shared/tapes"

@@ -13,9 +13,11 @@ from typing import Any, ClassVar
 
 from app.domain.amounts import ZERO
 from app.domain.liquidity import LiquidityLedger, TakenLevel
-from app.domain.matcher import NO_GATE, Closing, Step, SymbolMatcher, _OwnerBook, _Resting
+from app.domain.matcher import NO_GATE, SymbolMatcher
 from app.domain.order import Order, OrderId, Owner, Symbol, TimeInForce
 from app.domain.quote import Quote
+from app.domain.resting import Closing, Resting, Step
+from app.domain.side_book import OwnerBook
 
 
 class KeepingLedger(LiquidityLedger):
@@ -76,14 +78,14 @@ class FaultyLedgerMatcher(SymbolMatcher):
         for book in self._books.values():
             self._exchange_ledgers(book)
 
-    def _book_of(self, owner: Owner) -> _OwnerBook:
+    def _book_of(self, owner: Owner) -> OwnerBook:
         is_new = owner not in self._books
         book = super()._book_of(owner)
         if is_new:
             self._exchange_ledgers(book)
         return book
 
-    def _exchange_ledgers(self, book: _OwnerBook) -> None:
+    def _exchange_ledgers(self, book: OwnerBook) -> None:
         for side_book in book.sides:
             honest = side_book.ledger
             faulty = self.ledger_class(honest.owner, honest.side, honest.levels())
@@ -148,7 +150,7 @@ class CreditingMatcher(SymbolMatcher):
 class CancelCreditingMatcher(SymbolMatcher):
     """Gives back what an order took when the order is canceled."""
 
-    def _cancel(self, resting: _Resting) -> Closing:
+    def _cancel(self, resting: Resting) -> Closing:
         """Forget everything that was taken on the side of the canceled order."""
         order = resting.order
         self._book_of(order.owner).of(order.side).ledger.observe(ZERO, ZERO)

@@ -7,9 +7,10 @@ from decimal import Decimal
 
 from app.domain.amounts import ZERO
 from app.domain.liquidity import TakenLevel
-from app.domain.matcher import Closing, Fill, Step, SymbolMatcher
+from app.domain.matcher import SymbolMatcher
 from app.domain.order import Arrival, Order, OrderId, Owner, Reason, Side, TimeInForce
 from app.domain.quote import Quote
+from app.domain.resting import Closing, Fill, Step
 from tests.support.builders import LTCBTC, make_order, make_quote
 from tests.unit.domain.fill_rule_script import (
     OWNERS,

@@ -7,8 +7,9 @@ from decimal import Decimal, localcontext
 
 import pytest
 
-from app.domain.matcher import Fill, SymbolMatcher
+from app.domain.matcher import SymbolMatcher
 from app.domain.order import PUBLIC, Arrival, Order, Owner, Side, Symbol
+from app.domain.resting import Fill
 from tests.support.builders import (
     FAR_NS,
     LTCBTC,

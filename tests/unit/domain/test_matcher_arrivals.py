@@ -4,8 +4,9 @@ from decimal import Decimal
 
 import pytest
 
-from app.domain.matcher import Closing, SymbolMatcher, arrival_of
+from app.domain.matcher import SymbolMatcher, arrival_of
 from app.domain.order import PUBLIC, Arrival, OrderId, Owner, Side
+from app.domain.resting import Closing
 from tests.support.builders import FAR_NS, LTCBTC, MirroredMarket, fills_of, make_quote
 
 SIDES = [pytest.param(MirroredMarket(side), id=side.value) for side in Side]

@@ -4,8 +4,9 @@ from decimal import Decimal
 
 import pytest
 
-from app.domain.matcher import _COMPACT_ABOVE, Closing, SymbolMatcher
+from app.domain.matcher import SymbolMatcher
 from app.domain.order import PUBLIC, Arrival, OrderId, OrderStatus, Owner, Reason, Side, TimeInForce
+from app.domain.resting import _COMPACT_ABOVE, Closing
 from tests.support.builders import FAR_NS, LTCBTC, MirroredMarket, quantities_given
 
 SIDES = [pytest.param(MirroredMarket(side), id=side.value) for side in Side]

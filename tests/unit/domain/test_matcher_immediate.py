@@ -8,8 +8,9 @@ from decimal import Decimal
 
 import pytest
 
-from app.domain.matcher import Closing, Fill, Step, SymbolMatcher
+from app.domain.matcher import SymbolMatcher
 from app.domain.order import Arrival, Order, OrderStatus, Owner, Reason, Side, TimeInForce
+from app.domain.resting import Closing, Fill, Step
 from tests.support.builders import FAR_NS, LTCBTC, MirroredMarket, closings_of, quantities_given
 
 GTD, IOC, FOK = TimeInForce.GTD, TimeInForce.IOC, TimeInForce.FOK

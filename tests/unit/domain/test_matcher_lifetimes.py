@@ -4,8 +4,9 @@ from decimal import Decimal
 
 import pytest
 
-from app.domain.matcher import Closing, SymbolMatcher
+from app.domain.matcher import SymbolMatcher
 from app.domain.order import Arrival, OrderStatus, Reason, Side
+from app.domain.resting import Closing
 from tests.support.builders import (
     FAR_NS,
     LTCBTC,

@@ -5,8 +5,9 @@ from decimal import Decimal
 import pytest
 
 from app.domain.liquidity import LEVELS_MAX, TakenLevel
-from app.domain.matcher import _COMPACT_ABOVE, SymbolMatcher
+from app.domain.matcher import SymbolMatcher
 from app.domain.order import PUBLIC, Owner, Side
+from app.domain.resting import _COMPACT_ABOVE
 from tests.support.builders import FAR_NS, LTCBTC, MirroredMarket, fills_of, quantities_given
 
 SIDES = [pytest.param(MirroredMarket(side), id=side.value) for side in Side]

@@ -5,8 +5,8 @@ from decimal import Decimal
 import pytest
 
 from app.domain.events import TransitionError, snapshot_after
-from app.domain.matcher import Closing, Fill
 from app.domain.order import TRANSITIONS, Arrival, OrderStatus, Reason
+from app.domain.resting import Closing, Fill
 from app.fulfillment.outcome import outage_closing, step_events
 from tests.support.builders import ACCEPTED_AT, make_order
 

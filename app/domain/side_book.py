@@ -1,0 +1,121 @@
+"""What one owner's orders of one side of the book meet, and what they take."""
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+from app.domain.amounts import EXACT, ZERO
+from app.domain.liquidity import LiquidityLedger, TakenLevel
+from app.domain.order import OrderStatus, Owner, Reason, Side, TimeInForce
+from app.domain.quote import Quote
+from app.domain.resting import Closing, Fill, Resting, RestingHeap, Step
+
+
+class SideBook:
+    """One owner's resting orders of one side, and the ledger they share."""
+
+    def __init__(self, owner: Owner, side: Side, levels: Iterable[TakenLevel]) -> None:
+        self.side = side
+        self.ledger = LiquidityLedger(owner, side, levels)
+        self.resting: RestingHeap[Decimal] = RestingHeap()
+        self.price = ZERO
+        self.displayed = ZERO
+        self._is_touch_known = False
+
+    def rest(self, resting: Resting) -> None:
+        """Take an order in."""
+        limit_price = resting.order.limit_price
+        key = limit_price.copy_negate() if self.side is Side.BUY else limit_price
+        self.resting.push(key, resting)
+
+    def observe(self, quote: Quote) -> bool:
+        """Show the touch to the ledger; False if it is the one already known."""
+        if self.side is Side.BUY:
+            price, displayed = quote.ask_price, quote.ask_quantity
+        else:
+            price, displayed = quote.bid_price, quote.bid_quantity
+        if price == self.price and displayed == self.displayed and self._is_touch_known:
+            return False
+        self.price = price
+        self.displayed = displayed
+        self._is_touch_known = True
+        self.ledger.observe(price, displayed)
+        return True
+
+    def forget_touch(self) -> None:
+        """Make the next quote count as a new touch, the same one again included.
+
+        Orders that came while there was no current quote have not met that touch.
+        """
+        self._is_touch_known = False
+
+    def match(self, update_id: int, quotes_applied: int) -> list[Step]:
+        """Give what is available at the touch to the orders that reach it."""
+        first = self.resting.first()
+        if first is None or not self.displayed or not self._reaches(first):
+            return []
+        available = self.ledger.available(self.price, self.displayed)
+        steps: list[Step] = []
+        while available and first is not None and self._reaches(first):
+            if first.order.time_in_force is TimeInForce.FOK and first.remaining > available:
+                steps.append(self._kill(first, quotes_applied))
+            else:
+                quantity = min(first.remaining, available)
+                available = EXACT.subtract(available, quantity)
+                steps.append(self._fill(first, quantity, update_id, quotes_applied))
+            first = self.resting.first()
+        return steps
+
+    def taken(self) -> Decimal:
+        """Return how much of what is displayed at the touch was taken before."""
+        if not self.displayed:
+            return ZERO
+        return EXACT.subtract(self.displayed, self.ledger.available(self.price, self.displayed))
+
+    def _reaches(self, resting: Resting) -> bool:
+        return not self.ledger.is_better(resting.order.limit_price, self.price)
+
+    def _kill(self, resting: Resting, quotes_applied: int) -> Closing:
+        """End an order that wants all or nothing and cannot have all."""
+        self.resting.note_closed()
+        return resting.close(
+            OrderStatus.EXPIRED, Reason.FOK_UNFILLABLE, quotes_applied=quotes_applied
+        )
+
+    def _fill(
+        self, resting: Resting, quantity: Decimal, update_id: int, quotes_applied: int
+    ) -> Fill:
+        self.ledger.take(self.price, quantity)
+        order = resting.order
+        resting.filled_quantity = EXACT.add(resting.filled_quantity, quantity)
+        resting.quote_quantity = EXACT.fma(self.price, quantity, resting.quote_quantity)
+        resting.splits_total += 1
+        assert resting.filled_quantity <= order.quantity, "no order is overfilled"
+        if resting.filled_quantity == order.quantity:
+            resting.is_open = False
+            self.resting.note_closed()
+        return Fill(
+            order=order,
+            split_number=resting.splits_total,
+            update_id=update_id,
+            price=self.price,
+            quantity=quantity,
+            displayed_quantity=self.displayed,
+            filled_quantity=resting.filled_quantity,
+            quote_quantity=resting.quote_quantity,
+            arrival=resting.arrival,
+            quotes_seen=quotes_applied - resting.quotes_base,
+        )
+
+
+class OwnerBook:
+    """Both sides of one owner."""
+
+    def __init__(self, owner: Owner, levels: Iterable[TakenLevel] = ()) -> None:
+        own = [level for level in levels if level.owner == owner]
+        self.buys = SideBook(owner, Side.BUY, (level for level in own if level.side is Side.BUY))
+        self.sells = SideBook(owner, Side.SELL, (level for level in own if level.side is Side.SELL))
+        self.sides = (self.buys, self.sells)
+
+    def of(self, side: Side) -> SideBook:
+        """Return one side."""
+        return self.buys if side is Side.BUY else self.sells

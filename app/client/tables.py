@@ -19,6 +19,8 @@ _STATUS_STYLES: Final = {
     "EXPIRED": "yellow",
 }
 _MORE: Final = "…"
+_SECONDS_CHARACTERS: Final = len("2026-03-01T12:00:00")
+"""A list is for looking over; the microseconds are in `show` and in JSON."""
 
 
 def split_table(splits: Sequence[wire.Split], *, splits_total: int, first_number: int = 1) -> Table:
@@ -40,16 +42,18 @@ def split_table(splits: Sequence[wire.Split], *, splits_total: int, first_number
     return table
 
 
-def orders_table(orders: Sequence[wire.OrderSummary]) -> Table:
-    """Return a table of orders, one a row."""
+def orders_table(orders: Sequence[wire.OrderSummary], *, with_average: bool = True) -> Table:
+    """Return a table of orders, one a row; without the average price it fits in more places."""
     table = Table()
     for heading in ("order", "symbol", "side"):
         table.add_column(heading, no_wrap=True)
-    for heading in ("size", "price", "filled", "average price"):
+    amounts = ["size", "price", "filled", *(["average price"] if with_average else [])]
+    for heading in amounts:
         table.add_column(heading, justify="right", no_wrap=True)
-    for heading in ("status", "accepted at"):
+    for heading in ("status", "accepted at (UTC)"):
         table.add_column(heading, no_wrap=True)
     for order in orders:
+        average = [order["average_price"] or "-"] if with_average else []
         table.add_row(
             order["order_id"],
             order["symbol"],
@@ -57,9 +61,9 @@ def orders_table(orders: Sequence[wire.OrderSummary]) -> Table:
             order["order_size"],
             order["price"],
             order["filled_quantity"],
-            order["average_price"] or "-",
+            *average,
             status_text(order),
-            order["accepted_at"],
+            order["accepted_at"][:_SECONDS_CHARACTERS].replace("T", " "),
         )
     return table
 

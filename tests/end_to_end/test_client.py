@@ -139,7 +139,7 @@ async def test_a_refused_order_is_one_block(tmp_path: Path, url: str) -> None:
     )
 
     assert status == 1
-    assert lines[0] == "papertape: 3 problems found; see errors"
+    assert lines[0] == "papertape: 3 problems found"
     assert {line.split(":")[0] for line in lines[1:]} == {
         "  order_size",
         "  price",

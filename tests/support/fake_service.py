@@ -104,6 +104,8 @@ class FakeService:
     on_accepted: Callable[[str], None] = lambda _order_id: None
     key: str | None = None
     page_limit: int = 1_000
+    greeting: str = '{"type": "greeting"}'
+    """Something that a newer service might say; a client has to overlook it."""
     orders: dict[str, dict[str, Any]] = field(default_factory=dict)
     events: list[dict[str, Any]] = field(default_factory=list)
     planned: dict[str, deque[PlannedAnswer]] = field(default_factory=dict)
@@ -350,8 +352,7 @@ class FakeService:
             await self._refuse(websocket, "position_beyond_head")
             return
         await websocket.send_json({"type": "subscribed", "position": f"p{len(self.events)}"})
-        # Something that a newer service might say; a client has to overlook it.
-        await websocket.send_json({"type": "greeting"})
+        await websocket.send_text(self.greeting)
         leaving = asyncio.create_task(websocket.receive())
         try:
             await self._send_events(websocket, plan, subscription, index, leaving)

@@ -1,5 +1,7 @@
 """Tests of ``app.client.following``."""
 
+import asyncio
+
 import pytest
 from starlette.responses import HTMLResponse
 
@@ -13,6 +15,7 @@ from tests.support.fake_service import (
     PlannedClose,
     problem,
 )
+from tests.support.waiting import eventually
 
 BODY = {"symbol": "LTCBTC", "order_size": "100", "price": "0.0026"}
 NO_STREAM = PlannedClose(refusal=HTMLResponse("no", status_code=404))
@@ -80,6 +83,24 @@ async def test_where_no_stream_can_be_had_the_order_is_asked_for(
 
     assert await follow(fake, client, order_id) == EVERY_STEP
     assert "GET /order" in fake.asked
+
+
+async def test_an_order_is_asked_for_until_something_happens(
+    fake: FakeService, client: ServiceClient
+) -> None:
+    """Now and then, and its events only when it changed."""
+    order_id = fake.accept(BODY)["order_id"]
+    fake.planned_streams.append(NO_STREAM)
+    events = OrderFollower(client, order_id).events()
+    await anext(events)
+    rest = asyncio.create_task(anext(events))
+    await eventually(lambda: fake.asked.count("GET /order") > 3)
+    assert not rest.done()
+
+    fake.fill(order_id, "100", "0.0025")
+
+    assert (await rest)["status"] == "FILLED"
+    await events.aclose()
 
 
 async def test_the_record_is_read_page_by_page(fake: FakeService, client: ServiceClient) -> None:

@@ -55,6 +55,14 @@ def test_orders_are_one_a_row() -> None:
     assert lines[2][5:9] == ["10", "0.00251", "EXPIRED,", "TIMEOUT"]
 
 
+def test_the_average_price_can_be_left_out() -> None:
+    """The other columns stay."""
+    lines = printed(orders_table([filled_order()], with_average=False))
+
+    assert "average" not in lines[0]
+    assert lines[1][5:7] == ["20", "FILLED"]
+
+
 def test_a_status_has_its_color() -> None:
     """What was fulfilled is seen at a glance; an unknown status has none."""
     assert status_text(filled_order()).style == "green"

@@ -4,6 +4,7 @@ The map, in the order of the data:
 
 ==================  ==============================================================================
 ``api``             HTTP edge: a request becomes an order, an error becomes a status, ``/docs``
+``access``          who a caller is: the keys of a file, or everybody
 ``market``          book-ticker parsing, the shared venue connection, seeding, trading rules, tapes
 ``fulfillment``     the shell around the matcher: orders, quotes and timers in, events out; recovery
 ``storage``         tables, migrations, the journal (the single group-commit writer), queries

@@ -1,4 +1,4 @@
-"""The command line: ``papertape serve``, ``migrate``, ``audit``, ``simulate``, and the rest.
+"""The command line: ``papertape serve``, ``migrate``, ``audit``, ``keys``, and the rest.
 
 The commands that speak to a running service are those of ``app.client``.
 """
@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Final, NoReturn, TypeVar
 import typer
 
 import app
+from app.access.keys import DEFAULT_SCOPES, HASH_DIGITS_SHOWN, new_key
 from app.client.commands import client_commands
+from app.domain.access import Scope
 from app.domain.errors import PapertapeError, StartupError
 
 if TYPE_CHECKING:
@@ -33,6 +35,14 @@ _cli = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+_keys = typer.Typer(
+    name="keys", help="Make and list the keys of API_KEYS_FILE.", no_args_is_help=True
+)
+_cli.add_typer(_keys)
+
+_KeyFileOption = Annotated[
+    Path | None, typer.Option("--file", help="File of keys; API_KEYS_FILE unless given.")
+]
 
 
 def main() -> None:
@@ -183,6 +193,56 @@ def _demo(
     _run(demo(stay=not once))
 
 
+@_keys.command("create")
+def _create_key(
+    name: Annotated[str, typer.Argument(help="Whose key it is; orders belong to the name.")],
+    *,
+    scope: Annotated[
+        list[Scope],
+        typer.Option(help="What the key is good for; may be given several times."),
+    ] = list(DEFAULT_SCOPES),  # noqa: B006 - typer wants a list, and nothing changes it
+    file: _KeyFileOption = None,
+) -> None:
+    """Make a key, add its hash to the file, and print the key, this once.
+
+    A running service knows it within a second. Several keys may have one name, to replace one by
+    another without a gap. To revoke a key, remove its entry from the file.
+    """
+    from app.access.key_file import add_key  # noqa: PLC0415 - as above
+
+    key = new_key()
+    path = _key_file(file)
+    try:
+        add_key(path, key, name=name, scopes=scope)
+    except StartupError as error:
+        _end(error)
+    typer.echo(key)
+    typer.echo(f"This key of {name} is shown only now; {path} holds its hash alone.", err=True)
+
+
+@_keys.command("list")
+def _list_keys(*, file: _KeyFileOption = None) -> None:
+    """List names, scopes, and the first digits of each key's hash."""
+    from app.access.key_file import list_keys  # noqa: PLC0415 - as above
+
+    try:
+        entries = list_keys(_key_file(file))
+    except StartupError as error:
+        _end(error)
+    for entry in entries:
+        digits = entry.sha256.lower()[:HASH_DIGITS_SHOWN]
+        typer.echo(f"{entry.name}  {digits}  {' '.join(entry.scopes) or 'no scopes'}")
+
+
+def _key_file(file: Path | None) -> Path:
+    if file is not None:
+        return file
+    name = _settings_or_end().api_keys_file
+    if not name:
+        _end(StartupError("which file of keys? Set API_KEYS_FILE or give --file"))
+    return Path(name)
+
+
 _cli.add_typer(client_commands)
 
 
@@ -214,6 +274,6 @@ def _first_cause(error: BaseException) -> BaseException:
     return error
 
 
-def _end(error: PapertapeError, status: int) -> NoReturn:
+def _end(error: PapertapeError, status: int = _EXIT_FAILED) -> NoReturn:
     typer.echo(f"papertape: {error}", err=True)
     raise typer.Exit(status)

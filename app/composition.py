@@ -13,6 +13,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Final
 
 import structlog
@@ -20,8 +21,11 @@ import uvicorn
 from fastapi import FastAPI
 
 import app
+from app.access.key_file import KeyFileAccess
+from app.access.open_access import OpenAccess
 from app.api.application import ApiOptions, ApiServices, build_application
-from app.api.stream_form import MESSAGE_BYTES_MAX
+from app.api.http_protocol import HEAD_BYTES_MAX, KEEP_ALIVE_SECONDS, BoundedHttpProtocol
+from app.api.websocket_protocol import MESSAGE_BYTES_MAX, RefusingWebSocketProtocol
 from app.clock import SystemClock, Uuid7Source
 from app.domain.errors import StartupError
 from app.fulfillment.desk import FulfillmentDesk
@@ -32,7 +36,7 @@ from app.market.rules_book import VenueRulesBook
 from app.notify.announcements import Announcements
 from app.notify.fan_out import FanOut
 from app.notify.subscriptions import Subscriptions
-from app.ports import Clock
+from app.ports import Access, Clock
 from app.settings import Settings
 from app.storage.database import Database
 from app.storage.event_queries import StoredEvents
@@ -62,13 +66,14 @@ async def running_service(settings: Settings) -> AsyncIterator[str]:
     """
     with _listening_socket(settings.http_host, settings.http_port) as listener:
         clock = SystemClock()
+        access = _access(settings, clock)
         owner = (
             f"pid {os.getpid()} on {socket.gethostname()} since {clock.now():%Y-%m-%d %H:%M:%SZ}"
         )
         database = await Database.open(settings.database_url, venue=settings.venue, owner=owner)
         rest = VenueRest(settings.rest_url, clock=clock)
         try:
-            async with _tasks(settings, database, rest, clock, listener):
+            async with _tasks(settings, database, rest, clock, listener, access=access):
                 url = _url_of(settings.http_host, listener)
                 _log.info(
                     "service_started",
@@ -77,7 +82,7 @@ async def running_service(settings: Settings) -> AsyncIterator[str]:
                     version=app.__version__,
                     venue=str(settings.venue),
                     stream_url=settings.stream_url,
-                    access="open, no keys asked",
+                    access=access.description,
                 )
                 yield url
         finally:
@@ -114,13 +119,19 @@ def raise_descriptor_limit() -> None:
 
 @asynccontextmanager
 async def _tasks(
-    settings: Settings, database: Database, rest: VenueRest, clock: Clock, listener: socket.socket
+    settings: Settings,
+    database: Database,
+    rest: VenueRest,
+    clock: Clock,
+    listener: socket.socket,
+    *,
+    access: Access,
 ) -> AsyncIterator[None]:
     """Run every long-lived task; at the end stop them so that nothing is half-written."""
     seeded = random.Random()  # noqa: S311 - jitter of waiting times, not a secret
     announcements = Announcements()
     subscriptions = Subscriptions(head=database.last_position)
-    journal = GroupCommitJournal(database)
+    journal = GroupCommitJournal(database, backlog_entries_max=settings.journal_backlog_max)
     orders = StoredOrders(database, journal)
     feed = BookTickerFeed(stream_url=settings.stream_url, depth=rest, clock=clock, random=seeded)
     rules = VenueRulesBook(rest=rest, store=orders, clock=clock, random=seeded)
@@ -130,9 +141,14 @@ async def _tasks(
         store=orders,
         bus=FanOut(announcements, subscriptions),
         clock=clock,
-        limits=OpenOrderLimits(total=200_000, per_owner=100_000, per_symbol=100_000),
+        limits=OpenOrderLimits(
+            total=settings.open_orders_max,
+            per_owner=settings.open_orders_per_owner_max,
+            per_symbol=settings.open_orders_per_symbol_max,
+        ),
     )
     services = ApiServices(
+        access=access,
         orders=orders,
         events=StoredEvents(database),
         desk=desk,
@@ -145,21 +161,13 @@ async def _tasks(
         ids=Uuid7Source(),
         is_recovered=lambda: desk.is_recovered,
     )
-    options = ApiOptions(
-        order_timeout_seconds=settings.order_timeout_seconds,
-        timeout_seconds_max=settings.timeout_seconds_max,
-        wait_seconds_max=300,
-        websockets_max=1_000,
-        allowed_hosts=settings.http_allowed_hosts,
-        version=app.__version__,
-    )
 
     async def on_stopping() -> None:
         announcements.stop()
         journal.hasten()
         await subscriptions.stop(seconds=FAREWELL_SECONDS)
 
-    server = _HttpServer(build_application(services, options), on_stopping=on_stopping)
+    server = _HttpServer(build_application(services, _options(settings)), on_stopping=on_stopping)
     async with asyncio.TaskGroup() as group:
         group.create_task(journal.run(desk), name="journal")
         workers = [
@@ -181,6 +189,25 @@ async def _tasks(
             await journal.close()
 
 
+def _access(settings: Settings, clock: Clock) -> Access:
+    if not settings.api_keys_file:
+        return OpenAccess()
+    return KeyFileAccess(Path(settings.api_keys_file), clock=clock)
+
+
+def _options(settings: Settings) -> ApiOptions:
+    return ApiOptions(
+        order_timeout_seconds=settings.order_timeout_seconds,
+        timeout_seconds_max=settings.timeout_seconds_max,
+        wait_seconds_max=settings.wait_seconds_max,
+        requests_per_second_max=settings.requests_per_second_max,
+        websockets_max=settings.websockets_max,
+        body_bytes_max=settings.body_bytes_max,
+        allowed_hosts=settings.http_allowed_hosts,
+        version=app.__version__,
+    )
+
+
 class _HttpServer(uvicorn.Server):
     """Uvicorn inside a program that handles the signals itself."""
 
@@ -188,14 +215,17 @@ class _HttpServer(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 application,
+                http=BoundedHttpProtocol,
+                h11_max_incomplete_event_size=HEAD_BYTES_MAX,
+                ws=RefusingWebSocketProtocol,
+                ws_max_size=MESSAGE_BYTES_MAX,
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
                 lifespan="off",
                 log_config=None,
                 access_log=False,
                 backlog=LISTEN_BACKLOG,
                 timeout_graceful_shutdown=GRACEFUL_SECONDS,
                 server_header=False,
-                ws="websockets-sansio",
-                ws_max_size=MESSAGE_BYTES_MAX,
                 ws_per_message_deflate=False,
             )
         )

@@ -10,6 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final, Protocol
 
+from app.domain.access import Caller
 from app.domain.amounts import ZERO
 from app.domain.events import StoredEvent, SymbolOutcome
 from app.domain.liquidity import TakenLevel
@@ -40,6 +41,17 @@ class IdSource(Protocol):
     """Unique ids, later ones sorting after earlier ones."""
 
     def new_order_id(self) -> OrderId: ...
+
+
+class Access(Protocol):
+    """Who a caller is."""
+
+    @property
+    def description(self) -> str:
+        """How callers are known, for the log."""
+
+    def identify(self, bearer: str | None) -> Caller:
+        """Return whose key it is, None being no key. Raises UnauthorizedError."""
 
 
 # --- Market -----------------------------------------------------------------------------------

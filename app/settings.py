@@ -59,7 +59,9 @@ class Settings(BaseSettings):
     )
 
     http_host: str = Field(
-        "127.0.0.1", description="Address to listen on; beyond loopback needs ALLOW_OPEN_ACCESS."
+        "127.0.0.1",
+        description="Address to listen on; beyond loopback needs API_KEYS_FILE or "
+        "ALLOW_OPEN_ACCESS.",
     )
     http_port: int = Field(
         8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one."
@@ -71,6 +73,9 @@ class Settings(BaseSettings):
     allow_open_access: str = Field(
         "",
         description=f"{OPEN_ACCESS_CONSENT} lets the service listen beyond loopback without keys.",
+    )
+    api_keys_file: str = Field(
+        "", description="File of keys, see `papertape keys`; empty asks nobody for a key."
     )
     order_timeout_seconds: Decimal = Field(
         Decimal(30),
@@ -84,6 +89,56 @@ class Settings(BaseSettings):
         le=_TIMEOUT_SECONDS_MOST,
         decimal_places=3,
         description="The longest timeout_seconds an order may ask for; at most a day.",
+    )
+    wait_seconds_max: int = Field(
+        300,
+        ge=0,
+        le=86_400,
+        description="The longest `Prefer: wait`, in seconds; every client that waits holds a "
+        "socket.",
+    )
+    open_orders_max: int = Field(
+        200_000,
+        ge=1,
+        le=10_000_000,
+        description="Open orders that the service holds; each takes memory until it ends.",
+    )
+    open_orders_per_owner_max: int = Field(
+        100_000,
+        ge=1,
+        le=10_000_000,
+        description="Open orders of one owner, so that one cannot take all room.",
+    )
+    open_orders_per_symbol_max: int = Field(
+        100_000,
+        ge=1,
+        le=10_000_000,
+        description="Open orders of one symbol; a quote that reaches them all fills them at once.",
+    )
+    requests_per_second_max: int = Field(
+        10_000,
+        ge=0,
+        le=1_000_000,
+        description="Requests a second that one owner may send, a second's worth at once; 0 is no "
+        "limit. A client in a loop must not starve the others.",
+    )
+    websockets_max: int = Field(
+        1_000,
+        ge=0,
+        le=1_000_000,
+        description="WebSocket connections at a time; each keeps events for its reader.",
+    )
+    body_bytes_max: int = Field(
+        16_384,
+        ge=1_024,
+        le=1_048_576,
+        description="Bytes of a request's body; an order has about 200.",
+    )
+    journal_backlog_max: int = Field(
+        10_000,
+        ge=1,
+        le=1_000_000,
+        description="Orders that may wait to be written; beyond it new ones are told to come back.",
     )
     database_url: str = Field(
         "sqlite+aiosqlite:///database.db",
@@ -135,10 +190,15 @@ class Settings(BaseSettings):
     def _check_together(self) -> Self:
         if self.order_timeout_seconds > self.timeout_seconds_max:
             raise ValueError("ORDER_TIMEOUT_SECONDS must not exceed TIMEOUT_SECONDS_MAX")
-        if not _is_loopback(self.http_host) and self.allow_open_access != OPEN_ACCESS_CONSENT:
+        if (
+            not _is_loopback(self.http_host)
+            and not self.api_keys_file
+            and self.allow_open_access != OPEN_ACCESS_CONSENT
+        ):
             message = (
                 f"HTTP_HOST={self.http_host} is reachable from other machines and the service asks "
-                f"nobody for a key; set ALLOW_OPEN_ACCESS={OPEN_ACCESS_CONSENT} if you want that"
+                "nobody for a key; make one with `papertape keys create` and set API_KEYS_FILE, or "
+                f"set ALLOW_OPEN_ACCESS={OPEN_ACCESS_CONSENT} if you want that"
             )
             raise ValueError(message)
         return self

@@ -10,7 +10,10 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Match, Mount, Route, WebSocketRoute
+from starlette.types import Receive, Send
+from starlette.types import Scope as AsgiScope
 
+from app.api.admission import Admission
 from app.api.docs import ASSETS_PATH, DOCS_PATH, OPENAPI_PATH, DocsRoutes, assets
 from app.api.errors import (
     REFUSALS,
@@ -23,8 +26,10 @@ from app.api.order_stream import OrderStream
 from app.api.orders import OrderRoutes
 from app.api.placement import PlacementRoute
 from app.api.probes import ProbeRoutes
+from app.api.rates import RequestRates
 from app.api.services import ApiOptions, ApiServices
 from app.api.symbols import SymbolRoutes
+from app.domain.access import Scope
 from app.domain.errors import PapertapeError
 
 __all__ = ["ApiOptions", "ApiServices", "Lifespan", "build_application"]
@@ -36,7 +41,7 @@ def build_application(
     services: ApiServices, options: ApiOptions, lifespan: Lifespan | None = None
 ) -> FastAPI:
     """Return the service's web application; ``lifespan`` surrounds its time of serving."""
-    return FastAPI(
+    application = FastAPI(
         title="Papertape",
         version=options.version,
         lifespan=lifespan,
@@ -52,26 +57,31 @@ def build_application(
         # Measuring is not the web framework's to decide; it would read the environment for it.
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
+    application.router.default = _serve_nothing
+    return application
 
 
 def _routes(services: ApiServices, options: ApiOptions) -> list[BaseRoute]:
+    rates = RequestRates(options.requests_per_second_max, clock=services.clock)
+    admission = Admission(services.access, rates)
+    needs = admission.needs
     placement = PlacementRoute(services, options)
     orders = OrderRoutes(services)
-    stream = OrderStream(services, options)
+    stream = OrderStream(services, options, admission)
     symbols = SymbolRoutes(services)
-    probes = ProbeRoutes(services, options)
+    probes = ProbeRoutes(services, options, admission)
     docs = DocsRoutes(options)
     return [
         Route("/", _go_to_docs),
-        Route("/order/limit", placement.place, methods=["POST"]),
-        Route("/order/{order_id}", orders.show),
-        Route("/order/{order_id}", orders.cancel, methods=["DELETE"]),
-        Route("/order/{order_id}/splits", orders.list_splits),
-        Route("/order/{order_id}/events", orders.list_events),
-        Route("/orders", orders.list_orders),
-        Route("/orders", orders.cancel_all, methods=["DELETE"]),
+        Route("/order/limit", needs(Scope.ORDERS_WRITE, placement.place), methods=["POST"]),
+        Route("/order/{order_id}", needs(Scope.ORDERS_READ, orders.show)),
+        Route("/order/{order_id}", needs(Scope.ORDERS_WRITE, orders.cancel), methods=["DELETE"]),
+        Route("/order/{order_id}/splits", needs(Scope.ORDERS_READ, orders.list_splits)),
+        Route("/order/{order_id}/events", needs(Scope.ORDERS_READ, orders.list_events)),
+        Route("/orders", needs(Scope.ORDERS_READ, orders.list_orders)),
+        Route("/orders", needs(Scope.ORDERS_WRITE, orders.cancel_all), methods=["DELETE"]),
         WebSocketRoute("/ws/orders", stream.serve),
-        Route("/symbols/{symbol}", symbols.show),
+        Route("/symbols/{symbol}", needs(Scope.ORDERS_READ, symbols.show)),
         Route("/healthz", probes.healthz),
         Route("/readyz", probes.readyz),
         Route(OPENAPI_PATH, docs.openapi),
@@ -83,6 +93,11 @@ def _routes(services: ApiServices, options: ApiOptions) -> list[BaseRoute]:
 async def _go_to_docs(_request: Request) -> Response:
     """Send whoever opens the bare address to the page one can work from."""
     return RedirectResponse(DOCS_PATH, status_code=HTTPStatus.TEMPORARY_REDIRECT)
+
+
+async def _serve_nothing(_scope: AsgiScope, _receive: Receive, _send: Send) -> None:
+    """Refuse a path that no route has; the router would close a WebSocket without a word."""
+    raise RouteNotFoundError
 
 
 async def _answer_error(_request: Request, error: Exception) -> Response:

@@ -6,17 +6,18 @@ form, without ever being computed, and ``0.0001`` never passes through a float. 
 have to guess about (a key given twice, a character that is none) is malformed.
 """
 
+import asyncio
 import json
 from collections.abc import Iterable
 from typing import Final, Never
 
 from starlette.requests import Request
 
-from app.api.errors import BodyTooLargeError
+from app.api.errors import BodyTooLargeError, BodyTooSlowError
 from app.domain.errors import MalformedRequestError
 
-BODY_BYTES_MAX: Final = 16 * 1024
-"""An order has about 200 bytes; whatever is longer is none."""
+BODY_SECONDS_MAX: Final = 10.0
+"""A body fits into a few packets; one that takes longer holds a connection for nothing."""
 
 _LENGTH_DIGITS_MAX: Final = 9
 _NUL: Final = "\x00"
@@ -28,22 +29,27 @@ class JsonNumber(str):
     __slots__ = ()
 
 
-async def read_body(request: Request) -> bytes:
-    """Read a request's body, at most ``BODY_BYTES_MAX`` bytes of it.
+async def read_body(
+    request: Request, *, bytes_max: int, seconds_max: float = BODY_SECONDS_MAX
+) -> bytes:
+    """Read a request's body, at most ``bytes_max`` bytes of it.
 
     Raises:
         BodyTooLargeError: it is longer, or says so in advance.
+        BodyTooSlowError: it did not arrive within ``seconds_max``.
     """
     declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and (
-        len(declared) > _LENGTH_DIGITS_MAX or int(declared) > BODY_BYTES_MAX
-    ):
-        raise BodyTooLargeError(BODY_BYTES_MAX)
+    if declared.isdecimal() and (len(declared) > _LENGTH_DIGITS_MAX or int(declared) > bytes_max):
+        raise BodyTooLargeError(bytes_max)
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > BODY_BYTES_MAX:
-            raise BodyTooLargeError(BODY_BYTES_MAX)
+    try:
+        async with asyncio.timeout(seconds_max):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > bytes_max:
+                    raise BodyTooLargeError(bytes_max)
+    except TimeoutError:
+        raise BodyTooSlowError from None
     return bytes(body)
 
 

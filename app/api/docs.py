@@ -9,12 +9,14 @@ import base64
 import hashlib
 from functools import cached_property
 from importlib.resources import files
+from os import PathLike, stat_result
 from typing import Final
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
 
 from app.api.openapi import Json, build_document
 from app.api.operations import DESCRIPTION, TAGS, operations
@@ -42,7 +44,8 @@ SwaggerUIBundle({{
 _STYLE: Final = """
 body { margin: 0; background: #fafafa; }
 .swagger-ui .info { margin: 32px 0 16px; }
-.swagger-ui .scheme-container { display: none; }
+.swagger-ui .scheme-container { padding: 0 0 16px; background: none; box-shadow: none; }
+.swagger-ui .schemes .servers-title, .swagger-ui .schemes .servers { display: none; }
 .swagger-ui .renderedMarkdown p, .swagger-ui .info p {
   margin: 0 0 10px; max-width: 90ch; line-height: 1.5;
 }
@@ -115,13 +118,28 @@ class DocsRoutes:
         return Response(self._document, media_type="application/json")
 
 
+class _Assets(StaticFiles):
+    """Files that a browser may keep, and asks about by their tag."""
+
+    def file_response(
+        self,
+        full_path: str | PathLike[str],
+        stat_result: stat_result,
+        scope: Scope,
+        status_code: int = 200,
+    ) -> Response:
+        response = super().file_response(full_path, stat_result, scope, status_code)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
+
+
 def assets() -> StaticFiles:
     """Return the files of Swagger UI."""
-    return StaticFiles(directory=str(files("fastapi_offline") / "static"))
+    return _Assets(directory=str(files("fastapi_offline") / "static"))
 
 
 def document(options: ApiOptions) -> Json:
-    """Return the OpenAPI document, with the times an order may ask for as they are set up."""
+    """Return the OpenAPI document, with the limits as they are set up."""
     built = build_document(
         operations(),
         info={
@@ -138,4 +156,6 @@ def document(options: ApiOptions) -> Json:
         f" Above 0, at most {format_amount(options.timeout_seconds_max)}; "
         f"{format_amount(options.order_timeout_seconds)} if left out."
     )
+    place = built["paths"]["/order/limit"]["post"]
+    place["description"] += f" At most {options.body_bytes_max:,} bytes."
     return built

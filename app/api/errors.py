@@ -23,12 +23,15 @@ from app.domain.errors import (
     JournalBacklogError,
     JournalUnavailableError,
     MalformedRequestError,
+    MissingScopeError,
     OrderNotFoundError,
     OrderPrunedError,
     OutcomeUnknownError,
     PapertapeError,
+    RateLimitedError,
     RulesNotLoadedError,
     TooManyOrdersError,
+    UnauthorizedError,
     UnavailableError,
     UnknownSymbolError,
 )
@@ -65,6 +68,33 @@ class BodyTooLargeError(CallerError):
 
     def __init__(self, bytes_max: int) -> None:
         super().__init__(f"the body may have at most {bytes_max} bytes")
+
+
+class BodyTooSlowError(CallerError):
+    """The body did not arrive in time; the connection is closed (RFC 9110 section 15.5.9)."""
+
+    code = "request_timeout"
+
+    def __init__(self) -> None:
+        super().__init__("the body did not arrive in time; nothing was executed")
+
+
+class MalformedHttpError(CallerError):
+    """What was sent is not HTTP/1.1."""
+
+    code = "malformed_http"
+
+    def __init__(self) -> None:
+        super().__init__("this is not an HTTP/1.1 request")
+
+
+class HeadTooLargeError(CallerError):
+    """The request line and the headers together have more bytes than we read."""
+
+    code = "head_too_large"
+
+    def __init__(self, bytes_max: int) -> None:
+        super().__init__(f"request line and headers may have at most {bytes_max} bytes together")
 
 
 class UnknownHostError(CallerError):
@@ -113,8 +143,9 @@ class NotReadyError(UnavailableError):
 
     def __init__(self, missing: Sequence[str], readiness: Mapping[str, object]) -> None:
         self.readiness = readiness
+        cause = f"; missing: {', '.join(missing)}" if missing else ""
         super().__init__(
-            f"orders cannot be accepted now; missing: {', '.join(missing)}",
+            f"orders cannot be accepted now{cause}",
             retry_after_seconds=READINESS_RETRY_AFTER_SECONDS,
         )
 
@@ -138,6 +169,9 @@ class Refusal:
 
 REFUSALS: Final[dict[type[PapertapeError], Refusal]] = {
     MalformedRequestError: Refusal(HTTPStatus.BAD_REQUEST, "Malformed JSON"),
+    MalformedHttpError: Refusal(HTTPStatus.BAD_REQUEST, "Malformed HTTP"),
+    UnauthorizedError: Refusal(HTTPStatus.UNAUTHORIZED, "Unauthorized"),
+    MissingScopeError: Refusal(HTTPStatus.FORBIDDEN, "Missing scope"),
     ForeignOriginError: Refusal(HTTPStatus.FORBIDDEN, "Foreign origin"),
     RouteNotFoundError: Refusal(HTTPStatus.NOT_FOUND, "Not found"),
     OrderNotFoundError: Refusal(HTTPStatus.NOT_FOUND, "Order not found"),
@@ -145,11 +179,14 @@ REFUSALS: Final[dict[type[PapertapeError], Refusal]] = {
     OrderPrunedError: Refusal(HTTPStatus.GONE, "Order not kept any more"),
     OrderClosedError: Refusal(HTTPStatus.CONFLICT, "Order closed"),
     MethodNotAllowedError: Refusal(HTTPStatus.METHOD_NOT_ALLOWED, "Method not allowed"),
+    BodyTooSlowError: Refusal(HTTPStatus.REQUEST_TIMEOUT, "Request timeout"),
     BodyTooLargeError: Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "Body too large"),
     UnknownHostError: Refusal(HTTPStatus.MISDIRECTED_REQUEST, "Unknown host"),
     InvalidOrderError: Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid order"),
     InvalidQueryError: Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid query"),
     ClientOrderIdReusedError: Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "Key used before"),
+    RateLimitedError: Refusal(HTTPStatus.TOO_MANY_REQUESTS, "Rate limited"),
+    HeadTooLargeError: Refusal(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "Head too large"),
     TooManyOrdersError: Refusal(HTTPStatus.TOO_MANY_REQUESTS, "Too many open orders"),
     InternalError: Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal error"),
     RulesNotLoadedError: Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "Trading rules not loaded"),
@@ -217,6 +254,10 @@ def problem_headers(error: PapertapeError) -> dict[str, str]:
         return {"Retry-After": str(error.retry_after_seconds)}
     if isinstance(error, MethodNotAllowedError):
         return {"Allow": ", ".join(error.allowed)}
+    if isinstance(error, UnauthorizedError):
+        return {"WWW-Authenticate": "Bearer"}
+    if isinstance(error, BodyTooSlowError):
+        return {"Connection": "close"}
     return {}
 
 

@@ -18,6 +18,7 @@ from app.api.order_operations import (
     page_limit,
 )
 from app.api.query import EVENTS_PER_PAGE_DEFAULT
+from app.domain.access import Scope
 from app.domain.errors import (
     DatabaseUnavailableError,
     FieldProblem,
@@ -37,6 +38,7 @@ def _cancel() -> Operation:
         operation_id="cancelOrder",
         method="DELETE",
         path="/order/{order_id}",
+        scope=Scope.ORDERS_WRITE,
         tag="Orders",
         summary="Cancel an order",
         description="Answers once the cancel is durable, with what was filled until then; the same "
@@ -76,6 +78,7 @@ def _cancel_all() -> Operation:
         operation_id="cancelOrders",
         method="DELETE",
         path="/orders",
+        scope=Scope.ORDERS_WRITE,
         tag="Orders",
         summary="Cancel all open orders of a symbol",
         description="Answers once every cancel is durable. Which orders are open is settled when "
@@ -122,6 +125,7 @@ def _list_events() -> Operation:
         operation_id="listEvents",
         method="GET",
         path="/order/{order_id}/events",
+        scope=Scope.ORDERS_READ,
         tag="Orders",
         summary="Read what happened to an order, page by page",
         description="The same events as `/ws/orders` tells, by `sequence`.",

@@ -22,14 +22,19 @@ from app.api.errors import (
     problem_headers,
     refusal_of,
 )
+from app.domain.access import Scope
 from app.domain.errors import (
     ClientOrderIdReusedError,
     InvalidInputError,
+    MissingScopeError,
     OrderPrunedError,
     PapertapeError,
+    RateLimitedError,
+    UnauthorizedError,
 )
 
 OPENAPI_VERSION: Final = "3.1.0"
+_KEY: Final = "key"
 _REF_TEMPLATE: Final = "#/components/schemas/{model}"
 _HEADERS: Final = {
     "Allow": "Methods that the path takes.",
@@ -37,7 +42,9 @@ _HEADERS: Final = {
     "Link": 'Where the rest of the splits is: `rel="next"` (RFC 8288).',
     "Location": "Where the order can be read.",
     "Preference-Applied": "What of `Prefer` was granted (RFC 7240).",
+    "Connection": "`close`: the service reads no more of this connection.",
     "Retry-After": "Seconds after which the same request may pass.",
+    "WWW-Authenticate": "`Bearer`: how to send a key (RFC 6750).",
 }
 
 Json = dict[str, Any]
@@ -78,7 +85,11 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """A route as its caller sees it; ``errors`` holds an example of every error that it gives."""
+    """A route as its caller sees it; ``errors`` holds an example of every error that it gives.
+
+    One with a ``scope`` needs a key; what it answers to callers without one, or with one that is
+    not good for it, or too often, is documented by itself.
+    """
 
     operation_id: str
     method: str
@@ -88,6 +99,8 @@ class Operation:
     description: str
     answers: Sequence[Answer]
     errors: Sequence[PapertapeError]
+    scope: Scope | None = None
+    tells_more_by_key: bool = False
     parameters: Sequence[Parameter] = ()
     body: type[BaseModel] | None = None
     body_description: str = ""
@@ -111,7 +124,17 @@ def build_document(operations: Sequence[Operation], *, info: Json, tags: Sequenc
         "info": info,
         "tags": list(tags),
         "paths": paths,
-        "components": {"schemas": _schemas(operations)},
+        "components": {
+            "schemas": _schemas(operations),
+            "securitySchemes": {
+                _KEY: {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "A key that `papertape keys create` printed. Asked for where "
+                    "the service is set up with `API_KEYS_FILE`.",
+                }
+            },
+        },
     }
 
 
@@ -121,7 +144,7 @@ def problem_model(error: PapertapeError) -> type[BaseModel]:
         case InvalidInputError():
             return shapes.InputProblem
         case NotReadyError():
-            return shapes.NotReady
+            return shapes.NotReady if "missing" in error.readiness else shapes.NotReadyAlone
         case ClientOrderIdReusedError() | OrderPrunedError():
             return shapes.OrderProblem
         case OrderClosedError():
@@ -135,7 +158,12 @@ def _operation(operation: Operation) -> Json:
         "summary": operation.summary,
         "description": operation.description,
         "operationId": operation.operation_id,
+        "security": _security(operation),
     }
+    if operation.scope is not None:
+        document["description"] += (
+            f"\n\nNeeds a key with the scope `{operation.scope}` where keys are asked for."
+        )
     if operation.parameters:
         document["parameters"] = [_parameter(parameter) for parameter in operation.parameters]
     if operation.body is not None:
@@ -150,6 +178,25 @@ def _operation(operation: Operation) -> Json:
         }
     document["responses"] = _responses(operation)
     return document
+
+
+def _security(operation: Operation) -> list[Json]:
+    """Return which keys the route takes; an empty one stands for none."""
+    if operation.scope is not None:
+        return [{_KEY: [operation.scope]}]
+    return [{}, {_KEY: []}] if operation.tells_more_by_key else []
+
+
+def _all_errors(operation: Operation) -> list[PapertapeError]:
+    """Return an example of every error that the route gives, those before its handler included."""
+    if operation.scope is None:
+        return [*operation.errors]
+    return [
+        UnauthorizedError(),
+        MissingScopeError(operation.scope),
+        RateLimitedError(10_000),
+        *operation.errors,
+    ]
 
 
 def _parameter(parameter: Parameter) -> Json:
@@ -167,15 +214,19 @@ def _parameter(parameter: Parameter) -> Json:
 
 def _responses(operation: Operation) -> Json:
     responses: Json = {}
-    for answer in operation.answers:
-        media = {"schema": _reference(answer.model), "examples": _examples(answer.examples)}
-        responses[str(int(answer.status))] = {
-            "description": answer.description,
-            "headers": _headers(answer.headers),
+    for status in dict.fromkeys(answer.status for answer in operation.answers):
+        answers = [answer for answer in operation.answers if answer.status == status]
+        media = {
+            "schema": _any_of(answer.model for answer in answers),
+            "examples": _examples(example for answer in answers for example in answer.examples),
+        }
+        responses[str(int(status))] = {
+            "description": answers[0].description,
+            "headers": _headers(name for answer in answers for name in answer.headers),
             "content": {"application/json": media},
         }
     by_status: dict[HTTPStatus, list[PapertapeError]] = {}
-    for error in operation.errors:
+    for error in _all_errors(operation):
         by_status.setdefault(refusal_of(error).status, []).append(error)
     for status in sorted(by_status):
         responses[str(int(status))] = _problem_response(by_status[status])
@@ -193,10 +244,10 @@ def _problem_response(errors: Sequence[PapertapeError]) -> Json:
     ]
     titles = dict.fromkeys(f"{refusal_of(error).title} (`{error.code}`)" for error in errors)
     headers = {name: None for error in errors for name in problem_headers(error)}
-    models = dict.fromkeys(problem_model(error) for error in errors)
-    references = [_reference(model) for model in models]
-    schema = references[0] if len(references) == 1 else {"anyOf": references}
-    media = {"schema": schema, "examples": _examples(examples)}
+    media = {
+        "schema": _any_of(problem_model(error) for error in errors),
+        "examples": _examples(examples),
+    }
     return {
         "description": " · ".join(titles),
         "headers": _headers(headers),
@@ -208,10 +259,15 @@ def _headers(names: Iterable[str]) -> Json:
     return {name: {"description": _HEADERS[name], "schema": {"type": "string"}} for name in names}
 
 
-def _examples(examples: Sequence[Example]) -> Json:
+def _examples(examples: Iterable[Example]) -> Json:
     return {
         example.name: {"summary": example.summary, "value": example.value} for example in examples
     }
+
+
+def _any_of(models: Iterable[type[BaseModel]]) -> Json:
+    references = [_reference(model) for model in dict.fromkeys(models)]
+    return references[0] if len(references) == 1 else {"anyOf": references}
 
 
 def _reference(model: type[BaseModel]) -> Json:
@@ -224,7 +280,7 @@ def _schemas(operations: Iterable[Operation]) -> Json:
         if operation.body is not None:
             models[operation.body] = None
         models |= {answer.model: None for answer in operation.answers}
-        models |= {problem_model(error): None for error in operation.errors}
+        models |= {problem_model(error): None for error in _all_errors(operation)}
     _, definitions = models_json_schema(
         [(model, "validation") for model in models],
         ref_template=_REF_TEMPLATE,

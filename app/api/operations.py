@@ -10,6 +10,7 @@ from app.api.errors import InternalError, NotReadyError
 from app.api.lifecycle_operations import lifecycle_operations
 from app.api.openapi import Answer, Example, Operation, Parameter
 from app.api.order_operations import EVERYWHERE, UNKNOWN_PARAMETER, order_operations
+from app.domain.access import Scope
 from app.domain.errors import RulesNotLoadedError, UnknownSymbolError
 
 DESCRIPTION: Final = """\
@@ -32,7 +33,13 @@ than what is displayed needs several quotes, hence several splits; they sum exac
 
 Amounts are strings in plain decimal notation. Errors are `application/problem+json` (RFC 9457): \
 rely on `code`, not on texts. A path that is not listed here answers 404, a method that is not \
-listed 405 with `Allow`.
+listed 405 with `Allow`, what is no HTTP/1.1 request 400 `malformed_http`, a request head of more \
+than 16 KiB 431 `head_too_large`.
+
+**Keys.** Where the service is set up with `API_KEYS_FILE`, every route but the probes and this \
+page needs a key, sent as `Authorization: Bearer KEY` (**Authorize** on this page). Each route \
+names the scope that the key must have. Orders belong to the key's name: somebody else's are not \
+found. Otherwise nobody is asked for a key, and all share their orders.
 
 **Events.** The WebSocket `/ws/orders` tells every transition of your orders once it is durable, \
 and resumes where you left off. [/docs/asyncapi.json](/docs/asyncapi.json) is its contract, an \
@@ -61,6 +68,7 @@ def _show_symbol() -> Operation:
         operation_id="showSymbol",
         method="GET",
         path="/symbols/{symbol}",
+        scope=Scope.ORDERS_READ,
         tag="Symbols",
         summary="Read a symbol's trading rules and current quote",
         description="It never subscribes: without an open order of the symbol there is no quote.",
@@ -112,11 +120,13 @@ def _readyz() -> Operation:
         operation_id="readyz",
         method="GET",
         path="/readyz",
+        tells_more_by_key=True,
         tag="Service",
         summary="Can orders be accepted durably",
         description="Ready while the database takes writes, the open orders were read back and the "
         "trading rules were loaded once. The feed stands beside it: while the venue is out of "
-        "reach, orders are accepted and wait. Answers under any host name.",
+        "reach, orders are accepted and wait. Answers under any host name. Where keys are asked "
+        "for, whoever sends none hears `ready` alone.",
         answers=(
             Answer(
                 status=HTTPStatus.OK,
@@ -124,8 +134,18 @@ def _readyz() -> Operation:
                 model=shapes.Readiness,
                 examples=(Example(name="ready", summary="Ready", value=_readiness([])),),
             ),
+            Answer(
+                status=HTTPStatus.OK,
+                description="They can.",
+                model=shapes.ReadyAlone,
+                examples=(Example(name="no_key", summary="No key", value={"ready": True}),),
+            ),
         ),
-        errors=(NotReadyError(["journal"], _readiness(["journal"])), InternalError()),
+        errors=(
+            NotReadyError(["journal"], _readiness(["journal"])),
+            NotReadyError([], {"ready": False}),
+            InternalError(),
+        ),
     )
 
 

@@ -6,9 +6,9 @@ from typing import Final
 
 from app.api import examples, shapes
 from app.api.answers import order_answer, orders_page, splits_page
-from app.api.body import BODY_BYTES_MAX
 from app.api.errors import (
     BodyTooLargeError,
+    BodyTooSlowError,
     ForeignOriginError,
     InternalError,
     UnknownHostError,
@@ -16,6 +16,7 @@ from app.api.errors import (
 from app.api.openapi import Answer, Example, Operation, Parameter
 from app.api.preference import CLIENT_ORDER_ID_FORM, IDEMPOTENCY_HEADER
 from app.api.query import ORDERS_PER_PAGE_DEFAULT, PAGE_LIMIT_MAX, SPLITS_PER_PAGE_DEFAULT
+from app.domain.access import Scope
 from app.domain.errors import (
     ClientOrderIdReusedError,
     DatabaseUnavailableError,
@@ -92,18 +93,18 @@ def _place() -> Operation:
         operation_id="placeLimitOrder",
         method="POST",
         path="/order/limit",
+        scope=Scope.ORDERS_WRITE,
         tag="Orders",
         summary="Place a limit order, and wait for its end or not",
         description="Answers when the order is finished: fulfilled, or its time is up; or earlier, "
         "with 202, if `Prefer` says so. An order with a `client_order_id` can be sent again "
         "without being placed twice: after a lost connection or a 503, send the same again. The "
-        "body is "
-        "read as JSON whatever its content type says, so a plain `curl --data '{…}'` works. At "
-        f"most {BODY_BYTES_MAX:,} bytes. Whoever stops waiting does not disturb the order: "
-        "`GET /orders` finds it.\n\nThe example sells 1,000 LTC at 0.0001 BTC or better. That is "
-        "far below the market, so it takes the best bid of quote after quote, each at the price "
-        "displayed, until 1,000 are sold or its time is up. With side `BUY` the same price is "
-        "never reached, and the answer is `Order not fulfilled`.",
+        "body is read as JSON whatever its content type says, so a plain `curl --data '{…}'` "
+        "works. Whoever stops waiting does not disturb the order: `GET /orders` finds it.\n\nThe "
+        "example sells 1,000 LTC at 0.0001 BTC or better. That is far below the market, so it "
+        "takes the best bid of quote after quote, each at the price displayed, until 1,000 are "
+        "sold or its time is up. With side `BUY` the same price is never reached, and the answer "
+        "is `Order not fulfilled`.",
         parameters=(_PREFER, _IDEMPOTENCY_KEY),
         body=shapes.LimitOrderRequest,
         body_description="Required: `symbol`, `order_size`, `price`. Optional: `side`, "
@@ -173,7 +174,8 @@ def _place_answers() -> tuple[Answer, ...]:
 def _place_errors() -> tuple[PapertapeError, ...]:
     return (
         MalformedRequestError("the body is not JSON at line 1 column 12"),
-        BodyTooLargeError(BODY_BYTES_MAX),
+        BodyTooSlowError(),
+        BodyTooLargeError(16_384),
         InvalidOrderError(_BELOW_TICK),
         InvalidOrderError(_BAD_FIELDS),
         InvalidOrderError([_UNKNOWN_SYMBOL]),
@@ -194,6 +196,7 @@ def _show_order() -> Operation:
         operation_id="showOrder",
         method="GET",
         path="/order/{order_id}",
+        scope=Scope.ORDERS_READ,
         tag="Orders",
         summary="Read one order",
         description="The order as far as it is durable, with its first 1,000 splits. `market` says "
@@ -226,6 +229,7 @@ def _list_splits() -> Operation:
         operation_id="listSplits",
         method="GET",
         path="/order/{order_id}/splits",
+        scope=Scope.ORDERS_READ,
         tag="Orders",
         summary="Read an order's splits, page by page",
         description="In the order in which they were filled.",
@@ -253,6 +257,7 @@ def _list_orders() -> Operation:
         operation_id="listOrders",
         method="GET",
         path="/orders",
+        scope=Scope.ORDERS_READ,
         tag="Orders",
         summary="Find orders, the newest first",
         description="All orders, or those of one symbol or one status, without their splits. A "

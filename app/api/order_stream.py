@@ -6,14 +6,14 @@ Between the two nothing is lost, since it is heard from before the last of the s
 """
 
 import asyncio
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Final, NamedTuple
 
 import msgspec
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from app.api.caller import owner_of
-from app.api.errors import error_message, problem_response
+from app.api.admission import Admission, bearer_of
+from app.api.errors import error_message
 from app.api.event_shapes import event_view
 from app.api.positions import PositionBeyondHeadError, read_position, write_position
 from app.api.services import ApiOptions, ApiServices
@@ -24,10 +24,12 @@ from app.api.stream_form import (
     StreamSilenceError,
     SubscribeMessage,
     TooManyStreamsError,
+    read_key,
     read_message,
     read_subscribe,
 )
-from app.domain.errors import PapertapeError, UnavailableError
+from app.domain.access import Caller, Scope
+from app.domain.errors import PapertapeError, UnauthorizedError, UnavailableError
 from app.domain.events import StoredEvent
 from app.ports import EventFilter, EventSubscription, SubscriptionEndedError
 
@@ -46,45 +48,71 @@ TRY_AGAIN_LATER: Final = 1013
 class OrderStream:
     """Handler of ``/ws/orders``."""
 
-    def __init__(self, services: ApiServices, options: ApiOptions) -> None:
+    def __init__(self, services: ApiServices, options: ApiOptions, admission: Admission) -> None:
         self._services = services
         self._options = options
+        self._admission = admission
         self._connections = 0
 
     async def serve(self, websocket: WebSocket) -> None:
-        """Serve one connection until either side ends it."""
+        """Serve one connection until either side ends it.
+
+        What is raised before it is accepted is answered in HTTP.
+        """
         if self._connections >= self._options.websockets_max:
-            refusal = TooManyStreamsError(self._options.websockets_max)
-            await websocket.send_denial_response(problem_response(refusal))
-            return
+            raise TooManyStreamsError(self._options.websockets_max)
+        visitor = self._visitor(websocket)
         self._connections += 1
         try:
             await websocket.accept()
-            await self._converse(websocket)
+            await self._converse(websocket, visitor)
         except (WebSocketDisconnect, TimeoutError):
             pass  # the client left, or reads no more: nobody is there to be told
         finally:
             self._connections -= 1
 
-    async def _converse(self, websocket: WebSocket) -> None:
+    def _visitor(self, websocket: WebSocket) -> "_Visitor":
+        """Return who comes by the key in the header, or nobody yet: the key may come later."""
+        bearer = bearer_of(websocket.headers)
         try:
-            subscribe = await self._wait_for_subscribe(websocket)
-            await self._until_either_ends(websocket, subscribe)
+            return _Visitor(bearer, self._admission.admit(bearer, Scope.ORDERS_READ))
+        except UnauthorizedError:
+            if bearer is not None:
+                raise
+            return _Visitor(None, None)
+
+    async def _converse(self, websocket: WebSocket, visitor: "_Visitor") -> None:
+        try:
+            visitor, subscribe = await self._wait_for_subscribe(websocket, visitor)
+            await self._until_either_ends(websocket, visitor, subscribe)
         except PapertapeError as error:
             await _send(websocket, error_message(error))
             code = TRY_AGAIN_LATER if isinstance(error, UnavailableError) else POLICY_VIOLATION
             await _close(websocket, code, error.code)
 
-    async def _wait_for_subscribe(self, websocket: WebSocket) -> SubscribeMessage:
+    async def _wait_for_subscribe(
+        self, websocket: WebSocket, visitor: "_Visitor"
+    ) -> tuple["_Visitor", SubscribeMessage]:
         try:
             async with asyncio.timeout(SUBSCRIBE_SECONDS_MAX):
-                return read_subscribe(read_message(await _receive_text(websocket)))
+                values = read_message(await _receive_text(websocket))
+                key = read_key(values)
+                if key is not None:
+                    caller = self._admission.admit(key, Scope.ORDERS_READ)
+                    visitor = _Visitor(key, caller)
+                    await _send(websocket, {"type": "authenticated", "owner": caller.owner})
+                    values = read_message(await _receive_text(websocket))
+                if visitor.caller is None:
+                    raise UnauthorizedError
+                return visitor, read_subscribe(values)
         except TimeoutError:
             raise StreamSilenceError from None
 
-    async def _until_either_ends(self, websocket: WebSocket, subscribe: SubscribeMessage) -> None:
+    async def _until_either_ends(
+        self, websocket: WebSocket, visitor: "_Visitor", subscribe: SubscribeMessage
+    ) -> None:
         """Tell events until the client leaves or says something, or until there is an end here."""
-        following = asyncio.create_task(self._follow(websocket, subscribe))
+        following = asyncio.create_task(self._follow(websocket, visitor, subscribe))
         listening = asyncio.create_task(_receive_text(websocket))
         try:
             await asyncio.wait({following, listening}, return_when=asyncio.FIRST_COMPLETED)
@@ -99,9 +127,12 @@ class OrderStream:
         if not has_ended_here:
             raise AlreadySubscribedError
 
-    async def _follow(self, websocket: WebSocket, subscribe: SubscribeMessage) -> None:
+    async def _follow(
+        self, websocket: WebSocket, visitor: "_Visitor", subscribe: SubscribeMessage
+    ) -> None:
+        assert visitor.caller is not None, "nobody subscribes without being known"
         event_filter = EventFilter(
-            owner=owner_of(websocket),
+            owner=visitor.caller.owner,
             order_ids=subscribe.order_ids,
             symbols=subscribe.symbols,
         )
@@ -117,7 +148,10 @@ class OrderStream:
                 teller.position = subscription.head
                 await teller.confirm(subscription.head)
             await teller.tell_stored(until=subscription.head)
-            await teller.tell_heard(subscription)
+            await teller.tell_heard(
+                subscription,
+                confirm=lambda: self._admission.confirm(visitor.bearer, Scope.ORDERS_READ),
+            )
 
     async def _position(self, text: str) -> int:
         events, subscriptions = self._services.events, self._services.subscriptions
@@ -137,6 +171,13 @@ class OrderStream:
             # It may have been read from the database before it was announced: wait for that.
             await self._services.journal.settle()
             return read()
+
+
+class _Visitor(NamedTuple):
+    """The key that a client sent, and who it is by that: nobody yet, perhaps."""
+
+    bearer: str | None
+    caller: Caller | None
 
 
 class _Teller:
@@ -168,11 +209,18 @@ class _Teller:
                 self.position = until
             pages += 1
 
-    async def tell_heard(self, subscription: EventSubscription) -> None:
-        """Tell what happens, until the subscription ends; then say where to resume."""
+    async def tell_heard(
+        self, subscription: EventSubscription, *, confirm: Callable[[], None]
+    ) -> None:
+        """Tell what happens, until the subscription ends; then say where to resume.
+
+        ``confirm`` sees that the client may still be told.
+        """
         try:
             while True:
-                for stored in await subscription.next():
+                heard = await subscription.next()
+                confirm()
+                for stored in heard:
                     subscription.check()
                     if stored.position > self.position:
                         await self._tell(stored)

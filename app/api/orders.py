@@ -7,6 +7,7 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from app.api.admission import caller_of
 from app.api.answers import (
     canceled_orders,
     json_response,
@@ -15,7 +16,6 @@ from app.api.answers import (
     orders_page,
     splits_page,
 )
-from app.api.caller import owner_of
 from app.api.cursor import Cursor
 from app.api.errors import MethodNotAllowedError, OrderClosedError
 from app.api.event_shapes import events_page
@@ -56,7 +56,7 @@ class OrderRoutes:
         """Answer one order with its splits, and why it is not filled or how well it was."""
         order_id = _order_id(request)
         refuse_query(request)
-        owner = owner_of(request)
+        owner = caller_of(request).owner
         snapshot, splits = await self._stored.find(owner, order_id)
         market = execution = None
         if snapshot.status.is_terminal:
@@ -103,7 +103,7 @@ class OrderRoutes:
         form.done()
         snapshots = await self._services.orders.list_orders(
             OrderQuery(
-                owner=owner_of(request),
+                owner=caller_of(request).owner,
                 symbol=symbol,
                 status=status,
                 client_order_id=client_order_id,
@@ -136,14 +136,14 @@ class OrderRoutes:
         symbol = form.symbol()
         form.done()
         assert symbol is not None, "it was required"
-        owner = owner_of(request)
+        owner = caller_of(request).owner
         canceled = await self._services.desk.cancel_all(owner, symbol)
         told = await self._services.orders.find_many(owner, canceled[:PAGE_LIMIT_MAX])
         summaries = [order_summary(snapshot) for snapshot in told]
         return json_response(canceled_orders(symbol, len(canceled), summaries))
 
     async def _find(self, request: Request, order_id: OrderId) -> OrderSnapshot:
-        snapshot = await self._services.orders.find(owner_of(request), order_id)
+        snapshot = await self._services.orders.find(caller_of(request).owner, order_id)
         if snapshot is None:
             raise OrderNotFoundError(order_id)
         return snapshot

@@ -6,9 +6,9 @@ from http import HTTPStatus
 from starlette.requests import Request
 from starlette.responses import Response
 
+from app.api.admission import caller_of
 from app.api.answers import json_response, order_answer
 from app.api.body import read_body, read_json_object
-from app.api.caller import owner_of
 from app.api.order_form import read_new_order
 from app.api.preference import Preference, read_preference
 from app.api.query import refuse_query
@@ -46,8 +46,8 @@ class PlacementRoute:
             request.headers, wait_seconds_max=self._options.wait_seconds_max
         )
         new_order = read_new_order(
-            read_json_object(await read_body(request)),
-            owner=owner_of(request),
+            read_json_object(await read_body(request, bytes_max=self._options.body_bytes_max)),
+            owner=caller_of(request).owner,
             headers=request.headers,
             timeout_seconds_default=self._options.order_timeout_seconds,
             timeout_seconds_max=self._options.timeout_seconds_max,

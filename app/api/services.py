@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from app.ports import (
+    Access,
     Clock,
     EventReader,
     EventSubscriptions,
@@ -22,6 +23,7 @@ from app.ports import (
 class ApiServices:
     """The ports that the edge calls; ``is_recovered`` tells whether open orders were read back."""
 
+    access: Access
     orders: OrderReader
     events: EventReader
     desk: OrderDesk
@@ -44,11 +46,15 @@ class ApiOptions:
     request waits for its order's end, ``websockets_max`` how many connections may follow events.
     ``allowed_hosts`` are the host names
     under which the service answers, without port, an IPv6 address in brackets.
+    ``wait_seconds_max`` bounds what a client may ask to wait, ``requests_per_second_max`` the
+    requests of one owner (0 is no limit), ``websockets_max`` the WebSocket connections at a time.
     """
 
     order_timeout_seconds: Decimal
     timeout_seconds_max: Decimal
     wait_seconds_max: int
+    requests_per_second_max: int
     websockets_max: int
+    body_bytes_max: int
     allowed_hosts: tuple[str, ...]
     version: str

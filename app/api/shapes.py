@@ -511,6 +511,12 @@ class Readiness(Shape):
     feed: FeedState = Field(description="The connection to the venue.")
 
 
+class ReadyAlone(Shape):
+    """Whether orders can be accepted durably, and nothing else: there was no valid key."""
+
+    ready: bool = Field(description="Whether they can.", examples=[True])
+
+
 class FieldProblem(Shape):
     """What is wrong with one field."""
 
@@ -556,6 +562,10 @@ class InputProblem(Problem):
     """An error of the input, with every problem found."""
 
     errors: list[FieldProblem] = Field(min_length=1, description="Every problem found.")
+
+
+class NotReadyAlone(ReadyAlone, Problem):
+    """The service cannot accept orders; only a valid key is told why."""
 
 
 class NotReady(Readiness, Problem):

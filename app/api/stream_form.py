@@ -9,9 +9,8 @@ from app.api.fields import FieldForm, FieldRefusal, read_symbol, read_text
 from app.domain.errors import CallerError, InvalidInputError, UnavailableError
 from app.domain.order import OrderId, Symbol
 
-MESSAGE_BYTES_MAX: Final = 16 * 1024
-"""A message names at most some 400 orders."""
-
+AUTHENTICATE: Final = "authenticate"
+AUTHENTICATE_FIELDS: Final = ("type", "key")
 SUBSCRIBE: Final = "subscribe"
 SUBSCRIBE_FIELDS: Final = ("type", "order_ids", "symbols", "after")
 SUBSCRIBE_SECONDS_MAX: Final = 10.0
@@ -83,6 +82,22 @@ def read_message(text: str) -> Mapping[str, object]:
     return read_json_object(text.encode())
 
 
+def read_key(values: Mapping[str, object]) -> str | None:
+    """Return the key of an authenticate message, None if it is another message.
+
+    Raises:
+        InvalidMessageError: with everything that is wrong with it.
+    """
+    if values.get("type") != AUTHENTICATE:
+        return None
+    form = FieldForm(values)
+    form.require("key")
+    key = form.read("key", read_text, "")
+    form.refuse_unknown(AUTHENTICATE_FIELDS)
+    form.finish(InvalidMessageError)
+    return key
+
+
 def read_subscribe(values: Mapping[str, object]) -> SubscribeMessage:
     """Return what a subscribe message asks for.
 
@@ -102,7 +117,7 @@ def read_subscribe(values: Mapping[str, object]) -> SubscribeMessage:
 
 def _read_type(value: object) -> None:
     if read_text(value) != SUBSCRIBE:
-        raise FieldRefusal("invalid_type", f'must be "{SUBSCRIBE}"')
+        raise FieldRefusal("invalid_type", f'must be "{SUBSCRIBE}", or first "{AUTHENTICATE}"')
 
 
 def _read_order_ids(value: object) -> frozenset[OrderId]:

@@ -8,6 +8,8 @@
     │   ├── InvalidInputError          understood but refused, field by field
     │   │   ├── InvalidOrderError          an order
     │   │   └── InvalidQueryError          the parameters of a listing
+    │   ├── UnauthorizedError          no key, or nobody's
+    │   ├── MissingScopeError          a key that is not good for this
     │   ├── UnknownSymbolError         the venue does not list it
     │   ├── OrderNotFoundError
     │   ├── OrderPrunedError           it was finished and is not kept any more
@@ -19,6 +21,7 @@
     │   ├── JournalBacklogError
     │   ├── DatabaseUnavailableError   a read, which executes nothing
     │   ├── TooManyOrdersError         open ones: in all, of one owner, of one symbol
+    │   ├── RateLimitedError           the owner's requests come too fast
     │   └── OutcomeUnknownError        the exception to "nothing was executed": it may be
     ├── VenueError                 the venue's trouble; worth a retry
     │   ├── VenueUnreachableError      no answer, or not one of the venue's
@@ -79,6 +82,25 @@ class InvalidQueryError(InvalidInputError):
     """A listing's parameters that cannot be used."""
 
     code = "invalid_query"
+
+
+class UnauthorizedError(CallerError):
+    """The service asks for a key; there is none, or it is nobody's."""
+
+    code = "unauthorized"
+
+    def __init__(self) -> None:
+        super().__init__("a valid key is needed; send it as Authorization: Bearer KEY")
+
+
+class MissingScopeError(CallerError):
+    """The key is valid, but not good for this."""
+
+    code = "missing_scope"
+
+    def __init__(self, scope: str) -> None:
+        self.scope = scope
+        super().__init__(f"the key does not have the scope {scope}")
 
 
 class UnknownSymbolError(CallerError):
@@ -201,6 +223,19 @@ class TooManyOrdersError(UnavailableError):
         super().__init__(
             f"{scope} may have at most {open_orders_max} open orders; nothing was executed",
             retry_after_seconds=5,
+        )
+
+
+class RateLimitedError(UnavailableError):
+    """The owner sends more requests than the service takes from one."""
+
+    code = "rate_limited"
+
+    def __init__(self, requests_per_second_max: int) -> None:
+        self.requests_per_second_max = requests_per_second_max
+        super().__init__(
+            f"more than {requests_per_second_max} requests a second; nothing was executed",
+            retry_after_seconds=1,
         )
 
 

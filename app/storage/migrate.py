@@ -9,11 +9,7 @@ import asyncio
 from pathlib import Path
 from typing import Final
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import Connection, Text, column, func, inspect, select, table, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -27,6 +23,8 @@ LOCK_SECONDS_MAX: Final = 10
 
 _POSTGRESQL_LOCK: Final = 0x7061706572_01
 """The key of our advisory lock for migrations; any number that nobody else uses will do."""
+
+_VERSION_TABLE: Final = table("alembic_version", column("version_num", Text))
 
 _IN_THE_WHEEL: Final = Path(__file__).parent / "migrations"
 _IN_THE_REPOSITORY: Final = Path(__file__).parents[2] / "migrations"
@@ -54,18 +52,24 @@ def check_revision(connection: Connection, address: DatabaseAddress) -> None:
     Raises:
         StartupError: it is not; the message says what to do.
     """
-    present = MigrationContext.configure(connection).get_current_revision()
+    present = _present_revision(connection)
     if present is None:
         raise StartupError(f"{address} holds no orders of Papertape; name another database")
-    scripts = _scripts(Config())
-    if present not in _known(scripts):
+    known = revisions()
+    if present not in known:
         raise _of_a_newer_release(address, present)
-    if present != scripts.get_current_head():
+    if present != known[-1]:
         message = (
             f"the database {address} is of an older release (revision {present}); "
             "bring it up to date with: papertape migrate"
         )
         raise StartupError(message)
+
+
+def revisions() -> list[str]:
+    """Return this release's revisions in order: the dates that the files' names begin with."""
+    files = (migrations_folder() / "versions").glob("[0-9]*_*.py")
+    return sorted(file.name.split("_", 1)[0] for file in files)
 
 
 def migrations_folder() -> Path:
@@ -91,26 +95,30 @@ async def _migrate_postgresql(address: DatabaseAddress) -> str:
 
 def _upgrade(connection: Connection, address: DatabaseAddress) -> str:
     """Run what is missing on a connection whose transaction has begun."""
-    config = Config()
-    config.attributes["connection"] = connection
-    scripts = _scripts(config)
-    newest = scripts.get_current_head()
-    assert newest is not None, "the migrations are where they belong"
-    present = MigrationContext.configure(connection).get_current_revision()
-    if present is not None and present not in _known(scripts):
+    known = revisions()
+    present = _present_revision(connection)
+    if present is not None and present not in known:
         raise _of_a_newer_release(address, present)
-    if present != newest:
-        command.upgrade(config, "head")
-    return newest
+    if present != known[-1]:
+        _run_steps(connection)
+    return known[-1]
 
 
-def _scripts(config: Config) -> ScriptDirectory:
+def _present_revision(connection: Connection) -> str | None:
+    """Return what Alembic noted, None in a database that it never saw."""
+    if not inspect(connection).has_table(_VERSION_TABLE.name):
+        return None
+    return connection.scalar(select(_VERSION_TABLE.c.version_num))
+
+
+def _run_steps(connection: Connection) -> None:
+    from alembic import command  # noqa: PLC0415 - a start that has nothing to do is spared it
+    from alembic.config import Config  # noqa: PLC0415 - likewise
+
+    config = Config()
     config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
-    return ScriptDirectory.from_config(config)
-
-
-def _known(scripts: ScriptDirectory) -> set[str]:
-    return {script.revision for script in scripts.walk_revisions()}
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
 
 
 def _of_a_newer_release(address: DatabaseAddress, revision: str) -> StartupError:

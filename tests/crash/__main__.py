@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.crash.campaign import campaign
+from tests.crash.campaign import campaign, kills
 
 
 def main() -> int:
@@ -17,9 +17,10 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1_000_000))
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="papertape-crash-") as folder:
-        outcome = asyncio.run(campaign(Path(folder), kills=arguments.kills, seed=arguments.seed))
+        ordeal = kills(arguments.kills, lambda kill: _tell_progress(kill, arguments.kills))
+        outcome = asyncio.run(campaign(Path(folder), ordeal, seed=arguments.seed))
     print(  # noqa: T201 - its report is what it prints
-        f"seed {arguments.seed}: {outcome.kills} kills, {outcome.orders} orders, "
+        f"seed {arguments.seed}: {arguments.kills} kills, {outcome.orders} orders, "
         f"{outcome.events} events, {outcome.splits} splits, {len(outcome.complaints)} complaints"
     )
     for complaint in outcome.complaints:

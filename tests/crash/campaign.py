@@ -1,11 +1,11 @@
-"""Kills a service at random moments while clients use it, then judges what they were told."""
+"""Puts a service through an ordeal while clients use it, then judges what they were told."""
 
 import asyncio
 import contextlib
 import json
 import random
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -13,6 +13,7 @@ from typing import Final
 import httpx2
 from websockets.asyncio.client import connect
 
+from app.storage.audit import audit
 from tests.crash.checker import Truth, complaints
 from tests.crash.clients import Clients, Json
 from tests.crash.launcher import Incarnation, Launcher, launcher
@@ -26,6 +27,7 @@ LIFE_SECONDS_MAX: Final = 0.6
 END_SECONDS_MAX: Final = 5.0
 """How long after the last start an order may take to end, or an event to be told."""
 
+DATABASE_TROUBLE: Final = {"journal_unavailable", "outcome_unknown"}
 PAGE: Final = 1_000
 
 
@@ -33,49 +35,105 @@ PAGE: Final = 1_000
 class Outcome:
     """How a campaign ended."""
 
-    kills: int
     orders: int
     events: int
     splits: int
+    refusals: int
     complaints: list[str]
+
+
+@dataclass(slots=True, kw_only=True)
+class Stage:
+    """Where an ordeal takes place: a service that can be started and killed, and its clients."""
+
+    launch: Launcher
+    venue: ScriptedVenue
+    clients: Clients
+    chance: random.Random
     database: Path
+    planted: str | None
+    incarnation: Incarnation | None = None
+
+    async def start(self) -> Incarnation:
+        """Start the service and let its clients know."""
+        self.incarnation = await self.launch.start(
+            self.planted,
+            VENUE="simulator",
+            BINANCE_STREAM_URL=self.venue.stream_url,
+            BINANCE_REST_URL=self.venue.rest_url,
+            DATABASE_URL=f"sqlite+aiosqlite:///{self.database}",
+        )
+        self.clients.follow(await self.incarnation.url())
+        return self.incarnation
+
+    async def kill(self) -> None:
+        """End the service without a warning."""
+        assert self.incarnation is not None, "it was started"
+        self.clients.lose()
+        await self.incarnation.end(signal.SIGKILL)
+
+
+Ordeal = Callable[[Stage], Awaitable[None]]
+"""What a service has to go through; it is up again in the end."""
+
+
+def kills(count: int, on_kill: Callable[[int], None] = lambda _kill: None) -> Ordeal:
+    """Return the ordeal of being killed at random moments."""
+
+    async def ordeal(stage: Stage) -> None:
+        for kill in range(1, count + 1):
+            await stage.start()
+            await asyncio.sleep(stage.chance.uniform(LIFE_SECONDS_MIN, LIFE_SECONDS_MAX))
+            await stage.kill()
+            on_kill(kill)
+        await stage.start()
+        await asyncio.sleep(LIFE_SECONDS_MAX)
+
+    return ordeal
 
 
 async def campaign(
-    folder: Path,
-    *,
-    kills: int,
-    seed: int,
-    planted: str | None = None,
-    on_kill: Callable[[int], None] = lambda _kill: None,
+    folder: Path, ordeal: Ordeal, *, seed: int, planted: str | None = None
 ) -> Outcome:
-    """Run one in ``folder``; ``planted`` names a bug that the service then has."""
-    chance = random.Random(seed)
+    """Put a service through an ordeal while clients use it, and judge it by what they were told.
+
+    Its database is in ``folder``'s folder ``disk``; ``planted`` names a bug that it then has.
+    """
+    database = folder / "disk" / "database.db"
+    database.parent.mkdir(exist_ok=True)
     clients = Clients(seed=seed, count=CLIENTS)
     async with scripted_venue(SYMBOLS) as venue, launcher(folder) as launch:
         market = LotMarket(venue.market)
+        stage = Stage(
+            launch=launch,
+            venue=venue,
+            clients=clients,
+            chance=random.Random(seed),
+            database=database,
+            planted=planted,
+        )
         async with _running(market, clients):
-            for kill in range(1, kills + 1):
-                incarnation = await _start(launch, venue, planted)
-                clients.follow(await incarnation.url())
-                await asyncio.sleep(chance.uniform(LIFE_SECONDS_MIN, LIFE_SECONDS_MAX))
-                await incarnation.end(signal.SIGKILL)
-                clients.lose()
-                on_kill(kill)
-            incarnation = await _start(launch, venue, planted)
-            clients.follow(await incarnation.url())
-            await asyncio.sleep(LIFE_SECONDS_MAX)
+            await ordeal(stage)
+            assert stage.incarnation is not None, "the ordeal leaves the service running"
             clients.rest()
             await clients.settle_doubts()
-            truth = await _truth(await incarnation.url(), clients)
-        await incarnation.end(signal.SIGTERM)
+            truth = await _truth(await stage.incarnation.url(), clients)
+        await stage.incarnation.end(signal.SIGTERM)
+    report = await audit(f"sqlite+aiosqlite:///{database}")
     return Outcome(
-        kills=kills,
         orders=len(truth.orders),
         events=len(truth.events),
         splits=sum(event["split"] is not None for event in truth.events),
-        complaints=complaints(clients.records, truth) + market.oversold(truth.events),
-        database=folder / "database.db",
+        refusals=sum(
+            body.get("code") in DATABASE_TROUBLE
+            for placement in clients.records.placements
+            for _, body in placement.answers
+        ),
+        complaints=[
+            *complaints(clients.records, truth),
+            *market.oversold(truth.events),
+            *map(str, report.examples),
+        ],
     )
 
 
@@ -91,16 +149,6 @@ async def _running(market: LotMarket, clients: Clients) -> AsyncIterator[None]:
     for end in ends:
         if not isinstance(end, asyncio.CancelledError) and isinstance(end, BaseException):
             raise end
-
-
-async def _start(launch: Launcher, venue: ScriptedVenue, planted: str | None) -> Incarnation:
-    return await launch.start(
-        planted,
-        VENUE="simulator",
-        BINANCE_STREAM_URL=venue.stream_url,
-        BINANCE_REST_URL=venue.rest_url,
-        DATABASE_URL="sqlite+aiosqlite:///database.db",
-    )
 
 
 async def _truth(url: str, clients: Clients) -> Truth:

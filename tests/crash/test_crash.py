@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.crash.campaign import campaign
+from tests.crash.campaign import campaign, kills
 from tests.crash.planted_bugs import PLANTED
 
 KILLS = 30
@@ -15,7 +15,7 @@ SEED = int(os.environ.get("CRASH_SEED", "20261124"))
 
 async def test_what_clients_were_told_survives_every_kill(tmp_path: Path) -> None:
     """Every accepted order has one end, every event stays as told, no lot is sold twice."""
-    outcome = await campaign(tmp_path, kills=KILLS, seed=SEED)
+    outcome = await campaign(tmp_path, kills(KILLS), seed=SEED)
 
     assert outcome.complaints == [], f"seed {SEED}"
     assert outcome.orders > KILLS
@@ -25,6 +25,6 @@ async def test_what_clients_were_told_survives_every_kill(tmp_path: Path) -> Non
 @pytest.mark.parametrize("planted", PLANTED)
 async def test_a_planted_bug_is_found(tmp_path: Path, planted: str) -> None:
     """A check that has never failed proves nothing."""
-    outcome = await campaign(tmp_path, kills=KILLS_UNTIL_A_BUG_SHOWS, seed=SEED, planted=planted)
+    outcome = await campaign(tmp_path, kills(KILLS_UNTIL_A_BUG_SHOWS), seed=SEED, planted=planted)
 
     assert outcome.complaints

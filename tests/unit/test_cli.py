@@ -12,6 +12,9 @@ from typer.testing import CliRunner
 
 import app
 from app import cli
+from app.access.key_file import list_keys
+from app.access.keys import KeyEntry, hash_of
+from app.domain.access import Scope
 from app.domain.errors import StartupError
 from tests.support.databases import sqlite_url
 from tests.support.sound_database import fill_soundly
@@ -134,3 +137,72 @@ def test_an_interrupt_ends_quietly() -> None:
         cli._run(_be_interrupted())
 
     assert ended.value.exit_code == 130
+
+
+def test_a_created_key_is_printed_once_and_known_by_its_hash(tmp_path: Path) -> None:
+    """The key alone is the output, so that a script can take it; the warning stands beside it."""
+    path = tmp_path / "keys.json"
+
+    result = CliRunner().invoke(cli._cli, ["keys", "create", "alice", "--file", str(path)])
+
+    assert result.exit_code == 0
+    key = result.stdout.removesuffix("\n")
+    assert key.startswith("pt_")
+    assert result.stderr == (f"This key of alice is shown only now; {path} holds its hash alone.\n")
+    scopes = (Scope.ORDERS_WRITE, Scope.ORDERS_READ)
+    assert list_keys(path) == (KeyEntry("alice", hash_of(key), scopes),)
+
+
+def test_a_key_may_be_good_for_less_and_stand_in_the_file_that_is_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """--scope replaces the usual scopes; API_KEYS_FILE is the file."""
+    path = tmp_path / "keys.json"
+    monkeypatch.setenv("API_KEYS_FILE", str(path))
+
+    for scopes in (["metrics"], ["metrics", "orders:read"]):
+        options = [word for scope in scopes for word in ("--scope", scope)]
+        result = CliRunner().invoke(cli._cli, ["keys", "create", "watcher", *options])
+        assert result.exit_code == 0
+    listing = CliRunner().invoke(cli._cli, ["keys", "list"])
+
+    first, second = list_keys(path)
+    assert listing.output == (
+        f"watcher  {first.sha256[:8]}  metrics\nwatcher  {second.sha256[:8]}  metrics orders:read\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["create", "alice"], "papertape: which file of keys? Set API_KEYS_FILE or give --file"),
+        (["list"], "papertape: which file of keys? Set API_KEYS_FILE or give --file"),
+        (["create", "a b", "--file", "keys.json"], "papertape: a name has 1 to 36 letters"),
+        (["list", "--file", "none.json"], "papertape: the file of keys none.json cannot be read"),
+    ],
+)
+def test_a_key_that_cannot_be_made_or_listed_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], complaint: str
+) -> None:
+    """No traceback, and no key that nobody knows."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("API_KEYS_FILE", raising=False)
+
+    result = CliRunner().invoke(cli._cli, ["keys", *arguments])
+
+    assert result.exit_code == 1
+    assert result.output.startswith(complaint)
+    assert result.output.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unknown_scope_is_refused_with_the_known_ones(tmp_path: Path) -> None:
+    """A misspelled scope must not become a key that is good for nothing."""
+    file = str(tmp_path / "keys.json")
+
+    result = CliRunner().invoke(
+        cli._cli, ["keys", "create", "alice", "--scope", "orders", "--file", file]
+    )
+
+    assert result.exit_code == 2
+    assert "orders:write" in result.output

@@ -7,11 +7,16 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx2
 import pytest
+from structlog.testing import capture_logs
 
 from app import composition
+from app.access.key_file import add_key
 from app.composition import raise_descriptor_limit, running_service, told_to_end
+from app.domain.access import Scope
 from app.domain.errors import StartupError
+from tests.support.keys import authorization
 from tests.support.services import make_settings
 
 
@@ -57,6 +62,39 @@ async def test_either_signal_ends_the_service(number: signal.Signals) -> None:
     await asyncio.wait_for(ending, timeout=5)
     asyncio.get_running_loop().remove_signal_handler(signal.SIGTERM)
     asyncio.get_running_loop().remove_signal_handler(signal.SIGINT)
+
+
+async def test_a_bad_file_of_keys_ends_the_start(tmp_path: Path) -> None:
+    """Nobody finds out later that nobody can come in, or everybody."""
+    settings = make_settings(tmp_path, stream_url="ws://x", rest_url="http://x")
+    settings = settings.model_copy(update={"api_keys_file": str(tmp_path / "none.json")})
+
+    with pytest.raises(StartupError, match=r"the file of keys .*none\.json cannot be read"):
+        async with running_service(settings):
+            pass
+    assert not (tmp_path / "service.db").exists()
+
+
+async def test_the_start_says_how_callers_are_known(tmp_path: Path) -> None:
+    """An operator sees whether the service is open, and a key from the file opens it."""
+    add_key(tmp_path / "keys.json", "pt_alice", name="alice", scopes=[Scope.ORDERS_READ])
+    settings = make_settings(tmp_path, stream_url="ws://127.0.0.1:9", rest_url="http://127.0.0.1:9")
+    keyed = settings.model_copy(update={"api_keys_file": str(tmp_path / "keys.json")})
+
+    with capture_logs() as logs:
+        async with running_service(keyed) as url, httpx2.AsyncClient(base_url=url) as client:
+            statuses = [
+                (await client.get("/orders")).status_code,
+                (await client.get("/orders", headers=authorization("pt_alice"))).status_code,
+            ]
+        async with running_service(settings):
+            pass
+
+    assert statuses == [401, 200]
+    assert [log["access"] for log in logs if log["event"] == "service_started"] == [
+        "by key; keys: 1, names: 1",
+        "open, no keys asked",
+    ]
 
 
 async def test_a_host_that_is_none_is_named(tmp_path: Path) -> None:

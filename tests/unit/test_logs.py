@@ -3,7 +3,8 @@
 import io
 import json
 import logging
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Callable, Iterator
 
 import pytest
 import structlog
@@ -60,3 +61,119 @@ def test_a_traceback_shows_no_local_variables(*, as_json: bool) -> None:
 
     assert "ValueError" in stream.getvalue()
     assert password not in stream.getvalue()
+
+
+HOSTILE = (
+    "\x1b[2J",  # clears a terminal
+    "a\r\n2025-10-07T09:12:30.917204Z [info     ] order_fulfilled",  # an entry of their own
+    "\x00\x07\x08\x7f",
+    "\x85\x9b31m",  # C1: next line, and a one-character escape sequence
+    "\u2028\u2029",
+    "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069",
+    "\ud800",
+)
+
+
+def written(*, as_json: bool, write: Callable[[], None]) -> str:
+    """Return what is written to standard error."""
+    configure_logs(level="INFO", as_json=as_json)
+    stream = io.StringIO()
+    (handler,) = logging.getLogger().handlers
+    assert isinstance(handler, logging.StreamHandler)
+    handler.setStream(stream)
+    write()
+    return stream.getvalue()
+
+
+def controls(text: str) -> list[str]:
+    """Return the characters that may not stand in a log, beside line ends."""
+    return [
+        character
+        for character in text
+        if unicodedata.category(character) in {"Cc", "Cf", "Cs", "Zl", "Zp"} and character != "\n"
+    ]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("as_json", [True, False])
+def test_what_strangers_send_cannot_act_on_a_terminal(*, as_json: bool, text: str) -> None:
+    """A path, a header or a name in an entry of ours is one line of harmless characters."""
+
+    class Careless:
+        def __repr__(self) -> str:
+            return text
+
+    def write() -> None:
+        structlog.get_logger().warning(
+            "request_failed", path=text, headers=[(text, {text: text})], other=Careless()
+        )
+
+    log = written(as_json=as_json, write=write)
+
+    assert log.count("\n") == 1
+    assert not controls(log)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("as_json", [True, False])
+def test_what_strangers_make_a_library_write_is_harmless_too(*, as_json: bool, text: str) -> None:
+    """Nobody there thinks of our log."""
+    log = written(
+        as_json=as_json, write=lambda: logging.getLogger("some.library").warning("sent %s", text)
+    )
+
+    assert log.count("\n") == 1
+    assert not controls(log)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("as_json", [True, False])
+@pytest.mark.parametrize("is_ours", [True, False])
+def test_the_text_of_an_exception_is_harmless_too(
+    *, as_json: bool, is_ours: bool, text: str
+) -> None:
+    """A traceback has lines, but none of them begins as an entry does."""
+
+    def fail() -> None:
+        raise ValueError(text)
+
+    def write() -> None:
+        try:
+            fail()
+        except ValueError:
+            if is_ours:
+                structlog.get_logger().exception("request_failed")
+            else:
+                logging.getLogger("some.library").exception("it failed")
+
+    log = written(as_json=as_json, write=write)
+
+    first, *others = log.splitlines()
+    assert "failed" in first
+    assert all(line.startswith("    ") for line in others)
+    assert as_json is not bool(others)
+    assert not controls(log)
+
+
+def test_harmless_text_is_written_as_it_is() -> None:
+    """Names in any script, numbers and lists stay readable."""
+    log = written(
+        as_json=False,
+        write=lambda: structlog.get_logger().info(
+            "symbol_started", symbol="币安人生USDT", counts=[1, None], at={"price": 0.5}
+        ),
+    )
+
+    assert "symbol=币安人生USDT" in log
+    assert "counts=[1, None]" in log
+    assert "at={'price': 0.5}" in log
+
+
+def test_endless_nesting_ends() -> None:
+    """A value that holds itself is written, not followed for ever."""
+    endless: list[object] = ["\x1b"]
+    endless.append(endless)
+
+    log = written(as_json=True, write=lambda: structlog.get_logger().info("event", value=endless))
+
+    assert not controls(log)

@@ -30,6 +30,15 @@ def test_an_empty_environment_gives_the_documented_defaults() -> None:
     assert settings.venue is Venue.BINANCE
     assert settings.stream_url == "wss://data-stream.binance.vision"
     assert settings.rest_url == "https://data-api.binance.vision"
+    assert settings.api_keys_file == ""
+    assert settings.wait_seconds_max == 300
+    assert settings.open_orders_max == 200_000
+    assert settings.open_orders_per_owner_max == 100_000
+    assert settings.open_orders_per_symbol_max == 100_000
+    assert settings.requests_per_second_max == 10_000
+    assert settings.websockets_max == 1_000
+    assert settings.body_bytes_max == 16_384
+    assert settings.journal_backlog_max == 10_000
 
 
 def test_the_example_file_holds_the_defaults() -> None:
@@ -86,6 +95,17 @@ def test_a_log_level_may_be_written_in_lower_case(monkeypatch: pytest.MonkeyPatc
         ("ORDER_TIMEOUT_SECONDS", "NaN", "finite"),
         ("ORDER_TIMEOUT_SECONDS", "1.2345", "decimal places"),
         ("TIMEOUT_SECONDS_MAX", "86401", "86400"),
+        ("WAIT_SECONDS_MAX", "-1", "greater than or equal to 0"),
+        ("WAIT_SECONDS_MAX", "86401", "less than or equal to 86400"),
+        ("OPEN_ORDERS_MAX", "0", "greater than or equal to 1"),
+        ("OPEN_ORDERS_PER_OWNER_MAX", "0", "greater than or equal to 1"),
+        ("OPEN_ORDERS_PER_SYMBOL_MAX", "10000001", "less than or equal to 10000000"),
+        ("REQUESTS_PER_SECOND_MAX", "-1", "greater than or equal to 0"),
+        ("REQUESTS_PER_SECOND_MAX", "1000001", "less than or equal to 1000000"),
+        ("WEBSOCKETS_MAX", "many", "integer"),
+        ("BODY_BYTES_MAX", "1023", "greater than or equal to 1024"),
+        ("BODY_BYTES_MAX", "1048577", "less than or equal to 1048576"),
+        ("JOURNAL_BACKLOG_MAX", "0", "greater than or equal to 1"),
         ("DATABASE_URL", "mysql://host/db", "must start with sqlite"),
         ("VENUE", "kraken", "'binance' or 'simulator'"),
         ("BINANCE_STREAM_URL", "http://host", "must start with ws://"),
@@ -141,6 +161,16 @@ def test_listening_beyond_loopback_needs_consent(
 
     monkeypatch.setenv("ALLOW_OPEN_ACCESS", OPEN_ACCESS_CONSENT)
     assert read_settings(ABSENT).http_host == host
+
+
+def test_listening_beyond_loopback_is_fine_with_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks for keys needs no consent to be reached; whoever does not is told of them."""
+    monkeypatch.setenv("HTTP_HOST", "0.0.0.0")  # noqa: S104 - allowed here
+    with pytest.raises(StartupError, match="set API_KEYS_FILE"):
+        read_settings(ABSENT)
+
+    monkeypatch.setenv("API_KEYS_FILE", "keys.json")
+    assert read_settings(ABSENT).api_keys_file == "keys.json"
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.2", "::1"])

@@ -7,6 +7,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
+from app.access.open_access import OpenAccess
 from app.api.application import ApiOptions, ApiServices, build_application
 from tests.support.in_memory import MemoryPorts
 
@@ -23,6 +24,10 @@ def options() -> ApiOptions:
     return ApiOptions(
         order_timeout_seconds=Decimal("0.05"),
         timeout_seconds_max=Decimal(86_400),
+        wait_seconds_max=300,
+        requests_per_second_max=0,
+        websockets_max=1_000,
+        body_bytes_max=16_384,
         allowed_hosts=("localhost", "127.0.0.1", "[::1]"),
         version="0.1.0",
     )
@@ -32,6 +37,7 @@ def options() -> ApiOptions:
 def services(ports: MemoryPorts) -> ApiServices:
     """Return the ports as the edge takes them."""
     return ApiServices(
+        access=OpenAccess(),
         orders=ports.orders,
         desk=ports.desk,
         waiters=ports.waiters,

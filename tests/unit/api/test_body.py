@@ -1,14 +1,17 @@
 """How a body is read; the hostile ones stand in ``test_hostile_bodies``."""
 
+import asyncio
 from collections.abc import Iterator
 
 import pytest
 from starlette.requests import Request
 from starlette.types import Message
 
-from app.api.body import BODY_BYTES_MAX, JsonNumber, read_body, read_json_object
-from app.api.errors import BodyTooLargeError
+from app.api.body import JsonNumber, read_body, read_json_object
+from app.api.errors import BodyTooLargeError, BodyTooSlowError
 from app.domain.errors import MalformedRequestError
+
+BODY_BYTES_MAX = 16_384
 
 
 def request(chunks: list[bytes], **headers: str) -> Request:
@@ -32,7 +35,7 @@ def request(chunks: list[bytes], **headers: str) -> Request:
 )
 async def test_body_within_the_bound_is_read_whole(chunks: list[bytes]) -> None:
     """However it is cut, a body of the allowed length arrives complete."""
-    assert await read_body(request(chunks)) == b"".join(chunks)
+    assert await read_body(request(chunks), bytes_max=BODY_BYTES_MAX) == b"".join(chunks)
 
 
 async def test_long_body_is_refused_as_soon_as_it_is_too_long() -> None:
@@ -40,20 +43,34 @@ async def test_long_body_is_refused_as_soon_as_it_is_too_long() -> None:
     endless = [b"x" * 8_192, b"x" * 8_192, b"x"]
 
     with pytest.raises(BodyTooLargeError):
-        await read_body(request([*endless, b"never read"]))
+        await read_body(request([*endless, b"never read"]), bytes_max=BODY_BYTES_MAX)
 
 
 @pytest.mark.parametrize("length", [str(BODY_BYTES_MAX + 1), "9" * 4_000])
 async def test_announced_length_is_refused_before_reading(length: str) -> None:
     """A body that says it is too long is not waited for."""
     with pytest.raises(BodyTooLargeError):
-        await read_body(request([], content_length=length))
+        await read_body(request([], content_length=length), bytes_max=BODY_BYTES_MAX)
 
 
 @pytest.mark.parametrize("length", ["2", "-1", "two", "²"])
 async def test_announced_length_is_not_believed_otherwise(length: str) -> None:
     """What counts is what comes."""
-    assert await read_body(request([b"{}"], content_length=length)) == b"{}"
+    body = await read_body(request([b"{}"], content_length=length), bytes_max=BODY_BYTES_MAX)
+
+    assert body == b"{}"
+
+
+async def test_body_that_does_not_arrive_is_not_waited_for() -> None:
+    """A client that stops in the middle is told so, and holds nothing any longer."""
+
+    async def receive() -> Message:
+        return await asyncio.get_running_loop().create_future()  # type: ignore[no-any-return] # never
+
+    stalled = Request({"type": "http", "method": "POST", "headers": []}, receive)
+
+    with pytest.raises(BodyTooSlowError):
+        await read_body(stalled, bytes_max=BODY_BYTES_MAX, seconds_max=0.01)
 
 
 def test_numbers_keep_their_text() -> None:

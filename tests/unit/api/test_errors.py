@@ -5,7 +5,13 @@ from http import HTTPStatus
 import pytest
 
 import app.domain.errors as domain_errors
-from app.api.errors import REFUSALS, problem_document, problem_headers, problem_response
+from app.api.errors import (
+    REFUSALS,
+    BodyTooSlowError,
+    problem_document,
+    problem_headers,
+    problem_response,
+)
 from app.domain.errors import CallerError, FieldProblem, InvalidOrderError, UnavailableError
 
 
@@ -32,17 +38,23 @@ def test_statuses_are_those_of_the_contract() -> None:
 
     assert statuses == {
         "malformed_json": 400,
+        "malformed_http": 400,
+        "unauthorized": 401,
+        "missing_scope": 403,
         "foreign_origin": 403,
         "not_found": 404,
         "order_not_found": 404,
         "unknown_symbol": 404,
         "method_not_allowed": 405,
+        "request_timeout": 408,
         "body_too_large": 413,
         "unknown_host": 421,
         "invalid_order": 422,
         "invalid_query": 422,
         "not_supported": 422,
+        "rate_limited": 429,
         "too_many_open_orders": 429,
+        "head_too_large": 431,
         "internal_error": 500,
         "rules_not_loaded": 503,
         "journal_unavailable": 503,
@@ -80,6 +92,28 @@ def test_problem_has_the_members_of_rfc_9457_and_our_code() -> None:
         "errors": [{"field": "price", "code": "required", "message": "is missing"}],
     }
     assert problem_headers(error) == {}
+
+
+@pytest.mark.parametrize(
+    ("error", "header"),
+    [
+        (domain_errors.UnauthorizedError(), ("WWW-Authenticate", "Bearer")),
+        (domain_errors.RateLimitedError(3), ("Retry-After", "1")),
+        (BodyTooSlowError(), ("Connection", "close")),
+    ],
+)
+def test_errors_that_http_wants_a_header_for_have_it(
+    error: domain_errors.PapertapeError, header: tuple[str, str]
+) -> None:
+    """RFC 9110 names a header for each of these statuses."""
+    assert problem_headers(error) == dict([header])
+
+
+def test_missing_scope_is_named() -> None:
+    """Whoever gets a 403 knows what to ask the operator for."""
+    document = problem_document(domain_errors.MissingScopeError("orders:write"))
+
+    assert document["detail"] == "the key does not have the scope orders:write"
 
 
 def test_response_carries_status_headers_and_type() -> None:

@@ -6,7 +6,9 @@ from collections.abc import Iterable
 import httpx2
 import pytest
 from fastapi import FastAPI
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocketDisconnect
+from structlog.testing import capture_logs
 
 from app.api.guard import Guard
 from tests.support.in_memory import MemoryPorts, quote
@@ -241,3 +243,170 @@ async def test_other_protocols_pass_the_guard() -> None:
     await Guard(inner, allowed_hosts=())({"type": "lifespan"}, receive, send)
 
     assert seen == ["lifespan"]
+
+
+ANSWER_HEADERS = {
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
+}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "status"),
+    [
+        ("GET", "/orders", {}, 200),
+        ("HEAD", "/orders", {}, 200),
+        ("GET", "/", {}, 307),
+        ("GET", "/docs", {}, 200),
+        ("GET", "/openapi.json", {}, 200),
+        ("GET", "/docs-assets/swagger-ui.css", {}, 200),
+        ("GET", "/docs-assets/none.css", {}, 404),
+        ("GET", "/healthz", {}, 200),
+        ("POST", "/order/limit", {}, 400),
+        ("POST", "/order/limit", {"Origin": "null"}, 403),
+        ("GET", "/nowhere", {}, 404),
+        ("PUT", "/orders", {}, 405),
+        ("GET", "/orders", {"Host": "example.com"}, 421),
+        ("GET", "/orders?verbose=1", {}, 422),
+    ],
+)
+async def test_every_answer_tells_the_browser_to_be_careful(
+    client: httpx2.AsyncClient, method: str, path: str, headers: dict[str, str], status: int
+) -> None:
+    """No sniffing, no framing, no referrer, no caching, no content beyond what is named."""
+    response = await client.request(method, path, headers=headers)
+
+    assert response.status_code == status
+    assert {name: response.headers[name] for name in ANSWER_HEADERS} == ANSWER_HEADERS
+    assert "default-src 'none'" in response.headers["content-security-policy"]
+    assert response.headers["cache-control"] in {"no-store", "no-cache"}
+    assert "server" not in response.headers
+
+
+async def test_unforeseen_error_has_the_headers_too(
+    client: httpx2.AsyncClient, ports: MemoryPorts
+) -> None:
+    """What nobody foresaw is no less careful."""
+    ports.desk.refusal = RuntimeError("our bug")
+
+    response = await client.post("/order/limit", content=BUY)
+
+    assert response.status_code == 500
+    assert {name: response.headers[name] for name in ANSWER_HEADERS} == ANSWER_HEADERS
+
+
+async def test_files_of_the_page_may_be_kept_and_everything_else_may_not(
+    client: httpx2.AsyncClient,
+) -> None:
+    """An order's state is never an old one; a file is asked about by its tag."""
+    file = await client.get("/docs-assets/swagger-ui.css")
+    again = await client.get(
+        "/docs-assets/swagger-ui.css", headers={"If-None-Match": file.headers["etag"]}
+    )
+
+    assert [file.headers["cache-control"], again.headers["cache-control"]] == ["no-cache"] * 2
+    assert (again.status_code, again.headers["x-content-type-options"]) == (304, "nosniff")
+    assert (await client.get("/orders")).headers["cache-control"] == "no-store"
+
+
+async def call_websocket(
+    *headers: tuple[bytes, bytes],
+    inner: ASGIApp,
+    path: str = "/ws/orders",
+    can_answer_http: bool = True,
+) -> list[Message]:
+    """Return what a WebSocket handshake with exactly these headers is answered."""
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "websocket.connect"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope: Scope = {
+        "type": "websocket",
+        "path": path,
+        "query_string": b"",
+        "headers": list(headers),
+        "extensions": {"websocket.http.response": {}} if can_answer_http else {},
+    }
+    await Guard(inner, allowed_hosts=["localhost"])(scope, receive, send)
+    return sent
+
+
+async def accept(_scope: Scope, _receive: Receive, send: Send) -> None:
+    """Accept a WebSocket."""
+    await send({"type": "websocket.accept"})
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [(b"host", b"localhost:8080")],
+        [(b"Host", b"localhost:8080"), (b"Origin", b"http://localhost:8080")],
+        [(b"host", b"localhost"), (b"origin", b"https://localhost")],
+    ],
+)
+async def test_websocket_of_a_program_or_of_our_page_is_let_through(
+    headers: list[tuple[bytes, bytes]],
+) -> None:
+    """A program sends no origin."""
+    assert await call_websocket(*headers, inner=accept) == [{"type": "websocket.accept"}]
+
+
+@pytest.mark.parametrize(
+    ("headers", "status", "code"),
+    [
+        ([(b"host", b"localhost"), (b"origin", b"http://example.com")], 403, b"foreign_origin"),
+        ([(b"host", b"localhost"), (b"origin", b"null")], 403, b"foreign_origin"),
+        ([(b"host", b"localhost:1"), (b"origin", b"http://localhost:2")], 403, b"foreign_origin"),
+        ([(b"host", b"example.com")], 421, b"unknown_host"),
+        ([(b"host", b"example.com"), (b"origin", b"http://example.com")], 421, b"unknown_host"),
+        ([], 421, b"unknown_host"),
+    ],
+)
+@pytest.mark.parametrize("path", ["/ws/orders", "/healthz"])
+async def test_websocket_of_a_foreign_page_is_refused_in_http(
+    headers: list[tuple[bytes, bytes]], status: int, code: bytes, path: str
+) -> None:
+    """A browser would let any page read what comes; the refusal is a problem document."""
+    start, body = await call_websocket(*headers, inner=accept, path=path)
+
+    assert (start["type"], start["status"]) == ("websocket.http.response.start", status)
+    sent = dict(start["headers"])
+    assert sent[b"content-type"] == b"application/problem+json"
+    assert sent[b"x-content-type-options"] == b"nosniff"
+    assert body["type"] == "websocket.http.response.body"
+    assert b'"code":"' + code + b'"' in body["body"]
+
+
+async def test_websocket_is_closed_where_the_server_cannot_answer_in_http() -> None:
+    """Servers make a 403 of it."""
+    sent = await call_websocket((b"host", b"example.com"), inner=accept, can_answer_http=False)
+
+    assert sent == [{"type": "websocket.close", "code": 1008, "reason": "unknown_host"}]
+
+
+async def test_websocket_that_fails_before_its_handshake_is_a_500() -> None:
+    """Our mistake is told as over HTTP, and logged."""
+
+    async def fail(_scope: Scope, _receive: Receive, _send: Send) -> None:
+        raise RuntimeError("our bug")
+
+    with capture_logs() as logs:
+        start, _ = await call_websocket((b"host", b"localhost"), inner=fail)
+
+    assert start["status"] == 500
+    assert [(log["event"], log["method"]) for log in logs] == [("request_failed", "WEBSOCKET")]
+
+
+async def test_websocket_whose_client_leaves_is_let_go() -> None:
+    """Leaving is no error."""
+
+    async def leave(_scope: Scope, _receive: Receive, _send: Send) -> None:
+        raise WebSocketDisconnect
+
+    assert await call_websocket((b"host", b"localhost"), inner=leave) == []

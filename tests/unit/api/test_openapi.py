@@ -23,12 +23,13 @@ MODELS = {
     if issubclass(model, BaseModel)
 }
 COMMON = {421, 500}
+KEYED = {401, 403, 429} | COMMON
 STATUSES = {
-    "placeLimitOrder": {200, 202, 400, 403, 413, 422, 429, 503} | COMMON,
-    "showOrder": {200, 404, 422, 503} | COMMON,
-    "listSplits": {200, 404, 422, 503} | COMMON,
-    "listOrders": {200, 422, 503} | COMMON,
-    "showSymbol": {200, 404, 422, 503} | COMMON,
+    "placeLimitOrder": {200, 202, 400, 408, 413, 422, 503} | KEYED,
+    "showOrder": {200, 404, 422, 503} | KEYED,
+    "listSplits": {200, 404, 422, 503} | KEYED,
+    "listOrders": {200, 422, 503} | KEYED,
+    "showSymbol": {200, 404, 422, 503} | KEYED,
     "healthz": {200, 500},
     "readyz": {200, 500, 503},
 }
@@ -88,6 +89,12 @@ def test_document_has_the_form_of_openapi_3_1(served: Json) -> None:
 def test_every_reference_leads_somewhere(served: Json) -> None:
     """No schema is missing, and none stands there unused."""
     used = {part["$ref"] for part in walk(served) if "$ref" in part}
+    assert set(served["components"]["securitySchemes"]) == {
+        name
+        for operation in all_operations(served).values()
+        for key in operation["security"]
+        for name in key
+    }
 
     known = {f"#/components/schemas/{name}" for name in served["components"]["schemas"]}
     assert used == known
@@ -104,7 +111,7 @@ def test_every_status_that_a_route_can_give_is_documented(served: Json) -> None:
 
 
 def test_every_code_of_an_error_is_documented_with_an_example(served: Json) -> None:
-    """Only what belongs to no route, an unknown path or method, stands in the text alone."""
+    """Only what belongs to no route, such as an unknown path, stands in the text alone."""
     codes = {
         (int(status), example["value"]["code"])
         for operation in all_operations(served).values()
@@ -118,7 +125,12 @@ def test_every_code_of_an_error_is_documented_with_an_example(served: Json) -> N
         for error, refusal in REFUSALS.items()
         if error is not UnavailableError  # stands for what a port adds to its kind
     }
-    assert codes == expected - {(404, "not_found"), (405, "method_not_allowed")}
+    assert codes == expected - {
+        (400, "malformed_http"),
+        (404, "not_found"),
+        (405, "method_not_allowed"),
+        (431, "head_too_large"),
+    }
 
 
 def test_every_example_fits_its_schema(served: Json) -> None:
@@ -126,12 +138,22 @@ def test_every_example_fits_its_schema(served: Json) -> None:
     for operation in all_operations(served).values():
         for response in operation["responses"].values():
             for media in response["content"].values():
-                model = MODELS[media["schema"]["$ref"].rpartition("/")[2]]
+                models = _models(media["schema"])
                 assert media["examples"]
-                for example in media["examples"].values():
-                    value = example["value"]
-                    shown = model.model_validate(value)
-                    assert list(type(shown).model_fields) == list(value)
+                fitting = [_fitting(models, one["value"]) for one in media["examples"].values()]
+                assert set(fitting) == set(models)
+
+
+def _models(schema: Json) -> list[type[BaseModel]]:
+    references = schema.get("anyOf", [schema])
+    return [MODELS[reference["$ref"].rpartition("/")[2]] for reference in references]
+
+
+def _fitting(models: list[type[BaseModel]], value: Json) -> type[BaseModel]:
+    """Return the model that has exactly the example's members, in their order."""
+    (model,) = [model for model in models if list(model.model_fields) == list(value)]
+    model.model_validate(value)
+    return model
 
 
 def test_every_field_has_meaning_and_the_request_has_examples(served: Json) -> None:
@@ -152,6 +174,30 @@ def test_every_field_has_meaning_and_the_request_has_examples(served: Json) -> N
 def _holds_objects(field: Json) -> bool:
     """Whether a field holds other schemas, whose own fields have their examples."""
     return any("$ref" in part for part in walk(field))
+
+
+def test_each_operation_says_which_key_it_takes(served: Json) -> None:
+    """A generator of clients sends a key where one is wanted, and people read which."""
+    keys = {name: one["security"] for name, one in all_operations(served).items()}
+
+    assert keys == {
+        "placeLimitOrder": [{"key": ["orders:write"]}],
+        "showOrder": [{"key": ["orders:read"]}],
+        "listSplits": [{"key": ["orders:read"]}],
+        "listOrders": [{"key": ["orders:read"]}],
+        "showSymbol": [{"key": ["orders:read"]}],
+        "healthz": [],
+        "readyz": [{}, {"key": []}],
+    }
+    assert served["components"]["securitySchemes"]["key"]["scheme"] == "bearer"
+    for operation in all_operations(served).values():
+        for key in operation["security"]:
+            assert all(f"`{scope}`" in operation["description"] for scope in key.get("key", []))
+
+
+def test_documented_limit_of_a_body_is_the_one_set_up(served: Json) -> None:
+    """The page shows how long a body may be here."""
+    assert "At most 16,384 bytes" in served["paths"]["/order/limit"]["post"]["description"]
 
 
 def test_documented_times_are_those_set_up(served: Json) -> None:

@@ -7,8 +7,9 @@ import pytest
 from app.api.body import JsonNumber
 from app.api.order_form import read_new_order
 from app.domain.errors import InvalidOrderError
-from app.domain.order import PUBLIC, NewOrder, Side, Symbol, TimeInForce
+from app.domain.order import NewOrder, Owner, Side, Symbol, TimeInForce
 
+OWNER = Owner("alice")
 FIELDS: dict[str, object] = {
     "symbol": "ltcbtc",
     "order_size": JsonNumber("1000"),
@@ -20,6 +21,7 @@ def read(values: dict[str, object]) -> NewOrder:
     """Read an order with the usual settings."""
     return read_new_order(
         values,
+        owner=OWNER,
         has_idempotency_key=False,
         timeout_seconds_default=Decimal(30),
         timeout_seconds_max=Decimal(86_400),
@@ -29,7 +31,7 @@ def read(values: dict[str, object]) -> NewOrder:
 def test_fields_left_out_have_their_defaults() -> None:
     """The shortest order is a BUY that rests for the usual time."""
     assert read(FIELDS) == NewOrder(
-        owner=PUBLIC,
+        owner=OWNER,
         client_order_id=None,
         symbol=Symbol("LTCBTC"),
         side=Side.BUY,

@@ -1,12 +1,18 @@
 """The probes."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import httpx2
 import pytest
 
+from app.access.key_file import KeyFileAccess
 from app.api import shapes
+from app.api.application import ApiOptions, ApiServices, build_application
+from app.domain.access import Scope
+from tests.support.hand_driven import HandClock
 from tests.support.in_memory import MemoryPorts
+from tests.support.keys import NOBODY, SCOPE_KEYS, authorization, write_key_file
 
 
 async def test_healthz_tells_that_the_process_runs(
@@ -65,3 +71,37 @@ async def test_readyz_is_503_and_names_what_is_missing(
     assert problem["journal"]["writable"] is ("journal" not in missing)
     assert problem["recovery"]["done"] is ("recovery" not in missing)
     shapes.NotReady.model_validate_json(response.content, strict=True)
+
+
+@pytest.mark.parametrize("is_ready", [True, False])
+async def test_readyz_tells_a_stranger_whether_and_a_key_why(
+    services: ApiServices,
+    options: ApiOptions,
+    ports: MemoryPorts,
+    tmp_path: Path,
+    *,
+    is_ready: bool,
+) -> None:
+    """Where keys are asked for, the inside of the service is for whoever has one, of any scope."""
+    ports.journal.is_writable = is_ready
+    access = KeyFileAccess(write_key_file(tmp_path / "keys.json"), clock=HandClock())
+    application = build_application(replace(services, access=access), options)
+    transport = httpx2.ASGITransport(app=application)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        stranger = await client.get("/readyz")
+        pretender = await client.get("/readyz", headers=authorization(NOBODY))
+        known = [
+            await client.get("/readyz", headers=authorization(SCOPE_KEYS[scope])) for scope in Scope
+        ]
+
+    assert stranger.content == pretender.content
+    assert {answer.status_code for answer in [stranger, pretender, *known]} == (
+        {200} if is_ready else {503}
+    )
+    assert all("journal" in answer.json() for answer in known)
+    if is_ready:
+        assert stranger.json() == {"ready": True}
+    else:
+        shapes.NotReadyAlone.model_validate_json(stranger.content, strict=True)
+        assert stranger.json()["detail"] == "orders cannot be accepted now"
+        assert stranger.headers["retry-after"] == "2"

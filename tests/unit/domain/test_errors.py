@@ -17,13 +17,16 @@ from app.domain.errors import (
     JournalBacklogError,
     JournalUnavailableError,
     MalformedRequestError,
+    MissingScopeError,
     OrderNotFoundError,
     OrderPrunedError,
     OutcomeUnknownError,
     PapertapeError,
+    RateLimitedError,
     RulesNotLoadedError,
     StartupError,
     TooManyOrdersError,
+    UnauthorizedError,
     UnavailableError,
     UnknownSymbolError,
     VenueError,
@@ -41,6 +44,8 @@ EVERY_ERROR: list[tuple[PapertapeError, type[PapertapeError], str]] = [
     (MalformedRequestError("not an object"), CallerError, "malformed_json"),
     (InvalidOrderError(PROBLEMS), CallerError, "invalid_order"),
     (InvalidQueryError(PROBLEMS), CallerError, "invalid_query"),
+    (UnauthorizedError(), CallerError, "unauthorized"),
+    (MissingScopeError("metrics"), CallerError, "missing_scope"),
     (UnknownSymbolError(), CallerError, "unknown_symbol"),
     (OrderNotFoundError(ORDER_ID), CallerError, "order_not_found"),
     (OrderPrunedError(ORDER_ID), CallerError, "order_pruned"),
@@ -51,6 +56,7 @@ EVERY_ERROR: list[tuple[PapertapeError, type[PapertapeError], str]] = [
     (JournalBacklogError(), UnavailableError, "journal_backlog"),
     (DatabaseUnavailableError(), UnavailableError, "database_unavailable"),
     (TooManyOrdersError(100_000), UnavailableError, "too_many_open_orders"),
+    (RateLimitedError(10_000), UnavailableError, "rate_limited"),
     (OutcomeUnknownError(ORDER_ID), UnavailableError, "outcome_unknown"),
     (VenueUnreachableError("refused"), VenueError, "venue_unreachable"),
     (VenueThrottledError(12.5), VenueError, "venue_throttled"),
@@ -155,6 +161,7 @@ def test_bounds_are_kept_as_values() -> None:
     too_many, throttled = TooManyOrdersError(100_000), VenueThrottledError(12.5)
     of_owner = TooManyOrdersError(5, scope="an owner")
 
+    assert RateLimitedError(7).requests_per_second_max == 7
     assert (too_many.open_orders_max, throttled.retry_after_seconds) == (100_000, 12.5)
     assert str(too_many).startswith("the service may have at most 100000 open orders")
     assert str(of_owner).startswith("an owner may have at most 5 open orders")

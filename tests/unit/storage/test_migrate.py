@@ -6,12 +6,14 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
 
 from app.domain.errors import StartupError
-from app.storage.migrate import migrate, migrations_folder
+from app.storage.migrate import migrate, migrations_folder, revisions
 from tests.support.databases import KINDS, scratch_postgresql, sqlite_url
 
-NEWEST = max(path.name.split("_")[0] for path in (migrations_folder() / "versions").glob("2*.py"))
+NEWEST = revisions()[-1]
 KERNELS = Path("/proc/self")
 KERNELS_EXISTS = KERNELS.is_dir()
 UNREACHABLE = "postgresql+asyncpg://postgres:secret@127.0.0.1:1/papertape"
@@ -21,9 +23,9 @@ async def test_an_empty_file_becomes_a_database(tmp_path: Path) -> None:
     """From nothing to the newest revision, and a second time nothing happens."""
     path = tmp_path / "50% papertape.db"
 
-    revisions = [await migrate(sqlite_url(path)), await migrate(sqlite_url(path))]
+    reached = [await migrate(sqlite_url(path)), await migrate(sqlite_url(path))]
 
-    assert revisions == [NEWEST, NEWEST]
+    assert reached == [NEWEST, NEWEST]
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT count(*) FROM order_overview").fetchone() == (0,)
 
@@ -102,3 +104,14 @@ async def test_a_server_that_is_not_there_is_named() -> None:
 
     assert "secret" not in str(told.value)
     assert "\n" not in str(told.value)
+
+
+def test_revisions_are_named_after_their_files() -> None:
+    """A start compares the newest file's name with what the database has, and reads no file."""
+    config = Config()
+    config.set_main_option("script_location", str(migrations_folder()))
+    scripts = ScriptDirectory.from_config(config)
+
+    in_order = [script.revision for script in scripts.walk_revisions()][::-1]
+
+    assert revisions() == in_order

@@ -1,0 +1,94 @@
+"""Keys and the file that lists them, as text: no clock and no disk.
+
+The file never holds a key, only its SHA-256. A key is 256 random bits, so nobody finds it by
+trying, and a slow hash, which protects guessable passwords, would cost time at every request
+without protecting anything. For the same reason the hash may be looked up in a dict: how long that
+takes tells at most something of a hash, and no hash leads back to its key.
+"""
+
+import hashlib
+import re
+import secrets
+from collections.abc import Sequence
+from typing import Annotated, Final
+
+import msgspec
+
+from app.domain.access import Caller, Scope
+from app.domain.errors import StartupError
+from app.domain.order import Owner
+
+KEY_PREFIX: Final = "pt_"
+"""Lets a scanner for leaked secrets, and a person, see what it is."""
+
+KEY_BYTES: Final = 32
+KEY_CHARACTERS_MAX: Final = 256
+KEYS_MAX: Final = 10_000
+KEY_FILE_BYTES_MAX: Final = 4 * 1024 * 1024
+NAME_PATTERN: Final = r"\A[A-Za-z0-9._-]{1,36}\Z"
+HASH_DIGITS_SHOWN: Final = 8
+DEFAULT_SCOPES: Final = (Scope.ORDERS_WRITE, Scope.ORDERS_READ)
+
+
+class KeyEntry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """A key as the file lists it; several of one ``name`` share the orders of that owner."""
+
+    name: Annotated[str, msgspec.Meta(pattern=NAME_PATTERN)]
+    sha256: Annotated[str, msgspec.Meta(pattern=r"\A[0-9A-Fa-f]{64}\Z")]
+    scopes: tuple[Scope, ...]
+
+
+class _KeyList(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    keys: Annotated[tuple[KeyEntry, ...], msgspec.Meta(max_length=KEYS_MAX)]
+
+
+def new_key() -> str:
+    """Return a key that nobody had before."""
+    return KEY_PREFIX + secrets.token_urlsafe(KEY_BYTES)
+
+
+def hash_of(key: str) -> str:
+    """Return a key's SHA-256 as the file has it, 64 hexadecimal digits in lower case."""
+    return hashlib.sha256(key.encode("utf-8", "backslashreplace")).hexdigest()
+
+
+def read_entries(text: bytes) -> tuple[KeyEntry, ...]:
+    """Return the keys that the text of a file lists.
+
+    Raises:
+        StartupError: one line that says what is wrong with it.
+    """
+    if len(text) > KEY_FILE_BYTES_MAX:
+        raise StartupError(f"it has more than {KEY_FILE_BYTES_MAX:,} bytes")
+    try:
+        entries = msgspec.json.decode(text, type=_KeyList).keys
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise StartupError(str(error)) from None
+    hashes = [entry.sha256.lower() for entry in entries]
+    if len(set(hashes)) != len(hashes):
+        raise StartupError("the same sha256 is listed twice")
+    return entries
+
+
+def write_entries(entries: Sequence[KeyEntry]) -> bytes:
+    """Return the text of a file that lists these keys."""
+    return msgspec.json.format(msgspec.json.encode(_KeyList(tuple(entries))), indent=2) + b"\n"
+
+
+def callers_by_hash(entries: Sequence[KeyEntry]) -> dict[str, Caller]:
+    """Return who stands behind each hash."""
+    return {
+        entry.sha256.lower(): Caller(owner=Owner(entry.name), scopes=frozenset(entry.scopes))
+        for entry in entries
+    }
+
+
+def checked_name(name: str) -> str:
+    """Return a name that the file may list.
+
+    Raises:
+        StartupError: it cannot be one.
+    """
+    if not re.search(NAME_PATTERN, name):
+        raise StartupError("a name has 1 to 36 letters, digits, points, underscores or hyphens")
+    return name

@@ -1,0 +1,121 @@
+"""A database in trouble: 503 while it lasts, nothing told that is not durable, then on as ever."""
+
+import asyncio
+import contextlib
+import os
+import sqlite3
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.crash.campaign import Ordeal, Stage, campaign
+
+SEED: Final = 20261124
+CALM_SECONDS: Final = 0.5
+TROUBLE_SECONDS: Final = 2.5
+IN_FLIGHT_SECONDS: Final = 0.3
+"""What was committed before the trouble may be told a little later."""
+
+DISK_BYTES: Final = 16 * 1024 * 1024
+SHORT_LOCKS: Final = 12
+SHORT_LOCK_SECONDS: Final = 0.15
+
+
+@contextlib.asynccontextmanager
+async def locked(path: Path) -> AsyncIterator[None]:
+    """Hold the database's write lock, as another program would."""
+    with contextlib.closing(_opened(path)) as connection:
+        await asyncio.to_thread(connection.execute, "BEGIN IMMEDIATE")
+        try:
+            yield
+        finally:
+            connection.execute("ROLLBACK")
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(path, isolation_level=None, timeout=5, check_same_thread=False)
+
+
+async def held_lock(stage: Stage) -> None:
+    """Hold the lock for longer than SQLite waits for it; see that nothing is told meanwhile."""
+    await stage.start()
+    await asyncio.sleep(CALM_SECONDS)
+    async with locked(stage.database):
+        await asyncio.sleep(IN_FLIGHT_SECONDS)
+        told_before = len(stage.clients.records.events)
+        await asyncio.sleep(TROUBLE_SECONDS)
+        told_after = len(stage.clients.records.events)
+    assert told_after == told_before, "an event was told that is not durable"
+    await asyncio.sleep(CALM_SECONDS)
+
+
+async def slow_disk(stage: Stage) -> None:
+    """Make most writes wait, but none for so long that it fails."""
+    await stage.start()
+    for _ in range(SHORT_LOCKS):
+        async with locked(stage.database):
+            await asyncio.sleep(SHORT_LOCK_SECONDS)
+        await asyncio.sleep(SHORT_LOCK_SECONDS / 4)
+
+
+async def full_disk(stage: Stage) -> None:
+    """Leave no room on the disk for a while, and kill the service in the middle of it once."""
+    await stage.start()
+    await asyncio.sleep(CALM_SECONDS)
+    filler = stage.database.with_name("filler")
+    _fill(filler)
+    await asyncio.sleep(TROUBLE_SECONDS)
+    filler.unlink()
+    await asyncio.sleep(CALM_SECONDS)
+    _fill(filler)
+    await asyncio.sleep(CALM_SECONDS)
+    await stage.kill()
+    filler.unlink()
+    await stage.start()
+    await asyncio.sleep(CALM_SECONDS)
+
+
+def _fill(path: Path) -> None:
+    """Write until nothing more can be written."""
+    with contextlib.suppress(OSError), path.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Mount the disk as one of a few megabytes; only the superuser may."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(folder)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode:  # noqa: S603 - our own words
+        assert not os.environ.get("CI"), "CI may mount"
+        pytest.skip("mounting a small disk takes the superuser")
+    try:
+        yield tmp_path
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)  # noqa: S603, S607 - likewise
+
+
+@pytest.mark.parametrize("ordeal", [held_lock, slow_disk])
+async def test_a_database_that_is_locked_or_slow_loses_nothing(
+    tmp_path: Path, ordeal: Ordeal
+) -> None:
+    """What is refused was never executed, what is told is durable, and it goes on by itself."""
+    outcome = await campaign(tmp_path, ordeal, seed=SEED)
+
+    assert outcome.complaints == []
+    assert outcome.splits
+    assert bool(outcome.refusals) == (ordeal is held_lock)
+
+
+async def test_a_full_disk_loses_nothing(small_disk: Path) -> None:
+    """Likewise, also for a process that is killed while it can write nothing."""
+    outcome = await campaign(small_disk, full_disk, seed=SEED)
+
+    assert outcome.complaints == []
+    assert outcome.splits
+    assert outcome.refusals

@@ -1,0 +1,330 @@
+"""Connections that keep the service waiting, over real sockets and with short limits."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import uvicorn
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.types import Receive, Scope, Send
+from uvicorn.server import ServerState
+
+from app.api.body import read_body
+from app.api.errors import BodyTooSlowError, problem_response
+from app.api.http_protocol import HEAD_BYTES_MAX, BoundedHttpProtocol
+from tests.support.waiting import WAIT_SECONDS_MAX
+
+HANDSHAKE = (
+    b"GET /ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
+
+
+class HastyProtocol(BoundedHttpProtocol):
+    """The protocol with a limit that a test can wait for."""
+
+    head_seconds_max = 0.05
+
+
+def get(path: str) -> bytes:
+    """Return a whole request."""
+    return f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+
+
+@dataclass
+class Answer:
+    """What came back."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class Connection:
+    """A client that sends what the test says, byte for byte."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+
+    def send(self, data: bytes) -> None:
+        """Send bytes."""
+        self.writer.write(data)
+
+    async def drip(self) -> bytes:
+        """Send byte after byte until the service closes; return what it said."""
+        with contextlib.suppress(ConnectionError):
+            while not self.reader.at_eof():
+                self.send(b"a")
+                await self.writer.drain()
+                await asyncio.sleep(0.005)
+        return await self.until_closed()
+
+    async def until_closed(self) -> bytes:
+        """Return what comes until the service closes."""
+        try:
+            return await self.reader.read()
+        except ConnectionError:
+            return b""
+
+    async def answer(self) -> Answer:
+        """Return the next answer."""
+        head = (await self.reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+        headers = dict(line.lower().split(": ", 1) for line in head[1:] if line)
+        body = await self.reader.readexactly(int(headers["content-length"]))
+        return Answer(status=int(head[0].split(" ")[1]), headers=headers, body=body)
+
+
+class Service:
+    """A server with the protocol under test, and an application that does as the path says."""
+
+    def __init__(self) -> None:
+        self.released = asyncio.Event()
+        self.port = 0
+        self.mistakes: list[dict[str, Any]] = []
+        self._connections: list[Connection] = []
+
+    async def application(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer at once, after ``released``, after the body, half, or as a WebSocket."""
+        if scope["type"] == "websocket":
+            await self._echo(receive, send)
+            return
+        if scope["path"] == "/half":
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b"half", "more_body": True})
+        try:
+            if scope["path"] == "/body":
+                await read_body(Request(scope, receive), bytes_max=1_000, seconds_max=0.05)
+            if scope["path"] in {"/wait", "/half"}:
+                await self.released.wait()
+        except BodyTooSlowError as error:
+            await problem_response(error)(scope, receive, send)
+        else:
+            await PlainTextResponse(scope["path"])(scope, receive, send)
+
+    async def _echo(self, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+        message: Any = await receive()
+        await send({"type": "websocket.send", "text": message["text"]})
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator["Service"]:
+        """Serve on a free port."""
+        config = uvicorn.Config(
+            self.application,
+            interface="asgi3",
+            http=HastyProtocol,
+            h11_max_incomplete_event_size=HEAD_BYTES_MAX,
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            timeout_keep_alive=60,
+        )
+        state = ServerState()
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _loop, context: self.mistakes.append(context))
+        server = await loop.create_server(lambda: HastyProtocol(config, state, {}), "127.0.0.1", 0)
+        self.port = server.sockets[0].getsockname()[1]
+        try:
+            async with asyncio.timeout(WAIT_SECONDS_MAX):
+                yield self
+        finally:
+            self.released.set()
+            for connection in self._connections:
+                connection.writer.close()
+            server.close()
+            if state.tasks:
+                await asyncio.wait(state.tasks, timeout=WAIT_SECONDS_MAX)
+            await server.wait_closed()
+
+    async def connect(self) -> Connection:
+        """Open a connection."""
+        connection = Connection(*await asyncio.open_connection("127.0.0.1", self.port))
+        self._connections.append(connection)
+        return connection
+
+    async def outwait(self) -> None:
+        """Wait until a connection opened now would have been closed for saying nothing."""
+        silent = await self.connect()
+        assert await silent.until_closed() == b""
+
+
+@pytest.fixture
+async def service() -> AsyncIterator[Service]:
+    """Return a running service."""
+    async with Service().running() as service:
+        yield service
+    assert not service.mistakes, "no callback of a connection may fail"
+
+
+async def test_a_client_that_says_nothing_is_let_go(service: Service) -> None:
+    """A connection is not kept for nothing."""
+    connection = await service.connect()
+
+    assert await connection.until_closed() == b""
+
+
+@pytest.mark.parametrize("start", [b"", b"G", b"GET / HTTP/1.1\r\nHost: localhost\r\nX: "])
+async def test_a_head_that_drips_in_has_an_end(service: Service, start: bytes) -> None:
+    """More bytes buy no more time."""
+    connection = await service.connect()
+    connection.send(start)
+
+    assert await connection.drip() == b""
+
+
+async def test_a_second_head_that_drips_in_has_an_end(service: Service) -> None:
+    """One good request buys no patience for the next."""
+    connection = await service.connect()
+    connection.send(get("/first"))
+    assert (await connection.answer()).body == b"/first"
+
+    connection.send(b"GET / HTTP/1.1\r\nX: ")
+
+    assert await connection.drip() == b""
+
+
+async def test_a_body_that_nobody_waits_for_has_an_end(service: Service) -> None:
+    """After the answer, the rest of the request does not hold the connection."""
+    connection = await service.connect()
+    connection.send(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n")
+    assert (await connection.answer()).status == 200
+
+    assert await connection.drip() == b""
+
+
+@pytest.mark.parametrize(
+    "framing", [b"Content-Length: 100", b"Transfer-Encoding: chunked"], ids=["length", "chunked"]
+)
+async def test_a_body_that_does_not_arrive_is_a_408(service: Service, framing: bytes) -> None:
+    """The client is told, and the connection is closed."""
+    connection = await service.connect()
+    connection.send(b"POST /body HTTP/1.1\r\nHost: localhost\r\n" + framing + b"\r\n\r\n")
+
+    answer = await connection.answer()
+
+    assert (answer.status, answer.headers["connection"]) == (408, "close")
+    assert json.loads(answer.body)["code"] == "request_timeout"
+    assert await connection.until_closed() == b""
+
+
+async def test_a_request_may_wait_for_its_answer(service: Service) -> None:
+    """An order takes minutes; no limit is counted against a client that is owed an answer."""
+    connection = await service.connect()
+    connection.send(get("/wait"))
+    await service.outwait()
+
+    service.released.set()
+
+    assert (await connection.answer()).body == b"/wait"
+
+
+async def test_requests_in_a_row_are_answered_in_a_row(service: Service) -> None:
+    """The second waits while the first is worked on, and is not timed meanwhile."""
+    connection = await service.connect()
+    connection.send(get("/wait") + get("/second"))
+    await service.outwait()
+
+    service.released.set()
+
+    assert (await connection.answer()).body == b"/wait"
+    assert (await connection.answer()).body == b"/second"
+
+
+async def test_an_idle_connection_may_be_used_again(service: Service) -> None:
+    """Between requests the limit is that of keeping alive."""
+    connection = await service.connect()
+    connection.send(get("/first"))
+    await connection.answer()
+    await service.outwait()
+
+    connection.send(get("/second"))
+
+    assert (await connection.answer()).body == b"/second"
+
+
+async def test_a_websocket_is_left_alone(service: Service) -> None:
+    """It has a keepalive of its own."""
+    connection = await service.connect()
+    connection.send(HANDSHAKE)
+    assert (await connection.reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
+    await service.outwait()
+
+    connection.send(b"\x81\x82\x00\x00\x00\x00hi")  # a text frame, masked with zeros
+
+    assert await connection.reader.readexactly(4) == b"\x81\x02hi"
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET / HTTP/1.1\r\nX: " + b"a" * HEAD_BYTES_MAX,
+        b"GET / HTTP/1.1\r\nX: " + b"a" * 2 * HEAD_BYTES_MAX + b"\r\n\r\n",
+        b"GET /" + b"a" * 2 * HEAD_BYTES_MAX + b" HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\n" + b"X: a\r\n" * HEAD_BYTES_MAX + b"\r\n",
+    ],
+    ids=["unfinished", "header", "path", "many headers"],
+)
+async def test_a_head_that_is_too_long_is_a_431(service: Service, head: bytes) -> None:
+    """However it arrives, and before all of it is looked at."""
+    connection = await service.connect()
+    connection.send(head)
+
+    answer = await connection.answer()
+
+    assert answer.status == 431
+    assert json.loads(answer.body)["code"] == "head_too_large"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert await connection.until_closed() == b""
+
+
+async def test_a_head_of_a_usual_length_is_answered(service: Service) -> None:
+    """Three quarters of the limit, which no client of ours comes near, pass."""
+    connection = await service.connect()
+    padding = "a" * (HEAD_BYTES_MAX * 3 // 4)
+    connection.send(f"GET /long HTTP/1.1\r\nHost: localhost\r\nX: {padding}\r\n\r\n".encode())
+
+    assert (await connection.answer()).body == b"/long"
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+        b"HELO localhost\r\n\r\n",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nX : a\r\n\r\n",
+        b"POST /body HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+    ],
+    ids=["tls", "mail", "no host", "bad header", "bad chunk", "two lengths"],
+)
+async def test_what_is_not_http_is_a_400(service: Service, garbage: bytes) -> None:
+    """It is answered in the shape of every other error, tells nothing of it, and closes."""
+    connection = await service.connect()
+    connection.send(garbage)
+
+    answer = await connection.answer()
+
+    assert answer.status == 400
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert json.loads(answer.body)["detail"] == "this is not an HTTP/1.1 request"
+    assert await connection.until_closed() == b""
+
+
+async def test_half_an_answer_is_not_followed_by_another(service: Service) -> None:
+    """A request that breaks while its answer goes out can only be cut off."""
+    connection = await service.connect()
+    connection.send(b"POST /half HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n")
+    assert (await connection.reader.readuntil(b"half")).startswith(b"HTTP/1.1 200 ")
+
+    connection.send(b"zz\r\n")
+
+    assert b"HTTP/1.1" not in await connection.until_closed()

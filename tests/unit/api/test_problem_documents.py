@@ -1,0 +1,180 @@
+"""What errors tell: enough to mend the request, nothing of the inside, and no long echo."""
+
+import json
+import re
+import sqlite3
+from collections.abc import Iterator
+from typing import Any, Final
+
+import httpx2
+import pytest
+
+from app.api.errors import (
+    REFUSALS,
+    HeadTooLargeError,
+    MalformedHttpError,
+    MethodNotAllowedError,
+    RouteNotFoundError,
+    problem_document,
+)
+from app.api.operations import operations
+from app.domain import errors
+from app.domain.errors import MissingScopeError, PapertapeError, RateLimitedError, UnauthorizedError
+from app.domain.order import OrderId
+from tests.support.in_memory import MemoryPorts
+
+BUY: Final = {"symbol": "LTCBTC", "order_size": "1", "price": "0.0026"}
+TEXT_CHARACTERS_MAX: Final = 300
+INSIDE: Final = re.compile(
+    r"traceback|\bfile \"|\.py\b|\.db\b|line \d+, in |0x[0-9a-f]{6}"
+    r"|\bselect\b|\binsert\b|\bupdate [a-z]+ set\b|sql|asyncpg"
+    r"|site-packages|/var/|/home/|/work/|/tmp/",
+    re.IGNORECASE,
+)
+LONG: Final = "ABCDEFGHIJ" * 500
+
+EXAMPLES: Final[tuple[PapertapeError, ...]] = (
+    *[error for operation in operations() for error in operation.errors],
+    UnauthorizedError(),
+    MissingScopeError("orders:read"),
+    RateLimitedError(10_000),
+    MalformedHttpError(),
+    HeadTooLargeError(16_384),
+    RouteNotFoundError(),
+    MethodNotAllowedError(["GET", "HEAD"]),
+)
+
+
+def texts(part: object) -> Iterator[str]:
+    """Yield every text of a document, names of members too."""
+    if isinstance(part, str):
+        yield part
+    elif isinstance(part, dict):
+        for name, value in part.items():
+            yield name
+            yield from texts(value)
+    elif isinstance(part, list):
+        for value in part:
+            yield from texts(value)
+
+
+def assert_tells_only_what_it_should(document: dict[str, Any]) -> None:
+    """Every text is short, and none shows the inside."""
+    assert {"type", "title", "status", "detail", "code"} <= set(document)
+    for text in texts(document):
+        assert len(text) <= TEXT_CHARACTERS_MAX
+        assert not INSIDE.search(text), text
+        assert LONG[:100] not in text
+
+
+def test_the_examples_cover_the_table() -> None:
+    """An error that is added without an example fails here."""
+    missing = set(REFUSALS) - {type(error) for error in EXAMPLES}
+
+    assert missing == {errors.UnavailableError}  # stands for what a port adds to its kind
+
+
+@pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: error.code)
+def test_no_error_tells_of_the_inside(error: PapertapeError) -> None:
+    """Each one, as it is documented."""
+    assert_tells_only_what_it_should(problem_document(error))
+
+
+@pytest.mark.parametrize(
+    "cause",
+    [
+        RuntimeError("SELECT * FROM orders WHERE owner = 'alice'"),
+        OSError(28, "No space left on device", "/var/lib/papertape/database.db"),
+        sqlite3.OperationalError("near UPDATE: syntax error"),
+        KeyError(LONG),
+        AssertionError("an order asks for something"),
+        ExceptionGroup("File /home/papertape/app/desk.py", [ValueError(LONG)]),
+    ],
+    ids=lambda cause: type(cause).__name__,
+)
+async def test_a_mistake_of_ours_is_not_told(
+    client: httpx2.AsyncClient, ports: MemoryPorts, cause: Exception
+) -> None:
+    """The cause is for the log."""
+    ports.desk.refusal = cause
+
+    response = await client.post("/order/limit", json=BUY)
+
+    assert (response.status_code, response.json()["code"]) == (500, "internal_error")
+    assert response.json()["detail"] == "the service made a mistake; its log has the cause"
+    assert_tells_only_what_it_should(response.json())
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        errors.JournalUnavailableError(),
+        errors.JournalBacklogError(),
+        errors.DatabaseUnavailableError(),
+        errors.OutcomeUnknownError(OrderId("0199be1c-8f0a-7c31-9d0f-5a2b8c6e4d10")),
+    ],
+    ids=lambda error: error.code,
+)
+async def test_the_databases_trouble_is_told_without_its_words(
+    client: httpx2.AsyncClient, ports: MemoryPorts, error: errors.UnavailableError
+) -> None:
+    """What SQLite or PostgreSQL said is for the log."""
+    error.__cause__ = sqlite3.OperationalError("INSERT INTO orders: disk I/O error")
+    ports.desk.refusal = error
+
+    response = await client.post("/order/limit", json=BUY)
+
+    assert response.status_code == 503
+    assert_tells_only_what_it_should(response.json())
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        LONG,
+        json.dumps({LONG: LONG}),
+        json.dumps({f"{number}{LONG[:50]}": 1 for number in range(200)}),
+        json.dumps([LONG]),
+        *[json.dumps(BUY | {field: LONG}) for field in (*BUY, "side", "time_in_force")],
+        json.dumps(BUY | {"timeout_seconds": LONG}),
+        *[json.dumps(BUY | {field: "1" * 5_000}) for field in BUY],
+        json.dumps(BUY | {"order_size": "9" * 16 + "." + "9" * 12}),
+        json.dumps(BUY | {"price": "0." + "0" * 11 + "1"}),
+    ],
+    ids=lambda body: body[:40],
+)
+async def test_a_body_is_not_echoed_at_length(client: httpx2.AsyncClient, body: str) -> None:
+    """Whatever is wrong with it, the answer does not grow with it."""
+    response = await client.post("/order/limit", content=body)
+
+    assert response.status_code in {400, 422}
+    assert len(response.content) < 4_096
+    assert_tells_only_what_it_should(response.json())
+
+
+@pytest.mark.parametrize(
+    ("method", "address", "headers"),
+    [
+        ("GET", f"/{LONG}", {}),
+        ("GET", f"/order/{LONG}", {}),
+        ("GET", f"/order/{LONG}/splits", {}),
+        ("GET", f"/symbols/{LONG}", {}),
+        ("GET", f"/orders?{LONG}=1", {}),
+        ("GET", f"/orders?cursor={LONG}&status={LONG}&symbol={LONG}&limit={LONG}", {}),
+        ("GET", "/orders", {"Host": LONG}),
+        ("POST", "/order/limit", {"Origin": LONG}),
+        ("POST", f"/order/limit?{LONG}", {}),
+        ("POST", f"/orders/{LONG}", {}),
+        (LONG, "/orders", {}),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+async def test_addresses_and_headers_are_not_echoed_at_length(
+    client: httpx2.AsyncClient, method: str, address: str, headers: dict[str, str]
+) -> None:
+    """Nor do they lead to a 500."""
+    response = await client.request(method, address, headers=headers)
+
+    assert 400 <= response.status_code < 500
+    assert len(response.content) < 4_096
+    assert_tells_only_what_it_should(response.json())

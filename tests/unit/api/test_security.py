@@ -1,0 +1,377 @@
+"""What every route owes to the keys and to the places that requests come from.
+
+The routes are taken from the OpenAPI document, which another test holds against what is served: one
+that is added without protection fails here.
+"""
+
+import asyncio
+import dataclasses
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+
+from app.access.key_file import KeyFileAccess
+from app.api.application import ApiOptions, ApiServices, build_application
+from app.api.docs import document
+from app.domain.access import Scope
+from app.domain.order import NewOrder, OrderId, Owner, Side, Symbol, TimeInForce
+from tests.support.hand_driven import HandClock
+from tests.support.in_memory import MemoryPorts
+from tests.support.keys import ALICE, BOB, NOBODY, SCOPE_KEYS, authorization, write_key_file
+
+OPEN_PATHS: Final = {"/healthz", "/readyz"}
+"""Of the documented ones; beside them only the docs page needs no key."""
+
+SAFE_METHODS: Final = {"GET", "HEAD"}
+ORDER_ID: Final = OrderId("0199be1c-8f0a-7c31-9d0f-5a2b8c6e4d10")
+OPTIONS: Final = ApiOptions(
+    order_timeout_seconds=Decimal("0.05"),
+    timeout_seconds_max=Decimal(86_400),
+    wait_seconds_max=300,
+    requests_per_second_max=0,
+    websockets_max=1_000,
+    body_bytes_max=16_384,
+    allowed_hosts=("localhost",),
+    version="0.1.0",
+)
+DOCUMENT: Final = document(OPTIONS)
+
+
+@dataclasses.dataclass(frozen=True)
+class DocumentedRoute:
+    """A method of a path, with everything a request needs to be understood."""
+
+    method: str
+    path: str
+    scopes: tuple[str, ...]
+    query: str
+    body: Any
+
+    def __str__(self) -> str:
+        """Name it in a test's id."""
+        return f"{self.method} {self.path}"
+
+    def address(self, order_id: str = ORDER_ID) -> str:
+        """Return where a request goes."""
+        filled = self.path.replace("{order_id}", order_id).replace("{symbol}", "LTCBTC")
+        return f"{filled}?{self.query}" if self.query else filled
+
+
+def documented_routes() -> Iterator[DocumentedRoute]:
+    """Yield the routes of the document, with required parameters and the first example's body."""
+    for path, methods in DOCUMENT["paths"].items():
+        for method, operation in methods.items():
+            body = None
+            if "requestBody" in operation:
+                media = operation["requestBody"]["content"]["application/json"]
+                body = next(iter(media["examples"].values()))["value"]
+            required = [
+                parameter["name"]
+                for parameter in operation.get("parameters", ())
+                if parameter["in"] == "query" and parameter["required"]
+            ]
+            scopes = tuple(scope for key in operation["security"] for scope in key.get("key", ()))
+            query = "&".join(f"{name}=LTCBTC" for name in required)
+            yield DocumentedRoute(method.upper(), path, scopes, query, body)
+
+
+ROUTES: Final = tuple(documented_routes())
+KEYED: Final = tuple(route for route in ROUTES if route.path not in OPEN_PATHS)
+CHANGING: Final = tuple(route for route in ROUTES if route.method not in SAFE_METHODS)
+OF_ONE_ORDER: Final = tuple(route for route in ROUTES if "{order_id}" in route.path)
+assert len(KEYED) > 4
+assert CHANGING
+assert OF_ONE_ORDER
+
+each_keyed_route = pytest.mark.parametrize("route", KEYED, ids=str)
+each_changing_route = pytest.mark.parametrize("route", CHANGING, ids=str)
+
+
+@pytest.fixture
+def keyed_services(services: ApiServices, tmp_path: Path) -> ApiServices:
+    """Return the ports behind an edge that asks for keys."""
+    access = KeyFileAccess(write_key_file(tmp_path / "keys.json"), clock=HandClock())
+    return dataclasses.replace(services, access=access)
+
+
+@pytest.fixture
+def application(keyed_services: ApiServices) -> FastAPI:
+    """Return a web application that asks for keys."""
+    return build_application(keyed_services, OPTIONS)
+
+
+@pytest.fixture
+async def client(application: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
+    """Return a client that sends no key unless told."""
+    transport = httpx2.ASGITransport(app=application)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://localhost:8080") as client:
+        yield client
+
+
+async def ask(
+    client: httpx2.AsyncClient, route: DocumentedRoute, order_id: str = ORDER_ID, **headers: str
+) -> httpx2.Response:
+    """Send a request that would be understood."""
+    return await client.request(
+        route.method, route.address(order_id), json=route.body, headers=headers
+    )
+
+
+async def place_order(ports: MemoryPorts, owner: str) -> OrderId:
+    """Place an order that rests for a minute."""
+    order_id = OrderId(str(uuid.uuid4()))
+    await ports.desk.place(
+        order_id,
+        NewOrder(
+            owner=Owner(owner),
+            client_order_id=None,
+            symbol=Symbol("LTCBTC"),
+            side=Side.BUY,
+            time_in_force=TimeInForce.GTD,
+            quantity=Decimal(1),
+            limit_price=Decimal("0.0026"),
+            timeout_seconds=Decimal(60),
+        ),
+    )
+    return order_id
+
+
+@each_keyed_route
+async def test_no_key_is_unauthorized(client: httpx2.AsyncClient, route: DocumentedRoute) -> None:
+    """A stranger learns how to send a key, and nothing else."""
+    response = await ask(client, route)
+
+    assert response.status_code == 401
+    assert response.headers["www-authenticate"] == "Bearer"
+    assert response.json()["code"] == "unauthorized"
+
+
+@each_keyed_route
+@pytest.mark.parametrize(
+    "value",
+    [f"Bearer {NOBODY}", "Bearer ", f"Basic {ALICE}", ALICE, f"Bearer {ALICE} {BOB}", "Bearer é"],
+)
+async def test_a_wrong_key_is_unauthorized(
+    client: httpx2.AsyncClient, route: DocumentedRoute, value: str
+) -> None:
+    """Nearly right is wrong."""
+    response = await client.request(
+        route.method,
+        route.address(),
+        json=route.body,
+        headers=[(b"authorization", value.encode("latin-1"))],
+    )
+
+    assert response.status_code == 401
+    assert response.headers["www-authenticate"] == "Bearer"
+    assert response.json()["code"] == "unauthorized"
+
+
+@each_keyed_route
+async def test_a_key_in_the_address_is_not_looked_at(
+    client: httpx2.AsyncClient, route: DocumentedRoute
+) -> None:
+    """Addresses end in histories and logs of proxies."""
+    separator = "&" if route.query else "?"
+    address = f"{route.address()}{separator}key={ALICE}&access_token={ALICE}"
+
+    response = await client.request(route.method, address, json=route.body)
+
+    assert response.status_code == 401
+
+
+@each_keyed_route
+async def test_every_missing_scope_is_forbidden_and_named(
+    client: httpx2.AsyncClient, route: DocumentedRoute, ports: MemoryPorts
+) -> None:
+    """A key is good for what it says; the route's scope is the documented one."""
+    (wanted,) = route.scopes
+    for scope, key in SCOPE_KEYS.items():
+        if scope == wanted:
+            continue
+        response = await ask(client, route, **authorization(key))
+
+        assert response.status_code == 403
+        assert response.json()["code"] == "missing_scope"
+        assert wanted in response.json()["detail"]
+    assert not ports.orders.snapshots
+
+
+@each_keyed_route
+async def test_the_documented_scope_is_enough(
+    client: httpx2.AsyncClient, route: DocumentedRoute
+) -> None:
+    """With it, the answer is about the request and no longer about the key."""
+    (wanted,) = route.scopes
+
+    response = await ask(client, route, **authorization(SCOPE_KEYS[Scope(wanted)]))
+
+    assert response.status_code not in {401, 403}
+
+
+@pytest.mark.parametrize("route", OF_ONE_ORDER, ids=str)
+async def test_anothers_order_is_like_none(
+    client: httpx2.AsyncClient, route: DocumentedRoute, ports: MemoryPorts
+) -> None:
+    """Nobody can find out whether an order of somebody else exists; its owner sees it."""
+    order_id = await place_order(ports, "alice")
+
+    foreign = await ask(client, route, order_id, **authorization(BOB))
+    absent = await ask(client, route, **authorization(BOB))
+    own = await ask(client, route, order_id, **authorization(ALICE))
+
+    assert (foreign.status_code, absent.status_code) == (404, 404)
+    assert foreign.json() == absent.json()
+    assert own.status_code == 200
+
+
+async def test_a_listing_holds_ones_own_orders_only(
+    client: httpx2.AsyncClient, ports: MemoryPorts
+) -> None:
+    """Alice and bob do not see each other."""
+    order_ids = [await place_order(ports, "alice"), await place_order(ports, "bob")]
+
+    answers = [await client.get("/orders", headers=authorization(key)) for key in (ALICE, BOB)]
+
+    listed = [[order["order_id"] for order in one.json()["orders"]] for one in answers]
+    assert listed == [[order_id] for order_id in order_ids]
+
+
+async def test_a_placed_order_is_its_callers(
+    client: httpx2.AsyncClient, ports: MemoryPorts
+) -> None:
+    """The owner is the name of the key, whichever key of it."""
+    body = {"symbol": "LTCBTC", "order_size": "1", "price": "0.0026"}
+
+    await client.post("/order/limit", json=body, headers=authorization(BOB))
+    await client.post(
+        "/order/limit", json=body, headers=authorization(SCOPE_KEYS[Scope.ORDERS_WRITE])
+    )
+
+    owners = [snapshot.order.owner for snapshot in ports.orders.snapshots.values()]
+    assert owners == ["bob", "alice"]
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/healthz", "/readyz", "/docs", "/openapi.json", "/docs-assets/swagger-ui.css"]
+)
+@pytest.mark.parametrize("key", [None, NOBODY, ALICE])
+async def test_probes_and_the_docs_page_need_no_key(
+    client: httpx2.AsyncClient, path: str, key: str | None
+) -> None:
+    """Whoever watches the service or reads about it is not asked who it is."""
+    response = await client.get(path, headers=authorization(key) if key else {})
+
+    assert response.status_code in {200, 307}
+
+
+@pytest.mark.parametrize("path", ["/order", "/nowhere", "/metrics/x"])
+async def test_what_is_not_served_needs_no_key_to_be_so(
+    client: httpx2.AsyncClient, path: str
+) -> None:
+    """The routes are no secret: the document lists them."""
+    assert (await client.get(path)).status_code == 404
+
+
+@each_changing_route
+@pytest.mark.parametrize(
+    "origin", ["null", "http://example.com", "http://localhost:8081", "file://localhost:8080"]
+)
+async def test_a_foreign_page_changes_nothing(
+    client: httpx2.AsyncClient, route: DocumentedRoute, origin: str, ports: MemoryPorts
+) -> None:
+    """A page that its visitor's browser lends a key, or that open access needs none from."""
+    response = await ask(client, route, **authorization(ALICE), Origin=origin)
+
+    assert (response.status_code, response.json()["code"]) == (403, "foreign_origin")
+    assert not ports.orders.snapshots
+
+
+@each_changing_route
+@pytest.mark.parametrize("host", ["example.com", "localhost.example.com:8080", ""])
+async def test_a_request_for_another_host_changes_nothing(
+    client: httpx2.AsyncClient, route: DocumentedRoute, host: str, ports: MemoryPorts
+) -> None:
+    """A name that a stranger points at this machine is not ours."""
+    response = await ask(client, route, **authorization(ALICE), Host=host)
+
+    assert (response.status_code, response.json()["code"]) == (421, "unknown_host")
+    assert not ports.orders.snapshots
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=str)
+async def test_a_foreign_host_is_refused_wherever_a_key_is_asked(
+    client: httpx2.AsyncClient, route: DocumentedRoute
+) -> None:
+    """Only the probes answer under any name."""
+    response = await ask(client, route, **authorization(ALICE), Host="example.com")
+
+    assert (response.status_code == 421) is (route.path not in OPEN_PATHS)
+
+
+async def test_requests_over_the_rate_are_told_to_come_back(
+    keyed_services: ApiServices,
+) -> None:
+    """429 says when; others, the probes and the docs page go on."""
+    options = dataclasses.replace(OPTIONS, requests_per_second_max=2)
+    # A clock that stands still: the second never ends.
+    services = dataclasses.replace(keyed_services, clock=HandClock())
+    transport = httpx2.ASGITransport(app=build_application(services, options))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        answers = [
+            await client.get("/orders", headers=authorization(ALICE)),
+            await client.get("/symbols/LTCBTC", headers=authorization(ALICE)),
+            await client.get("/orders", headers=authorization(ALICE)),
+            await client.get("/orders", headers=authorization(BOB)),
+            *[await client.get(path) for path in ("/healthz", "/readyz", "/docs", "/")],
+        ]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 429, 200, 200, 200, 200, 307]
+    assert answers[2].headers["retry-after"] == "1"
+    assert answers[2].json()["code"] == "rate_limited"
+
+
+async def test_a_body_over_the_limit_that_was_set_is_refused(keyed_services: ApiServices) -> None:
+    """413 tells the limit."""
+    options = dataclasses.replace(OPTIONS, body_bytes_max=1_024)
+    transport = httpx2.ASGITransport(app=build_application(keyed_services, options))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        response = await client.post(
+            "/order/limit", content=b" " * 1_025, headers=authorization(ALICE)
+        )
+
+    assert response.status_code == 413
+    assert response.json()["detail"] == "the body may have at most 1024 bytes"
+
+
+async def test_nothing_is_read_of_a_body_before_its_sender_is_known(application: FastAPI) -> None:
+    """A stranger cannot make the service wait for what it has no use for."""
+    statuses: list[int] = []
+
+    async def receive() -> Any:  # noqa: ANN401 - never called
+        raise AssertionError
+
+    async def send(message: Any) -> None:  # noqa: ANN401 - whatever the application says
+        if message["type"] == "http.response.start":
+            statuses.append(message["status"])
+
+    async with asyncio.timeout(10):
+        await application(
+            {
+                "type": "http",
+                "method": "POST",
+                "path": "/order/limit",
+                "query_string": b"",
+                "headers": [(b"host", b"localhost")],
+            },
+            receive,
+            send,
+        )
+
+    assert statuses == [401]

@@ -113,6 +113,8 @@ class FakeService:
     asked: list[str] = field(default_factory=list)
     bodies: list[dict[str, Any]] = field(default_factory=list)
     subscriptions: list[dict[str, Any]] = field(default_factory=list)
+    unheard: set[str] = field(default_factory=set)
+    """Positions that streams leave out, as no service should."""
     url: str = ""
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -375,7 +377,7 @@ class FakeService:
             if index < len(self.events):
                 event = self.events[index]
                 index += 1
-                if _is_wanted(event, subscription):
+                if event["position"] not in self.unheard and _is_wanted(event, subscription):
                     await websocket.send_json(event)
                     sent += 1
                 continue

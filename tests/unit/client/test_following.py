@@ -117,17 +117,17 @@ async def test_what_is_missing_in_the_stream_is_read_from_the_record(
 ) -> None:
     """A gap in the numbers of the events is closed."""
     order_id = fake.accept(BODY)["order_id"]
-    fake.fill(order_id, "10", "0.0025")
-    fake.planned_streams.append(PlannedClose(code=1012, after_events=1, reason="resume after p4"))
-    follower = OrderFollower(client, order_id)
-    events = follower.events()
-    steps = [await anext(events), await anext(events)]
+    events = OrderFollower(client, order_id).events()
+    steps = [await anext(events)]
+    fake.unheard = {"p2", "p3"}
     for _ in range(3):
         fake.fill(order_id, "30", "0.0025")
+    fake.fill(order_id, "10", "0.0025")
 
     steps += [event async for event in events]
 
     assert [event["sequence"] for event in steps] == [1, 2, 3, 4, 5]
+    assert fake.asked.count("WS") == 1
 
 
 async def test_who_may_not_read_is_told(fake: FakeService, client: ServiceClient) -> None:

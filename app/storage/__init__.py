@@ -4,5 +4,6 @@ In the order in which a row comes to be: ``address`` and ``migrate`` say where a
 ``ownership`` that it is ours alone, ``database`` opens it; ``journal`` queues what happened,
 ``rows`` and ``batch`` turn a group of it into one transaction, ``writer`` runs that, ``failures``
 says what an error means; ``queries`` answers. ``tables`` and ``column_types`` are how values are
-kept.
+kept. Beside the service work ``audit`` (with ``audit_…``), ``prune`` and ``backup``; ``reading``
+shows them one moment of the database.
 """

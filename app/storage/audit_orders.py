@@ -12,16 +12,15 @@ from app.storage.audit_rows import OrderRecord
 
 _FILLING: Final = frozenset({OrderStatus.PARTIALLY_FILLED, OrderStatus.FILLED})
 
+_OF_EVERY_KIND: Final = frozenset(
+    {Reason.TIMEOUT, Reason.NO_MARKET_DATA, Reason.TIMEOUT_DURING_OUTAGE}
+)
+"""Why any order may expire: an IOC or FOK one times out while the journal cannot write."""
+
 _EXPIRES_BY: Final = {
-    TimeInForce.GTD: frozenset(
-        {Reason.TIMEOUT, Reason.NO_MARKET_DATA, Reason.TIMEOUT_DURING_OUTAGE}
-    ),
-    TimeInForce.IOC: frozenset(
-        {Reason.IOC_REMAINDER, Reason.NO_MARKET_DATA, Reason.TIMEOUT_DURING_OUTAGE}
-    ),
-    TimeInForce.FOK: frozenset(
-        {Reason.FOK_UNFILLABLE, Reason.NO_MARKET_DATA, Reason.TIMEOUT_DURING_OUTAGE}
-    ),
+    TimeInForce.GTD: _OF_EVERY_KIND,
+    TimeInForce.IOC: _OF_EVERY_KIND | {Reason.IOC_REMAINDER},
+    TimeInForce.FOK: _OF_EVERY_KIND | {Reason.FOK_UNFILLABLE},
 }
 
 
@@ -214,8 +213,9 @@ def _reasons(record: OrderRecord) -> Iterator[str]:
             possible = frozenset()
     if (stored.reason is not None or possible) and stored.reason not in possible:
         yield f"{time_in_force} order {stored.status} with reason {stored.reason}"
-    if stored.reason is Reason.NO_MARKET_DATA and record.splits:
-        yield f"NO_MARKET_DATA after {len(record.splits)} splits"
+    is_decided = time_in_force is not TimeInForce.GTD or stored.reason is Reason.NO_MARKET_DATA
+    if stored.reason in _OF_EVERY_KIND and is_decided and record.splits:
+        yield f"{time_in_force} order with reason {stored.reason} after {len(record.splits)} splits"
 
 
 def _times(record: OrderRecord) -> Iterator[str]:

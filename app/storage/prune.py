@@ -9,7 +9,7 @@ is never used twice, and what was taken may still be displayed. The numbers of d
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -33,8 +33,12 @@ from app.storage.tables import (
 from app.storage.writer import Writer
 
 ORDERS_PER_TRANSACTION_MAX: Final = 500
-ROWS_PER_TRANSACTION_MAX: Final = 4_000
-"""A transaction takes no further order from here on; one order's rows are never torn apart."""
+ROWS_PER_TRANSACTION_MAX: Final = 1_000
+"""A transaction takes no further order from here on; one order's rows are never torn apart.
+
+Measured beside a service with a million orders: its slowest hundredth of acceptances waited 10 ms
+with 1,000 rows and 40 ms with 4,000, at the same 3,000 orders pruned a second.
+"""
 
 REST_RATIO: Final = 3
 """How many times as long as a transaction took the pruner then rests.
@@ -78,7 +82,11 @@ async def count_finished(database: str, before: datetime) -> Pruned:
 
 
 async def prune(
-    database: str, before: datetime, *, on_progress: OnProgress | None = None
+    database: str,
+    before: datetime,
+    *,
+    on_progress: OnProgress | None = None,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> Pruned:
     """Delete the orders that were closed before ``before``, an aware instant, with their rows.
 
@@ -89,6 +97,7 @@ async def prune(
         MaintenanceError: another program kept it locked.
     """
     address = address_of(database)
+    loop = asyncio.get_running_loop()
     pruned = Pruned()
     async with _readers(database) as readers:
         total = (await _count(readers, before)).orders
@@ -96,10 +105,13 @@ async def prune(
         try:
             last_number = 0
             while batch := await _next_batch(readers, before, after=last_number):
+                began = loop.time()
                 pruned += await _delete(writer, batch)
+                took_seconds = loop.time() - began
                 last_number = batch[-1].acceptance_number
                 if on_progress is not None:
                     on_progress(pruned.orders, total)
+                await sleep(REST_RATIO * took_seconds)
         finally:
             await writer.close()
     return pruned
@@ -156,21 +168,16 @@ async def _next_batch(readers: AsyncEngine, before: datetime, *, after: int) -> 
 
 
 async def _delete(writer: Writer, batch: Sequence[Row[Any]]) -> Pruned:
-    """Delete a batch in one transaction, and rest."""
-    loop = asyncio.get_running_loop()
+    """Delete a batch in one transaction, once the database is free."""
     for attempts_left in reversed(range(BUSY_ATTEMPTS_MAX)):
-        began = loop.time()
         try:
-            pruned = await writer.transact(lambda connection: _delete_orders(connection, batch))
+            return await writer.transact(lambda connection: _delete_orders(connection, batch))
         except DBAPIError as error:
             if getattr(error.orig, "sqlite_errorcode", None) != sqlite3.SQLITE_BUSY:
                 raise
             if not attempts_left:
                 message = "another program keeps the database locked; what was deleted stays so"
                 raise MaintenanceError(message) from error
-        else:
-            await asyncio.sleep(REST_RATIO * (loop.time() - began))
-            return pruned
     raise AssertionError("the last attempt returns or raises")
 
 

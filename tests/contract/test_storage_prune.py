@@ -72,6 +72,7 @@ async def test_finished_orders_are_deleted_with_all_their_rows(sound_url: str) -
 
 async def test_an_order_closed_at_the_instant_stays(sound_url: str) -> None:
     """Before means before."""
+    assert (await count_finished(sound_url, BEFORE_THE_CANCELLATION)).orders == 5
     assert (await prune(sound_url, BEFORE_THE_CANCELLATION)).orders == 5
     one_later = BEFORE_THE_CANCELLATION + timedelta(microseconds=1)
 

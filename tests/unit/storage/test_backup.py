@@ -78,6 +78,17 @@ async def test_the_copy_is_whole_and_another_database(source: Path, tmp_path: Pa
     assert (report.is_sound, report.orders) == (True, ORDERS_TOTAL)
 
 
+async def test_each_copy_is_a_stream_of_its_own(source: Path, tmp_path: Path) -> None:
+    """Two copies are two databases."""
+    copies = [tmp_path / f"copy-{number}.db" for number in range(2)]
+    for copy in copies:
+        await back_up(sqlite_url(source), copy)
+
+    streams = {str(asked(path, STREAM)[0][0]) for path in (source, *copies)}
+    assert len(streams) == 3
+    assert {len(bytes.fromhex(stream)) for stream in streams} == {8}
+
+
 async def test_a_service_serves_the_copy(source: Path, tmp_path: Path) -> None:
     """It opens, knows the open orders, and accepts more, while another serves the original."""
     copy = tmp_path / "copy.db"

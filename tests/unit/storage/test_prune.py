@@ -70,7 +70,7 @@ async def test_a_busy_database_is_tried_again(tmp_path: Path, busy: int) -> None
 async def test_a_transaction_is_bounded_by_its_rows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Orders of many splits go few at a time, since the service waits for each transaction."""
+    """Orders of many splits go few at a time, and the service has its turn after each."""
     monkeypatch.setattr(pruning, "ROWS_PER_TRANSACTION_MAX", 20)
     url = sqlite_url(tmp_path / "a.db")
     work = SymbolAtWork()
@@ -84,8 +84,15 @@ async def test_a_transaction_is_bounded_by_its_rows(
         await storage.journal.settle()
     told: list[tuple[int, int]] = []
 
-    await prune(url, LATER, on_progress=lambda *progress: told.append(progress))
+    rests: list[float] = []
 
+    async def rest(seconds: float) -> None:
+        rests.append(seconds)
+
+    await prune(url, LATER, on_progress=lambda *progress: told.append(progress), sleep=rest)
+
+    assert len(rests) == len(told)
+    assert all(seconds > 0 for seconds in rests)
     # Four events of each order, counted twice for the splits beside them.
     assert told == [(3, 4), (4, 4)]
 

@@ -1,0 +1,135 @@
+"""Ten thousand clients that come, break off in the middle, and go: nothing of them stays."""
+
+import asyncio
+import gc
+import json
+import random
+from pathlib import Path
+from typing import Any, Final
+
+import httpx2
+from websockets.asyncio.client import connect
+
+from tests.support.processes import papertape
+from tests.support.raw_http import RawConnection
+from tests.support.services import scripted_venue, service_under_test
+from tests.support.waiting import eventually, eventually_true
+
+WARM_UP_CLIENTS: Final = 3_000
+CLIENTS: Final = 10_000
+CLIENTS_AT_ONCE: Final = 100
+GROWTH_BYTES_MAX: Final = 10_000_000
+"""A thousand bytes of each client that were kept would be as much."""
+
+KEPT_PER_CLIENT: Final = frozenset(
+    {"_EventWaiter", "_Subscription", "RequestResponseCycle", "_Teller"}
+)
+
+
+def order(chance: random.Random) -> dict[str, Any]:
+    """Return the body of an order that is soon over."""
+    return {
+        "symbol": "LTCBTC",
+        "order_size": "1",
+        "price": "0.0001",
+        "timeout_seconds": f"{chance.uniform(0.05, 1):.3f}",
+    }
+
+
+async def one_client(url: str, chance: random.Random) -> None:
+    """Come, do something by half or as a whole, and go."""
+    kind = chance.randrange(5)
+    if kind == 0:
+        socket = await connect(f"{url}/ws/orders".replace("http", "ws", 1))
+        await socket.send(json.dumps({"type": "subscribe"}))
+        await socket.recv()
+        socket.transport.abort()
+        await socket.wait_closed()
+        return
+    connection = await RawConnection.open(url)
+    if kind == 1:
+        connection.send_half_an_order()
+    elif kind == 2:
+        connection.send_order(order(chance))  # its client does not wait for the end
+    elif kind == 3:
+        await connection.order(order(chance), prefer="respond-async")
+    else:
+        connection.send_order(order(chance) | {"symbol": "NOSUCH"})
+    await connection.abandon()
+
+
+async def come_and_go(url: str, clients: int, *, seed: int) -> None:
+    """Send so many clients, some at once."""
+    chance = random.Random(seed)
+    for _ in range(0, clients, CLIENTS_AT_ONCE):
+        await asyncio.gather(*(one_client(url, chance) for _ in range(CLIENTS_AT_ONCE)))
+
+
+def resident_bytes(pid: int) -> int:
+    """Return how much memory a process holds (proc(5))."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+    line = next(line for line in status.splitlines() if line.startswith("VmRSS"))
+    return int(line.split()[1]) * 1024
+
+
+def open_files(pid: int) -> int:
+    """Return how many files and sockets a process holds."""
+    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+
+
+async def test_memory_and_files_return_to_their_level(tmp_path: Path) -> None:
+    """What ten thousand clients took is given back, after as many more as fill the caches."""
+    async with (
+        scripted_venue() as venue,
+        papertape(
+            tmp_path,
+            "serve",
+            VENUE="simulator",
+            BINANCE_STREAM_URL=venue.stream_url,
+            BINANCE_REST_URL=venue.rest_url,
+        ) as process,
+    ):
+        async with process.ready_client():
+            url = await process.url()
+        files = open_files(process.pid)
+        await come_and_go(url, WARM_UP_CLIENTS, seed=1)
+        await eventually(lambda: open_files(process.pid) <= files)
+        before = resident_bytes(process.pid)
+
+        await come_and_go(url, CLIENTS, seed=2)
+
+        await eventually(lambda: open_files(process.pid) <= files)
+        await eventually(lambda: resident_bytes(process.pid) - before < GROWTH_BYTES_MAX)
+        print(f"{(resident_bytes(process.pid) - before) / 1e6:.1f} MB more")  # noqa: T201 - a figure for the reader
+        async with process.ready_client() as client:
+            await eventually_true(lambda: are_over(client))
+
+
+async def are_over(client: httpx2.AsyncClient) -> bool:
+    """Say whether no order is open."""
+    answers = [
+        await client.get("/orders", params={"status": status, "limit": 1})
+        for status in ("NEW", "PARTIALLY_FILLED")
+    ]
+    return not any(answer.json()["orders"] for answer in answers)
+
+
+async def test_no_task_or_waiter_is_left_behind(tmp_path: Path) -> None:
+    """Every task of a client ends with it, and what was kept for it is gone."""
+    async with service_under_test(tmp_path) as service:
+        await come_and_go(service.url, CLIENTS_AT_ONCE, seed=3)
+        await eventually_true(lambda: are_over(service.client))
+        tasks = len(asyncio.all_tasks())
+
+        await come_and_go(service.url, 10 * CLIENTS_AT_ONCE, seed=4)
+
+        await eventually_true(lambda: are_over(service.client))
+        await eventually(lambda: len(asyncio.all_tasks()) <= tasks)
+        await eventually(lambda: not kept())
+
+
+def kept() -> list[str]:
+    """Return what is still there of clients."""
+    gc.collect()
+    names = (type(thing).__name__ for thing in gc.get_objects())
+    return [name for name in names if name in KEPT_PER_CLIENT]

@@ -1,0 +1,175 @@
+"""One order's rows judged by themselves; whole databases are spoiled in ``test_audit``."""
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from app.domain.order import OrderSnapshot, OrderStatus, Reason, Side, Split, TimeInForce
+from app.storage.audit_orders import check_order
+from app.storage.audit_report import Findings, Invariant
+from app.storage.audit_rows import OrderRecord, StoredEvent, StoredFulfilled
+from tests.support.builders import ACCEPTED_AT, make_order
+
+CLOSED_AT = ACCEPTED_AT + timedelta(seconds=2)
+
+
+def event(sequence: int, status: OrderStatus, quantity: str, quote: str) -> StoredEvent:
+    """Make an event of an order that is filled, a second after the one before."""
+    return StoredEvent(
+        position=10 * sequence,
+        sequence=sequence,
+        status=status,
+        reason=None,
+        at=ACCEPTED_AT + timedelta(seconds=sequence - 1),
+        split_number=None if sequence == 1 else sequence - 1,
+        filled_quantity=Decimal(quantity),
+        quote_quantity=Decimal(quote),
+    )
+
+
+def filled() -> OrderRecord:
+    """Return an order of 8 that was filled in two splits."""
+    order = make_order(8)
+    splits = tuple(
+        Split(
+            order_id=order.order_id,
+            split_number=number,
+            update_id=10 + number,
+            price=Decimal(price),
+            quantity=Decimal(quantity),
+            displayed_quantity=Decimal(5),
+            filled_at=ACCEPTED_AT + timedelta(seconds=number),
+        )
+        for number, price, quantity in ((1, "99.99", 5), (2, "99.5", 3))
+    )
+    return OrderRecord(
+        stored=OrderSnapshot(
+            order=order,
+            status=OrderStatus.FILLED,
+            reason=None,
+            filled_quantity=Decimal(8),
+            quote_quantity=Decimal("798.45"),
+            splits_total=2,
+            last_sequence=3,
+            closed_at=CLOSED_AT,
+            arrival=None,
+            quotes_seen=0,
+        ),
+        key_order_id=None,
+        fulfilled=StoredFulfilled(
+            created_at=CLOSED_AT,
+            symbol=order.symbol,
+            side=Side.BUY,
+            quantity=Decimal(8),
+            price=Decimal(100),
+            average_price=Decimal("99.80625"),
+        ),
+        events=(
+            event(1, OrderStatus.NEW, "0", "0"),
+            event(2, OrderStatus.PARTIALLY_FILLED, "5", "499.95"),
+            event(3, OrderStatus.FILLED, "8", "798.45"),
+        ),
+        splits=splits,
+    )
+
+
+def expired(time_in_force: TimeInForce, reason: Reason | None) -> OrderRecord:
+    """Return an order that expired without a split."""
+    end = replace(
+        event(2, OrderStatus.EXPIRED, "0", "0"), reason=reason, split_number=None, at=CLOSED_AT
+    )
+    record = filled()
+    return replace(
+        record,
+        stored=replace(
+            record.stored,
+            order=replace(record.order, time_in_force=time_in_force),
+            status=OrderStatus.EXPIRED,
+            reason=reason,
+            filled_quantity=Decimal(0),
+            quote_quantity=Decimal(0),
+            splits_total=0,
+            last_sequence=2,
+        ),
+        fulfilled=None,
+        events=(record.events[0], end),
+        splits=(),
+    )
+
+
+def violated(record: OrderRecord) -> frozenset[Invariant]:
+    """Return what does not hold of an order."""
+    findings = Findings()
+    check_order(record, findings)
+    return findings.report("a.db", orders=1).violated
+
+
+def test_a_sound_order_passes_and_its_rows_are_counted() -> None:
+    """Events are counted where events are looked at, splits where splits are."""
+    findings = Findings()
+
+    check_order(filled(), findings)
+
+    report = findings.report("a.db", orders=1)
+    assert report.is_sound
+    rows = {finding.invariant: finding.rows for finding in report.findings}
+    assert (rows[Invariant.SEQUENCES], rows[Invariant.SUMS], rows[Invariant.REASONS]) == (3, 2, 1)
+
+
+@pytest.mark.parametrize(
+    ("time_in_force", "reason", "is_possible"),
+    [
+        (TimeInForce.GTD, Reason.TIMEOUT, True),
+        (TimeInForce.GTD, Reason.IOC_REMAINDER, False),
+        (TimeInForce.IOC, Reason.IOC_REMAINDER, True),
+        (TimeInForce.IOC, Reason.TIMEOUT, True),
+        (TimeInForce.FOK, Reason.FOK_UNFILLABLE, True),
+        (TimeInForce.FOK, Reason.IOC_REMAINDER, False),
+        (TimeInForce.FOK, Reason.NO_MARKET_DATA, True),
+        (TimeInForce.IOC, Reason.TIMEOUT_DURING_OUTAGE, True),
+        (TimeInForce.GTD, Reason.CANCELED_BY_CLIENT, False),
+        (TimeInForce.GTD, None, False),
+    ],
+)
+def test_an_order_expires_for_a_reason_of_its_kind(
+    time_in_force: TimeInForce, reason: Reason | None, *, is_possible: bool
+) -> None:
+    """Time in force says how an order can end."""
+    expected = frozenset() if is_possible else frozenset({Invariant.REASONS})
+
+    assert violated(expired(time_in_force, reason)) == expected
+
+
+@pytest.mark.parametrize(
+    ("time_in_force", "reason"),
+    [
+        (TimeInForce.IOC, Reason.TIMEOUT),
+        (TimeInForce.FOK, Reason.TIMEOUT_DURING_OUTAGE),
+        (TimeInForce.GTD, Reason.NO_MARKET_DATA),
+    ],
+)
+def test_who_was_filled_has_met_a_quote(time_in_force: TimeInForce, reason: Reason) -> None:
+    """An IOC or FOK order was decided by it, any other at least saw a market."""
+    record = replace(expired(time_in_force, reason), splits=filled().splits[:1])
+
+    assert Invariant.REASONS in violated(record)
+
+
+def test_amounts_are_added_up_exactly() -> None:
+    """Twelve digits behind the point, times two of the price, and each counts."""
+    record = filled()
+    first = replace(record.splits[0], quantity=Decimal("4.999999999999"))
+
+    assert violated(replace(record, splits=(first, record.splits[1]))) == {Invariant.SUMS}
+
+
+def test_an_event_that_fills_nothing_has_no_split() -> None:
+    """A split belongs to an event that fills."""
+    record = filled()
+    end = replace(record.events[2], status=OrderStatus.EXPIRED, reason=Reason.TIMEOUT)
+
+    assert Invariant.SPLIT_NUMBERS in violated(
+        replace(record, events=(*record.events[:2], end), splits=record.splits[:1])
+    )

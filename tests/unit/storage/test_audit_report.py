@@ -1,0 +1,50 @@
+"""What an audit keeps of what it finds."""
+
+from app.storage.audit_report import EXAMPLES_MAX, SENTENCES, Findings, Invariant
+
+
+def test_every_invariant_has_its_sentence() -> None:
+    """A reader of the report does not look anything up."""
+    assert SENTENCES.keys() == set(Invariant)
+    assert len(set(SENTENCES.values())) == len(Invariant)
+
+
+def test_rows_and_violations_are_counted_and_the_first_kept() -> None:
+    """However many there are, the report stays short."""
+    findings = Findings()
+    for number in range(1_000):
+        findings.look(Invariant.SUMS)
+        findings.blame(Invariant.SUMS, f"order {number}", "too much")
+        findings.note("the venue counted anew")
+
+    report = findings.report("a.db", orders=7)
+
+    (sums,) = (finding for finding in report.findings if finding.violations)
+    assert (sums.invariant, sums.rows, sums.violations) == (Invariant.SUMS, 1_000, 1_000)
+    assert [one.order_id for one in sums.examples] == [f"order {n}" for n in range(EXAMPLES_MAX)]
+    assert (report.violations_total, report.notes_total) == (1_000, 1_000)
+    assert len(report.notes) == EXAMPLES_MAX
+    assert not report.is_sound
+    assert report.violated == {Invariant.SUMS}
+
+
+def test_one_invariant_does_not_hide_another() -> None:
+    """Of each that does not hold, some violations are shown."""
+    findings = Findings()
+    for invariant in (Invariant.SUMS, Invariant.GATES):
+        for _ in range(100):
+            findings.blame(invariant, None, "wrong")
+
+    shown = [one.invariant for one in findings.report("a.db", orders=0).examples]
+
+    assert shown == [Invariant.SUMS] * 10 + [Invariant.GATES] * 10
+
+
+def test_notes_are_no_violations() -> None:
+    """What is only unusual leaves a database sound."""
+    findings = Findings()
+    findings.note("the venue counted anew")
+
+    report = findings.report("a.db", orders=0)
+
+    assert (report.is_sound, report.notes) == (True, ("the venue counted anew",))

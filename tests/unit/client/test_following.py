@@ -15,7 +15,7 @@ from tests.support.fake_service import (
     PlannedClose,
     problem,
 )
-from tests.support.waiting import eventually
+from tests.support.waiting import WAIT_SECONDS_MAX, eventually
 
 BODY = {"symbol": "LTCBTC", "order_size": "100", "price": "0.0026"}
 NO_STREAM = PlannedClose(refusal=HTMLResponse("no", status_code=404))
@@ -124,7 +124,8 @@ async def test_what_is_missing_in_the_stream_is_read_from_the_record(
         fake.fill(order_id, "30", "0.0025")
     fake.fill(order_id, "10", "0.0025")
 
-    steps += [event async for event in events]
+    async with asyncio.timeout(WAIT_SECONDS_MAX):
+        steps += [event async for event in events]
 
     assert [event["sequence"] for event in steps] == [1, 2, 3, 4, 5]
     assert fake.asked.count("WS") == 1

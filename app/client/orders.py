@@ -19,8 +19,8 @@ from app.client.words import execution_quality, order_outcome, order_title, why_
 DONE: Final = 0
 CLOSED_MEANWHILE: Final = 1
 
-AVERAGE_COLUMNS_MIN: Final = 140
-"""A narrower terminal has no room for the average price beside whole ids."""
+WIDE_COLUMNS_MIN: Final = 150
+"""A narrower terminal has no room for average prices and reasons beside whole ids."""
 
 _ORDER_CLOSED: Final = "order_closed"
 
@@ -72,8 +72,8 @@ def _print_orders(
 def _print_table(
     console: Console, orders: Sequence[wire.OrderSummary], *, is_first: bool = True
 ) -> None:
-    with_average = not console.is_terminal or console.width >= AVERAGE_COLUMNS_MIN
-    table = orders_table(orders, with_average=with_average)
+    is_narrow = console.is_terminal and console.width < WIDE_COLUMNS_MIN
+    table = orders_table(orders, is_narrow=is_narrow)
     table.show_header = is_first
     print_table(console, table)
 

@@ -42,18 +42,18 @@ def split_table(splits: Sequence[wire.Split], *, splits_total: int, first_number
     return table
 
 
-def orders_table(orders: Sequence[wire.OrderSummary], *, with_average: bool = True) -> Table:
-    """Return a table of orders, one a row; without the average price it fits in more places."""
+def orders_table(orders: Sequence[wire.OrderSummary], *, is_narrow: bool = False) -> Table:
+    """Return a table of orders, one a row; a narrow one lacks average prices and reasons."""
     table = Table()
     for heading in ("order", "symbol", "side"):
         table.add_column(heading, no_wrap=True)
-    amounts = ["size", "price", "filled", *(["average price"] if with_average else [])]
+    amounts = ["size", "price", "filled", *([] if is_narrow else ["average price"])]
     for heading in amounts:
         table.add_column(heading, justify="right", no_wrap=True)
     for heading in ("status", "accepted at (UTC)"):
         table.add_column(heading, no_wrap=True)
     for order in orders:
-        average = [order["average_price"] or "-"] if with_average else []
+        average = [] if is_narrow else [order["average_price"] or "-"]
         table.add_row(
             order["order_id"],
             order["symbol"],
@@ -62,18 +62,17 @@ def orders_table(orders: Sequence[wire.OrderSummary], *, with_average: bool = Tr
             order["price"],
             order["filled_quantity"],
             *average,
-            status_text(order),
+            status_text(order, with_reason=not is_narrow),
             order["accepted_at"][:_SECONDS_CHARACTERS].replace("T", " "),
         )
     return table
 
 
-def status_text(order: wire.OrderSummary) -> Text:
+def status_text(order: wire.OrderSummary, *, with_reason: bool = True) -> Text:
     """Return a status in its color, with its reason."""
     status, reason = order["status"], order["reason"]
-    return Text(
-        status if reason is None else f"{status}, {reason}", style=_STATUS_STYLES.get(status, "")
-    )
+    text = f"{status}, {reason}" if with_reason and reason is not None else status
+    return Text(text, style=_STATUS_STYLES.get(status, ""))
 
 
 class FillProgress(Progress):

@@ -51,6 +51,10 @@ FAREWELL_SECONDS: Final = 1
 
 LISTEN_BACKLOG: Final = 2_048
 
+UNREAD_SECONDS_MAX: Final = 60
+"""How long a peer may leave what was sent to it unread, or its arrival unconfirmed. Closing does
+not end such a connection: it waits for what is left to be sent, for ever."""
+
 DESCRIPTORS_WANTED: Final = 65_536
 """Open files and sockets; the usual limit of 1,024 would end at as many waiting clients."""
 
@@ -257,6 +261,9 @@ def _listening_socket(host: str, port: int) -> Iterator[socket.socket]:
         raise StartupError(f"HTTP_HOST={host}: {error.strerror}") from None
     with listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; what is accepted inherits it
+            milliseconds = UNREAD_SECONDS_MAX * 1_000
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
         try:
             listener.bind(address)
         except OSError as error:

@@ -14,7 +14,14 @@ from starlette.types import Receive, Send
 from starlette.types import Scope as AsgiScope
 
 from app.api.admission import Admission
-from app.api.docs import ASSETS_PATH, DOCS_PATH, OPENAPI_PATH, DocsRoutes, assets
+from app.api.docs import (
+    ASSETS_PATH,
+    ASYNCAPI_PATH,
+    DOCS_PATH,
+    OPENAPI_PATH,
+    DocsRoutes,
+    assets,
+)
 from app.api.errors import (
     REFUSALS,
     MethodNotAllowedError,
@@ -85,6 +92,7 @@ def _routes(services: ApiServices, options: ApiOptions) -> list[BaseRoute]:
         Route("/healthz", probes.healthz),
         Route("/readyz", probes.readyz),
         Route(OPENAPI_PATH, docs.openapi),
+        Route(ASYNCAPI_PATH, docs.asyncapi),
         Route(DOCS_PATH, docs.page),
         Mount(ASSETS_PATH, assets()),
     ]

@@ -1,4 +1,4 @@
-"""``/docs`` and ``/openapi.json``: everything they need is served by the service itself.
+"""``/docs`` and the documents of the API: all they need is served by the service itself.
 
 Swagger UI comes from the ``fastapi-offline`` package. The page is our own rather than that
 package's, so that a content security policy can name its one inline script: with it the browser
@@ -18,6 +18,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from app.api import asyncapi
 from app.api.openapi import Json, build_document
 from app.api.operations import DESCRIPTION, TAGS, operations
 from app.api.services import ApiOptions
@@ -25,6 +26,7 @@ from app.domain.amounts import format_amount
 
 DOCS_PATH: Final = "/docs"
 OPENAPI_PATH: Final = "/openapi.json"
+ASYNCAPI_PATH: Final = "/docs/asyncapi.json"
 ASSETS_PATH: Final = "/docs-assets"
 
 _SCRIPT: Final = f"""
@@ -99,7 +101,7 @@ _POLICY: Final = "; ".join(
 
 
 class DocsRoutes:
-    """Handlers of the docs page and its document."""
+    """Handlers of the docs page and the documents."""
 
     def __init__(self, options: ApiOptions) -> None:
         self._options = options
@@ -109,6 +111,10 @@ class DocsRoutes:
         """The document as it is sent, made when it is first asked for."""
         return msgspec.json.encode(document(self._options))
 
+    @cached_property
+    def _asyncapi_document(self) -> Json:
+        return asyncapi.document(version=self._options.version)
+
     async def page(self, _request: Request) -> Response:
         """Answer the page."""
         return HTMLResponse(_PAGE, headers={"Content-Security-Policy": _POLICY})
@@ -116,6 +122,12 @@ class DocsRoutes:
     async def openapi(self, _request: Request) -> Response:
         """Answer the OpenAPI document."""
         return Response(self._document, media_type="application/json")
+
+    async def asyncapi(self, request: Request) -> Response:
+        """Answer the AsyncAPI document, for the address under which it was asked for."""
+        server = asyncapi.server_of(request.url)
+        built = self._asyncapi_document | {"servers": {"this": server}}
+        return Response(msgspec.json.encode(built), media_type="application/json")
 
 
 class _Assets(StaticFiles):

@@ -211,41 +211,44 @@ def refusal_of(error: PapertapeError) -> Refusal:
 def problem_document(error: PapertapeError) -> dict[str, object]:
     """Return the problem document of an error."""
     refusal = refusal_of(error)
-    document: dict[str, object] = {
+    return {
         "type": PROBLEM_TYPE_PREFIX + error.code,
         "title": refusal.title,
         "status": int(refusal.status),
-        "detail": str(error),
-        "code": error.code,
+        **_told(error),
     }
+
+
+def error_message(error: PapertapeError) -> dict[str, object]:
+    """Return how an error is told on a WebSocket: its problem document without what HTTP adds.
+
+    It may be one that no HTTP request meets, and that has no status.
+    """
+    return {"type": "error", **_told(error)}
+
+
+def _told(error: PapertapeError) -> dict[str, object]:
+    told: dict[str, object] = {"detail": str(error), "code": error.code}
     if isinstance(error, InvalidInputError):
         total = len(error.problems)
-        document["detail"] = f"{total} problem{'s' if total > 1 else ''} found; see errors"
-        document["errors"] = [
+        told["detail"] = f"{total} problem{'s' if total > 1 else ''} found; see errors"
+        told["errors"] = [
             {"field": problem.field, "code": problem.code, "message": problem.message}
             for problem in error.problems
         ]
-    document.update(_members(error))
-    return document
+    return told | _members(error)
 
 
-def _members(error: PapertapeError) -> Mapping[str, object]:
+def _members(error: PapertapeError) -> dict[str, object]:
     """Return what an error's document has beside the usual members (RFC 9457 section 3.2)."""
     match error:
         case NotReadyError():
-            return error.readiness
+            return dict(error.readiness)
         case ClientOrderIdReusedError() | OrderPrunedError():
             return {"order_id": error.order_id}
         case OrderClosedError():
             return {"order": order_view(error.snapshot, error.splits)}
     return {}
-
-
-def error_message(error: PapertapeError) -> dict[str, object]:
-    """Return how an error is told on a WebSocket: its problem document without what HTTP adds."""
-    document = problem_document(error)
-    told = {key: value for key, value in document.items() if key not in {"type", "status", "title"}}
-    return {"type": "error"} | told
 
 
 def problem_headers(error: PapertapeError) -> dict[str, str]:

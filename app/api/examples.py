@@ -113,8 +113,7 @@ def open_order_detail() -> dict[str, object]:
         snapshot.order,
         MarketView(quote=EXAMPLE_QUOTE, taken_quantity=EXAMPLE_QUOTE.bid_quantity),
         EXAMPLE_FEED,
-        is_taken_known=True,
-        is_writable=True,
+        is_settled=True,
         now_ns=EXAMPLE_QUOTE_AGE_NS,
     )
     return order_view(snapshot, splits) | {"market": market, "execution": None}

@@ -30,18 +30,18 @@ def market_view(
     view: MarketView,
     feed: FeedState,
     *,
-    is_taken_known: bool,
-    is_writable: bool,
+    is_settled: bool,
     now_ns: int,
 ) -> dict[str, object]:
     """Return what an open order meets now, and what keeps it from being filled.
 
-    ``is_taken_known`` says that what was taken may be told: all of it is durable.
+    ``is_settled`` says that what was taken may be told: all of it is durable. Until then not even
+    the obstacle gives away that something was.
     """
     quote = view.quote
     price, displayed = (None, None) if quote is None else _touch(quote, order.side)
     distance = None if not price else _distance(order, price)
-    obstacle = _obstacle(view, displayed, distance, is_writable=is_writable)
+    obstacle = _obstacle(view, displayed, distance, is_settled=is_settled)
     return {
         "obstacle": obstacle.value,
         "explanation": _explanation(obstacle, order, feed),
@@ -49,7 +49,7 @@ def market_view(
         "distance": None if distance is None else _signed(distance),
         "displayed_quantity": None if displayed is None else format_amount(displayed),
         "taken_quantity": format_amount(view.taken_quantity)
-        if quote is not None and is_taken_known
+        if quote is not None and is_settled
         else None,
         "quote_age_milliseconds": None
         if quote is None
@@ -108,11 +108,11 @@ def _obstacle(
     displayed: Decimal | None,
     distance: Decimal | None,
     *,
-    is_writable: bool,
+    is_settled: bool,
 ) -> Obstacle:
     if view.quote is None:
         return Obstacle.NO_QUOTE
-    if not is_writable:
+    if not is_settled:
         return Obstacle.WRITES_HELD
     if not displayed or distance is None:
         return Obstacle.SIDE_EMPTY

@@ -2,7 +2,7 @@
 
 from http import HTTPStatus
 
-from app.api import examples, shapes
+from app.api import examples, message_shapes, shapes
 from app.api.answers import canceled_orders, order_summary, order_view
 from app.api.errors import OrderClosedError
 from app.api.event_shapes import events_page
@@ -134,7 +134,7 @@ def _list_events() -> Operation:
             Answer(
                 status=HTTPStatus.OK,
                 description="A page of events.",
-                model=shapes.EventsPage,
+                model=message_shapes.EventsPage,
                 examples=(Example(name="page", summary="A page of two", value=page),),
             ),
         ),

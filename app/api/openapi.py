@@ -281,6 +281,11 @@ def _schemas(operations: Iterable[Operation]) -> Json:
             models[operation.body] = None
         models |= {answer.model: None for answer in operation.answers}
         models |= {problem_model(error): None for error in _all_errors(operation)}
+    return schemas_of(models)
+
+
+def schemas_of(models: Iterable[type[BaseModel]]) -> Json:
+    """Return the schemas of models and of what they refer to, below ``components/schemas``."""
     _, definitions = models_json_schema(
         [(model, "validation") for model in models],
         ref_template=_REF_TEMPLATE,

@@ -4,7 +4,7 @@ from decimal import Decimal
 from http import HTTPStatus
 from typing import Final
 
-from app.api import examples, shapes
+from app.api import examples, insight_shapes, request_shapes, shapes
 from app.api.answers import order_answer, orders_page, splits_page
 from app.api.errors import (
     BodyTooLargeError,
@@ -106,7 +106,7 @@ def _place() -> Operation:
         "sold or its time is up. With side `BUY` the same price is never reached, and the answer "
         "is `Order not fulfilled`.",
         parameters=(_PREFER, _IDEMPOTENCY_KEY),
-        body=shapes.LimitOrderRequest,
+        body=request_shapes.LimitOrderRequest,
         body_description="Required: `symbol`, `order_size`, `price`. Optional: `side`, "
         "`time_in_force`, `timeout_seconds`, `client_order_id`. **Schema** below tells each one's "
         "meaning, unit, range and default. Any other field is refused.",
@@ -206,7 +206,7 @@ def _show_order() -> Operation:
             Answer(
                 status=HTTPStatus.OK,
                 description="The order.",
-                model=shapes.OrderDetail,
+                model=insight_shapes.OrderDetail,
                 examples=(
                     Example(name="open", summary="Still open", value=examples.open_order_detail()),
                     Example(

@@ -6,7 +6,8 @@ Between the two nothing is lost, since it is heard from before the last of the s
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import msgspec
@@ -15,10 +16,19 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from app.api.admission import Admission, bearer_of
 from app.api.errors import error_message
 from app.api.event_shapes import event_view
-from app.api.positions import PositionBeyondHeadError, read_position, write_position
+from app.api.positions import (
+    BEGINNING,
+    PositionBeyondHeadError,
+    PositionPrunedError,
+    read_position,
+    write_position,
+)
 from app.api.services import ApiOptions, ApiServices
 from app.api.stream_form import (
+    POLICY_VIOLATION,
+    SERVICE_RESTART,
     SUBSCRIBE_SECONDS_MAX,
+    TRY_AGAIN_LATER,
     AlreadySubscribedError,
     BinaryMessageError,
     StreamSilenceError,
@@ -36,22 +46,36 @@ from app.ports import EventFilter, EventSubscription, SubscriptionEndedError
 SEND_SECONDS_MAX: Final = 20.0
 """How long a reader may take to make room for one message before it counts as gone."""
 
+ABNORMAL_CLOSURE: Final = 1006
+"""What stands for the code of a connection that was closed without one (RFC 6455 section 7.1.5)."""
+
 EVENTS_PER_READ: Final = 1_000
 """Stored events that are read at once."""
 
-# RFC 6455 section 7.4.1, and the registry of close codes that IANA keeps.
-POLICY_VIOLATION: Final = 1008
-SERVICE_RESTART: Final = 1012
-TRY_AGAIN_LATER: Final = 1013
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamPatience:
+    """How long a client may keep us waiting: for what it wants to hear, for room to tell it."""
+
+    subscribe_seconds_max: float = SUBSCRIBE_SECONDS_MAX
+    send_seconds_max: float = SEND_SECONDS_MAX
 
 
 class OrderStream:
     """Handler of ``/ws/orders``."""
 
-    def __init__(self, services: ApiServices, options: ApiOptions, admission: Admission) -> None:
+    def __init__(
+        self,
+        services: ApiServices,
+        options: ApiOptions,
+        admission: Admission,
+        *,
+        patience: StreamPatience = StreamPatience(),
+    ) -> None:
         self._services = services
         self._options = options
         self._admission = admission
+        self._patience = patience
         self._connections = 0
 
     async def serve(self, websocket: WebSocket) -> None:
@@ -65,7 +89,7 @@ class OrderStream:
         self._connections += 1
         try:
             await websocket.accept()
-            await self._converse(websocket, visitor)
+            await self._converse(_Line(websocket, self._patience.send_seconds_max), visitor)
         except (WebSocketDisconnect, TimeoutError):
             pass  # the client left, or reads no more: nobody is there to be told
         finally:
@@ -81,27 +105,27 @@ class OrderStream:
                 raise
             return _Visitor(None, None)
 
-    async def _converse(self, websocket: WebSocket, visitor: "_Visitor") -> None:
+    async def _converse(self, line: "_Line", visitor: "_Visitor") -> None:
         try:
-            visitor, subscribe = await self._wait_for_subscribe(websocket, visitor)
-            await self._until_either_ends(websocket, visitor, subscribe)
+            visitor, subscribe = await self._wait_for_subscribe(line, visitor)
+            await self._until_either_ends(line, visitor, subscribe)
         except PapertapeError as error:
-            await _send(websocket, error_message(error))
+            await line.send(error_message(error))
             code = TRY_AGAIN_LATER if isinstance(error, UnavailableError) else POLICY_VIOLATION
-            await _close(websocket, code, error.code)
+            await line.close(code, error.code)
 
     async def _wait_for_subscribe(
-        self, websocket: WebSocket, visitor: "_Visitor"
+        self, line: "_Line", visitor: "_Visitor"
     ) -> tuple["_Visitor", SubscribeMessage]:
         try:
-            async with asyncio.timeout(SUBSCRIBE_SECONDS_MAX):
-                values = read_message(await _receive_text(websocket))
+            async with asyncio.timeout(self._patience.subscribe_seconds_max):
+                values = read_message(await line.receive())
                 key = read_key(values)
                 if key is not None:
                     caller = self._admission.admit(key, Scope.ORDERS_READ)
                     visitor = _Visitor(key, caller)
-                    await _send(websocket, {"type": "authenticated", "owner": caller.owner})
-                    values = read_message(await _receive_text(websocket))
+                    await line.send({"type": "authenticated", "owner": caller.owner})
+                    values = read_message(await line.receive())
                 if visitor.caller is None:
                     raise UnauthorizedError
                 return visitor, read_subscribe(values)
@@ -109,11 +133,11 @@ class OrderStream:
             raise StreamSilenceError from None
 
     async def _until_either_ends(
-        self, websocket: WebSocket, visitor: "_Visitor", subscribe: SubscribeMessage
+        self, line: "_Line", visitor: "_Visitor", subscribe: SubscribeMessage
     ) -> None:
         """Tell events until the client leaves or says something, or until there is an end here."""
-        following = asyncio.create_task(self._follow(websocket, visitor, subscribe))
-        listening = asyncio.create_task(_receive_text(websocket))
+        following = asyncio.create_task(self._follow(line, visitor, subscribe))
+        listening = asyncio.create_task(line.receive())
         try:
             await asyncio.wait({following, listening}, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -128,7 +152,7 @@ class OrderStream:
             raise AlreadySubscribedError
 
     async def _follow(
-        self, websocket: WebSocket, visitor: "_Visitor", subscribe: SubscribeMessage
+        self, line: "_Line", visitor: "_Visitor", subscribe: SubscribeMessage
     ) -> None:
         assert visitor.caller is not None, "nobody subscribes without being known"
         event_filter = EventFilter(
@@ -136,7 +160,13 @@ class OrderStream:
             order_ids=subscribe.order_ids,
             symbols=subscribe.symbols,
         )
-        teller = _Teller(websocket, self._services, event_filter)
+        teller = _Teller(
+            line,
+            self._services,
+            event_filter,
+            confirm=lambda: self._admission.confirm(visitor.bearer, Scope.ORDERS_READ),
+            may_miss_pruned=subscribe.after == BEGINNING,
+        )
         subscriptions = self._services.subscriptions
         if subscribe.after is not None:
             teller.position = await self._position(subscribe.after)
@@ -148,10 +178,7 @@ class OrderStream:
                 teller.position = subscription.head
                 await teller.confirm(subscription.head)
             await teller.tell_stored(until=subscription.head)
-            await teller.tell_heard(
-                subscription,
-                confirm=lambda: self._admission.confirm(visitor.bearer, Scope.ORDERS_READ),
-            )
+            await teller.tell_heard(subscription)
 
     async def _position(self, text: str) -> int:
         events, subscriptions = self._services.events, self._services.subscriptions
@@ -181,75 +208,122 @@ class _Visitor(NamedTuple):
 
 
 class _Teller:
-    """Tells one client its events; ``position`` is up to where it was told all of them."""
+    """Tells one client its events; ``position`` is up to where it was told all of them.
+
+    ``confirm`` sees that the client may still be told, and raises if not. ``may_miss_pruned`` says
+    that it asked for what is kept, and not for what follows a position.
+    """
 
     def __init__(
-        self, websocket: WebSocket, services: ApiServices, event_filter: EventFilter
+        self,
+        line: "_Line",
+        services: ApiServices,
+        event_filter: EventFilter,
+        *,
+        confirm: Callable[[], None],
+        may_miss_pruned: bool,
     ) -> None:
         self.position = 0
-        self._websocket = websocket
+        self._line = line
         self._events = services.events
         self._filter = event_filter
+        self._confirm = confirm
+        self._may_miss_pruned = may_miss_pruned
 
     async def confirm(self, head: int) -> None:
         """Tell that the subscription holds, and where the stream is now."""
         position = write_position(self._events.stream_id, head)
-        await _send(self._websocket, {"type": "subscribed", "position": position})
+        await self._line.send({"type": "subscribed", "position": position})
 
     async def tell_stored(self, *, until: int, pages_max: int | None = None) -> None:
-        """Tell what is stored up to a position, or the first pages of it."""
+        """Tell what is stored up to a position, or the first pages of it.
+
+        Raises:
+            PositionPrunedError: some of it was pruned while the client caught up.
+        """
         pages = 0
         while self.position < until and pages != pages_max:
             page = await self._events.list_events(
                 self._filter, after=self.position, until=until, limit=EVENTS_PER_READ
             )
+            # Asked behind the read: whatever was pruned before it lies at or below the answer.
+            if not self._may_miss_pruned and await self._was_pruned():
+                raise PositionPrunedError
+            self._confirm()
             for stored in page:
                 await self._tell(stored)
             if len(page) < EVENTS_PER_READ:
                 self.position = until
             pages += 1
 
-    async def tell_heard(
-        self, subscription: EventSubscription, *, confirm: Callable[[], None]
-    ) -> None:
-        """Tell what happens, until the subscription ends; then say where to resume.
+    async def _was_pruned(self) -> bool:
+        """Whether events that were not told yet are missing."""
+        return await self._events.last_pruned_position() > self.position
 
-        ``confirm`` sees that the client may still be told.
-        """
+    async def tell_heard(self, subscription: EventSubscription) -> None:
+        """Tell what happens, until the subscription ends; then say where to resume."""
         try:
             while True:
                 heard = await subscription.next()
-                confirm()
+                self._confirm()
                 for stored in heard:
                     subscription.check()
-                    if stored.position > self.position:
-                        await self._tell(stored)
+                    assert stored.position > self.position, "it hears what was not stored before"
+                    await self._tell(stored)
         except SubscriptionEndedError as end:
             position = write_position(self._events.stream_id, self.position)
             code = SERVICE_RESTART if end.is_stopping else TRY_AGAIN_LATER
-            await _close(self._websocket, code, f"resume after {position}")
+            await self._line.close(code, f"resume after {position}")
 
     async def _tell(self, stored: StoredEvent) -> None:
         view = event_view(stored, stream_id=self._events.stream_id)
-        await _send(self._websocket, view)
+        await self._line.send(view)
         self.position = stored.position
 
 
-async def _receive_text(websocket: WebSocket) -> str:
-    message = await websocket.receive()
-    if message["type"] == "websocket.disconnect":
-        raise WebSocketDisconnect(message["code"])
-    text = message.get("text")
-    if not isinstance(text, str):
-        raise BinaryMessageError
-    return text
+class _Line:
+    """The connection to one client.
 
+    A message that could not be sent in time was not sent at all: the server waits for room first.
+    """
 
-async def _send(websocket: WebSocket, message: Mapping[str, object]) -> None:
-    async with asyncio.timeout(SEND_SECONDS_MAX):
-        await websocket.send_text(msgspec.json.encode(message).decode())
+    def __init__(self, websocket: WebSocket, send_seconds_max: float) -> None:
+        self.websocket = websocket
+        self._send_seconds_max = send_seconds_max
 
+    async def receive(self) -> str:
+        """Wait for a message.
 
-async def _close(websocket: WebSocket, code: int, reason: str) -> None:
-    async with asyncio.timeout(SEND_SECONDS_MAX):
-        await websocket.close(code, reason)
+        Raises:
+            WebSocketDisconnect: the client left.
+            BinaryMessageError: it is no text.
+        """
+        message = await self.websocket.receive()
+        if message["type"] == "websocket.disconnect":
+            raise WebSocketDisconnect(message["code"])
+        text = message.get("text")
+        if not isinstance(text, str):
+            raise BinaryMessageError
+        return text
+
+    async def send(self, message: Mapping[str, object]) -> None:
+        """Send a message.
+
+        Raises:
+            TimeoutError: the client makes no room for it.
+            WebSocketDisconnect: nobody is there any more.
+        """
+        await self._until_out(self.websocket.send_text(msgspec.json.encode(message).decode()))
+
+    async def close(self, code: int, reason: str) -> None:
+        """Say good-bye; raises like ``send``."""
+        await self._until_out(self.websocket.close(code, reason))
+
+    async def _until_out(self, sending: Awaitable[None]) -> None:
+        try:
+            async with asyncio.timeout(self._send_seconds_max):
+                await sending
+        except RuntimeError:
+            # Closed by the server itself, over a missing pong or a message that is too long; the
+            # server tells us so before it tells that nobody is there.
+            raise WebSocketDisconnect(ABNORMAL_CLOSURE) from None

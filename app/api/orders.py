@@ -161,8 +161,7 @@ class OrderRoutes:
             order,
             view,
             services.feed.state(),
-            is_taken_known=await self._has_settled(),
-            is_writable=services.journal.is_writable,
+            is_settled=await self._has_settled(),
             now_ns=services.clock.monotonic_ns(),
         )
 

@@ -88,6 +88,9 @@ def read_position(text: str, *, stream_id: str, head: int, last_pruned: int) -> 
     if parts[1] != stream_id:
         raise ForeignPositionError
     position = int(parts[2])
+    # Written again it must be the same: decoding by itself overlooks characters it does not know.
+    if write_position(stream_id, position) != text:
+        raise InvalidPositionError
     if position > head:
         raise PositionBeyondHeadError
     if position < last_pruned:

@@ -14,7 +14,9 @@ CLIENT_ORDER_ID_FORM: Final = r"^[a-zA-Z0-9-_]{1,36}$"
 
 _CLIENT_ORDER_ID = re.compile(CLIENT_ORDER_ID_FORM.strip("^$"), re.ASCII)
 _QUOTED = re.compile(r'"([^"\\]*)"')
-_WAIT = re.compile(r'wait\s*=\s*"?([0-9]{1,9})"?', re.ASCII | re.IGNORECASE)
+_PREFERENCES = re.compile(r'(?:[^",]|"(?:[^"\\]|\\.)*")+')  # a comma in quotes parts nothing
+_WAIT = re.compile(r'wait\s*=\s*(?:([0-9]{1,100})|"([0-9]{1,100})")', re.ASCII | re.IGNORECASE)
+_ASYNC = re.compile(r'respond-async(?:\s*=\s*"")?', re.ASCII | re.IGNORECASE)
 _RESPOND_ASYNC: Final = "respond-async"
 
 
@@ -38,14 +40,14 @@ def read_preference(headers: Headers, *, wait_seconds_max: int) -> Preference:
     wishes = [
         wish.split(";", 1)[0].strip()
         for value in headers.getlist("prefer")
-        for wish in value.split(",")
+        for wish in _PREFERENCES.findall(value)
     ]
-    waits = [found[1] for wish in wishes if (found := _WAIT.fullmatch(wish))]
+    waits = [found[1] or found[2] for wish in wishes if (found := _WAIT.fullmatch(wish))]
     if waits:
         # Together with respond-async it says how long to try for an answer before a 202.
         seconds = min(int(waits[0]), wait_seconds_max)
         return Preference(wait_seconds=seconds, applied=f"wait={seconds}")
-    if any(wish.lower() == _RESPOND_ASYNC for wish in wishes):
+    if any(_ASYNC.fullmatch(wish) for wish in wishes):
         return Preference(wait_seconds=0, applied=_RESPOND_ASYNC)
     return Preference(wait_seconds=wait_seconds_max, applied=None)
 

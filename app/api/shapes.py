@@ -1,33 +1,17 @@
 """The wire shapes as models: they document the API, and a test holds the answers against them.
 
+Those of the request, of events and of the insight into an order have modules of their own.
+
 The keys stand in the order in which they are sent. Amounts are strings in plain notation, so that
 no reader turns them into binary fractions.
 """
 
 from datetime import datetime
-from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field
 
-from app.api.insight import Obstacle
-from app.api.preference import CLIENT_ORDER_ID_FORM
 from app.domain.order import OrderStatus, Reason, Side, TimeInForce
-
-_PLAIN = r"^[0-9]{1,16}(\.[0-9]{1,12})?$"
-
-SentAmount = Annotated[
-    Decimal,
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "string", "pattern": _PLAIN},
-                {"type": "number", "exclusiveMinimum": 0},
-            ]
-        }
-    ),
-]
-"""An amount as it may be sent: a string, or a JSON number read by its text."""
 
 Amount = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]*[1-9])?$")]
 SignedAmount = Annotated[str, Field(pattern=r"^-?[0-9]+(\.[0-9]*[1-9])?$")]
@@ -39,59 +23,6 @@ class Shape(BaseModel):
     """A JSON object with exactly these keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class LimitOrderRequest(Shape):
-    """A limit order: buy or sell `order_size` of `symbol` at `price` or better."""
-
-    symbol: str = Field(
-        min_length=1,
-        max_length=20,
-        description="Trading pair as Binance spells it: 1 to 20 letters or digits. Lower case is "
-        "accepted. `GET /symbols/{symbol}` tells its rules.",
-        examples=["LTCBTC"],
-    )
-    order_size: SentAmount = Field(
-        description="How much to buy or sell, in the base asset (LTC in LTCBTC). A number or a "
-        "string in plain decimal notation, without sign or exponent, exact to the digit as sent; "
-        "above 0, at most 16 digits before the point and 12 behind it. The symbol's `LOT_SIZE` and "
-        "`NOTIONAL` apply.",
-        examples=["1000"],
-    )
-    price: SentAmount = Field(
-        description="Limit price: the worst price that the order accepts, in the quote asset per "
-        "base asset (BTC per LTC in LTCBTC). The highest for a BUY, the lowest for a SELL. Written "
-        "like `order_size`. The symbol's `PRICE_FILTER` applies.",
-        examples=["0.0001"],
-    )
-    side: Side = Field(
-        Side.BUY,
-        description="`BUY` takes from the best ask, `SELL` from the best bid.",
-        examples=["SELL"],
-    )
-    time_in_force: TimeInForce = Field(
-        TimeInForce.GTD,
-        description="How long the order may rest. `GTD`: until `timeout_seconds` after its "
-        "acceptance. `IOC`: it takes what the first quote it meets has for it, the rest expires. "
-        "`FOK`: that quote fills the whole order or nothing. IOC and FOK wait at most 5 seconds "
-        "for the quote.",
-        examples=["GTD"],
-    )
-    timeout_seconds: SentAmount = Field(
-        Decimal(30),
-        description="For `GTD` only: seconds after acceptance when the order expires with what was "
-        "filled until then. A number or a string in plain decimal notation, at most 3 digits "
-        "behind the point.",
-        examples=[30],
-    )
-    client_order_id: str | None = Field(
-        None,
-        pattern=CLIENT_ORDER_ID_FORM,
-        description="Your name for the order, one order each for ever. Whoever sends the same "
-        "order with the same name again gets the stored order instead of a second one. The header "
-        "`Idempotency-Key` does the same.",
-        examples=["my-order-1"],
-    )
 
 
 class Split(Shape):
@@ -189,84 +120,6 @@ class Order(OrderHead):
     splits_total: int = Field(ge=0, description="How many splits the order has.", examples=[4])
 
 
-class Market(Shape):
-    """What an open order would meet now, and what keeps it from being filled."""
-
-    obstacle: Obstacle = Field(
-        description="What keeps it from being filled: `no_quote`, `writes_held` (the database), "
-        "`side_empty`, `price_not_reached`, `liquidity_taken`, or `none`.",
-        examples=["price_not_reached"],
-    )
-    explanation: str = Field(
-        description="The same in words.", examples=["the best bid is below the limit"]
-    )
-    best_price: Amount | None = Field(
-        description="Best price on the other side, in the quote asset: the best ask for a BUY.",
-        examples=["0.000911"],
-    )
-    distance: SignedAmount | None = Field(
-        description="How far it is beyond the limit, in the quote asset; 0 or less is within it.",
-        examples=["0.000002"],
-    )
-    displayed_quantity: Amount | None = Field(
-        description="Quantity displayed at it, in the base asset.", examples=["568.906"]
-    )
-    taken_quantity: Amount | None = Field(
-        description="How much of that your orders took before; null while that cannot be told.",
-        examples=["118.61"],
-    )
-    quote_age_milliseconds: int | None = Field(
-        ge=0, description="How long ago the quote was received.", examples=[132]
-    )
-    update_id: int | None = Field(
-        ge=1, description="The venue's number of the quote.", examples=[1742578152]
-    )
-    feed: "SymbolFeed" = Field(description="The connection to the venue.")
-
-
-class Execution(Shape):
-    """How well a closed order was filled."""
-
-    arrival_update_id: int | None = Field(
-        ge=1,
-        description="The venue's number of the first quote that the order met; null if it met "
-        "none, or if that is not known any more after a restart.",
-        examples=[1742578110],
-    )
-    arrival_price: Amount | None = Field(
-        description="Best price on the other side in that quote; null where it was empty.",
-        examples=["0.000912"],
-    )
-    slippage: SignedAmount | None = Field(
-        description="How much worse the average price is than the arrival price; below zero it "
-        "is better.",
-        examples=["-0.000001"],
-    )
-    improvement: SignedAmount | None = Field(
-        description="How much better the average price is than the limit price.",
-        examples=["0.000811"],
-    )
-    first_fill_milliseconds: int | None = Field(
-        ge=0, description="From acceptance to the first split.", examples=[0]
-    )
-    last_fill_milliseconds: int | None = Field(
-        ge=0, description="From acceptance to the last split.", examples=[3121]
-    )
-    quotes_seen: int = Field(
-        ge=0,
-        description="How many quotes it met, without those between its last stored event and a "
-        "restart.",
-        examples=[42],
-    )
-
-
-class OrderDetail(Order):
-    """A whole order, and why it is not filled or how well it was."""
-
-    market: Market | None = Field(description="For an open order, else null.")
-    execution: Execution | None = Field(description="For a closed order, else null.")
-
-
 class CanceledOrders(Shape):
     """The orders that were canceled together."""
 
@@ -274,64 +127,6 @@ class CanceledOrders(Shape):
     canceled_total: int = Field(ge=0, description="How many they are.", examples=[1])
     orders: list[OrderSummary] = Field(
         max_length=1_000, description="The first 1,000 of them, by acceptance."
-    )
-
-
-class EventSplit(Shape):
-    """The fill that an event tells of."""
-
-    split_number: int = Field(ge=1, description="Counts the order's splits.", examples=[1])
-    update_id: int = Field(
-        ge=1, description="The venue's number of the quote that filled.", examples=[1742578110]
-    )
-    price: Amount = Field(description="Price displayed by the venue.", examples=["0.000912"])
-    quantity: Amount = Field(description="Quantity filled, in the base asset.", examples=["312.5"])
-
-
-class Event(Shape):
-    """One transition of one order, told once it is durable."""
-
-    type: Literal["event"] = Field(description="Always `event`.", examples=["event"])
-    position: str = Field(
-        description="Its place among all events, opaque; `after` resumes behind it.",
-        examples=["MDEyMzQ1Njc4OWFiY2RlZi00Mg"],
-    )
-    order_id: str = Field(
-        description="The order's id.", examples=["0199be1c-8f0a-7c31-9d0f-5a2b8c6e4d10"]
-    )
-    client_order_id: str | None = Field(
-        description="The name that it was placed with, null without one.", examples=["my-order-1"]
-    )
-    sequence: int = Field(
-        ge=1, description="Counts the order's events from 1 without gaps.", examples=[2]
-    )
-    symbol: str = Field(description="Trading pair.", examples=["LTCBTC"])
-    side: Side = Field(description="`BUY` or `SELL`.", examples=["SELL"])
-    order_size: Amount = Field(description="Quantity asked for.", examples=["1000"])
-    price: Amount = Field(description="Limit price.", examples=["0.0001"])
-    status: OrderStatus = Field(
-        description="Status after the event.", examples=["PARTIALLY_FILLED"]
-    )
-    reason: Reason | None = Field(
-        description="Why it ended unfilled, else null.", examples=["TIMEOUT"]
-    )
-    at: Time = Field(description="When it happened, UTC.", examples=["2025-10-07T09:12:31.482913Z"])
-    split: EventSplit | None = Field(description="This fill; null if the event is none.")
-    filled_quantity: Amount = Field(
-        description="Quantity filled so far, this event included.", examples=["312.484"]
-    )
-    remaining_quantity: Amount = Field(description="Quantity not filled.", examples=["687.516"])
-    quote_quantity: Amount = Field(
-        description="Exact sum of price times quantity so far.", examples=["0.284985408"]
-    )
-
-
-class EventsPage(Shape):
-    """A page of an order's events, the first ones first."""
-
-    events: list[Event] = Field(description="The events of this page.")
-    next_cursor: str | None = Field(
-        description="Pass it as `cursor` to read on; null on the last page.", examples=["ZTEwMDA"]
     )
 
 

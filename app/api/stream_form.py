@@ -18,6 +18,11 @@ SUBSCRIBE_SECONDS_MAX: Final = 10.0
 
 RETRY_AFTER_SECONDS: Final = 5
 
+# RFC 6455 section 7.4.1, and the registry of close codes that IANA keeps.
+POLICY_VIOLATION: Final = 1008
+SERVICE_RESTART: Final = 1012
+TRY_AGAIN_LATER: Final = 1013
+
 
 class InvalidMessageError(InvalidInputError):
     """A message that is not one of those a client may send."""

@@ -1,37 +1,68 @@
 """Small working implementations of the ports, in memory: a desk that fills, a store that keeps.
 
-Nothing here is durable, so what is done is at once announced. The fill rule is the real one.
+The fill rule, the events and the announcements are the real ones. The journal writes at once,
+unless a test holds it: what waits in it is neither readable nor announced.
 """
 
 import asyncio
 import itertools
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from app.domain.amounts import ZERO
-from app.domain.errors import RulesNotLoadedError, UnavailableError
-from app.domain.events import SymbolOutcome
-from app.domain.matcher import Expiry, Fill, SymbolMatcher
+from app.access.open_access import OpenAccess
+from app.api.services import ApiServices
+from app.domain.errors import (
+    ClientOrderIdTakenError,
+    JournalUnavailableError,
+    RulesNotLoadedError,
+    UnavailableError,
+)
+from app.domain.events import (
+    OrderEvent,
+    StoredEvent,
+    SymbolOutcome,
+    acceptance_event,
+    snapshot_after,
+)
+from app.domain.matcher import Step, SymbolMatcher, arrival_of
 from app.domain.order import (
+    MICROSECOND,
+    Arrival,
     NewOrder,
     Order,
     OrderId,
     OrderSnapshot,
     OrderStatus,
     Owner,
+    Side,
     Split,
     Symbol,
 )
 from app.domain.quote import Quote
 from app.domain.rules import TradingRules
-from app.ports import FeedState, OrderQuery, QuoteListener, RulesState
+from app.fulfillment.outcome import step_events
+from app.notify.announcements import Announcements
+from app.notify.fan_out import FanOut
+from app.notify.subscriptions import WAITING_EVENTS_MAX, Subscriptions
+from app.ports import (
+    NO_MARKET,
+    EventBus,
+    EventFilter,
+    FeedState,
+    MarketView,
+    OrderQuery,
+    QuoteListener,
+    RulesState,
+)
 
 START = datetime(2025, 10, 7, 9, 12, 30, 917204, tzinfo=UTC)
-NANOSECONDS_PER_SECOND = 1_000_000_000
+NANOSECONDS_PER_MICROSECOND = 1_000
+STREAM_ID = "0f1e2d3c4b5a6978"
+FIRST_POSITION = 101
 
 
 class CountingIds:
@@ -60,131 +91,64 @@ class RunningClock:
         return time.monotonic_ns()
 
 
-class MemoryWaiters:
-    """Wakes whoever waits for the end of an order."""
-
-    def __init__(self, orders: "MemoryOrders") -> None:
-        self._orders = orders
-        self._waiting: dict[OrderId, asyncio.Future[bool]] = {}
-        self._is_stopped = False
-
-    @property
-    def waiting_total(self) -> int:
-        """How many wait."""
-        return len(self._waiting)
-
-    @contextmanager
-    def expect(self, order_id: OrderId) -> Iterator["MemoryWaiter"]:
-        """Hand out a waiter for the time of the block."""
-        future = asyncio.get_running_loop().create_future()
-        self._waiting[order_id] = future
-        if self._is_stopped:
-            future.set_result(False)
-        try:
-            yield MemoryWaiter(future, self._orders, order_id)
-        finally:
-            del self._waiting[order_id]
-
-    def close(self, order_id: OrderId) -> None:
-        """Tell that the order has ended."""
-        future = self._waiting.get(order_id)
-        if future is not None and not future.done():
-            future.set_result(True)
-
-    def stop(self) -> None:
-        """Tell everybody that the service stops."""
-        self._is_stopped = True
-        for future in self._waiting.values():
-            if not future.done():
-                future.set_result(False)
-
-
-@dataclass(frozen=True, slots=True)
-class MemoryWaiter:
-    """Waits for one order."""
-
-    future: asyncio.Future[bool]
-    orders: "MemoryOrders"
-    order_id: OrderId
-
-    @property
-    def snapshot(self) -> OrderSnapshot:
-        """The order as it stands."""
-        return self.orders.snapshots[self.order_id]
-
-    @property
-    def splits(self) -> Sequence[Split]:
-        """The order's splits."""
-        return self.orders.splits[self.order_id]
-
-    async def wait(self) -> bool:
-        """Return True at the order's end, False when the service stops first."""
-        return await self.future
-
-
 class MemoryOrders:
-    """The orders and their splits."""
+    """What is durable (ports ``OrderReader`` and ``EventReader``)."""
 
     def __init__(self) -> None:
         self.refusal: UnavailableError | None = None
         self.snapshots: dict[OrderId, OrderSnapshot] = {}
         self.splits: dict[OrderId, list[Split]] = {}
+        self.events: list[StoredEvent] = []
+        self.keys: dict[tuple[Owner, str], OrderId] = {}
+        self.last_pruned = 0
 
-    def add(self, order: Order) -> None:
-        """Keep an accepted order."""
-        self.splits[order.order_id] = []
-        self.snapshots[order.order_id] = OrderSnapshot(
-            order=order,
-            status=OrderStatus.NEW,
-            reason=None,
-            filled_quantity=ZERO,
-            quote_quantity=ZERO,
-            splits_total=0,
-            last_sequence=1,
-            closed_at=None,
-        )
+    @property
+    def stream_id(self) -> str:
+        """The name of the stream."""
+        return STREAM_ID
 
-    def fill(self, fill: Fill, at: datetime) -> None:
-        """Keep a fill."""
-        order_id = fill.order.order_id
-        self.splits[order_id].append(
-            Split(
-                order_id=order_id,
-                split_number=fill.split_number,
-                update_id=fill.update_id,
-                price=fill.price,
-                quantity=fill.quantity,
-                displayed_quantity=fill.displayed_quantity,
-                filled_at=at,
-            )
-        )
-        before = self.snapshots[order_id]
-        self.snapshots[order_id] = replace(
-            before,
-            status=OrderStatus.FILLED if fill.completes else OrderStatus.PARTIALLY_FILLED,
-            filled_quantity=fill.filled_quantity,
-            quote_quantity=fill.quote_quantity,
-            splits_total=fill.split_number,
-            last_sequence=before.last_sequence + 1,
-            closed_at=at if fill.completes else None,
-        )
+    @property
+    def head(self) -> int:
+        """The position of the newest event, 0 without any."""
+        return self.events[-1].position if self.events else 0
 
-    def expire(self, expiry: Expiry, at: datetime) -> None:
-        """Keep the end of an order that was not filled."""
-        before = self.snapshots[expiry.order.order_id]
-        self.snapshots[expiry.order.order_id] = replace(
-            before,
-            status=OrderStatus.EXPIRED,
-            reason=expiry.reason,
-            last_sequence=before.last_sequence + 1,
-            closed_at=at,
-        )
+    def keep(self, events: Sequence[StoredEvent]) -> None:
+        """Keep events, and what they make of their orders."""
+        for stored in events:
+            event = stored.event
+            order = event.order
+            self.events.append(stored)
+            self.snapshots[order.order_id] = snapshot_after(event)
+            splits = self.splits.setdefault(order.order_id, [])
+            if event.split is not None:
+                splits.append(event.split)
+            if order.client_order_id is not None:
+                self.keys[order.owner, order.client_order_id] = order.order_id
+
+    def prune(self, order_id: OrderId) -> None:
+        """Forget a finished order; its key stays."""
+        del self.snapshots[order_id], self.splits[order_id]
+        of_order = [one.position for one in self.events if one.event.order.order_id == order_id]
+        self.events = [one for one in self.events if one.event.order.order_id != order_id]
+        self.last_pruned = max(self.last_pruned, *of_order)
 
     async def find(self, owner: Owner, order_id: OrderId) -> OrderSnapshot | None:
         """Return an owner's order."""
         self._check_readable()
         snapshot = self.snapshots.get(order_id)
         return snapshot if snapshot is not None and snapshot.order.owner == owner else None
+
+    async def find_many(self, owner: Owner, order_ids: Sequence[OrderId]) -> list[OrderSnapshot]:
+        """Return those that there are, by acceptance number."""
+        self._check_readable()
+        found = [self.snapshots[one] for one in order_ids if one in self.snapshots]
+        own = [snapshot for snapshot in found if snapshot.order.owner == owner]
+        return sorted(own, key=lambda snapshot: snapshot.order.acceptance_number)
+
+    async def find_by_key(self, owner: Owner, client_order_id: str) -> OrderId | None:
+        """Return whose key it is."""
+        self._check_readable()
+        return self.keys.get((owner, client_order_id))
 
     async def list_orders(self, query: OrderQuery) -> list[OrderSnapshot]:
         """Return a page of an owner's orders, newest first."""
@@ -195,6 +159,7 @@ class MemoryOrders:
             if snapshot.order.owner == query.owner
             and query.symbol in {None, snapshot.order.symbol}
             and query.status in {None, snapshot.status}
+            and query.client_order_id in {None, snapshot.order.client_order_id}
             and (query.before is None or snapshot.order.acceptance_number < query.before)
         ]
         matching.sort(key=lambda snapshot: -snapshot.order.acceptance_number)
@@ -206,30 +171,152 @@ class MemoryOrders:
         splits = self.splits.get(order_id, [])
         return [split for split in splits if split.split_number > after][:limit]
 
+    async def last_pruned_position(self) -> int:
+        """Return up to where events may be missing."""
+        self._check_readable()
+        return self.last_pruned
+
+    async def list_events(
+        self, event_filter: EventFilter, *, after: int, until: int, limit: int
+    ) -> list[StoredEvent]:
+        """Return events by position."""
+        self._check_readable()
+        found = [
+            stored
+            for stored in self.events
+            if after < stored.position <= until and event_filter.admits(stored.event.order)
+        ]
+        return found[:limit]
+
+    async def list_order_events(
+        self, order_id: OrderId, *, after: int, limit: int
+    ) -> list[StoredEvent]:
+        """Return an order's events by sequence."""
+        self._check_readable()
+        found = [
+            stored
+            for stored in self.events
+            if stored.event.order.order_id == order_id and stored.event.sequence > after
+        ]
+        return found[:limit]
+
     def _check_readable(self) -> None:
         if self.refusal is not None:
             raise self.refusal
 
 
+@dataclass(slots=True)
+class _Write:
+    """What is to be written together, and who waits for it."""
+
+    events: tuple[OrderEvent, ...]
+    written: asyncio.Future[None] | None = None
+
+
+class MemoryJournal:
+    """A journal that writes to ``orders`` at once, unless it is held."""
+
+    def __init__(self, orders: MemoryOrders) -> None:
+        self.is_writable = True
+        self.desk: MemoryDesk | None = None
+        self._orders = orders
+        self._acceptance_numbers = itertools.count(1)
+        self._positions = itertools.count(FIRST_POSITION)
+        self._queue: deque[_Write] = deque()
+        self._is_held = False
+        self._is_writing = False
+
+    def next_acceptance_number(self) -> int:
+        """Return the next number."""
+        return next(self._acceptance_numbers)
+
+    async def accept(self, order: Order, arrival: Arrival | None) -> None:
+        """Return once the order is kept, or another one has its key."""
+        if not self.is_writable:
+            raise JournalUnavailableError
+        await self._submit((acceptance_event(order, arrival),))
+
+    def record(self, outcome: SymbolOutcome) -> None:
+        """Queue what was done."""
+        self._queue.append(_Write(outcome.events))
+        self._write()
+
+    async def settle(self) -> None:
+        """Return once everything queued so far is kept."""
+        if self._queue:
+            await self._submit(())
+
+    def hold(self) -> None:
+        """Write nothing until ``release``, as a disk that takes its time."""
+        self._is_held = True
+
+    def release(self) -> None:
+        """Write what waits, and write at once from now on."""
+        self._is_held = False
+        self._write()
+
+    @property
+    def waiting_total(self) -> int:
+        """How many writes wait."""
+        return len(self._queue)
+
+    async def _submit(self, events: tuple[OrderEvent, ...]) -> None:
+        written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._queue.append(_Write(events, written))
+        self._write()
+        await written
+
+    def _write(self) -> None:
+        """Write in the order of the queue; what a write leads to comes behind it."""
+        if self._is_writing:
+            return
+        self._is_writing = True
+        while self._queue and not self._is_held:
+            self._write_one(self._queue.popleft())
+        self._is_writing = False
+
+    def _write_one(self, write: _Write) -> None:
+        taken = self._taken_key(write.events)
+        if taken is None and write.events:
+            stored = [
+                StoredEvent(position=next(self._positions), event=event) for event in write.events
+            ]
+            self._orders.keep(stored)
+            assert self.desk is not None, "a desk listens"
+            self.desk.on_durable(stored)
+        if write.written is not None and not write.written.done():
+            if taken is None:
+                write.written.set_result(None)
+            else:
+                next(self._positions)  # as a database that rolls back: the number is lost
+                write.written.set_exception(ClientOrderIdTakenError(taken))
+
+    def _taken_key(self, events: Sequence[OrderEvent]) -> OrderId | None:
+        if not events or events[0].status is not OrderStatus.NEW:
+            return None
+        order = events[0].order
+        if order.client_order_id is None:
+            return None
+        return self._orders.keys.get((order.owner, order.client_order_id))
+
+
 class MemoryDesk:
     """Takes orders and fills them by the real rule from the quotes that it is shown."""
 
-    def __init__(self, orders: MemoryOrders, waiters: MemoryWaiters, clock: RunningClock) -> None:
+    def __init__(self, journal: MemoryJournal, bus: EventBus, clock: RunningClock) -> None:
         self.refusal: UnavailableError | Exception | None = None
-        self._orders = orders
-        self._waiters = waiters
+        self._journal = journal
+        self._bus = bus
         self._clock = clock
         self._matchers: dict[Symbol, SymbolMatcher] = {}
-        self._acceptance_numbers = itertools.count(1)
 
     async def place(self, order_id: OrderId, new_order: NewOrder) -> Order:
         """Accept an order; it meets the current quote at once, and expires by itself."""
-        if self.refusal is not None:
-            raise self.refusal
+        self._check_not_refused()
         now = self._clock.now()
         order = Order(
             order_id=order_id,
-            acceptance_number=next(self._acceptance_numbers),
+            acceptance_number=self._journal.next_acceptance_number(),
             owner=new_order.owner,
             client_order_id=new_order.client_order_id,
             symbol=new_order.symbol,
@@ -240,15 +327,35 @@ class MemoryDesk:
             accepted_at=now,
             expires_at=now + timedelta(microseconds=int(new_order.timeout_seconds * 1_000_000)),
         )
-        self._orders.add(order)
-        deadline_ns = self._clock.monotonic_ns() + int(
-            new_order.timeout_seconds * NANOSECONDS_PER_SECOND
-        )
-        self._keep(self._matcher(order.symbol).rest(order, deadline_ns=deadline_ns))
-        asyncio.get_running_loop().call_later(
-            float(new_order.timeout_seconds), self._expire, order.symbol, deadline_ns + 1
-        )
+        current = self.current_quote(order.symbol)
+        arrival = None if current is None else arrival_of(current, order.side)
+        await self._journal.accept(order, arrival)
         return order
+
+    async def cancel(self, order: Order) -> None:
+        """End an order that rests."""
+        await self._settle_before_a_command()
+        matcher = self._matcher(order.symbol)
+        closing = matcher.cancel(order.order_id)
+        if closing is not None:
+            self._record(matcher, [closing])
+        await self._journal.settle()
+
+    async def cancel_all(self, owner: Owner, symbol: Symbol) -> list[OrderId]:
+        """End an owner's resting orders of a symbol."""
+        await self._settle_before_a_command()
+        matcher = self._matcher(symbol)
+        closings = matcher.cancel_all(owner)
+        self._record(matcher, closings)
+        await self._journal.settle()
+        return [closing.order.order_id for closing in closings]
+
+    def market_view(self, symbol: Symbol, owner: Owner, side: Side) -> MarketView:
+        """Return what an order meets now."""
+        matcher = self._matcher(symbol)
+        if matcher.current is None:
+            return NO_MARKET
+        return MarketView(quote=matcher.current, taken_quantity=matcher.taken(owner, side))
 
     def current_quote(self, symbol: Symbol) -> Quote | None:
         """Return the quote a resting order would meet."""
@@ -256,21 +363,50 @@ class MemoryDesk:
 
     def show(self, quote: Quote) -> None:
         """Show a quote to the resting orders."""
-        self._keep(self._matcher(quote.symbol).apply_quote(quote))
+        matcher = self._matcher(quote.symbol)
+        self._record(matcher, matcher.apply_quote(quote))
+
+    def on_durable(self, events: Sequence[StoredEvent]) -> None:
+        """Tell everybody, then rest the accepted orders."""
+        self._bus.publish(events)
+        for stored in events:
+            if stored.event.status is OrderStatus.NEW:
+                self._rest(stored.event)
+
+    def _rest(self, event: OrderEvent) -> None:
+        order = event.order
+        matcher = self._matcher(order.symbol)
+        left = (order.expires_at - self._clock.now()) // MICROSECOND
+        deadline_ns = self._clock.monotonic_ns() + left * NANOSECONDS_PER_MICROSECOND
+        self._record(matcher, matcher.rest(order, deadline_ns=deadline_ns, arrival=event.arrival))
+        asyncio.get_running_loop().call_later(
+            left / 1_000_000, self._expire, matcher, deadline_ns + 1
+        )
+
+    def _expire(self, matcher: SymbolMatcher, now_ns: int) -> None:
+        self._record(matcher, matcher.expire(now_ns))
+
+    def _record(self, matcher: SymbolMatcher, steps: Sequence[Step]) -> None:
+        if steps:
+            events = tuple(step_events(steps, self._clock.now()))
+            self._journal.record(
+                SymbolOutcome(
+                    symbol=matcher.symbol, events=events, ledger_changes=(), gate=matcher.gate
+                )
+            )
+
+    async def _settle_before_a_command(self) -> None:
+        self._check_not_refused()
+        if not self._journal.is_writable:
+            raise JournalUnavailableError
+        await self._journal.settle()
+
+    def _check_not_refused(self) -> None:
+        if self.refusal is not None:
+            raise self.refusal
 
     def _matcher(self, symbol: Symbol) -> SymbolMatcher:
         return self._matchers.setdefault(symbol, SymbolMatcher(symbol))
-
-    def _keep(self, fills: Sequence[Fill]) -> None:
-        for fill in fills:
-            self._orders.fill(fill, self._clock.now())
-            if fill.completes:
-                self._waiters.close(fill.order.order_id)
-
-    def _expire(self, symbol: Symbol, now_ns: int) -> None:
-        for expiry in self._matcher(symbol).expire(now_ns):
-            self._orders.expire(expiry, self._clock.now())
-            self._waiters.close(expiry.order.order_id)
 
 
 class MemoryRules:
@@ -309,27 +445,6 @@ class MemoryFeed:
     def state(self) -> FeedState:
         """Return the state that was set."""
         return self.feed_state
-
-
-class MemoryJournal:
-    """A journal that keeps nothing; the desk in memory does not need it."""
-
-    def __init__(self) -> None:
-        self.is_writable = True
-        self._acceptance_numbers = itertools.count(1)
-
-    def next_acceptance_number(self) -> int:
-        """Return the next number."""
-        return next(self._acceptance_numbers)
-
-    async def accept(self, order: Order) -> None:
-        """Do nothing: the desk keeps its orders."""
-
-    def record(self, outcome: SymbolOutcome) -> None:
-        """Do nothing: the desk keeps its fills."""
-
-    async def settle(self) -> None:
-        """Return at once: nothing is queued."""
 
 
 def ltcbtc_rules() -> TradingRules:
@@ -373,13 +488,15 @@ def quote(
 class MemoryPorts:
     """All ports together, as one venue with LTCBTC and a halted pair."""
 
+    waiting_events_max: int = WAITING_EVENTS_MAX
     clock: RunningClock = field(default_factory=RunningClock)
     ids: CountingIds = field(default_factory=CountingIds)
     orders: MemoryOrders = field(default_factory=MemoryOrders)
-    waiters: MemoryWaiters = field(init=False)
+    waiters: Announcements = field(default_factory=Announcements)
     feed: MemoryFeed = field(default_factory=MemoryFeed)
-    journal: MemoryJournal = field(default_factory=MemoryJournal)
     is_recovered: bool = True
+    subscriptions: Subscriptions = field(init=False)
+    journal: MemoryJournal = field(init=False)
     rules: MemoryRules = field(init=False)
     desk: MemoryDesk = field(init=False)
 
@@ -387,6 +504,34 @@ class MemoryPorts:
         """Build what needs the others."""
         halted = replace(ltcbtc_rules(), symbol=Symbol("HALTBTC"), status="BREAK")
         chinese = replace(ltcbtc_rules(), symbol=Symbol("币安人生USDT"))
-        self.waiters = MemoryWaiters(self.orders)
-        self.rules = MemoryRules([ltcbtc_rules(), halted, chinese])
-        self.desk = MemoryDesk(self.orders, self.waiters, self.clock)
+        ether = replace(ltcbtc_rules(), symbol=Symbol("ETHBTC"), base_asset="ETH")
+        self.rules = MemoryRules([ltcbtc_rules(), halted, chinese, ether])
+        self.subscriptions = Subscriptions(
+            head=self.orders.head, waiting_events_max=self.waiting_events_max
+        )
+        self.journal = MemoryJournal(self.orders)
+        bus = FanOut(self.waiters, self.subscriptions)
+        self.desk = MemoryDesk(self.journal, bus, self.clock)
+        self.journal.desk = self.desk
+
+    @property
+    def waiting_total(self) -> int:
+        """How many orders somebody waits for."""
+        return len(self.waiters._waiters)
+
+    def services(self) -> ApiServices:
+        """Return the ports as the edge takes them."""
+        return ApiServices(
+            access=OpenAccess(),
+            orders=self.orders,
+            events=self.orders,
+            desk=self.desk,
+            waiters=self.waiters,
+            subscriptions=self.subscriptions,
+            rules=self.rules,
+            feed=self.feed,
+            journal=self.journal,
+            clock=self.clock,
+            ids=self.ids,
+            is_recovered=lambda: self.is_recovered,
+        )

@@ -4,6 +4,7 @@ import asyncio
 import os
 import resource
 import signal
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from app.domain.access import Scope
 from app.domain.errors import StartupError
 from tests.support.keys import authorization
 from tests.support.services import make_settings
+from tests.support.waiting import eventually
 
 
 @pytest.fixture
@@ -105,3 +107,36 @@ async def test_a_host_that_is_none_is_named(tmp_path: Path) -> None:
     with pytest.raises(StartupError, match="HTTP_HOST=no such host"):
         async with running_service(settings):
             pass
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="only Linux can do this")
+async def test_peer_that_never_reads_does_not_keep_its_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A connection that was closed here ends although its peer takes nothing off it."""
+    monkeypatch.setattr(composition, "UNREAD_SECONDS_MAX", 1)
+    ends: list[Exception | None] = []
+
+    class Farewell(asyncio.Protocol):
+        """Says more than the network holds, and closes."""
+
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            assert isinstance(transport, asyncio.Transport)
+            transport.write(bytes(32_000_000))
+            transport.close()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            ends.append(exc)
+
+    loop = asyncio.get_running_loop()
+    with (
+        composition._listening_socket("127.0.0.1", 0) as listener,
+        socket.socket() as peer,
+    ):
+        async with await loop.create_server(Farewell, sock=listener):
+            peer.setblocking(False)  # noqa: FBT003 - the standard library takes it by position
+            await loop.sock_connect(peer, listener.getsockname())
+
+            await eventually(lambda: ends)
+
+    assert isinstance(ends[0], TimeoutError)

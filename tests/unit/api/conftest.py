@@ -7,7 +7,6 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from app.access.open_access import OpenAccess
 from app.api.application import ApiOptions, ApiServices, build_application
 from tests.support.in_memory import MemoryPorts
 
@@ -36,18 +35,7 @@ def options() -> ApiOptions:
 @pytest.fixture
 def services(ports: MemoryPorts) -> ApiServices:
     """Return the ports as the edge takes them."""
-    return ApiServices(
-        access=OpenAccess(),
-        orders=ports.orders,
-        desk=ports.desk,
-        waiters=ports.waiters,
-        rules=ports.rules,
-        feed=ports.feed,
-        journal=ports.journal,
-        clock=ports.clock,
-        ids=ports.ids,
-        is_recovered=lambda: ports.is_recovered,
-    )
+    return ports.services()
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from app.api.application import ApiOptions, ApiServices, build_application
 from app.api.operations import operations
 from tests.support.in_memory import MemoryPorts
 
-OURS = {"/", "/openapi.json", "/docs"}
+OURS = {"/", "/openapi.json", "/docs", "/docs/asyncapi.json"}
 
 
 def test_every_route_is_documented_and_every_documented_route_exists(
@@ -36,8 +36,9 @@ def test_every_route_is_documented_and_every_documented_route_exists(
     [
         ("PUT", "/order/limit", "POST"),
         ("GET", "/order/limit", "POST"),
-        ("POST", "/order/0199be1c-8f0a-7c31-9d0f-5a2b8c6e4d10", "GET, HEAD"),
-        ("DELETE", "/orders", "GET, HEAD"),
+        ("POST", "/order/0199be1c-8f0a-7c31-9d0f-5a2b8c6e4d10", "DELETE, GET, HEAD"),
+        ("PUT", "/orders", "DELETE, GET, HEAD"),
+        ("POST", "/order/0199be1c-8f0a-7c31-9d0f-5a2b8c6e4d10/events", "GET, HEAD"),
         ("PATCH", "/symbols/LTCBTC", "GET, HEAD"),
         ("POST", "/healthz", "GET, HEAD"),
         ("OPTIONS", "/order/limit", "POST"),
@@ -95,6 +96,7 @@ async def test_head_answers_like_get_without_a_body(client: httpx2.AsyncClient, 
         "/orders?verbose=1",
         "/order/0199be1c-8f0a-7c31-9d0f-5a2b8c6e4d10?verbose=1",
         "/order/0199be1c-8f0a-7c31-9d0f-5a2b8c6e4d10/splits?verbose=1",
+        "/order/0199be1c-8f0a-7c31-9d0f-5a2b8c6e4d10/events?verbose=1",
         "/symbols/LTCBTC?verbose=1",
     ],
 )

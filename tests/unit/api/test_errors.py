@@ -8,11 +8,19 @@ import app.domain.errors as domain_errors
 from app.api.errors import (
     REFUSALS,
     BodyTooSlowError,
+    error_message,
     problem_document,
     problem_headers,
     problem_response,
 )
-from app.domain.errors import CallerError, FieldProblem, InvalidOrderError, UnavailableError
+from app.api.positions import PositionPrunedError
+from app.domain.errors import (
+    CallerError,
+    ClientOrderIdTakenError,
+    FieldProblem,
+    InvalidOrderError,
+    UnavailableError,
+)
 
 
 def leaves(error: type[Exception]) -> set[type[Exception]]:
@@ -26,7 +34,8 @@ def test_every_error_of_a_caller_has_a_status(branch: type[Exception]) -> None:
     """Nothing that a request can cause falls through to the 500."""
     raised = {error for error in leaves(branch) if error.__module__ == domain_errors.__name__}
 
-    assert raised <= set(REFUSALS)
+    # A taken key is answered with the order that has it, or with ClientOrderIdReusedError.
+    assert raised - {ClientOrderIdTakenError} <= set(REFUSALS)
 
 
 def test_statuses_are_those_of_the_contract() -> None:
@@ -44,6 +53,8 @@ def test_statuses_are_those_of_the_contract() -> None:
         "foreign_origin": 403,
         "not_found": 404,
         "order_not_found": 404,
+        "order_closed": 409,
+        "order_pruned": 410,
         "unknown_symbol": 404,
         "method_not_allowed": 405,
         "request_timeout": 408,
@@ -51,7 +62,7 @@ def test_statuses_are_those_of_the_contract() -> None:
         "unknown_host": 421,
         "invalid_order": 422,
         "invalid_query": 422,
-        "not_supported": 422,
+        "idempotency_key_reused": 422,
         "rate_limited": 429,
         "too_many_open_orders": 429,
         "head_too_large": 431,
@@ -123,3 +134,19 @@ def test_response_carries_status_headers_and_type() -> None:
     assert response.status_code == HTTPStatus.SERVICE_UNAVAILABLE
     assert response.headers["retry-after"] == "1"
     assert response.media_type == "application/problem+json"
+
+
+def test_error_on_a_websocket_has_no_status() -> None:
+    """What no HTTP request meets is told there too, by its code and field by field."""
+    invalid = InvalidOrderError([FieldProblem(field="type", code="required", message="is missing")])
+
+    pruned = error_message(PositionPrunedError())
+
+    assert list(pruned) == ["type", "detail", "code"]
+    assert (pruned["type"], pruned["code"]) == ("error", "position_pruned")
+    assert error_message(invalid) == {
+        "type": "error",
+        "detail": "1 problem found; see errors",
+        "code": "invalid_order",
+        "errors": [{"field": "type", "code": "required", "message": "is missing"}],
+    }

@@ -11,7 +11,13 @@ from app.domain.rules import order_problems
 
 
 @pytest.mark.parametrize(
-    "example", [examples.filled_order, examples.expired_order, examples.open_order]
+    "example",
+    [
+        examples.filled_order,
+        examples.expired_order,
+        examples.open_order,
+        examples.canceled_order,
+    ],
 )
 def test_example_order_could_have_happened(
     example: Callable[[], tuple[OrderSnapshot, list[Split]]],

@@ -3,7 +3,6 @@
 import pytest
 
 from app.api.body import JsonNumber
-from app.api.errors import NotSupportedError
 from app.api.fields import FieldForm, FieldRefusal, read_number_text, read_symbol, read_text
 from app.domain.errors import InvalidOrderError
 
@@ -51,27 +50,6 @@ def test_first_unknown_fields_are_told_and_the_rest_counted() -> None:
     assert len(problems) == 11
     assert problems[0].field == "x" * 40 + "…"
     assert problems[-1].message == "21 more fields are not known"
-
-
-@pytest.mark.parametrize(
-    ("codes", "error"),
-    [
-        (["not_supported"], NotSupportedError),
-        (["not_supported", "not_supported"], NotSupportedError),
-        (["not_supported", "required"], InvalidOrderError),
-        (["required"], InvalidOrderError),
-    ],
-)
-def test_only_sound_input_is_called_not_supported(codes: list[str], error: type[Exception]) -> None:
-    """A client tells by the code whether mending the order would help."""
-    form = FieldForm({})
-    for code in codes:
-        form.refuse("field", code, "message")
-
-    with pytest.raises(error) as caught:
-        form.finish(InvalidOrderError)
-
-    assert type(caught.value) is error
 
 
 def test_form_without_problems_raises_nothing() -> None:

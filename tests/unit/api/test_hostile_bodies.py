@@ -37,8 +37,7 @@ def order(**changes: str) -> bytes:
 
 def refused(name: str, field: str, problem: str, **changes: str) -> Hostile:
     """Return an order that is refused for one field."""
-    code = "not_supported" if problem == "not_supported" else "invalid_order"
-    return Hostile(name, order(**changes), 422, code, field, problem)
+    return Hostile(name, order(**changes), 422, "invalid_order", field, problem)
 
 
 MALFORMED = [
@@ -165,15 +164,50 @@ REFUSED = [
     refused("words as time", "timeout_seconds", "invalid_amount", timeout_seconds='"soon"'),
     refused("boolean as time", "timeout_seconds", "wrong_type", timeout_seconds="false"),
     refused("null time", "timeout_seconds", "wrong_type", timeout_seconds="null"),
-    refused("IOC", "time_in_force", "not_supported", time_in_force='"IOC"'),
-    refused("FOK", "time_in_force", "not_supported", time_in_force='"FOK"'),
-    refused("GTC", "time_in_force", "not_supported", time_in_force='"GTC"'),
+    refused("GTC", "time_in_force", "invalid_time_in_force", time_in_force='"GTC"'),
+    refused("empty time in force", "time_in_force", "invalid_time_in_force", time_in_force='""'),
+    refused(
+        "IOC with a time",
+        "timeout_seconds",
+        "not_applicable",
+        time_in_force='"IOC"',
+        timeout_seconds="5",
+    ),
+    refused(
+        "FOK with a time",
+        "timeout_seconds",
+        "not_applicable",
+        time_in_force='"FOK"',
+        timeout_seconds="5",
+    ),
     refused("number as time in force", "time_in_force", "wrong_type", time_in_force="1"),
-    refused("client id", "client_order_id", "not_supported", client_order_id='"mine-1"'),
-    refused("null client id", "client_order_id", "not_supported", client_order_id="null"),
+    refused("number as key", "client_order_id", "wrong_type", client_order_id="1"),
+    refused("array as key", "client_order_id", "wrong_type", client_order_id='["a"]'),
+    refused("empty key", "client_order_id", "invalid_client_order_id", client_order_id='""'),
+    refused(
+        "dot in the key", "client_order_id", "invalid_client_order_id", client_order_id='"a.b"'
+    ),
+    refused(
+        "line break behind the key",
+        "client_order_id",
+        "invalid_client_order_id",
+        client_order_id='"a\\n"',
+    ),
+    refused(
+        "letters of other scripts in the key",
+        "client_order_id",
+        "invalid_client_order_id",
+        client_order_id='"\u00e4"',
+    ),
+    refused(
+        "long key",
+        "client_order_id",
+        "invalid_client_order_id",
+        client_order_id=f'"{"a" * 37}"',
+    ),
     refused("unknown field", "quantity", "unknown_field", quantity="1"),
     refused("prototype", "__proto__", "unknown_field", __proto__='{"side": "SELL"}'),
-    Hostile("empty key", b'{"": 1}', 422, "invalid_order", "", "unknown_field"),
+    Hostile("empty field", b'{"": 1}', 422, "invalid_order", "", "unknown_field"),
 ]
 
 

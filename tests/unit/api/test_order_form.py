@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 import pytest
+from starlette.datastructures import Headers
 
 from app.api.body import JsonNumber
 from app.api.order_form import read_new_order
@@ -17,12 +18,12 @@ FIELDS: dict[str, object] = {
 }
 
 
-def read(values: dict[str, object]) -> NewOrder:
+def read(values: dict[str, object], headers: dict[str, str] | None = None) -> NewOrder:
     """Read an order with the usual settings."""
     return read_new_order(
         values,
         owner=OWNER,
-        has_idempotency_key=False,
+        headers=Headers(headers),
         timeout_seconds_default=Decimal(30),
         timeout_seconds_max=Decimal(86_400),
     )
@@ -54,6 +55,34 @@ def test_fields_left_out_have_their_defaults() -> None:
 def test_time_is_read_exactly_up_to_its_bound(sent: str, seconds: Decimal) -> None:
     """Milliseconds are the finest; zeros behind them are no precision."""
     assert read(FIELDS | {"timeout_seconds": sent}).timeout_seconds == seconds
+
+
+@pytest.mark.parametrize("time_in_force", [TimeInForce.IOC, TimeInForce.FOK])
+def test_order_that_does_not_rest_waits_five_seconds_for_its_quote(
+    time_in_force: TimeInForce,
+) -> None:
+    """The usual time is for orders that rest."""
+    order = read(FIELDS | {"time_in_force": time_in_force.lower()})
+
+    assert (order.time_in_force, order.timeout_seconds) == (time_in_force, Decimal(5))
+
+
+@pytest.mark.parametrize(
+    ("in_body", "in_header", "key"),
+    [
+        ({}, {}, None),
+        ({"client_order_id": None}, {}, None),
+        ({"client_order_id": "k-1"}, {}, "k-1"),
+        ({}, {"Idempotency-Key": "k-1"}, "k-1"),
+        ({"client_order_id": None}, {"Idempotency-Key": '"k-1"'}, "k-1"),
+        ({"client_order_id": "k-1"}, {"Idempotency-Key": '"k-1"'}, "k-1"),
+    ],
+)
+def test_header_and_body_give_the_same_key(
+    in_body: dict[str, object], in_header: dict[str, str], key: str | None
+) -> None:
+    """Either serves, and both if they agree."""
+    assert read(FIELDS | in_body, in_header).client_order_id == key
 
 
 def test_amounts_are_exact_to_the_digit() -> None:

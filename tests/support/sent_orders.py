@@ -1,0 +1,59 @@
+"""Orders as clients send them."""
+
+import asyncio
+from typing import Any, Final
+
+import httpx2
+
+from tests.support.in_memory import MemoryPorts
+from tests.support.waiting import eventually
+
+CURL_BODY: Final = '{"symbol": "LTCBTC", "order_size": 1000, "price": 0.0001, "side": "SELL"}'
+BUY: Final = {"symbol": "LTCBTC", "order_size": "100", "price": "0.0026"}
+NO_SUCH_ORDER: Final = "0199be1c-8f0a-7c31-9d0f-5a2b8c6e4d10"
+AT_ONCE: Final = {"Prefer": "respond-async"}
+
+ORDER_KEYS: Final = [
+    "order_id",
+    "client_order_id",
+    "symbol",
+    "side",
+    "time_in_force",
+    "order_size",
+    "price",
+    "status",
+    "reason",
+    "filled_quantity",
+    "remaining_quantity",
+    "quote_quantity",
+    "average_price",
+    "accepted_at",
+    "expires_at",
+    "closed_at",
+    "splits",
+    "splits_total",
+]
+"""The keys of an order, as they are sent."""
+
+
+async def until_waiting(ports: MemoryPorts) -> None:
+    """Return once a request waits for its order."""
+    await eventually(lambda: ports.orders.snapshots and ports.waiting_total)
+
+
+async def place_at_once(client: httpx2.AsyncClient, **changes: Any) -> str:  # noqa: ANN401 - any JSON
+    """Place an order that rests for long, and return its id without waiting for its end."""
+    body = BUY | {"timeout_seconds": 3_600} | changes
+    answer = await client.post("/order/limit", json=body, headers=AT_ONCE)
+    assert answer.is_success, answer.text
+    return str(answer.json()["order_id"])
+
+
+async def post_all(
+    client: httpx2.AsyncClient,
+    number: int,
+    **request: Any,  # noqa: ANN401 - passed on
+) -> list[httpx2.Response]:
+    """Send the same order so many times at once."""
+    requests = [client.post("/order/limit", **request) for _ in range(number)]
+    return list(await asyncio.gather(*requests))

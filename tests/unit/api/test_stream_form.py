@@ -1,0 +1,56 @@
+"""What a client says on the order stream; refusals stand in ``test_order_stream`` too."""
+
+import pytest
+
+from app.api.stream_form import (
+    InvalidMessageError,
+    SubscribeMessage,
+    read_message,
+    read_subscribe,
+)
+from app.domain.errors import MalformedRequestError
+
+
+def read(text: str) -> SubscribeMessage:
+    """Read a subscribe message."""
+    return read_subscribe(read_message(text))
+
+
+def test_shortest_message_asks_for_all_orders_from_now_on() -> None:
+    """What is left out filters nothing."""
+    expected = SubscribeMessage(order_ids=frozenset(), symbols=frozenset(), after=None)
+
+    assert read('{"type": "subscribe"}') == expected
+    assert read('{"type": "subscribe", "after": null}') == expected
+
+
+def test_orders_and_symbols_are_read_in_our_spelling() -> None:
+    """Any case of letters names the same; twice is once."""
+    message = read(
+        '{"type": "subscribe", "order_ids": ["AB", "ab"], "symbols": ["ltcbtc"], "after": "x"}'
+    )
+
+    assert message.order_ids == {"ab"}
+    assert message.symbols == {"LTCBTC"}
+    assert message.after == "x"
+
+
+def test_all_problems_of_a_message_are_told_at_once() -> None:
+    """A client mends it in one round."""
+    with pytest.raises(InvalidMessageError) as caught:
+        read('{"order_ids": [], "symbols": [1], "after": 1, "aftr": ""}')
+
+    assert [(problem.field, problem.code) for problem in caught.value.problems] == [
+        ("type", "required"),
+        ("order_ids", "wrong_type"),
+        ("symbols", "wrong_type"),
+        ("after", "wrong_type"),
+        ("aftr", "unknown_field"),
+    ]
+
+
+@pytest.mark.parametrize("text", ["", "null", "[]", '{"a": NaN}', '{"a": "\\ud800"}'])
+def test_text_that_is_no_object_is_malformed(text: str) -> None:
+    """A message is read as strictly as a body."""
+    with pytest.raises(MalformedRequestError):
+        read_message(text)

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from app.client import wire
 from app.client.tables import SPLITS_SHOWN_MAX, FillProgress, split_table
-from app.client.terminal import print_line
+from app.client.terminal import print_words
 from app.client.words import order_outcome
 from app.clock import SystemClock
 from app.composition import running_service, told_to_end
@@ -181,7 +181,7 @@ def _title(body: dict[str, str]) -> str:
 
 def _tell(console: Console, showpiece: _Showpiece, answer: wire.Order) -> None:
     console.print(f"\n{_title(showpiece.body)}, {showpiece.caption}")
-    print_line(console, f"{answer['message']}. {order_outcome(answer)}")
+    print_words(console, f"{answer['message']}. {order_outcome(answer)}")
     if splits := answer["splits"][:SPLITS_SHOWN_MAX]:
         console.print(split_table(splits, splits_total=answer["splits_total"]))
 

@@ -10,6 +10,8 @@
 """
 
 import os
+import socket
+import ssl
 from typing import Final
 
 from app.client.wire import Problem
@@ -17,6 +19,9 @@ from app.domain.errors import PapertapeError
 
 TEXT_CHARACTERS_MAX: Final = 500
 """What a stranger's server answers is shown, but not at any length."""
+
+_SEE_ERRORS: Final = "; see errors"
+"""Where a program finds the problems; here they stand right below."""
 
 
 class ClientError(PapertapeError):
@@ -71,13 +76,14 @@ def cause_of(error: Exception) -> str:
     root: BaseException = error
     while (deeper := root.__cause__ or root.__context__) is not None:
         root = deeper
-    if isinstance(root, OSError) and root.errno is not None and root.errno > 0:
+    has_other_numbers = isinstance(root, ssl.SSLError | socket.gaierror)
+    if isinstance(root, OSError) and root.errno is not None and not has_other_numbers:
         return os.strerror(root.errno)
     return shorten(str(error)) or type(error).__name__
 
 
 def _block(problem: Problem) -> str:
-    lines = [shorten(problem["detail"])]
+    lines = [shorten(problem["detail"]).removesuffix(_SEE_ERRORS)]
     lines += [f"  {one['field']}: {shorten(one['message'])}" for one in problem.get("errors") or ()]
     if order_id := problem.get("order_id"):
         lines.append(f"  order: {order_id}")

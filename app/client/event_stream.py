@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import random
 import re
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final, TypedDict
@@ -28,9 +28,6 @@ from app.client.service import USER_AGENT
 
 OPEN_SECONDS_MAX: Final = 10.0
 CLOSE_SECONDS_MAX: Final = 1.0
-
-STEADY_SECONDS: Final = 10.0
-"""A connection that held this long counts as a success, whether or not anything happened."""
 
 _RESUME_AFTER = re.compile(r"resume after (\S+)")
 _PASSING: Final = frozenset(
@@ -102,6 +99,7 @@ class EventStream:
         """Everything up to here was told; resume after it."""
         self._address = address
         self._subscription = subscription
+        self._patience = patience
         self._attempts = Attempts(patience, random_source)
         self._tell = tell
         self._was_reached = was_reached
@@ -114,9 +112,7 @@ class EventStream:
             StreamLostError: the connection failed too often in a row.
             UnexpectedAnswerError: whoever is there speaks another language.
         """
-        loop = asyncio.get_running_loop()
         while True:
-            began_at = loop.time()
             try:
                 async with contextlib.aclosing(self._one_connection()) as messages:
                     async for message in messages:
@@ -134,8 +130,6 @@ class EventStream:
                 cause = str(error)
             except (OSError, WebSocketException) as error:
                 cause = cause_of(error)
-            if loop.time() - began_at >= STEADY_SECONDS:
-                self._attempts.succeed()
             pause_seconds = self._attempts.fail()
             if self._attempts.is_exhausted or not self._was_reached:
                 raise StreamLostError(self._address.url, cause)
@@ -153,16 +147,28 @@ class EventStream:
         ) as connection:
             self._was_reached = True
             await connection.send(self._subscription.message(self.position))
-            async for text in connection:
-                message = self._read(text)
-                if message is None:
-                    continue
-                if message["type"] == "error":
-                    raise await self._failure(connection, message)
-                # While old events are told again, the head of "subscribed" lies beyond them.
-                if message["type"] == "event" or self.position is None:
-                    self.position = message["position"]
-                yield message
+            with self._counting_as_success_once_steady():
+                async for text in connection:
+                    message = self._read(text)
+                    if message is None:
+                        continue
+                    if message["type"] == "error":
+                        raise await self._failure(connection, message)
+                    # While old events are told again, the head of "subscribed" lies beyond them.
+                    if message["type"] == "event" or self.position is None:
+                        self.position = message["position"]
+                    yield message
+
+    @contextlib.contextmanager
+    def _counting_as_success_once_steady(self) -> Iterator[None]:
+        """Renew the patience if the block took long; where nothing happens nothing is told."""
+        loop = asyncio.get_running_loop()
+        steady_at = loop.time() + self._patience.steady_seconds
+        try:
+            yield
+        finally:
+            if loop.time() >= steady_at:
+                self._attempts.succeed()
 
     async def _failure(self, connection: ClientConnection, error: wire.StreamError) -> Exception:
         """Return what an error means: the code of the close that follows says if it may pass."""

@@ -15,7 +15,7 @@ from app.client.following import OrderFollower
 from app.client.patience import USUAL_PATIENCE, Patience
 from app.client.service import Placed, ServiceClient
 from app.client.tables import SPLITS_SHOWN_MAX, FillProgress, split_table
-from app.client.terminal import make_console, print_json, print_line, print_table, tell
+from app.client.terminal import make_console, print_json, print_line, print_table, print_words, tell
 from app.client.words import event_line, execution_quality, order_outcome, order_title
 
 FULFILLED: Final = 0
@@ -150,6 +150,6 @@ def print_outcome(order: wire.Order, *, with_splits: bool) -> None:
         splits = order["splits"][:SPLITS_SHOWN_MAX]
         print_table(console, split_table(splits, splits_total=order["splits_total"]))
     print_line(console, f"{order['order_id']}  {order_title(order)}")
-    print_line(console, order_outcome(order))
+    print_words(console, order_outcome(order))
     if execution := order.get("execution"):
-        print_line(console, execution_quality(execution))
+        print_words(console, execution_quality(execution))

@@ -1,7 +1,7 @@
 """``papertape orders``, ``show`` and ``cancel``."""
 
 import random
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from rich.console import Console
@@ -13,11 +13,14 @@ from app.client.order import print_outcome
 from app.client.patience import USUAL_PATIENCE, Patience
 from app.client.service import PAGE_LIMIT_MAX, ServiceClient
 from app.client.tables import SPLITS_SHOWN_MAX, orders_table, split_table
-from app.client.terminal import make_console, print_json, print_line, print_table, tell
+from app.client.terminal import make_console, print_json, print_line, print_table, print_words, tell
 from app.client.words import execution_quality, order_outcome, order_title, why_not_filled
 
 DONE: Final = 0
 CLOSED_MEANWHILE: Final = 1
+
+WIDE_COLUMNS_MIN: Final = 150
+"""A narrower terminal has no room for average prices and reasons beside whole ids."""
 
 _ORDER_CLOSED: Final = "order_closed"
 
@@ -47,9 +50,11 @@ async def list_orders(
             cursor = page["next_cursor"]
             if cursor is None:
                 break
+    if as_json:
+        return DONE
     if cursor is not None:
-        tell(f"there are more than these {printed} orders: see --limit and --all")
-    elif not printed and not as_json:
+        tell("there are more orders than these: see --limit and --all")
+    elif not printed:
         tell("there are no such orders")
     return DONE
 
@@ -61,9 +66,16 @@ def _print_orders(
         for order in orders:
             print_json(order)
     elif orders:
-        table = orders_table(orders)
-        table.show_header = is_first
-        print_table(console, table)
+        _print_table(console, orders, is_first=is_first)
+
+
+def _print_table(
+    console: Console, orders: Sequence[wire.OrderSummary], *, is_first: bool = True
+) -> None:
+    is_narrow = console.is_terminal and console.width < WIDE_COLUMNS_MIN
+    table = orders_table(orders, is_narrow=is_narrow)
+    table.show_header = is_first
+    print_table(console, table)
 
 
 async def show_order(
@@ -83,8 +95,8 @@ async def show_order(
         print_json(order)
         return DONE
     console = make_console()
-    for line in _description(order):
-        print_line(console, line)
+    for name, text in _facts(order):
+        print_words(console, text, name=name)
     if order["splits"]:
         splits = order["splits"] if all_splits else order["splits"][:SPLITS_SHOWN_MAX]
         print_table(console, split_table(splits, splits_total=order["splits_total"]))
@@ -102,24 +114,25 @@ async def _all_splits(service: ServiceClient, order: wire.Order) -> list[wire.Sp
             return splits
 
 
-def _description(order: wire.Order) -> list[str]:
-    facts = {
-        "order": order["order_id"],
-        "client order id": order["client_order_id"],
-        "placed": f"{order_title(order)}, {order['time_in_force']}",
-        "accepted at": order["accepted_at"],
-        "expires at": None if order["closed_at"] else order["expires_at"],
-        "closed at": order["closed_at"],
-        "outcome" if order["closed_at"] else "so far": order_outcome(order),
-    }
-    lines = [f"{name:17}{value}" for name, value in facts.items() if value is not None]
+def _facts(order: wire.Order) -> Iterator[tuple[str, str]]:
+    """Return what there is to say of an order, each with its name."""
+    yield "order", order["order_id"]
+    if order["client_order_id"] is not None:
+        yield "client order id", order["client_order_id"]
+    yield "placed", f"{order_title(order)}, {order['time_in_force']}"
+    yield "accepted at", order["accepted_at"]
+    if order["closed_at"] is None:
+        yield "expires at", order["expires_at"]
+        yield "so far", order_outcome(order)
+    else:
+        yield "closed at", order["closed_at"]
+        yield "outcome", order_outcome(order)
     name = "why not filled"
     for line in why_not_filled(order):
-        lines.append(f"{name:17}{line}")
+        yield name, line
         name = ""
     if execution := order.get("execution"):
-        lines.append(f"{'execution':17}{execution_quality(execution)}")
-    return lines
+        yield "execution", execution_quality(execution)
 
 
 async def cancel_order(
@@ -160,6 +173,6 @@ async def cancel_orders(
         return DONE
     console = make_console()
     if canceled["orders"]:
-        print_table(console, orders_table(canceled["orders"]))
+        _print_table(console, canceled["orders"])
     print_line(console, f"{canceled['symbol']}: {canceled['canceled_total']} canceled")
     return DONE

@@ -14,6 +14,8 @@ class Patience:
     pause_seconds_max: float = 5.0
     retry_after_seconds_max: float = 30.0
     """A longer Retry-After of the service is cut to this."""
+    steady_seconds: float = 10.0
+    """A connection that held this long counts as a success, whether or not anything happened."""
     poll_seconds: float = 1.0
     """How often an order is asked for where no stream can be had."""
 

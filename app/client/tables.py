@@ -19,6 +19,8 @@ _STATUS_STYLES: Final = {
     "EXPIRED": "yellow",
 }
 _MORE: Final = "…"
+_SECONDS_CHARACTERS: Final = len("2026-03-01T12:00:00")
+"""A list is for looking over; the microseconds are in `show` and in JSON."""
 
 
 def split_table(splits: Sequence[wire.Split], *, splits_total: int, first_number: int = 1) -> Table:
@@ -40,16 +42,18 @@ def split_table(splits: Sequence[wire.Split], *, splits_total: int, first_number
     return table
 
 
-def orders_table(orders: Sequence[wire.OrderSummary]) -> Table:
-    """Return a table of orders, one a row."""
+def orders_table(orders: Sequence[wire.OrderSummary], *, is_narrow: bool = False) -> Table:
+    """Return a table of orders, one a row; a narrow one lacks average prices and reasons."""
     table = Table()
     for heading in ("order", "symbol", "side"):
         table.add_column(heading, no_wrap=True)
-    for heading in ("size", "price", "filled", "average price"):
+    amounts = ["size", "price", "filled", *([] if is_narrow else ["average price"])]
+    for heading in amounts:
         table.add_column(heading, justify="right", no_wrap=True)
-    for heading in ("status", "accepted at"):
+    for heading in ("status", "accepted at (UTC)"):
         table.add_column(heading, no_wrap=True)
     for order in orders:
+        average = [] if is_narrow else [order["average_price"] or "-"]
         table.add_row(
             order["order_id"],
             order["symbol"],
@@ -57,19 +61,18 @@ def orders_table(orders: Sequence[wire.OrderSummary]) -> Table:
             order["order_size"],
             order["price"],
             order["filled_quantity"],
-            order["average_price"] or "-",
-            status_text(order),
-            order["accepted_at"],
+            *average,
+            status_text(order, with_reason=not is_narrow),
+            order["accepted_at"][:_SECONDS_CHARACTERS].replace("T", " "),
         )
     return table
 
 
-def status_text(order: wire.OrderSummary) -> Text:
+def status_text(order: wire.OrderSummary, *, with_reason: bool = True) -> Text:
     """Return a status in its color, with its reason."""
     status, reason = order["status"], order["reason"]
-    return Text(
-        status if reason is None else f"{status}, {reason}", style=_STATUS_STYLES.get(status, "")
-    )
+    text = f"{status}, {reason}" if with_reason and reason is not None else status
+    return Text(text, style=_STATUS_STYLES.get(status, ""))
 
 
 class FillProgress(Progress):

@@ -1,6 +1,7 @@
 """Output that suits a terminal, with color and bars, or a pipe, with neither and whole lines."""
 
 import sys
+import textwrap
 from collections.abc import Mapping
 from typing import Final
 
@@ -11,6 +12,9 @@ from rich.table import Table
 
 PIPE_COLUMNS: Final = 1_000
 """A pipe has no width; no line of ours is longer."""
+
+FACT_COLUMNS: Final = 17
+"""Where what is said of a thing begins, behind its name."""
 
 
 def make_console() -> Console:
@@ -25,8 +29,22 @@ def make_console() -> Console:
 
 
 def print_line(console: Console, text: str) -> None:
-    """Print a sentence; breaking it is left to the terminal, so that it is copied whole."""
+    """Print a line whole; breaking it is left to the terminal, so that it is copied whole."""
     console.print(text, soft_wrap=True)
+
+
+def print_words(console: Console, text: str, *, name: str | None = None) -> None:
+    """Print a sentence, on a terminal broken between words; behind its name if it has one."""
+    head = "" if name is None else f"{name:{FACT_COLUMNS}}"
+    wrapped = textwrap.wrap(
+        head + text,
+        width=max(console.width, 2 * FACT_COLUMNS),
+        subsequent_indent=" " * len(head),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    for line in wrapped:
+        print_line(console, line)
 
 
 def print_table(console: Console, table: Table) -> None:

@@ -22,8 +22,8 @@ def far(symbol: str) -> tuple[str, ...]:
 
 
 @contextlib.asynccontextmanager
-async def service_and_venue(folder: Path) -> AsyncIterator[str]:
-    """Run both as processes of their own, until orders are accepted."""
+async def service_and_venue(folder: Path, **more: str) -> AsyncIterator[str]:
+    """Run both as processes of their own, until orders are accepted; ``more`` are settings."""
     async with papertape(folder, "simulate", "--port", "0", name="venue") as venue:
         await eventually(lambda: "ws://127.0.0.1:" in venue.log)
         address = re.search(r"127\.0\.0\.1:\d+", venue.log)
@@ -32,6 +32,7 @@ async def service_and_venue(folder: Path) -> AsyncIterator[str]:
             "VENUE": "simulator",
             "BINANCE_STREAM_URL": f"ws://{address[0]}",
             "BINANCE_REST_URL": f"http://{address[0]}",
+            **more,
         }
         async with (
             papertape(folder, "serve", name="service", **settings) as service,
@@ -47,9 +48,10 @@ async def url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
         yield address
 
 
-async def run(folder: Path, url: str, *arguments: str) -> tuple[int, list[str]]:
+async def run(folder: Path, url: str, *arguments: str, key: str = "") -> tuple[int, list[str]]:
     """Run a command to its end; return its exit status and the lines of both its outputs."""
-    async with papertape(folder, *arguments, name="client", PAPERTAPE_URL=url) as command:
+    settings = {"PAPERTAPE_URL": url, "PAPERTAPE_KEY": key}
+    async with papertape(folder, *arguments, name="client", **settings) as command:
         return await command.wait(), command.log.splitlines()
 
 
@@ -139,12 +141,36 @@ async def test_a_refused_order_is_one_block(tmp_path: Path, url: str) -> None:
     )
 
     assert status == 1
-    assert lines[0] == "papertape: 3 problems found; see errors"
+    assert lines[0] == "papertape: 3 problems found"
     assert {line.split(":")[0] for line in lines[1:]} == {
         "  order_size",
         "  price",
         "  timeout_seconds",
     }
+
+
+async def test_a_key_opens_what_it_is_good_for(tmp_path: Path) -> None:
+    """Requests and the stream alike; a key that may only place orders names what it placed."""
+    keys = {}
+    for name, scopes in (("both", ()), ("writer", ("--scope", "orders:write"))):
+        create = ("keys", "create", name, *scopes, "--file", "keys.json")
+        _, lines = await run(tmp_path, "", *create)
+        keys[name] = next(line for line in lines if line.startswith("pt_"))
+    order = ("order", "LTCBTC", "100", "--price", "0.003")
+    async with service_and_venue(tmp_path, API_KEYS_FILE=str(tmp_path / "keys.json")) as url:
+        assert (await run(tmp_path, url, *order, "--watch", key=keys["both"]))[0] == 0
+
+        status, lines = await run(tmp_path, url, *order)
+        assert (status, len(lines)) == (1, 1)
+
+        status, lines = await run(tmp_path, url, *order, key=keys["writer"])
+        assert status == 1
+        assert lines[0] == "papertape: the order was accepted"
+        assert "papertape show" in lines[1]
+
+        for arguments in (("orders",), ("watch",)):
+            status, lines = await run(tmp_path, url, *arguments, key="pt_wrong")
+            assert (status, len(lines)) == (1, 1), lines
 
 
 async def test_an_interrupt_leaves_the_order_alone(tmp_path: Path, url: str) -> None:

@@ -104,6 +104,8 @@ class FakeService:
     on_accepted: Callable[[str], None] = lambda _order_id: None
     key: str | None = None
     page_limit: int = 1_000
+    greeting: str = '{"type": "greeting"}'
+    """Something that a newer service might say; a client has to overlook it."""
     orders: dict[str, dict[str, Any]] = field(default_factory=dict)
     events: list[dict[str, Any]] = field(default_factory=list)
     planned: dict[str, deque[PlannedAnswer]] = field(default_factory=dict)
@@ -111,6 +113,8 @@ class FakeService:
     asked: list[str] = field(default_factory=list)
     bodies: list[dict[str, Any]] = field(default_factory=list)
     subscriptions: list[dict[str, Any]] = field(default_factory=list)
+    unheard: set[str] = field(default_factory=set)
+    """Positions that streams leave out, as no service should."""
     url: str = ""
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -350,8 +354,7 @@ class FakeService:
             await self._refuse(websocket, "position_beyond_head")
             return
         await websocket.send_json({"type": "subscribed", "position": f"p{len(self.events)}"})
-        # Something that a newer service might say; a client has to overlook it.
-        await websocket.send_json({"type": "greeting"})
+        await websocket.send_text(self.greeting)
         leaving = asyncio.create_task(websocket.receive())
         try:
             await self._send_events(websocket, plan, subscription, index, leaving)
@@ -374,7 +377,7 @@ class FakeService:
             if index < len(self.events):
                 event = self.events[index]
                 index += 1
-                if _is_wanted(event, subscription):
+                if event["position"] not in self.unheard and _is_wanted(event, subscription):
                     await websocket.send_json(event)
                     sent += 1
                 continue

@@ -20,7 +20,7 @@ def test_a_refusal_is_one_block() -> None:
     )
 
     assert str(refusal).splitlines() == [
-        "2 problems found; see errors",
+        "2 problems found",
         "  price: must be a multiple of 0.01",
         "  order_size: is missing",
         "  order: 0199",

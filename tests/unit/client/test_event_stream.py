@@ -3,13 +3,16 @@
 import contextlib
 import random
 import socket
+from dataclasses import replace
 
 import pytest
 from starlette.responses import HTMLResponse
+from websockets.asyncio.server import ServerConnection, serve
 
 from app.client.address import ServiceAddress
 from app.client.errors import RefusedError, UnexpectedAnswerError
 from app.client.event_stream import EventStream, StreamLostError, Subscription
+from app.client.patience import Patience
 from tests.support.fake_service import QUICK, FakeService, PlannedClose, problem
 
 BODY = {"symbol": "LTCBTC", "order_size": "100", "price": "0.0026"}
@@ -22,12 +25,13 @@ def stream_of(
     after: str | None = None,
     was_reached: bool = False,
     told: list[str] | None = None,
+    patience: Patience = QUICK,
 ) -> EventStream:
     """Make a stream of all orders, from now on unless told otherwise."""
     return EventStream(
         fake.address,
         subscription or Subscription(),
-        patience=QUICK,
+        patience=patience,
         random_source=random.Random(1),
         tell=(told if told is not None else []).append,
         after=after,
@@ -156,6 +160,43 @@ async def test_an_error_that_may_pass_is_tried_again(fake: FakeService) -> None:
 
     assert await positions(stream_of(fake, after="beginning", told=told), 1) == ["p1"]
     assert "said database_unavailable" in told[0]
+
+
+async def test_a_connection_that_held_renews_the_patience(fake: FakeService) -> None:
+    """Also when nothing happened on it: a quiet stream that is cut now and then is not given up."""
+    fake.planned_streams.extend([PlannedClose(code=1012)] * 3 * QUICK.attempts_max)
+    make_events(fake, 1)
+    stream = stream_of(fake, after="beginning", patience=replace(QUICK, steady_seconds=0))
+
+    assert await positions(stream, 1) == ["p1"]
+
+
+async def test_a_connection_that_is_cut_is_taken_up() -> None:
+    """Without a word of the service, as when the network fails."""
+    subscriptions: list[str | bytes] = []
+
+    async def cut(connection: ServerConnection) -> None:
+        subscriptions.append(await connection.recv())
+        await connection.send('{"type": "subscribed", "position": "p7"}')
+        connection.transport.abort()
+
+    async with serve(cut, "127.0.0.1", 0) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        stream = stream_of(FakeService(url=f"http://127.0.0.1:{port}"))
+        with pytest.raises(StreamLostError):
+            await positions(stream, 1)
+
+    assert len(subscriptions) == QUICK.attempts_max
+    assert '"after":"p7"' in str(subscriptions[1])
+
+
+@pytest.mark.parametrize("text", ["hello", '{"kind": "event"}', '{"type": "event"}'])
+async def test_what_is_no_message_is_told(fake: FakeService, text: str) -> None:
+    """Somebody else serves this path."""
+    fake.greeting = text
+
+    with pytest.raises(UnexpectedAnswerError, match="ws://"):
+        await positions(stream_of(fake), 1)
 
 
 @pytest.mark.parametrize("status", [429, 503])

@@ -1,5 +1,7 @@
 """Tests of ``app.client.following``."""
 
+import asyncio
+
 import pytest
 from starlette.responses import HTMLResponse
 
@@ -13,6 +15,7 @@ from tests.support.fake_service import (
     PlannedClose,
     problem,
 )
+from tests.support.waiting import WAIT_SECONDS_MAX, eventually
 
 BODY = {"symbol": "LTCBTC", "order_size": "100", "price": "0.0026"}
 NO_STREAM = PlannedClose(refusal=HTMLResponse("no", status_code=404))
@@ -82,6 +85,24 @@ async def test_where_no_stream_can_be_had_the_order_is_asked_for(
     assert "GET /order" in fake.asked
 
 
+async def test_an_order_is_asked_for_until_something_happens(
+    fake: FakeService, client: ServiceClient
+) -> None:
+    """Now and then, and its events only when it changed."""
+    order_id = fake.accept(BODY)["order_id"]
+    fake.planned_streams.append(NO_STREAM)
+    events = OrderFollower(client, order_id).events()
+    await anext(events)
+    rest = asyncio.create_task(anext(events))
+    await eventually(lambda: fake.asked.count("GET /order") > 3)
+    assert not rest.done()
+
+    fake.fill(order_id, "100", "0.0025")
+
+    assert (await rest)["status"] == "FILLED"
+    await events.aclose()
+
+
 async def test_the_record_is_read_page_by_page(fake: FakeService, client: ServiceClient) -> None:
     """An order of many splits has more events than a page."""
     fake.page_limit = 2
@@ -96,17 +117,18 @@ async def test_what_is_missing_in_the_stream_is_read_from_the_record(
 ) -> None:
     """A gap in the numbers of the events is closed."""
     order_id = fake.accept(BODY)["order_id"]
-    fake.fill(order_id, "10", "0.0025")
-    fake.planned_streams.append(PlannedClose(code=1012, after_events=1, reason="resume after p4"))
-    follower = OrderFollower(client, order_id)
-    events = follower.events()
-    steps = [await anext(events), await anext(events)]
+    events = OrderFollower(client, order_id).events()
+    steps = [await anext(events)]
+    fake.unheard = {"p2", "p3"}
     for _ in range(3):
         fake.fill(order_id, "30", "0.0025")
+    fake.fill(order_id, "10", "0.0025")
 
-    steps += [event async for event in events]
+    async with asyncio.timeout(WAIT_SECONDS_MAX):
+        steps += [event async for event in events]
 
     assert [event["sequence"] for event in steps] == [1, 2, 3, 4, 5]
+    assert fake.asked.count("WS") == 1
 
 
 async def test_who_may_not_read_is_told(fake: FakeService, client: ServiceClient) -> None:

@@ -132,6 +132,18 @@ async def test_nobody_there_is_told_at_once() -> None:
     assert not told
 
 
+async def test_a_service_without_a_certificate_is_told(fake: FakeService) -> None:
+    """A secure address is not asked in any other way, and the cause is in the message."""
+    url = fake.url.replace("http:", "https:")
+    async with ServiceClient(
+        ServiceAddress(url=url), patience=QUICK, tell=print, random_source=random.Random()
+    ) as client:
+        with pytest.raises(ServiceUnreachableError, match="SSL"):
+            await client.order("1")
+
+    assert not fake.asked
+
+
 async def test_an_answer_that_is_lost_every_time_leaves_a_doubt(
     fake: FakeService, client: ServiceClient
 ) -> None:

@@ -55,6 +55,14 @@ def test_orders_are_one_a_row() -> None:
     assert lines[2][5:9] == ["10", "0.00251", "EXPIRED,", "TIMEOUT"]
 
 
+def test_a_narrow_table_leaves_out_what_can_be_shown_for_an_order() -> None:
+    """Average price and reason; the other columns stay."""
+    lines = printed(orders_table([expired_order()], is_narrow=True))
+
+    assert "average" not in lines[0]
+    assert lines[1][5:8] == ["10", "EXPIRED", "2026-03-01"]
+
+
 def test_a_status_has_its_color() -> None:
     """What was fulfilled is seen at a glance; an unknown status has none."""
     assert status_text(filled_order()).style == "green"

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from app.client.tables import orders_table
-from app.client.terminal import make_console, print_json, print_line, print_table, tell
+from app.client.terminal import make_console, print_json, print_line, print_table, print_words, tell
 from tests.unit.client.orders import filled_order
 
 
@@ -24,7 +24,7 @@ def test_on_a_pipe_a_table_is_whole_and_plain(
     heading, row = capsys.readouterr().out.splitlines()
     assert heading.split()[:2] == ["order", "symbol"]
     assert row.startswith(f"{order['order_id']}  LTCBTC  BUY")
-    assert row.split()[-1] == order["accepted_at"]
+    assert row.endswith("2026-03-01 12:00:00")
 
 
 @pytest.mark.parametrize(("columns", "has_frame"), [(40, False), (300, True)])
@@ -38,7 +38,7 @@ def test_on_a_terminal_a_table_is_whole(columns: int, has_frame: bool) -> None: 
     assert isinstance(console.file, io.StringIO)
     text = console.file.getvalue()
     assert order["order_id"] in text
-    assert order["accepted_at"] in text
+    assert "2026-03-01 12:00:00" in text
     assert ("━" in text) is has_frame
 
 
@@ -49,6 +49,25 @@ def test_a_sentence_is_not_broken(capsys: pytest.CaptureFixture[str]) -> None:
     print_line(make_console(), sentence)
 
     assert capsys.readouterr().out == f"{sentence}\n"
+
+
+def test_words_are_broken_between_words_on_a_terminal() -> None:
+    """What follows the first line stands below the text, not below its name."""
+    console = Console(file=io.StringIO(), force_terminal=True, width=40)
+
+    print_words(console, "word " * 10, name="execution")
+
+    assert isinstance(console.file, io.StringIO)
+    lines = console.file.getvalue().splitlines()
+    assert lines[0] == "execution        word word word word"
+    assert lines[1] == "                 word word word word"
+
+
+def test_words_stay_together_on_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
+    """A line is a sentence there."""
+    print_words(make_console(), "word " * 60)
+
+    assert capsys.readouterr().out == f"{'word ' * 59}word\n"
 
 
 def test_a_document_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

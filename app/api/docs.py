@@ -3,6 +3,9 @@
 Swagger UI comes from the ``fastapi-offline`` package. The page is our own rather than that
 package's, so that a content security policy can name its one inline script: with it the browser
 itself refuses anything from elsewhere, and no other page can frame the Execute button.
+
+What documents are made of, hundreds of models, is imported when one is first asked for: a start, a
+restart after a crash above all, is spared it.
 """
 
 import base64
@@ -10,7 +13,7 @@ import hashlib
 from functools import cached_property
 from importlib.resources import files
 from os import PathLike, stat_result
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from starlette.requests import Request
@@ -18,11 +21,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from app.api import asyncapi
-from app.api.openapi import Json, build_document
-from app.api.operations import DESCRIPTION, TAGS, operations
 from app.api.services import ApiOptions
-from app.domain.amounts import format_amount
 
 DOCS_PATH: Final = "/docs"
 OPENAPI_PATH: Final = "/openapi.json"
@@ -109,10 +108,14 @@ class DocsRoutes:
     @cached_property
     def _document(self) -> bytes:
         """The document as it is sent, made when it is first asked for."""
+        from app.api.documents import document  # noqa: PLC0415 - see the module
+
         return msgspec.json.encode(document(self._options))
 
     @cached_property
-    def _asyncapi_document(self) -> Json:
+    def _asyncapi_document(self) -> dict[str, Any]:
+        from app.api import asyncapi  # noqa: PLC0415 - see the module
+
         return asyncapi.document(version=self._options.version)
 
     async def page(self, _request: Request) -> Response:
@@ -125,6 +128,8 @@ class DocsRoutes:
 
     async def asyncapi(self, request: Request) -> Response:
         """Answer the AsyncAPI document, for the address under which it was asked for."""
+        from app.api import asyncapi  # noqa: PLC0415 - see the module
+
         server = asyncapi.server_of(request.url)
         built = self._asyncapi_document | {"servers": {"this": server}}
         return Response(msgspec.json.encode(built), media_type="application/json")
@@ -148,26 +153,3 @@ class _Assets(StaticFiles):
 def assets() -> StaticFiles:
     """Return the files of Swagger UI."""
     return _Assets(directory=str(files("fastapi_offline") / "static"))
-
-
-def document(options: ApiOptions) -> Json:
-    """Return the OpenAPI document, with the limits as they are set up."""
-    built = build_document(
-        operations(),
-        info={
-            "title": "Papertape",
-            "version": options.version,
-            "description": DESCRIPTION,
-            "license": {"name": "Apache-2.0"},
-        },
-        tags=TAGS,
-    )
-    timeout = built["components"]["schemas"]["LimitOrderRequest"]["properties"]["timeout_seconds"]
-    timeout["default"] = format_amount(options.order_timeout_seconds)
-    timeout["description"] += (
-        f" Above 0, at most {format_amount(options.timeout_seconds_max)}; "
-        f"{format_amount(options.order_timeout_seconds)} if left out."
-    )
-    place = built["paths"]["/order/limit"]["post"]
-    place["description"] += f" At most {options.body_bytes_max:,} bytes."
-    return built

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from app.api import insight_shapes, message_shapes, request_shapes, shapes
 from app.api.application import ApiOptions
-from app.api.docs import document
+from app.api.documents import document
 from app.api.errors import REFUSALS
 from app.api.order_form import ORDER_FIELDS, REQUIRED_FIELDS
 from app.domain.errors import UnavailableError

@@ -9,7 +9,7 @@ from app.domain.events import OrderEvent, StoredEvent
 from app.domain.order import OrderId, OrderStatus, Reason, Split
 from app.ports import EventFilter
 from app.storage.database import Database
-from app.storage.queries import INTEGER_MAX, read_order
+from app.storage.queries import INTEGER_MAX, owner_is, read_order
 from app.storage.tables import event_stream, fulfilled_order_splits, order_events, orders
 
 POSITIONS_PER_QUERY: Final = 20_000
@@ -78,9 +78,7 @@ def _of_filter(event_filter: EventFilter) -> Select[Any]:
             order_events.c.order_id.in_(event_filter.order_ids),
         )
     else:
-        # An expression is in no index: SQLite, which knows nothing of how many rows there are,
-        # would else begin with all orders of the owner instead of the stretch of positions.
-        statement = _events().where(orders.c.owner.concat("") == event_filter.owner)
+        statement = _events().where(owner_is(event_filter.owner))
     if event_filter.symbols:
         statement = statement.where(orders.c.symbol.in_(event_filter.symbols))
     return statement

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import structlog
-from sqlalchemy import Row, Select, select
+from sqlalchemy import ColumnElement, Row, Select, select
 
 from app.domain.liquidity import TakenLevel
 from app.domain.order import (
@@ -62,7 +62,7 @@ class StoredOrders:
         """Return those of the owner's orders that there are, by acceptance number."""
         found = await self._database.read(
             select(orders)
-            .where(orders.c.order_id.in_(order_ids), orders.c.owner == owner)
+            .where(orders.c.order_id.in_(order_ids), owner_is(owner))
             .order_by(orders.c.acceptance_number)
         )
         return [_snapshot(row) for row in found]
@@ -135,6 +135,15 @@ class StoredOrders:
     async def save_trading_rules(self, stored: StoredRules) -> None:
         """Keep the last good copy; it goes through the journal, which alone writes."""
         await self._journal.save_trading_rules(stored)
+
+
+def owner_is(owner: Owner) -> ColumnElement[bool]:
+    """Return the condition in a form that no index serves, where another one must lead.
+
+    SQLite, which knows nothing of how many rows there are, would else begin with all orders of the
+    owner.
+    """
+    return orders.c.owner.concat("") == owner
 
 
 def _page(query: OrderQuery) -> Select[Any]:

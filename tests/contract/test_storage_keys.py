@@ -96,6 +96,8 @@ async def test_the_same_key_of_another_owner_is_free(storage: OpenStorage) -> No
     mine, hers = keyed(1), keyed(2, owner=ALICE)
 
     assert await accept_all(storage, [mine, hers]) == [None, None]
+    twins = [keyed(3), keyed(4, owner=ALICE)]
+    assert await accept_all(storage, twins) == [mine.order_id, hers.order_id]
     assert await storage.orders.find_by_key(PUBLIC, KEY) == mine.order_id
     assert await storage.orders.find_by_key(ALICE, KEY) == hers.order_id
     assert await storage.orders.find_by_key(Owner("bob"), KEY) is None
@@ -197,7 +199,7 @@ async def test_a_key_outlives_its_order(storage: OpenStorage) -> None:
 
 async def test_many_orders_are_found_at_once_by_acceptance(storage: OpenStorage) -> None:
     """Those that are the owner's; unknown ids and other owners' are left out."""
-    orders = [make_order(number=number) for number in (3, 1, 2)]
+    orders = [make_order(number=n, order_id=make_order(number=9 - n).order_id) for n in (3, 1, 2)]
     hers = make_order(number=4, owner=ALICE)
     await accept_all(storage, [*orders, hers])
     ids = [order.order_id for order in (orders[0], orders[1], hers)]

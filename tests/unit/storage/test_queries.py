@@ -62,7 +62,24 @@ async def test_every_read_is_served_by_an_index(storage: OpenStorage) -> None:
     assert len(plans) == 22
     assert [plan for _, plan in plans if "SCAN" in plan] == []
     sorting = [plan for _, plan in plans if "TEMP B-TREE" in plan]
-    assert all("INDEX one_order_per_client_order_id" in plan for plan in sorting), "at most one row"
+    by_their_names = ("INDEX one_order_per_client_order_id", "(order_id=?)")
+    assert all(any(name in plan for name in by_their_names) for plan in sorting)
+
+
+async def test_orders_asked_for_by_id_are_read_by_id(storage: OpenStorage) -> None:
+    """Not by looking through all the orders that the owner ever placed."""
+    statements: list[tuple[str, tuple[object, ...]]] = []
+    engine = storage.database._readers.sync_engine
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def note(*told: object) -> None:
+        statements.append((str(told[2]), tuple(told[3])))  # type: ignore[arg-type]  # parameters
+
+    await storage.orders.find_many(PUBLIC, [OrderId(str(number)) for number in range(1_000)])
+    event.remove(engine, "before_cursor_execute", note)
+
+    [(statement, parameters)] = statements
+    assert "(order_id=?)" in await plan_of(storage, statement, parameters)
 
 
 async def plan_of(storage: OpenStorage, statement: str, parameters: tuple[object, ...]) -> str:

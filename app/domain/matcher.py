@@ -67,6 +67,7 @@ class SymbolMatcher:
         self._deadlines: RestingHeap[int] = RestingHeap()
         # Orders that wait for their first quote: IOC and FOK ones are decided by it.
         self._expectant: dict[OrderId, Resting] = {}
+        self._arrivals: dict[Side, tuple[Quote, Arrival]] = {}
         levels = tuple(levels)
         owners = dict.fromkeys(level.owner for level in levels)
         self._books = {owner: OwnerBook(owner, levels) for owner in owners}
@@ -135,7 +136,7 @@ class SymbolMatcher:
         if not meets_current:
             return []
         if arrival is None and not may_have_met_quotes:
-            resting.arrival = arrival_of(current, order.side)
+            resting.arrival = self._arrival(current, order.side)
         if not order.rests:
             self._expectant[order.order_id] = resting
         if self._is_held:
@@ -259,7 +260,14 @@ class SymbolMatcher:
         """Note the first quote of each order that waited for one."""
         for resting in self._expectant.values():
             if resting.arrival is None:
-                resting.arrival = arrival_of(quote, resting.order.side)
+                resting.arrival = self._arrival(quote, resting.order.side)
+
+    def _arrival(self, quote: Quote, side: Side) -> Arrival:
+        """Return what orders of ``side`` find in a quote; those that meet the same one share it."""
+        known = self._arrivals.get(side)
+        if known is None or known[0] is not quote:
+            known = self._arrivals[side] = (quote, arrival_of(quote, side))
+        return known[1]
 
     def _settle(self, steps: list[Step]) -> list[Step]:
         """Let go of the orders that these steps closed, and of those that the quote decided."""

@@ -101,13 +101,14 @@ _POLICY: Final = "; ".join(
 class DocsRoutes:
     """Handlers of the docs page and its document."""
 
-    def __init__(self, options: ApiOptions) -> None:
+    def __init__(self, options: ApiOptions, *, asks_for_keys: bool) -> None:
         self._options = options
+        self._asks_for_keys = asks_for_keys
 
     @cached_property
     def _document(self) -> bytes:
         """The document as it is sent, made when it is first asked for."""
-        return msgspec.json.encode(document(self._options))
+        return msgspec.json.encode(document(self._options, asks_for_keys=self._asks_for_keys))
 
     async def page(self, _request: Request) -> Response:
         """Answer the page."""
@@ -138,8 +139,8 @@ def assets() -> StaticFiles:
     return _Assets(directory=str(files("fastapi_offline") / "static"))
 
 
-def document(options: ApiOptions) -> Json:
-    """Return the OpenAPI document, with the limits as they are set up."""
+def document(options: ApiOptions, *, asks_for_keys: bool) -> Json:
+    """Return the OpenAPI document, with the limits and the access as they are set up."""
     built = build_document(
         operations(),
         info={
@@ -149,8 +150,13 @@ def document(options: ApiOptions) -> Json:
             "license": {"name": "Apache-2.0"},
         },
         tags=TAGS,
+        asks_for_keys=asks_for_keys,
     )
     timeout = built["components"]["schemas"]["LimitOrderRequest"]["properties"]["timeout_seconds"]
+    for form in timeout["anyOf"]:
+        if form["type"] == "number":
+            del form["exclusiveMaximum"]
+            form["maximum"] = float(options.timeout_seconds_max)
     timeout["default"] = format_amount(options.order_timeout_seconds)
     timeout["description"] += (
         f" Above 0, at most {format_amount(options.timeout_seconds_max)}; "

@@ -13,8 +13,10 @@ import zlib
 from typing import Any
 
 import schemathesis
+from schemathesis.core.failures import AcceptedNegativeData
 
 from app.api.cursor import Cursor
+from app.api.fields import SYMBOL_CHARACTERS_MAX
 
 KEY_CHARACTERS_MAX = 36
 QUOTE = '"'
@@ -39,6 +41,15 @@ def before_call(_context: Any, case: Any, _kwargs: dict[str, Any]) -> None:  # n
         _make_acceptable(case)
     if not _was_given_out((case.query or {}).get("cursor"), case.operation.path):
         del case.query["cursor"]
+
+
+@schemathesis.hook
+def filter_failure(_context: Any, failure: Any, case: Any, _response: Any) -> bool:  # noqa: ANN401 - likewise
+    """Drop what is no failure: to schemathesis only Latin letters are letters (``L``)."""
+    symbol = str((case.query or {}).get("symbol", ""))
+    is_symbol = symbol.isalnum() and len(symbol) <= SYMBOL_CHARACTERS_MAX
+    is_no_failure = is_symbol and not symbol.isascii()
+    return not (isinstance(failure, AcceptedNegativeData) and is_no_failure)
 
 
 def _make_acceptable(case: Any) -> None:  # noqa: ANN401 - a case of schemathesis has no public type

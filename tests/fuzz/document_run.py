@@ -27,6 +27,7 @@ QUOTE_SECONDS: Final = 0.02
 
 _CONFIG: Final = Path(__file__).with_name("schemathesis.toml")
 _ROOT: Final = Path(__file__).parents[2]
+_STATUSES: Final = ("FILLED", "EXPIRED", "CANCELED")
 _CASES = re.compile(r"^  ([0-9,]+) generated", re.MULTILINE)
 _LINKS = re.compile(r"API Links: +([0-9]+) covered")
 
@@ -70,9 +71,6 @@ async def run_document(
         exit_code, report = await _schemathesis(folder, f"{url}/openapi.json", arguments)
         statuses = frozenset([status for status in _STATUSES if (await _has_order(client, status))])
     return DocumentRun(exit_code=exit_code, report=report, statuses=statuses)
-
-
-_STATUSES: Final = ("FILLED", "EXPIRED", "CANCELED")
 
 
 async def _has_order(client: httpx2.AsyncClient, status: str) -> bool:

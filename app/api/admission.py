@@ -28,6 +28,15 @@ class Admission:
         self._access = access
         self._rates = rates
 
+    @property
+    def asks_for_keys(self) -> bool:
+        """Whether somebody without a key is refused."""
+        try:
+            self._access.identify(None)
+        except UnauthorizedError:
+            return True
+        return False
+
     def admit(self, bearer: str | None, scope: Scope) -> Caller:
         """Return whose key it is, and count the request.
 

@@ -77,7 +77,7 @@ def _routes(services: ApiServices, options: ApiOptions) -> list[BaseRoute]:
     stream = OrderStream(services, options, admission)
     symbols = SymbolRoutes(services)
     probes = ProbeRoutes(services, options, admission)
-    docs = DocsRoutes(options)
+    docs = DocsRoutes(options, asks_for_keys=admission.asks_for_keys)
     return [
         Route("/", _go_to_docs),
         Route("/order/limit", needs(Scope.ORDERS_WRITE, placement.place), methods=["POST"]),

@@ -102,15 +102,16 @@ _POLICY: Final = "; ".join(
 class DocsRoutes:
     """Handlers of the docs page and the documents."""
 
-    def __init__(self, options: ApiOptions) -> None:
+    def __init__(self, options: ApiOptions, *, asks_for_keys: bool) -> None:
         self._options = options
+        self._asks_for_keys = asks_for_keys
 
     @cached_property
     def _document(self) -> bytes:
         """The document as it is sent, made when it is first asked for."""
         from app.api.documents import document  # noqa: PLC0415 - see the module
 
-        return msgspec.json.encode(document(self._options))
+        return msgspec.json.encode(document(self._options, asks_for_keys=self._asks_for_keys))
 
     @cached_property
     def _asyncapi_document(self) -> dict[str, Any]:

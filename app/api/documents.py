@@ -6,8 +6,8 @@ from app.api.services import ApiOptions
 from app.domain.amounts import format_amount
 
 
-def document(options: ApiOptions) -> Json:
-    """Return the OpenAPI document, with the limits as they are set up."""
+def document(options: ApiOptions, *, asks_for_keys: bool) -> Json:
+    """Return the OpenAPI document, with the limits and the access as they are set up."""
     built = build_document(
         operations(),
         info={
@@ -17,8 +17,13 @@ def document(options: ApiOptions) -> Json:
             "license": {"name": "Apache-2.0"},
         },
         tags=TAGS,
+        asks_for_keys=asks_for_keys,
     )
     timeout = built["components"]["schemas"]["LimitOrderRequest"]["properties"]["timeout_seconds"]
+    for form in timeout["anyOf"]:
+        if form["type"] == "number":
+            del form["exclusiveMaximum"]
+            form["maximum"] = float(options.timeout_seconds_max)
     timeout["default"] = format_amount(options.order_timeout_seconds)
     timeout["description"] += (
         f" Above 0, at most {format_amount(options.timeout_seconds_max)}; "

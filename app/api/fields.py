@@ -16,6 +16,10 @@ UNKNOWN_FIELDS_TOLD_MAX: Final = 10
 
 SYMBOL_CHARACTERS_MAX: Final = 20
 
+SYMBOL_FORM: Final = rf"^[\p{{L}}\p{{N}}]{{1,{SYMBOL_CHARACTERS_MAX}}}$"
+"""Of a symbol as it may be sent, written so that others know it (ECMA-262): letters and digits of
+any script, as ``str.isalnum`` has them."""
+
 _ASCII_UPPER = str.maketrans("abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _Value = TypeVar("_Value")
 

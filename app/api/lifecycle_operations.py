@@ -6,6 +6,7 @@ from app.api import examples, message_shapes, shapes
 from app.api.answers import canceled_orders, order_summary, order_view
 from app.api.errors import OrderClosedError
 from app.api.event_shapes import events_page
+from app.api.fields import SYMBOL_FORM
 from app.api.openapi import Answer, Example, Operation, Parameter
 from app.api.order_operations import (
     CHANGING,
@@ -88,7 +89,7 @@ def _cancel_all() -> Operation:
                 name="symbol",
                 place="query",
                 description="Trading pair, such as `LTCBTC`.",
-                schema={"type": "string", "minLength": 1, "maxLength": 20},
+                schema={"type": "string", "pattern": SYMBOL_FORM},
                 example=examples.EXAMPLE_SYMBOL,
                 is_required=True,
             ),

@@ -74,13 +74,14 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """An answer that is no error."""
+    """An answer that is no error; ``order_links`` are the operations that its order's id is for."""
 
     status: HTTPStatus
     description: str
     model: type[BaseModel]
     examples: Sequence[Example]
     headers: Sequence[str] = ()
+    order_links: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,11 +115,15 @@ class _Schema(GenerateJsonSchema):
         return False
 
 
-def build_document(operations: Sequence[Operation], *, info: Json, tags: Sequence[Json]) -> Json:
+def build_document(
+    operations: Sequence[Operation], *, info: Json, tags: Sequence[Json], asks_for_keys: bool
+) -> Json:
     """Return the document of all operations."""
     paths: Json = {}
     for operation in operations:
-        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
+        described = _operation(operation)
+        described["security"] = _security(operation, asks_for_keys=asks_for_keys)
+        paths.setdefault(operation.path, {})[operation.method.lower()] = described
     return {
         "openapi": OPENAPI_VERSION,
         "info": info,
@@ -158,7 +163,6 @@ def _operation(operation: Operation) -> Json:
         "summary": operation.summary,
         "description": operation.description,
         "operationId": operation.operation_id,
-        "security": _security(operation),
     }
     if operation.scope is not None:
         document["description"] += (
@@ -180,11 +184,12 @@ def _operation(operation: Operation) -> Json:
     return document
 
 
-def _security(operation: Operation) -> list[Json]:
+def _security(operation: Operation, *, asks_for_keys: bool) -> list[Json]:
     """Return which keys the route takes; an empty one stands for none."""
-    if operation.scope is not None:
-        return [{_KEY: [operation.scope]}]
-    return [{}, {_KEY: []}] if operation.tells_more_by_key else []
+    if operation.scope is None:
+        return [{}, {_KEY: []}] if operation.tells_more_by_key else []
+    key: Json = {_KEY: [operation.scope]}
+    return [key] if asks_for_keys else [{}, key]
 
 
 def _all_errors(operation: Operation) -> list[PapertapeError]:
@@ -225,6 +230,9 @@ def _responses(operation: Operation) -> Json:
             "headers": _headers(name for answer in answers for name in answer.headers),
             "content": {"application/json": media},
         }
+        links = _order_links(name for answer in answers for name in answer.order_links)
+        if links:
+            responses[str(int(status))]["links"] = links
     by_status: dict[HTTPStatus, list[PapertapeError]] = {}
     for error in _all_errors(operation):
         by_status.setdefault(refusal_of(error).status, []).append(error)
@@ -252,6 +260,16 @@ def _problem_response(errors: Sequence[PapertapeError]) -> Json:
         "description": " · ".join(titles),
         "headers": _headers(headers),
         "content": {PROBLEM_MEDIA_TYPE: media},
+    }
+
+
+def _order_links(operation_ids: Iterable[str]) -> Json:
+    return {
+        operation_id: {
+            "operationId": operation_id,
+            "parameters": {"order_id": "$response.body#/order_id"},
+        }
+        for operation_id in operation_ids
     }
 
 

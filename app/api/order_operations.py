@@ -13,8 +13,9 @@ from app.api.errors import (
     InternalError,
     UnknownHostError,
 )
+from app.api.fields import SYMBOL_FORM
 from app.api.openapi import Answer, Example, Operation, Parameter
-from app.api.preference import CLIENT_ORDER_ID_FORM, IDEMPOTENCY_HEADER
+from app.api.preference import CLIENT_ORDER_ID_FORM, IDEMPOTENCY_HEADER, IDEMPOTENCY_KEY_FORM
 from app.api.query import ORDERS_PER_PAGE_DEFAULT, PAGE_LIMIT_MAX, SPLITS_PER_PAGE_DEFAULT
 from app.domain.access import Scope
 from app.domain.errors import (
@@ -73,13 +74,14 @@ _IDEMPOTENCY_KEY: Final = Parameter(
     place="header",
     description="The same as `client_order_id`; it may stand in quotes. If both are given, they "
     "must be equal.",
-    schema={"type": "string"},
+    schema={"type": "string", "pattern": IDEMPOTENCY_KEY_FORM},
 )
+_ORDER_LINKS: Final = ("showOrder", "cancelOrder", "listSplits", "listEvents")
 CURSOR: Final = Parameter(
     name="cursor",
     place="query",
     description="`next_cursor` of the page before, such as `bzQy`; without it, the first page.",
-    schema={"type": "string"},
+    schema={"type": "string", "pattern": "^[a-zA-Z0-9_-]+$"},
 )
 
 
@@ -153,6 +155,7 @@ def _place_answers() -> tuple[Answer, ...]:
                 ),
             ),
             headers=("Link", "Preference-Applied", "Idempotent-Replayed"),
+            order_links=_ORDER_LINKS,
         ),
         Answer(
             status=HTTPStatus.ACCEPTED,
@@ -167,6 +170,7 @@ def _place_answers() -> tuple[Answer, ...]:
                 ),
             ),
             headers=("Location", "Link", "Preference-Applied", "Idempotent-Replayed"),
+            order_links=_ORDER_LINKS,
         ),
     )
 
@@ -267,7 +271,7 @@ def _list_orders() -> Operation:
                 name="symbol",
                 place="query",
                 description="Only orders of this trading pair, such as `LTCBTC`.",
-                schema={"type": "string", "minLength": 1, "maxLength": 20},
+                schema={"type": "string", "pattern": SYMBOL_FORM},
             ),
             Parameter(
                 name="status",

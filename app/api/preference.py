@@ -12,6 +12,9 @@ IDEMPOTENCY_HEADER: Final = "Idempotency-Key"
 CLIENT_ORDER_ID_FORM: Final = r"^[a-zA-Z0-9-_]{1,36}$"
 """Binance's form of a ``newClientOrderId``, but for the characters that a URL has to escape."""
 
+IDEMPOTENCY_KEY_FORM: Final = r'^("[a-zA-Z0-9-_]{1,36}"|[a-zA-Z0-9-_]{1,36})$'
+"""The same as a header: it may stand in quotes, as a structured field has it (RFC 9651)."""
+
 _CLIENT_ORDER_ID = re.compile(CLIENT_ORDER_ID_FORM.strip("^$"), re.ASCII)
 _QUOTED = re.compile(r'"([^"\\]*)"')
 _PREFERENCES = re.compile(r'(?:[^",]|"(?:[^"\\]|\\.)*")+')  # a comma in quotes parts nothing

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import Field, WithJsonSchema
 
+from app.api.fields import SYMBOL_FORM
 from app.api.preference import CLIENT_ORDER_ID_FORM
 from app.api.shapes import Shape
 from app.domain.order import Side, TimeInForce
@@ -16,8 +17,8 @@ SentAmount = Annotated[
     WithJsonSchema(
         {
             "anyOf": [
-                {"type": "string", "pattern": _PLAIN},
-                {"type": "number", "exclusiveMinimum": 0},
+                {"type": "string", "pattern": _PLAIN, "not": {"pattern": "^[0.]+$"}},
+                {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 10**16},
             ]
         }
     ),
@@ -29,8 +30,7 @@ class LimitOrderRequest(Shape):
     """A limit order: buy or sell `order_size` of `symbol` at `price` or better."""
 
     symbol: str = Field(
-        min_length=1,
-        max_length=20,
+        pattern=SYMBOL_FORM,
         description="Trading pair as Binance spells it: 1 to 20 letters or digits. Lower case is "
         "accepted. `GET /symbols/{symbol}` tells its rules.",
         examples=["LTCBTC"],

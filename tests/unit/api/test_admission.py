@@ -97,6 +97,12 @@ def test_open_access_lets_everybody_do_everything() -> None:
     assert admission.knows(request())
 
 
+def test_whether_keys_are_asked_for_is_known(admission: Admission) -> None:
+    """The document says so."""
+    assert admission.asks_for_keys
+    assert not Admission(OpenAccess(), RequestRates(0, clock=HandClock())).asks_for_keys
+
+
 @pytest.mark.parametrize(
     ("authorizations", "bearer"),
     [

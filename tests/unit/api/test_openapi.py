@@ -1,6 +1,7 @@
 """The OpenAPI document: sound, complete, and true."""
 
 import inspect
+import re
 from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
@@ -41,8 +42,8 @@ STATUSES = {
 
 @pytest.fixture
 def served(options: ApiOptions) -> Json:
-    """Return the document."""
-    return document(options)
+    """Return the document of a service with keys."""
+    return document(options, asks_for_keys=True)
 
 
 def walk(part: object) -> Iterator[Json]:
@@ -65,12 +66,14 @@ def all_operations(served: Json) -> dict[str, Json]:
     }
 
 
-async def test_served_document_is_the_built_one(client: httpx2.AsyncClient, served: Json) -> None:
-    """``/openapi.json`` is what the other tests here look at."""
+async def test_served_document_is_the_built_one(
+    client: httpx2.AsyncClient, options: ApiOptions
+) -> None:
+    """``/openapi.json`` is what the other tests here look at, but that this one asks for no key."""
     response = await client.get("/openapi.json")
 
     assert response.headers["content-type"] == "application/json"
-    assert response.json() == served
+    assert response.json() == document(options, asks_for_keys=False)
 
 
 def test_document_has_the_form_of_openapi_3_1(served: Json) -> None:
@@ -199,6 +202,47 @@ def test_each_operation_says_which_key_it_takes(served: Json) -> None:
     for operation in all_operations(served).values():
         for key in operation["security"]:
             assert all(f"`{scope}`" in operation["description"] for scope in key.get("key", []))
+
+
+def test_where_nobody_is_asked_for_a_key_it_can_be_left_out(options: ApiOptions) -> None:
+    """The document tells of this service, not of one that is set up otherwise."""
+    open_document = document(options, asks_for_keys=False)
+
+    for operation in all_operations(open_document).values():
+        assert not operation["security"] or {} in operation["security"]
+
+
+def test_documented_forms_are_those_that_are_read(served: Json) -> None:
+    """A generator of clients or of tests need not find out what is refused."""
+    parameters = {
+        one["name"]: one["schema"]["pattern"]
+        for operation in all_operations(served).values()
+        for one in operation.get("parameters", [])
+        if "pattern" in one["schema"]
+    }
+    fields = served["components"]["schemas"]["LimitOrderRequest"]["properties"]
+
+    assert parameters["symbol"] == fields["symbol"]["pattern"] == r"^[\p{L}\p{N}]{1,20}$"
+    assert parameters["client_order_id"] in str(fields["client_order_id"])
+    assert re.fullmatch(parameters["Idempotency-Key"], '"my-order-1"')
+    assert re.fullmatch(parameters["cursor"], "bzQy")
+    assert fields["order_size"]["anyOf"][0]["not"] == {"pattern": "^[0.]+$"}
+    assert fields["order_size"]["anyOf"][1]["exclusiveMaximum"] == 10**16
+    assert fields["timeout_seconds"]["anyOf"][1]["maximum"] == 86_400
+
+
+def test_an_accepted_order_links_to_what_can_be_done_with_it(served: Json) -> None:
+    """Whoever follows links needs not know which operation takes the id."""
+    responses = served["paths"]["/order/limit"]["post"]["responses"]
+
+    for status in ("200", "202"):
+        assert set(responses[status]["links"]) == {
+            name for name, one in all_operations(served).items() if _takes_an_order_id(one)
+        }
+
+
+def _takes_an_order_id(operation: Json) -> bool:
+    return "order_id" in {one["name"] for one in operation.get("parameters", [])}
 
 
 def test_documented_limit_of_a_body_is_the_one_set_up(served: Json) -> None:

@@ -40,7 +40,7 @@ OPTIONS: Final = ApiOptions(
     allowed_hosts=("localhost",),
     version="0.1.0",
 )
-DOCUMENT: Final = document(OPTIONS)
+DOCUMENT: Final = document(OPTIONS, asks_for_keys=True)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,0 +1,131 @@
+"""Holds a running service against the OpenAPI document that it serves, by schemathesis.
+
+The service runs in this process, schemathesis in one of its own: it sends what the document allows
+and what it forbids over a real socket, and judges every answer. What is on and off stands in
+``schemathesis.toml``, what makes valid orders acceptable in ``schemathesis_hooks``.
+"""
+
+import asyncio
+import contextlib
+import os
+import re
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import httpx2
+
+from app.composition import running_service
+from app.simulator.scripted_market import ScriptedMarket
+from tests.support.keys import ALICE, authorization, write_key_file
+from tests.support.services import make_settings, scripted_venue, until_ready
+
+QUOTE_SECONDS: Final = 0.02
+"""Pause between two quotes, so that an order meets several before its time is up."""
+
+_CONFIG: Final = Path(__file__).with_name("schemathesis.toml")
+_ROOT: Final = Path(__file__).parents[2]
+_STATUSES: Final = ("FILLED", "EXPIRED", "CANCELED")
+_CASES = re.compile(r"^  ([0-9,]+) generated", re.MULTILINE)
+_LINKS = re.compile(r"API Links: +([0-9]+) covered")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentRun:
+    """How a run ended; ``statuses`` are those that the stored orders have in the end."""
+
+    exit_code: int
+    report: str
+    statuses: frozenset[str]
+
+    @property
+    def requests(self) -> int:
+        """How many requests were made up."""
+        found = _CASES.search(self.report)
+        return int(found[1].replace(",", "")) if found else 0
+
+    @property
+    def links(self) -> int:
+        """How many links from one operation to another were followed."""
+        found = _LINKS.search(self.report)
+        return int(found[1]) if found else 0
+
+
+async def run_document(
+    folder: Path, *, examples: int, seed: int, with_keys: bool, seconds_max: int | None = None
+) -> DocumentRun:
+    """Start a service in ``folder`` and send it ``examples`` requests per operation and phase."""
+    headers = authorization(ALICE) if with_keys else {}
+    async with (
+        _service(folder, with_keys=with_keys) as url,
+        httpx2.AsyncClient(base_url=url, headers=headers) as client,
+    ):
+        await until_ready(client)
+        arguments = ["--seed", str(seed), "--max-examples", str(examples)]
+        for name, value in headers.items():
+            arguments += ["--header", f"{name}: {value}"]
+        if seconds_max is not None:
+            arguments += ["--max-time", str(seconds_max)]
+        exit_code, report = await _schemathesis(folder, f"{url}/openapi.json", arguments)
+        statuses = frozenset([status for status in _STATUSES if (await _has_order(client, status))])
+    return DocumentRun(exit_code=exit_code, report=report, statuses=statuses)
+
+
+async def _has_order(client: httpx2.AsyncClient, status: str) -> bool:
+    answer = await client.get("/orders", params={"status": status, "limit": 1})
+    return bool(answer.json()["orders"])
+
+
+@contextlib.asynccontextmanager
+async def _service(folder: Path, *, with_keys: bool) -> AsyncIterator[str]:
+    """Run a service that keeps nobody waiting, on a market that never stands still."""
+    async with scripted_venue() as venue:
+        settings = make_settings(
+            folder,
+            stream_url=venue.stream_url,
+            rest_url=venue.rest_url,
+            order_timeout_seconds="0.05",
+        ).model_copy(
+            update={
+                "wait_seconds_max": 1,
+                "api_keys_file": str(write_key_file(folder / "keys.json")) if with_keys else "",
+            }
+        )
+        quoting = asyncio.create_task(_quote(venue.market))
+        try:
+            async with running_service(settings) as url:
+                yield url
+        finally:
+            quoting.cancel()
+
+
+async def _quote(market: ScriptedMarket) -> None:
+    number = 0
+    while True:
+        number += 1
+        bid, ask = ("0.0024", str(1 + number % 7)), ("0.0025", str(1 + number % 5))
+        market.push("LTCBTC", bid=bid, ask=None if number % 31 == 0 else ask)
+        await asyncio.sleep(QUOTE_SECONDS)
+
+
+async def _schemathesis(folder: Path, url: str, arguments: list[str]) -> tuple[int, str]:
+    """Run schemathesis in ``folder``, where it leaves its files; return its exit code and words."""
+    command = ("-m", "schemathesis.cli", "--config-file", str(_CONFIG), "run", url, "--no-color")
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *command,
+        *arguments,
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(_ROOT)},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        output, _ = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+    assert process.returncode is not None, "it ended"
+    return process.returncode, output.decode()

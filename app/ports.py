@@ -147,6 +147,9 @@ class Journal(Protocol):
             OutcomeUnknownError: the commit is under way; if it goes through, the order is executed.
         """
 
+    def order_under_way(self, owner: Owner, client_order_id: str) -> OrderId | None:
+        """Return the order with this key whose fate is not known yet, None without any."""
+
     def record(self, outcome: SymbolOutcome) -> None:
         """Queue what a symbol's fulfillment did; it is written in the order of the calls."""
 

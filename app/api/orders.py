@@ -137,10 +137,16 @@ class OrderRoutes:
         form.done()
         assert symbol is not None, "it was required"
         owner = caller_of(request).owner
-        canceled = await self._services.desk.cancel_all(owner, symbol)
-        told = await self._services.orders.find_many(owner, canceled[:PAGE_LIMIT_MAX])
-        summaries = [order_summary(snapshot) for snapshot in told]
-        return json_response(canceled_orders(symbol, len(canceled), summaries))
+        asked = await self._services.desk.cancel_all(owner, symbol)
+        canceled_total, summaries = 0, list[dict[str, object]]()
+        for start in range(0, len(asked), PAGE_LIMIT_MAX):
+            page = asked[start : start + PAGE_LIMIT_MAX]
+            stored = await self._services.orders.find_many(owner, page)
+            canceled = [one for one in stored if one.status is OrderStatus.CANCELED]
+            canceled_total += len(canceled)
+            if not start:
+                summaries = [order_summary(snapshot) for snapshot in canceled]
+        return json_response(canceled_orders(symbol, canceled_total, summaries))
 
     async def _find(self, request: Request, order_id: OrderId) -> OrderSnapshot:
         snapshot = await self._services.orders.find(caller_of(request).owner, order_id)

@@ -20,10 +20,11 @@ from app.domain.errors import (
     FieldProblem,
     InvalidOrderError,
     OrderPrunedError,
+    OutcomeUnknownError,
     PapertapeError,
     UnknownSymbolError,
 )
-from app.domain.order import NewOrder, OrderId, OrderSnapshot, Split
+from app.domain.order import NewOrder, OrderId, OrderSnapshot, Owner, Split
 from app.domain.rules import order_problems
 from app.ports import SPLITS_PER_ANSWER_MAX
 
@@ -76,20 +77,26 @@ class PlacementRoute:
         except PapertapeError:
             if new_order.client_order_id is None:
                 raise
-            earlier = await self._order_with_key(new_order)
+            earlier = await self._earlier(new_order.owner, new_order.client_order_id)
             if earlier is None:
                 raise
             return earlier
         return None
 
-    async def _order_with_key(self, new_order: NewOrder) -> OrderId | None:
-        assert new_order.client_order_id is not None, "only an order with a key is looked up by it"
-        try:
-            return await self._services.orders.find_by_key(
-                new_order.owner, new_order.client_order_id
-            )
-        except PapertapeError:
-            return None  # what kept the order from being placed is the better answer
+    async def _earlier(self, owner: Owner, client_order_id: str) -> OrderId | None:
+        """Return which order has the key, None if there is certainly none.
+
+        "Not executed" would be a lie to a client that asks once more for an order of which nobody
+        knows yet whether it is stored.
+
+        Raises:
+            OutcomeUnknownError: an earlier request is still under way.
+            DatabaseUnavailableError: it cannot be told.
+        """
+        under_way = self._services.journal.order_under_way(owner, client_order_id)
+        if under_way is not None:
+            raise OutcomeUnknownError(under_way)
+        return await self._services.orders.find_by_key(owner, client_order_id)
 
     async def _replay(
         self, order_id: OrderId, new_order: NewOrder, preference: Preference

@@ -27,7 +27,10 @@ class StoredOrderReader:
         limit = min(snapshot.splits_total, SPLITS_PER_ANSWER_MAX)
         if not limit:
             return snapshot, []
-        return snapshot, await self._orders.list_splits(order_id, after=0, limit=limit)
+        splits = await self._orders.list_splits(order_id, after=0, limit=limit)
+        if len(splits) < limit:
+            raise OrderNotFoundError(order_id)  # it was pruned between the two reads
+        return snapshot, splits
 
     async def last_split(self, snapshot: OrderSnapshot, splits: Sequence[Split]) -> Split | None:
         """Return an order's last split, which may lie beyond the first ones; None without any."""

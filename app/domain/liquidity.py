@@ -86,6 +86,11 @@ class LiquidityLedger:
             self._taken[price] = EXACT.add(taken, quantity)
         self._changed.add(price)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no level is remembered."""
+        return not self._prices
+
     def levels(self) -> list[TakenLevel]:
         """Return every remembered level, farthest from the touch first."""
         return [self._level(price) for price in self._prices]

@@ -62,15 +62,17 @@ class SymbolMatcher:
         self.current: Quote | None = None
         self.quotes_applied = 0
         self.quotes_refused = 0
+        self._levels_dropped = 0
         self._is_held = False
         self._resting_by_id: dict[OrderId, Resting] = {}
         self._deadlines: RestingHeap[int] = RestingHeap()
         # Orders that wait for their first quote: IOC and FOK ones are decided by it.
         self._expectant: dict[OrderId, Resting] = {}
         self._arrivals: dict[Side, tuple[Quote, Arrival]] = {}
-        levels = tuple(levels)
-        owners = dict.fromkeys(level.owner for level in levels)
-        self._books = {owner: OwnerBook(owner, levels) for owner in owners}
+        by_owner: dict[Owner, list[TakenLevel]] = {}
+        for level in levels:
+            by_owner.setdefault(level.owner, []).append(level)
+        self._books = {owner: OwnerBook(owner, own) for owner, own in by_owner.items()}
 
     @property
     def is_live(self) -> bool:
@@ -85,11 +87,7 @@ class SymbolMatcher:
     @property
     def levels_dropped(self) -> int:
         """How many remembered levels were dropped because there were too many."""
-        return sum(
-            side_book.ledger.levels_dropped
-            for book in self._books.values()
-            for side_book in book.sides
-        )
+        return self._levels_dropped + sum(book.levels_dropped for book in self._books.values())
 
     def rest(
         self,
@@ -105,7 +103,7 @@ class SymbolMatcher:
     ) -> list[Step]:
         """Take an accepted order; it meets the current quote at once, if there is one.
 
-        One whose time was up when that quote was received does not: it is left to ``expire``.
+        One whose time was up when that quote was received does not: it ends here.
 
         The last six arguments carry what an order had when the process before this one ended;
         ``may_have_met_quotes`` says that there was one, so that its count may be short.
@@ -125,6 +123,11 @@ class SymbolMatcher:
             arrival=arrival,
             may_have_met_quotes=may_have_met_quotes,
         )
+        if current is not None and not meets_current:
+            # It must not stand in the book: the next order to come would have it matched.
+            reason = self._reason_to_expire(resting)
+            late = resting.close(OrderStatus.EXPIRED, reason, quotes_applied=self.quotes_applied)
+            return [late]
         side_book = self._book_of(order.owner).of(order.side)
         self._resting_by_id[order.order_id] = resting
         self._deadlines.push(deadline_ns, resting)
@@ -132,8 +135,6 @@ class SymbolMatcher:
         if current is None:
             if not order.rests or (arrival is None and not may_have_met_quotes):
                 self._expectant[order.order_id] = resting
-            return []
-        if not meets_current:
             return []
         if arrival is None and not may_have_met_quotes:
             resting.arrival = self._arrival(current, order.side)
@@ -143,6 +144,10 @@ class SymbolMatcher:
             return []
         return self._settle(side_book.match(current.update_id, self.quotes_applied))
 
+    def holds(self, order_id: OrderId) -> bool:
+        """Whether the order rests."""
+        return order_id in self._resting_by_id
+
     def cancel(self, order_id: OrderId) -> Closing | None:
         """End a resting order for its client; None if no such order rests here any more."""
         resting = self._resting_by_id.get(order_id)
@@ -150,7 +155,10 @@ class SymbolMatcher:
 
     def cancel_all(self, owner: Owner) -> list[Closing]:
         """End all resting orders of an owner, in the order of their acceptance."""
-        own = [one for one in self._resting_by_id.values() if one.order.owner == owner]
+        book = self._books.get(owner)
+        if book is None:
+            return []
+        own = [resting for side_book in book.sides for resting in side_book.resting.all_open()]
         own.sort(key=lambda resting: resting.order.acceptance_number)
         return [self._cancel(resting) for resting in own]
 
@@ -232,13 +240,20 @@ class SymbolMatcher:
         ]
 
     def drain_ledger_changes(self) -> list[TakenLevel]:
-        """Return the levels changed since the last call, a forgotten one with quantity zero."""
-        return [
-            level
-            for book in self._books.values()
-            for side_book in book.sides
-            for level in side_book.ledger.drain_changes()
-        ]
+        """Return the levels changed since the last call, a forgotten one with quantity zero.
+
+        An owner of whom nothing rests and nothing is remembered any more is forgotten with it.
+        """
+        changes: list[TakenLevel] = []
+        idle: list[Owner] = []
+        for owner, book in self._books.items():
+            for side_book in book.sides:
+                changes += side_book.ledger.drain_changes()
+            if book.is_idle:
+                idle.append(owner)
+        for owner in idle:
+            self._levels_dropped += self._books.pop(owner).levels_dropped
+        return changes
 
     def _is_old(self, quote: Quote) -> bool:
         return quote.update_id <= self.gate

@@ -122,6 +122,15 @@ class RestingHeap(Generic[_Key]):
             self._closed -= 1
         return None
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no order in it is open."""
+        return len(self._entries) == self._closed
+
+    def all_open(self) -> list[Resting]:
+        """Return the open orders, in no order."""
+        return [entry[2] for entry in self._entries if entry[2].is_open]
+
     def note_closed(self, count: int = 1) -> None:
         """Count all entries closed since the last call; rebuild once they are the larger half."""
         self._closed += count

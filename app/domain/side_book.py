@@ -1,6 +1,6 @@
 """What one owner's orders of one side of the book meet, and what they take."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 from app.domain.amounts import EXACT, ZERO
@@ -110,11 +110,22 @@ class SideBook:
 class OwnerBook:
     """Both sides of one owner."""
 
-    def __init__(self, owner: Owner, levels: Iterable[TakenLevel] = ()) -> None:
-        own = [level for level in levels if level.owner == owner]
-        self.buys = SideBook(owner, Side.BUY, (level for level in own if level.side is Side.BUY))
-        self.sells = SideBook(owner, Side.SELL, (level for level in own if level.side is Side.SELL))
+    def __init__(self, owner: Owner, levels: Sequence[TakenLevel] = ()) -> None:
+        self.buys, self.sells = (
+            SideBook(owner, side, (level for level in levels if level.side is side))
+            for side in (Side.BUY, Side.SELL)
+        )
         self.sides = (self.buys, self.sells)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing rests, and nothing is remembered."""
+        return all(side.resting.is_empty and side.ledger.is_empty for side in self.sides)
+
+    @property
+    def levels_dropped(self) -> int:
+        """How many remembered levels were dropped because there were too many."""
+        return sum(side.ledger.levels_dropped for side in self.sides)
 
     def of(self, side: Side) -> SideBook:
         """Return one side."""

@@ -118,10 +118,17 @@ class FulfillmentDesk:
         What is being written when the request comes may hold its acceptance, so that is awaited
         first: from then on the order rests, or has ended.
         """
-        async with self._canceling(order.order_id):
+        try:
+            async with self._canceling(order.order_id):
+                fulfillment = self._symbols.get(order.symbol)
+                if fulfillment is not None:
+                    await fulfillment.cancel(order.order_id)
+        except JournalUnavailableError:
             fulfillment = self._symbols.get(order.symbol)
-            if fulfillment is not None:
-                await fulfillment.cancel(order.order_id)
+            if fulfillment is not None and not fulfillment.holds(order.order_id):
+                # It has ended, perhaps by an earlier request, and that is not durable yet.
+                raise OutcomeUnknownError(order.order_id, doing="canceled") from None
+            raise
 
     async def cancel_all(self, owner: Owner, symbol: Symbol) -> list[OrderId]:
         """Ask the symbol's matcher to end all orders of the owner, and wait likewise."""

@@ -6,12 +6,14 @@ fails, it is our bug: the symbol stops filling and starts anew from the database
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Final, NamedTuple, TypeVar
 
 import structlog
 
+from app.domain.errors import JournalUnavailableError
 from app.domain.events import OrderEvent, SymbolOutcome
 from app.domain.matcher import SymbolMatcher
 from app.domain.order import MICROSECOND, OrderId, OrderSnapshot, Owner, Side, Symbol
@@ -146,6 +148,10 @@ class SymbolFulfillment:
         if closing is not None:
             self._guard(partial(self._conclude, matcher, [closing]))
 
+    def holds(self, order_id: OrderId) -> bool:
+        """Whether the order has not ended here, as far as is known."""
+        return self._matcher is None or self._matcher.holds(order_id) or order_id in self._waiting
+
     async def cancel_all(self, owner: Owner) -> list[OrderId]:
         """End all resting orders of an owner, and return which."""
         matcher = await self._loaded_matcher()
@@ -182,6 +188,7 @@ class SymbolFulfillment:
         """Serve the symbol until it has lingered without orders and its ledger is durable."""
         while True:
             await self._load()
+            await self._forget_what_was_read_back()
             while not self._has_failed:
                 self._wake.clear()
                 if self._linger_is_over and self.is_idle and await self._end():
@@ -209,6 +216,16 @@ class SymbolFulfillment:
         self._matcher = matcher
         self._guard(partial(self._start, matcher, arrivals))
         self._loaded.set()
+
+    async def _forget_what_was_read_back(self) -> None:
+        """Wait for the announcements of what was committed before the database was read.
+
+        Whatever was read back and not announced until then was announced long before.
+        """
+        if self._read_back:
+            with contextlib.suppress(JournalUnavailableError):
+                await self._journal.settle()
+                self._read_back.clear()
 
     async def _loaded_matcher(self) -> SymbolMatcher:
         """Wait until the symbol is loaded; from then on until the next await it stays so."""

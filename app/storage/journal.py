@@ -15,7 +15,6 @@ import asyncio
 import itertools
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
 
 import structlog
@@ -27,10 +26,11 @@ from app.domain.errors import (
     OutcomeUnknownError,
 )
 from app.domain.events import OrderEvent, SymbolOutcome, acceptance_event
-from app.domain.order import Arrival, Order, Symbol
+from app.domain.order import Arrival, Order, OrderId, Owner, Symbol
 from app.ports import JournalListener, StoredRules
 from app.storage.batch import Batch, RefusedPart
 from app.storage.database import Database
+from app.storage.entries import Entry, KeysUnderWay, mark
 from app.storage.failures import OwnershipLostError, first_line, is_operational
 from app.storage.rows import Part
 
@@ -60,46 +60,6 @@ FLUSH_SECONDS_MAX: Final = 2.0
 _log = structlog.get_logger()
 
 
-@dataclass(slots=True, eq=False)
-class _Entry:
-    """One part on its way to the disk, or with ``part`` None a mark that somebody waits for."""
-
-    part: Part | None
-    waiter: asyncio.Future[None] | None
-    is_queued: bool = True
-
-    @property
-    def order(self) -> Order | None:
-        """The order, if this is an acceptance."""
-        content = None if self.part is None else self.part.content
-        return content if isinstance(content, Order) else None
-
-    @property
-    def is_waiting_order(self) -> bool:
-        """Whether somebody waits for the fate of an order."""
-        return self.order is not None and self.waiter is not None and not self.waiter.done()
-
-    @property
-    def symbol(self) -> Symbol | None:
-        """The symbol, if this is what its fulfillment did."""
-        content = None if self.part is None else self.part.content
-        return content.symbol if isinstance(content, SymbolOutcome) else None
-
-    @property
-    def can_be_withdrawn(self) -> bool:
-        """Whether nothing has happened yet that would have to be stored."""
-        return self.part is not None and not isinstance(self.part.content, SymbolOutcome)
-
-    def wake(self, error: Exception | None = None) -> None:
-        """Tell whoever still waits."""
-        if self.waiter is None or self.waiter.done():
-            return
-        if error is None:
-            self.waiter.set_result(None)
-        else:
-            self.waiter.set_exception(error)
-
-
 class GroupCommitJournal:
     """The port ``Journal`` on either database; ``run`` is its one task."""
 
@@ -115,8 +75,9 @@ class GroupCommitJournal:
         self._answer_seconds_max = answer_seconds_max
         self._numbers = itertools.count(database.last_acceptance_number + 1)
         self._next_position = database.last_position + 1
-        self._queue: deque[_Entry] = deque()
-        self._writing: list[_Entry] = []
+        self._queue: deque[Entry] = deque()
+        self._writing: list[Entry] = []
+        self._keys = KeysUnderWay()
         self._wake = asyncio.Event()
         self._has_ended = asyncio.Event()
         self._is_hastening = False
@@ -144,12 +105,16 @@ class GroupCommitJournal:
             raise JournalBacklogError
         await self._submit(self._part(order, (acceptance_event(order, arrival),)))
 
+    def order_under_way(self, owner: Owner, client_order_id: str) -> OrderId | None:
+        """Return the order with this key whose fate is not known yet, None without any."""
+        return self._keys.find(owner, client_order_id)
+
     def record(self, outcome: SymbolOutcome) -> None:
         """Queue what a symbol's fulfillment did; it is never refused, since fills stand."""
         if self._has_ended.is_set():
             _log.error("outcome_after_the_end", symbol=outcome.symbol, events=len(outcome.events))
             return
-        self._enqueue(_Entry(self._part(outcome, outcome.events), None))
+        self._enqueue(Entry(self._part(outcome, outcome.events), None))
 
     async def settle(self) -> None:
         """Return once everything queued before the call is durable, or refused.
@@ -159,10 +124,14 @@ class GroupCommitJournal:
         """
         if self._has_ended.is_set():
             raise JournalUnavailableError
-        if self._queue or self._writing:
-            mark = _Entry(None, asyncio.get_running_loop().create_future())
-            self._enqueue(mark)
-            await _fate(mark)
+        if not self._queue and not self._writing:
+            return
+        if not self._queue or self._queue[-1].part is not None:
+            self._enqueue(mark())
+        waiter = self._queue[-1].waiter
+        assert waiter is not None, "somebody waits for a mark"
+        # Many may wait for the same one; who gives up must not take it from the others.
+        await asyncio.shield(waiter)
 
     async def save_trading_rules(self, stored: StoredRules) -> None:
         """Return once the copy is durable.
@@ -220,22 +189,25 @@ class GroupCommitJournal:
         if not self.is_writable:
             raise JournalUnavailableError
         loop = asyncio.get_running_loop()
-        entry = _Entry(part, loop.create_future())
+        entry = Entry(part, loop.create_future())
         self._enqueue(entry)
+        self._keys.note(entry)
         timer = loop.call_later(self._answer_seconds_max, self._give_up, entry)
         try:
             await _fate(entry)
         finally:
             timer.cancel()
 
-    def _enqueue(self, entry: _Entry) -> None:
+    def _enqueue(self, entry: Entry) -> None:
         self._queue.append(entry)
         self._wake.set()
 
-    def _give_up(self, entry: _Entry) -> None:
+    def _give_up(self, entry: Entry) -> None:
         """Answer an order that waited too long; while its group is written nobody knows more."""
         if entry.is_queued:
             self._queue.remove(entry)
+            entry.is_queued = False  # the timer of a stop may be due as well
+            self._keys.forget((entry,))
             entry.wake(JournalUnavailableError())
         else:
             entry.wake(_unknown(entry))
@@ -262,9 +234,9 @@ class GroupCommitJournal:
             raise
         self._conclude(batch, listener)
 
-    def _take_group(self) -> list[_Entry]:
+    def _take_group(self) -> list[Entry]:
         """Take from the queue as much as one transaction may hold, and at least one entry."""
-        group: list[_Entry] = []
+        group: list[Entry] = []
         events = 0
         while self._queue and len(group) < BATCH_ENTRIES_MAX and events < BATCH_EVENTS_MAX:
             entry = self._queue.popleft()
@@ -300,6 +272,7 @@ class GroupCommitJournal:
         """Withdraw whatever can be, and have nothing new begin until writes pass."""
         batch.is_retry = True
         withdrawn = _take_out_of(self._queue) + self._withdraw_from(batch)
+        self._keys.forget(withdrawn)
         if not self._is_in_trouble:
             self._is_in_trouble = True
             _log.error(
@@ -311,7 +284,7 @@ class GroupCommitJournal:
             listener.on_write_trouble()
         _refuse_all(withdrawn)
 
-    def _withdraw_from(self, batch: Batch) -> list[_Entry]:
+    def _withdraw_from(self, batch: Batch) -> list[Entry]:
         """Take out what need not be written, while nothing of the batch can be on disk."""
         if batch.may_be_stored:
             return []
@@ -322,7 +295,7 @@ class GroupCommitJournal:
     def _conclude(self, batch: Batch, listener: JournalListener) -> None:
         """Tell what is on disk now: the listener first, then whoever waits."""
         refused = {id(one.part): one for one in batch.refused}
-        stored: list[_Entry] = []
+        stored: list[Entry] = []
         for entry in self._writing:
             holder = None if entry.order is None else batch.taken_keys.get(entry.order.order_id)
             if holder is not None:
@@ -336,6 +309,7 @@ class GroupCommitJournal:
             entry.wake()
         if refused:
             self._refuse(refused, listener)
+        self._keys.forget(self._writing)
         self._writing = []
         if self._is_in_trouble:
             self._is_in_trouble = False
@@ -367,11 +341,11 @@ class GroupCommitJournal:
         _refuse_all(self._queue)
 
 
-def _parts(entries: Iterable[_Entry]) -> list[Part]:
+def _parts(entries: Iterable[Entry]) -> list[Part]:
     return [entry.part for entry in entries if entry.part is not None]
 
 
-def _take_out_of(entries: deque[_Entry] | list[_Entry]) -> list[_Entry]:
+def _take_out_of(entries: deque[Entry] | list[Entry]) -> list[Entry]:
     """Remove the entries that can be withdrawn and return them."""
     withdrawn = [entry for entry in entries if entry.can_be_withdrawn]
     kept = [entry for entry in entries if not entry.can_be_withdrawn]
@@ -382,19 +356,19 @@ def _take_out_of(entries: deque[_Entry] | list[_Entry]) -> list[_Entry]:
     return withdrawn
 
 
-def _refuse_all(entries: Iterable[_Entry]) -> None:
+def _refuse_all(entries: Iterable[Entry]) -> None:
     """Tell that these are not on disk and never will be."""
     for entry in entries:
         entry.wake(JournalUnavailableError())
 
 
-async def _fate(entry: _Entry) -> None:
+async def _fate(entry: Entry) -> None:
     """Wait until the entry is durable, or raise what became of it."""
     assert entry.waiter is not None, "somebody waits for this entry"
     await entry.waiter
 
 
-def _unknown(entry: _Entry) -> JournalUnavailableError | OutcomeUnknownError:
+def _unknown(entry: Entry) -> JournalUnavailableError | OutcomeUnknownError:
     """Say of an entry whose group is being written that nobody knows."""
     order = entry.order
     return JournalUnavailableError() if order is None else OutcomeUnknownError(order.order_id)

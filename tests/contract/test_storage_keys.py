@@ -4,7 +4,13 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
-from app.domain.errors import ClientOrderIdTakenError, JournalUnavailableError
+import pytest
+
+from app.domain.errors import (
+    ClientOrderIdTakenError,
+    JournalUnavailableError,
+    OutcomeUnknownError,
+)
 from app.domain.events import acceptance_event
 from app.domain.order import PUBLIC, Order, OrderId, OrderStatus, Owner
 from app.ports import OrderQuery
@@ -228,3 +234,43 @@ async def test_orders_are_listed_by_key(storage: OpenStorage) -> None:
     assert await listed(status=OrderStatus.NEW) == [1]
     assert await listed(status=OrderStatus.FILLED) == []
     assert await listed(before=1) == []
+
+
+async def test_a_key_is_under_way_until_its_order_is_stored_or_withdrawn(url: str) -> None:
+    """Nobody may be told meanwhile that no order has the key."""
+    async with faulty_storage(url, answer_seconds_max=0.2) as (writer, storage):
+        writer.may_begin.clear()
+        doubtful, withdrawn = keyed(1), keyed(2, "mine-2")
+        first = asyncio.create_task(storage.journal.accept(doubtful))
+        await eventually(lambda: writer.is_waiting)
+        second = asyncio.create_task(storage.journal.accept(withdrawn))
+
+        with pytest.raises(OutcomeUnknownError):
+            await first
+        with pytest.raises(JournalUnavailableError):
+            await second
+
+        under_way = storage.journal.order_under_way
+        assert under_way(PUBLIC, KEY) == doubtful.order_id
+        assert under_way(PUBLIC, "mine-2") is None
+        assert under_way(ALICE, KEY) is None
+        writer.may_begin.set()
+        await storage.journal.settle()
+        assert under_way(PUBLIC, KEY) is None
+        assert await storage.orders.find_by_key(PUBLIC, KEY) == doubtful.order_id
+
+
+async def test_of_twins_under_way_the_one_that_may_be_stored_stays(url: str) -> None:
+    """A repeated request that is withdrawn does not hide the first one."""
+    async with faulty_storage(url, answer_seconds_max=0.2) as (writer, storage):
+        writer.may_begin.clear()
+        first, again = keyed(1), keyed(2)
+        answers = [asyncio.create_task(storage.journal.accept(first))]
+        await eventually(lambda: writer.is_waiting)
+        answers.append(asyncio.create_task(storage.journal.accept(again)))
+
+        ends = await asyncio.gather(*answers, return_exceptions=True)
+
+        assert [type(end) for end in ends] == [OutcomeUnknownError, JournalUnavailableError]
+        assert storage.journal.order_under_way(PUBLIC, KEY) == first.order_id
+        writer.may_begin.set()

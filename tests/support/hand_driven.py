@@ -13,7 +13,7 @@ from app.domain.events import (
     snapshot_after,
 )
 from app.domain.liquidity import TakenLevel  # noqa: TC001 - beside its siblings
-from app.domain.order import Arrival, Order, OrderId, OrderSnapshot, Symbol
+from app.domain.order import Arrival, Order, OrderId, OrderSnapshot, Owner, Symbol
 from app.domain.quote import Quote
 from app.ports import FeedState, JournalListener, QuoteListener, StoredLedger
 from tests.support.builders import ACCEPTED_AT
@@ -96,6 +96,8 @@ class HandJournal:
         self.fails_at_the_next_record = False
         self.accept_delay: asyncio.Event | None = None
         self.waiting_to_accept = 0
+        self.settle_delay: asyncio.Event | None = None
+        self.settle_delay_after_load: asyncio.Event | None = None
         self.load_failures_left = 0
         self.events: list[OrderEvent] = []
         self.outcomes: list[SymbolOutcome] = []
@@ -119,6 +121,9 @@ class HandJournal:
             raise JournalUnavailableError
         self._tell([acceptance_event(order, arrival)])
 
+    def order_under_way(self, owner: Owner, client_order_id: str) -> OrderId | None:
+        """Return nothing: the desk does not ask."""
+
     def record(self, outcome: SymbolOutcome) -> None:
         """Queue the outcome; it is written in the next turn of the loop."""
         self._queued.append(outcome)
@@ -131,12 +136,15 @@ class HandJournal:
 
     async def settle(self) -> None:
         """Return once nothing is queued."""
+        if self.settle_delay is not None:
+            await self.settle_delay.wait()
         while self._queued:  # noqa: ASYNC110 - its turns are the loop's
             await asyncio.sleep(0)
 
     async def load_unfinished(self, symbol: Symbol | None = None) -> list[OrderSnapshot]:
         """Return the orders that are not closed."""
         self._fail_if_told()
+        self.settle_delay = self.settle_delay_after_load
         return [
             snapshot
             for snapshot in self._snapshots.values()

@@ -237,6 +237,15 @@ class MemoryJournal:
             raise JournalUnavailableError
         await self._submit((acceptance_event(order, arrival),))
 
+    def order_under_way(self, owner: Owner, client_order_id: str) -> OrderId | None:
+        """Return the order with this key that waits to be kept."""
+        for write in self._queue:
+            for event in write.events:
+                order = event.order
+                if (order.owner, order.client_order_id) == (owner, client_order_id):
+                    return order.order_id
+        return None
+
     def record(self, outcome: SymbolOutcome) -> None:
         """Queue what was done."""
         self._queue.append(_Write(outcome.events))

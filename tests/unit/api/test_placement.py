@@ -19,7 +19,7 @@ from app.domain.errors import (
     TooManyOrdersError,
     UnavailableError,
 )
-from app.domain.order import OrderId, Owner
+from app.domain.order import PUBLIC, OrderId, Owner
 from tests.support.in_memory import MemoryPorts, MemoryRules, quote
 from tests.support.sent_orders import (
     AT_ONCE,
@@ -630,16 +630,35 @@ async def test_replay_does_not_ask_for_what_a_new_order_needs(
     assert {answer.content for answer in answers} == {first.content}
 
 
-async def test_what_refused_an_order_is_told_if_its_key_cannot_be_looked_up(
+async def test_nobody_knows_of_an_order_whose_key_cannot_be_looked_up(
     client: httpx2.AsyncClient, ports: MemoryPorts
 ) -> None:
-    """A database that answers nothing does not hide why the order was not placed."""
+    """An earlier request may have been executed: its client must not be told the contrary."""
     ports.desk.refusal = TooManyOrdersError(7)
     ports.orders.refusal = DatabaseUnavailableError()
 
     answer = await client.post("/order/limit", json=BUY | {"client_order_id": "k-1"})
 
-    assert (answer.status_code, answer.json()["code"]) == (429, "too_many_open_orders")
+    assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
+
+
+async def test_request_that_is_refused_does_not_deny_an_earlier_one_that_is_under_way(
+    client: httpx2.AsyncClient, ports: MemoryPorts
+) -> None:
+    """Asked once more for an order that may yet be stored, nothing but that is told."""
+    ports.journal.hold()
+    first = asyncio.create_task(client.post("/order/limit", json=BUY | {"client_order_id": "k-1"}))
+    await eventually(lambda: ports.journal.order_under_way(PUBLIC, "k-1"))
+    order_id = ports.journal.order_under_way(PUBLIC, "k-1")
+    ports.desk.refusal = JournalUnavailableError()
+
+    again = await client.post("/order/limit", json=BUY | {"client_order_id": "k-1"})
+
+    assert (again.status_code, again.json()["code"]) == (503, "outcome_unknown")
+    assert str(order_id) in again.json()["detail"]
+    ports.desk.refusal = None
+    ports.journal.release()
+    assert (await first).json()["order_id"] == order_id
 
 
 async def test_replay_that_cannot_be_read_is_503(

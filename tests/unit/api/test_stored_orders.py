@@ -42,3 +42,11 @@ async def test_order_of_nobody_or_somebody_else_is_not_found(
     """Both look the same."""
     with pytest.raises(OrderNotFoundError):
         await StoredOrderReader(orders).find(owner, order_id)
+
+
+async def test_order_that_is_pruned_between_two_reads_is_not_found(orders: MemoryOrders) -> None:
+    """Half an order is never told."""
+    del orders.splits[examples.EXAMPLE_ORDER_ID][1:]
+
+    with pytest.raises(OrderNotFoundError):
+        await StoredOrderReader(orders).find(PUBLIC, examples.EXAMPLE_ORDER_ID)

@@ -271,13 +271,15 @@ def test_deadline_without_a_quote_is_missing_market_data(
 def test_order_whose_time_was_up_before_the_current_quote_is_not_decided_by_it(
     market: MirroredMarket, kind: TimeInForce
 ) -> None:
-    """It is left to expire, unfilled."""
+    """It ends at once, unfilled."""
     matcher = SymbolMatcher(LTCBTC)
     matcher.rest(market.order(number=9, limit_price=1), deadline_ns=FAR_NS)
     matcher.apply_quote(replace(market.quote(1, 5), received_ns=101))
 
-    assert rest(matcher, market.order(5, number=1, time_in_force=kind), 100) == []
-    assert [end.reason for end in closings_of(matcher.expire(101))] == [Reason.NO_MARKET_DATA]
+    late = rest(matcher, market.order(5, number=1, time_in_force=kind), 100)
+
+    assert told(late) == [(1, Reason.NO_MARKET_DATA)]
+    assert matcher.resting_total == 1
 
 
 @both_sides

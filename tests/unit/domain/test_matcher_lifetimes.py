@@ -13,6 +13,8 @@ from tests.support.builders import (
     MirroredMarket,
     closings_of,
     fills_of,
+    make_order,
+    make_quote,
     quantities_given,
 )
 
@@ -240,3 +242,35 @@ def test_order_that_met_quotes_before_a_restart_ran_out_during_an_outage(
         Reason.TIMEOUT_DURING_OUTAGE,
         Reason.NO_MARKET_DATA,
     ]
+
+
+def test_an_order_that_came_too_late_is_not_filled_by_the_arrival_of_the_next() -> None:
+    """Two orders of one commit: the first one's time was up when the current quote came."""
+    matcher = SymbolMatcher(LTCBTC)
+    matcher.apply_quote(make_quote(1, ask=("99.99", 5), received_ns=2_000))
+    late, timely = make_order(3, number=1), make_order(4, number=2)
+
+    (end,) = matcher.rest(late, deadline_ns=1_000)
+    (fill,) = matcher.rest(timely, deadline_ns=3_000)
+
+    assert (end.order, end.closes, end.filled_quantity) == (late, True, Decimal(0))
+    assert (fill.order, fill.filled_quantity) == (timely, Decimal(4))
+    assert matcher.expire(10_000) == []
+
+
+def test_a_partly_filled_order_that_came_too_late_ran_out_of_time() -> None:
+    """Found at a start with splits, it has met quotes, and says so."""
+    matcher = SymbolMatcher(LTCBTC)
+    matcher.apply_quote(make_quote(1, ask=("99.99", 5), received_ns=2_000))
+
+    (end,) = matcher.rest(
+        make_order(3, number=1),
+        deadline_ns=1_000,
+        filled_quantity=Decimal(1),
+        quote_quantity=Decimal(99),
+        splits_total=1,
+        may_have_met_quotes=True,
+    )
+
+    assert isinstance(end, Closing)
+    assert (end.reason, end.splits_total) == (Reason.TIMEOUT, 1)

@@ -8,7 +8,15 @@ from app.domain.liquidity import LEVELS_MAX, TakenLevel
 from app.domain.matcher import SymbolMatcher
 from app.domain.order import PUBLIC, Owner, Side
 from app.domain.resting import _COMPACT_ABOVE
-from tests.support.builders import FAR_NS, LTCBTC, MirroredMarket, fills_of, quantities_given
+from tests.support.builders import (
+    FAR_NS,
+    LTCBTC,
+    MirroredMarket,
+    fills_of,
+    make_order,
+    make_quote,
+    quantities_given,
+)
 
 SIDES = [pytest.param(MirroredMarket(side), id=side.value) for side in Side]
 
@@ -161,3 +169,34 @@ def test_levels_beyond_the_bound_are_dropped_and_counted(market: MirroredMarket)
     matcher.apply_quote(market.quote(1, 5))
 
     assert (before, matcher.levels_dropped) == (0, 1)
+
+
+def test_an_owner_of_whom_nothing_is_left_is_forgotten() -> None:
+    """A quote costs nothing for those who neither wait nor took what may still be displayed."""
+    matcher = SymbolMatcher(LTCBTC)
+    for number in range(1, 50):
+        order = make_order(1, number=number, owner=Owner(f"owner-{number}"))
+        matcher.rest(order, deadline_ns=FAR_NS)
+    matcher.apply_quote(make_quote(1, ask=("99.99", 5)))
+    matcher.drain_ledger_changes()
+    assert len(matcher._books) == 49
+
+    matcher.apply_quote(make_quote(2, ask=("101", 5)))
+    matcher.drain_ledger_changes()
+
+    assert len(matcher._books) == 0
+    assert matcher.levels_dropped == 0
+
+
+def test_an_owner_who_waits_or_took_something_is_kept() -> None:
+    """Orders that rest and levels that are remembered stay, whatever else is drained."""
+    matcher = SymbolMatcher(LTCBTC)
+    waits, took = Owner("waits"), Owner("took")
+    matcher.rest(make_order(1, number=1, owner=waits, limit_price=1), deadline_ns=FAR_NS)
+    matcher.rest(make_order(1, number=2, owner=took), deadline_ns=FAR_NS)
+    matcher.apply_quote(make_quote(1, ask=("99.99", 5)))
+
+    matcher.drain_ledger_changes()
+
+    assert set(matcher._books) == {waits, took}
+    assert [level.owner for level in matcher.ledger_levels()] == [took]

@@ -290,3 +290,18 @@ async def test_a_cancel_gives_nothing_back(shop: Shop) -> None:
         await shop.has_status(second, PARTIALLY_FILLED)
 
         assert shop.last(second).filled_quantity == Decimal(1)
+
+
+@pytest.mark.usefixtures("_short_wait")
+async def test_a_repeated_cancel_does_not_deny_the_first(shop: Shop) -> None:
+    """While the first one waits to be written, nobody is told that nothing was done."""
+    order = await shop.place(5)
+    shop.journal.fails_at_the_next_record = True
+    with pytest.raises(OutcomeUnknownError):
+        await shop.desk.cancel(order)
+
+    with pytest.raises(OutcomeUnknownError):
+        await shop.desk.cancel(order)
+
+    shop.journal.recover()
+    await shop.has_status(order, CANCELED)

@@ -217,10 +217,12 @@ async def test_a_symbol_that_starts_while_writing_fails_holds(shop: Shop) -> Non
 async def test_an_order_found_by_a_reload_is_not_rested_twice(shop: Shop) -> None:
     """An acceptance announced after the reload read the order changes nothing."""
     order = await shop.place(5)
+    shop.journal.settle_delay_after_load = asyncio.Event()
     shop.desk.on_outcome_refused(LTCBTC)
     await eventually(lambda: shop.feed.subscriptions == [f"{sign}{LTCBTC}" for sign in "+-+"])
 
     shop.desk.on_durable([StoredEvent(position=1, event=shop.journal.events_of(order)[0])])
+    shop.journal.settle_delay_after_load.set()
     shop.feed.push(make_quote(1, ask=("99.99", 50)))
 
     await shop.has_status(order, OrderStatus.FILLED)

@@ -1,0 +1,95 @@
+"""What stands in the journal's queue, and whose orders with which keys are among it."""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from app.domain.events import SymbolOutcome
+from app.domain.order import Order, OrderId, Owner, Symbol
+from app.storage.rows import Part
+
+Key = tuple[Owner, str]
+"""An owner and the ``client_order_id`` of an order."""
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """One part on its way to the disk, or with ``part`` None a mark that somebody waits for."""
+
+    part: Part | None
+    waiter: asyncio.Future[None] | None
+    is_queued: bool = True
+
+    @property
+    def order(self) -> Order | None:
+        """The order, if this is an acceptance."""
+        content = None if self.part is None else self.part.content
+        return content if isinstance(content, Order) else None
+
+    @property
+    def key(self) -> Key | None:
+        """Whose order with which ``client_order_id`` this is, if it is one that has such."""
+        order = self.order
+        if order is None or order.client_order_id is None:
+            return None
+        return order.owner, order.client_order_id
+
+    @property
+    def is_waiting_order(self) -> bool:
+        """Whether somebody waits for the fate of an order."""
+        return self.order is not None and self.waiter is not None and not self.waiter.done()
+
+    @property
+    def symbol(self) -> Symbol | None:
+        """The symbol, if this is what its fulfillment did."""
+        content = None if self.part is None else self.part.content
+        return content.symbol if isinstance(content, SymbolOutcome) else None
+
+    @property
+    def can_be_withdrawn(self) -> bool:
+        """Whether nothing has happened yet that would have to be stored."""
+        return self.part is not None and not isinstance(self.part.content, SymbolOutcome)
+
+    def wake(self, error: Exception | None = None) -> None:
+        """Tell whoever still waits."""
+        if self.waiter is None or self.waiter.done():
+            return
+        if error is None:
+            self.waiter.set_result(None)
+        else:
+            self.waiter.set_exception(error)
+
+
+def mark() -> Entry:
+    """Return an entry that stands for everything queued before it; nobody has to wait for it."""
+    waiter = asyncio.get_running_loop().create_future()
+    waiter.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return Entry(None, waiter)
+
+
+class KeysUnderWay:
+    """The orders with keys whose fate is not known yet."""
+
+    def __init__(self) -> None:
+        self._entries: dict[Key, dict[Entry, None]] = {}
+
+    def note(self, entry: Entry) -> None:
+        """Remember the entry, if it is an order with a key."""
+        if entry.key is not None:
+            self._entries.setdefault(entry.key, {})[entry] = None
+
+    def forget(self, entries: Iterable[Entry]) -> None:
+        """Note that the fate of these is known."""
+        for entry in entries:
+            if entry.key is not None:
+                same = self._entries[entry.key]
+                del same[entry]
+                if not same:
+                    del self._entries[entry.key]
+
+    def find(self, owner: Owner, client_order_id: str) -> OrderId | None:
+        """Return the first order with the key, None without any."""
+        for entry in self._entries.get((owner, client_order_id), ()):
+            assert entry.order is not None, "only orders have keys"
+            return entry.order.order_id
+        return None

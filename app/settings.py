@@ -1,6 +1,7 @@
 """The only reader of the environment: one frozen class, read once and checked at the start."""
 
 import ipaddress
+import re
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
@@ -14,6 +15,7 @@ from app.domain.errors import StartupError
 OPEN_ACCESS_CONSENT: Final = "yes-anyone-who-can-connect"
 _ORDER_TIMEOUT_SECONDS_LEAST: Final = Decimal("0.001")
 _TIMEOUT_SECONDS_MOST: Final = Decimal(86_400)
+_HOST_NAME: Final = re.compile(r"\[[0-9a-f:.]+\]|[a-z0-9._-]+", re.ASCII)
 _VALUE_CHARACTERS_SHOWN: Final = 60
 
 
@@ -164,6 +166,21 @@ class Settings(BaseSettings):
             raise ValueError("must name at least one host")
         return hosts
 
+    @field_validator("http_allowed_hosts")
+    @classmethod
+    def _check_hosts(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
+        for host in hosts:
+            if not _HOST_NAME.fullmatch(host):
+                raise ValueError("must be host names without scheme or port, such as localhost")
+        return hosts
+
+    @field_validator("allow_open_access")
+    @classmethod
+    def _check_consent(cls, value: str) -> str:
+        if value not in {"", OPEN_ACCESS_CONSENT}:
+            raise ValueError(f"must be {OPEN_ACCESS_CONSENT}, or be left out")
+        return value
+
     @field_validator("log_level", mode="before")
     @classmethod
     def _upper_level(cls, value: object) -> object:
@@ -189,7 +206,11 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _check_together(self) -> Self:
         if self.order_timeout_seconds > self.timeout_seconds_max:
-            raise ValueError("ORDER_TIMEOUT_SECONDS must not exceed TIMEOUT_SECONDS_MAX")
+            message = (
+                f"ORDER_TIMEOUT_SECONDS={self.order_timeout_seconds} must not exceed "
+                f"TIMEOUT_SECONDS_MAX={self.timeout_seconds_max}"
+            )
+            raise ValueError(message)
         if (
             not _is_loopback(self.http_host)
             and not self.api_keys_file

@@ -27,6 +27,13 @@ the limit.
 stays taken: the same displayed quantity is never sold twice. What is not filled by `expires_at` \
 expires; what was filled until then stays on record. An unfulfilled order is not an error.
 
+**Time in force.** `GTD` rests until its time is up, `IOC` takes what the first quote has for it, \
+`FOK` all or nothing from that quote. `DELETE` cancels what rests.
+
+**Once, and without waiting.** `Prefer: respond-async` answers as soon as the order is durable. An \
+order with a `client_order_id`, or the header `Idempotency-Key`, is placed once, however often it \
+is sent.
+
 **Splits.** Each quote that fills a part of an order is one entry of `splits`. An order larger \
 than what is displayed needs several quotes, hence several splits; they sum exactly to \
 `filled_quantity`.

@@ -149,7 +149,9 @@ def test_a_default_timeout_above_the_longest_one_is_refused(
     monkeypatch.setenv("ORDER_TIMEOUT_SECONDS", "20")
     monkeypatch.setenv("TIMEOUT_SECONDS_MAX", "10")
 
-    with pytest.raises(StartupError, match="ORDER_TIMEOUT_SECONDS=20 must not exceed TIMEOUT_SECONDS_MAX=10"):
+    with pytest.raises(
+        StartupError, match="ORDER_TIMEOUT_SECONDS=20 must not exceed TIMEOUT_SECONDS_MAX=10"
+    ):
         read_settings(ABSENT)
 
 

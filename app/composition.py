@@ -206,6 +206,7 @@ def _options(settings: Settings) -> ApiOptions:
         wait_seconds_max=settings.wait_seconds_max,
         requests_per_second_max=settings.requests_per_second_max,
         websockets_max=settings.websockets_max,
+        websockets_per_owner_max=settings.websockets_per_owner_max,
         body_bytes_max=settings.body_bytes_max,
         allowed_hosts=settings.http_allowed_hosts,
         version=app.__version__,

@@ -33,14 +33,15 @@ from app.api.stream_form import (
     BinaryMessageError,
     StreamSilenceError,
     SubscribeMessage,
-    TooManyStreamsError,
     read_key,
     read_message,
     read_subscribe,
 )
+from app.api.stream_places import StreamPlace, StreamPlaces
 from app.domain.access import Caller, Scope
 from app.domain.errors import PapertapeError, UnauthorizedError, UnavailableError
 from app.domain.events import StoredEvent
+from app.domain.order import Owner
 from app.ports import EventFilter, EventSubscription, SubscriptionEndedError
 
 SEND_SECONDS_MAX: Final = 20.0
@@ -73,27 +74,26 @@ class OrderStream:
         patience: StreamPatience = StreamPatience(),
     ) -> None:
         self._services = services
-        self._options = options
         self._admission = admission
         self._patience = patience
-        self._connections = 0
+        total_max, per_owner_max = options.websockets_max, options.websockets_per_owner_max
+        if not admission.asks_for_keys:
+            per_owner_max = total_max  # everybody is the same owner
+        self._places = StreamPlaces(total_max=total_max, per_owner_max=per_owner_max)
 
     async def serve(self, websocket: WebSocket) -> None:
         """Serve one connection until either side ends it.
 
         What is raised before it is accepted is answered in HTTP.
         """
-        if self._connections >= self._options.websockets_max:
-            raise TooManyStreamsError(self._options.websockets_max)
         visitor = self._visitor(websocket)
-        self._connections += 1
-        try:
-            await websocket.accept()
-            await self._converse(_Line(websocket, self._patience.send_seconds_max), visitor)
-        except (WebSocketDisconnect, TimeoutError):
-            pass  # the client left, or reads no more: nobody is there to be told
-        finally:
-            self._connections -= 1
+        with self._places.take(visitor.owner) as place:
+            try:
+                await websocket.accept()
+                line = _Line(websocket, self._patience.send_seconds_max)
+                await self._converse(line, visitor, place)
+            except (WebSocketDisconnect, TimeoutError):
+                pass  # the client left, or reads no more: nobody is there to be told
 
     def _visitor(self, websocket: WebSocket) -> "_Visitor":
         """Return who comes by the key in the header, or nobody yet: the key may come later."""
@@ -105,9 +105,9 @@ class OrderStream:
                 raise
             return _Visitor(None, None)
 
-    async def _converse(self, line: "_Line", visitor: "_Visitor") -> None:
+    async def _converse(self, line: "_Line", visitor: "_Visitor", place: StreamPlace) -> None:
         try:
-            visitor, subscribe = await self._wait_for_subscribe(line, visitor)
+            visitor, subscribe = await self._wait_for_subscribe(line, visitor, place)
             await self._until_either_ends(line, visitor, subscribe)
         except PapertapeError as error:
             await line.send(error_message(error))
@@ -115,7 +115,7 @@ class OrderStream:
             await line.close(code, error.code)
 
     async def _wait_for_subscribe(
-        self, line: "_Line", visitor: "_Visitor"
+        self, line: "_Line", visitor: "_Visitor", place: StreamPlace
     ) -> tuple["_Visitor", SubscribeMessage]:
         try:
             async with asyncio.timeout(self._patience.subscribe_seconds_max):
@@ -123,6 +123,7 @@ class OrderStream:
                 key = read_key(values)
                 if key is not None:
                     caller = self._admission.admit(key, Scope.ORDERS_READ)
+                    place.pass_to(caller.owner)
                     visitor = _Visitor(key, caller)
                     await line.send({"type": "authenticated", "owner": caller.owner})
                     values = read_message(await line.receive())
@@ -205,6 +206,11 @@ class _Visitor(NamedTuple):
 
     bearer: str | None
     caller: Caller | None
+
+    @property
+    def owner(self) -> Owner | None:
+        """Whose events they are."""
+        return None if self.caller is None else self.caller.owner
 
 
 class _Teller:

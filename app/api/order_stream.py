@@ -156,8 +156,9 @@ class OrderStream:
         self, line: "_Line", visitor: "_Visitor", subscribe: SubscribeMessage
     ) -> None:
         assert visitor.caller is not None, "nobody subscribes without being known"
+        owner = visitor.caller.owner
         event_filter = EventFilter(
-            owner=visitor.caller.owner,
+            owner=owner,
             order_ids=subscribe.order_ids,
             symbols=subscribe.symbols,
         )
@@ -165,7 +166,7 @@ class OrderStream:
             line,
             self._services,
             event_filter,
-            confirm=lambda: self._admission.confirm(visitor.bearer, Scope.ORDERS_READ),
+            confirm=lambda: self._admission.confirm(visitor.bearer, Scope.ORDERS_READ, owner=owner),
             may_miss_pruned=subscribe.after == BEGINNING,
         )
         subscriptions = self._services.subscriptions

@@ -163,7 +163,18 @@ def _narrow(keys: KeyRing) -> None:
     keys.callers["pt_alice"] = keys.callers["pt_writer"]
 
 
-@pytest.mark.parametrize(("end", "code"), [(_revoke, "unauthorized"), (_narrow, "missing_scope")])
+def _give_to_bob(keys: KeyRing) -> None:
+    keys.callers["pt_alice"] = keys.callers["pt_bob"]
+
+
+@pytest.mark.parametrize(
+    ("end", "code"),
+    [
+        (_revoke, "unauthorized"),
+        (_narrow, "missing_scope"),
+        (_give_to_bob, "unauthorized"),
+    ],
+)
 async def test_revoked_key_hears_no_more(
     url: str,
     alice: httpx2.AsyncClient,

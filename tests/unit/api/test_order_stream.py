@@ -332,7 +332,7 @@ async def test_message_that_is_too_long_is_not_read(url: str, ports: MemoryPorts
         messages, closed = await stream.rest()
 
     assert (messages, closed.code) == ([], 1009)
-    await eventually(lambda: not ports.subscriptions._by_owner)
+    await eventually(lambda: not ports.subscriptions._by_filter)
 
 
 async def test_text_that_is_not_utf_8_ends_the_connection(url: str, ports: MemoryPorts) -> None:
@@ -343,7 +343,7 @@ async def test_text_that_is_not_utf_8_ends_the_connection(url: str, ports: Memor
         messages, closed = await stream.rest()
 
     assert (messages, closed.code) == ([], 1007)
-    await eventually(lambda: not ports.subscriptions._by_owner)
+    await eventually(lambda: not ports.subscriptions._by_filter)
 
 
 async def test_client_that_says_nothing_is_let_go(
@@ -483,7 +483,7 @@ async def test_slow_reader_is_told_where_to_resume_and_misses_nothing(
 def _has_ended(ports: MemoryPorts) -> bool:
     return all(
         subscription._end is not None
-        for own in ports.subscriptions._by_owner.values()
+        for own in ports.subscriptions._by_filter.values()
         for subscription in own
     )
 
@@ -512,7 +512,7 @@ async def test_reader_that_never_reads_does_not_keep_its_place(options: ApiOptio
             ports.desk.show(quote(2 * number + 1, ask=("0.01", "1")))
             await asyncio.sleep(0)  # let the service send
 
-        await eventually(lambda: not ports.subscriptions._by_owner)
+        await eventually(lambda: not ports.subscriptions._by_filter)
         await eventually(lambda: stream_route._places._taken_total == 0)
 
 
@@ -563,7 +563,7 @@ async def test_connection_that_is_cut_off_leaves_nothing_behind(
         with pytest.raises(asyncio.CancelledError):
             await serving_one
 
-    assert not ports.subscriptions._by_owner
+    assert not ports.subscriptions._by_filter
 
 
 @pytest.mark.parametrize("error", [OSError("gone"), RuntimeError("after websocket.close")])
@@ -585,7 +585,7 @@ async def test_client_that_goes_while_it_is_told_is_nobodys_error(
         await serving_one
 
     assert [one["type"] for one in gone.heard][-1] == "websocket.send"
-    assert not ports.subscriptions._by_owner
+    assert not ports.subscriptions._by_filter
 
 
 async def test_stop_is_told_before_what_waits(

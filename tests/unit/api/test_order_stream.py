@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from typing import Any
@@ -13,11 +14,12 @@ from fastapi import FastAPI
 from starlette.applications import Starlette
 from starlette.routing import Mount, WebSocketRoute
 from starlette.types import Message, Scope
+from starlette.websockets import WebSocket
 from websockets.exceptions import InvalidStatus
 
 from app.api.admission import Admission
 from app.api.application import ApiOptions, ApiServices, build_application
-from app.api.order_stream import EVENTS_PER_READ, OrderStream, StreamPatience
+from app.api.order_stream import EVENTS_PER_READ, EVENTS_PER_TURN, OrderStream, StreamPatience
 from app.api.positions import write_position
 from app.api.rates import RequestRates
 from app.domain.errors import DatabaseUnavailableError
@@ -621,3 +623,40 @@ async def test_client_that_leaves_at_once_is_nobodys_error(application: FastAPI)
     await application(HANDSHAKE, client.receive, client.send)
 
     assert [one["type"] for one in client.heard] == ["websocket.accept"]
+
+
+async def test_telling_much_to_one_client_leaves_others_their_turn(
+    services: ApiServices, options: ApiOptions, client: httpx2.AsyncClient
+) -> None:
+    """Nothing else would interrupt it while the client has room."""
+    turn = 0
+    told_in_turn = Counter[int]()
+
+    async def count_turns() -> None:
+        nonlocal turn
+        while True:
+            await asyncio.sleep(0)
+            turn += 1
+
+    async def count_messages(message: Message) -> None:
+        told_in_turn[turn] += message["type"] == "websocket.send"
+
+    async def say() -> Message:
+        return says.pop(0) if says else await asyncio.Future()
+
+    says: list[Message] = [
+        {"type": "websocket.connect"},
+        {"type": "websocket.receive", "text": '{"type": "subscribe", "after": "beginning"}'},
+    ]
+    for _ in range(4 * EVENTS_PER_TURN):
+        await place_at_once(client)
+    stream = OrderStream(services, options, open_admission(services))
+    websocket = WebSocket({"type": "websocket", "headers": []}, say, count_messages)
+    tasks = [asyncio.create_task(one) for one in (count_turns(), stream.serve(websocket))]
+
+    await eventually(lambda: told_in_turn.total() == 1 + 4 * EVENTS_PER_TURN)
+
+    assert max(told_in_turn.values()) <= 1 + EVENTS_PER_TURN
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

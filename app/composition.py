@@ -25,7 +25,7 @@ from app.access.key_file import KeyFileAccess
 from app.access.open_access import OpenAccess
 from app.api.application import ApiOptions, ApiServices, build_application
 from app.api.http_protocol import HEAD_BYTES_MAX, KEEP_ALIVE_SECONDS, BoundedHttpProtocol
-from app.api.websocket_protocol import MESSAGE_BYTES_MAX, RefusingWebSocketProtocol
+from app.api.websocket_protocol import MESSAGE_BYTES_MAX, BoundedWebSocketProtocol
 from app.clock import SystemClock, Uuid7Source
 from app.domain.errors import StartupError
 from app.fulfillment.desk import FulfillmentDesk
@@ -206,6 +206,7 @@ def _options(settings: Settings) -> ApiOptions:
         wait_seconds_max=settings.wait_seconds_max,
         requests_per_second_max=settings.requests_per_second_max,
         websockets_max=settings.websockets_max,
+        websockets_per_owner_max=settings.websockets_per_owner_max,
         body_bytes_max=settings.body_bytes_max,
         allowed_hosts=settings.http_allowed_hosts,
         version=app.__version__,
@@ -221,7 +222,7 @@ class _HttpServer(uvicorn.Server):
                 application,
                 http=BoundedHttpProtocol,
                 h11_max_incomplete_event_size=HEAD_BYTES_MAX,
-                ws=RefusingWebSocketProtocol,
+                ws=BoundedWebSocketProtocol,
                 ws_max_size=MESSAGE_BYTES_MAX,
                 timeout_keep_alive=KEEP_ALIVE_SECONDS,
                 lifespan="off",

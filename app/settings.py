@@ -130,6 +130,13 @@ class Settings(BaseSettings):
         le=1_000_000,
         description="WebSocket connections at a time; each keeps events for its reader.",
     )
+    websockets_per_owner_max: int = Field(
+        200,
+        ge=1,
+        le=1_000_000,
+        description="WebSocket connections of one owner where keys are asked for, so that one "
+        "cannot take all.",
+    )
     body_bytes_max: int = Field(
         16_384,
         ge=1_024,

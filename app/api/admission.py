@@ -14,6 +14,7 @@ from starlette.responses import Response
 from app.api.rates import RequestRates
 from app.domain.access import Caller, Scope
 from app.domain.errors import UnauthorizedError
+from app.domain.order import Owner
 from app.ports import Access
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -50,13 +51,16 @@ class Admission:
         caller.check(scope)
         return caller
 
-    def confirm(self, bearer: str | None, scope: Scope) -> None:
+    def confirm(self, bearer: str | None, scope: Scope, *, owner: Owner) -> None:
         """See that a key which was admitted is still good, as a connection goes on with it.
 
         Raises:
-            UnauthorizedError, MissingScopeError: it was revoked.
+            UnauthorizedError, MissingScopeError: it was revoked, or is another owner's now.
         """
-        self._access.identify(bearer).check(scope)
+        caller = self._access.identify(bearer)
+        if caller.owner != owner:
+            raise UnauthorizedError
+        caller.check(scope)
 
     def knows(self, request: Request) -> bool:
         """Whether the request has a valid key, whatever it is good for."""

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from starlette.datastructures import URL
 
 from app.api import examples, message_shapes
-from app.api.errors import error_message
+from app.api.errors import TooManyStreamsError, error_message
 from app.api.event_shapes import event_view
 from app.api.openapi import Json, schemas_of
 from app.api.positions import (
@@ -77,8 +77,9 @@ CLOSE_CODES: Final = (
         code=TRY_AGAIN_LATER,
         reason=_RESUME_REASON,
         meaning="Events came faster than you read them. Connect again and subscribe with `after` "
-        "set to the position. Or the database does not answer: then an `error` message came "
-        "before, and the reason is its code.",
+        "set to the position. Or the database does not answer, or the owner of the key that you "
+        "sent as a message has too many connections: then an `error` message came before, and the "
+        "reason is its code.",
     ),
 )
 
@@ -95,6 +96,7 @@ STREAM_ERRORS: Final[tuple[PapertapeError, ...]] = (
     UnauthorizedError(),
     MissingScopeError(Scope.ORDERS_READ),
     RateLimitedError(50),
+    TooManyStreamsError(200, "of one owner"),
     DatabaseUnavailableError(),
     JournalUnavailableError(),
 )
@@ -128,7 +130,9 @@ all that is kept. A position that events cannot be told from without a gap is re
 
 A connection may also end without a close code or without its reason, or with 1009 (a message too \
 long) or 1011 (no answer to pings): resume from the last event in the same way. A handshake is \
-refused by HTTP status with a problem document, such as 503 `too_many_websockets`."""
+refused by HTTP status with a problem document, such as 429 `too_many_websockets` with \
+`Retry-After`: there is a maximum of connections in all, of one owner, and of those that have not \
+sent a key yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,6 +40,7 @@ from app.domain.order import OrderSnapshot, Split
 PROBLEM_MEDIA_TYPE: Final = "application/problem+json"
 PROBLEM_TYPE_PREFIX: Final = "urn:papertape:problem:"
 READINESS_RETRY_AFTER_SECONDS: Final = 2
+STREAM_RETRY_AFTER_SECONDS: Final = 5
 
 
 class RouteNotFoundError(CallerError):
@@ -136,6 +137,18 @@ class OrderClosedError(CallerError):
         super().__init__(f"the order is {snapshot.status} and cannot be canceled any more")
 
 
+class TooManyStreamsError(UnavailableError):
+    """As many connections follow events as are allowed: in all, of one owner, of strangers."""
+
+    code = "too_many_websockets"
+
+    def __init__(self, websockets_max: int, whose: str) -> None:
+        super().__init__(
+            f"there are at most {websockets_max} WebSocket connections {whose}",
+            retry_after_seconds=STREAM_RETRY_AFTER_SECONDS,
+        )
+
+
 class NotReadyError(UnavailableError):
     """Orders cannot be accepted durably now."""
 
@@ -188,6 +201,7 @@ REFUSALS: Final[dict[type[PapertapeError], Refusal]] = {
     RateLimitedError: Refusal(HTTPStatus.TOO_MANY_REQUESTS, "Rate limited"),
     HeadTooLargeError: Refusal(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "Head too large"),
     TooManyOrdersError: Refusal(HTTPStatus.TOO_MANY_REQUESTS, "Too many open orders"),
+    TooManyStreamsError: Refusal(HTTPStatus.TOO_MANY_REQUESTS, "Too many WebSockets"),
     InternalError: Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal error"),
     RulesNotLoadedError: Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "Trading rules not loaded"),
     JournalUnavailableError: Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "Database not writable"),

@@ -1,6 +1,9 @@
 """How an event is told, by the order stream and by ``GET /order/{order_id}/events`` alike."""
 
 from collections.abc import Sequence
+from typing import Final
+
+import msgspec
 
 from app.api.answers import format_time
 from app.api.cursor import Cursor, write_cursor
@@ -8,6 +11,9 @@ from app.api.positions import write_position
 from app.domain.amounts import format_amount
 from app.domain.events import StoredEvent
 from app.domain.order import Split
+
+TEXTS_KEPT: Final = 4_096
+"""Some 2 MB; readers of what happens are hardly ever further apart."""
 
 
 def event_view(stored: StoredEvent, *, stream_id: str) -> dict[str, object]:
@@ -44,6 +50,25 @@ def events_page(events: Sequence[StoredEvent], *, limit: int, stream_id: str) ->
         "events": [event_view(stored, stream_id=stream_id) for stored in page],
         "next_cursor": cursor,
     }
+
+
+class EventTexts:
+    """Events as the order stream tells them, encoded once for all who hear them."""
+
+    def __init__(self, stream_id: str, *, texts_kept: int = TEXTS_KEPT) -> None:
+        self._stream_id = stream_id
+        self._texts_kept = texts_kept
+        self._by_position: dict[int, str] = {}
+
+    def text(self, stored: StoredEvent) -> str:
+        """Return an event in JSON."""
+        text = self._by_position.get(stored.position)
+        if text is None:
+            text = msgspec.json.encode(event_view(stored, stream_id=self._stream_id)).decode()
+            if len(self._by_position) == self._texts_kept:
+                del self._by_position[next(iter(self._by_position))]  # the oldest one
+            self._by_position[stored.position] = text
+        return text
 
 
 def _split_view(split: Split) -> dict[str, object]:

@@ -15,7 +15,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from app.api.admission import Admission, bearer_of
 from app.api.errors import error_message
-from app.api.event_shapes import event_view
+from app.api.event_shapes import EventTexts
 from app.api.positions import (
     BEGINNING,
     PositionBeyondHeadError,
@@ -33,15 +33,16 @@ from app.api.stream_form import (
     BinaryMessageError,
     StreamSilenceError,
     SubscribeMessage,
-    TooManyStreamsError,
     read_key,
     read_message,
     read_subscribe,
 )
+from app.api.stream_places import StreamPlace, StreamPlaces
 from app.domain.access import Caller, Scope
 from app.domain.errors import PapertapeError, UnauthorizedError, UnavailableError
 from app.domain.events import StoredEvent
-from app.ports import EventFilter, EventSubscription, SubscriptionEndedError
+from app.domain.order import Owner
+from app.ports import EventFilter, EventReader, EventSubscription, SubscriptionEndedError
 
 SEND_SECONDS_MAX: Final = 20.0
 """How long a reader may take to make room for one message before it counts as gone."""
@@ -51,6 +52,10 @@ ABNORMAL_CLOSURE: Final = 1006
 
 EVENTS_PER_READ: Final = 1_000
 """Stored events that are read at once."""
+
+EVENTS_PER_TURN: Final = 16
+"""Events that are told to one client before others have their turn: as long as there is room to
+send, nothing else would interrupt the telling of thousands to hundreds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,27 +78,27 @@ class OrderStream:
         patience: StreamPatience = StreamPatience(),
     ) -> None:
         self._services = services
-        self._options = options
         self._admission = admission
         self._patience = patience
-        self._connections = 0
+        total_max, per_owner_max = options.websockets_max, options.websockets_per_owner_max
+        if not admission.asks_for_keys:
+            per_owner_max = total_max  # everybody is the same owner
+        self._texts = EventTexts(services.events.stream_id)
+        self._places = StreamPlaces(total_max=total_max, per_owner_max=per_owner_max)
 
     async def serve(self, websocket: WebSocket) -> None:
         """Serve one connection until either side ends it.
 
         What is raised before it is accepted is answered in HTTP.
         """
-        if self._connections >= self._options.websockets_max:
-            raise TooManyStreamsError(self._options.websockets_max)
         visitor = self._visitor(websocket)
-        self._connections += 1
-        try:
-            await websocket.accept()
-            await self._converse(_Line(websocket, self._patience.send_seconds_max), visitor)
-        except (WebSocketDisconnect, TimeoutError):
-            pass  # the client left, or reads no more: nobody is there to be told
-        finally:
-            self._connections -= 1
+        with self._places.take(visitor.owner) as place:
+            try:
+                await websocket.accept()
+                line = _Line(websocket, self._patience.send_seconds_max)
+                await self._converse(line, visitor, place)
+            except (WebSocketDisconnect, TimeoutError):
+                pass  # the client left, or reads no more: nobody is there to be told
 
     def _visitor(self, websocket: WebSocket) -> "_Visitor":
         """Return who comes by the key in the header, or nobody yet: the key may come later."""
@@ -105,9 +110,9 @@ class OrderStream:
                 raise
             return _Visitor(None, None)
 
-    async def _converse(self, line: "_Line", visitor: "_Visitor") -> None:
+    async def _converse(self, line: "_Line", visitor: "_Visitor", place: StreamPlace) -> None:
         try:
-            visitor, subscribe = await self._wait_for_subscribe(line, visitor)
+            visitor, subscribe = await self._wait_for_subscribe(line, visitor, place)
             await self._until_either_ends(line, visitor, subscribe)
         except PapertapeError as error:
             await line.send(error_message(error))
@@ -115,7 +120,7 @@ class OrderStream:
             await line.close(code, error.code)
 
     async def _wait_for_subscribe(
-        self, line: "_Line", visitor: "_Visitor"
+        self, line: "_Line", visitor: "_Visitor", place: StreamPlace
     ) -> tuple["_Visitor", SubscribeMessage]:
         try:
             async with asyncio.timeout(self._patience.subscribe_seconds_max):
@@ -123,6 +128,7 @@ class OrderStream:
                 key = read_key(values)
                 if key is not None:
                     caller = self._admission.admit(key, Scope.ORDERS_READ)
+                    place.pass_to(caller.owner)
                     visitor = _Visitor(key, caller)
                     await line.send({"type": "authenticated", "owner": caller.owner})
                     values = read_message(await line.receive())
@@ -155,16 +161,18 @@ class OrderStream:
         self, line: "_Line", visitor: "_Visitor", subscribe: SubscribeMessage
     ) -> None:
         assert visitor.caller is not None, "nobody subscribes without being known"
+        owner = visitor.caller.owner
         event_filter = EventFilter(
-            owner=visitor.caller.owner,
+            owner=owner,
             order_ids=subscribe.order_ids,
             symbols=subscribe.symbols,
         )
         teller = _Teller(
             line,
-            self._services,
+            self._services.events,
+            self._texts,
             event_filter,
-            confirm=lambda: self._admission.confirm(visitor.bearer, Scope.ORDERS_READ),
+            confirm=lambda: self._admission.confirm(visitor.bearer, Scope.ORDERS_READ, owner=owner),
             may_miss_pruned=subscribe.after == BEGINNING,
         )
         subscriptions = self._services.subscriptions
@@ -206,6 +214,11 @@ class _Visitor(NamedTuple):
     bearer: str | None
     caller: Caller | None
 
+    @property
+    def owner(self) -> Owner | None:
+        """Whose events they are."""
+        return None if self.caller is None else self.caller.owner
+
 
 class _Teller:
     """Tells one client its events; ``position`` is up to where it was told all of them.
@@ -217,7 +230,8 @@ class _Teller:
     def __init__(
         self,
         line: "_Line",
-        services: ApiServices,
+        events: EventReader,
+        texts: EventTexts,
         event_filter: EventFilter,
         *,
         confirm: Callable[[], None],
@@ -225,7 +239,9 @@ class _Teller:
     ) -> None:
         self.position = 0
         self._line = line
-        self._events = services.events
+        self._events = events
+        self._texts = texts
+        self._told_total = 0
         self._filter = event_filter
         self._confirm = confirm
         self._may_miss_pruned = may_miss_pruned
@@ -276,9 +292,11 @@ class _Teller:
             await self._line.close(code, f"resume after {position}")
 
     async def _tell(self, stored: StoredEvent) -> None:
-        view = event_view(stored, stream_id=self._events.stream_id)
-        await self._line.send(view)
+        await self._line.send_text(self._texts.text(stored))
         self.position = stored.position
+        self._told_total += 1
+        if self._told_total % EVENTS_PER_TURN == 0:
+            await asyncio.sleep(0)
 
 
 class _Line:
@@ -307,16 +325,20 @@ class _Line:
         return text
 
     async def send(self, message: Mapping[str, object]) -> None:
-        """Send a message.
+        """Send a message; raises like ``send_text``."""
+        await self.send_text(msgspec.json.encode(message).decode())
+
+    async def send_text(self, text: str) -> None:
+        """Send a message that was encoded before.
 
         Raises:
             TimeoutError: the client makes no room for it.
             WebSocketDisconnect: nobody is there any more.
         """
-        await self._until_out(self.websocket.send_text(msgspec.json.encode(message).decode()))
+        await self._until_out(self.websocket.send_text(text))
 
     async def close(self, code: int, reason: str) -> None:
-        """Say good-bye; raises like ``send``."""
+        """Say good-bye; raises like ``send_text``."""
         await self._until_out(self.websocket.close(code, reason))
 
     async def _until_out(self, sending: Awaitable[None]) -> None:

@@ -47,7 +47,8 @@ class ApiOptions:
     ``allowed_hosts`` are the host names
     under which the service answers, without port, an IPv6 address in brackets.
     ``wait_seconds_max`` bounds what a client may ask to wait, ``requests_per_second_max`` the
-    requests of one owner (0 is no limit), ``websockets_max`` the WebSocket connections at a time.
+    requests of one owner (0 is no limit), ``websockets_max`` the WebSocket connections at a time,
+    ``websockets_per_owner_max`` those of one owner where keys are asked for.
     """
 
     order_timeout_seconds: Decimal
@@ -55,6 +56,7 @@ class ApiOptions:
     wait_seconds_max: int
     requests_per_second_max: int
     websockets_max: int
+    websockets_per_owner_max: int
     body_bytes_max: int
     allowed_hosts: tuple[str, ...]
     version: str

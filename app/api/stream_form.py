@@ -6,7 +6,7 @@ from typing import Final
 
 from app.api.body import read_json_object
 from app.api.fields import FieldForm, FieldRefusal, read_symbol, read_text
-from app.domain.errors import CallerError, InvalidInputError, UnavailableError
+from app.domain.errors import CallerError, InvalidInputError
 from app.domain.order import OrderId, Symbol
 
 AUTHENTICATE: Final = "authenticate"
@@ -15,8 +15,6 @@ SUBSCRIBE: Final = "subscribe"
 SUBSCRIBE_FIELDS: Final = ("type", "order_ids", "symbols", "after")
 SUBSCRIBE_SECONDS_MAX: Final = 10.0
 """How long a connection may take to say who it is and what it wants to hear."""
-
-RETRY_AFTER_SECONDS: Final = 5
 
 # RFC 6455 section 7.4.1, and the registry of close codes that IANA keeps.
 POLICY_VIOLATION: Final = 1008
@@ -55,18 +53,6 @@ class AlreadySubscribedError(CallerError):
 
     def __init__(self) -> None:
         super().__init__("a connection has one subscription; open another connection")
-
-
-class TooManyStreamsError(UnavailableError):
-    """As many connections follow events as are allowed."""
-
-    code = "too_many_websockets"
-
-    def __init__(self, websockets_max: int) -> None:
-        super().__init__(
-            f"the service has at most {websockets_max} WebSocket connections",
-            retry_after_seconds=RETRY_AFTER_SECONDS,
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,23 +1,36 @@
-"""The connections of WebSockets: uvicorn's, with a bound on messages and refusals that are none."""
+"""The connections of WebSockets: uvicorn's, with bounds on what a peer can make us keep.
+
+Uvicorn writes an answer to every ping whether or not the peer reads any, and keeps a message's
+fragments for as long as they come, empty ones too, which count for nothing in the message's size.
+"""
 
 from typing import Final
 
-from uvicorn._types import ASGISendEvent
+from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import CloseCode, Frame
 
 MESSAGE_BYTES_MAX: Final = 64 * 1024
 """Of a client's message; it has room for a thousand order ids. Uvicorn would take 16 MiB."""
+
+FRAGMENTS_MAX: Final = 1_024
+"""Of a client's message; hardly any client sends more than one."""
+
+MESSAGES_WAITING_MAX: Final = 16
+"""Of one client's messages; reading pauses at the first, but a read may bring thousands."""
 
 CLOSE_SECONDS_MAX: Final = 10.0
 """How long a client may take to read what was sent before the end."""
 
 
-class RefusingWebSocketProtocol(WebSocketsSansIOProtocol):
-    """Uvicorn's WebSocket, which may answer a handshake in HTTP.
+class BoundedWebSocketProtocol(WebSocketsSansIOProtocol):
+    """Uvicorn's WebSocket with bounds, which may answer a handshake in HTTP.
 
     Uvicorn sends such an answer, but then writes an error as if the handshake had been forgotten,
     so that every page of a stranger could fill the log.
     """
+
+    close_seconds_max: float = CLOSE_SECONDS_MAX
 
     async def run_asgi(self) -> None:
         """Serve the connection; a client that reads no more does not keep it for ever.
@@ -25,10 +38,65 @@ class RefusingWebSocketProtocol(WebSocketsSansIOProtocol):
         Closing waits until everything was sent, and that may never be.
         """
         await super().run_asgi()
-        self.loop.call_later(CLOSE_SECONDS_MAX, self.transport.abort)
+        self._abort_soon()
+
+    def keepalive_timeout(self) -> None:
+        """Close, since the peer does not answer pings; it may not read the good-bye either.
+
+        The application waits until the connection is lost.
+        """
+        super().keepalive_timeout()
+        self._abort_soon()
+
+    def _abort_soon(self) -> None:
+        self.loop.call_later(self.close_seconds_max, self.transport.abort)
+
+    def pause_writing(self) -> None:
+        """Read no more from a peer that does not read: what it says, it wants answers to."""
+        super().pause_writing()
+        self.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """Go on, unless the application has yet to take what was read."""
+        super().resume_writing()
+        if not self.read_paused:
+            self.transport.resume_reading()
+
+    async def receive(self) -> ASGIReceiveEvent:
+        """Return the next message; that makes room for more only if there is room for answers."""
+        message = await super().receive()
+        self._keep_pause()
+        return message
 
     async def send(self, message: ASGISendEvent) -> None:
         """Send what the application says."""
         await super().send(message)
+        self._keep_pause()
         if message["type"] == "websocket.http.response.body" and self.close_sent:
             self.handshake_complete = True
+
+    def _keep_pause(self) -> None:
+        """Undo that uvicorn resumed reading without a look at writing."""
+        if not self.writable.is_set():
+            self.transport.pause_reading()
+
+    def handle_cont(self, event: Frame) -> None:
+        """Take a fragment, up to so many of a message."""
+        if self.close_sent:
+            self.frames = []  # nobody wants the message any more
+        elif len(self.frames) == FRAGMENTS_MAX:
+            self._refuse(CloseCode.MESSAGE_TOO_BIG, "too many fragments")
+        else:
+            super().handle_cont(event)
+
+    def send_receive_event_to_app(self) -> None:
+        """Hand on a message, up to so many that wait."""
+        if self.queue.qsize() >= MESSAGES_WAITING_MAX and not self.close_sent:
+            self._refuse(CloseCode.POLICY_VIOLATION, "too many messages at once")
+        else:
+            super().send_receive_event_to_app()
+
+    def _refuse(self, code: CloseCode, reason: str) -> None:
+        self.frames = []
+        self.conn.fail(code, reason)
+        self.handle_parser_exception()

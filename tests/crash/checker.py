@@ -104,6 +104,7 @@ def _of_cancels(records: Records, by_id: dict[str, Json]) -> Iterator[str]:
 
 def _of_events(records: Records, truth: Truth) -> Iterator[str]:
     """Whoever resumes hears each event once, in order, and each stays as it was told."""
+    yield from (f"the stream refused to go on: {error}" for error in records.stream_errors)
     if records.events == truth.events:
         return
     heard = Counter(event["position"] for event in records.events)

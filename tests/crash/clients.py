@@ -50,6 +50,7 @@ class Records:
     cancels: list[tuple[str, int, Json]] = field(default_factory=list)
     looks: list[Json] = field(default_factory=list)
     events: list[Json] = field(default_factory=list)
+    stream_errors: list[Json] = field(default_factory=list)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -163,16 +164,20 @@ class Clients:
             return None
 
     async def _listen(self) -> None:
-        """Follow every event, from where the connection before ended."""
+        """Follow every event, from where the connection before ended.
+
+        A refusal is written down and ends it: there is nowhere to go on from without a gap.
+        """
         after = "beginning"
-        while True:
+        while not self.records.stream_errors:
             await self._is_up.wait()
             try:
                 async with connect(f"{self.url}/ws/orders".replace("http", "ws", 1)) as socket:
                     await socket.send(json.dumps({"type": "subscribe", "after": after}))
                     async for text in socket:
                         message = json.loads(text)
-                        assert message["type"] != "error", message
+                        if message["type"] == "error":
+                            self.records.stream_errors.append(message)
                         if message["type"] == "event":
                             self.records.events.append(message)
                             after = message["position"]

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 import uvicorn
 from starlette.types import ASGIApp
 
-from app.api.websocket_protocol import MESSAGE_BYTES_MAX, RefusingWebSocketProtocol
+from app.api.websocket_protocol import MESSAGE_BYTES_MAX, BoundedWebSocketProtocol
 from tests.support.waiting import eventually
 
 
@@ -36,7 +36,7 @@ async def serving(
             lifespan="off",
             log_config=None,
             access_log=False,
-            ws=RefusingWebSocketProtocol,
+            ws=BoundedWebSocketProtocol,
             ws_max_size=MESSAGE_BYTES_MAX,
             ws_per_message_deflate=False,
             timeout_graceful_shutdown=1,

@@ -37,6 +37,7 @@ def test_an_empty_environment_gives_the_documented_defaults() -> None:
     assert settings.open_orders_per_symbol_max == 100_000
     assert settings.requests_per_second_max == 10_000
     assert settings.websockets_max == 1_000
+    assert settings.websockets_per_owner_max == 200
     assert settings.body_bytes_max == 16_384
     assert settings.journal_backlog_max == 10_000
 
@@ -106,6 +107,7 @@ def test_a_log_level_may_be_written_in_lower_case(monkeypatch: pytest.MonkeyPatc
         ("REQUESTS_PER_SECOND_MAX", "-1", "greater than or equal to 0"),
         ("REQUESTS_PER_SECOND_MAX", "1000001", "less than or equal to 1000000"),
         ("WEBSOCKETS_MAX", "many", "integer"),
+        ("WEBSOCKETS_PER_OWNER_MAX", "0", "greater than or equal to 1"),
         ("BODY_BYTES_MAX", "1023", "greater than or equal to 1024"),
         ("BODY_BYTES_MAX", "1048577", "less than or equal to 1048576"),
         ("JOURNAL_BACKLOG_MAX", "0", "greater than or equal to 1"),

@@ -26,6 +26,7 @@ def options() -> ApiOptions:
         wait_seconds_max=300,
         requests_per_second_max=0,
         websockets_max=1_000,
+        websockets_per_owner_max=200,
         body_bytes_max=16_384,
         allowed_hosts=("localhost", "127.0.0.1", "[::1]"),
         version="0.1.0",

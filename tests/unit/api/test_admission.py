@@ -13,6 +13,7 @@ from app.api.admission import Admission, bearer_of, caller_of
 from app.api.rates import RequestRates
 from app.domain.access import EVERYBODY, Scope
 from app.domain.errors import MissingScopeError, RateLimitedError, UnauthorizedError
+from app.domain.order import Owner
 from tests.support.hand_driven import HandClock
 from tests.support.keys import ALICE, BOB, NOBODY, SCOPE_KEYS, write_key_file
 
@@ -68,6 +69,19 @@ def test_a_websocket_can_ask_with_a_key_of_its_own(admission: Admission) -> None
     assert admission.admit(ALICE, Scope.ORDERS_READ).owner == "alice"
     with pytest.raises(UnauthorizedError):
         admission.admit(None, Scope.ORDERS_READ)
+
+
+def test_a_connection_goes_on_with_its_key_while_that_is_its_owners(admission: Admission) -> None:
+    """A key that was given to another name is as good as revoked, and asking does not count."""
+    for _ in range(10):
+        admission.confirm(ALICE, Scope.ORDERS_READ, owner=Owner("alice"))
+    for key, owner, error in (
+        (ALICE, "bob", UnauthorizedError),
+        (NOBODY, "alice", UnauthorizedError),
+        (SCOPE_KEYS[Scope.METRICS], "alice", MissingScopeError),
+    ):
+        with pytest.raises(error):
+            admission.confirm(key, Scope.ORDERS_READ, owner=Owner(owner))
 
 
 def test_keys_of_one_owner_share_its_rate(admission: Admission) -> None:

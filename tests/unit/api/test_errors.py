@@ -65,6 +65,7 @@ def test_statuses_are_those_of_the_contract() -> None:
         "idempotency_key_reused": 422,
         "rate_limited": 429,
         "too_many_open_orders": 429,
+        "too_many_websockets": 429,
         "head_too_large": 431,
         "internal_error": 500,
         "rules_not_loaded": 503,

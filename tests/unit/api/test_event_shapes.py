@@ -1,11 +1,12 @@
 """How events are told."""
 
+import json
 from dataclasses import replace
 
 import pytest
 
 from app.api import examples, message_shapes
-from app.api.event_shapes import event_view, events_page
+from app.api.event_shapes import EventTexts, event_view, events_page
 from app.domain.order import OrderStatus, Reason
 
 
@@ -47,3 +48,17 @@ def test_page_has_a_cursor_only_if_more_was_read(read: int, shown: int, *, has_m
 
     assert len(message_shapes.EventsPage.model_validate(page).events) == shown
     assert (page["next_cursor"] is not None) is has_more
+
+
+def test_an_event_is_encoded_once_for_all_who_hear_it() -> None:
+    """It is the event as it is told everywhere; so many texts are kept, and the oldest go first."""
+    first, second = examples.events()
+    texts = EventTexts(examples.EXAMPLE_STREAM_ID, texts_kept=1)
+
+    text = texts.text(first)
+
+    assert json.loads(text) == event_view(first, stream_id=examples.EXAMPLE_STREAM_ID)
+    assert texts.text(first) is text
+    assert json.loads(texts.text(second))["position"] != json.loads(text)["position"]
+    assert texts.text(first) is not text
+    assert len(texts._by_position) == 1

@@ -136,6 +136,7 @@ def test_every_code_of_an_error_is_documented_with_an_example(served: Json) -> N
         (400, "malformed_http"),
         (404, "not_found"),
         (405, "method_not_allowed"),
+        (429, "too_many_websockets"),  # in the document of the WebSocket
         (431, "head_too_large"),
     }
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from typing import Any
@@ -13,11 +14,12 @@ from fastapi import FastAPI
 from starlette.applications import Starlette
 from starlette.routing import Mount, WebSocketRoute
 from starlette.types import Message, Scope
+from starlette.websockets import WebSocket
 from websockets.exceptions import InvalidStatus
 
 from app.api.admission import Admission
 from app.api.application import ApiOptions, ApiServices, build_application
-from app.api.order_stream import EVENTS_PER_READ, OrderStream, StreamPatience
+from app.api.order_stream import EVENTS_PER_READ, EVENTS_PER_TURN, OrderStream, StreamPatience
 from app.api.positions import write_position
 from app.api.rates import RequestRates
 from app.domain.errors import DatabaseUnavailableError
@@ -332,7 +334,7 @@ async def test_message_that_is_too_long_is_not_read(url: str, ports: MemoryPorts
         messages, closed = await stream.rest()
 
     assert (messages, closed.code) == ([], 1009)
-    await eventually(lambda: not ports.subscriptions._by_owner)
+    await eventually(lambda: not ports.subscriptions._by_filter)
 
 
 async def test_text_that_is_not_utf_8_ends_the_connection(url: str, ports: MemoryPorts) -> None:
@@ -343,7 +345,7 @@ async def test_text_that_is_not_utf_8_ends_the_connection(url: str, ports: Memor
         messages, closed = await stream.rest()
 
     assert (messages, closed.code) == ([], 1007)
-    await eventually(lambda: not ports.subscriptions._by_owner)
+    await eventually(lambda: not ports.subscriptions._by_filter)
 
 
 async def test_client_that_says_nothing_is_let_go(
@@ -435,7 +437,7 @@ async def test_one_connection_too_many_is_refused_in_http(
                     pass
 
             response = refused.value.response
-            assert response.status_code == 503
+            assert response.status_code == 429
             assert response.headers["content-type"] == "application/problem+json"
             assert response.headers["retry-after"] == "5"
             assert json.loads(response.body)["code"] == "too_many_websockets"
@@ -483,7 +485,7 @@ async def test_slow_reader_is_told_where_to_resume_and_misses_nothing(
 def _has_ended(ports: MemoryPorts) -> bool:
     return all(
         subscription._end is not None
-        for own in ports.subscriptions._by_owner.values()
+        for own in ports.subscriptions._by_filter.values()
         for subscription in own
     )
 
@@ -512,8 +514,8 @@ async def test_reader_that_never_reads_does_not_keep_its_place(options: ApiOptio
             ports.desk.show(quote(2 * number + 1, ask=("0.01", "1")))
             await asyncio.sleep(0)  # let the service send
 
-        await eventually(lambda: not ports.subscriptions._by_owner)
-        await eventually(lambda: stream_route._connections == 0)
+        await eventually(lambda: not ports.subscriptions._by_filter)
+        await eventually(lambda: stream_route._places._taken_total == 0)
 
 
 class _Client:
@@ -563,7 +565,7 @@ async def test_connection_that_is_cut_off_leaves_nothing_behind(
         with pytest.raises(asyncio.CancelledError):
             await serving_one
 
-    assert not ports.subscriptions._by_owner
+    assert not ports.subscriptions._by_filter
 
 
 @pytest.mark.parametrize("error", [OSError("gone"), RuntimeError("after websocket.close")])
@@ -585,7 +587,7 @@ async def test_client_that_goes_while_it_is_told_is_nobodys_error(
         await serving_one
 
     assert [one["type"] for one in gone.heard][-1] == "websocket.send"
-    assert not ports.subscriptions._by_owner
+    assert not ports.subscriptions._by_filter
 
 
 async def test_stop_is_told_before_what_waits(
@@ -621,3 +623,40 @@ async def test_client_that_leaves_at_once_is_nobodys_error(application: FastAPI)
     await application(HANDSHAKE, client.receive, client.send)
 
     assert [one["type"] for one in client.heard] == ["websocket.accept"]
+
+
+async def test_telling_much_to_one_client_leaves_others_their_turn(
+    services: ApiServices, options: ApiOptions, client: httpx2.AsyncClient
+) -> None:
+    """Nothing else would interrupt it while the client has room."""
+    turn = 0
+    told_in_turn = Counter[int]()
+
+    async def count_turns() -> None:
+        nonlocal turn
+        while True:
+            await asyncio.sleep(0)
+            turn += 1
+
+    async def count_messages(message: Message) -> None:
+        told_in_turn[turn] += message["type"] == "websocket.send"
+
+    async def say() -> Message:
+        return says.pop(0) if says else await asyncio.Future()
+
+    says: list[Message] = [
+        {"type": "websocket.connect"},
+        {"type": "websocket.receive", "text": '{"type": "subscribe", "after": "beginning"}'},
+    ]
+    for _ in range(4 * EVENTS_PER_TURN):
+        await place_at_once(client)
+    stream = OrderStream(services, options, open_admission(services))
+    websocket = WebSocket({"type": "websocket", "headers": []}, say, count_messages)
+    tasks = [asyncio.create_task(one) for one in (count_turns(), stream.serve(websocket))]
+
+    await eventually(lambda: told_in_turn.total() == 1 + 4 * EVENTS_PER_TURN)
+
+    assert max(told_in_turn.values()) <= 1 + EVENTS_PER_TURN
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

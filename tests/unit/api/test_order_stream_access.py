@@ -1,6 +1,8 @@
 """Who may follow events on ``/ws/orders``: keys by header or first message, scopes, revocation."""
 
+import json
 from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Any
 
@@ -9,13 +11,14 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from app.api.application import ApiOptions, build_application
+from app.api.stream_places import STRANGERS_MAX
 from app.domain.access import Caller, Scope
 from app.domain.errors import UnauthorizedError
 from app.domain.order import OrderId, Owner
 from tests.support.in_memory import MemoryPorts, quote
 from tests.support.sent_orders import place_at_once
 from tests.support.serving import serving
-from tests.support.stream_client import open_stream
+from tests.support.stream_client import open_stream, read_contract
 
 ALL = frozenset(Scope)
 
@@ -160,7 +163,18 @@ def _narrow(keys: KeyRing) -> None:
     keys.callers["pt_alice"] = keys.callers["pt_writer"]
 
 
-@pytest.mark.parametrize(("end", "code"), [(_revoke, "unauthorized"), (_narrow, "missing_scope")])
+def _give_to_bob(keys: KeyRing) -> None:
+    keys.callers["pt_alice"] = keys.callers["pt_bob"]
+
+
+@pytest.mark.parametrize(
+    ("end", "code"),
+    [
+        (_revoke, "unauthorized"),
+        (_narrow, "missing_scope"),
+        (_give_to_bob, "unauthorized"),
+    ],
+)
 async def test_revoked_key_hears_no_more(
     url: str,
     alice: httpx2.AsyncClient,
@@ -213,3 +227,65 @@ async def test_page_of_another_origin_opens_no_stream(url: str) -> None:
             pass
 
     assert refused.value.response.status_code == 403
+
+
+async def refused_code(url: str, headers: dict[str, str]) -> tuple[int, str]:
+    """Return status and code of a refused handshake, which says when to come again."""
+    with pytest.raises(InvalidStatus) as refused:
+        async with open_stream(url, headers=headers):
+            pass
+    response = refused.value.response
+    assert response.headers["retry-after"] == "5"
+    return response.status_code, json.loads(response.body)["code"]
+
+
+async def test_clients_without_a_key_keep_nobody_out_who_has_one(
+    ports: MemoryPorts, options: ApiOptions, keys: KeyRing
+) -> None:
+    """They have a few places of their own."""
+    application = build_application(
+        replace(ports.services(), access=keys), replace(options, websockets_max=1)
+    )
+    async with serving(application) as url, AsyncExitStack() as strangers:
+        contract = await read_contract(url)
+        for _ in range(STRANGERS_MAX):
+            await strangers.enter_async_context(open_stream(url, contract=contract))
+        assert await refused_code(url, {}) == (429, "too_many_websockets")
+
+        async with open_stream(url, headers=bearer("pt_alice")) as stream:
+            await stream.subscribe()
+
+
+async def test_one_owner_does_not_take_the_places_of_others(
+    ports: MemoryPorts, options: ApiOptions, keys: KeyRing
+) -> None:
+    """It is told at the handshake if the key comes with it, else by the answer to the key."""
+    application = build_application(
+        replace(ports.services(), access=keys), replace(options, websockets_per_owner_max=1)
+    )
+    async with serving(application) as url, open_stream(url) as own:
+        await own.send({"type": "authenticate", "key": "pt_alice"})
+        assert (await own.receive())["type"] == "authenticated"
+
+        assert await refused_code(url, bearer("pt_alice")) == (429, "too_many_websockets")
+        async with open_stream(url) as another:
+            await another.send({"type": "authenticate", "key": "pt_alice"})
+            (error,), closed = await another.rest()
+        assert error["code"] == closed.reason == "too_many_websockets"
+        assert closed.code == 1013
+        async with open_stream(url, headers=bearer("pt_bob")) as other:
+            await other.subscribe()
+
+
+async def test_in_open_access_one_owner_is_everybody(
+    ports: MemoryPorts, options: ApiOptions
+) -> None:
+    """Only the maximum of all connections counts."""
+    application = build_application(
+        ports.services(), replace(options, websockets_per_owner_max=1, websockets_max=2)
+    )
+    async with serving(application) as url, open_stream(url) as first, open_stream(url) as second:
+        await first.subscribe()
+        await second.subscribe()
+
+        assert await refused_code(url, {}) == (429, "too_many_websockets")

@@ -15,6 +15,7 @@ from app.api.errors import (
     MalformedHttpError,
     MethodNotAllowedError,
     RouteNotFoundError,
+    TooManyStreamsError,
     problem_document,
 )
 from app.api.operations import operations
@@ -38,6 +39,7 @@ EXAMPLES: Final[tuple[PapertapeError, ...]] = (
     UnauthorizedError(),
     MissingScopeError("orders:read"),
     RateLimitedError(10_000),
+    TooManyStreamsError(1_000, "in all"),
     MalformedHttpError(),
     HeadTooLargeError(16_384),
     RouteNotFoundError(),

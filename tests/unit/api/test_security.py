@@ -36,6 +36,7 @@ OPTIONS: Final = ApiOptions(
     wait_seconds_max=300,
     requests_per_second_max=0,
     websockets_max=1_000,
+    websockets_per_owner_max=200,
     body_bytes_max=16_384,
     allowed_hosts=("localhost",),
     version="0.1.0",

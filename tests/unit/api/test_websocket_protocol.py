@@ -1,8 +1,10 @@
-"""WebSocket handshakes that are answered in HTTP, and messages that are too long."""
+"""WebSocket handshakes that are answered in HTTP, and peers that try to make us keep a lot."""
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
 
 import pytest
 import uvicorn
@@ -14,9 +16,23 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosedError, InvalidStatus
 
 from app.api.http_protocol import BoundedHttpProtocol
-from app.api.websocket_protocol import MESSAGE_BYTES_MAX, RefusingWebSocketProtocol
+from app.api.websocket_protocol import (
+    FRAGMENTS_MAX,
+    MESSAGE_BYTES_MAX,
+    MESSAGES_WAITING_MAX,
+    BoundedWebSocketProtocol,
+)
 from app.domain.errors import UnauthorizedError
-from tests.support.waiting import WAIT_SECONDS_MAX
+from tests.support.waiting import WAIT_SECONDS_MAX, eventually
+
+HANDSHAKE = (
+    b"GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDAwMDAwMDAwMDAwMDAwMA==\r\n\r\n"
+)
+NO_MASK = bytes(4)
+TEXT, CONT, PING, PONG, CLOSE = 0x01, 0x00, 0x09, 0x0A, 0x08
+FIN = 0x80
+PING_BYTES = 125  # the most that a control frame holds (RFC 6455 section 5.5)
 
 
 async def tell_length(websocket: WebSocket) -> None:
@@ -31,23 +47,109 @@ async def refuse(_websocket: WebSocket) -> None:
     raise UnauthorizedError
 
 
+async def stay(websocket: WebSocket) -> None:
+    """Say a word, then nothing until the client leaves, and take nothing."""
+    await websocket.accept()
+    await websocket.send_text("welcome")
+    await asyncio.Event().wait()
+
+
+async def say_good_bye(websocket: WebSocket) -> None:
+    """Close at once, and stay until the client leaves."""
+    await websocket.accept()
+    await websocket.close()
+    await asyncio.Event().wait()
+
+
+def frame(opcode: int, content: bytes = b"", *, is_last: bool = True) -> bytes:
+    """Return a client's short frame; a mask of zeros masks nothing."""
+    return bytes([opcode | (FIN if is_last else 0), 0x80 | len(content)]) + NO_MASK + content
+
+
+def received(other_end: BoundedWebSocketProtocol) -> list[object]:
+    """Take all messages that wait for the application."""
+    waiting = [other_end.queue.get_nowait() for _ in range(other_end.queue.qsize())]
+    return [event for event in waiting if event["type"] == "websocket.receive"]
+
+
+class RawPeer:
+    """A peer that does with a WebSocket what no library would do."""
+
+    def __init__(self, own: socket.socket) -> None:
+        self._own = own
+
+    async def send(self, content: bytes) -> None:
+        """Send bytes, whatever comes of it; waits while the service reads none."""
+        with contextlib.suppress(ConnectionError):
+            await asyncio.get_running_loop().sock_sendall(self._own, content)
+
+    async def frame(self) -> tuple[int, bytes]:
+        """Return the next frame of the service: opcode and content; it sends short ones here."""
+        first, length = await self._bytes(2)
+        return first & 0x0F, await self._bytes(length)
+
+    async def head(self) -> bytes:
+        """Return the answer to the handshake."""
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            head += await self._bytes(1)
+        return head
+
+    async def _bytes(self, count: int) -> bytes:
+        content = b""
+        while len(content) < count:
+            some = await asyncio.get_running_loop().sock_recv(self._own, count - len(content))
+            assert some, "the service closed without a word"
+            content += some
+        return content
+
+
+@contextlib.asynccontextmanager
+async def raw_peer(
+    url: str, path: str, state: ServerState
+) -> AsyncIterator[tuple[RawPeer, BoundedWebSocketProtocol]]:
+    """Connect, shake hands; give the peer and the connection's other end."""
+    address = urlsplit(url)
+    with socket.socket() as own:
+        own.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        own.setblocking(False)  # noqa: FBT003 - the standard library takes it by position
+        await asyncio.get_running_loop().sock_connect(own, (address.hostname, address.port))
+        peer = RawPeer(own)
+        await peer.send(HANDSHAKE % path.encode())
+        assert (await peer.head()).startswith(b"HTTP/1.1 101")
+        (other_end,) = state.connections
+        assert isinstance(other_end, BoundedWebSocketProtocol)
+        try:
+            yield peer, other_end
+        finally:
+            for task in state.tasks:
+                task.cancel()
+
+
 @pytest.fixture
-async def url(application: FastAPI) -> AsyncIterator[str]:
-    """Return the address of the whole edge, with two routes for WebSockets."""
+def state() -> ServerState:
+    """Return what uvicorn knows of its connections."""
+    return ServerState()
+
+
+@pytest.fixture
+async def url(application: FastAPI, state: ServerState) -> AsyncIterator[str]:
+    """Return the address of the whole edge, with further routes for WebSockets."""
     application.router.routes += [
         WebSocketRoute("/length", tell_length),
         WebSocketRoute("/refused", refuse),
+        WebSocketRoute("/stay", stay),
+        WebSocketRoute("/bye", say_good_bye),
     ]
     config = uvicorn.Config(
         application,
         http=BoundedHttpProtocol,
-        ws=RefusingWebSocketProtocol,
+        ws=BoundedWebSocketProtocol,
         ws_max_size=MESSAGE_BYTES_MAX,
         lifespan="off",
         log_config=None,
         access_log=False,
     )
-    state = ServerState()
     server = await asyncio.get_running_loop().create_server(
         lambda: BoundedHttpProtocol(config, state, {}), "127.0.0.1", 0
     )
@@ -103,3 +205,113 @@ async def test_a_long_message_is_taken_and_a_longer_one_closes(url: str) -> None
             await websocket.send("x" * (MESSAGE_BYTES_MAX + 1))
             await websocket.wait_closed()
     assert websocket.close_code == 1009
+
+
+@pytest.mark.parametrize("path", ["/stay", "/bye"])
+async def test_a_peer_that_pings_and_does_not_read_is_not_read_either(
+    url: str, path: str, state: ServerState
+) -> None:
+    """What waits for it is bounded, before and behind the good-bye; no answer is lost by that."""
+    chunk = frame(PING, bytes(PING_BYTES)) * 1_000
+    async with raw_peer(url, path, state) as (peer, other_end):
+        assert (await peer.frame())[0] in {TEXT, CLOSE}
+        pinged = 0
+
+        async def ping() -> None:
+            nonlocal pinged
+            while True:
+                await peer.send(chunk)
+                pinged += 1_000
+
+        pinging = asyncio.create_task(ping())
+        transport = other_end.transport
+        await eventually(lambda: not other_end.writable.is_set())
+        assert not transport.is_reading()
+        assert transport.get_write_buffer_size() < 1024 * 1024
+
+        pinging.cancel()
+        for _ in range(pinged):
+            assert await peer.frame() == (PONG, bytes(PING_BYTES))
+        await eventually(transport.is_reading)
+
+
+async def test_a_message_taken_from_a_peer_that_does_not_read_leaves_reading_paused(
+    url: str, state: ServerState
+) -> None:
+    """Uvicorn reads on whenever the application took a message."""
+    async with raw_peer(url, "/stay", state) as (peer, other_end):
+        transport = other_end.transport
+        await peer.send(frame(TEXT, b"{}"))
+        await eventually(lambda: not other_end.queue.empty())
+
+        other_end.pause_writing()
+        await other_end.receive()
+        assert not transport.is_reading()
+        other_end.resume_writing()
+        assert transport.is_reading()
+
+        await peer.send(frame(TEXT, b"{}"))
+        await eventually(lambda: not transport.is_reading())
+        other_end.pause_writing()
+        other_end.resume_writing()
+        assert not transport.is_reading()  # the application has yet to take it
+
+
+async def test_a_message_in_many_fragments_is_taken_and_in_more_closes(
+    url: str, state: ServerState
+) -> None:
+    """Empty ones too: the size of the message does not count them."""
+    fragments = [
+        frame(TEXT, b"x", is_last=False),
+        *[frame(CONT, is_last=False)] * (FRAGMENTS_MAX - 2),
+    ]
+    async with raw_peer(url, "/length", state) as (peer, _):
+        await peer.send(b"".join(fragments) + frame(CONT, b"y"))
+        assert await peer.frame() == (TEXT, b"2")
+        assert (await peer.frame())[0] == CLOSE
+    await eventually(lambda: not state.connections)
+
+    async with raw_peer(url, "/length", state) as (peer, other_end):
+        await peer.send(b"".join(fragments) + frame(CONT, is_last=False) * 2)
+        opcode, content = await peer.frame()
+        assert (opcode, int.from_bytes(content[:2])) == (CLOSE, 1009)
+        assert other_end.frames == []
+
+
+async def test_fragments_behind_the_good_bye_are_not_kept(url: str, state: ServerState) -> None:
+    """The peer may go on until it answers the good-bye, but to no use."""
+    async with raw_peer(url, "/bye", state) as (peer, other_end):
+        assert (await peer.frame())[0] == CLOSE
+
+        await peer.send(frame(TEXT, b"x", is_last=False) + frame(CONT, is_last=False) * 9)
+        await peer.send(frame(PING))
+
+        assert await peer.frame() == (PONG, b"")
+        assert other_end.frames == []
+
+
+async def test_many_messages_at_once_close(url: str, state: ServerState) -> None:
+    """Nobody has that much to say, and each would be kept until the application takes it."""
+    async with raw_peer(url, "/stay", state) as (peer, other_end):
+        assert await peer.frame() == (TEXT, b"welcome")
+
+        await peer.send(frame(TEXT, b"{}") * 2 * MESSAGES_WAITING_MAX)
+        opcode, content = await peer.frame()
+
+        assert (opcode, int.from_bytes(content[:2])) == (CLOSE, 1008)
+        assert len(received(other_end)) == MESSAGES_WAITING_MAX
+
+
+async def test_a_peer_that_answers_no_ping_does_not_stay_for_the_good_bye(
+    url: str, state: ServerState
+) -> None:
+    """The application learns of the end from the loss of the connection, which has to come."""
+    async with raw_peer(url, "/stay", state) as (peer, other_end):
+        flood = asyncio.create_task(peer.send(frame(PING, bytes(PING_BYTES)) * 100_000))
+        await eventually(lambda: not other_end.writable.is_set())
+
+        other_end.close_seconds_max = 0
+        other_end.keepalive_timeout()
+
+        await eventually(lambda: other_end.disconnected)
+        await flood

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import ExitStack
 
 import pytest
 
@@ -111,6 +112,43 @@ async def test_a_subscriber_hears_what_his_filter_admits(
         if numbers:
             assert listening.result() == numbers
         listening.cancel()
+
+
+async def test_events_are_collected_once_for_all_who_ask_for_the_same() -> None:
+    """A thousand subscribers cost hardly more than one; each is told them as one list."""
+    asked = 0
+
+    class CountingFilter(EventFilter):
+        def admits(self, order: Order) -> bool:
+            nonlocal asked
+            asked += 1
+            return super().admits(order)
+
+    everything = CountingFilter(owner=PUBLIC)
+    other_symbol = CountingFilter(owner=PUBLIC, symbols=frozenset({ETHBTC}))
+    other_order = CountingFilter(owner=PUBLIC, order_ids=frozenset({OrderId("unknown")}))
+    subscriptions = Subscriptions(head=0)
+    with ExitStack() as opened:
+        twins = [opened.enter_context(subscriptions.open(everything)) for _ in range(3)]
+        for event_filter in (other_symbol, other_order, CountingFilter(owner=BOB)):
+            opened.enter_context(subscriptions.open(event_filter))
+
+        subscriptions.publish(events_of(*orders(1, 5)))
+        subscriptions.publish(events_of(*orders(6, 7), first_position=6))
+
+        assert [await heard(twin) for twin in twins] == [[1, 2, 3, 4, 5, 6, 7]] * 3
+    assert asked == 7
+
+
+async def test_subscribers_that_share_events_take_them_one_by_one() -> None:
+    """What one has taken, another still hears."""
+    subscriptions = Subscriptions(head=0)
+    with subscriptions.open(EVERYTHING) as first, subscriptions.open(EVERYTHING) as second:
+        subscriptions.publish(events_of(*orders(1, 2)))
+        assert await heard(first) == [1, 2]
+        subscriptions.publish(events_of(*orders(3, 3), first_position=3))
+
+        assert (await heard(first), await heard(second)) == ([3], [1, 2, 3])
 
 
 async def test_a_subscription_says_what_was_told_before_it() -> None:
@@ -229,12 +267,15 @@ async def test_a_check_is_silent_while_events_come() -> None:
 async def test_nothing_is_kept_of_subscribers_that_left() -> None:
     """Owners come and go all day."""
     subscriptions = Subscriptions(head=0)
-    for owner in (BOB, ALICE, ALICE):
-        with subscriptions.open(EventFilter(owner=owner)):
+    narrow = EventFilter(owner=ALICE, order_ids=frozenset({OrderId("1"), OrderId("2")}))
+    by_symbol = EventFilter(owner=ALICE, symbols=frozenset({LTCBTC, ETHBTC}))
+    for event_filter in (EventFilter(owner=BOB), narrow, narrow, by_symbol):
+        with subscriptions.open(EVERYTHING), subscriptions.open(event_filter):
             pass
     with subscriptions.open(EventFilter(owner=ALICE)) as subscription:
         pass
     subscriptions.publish(events_of(make_order(owner=ALICE)))
 
-    assert not subscriptions._by_owner
+    assert not subscriptions._by_filter
+    assert not subscriptions._filters
     assert subscription._waiting == []

@@ -137,7 +137,9 @@ async def test_the_same_client_order_id_places_one_order(tmp_path: Path, url: st
 async def test_a_refused_order_is_one_block(tmp_path: Path, url: str) -> None:
     """Each field with what is wrong with it."""
     status, lines = await run(
-        tmp_path, url, *["order", "LTCBTC", "ten", "--price", "0", "--timeout", "x"]
+        tmp_path,
+        url,
+        *["order", "LTCBTC", f"1.{10**12}", "--price", "1" * 17, "--timeout", "0.0001"],
     )
 
     assert status == 1

@@ -124,7 +124,8 @@ def test_the_key_is_taken_from_the_environment(served: FakeService) -> None:
     refused = RUNNER.invoke(_cli, arguments)
     allowed = RUNNER.invoke(_cli, arguments, env={"PAPERTAPE_KEY": "secret"})
 
-    assert (refused.exit_code, refused.output) == (1, "papertape: a key is needed\n")
+    asked = "the service asks for a key: give --key or set PAPERTAPE_KEY"
+    assert (refused.exit_code, refused.output) == (1, f"papertape: {asked}\n")
     assert allowed.exit_code == 0
 
 
@@ -135,7 +136,7 @@ def test_a_refused_position_ends_watching(served: FakeService) -> None:
     )
 
     assert result.exit_code == 1
-    assert "papertape: said position_beyond_head" in result.output
+    assert result.output == "papertape: said position_beyond_head\n"
 
 
 @pytest.mark.parametrize(

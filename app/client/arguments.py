@@ -4,7 +4,7 @@ Only the form is judged here. Which amounts there may be is the service's to say
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Final, TypeVar
 
@@ -31,13 +31,18 @@ def one_of(choices: type[_Choice]) -> Callable[[str], _Choice]:
     return read
 
 
-def check_number(name: str, text: str) -> None:
-    """See that an argument is a number above zero, without sign, exponent or white space.
+def check_numbers(texts: Mapping[str, str | None]) -> None:
+    """See that what was given of some arguments, by name, is numbers above zero.
+
+    A plain number has neither sign nor exponent nor white space.
 
     Raises:
-        typer.BadParameter: it is not; the text calls the argument by ``name``.
+        typer.BadParameter: one is none; the text names it.
     """
-    if not _PLAIN_NUMBER.fullmatch(text):
-        raise typer.BadParameter(f"{name} must be a plain number such as 100 or 0.001")
-    if not text.strip("0."):
-        raise typer.BadParameter(f"{name} must be above zero")
+    for name, text in texts.items():
+        if text is None:
+            continue
+        if not _PLAIN_NUMBER.fullmatch(text):
+            raise typer.BadParameter(f"{name} must be a plain number such as 100 or 0.001")
+        if not text.strip("0."):
+            raise typer.BadParameter(f"{name} must be above zero")

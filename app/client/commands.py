@@ -11,7 +11,7 @@ from typing import Annotated, Final, NoReturn
 import typer
 
 from app.client.address import DEFAULT_URL, ServiceAddress, read_address
-from app.client.arguments import check_number, one_of
+from app.client.arguments import check_numbers, one_of
 from app.domain.errors import PapertapeError
 from app.domain.order import OrderStatus, Side, TimeInForce
 
@@ -111,9 +111,7 @@ def _order(
     1 when it was not or was refused, 2 for a mistake in the command line,
     130 after Ctrl-C, which leaves the order alone.
     """
-    for name, text in (("SIZE", size), ("--price", price), ("--timeout", timeout)):
-        if text is not None:
-            check_number(name, text)
+    check_numbers({"SIZE": size, "--price": price, "--timeout": timeout})
     address = _address_or_refuse(url, key)
     from app.client.order import OrderRequest, Until, place_order  # noqa: PLC0415 - starts faster
 

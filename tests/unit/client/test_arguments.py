@@ -3,7 +3,7 @@
 import pytest
 import typer
 
-from app.client.arguments import check_number, one_of
+from app.client.arguments import check_numbers, one_of
 from app.domain.order import Side
 
 
@@ -23,7 +23,7 @@ def test_another_word_is_refused_with_the_known_ones(text: str) -> None:
 @pytest.mark.parametrize("text", ["1", "0.001", "007.50", "1" * 40])
 def test_a_plain_number_passes(text: str) -> None:
     """However many digits it has: which ones may be is the service's to say."""
-    check_number("SIZE", text)
+    check_numbers({"SIZE": text, "--timeout": None})
 
 
 @pytest.mark.parametrize(
@@ -32,11 +32,11 @@ def test_a_plain_number_passes(text: str) -> None:
 def test_what_is_no_plain_number_is_refused_by_its_name(text: str) -> None:
     """With an example of one."""
     with pytest.raises(typer.BadParameter, match=r"^--price must be a plain number such as 100"):
-        check_number("--price", text)
+        check_numbers({"SIZE": "1", "--price": text})
 
 
 @pytest.mark.parametrize("text", ["0", "0.000", "00"])
 def test_nothing_is_refused_too(text: str) -> None:
     """No order is for nothing."""
     with pytest.raises(typer.BadParameter, match=r"^SIZE must be above zero$"):
-        check_number("SIZE", text)
+        check_numbers({"SIZE": text, "--timeout": None})

@@ -4,6 +4,7 @@ The commands that speak to a running service are those of ``app.client``.
 """
 
 import asyncio
+import re
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, NoReturn, TypeVar
@@ -12,6 +13,7 @@ import typer
 
 import app
 from app.access.keys import DEFAULT_SCOPES, HASH_DIGITS_SHOWN, new_key
+from app.client.arguments import one_of
 from app.client.commands import client_commands
 from app.domain.access import Scope
 from app.domain.errors import PapertapeError, StartupError
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 _EXIT_FAILED: Final = 1
 _EXIT_UNREADABLE: Final = 2
 _EXIT_INTERRUPTED: Final = 130
+
+_SETTING: Final = "DATABASE_URL"
+_ANOTHER_IN_SETTING: Final = re.compile(rf"name another \w+ in {_SETTING}")
 
 _Result = TypeVar("_Result")
 
@@ -100,7 +105,9 @@ def _audit(
     database: Annotated[
         str | None,
         typer.Argument(
-            help="A file of SQLite, or a URL as in DATABASE_URL, which is taken otherwise."
+            metavar="DATABASE",
+            show_default=False,
+            help="A file of SQLite, or a URL as in DATABASE_URL, which is taken otherwise.",
         ),
     ] = None,
     *,
@@ -113,7 +120,9 @@ def _audit(
     name = database or _settings_or_end(status=_EXIT_UNREADABLE).database_url
     from app.maintenance import audit_database  # noqa: PLC0415 - as above
 
-    if not _run(audit_database(name, as_json=as_json), status=_EXIT_UNREADABLE):
+    auditing = audit_database(name, as_json=as_json)
+    is_sound = _run(auditing if database is None else _as_named(auditing), status=_EXIT_UNREADABLE)
+    if not is_sound:
         raise typer.Exit(_EXIT_FAILED)
 
 
@@ -121,7 +130,10 @@ def _audit(
 def _prune(
     *,
     before: Annotated[
-        str, typer.Option(help="A UTC date YYYY-MM-DD, or an instant: 2026-11-23T16:46:37Z.")
+        str,
+        typer.Option(
+            metavar="DATE", help="A UTC date YYYY-MM-DD, or an instant: 2026-11-23T16:46:37Z."
+        ),
     ],
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say how many would be deleted.")
@@ -133,15 +145,22 @@ def _prune(
     """
     settings = _settings_or_end()
     from app.clock import SystemClock  # noqa: PLC0415 - as above
-    from app.maintenance import prune_database  # noqa: PLC0415 - as above
+    from app.maintenance import prune_database, read_before  # noqa: PLC0415 - as above
+    from app.storage.failures import MaintenanceError  # noqa: PLC0415 - as above
 
     now = SystemClock().now()
+    try:
+        read_before(before, now=now)
+    except MaintenanceError as error:
+        raise typer.BadParameter(str(error)) from None
     _run(prune_database(settings.database_url, before, now=now, dry_run=dry_run))
 
 
 @_cli.command("backup")
 def _backup(
-    file: Annotated[Path, typer.Argument(help="Where to; a file that is not there yet.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Where to; a file that is not there yet.")
+    ],
 ) -> None:
     """Copy the SQLite database at DATABASE_URL to a file; a service may be running."""
     settings = _settings_or_end()
@@ -195,11 +214,17 @@ def _demo(
 
 @_keys.command("create")
 def _create_key(
-    name: Annotated[str, typer.Argument(help="Whose key it is; orders belong to the name.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="Whose key it is; orders belong to the name.")
+    ],
     *,
     scope: Annotated[
         list[Scope],
-        typer.Option(help="What the key is good for; may be given several times."),
+        typer.Option(
+            parser=one_of(Scope),
+            metavar="|".join(Scope),
+            help="What the key is good for; may be given several times.",
+        ),
     ] = list(DEFAULT_SCOPES),  # noqa: B006 - typer wants a list, and nothing changes it
     file: _KeyFileOption = None,
 ) -> None:
@@ -266,6 +291,19 @@ def _run(coroutine: Coroutine[object, object, _Result], *, status: int = _EXIT_F
         if not isinstance(cause, PapertapeError):
             raise
         _end(cause, status)
+
+
+async def _as_named(work: Coroutine[object, object, _Result]) -> _Result:
+    """Run what reads a database that the command names; a setting has nothing to do with it.
+
+    Raises:
+        StartupError: as the work does, in words of the command line.
+    """
+    try:
+        return await work
+    except StartupError as error:
+        advice = _ANOTHER_IN_SETTING.sub("name another database", str(error))
+        raise StartupError(advice.replace(_SETTING, "its URL")) from error
 
 
 def _first_cause(error: BaseException) -> BaseException:

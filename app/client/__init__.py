@@ -4,6 +4,7 @@ It knows the service as any stranger does, by what goes over the wire, and impor
 
 ==================  ==============================================================================
 ``commands``        the commands and their options; everything below is imported once one runs
+``arguments``       what is typed, read before anything is sent
 ``order``           place an order and follow it to its end
 ``orders``          list orders, show one, cancel
 ``watch``           follow the events of many orders

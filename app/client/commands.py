@@ -11,6 +11,7 @@ from typing import Annotated, Final, NoReturn
 import typer
 
 from app.client.address import DEFAULT_URL, ServiceAddress, read_address
+from app.client.arguments import check_numbers, one_of
 from app.domain.errors import PapertapeError
 from app.domain.order import OrderStatus, Side, TimeInForce
 
@@ -43,12 +44,12 @@ _Json = Annotated[
 ]
 _Side = Annotated[
     Side,
-    typer.Option(case_sensitive=False, metavar="buy|sell", help="Buy or sell.", show_default="buy"),
+    typer.Option(parser=one_of(Side), metavar="buy|sell", help="Buy or sell.", show_default="buy"),
 ]
 _TimeInForce = Annotated[
     TimeInForce,
     typer.Option(
-        case_sensitive=False,
+        parser=one_of(TimeInForce),
         metavar="gtd|ioc|fok",
         help="Time in force: rest until the timeout; fill at once what can be filled; "
         "fill all at once or nothing.",
@@ -110,6 +111,7 @@ def _order(
     1 when it was not or was refused, 2 for a mistake in the command line,
     130 after Ctrl-C, which leaves the order alone.
     """
+    check_numbers({"SIZE": size, "--price": price, "--timeout": timeout})
     address = _address_or_refuse(url, key)
     from app.client.order import OrderRequest, Until, place_order  # noqa: PLC0415 - starts faster
 
@@ -138,7 +140,10 @@ def _orders(
     status: Annotated[
         OrderStatus | None,
         typer.Option(
-            case_sensitive=False, help="Only orders with this status.", show_default=False
+            parser=one_of(OrderStatus),
+            metavar="STATUS",
+            help=f"Only orders with this status: {', '.join(OrderStatus).lower()}.",
+            show_default=False,
         ),
     ] = None,
     client_order_id: Annotated[
@@ -217,7 +222,7 @@ def _watch(
     *,
     order_ids: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[ID]...", help="Only these orders.", show_default=False),
+        typer.Argument(metavar="ID", help="Only these orders.", show_default=False),
     ] = None,
     symbol: Annotated[
         list[str] | None,

@@ -7,6 +7,7 @@
         ├── ServiceUnreachableError   nobody listens, or the connection broke too often
         ├── UnexpectedAnswerError     somebody answers, but not as a Papertape service does
         └── RefusedError              the service said no, and why
+            └── KeyRefusedError       it does not know who asks
 """
 
 import os
@@ -20,6 +21,10 @@ from app.domain.errors import PapertapeError
 TEXT_CHARACTERS_MAX: Final = 500
 """What a stranger's server answers is shown, but not at any length."""
 
+NO_HTTPS: Final = "the service does not speak https there"
+"""Why a connection failed: plain text came back, where the beginning of TLS was awaited."""
+
+_UNAUTHORIZED: Final = "unauthorized"
 _SEE_ERRORS: Final = "; see errors"
 """Where a program finds the problems; here they stand right below."""
 
@@ -36,6 +41,9 @@ class ServiceUnreachableError(ClientError):
     def __init__(self, url: str, cause: str, *, was_sent: bool = False) -> None:
         self.url = url
         self.was_sent = was_sent
+        if cause == NO_HTTPS:
+            super().__init__(f"{cause}; try http:{url.partition(':')[2]}")
+            return
         super().__init__(
             f"cannot reach a service at {url} ({cause}): start one with `papertape serve`, "
             "or name another with --url or PAPERTAPE_URL"
@@ -65,6 +73,25 @@ class RefusedError(ClientError):
         return self.problem["code"]
 
 
+class KeyRefusedError(RefusedError):
+    """The service asks for a key, or does not know the one that it was sent."""
+
+    def __init__(self, problem: Problem, *, was_sent: bool) -> None:
+        detail = (
+            "the service does not know this key"
+            if was_sent
+            else "the service asks for a key: give --key or set PAPERTAPE_KEY"
+        )
+        super().__init__({**problem, "detail": detail})
+
+
+def refusal(problem: Problem, *, has_key: bool) -> RefusedError:
+    """Return the error of a refusal, in the service's words; of a key in those of the command."""
+    if problem["code"] == _UNAUTHORIZED:
+        return KeyRefusedError(problem, was_sent=has_key)
+    return RefusedError(problem)
+
+
 def shorten(text: str) -> str:
     """Return the beginning of a text on one line."""
     line = " ".join(text.split())
@@ -76,6 +103,8 @@ def cause_of(error: Exception) -> str:
     root: BaseException = error
     while (deeper := root.__cause__ or root.__context__) is not None:
         root = deeper
+    if isinstance(root, ssl.SSLError) and root.reason == "WRONG_VERSION_NUMBER":
+        return NO_HTTPS
     has_other_numbers = isinstance(root, ssl.SSLError | socket.gaierror)
     if isinstance(root, OSError) and root.errno is not None and not has_other_numbers:
         return os.strerror(root.errno)

@@ -21,6 +21,7 @@ from app.client.errors import (
     ServiceUnreachableError,
     UnexpectedAnswerError,
     cause_of,
+    refusal,
     shorten,
 )
 from app.client.patience import Attempts, Patience
@@ -133,7 +134,8 @@ class EventStream:
             pause_seconds = self._attempts.fail()
             if self._attempts.is_exhausted or not self._was_reached:
                 raise StreamLostError(self._address.url, cause)
-            self._tell(f"the event stream broke ({cause}); trying again in {pause_seconds:.1f} s")
+            told = f"the event stream broke ({cause})"
+            self._tell(self._attempts.retelling(told, pause_seconds))
             await asyncio.sleep(pause_seconds)
 
     async def _one_connection(self) -> AsyncGenerator[wire.Subscribed | wire.Event]:
@@ -146,7 +148,9 @@ class EventStream:
             close_timeout=CLOSE_SECONDS_MAX,
         ) as connection:
             self._was_reached = True
-            await connection.send(self._subscription.message(self.position))
+            # Who is refused at once can be closed before this is sent; what was said is read below.
+            with contextlib.suppress(ConnectionClosed):
+                await connection.send(self._subscription.message(self.position))
             with self._counting_as_success_once_steady():
                 async for text in connection:
                     message = self._read(text)
@@ -175,9 +179,12 @@ class EventStream:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_SECONDS_MAX):
                 await connection.wait_closed()
-        refusal = RefusedError(error)
+        refused = self._refusal(error)
         may_pass = connection.close_code in _PASSING_CODES
-        return _PassingError(str(refusal)) if may_pass else refusal
+        return _PassingError(str(refused)) if may_pass else refused
+
+    def _refusal(self, problem: wire.Problem) -> RefusedError:
+        return refusal(problem, has_key=self._address.key is not None)
 
     def _read(self, text: str | bytes) -> wire.Subscribed | wire.Event | wire.StreamError | None:
         try:
@@ -212,4 +219,4 @@ class EventStream:
         except wire.UnexpectedShapeError:
             what = f"HTTP {status} instead of a WebSocket"
             raise UnexpectedAnswerError(self._address.stream_url, what) from None
-        raise RefusedError(problem)
+        raise self._refusal(problem)

@@ -16,7 +16,13 @@ from app.client.patience import USUAL_PATIENCE, Patience
 from app.client.service import Placed, ServiceClient
 from app.client.tables import SPLITS_SHOWN_MAX, FillProgress, split_table
 from app.client.terminal import make_console, print_json, print_line, print_table, print_words, tell
-from app.client.words import event_line, execution_quality, order_outcome, order_title
+from app.client.words import (
+    event_line,
+    execution_quality,
+    order_outcome,
+    order_title,
+    why_not_filled,
+)
 
 FULFILLED: Final = 0
 NOT_FULFILLED: Final = 1
@@ -118,7 +124,7 @@ async def _follow(service: ServiceClient, request: OrderRequest, placed: wire.Or
     if request.as_json:
         print_json(order)
     else:
-        print_outcome(order, with_splits=request.until is Until.CLOSED)
+        _print_closed(order, with_splits=request.until is Until.CLOSED)
     return FULFILLED if order["status"] == wire.FILLED else NOT_FULFILLED
 
 
@@ -143,13 +149,22 @@ async def _draw_progress(service: ServiceClient, placed: wire.Order, *, is_shown
                 progress.follow(bar, event)
 
 
-def print_outcome(order: wire.Order, *, with_splits: bool) -> None:
-    """Print the first splits of an order and what has become of it."""
+def print_outcome(order: wire.Order) -> None:
+    """Print an order and what has become of it."""
     console = make_console()
+    print_line(console, f"{order['order_id']}  {order_title(order)}")
+    print_words(console, order_outcome(order))
+
+
+def _print_closed(order: wire.Order, *, with_splits: bool) -> None:
+    """Print what has become of an order, why or how well, and its first splits."""
+    print_outcome(order)
+    console = make_console()
+    if order["status"] == wire.EXPIRED:
+        for line in why_not_filled(order):
+            print_words(console, line)
+    if execution := order.get("execution"):
+        print_words(console, execution_quality(execution))
     if with_splits and order["splits"]:
         splits = order["splits"][:SPLITS_SHOWN_MAX]
         print_table(console, split_table(splits, splits_total=order["splits_total"]))
-    print_line(console, f"{order['order_id']}  {order_title(order)}")
-    print_words(console, order_outcome(order))
-    if execution := order.get("execution"):
-        print_words(console, execution_quality(execution))

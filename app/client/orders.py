@@ -8,7 +8,7 @@ from rich.console import Console
 
 from app.client import wire
 from app.client.address import ServiceAddress
-from app.client.errors import RefusedError
+from app.client.errors import RefusedError, shorten
 from app.client.order import print_outcome
 from app.client.patience import USUAL_PATIENCE, Patience
 from app.client.service import PAGE_LIMIT_MAX, ServiceClient
@@ -142,7 +142,7 @@ async def cancel_order(
     as_json: bool,
     patience: Patience = USUAL_PATIENCE,
 ) -> int:
-    """Cancel an order and print what became of it; not done if it was closed otherwise."""
+    """Cancel an order and print what became of it; if it was closed otherwise, say so first."""
     async with _client(address, patience) as service:
         try:
             order, status = await service.cancel(order_id), DONE
@@ -150,11 +150,12 @@ async def cancel_order(
             closed = error.problem.get("order")
             if error.reason_code != _ORDER_CLOSED or closed is None:
                 raise
+            tell(shorten(error.problem["detail"]))
             order, status = closed, CLOSED_MEANWHILE
     if as_json:
         print_json(order)
     else:
-        print_outcome(order, with_splits=status == CLOSED_MEANWHILE)
+        print_outcome(order)
     return status
 
 

@@ -25,12 +25,13 @@ USUAL_PATIENCE: Final = Patience()
 
 
 class Attempts:
-    """Counts the failures in a row, and says how long to pause before the next attempt."""
+    """Counts the failures in a row; says how long to pause before the next attempt, and why."""
 
     def __init__(self, patience: Patience, random_source: random.Random) -> None:
         self._patience = patience
         self._random = random_source
         self._failures = 0
+        self._cause = ""
 
     @property
     def is_exhausted(self) -> bool:
@@ -50,6 +51,18 @@ class Attempts:
             return min(retry_after_seconds, patience.retry_after_seconds_max)
         ceiling = min(doubled, patience.pause_seconds_max)
         return self._random.uniform(ceiling / 2, ceiling)
+
+    def retelling(self, cause: str, pause_seconds: float) -> str:
+        """Return what to tell of the failure just counted: its cause only where it is news."""
+        times = self._patience.attempts_max - 1
+        is_news, self._cause = cause != self._cause, cause
+        if self._failures == 1:
+            return (
+                f"{cause}; trying again up to {times} times, the first in {pause_seconds:.1f} s "
+                "(Ctrl-C is safe)"
+            )
+        progress = f"trying again in {pause_seconds:.1f} s ({self._failures} of {times})"
+        return f"{cause}; {progress}" if is_news else progress
 
     def succeed(self) -> None:
         """Begin again with the first pause."""

@@ -24,6 +24,7 @@ from app.client.errors import (
     ServiceUnreachableError,
     UnexpectedAnswerError,
     cause_of,
+    refusal,
     shorten,
 )
 from app.client.patience import Attempts, Patience
@@ -170,14 +171,14 @@ class ServiceClient:
                 if answer.is_success:
                     return answer, count
                 failure = self._failure(answer)
-                cause = f"HTTP {answer.status_code}: {failure}"
+                cause = str(failure).splitlines()[0]
                 if not _may_pass(answer, failure):
                     raise failure
                 retry_after_seconds = _retry_after_seconds(answer)
             pause_seconds = attempts.fail(retry_after_seconds)
             if attempts.is_exhausted:
                 raise failure
-            self.tell(f"{cause}; trying again in {pause_seconds:.1f} s")
+            self.tell(attempts.retelling(cause, pause_seconds))
             await asyncio.sleep(pause_seconds)
 
     def _unreachable(self, error: httpx2.TransportError, count: int) -> ServiceUnreachableError:
@@ -186,12 +187,13 @@ class ServiceClient:
 
     def _failure(self, answer: httpx2.Response) -> RefusedError | UnexpectedAnswerError:
         try:
-            return RefusedError(wire.read_shape(answer.content, wire.Problem))
+            problem = wire.read_shape(answer.content, wire.Problem)
         except wire.UnexpectedShapeError:
             what = f"HTTP {answer.status_code} {answer.reason_phrase}".rstrip()
             if location := answer.headers.get("Location"):
                 what += f", which leads to {shorten(location)}"
             return UnexpectedAnswerError(self.address.url, what)
+        return refusal(problem, has_key=self.address.key is not None)
 
     def _read(self, answer: httpx2.Response, shape: type[_Shape]) -> _Shape:
         try:

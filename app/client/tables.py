@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from app.client import wire
+from app.client.words import rounded
 
 SPLITS_SHOWN_MAX: Final = 12
 
@@ -53,7 +54,8 @@ def orders_table(orders: Sequence[wire.OrderSummary], *, is_narrow: bool = False
     for heading in ("status", "accepted at (UTC)"):
         table.add_column(heading, no_wrap=True)
     for order in orders:
-        average = [] if is_narrow else [order["average_price"] or "-"]
+        price = order["average_price"]
+        average = [] if is_narrow else ["-" if price is None else rounded(price)]
         table.add_row(
             order["order_id"],
             order["symbol"],

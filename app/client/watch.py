@@ -3,14 +3,24 @@
 import asyncio
 import contextlib
 import random
-from typing import Never
+from typing import Final, Never
 
 from app.client.address import ServiceAddress
-from app.client.errors import ClientError
+from app.client.errors import ClientError, RefusedError
 from app.client.event_stream import EventStream, Subscription
 from app.client.patience import USUAL_PATIENCE, Patience
 from app.client.terminal import make_console, print_json, print_line, tell
 from app.client.words import event_line
+
+_POSITION_REFUSED: Final = frozenset(
+    {
+        "invalid_position",
+        "position_of_another_database",
+        "position_beyond_head",
+        "position_pruned",
+    }
+)
+"""With these refusals there is nothing to go on from."""
 
 
 async def watch_events(
@@ -21,7 +31,7 @@ async def watch_events(
     as_json: bool,
     patience: Patience = USUAL_PATIENCE,
 ) -> Never:
-    """Print events as they happen; say at the end, whatever it is, where to go on.
+    """Print events as they happen; say at the end where to go on, if one can.
 
     Raises:
         ClientError: the service refuses the stream, or it cannot be had any more.
@@ -44,8 +54,14 @@ async def watch_events(
                     print_json(message)
                 else:
                     print_line(console, event_line(message))
-    except (asyncio.CancelledError, ClientError):
+    except asyncio.CancelledError:
         _tell_position(address, subscription, stream.position)
+        raise
+    except ClientError as error:
+        is_refused = isinstance(error, RefusedError) and error.reason_code in _POSITION_REFUSED
+        # The position that was given is known to who gave it.
+        if not is_refused and stream.position != after:
+            _tell_position(address, subscription, stream.position)
         raise
     raise AssertionError("the stream has no end")
 

@@ -12,6 +12,7 @@ CLOSED: Final = frozenset({"FILLED", "CANCELED", "EXPIRED"})
 """The statuses that no other follows."""
 
 FILLED: Final = "FILLED"
+EXPIRED: Final = "EXPIRED"
 
 Shape = TypeVar("Shape")
 

@@ -1,18 +1,33 @@
 """Answers and events in sentences, for people."""
 
 from collections.abc import Iterator
+from decimal import Context, Decimal
 from typing import Final
 
 from app.client import wire
+from app.domain.amounts import format_amount
+
+SIGNIFICANT_DIGITS: Final = 10
+"""Of an average and of a difference, which people read; in JSON they are as the service says."""
+
+_SOLD_ONCE: Final = "what your earlier orders took of a quote is not sold again"
 
 _REASONS: Final = {
     "TIMEOUT": "its time was up",
     "NO_MARKET_DATA": "its time was up and not one quote had come",
     "TIMEOUT_DURING_OUTAGE": "its time was up while the service or its market data was down",
-    "IOC_REMAINDER": "IOC: what the first quote did not offer within the limit lapsed",
-    "FOK_UNFILLABLE": "FOK: the first quote did not offer all of it within the limit",
+    "IOC_REMAINDER": "IOC: what the first quote had left for it within the limit was filled, "
+    f"the rest lapsed; {_SOLD_ONCE}",
+    "FOK_UNFILLABLE": f"FOK: the first quote had not all of it left within the limit; {_SOLD_ONCE}",
     "CANCELED_BY_CLIENT": "it was canceled",
 }
+
+
+def rounded(amount: str) -> str:
+    """Return an amount with 10 significant digits, but never without digits before the point."""
+    exact = Decimal(amount)
+    digits = max(SIGNIFICANT_DIGITS, exact.adjusted() + 1)
+    return format_amount(Context(prec=digits).plus(exact))
 
 
 def order_title(order: wire.OrderSummary | wire.Event) -> str:
@@ -24,7 +39,7 @@ def order_outcome(order: wire.OrderSummary) -> str:
     """Return what has become of an order, on one line."""
     ending = order["status"] if order["reason"] is None else f"{order['status']}, {order['reason']}"
     average = order["average_price"]
-    price = "" if average is None else f" at {average} on average"
+    price = "" if average is None else f" at {rounded(average)} on average"
     filled = f"{order['filled_quantity']} of {order['order_size']}"
     return f"{ending}: {filled}{price} in {_count(order['splits_total'], 'split')}"
 
@@ -88,7 +103,7 @@ def _compared(difference: str, plus: str, minus: str, to: str) -> str:
     if difference == "0":
         return f"exactly {to}"
     word = minus if difference.startswith("-") else plus
-    return f"{difference.removeprefix('-')} {word} than {to}"
+    return f"{rounded(difference.removeprefix('-'))} {word} than {to}"
 
 
 def _count(number: int, noun: str) -> str:

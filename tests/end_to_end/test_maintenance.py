@@ -94,8 +94,6 @@ async def test_a_database_is_kept_in_order_under_a_running_service(tmp_path: Pat
     ("arguments", "status", "line"),
     [
         (("audit", "nowhere.db"), 2, "papertape: there is no database "),
-        (("prune", "--before", "tomorrow"), 1, "papertape: --before 'tomorrow' is no date: "),
-        (("prune", "--before", "9999-01-01"), 1, "papertape: --before 9999-01-01 is in the fut"),
         (("backup", "papertape.db"), 1, "papertape: papertape.db is there already; name a file"),
         (("backup", "no/copy.db"), 1, "papertape: there is no folder no; make it first"),
     ],

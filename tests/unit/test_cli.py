@@ -94,6 +94,56 @@ def test_an_audit_says_by_its_exit_status_what_it_found(tmp_path: Path) -> None:
     assert ended == [0, 1, 2]
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("text.md", "is not an SQLite database; name another database"),
+        ("mysql://host/db", "its URL begins with mysql, which is not supported"),
+        ("postgresql+asyncpg://127.0.0.1:1/db", "start it or correct its URL"),
+    ],
+)
+def test_a_database_named_by_the_command_is_not_sought_in_the_settings(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, said: str
+) -> None:
+    """What cannot be read was an argument; one of the settings is told with its setting."""
+    (tmp_path / "text.md").write_text("not a database, but long enough to be looked at" * 20)
+    monkeypatch.chdir(tmp_path)
+
+    named = CliRunner().invoke(cli._cli, ["audit", name])
+    monkeypatch.setenv("DATABASE_URL", sqlite_url(tmp_path / "text.md"))
+    from_settings = CliRunner().invoke(cli._cli, ["audit"])
+
+    assert named.exit_code == from_settings.exit_code == 2
+    assert said in named.output
+    assert "DATABASE_URL" not in named.output
+    assert "DATABASE_URL" in from_settings.output
+
+
+@pytest.mark.parametrize("before", ["tomorrow", "9999-01-01"])
+def test_a_date_that_cannot_be_pruned_before_is_a_mistake_in_the_command(before: str) -> None:
+    """Nothing is looked for in any database."""
+    result = CliRunner().invoke(cli._cli, ["prune", "--before", before], env={"COLUMNS": "200"})
+
+    assert result.exit_code == 2
+    assert "Usage: " in result.output
+    assert f"--before {before!r} is no date" in result.output or "in the future" in result.output
+
+
+@pytest.mark.parametrize(
+    ("command", "usage"),
+    [
+        ("audit", "audit [OPTIONS] [DATABASE]"),
+        ("backup", "backup [OPTIONS] {FILE}"),
+        ("keys create", "create [OPTIONS] {NAME}"),
+    ],
+)
+def test_what_a_command_is_given_stands_in_upper_case(command: str, usage: str) -> None:
+    """As for all commands, so that it is told from what is typed as it stands."""
+    result = CliRunner().invoke(cli._cli, [*command.split(), "--help"])
+
+    assert usage in result.output
+
+
 def test_orders_are_pruned_and_copied_where_the_settings_say(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

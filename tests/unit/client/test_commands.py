@@ -124,7 +124,8 @@ def test_the_key_is_taken_from_the_environment(served: FakeService) -> None:
     refused = RUNNER.invoke(_cli, arguments)
     allowed = RUNNER.invoke(_cli, arguments, env={"PAPERTAPE_KEY": "secret"})
 
-    assert (refused.exit_code, refused.output) == (1, "papertape: a key is needed\n")
+    asked = "the service asks for a key: give --key or set PAPERTAPE_KEY"
+    assert (refused.exit_code, refused.output) == (1, f"papertape: {asked}\n")
     assert allowed.exit_code == 0
 
 
@@ -135,7 +136,7 @@ def test_a_refused_position_ends_watching(served: FakeService) -> None:
     )
 
     assert result.exit_code == 1
-    assert "papertape: said position_beyond_head" in result.output
+    assert result.output == "papertape: said position_beyond_head\n"
 
 
 @pytest.mark.parametrize(
@@ -145,6 +146,9 @@ def test_a_refused_position_ends_watching(served: FakeService) -> None:
         "order LTCBTC --price 1",
         "order LTCBTC 1 --price 1 --side hold",
         "order LTCBTC 1 --price 1 --tif gtc",
+        "order LTCBTC abc --price 1",
+        "order LTCBTC 1 --price 1e-3",
+        "order LTCBTC 1 --price 1 --timeout soon",
         "orders --limit 0",
         "orders --status OPEN",
         "orders --url 127.0.0.1:8080",
@@ -164,6 +168,42 @@ def test_a_mistake_in_the_command_is_exit_status_2(arguments: str) -> None:
 
     assert result.exit_code == 2
     assert "Error" in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("order LTCBTC abc --price 1", "SIZE must be a plain number such as 100 or 0.001"),
+        ("order LTCBTC 1 --price 1,5", "--price must be a plain number such as 100 or 0.001"),
+        ("order LTCBTC 1 --price 1 --timeout 0", "--timeout must be above zero"),
+        ("orders --status open", "'open' is not one of new, partially_filled, filled, canceled"),
+        ("order LTCBTC 1 --price 1 --side hold", "'hold' is not one of buy, sell"),
+    ],
+)
+def test_a_mistake_is_told_in_the_words_of_the_command(arguments: str, said: str) -> None:
+    """Not in those of the wire or of a library."""
+    result = RUNNER.invoke(_cli, arguments.split(), env={"COLUMNS": "200"})
+
+    assert result.exit_code == 2
+    assert said in result.output
+    assert "Value error" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("command", "usage"),
+    [
+        ("watch", "watch [OPTIONS] [ID]..."),
+        ("cancel", "cancel [OPTIONS] [ID]"),
+        ("show", "show [OPTIONS] {ID}"),
+    ],
+)
+def test_the_usage_names_ids_once(command: str, usage: str) -> None:
+    """With the brackets of what may be left out, and no more of them."""
+    result = RUNNER.invoke(_cli, [command, "--help"])
+
+    assert f"Usage: papertape {usage}" in [
+        line.strip().replace("root", "papertape") for line in result.output.splitlines()
+    ]
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,16 @@
 """Tests of ``app.client.errors``."""
 
 import errno
+import ssl
 
-from app.client.errors import RefusedError, ServiceUnreachableError, cause_of, shorten
+from app.client import wire
+from app.client.errors import (
+    RefusedError,
+    ServiceUnreachableError,
+    cause_of,
+    refusal,
+    shorten,
+)
 
 
 def test_a_refusal_is_one_block() -> None:
@@ -35,6 +43,28 @@ def test_an_unreachable_service_is_one_line_that_says_what_to_do() -> None:
     assert "\n" not in text
     for part in ("http://127.0.0.1:8080", "refused", "papertape serve", "--url", "PAPERTAPE_URL"):
         assert part in text
+
+
+def test_a_service_that_speaks_http_alone_is_named_by_it() -> None:
+    """The library's words for it help nobody."""
+    garbled = ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number")
+    garbled.reason = "WRONG_VERSION_NUMBER"
+
+    text = str(ServiceUnreachableError("https://127.0.0.1:8080", cause_of(garbled)))
+
+    assert text == "the service does not speak https there; try http://127.0.0.1:8080"
+
+
+def test_a_refused_key_is_told_in_the_words_of_the_command_line() -> None:
+    """Whether one was given decides what to do; a key that may not do this is another matter."""
+    unauthorized = wire.Problem(code="unauthorized", detail="send it as Authorization: Bearer")
+    missing = wire.Problem(code="missing_scope", detail="the key may not do this")
+
+    assert str(refusal(unauthorized, has_key=False)) == (
+        "the service asks for a key: give --key or set PAPERTAPE_KEY"
+    )
+    assert str(refusal(unauthorized, has_key=True)) == "the service does not know this key"
+    assert str(refusal(missing, has_key=True)) == "the key may not do this"
 
 
 def test_what_a_stranger_says_is_kept_short() -> None:

@@ -252,6 +252,30 @@ async def test_the_key_goes_with_the_handshake(fake: FakeService) -> None:
     assert await positions(stream_of(fake, after="beginning"), 1) == ["p1"]
 
 
+async def test_a_key_that_is_not_known_is_told(fake: FakeService) -> None:
+    """By an answer to the handshake or on the stream, in the words of the command line."""
+    fake.key = "secret"
+    stream = stream_of(fake)
+    fake.planned_streams.append(PlannedClose(refusal=problem(401, "unauthorized")))
+    with pytest.raises(RefusedError, match=r"^the service does not know this key$"):
+        await positions(stream, 1)
+
+    fake.key = None
+    stream = stream_of(fake)
+    fake.key = "secret"
+    with pytest.raises(RefusedError, match=r"^the service asks for a key: give --key or set PAPER"):
+        await positions(stream, 1)
+
+
+async def test_a_secure_address_of_a_plain_service_is_told(fake: FakeService) -> None:
+    """With the address that would work."""
+    plain_url = fake.url
+    fake.url = plain_url.replace("http:", "https:")
+
+    with pytest.raises(StreamLostError, match=f"not speak https there; try {plain_url}$"):
+        await positions(stream_of(fake), 1)
+
+
 @pytest.mark.parametrize("was_reached", [True, False])
 async def test_nobody_there_is_told(was_reached: bool) -> None:  # noqa: FBT001 - a case
     """At once if it never answered, after some attempts if it did."""

@@ -53,7 +53,7 @@ def expire(fake: FakeService) -> Callable[[str], None]:
     return close
 
 
-async def test_a_fulfilled_order_is_a_table_and_a_summary(
+async def test_a_fulfilled_order_is_a_summary_and_a_table(
     fake: FakeService, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """On a pipe nothing else is printed, and the exit status is 0."""
@@ -64,15 +64,15 @@ async def test_a_fulfilled_order_is_a_table_and_a_summary(
     output = capsys.readouterr()
     (order_id,) = fake.orders
     assert [" ".join(line.split()) for line in output.out.splitlines()] == [
-        "split update id price quantity filled at",
-        f"1 1 0.00251 60 {AT}",
-        f"2 2 0.00251 40 {AT}",
         f"{order_id} BUY 100 LTCBTC at 0.0026",
         "FILLED: 100 of 100 at 0.00251 on average in 2 splits",
         (
             "0.00009 better than the limit; 0.00001 worse than the price at arrival, 0.0025; "
             "first fill after 3 ms, the last after 9 ms; 5 quotes seen"
         ),
+        "split update id price quantity filled at",
+        f"1 1 0.00251 60 {AT}",
+        f"2 2 0.00251 40 {AT}",
     ]
     assert not output.err
     assert fake.bodies == [BODY]
@@ -89,7 +89,9 @@ async def test_an_order_is_followed_until_it_is_closed(
 
     assert await running == 1
 
-    assert "EXPIRED, TIMEOUT: 60 of 100" in capsys.readouterr().out
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].startswith("EXPIRED, TIMEOUT: 60 of 100")
+    assert lines[2] == "its time was up"
 
 
 async def test_an_accepted_order_is_enough_when_told_so(

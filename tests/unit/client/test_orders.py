@@ -152,23 +152,26 @@ async def test_a_canceled_order_is_told_also_the_second_time(
 
 
 @pytest.mark.parametrize("as_json", [True, False])
-async def test_an_order_that_was_closed_meanwhile_is_shown(
+async def test_an_order_that_was_closed_before_is_told_and_shown(
     fake: FakeService,
     capsys: pytest.CaptureFixture[str],
     as_json: bool,  # noqa: FBT001 - a case
 ) -> None:
-    """The exit status says that it was not canceled."""
+    """In the service's words, beside the output; the exit status says that it was not canceled."""
     order_id = fake.accept(BODY)["order_id"]
     fake.fill(order_id, "100", "0.00251")
 
     assert await cancel_order(fake.address, order_id, as_json=as_json, patience=QUICK) == 1
 
-    output = capsys.readouterr().out
+    output, said = capsys.readouterr()
+    assert said == "papertape: the order is closed\n"
     if as_json:
         assert json.loads(output)["status"] == "FILLED"
     else:
-        assert words_of(output)[-1] == "FILLED: 100 of 100 at 0.00251 on average in 1 split"
-        assert len(output.splitlines()) == 4
+        assert words_of(output) == [
+            f"{order_id} BUY 100 LTCBTC at 0.0026",
+            "FILLED: 100 of 100 at 0.00251 on average in 1 split",
+        ]
 
 
 async def test_another_refusal_of_a_cancel_is_told(fake: FakeService) -> None:

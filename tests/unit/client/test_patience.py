@@ -35,6 +35,28 @@ def test_attempts_end_and_begin_again_after_a_success() -> None:
     assert attempts.fail() <= 1
 
 
+def test_the_cause_is_told_once_and_then_only_how_far_it_is() -> None:
+    """With the number of attempts to come, and that an interrupt does no harm."""
+    attempts = Attempts(PATIENCE, random.Random(1))
+    told = [attempts.retelling(cause, attempts.fail(5)) for cause in ("down", "down", "up", "up")]
+
+    assert told == [
+        "down; trying again up to 4 times, the first in 5.0 s (Ctrl-C is safe)",
+        "trying again in 5.0 s (2 of 4)",
+        "up; trying again in 5.0 s (3 of 4)",
+        "trying again in 5.0 s (4 of 4)",
+    ]
+
+
+def test_after_a_success_a_cause_is_news_again() -> None:
+    """It is another trouble, even for the same cause."""
+    attempts = Attempts(PATIENCE, random.Random(1))
+    attempts.retelling("down", attempts.fail(5))
+    attempts.succeed()
+
+    assert attempts.retelling("down", attempts.fail(5)).startswith("down; trying again up to 4")
+
+
 def test_the_service_says_how_long_to_wait_within_reason() -> None:
     """Its Retry-After is kept, up to a bound."""
     attempts = Attempts(PATIENCE, random.Random(1))

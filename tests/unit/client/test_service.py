@@ -65,9 +65,10 @@ async def test_what_may_pass_is_tried_again(
     assert fake.asked == ["POST /order", "POST /order"]
 
 
-async def test_trying_again_ends(fake: FakeService, client: ServiceClient) -> None:
-    """After a bounded number of attempts the refusal is told."""
-    unavailable = PlannedAnswer(answer=problem(503, "journal_unavailable", retry_after="2"))
+async def test_trying_again_ends(fake: FakeService, client: ServiceClient, told: list[str]) -> None:
+    """After a bounded number of attempts the refusal is told; until then, its words once."""
+    refusal = problem(503, "journal_unavailable", "the disk is full", retry_after="2")
+    unavailable = PlannedAnswer(answer=refusal)
     fake.plan("POST /order", *[unavailable] * 10)
 
     with pytest.raises(RefusedError) as refused:
@@ -75,6 +76,10 @@ async def test_trying_again_ends(fake: FakeService, client: ServiceClient) -> No
 
     assert refused.value.reason_code == "journal_unavailable"
     assert len(fake.asked) == QUICK.attempts_max
+    assert told == [
+        "the disk is full; trying again up to 2 times, the first in 0.0 s (Ctrl-C is safe)",
+        "trying again in 0.0 s (2 of 2)",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -133,12 +138,14 @@ async def test_nobody_there_is_told_at_once() -> None:
 
 
 async def test_a_service_without_a_certificate_is_told(fake: FakeService) -> None:
-    """A secure address is not asked in any other way, and the cause is in the message."""
+    """A secure address is not asked in any other way; the message says which would work."""
     url = fake.url.replace("http:", "https:")
     async with ServiceClient(
         ServiceAddress(url=url), patience=QUICK, tell=print, random_source=random.Random()
     ) as client:
-        with pytest.raises(ServiceUnreachableError, match="SSL"):
+        with pytest.raises(
+            ServiceUnreachableError, match=f"not speak https there; try {fake.url}$"
+        ):
             await client.order("1")
 
     assert not fake.asked
@@ -172,13 +179,16 @@ async def test_an_order_of_an_earlier_run_is_a_replay(
 async def test_the_key_is_sent(fake: FakeService, client: ServiceClient) -> None:
     """A service that asks for one lets in who has it, and nobody else."""
     fake.key = "secret"
-    with pytest.raises(RefusedError, match="a key is needed"):
+    with pytest.raises(RefusedError, match="the service asks for a key: give --key or set"):
         await client.place(BODY)
 
     async with ServiceClient(
         fake.address, patience=QUICK, tell=print, random_source=random.Random()
     ) as other:
         assert (await other.place(BODY)).order["status"] == "NEW"
+        fake.key = "another"
+        with pytest.raises(RefusedError, match=r"^the service does not know this key$"):
+            await other.place(BODY)
 
 
 async def test_an_id_stays_within_its_path(client: ServiceClient) -> None:

@@ -55,6 +55,14 @@ def test_orders_are_one_a_row() -> None:
     assert lines[2][5:9] == ["10", "0.00251", "EXPIRED,", "TIMEOUT"]
 
 
+def test_an_average_in_a_table_is_rounded() -> None:
+    """To what a reader compares."""
+    order = filled_order()
+    order["average_price"] = "0.002512345678901234"
+
+    assert printed(orders_table([order]))[1][6] == "0.002512345679"
+
+
 def test_a_narrow_table_leaves_out_what_can_be_shown_for_an_order() -> None:
     """Average price and reason; the other columns stay."""
     lines = printed(orders_table([expired_order()], is_narrow=True))

@@ -5,6 +5,13 @@ import json
 
 import pytest
 
+from app.api.positions import (
+    ForeignPositionError,
+    InvalidPositionError,
+    PositionBeyondHeadError,
+    PositionPrunedError,
+    PositionRefusedError,
+)
 from app.client.address import ServiceAddress
 from app.client.errors import RefusedError
 from app.client.event_stream import StreamLostError, Subscription
@@ -99,11 +106,51 @@ async def test_a_stream_that_is_lost_says_where_to_go_on(
 async def test_a_refused_position_is_told(
     fake: FakeService, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """In the service's words."""
+    """In the service's words alone: nobody is advised to go on from it."""
     with pytest.raises(RefusedError, match="position_beyond_head"):
         await watch_events(fake.address, Subscription(), after="p9", as_json=False, patience=QUICK)
 
-    assert not capsys.readouterr().out
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        InvalidPositionError(),
+        ForeignPositionError(),
+        PositionBeyondHeadError(),
+        PositionPrunedError(),
+    ],
+    ids=lambda error: error.code,
+)
+async def test_a_position_that_is_refused_later_is_not_gone_on_from(
+    fake: FakeService, capsys: pytest.CaptureFixture[str], error: PositionRefusedError
+) -> None:
+    """The database was put back or pruned while the connection was broken."""
+    fake.accept(BODY)
+    fake.planned_streams.append(PlannedClose(code=1008, error=error.code, after_events=1))
+
+    with pytest.raises(RefusedError, match=error.code):
+        await watch_events(
+            fake.address, Subscription(), after="beginning", as_json=False, patience=QUICK
+        )
+
+    assert not capsys.readouterr().err
+
+
+async def test_another_refusal_says_where_to_go_on(
+    fake: FakeService, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A key that was revoked can be replaced, and what was seen is not told again."""
+    fake.accept(BODY)
+    fake.planned_streams.append(PlannedClose(code=1008, error="unauthorized", after_events=1))
+
+    with pytest.raises(RefusedError):
+        await watch_events(
+            fake.address, Subscription(), after="beginning", as_json=False, patience=QUICK
+        )
+
+    assert "--after p1" in capsys.readouterr().err
 
 
 async def test_where_nobody_is_there_is_nothing_to_go_on_from(
@@ -112,7 +159,8 @@ async def test_where_nobody_is_there_is_nothing_to_go_on_from(
     """Only the error is told."""
     address = ServiceAddress(url="http://127.0.0.1:1")
 
-    with pytest.raises(StreamLostError):
-        await watch_events(address, Subscription(), after=None, as_json=False, patience=QUICK)
+    for after in (None, "p1"):
+        with pytest.raises(StreamLostError):
+            await watch_events(address, Subscription(), after=after, as_json=False, patience=QUICK)
 
     assert capsys.readouterr() == ("", "")

@@ -8,6 +8,7 @@ from app.client.words import (
     execution_quality,
     order_outcome,
     order_title,
+    rounded,
     why_not_filled,
 )
 from app.domain.order import Reason
@@ -125,6 +126,47 @@ def test_every_reason_has_words(reason: Reason) -> None:
     (line,) = why_not_filled(expired_order(reason))
 
     assert reason not in line.split()
+
+
+@pytest.mark.parametrize("reason", [Reason.IOC_REMAINDER, Reason.FOK_UNFILLABLE])
+def test_an_order_that_came_after_others_is_told_what_was_left(reason: Reason) -> None:
+    """The quote may have displayed enough, and one's own orders before it had taken of that."""
+    (line,) = why_not_filled(expired_order(reason))
+
+    assert "left" in line
+    assert "what your earlier orders took of a quote is not sold again" in line
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [
+        ("0.002512345678901234", "0.002512345679"),
+        ("0.00251", "0.00251"),
+        ("1234.567890123", "1234.56789"),
+        ("99999.999999", "100000"),
+        ("123456789012.5", "123456789012"),
+        ("0", "0"),
+    ],
+)
+def test_an_amount_is_rounded_to_ten_digits(amount: str, text: str) -> None:
+    """Half to even; what is short stays as it is, and whole digits are never replaced."""
+    assert rounded(amount) == text
+
+
+def test_averages_and_differences_are_rounded() -> None:
+    """What was computed has more digits than anybody reads."""
+    order = filled_order()
+    order["average_price"] = "0.002512345678901234"
+    execution: wire.Execution = {
+        **EXECUTION,
+        "slippage": "-0.002512345678901234",
+        "improvement": "0.001512345678901234",
+    }
+
+    assert "at 0.002512345679 on average" in order_outcome(order)
+    assert execution_quality(execution).startswith(
+        "0.001512345679 better than the limit; 0.002512345679 better than the price"
+    )
 
 
 def test_a_reason_of_a_newer_service_is_shown_as_it_is() -> None:

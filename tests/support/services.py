@@ -102,16 +102,23 @@ def make_settings(
 
 @contextlib.asynccontextmanager
 async def service_under_test(
-    folder: Path, *, symbols: Iterable[str] = ("LTCBTC",), order_timeout_seconds: str = "30"
+    folder: Path,
+    *,
+    symbols: Iterable[str] = ("LTCBTC",),
+    order_timeout_seconds: str = "30",
+    limits: dict[str, int] | None = None,
 ) -> AsyncIterator[ServiceUnderTest]:
-    """Run the service on a scripted market of these symbols, and wait until it takes orders."""
+    """Run the service on a scripted market of these symbols, and wait until it takes orders.
+
+    ``limits`` are settings by their names in code.
+    """
     async with scripted_venue(symbols) as venue:
         settings = make_settings(
             folder,
             stream_url=venue.stream_url,
             rest_url=venue.rest_url,
             order_timeout_seconds=order_timeout_seconds,
-        )
+        ).model_copy(update=limits or {})
         async with (
             running_service(settings) as url,
             httpx2.AsyncClient(

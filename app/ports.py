@@ -26,6 +26,7 @@ from app.domain.order import (
     Split,
     Symbol,
 )
+from app.domain.order_counts import OrderCounts
 from app.domain.quote import Quote
 from app.domain.rules import TradingRules
 
@@ -146,6 +147,10 @@ class Journal(Protocol):
             JournalBacklogError, JournalUnavailableError: it is not stored and never will be.
             OutcomeUnknownError: the commit is under way; if it goes through, the order is executed.
         """
+
+    @property
+    def orders_under_way(self) -> OrderCounts:
+        """How many orders wait for the disk; each of them may become an open one."""
 
     def order_under_way(self, owner: Owner, client_order_id: str) -> OrderId | None:
         """Return the order with this key whose fate is not known yet, None without any."""

@@ -25,8 +25,9 @@ from app.domain.order import (
     Side,
     Symbol,
 )
+from app.domain.order_counts import OrderCounts
 from app.domain.quote import Quote
-from app.fulfillment.open_orders import OpenOrderLimits, OpenOrders
+from app.fulfillment.open_orders import OpenOrderLimits
 from app.fulfillment.symbol import RELOAD_SECONDS, SymbolFulfillment
 from app.ports import NO_MARKET, Clock, EventBus, Feed, Journal, MarketView, RecoveryStore
 
@@ -62,7 +63,8 @@ class FulfillmentDesk:
         self._symbols: dict[Symbol, SymbolFulfillment] = {}
         self._lingering: OrderedDict[Symbol, SymbolFulfillment] = OrderedDict()
         self._tasks: asyncio.TaskGroup | None = None
-        self._open_orders = OpenOrders(limits)
+        self._limits = limits
+        self._open_orders = OrderCounts()
 
     @property
     def is_recovered(self) -> bool:
@@ -92,24 +94,26 @@ class FulfillmentDesk:
         """
         await self._recovered.wait()
         symbol = new_order.symbol
-        with self._open_orders.accepting(new_order.owner, symbol):
-            accepted_at = self._clock.now()
-            order = Order(
-                order_id=order_id,
-                acceptance_number=self._journal.next_acceptance_number(),
-                owner=new_order.owner,
-                client_order_id=new_order.client_order_id,
-                symbol=symbol,
-                side=new_order.side,
-                time_in_force=new_order.time_in_force,
-                quantity=new_order.quantity,
-                limit_price=new_order.limit_price,
-                accepted_at=accepted_at,
-                expires_at=accepted_at + _duration(new_order.timeout_seconds),
-            )
-            current = self.current_quote(symbol)
-            arrival = None if current is None else arrival_of(current, order.side)
-            await self._journal.accept(order, arrival)
+        self._limits.check_room(
+            new_order.owner, symbol, self._open_orders, self._journal.orders_under_way
+        )
+        accepted_at = self._clock.now()
+        order = Order(
+            order_id=order_id,
+            acceptance_number=self._journal.next_acceptance_number(),
+            owner=new_order.owner,
+            client_order_id=new_order.client_order_id,
+            symbol=symbol,
+            side=new_order.side,
+            time_in_force=new_order.time_in_force,
+            quantity=new_order.quantity,
+            limit_price=new_order.limit_price,
+            accepted_at=accepted_at,
+            expires_at=accepted_at + _duration(new_order.timeout_seconds),
+        )
+        current = self.current_quote(symbol)
+        arrival = None if current is None else arrival_of(current, order.side)
+        await self._journal.accept(order, arrival)
         return order
 
     async def cancel(self, order: Order) -> None:
@@ -155,11 +159,11 @@ class FulfillmentDesk:
             event = stored.event
             order = event.order
             if event.status is OrderStatus.NEW:
-                self._open_orders.add(order.owner, order.symbol)
+                self._open_orders.add(order)
                 if not self._is_stopping:
                     self._fulfillment_of(order.symbol).rest([snapshot_after(event)])
             elif event.status.is_terminal:
-                self._open_orders.remove(order.owner, order.symbol)
+                self._open_orders.remove(order)
         self._bus.publish(events)
 
     def on_write_trouble(self) -> None:
@@ -209,7 +213,7 @@ class FulfillmentDesk:
         for snapshot in unfinished:
             order = snapshot.order
             by_symbol.setdefault(order.symbol, []).append(snapshot)
-            self._open_orders.add(order.owner, order.symbol)
+            self._open_orders.add(order)
         for symbol, orders in by_symbol.items():
             self._fulfillment_of(symbol).rest(orders, were_open_before=True)
         self._recovered.set()

@@ -1,4 +1,4 @@
-"""What stands in the journal's queue, and whose orders with which keys are among it."""
+"""What stands in the journal's queue, and which orders are among it."""
 
 import asyncio
 from collections.abc import Iterable
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from app.domain.events import SymbolOutcome
 from app.domain.order import Order, OrderId, Owner, Symbol
+from app.domain.order_counts import OrderCounts
 from app.storage.rows import Part
 
 Key = tuple[Owner, str]
@@ -67,29 +68,34 @@ def mark() -> Entry:
     return Entry(None, waiter)
 
 
-class KeysUnderWay:
-    """The orders with keys whose fate is not known yet."""
+class OrdersUnderWay:
+    """The orders whose fate is not known yet: queued, or being written."""
 
     def __init__(self) -> None:
-        self._entries: dict[Key, dict[Entry, None]] = {}
+        self.counts = OrderCounts()
+        self._by_key: dict[Key, dict[Entry, None]] = {}
 
     def note(self, entry: Entry) -> None:
-        """Remember the entry, if it is an order with a key."""
+        """Remember the entry, if it is an order."""
+        if entry.order is not None:
+            self.counts.add(entry.order)
         if entry.key is not None:
-            self._entries.setdefault(entry.key, {})[entry] = None
+            self._by_key.setdefault(entry.key, {})[entry] = None
 
     def forget(self, entries: Iterable[Entry]) -> None:
         """Note that the fate of these is known."""
         for entry in entries:
+            if entry.order is not None:
+                self.counts.remove(entry.order)
             if entry.key is not None:
-                same = self._entries[entry.key]
+                same = self._by_key[entry.key]
                 del same[entry]
                 if not same:
-                    del self._entries[entry.key]
+                    del self._by_key[entry.key]
 
     def find(self, owner: Owner, client_order_id: str) -> OrderId | None:
         """Return the first order with the key, None without any."""
-        for entry in self._entries.get((owner, client_order_id), ()):
+        for entry in self._by_key.get((owner, client_order_id), ()):
             assert entry.order is not None, "only orders have keys"
             return entry.order.order_id
         return None

@@ -27,10 +27,11 @@ from app.domain.errors import (
 )
 from app.domain.events import OrderEvent, SymbolOutcome, acceptance_event
 from app.domain.order import Arrival, Order, OrderId, Owner, Symbol
+from app.domain.order_counts import OrderCounts
 from app.ports import JournalListener, StoredRules
 from app.storage.batch import Batch, RefusedPart
 from app.storage.database import Database
-from app.storage.entries import Entry, KeysUnderWay, mark
+from app.storage.entries import Entry, OrdersUnderWay, mark
 from app.storage.failures import OwnershipLostError, first_line, is_operational
 from app.storage.rows import Part
 
@@ -77,7 +78,7 @@ class GroupCommitJournal:
         self._next_position = database.last_position + 1
         self._queue: deque[Entry] = deque()
         self._writing: list[Entry] = []
-        self._keys = KeysUnderWay()
+        self._under_way = OrdersUnderWay()
         self._wake = asyncio.Event()
         self._has_ended = asyncio.Event()
         self._is_hastening = False
@@ -105,9 +106,14 @@ class GroupCommitJournal:
             raise JournalBacklogError
         await self._submit(self._part(order, (acceptance_event(order, arrival),)))
 
+    @property
+    def orders_under_way(self) -> OrderCounts:
+        """How many orders wait for the disk; each of them may become an open one."""
+        return self._under_way.counts
+
     def order_under_way(self, owner: Owner, client_order_id: str) -> OrderId | None:
         """Return the order with this key whose fate is not known yet, None without any."""
-        return self._keys.find(owner, client_order_id)
+        return self._under_way.find(owner, client_order_id)
 
     def record(self, outcome: SymbolOutcome) -> None:
         """Queue what a symbol's fulfillment did; it is never refused, since fills stand."""
@@ -191,7 +197,7 @@ class GroupCommitJournal:
         loop = asyncio.get_running_loop()
         entry = Entry(part, loop.create_future())
         self._enqueue(entry)
-        self._keys.note(entry)
+        self._under_way.note(entry)
         timer = loop.call_later(self._answer_seconds_max, self._give_up, entry)
         try:
             await _fate(entry)
@@ -207,7 +213,7 @@ class GroupCommitJournal:
         if entry.is_queued:
             self._queue.remove(entry)
             entry.is_queued = False  # the timer of a stop may be due as well
-            self._keys.forget((entry,))
+            self._under_way.forget((entry,))
             entry.wake(JournalUnavailableError())
         else:
             entry.wake(_unknown(entry))
@@ -272,7 +278,7 @@ class GroupCommitJournal:
         """Withdraw whatever can be, and have nothing new begin until writes pass."""
         batch.is_retry = True
         withdrawn = _take_out_of(self._queue) + self._withdraw_from(batch)
-        self._keys.forget(withdrawn)
+        self._under_way.forget(withdrawn)
         if not self._is_in_trouble:
             self._is_in_trouble = True
             _log.error(
@@ -309,7 +315,7 @@ class GroupCommitJournal:
             entry.wake()
         if refused:
             self._refuse(refused, listener)
-        self._keys.forget(self._writing)
+        self._under_way.forget(self._writing)
         self._writing = []
         if self._is_in_trouble:
             self._is_in_trouble = False

@@ -274,3 +274,26 @@ async def test_of_twins_under_way_the_one_that_may_be_stored_stays(url: str) -> 
         assert [type(end) for end in ends] == [OutcomeUnknownError, JournalUnavailableError]
         assert storage.journal.order_under_way(PUBLIC, KEY) == first.order_id
         writer.may_begin.set()
+
+
+async def test_orders_in_doubt_count_until_their_fate_is_known(url: str) -> None:
+    """Their callers were told that nobody knows; they may become open orders all the same."""
+    async with faulty_storage(url, answer_seconds_max=0.2) as (writer, storage):
+        writer.may_begin.clear()
+        written = asyncio.create_task(storage.journal.accept(make_order(number=1)))
+        await eventually(lambda: writer.is_waiting)
+        queued = asyncio.create_task(storage.journal.accept(make_order(number=2)))
+        left = asyncio.create_task(storage.journal.accept(make_order(number=3)))
+        await asyncio.sleep(0)
+        counts = storage.journal.orders_under_way
+        assert counts.total == 3
+        left.cancel()
+
+        ends = await asyncio.gather(written, queued, return_exceptions=True)
+
+        assert [type(end) for end in ends] == [OutcomeUnknownError, JournalUnavailableError]
+        assert counts.of_owner(PUBLIC) == 2
+        writer.may_begin.set()
+        await storage.journal.settle()
+        assert counts.total == 0
+        assert await numbers(storage) == [1, 3]

@@ -14,6 +14,7 @@ from app.domain.events import (
 )
 from app.domain.liquidity import TakenLevel  # noqa: TC001 - beside its siblings
 from app.domain.order import Arrival, Order, OrderId, OrderSnapshot, Owner, Symbol
+from app.domain.order_counts import OrderCounts
 from app.domain.quote import Quote
 from app.ports import FeedState, JournalListener, QuoteListener, StoredLedger
 from tests.support.builders import ACCEPTED_AT
@@ -95,6 +96,7 @@ class HandJournal:
         self.refused_symbol: Symbol | None = None
         self.fails_at_the_next_record = False
         self.accept_delay: asyncio.Event | None = None
+        self.orders_under_way = OrderCounts()
         self.waiting_to_accept = 0
         self.settle_delay: asyncio.Event | None = None
         self.settle_delay_after_load: asyncio.Event | None = None
@@ -115,8 +117,12 @@ class HandJournal:
     async def accept(self, order: Order, arrival: Arrival | None) -> None:
         """Store the order and tell the listener."""
         self.waiting_to_accept += 1
-        await (asyncio.sleep(0) if self.accept_delay is None else self.accept_delay.wait())
-        self.waiting_to_accept -= 1
+        self.orders_under_way.add(order)
+        try:
+            await (asyncio.sleep(0) if self.accept_delay is None else self.accept_delay.wait())
+        finally:
+            self.orders_under_way.remove(order)
+            self.waiting_to_accept -= 1
         if not self.is_writable:
             raise JournalUnavailableError
         self._tell([acceptance_event(order, arrival)])

@@ -42,6 +42,7 @@ from app.domain.order import (
     Split,
     Symbol,
 )
+from app.domain.order_counts import OrderCounts
 from app.domain.quote import Quote
 from app.domain.resting import Step
 from app.domain.rules import TradingRules
@@ -219,6 +220,7 @@ class MemoryJournal:
 
     def __init__(self, orders: MemoryOrders) -> None:
         self.is_writable = True
+        self.orders_under_way = OrderCounts()
         self.desk: MemoryDesk | None = None
         self._orders = orders
         self._acceptance_numbers = itertools.count(1)

@@ -1,26 +1,20 @@
 """How many orders may be open, and that every end makes room."""
 
 import asyncio
-import contextlib
-from collections import Counter
 from decimal import Decimal
 
 import pytest
 
 from app.domain.errors import JournalUnavailableError, TooManyOrdersError
 from app.domain.order import PUBLIC, OrderStatus, Owner, Symbol, TimeInForce
-from app.fulfillment.open_orders import OpenOrderLimits, OpenOrders
-from tests.support.builders import LTCBTC, make_quote
+from app.domain.order_counts import OrderCounts
+from app.fulfillment.open_orders import OpenOrderLimits
+from tests.support.builders import LTCBTC, make_order, make_quote
 from tests.support.waiting import eventually
 from tests.unit.fulfillment.conftest import Shop
 
 ALICE, BOB = Owner("alice"), Owner("bob")
 ETHBTC = Symbol("ETHBTC")
-
-
-def of_limits(*, total: int = 9, per_owner: int = 9, per_symbol: int = 9) -> OpenOrders:
-    """Make a count with these limits."""
-    return OpenOrders(OpenOrderLimits(total=total, per_owner=per_owner, per_symbol=per_symbol))
 
 
 def limited(**limits: int) -> pytest.MarkDecorator:
@@ -31,19 +25,18 @@ def limited(**limits: int) -> pytest.MarkDecorator:
 
 def assert_nothing_is_counted(shop: Shop) -> None:
     """Check that the counts are back at zero and hold no memory."""
-    counts = shop.desk._open_orders
-    assert counts._total == 0
-    assert counts._by_owner == counts._by_symbol == Counter()
-    assert (len(counts._by_owner), len(counts._by_symbol)) == (0, 0)
+    for counts in (shop.desk._open_orders, shop.journal.orders_under_way):
+        assert counts.total == 0
+        assert (len(counts._by_owner), len(counts._by_symbol)) == (0, 0)
 
 
 @pytest.mark.parametrize(
-    ("counts", "refused", "admitted", "says"),
+    ("limits", "refused", "admitted", "says"),
     [
-        (of_limits(total=2), (BOB, ETHBTC), None, "the service may have at most 2"),
-        (of_limits(per_owner=2), (ALICE, ETHBTC), (BOB, LTCBTC), "an owner may have at most 2"),
+        ({"total": 3}, (BOB, ETHBTC), None, "the service may have at most 3"),
+        ({"per_owner": 2}, (ALICE, ETHBTC), (BOB, LTCBTC), "an owner may have at most 2"),
         (
-            of_limits(per_symbol=2),
+            {"per_symbol": 2},
             (BOB, LTCBTC),
             (ALICE, ETHBTC),
             "the symbol LTCBTC may have at most 2",
@@ -51,37 +44,26 @@ def assert_nothing_is_counted(shop: Shop) -> None:
     ],
 )
 def test_each_limit_is_told_by_its_name(
-    counts: OpenOrders,
+    limits: dict[str, int],
     refused: tuple[Owner, Symbol],
     admitted: tuple[Owner, Symbol] | None,
     says: str,
 ) -> None:
-    """Total, per owner and per symbol: whom it does not concern is let in."""
-    counts.add(ALICE, LTCBTC)
-    counts.add(ALICE, LTCBTC)
+    """Open orders and those that are being written count alike; others are let in."""
+    allowed = OpenOrderLimits(**({"total": 9, "per_owner": 9, "per_symbol": 9} | limits))
+    opened, under_way = OrderCounts(), OrderCounts()
+    orders = [make_order(number=number, owner=ALICE) for number in (1, 2)]
+    opened.add(orders[0])
+    under_way.add(orders[1])
+    if limits.get("total") == 3:
+        opened.add(make_order(number=3, owner=BOB, symbol=ETHBTC))
 
-    with pytest.raises(TooManyOrdersError, match=says), counts.accepting(*refused):
-        pass
+    with pytest.raises(TooManyOrdersError, match=says):
+        allowed.check_room(*refused, opened, under_way)
     if admitted is not None:
-        with counts.accepting(*admitted):
-            pass
-    counts.remove(ALICE, LTCBTC)
-    with counts.accepting(*refused):
-        pass
-
-
-def test_an_order_on_its_way_counts_and_a_failed_one_counts_no_more() -> None:
-    """None is too many, whatever becomes of those that are being written."""
-    counts = of_limits(total=1)
-
-    with contextlib.suppress(KeyError), counts.accepting(ALICE, LTCBTC):
-        with pytest.raises(TooManyOrdersError), counts.accepting(BOB, ETHBTC):
-            pass
-        raise KeyError
-
-    with counts.accepting(BOB, ETHBTC):
-        pass
-    assert (counts._total, dict(counts._by_owner), dict(counts._by_symbol)) == (0, {}, {})
+        allowed.check_room(*admitted, opened, under_way)
+    under_way.remove(orders[1])
+    allowed.check_room(*refused, opened, under_way)
 
 
 @limited(per_owner=1)
@@ -141,7 +123,7 @@ async def test_every_end_makes_room(shop: Shop) -> None:
     decided = await shop.place(9, time_in_force=TimeInForce.FOK)
     canceled = await shop.place(5, limit_price=1, symbol=ETHBTC)
     expired = await shop.place(5, limit_price=1, timeout_seconds=Decimal("0.02"))
-    assert shop.desk._open_orders._total == 4
+    assert shop.desk._open_orders.total == 4
 
     shop.feed.push(make_quote(1, ask=("99.99", 5)))
     await shop.desk.cancel(canceled)

@@ -52,6 +52,15 @@ found. Otherwise nobody is asked for a key, and all share their orders.
 and resumes where you left off. [/docs/asyncapi.json](/docs/asyncapi.json) is its contract, an \
 AsyncAPI 3 document."""
 
+_ORDER_PATHS: Final = (
+    "/order/limit",
+    "/order/{order_id}",
+    "/order/{order_id}/splits",
+    "/order/{order_id}/events",
+    "/orders",
+)
+"""The order in which the page shows them."""
+
 TAGS: Final = (
     {"name": "Orders", "description": "Place an order, read it back, cancel it."},
     {"name": "Symbols", "description": "What the venue allows and shows."},
@@ -61,7 +70,9 @@ TAGS: Final = (
 
 def operations() -> tuple[Operation, ...]:
     """Return every route that the documentation lists."""
-    return (*order_operations(), *lifecycle_operations(), _show_symbol(), _healthz(), _readyz())
+    of_orders = (*order_operations(), *lifecycle_operations())
+    in_order = sorted(of_orders, key=lambda operation: _ORDER_PATHS.index(operation.path))
+    return (*in_order, _show_symbol(), _healthz(), _readyz())
 
 
 def _show_symbol() -> Operation:

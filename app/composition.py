@@ -55,6 +55,10 @@ UNREAD_SECONDS_MAX: Final = 60
 """How long a peer may leave what was sent to it unread, or its arrival unconfirmed. Closing does
 not end such a connection: it waits for what is left to be sent, for ever."""
 
+SEND_BUFFER_BYTES: Final = 64 * 1024
+"""What the kernel keeps for a reader. It would keep megabytes, and make room for more only in large
+steps, so that one who reads slowly but steadily would look like one who does not read at all."""
+
 DESCRIPTORS_WANTED: Final = 65_536
 """Open files and sockets; the usual limit of 1,024 would end at as many waiting clients."""
 
@@ -262,6 +266,8 @@ def _listening_socket(host: str, port: int) -> Iterator[socket.socket]:
         raise StartupError(f"HTTP_HOST={host}: {error.strerror}") from None
     with listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # What is accepted inherits it.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; what is accepted inherits it
             milliseconds = UNREAD_SECONDS_MAX * 1_000
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)

@@ -1,6 +1,7 @@
 """Reads named fields of the input and gathers everything that is wrong with them."""
 
 import difflib
+import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Final, TypeVar
 
@@ -20,6 +21,7 @@ SYMBOL_FORM: Final = rf"^[\p{{L}}\p{{N}}]{{1,{SYMBOL_CHARACTERS_MAX}}}$"
 """Of a symbol as it may be sent, written so that others know it (ECMA-262): letters and digits of
 any script, as ``str.isalnum`` has them."""
 
+_ORDER_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 _ASCII_UPPER = str.maketrans("abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _Value = TypeVar("_Value")
 
@@ -95,6 +97,11 @@ def read_symbol(value: object) -> Symbol:
         message = f"must be 1 to {SYMBOL_CHARACTERS_MAX} letters or digits, such as LTCBTC"
         raise FieldRefusal("invalid_symbol", message)
     return Symbol(text)
+
+
+def is_order_id(text: str) -> bool:
+    """Whether a text has the form of an order's id, in lower case."""
+    return _ORDER_ID.fullmatch(text) is not None
 
 
 def upper(text: str) -> str:

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from app.api.shapes import Amount, FieldProblem, Shape, Time
+from app.api.stream_form import NAMED_MAX
 from app.domain.order import OrderStatus, Reason, Side
 
 
@@ -91,12 +92,14 @@ class Subscribe(Shape):
     order_ids: list[str] = Field(
         default_factory=list,
         min_length=1,
+        max_length=NAMED_MAX,
         description="Orders to hear of.",
         examples=[["0199be1c-8f0a-7c31-9d0f-5a2b8c6e4d10"]],
     )
     symbols: list[str] = Field(
         default_factory=list,
         min_length=1,
+        max_length=NAMED_MAX,
         description="Symbols to hear of.",
         examples=[["LTCBTC"]],
     )

@@ -1,7 +1,6 @@
 """The routes that read orders back, and those that cancel them."""
 
 import asyncio
-import re
 from typing import Final
 
 from starlette.requests import Request
@@ -19,6 +18,7 @@ from app.api.answers import (
 from app.api.cursor import Cursor
 from app.api.errors import MethodNotAllowedError, OrderClosedError
 from app.api.event_shapes import events_page
+from app.api.fields import is_order_id
 from app.api.insight import execution_view, market_view
 from app.api.query import (
     EVENTS_PER_PAGE_DEFAULT,
@@ -41,7 +41,6 @@ CANCEL_ALL_QUERY: Final = ("symbol",)
 SETTLE_SECONDS_MAX: Final = 1.0
 """How long a look at the market waits for what the fills in it are to be durable."""
 
-_ORDER_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 _LIMIT_ORDER = "limit"
 
 
@@ -189,6 +188,6 @@ def _order_id(request: Request) -> OrderId:
     if text == _LIMIT_ORDER:  # the path of placing an order, called with another method
         raise MethodNotAllowedError(["POST"])
     order_id = OrderId(text)
-    if not _ORDER_ID.fullmatch(text):
+    if not is_order_id(text):
         raise OrderNotFoundError(order_id)
     return order_id

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from app.api.body import read_json_object
-from app.api.fields import FieldForm, FieldRefusal, read_symbol, read_text
+from app.api.fields import FieldForm, FieldRefusal, is_order_id, read_symbol, read_text
 from app.domain.errors import CallerError, InvalidInputError
 from app.domain.order import OrderId, Symbol
 
@@ -13,6 +13,9 @@ AUTHENTICATE: Final = "authenticate"
 AUTHENTICATE_FIELDS: Final = ("type", "key")
 SUBSCRIBE: Final = "subscribe"
 SUBSCRIBE_FIELDS: Final = ("type", "order_ids", "symbols", "after")
+NAMED_MAX: Final = 1_000
+"""Orders or symbols that a subscription may name; whoever wants more wants all."""
+
 SUBSCRIBE_SECONDS_MAX: Final = 10.0
 """How long a connection may take to say who it is and what it wants to hear."""
 
@@ -112,7 +115,14 @@ def _read_type(value: object) -> None:
 
 
 def _read_order_ids(value: object) -> frozenset[OrderId]:
-    return frozenset(OrderId(read_text(one).lower()) for one in _read_list(value))
+    return frozenset(_read_order_id(one) for one in _read_list(value))
+
+
+def _read_order_id(value: object) -> OrderId:
+    text = read_text(value).lower()
+    if not is_order_id(text):
+        raise FieldRefusal("invalid_order_id", "must hold ids as the answer to an order tells them")
+    return OrderId(text)
 
 
 def _read_symbols(value: object) -> frozenset[Symbol]:
@@ -122,6 +132,8 @@ def _read_symbols(value: object) -> frozenset[Symbol]:
 def _read_list(value: object) -> list[object]:
     if not isinstance(value, list) or not value:
         raise FieldRefusal("wrong_type", "must be a list of at least one; leave it out for all")
+    if len(value) > NAMED_MAX:
+        raise FieldRefusal("too_many", f"must have at most {NAMED_MAX}; leave it out for all")
     return value
 
 

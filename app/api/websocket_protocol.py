@@ -49,7 +49,11 @@ class BoundedWebSocketProtocol(WebSocketsSansIOProtocol):
         self._abort_soon()
 
     def _abort_soon(self) -> None:
-        self.loop.call_later(self.close_seconds_max, self.transport.abort)
+        self.loop.call_later(self.close_seconds_max, self._abort)
+
+    def _abort(self) -> None:
+        if not self.disconnected:  # asyncio's transport minds being aborted once it is gone
+            self.transport.abort()
 
     def pause_writing(self) -> None:
         """Read no more from a peer that does not read: what it says, it wants answers to."""

@@ -76,10 +76,11 @@ class SideBook:
 
     def _kill(self, resting: Resting, quotes_applied: int) -> Closing:
         """End an order that wants all or nothing and cannot have all."""
-        self.resting.note_closed()
-        return resting.close(
+        end = resting.close(
             OrderStatus.EXPIRED, Reason.FOK_UNFILLABLE, quotes_applied=quotes_applied
         )
+        self.resting.note_closed()
+        return end
 
     def _fill(
         self, resting: Resting, quantity: Decimal, update_id: int, quotes_applied: int

@@ -65,6 +65,7 @@ class FulfillmentDesk:
         self._tasks: asyncio.TaskGroup | None = None
         self._limits = limits
         self._open_orders = OrderCounts()
+        self._cancels_in_doubt: set[tuple[Owner, Symbol]] = set()
 
     @property
     def is_recovered(self) -> bool:
@@ -137,10 +138,20 @@ class FulfillmentDesk:
     async def cancel_all(self, owner: Owner, symbol: Symbol) -> list[OrderId]:
         """Ask the symbol's matcher to end all orders of the owner, and wait likewise."""
         canceled: list[OrderId] = []
-        async with self._canceling(None):
-            fulfillment = self._symbols.get(symbol)
-            if fulfillment is not None:
-                canceled = await fulfillment.cancel_all(owner)
+        try:
+            async with self._canceling(None):
+                fulfillment = self._symbols.get(symbol)
+                if fulfillment is not None:
+                    canceled = await fulfillment.cancel_all(owner)
+        except OutcomeUnknownError:
+            self._cancels_in_doubt.add((owner, symbol))
+            raise
+        except JournalUnavailableError:
+            if (owner, symbol) in self._cancels_in_doubt:
+                # An earlier request did end orders, perhaps, and that is not durable yet.
+                raise OutcomeUnknownError(None, doing="canceled") from None
+            raise
+        self._cancels_in_doubt.discard((owner, symbol))
         return canceled
 
     def market_view(self, symbol: Symbol, owner: Owner, side: Side) -> MarketView:
@@ -172,7 +183,8 @@ class FulfillmentDesk:
             fulfillment.hold()
 
     def on_write_recovery(self) -> None:
-        """Fill again."""
+        """Fill again; what was in doubt is durable now."""
+        self._cancels_in_doubt.clear()
         for fulfillment in self._symbols.values():
             fulfillment.release()
 

@@ -236,7 +236,9 @@ class GroupCommitJournal:
                 await asyncio.sleep(backoff)
                 backoff = min(2 * backoff, BACKOFF_SECONDS_MAX)
         except OwnershipLostError:
-            _refuse_all(self._withdraw_from(batch))
+            withdrawn = self._withdraw_from(batch)
+            self._under_way.forget(withdrawn)
+            _refuse_all(withdrawn)
             raise
         self._conclude(batch, listener)
 
@@ -344,7 +346,12 @@ class GroupCommitJournal:
         self._has_ended.set()
         for entry in self._writing:
             entry.wake(_unknown(entry))
-        _refuse_all(self._queue)
+        withdrawn = list(self._queue)
+        self._queue.clear()
+        for entry in withdrawn:
+            entry.is_queued = False  # its timer may be due before its waiter runs and cancels it
+        self._under_way.forget(withdrawn)
+        _refuse_all(withdrawn)
 
 
 def _parts(entries: Iterable[Entry]) -> list[Part]:

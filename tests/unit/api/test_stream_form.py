@@ -1,8 +1,12 @@
 """What a client says on the order stream; refusals stand in ``test_order_stream`` too."""
 
+import json
+
 import pytest
 
+from app.api.examples import EXAMPLE_ORDER_ID
 from app.api.stream_form import (
+    NAMED_MAX,
     InvalidMessageError,
     SubscribeMessage,
     read_message,
@@ -26,11 +30,13 @@ def test_shortest_message_asks_for_all_orders_from_now_on() -> None:
 
 def test_orders_and_symbols_are_read_in_our_spelling() -> None:
     """Any case of letters names the same; twice is once."""
+    ids = [EXAMPLE_ORDER_ID, EXAMPLE_ORDER_ID.upper()]
+
     message = read(
-        '{"type": "subscribe", "order_ids": ["AB", "ab"], "symbols": ["ltcbtc"], "after": "x"}'
+        json.dumps({"type": "subscribe", "order_ids": ids, "symbols": ["ltcbtc"], "after": "x"})
     )
 
-    assert message.order_ids == {"ab"}
+    assert message.order_ids == {EXAMPLE_ORDER_ID}
     assert message.symbols == {"LTCBTC"}
     assert message.after == "x"
 
@@ -47,6 +53,18 @@ def test_all_problems_of_a_message_are_told_at_once() -> None:
         ("after", "wrong_type"),
         ("aftr", "unknown_field"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("order_ids", "code"),
+    [(["mine"], "invalid_order_id"), ([EXAMPLE_ORDER_ID] * (NAMED_MAX + 1), "too_many")],
+)
+def test_what_can_never_be_heard_of_is_refused(order_ids: list[str], code: str) -> None:
+    """A name that is no order's id would be silent for ever; thousands would be kept."""
+    with pytest.raises(InvalidMessageError) as caught:
+        read(json.dumps({"type": "subscribe", "order_ids": order_ids}))
+
+    assert [problem.code for problem in caught.value.problems] == [code]
 
 
 @pytest.mark.parametrize("text", ["", "null", "[]", '{"a": NaN}', '{"a": "\\ud800"}'])

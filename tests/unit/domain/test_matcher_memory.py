@@ -6,7 +6,7 @@ import pytest
 
 from app.domain.liquidity import LEVELS_MAX, TakenLevel
 from app.domain.matcher import SymbolMatcher
-from app.domain.order import PUBLIC, Owner, Side
+from app.domain.order import PUBLIC, Owner, Side, TimeInForce
 from app.domain.resting import _COMPACT_ABOVE
 from tests.support.builders import (
     FAR_NS,
@@ -200,3 +200,22 @@ def test_an_owner_who_waits_or_took_something_is_kept() -> None:
 
     assert set(matcher._books) == {waits, took}
     assert [level.owner for level in matcher.ledger_levels()] == [took]
+
+
+def test_a_killed_order_is_counted_as_closed_when_the_heap_is_rebuilt() -> None:
+    """The kill may be what makes the closed ones the larger half."""
+    matcher = SymbolMatcher(LTCBTC)
+    for number in range(1, 2 * _COMPACT_ABOVE + 1):
+        kind = TimeInForce.FOK if number == 1 else TimeInForce.GTD
+        order = make_order(5, number=number, time_in_force=kind)
+        matcher.rest(order, deadline_ns=FAR_NS)
+        if number > _COMPACT_ABOVE:
+            matcher.cancel(order.order_id)
+
+    matcher.apply_quote(make_quote(1, ask=("99.99", 1)))
+    matcher.cancel_all(PUBLIC)
+    matcher.apply_quote(make_quote(2, ask=("101", 1)))
+    matcher.drain_ledger_changes()
+
+    assert matcher.resting_total == 0
+    assert len(matcher._books) == 0

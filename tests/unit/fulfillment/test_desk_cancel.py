@@ -305,3 +305,21 @@ async def test_a_repeated_cancel_does_not_deny_the_first(shop: Shop) -> None:
 
     shop.journal.recover()
     await shop.has_status(order, CANCELED)
+
+
+@pytest.mark.usefixtures("_short_wait")
+async def test_a_repeated_cancel_of_all_does_not_deny_the_first(shop: Shop) -> None:
+    """Until writes pass again nobody is told that nothing was done; then it is known."""
+    order = await shop.place(5)
+    shop.journal.fails_at_the_next_record = True
+    with pytest.raises(OutcomeUnknownError):
+        await shop.desk.cancel_all(PUBLIC, LTCBTC)
+
+    with pytest.raises(OutcomeUnknownError):
+        await shop.desk.cancel_all(PUBLIC, LTCBTC)
+    with pytest.raises(JournalUnavailableError):
+        await shop.desk.cancel_all(ALICE, LTCBTC)
+
+    shop.journal.recover()
+    await shop.has_status(order, CANCELED)
+    assert await shop.desk.cancel_all(PUBLIC, LTCBTC) == []

@@ -386,6 +386,8 @@ async def test_a_journal_that_never_ran_closes_at_once(storage: OpenStorage) -> 
 
     with pytest.raises(JournalUnavailableError):
         await accepting
+    assert journal.orders_under_way.total == 0
+    assert await storage.rows("SELECT order_id FROM orders") == []
 
 
 async def test_a_listener_that_fails_ends_the_journal(storage: OpenStorage) -> None:

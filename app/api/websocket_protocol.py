@@ -4,6 +4,7 @@ Uvicorn writes an answer to every ping whether or not the peer reads any, and ke
 fragments for as long as they come, empty ones too, which count for nothing in the message's size.
 """
 
+import asyncio
 from typing import Final
 
 from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
@@ -31,6 +32,7 @@ class BoundedWebSocketProtocol(WebSocketsSansIOProtocol):
     """
 
     close_seconds_max: float = CLOSE_SECONDS_MAX
+    _abort_timer: asyncio.TimerHandle | None = None
 
     async def run_asgi(self) -> None:
         """Serve the connection; a client that reads no more does not keep it for ever.
@@ -49,11 +51,14 @@ class BoundedWebSocketProtocol(WebSocketsSansIOProtocol):
         self._abort_soon()
 
     def _abort_soon(self) -> None:
-        self.loop.call_later(self.close_seconds_max, self._abort)
+        if self._abort_timer is None and not self.disconnected:
+            self._abort_timer = self.loop.call_later(self.close_seconds_max, self.transport.abort)
 
-    def _abort(self) -> None:
-        if not self.disconnected:  # asyncio's transport minds being aborted once it is gone
-            self.transport.abort()
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the time: a transport that is gone minds being aborted, and nothing is kept."""
+        if self._abort_timer is not None:
+            self._abort_timer.cancel()
+        super().connection_lost(exc)
 
     def pause_writing(self) -> None:
         """Read no more from a peer that does not read: what it says, it wants answers to."""

@@ -19,6 +19,7 @@ from tests.crash.clients import Clients, Json
 from tests.crash.launcher import Incarnation, Launcher, launcher
 from tests.crash.lots import SYMBOLS, LotMarket
 from tests.support.services import ScriptedVenue, scripted_venue, until_ready
+from tests.support.stream_client import ASYNCAPI_PATH, Contract
 from tests.support.waiting import eventually, eventually_true
 
 CLIENTS: Final = 12
@@ -184,8 +185,13 @@ async def _orders(client: httpx2.AsyncClient) -> list[Json]:
 
 
 async def _events(url: str) -> list[Json]:
-    """Return every event that is stored, as a new subscriber is told them."""
+    """Return every event that is stored, as a new subscriber is told them.
+
+    Each is held against the served contract, and so is what clients heard, which must be the same.
+    """
     events: list[Json] = []
+    async with httpx2.AsyncClient(base_url=url) as client:
+        contract = Contract((await client.get(ASYNCAPI_PATH)).json())
     async with connect(f"{url}/ws/orders".replace("http", "ws", 1)) as socket:
         await socket.send(json.dumps({"type": "subscribe", "after": "beginning"}))
         head = json.loads(await socket.recv())["position"]
@@ -193,4 +199,6 @@ async def _events(url: str) -> list[Json]:
             while not events or events[-1]["position"] != head:
                 async with asyncio.timeout(END_SECONDS_MAX):
                     events.append(json.loads(await socket.recv()))
+    for event in events:
+        contract.check_service_message(event)
     return events

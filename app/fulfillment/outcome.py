@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from app.domain.events import OrderEvent, check_transition
-from app.domain.order import OrderSnapshot, OrderStatus, Reason, Split
+from app.domain.order import OrderStatus, Split
 from app.domain.resting import Closing, Fill, Step
 
 
@@ -18,20 +18,6 @@ def step_events(steps: Iterable[Step], at: datetime) -> list[OrderEvent]:
         _fill_event(step, at) if isinstance(step, Fill) else _closing_event(step, at)
         for step in steps
     ]
-
-
-def outage_closing(snapshot: OrderSnapshot) -> Closing:
-    """Return the end of an order whose time was over before it could meet a quote."""
-    return Closing(
-        order=snapshot.order,
-        status=OrderStatus.EXPIRED,
-        reason=Reason.TIMEOUT_DURING_OUTAGE,
-        splits_total=snapshot.splits_total,
-        filled_quantity=snapshot.filled_quantity,
-        quote_quantity=snapshot.quote_quantity,
-        arrival=snapshot.arrival,
-        quotes_seen=snapshot.quotes_seen,
-    )
 
 
 def _fill_event(fill: Fill, at: datetime) -> OrderEvent:
@@ -57,6 +43,7 @@ def _fill_event(fill: Fill, at: datetime) -> OrderEvent:
         quote_quantity=fill.quote_quantity,
         arrival=fill.arrival,
         quotes_seen=fill.quotes_seen,
+        departure_update_id=fill.update_id if fill.closes else None,
     )
 
 
@@ -73,6 +60,7 @@ def _closing_event(closing: Closing, at: datetime) -> OrderEvent:
         quote_quantity=closing.quote_quantity,
         arrival=closing.arrival,
         quotes_seen=closing.quotes_seen,
+        departure_update_id=closing.departure_update_id,
     )
 
 

@@ -19,7 +19,7 @@ from app.domain.matcher import SymbolMatcher
 from app.domain.order import MICROSECOND, OrderId, OrderSnapshot, Owner, Side, Symbol
 from app.domain.quote import Quote
 from app.domain.resting import Step
-from app.fulfillment.outcome import outage_closing, step_events
+from app.fulfillment.outcome import step_events
 from app.ports import NO_MARKET, Clock, Feed, Journal, MarketView, RecoveryStore, StoredLedger
 
 LINGER_SECONDS: Final = 60.0
@@ -278,7 +278,7 @@ class SymbolFulfillment:
         snapshot = arrival.snapshot
         if arrival.were_open_before and not snapshot.order.rests:
             # The first quote after its acceptance, which decides it, was met by nobody.
-            self._conclude(matcher, [outage_closing(snapshot)])
+            self._conclude(matcher, [matcher.end_unmet(snapshot)])
             return
         left = (snapshot.order.expires_at - self._clock.now()) // MICROSECOND
         steps = matcher.rest(

@@ -27,6 +27,7 @@ from app.domain.order import (
 )
 from app.domain.order_counts import OrderCounts
 from app.domain.quote import Quote
+from app.fulfillment.matchers import MatcherSource, PlainMatchers
 from app.fulfillment.open_orders import OpenOrderLimits
 from app.fulfillment.symbol import RELOAD_SECONDS, SymbolFulfillment
 from app.ports import NO_MARKET, Clock, EventBus, Feed, Journal, MarketView, RecoveryStore
@@ -52,6 +53,7 @@ class FulfillmentDesk:
         bus: EventBus,
         clock: Clock,
         limits: OpenOrderLimits,
+        matchers: MatcherSource | None = None,
     ) -> None:
         self._recovered = asyncio.Event()
         self._is_stopping = False
@@ -64,6 +66,7 @@ class FulfillmentDesk:
         self._lingering: OrderedDict[Symbol, SymbolFulfillment] = OrderedDict()
         self._tasks: asyncio.TaskGroup | None = None
         self._limits = limits
+        self._matchers = matchers or PlainMatchers()
         self._open_orders = OrderCounts()
         self._cancels_in_doubt: set[tuple[Owner, Symbol]] = set()
 
@@ -251,6 +254,7 @@ class FulfillmentDesk:
                 store=self._store,
                 clock=self._clock,
                 on_lingering=self._note_lingering,
+                matchers=self._matchers,
             )
             self._symbols[symbol] = fulfillment
             self._tasks.create_task(self._serve(fulfillment), name=f"fulfillment of {symbol}")

@@ -19,6 +19,7 @@ from app.domain.matcher import SymbolMatcher
 from app.domain.order import MICROSECOND, OrderId, OrderSnapshot, Owner, Side, Symbol
 from app.domain.quote import Quote
 from app.domain.resting import Step
+from app.fulfillment.matchers import MatcherSource
 from app.fulfillment.outcome import step_events
 from app.ports import NO_MARKET, Clock, Feed, Journal, MarketView, RecoveryStore, StoredLedger
 
@@ -57,6 +58,7 @@ class SymbolFulfillment:
         store: RecoveryStore,
         clock: Clock,
         on_lingering: Callable[["SymbolFulfillment"], None],
+        matchers: MatcherSource,
     ) -> None:
         self.symbol = symbol
         self.gate_resets = 0
@@ -65,6 +67,7 @@ class SymbolFulfillment:
         self._store = store
         self._clock = clock
         self._on_lingering = on_lingering
+        self._matchers = matchers
         self._matcher: SymbolMatcher | None = None
         self._waiting: dict[OrderId, _Arrival] = {}
         self._read_back: set[OrderId] = set()
@@ -170,7 +173,7 @@ class SymbolFulfillment:
     def reload(self) -> None:
         """Start anew from the database: what the matcher holds is not what could be written."""
         self._has_failed = True
-        self._let_go()
+        self._let_go("failed")
         self._wake.set()
 
     def end_lingering(self) -> None:
@@ -182,7 +185,7 @@ class SymbolFulfillment:
         """Record the ledger a last time and let go of the feed: the process is about to end."""
         if self._matcher is not None:
             self._record(self._matcher, ())
-        self._let_go()
+        self._let_go("stopped")
 
     async def run(self) -> None:
         """Serve the symbol until it has lingered without orders and its ledger is durable."""
@@ -203,7 +206,7 @@ class SymbolFulfillment:
         """
         stored, unfinished = await self._read(with_orders=self._has_failed)
         self._has_failed = False
-        matcher = SymbolMatcher(self.symbol, gate=stored.gate, levels=stored.levels)
+        matcher = self._matchers.begin(self.symbol, stored)
         if not self._journal.is_writable:
             matcher.hold()
         for snapshot in unfinished:
@@ -271,7 +274,7 @@ class SymbolFulfillment:
             levels_dropped=self._matcher.levels_dropped,
             gate_resets=self.gate_resets,
         )
-        self._let_go()
+        self._let_go("ended")
         return True
 
     def _rest_one(self, matcher: SymbolMatcher, arrival: "_Arrival") -> None:
@@ -385,9 +388,11 @@ class SymbolFulfillment:
         _log.exception("symbol_failed", symbol=self.symbol)
         self.reload()
 
-    def _let_go(self) -> None:
-        """Let go of the feed, the timers and the matcher."""
+    def _let_go(self, how: str) -> None:
+        """Let go of the feed, the timers and the matcher, which ended as ``MatcherSource`` says."""
         self._feed.unsubscribe(self.symbol, self)
+        if self._matcher is not None:
+            self._matchers.end(self._matcher, how)
         self._matcher = None
         self._stale_seeds_ns.clear()
         for timer in (self._timer, self._linger):

@@ -178,7 +178,8 @@ PLANTED: Final = (
         (
             _order(
                 EXPIRED_EMPTY,
-                "status = 'NEW', reason = NULL, closed_at = NULL, departure_update_id = NULL, last_sequence = 1",
+                "status = 'NEW', reason = NULL, closed_at = NULL, departure_update_id = NULL,"
+                " last_sequence = 1",
             ),
         ),
     ),

@@ -1,6 +1,7 @@
 """Orders of every kind on a lively market, for tests of what becomes of them all."""
 
 import asyncio
+import contextlib
 import random
 from decimal import Decimal
 from typing import Any, Final
@@ -14,6 +15,7 @@ QUANTITIES_LEAST: Final = {"BTCUSDT": "0.01", "ETHUSDT": "0.1", "LTCBTC": "1"}
 """The symbols that are traded, and what is worth an order there."""
 
 KINDS: Final = ("GTD", "GTD", "GTD", "IOC", "FOK")
+AT_A_TIME: Final = 4
 TIMEOUTS_SECONDS: Final = ("0.2", "1", "3", "600")
 
 
@@ -31,10 +33,21 @@ class Trader:
         self._open: list[tuple[str, str]] = []
 
     async def place(self, client: httpx2.AsyncClient, orders: int) -> None:
-        """Place orders one after the other, and cancel some of them."""
-        for number in range(orders):
-            if number % 20 == 0:
-                touches = await self._touches()
+        """Place orders, a few at a time, and cancel some of them."""
+        touches = await self._touches()
+        async with asyncio.TaskGroup() as group:
+            for _ in range(AT_A_TIME):
+                group.create_task(self._place(client, orders // AT_A_TIME, touches))
+
+    async def place_until_it_dies(self, client: httpx2.AsyncClient) -> None:
+        """Place orders until nobody answers any more."""
+        with contextlib.suppress(httpx2.TransportError):
+            await self._place(client, 10_000, await self._touches())
+
+    async def _place(
+        self, client: httpx2.AsyncClient, orders: int, touches: dict[str, Any]
+    ) -> None:
+        for _ in range(orders):
             key = self._random.choice((ALICE, BOB))
             answer = await client.post(
                 "/order/limit", json=self._body(touches), headers=AT_ONCE | authorization(key)

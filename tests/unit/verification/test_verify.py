@@ -1,5 +1,7 @@
 """Tests of ``app.verification``: what follows from a recording, and what does not."""
 
+# ruff: noqa: S608 - statements made of constants
+
 import asyncio
 import gzip
 import shutil
@@ -158,13 +160,13 @@ def _order(change: str, number: int = 1) -> str:
 
 
 _EXTRA: Final = (
-    "INSERT INTO fulfilled_order_splits (order_id, split_number, update_id, price, quantity,"  # noqa: S608 - constants
+    "INSERT INTO fulfilled_order_splits (order_id, split_number, update_id, price, quantity,"
     " displayed_quantity, filled_at) SELECT '{order}', {number}, update_id, price, quantity,"
     f" displayed_quantity, filled_at FROM fulfilled_order_splits WHERE order_id = '{id_of(1)}'"
     " AND split_number = 1"
 )
 _ANOTHER_ORDER: Final = (
-    "INSERT INTO orders SELECT {columns} FROM orders WHERE acceptance_number = 8"  # noqa: S608 - likewise
+    "INSERT INTO orders SELECT {columns} FROM orders WHERE acceptance_number = 8"
 )
 
 PLANTED: Final = (
@@ -188,7 +190,7 @@ PLANTED: Final = (
     Planted(Kind.FILLED_QUANTITY, OPEN, _order("filled_quantity = '5'", OPEN)),
     Planted(Kind.ORDER, 1, _order("limit_price = '101'")),
     Planted(Kind.FORM, 1, _split("price = 'NaN'")),
-    Planted(Kind.UNKNOWN_ORDER, 1, f"DELETE FROM orders WHERE order_id = '{id_of(1)}'"),  # noqa: S608 - likewise
+    Planted(Kind.UNKNOWN_ORDER, 1, f"DELETE FROM orders WHERE order_id = '{id_of(1)}'"),
     Planted(Kind.UNRECORDED_ORDER, 77, _ANOTHER_ORDER),
 )
 
@@ -287,7 +289,7 @@ async def test_something_lost_before_something_durable_is_a_difference(tmp_path:
 
 
 async def test_any_file_is_enough_to_go_on_from(tmp_path: Path) -> None:
-    """Each begins with every matcher's state; what was before is not covered, and nothing differs."""
+    """Each begins with every matcher's state; what was before is not covered, nothing differs."""
     service = RecordedService(tmp_path)
     service.file_bytes_max = 10
     async with service.process() as process:
@@ -506,7 +508,7 @@ async def test_no_recording_at_all_is_refused(service: RecordedService, tmp_path
         await verified(service, tmp_path / "nothing")
 
 
-async def rewrite(path: Path, old: bytes, new: bytes) -> None:
+def rewrite(path: Path, old: bytes, new: bytes) -> None:
     """Change the text of a recording."""
     text = gzip.decompress(path.read_bytes())
     assert text.count(old) >= 1
@@ -516,7 +518,7 @@ async def rewrite(path: Path, old: bytes, new: bytes) -> None:
 async def test_a_note_that_nobody_writes_is_refused(service: RecordedService) -> None:
     """The file and the line are named."""
     file = recordings_in(service.recordings)[0]
-    await rewrite(file, b'"kind":"seed"', b'"kind":"weed"')
+    rewrite(file, b'"kind":"seed"', b'"kind":"weed"')
 
     with pytest.raises(TapeError, match=rf"{file.name}, line 4: not a note of a recording"):
         await verified(service)
@@ -535,7 +537,7 @@ async def test_a_recording_that_was_changed_is_found(
     service: RecordedService, old: bytes, new: bytes, kinds: set[Kind]
 ) -> None:
     """It contradicts the database, or itself."""
-    await rewrite(recordings_in(service.recordings)[0], old, new)
+    rewrite(recordings_in(service.recordings)[0], old, new)
 
     report = await verified(service)
 

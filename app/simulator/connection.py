@@ -5,6 +5,7 @@ from collections import deque
 from typing import Any, Final
 
 from websockets.asyncio.server import Server, ServerConnection, broadcast
+from websockets.exceptions import InvalidMessage
 from websockets.frames import Frame, Opcode
 from websockets.protocol import OPEN, Event
 from websockets.server import ServerProtocol
@@ -21,6 +22,13 @@ CUT_SECONDS_MAX: Final = 0.5
 """How long a closing frame may take to be answered before the connection is cut."""
 
 _COUNTED_OPCODES: Final = frozenset({Opcode.TEXT, Opcode.BINARY, Opcode.PING, Opcode.PONG})
+
+
+_UNREADABLE: Final = b'{"error": "the venue reads no request body; parameters go into the query"}\n'
+_UNREADABLE_REQUEST: Final = (
+    b"HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nConnection: close\r\n"
+    b"Content-Length: %d\r\n\r\n%b" % (len(_UNREADABLE), _UNREADABLE)
+)
 
 
 class VenueConnection(ServerConnection):
@@ -49,6 +57,7 @@ class VenueConnection(ServerConnection):
         self.subscriptions = Subscriptions(streams={}, is_combined=False)
         self.is_stalled = False
         self.is_swallowing = False
+        self._is_unreadable = False
         self._limits = limits
         self._clock = clock
         self._observations = observations
@@ -92,7 +101,14 @@ class VenueConnection(ServerConnection):
         return str(peer[0]) if peer else ""
 
     def send_data(self) -> None:
-        """Write what the protocol has to say, or swallow it."""
+        """Write what the protocol has to say, or swallow it.
+
+        A request that the library cannot read, most often one with a body, it would end without a
+        word.
+        """
+        if isinstance(self.protocol.handshake_exc, InvalidMessage) and not self._is_unreadable:
+            self._is_unreadable = True
+            self.transport.write(_UNREADABLE_REQUEST)
         if self.is_swallowing:
             self.protocol.data_to_send()
             return

@@ -6,8 +6,10 @@ many. Faults of streams, REST and the door are everybody's. ``clear`` ends them 
 """
 
 import asyncio
+import contextlib
+import dataclasses
 from decimal import Decimal
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from app.domain.rules import TRADING
 from app.ports import Clock
@@ -24,8 +26,13 @@ from app.simulator.rest_bodies import MAINTENANCE_PAGE, default_body
 from app.simulator.stage import Market
 from app.simulator.streams import Streams
 
+if TYPE_CHECKING:
+    from app.simulator.door import Door
+
 DELAY_SECONDS_MAX: Final = 600.0
 """How long an answer or a handshake may be held back."""
+
+VIOLATIONS_SHOWN_MAX: Final = 100
 
 _BAD_GATEWAY: Final = 502
 
@@ -55,6 +62,7 @@ class VenueFaults:
             limits=limits,
         )
         self._peers: set[VenueConnection] = set()
+        self._door: Door | None = None
         self._playback: Playback | None = None
         self._target: PlayTarget | None = None
         self._is_paused = False
@@ -94,6 +102,16 @@ class VenueFaults:
             self._playback.play_to(self._target)
         return self._target
 
+    async def play_and_wait(
+        self, update_id: int, *, symbol: str | None = None, wait: float = 0.0
+    ) -> dict[str, object]:
+        """Play to an id and say whether it was reached within ``wait`` seconds."""
+        target = self.play_to(update_id, symbol=symbol)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(wait):
+                await target.reached.wait()
+        return self._market_state()
+
     # --- connections --------------------------------------------------------------------------
 
     def drop_connections(self) -> None:
@@ -129,6 +147,13 @@ class VenueFaults:
                 )
 
     # --- the door -----------------------------------------------------------------------------
+
+    def vanish(self, seconds: float) -> None:
+        """Cut every stream and refuse TCP connections for some time, as a machine that is gone."""
+        self._check_seconds(seconds)
+        if self._door is not None:
+            self._door.shut(seconds)
+        self.drop_connections()
 
     def refuse_connections(self, *, refused: bool = True, status: int = _BAD_GATEWAY) -> None:
         """Answer handshakes with a status from now on, or let clients in again."""
@@ -287,6 +312,17 @@ class VenueFaults:
             state[name] = "for good" if countdown.left is None else countdown.left
         return {name: value for name, value in state.items() if value}
 
+    def state(self) -> dict[str, object]:
+        """Return all there is to know, for JSON: faults, market, limits, what was observed."""
+        recent = list(self.observations.violations)[-VIOLATIONS_SHOWN_MAX:]
+        return {
+            "on": self.faults_on(),
+            "market": self._market_state(),
+            "limits": dataclasses.asdict(self._limits),
+            "observations": self.observations.summary(),
+            "violations": [{"kind": one.kind.value, "at": one.at} for one in recent],
+        }
+
     # --- inner workings -----------------------------------------------------------------------
 
     def _publish(self, quote: VenueQuote) -> None:
@@ -299,6 +335,26 @@ class VenueFaults:
         self._quotes[symbol] = quote
         if not is_silent:
             self._streams.publish(quote)
+
+    def _market_state(self) -> dict[str, object]:
+        playback = self._playback
+        state = "playing"
+        if playback is None or playback.is_paused:
+            state = "paused"
+        elif playback.is_over:
+            state = "over"
+        target = self._target
+        return {
+            "state": state,
+            "play_to": None
+            if target is None
+            else {
+                "symbol": target.symbol,
+                "update_id": target.update_id,
+                "is_reached": target.reached.is_set(),
+            },
+            "update_ids": {symbol: quote.update_id for symbol, quote in self._quotes.items()},
+        }
 
     def _open_connections(self) -> list[VenueConnection]:
         return [connection for connection in self._peers if connection.is_open]

@@ -32,7 +32,9 @@ _EXCHANGE_INFO_WEIGHT: Final = 20
 _ONE_TICKER_WEIGHT: Final = 2
 _ALL_TICKERS_WEIGHT: Final = 4
 
-REST_ROOT: Final = "/api/v3"
+REST_ROOT: Final = "/api/v3/"
+ENDPOINTS: Final = ("ping", "time", "exchangeInfo", "depth", "ticker/bookTicker")
+"""What is answered, below the root."""
 
 _Query = dict[str, str]
 
@@ -89,26 +91,20 @@ class RestApi:
         self._weight_max = limits.weight_per_minute_max
         self.failures: dict[str | None, RestFailure] = {}
         self.delays: dict[str | None, float] = {}
-        self._routes = {
-            "/api/v3/ping": _Route(known=(), weigh=lambda _: 1, answer=lambda _: {}),
-            "/api/v3/time": _Route(known=(), weigh=lambda _: 1, answer=self._time),
-            "/api/v3/exchangeInfo": _Route(
+        routes = {
+            "ping": _Route(known=(), weigh=lambda _: 1, answer=lambda _: {}),
+            "time": _Route(known=(), weigh=lambda _: 1, answer=self._time),
+            "exchangeInfo": _Route(
                 known=("symbol", "symbols", "permissions", "showPermissionSets", "symbolStatus"),
                 weigh=lambda _: _EXCHANGE_INFO_WEIGHT,
                 answer=self._exchange_info,
             ),
-            "/api/v3/depth": _Route(
-                known=("symbol", "limit"), weigh=_depth_weight, answer=self._depth
-            ),
-            "/api/v3/ticker/bookTicker": _Route(
+            "depth": _Route(known=("symbol", "limit"), weigh=_depth_weight, answer=self._depth),
+            "ticker/bookTicker": _Route(
                 known=("symbol", "symbols"), weigh=_ticker_weight, answer=self._book_ticker
             ),
         }
-
-    @property
-    def paths(self) -> Collection[str]:
-        """The endpoints that there are."""
-        return self._routes.keys()
+        self._routes = {REST_ROOT + endpoint: routes[endpoint] for endpoint in ENDPOINTS}
 
     def fail(self, failure: RestFailure) -> None:
         """Answer its path with a failure from now on."""

@@ -10,7 +10,7 @@ import functools
 import http
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import Any, Final, cast
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import structlog
@@ -20,7 +20,9 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from app.ports import Clock
-from app.simulator.connection import GOING_AWAY, VenueConnection
+from app.simulator.connection import VenueConnection
+from app.simulator.control_api import ControlApi, ControlRequest
+from app.simulator.door import Door
 from app.simulator.faults import DELAY_SECONDS_MAX, VenueFaults
 from app.simulator.limits import BINANCE_LIMITS, STREAMS_MAX, VenueLimits
 from app.simulator.observations import ControlMessage, RestRequest, ViolationKind
@@ -33,9 +35,6 @@ LOOPBACK: Final = "127.0.0.1"
 
 MESSAGE_BYTES_MAX: Final = 256 * 1024
 """A SUBSCRIBE of 1,024 streams has some 30 KiB."""
-
-STOP_SECONDS_MAX: Final = 0.3
-"""How long clients may take to answer the closing frame when the venue ends."""
 
 HANDSHAKE_SECONDS_MAX: Final = DELAY_SECONDS_MAX + 10.0
 """How long a connection may be open without having come to anything."""
@@ -72,6 +71,7 @@ class SimulatedVenue(VenueFaults):
     ``first_update_id`` defaults to the wall clock in milliseconds, so that a venue started later
     counts on from above; a tape keeps the ids of its recording. The market's time passes ``speed``
     times as fast as ours. ``observations`` tells what came in and went out, and who broke a rule.
+    The control API answers on loopback addresses, or everywhere if told so.
     """
 
     def __init__(
@@ -82,6 +82,7 @@ class SimulatedVenue(VenueFaults):
         limits: VenueLimits = BINANCE_LIMITS,
         first_update_id: int | None = None,
         speed: float = 1.0,
+        is_controlled_from_everywhere: bool = False,
     ) -> None:
         super().__init__(market, clock=clock, limits=limits)
         if not speed > 0:
@@ -89,6 +90,7 @@ class SimulatedVenue(VenueFaults):
         self._market = market
         self._first_update_id = first_update_id
         self._speed = speed
+        self._control = ControlApi(self, is_allowed_everywhere=is_controlled_from_everywhere)
 
     @contextlib.asynccontextmanager
     async def serve(self, host: str = LOOPBACK, port: int = 0) -> AsyncIterator[RunningVenue]:
@@ -105,13 +107,14 @@ class SimulatedVenue(VenueFaults):
         market = asyncio.create_task(self._market.run(playback), name="simulated market")
         try:
             await _wait_opened(playback, market)
-            server = await self._listen(host, port)
+            door = self._door = Door(self._listen)
             try:
-                bound_port = int(next(iter(server.sockets)).getsockname()[1])
+                bound_port = await door.open(host, port)
                 log.info("simulated_venue_open", host=host, port=bound_port)
                 yield RunningVenue(host=host, port=bound_port, market=market)
             finally:
-                await self._stop(server)
+                self._door = None
+                await door.close(self._cut_all)
         finally:
             self._playback = None
             await _end_market(market)
@@ -144,17 +147,9 @@ class SimulatedVenue(VenueFaults):
             server_header=None,
         )
 
-    async def _stop(self, server: Server) -> None:
-        """Say goodbye, then cut whoever does not answer."""
-        server.close(code=GOING_AWAY)
-        try:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(STOP_SECONDS_MAX):
-                    await server.wait_closed()
-        finally:
-            for connection in list(self._peers):
-                connection.transport.abort()
-        await server.wait_closed()
+    def _cut_all(self) -> None:
+        for connection in list(self._peers):
+            connection.transport.abort()
 
     async def _process_request(
         self, connection: ServerConnection, request: Request
@@ -162,12 +157,27 @@ class SimulatedVenue(VenueFaults):
         """Answer a REST request, or let a handshake for streams go on by returning None."""
         assert isinstance(connection, VenueConnection), "the venue makes its own connections"
         url = urlsplit(request.path)
+        answer: RestAnswer | None
         if "Upgrade" in request.headers:
             answer = await self._admit(connection, url.path, url.query)
+        elif self._control.is_for(url.path):
+            answer = await self._control_answer(connection, request)
         else:
             await self._hold_back(connection, self._rest.delay_seconds(url.path))
             answer = self._answer_rest(connection, request, url.path, url.query)
         return None if answer is None else _response(answer)
+
+    async def _control_answer(self, connection: VenueConnection, request: Request) -> RestAnswer:
+        """Let the control API answer, for as long as the client waits for it."""
+        answering = asyncio.ensure_future(
+            self._control.answer(_control_request(connection, request))
+        )
+        ends: list[asyncio.Future[Any]] = [answering, connection.connection_lost_waiter]
+        try:
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            return answering.result() if answering.done() else RestAnswer(status=503, body=b"")
+        finally:
+            answering.cancel()
 
     async def _admit(self, connection: VenueConnection, path: str, query: str) -> RestAnswer | None:
         """Return why the handshake is refused, or None."""
@@ -249,6 +259,17 @@ class SimulatedVenue(VenueFaults):
             )
         )
         connection.send_text(reply.text)
+
+
+def _control_request(connection: VenueConnection, request: Request) -> ControlRequest:
+    url = urlsplit(request.path)
+    return ControlRequest(
+        method=request.method,
+        path=url.path,
+        query=url.query,
+        headers={name.lower(): value for name, value in request.headers.raw_items()},
+        local_address=str(connection.local_address[0]) if connection.local_address else "",
+    )
 
 
 async def _wait_opened(playback: Playback, market: asyncio.Task[None]) -> None:

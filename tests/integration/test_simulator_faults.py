@@ -19,7 +19,7 @@ from tests.support.venues import (
     next_message,
     scripted_venue,
 )
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually, eventually_true
 
 STREAM = "ws/ltcbtc@bookTicker"
 COMBINED = "stream?streams=ltcbtc@bookTicker"
@@ -144,7 +144,7 @@ async def test_a_swallowing_venue_is_a_line_whose_other_end_is_gone() -> None:
         await joined(venue)
         venue.swallow()
         market.push("LTCBTC", bid=BID)
-        pong = await dead.ping()
+        pong = asyncio.ensure_future(await dead.ping())
         await dead.send('{"method":"LIST_SUBSCRIPTIONS","id":1}')
         venue.close_connections(1008)
         async with connect(f"{running.stream_url}/{STREAM}") as sound:
@@ -152,7 +152,7 @@ async def test_a_swallowing_venue_is_a_line_whose_other_end_is_gone() -> None:
             market.push("LTCBTC", bid=BID)
             assert await next_ids(sound, 1) == [1002]
         assert not pong.done()
-        assert venue.observations.control_messages == type(venue.observations.control_messages)()
+        assert not venue.observations.control_messages
         pong.cancel()
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(dead.recv(), 0.05)
@@ -437,3 +437,24 @@ async def test_a_symbol_that_the_market_has_not_is_refused() -> None:
                 fault("NOPE")
         with pytest.raises(ValueError, match="garbage is one of truncated, "):
             venue.garbage("nonsense")
+
+
+async def test_a_venue_that_vanishes_refuses_connections_and_comes_back() -> None:
+    """Streams are cut, TCP is refused, and after the time it listens at the same port."""
+    async with scripted_venue() as (_, venue, running):
+        async with connect(f"{running.stream_url}/ws") as client:
+            venue.vanish(0.2)
+            assert (await closed_with(client))[0] == 1006
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection(running.host, running.port)
+
+        async def is_back() -> bool:
+            try:
+                async with connect(f"{running.stream_url}/ws"):
+                    return True
+            except OSError:
+                return False
+
+        await eventually_true(is_back)
+        venue.vanish(60)
+        venue.vanish(60)

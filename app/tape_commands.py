@@ -9,8 +9,67 @@ from app.domain.errors import PapertapeError
 
 _EXIT_FAILED: Final = 1
 _EXIT_INTERRUPTED: Final = 130
+_BYTES_PER_MEGABYTE: Final = 1_000_000
 
 tape_commands = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@tape_commands.command("record")
+def _record(
+    *,
+    symbols: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SYMBOL...", help="What to record, such as LTCBTC.", show_default=False
+        ),
+    ],
+    out: Annotated[
+        Path,
+        typer.Option(
+            metavar="FILE",
+            help="The new tape; gzipped if the name ends in .gz, as it should.",
+            show_default=False,
+        ),
+    ],
+    seconds: Annotated[
+        float | None,
+        typer.Option(metavar="N", help="End after so many seconds.", min=0.1, show_default=False),
+    ] = None,
+    size_max: Annotated[
+        float | None,
+        typer.Option(
+            metavar="MB",
+            help="End once the file has about so many megabytes.",
+            min=0.001,
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Record the venue's quotes as a tape, until Ctrl-C or SIGTERM, or as long as you say.
+
+    Every line is on disk within a second, so the tape can be read whatever ends the recording. The
+    venue is that of the settings. Exit status: 0 if something was recorded, 1 if not.
+    """
+    import asyncio  # noqa: PLC0415 - the other commands start faster without
+
+    from app.clock import SystemClock  # noqa: PLC0415 - as above
+    from app.logs import configure_logs  # noqa: PLC0415 - as above
+    from app.recording import RecordCommand, read_symbols, record_tape  # noqa: PLC0415 - as above
+    from app.settings import read_settings  # noqa: PLC0415 - as above
+
+    configure_logs(level="ERROR", as_json=False)
+    try:
+        command = RecordCommand(
+            symbols=read_symbols(symbols),
+            out=out,
+            seconds=seconds,
+            bytes_max=None if size_max is None else round(size_max * _BYTES_PER_MEGABYTE),
+        )
+        asyncio.run(record_tape(command, read_settings(), clock=SystemClock()))
+    except PapertapeError as error:
+        _end(error)
+    except KeyboardInterrupt:
+        raise typer.Exit(_EXIT_INTERRUPTED) from None
 
 
 @tape_commands.command("replay")

@@ -76,6 +76,19 @@ def read_orders(content: bytes, source: str) -> list[ReplayOrder]:
     return orders
 
 
+def read_symbol(value: object) -> Symbol:
+    """Return a symbol in the venue's spelling.
+
+    Raises:
+        ValueError: it can be none; the text goes behind its name.
+    """
+    text = _text(value)
+    if not text.isalnum() or len(text) > SYMBOL_CHARACTERS_MAX:
+        raise ValueError(f"must be 1 to {SYMBOL_CHARACTERS_MAX} letters or digits, such as LTCBTC")
+    # Only ASCII letters have another case at the venue; ``upper`` alone makes an S of the long s.
+    return Symbol("".join(one.upper() if one.isascii() else one for one in text))
+
+
 def _values(content: bytes, source: str) -> Iterator[object]:
     if len(content) > ORDERS_BYTES_MAX:
         raise OrdersError(source, f"more than {ORDERS_BYTES_MAX} bytes")
@@ -126,7 +139,7 @@ def _order(value: object) -> ReplayOrder:
     return ReplayOrder(
         order_id=OrderId(_field(value, "id", _text)),
         owner=Owner(_field(value, "owner", _text)) if "owner" in value else PUBLIC,
-        symbol=_field(value, "symbol", _symbol),
+        symbol=_field(value, "symbol", read_symbol),
         side=_field(value, "side", _side) if "side" in value else Side.BUY,
         quantity=_field(value, "order_size", _amount),
         limit_price=_field(value, "price", _amount),
@@ -148,14 +161,6 @@ def _text(value: object) -> str:
     if not value or len(value) > TEXT_CHARACTERS_MAX or not value.isprintable():
         raise ValueError(f"must be 1 to {TEXT_CHARACTERS_MAX} printable characters")
     return value
-
-
-def _symbol(value: object) -> Symbol:
-    text = _text(value)
-    if not text.isalnum() or len(text) > SYMBOL_CHARACTERS_MAX:
-        raise ValueError(f"must be 1 to {SYMBOL_CHARACTERS_MAX} letters or digits, such as LTCBTC")
-    # Only ASCII letters have another case at the venue; ``upper`` alone makes an S of the long s.
-    return Symbol("".join(one.upper() if one.isascii() else one for one in text))
 
 
 def _side(value: object) -> Side:

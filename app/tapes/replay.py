@@ -23,7 +23,7 @@ from app.domain.order import Order, OrderId, Owner, Side, Symbol, TimeInForce
 from app.domain.quote import Quote
 from app.domain.resting import Fill, Step
 from app.tapes.lines import NANOSECONDS_PER_MICROSECOND, TapeLine
-from app.tapes.notes import is_interruption
+from app.tapes.notes import read_interruption
 
 SYMBOLS_TOLD_MAX: Final = 20
 """Of those on a tape, where one that was asked for is not among them."""
@@ -206,10 +206,13 @@ class _Playing:
 
     def _take_note(self, line: TapeLine) -> None:
         assert line.note is not None, "a line is a frame or a note"
-        if is_interruption(line.note):
-            self._place_before(line.ts)
-            self.report.interruptions += 1
-            for market in self._markets.values():
+        interruption = read_interruption(line.note)
+        if interruption is None:
+            return
+        self._place_before(line.ts)
+        self.report.interruptions += 1
+        for market in self._markets.values():
+            if interruption.symbol in {None, market.symbol}:
                 market.interrupt()
 
     def _place_before(self, ts: int) -> None:

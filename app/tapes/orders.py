@@ -51,7 +51,7 @@ class _Number(str):
     __slots__ = ()
 
 
-def read_orders(content: bytes, source: str) -> list[ReplayOrder]:
+def read_orders(content: bytes, source: str, *, orders_max: int = ORDERS_MAX) -> list[ReplayOrder]:
     """Read all orders; ``source`` is what messages call their file.
 
     Raises:
@@ -60,8 +60,8 @@ def read_orders(content: bytes, source: str) -> list[ReplayOrder]:
     orders: list[ReplayOrder] = []
     number_by_id: dict[OrderId, int] = {}
     for number, value in enumerate(_values(content, source), start=1):
-        if number > ORDERS_MAX:
-            raise OrdersError(source, f"more than {ORDERS_MAX} orders")
+        if number > orders_max:
+            raise OrdersError(source, f"more than {orders_max} orders")
         try:
             order = _order(value)
             if order.order_id in number_by_id:

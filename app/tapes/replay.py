@@ -139,7 +139,7 @@ def replay(
 
     Raises: what ``lines`` raises.
     """
-    playing = _Playing(orders, parse)
+    playing = Playing(orders, parse)
     for line in lines:
         if not playing.take(line):
             break
@@ -149,8 +149,8 @@ def replay(
     return ReplayOutcome(results=list(playing.results.values()), report=playing.report)
 
 
-class _Playing:
-    """One replay under way."""
+class Playing:
+    """One replay under way: ``take`` the lines while it returns True, then ``finish``."""
 
     def __init__(self, orders: Sequence[ReplayOrder], parse: FrameParser) -> None:
         self.results = {order.order_id: ReplayResult(order=order) for order in orders}
@@ -194,6 +194,11 @@ class _Playing:
         self._place_before(self.report.last_ts + 1)
         for market in self._markets.values():
             market.end(self._last_deadline_ts)
+
+    @property
+    def owners_held(self) -> int:
+        """How many ledgers are held, one per owner and symbol with orders to come or resting."""
+        return sum(market.owners_held for market in self._markets.values())
 
     def _take_quote(self, quote: Quote) -> None:
         market = self._markets.get(quote.symbol)
@@ -254,6 +259,11 @@ class _SymbolMarket:
         # Knows the current quote and the gate, and has no orders.
         self._leader = SymbolMatcher(symbol)
         self._matchers: dict[Owner, SymbolMatcher] = {}
+
+    @property
+    def owners_held(self) -> int:
+        """How many owners have a matcher."""
+        return len(self._matchers)
 
     def apply(self, quote: Quote, note: _Noter) -> bool:
         """Let every order meet the quote; False if its update id is old and it counts for none."""

@@ -17,6 +17,7 @@ from app.client.arguments import one_of
 from app.client.commands import client_commands
 from app.domain.access import Scope
 from app.domain.errors import PapertapeError, StartupError
+from app.tape_commands import tape_commands
 
 if TYPE_CHECKING:
     from app.settings import Settings
@@ -268,6 +269,7 @@ def _key_file(file: Path | None) -> Path:
     return Path(name)
 
 
+_cli.add_typer(tape_commands)
 _cli.add_typer(client_commands)
 
 

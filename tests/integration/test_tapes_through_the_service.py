@@ -43,6 +43,9 @@ TAPES: Final = ("alts10-20210405", "majors-20240808", "ethusdt-20240809")
 SPEED: Final = 10_000.0
 """As fast as it goes: the tape waits for nothing but the pauses."""
 
+Outcome = tuple[Decimal, Decimal, list[tuple[int, Decimal, Decimal]]]
+"""The quantity filled, what it came to, and update id, price and quantity of each split."""
+
 NOTHING_LEFT: Final = {"side_empty", "price_not_reached", "liquidity_taken"}
 """What is said of an order that has taken all that the current quote has for it."""
 
@@ -93,12 +96,15 @@ class TapeRun:
         self._venue = venue
         self._posted: dict[tuple[str, OrderId], Posted] = {}
         self._followed: set[Symbol] = set()
+        self._newest: Quote | None = None
 
     async def play_until(self, at_ns: int, quotes: Mapping[Symbol, Sequence[Quote]]) -> None:
         """Play every quote up to an instant, and wait until the service has heard of all."""
         last = {symbol: _last_until(at_ns, of_symbol) for symbol, of_symbol in quotes.items()}
         newest = max((one for one in last.values() if one), key=attrgetter("received_ns"))
-        await self._venue.play_to(newest.symbol, newest.update_id)
+        if newest is not self._newest:
+            await self._venue.play_to(newest.update_id, symbol=newest.symbol).reached.wait()
+            self._newest = newest
         for symbol in self._followed:
             quote = last[symbol]
             assert quote is not None, "the symbol was quoted when its first order came"
@@ -134,7 +140,7 @@ class TapeRun:
         )
         assert answer.status_code in {httpx2.codes.OK, httpx2.codes.CONFLICT}, answer.text
 
-    async def results(self) -> dict[tuple[str, OrderId], object]:
+    async def results(self) -> dict[tuple[str, OrderId], Outcome]:
         """Return what became of every order, as it is stored."""
         return {
             name: _outcome(await self._read(posted), await self._splits(posted))
@@ -223,12 +229,12 @@ def _key_of(scenario: str) -> str:
     return f"pt_{scenario}"
 
 
-def _without_times(result: TapeResult) -> object:
+def _without_times(result: TapeResult) -> Outcome:
     splits = [(one.update_id, one.price, one.quantity) for one in result.splits]
     return result.filled_quantity, result.quote_quantity, splits
 
 
-def _outcome(order: Mapping[str, Any], splits: Iterable[Mapping[str, Any]]) -> object:
+def _outcome(order: Mapping[str, Any], splits: Iterable[Mapping[str, Any]]) -> Outcome:
     return (
         Decimal(order["filled_quantity"]),
         Decimal(order["quote_quantity"]),

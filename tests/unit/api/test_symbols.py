@@ -3,7 +3,7 @@
 import httpx2
 import pytest
 
-from app.api import shapes
+from app.api import state_shapes
 from tests.support.in_memory import MemoryPorts, quote
 
 KEYS = ["symbol", "status", "base_asset", "quote_asset", "rules", "quote", "feed"]
@@ -36,7 +36,7 @@ async def test_symbol_tells_rules_quote_and_feed(
         "cause": None,
         "since": "2025-10-07T09:12:30.917204Z",
     }
-    shapes.Symbol.model_validate_json(response.content, strict=True)
+    state_shapes.Symbol.model_validate_json(response.content, strict=True)
 
 
 async def test_symbol_without_a_quote_is_answered(client: httpx2.AsyncClient) -> None:
@@ -45,7 +45,7 @@ async def test_symbol_without_a_quote_is_answered(client: httpx2.AsyncClient) ->
 
     assert response.json()["quote"] is None
     assert response.json()["status"] == "BREAK"
-    shapes.Symbol.model_validate_json(response.content, strict=True)
+    state_shapes.Symbol.model_validate_json(response.content, strict=True)
 
 
 @pytest.mark.parametrize(

@@ -73,10 +73,22 @@ class QuoteListener(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionState:
+    """How one connection to the venue is, in the words of ``FeedState``; ``streams`` it serves."""
+
+    status: str
+    since: datetime
+    streams: int
+    cause: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FeedState:
     """How the venue connection is: ``idle``, ``connecting``, ``connected`` or ``down``.
 
-    ``cause`` tells why while it is down. ``counters`` counts connections, frames and drops by name.
+    The worst of ``connections`` counts. ``cause`` tells why while it is down. ``counters`` counts
+    connections, frames and drops by name: ``lost_<kind>`` the connections lost, ``failed_<kind>``
+    the attempts that failed, ``rotations`` the connections replaced as planned.
     """
 
     status: str
@@ -84,6 +96,23 @@ class FeedState:
     since: datetime
     symbols: int
     counters: dict[str, int]
+    connections: tuple[ConnectionState, ...] = ()
+
+
+class FeedRecorder(Protocol):
+    """Evidence of what the feed got; told before the listeners are."""
+
+    def on_frame(self, symbol: Symbol, frame: bytes, received_ns: int) -> None:
+        """A sound frame of a stream somebody listens to, as it came."""
+
+    def on_drop(self, symbol: Symbol | None, reason: str, received_ns: int) -> None:
+        """A frame of no use was dropped; if its symbol is known, that quote is distrusted."""
+
+    def on_seed(self, seed: Quote) -> None:
+        """A depth snapshot is offered to listeners."""
+
+    def on_connection(self, what: str, cause: str | None) -> None:
+        """A connection was ``opened``, ``lost``, ``rotated`` or ``closed`` (nobody listened)."""
 
 
 class Feed(Protocol):

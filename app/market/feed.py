@@ -18,7 +18,7 @@ from app.market.connection import stream_endpoint
 from app.market.pacing import SlidingWindow
 from app.market.seeding import DepthSource, Seeder
 from app.market.shared_connection import FeedTiming, SharedConnection, SharedParts
-from app.ports import Clock, FeedState, QuoteListener
+from app.ports import Clock, FeedRecorder, FeedState, QuoteListener
 
 ATTEMPTS_MAX: Final = 250
 """To connect, within ``ATTEMPTS_SECONDS``; the venue bans an address above 300."""
@@ -56,6 +56,7 @@ class BookTickerFeed:
         clock: Clock,
         random: random.Random,
         timing: FeedTiming | None = None,
+        recorder: FeedRecorder | None = None,
     ) -> None:
         self._clock = clock
         self._counters: Counter[str] = Counter(dict.fromkeys(_COUNTED_FROM_THE_START, 0))
@@ -64,13 +65,14 @@ class BookTickerFeed:
             endpoint=endpoint,
             # As VenueRest trusts; made once, since reading the system's certificates takes 20 ms.
             tls=httpx2.create_ssl_context() if endpoint.startswith("wss:") else None,
-            seeder=Seeder(depth, random_source=random, counters=self._counters),
+            seeder=Seeder(depth, random_source=random, counters=self._counters, recorder=recorder),
             clock=clock,
             random_source=random,
             timing=timing or FeedTiming(),
             attempts=SlidingWindow(limit=ATTEMPTS_MAX, seconds=ATTEMPTS_SECONDS),
             counters=self._counters,
             on_change=self._note_change,
+            recorder=recorder,
         )
         self._connections = [SharedConnection(self._parts)]
         self._connection_by_symbol: dict[Symbol, SharedConnection] = {}
@@ -111,6 +113,7 @@ class BookTickerFeed:
             since=self._since,
             symbols=len(self._connection_by_symbol),
             counters=dict(self._counters),
+            connections=tuple(connection.state() for connection in self._connections),
         )
 
     def _connection_with_room(self) -> SharedConnection:
@@ -124,7 +127,9 @@ class BookTickerFeed:
         return connection
 
     def _note_change(self) -> None:
-        """Remember since when the feed is as it is."""
+        """Remember since when the feed and each of its connections are as they are."""
+        for connection in self._connections:
+            connection.note_status()
         statuses = {connection.status for connection in self._connections}
         status = next(status for status in _WORST_FIRST if status in statuses)
         if status != self._status:

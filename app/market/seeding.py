@@ -17,6 +17,7 @@ from app.domain.order import Symbol
 from app.domain.quote import Quote
 from app.market.pacing import Backoff
 from app.market.streams import SymbolStream
+from app.ports import FeedRecorder
 
 SEEDS_AT_ONCE_MAX: Final = 25
 """50 symbols are live again within a second, and the venue sees no crowd of connections."""
@@ -42,9 +43,15 @@ class Seeder:
     """
 
     def __init__(
-        self, depth: DepthSource, *, random_source: random.Random, counters: Counter[str]
+        self,
+        depth: DepthSource,
+        *,
+        random_source: random.Random,
+        counters: Counter[str],
+        recorder: FeedRecorder | None = None,
     ) -> None:
         self._depth = depth
+        self._recorder = recorder
         self._random = random_source
         self._counters = counters
         self._slots = asyncio.Semaphore(SEEDS_AT_ONCE_MAX)
@@ -70,6 +77,8 @@ class Seeder:
         self._counters["seeds"] += 1
         stream.seed_trouble = None
         if stream.distrusted == distrusted:
+            if self._recorder is not None:
+                self._recorder.on_seed(seed)
             self._note_staleness(stream, seed, is_stale=not stream.offer(seed, waiting))
         return 0.0
 

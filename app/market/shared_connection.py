@@ -26,7 +26,7 @@ from app.market.connection import (
 from app.market.pacing import Backoff, SlidingWindow
 from app.market.seeding import Seeder
 from app.market.streams import STREAMS_MAX, StreamRequests, SymbolStream
-from app.ports import Clock, QuoteListener
+from app.ports import Clock, ConnectionState, FeedRecorder, QuoteListener
 
 _log = structlog.get_logger()
 
@@ -64,7 +64,7 @@ class SharedParts:
 
     ``tls`` says whom to trust, None at a ``ws:`` endpoint. ``attempts`` bounds the attempts to
     connect of all of them together. ``on_change`` is called when a connection's status or cause may
-    have changed.
+    have changed. ``recorder`` is None where nothing is recorded.
     """
 
     endpoint: str
@@ -76,6 +76,7 @@ class SharedParts:
     attempts: SlidingWindow
     counters: Counter[str]
     on_change: Callable[[], None]
+    recorder: FeedRecorder | None = None
 
 
 class SharedConnection:
@@ -101,6 +102,8 @@ class SharedConnection:
         self._trouble_since: float | None = None
         self._connected_at = 0.0
         self._was_connected = False
+        self._status_noted = "idle"
+        self._since = parts.clock.now()
 
     @property
     def status(self) -> str:
@@ -118,6 +121,18 @@ class SharedConnection:
             return None
         seed_troubles = (stream.seed_trouble for stream in self._streams.values())
         return self._trouble or self._refusal or next(filter(None, seed_troubles), None)
+
+    def note_status(self) -> None:
+        """Remember since when the connection is as it is; call it after each change."""
+        if self.status != self._status_noted:
+            self._status_noted = self.status
+            self._since = self._parts.clock.now()
+
+    def state(self) -> ConnectionState:
+        """Say how the connection is."""
+        return ConnectionState(
+            status=self.status, since=self._since, streams=len(self._streams), cause=self.cause
+        )
 
     @property
     def is_full(self) -> bool:
@@ -205,6 +220,7 @@ class SharedConnection:
         self._requests = StreamRequests(self._streams, self._streams)
         self._work.set()
         self._trouble = self._refusal = None
+        self._record("opened", None)
         self._parts.on_change()
         _log.info("venue_connected", endpoint=self._parts.endpoint, symbols=len(self._streams))
         try:
@@ -236,6 +252,7 @@ class SharedConnection:
             self._next_attempt_at = loop.time() + self._next_pause_seconds()
         if cause is not None and self._streams:
             self._note_trouble(cause)
+        self._record("closed" if cause is None else "lost", cause)
         for stream in list(self._streams.values()):
             self._stop_seeding(stream)
             stream.distrust()
@@ -252,6 +269,10 @@ class SharedConnection:
         self._idle_timer = None
         if self._connection is not None:
             self._lose(self._connection, None)
+
+    def _record(self, what: str, cause: str | None) -> None:
+        if self._parts.recorder is not None:
+            self._parts.recorder.on_connection(what, cause)
 
     def _note_trouble(self, cause: str) -> None:
         self._trouble = cause
@@ -328,15 +349,18 @@ class SharedConnection:
     def on_text(self, connection: VenueConnection, text: bytes) -> None:
         """Pass a quote on to its listeners before anything else happens."""
         self._counters["frames"] += 1
-        parsed = parse_frame(text, self._parts.clock.monotonic_ns())
+        received_ns = self._parts.clock.monotonic_ns()
+        parsed = parse_frame(text, received_ns)
         if type(parsed) is not Quote:
-            self._take_other(connection, parsed)
+            self._take_other(connection, parsed, received_ns)
             return
         stream = self._streams.get(parsed.symbol)
         if stream is None:
             self._counters["dropped_unsubscribed"] += 1
             return
         self._counters["quotes"] += 1
+        if self._parts.recorder is not None:
+            self._parts.recorder.on_frame(parsed.symbol, bytes(text), received_ns)
         stream.deliver(parsed)
 
     def on_binary(self, connection: VenueConnection) -> None:
@@ -344,12 +368,15 @@ class SharedConnection:
         assert connection is self._connection, "a connection that was lost says nothing"
         self._counters["frames"] += 1
         self._counters["dropped_binary"] += 1
+        self._record_drop(None, "binary", self._parts.clock.monotonic_ns())
 
     def on_lost(self, connection: VenueConnection, cause: str) -> None:
         """Interrupt all listeners at once."""
         self._lose(connection, cause)
 
-    def _take_other(self, connection: VenueConnection, parsed: ParsedFrame) -> None:
+    def _take_other(
+        self, connection: VenueConnection, parsed: ParsedFrame, received_ns: int
+    ) -> None:
         """Take a frame that is no quote."""
         match parsed:
             case Acknowledgment():
@@ -359,11 +386,16 @@ class SharedConnection:
                 self._lose(connection, "the venue announced a shutdown")
             case Drop():
                 self._counters[f"dropped_{parsed.reason}"] += 1
+                self._record_drop(parsed.symbol, parsed.reason, received_ns)
                 stream = None if parsed.symbol is None else self._streams.get(parsed.symbol)
                 if stream is not None:
                     # Something changed, and we do not know what: the last quote is not current.
                     stream.distrust()
                     self._seed_soon(stream)
+
+    def _record_drop(self, symbol: Symbol | None, reason: str, received_ns: int) -> None:
+        if self._parts.recorder is not None:
+            self._parts.recorder.on_drop(symbol, reason, received_ns)
 
     def _seed_soon(self, stream: SymbolStream | None) -> None:
         """Get a seed for whoever waits for one, unless that is under way or too early."""

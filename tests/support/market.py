@@ -18,6 +18,7 @@ from app.market.feed import BookTickerFeed
 from app.market.rest import VenueRest
 from app.market.seeding import DepthSource
 from app.market.shared_connection import FeedTiming
+from app.ports import FeedRecorder
 from app.simulator.scripted_market import ScriptedMarket
 from app.simulator.venue import RunningVenue, SimulatedVenue
 from tests.support.waiting import eventually
@@ -58,6 +59,35 @@ class RecordingListener:
     def on_interrupted(self) -> None:
         """Note the end of the connection."""
         self.told.append(INTERRUPTED)
+
+
+class NotingRecorder:
+    """A recorder that notes what it is told, and what was told to a listener meanwhile."""
+
+    def __init__(self, listener: RecordingListener) -> None:
+        self.noted: list[tuple[object, ...]] = []
+        self._listener = listener
+
+    def on_frame(self, symbol: Symbol, frame: bytes, received_ns: int) -> None:
+        """Note a frame."""
+        assert received_ns > 0
+        self._note("frame", symbol, json.loads(frame)["u"])
+
+    def on_drop(self, symbol: Symbol | None, reason: str, received_ns: int) -> None:
+        """Note a dropped frame."""
+        assert received_ns > 0
+        self._note("drop", symbol, reason)
+
+    def on_seed(self, seed: Quote) -> None:
+        """Note a seed."""
+        self._note("seed", seed.symbol, seed.update_id)
+
+    def on_connection(self, what: str, cause: str | None) -> None:
+        """Note a connection's beginning or end."""
+        self._note(what, cause)
+
+    def _note(self, *what: object) -> None:
+        self.noted.append((*what, len(self._listener.told)))
 
 
 class FailingListener:
@@ -103,7 +133,11 @@ class HandDepth:
 
 @asynccontextmanager
 async def running_feed(
-    stream_url: str, depth: DepthSource, *, timing: FeedTiming | None = None
+    stream_url: str,
+    depth: DepthSource,
+    *,
+    timing: FeedTiming | None = None,
+    recorder: FeedRecorder | None = None,
 ) -> AsyncIterator[BookTickerFeed]:
     """Run a feed on a venue's streams until the context ends."""
     feed = BookTickerFeed(
@@ -112,6 +146,7 @@ async def running_feed(
         clock=SystemClock(),
         random=random.Random(1),
         timing=timing,
+        recorder=recorder,
     )
     task = asyncio.create_task(feed.run())
     try:

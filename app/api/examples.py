@@ -28,7 +28,7 @@ from app.domain.order import (
 )
 from app.domain.quote import Quote
 from app.domain.rules import TRADING, TradingRules
-from app.ports import FeedState, MarketView
+from app.ports import ConnectionState, FeedState, MarketView
 from app.states import DeskState, JournalState, QuoteCounts, RulesState
 
 EXAMPLE_SYMBOL: Final = Symbol("LTCBTC")
@@ -75,6 +75,11 @@ EXAMPLE_FEED: Final = FeedState(
     status="connected",
     cause=None,
     since=_ACCEPTED_AT - timedelta(minutes=41),
+    connections=(
+        ConnectionState(
+            status="connected", since=_ACCEPTED_AT - timedelta(minutes=41), streams=1, cause=None
+        ),
+    ),
     symbols=1,
     counters={
         "connections": 2,

@@ -9,6 +9,7 @@ them that come and go, and each would be a time series of its own for ever; ``/s
 tells of one. Labels are statuses, causes and reasons, each out of a fixed list in the code.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import Final
@@ -21,9 +22,10 @@ from prometheus_client.registry import Collector
 from app.api.state_views import DROPPED, FAILED, LOST, split_counters
 from app.api.vitals import Vitals
 from app.domain.order import OrderStatus, Reason
-from app.states import DeskState, JournalState, RulesState
+from app.states import DeskState, JournalState
 
-FEED_STATUSES: Final = ("idle", "connecting", "connected", "down")
+CONNECTED: Final = "connected"
+FEED_STATUSES: Final = ("idle", "connecting", CONNECTED, "down")
 RULES_SOURCES: Final = ("venue", "stored", "none")
 ENDS: Final = (
     (OrderStatus.FILLED, None),
@@ -115,6 +117,20 @@ def _feed(vitals: Vitals) -> Iterator[Metric]:
         vitals.present.age(feed.since) / timedelta(seconds=1),
     )
     yield _gauge("feed_symbols", "Symbols that are subscribed.", feed.symbols)
+    statuses = Counter(connection.status for connection in feed.connections)
+    yield _states(
+        "feed_connections",
+        "Connections to the venue, by how they are.",
+        "status",
+        {status: statuses[status] for status in FEED_STATUSES},
+    )
+    connected = [one.since for one in feed.connections if one.status == CONNECTED]
+    if connected:
+        yield _gauge(
+            "feed_connected_seconds",
+            "How long the oldest open connection has been so; none while none is open.",
+            vitals.present.age(min(connected)) / timedelta(seconds=1),
+        )
 
 
 def _feed_counters(counters: Mapping[str, int]) -> Iterator[Metric]:
@@ -167,7 +183,7 @@ def _symbols(vitals: Vitals) -> Iterator[Metric]:
 
 
 def _rules(vitals: Vitals) -> Iterator[Metric]:
-    rules: RulesState = vitals.rules
+    rules = vitals.rules
     yield _states(
         "rules_source",
         "1 for where the trading rules come from.",

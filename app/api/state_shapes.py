@@ -146,12 +146,22 @@ class RulesState(Shape):
     )
 
 
+class Connection(SymbolFeed):
+    """One connection to the venue."""
+
+    streams: int = Field(ge=0, description="How many streams it serves.", examples=[1])
+
+
 class FeedState(SymbolFeed):
     """The connections to the venue and what came over them; they do not decide readiness.
 
     Counts are those since the start.
     """
 
+    connections: list[Connection] = Field(
+        description="Each connection: 1,024 symbols share one, and another takes over from one "
+        "that is replaced. The worst of them is how the feed is."
+    )
     symbols: int = Field(ge=0, description="How many symbols are subscribed.", examples=[1])
     live_symbols: int = Field(
         ge=0,

@@ -11,7 +11,7 @@ from app.api.vitals import Present, Vitals
 from app.domain.amounts import format_amount
 from app.domain.quote import Quote
 from app.domain.rules import TradingRules
-from app.ports import FeedState
+from app.ports import ConnectionState, FeedState
 from app.states import DeskState, RulesState
 
 NANOSECONDS_PER_MILLISECOND: Final = 1_000_000
@@ -98,6 +98,7 @@ def _whole_feed_view(feed: FeedState, desk: DeskState, present: Present) -> dict
     """Return how the feed is, and what it has been through."""
     by_cause = (LOST, FAILED, DROPPED)
     return feed_view(feed) | {
+        "connections": [_connection_view(connection) for connection in feed.connections],
         "symbols": feed.symbols,
         "live_symbols": desk.symbols_live,
         "newest_quote_age_milliseconds": _milliseconds_since(desk.newest_quote_ns, present),
@@ -108,6 +109,15 @@ def _whole_feed_view(feed: FeedState, desk: DeskState, present: Present) -> dict
         "counters": {
             name: count for name, count in feed.counters.items() if not name.startswith(by_cause)
         },
+    }
+
+
+def _connection_view(connection: ConnectionState) -> dict[str, object]:
+    return {
+        "status": connection.status,
+        "cause": connection.cause,
+        "since": format_time(connection.since),
+        "streams": connection.streams,
     }
 
 

@@ -375,14 +375,15 @@ class MemoryDesk:
 
     def market_view(self, symbol: Symbol, owner: Owner, side: Side) -> MarketView:
         """Return what an order meets now."""
-        matcher = self._matcher(symbol)
-        if matcher.current is None:
+        matcher = self._matchers.get(symbol)
+        if matcher is None or matcher.current is None:
             return NO_MARKET
         return MarketView(quote=matcher.current, taken_quantity=matcher.taken(owner, side))
 
     def current_quote(self, symbol: Symbol) -> Quote | None:
         """Return the quote a resting order would meet."""
-        return self._matcher(symbol).current
+        matcher = self._matchers.get(symbol)
+        return None if matcher is None else matcher.current
 
     def is_serving(self, symbol: Symbol) -> bool:
         """Whether a matcher has the symbol."""
@@ -408,6 +409,11 @@ class MemoryDesk:
         """Show a quote to the resting orders."""
         matcher = self._matcher(quote.symbol)
         self._record(matcher, matcher.apply_quote(quote))
+
+    def interrupt(self) -> None:
+        """Lose the connection that brought the quotes."""
+        for matcher in self._matchers.values():
+            matcher.interrupt()
 
     def on_durable(self, events: Sequence[StoredEvent]) -> None:
         """Tell everybody, then rest the accepted orders."""

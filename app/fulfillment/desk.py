@@ -27,6 +27,7 @@ from app.domain.order import (
 )
 from app.domain.order_counts import OrderCounts
 from app.domain.quote import Quote
+from app.fulfillment import interruptions
 from app.fulfillment.open_orders import OpenOrderLimits
 from app.fulfillment.symbol import RELOAD_SECONDS, SymbolFulfillment
 from app.fulfillment.tallies import OrderTally
@@ -80,7 +81,7 @@ class FulfillmentDesk:
         """Own the symbols' coroutines: read back what is open, then serve until canceled."""
         async with asyncio.TaskGroup() as self._tasks:
             await self._recover()
-            await asyncio.Event().wait()
+            await self._watch()
 
     def stop(self) -> None:
         """Record every ledger and let go of the feed; call it before canceling ``run``.
@@ -258,6 +259,14 @@ class FulfillmentDesk:
             self._fulfillment_of(symbol).rest(orders, were_open_before=True)
         self._recovered.set()
         _log.info("orders_recovered", orders=len(unfinished), symbols=len(by_symbol))
+
+    async def _watch(self) -> None:
+        """Say in the log which symbols have no quote for long; never return."""
+        seen = interruptions.Interruptions()
+        while True:
+            await asyncio.sleep(interruptions.CHECK_SECONDS)
+            is_live = {one.symbol: one.current_quote is not None for one in self._symbols.values()}
+            interruptions.tell(seen.look(is_live, now_ns=self._clock.monotonic_ns()))
 
     async def _load_unfinished(self) -> list[OrderSnapshot]:
         while True:

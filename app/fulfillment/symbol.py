@@ -171,6 +171,7 @@ class SymbolFulfillment:
     def reload(self) -> None:
         """Start anew from the database: what the matcher holds is not what could be written."""
         self._has_failed = True
+        self.tally.drop()
         self._let_go()
         self._wake.set()
 

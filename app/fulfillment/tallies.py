@@ -27,23 +27,31 @@ class OrderTally:
 
 
 class QuoteTally:
-    """Adds up what a symbol's matchers counted: one that starts anew gets a new matcher."""
+    """Adds up what a symbol's matchers counted: one that starts anew gets a new matcher.
+
+    A matcher that is dropped was wrong, or may be, so it is not asked any more: what it counted
+    since somebody asked last is not known. What was told once is never taken back.
+    """
 
     def __init__(self) -> None:
         self.gate_resets = 0
-        self._before = QuoteCounts()
+        self._before = self._told = QuoteCounts()
         self._matcher: SymbolMatcher | None = None
 
     def follow(self, matcher: SymbolMatcher) -> None:
-        """Count with another matcher from now on; what the one before it counted stays."""
-        self._before = self._before.plus(_counts_of(self._matcher))
+        """Count with this matcher from now on."""
         self._matcher = matcher
+
+    def drop(self) -> None:
+        """Do not ask the matcher any more."""
+        self._matcher = None
+        self._before = self._told
 
     @property
     def counts(self) -> QuoteCounts:
         """What all of them counted."""
-        own = QuoteCounts(gate_resets=self.gate_resets)
-        return self._before.plus(_counts_of(self._matcher)).plus(own)
+        self._told = self._before.plus(_counts_of(self._matcher))
+        return self._told.plus(QuoteCounts(gate_resets=self.gate_resets))
 
 
 def _counts_of(matcher: SymbolMatcher | None) -> QuoteCounts:

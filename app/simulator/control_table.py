@@ -212,8 +212,17 @@ BY_NAME: Final = {control.name: control for control in CONTROLS}
 
 
 def help_lines() -> list[str]:
-    """Return a line for each control: how it is asked for, and what it does."""
-    return [f"{control.usage}: {control.words}" for control in CONTROLS]
+    """Return a line for each control: its name, its parameters, and what it does."""
+    return [
+        " ".join(
+            [
+                control.name,
+                *(one.name if one.is_required else f"[{one.name}]" for one in control.parameters),
+            ]
+        )
+        + f": {control.words}"
+        for control in CONTROLS
+    ]
 
 
 def documentation() -> str:

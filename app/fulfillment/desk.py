@@ -13,7 +13,6 @@ import structlog
 from app.domain.amounts import EXACT
 from app.domain.errors import JournalUnavailableError, OutcomeUnknownError
 from app.domain.events import StoredEvent, snapshot_after
-from app.domain.matcher import arrival_of
 from app.domain.order import (
     MICROSECONDS_PER_SECOND,
     NewOrder,
@@ -117,8 +116,8 @@ class FulfillmentDesk:
             accepted_at=accepted_at,
             expires_at=accepted_at + _duration(new_order.timeout_seconds),
         )
-        current = self.current_quote(symbol)
-        arrival = None if current is None else arrival_of(current, order.side)
+        fulfillment = self._symbols.get(symbol)
+        arrival = None if fulfillment is None else fulfillment.arrival(order)
         await self._journal.accept(order, arrival)
         return order
 

@@ -120,6 +120,9 @@ class Feed(Protocol):
 
     def subscribe(self, symbol: Symbol, listener: QuoteListener) -> None: ...
     def unsubscribe(self, symbol: Symbol, listener: QuoteListener) -> None: ...
+    def confirm(self, symbol: Symbol, listener: QuoteListener) -> None:
+        """Send a seed or a newer frame soon: the last quote is too old to fill a new order on."""
+
     def state(self) -> FeedState: ...
 
 

@@ -48,6 +48,7 @@ class HandFeed:
     def __init__(self) -> None:
         self.listeners: dict[Symbol, QuoteListener] = {}
         self.subscriptions: list[str] = []
+        self.confirmations: list[Symbol] = []
 
     def subscribe(self, symbol: Symbol, listener: QuoteListener) -> None:
         """Note the listener."""
@@ -60,6 +61,11 @@ class HandFeed:
         if self.listeners.get(symbol) is listener:
             del self.listeners[symbol]
             self.subscriptions.append(f"-{symbol}")
+
+    def confirm(self, symbol: Symbol, listener: QuoteListener) -> None:
+        """Note the question; the test answers with a seed."""
+        assert self.listeners.get(symbol) is listener, "only who listens may ask"
+        self.confirmations.append(symbol)
 
     def state(self) -> FeedState:
         """Say that it is connected."""

@@ -505,6 +505,9 @@ class MemoryFeed:
     def unsubscribe(self, symbol: Symbol, listener: QuoteListener) -> None:
         """Do nothing: the desk is shown its quotes."""
 
+    def confirm(self, symbol: Symbol, listener: QuoteListener) -> None:
+        """Do nothing: its quotes are never too old."""
+
     def state(self) -> FeedState:
         """Return the state that was set."""
         return self.feed_state

@@ -50,6 +50,14 @@ _FEED_COUNTERS: Final = {
     "seeds": ("seeds", "Depth snapshots received for symbols without a quote."),
     "seeds_stale": ("seeds_stale", "Depth snapshots that were older than what was known."),
     "seeds_failed": ("seeds_failed", "Depth snapshots that the venue did not give."),
+    "rotation_duplicates": (
+        "rotation_duplicates",
+        "Frames that both connections of a rotation brought.",
+    ),
+    "rotation_superseded": (
+        "rotation_superseded",
+        "Frames of a rotation that newer ones made void.",
+    ),
     "shutdown_notices": ("shutdown_notices", "Shutdowns that the venue announced."),
     "listener_failures": ("listener_failures", "Mistakes of ours on the way of a quote."),
 }

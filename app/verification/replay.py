@@ -1,14 +1,14 @@
 """One matcher's time in a recording, given once more to a new matcher."""
 
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from app.domain.liquidity import TakenLevel
-from app.domain.matcher import SymbolMatcher
+from app.domain.matcher import QUOTE_AGE_NS_MAX, SymbolMatcher
 from app.domain.order import OrderId, OrderSnapshot, OrderStatus, Owner, Side, Symbol
 from app.domain.quote import Quote
 from app.domain.resting import Step
-from app.recording.notes import (
+from app.evidence.notes import (
     AnyNote,
     GateReset,
     Held,
@@ -26,6 +26,8 @@ from app.recording.notes import (
     SymbolState,
 )
 from app.verification.lots import SymbolLots
+
+_OLD_NS: Final = QUOTE_AGE_NS_MAX + 1
 
 LevelKey = tuple[Owner, Side, Decimal]
 Ledger = dict[LevelKey, Decimal]
@@ -117,7 +119,7 @@ class SymbolSession:
                 matcher.hold()
             case Released():
                 expired = matcher.expire(matcher.current.received_ns) if matcher.current else []
-                return expired + matcher.release()
+                return expired + matcher.release(note.now_ns)
         return self._apply_to_orders(note)
 
     def _apply_to_orders(self, note: AnyNote) -> list[Step]:
@@ -127,6 +129,7 @@ class SymbolSession:
                 return matcher.rest(
                     note.order,
                     deadline_ns=note.deadline_ns,
+                    now_ns=note.now_ns,
                     filled_quantity=note.filled_quantity,
                     quote_quantity=note.quote_quantity,
                     splits_total=note.splits_total,
@@ -177,21 +180,30 @@ class SymbolSession:
             matcher.apply_seed(note.quote)
             self.lots.show(note.quote)
         for rested in state.rested:
-            matcher.rest(
-                rested.order,
-                deadline_ns=rested.deadline_ns,
-                filled_quantity=rested.filled_quantity,
-                quote_quantity=rested.quote_quantity,
-                splits_total=rested.splits_total,
-                arrival=rested.arrival,
-                # Resting, it counts the current quote once more.
-                quotes_seen=rested.quotes_seen - (note.quote is not None),
-                may_have_met_quotes=rested.may_have_met_quotes,
-            )
+            self._restore_order(rested)
+        matcher.awaits_confirmation = note.awaits_confirmation
         if not note.is_held:
             steps = matcher.release()
             assert not steps, "what rests has met the current quote"
         matcher.drain_ledger_changes()
+
+    def _restore_order(self, rested: OrderRested) -> None:
+        """Have an order rest that rested before; one without an arrival has met no quote yet."""
+        quote = self.matcher.current
+        has_met_it = rested.arrival is not None or rested.may_have_met_quotes
+        self.matcher.rest(
+            rested.order,
+            deadline_ns=rested.deadline_ns,
+            # It waits for this quote to be confirmed, which is too old for it by then.
+            now_ns=None if quote is None or has_met_it else quote.received_ns + _OLD_NS,
+            filled_quantity=rested.filled_quantity,
+            quote_quantity=rested.quote_quantity,
+            splits_total=rested.splits_total,
+            arrival=rested.arrival,
+            # Resting, it counts the quote that it meets once more.
+            quotes_seen=rested.quotes_seen - (quote is not None and has_met_it),
+            may_have_met_quotes=rested.may_have_met_quotes,
+        )
 
 
 class GatheredState:

@@ -10,7 +10,7 @@ from app.domain.matcher import SymbolMatcher
 from app.domain.order import Arrival, Order, OrderId, OrderSnapshot, Owner, Symbol
 from app.domain.quote import Quote
 from app.domain.resting import Closing, Step
-from app.recording.notes import (
+from app.evidence.notes import (
     AnyNote,
     GateReset,
     Held,
@@ -72,6 +72,7 @@ class RecordedMatcher(SymbolMatcher):
             goes_on=goes_on,
             gate=self.gate,
             is_held=self._is_held,
+            awaits_confirmation=self.awaits_confirmation,
             quote=self.current,
             levels_total=len(levels),
             resting_total=self.resting_total,
@@ -95,6 +96,7 @@ class RecordedMatcher(SymbolMatcher):
         order: Order,
         *,
         deadline_ns: int,
+        now_ns: int | None = None,
         filled_quantity: Decimal = ZERO,
         quote_quantity: Decimal = ZERO,
         splits_total: int = 0,
@@ -107,6 +109,7 @@ class RecordedMatcher(SymbolMatcher):
             OrderRested(
                 order=order,
                 deadline_ns=deadline_ns,
+                now_ns=now_ns,
                 filled_quantity=filled_quantity,
                 quote_quantity=quote_quantity,
                 splits_total=splits_total,
@@ -119,6 +122,7 @@ class RecordedMatcher(SymbolMatcher):
             super().rest(
                 order,
                 deadline_ns=deadline_ns,
+                now_ns=now_ns,
                 filled_quantity=filled_quantity,
                 quote_quantity=quote_quantity,
                 splits_total=splits_total,
@@ -186,10 +190,10 @@ class RecordedMatcher(SymbolMatcher):
         self._recorder.note(Held(symbol=self.symbol))
         super().hold()
 
-    def release(self) -> list[Step]:
+    def release(self, now_ns: int | None = None) -> list[Step]:
         """Note the end of the pause."""
-        self._recorder.note(Released(symbol=self.symbol))
-        return self._told(super().release())
+        self._recorder.note(Released(symbol=self.symbol, now_ns=now_ns))
+        return self._told(super().release(now_ns))
 
     def expire(self, now_ns: int) -> list[Step]:
         """Note an instant at which orders ended."""

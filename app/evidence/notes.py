@@ -107,6 +107,7 @@ class SymbolState(Note, frozen=True, kw_only=True, tag="symbol"):
     goes_on: bool
     gate: int
     is_held: bool
+    awaits_confirmation: bool
     quote: Quote | None
     levels_total: int
     resting_total: int
@@ -122,11 +123,12 @@ class LevelsKnown(Note, frozen=True, kw_only=True, tag="levels"):
 class OrderRested(Note, frozen=True, kw_only=True, tag="rested"):
     """An order came to its matcher, or with ``goes_on`` was there already.
 
-    It brings what it had: see ``SymbolMatcher.rest``.
+    It brings what it had, at the instant ``now_ns``: see ``SymbolMatcher.rest``.
     """
 
     order: Order
     deadline_ns: int
+    now_ns: int | None = None
     filled_quantity: Decimal
     quote_quantity: Decimal
     splits_total: int
@@ -182,9 +184,10 @@ class Held(Note, frozen=True, kw_only=True, tag="held"):
 
 
 class Released(Note, frozen=True, kw_only=True, tag="released"):
-    """Orders are filled again."""
+    """Orders are filled again, at the instant ``now_ns``."""
 
     symbol: Symbol
+    now_ns: int | None
 
 
 class LedgerStored(Note, frozen=True, kw_only=True, tag="ledger"):

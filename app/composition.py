@@ -84,11 +84,10 @@ async def running_service(settings: Settings) -> AsyncIterator[str]:
         )
         database = await Database.open(settings.database_url, venue=settings.venue, owner=owner)
         rest = VenueRest(settings.rest_url, clock=clock)
-        recorder = None
         try:
-            recorder = _recorder(settings, database, clock)
-            async with _tasks(
-                settings, database, rest, clock, listener, access=access, recorder=recorder
+            async with (
+                _recording(settings, database, clock) as recorder,
+                _tasks(settings, database, rest, clock, listener, access=access, recorder=recorder),
             ):
                 url = _url_of(settings.http_host, listener)
                 _log.info(
@@ -102,8 +101,6 @@ async def running_service(settings: Settings) -> AsyncIterator[str]:
                 )
                 yield url
         finally:
-            if recorder is not None:
-                recorder.close()
             await rest.aclose()
             await database.close()
         _log.info("service_stopped")
@@ -194,8 +191,6 @@ async def _tasks(
             group.create_task(desk.run(), name="fulfillment"),
             group.create_task(database.keep_lock(), name="owner lock"),
         ]
-        if recorder is not None:
-            workers.append(group.create_task(recorder.run(), name="recorder"))
         listener.listen(LISTEN_BACKLOG)  # Who connects from here on waits instead of being refused.
         serving = group.create_task(server.serve(sockets=[listener]), name="http")
         try:
@@ -209,14 +204,18 @@ async def _tasks(
             await journal.close()
 
 
-def _recorder(settings: Settings, database: Database, clock: Clock) -> Recorder | None:
-    """Begin a recording, if one is wanted.
+@asynccontextmanager
+async def _recording(
+    settings: Settings, database: Database, clock: Clock
+) -> AsyncIterator[Recorder | None]:
+    """Record while the block runs, if that is wanted.
 
     Raises:
         StartupError: the folder cannot be written to.
     """
     if not settings.record_dir:
-        return None
+        yield None
+        return
     folder = RecordingFolder(
         Path(settings.record_dir),
         file_bytes_max=settings.record_file_mb * BYTES_PER_MB,
@@ -229,7 +228,15 @@ def _recorder(settings: Settings, database: Database, clock: Clock) -> Recorder 
     )
     recorder = Recorder(folder, of, clock=clock, version=app.__version__)
     recorder.start()
-    return recorder
+    try:
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(recorder.run(), name="recorder")
+            try:
+                yield recorder
+            finally:
+                running.cancel()
+    finally:
+        recorder.close()
 
 
 def _access(settings: Settings, clock: Clock) -> Access:

@@ -35,15 +35,17 @@ class DerivedEnd:
 class OrderLife:
     """An order as it is derived; splits by number.
 
-    Splits up to ``known_from`` were made before the recording has it, those among ``not_covered``
-    in a gap, and why. Of what a crash left unflushed ``cut_at`` tells after which update id.
-    ``was_verified`` says that what it carries was held against the database before.
+    Splits up to ``known_from`` were made before the recording has it, and ``unknown_because`` says
+    why; those among ``not_covered`` in a gap. Of those that a crash left unflushed ``cut_at`` tells
+    after which update id. ``was_verified`` says that what it carries was held against the database
+    before.
     """
 
     order: Order
     deadline_ns: int
     session: SymbolSession
     known_from: int
+    unknown_because: str
     not_covered: dict[int, str] = field(default_factory=dict)
     cut_at: dict[int, int] = field(default_factory=dict)
     was_verified: bool = False
@@ -106,13 +108,16 @@ class OrderLife:
         return acts
 
 
-def life_of(note: OrderRested | OrderUnmet, session: SymbolSession) -> OrderLife:
-    """Begin with what an order brings."""
+def life_of(
+    note: OrderRested | OrderUnmet, session: SymbolSession, *, unknown_because: str
+) -> OrderLife:
+    """Begin with what an order brings; ``unknown_because`` says why the rest is not known."""
     return OrderLife(
         order=note.order,
         deadline_ns=note.deadline_ns if isinstance(note, OrderRested) else 0,
         session=session,
         known_from=note.splits_total,
+        unknown_because=unknown_because,
         carried_filled=note.filled_quantity,
         carried_quote=note.quote_quantity,
         arrival=note.arrival,

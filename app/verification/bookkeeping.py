@@ -163,12 +163,20 @@ class OrderBookkeeping:
         """Settle finished orders that are in the database as derived; let the others wait."""
         for life, stored in self._with_stored(self._finished.values()):
             if stored is not None:
+                self._lose_before_gaps(life, stored)
                 comparison = compare(life, stored, may_lag=False, blind_from=None)
                 if not comparison.differences:
                     self._conclude(life, comparison)
                     continue
             self._parked[life.order.order_id] = life
         self._finished.clear()
+
+    def _lose_before_gaps(self, life: OrderLife, stored: StoredOrder) -> None:
+        if stored.snapshot is None:
+            return
+        for act in life.lose_before_a_gap(stored.snapshot, stored.splits, IN_A_GAP):
+            act.session.note_lost(act)
+            self._findings.undurable += 1
 
     def _settle(self, sessions: list[SymbolSession], *, is_last: bool) -> None:
         """Judge the orders that these matchers had last, and what was lost of their ends."""
@@ -184,14 +192,10 @@ class OrderBookkeeping:
             if stored is None:
                 self._judge_unknown(life, may_lag=is_last)
                 continue
+            self._lose_before_gaps(life, stored)
             may_lag = is_last and stored.snapshot is not None and stored.snapshot.closed_at is None
             blind_from = _blind_from(life.session)
             comparison = compare(life, stored, may_lag=may_lag, blind_from=blind_from)
-            if comparison.differences and life.session.is_before_a_gap:
-                # A later process may have taken it up where it was last durable.
-                lost = life.lose_after(len(stored.splits))
-                comparison = compare(life, stored, may_lag=False, blind_from=blind_from)
-                comparison.undurable += lost
             for act in comparison.undurable:
                 act.session.note_lost(act)
             self._conclude(life, comparison)

@@ -1,9 +1,10 @@
 """What became of one order by the recording."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from app.domain.order import Arrival, Order, OrderStatus, Reason
+from app.domain.order import Arrival, Order, OrderSnapshot, OrderStatus, Reason, Split
 from app.domain.resting import Closing, Fill
 from app.evidence.notes import OrderRested, OrderUnmet
 from app.verification.replay import Act, SymbolSession
@@ -97,6 +98,41 @@ class OrderLife:
             arrival=closing.arrival,
             act=act,
         )
+
+    def lose_before_a_gap(
+        self, stored: OrderSnapshot, splits: Sequence[Split], cause: str
+    ) -> list[Act]:
+        """Take back what a crash lost, if nothing is recorded of who took the order up again.
+
+        That shows by the quote of what is stored instead, which is newer than any that the crashed
+        process had, or by another end. Returned is what was lost; what came instead is not covered
+        for this cause.
+        """
+        by_number = {split.split_number: split for split in splits}
+        for number, derived in sorted(self.splits.items()):
+            session, split = derived.act.session, by_number.get(number)
+            if not session.is_before_a_gap:
+                continue
+            if split is None or split.update_id > session.newest_update_id:
+                return self._lose_of(session, number, cause)
+        end = self.end
+        if end is None or not end.act.session.is_before_a_gap:
+            return []
+        if (end.status, end.reason) == (stored.status, stored.reason):
+            return []
+        self.end = None
+        return [end.act]
+
+    def _lose_of(self, session: SymbolSession, first: int, cause: str) -> list[Act]:
+        acts = []
+        for number, derived in sorted(self.splits.items()):
+            if number >= first and derived.act.session is session:
+                acts.append(self.splits.pop(number).act)
+                self.not_covered[number] = cause
+        if self.end is not None and self.end.act.session is session:
+            acts.append(self.end.act)
+            self.end = None
+        return acts
 
     def lose_after(self, splits_total: int) -> list[Act]:
         """Take back what is not durable, and return it: all beyond so many splits, and the end."""

@@ -347,4 +347,4 @@ def test_owners_who_are_done_are_forgotten() -> None:
     playing.finish()
 
     assert [result.filled_quantity for result in playing.results.values()] == [5] * 500
-    assert max(owners_at_once) == 101, "a millisecond holds a hundred orders, both ends included"
+    assert max(owners_at_once) == 100, "as many as are placed within a millisecond"

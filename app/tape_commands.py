@@ -54,7 +54,11 @@ def _record(
 
     from app.clock import SystemClock  # noqa: PLC0415 - as above
     from app.logs import configure_logs  # noqa: PLC0415 - as above
-    from app.recording import RecordCommand, read_symbols, record_tape  # noqa: PLC0415 - as above
+    from app.recording import (  # noqa: PLC0415 - as above
+        RecordCommand,
+        read_symbols,
+        record_until_told,
+    )
     from app.settings import read_settings  # noqa: PLC0415 - as above
 
     configure_logs(level="ERROR", as_json=False)
@@ -65,7 +69,7 @@ def _record(
             seconds=seconds,
             bytes_max=None if size_max is None else round(size_max * _BYTES_PER_MEGABYTE),
         )
-        asyncio.run(record_tape(command, read_settings(), clock=SystemClock()))
+        asyncio.run(record_until_told(command, read_settings(), clock=SystemClock()))
     except PapertapeError as error:
         _end(error)
     except KeyboardInterrupt:

@@ -13,7 +13,7 @@ from app.tapes.reading import BLOCK_BYTES_MAX, CHUNK_BYTES, TapeError, TapeReade
 from app.tapes.writing import TapeWriter
 
 FIRST = b'{"ts":100,"data":{"u":1}}\n'
-NOTE = b'{"ts":150,"note":{"connection":"lost"}}\n'
+NOTE = b'{"ts":150,"note":{"kind":"connection"}}\n'
 SECOND = b'{"ts":200,"data":{"u":2}}\n'
 WHOLE = FIRST + NOTE + SECOND
 
@@ -34,7 +34,7 @@ def test_a_tape_is_known_by_its_content(tmp_path: Path, content: bytes) -> None:
 
     assert lines == [
         TapeLine(1, 100, b'{"u":1}', None),
-        TapeLine(2, 150, None, b'{"connection":"lost"}'),
+        TapeLine(2, 150, None, b'{"kind":"connection"}'),
         TapeLine(3, 200, b'{"u":2}', None),
     ]
     assert (reader.frames, reader.notes, reader.is_cut_short) == (2, 1, False)

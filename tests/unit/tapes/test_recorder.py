@@ -112,8 +112,8 @@ def test_a_lost_connection_is_noted_told_and_counted(begin: Begin) -> None:
 
     assert recording.lines() == [
         first,
-        {"connection": "lost", "cause": "closed by the venue"},
-        {"connection": "opened"},
+        {"kind": "connection", "what": "lost", "cause": "closed by the venue"},
+        {"kind": "connection", "what": "opened", "cause": None},
         second,
     ]
     assert recording.told == [
@@ -130,7 +130,7 @@ def test_a_planned_change_of_connections_is_no_loss(begin: Begin) -> None:
     recording.recorder.on_connection("rotated", "24 h")
     recording.recorder.flush()
 
-    assert recording.lines() == [{"connection": "rotated", "cause": "24 h"}]
+    assert recording.lines() == [{"kind": "connection", "what": "rotated", "cause": "24 h"}]
     assert (recording.recorder.losses, recording.told) == (0, [])
 
 
@@ -145,7 +145,7 @@ def test_a_frame_that_cannot_be_written_is_noted(begin: Begin, frame: bytes) -> 
 
     assert isinstance(first, dict)
     assert first["symbol"] == "LTCBTC"
-    assert second == {"dropped": "not_json"}
+    assert second == {"kind": "dropped", "symbol": None, "reason": "not_json"}
     assert recording.recorder.frames_dropped == 2
     assert recording.recorder.frames == 0
     assert len(recording.told) == 1
@@ -159,8 +159,8 @@ def test_what_others_say_is_noted_at_bounded_length(begin: Begin) -> None:
     recording.recorder.flush()
 
     assert recording.lines() == [
-        {"connection": "lost", "cause": "x" * 300},
-        {"dropped": "y" * 300, "symbol": "LTCBTC"},
+        {"kind": "connection", "what": "lost", "cause": "x" * 300},
+        {"kind": "dropped", "symbol": "LTCBTC", "reason": "y" * 300},
     ]
 
 

@@ -1,6 +1,7 @@
-"""Tests of ``app.recording``; `papertape record` itself is run in ``tests/end_to_end``."""
+"""Tests of ``app.taping.recording``; `papertape record` itself is run in ``tests/end_to_end``."""
 
 import asyncio
+import json
 from pathlib import Path
 
 import pytest
@@ -8,9 +9,9 @@ import pytest
 from app.clock import SystemClock
 from app.domain.errors import StartupError
 from app.domain.order import Symbol
-from app.recording import SYMBOLS_MAX, RecordCommand, read_symbols, record_tape
 from app.settings import Settings
 from app.tapes.reading import TapeError, TapeReader
+from app.taping.recording import SYMBOLS_MAX, RecordCommand, read_symbols, record_tape
 from tests.support.builders import LTCBTC
 from tests.support.market import WebSocketPeer
 from tests.support.services import ScriptedVenue, make_settings, scripted_venue
@@ -161,8 +162,8 @@ async def test_a_lost_connection_is_told_noted_and_replaced(
     notes = [line.note for line in TapeReader(recording.out) if line.note is not None]
     said = capsys.readouterr()
 
-    assert [note[:21] for note in notes] == [b'{"connection":"lost",', b'{"connection":"opened']
-    assert b"Pong timeout" in notes[0]
+    assert [json.loads(note)["what"] for note in notes] == ["lost", "opened"]
+    assert "Pong timeout" in json.loads(notes[0])["cause"]
     assert "papertape: connection lost: " in said.err
     assert "papertape: connected again after " in said.err
     assert "  1 connection loss, " in said.out
@@ -228,8 +229,8 @@ async def test_frames_of_no_use_are_noted_and_counted(
     lines = list(TapeReader(recording.out))
 
     assert [line.note or line.data for line in lines] == [
-        b'{"dropped":"crossed","symbol":"LTCBTC"}',
-        b'{"dropped":"not_json"}',
+        b'{"kind":"dropped","symbol":"LTCBTC","reason":"crossed"}',
+        b'{"kind":"dropped","symbol":null,"reason":"not_json"}',
         good.encode(),
     ]
     assert "  2 frames of no use, not written\n" in capsys.readouterr().out

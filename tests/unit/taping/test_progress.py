@@ -1,4 +1,4 @@
-"""Tests of ``app.recording_progress``."""
+"""Tests of ``app.taping.progress``."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -7,10 +7,10 @@ import pytest
 
 from app.domain.order import Symbol
 from app.ports import FeedState, QuoteListener
-from app.recording_progress import SYMBOLS_SHOWN_MAX, RecordingProgress
 from app.tapes.lines import ReceiptTimes
 from app.tapes.recorder import TapeRecorder
 from app.tapes.writing import TapeWriter
+from app.taping.progress import SYMBOLS_SHOWN_MAX, RecordingProgress
 from tests.support.builders import LTCBTC
 
 ETHBTC = Symbol("ETHBTC")

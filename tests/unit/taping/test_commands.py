@@ -1,4 +1,4 @@
-"""Tests of ``app.tape_commands``; what the commands do has tests of its own."""
+"""Tests of ``app.taping.commands``; what the commands do has tests of its own."""
 
 from pathlib import Path
 

@@ -16,13 +16,13 @@ from app.domain.quote import Quote
 from app.market.feed import BookTickerFeed
 from app.market.rest import RestLimits, VenueRest
 from app.ports import Clock
-from app.recording_progress import RecordingProgress
 from app.settings import Settings
 from app.tapes.lines import ReceiptTimes
 from app.tapes.orders import read_symbol
 from app.tapes.reading import TapeError
 from app.tapes.recorder import TapeRecorder
 from app.tapes.writing import TapeWriter
+from app.taping.progress import RecordingProgress
 
 SYMBOLS_MAX: Final = 1_024
 """As many streams as the venue allows on one connection."""

@@ -1,4 +1,4 @@
-"""Tests of ``app.replaying``, through the command; real tapes are in ``tests/end_to_end``."""
+"""Tests of ``app.taping.replaying`` through the command; real tapes: ``tests/end_to_end``."""
 
 import json
 import re
@@ -9,9 +9,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from app import cli
-from app.replaying import ROWS_SHOWN_MAX
 from app.tapes.orders import read_orders
 from app.tapes.replay import ReplayResult
+from app.taping.replaying import ROWS_SHOWN_MAX
 
 START: Final = 1_723_161_254_000_000
 
@@ -177,7 +177,7 @@ def test_times_beside_the_tape_are_told(replayed: Replayed) -> None:
 
 def test_a_tape_with_faults_is_replayed_and_they_are_told(replayed: Replayed) -> None:
     """Cut short, with quotes again and frames of no use."""
-    note = f'{{"ts":{START + 550},"note":{{"connection":"lost"}}}}\n'
+    note = f'{{"ts":{START + 550},"note":{{"kind":"connection","what":"lost"}}}}\n'
     unsound = (
         note + frame(500, 10, "99.99", "9") + frame(500, 13, "98", "9") + frame(600, 14, "99", "0")
     )

@@ -54,12 +54,12 @@ def _record(
 
     from app.clock import SystemClock  # noqa: PLC0415 - as above
     from app.logs import configure_logs  # noqa: PLC0415 - as above
-    from app.recording import (  # noqa: PLC0415 - as above
+    from app.settings import read_settings  # noqa: PLC0415 - as above
+    from app.taping.recording import (  # noqa: PLC0415 - as above
         RecordCommand,
         read_symbols,
         record_until_told,
     )
-    from app.settings import read_settings  # noqa: PLC0415 - as above
 
     configure_logs(level="ERROR", as_json=False)
     try:
@@ -106,7 +106,7 @@ def _replay(
     of different owners do not. The same tape and orders always give the same output.
     """
     from app.clock import SystemClock  # noqa: PLC0415 - the other commands start faster without
-    from app.replaying import ReplayCommand, replay_tape  # noqa: PLC0415 - as above
+    from app.taping.replaying import ReplayCommand, replay_tape  # noqa: PLC0415 - as above
 
     command = ReplayCommand(tape=tape, orders=orders, as_json=as_json, out=out)
     try:

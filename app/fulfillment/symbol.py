@@ -20,6 +20,7 @@ from app.domain.order import MICROSECOND, OrderId, OrderSnapshot, Owner, Side, S
 from app.domain.quote import Quote
 from app.domain.resting import Step
 from app.fulfillment.outcome import outage_closing, step_events
+from app.fulfillment.tallies import QuoteTally
 from app.ports import NO_MARKET, Clock, Feed, Journal, MarketView, RecoveryStore, StoredLedger
 
 LINGER_SECONDS: Final = 60.0
@@ -59,7 +60,7 @@ class SymbolFulfillment:
         on_lingering: Callable[["SymbolFulfillment"], None],
     ) -> None:
         self.symbol = symbol
-        self.gate_resets = 0
+        self.tally = QuoteTally()
         self._feed = feed
         self._journal = journal
         self._store = store
@@ -170,6 +171,7 @@ class SymbolFulfillment:
     def reload(self) -> None:
         """Start anew from the database: what the matcher holds is not what could be written."""
         self._has_failed = True
+        self.tally.drop()
         self._let_go()
         self._wake.set()
 
@@ -214,6 +216,7 @@ class SymbolFulfillment:
         arrivals = list(self._waiting.values())
         self._waiting.clear()
         self._matcher = matcher
+        self.tally.follow(matcher)
         self._guard(partial(self._start, matcher, arrivals))
         self._loaded.set()
 
@@ -269,7 +272,7 @@ class SymbolFulfillment:
             quotes_applied=self._matcher.quotes_applied,
             quotes_refused=self._matcher.quotes_refused,
             levels_dropped=self._matcher.levels_dropped,
-            gate_resets=self.gate_resets,
+            gate_resets=self.tally.gate_resets,
         )
         self._let_go()
         return True
@@ -299,7 +302,7 @@ class SymbolFulfillment:
         was_live = matcher.is_live
         met = matcher.apply_seed(seed)
         if met is None and not was_live and self._shows_a_reset(seed):
-            self.gate_resets += 1
+            self.tally.gate_resets += 1
             _log.warning("update_ids_reset", symbol=self.symbol, update_id=seed.update_id)
             met = matcher.reset_gate(seed)
         self._conclude(matcher, steps + (met or []))

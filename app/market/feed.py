@@ -1,8 +1,8 @@
 """``BookTickerFeed``: quotes of many symbols, counted by reference, over as few connections as fit.
 
-Nothing here or behind it holds a quote: what arrives is parsed and given to its listeners in the
-same call. What is lost is made up for by a seed, what comes twice or late is the listener's to
-recognize by its update id.
+What arrives is parsed and given to its listeners in the same call; only a connection that is to
+replace another one keeps its frames until that one has ended. What is lost is made up for by a
+seed, what the venue sends twice or late is the listener's to recognize by its update id.
 """
 
 import asyncio
@@ -15,19 +15,17 @@ import structlog
 
 from app.domain.order import Symbol
 from app.market.connection import stream_endpoint
+from app.market.link import SharedParts
 from app.market.pacing import SlidingWindow
 from app.market.seeding import DepthSource, Seeder
-from app.market.shared_connection import FeedTiming, SharedConnection, SharedParts
+from app.market.shared_connection import SharedConnection
+from app.market.timing import VENUE_LIMITS, FeedLimits, FeedTiming
 from app.ports import Clock, FeedRecorder, FeedState, QuoteListener
-
-ATTEMPTS_MAX: Final = 250
-"""To connect, within ``ATTEMPTS_SECONDS``; the venue bans an address above 300."""
-
-ATTEMPTS_SECONDS: Final = 300.0
 
 _COUNTED_FROM_THE_START: Final = (
     "connections",
     "reconnects",
+    "rotations",
     "connection_failures",
     "control_messages",
     "frames",
@@ -56,9 +54,11 @@ class BookTickerFeed:
         clock: Clock,
         random: random.Random,
         timing: FeedTiming | None = None,
+        limits: FeedLimits = VENUE_LIMITS,
         recorder: FeedRecorder | None = None,
     ) -> None:
         self._clock = clock
+        timing = timing or FeedTiming()
         self._counters: Counter[str] = Counter(dict.fromkeys(_COUNTED_FROM_THE_START, 0))
         endpoint = stream_endpoint(stream_url)
         self._parts = SharedParts(
@@ -68,10 +68,11 @@ class BookTickerFeed:
             seeder=Seeder(depth, random_source=random, counters=self._counters, recorder=recorder),
             clock=clock,
             random_source=random,
-            timing=timing or FeedTiming(),
-            attempts=SlidingWindow(limit=ATTEMPTS_MAX, seconds=ATTEMPTS_SECONDS),
+            timing=timing,
+            attempts=SlidingWindow(limit=limits.attempts_max, seconds=limits.attempts_seconds),
             counters=self._counters,
             on_change=self._note_change,
+            limits=limits,
             recorder=recorder,
         )
         self._connections = [SharedConnection(self._parts)]
@@ -103,6 +104,15 @@ class BookTickerFeed:
         if connection.remove(symbol, listener):
             del self._connection_by_symbol[symbol]
         self._note_change()
+
+    def confirm(self, symbol: Symbol, listener: QuoteListener) -> None:
+        """Ask whether the listener's last quote is still current, at most once a second.
+
+        The answer is a seed, like any other, or a newer frame that comes first.
+        """
+        connection = self._connection_by_symbol.get(symbol)
+        if connection is not None:
+            connection.confirm(symbol, listener)
 
     def state(self) -> FeedState:
         """Say how the connections are, the worst of them counts, and what is wrong with any."""

@@ -17,7 +17,7 @@ from app.domain.quote import Quote
 from app.market.feed import BookTickerFeed
 from app.market.rest import VenueRest
 from app.market.seeding import DepthSource
-from app.market.shared_connection import FeedTiming
+from app.market.timing import FeedTiming
 from app.ports import FeedRecorder
 from app.simulator.scripted_market import ScriptedMarket
 from app.simulator.venue import RunningVenue, SimulatedVenue

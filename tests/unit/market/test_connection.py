@@ -10,9 +10,9 @@ import pytest
 from websockets.frames import Close
 
 from app import __version__
+from app.market.causes import ConnectionFailedError, Ending
 from app.market.connection import (
     MESSAGE_BYTES_MAX,
-    ConnectionFailedError,
     Keepalive,
     VenueConnection,
     open_connection,
@@ -32,6 +32,7 @@ class Receiver:
         self.texts: list[bytes] = []
         self.binaries = 0
         self.causes: list[str] = []
+        self.kinds: list[str] = []
         self.connections: set[VenueConnection] = set()
 
     def on_text(self, connection: VenueConnection, text: bytes) -> None:
@@ -44,10 +45,11 @@ class Receiver:
         self.connections.add(connection)
         self.binaries += 1
 
-    def on_lost(self, connection: VenueConnection, cause: str) -> None:
+    def on_lost(self, connection: VenueConnection, ending: Ending) -> None:
         """Note the end."""
         self.connections.add(connection)
-        self.causes.append(cause)
+        self.causes.append(ending.cause)
+        self.kinds.append(ending.kind)
 
 
 @pytest.fixture

@@ -13,10 +13,12 @@ from app.clock import SystemClock
 from app.domain.order import Symbol
 from app.domain.quote import Quote
 from app.market.connection import stream_endpoint
+from app.market.link import SharedParts
 from app.market.pacing import SlidingWindow
 from app.market.seeding import DepthSource, Seeder
-from app.market.shared_connection import FeedTiming, SharedConnection, SharedParts
+from app.market.shared_connection import SharedConnection
 from app.market.streams import STREAMS_MAX
+from app.market.timing import FeedTiming
 from tests.support.builders import make_quote
 from tests.support.market import (
     INTERRUPTED,
@@ -32,7 +34,6 @@ from tests.support.market import (
 from tests.support.waiting import eventually
 
 ETHBTC = Symbol("ETHBTC")
-SHUTDOWN = '{"e":"serverShutdown"}'
 
 
 class Rig:
@@ -133,27 +134,30 @@ async def test_seed_is_not_asked_for_before_the_acknowledgment() -> None:
     assert asked_before == [LTCBTC]
 
 
-async def test_frames_behind_an_announced_shutdown_are_not_passed_on() -> None:
+async def test_frames_behind_a_malformed_end_are_not_passed_on() -> None:
     """After the interruption nothing of that connection counts, whatever is still on its way."""
     async with rigged() as rig:
         listener = await rig.live(LTCBTC)
-        peer = rig.peer.last
         rig.peer.door.clear()
 
-        rig.peer.send_at_once(SHUTDOWN, ticker(6), ticker(7))
-        await eventually(lambda: rig.counters["shutdown_notices"])
-        await eventually(lambda: peer.state is State.CLOSED)
+        rig.peer.last.protocol.send_text(ticker(6).encode())
+        rig.peer.last.protocol.writes.append(b"\xff" * 20)  # no opcode has this value
+        rig.peer.send_at_once(ticker(7))
+        await eventually(lambda: INTERRUPTED in listener.told)
+        await asyncio.sleep(0.05)
 
-    assert listener.told == [SEED, INTERRUPTED]
+    assert listener.told == [SEED, QUOTE, INTERRUPTED]
+    assert rig.counters["lost_unreadable"] == 1
 
 
 async def test_seed_canceled_before_its_first_step_comes_after_the_reconnect() -> None:
-    """An acknowledgment and the announced end may arrive in one segment."""
+    """An acknowledgment and the end may arrive in one segment."""
     async with rigged() as rig:
         listener = RecordingListener()
         await rig.subscribe_unanswered(listener)
 
-        rig.peer.send_at_once(rig.acknowledgment(), SHUTDOWN)
+        rig.peer.last.protocol.send_text(rig.acknowledgment().encode())
+        await rig.peer.last.close()
         rig.depth.answer(make_quote(5))
         await eventually(lambda: listener.seeds)
 
@@ -419,12 +423,12 @@ async def test_connection_that_lasted_is_replaced_after_the_first_pause_again() 
 async def test_pauses_may_grow_longer_after_the_first_minute() -> None:
     """Attempts at most five seconds apart are for the beginning of an outage."""
     async with rigged() as rig:
-        connection = rig.connection
-        connection._note_trouble("refused")
-        early = [connection._next_pause_seconds() for _ in range(50)]
-        assert connection._trouble_since is not None
-        connection._trouble_since -= 60
-        late = [connection._next_pause_seconds() for _ in range(50)]
+        outage = rig.connection._outage
+        outage.note_trouble("refused")
+        early = [outage.next_pause_seconds() for _ in range(50)]
+        assert outage._since is not None
+        outage._since -= 60
+        late = [outage.next_pause_seconds() for _ in range(50)]
 
     assert early[0] <= 0.1
     assert 4 < max(early) <= 5

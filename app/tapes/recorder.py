@@ -90,7 +90,7 @@ class TapeRecorder:
         self.frames_dropped += 1
         if self.frames_dropped == 1:
             self._on_trouble(f"a frame was dropped and is missing in the tape: {reason}")
-        note = DropNote(dropped=reason[:CAUSE_CHARACTERS_MAX], symbol=symbol)
+        note = DropNote(symbol=symbol, reason=reason[:CAUSE_CHARACTERS_MAX])
         self._write(note_line(self._times.ts(received_ns), note))
 
     def on_seed(self, seed: Quote) -> None:
@@ -115,7 +115,7 @@ class TapeRecorder:
             self._lost_at_ns = now_ns
             self._on_trouble(f"connection lost: {cause}")
         note = ConnectionNote(
-            connection=what, cause=None if cause is None else cause[:CAUSE_CHARACTERS_MAX]
+            what=what, cause=None if cause is None else cause[:CAUSE_CHARACTERS_MAX]
         )
         self._write(note_line(self._times.ts(now_ns), note))
 

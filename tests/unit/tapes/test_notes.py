@@ -10,13 +10,18 @@ from app.tapes.notes import ConnectionNote, DropNote, Interruption, read_interru
 @pytest.mark.parametrize(
     ("note", "interruption"),
     [
-        (ConnectionNote(connection="lost", cause="closed"), Interruption(None)),
-        (ConnectionNote(connection="opened"), None),
-        (ConnectionNote(connection="rotated"), None),
-        (DropNote(dropped="crossed", symbol="LTCBTC"), Interruption(Symbol("LTCBTC"))),
-        (DropNote(dropped="not_json"), None),
-        ({"matcher": "something else"}, None),
-        ({"connection": 7}, None),
+        (ConnectionNote(what="lost", cause="closed"), Interruption(None)),
+        (ConnectionNote(what="opened"), None),
+        (ConnectionNote(what="rotated"), None),
+        (DropNote(symbol="LTCBTC", reason="crossed"), Interruption(Symbol("LTCBTC"))),
+        (DropNote(symbol=None, reason="not_json"), None),
+        ({"kind": "symbol", "what": "lost"}, None),
+        ({"kind": "connection", "what": 7}, None),
+        ({"what": "lost"}, None),
+        (
+            {"kind": "dropped", "symbol": "LTCBTC", "reason": "crossed", "received_ns": 1},
+            Interruption(Symbol("LTCBTC")),
+        ),
         ("a text", None),
         ([], None),
     ],
@@ -31,4 +36,7 @@ def test_a_note_says_whose_quotes_are_no_longer_current(
 
 def test_a_note_nested_without_end_is_of_another_kind() -> None:
     """No note of a stranger stops a replay."""
-    assert read_interruption(b'{"connection":' + b"[" * 100_000 + b"]" * 100_000 + b"}") is None
+    assert (
+        read_interruption(b'{"kind":"connection","what":' + b"[" * 100_000 + b"]" * 100_000 + b"}")
+        is None
+    )

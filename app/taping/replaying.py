@@ -36,6 +36,7 @@ from app.tapes.replay import (
     UnusableFrame,
     replay,
 )
+from app.tapes.words import count_of
 
 STANDARD_INPUT: Final = "-"
 ROWS_SHOWN_MAX: Final = 100
@@ -171,20 +172,25 @@ def _warn(reader: TapeReader, orders: Sequence[ReplayOrder], report: ReplayRepor
     if reader.is_cut_short:
         tell(f"{reader.path} ends in the middle; what comes before was replayed")
     if report.quotes_late:
-        tell(f"{report.quotes_late} quotes had an update id that did not rise, and filled nothing")
+        late = count_of(report.quotes_late, "quote")
+        tell(f"{late} with an update id that did not rise, which fill nothing")
     if report.frames_unusable:
-        tell(f"{report.frames_unusable} frames were no sound quotes, and filled nothing")
+        unusable = count_of(report.frames_unusable, "frame")
+        tell(f"{unusable} of no use: after each its symbol has no quote until the next one")
+    if report.interruptions:
+        gaps = count_of(report.interruptions, "gap")
+        tell(f"{gaps} in the recording: after each there is no quote until the next one")
     assert report.first_ts is not None, "a symbol was seen"
     first, last = report.first_ts, report.last_ts
     _warn_of(
         [order for order in orders if order.placed_ts < first],
-        "placed before the tape begins; what their time had left then was all they had",
+        "placed before the tape begins, to wait for it",
     )
     if not report.has_ended:
         return
     _warn_of(
         [order for order in orders if order.placed_ts > last],
-        "placed after the tape ends, which says nothing about that time: unfilled",
+        "placed after the tape ends, and unfilled",
     )
     _warn_of(
         [order for order in orders if order.placed_ts <= last < order.deadline_ts],
@@ -197,7 +203,7 @@ def _warn_of(orders: Sequence[ReplayOrder], what: str) -> None:
         return
     ids = ", ".join(order.order_id for order in orders[:IDS_TOLD_MAX])
     more = ", …" if len(orders) > IDS_TOLD_MAX else ""
-    tell(f"{_count(len(orders), 'order')} {what}: {ids}{more}")
+    tell(f"{count_of(len(orders), 'order')} {what}: {ids}{more}")
 
 
 def _show(outcome: ReplayOutcome, tape: Path) -> None:
@@ -206,12 +212,12 @@ def _show(outcome: ReplayOutcome, tape: Path) -> None:
     states = Counter(result.final_state for result in outcome.results)
     ended = ", ".join(f"{states[state]} {state}" for state in FinalState)
     splits = sum(len(result.splits) for result in outcome.results)
-    orders = _count(len(outcome.results), "order")
-    print_words(console, f"{orders}: {ended}; {_count(splits, 'split')}")
+    orders = count_of(len(outcome.results), "order")
+    print_words(console, f"{orders}: {ended}; {count_of(splits, 'split')}")
     report = outcome.report
     assert report.first_ts is not None, "a symbol was seen"
     span = f"{_instant(report.first_ts)} to {_instant(report.last_ts)}"
-    print_words(console, f"{tape}: {_count(report.frames, 'frame')} read, {span}")
+    print_words(console, f"{tape}: {count_of(report.frames, 'frame')} read, {span}")
 
 
 def _table(results: Sequence[ReplayResult]) -> Table:
@@ -245,10 +251,6 @@ def _table(results: Sequence[ReplayResult]) -> Table:
 
 def _instant(ts: int) -> str:
     return (_EPOCH + timedelta(microseconds=ts)).strftime("%Y-%m-%d %H:%M:%S.%fZ")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 class _ReplayProgress:

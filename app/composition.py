@@ -37,6 +37,8 @@ from app.notify.announcements import Announcements
 from app.notify.fan_out import FanOut
 from app.notify.subscriptions import Subscriptions
 from app.ports import Access, Clock
+from app.recording.files import RecordingFolder
+from app.recording.recorder import RecordedDatabase, Recorder
 from app.settings import Settings
 from app.storage.database import Database
 from app.storage.event_queries import StoredEvents
@@ -58,6 +60,8 @@ not end such a connection: it waits for what is left to be sent, for ever."""
 SEND_BUFFER_BYTES: Final = 64 * 1024
 """What the kernel keeps for a reader. It would keep megabytes, and make room for more only in large
 steps, so that one who reads slowly but steadily would look like one who does not read at all."""
+
+BYTES_PER_MB: Final = 1_000_000
 
 DESCRIPTORS_WANTED: Final = 65_536
 """Open files and sockets; the usual limit of 1,024 would end at as many waiting clients."""
@@ -141,7 +145,10 @@ async def _tasks(
     subscriptions = Subscriptions(head=database.last_position)
     journal = GroupCommitJournal(database, backlog_entries_max=settings.journal_backlog_max)
     orders = StoredOrders(database, journal)
-    feed = BookTickerFeed(stream_url=settings.stream_url, depth=rest, clock=clock, random=seeded)
+    recorder = _recorder(settings, database, clock)
+    feed = BookTickerFeed(
+        stream_url=settings.stream_url, depth=rest, clock=clock, random=seeded, recorder=recorder
+    )
     rules = VenueRulesBook(rest=rest, store=orders, clock=clock, random=seeded)
     desk = FulfillmentDesk(
         feed=feed,
@@ -154,6 +161,7 @@ async def _tasks(
             per_owner=settings.open_orders_per_owner_max,
             per_symbol=settings.open_orders_per_symbol_max,
         ),
+        matchers=recorder,
     )
     services = ApiServices(
         access=access,
@@ -184,6 +192,8 @@ async def _tasks(
             group.create_task(desk.run(), name="fulfillment"),
             group.create_task(database.keep_lock(), name="owner lock"),
         ]
+        if recorder is not None:
+            workers.append(group.create_task(recorder.run(), name="recorder"))
         listener.listen(LISTEN_BACKLOG)  # Who connects from here on waits instead of being refused.
         serving = group.create_task(server.serve(sockets=[listener]), name="http")
         try:
@@ -195,6 +205,31 @@ async def _tasks(
             for worker in workers:
                 worker.cancel()
             await journal.close()
+            if recorder is not None:
+                recorder.close()
+
+
+def _recorder(settings: Settings, database: Database, clock: Clock) -> Recorder | None:
+    """Begin a recording, if one is wanted.
+
+    Raises:
+        StartupError: the folder cannot be written to.
+    """
+    if not settings.record_dir:
+        return None
+    folder = RecordingFolder(
+        Path(settings.record_dir),
+        file_bytes_max=settings.record_file_mb * BYTES_PER_MB,
+        total_bytes_max=settings.record_total_mb * BYTES_PER_MB,
+    )
+    of = RecordedDatabase(
+        stream_id=database.stream_id,
+        epoch=database.epoch,
+        acceptance_number=database.last_acceptance_number,
+    )
+    recorder = Recorder(folder, of, clock=clock, version=app.__version__)
+    recorder.start()
+    return recorder
 
 
 def _access(settings: Settings, clock: Clock) -> Access:

@@ -27,6 +27,7 @@ from app.domain.order import (
 from app.domain.order_counts import OrderCounts
 from app.domain.quote import Quote
 from app.fulfillment import interruptions
+from app.fulfillment.matchers import MatcherSource, PlainMatchers
 from app.fulfillment.open_orders import OpenOrderLimits
 from app.fulfillment.symbol import RELOAD_SECONDS, SymbolFulfillment
 from app.fulfillment.tallies import OrderTally
@@ -54,6 +55,7 @@ class FulfillmentDesk:
         bus: EventBus,
         clock: Clock,
         limits: OpenOrderLimits,
+        matchers: MatcherSource | None = None,
     ) -> None:
         self._recovered = asyncio.Event()
         self._is_stopping = False
@@ -66,6 +68,7 @@ class FulfillmentDesk:
         self._lingering: OrderedDict[Symbol, SymbolFulfillment] = OrderedDict()
         self._tasks: asyncio.TaskGroup | None = None
         self._limits = limits
+        self._matchers = matchers or PlainMatchers()
         self._open_orders = OrderCounts()
         self._tally = OrderTally()
         self._quotes_of_ended = QuoteCounts()
@@ -287,6 +290,7 @@ class FulfillmentDesk:
                 store=self._store,
                 clock=self._clock,
                 on_lingering=self._note_lingering,
+                matchers=self._matchers,
             )
             self._symbols[symbol] = fulfillment
             self._tasks.create_task(self._serve(fulfillment), name=f"fulfillment of {symbol}")

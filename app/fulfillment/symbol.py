@@ -28,7 +28,8 @@ from app.domain.order import (
 )
 from app.domain.quote import Quote
 from app.domain.resting import Step
-from app.fulfillment.outcome import outage_closing, outcome_parts, step_events
+from app.fulfillment.matchers import MatcherSource
+from app.fulfillment.outcome import outcome_parts, step_events
 from app.fulfillment.stale_seeds import StaleSeeds
 from app.fulfillment.tallies import QuoteTally
 from app.ports import NO_MARKET, Clock, Feed, Journal, MarketView, RecoveryStore, StoredLedger
@@ -61,6 +62,7 @@ class SymbolFulfillment:
         store: RecoveryStore,
         clock: Clock,
         on_lingering: Callable[["SymbolFulfillment"], None],
+        matchers: MatcherSource,
     ) -> None:
         self.symbol = symbol
         self.tally = QuoteTally()
@@ -69,6 +71,7 @@ class SymbolFulfillment:
         self._store = store
         self._clock = clock
         self._on_lingering = on_lingering
+        self._matchers = matchers
         self._matcher: SymbolMatcher | None = None
         self._waiting: dict[OrderId, _Incoming] = {}
         self._read_back: set[OrderId] = set()
@@ -184,7 +187,7 @@ class SymbolFulfillment:
         """Start anew from the database: what the matcher holds is not what could be written."""
         self._has_failed = True
         self.tally.drop()
-        self._let_go()
+        self._let_go("failed")
         self._wake.set()
 
     def end_lingering(self) -> None:
@@ -196,7 +199,7 @@ class SymbolFulfillment:
         """Record the ledger a last time and let go of the feed: the process is about to end."""
         if self._matcher is not None:
             self._record(self._matcher, ())
-        self._let_go()
+        self._let_go("stopped")
 
     async def run(self) -> None:
         """Serve the symbol until it has lingered without orders and its ledger is durable."""
@@ -217,7 +220,7 @@ class SymbolFulfillment:
         """
         stored, unfinished = await self._read(with_orders=self._has_failed)
         self._has_failed = False
-        matcher = SymbolMatcher(self.symbol, gate=stored.gate, levels=stored.levels)
+        matcher = self._matchers.begin(self.symbol, stored)
         if not self._journal.is_writable:
             matcher.hold()
         for snapshot in unfinished:
@@ -286,14 +289,14 @@ class SymbolFulfillment:
             levels_dropped=self._matcher.levels_dropped,
             gate_resets=self.tally.gate_resets,
         )
-        self._let_go()
+        self._let_go("ended")
         return True
 
     def _rest_one(self, matcher: SymbolMatcher, arrival: "_Incoming") -> None:
         snapshot = arrival.snapshot
         if arrival.were_open_before and not snapshot.order.rests:
             # The first quote after its acceptance, which decides it, was met by nobody.
-            self._conclude(matcher, [outage_closing(snapshot)])
+            self._conclude(matcher, [matcher.end_unmet(snapshot)])
             return
         left = (snapshot.order.expires_at - self._clock.now()) // MICROSECOND
         now_ns = self._clock.monotonic_ns()
@@ -400,9 +403,11 @@ class SymbolFulfillment:
         _log.exception("symbol_failed", symbol=self.symbol)
         self.reload()
 
-    def _let_go(self) -> None:
-        """Let go of the feed, the timers and the matcher."""
+    def _let_go(self, how: str) -> None:
+        """Let go of the feed, the timers and the matcher, which ended as ``MatcherSource`` says."""
         self._feed.unsubscribe(self.symbol, self)
+        if self._matcher is not None:
+            self._matchers.end(self._matcher, how)
         self._matcher = None
         self._stale_seeds.clear()
         for timer in (self._timer, self._linger):

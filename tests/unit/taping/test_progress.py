@@ -49,6 +49,9 @@ class StillFeed:
     def unsubscribe(self, symbol: Symbol, listener: QuoteListener) -> None:
         """Leave it."""
 
+    def confirm(self, symbol: Symbol, listener: QuoteListener) -> None:
+        """Leave it."""
+
     def state(self) -> FeedState:
         """Say how it is."""
         return self._state

@@ -77,15 +77,21 @@ class Sides:
     both_sides: float
     neither_side: float
     spread_ticks: Spread
+    spread_bps: Spread
+    """Of the ask."""
+
     one_tick: float
     one_tick_of_time: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AskQuantity:
-    """The quantity at the best ask, by update. Quantities in steps."""
+    """The quantity at the best ask, by update."""
 
-    steps: Spread
+    median_steps: float
+    relative: Spread
+    """Divided by its median."""
+
     new_over_old: Spread
     """Where the quantity changed at an unchanged price."""
 
@@ -116,7 +122,9 @@ class AskLevels:
     """How long levels live and whether they come back."""
 
     life_seconds: Spread
-    steps_before_lost: Spread
+    before_lost: Spread
+    """The last quantity that a lost level showed, divided by the median of all."""
+
     lost_regained: float
     """Lost levels that were the best ask again before the end: a share."""
 
@@ -155,13 +163,14 @@ def quote_statistics(observations: Iterable[Observation]) -> QuoteStatistics:
     seen = list(observations)
     if len(seen) < 2:  # noqa: PLR2004 - a change needs two
         raise ValueError("one quote is no stream")
+    median = _spread([one.ask_quantity for one in seen]).p50 or math.nan
     asks = [next(equal) for _, equal in groupby(seen, _ask)]
     return QuoteStatistics(
         pace=_pace(seen),
         sides=_sides(seen),
-        quantity=_quantity(seen, asks),
+        quantity=_quantity(seen, asks, median=median),
         price=_price(seen, asks),
-        levels=_levels(seen),
+        levels=_levels(seen, median=median),
         movement=_movement(seen),
     )
 
@@ -188,7 +197,8 @@ def _pace(seen: Sequence[Observation]) -> Pace:
 
 def _sides(seen: Sequence[Observation]) -> Sides:
     changes = [(_bid(a) != _bid(b), _ask(a) != _ask(b)) for a, b in pairwise(seen)]
-    spreads = [one.ask_price - one.bid_price for one in seen]
+    prices = [(one.bid_price, one.ask_price) for one in seen]
+    spreads = [ask - bid for bid, ask in prices]
     shown_ns = [b.at_ns - a.at_ns for a, b in pairwise(seen)]
     one_tick_ns = sum(ns for spread, ns in zip(spreads, shown_ns, strict=False) if spread == 1)
     return Sides(
@@ -197,12 +207,15 @@ def _sides(seen: Sequence[Observation]) -> Sides:
         both_sides=_share(bid and ask for bid, ask in changes),
         neither_side=_share(not bid and not ask for bid, ask in changes),
         spread_ticks=_spread(spreads),
+        spread_bps=_spread([(ask - bid) / ask * BPS for bid, ask in prices if ask]),
         one_tick=_share(spread == 1 for spread in spreads),
         one_tick_of_time=_ratio(one_tick_ns, sum(shown_ns)),
     )
 
 
-def _quantity(seen: Sequence[Observation], asks: Sequence[Observation]) -> AskQuantity:
+def _quantity(
+    seen: Sequence[Observation], asks: Sequence[Observation], *, median: float
+) -> AskQuantity:
     same_price = [b.ask_price == a.ask_price for a, b in pairwise(asks)]
     undone = [
         was_same and is_same and a.ask_quantity == c.ask_quantity
@@ -210,7 +223,8 @@ def _quantity(seen: Sequence[Observation], asks: Sequence[Observation]) -> AskQu
     ]
     logs = [math.log(one.ask_quantity) for one in seen if one.ask_quantity > 0]
     return AskQuantity(
-        steps=_spread([one.ask_quantity for one in seen]),
+        median_steps=median,
+        relative=_spread([one.ask_quantity / median for one in seen]),
         new_over_old=_spread(
             [
                 b.ask_quantity / a.ask_quantity
@@ -246,9 +260,9 @@ def _price(seen: Sequence[Observation], asks: Sequence[Observation]) -> AskPrice
     )
 
 
-def _levels(seen: Sequence[Observation]) -> AskLevels:
+def _levels(seen: Sequence[Observation], *, median: float) -> AskLevels:
     lives: list[float] = []
-    steps_before_lost: list[int] = []
+    before_lost: list[float] = []
     lost_at: dict[int, list[int]] = {}
     lost = 0
     regained_after: list[float] = []
@@ -269,7 +283,7 @@ def _levels(seen: Sequence[Observation]) -> AskLevels:
             continue
         lost += 1
         lost_at.setdefault(a.ask_price, []).append(b.at_ns)
-        steps_before_lost.append(a.ask_quantity)
+        before_lost.append(a.ask_quantity / median)
         returned = covered.get(b.ask_price)
         if returned is not None:
             away.append((b.at_ns - returned[0]) / NS_PER_SECOND)
@@ -277,7 +291,7 @@ def _levels(seen: Sequence[Observation]) -> AskLevels:
         covered = {price: one for price, one in covered.items() if price > b.ask_price}
     return AskLevels(
         life_seconds=_spread(lives),
-        steps_before_lost=_spread(steps_before_lost),
+        before_lost=_spread(before_lost),
         lost_regained=_ratio(len(regained_after), lost),
         regained_after_seconds=_spread(regained_after),
         back_from_behind=_ratio(len(away), len(lives)),

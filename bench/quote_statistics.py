@@ -37,7 +37,7 @@ class Observation(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Spread:
+class Distribution:
     """A distribution in a few numbers; all NaN where nothing was seen."""
 
     p5: float
@@ -57,15 +57,15 @@ class Pace:
     updates: int
     seconds: float
     per_second: float
-    in_one_second: Spread
+    in_one_second: Distribution
     """Updates in each second since the first one, the silent seconds too."""
 
-    gap_ms: Spread
+    gap_ms: Distribution
     gaps_under_1ms: float
-    burst_updates: Spread
+    burst_updates: Distribution
     """Length of the runs of updates less than 1 ms apart; a lone update is a burst of one."""
 
-    update_id_step: Spread
+    update_id_step: Distribution
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,8 +76,8 @@ class Sides:
     one_side: float
     both_sides: float
     neither_side: float
-    spread_ticks: Spread
-    spread_bps: Spread
+    spread_ticks: Distribution
+    spread_bps: Distribution
     """Of the ask."""
 
     one_tick: float
@@ -89,10 +89,10 @@ class AskQuantity:
     """The quantity at the best ask, by update."""
 
     median_steps: float
-    relative: Spread
+    relative: Distribution
     """Divided by its median."""
 
-    new_over_old: Spread
+    new_over_old: Distribution
     """Where the quantity changed at an unchanged price."""
 
     flicker: float
@@ -114,25 +114,25 @@ class AskPrice:
     price_changes: float
     """A share of all updates."""
 
-    jump_bps: Spread
+    jump_bps: Distribution
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AskLevels:
     """How long levels live and whether they come back."""
 
-    life_seconds: Spread
-    before_lost: Spread
+    life_seconds: Distribution
+    before_lost: Distribution
     """The last quantity that a lost level showed, divided by the median of all."""
 
     lost_regained: float
     """Lost levels that were the best ask again before the end: a share."""
 
-    regained_after_seconds: Spread
+    regained_after_seconds: Distribution
     back_from_behind: float
     """Rises of the ask onto a level that was covered and never passed since, per price change."""
 
-    away_seconds: Spread
+    away_seconds: Distribution
     same_quantity: float
     """Levels back from behind with the quantity they had when they were covered: a share."""
 
@@ -163,7 +163,7 @@ def quote_statistics(observations: Iterable[Observation]) -> QuoteStatistics:
     seen = list(observations)
     if len(seen) < 2:  # noqa: PLR2004 - a change needs two
         raise ValueError("one quote is no stream")
-    median = _spread([one.ask_quantity for one in seen]).p50 or math.nan
+    median = _distribution([one.ask_quantity for one in seen]).p50 or math.nan
     asks = [next(equal) for _, equal in groupby(seen, _ask)]
     return QuoteStatistics(
         pace=_pace(seen),
@@ -187,11 +187,11 @@ def _pace(seen: Sequence[Observation]) -> Pace:
         updates=len(seen),
         seconds=seconds,
         per_second=len(seen) / seconds if seconds else math.nan,
-        in_one_second=_spread(counts),
-        gap_ms=_spread([gap / NS_PER_MS for gap in gaps]),
+        in_one_second=_distribution(counts),
+        gap_ms=_distribution([gap / NS_PER_MS for gap in gaps]),
         gaps_under_1ms=_share(gap < BURST_GAP_NS for gap in gaps),
-        burst_updates=_spread(bursts),
-        update_id_step=_spread([b.update_id - a.update_id for a, b in pairwise(seen)]),
+        burst_updates=_distribution(bursts),
+        update_id_step=_distribution([b.update_id - a.update_id for a, b in pairwise(seen)]),
     )
 
 
@@ -206,8 +206,8 @@ def _sides(seen: Sequence[Observation]) -> Sides:
         one_side=_share(bid != ask for bid, ask in changes),
         both_sides=_share(bid and ask for bid, ask in changes),
         neither_side=_share(not bid and not ask for bid, ask in changes),
-        spread_ticks=_spread(spreads),
-        spread_bps=_spread([(ask - bid) / ask * BPS for bid, ask in prices if ask]),
+        spread_ticks=_distribution(spreads),
+        spread_bps=_distribution([(ask - bid) / ask * BPS for bid, ask in prices if ask]),
         one_tick=_share(spread == 1 for spread in spreads),
         one_tick_of_time=_ratio(one_tick_ns, sum(shown_ns)),
     )
@@ -224,8 +224,8 @@ def _quantity(
     logs = [math.log(one.ask_quantity) for one in seen if one.ask_quantity > 0]
     return AskQuantity(
         median_steps=median,
-        relative=_spread([one.ask_quantity / median for one in seen]),
-        new_over_old=_spread(
+        relative=_distribution([one.ask_quantity / median for one in seen]),
+        new_over_old=_distribution(
             [
                 b.ask_quantity / a.ask_quantity
                 for a, b in pairwise(asks)
@@ -256,7 +256,7 @@ def _price(seen: Sequence[Observation], asks: Sequence[Observation]) -> AskPrice
             sum(a.ask_quantity > b.ask_quantity for a, b in same_price), len(changes)
         ),
         price_changes=len(jumps) / (len(seen) - 1),
-        jump_bps=_spread(jumps),
+        jump_bps=_distribution(jumps),
     )
 
 
@@ -290,12 +290,12 @@ def _levels(seen: Sequence[Observation], *, median: float) -> AskLevels:
             same_quantity += b.ask_quantity == returned[1]
         covered = {price: one for price, one in covered.items() if price > b.ask_price}
     return AskLevels(
-        life_seconds=_spread(lives),
-        before_lost=_spread(before_lost),
+        life_seconds=_distribution(lives),
+        before_lost=_distribution(before_lost),
         lost_regained=_ratio(len(regained_after), lost),
-        regained_after_seconds=_spread(regained_after),
+        regained_after_seconds=_distribution(regained_after),
         back_from_behind=_ratio(len(away), len(lives)),
-        away_seconds=_spread(away),
+        away_seconds=_distribution(away),
         same_quantity=_ratio(same_quantity, len(away)),
     )
 
@@ -345,7 +345,7 @@ def _ratio(part: float, whole: float) -> float:
     return part / whole if whole else math.nan
 
 
-def _spread(values: Sequence[float]) -> Spread:
+def _distribution(values: Sequence[float]) -> Distribution:
     ordered = sorted(values)
 
     def percentile(percent: int) -> float:
@@ -353,7 +353,7 @@ def _spread(values: Sequence[float]) -> Spread:
             return math.nan
         return ordered[min(len(ordered) * percent // 100, len(ordered) - 1)]
 
-    return Spread(
+    return Distribution(
         p5=percentile(5),
         p25=percentile(25),
         p50=percentile(50),

@@ -26,6 +26,8 @@ _COIN: Final = 0.5
 _BPS: Final = 10_000
 
 _GAP_SIGMA: Final = 1.25
+"""Standard deviation of the logarithm of distances between levels, and of steps."""
+
 _GAP_SPAN: Final = 40.0
 _GAP_BPS_MAX: Final = 18.0
 """Levels are at most so far apart, in median gaps and in all."""
@@ -35,11 +37,15 @@ _ROUND_SHARE: Final = 0.5
 
 _DUST_MEDIAN: Final = 0.002
 _DUST_SIGMA: Final = 2.3
+"""What is left of a level that was eaten, in medians, logarithmically."""
+
 _ORDER_SIGMA: Final = 1.7
 _ORDER_EXPONENT: Final = 0.6
 """Orders at a small level are smaller: by this power of its quantity in medians."""
 
 _UPDATE_ID_MEDIAN: Final = 1.7
+"""Before it is rounded down and one is added: the median step is 2."""
+
 _UPDATE_ID_STEP_MAX: Final = 400
 
 

@@ -20,13 +20,14 @@ class Temperament:
     activity: float
     """How many times shorter idle gaps and the gaps between moves are while it is excited."""
     burst_share: float
+    """Share of the updates that come in a burst."""
+    busy_burst_share: float
+    """The same while busy, when all others are echoes."""
+    burst_persistence: float
+    """The same right after an update that came in a burst, busy or not."""
     burst_gap: float
     echo_share: float
     echo_gap: float
-    busy_burst_share: float
-    """The same while busy; all others are echoes then."""
-    burst_persistence: float
-    """The same right after an update that came in a burst."""
     busy_updates: float
     """How many updates a move keeps it busy for, beside those that bring a side to its edge."""
     gap_min: float = 0.0
@@ -43,9 +44,10 @@ class Temperament:
     """Share of the updates that would bring a side to its edge."""
     open_urgency: float
     """The same while the spread is wider than it should be."""
-    step_bps: float
     stepping_share: float
-    """Share of the better levels that are only a step better, of the median size ``step_bps``."""
+    """Share of the better levels that go only a step toward the edge, not all the way."""
+    step_bps: float
+    """Median size of such a step."""
     gap_bps: float
     """Median distance to the level behind a touch, where none is known."""
     stay_share: float
@@ -74,6 +76,7 @@ class Temperament:
     both_share: float
     """Share of the updates that change the other side too."""
     update_id_sigma: float
+    """Standard deviation of the logarithm of how many book events lie between two updates."""
 
 
 MAJOR: Final = Temperament(

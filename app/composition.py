@@ -28,6 +28,8 @@ from app.api.http_protocol import HEAD_BYTES_MAX, KEEP_ALIVE_SECONDS, BoundedHtt
 from app.api.websocket_protocol import MESSAGE_BYTES_MAX, BoundedWebSocketProtocol
 from app.clock import SystemClock, Uuid7Source
 from app.domain.errors import StartupError
+from app.evidence.files import RecordingFolder
+from app.evidence.recorder import RecordedDatabase, Recorder
 from app.fulfillment.desk import FulfillmentDesk
 from app.fulfillment.open_orders import OpenOrderLimits
 from app.market.feed import BookTickerFeed
@@ -37,8 +39,6 @@ from app.notify.announcements import Announcements
 from app.notify.fan_out import FanOut
 from app.notify.subscriptions import Subscriptions
 from app.ports import Access, Clock
-from app.recording.files import RecordingFolder
-from app.recording.recorder import RecordedDatabase, Recorder
 from app.settings import Settings
 from app.storage.database import Database
 from app.storage.event_queries import StoredEvents
@@ -85,7 +85,10 @@ async def running_service(settings: Settings) -> AsyncIterator[str]:
         database = await Database.open(settings.database_url, venue=settings.venue, owner=owner)
         rest = VenueRest(settings.rest_url, clock=clock)
         try:
-            async with _tasks(settings, database, rest, clock, listener, access=access):
+            async with (
+                _recording(settings, database, clock) as recorder,
+                _tasks(settings, database, rest, clock, listener, access=access, recorder=recorder),
+            ):
                 url = _url_of(settings.http_host, listener)
                 _log.info(
                     "service_started",
@@ -138,6 +141,7 @@ async def _tasks(
     listener: socket.socket,
     *,
     access: Access,
+    recorder: Recorder | None,
 ) -> AsyncIterator[None]:
     """Run every long-lived task; at the end stop them so that nothing is half-written."""
     seeded = random.Random()  # noqa: S311 - jitter of waiting times, not a secret
@@ -145,7 +149,6 @@ async def _tasks(
     subscriptions = Subscriptions(head=database.last_position)
     journal = GroupCommitJournal(database, backlog_entries_max=settings.journal_backlog_max)
     orders = StoredOrders(database, journal)
-    recorder = _recorder(settings, database, clock)
     feed = BookTickerFeed(
         stream_url=settings.stream_url, depth=rest, clock=clock, random=seeded, recorder=recorder
     )
@@ -156,11 +159,7 @@ async def _tasks(
         store=orders,
         bus=FanOut(announcements, subscriptions),
         clock=clock,
-        limits=OpenOrderLimits(
-            total=settings.open_orders_max,
-            per_owner=settings.open_orders_per_owner_max,
-            per_symbol=settings.open_orders_per_symbol_max,
-        ),
+        limits=_limits(settings),
         matchers=recorder,
     )
     services = ApiServices(
@@ -192,8 +191,6 @@ async def _tasks(
             group.create_task(desk.run(), name="fulfillment"),
             group.create_task(database.keep_lock(), name="owner lock"),
         ]
-        if recorder is not None:
-            workers.append(group.create_task(recorder.run(), name="recorder"))
         listener.listen(LISTEN_BACKLOG)  # Who connects from here on waits instead of being refused.
         serving = group.create_task(server.serve(sockets=[listener]), name="http")
         try:
@@ -205,18 +202,20 @@ async def _tasks(
             for worker in workers:
                 worker.cancel()
             await journal.close()
-            if recorder is not None:
-                recorder.close()
 
 
-def _recorder(settings: Settings, database: Database, clock: Clock) -> Recorder | None:
-    """Begin a recording, if one is wanted.
+@asynccontextmanager
+async def _recording(
+    settings: Settings, database: Database, clock: Clock
+) -> AsyncIterator[Recorder | None]:
+    """Record while the block runs, if that is wanted.
 
     Raises:
         StartupError: the folder cannot be written to.
     """
     if not settings.record_dir:
-        return None
+        yield None
+        return
     folder = RecordingFolder(
         Path(settings.record_dir),
         file_bytes_max=settings.record_file_mb * BYTES_PER_MB,
@@ -229,13 +228,29 @@ def _recorder(settings: Settings, database: Database, clock: Clock) -> Recorder 
     )
     recorder = Recorder(folder, of, clock=clock, version=app.__version__)
     recorder.start()
-    return recorder
+    try:
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(recorder.run(), name="recorder")
+            try:
+                yield recorder
+            finally:
+                running.cancel()
+    finally:
+        recorder.close()
 
 
 def _access(settings: Settings, clock: Clock) -> Access:
     if not settings.api_keys_file:
         return OpenAccess()
     return KeyFileAccess(Path(settings.api_keys_file), clock=clock)
+
+
+def _limits(settings: Settings) -> OpenOrderLimits:
+    return OpenOrderLimits(
+        total=settings.open_orders_max,
+        per_owner=settings.open_orders_per_owner_max,
+        per_symbol=settings.open_orders_per_symbol_max,
+    )
 
 
 def _options(settings: Settings) -> ApiOptions:

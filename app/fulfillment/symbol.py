@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, TypeVar
 
 import structlog
 
@@ -28,6 +28,7 @@ from app.domain.order import (
 )
 from app.domain.quote import Quote
 from app.domain.resting import Step
+from app.fulfillment.incoming import Incoming
 from app.fulfillment.matchers import MatcherSource
 from app.fulfillment.outcome import outcome_parts, step_events
 from app.fulfillment.stale_seeds import StaleSeeds
@@ -73,7 +74,7 @@ class SymbolFulfillment:
         self._on_lingering = on_lingering
         self._matchers = matchers
         self._matcher: SymbolMatcher | None = None
-        self._waiting: dict[OrderId, _Incoming] = {}
+        self._waiting: dict[OrderId, Incoming] = {}
         self._read_back: set[OrderId] = set()
         self._stale_seeds = StaleSeeds()
         self._timer: asyncio.TimerHandle | None = None
@@ -102,7 +103,7 @@ class SymbolFulfillment:
         """
         for snapshot in orders:
             order_id = snapshot.order.order_id
-            arrival = _Incoming(snapshot, were_open_before)
+            arrival = Incoming(snapshot, were_open_before)
             if order_id in self._read_back:
                 # A reload found it in the database before its acceptance was announced.
                 self._read_back.discard(order_id)
@@ -227,7 +228,7 @@ class SymbolFulfillment:
             order_id = snapshot.order.order_id
             if order_id not in self._waiting:  # else it came meanwhile, and has missed no quote
                 self._read_back.add(order_id)
-                self._waiting[order_id] = _Incoming(snapshot, were_open_before=True)
+                self._waiting[order_id] = Incoming(snapshot, were_open_before=True)
         arrivals = list(self._waiting.values())
         self._waiting.clear()
         self._matcher = matcher
@@ -264,7 +265,7 @@ class SymbolFulfillment:
             else:
                 return stored, orders
 
-    def _start(self, matcher: SymbolMatcher, arrivals: Sequence["_Incoming"]) -> None:
+    def _start(self, matcher: SymbolMatcher, arrivals: Sequence[Incoming]) -> None:
         for arrival in arrivals:
             self._rest_one(matcher, arrival)
         self._expire(matcher)
@@ -292,7 +293,7 @@ class SymbolFulfillment:
         self._let_go("ended")
         return True
 
-    def _rest_one(self, matcher: SymbolMatcher, arrival: "_Incoming") -> None:
+    def _rest_one(self, matcher: SymbolMatcher, arrival: Incoming) -> None:
         snapshot = arrival.snapshot
         if arrival.were_open_before and not snapshot.order.rests:
             # The first quote after its acceptance, which decides it, was met by nobody.
@@ -414,10 +415,3 @@ class SymbolFulfillment:
             if timer is not None:
                 timer.cancel()
         self._timer = self._linger = self._timer_deadline_ns = None
-
-
-class _Incoming(NamedTuple):
-    """An order on its way to the matcher."""
-
-    snapshot: OrderSnapshot
-    were_open_before: bool

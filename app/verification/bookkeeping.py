@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from app.domain.order import OrderId  # noqa: TC001 - beside its siblings
 from app.domain.resting import Fill, Step
-from app.recording.notes import OrderRested, OrderUnmet
+from app.evidence.notes import OrderRested, OrderUnmet
 from app.storage.order_lookup import ORDERS_PER_QUERY, OrderLookup, StoredOrder
 from app.verification.compare import CUT_OFF, Comparison, compare
 from app.verification.coverage import Coverage

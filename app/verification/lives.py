@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from app.domain.order import Arrival, Order, OrderStatus, Reason
 from app.domain.resting import Closing, Fill
-from app.recording.notes import OrderRested, OrderUnmet
+from app.evidence.notes import OrderRested, OrderUnmet
 from app.verification.replay import Act, SymbolSession
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Final
 
 from app.domain.errors import StartupError
-from app.recording.files import recordings_in
-from app.recording.notes import AnyNote, FileBegun, FileContinued, read_note
+from app.evidence.files import recordings_in
+from app.evidence.notes import AnyNote, FileBegun, FileContinued, read_note
 from app.tapes.lines import TapeLine
 from app.tapes.reading import TapeError, TapeReader
 

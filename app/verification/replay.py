@@ -1,14 +1,14 @@
 """One matcher's time in a recording, given once more to a new matcher."""
 
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from app.domain.liquidity import TakenLevel
 from app.domain.matcher import QUOTE_AGE_NS_MAX, SymbolMatcher
 from app.domain.order import OrderId, OrderSnapshot, OrderStatus, Owner, Side, Symbol
 from app.domain.quote import Quote
 from app.domain.resting import Step
-from app.recording.notes import (
+from app.evidence.notes import (
     AnyNote,
     GateReset,
     Held,
@@ -26,6 +26,8 @@ from app.recording.notes import (
     SymbolState,
 )
 from app.verification.lots import SymbolLots
+
+_OLD_NS: Final = QUOTE_AGE_NS_MAX + 1
 
 LevelKey = tuple[Owner, Side, Decimal]
 Ledger = dict[LevelKey, Decimal]
@@ -171,37 +173,37 @@ class SymbolSession:
                 self.stored.pop(_key(level), None)
 
     def _restore(self, state: "GatheredState") -> None:
-        """Bring the matcher to where it was.
-
-        What rests there has met the current quote, unless it waits for that to be confirmed.
-        """
+        """Bring the matcher to where it was; what rests there has met the current quote."""
         note, matcher = state.note, self.matcher
         matcher.hold()
         if note.quote is not None:
             matcher.apply_seed(note.quote)
             self.lots.show(note.quote)
         for rested in state.rested:
-            has_met = note.quote is not None and rested.has_met_quote
-            too_late_ns = None
-            if note.quote is not None and not has_met:
-                too_late_ns = note.quote.received_ns + QUOTE_AGE_NS_MAX + 1
-            matcher.rest(
-                rested.order,
-                deadline_ns=rested.deadline_ns,
-                now_ns=too_late_ns,
-                filled_quantity=rested.filled_quantity,
-                quote_quantity=rested.quote_quantity,
-                splits_total=rested.splits_total,
-                arrival=rested.arrival,
-                # Resting, it counts the current quote once more.
-                quotes_seen=rested.quotes_seen - has_met,
-                may_have_met_quotes=rested.may_have_met_quotes,
-            )
+            self._restore_order(rested)
         matcher.awaits_confirmation = note.awaits_confirmation
         if not note.is_held:
             steps = matcher.release()
             assert not steps, "what rests has met the current quote"
         matcher.drain_ledger_changes()
+
+    def _restore_order(self, rested: OrderRested) -> None:
+        """Have an order rest that rested before; one without an arrival has met no quote yet."""
+        quote = self.matcher.current
+        has_met_it = rested.arrival is not None or rested.may_have_met_quotes
+        self.matcher.rest(
+            rested.order,
+            deadline_ns=rested.deadline_ns,
+            # It waits for this quote to be confirmed, which is too old for it by then.
+            now_ns=None if quote is None or has_met_it else quote.received_ns + _OLD_NS,
+            filled_quantity=rested.filled_quantity,
+            quote_quantity=rested.quote_quantity,
+            splits_total=rested.splits_total,
+            arrival=rested.arrival,
+            # Resting, it counts the quote that it meets once more.
+            quotes_seen=rested.quotes_seen - (quote is not None and has_met_it),
+            may_have_met_quotes=rested.may_have_met_quotes,
+        )
 
 
 class GatheredState:

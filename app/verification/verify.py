@@ -11,8 +11,7 @@ from pathlib import Path
 
 from app.domain.order import Symbol
 from app.domain.quote import Quote
-from app.market.book_ticker import parse_frame
-from app.recording.notes import (
+from app.evidence.notes import (
     AnyNote,
     FrameRefused,
     FrameUnheard,
@@ -22,6 +21,7 @@ from app.recording.notes import (
     SymbolEnded,
     SymbolState,
 )
+from app.market.book_ticker import parse_frame
 from app.storage.order_lookup import OrderLookup, look_up
 from app.tapes.lines import TapeLine
 from app.verification.bookkeeping import OrderBookkeeping

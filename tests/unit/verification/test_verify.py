@@ -19,7 +19,7 @@ from app.domain.events import SymbolOutcome
 from app.domain.liquidity import LiquidityLedger
 from app.domain.matcher import SymbolMatcher
 from app.domain.order import Owner, Side, TimeInForce
-from app.recording.files import recordings_in
+from app.evidence.files import recordings_in
 from app.storage.audit import audit
 from app.storage.database import Database
 from app.storage.journal import GroupCommitJournal

@@ -19,9 +19,8 @@ import structlog
 from app.domain.matcher import SymbolMatcher
 from app.domain.order import Symbol
 from app.domain.quote import Quote
-from app.ports import Clock, StoredLedger
-from app.recording.files import RecordingFolder
-from app.recording.notes import (
+from app.evidence.files import RecordingFolder
+from app.evidence.notes import (
     AnyNote,
     ConnectionChanged,
     FileBegun,
@@ -37,7 +36,8 @@ from app.recording.notes import (
     SeedMet,
     SymbolEnded,
 )
-from app.recording.recorded_matcher import RecordedMatcher
+from app.evidence.recorded_matcher import RecordedMatcher
+from app.ports import Clock, StoredLedger
 from app.tapes.lines import ReceiptTimes, frame_line, note_line
 from app.tapes.reading import TapeError
 from app.tapes.writing import TapeWriter

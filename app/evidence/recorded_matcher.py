@@ -10,7 +10,7 @@ from app.domain.matcher import SymbolMatcher
 from app.domain.order import Arrival, Order, OrderId, OrderSnapshot, Owner, Symbol
 from app.domain.quote import Quote
 from app.domain.resting import Closing, Step
-from app.recording.notes import (
+from app.evidence.notes import (
     AnyNote,
     GateReset,
     Held,
@@ -63,7 +63,6 @@ class RecordedMatcher(SymbolMatcher):
         super().__init__(symbol, gate=gate, levels=levels)
         self._recorder = recorder
         self._has_steps = False
-        self._unmet_by: tuple[int, set[OrderId]] = (0, set())
 
     def state_notes(self, *, goes_on: bool) -> Iterator[AnyNote]:
         """Yield the notes from which a matcher like this one can be made."""
@@ -79,7 +78,6 @@ class RecordedMatcher(SymbolMatcher):
             resting_total=self.resting_total,
         )
         yield from level_notes(self.symbol, levels)
-        unmet = self._unmet()
         for resting in self._resting_by_id.values():
             yield OrderRested(
                 order=resting.order,
@@ -91,7 +89,6 @@ class RecordedMatcher(SymbolMatcher):
                 quotes_seen=self.quotes_applied - resting.quotes_base,
                 may_have_met_quotes=resting.may_have_met_quotes,
                 goes_on=True,
-                has_met_quote=resting.order.order_id not in unmet,
             )
 
     def rest(
@@ -121,8 +118,6 @@ class RecordedMatcher(SymbolMatcher):
                 may_have_met_quotes=may_have_met_quotes,
             )
         )
-        if now_ns is not None and self.must_confirm(order, now_ns):
-            self._unmet_by = (self.quotes_applied, self._unmet() | {order.order_id})
         return self._told(
             super().rest(
                 order,
@@ -214,11 +209,6 @@ class RecordedMatcher(SymbolMatcher):
         self._has_steps = False
         self._recorder.flush()
         return super().drain_ledger_changes()
-
-    def _unmet(self) -> set[OrderId]:
-        """Return the orders that wait for the current quote to be confirmed."""
-        quotes_applied, order_ids = self._unmet_by
-        return order_ids if quotes_applied == self.quotes_applied else set()
 
     def _told(self, steps: list[Step]) -> list[Step]:
         if steps:

@@ -123,21 +123,19 @@ class LevelsKnown(Note, frozen=True, kw_only=True, tag="levels"):
 class OrderRested(Note, frozen=True, kw_only=True, tag="rested"):
     """An order came to its matcher, or with ``goes_on`` was there already.
 
-    It brings what it had: see ``SymbolMatcher.rest``. One that goes on may wait for the quote of now
-    to be confirmed, and then has not met it.
+    It brings what it had, at the instant ``now_ns``: see ``SymbolMatcher.rest``.
     """
 
     order: Order
     deadline_ns: int
+    now_ns: int | None = None
     filled_quantity: Decimal
     quote_quantity: Decimal
     splits_total: int
     arrival: Arrival | None
     quotes_seen: int
     may_have_met_quotes: bool
-    now_ns: int | None = None
     goes_on: bool = False
-    has_met_quote: bool = True
 
 
 class OrderUnmet(Note, frozen=True, kw_only=True, tag="unmet"):
@@ -186,7 +184,7 @@ class Held(Note, frozen=True, kw_only=True, tag="held"):
 
 
 class Released(Note, frozen=True, kw_only=True, tag="released"):
-    """Orders are filled again; ``now_ns`` tells whether the quote of now is too old for it."""
+    """Orders are filled again, at the instant ``now_ns``."""
 
     symbol: Symbol
     now_ns: int | None

@@ -74,6 +74,8 @@ class TapeRecorder:
         """Write a frame as it came."""
         if self._has_ended:
             return
+        if self._lost_at_ns is not None:  # another connection was there already
+            self._end_gap(self._monotonic_ns())
         try:
             line = frame_line(self._times.ts(received_ns), frame)
         except ValueError as error:
@@ -105,11 +107,7 @@ class TapeRecorder:
         if what == _OPENED:
             if is_first:
                 return
-            if self._lost_at_ns is not None:
-                seconds = (now_ns - self._lost_at_ns) / _NANOSECONDS
-                self._gap_ns += now_ns - self._lost_at_ns
-                self._lost_at_ns = None
-                self._on_trouble(f"connected again after {seconds:.1f} s")
+            self._end_gap(now_ns)
         elif what == CONNECTION_LOST:
             self.losses += 1
             self._lost_at_ns = now_ns
@@ -132,6 +130,13 @@ class TapeRecorder:
     def end(self) -> None:
         """Write nothing more: the connection is about to be closed by ourselves."""
         self._has_ended = True
+
+    def _end_gap(self, now_ns: int) -> None:
+        if self._lost_at_ns is not None:
+            gap_ns = now_ns - self._lost_at_ns
+            self._gap_ns += gap_ns
+            self._lost_at_ns = None
+            self._on_trouble(f"connected again after {gap_ns / _NANOSECONDS:.1f} s")
 
     def _write(self, line: bytes) -> None:
         try:

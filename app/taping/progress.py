@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, Never
 
@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.text import Text
 
 from app.domain.order import Symbol
-from app.ports import Clock, Feed
+from app.ports import Clock, FeedState
 from app.tapes.recorder import TapeRecorder
 from app.tapes.words import count_of, printable
 
@@ -47,16 +47,16 @@ class RecordingProgress:
         """Say something at once."""
         self._console.print(f"papertape: {printable(text)}", soft_wrap=True)
 
-    async def run(self, recorder: TapeRecorder, feed: Feed) -> Never:
-        """Show how far it is, until canceled."""
+    async def run(self, recorder: TapeRecorder, state: Callable[[], FeedState]) -> Never:
+        """Show how far it is and how the feed is, until canceled."""
         if not self._is_terminal:
             while True:
                 await asyncio.sleep(PIPE_SECONDS)
-                self.tell(self._line(recorder, feed))
+                self.tell(self._line(recorder, state()))
         with Live(Text("…"), console=self._console, auto_refresh=False, transient=True) as live:
             while True:
                 await asyncio.sleep(TERMINAL_SECONDS)
-                live.update(Text(self._line(recorder, feed), overflow="ellipsis", no_wrap=True))
+                live.update(Text(self._line(recorder, state()), overflow="ellipsis", no_wrap=True))
                 live.refresh()
 
     def show_summary(self, recorder: TapeRecorder, out: Path) -> None:
@@ -77,7 +77,7 @@ class RecordingProgress:
             dropped = count_of(recorder.frames_dropped, "frame")
             print(f"  {dropped} of no use, not written")  # noqa: T201 - as above
 
-    def _line(self, recorder: TapeRecorder, feed: Feed) -> str:
+    def _line(self, recorder: TapeRecorder, state: FeedState) -> str:
         """Describe the state now; rates are of the time since the last line."""
         seconds = max(self._seconds_since(self._shown_ns), 1e-3)
         new_by_symbol = {
@@ -95,7 +95,6 @@ class RecordingProgress:
             rate = sum(new_by_symbol.values()) / seconds
             parts.append(f"all {len(liveliest)}: {recorder.frames} ({rate:.1f}/s)")
         parts.append(f"{recorder.bytes_written / _KILOBYTE:.1f} kB")
-        state = feed.state()
         parts.append(state.status if state.cause is None else f"{state.status}: {state.cause}")
         if recorder.losses:
             losses = count_of(recorder.losses, "loss", plural="losses")

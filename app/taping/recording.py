@@ -144,7 +144,7 @@ async def _record(
         tasks = [
             group.create_task(feed.run(), name="feed"),
             group.create_task(_keep_flushing(recorder), name="flush"),
-            group.create_task(progress.run(recorder, feed), name="progress"),
+            group.create_task(progress.run(recorder, feed.state), name="progress"),
         ]
         await stopped.wait()
         recorder.end()

@@ -123,6 +123,18 @@ def test_a_lost_connection_is_noted_told_and_counted(begin: Begin) -> None:
     assert (recorder.losses, recorder.gap_seconds) == (1, 1.5)
 
 
+def test_a_frame_ends_a_gap_too(begin: Begin) -> None:
+    """Another connection may be there already when one is lost."""
+    recording = begin()
+    recording.recorder.on_connection("opened", None)
+    recording.recorder.on_connection("lost", "closed by the venue")
+    recording.frame(1)
+    recording.now_ns += 10**12
+
+    assert recording.recorder.gap_seconds == 0.001
+    assert recording.told[-1] == "connected again after 0.0 s"
+
+
 def test_a_planned_change_of_connections_is_no_loss(begin: Begin) -> None:
     """It is noted all the same."""
     recording = begin()

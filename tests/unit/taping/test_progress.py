@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.domain.order import Symbol
-from app.ports import FeedState, QuoteListener
+from app.ports import FeedState
 from app.tapes.lines import ReceiptTimes
 from app.tapes.recorder import TapeRecorder
 from app.tapes.writing import TapeWriter
@@ -31,30 +31,15 @@ class HandClock:
         return self.ns
 
 
-class StillFeed:
-    """A feed that is as the test says."""
-
-    def __init__(self, status: str = "connected", cause: str | None = None) -> None:
-        self._state = FeedState(
-            status=status,
-            cause=cause,
-            since=datetime(2024, 8, 8, tzinfo=UTC),
-            symbols=2,
-            counters={},
-        )
-
-    def subscribe(self, symbol: Symbol, listener: QuoteListener) -> None:
-        """Leave it."""
-
-    def unsubscribe(self, symbol: Symbol, listener: QuoteListener) -> None:
-        """Leave it."""
-
-    def confirm(self, symbol: Symbol, listener: QuoteListener) -> None:
-        """Leave it."""
-
-    def state(self) -> FeedState:
-        """Say how it is."""
-        return self._state
+def feed_state(status: str = "connected", cause: str | None = None) -> FeedState:
+    """Return a feed's state."""
+    return FeedState(
+        status=status,
+        cause=cause,
+        since=datetime(2024, 8, 8, tzinfo=UTC),
+        symbols=2,
+        counters={},
+    )
 
 
 class Watched:
@@ -79,9 +64,9 @@ class Watched:
             self.recorder.on_frame(symbol, b"{}", self.clock.ns)
         self.recorder.flush()
 
-    def line(self, feed: StillFeed | None = None) -> str:
+    def line(self, state: FeedState | None = None) -> str:
         """Return what is shown now."""
-        return self.progress._line(self.recorder, feed or StillFeed())
+        return self.progress._line(self.recorder, state or feed_state())
 
     def close(self) -> None:
         """End the tape."""
@@ -97,7 +82,7 @@ def test_a_line_counts_in_all_and_rates_since_the_last_line(tmp_path: Path) -> N
     first = watched.line()
     watched.frames(LTCBTC, 10)
     watched.clock.ns += 5 * 10**9
-    second = watched.line(StillFeed("down", "refused"))
+    second = watched.line(feed_state("down", "refused"))
     watched.close()
 
     assert first == "10 s  ETHBTC 50 (5.0/s)  LTCBTC 30 (3.0/s)  1.5 kB  connected"
@@ -127,7 +112,7 @@ def test_losses_are_told_and_counted(tmp_path: Path, capsys: pytest.CaptureFixtu
     watched.frames(LTCBTC, 1)
     recorder.on_connection("lost", "\x1b[31mreset[/]")
     watched.clock.ns += 2 * 10**9
-    line = watched.line(StillFeed("connecting"))
+    line = watched.line(feed_state("connecting"))
     watched.progress.show_summary(recorder, tmp_path / "tape.jsonl")
     watched.close()
     said = capsys.readouterr()

@@ -13,7 +13,6 @@ import structlog
 from app.domain.amounts import EXACT
 from app.domain.errors import JournalUnavailableError, OutcomeUnknownError
 from app.domain.events import StoredEvent, snapshot_after
-from app.domain.matcher import arrival_of
 from app.domain.order import (
     MICROSECONDS_PER_SECOND,
     NewOrder,
@@ -117,8 +116,8 @@ class FulfillmentDesk:
             accepted_at=accepted_at,
             expires_at=accepted_at + _duration(new_order.timeout_seconds),
         )
-        current = self.current_quote(symbol)
-        arrival = None if current is None else arrival_of(current, order.side)
+        fulfillment = self._symbols.get(symbol)
+        arrival = None if fulfillment is None else fulfillment.arrival(order)
         await self._journal.accept(order, arrival)
         return order
 
@@ -177,7 +176,7 @@ class FulfillmentDesk:
         """Say how the symbols and their orders are."""
         quotes = self._quotes_of_ended
         for fulfillment in self._symbols.values():
-            quotes = quotes.plus(fulfillment.tally.counts)
+            quotes = quotes.plus(_counts_of(fulfillment))
         current = [one.current_quote for one in self._symbols.values()]
         received_ns = [quote.received_ns for quote in current if quote is not None]
         return DeskState(
@@ -297,7 +296,7 @@ class FulfillmentDesk:
         await fulfillment.run()
         # No await from its end to here: nobody can have given it an order.
         self._lingering.pop(fulfillment.symbol, None)
-        self._quotes_of_ended = self._quotes_of_ended.plus(fulfillment.tally.counts)
+        self._quotes_of_ended = self._quotes_of_ended.plus(_counts_of(fulfillment))
         del self._symbols[fulfillment.symbol]
 
     def _note_lingering(self, fulfillment: SymbolFulfillment) -> None:
@@ -306,6 +305,10 @@ class FulfillmentDesk:
         if len(self._lingering) > LINGERING_SYMBOLS_MAX:
             _, least_recent = self._lingering.popitem(last=False)
             least_recent.end_lingering()
+
+
+def _counts_of(fulfillment: SymbolFulfillment) -> QuoteCounts:
+    return fulfillment.tally.counts.plus(QuoteCounts(gate_resets=fulfillment.gate_resets))
 
 
 def _duration(seconds: Decimal) -> timedelta:

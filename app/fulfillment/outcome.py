@@ -4,12 +4,17 @@ An order's events count from 1: acceptance, then one per split, then the end of 
 not filled. So the sequence of an event follows from the number of splits before it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime
+from typing import Final
 
-from app.domain.events import OrderEvent, check_transition
+from app.domain.events import OrderEvent, SymbolOutcome, check_transition
 from app.domain.order import OrderSnapshot, OrderStatus, Reason, Split
 from app.domain.resting import Closing, Fill, Step
+
+EVENTS_PER_OUTCOME_MAX: Final = 1_000
+"""Events of one part of a transaction: thousands of orders may expire in the same instant."""
 
 
 def step_events(steps: Iterable[Step], at: datetime) -> list[OrderEvent]:
@@ -18,6 +23,20 @@ def step_events(steps: Iterable[Step], at: datetime) -> list[OrderEvent]:
         _fill_event(step, at) if isinstance(step, Fill) else _closing_event(step, at)
         for step in steps
     ]
+
+
+def outcome_parts(outcome: SymbolOutcome) -> Iterator[SymbolOutcome]:
+    """Yield an outcome in parts that a transaction has room for, at least one.
+
+    The ledger goes with the first part: if the others are lost, it errs to the strict side.
+    """
+    events = outcome.events
+    for start in range(0, max(1, len(events)), EVENTS_PER_OUTCOME_MAX):
+        yield replace(
+            outcome,
+            events=events[start : start + EVENTS_PER_OUTCOME_MAX],
+            ledger_changes=() if start else outcome.ledger_changes,
+        )
 
 
 def outage_closing(snapshot: OrderSnapshot) -> Closing:

@@ -34,7 +34,6 @@ class QuoteTally:
     """
 
     def __init__(self) -> None:
-        self.gate_resets = 0
         self._before = self._told = QuoteCounts()
         self._matcher: SymbolMatcher | None = None
 
@@ -51,7 +50,7 @@ class QuoteTally:
     def counts(self) -> QuoteCounts:
         """What all of them counted."""
         self._told = self._before.plus(_counts_of(self._matcher))
-        return self._told.plus(QuoteCounts(gate_resets=self.gate_resets))
+        return self._told
 
 
 def _counts_of(matcher: SymbolMatcher | None) -> QuoteCounts:

@@ -4,11 +4,17 @@ from decimal import Decimal
 
 import pytest
 
-from app.domain.events import TransitionError, snapshot_after
-from app.domain.order import TRANSITIONS, Arrival, OrderStatus, Reason
+from app.domain.events import SymbolOutcome, TransitionError, snapshot_after
+from app.domain.liquidity import TakenLevel
+from app.domain.order import TRANSITIONS, Arrival, OrderStatus, Reason, Side
 from app.domain.resting import Closing, Fill
-from app.fulfillment.outcome import outage_closing, step_events
-from tests.support.builders import ACCEPTED_AT, make_order
+from app.fulfillment.outcome import (
+    EVENTS_PER_OUTCOME_MAX,
+    outage_closing,
+    outcome_parts,
+    step_events,
+)
+from tests.support.builders import ACCEPTED_AT, LTCBTC, make_order
 
 ARRIVAL = Arrival(update_id=3, price=Decimal("99.5"))
 
@@ -101,3 +107,24 @@ def test_an_order_whose_time_ended_unserved_keeps_what_it_had() -> None:
     assert event.filled_quantity == 4
     assert event.quote_quantity == filled.quote_quantity
     assert (event.arrival, event.quotes_seen) == (ARRIVAL, 6)
+
+
+@pytest.mark.parametrize(
+    ("events", "sizes"), [(0, [0]), (1, [1]), (1_000, [1_000]), (1_001, [1_000, 1])]
+)
+def test_an_outcome_is_handed_on_in_parts_and_its_ledger_with_the_first(
+    events: int, sizes: list[int]
+) -> None:
+    """A transaction has room for so many events, and nothing is handed on twice."""
+    level = TakenLevel(
+        owner=make_order().owner, side=Side.BUY, price=Decimal(100), quantity=Decimal(1)
+    )
+    made = tuple(step_events([make_fill(1, 2)] * events, ACCEPTED_AT))
+    outcome = SymbolOutcome(symbol=LTCBTC, events=made, ledger_changes=(level,), gate=7)
+
+    parts = list(outcome_parts(outcome))
+
+    assert EVENTS_PER_OUTCOME_MAX == 1_000
+    assert [len(part.events) for part in parts] == sizes
+    assert [part.ledger_changes for part in parts] == [(level,), ()][: len(sizes)]
+    assert {part.gate for part in parts} == {7}

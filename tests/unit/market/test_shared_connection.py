@@ -10,6 +10,7 @@ from app.market.pacing import SlidingWindow
 from app.market.streams import STREAMS_MAX
 from app.market.timing import FeedTiming
 from tests.support.builders import make_quote
+from tests.support.hand_driven import HandClock
 from tests.support.market import (
     INTERRUPTED,
     LTCBTC,
@@ -367,3 +368,83 @@ async def test_connection_is_full_at_the_venues_limit() -> None:
 
         assert not was_full
         assert rig.connection.is_full
+
+
+async def test_update_ids_that_stay_below_the_highest_for_ten_seconds_replace_it() -> None:
+    """An absurdly high one must not silence its symbol until a chance reconnect."""
+    clock = HandClock()
+    timing = FeedTiming(pause_seconds_first=0.01)
+    async with rigged(clock=clock, timing=timing) as rig:
+        listener = await rig.live(LTCBTC)
+        for number, update_id in enumerate((2**62, 6, 7, 8), start=1):
+            await rig.peer.last.send(ticker(update_id))
+            await eventually_has(listener.quotes, number)
+            clock.advance(5)
+        rig.depth.answer(make_quote(9))
+        await eventually_has(listener.seeds, 2)
+        await rig.peer.last.send(ticker(10))
+        await eventually_has(listener.quotes, 5)
+
+        assert rig.counters["lost_ids_went_back"] == 1
+        assert listener.told == [SEED, *[QUOTE] * 4, INTERRUPTED, SEED, QUOTE]
+        assert len(rig.peer.connections) == 2
+
+
+async def test_late_and_repeated_frames_between_others_replace_nothing() -> None:
+    """As long as the stream goes on, it may stutter."""
+    clock = HandClock()
+    async with rigged(clock=clock) as rig:
+        listener = await rig.live(LTCBTC)
+        for number, update_id in enumerate((8, 8, 7, 9, 9, 8, 10, 10), start=1):
+            await rig.peer.last.send(ticker(update_id))
+            await eventually_has(listener.quotes, number)
+            clock.advance(4)
+
+        assert len(rig.peer.connections) == 1
+    assert INTERRUPTED not in listener.told[:9]
+
+
+async def test_change_that_depth_shows_and_no_frame_tells_is_a_stall() -> None:
+    """The seed is used all the same; then the connection is replaced."""
+    timing = FeedTiming(stall_seconds=0.1, confirmation_seconds=0, pause_seconds_first=0.01)
+    async with rigged(timing=timing) as rig:
+        listener = await rig.live(LTCBTC)
+        rig.depth.answer(make_quote(9, ask=("98", 5)))
+        rig.connection.confirm(LTCBTC, listener)
+        await eventually_has(listener.seeds, 2)
+        told = list(listener.told)
+        rig.depth.answer(make_quote(9, ask=("98", 5)))
+        await eventually_has(listener.seeds, 3)
+
+        assert told == [SEED, SEED]
+        assert listener.told == [SEED, SEED, INTERRUPTED, SEED]
+        assert rig.counters["lost_stalled"] == 1
+
+
+async def test_change_that_a_frame_tells_soon_is_none() -> None:
+    """Depth may be a moment ahead of the stream."""
+    timing = FeedTiming(stall_seconds=0.1, confirmation_seconds=0)
+    async with rigged(timing=timing) as rig:
+        listener = await rig.live(LTCBTC)
+        rig.depth.answer(make_quote(9, ask=("98", 5)))
+        rig.connection.confirm(LTCBTC, listener)
+        await eventually_has(listener.seeds, 2)
+        await rig.peer.last.send(ticker(8))
+        await eventually(lambda: listener.quotes)
+        await asyncio.sleep(0.15)
+
+        assert rig.counters["lost_stalled"] == 0
+        assert listener.told == [SEED, SEED, QUOTE]
+
+
+async def test_confirmation_of_an_unchanged_quote_replaces_nothing() -> None:
+    """The greater update id comes from deeper in the book."""
+    timing = FeedTiming(stall_seconds=0.05, confirmation_seconds=0)
+    async with rigged(timing=timing) as rig:
+        listener = await rig.live(LTCBTC)
+        rig.depth.answer(make_quote(9))
+        rig.connection.confirm(LTCBTC, listener)
+        await eventually_has(listener.seeds, 2)
+        await asyncio.sleep(0.1)
+
+        assert listener.told == [SEED, SEED]

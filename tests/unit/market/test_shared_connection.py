@@ -2,6 +2,9 @@
 
 import asyncio
 
+import pytest
+from websockets.datastructures import Headers
+from websockets.http11 import Response
 from websockets.protocol import State
 
 from app.domain.order import Symbol
@@ -448,3 +451,54 @@ async def test_confirmation_of_an_unchanged_quote_replaces_nothing() -> None:
         await asyncio.sleep(0.1)
 
         assert listener.told == [SEED, SEED]
+
+
+@pytest.mark.parametrize("status", [429, 418, 503])
+async def test_refused_handshake_is_tried_again_when_the_venue_says(status: int) -> None:
+    """Whoever goes on is banned; the wait holds for every connection of the feed."""
+    async with rigged(timing=FeedTiming(pause_seconds_first=0.01)) as rig:
+        headers = Headers({"Retry-After": "1", "Content-Length": "0"})
+        rig.peer.refusals.append(Response(status, "", headers, b""))
+        loop = asyncio.get_running_loop()
+        rig.connection.add(LTCBTC, RecordingListener())
+        await eventually(lambda: rig.counters["failed_http_status"])
+        refused_at = loop.time()
+        cause = str(rig.connection.cause)
+        await eventually(lambda: rig.connection.status == "connected")
+
+        assert loop.time() - refused_at >= 0.95
+    assert f"HTTP {status}" in cause
+    assert rig.peer.handshakes == 2
+
+
+async def test_each_end_and_each_failure_is_counted_by_its_kind() -> None:
+    """What an operator does about it depends on it."""
+    timing = FeedTiming(pause_seconds_first=0.01, open_seconds_early=0.1, stable_seconds=0)
+    async with rigged(timing=timing) as rig:
+        listener = await rig.live(LTCBTC)
+
+        async def lose(number: int) -> None:
+            rig.depth.answer(make_quote(5))
+            await eventually_has(listener.seeds, number)
+
+        await rig.peer.last.close(1008, "Too many requests")
+        await lose(2)
+        rig.peer.last.transport.abort()
+        await lose(3)
+        rig.peer.refusals.append(Response(451, "", Headers({"Content-Length": "0"}), b""))
+        await rig.peer.last.close(1001)
+        await lose(4)
+        rig.peer.door.clear()
+        await rig.peer.last.close(1001)
+        await eventually(lambda: rig.counters["failed_timeout"])
+        rig.peer.door.set()
+        await lose(5)
+
+    kinds = {name: count for name, count in rig.counters.items() if name[:5] in {"lost_", "faile"}}
+    assert kinds.pop("failed_timeout") >= 1
+    assert kinds == {
+        "lost_closed_by_venue": 3,
+        "lost_reset": 1,
+        "lost_ended_by_us": 1,
+        "failed_http_status": 1,
+    }

@@ -17,7 +17,7 @@ from app.domain.quote import Quote
 from app.market.feed import BookTickerFeed
 from app.market.rest import VenueRest
 from app.market.seeding import DepthSource
-from app.market.timing import FeedTiming
+from app.market.timing import VENUE_LIMITS, FeedLimits, FeedTiming
 from app.ports import Clock, FeedRecorder
 from app.simulator.scripted_market import ScriptedMarket
 from app.simulator.venue import RunningVenue, SimulatedVenue
@@ -137,6 +137,7 @@ async def running_feed(
     depth: DepthSource,
     *,
     timing: FeedTiming | None = None,
+    limits: FeedLimits = VENUE_LIMITS,
     recorder: FeedRecorder | None = None,
     clock: Clock | None = None,
 ) -> AsyncIterator[BookTickerFeed]:
@@ -147,6 +148,7 @@ async def running_feed(
         clock=clock or SystemClock(),
         random=random.Random(1),
         timing=timing,
+        limits=limits,
         recorder=recorder,
     )
     task = asyncio.create_task(feed.run())

@@ -33,6 +33,7 @@ from app.fulfillment.open_orders import OpenOrderLimits
 from app.market.feed import BookTickerFeed
 from app.market.rest import VenueRest
 from app.market.rules_book import VenueRulesBook
+from app.market_report import MarketReport
 from app.notify.announcements import Announcements
 from app.notify.fan_out import FanOut
 from app.notify.subscriptions import Subscriptions
@@ -149,12 +150,9 @@ async def _tasks(
         store=orders,
         bus=FanOut(announcements, subscriptions),
         clock=clock,
-        limits=OpenOrderLimits(
-            total=settings.open_orders_max,
-            per_owner=settings.open_orders_per_owner_max,
-            per_symbol=settings.open_orders_per_symbol_max,
-        ),
+        limits=_limits(settings),
     )
+    report = MarketReport(feed=feed, rules=rules, desk=desk, clock=clock)
     services = ApiServices(
         access=access,
         orders=orders,
@@ -183,6 +181,7 @@ async def _tasks(
             group.create_task(feed.run(), name="feed"),
             group.create_task(desk.run(), name="fulfillment"),
             group.create_task(database.keep_lock(), name="owner lock"),
+            group.create_task(report.run(), name="market report"),
         ]
         listener.listen(LISTEN_BACKLOG)  # Who connects from here on waits instead of being refused.
         serving = group.create_task(server.serve(sockets=[listener]), name="http")
@@ -201,6 +200,14 @@ def _access(settings: Settings, clock: Clock) -> Access:
     if not settings.api_keys_file:
         return OpenAccess()
     return KeyFileAccess(Path(settings.api_keys_file), clock=clock)
+
+
+def _limits(settings: Settings) -> OpenOrderLimits:
+    return OpenOrderLimits(
+        total=settings.open_orders_max,
+        per_owner=settings.open_orders_per_owner_max,
+        per_symbol=settings.open_orders_per_symbol_max,
+    )
 
 
 def _options(settings: Settings) -> ApiOptions:

@@ -28,6 +28,7 @@ from app.domain.order_counts import OrderCounts
 from app.domain.quote import Quote
 from app.fulfillment import interruptions
 from app.fulfillment.interruptions import Interruptions
+from app.fulfillment.matchers import MatcherSource, PlainMatchers
 from app.fulfillment.open_orders import OpenOrderLimits
 from app.fulfillment.symbol import RELOAD_SECONDS, SymbolFulfillment
 from app.fulfillment.tallies import OrderTally
@@ -55,6 +56,7 @@ class FulfillmentDesk:
         bus: EventBus,
         clock: Clock,
         limits: OpenOrderLimits,
+        matchers: MatcherSource | None = None,
     ) -> None:
         self._recovered = asyncio.Event()
         self._is_stopping = False
@@ -67,6 +69,7 @@ class FulfillmentDesk:
         self._lingering: OrderedDict[Symbol, SymbolFulfillment] = OrderedDict()
         self._tasks: asyncio.TaskGroup | None = None
         self._limits = limits
+        self._matchers = matchers or PlainMatchers()
         self._open_orders = OrderCounts()
         self._tally = OrderTally()
         self._interruptions = Interruptions()
@@ -178,7 +181,7 @@ class FulfillmentDesk:
         """Say how the symbols and their orders are."""
         quotes = self._quotes_of_ended
         for fulfillment in self._symbols.values():
-            quotes = quotes.plus(_counts_of(fulfillment))
+            quotes = quotes.plus(fulfillment.tally.counts)
         current = [one.current_quote for one in self._symbols.values()]
         received_ns = [quote.received_ns for quote in current if quote is not None]
         return DeskState(
@@ -290,6 +293,7 @@ class FulfillmentDesk:
                 store=self._store,
                 clock=self._clock,
                 on_lingering=self._note_lingering,
+                matchers=self._matchers,
             )
             self._symbols[symbol] = fulfillment
             self._tasks.create_task(self._serve(fulfillment), name=f"fulfillment of {symbol}")
@@ -299,7 +303,7 @@ class FulfillmentDesk:
         await fulfillment.run()
         # No await from its end to here: nobody can have given it an order.
         self._lingering.pop(fulfillment.symbol, None)
-        self._quotes_of_ended = self._quotes_of_ended.plus(_counts_of(fulfillment))
+        self._quotes_of_ended = self._quotes_of_ended.plus(fulfillment.tally.counts)
         del self._symbols[fulfillment.symbol]
 
     def _note_lingering(self, fulfillment: SymbolFulfillment) -> None:
@@ -308,10 +312,6 @@ class FulfillmentDesk:
         if len(self._lingering) > LINGERING_SYMBOLS_MAX:
             _, least_recent = self._lingering.popitem(last=False)
             least_recent.end_lingering()
-
-
-def _counts_of(fulfillment: SymbolFulfillment) -> QuoteCounts:
-    return fulfillment.tally.counts.plus(QuoteCounts(gate_resets=fulfillment.gate_resets))
 
 
 def _duration(seconds: Decimal) -> timedelta:

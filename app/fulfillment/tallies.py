@@ -34,6 +34,7 @@ class QuoteTally:
     """
 
     def __init__(self) -> None:
+        self.gate_resets = 0
         self._before = self._told = QuoteCounts()
         self._matcher: SymbolMatcher | None = None
 
@@ -50,7 +51,7 @@ class QuoteTally:
     def counts(self) -> QuoteCounts:
         """What all of them counted."""
         self._told = self._before.plus(_counts_of(self._matcher))
-        return self._told
+        return self._told.plus(QuoteCounts(gate_resets=self.gate_resets))
 
 
 def _counts_of(matcher: SymbolMatcher | None) -> QuoteCounts:

@@ -11,6 +11,7 @@ import pytest
 
 from app.domain.errors import StartupError
 from app.simulator.command import simulate
+from app.simulator.options import SimulatorOptions
 from app.simulator.quotes import venue_quote
 from tests.support.waiting import eventually_true
 
@@ -27,7 +28,7 @@ def free_port() -> int:
 async def served_symbols(port: int, tape: Path | None) -> list[str]:
     """Run the command until it answers, end it with SIGTERM, return the symbols it served."""
     running = asyncio.create_task(
-        simulate(host=HOST, port=port, seed=1, tape=tape, speed=10, loop=False)
+        simulate(SimulatorOptions(host=HOST, port=port, tape=tape, speed=10))
     )
     symbols: list[str] = []
 
@@ -67,4 +68,4 @@ async def test_a_taken_port_is_one_clear_line() -> None:
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(StartupError, match=f"cannot listen on {HOST}:{port}"):
-            await simulate(host=HOST, port=port, seed=1, tape=None, speed=1, loop=False)
+            await simulate(SimulatorOptions(host=HOST, port=port))

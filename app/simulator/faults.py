@@ -333,12 +333,10 @@ class VenueFaults:
         symbol = quote.symbol
         if shift := self._id_shifts.get(symbol):
             quote = with_update_id(quote, quote.update_id + shift)
-        is_silent = self._listed.is_silent(symbol)
-        if is_silent and symbol in self._quotes:
+        if self._listed.is_silent(symbol) and symbol in self._quotes:
             return
         self._quotes[symbol] = quote
-        if not is_silent:
-            self._streams.publish(quote)
+        self._streams.publish(quote)
 
     def _market_state(self) -> dict[str, object]:
         playback = self._playback

@@ -109,9 +109,10 @@ class VenueConnection(ServerConnection):
         if self.is_swallowing:
             self.protocol.data_to_send()
             return
-        if not self.is_open and isinstance(self.protocol.handshake_exc, InvalidMessage):
-            self.transport.write(b"" if self._is_unreadable else _UNREADABLE_REQUEST)
+        is_unreadable = isinstance(self.protocol.handshake_exc, InvalidMessage)
+        if is_unreadable and not self._is_unreadable:
             self._is_unreadable = True
+            self.transport.write(_UNREADABLE_REQUEST)
         super().send_data()
 
     def send_text(self, text: str) -> None:

@@ -20,7 +20,7 @@ from app.simulator.listed import ListedSymbols
 from app.simulator.listing import HALTED
 from app.simulator.observations import Observations
 from app.simulator.playback import Playback, PlayTarget
-from app.simulator.quotes import VenueQuote, with_update_id
+from app.simulator.quotes import EMPTY, VenueQuote, with_update_id
 from app.simulator.rest import RestApi, RestFailure
 from app.simulator.rest_bodies import MAINTENANCE_PAGE, default_body
 from app.simulator.stage import Market
@@ -355,7 +355,11 @@ class VenueFaults:
                 "update_id": target.update_id,
                 "is_reached": target.reached.is_set(),
             },
-            "update_ids": {symbol: quote.update_id for symbol, quote in self._quotes.items()},
+            "update_ids": {
+                symbol: quote.update_id
+                for symbol, quote in self._quotes.items()
+                if {quote.bid_price, quote.ask_price} != {EMPTY}
+            },
         }
 
     def _open_connections(self) -> list[VenueConnection]:

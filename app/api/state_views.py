@@ -103,13 +103,18 @@ def _whole_feed_view(feed: FeedState, desk: DeskState, present: Present) -> dict
         "live_symbols": desk.symbols_live,
         "newest_quote_age_milliseconds": _milliseconds_since(desk.newest_quote_ns, present),
         "oldest_quote_age_milliseconds": _milliseconds_since(desk.oldest_quote_ns, present),
-        "lost": split_counters(feed.counters, LOST),
-        "failed": split_counters(feed.counters, FAILED),
-        "dropped": split_counters(feed.counters, DROPPED),
+        "lost": _happened(feed.counters, LOST),
+        "failed": _happened(feed.counters, FAILED),
+        "dropped": _happened(feed.counters, DROPPED),
         "counters": {
             name: count for name, count in feed.counters.items() if not name.startswith(by_cause)
         },
     }
+
+
+def _happened(counters: Mapping[str, int], prefix: str) -> dict[str, int]:
+    """Return the counters by cause, without those of what never happened."""
+    return {cause: count for cause, count in split_counters(counters, prefix).items() if count}
 
 
 def _connection_view(connection: ConnectionState) -> dict[str, object]:

@@ -13,7 +13,6 @@ import structlog
 from app.domain.amounts import EXACT
 from app.domain.errors import JournalUnavailableError, OutcomeUnknownError
 from app.domain.events import StoredEvent, snapshot_after
-from app.domain.matcher import arrival_of
 from app.domain.order import (
     MICROSECONDS_PER_SECOND,
     NewOrder,
@@ -28,6 +27,7 @@ from app.domain.order import (
 from app.domain.order_counts import OrderCounts
 from app.domain.quote import Quote
 from app.fulfillment import interruptions
+from app.fulfillment.matchers import MatcherSource, PlainMatchers
 from app.fulfillment.open_orders import OpenOrderLimits
 from app.fulfillment.symbol import RELOAD_SECONDS, SymbolFulfillment
 from app.fulfillment.tallies import OrderTally
@@ -55,6 +55,7 @@ class FulfillmentDesk:
         bus: EventBus,
         clock: Clock,
         limits: OpenOrderLimits,
+        matchers: MatcherSource | None = None,
     ) -> None:
         self._recovered = asyncio.Event()
         self._is_stopping = False
@@ -67,6 +68,7 @@ class FulfillmentDesk:
         self._lingering: OrderedDict[Symbol, SymbolFulfillment] = OrderedDict()
         self._tasks: asyncio.TaskGroup | None = None
         self._limits = limits
+        self._matchers = matchers or PlainMatchers()
         self._open_orders = OrderCounts()
         self._tally = OrderTally()
         self._quotes_of_ended = QuoteCounts()
@@ -117,8 +119,8 @@ class FulfillmentDesk:
             accepted_at=accepted_at,
             expires_at=accepted_at + _duration(new_order.timeout_seconds),
         )
-        current = self.current_quote(symbol)
-        arrival = None if current is None else arrival_of(current, order.side)
+        fulfillment = self._symbols.get(symbol)
+        arrival = None if fulfillment is None else fulfillment.arrival(order)
         await self._journal.accept(order, arrival)
         return order
 
@@ -288,6 +290,7 @@ class FulfillmentDesk:
                 store=self._store,
                 clock=self._clock,
                 on_lingering=self._note_lingering,
+                matchers=self._matchers,
             )
             self._symbols[symbol] = fulfillment
             self._tasks.create_task(self._serve(fulfillment), name=f"fulfillment of {symbol}")

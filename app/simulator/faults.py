@@ -285,6 +285,10 @@ class VenueFaults:
         self.clear_rest_failure()
         self._listed.restore()
 
+    def listeners(self, symbol: str) -> int:
+        """Return how many connections listen to the quotes of a symbol."""
+        return self._streams.listeners(symbol)
+
     def current_quote(self, symbol: str) -> VenueQuote:
         """Return what depth would show now."""
         return self._quotes[symbol]

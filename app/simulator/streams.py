@@ -61,6 +61,10 @@ class Streams:
         self._observations.frames_sent[symbol] += len(listeners)
         return len(listeners)
 
+    def listeners(self, symbol: str) -> int:
+        """Return how many connections subscribed to the stream of a symbol."""
+        return len(self._listeners.get(stream_name(symbol), ()))
+
     def send_garbage(self, kind: str, quote: VenueQuote) -> int:
         """Send a spoiled quote on its stream now; return how many got it.
 

@@ -229,6 +229,32 @@ def _times(record: OrderRecord) -> Iterator[str]:
             yield f"NEW at {event.at}, accepted at {order.accepted_at}"
 
 
+def _update_id_bounds(record: OrderRecord) -> Iterator[str]:
+    """Compare with the first quote that was met and with the newest when the order ended.
+
+    Where they fall, the venue counted anew meanwhile: a split is then from before it or from after.
+    Orders that ended under an earlier release have no such end.
+    """
+    stored = record.stored
+    arrival = None if stored.arrival is None else stored.arrival.update_id
+    departure = stored.departure_update_id
+    if departure is not None and not stored.status.is_terminal:
+        yield f"departed at {departure} and is {stored.status}"
+    counted_anew = arrival is not None and departure is not None and departure < arrival
+    for split in record.splits:
+        is_early = arrival is not None and split.update_id < arrival
+        is_late = departure is not None and split.update_id > departure
+        if (is_early and is_late) if counted_anew else (is_early or is_late):
+            yield (
+                f"split {split.split_number} is of quote {split.update_id}, "
+                f"the order came at {arrival} and went at {departure}"
+            )
+    if stored.status is OrderStatus.FILLED and departure is not None and record.splits:
+        last = record.splits[-1].update_id
+        if departure != last:
+            yield f"was filled by quote {last} and departed at {departure}"
+
+
 def _sum(amounts: Iterable[Decimal]) -> Decimal:
     total = ZERO
     for amount in amounts:
@@ -274,4 +300,5 @@ _CHECKS: Final = {
     Invariant.TIME_IN_FORCE: _Check(_time_in_force, _one),
     Invariant.REASONS: _Check(_reasons, _one),
     Invariant.TIMES: _Check(_times, _events),
+    Invariant.UPDATE_ID_BOUNDS: _Check(_update_id_bounds, _splits),
 }

@@ -20,18 +20,21 @@ class TapeLine(NamedTuple):
     """A line of a tape; ``number`` counts from 1, ``ts`` is epoch microseconds.
 
     ``data`` is a frame of the venue, ``note`` a remark of who recorded; one of them is there.
+    ``received_ns`` is the recorder's monotonic clock at the receipt of a frame, where it is told.
     """
 
     number: int
     ts: int
     data: bytes | None
     note: bytes | None
+    received_ns: int | None = None
 
 
 class _Line(msgspec.Struct, gc=False):
     ts: int
     data: msgspec.Raw = msgspec.Raw()
     note: msgspec.Raw = msgspec.Raw()
+    ns: int | None = None
 
 
 class _Frame(msgspec.Struct, gc=False):
@@ -61,7 +64,7 @@ def parse_line(text: bytes, number: int) -> TapeLine:
     data, note = bytes(line.data) or None, bytes(line.note) or None
     if data is None and note is None:
         raise ValueError("not a line of a tape: neither `data` nor `note`")
-    return TapeLine(number, line.ts, data, note)
+    return TapeLine(number, line.ts, data, note, line.ns)
 
 
 def is_whole_line(text: bytes) -> bool:
@@ -73,8 +76,10 @@ def is_whole_line(text: bytes) -> bool:
     return True
 
 
-def frame_line(ts: int, frame: bytes) -> bytes:
+def frame_line(ts: int, frame: bytes, received_ns: int | None = None) -> bytes:
     """Return the line of a frame as it came from the venue, without its end.
+
+    ``received_ns`` is the monotonic clock at its receipt, for who must know it to the nanosecond.
 
     Raises:
         ValueError: the frame cannot be part of a line: no JSON object, of several lines, or too
@@ -83,7 +88,8 @@ def frame_line(ts: int, frame: bytes) -> bytes:
     data = _payload(frame)
     if b"\n" in data or b"\r" in data:
         raise ValueError("a frame of several lines")
-    line = b'{"ts":%d,"data":%b}' % (ts, data)
+    ns = b"" if received_ns is None else b'"ns":%d,' % received_ns
+    line = b'{"ts":%d,%b"data":%b}' % (ts, ns, data)
     if len(line) >= LINE_BYTES_MAX:
         raise ValueError("a frame too long for a line")
     return line

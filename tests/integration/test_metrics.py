@@ -28,6 +28,8 @@ async def test_figures_follow_an_order_and_its_quotes(tmp_path: Path) -> None:
         after = await scrape(service.client)
 
         assert before['feed_status{status="idle"}'] == 1
+        assert before['feed_connections_lost_total{cause="keepalive"}'] == 0
+        assert before['feed_frames_dropped_total{reason="contradictory"}'] == 0
         assert (before["symbols"], before["feed_symbols"], before["orders_open"]) == (0, 0, 0)
         assert "newest_quote_age_seconds" not in before
         assert before['rules_source{source="venue"}'] == 1
@@ -66,7 +68,8 @@ async def test_a_lost_connection_is_told_with_its_cause(tmp_path: Path) -> None:
         assert down["cause"]
         assert down["connections"][0]["cause"]
         assert (down["live_symbols"], down["newest_quote_age_milliseconds"]) == (0, None)
-        assert down["counters"]["connection_failures"] >= 1
+        assert down["lost"] == {"reset": 1}
+        assert set(down["failed"]) == {"http_status"}
         assert (symbol["subscribed"], symbol["live"], symbol["feed"]["status"]) == (
             True,
             False,
@@ -74,7 +77,9 @@ async def test_a_lost_connection_is_told_with_its_cause(tmp_path: Path) -> None:
         )
         assert figures["symbols_live"] == 0
         assert "feed_connected_seconds" not in figures
-        assert figures["feed_connection_failures_total"] >= 1
+        assert figures['feed_connections_lost_total{cause="reset"}'] == 1
+        assert figures['feed_attempts_failed_total{cause="http_status"}'] >= 1
+        assert figures['feed_attempts_failed_total{cause="dns"}'] == 0
         assert back["feed_reconnects_total"] == 1
         assert back['feed_status{status="connected"}'] == 1
 

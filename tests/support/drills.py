@@ -40,9 +40,9 @@ async def drill(service: ServiceUnderTest, fault: Fault, folder: Path) -> None:
     """Let a fault come and go while orders rest, and check what must hold of each of them."""
     counted_before = await count_of(service, fault.counter)
     service.market.push(SYMBOL, bid=("0.0024", "7"), ask=("0.0025", "5"))
-    buying = asyncio.create_task(_buy(service, "20", LIMIT))
+    buying = asyncio.create_task(buy(service, 20))
     await until_filled(service, "5")
-    ending = asyncio.create_task(_buy(service, "1", FAR, timeout_seconds=fault.seconds_max + 0.5))
+    ending = asyncio.create_task(buy(service, 1, FAR, timeout_seconds=fault.seconds_max + 0.5))
     await until_open(service, 2)
 
     await fault.begins(service)
@@ -66,8 +66,11 @@ async def drill(service: ServiceUnderTest, fault: Fault, folder: Path) -> None:
 
 
 async def count_of(service: ServiceUnderTest, counter: str) -> int:
-    """Return one of the feed's counters as the service tells it."""
-    return int((await readiness_of(service))["feed"]["counters"].get(counter, 0))
+    """Return one of the feed's counters as the service tells it, by group where it has one."""
+    feed = (await readiness_of(service))["feed"]
+    group, _, kind = counter.partition("_")
+    counts = feed[group] if group in {"lost", "failed", "dropped"} else feed["counters"]
+    return int(counts.get(kind if counts is not feed["counters"] else counter, 0))
 
 
 async def readiness_of(service: ServiceUnderTest) -> dict[str, Any]:
@@ -108,9 +111,10 @@ def splits_of(order: dict[str, Any]) -> list[tuple[str, str]]:
     return [(one["price"], one["quantity"]) for one in order["splits"]]
 
 
-async def _buy(
-    service: ServiceUnderTest, quantity: str, price: str, timeout_seconds: float = 60
+async def buy(
+    service: ServiceUnderTest, quantity: int, price: str = LIMIT, timeout_seconds: float = 60
 ) -> dict[str, Any]:
+    """Post an order to buy and return its answer."""
     return await service.order(
         symbol=SYMBOL, order_size=quantity, price=price, timeout_seconds=timeout_seconds
     )

@@ -11,9 +11,10 @@ VITALS = examples.EXAMPLE_VITALS
 def test_counters_are_told_by_cause_and_new_causes_by_themselves() -> None:
     """A kind of loss that was added yesterday is seen today."""
     counters = {"lost_keepalive": 2, "lost_to_the_moon": 1, "frames": 3, "failed_dns": 1}
+    nothing = {"lost_reset": 0, "failed_tls": 0, "dropped_binary": 0}
 
     assert split_counters(counters, "lost_") == {"keepalive": 2, "to_the_moon": 1}
-    feed = replace(VITALS.feed, counters=counters | {"dropped_crossed": 4})
+    feed = replace(VITALS.feed, counters=counters | nothing | {"dropped_crossed": 4})
     view = state_shapes.Readiness.model_validate(readiness_view(replace(VITALS, feed=feed)))
 
     assert view.feed.lost == {"keepalive": 2, "to_the_moon": 1}

@@ -5,13 +5,14 @@ from datetime import timedelta
 
 from app.domain.events import acceptance_event
 from app.domain.matcher import SymbolMatcher
-from app.domain.order import OrderStatus, Reason
+from app.domain.order import OrderStatus, Reason, Symbol
 from app.fulfillment.tallies import OrderTally, QuoteTally
 from app.states import QuoteCounts
 from tests.support.builders import ACCEPTED_AT, LTCBTC, make_order, make_quote
 from tests.support.waiting import eventually
 from tests.unit.fulfillment.conftest import Shop
 
+ETHBTC = Symbol("ETHBTC")
 SECOND_NS = 1_000_000_000
 
 
@@ -42,7 +43,6 @@ def test_counts_of_quotes_go_on_with_another_matcher() -> None:
     tally.follow(first)
     first.apply_quote(make_quote(2))
     first.apply_quote(make_quote(1))
-    tally.gate_resets += 1
     told = tally.counts
 
     tally.drop()
@@ -50,8 +50,8 @@ def test_counts_of_quotes_go_on_with_another_matcher() -> None:
     tally.follow(second)
     second.apply_quote(make_quote(1))
 
-    assert told == dropped == QuoteCounts(applied=1, refused=1, gate_resets=1)
-    assert tally.counts == QuoteCounts(applied=2, refused=1, gate_resets=1)
+    assert told == dropped == QuoteCounts(applied=1, refused=1)
+    assert tally.counts == QuoteCounts(applied=2, refused=1)
 
 
 def test_a_matcher_that_was_dropped_is_not_asked() -> None:
@@ -89,6 +89,19 @@ async def test_the_desk_tells_how_symbols_and_orders_are(shop: Shop) -> None:
     assert live.quotes == QuoteCounts(applied=1, refused=1)
     assert (interrupted.symbols_live, interrupted.newest_quote_ns) == (0, None)
     assert shop.desk.is_serving(LTCBTC)
+
+
+async def test_the_newest_and_the_oldest_current_quote_are_told_apart(shop: Shop) -> None:
+    """One symbol that is quoted does not hide that another is not."""
+    await shop.place(5, limit_price=1)
+    await shop.place(5, limit_price=1, symbol=ETHBTC)
+    shop.feed.push(make_quote(1, received_ns=3 * SECOND_NS))
+    shop.feed.push(make_quote(1, symbol=ETHBTC, received_ns=5 * SECOND_NS))
+
+    state = shop.desk.state()
+
+    assert (state.oldest_quote_ns, state.newest_quote_ns) == (3 * SECOND_NS, 5 * SECOND_NS)
+    assert state.symbols_live == 2
 
 
 async def test_what_a_symbol_counted_outlives_it(shop: Shop) -> None:

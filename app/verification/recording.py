@@ -1,0 +1,146 @@
+"""The files of a recording in the order in which they were written, and what is missing between."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from app.domain.errors import StartupError
+from app.evidence.files import recordings_in
+from app.evidence.notes import AnyNote, FileBegun, FileContinued, read_note
+from app.tapes.lines import TapeLine
+from app.tapes.reading import TapeError, TapeReader
+
+FILES_MAX: Final = 100_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedFile:
+    """A file, and what its first line says."""
+
+    path: Path
+    begun: FileBegun
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seam:
+    """Where one file follows another: what may have happened between the two.
+
+    ``is_seamless``: nothing. ``is_restart``: another process goes on, from the database. ``cause``
+    says what is not covered, None if nothing is: a process that was killed does nothing more.
+    """
+
+    begun: FileBegun
+    is_seamless: bool
+    is_restart: bool
+    cause: str | None
+
+
+def find_files(tapes: Iterable[Path]) -> list[Path]:
+    """Return the files that are named, and those of folders that are.
+
+    Raises:
+        StartupError: there is none, or a folder cannot be read.
+    """
+    files: list[Path] = []
+    for tape in tapes:
+        try:
+            files += recordings_in(tape) if tape.is_dir() else [tape]
+        except OSError as error:
+            raise StartupError(f"{tape}: {error.strerror}") from None
+    if not files:
+        raise StartupError(f"there is no recording in {', '.join(str(tape) for tape in tapes)}")
+    if len(files) > FILES_MAX:
+        raise StartupError(f"{len(files)} files are more than the {FILES_MAX} that can be read")
+    return list(dict.fromkeys(files))
+
+
+def open_recording(files: Iterable[Path], stream_id: str) -> list[RecordedFile]:
+    """Return the files of a database's recording in the order in which they were written.
+
+    A file that was cut off before its first line was readable holds nothing and is left out.
+
+    Raises:
+        StartupError: a file is no recording, or one of another database.
+    """
+    opened = []
+    for path in files:
+        begun = _first_note(path)
+        if begun is None:
+            continue
+        if begun.stream_id != stream_id:
+            raise StartupError(f"{path} is a recording of another database")
+        opened.append(RecordedFile(path=path, begun=begun))
+    opened.sort(key=lambda file: (file.begun.epoch, file.begun.number))
+    return opened
+
+
+class Recording:
+    """The lines of files in turn, a ``Seam`` before each file's; see ``open_recording``."""
+
+    def __init__(self, files: list[RecordedFile]) -> None:
+        self._files = files
+        self.frames = 0
+
+    def __iter__(self) -> Iterator[Seam | AnyNote | TapeLine]:
+        """Yield notes and the lines of frames.
+
+        Raises:
+            TapeError: a file is damaged before its end.
+        """
+        before: RecordedFile | None = None
+        last: AnyNote | None = None
+        for file in self._files:
+            yield _seam(before, last, file.begun)
+            last = None
+            for line in TapeReader(file.path):
+                if line.data is not None:
+                    self.frames += 1
+                    last = None
+                    yield line
+                    continue
+                last = _read(file.path, line)
+                if not isinstance(last, FileBegun):
+                    yield last
+            before = file
+
+
+def _seam(before: RecordedFile | None, last: AnyNote | None, begun: FileBegun) -> Seam:
+    cause: str | None
+    if before is None:
+        is_restart = True
+        cause = "before the recording begins"
+    elif begun.epoch == before.begun.epoch:
+        is_restart = False
+        follows = begun.continues and begun.number == before.begun.number + 1
+        if follows and isinstance(last, FileContinued):
+            return Seam(begun=begun, is_seamless=True, is_restart=False, cause=None)
+        cause = "in a gap of the recording"
+    else:
+        is_restart = True
+        is_next = begun.epoch == before.begun.epoch + 1 and begun.number == 1
+        was_whole = not isinstance(last, FileContinued)
+        cause = None if is_next and was_whole else "in a gap of the recording"
+    return Seam(begun=begun, is_seamless=False, is_restart=is_restart, cause=cause)
+
+
+def _first_note(path: Path) -> FileBegun | None:
+    reader = TapeReader(path)
+    line = next(iter(reader), None)
+    if line is None:
+        if reader.is_cut_short:
+            return None
+        raise StartupError(f"{path} is empty")
+    note = None if line.note is None else _read(path, line)
+    if not isinstance(note, FileBegun):
+        message = f"{path} is no recording of the service: it lacks what orders need (RECORD_DIR)"
+        raise StartupError(message)
+    return note
+
+
+def _read(path: Path, line: TapeLine) -> AnyNote:
+    assert line.note is not None, "a line without data is a note"
+    try:
+        return read_note(line.note)
+    except ValueError as error:
+        raise TapeError(path, line.number, f"not a note of a recording: {error}") from None

@@ -2,12 +2,16 @@
 
 A note is a JSON object whose ``kind`` says what it is; one of an unknown kind is no matter to a
 reader. `papertape record` notes only what went wrong, so a recording without trouble is frames
-alone; a recording of the service has notes of more kinds.
+alone; a recording of the service has notes of many kinds. After these, frames may be missing until
+the next one comes:
 
-- ``{"kind":"connection","what":"lost","cause":"..."}``: from here on frames may be missing, until
-  ``"what":"opened"`` and the symbol's next frame.
+- ``{"kind":"connection","what":"lost","cause":"..."}``;
+- ``{"kind":"file","continues":false,...}``, where files of a service were put together that do not
+  follow one another;
 - ``{"kind":"dropped","symbol":"LTCBTC","reason":"crossed"}``: a frame of no use came and was not
-  written.
+  written;
+- ``{"kind":"interrupted","symbol":"LTCBTC"}`` and ``{"kind":"ended","symbol":"LTCBTC",...}``: the
+  service did not trust the symbol's quote any more, or listened to it no longer.
 """
 
 from dataclasses import dataclass
@@ -41,7 +45,17 @@ class Interruption:
     symbol: Symbol | None
 
 
-_decode: Final = msgspec.json.Decoder(ConnectionNote | DropNote).decode
+class _Note(msgspec.Struct, kw_only=True):
+    """What a replay looks at, of any note."""
+
+    kind: str
+    symbol: str | None = None
+    what: str | None = None
+    continues: bool = True
+
+
+_OF_ONE_SYMBOL: Final = frozenset({"dropped", "interrupted", "ended"})
+_decode: Final = msgspec.json.Decoder(_Note).decode
 
 
 def read_interruption(note: bytes) -> Interruption | None:
@@ -50,6 +64,12 @@ def read_interruption(note: bytes) -> Interruption | None:
         known = _decode(note)
     except (ValueError, RecursionError):
         return None
-    if isinstance(known, ConnectionNote):
-        return Interruption(None) if known.what == CONNECTION_LOST else None
-    return None if known.symbol is None else Interruption(Symbol(known.symbol))
+    match known.kind:
+        case "connection" if known.what == CONNECTION_LOST:
+            return Interruption(None)
+        case "file" if not known.continues:
+            return Interruption(None)
+        case kind if kind in _OF_ONE_SYMBOL and known.symbol is not None:
+            return Interruption(Symbol(known.symbol))
+        case _:
+            return None

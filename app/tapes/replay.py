@@ -212,8 +212,8 @@ class Playing:
     def _take_note(self, line: TapeLine) -> None:
         assert line.note is not None, "a line is a frame or a note"
         interruption = read_interruption(line.note)
-        if interruption is None:
-            return
+        if interruption is None or self.report.first_ts is None:
+            return  # before the first frame there is nothing to interrupt
         self._place_before(line.ts)
         self.report.interruptions += 1
         for market in self._markets.values():

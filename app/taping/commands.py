@@ -20,7 +20,7 @@ def _record(
     symbols: Annotated[
         list[str],
         typer.Argument(
-            metavar="SYMBOL...", help="What to record, such as LTCBTC.", show_default=False
+            metavar="SYMBOL", help="What to record, such as LTCBTC.", show_default=False
         ),
     ],
     out: Annotated[

@@ -63,6 +63,8 @@ class RecordingProgress:
         """Say what was recorded, on the standard output."""
         seconds = self._seconds_since(self._started_ns)
         ending = "; the file has reached its size" if recorder.is_full else ""
+        if recorder.failure is not None:
+            ending = "; the last of them could not be written"
         print(  # noqa: T201 - the command's output
             f"{out}: {count_of(recorder.frames, 'frame')} in {seconds:.1f} s, "
             f"{recorder.bytes_written} bytes{ending}"

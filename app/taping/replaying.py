@@ -19,7 +19,7 @@ from app.domain.quote import Quote
 from app.market.book_ticker import Drop, parse_frame
 from app.ports import Clock
 from app.tapes.lines import TapeLine
-from app.tapes.orders import read_orders
+from app.tapes.orders import ORDERS_BYTES_MAX, read_orders
 from app.tapes.reading import TapeError, TapeReader
 from app.tapes.replay import ReplayOrder, ReplayReport, UnusableFrame, replay
 from app.taping.results import json_lines, show_results, warn_of_times_and_faults
@@ -60,7 +60,7 @@ def replay_tape(command: ReplayCommand, *, clock: Clock) -> None:
         outcome = replay(progress.watched(), orders, parse=_parse)
     seconds = (clock.monotonic_ns() - started_ns) / _NANOSECONDS
     _refuse_unseen(command.tape, outcome.report)
-    warn_of_times_and_faults(reader, orders, outcome.report)
+    warn_of_times_and_faults(reader, outcome.results, outcome.report)
     if command.out is not None:
         _write(command.out, b"".join(json_lines(outcome.results)))
     elif command.as_json:
@@ -81,10 +81,12 @@ def _parse(frame: bytes, received_ns: int) -> Quote | UnusableFrame:
 
 
 def _read_orders(name: str) -> list[ReplayOrder]:
+    most = ORDERS_BYTES_MAX + 1  # one more than is allowed tells that there are too many
     if name == STANDARD_INPUT:
-        return read_orders(sys.stdin.buffer.read(), "standard input")
+        return read_orders(sys.stdin.buffer.read(most), "standard input")
     try:
-        content = Path(name).read_bytes()
+        with Path(name).open("rb") as file:
+            content = file.read(most)
     except OSError as error:
         raise StartupError(f"{name}: {error.strerror}") from None
     return read_orders(content, name)

@@ -105,7 +105,7 @@ def _instant(ts: int) -> str:
 
 
 def warn_of_times_and_faults(
-    reader: TapeReader, orders: Sequence[ReplayOrder], report: ReplayReport
+    reader: TapeReader, results: Sequence[ReplayResult], report: ReplayReport
 ) -> None:
     """Say what a reader of the results should know about the tape and the orders' times."""
     if reader.is_cut_short:
@@ -122,17 +122,21 @@ def warn_of_times_and_faults(
     assert report.first_ts is not None, "a symbol was seen"
     first, last = report.first_ts, report.last_ts
     _tell_of(
-        [order for order in orders if order.placed_ts < first],
+        [one.order for one in results if one.order.placed_ts < first],
         "placed before the tape begins, to wait for it",
     )
     if not report.has_ended:
         return
     _tell_of(
-        [order for order in orders if order.placed_ts > last],
+        [one.order for one in results if one.order.placed_ts > last],
         "placed after the tape ends, and unfilled",
     )
     _tell_of(
-        [order for order in orders if order.placed_ts <= last < order.deadline_ts],
+        [
+            one.order
+            for one in results
+            if one.order.placed_ts <= last < one.order.deadline_ts and one.remaining_quantity
+        ],
         "still had time when the tape ended",
     )
 

@@ -171,6 +171,20 @@ def test_memory_is_bounded_whatever_a_file_unfolds_to(tmp_path: Path) -> None:
     assert not reader.is_cut_short
 
 
+def test_nothing_is_left_in_the_decompressor(tmp_path: Path) -> None:
+    """Input that is used up may still owe output, where a block is full: the last line is read."""
+    filler = b'{"ts":1,"data":"%b"}\n' % (b"0" * 65_000)
+    rest = (BLOCK_BYTES_MAX + 2) % len(filler)
+    last = b'{"ts":1,"data":"%b"}\n' % (b"0" * (rest - len(b'{"ts":1,"data":""}\n')))
+    compressor = zlib.compressobj(wbits=31)
+    content = compressor.compress(filler * (BLOCK_BYTES_MAX // len(filler)) + last)
+    content += compressor.flush(zlib.Z_SYNC_FLUSH)[:-6]  # to the last code of the line
+    reader = TapeReader(write(tmp_path, content))
+
+    assert len(list(reader)) == BLOCK_BYTES_MAX // len(filler) + 1
+    assert reader.is_cut_short
+
+
 def test_a_bomb_without_line_ends_is_refused_early(tmp_path: Path) -> None:
     """It is not unfolded to its end."""
     compressor = zlib.compressobj(wbits=31)

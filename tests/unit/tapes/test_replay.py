@@ -267,6 +267,7 @@ def test_an_order_that_rests_meets_the_same_touch_again_after_an_interruption() 
 def test_a_lost_connection_leaves_no_symbol_with_a_quote() -> None:
     """Nobody knows what was displayed until the next frame."""
     tape = WrittenTape(
+        (900, ConnectionNote(what="lost", cause="before the first frame it is no matter")),
         (1_000, ask(1, 5)),
         (1_000, ask(1, 5, symbol=ETHBTC)),
         (1_100, ConnectionNote(what="lost", cause="closed")),

@@ -15,6 +15,7 @@ from app.taping.recording import SYMBOLS_MAX, RecordCommand, read_symbols, recor
 from tests.support.builders import LTCBTC
 from tests.support.market import WebSocketPeer
 from tests.support.services import ScriptedVenue, make_settings, scripted_venue
+from tests.support.small_files import BYTES_MAX, small_files
 from tests.support.waiting import eventually
 
 ETHBTC = Symbol("ETHBTC")
@@ -144,6 +145,26 @@ async def test_it_ends_when_the_file_is_full(
 
     assert "the file has reached its size" in capsys.readouterr().out
     assert recording.out.stat().st_size >= 1_000
+
+
+async def test_a_full_disk_is_told_and_leaves_what_was_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The recording ends with the cause, and the tape can be read up to there."""
+    async with scripted_venue(["LTCBTC", "ETHBTC"]) as venue:
+        recording = await begin(venue, tmp_path)
+        first = push(venue, 1)
+        await eventually(lambda: recording.frames() == [first])
+        with small_files():
+            for number in range(2, 5_000):
+                push(venue, number * 7919**3 % 99_999_989)
+            with pytest.raises(TapeError, match=r"tape\.jsonl\.gz: File too large"):
+                async with asyncio.timeout(10):
+                    await recording.task
+
+    assert recording.out.stat().st_size == BYTES_MAX
+    assert recording.frames()[0] == first
+    assert "; the last of them could not be written\n" in capsys.readouterr().out
 
 
 async def test_a_lost_connection_is_told_noted_and_replaced(

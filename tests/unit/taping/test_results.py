@@ -65,11 +65,12 @@ def test_times_beside_the_tape_are_told(replayed: Replayed) -> None:
         {**ORDER, "id": "late", "placed_ts": START + 9_001, "owner": "2"},
         {**ORDER, "id": "long", "timeout_ms": 86_400_000, "owner": "3"},
         {**ORDER, "id": "inside", "owner": "4"},
+        {**ORDER, "id": "filled", "owner": "5", "timeout_ms": 60_000, "order_size": 5},
     ]
 
     result = replayed.run(orders, "--json")
 
-    assert [one["filled_quantity"] for one in results(result)] == ["5", "0", "9", "8"]
+    assert [one["filled_quantity"] for one in results(result)] == ["5", "0", "9", "8", "5"]
     assert result.stderr.splitlines()[:-1] == [
         "papertape: 1 order placed before the tape begins, to wait for it: early",
         "papertape: 1 order placed after the tape ends, and unfilled: late",

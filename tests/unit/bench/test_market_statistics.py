@@ -13,6 +13,7 @@ import pytest
 from bench.market_bounds import Around, Bound
 from bench.market_statistics import (
     CLASSES,
+    SECONDS,
     Finding,
     PairClass,
     findings,
@@ -23,11 +24,15 @@ from bench.market_statistics import (
 from bench.quote_statistics import Observation, quote_statistics
 from tests.support.tapes import find_tape_file
 
-SEEDS = (1, 2)
+SEED = 1
 BY_NAME = {one.name: one for one in CLASSES}
 MAJOR = BY_NAME["major"]
 LIVELY = BY_NAME["lively alt"]
 each_class = pytest.mark.parametrize("pair_class", CLASSES, ids=lambda one: one.name)
+
+
+tape = cache(tape_statistics)
+"""Measure a tape once."""
 
 
 def missed(found: list[Finding]) -> dict[str, tuple[tuple[float, ...], tuple[float, float]]]:
@@ -35,11 +40,10 @@ def missed(found: list[Finding]) -> dict[str, tuple[tuple[float, ...], tuple[flo
     return {one.bound.figure: (one.of_pairs, one.limits) for one in found if not one.is_held}
 
 
-@pytest.mark.parametrize("seed", SEEDS)
 @each_class
-def test_the_synthetic_market_keeps_to_the_bounds(pair_class: PairClass, seed: int) -> None:
+def test_the_synthetic_market_keeps_to_the_bounds(pair_class: PairClass) -> None:
     """Every figure of every class is as near to the tapes as the table of bounds demands."""
-    assert missed(findings(pair_class, seed=seed, seconds=346)) == {}
+    assert missed(findings(pair_class, seed=SEED, seconds=SECONDS)) == {}
 
 
 # --- a market that is wrong in one way is found out -----------------------------------------------
@@ -48,7 +52,7 @@ def test_the_synthetic_market_keeps_to_the_bounds(pair_class: PairClass, seed: i
 @cache
 def walked(symbol: str) -> tuple[Observation, ...]:
     """Return a stretch of a pair."""
-    return tuple(synthetic_observations(symbol, seed=1, seconds=346))
+    return tuple(synthetic_observations(symbol, seed=SEED, seconds=SECONDS))
 
 
 def figures_missed(pair_class: PairClass, seen: list[Observation]) -> set[str]:
@@ -124,7 +128,6 @@ def test_a_market_that_is_wrong_in_one_way_is_found_out(
     spoil: Callable[[tuple[Observation, ...]], list[Observation]], figures: set[str]
 ) -> None:
     """The bounds are narrow enough to see what is missing."""
-    assert figures_missed(MAJOR, list(walked("BTCUSDT"))) == set()
     assert figures <= figures_missed(MAJOR, spoil(walked("BTCUSDT")))
 
 
@@ -170,8 +173,7 @@ def test_every_bound_has_a_reason_and_figures_of_every_tape(pair_class: PairClas
 def test_the_stored_figures_are_those_of_the_tapes(pair_class: PairClass) -> None:
     """Measured anew they are the same, to the fourth digit."""
     measured = {
-        file: tape_statistics(find_tape_file(file))
-        for file in {file for file, _ in pair_class.tapes.sources}
+        file: tape(find_tape_file(file)) for file in {file for file, _ in pair_class.tapes.sources}
     }
     for bound in pair_class.bounds:
         anew = [bound.measured(measured[file][symbol]) for file, symbol in pair_class.tapes.sources]
@@ -238,17 +240,17 @@ def published_figures(of_symbol: dict[str, Any]) -> Iterator[tuple[str, float, f
 @pytest.mark.parametrize("place", range(4))
 def test_the_published_figures_of_the_tapes_are_reproduced(place: int) -> None:
     """The definitions are those behind the figures that came with the recordings."""
-    tape = json.loads(find_tape_file("stats.json").read_text(encoding="utf-8"))[place]
-    measured = tape_statistics(find_tape_file(tape["file"]))
+    published = json.loads(find_tape_file("stats.json").read_text(encoding="utf-8"))[place]
+    measured = tape(find_tape_file(published["file"]))
     checked = 0
-    for symbol, of_symbol in tape["symbols"].items():
+    for symbol, of_symbol in published["symbols"].items():
         for path, figure, rounding in published_figures(of_symbol):
             ours = attrgetter(path)(measured[symbol])
             if not math.isnan(ours):
                 assert ours == pytest.approx(figure, rel=6e-3, abs=rounding), (symbol, path)
                 checked += 1
 
-    assert checked > 50 * len(tape["symbols"])
+    assert checked > 50 * len(published["symbols"])
 
 
 # --- the report -----------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from app.client.commands import client_commands
 from app.domain.access import Scope
 from app.domain.errors import PapertapeError, StartupError
 from app.simulator import options
-from app.tape_commands import tape_commands
+from app.taping.commands import tape_commands
 
 if TYPE_CHECKING:
     from app.settings import Settings

@@ -121,7 +121,7 @@ def _feed(vitals: Vitals) -> Iterator[Metric]:
     )
     yield _gauge(
         "feed_status_seconds",
-        "How long it has been so.",
+        "How long the connection to the venue has been as it is.",
         vitals.present.age(feed.since) / timedelta(seconds=1),
     )
     yield _gauge("feed_symbols", "Symbols that are subscribed.", feed.symbols)
@@ -168,8 +168,21 @@ def _feed_counters(counters: Mapping[str, int]) -> Iterator[Metric]:
 
 def _symbols(vitals: Vitals) -> Iterator[Metric]:
     desk, present = vitals.desk, vitals.present
-    yield _gauge("symbols", "Symbols with open orders or a recent one.", desk.symbols)
-    yield _gauge("symbols_live", "Those that have a current quote.", desk.symbols_live)
+    yield _gauge(
+        "symbols",
+        "Symbols that are followed: they have open orders or had some just now.",
+        desk.symbols,
+    )
+    yield _gauge(
+        "symbols_live",
+        "Symbols that have a current quote, so that their orders fill.",
+        desk.symbols_live,
+    )
+    yield _gauge(
+        "symbols_interrupted",
+        "Symbols that have had no current quote for half a minute.",
+        desk.symbols_interrupted,
+    )
     for which, instant_ns in (("newest", desk.newest_quote_ns), ("oldest", desk.oldest_quote_ns)):
         if instant_ns is not None:
             yield _gauge(
@@ -201,11 +214,19 @@ def _rules(vitals: Vitals) -> Iterator[Metric]:
     if rules.loaded_at is not None:
         age = vitals.present.age(rules.loaded_at)
         yield _gauge(
-            "rules_age_seconds", "How long ago the venue gave them.", age / timedelta(seconds=1)
+            "rules_age_seconds",
+            "How long ago the venue gave the trading rules.",
+            age / timedelta(seconds=1),
         )
-    yield _gauge("rules_symbols", "Symbols that they cover.", rules.symbols)
-    yield _counter("rules_refreshes", "Times that the venue gave them.", rules.refreshes)
-    yield _counter("rules_refresh_failures", "Times that it did not.", rules.failures)
+    yield _gauge("rules_symbols", "Symbols that the trading rules cover.", rules.symbols)
+    yield _counter(
+        "rules_refreshes", "Times that the venue gave the trading rules.", rules.refreshes
+    )
+    yield _counter(
+        "rules_refresh_failures",
+        "Times that the venue did not give the trading rules.",
+        rules.failures,
+    )
 
 
 def _journal(journal: JournalState) -> Iterator[Metric]:

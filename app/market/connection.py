@@ -172,6 +172,12 @@ class _Socket(ClientConnection):
         self._owner = owner
         self._window = window
 
+    def data_received(self, data: bytes) -> None:
+        """Tell at once what cannot be read: the library would wait for the venue to hang up."""
+        super().data_received(data)
+        if self.protocol.parser_exc is not None and self._owner is not None:
+            self._owner.report_lost(self._ending(None))
+
     def process_event(self, event: Event) -> None:
         """Divert data frames and the news of the end; everything else is the library's business."""
         owner = self._owner
@@ -204,12 +210,13 @@ class _Socket(ClientConnection):
     def _ending(self, error: Exception | None) -> Ending:
         """Say what ended the connection without a closing frame of the venue."""
         protocol = self.protocol
-        cause = str(error or protocol.parser_exc or protocol.close_exc)[:CAUSE_CHARACTERS_MAX]
+        if protocol.parser_exc is not None and not isinstance(protocol.parser_exc, EOFError):
+            cause = str(protocol.parser_exc)
+            return Ending(EndKind.UNREADABLE, cause[:CAUSE_CHARACTERS_MAX])
         if protocol.close_sent is not None and protocol.close_sent.reason == _KEEPALIVE_REASON:
             return Ending(EndKind.KEEPALIVE, str(protocol.close_exc)[:CAUSE_CHARACTERS_MAX])
-        if protocol.parser_exc is None or isinstance(protocol.parser_exc, EOFError):
-            return Ending(EndKind.RESET, cause)
-        return Ending(EndKind.UNREADABLE, cause)
+        cause = str(error or protocol.parser_exc or protocol.close_exc)
+        return Ending(EndKind.RESET, cause[:CAUSE_CHARACTERS_MAX])
 
     def _note_pong(self) -> None:
         """Count the pong with which the library has answered already."""

@@ -73,7 +73,13 @@ class BookTickerFeed:
             endpoint=endpoint,
             # As VenueRest trusts; made once, since reading the system's certificates takes 20 ms.
             tls=httpx2.create_ssl_context() if endpoint.startswith("wss:") else None,
-            seeder=Seeder(depth, random_source=random, counters=self._counters, recorder=recorder),
+            seeder=Seeder(
+                depth,
+                random_source=random,
+                counters=self._counters,
+                recorder=recorder,
+                confirmation_seconds=timing.confirmation_seconds,
+            ),
             clock=clock,
             random_source=random,
             timing=timing,

@@ -13,6 +13,9 @@ SUPERSEDED_NS: Final = 1_000_000_000
 """An order that came meanwhile must not meet a quote that is older and was replaced since."""
 
 
+_FirstQuotes = dict[Symbol, Quote]
+
+
 @dataclass(frozen=True, slots=True)
 class KeptFrame:
     """A frame that waits to be delivered."""
@@ -28,7 +31,7 @@ class KeptFrames:
     def __init__(self, frames_max: int) -> None:
         self.frames_max = frames_max
         self._frames: deque[KeptFrame] = deque()
-        self._first_id: dict[Symbol, int] = {}
+        self._first: _FirstQuotes = {}
 
     def __len__(self) -> int:
         """Return how many wait."""
@@ -40,7 +43,7 @@ class KeptFrames:
             return False
         self._frames.append(frame)
         if isinstance(frame.parsed, Quote):
-            self._first_id.setdefault(frame.parsed.symbol, frame.parsed.update_id)
+            self._first.setdefault(frame.parsed.symbol, frame.parsed)
         return True
 
     def take(self) -> KeptFrame:
@@ -50,14 +53,15 @@ class KeptFrames:
     def has_caught_up(self, stream: SymbolStream) -> bool:
         """Whether the old connection has delivered all that came before what was kept of a stream.
 
-        It has if it delivered the first kept quote or a later one; if none was kept, nothing says
-        otherwise.
+        It has if it delivered the first kept quote or a later one; if none was kept since the
+        stream is wanted, nothing says otherwise.
         """
-        return stream.last_update_id >= self._first_id_of(stream.symbol)
+        first = self._first_of(stream)
+        return first is None or first.update_id <= stream.last_update_id
 
     def has_overlapped(self, stream: SymbolStream) -> bool:
         """Whether that is proven, by a quote that came here and there."""
-        return 0 < self._first_id_of(stream.symbol) <= stream.last_update_id
+        return self._first_of(stream) is not None and self.has_caught_up(stream)
 
     def superseded(self, now_ns: int) -> set[int]:
         """Return the ``id()`` of the frames that are old by now and were replaced since."""
@@ -72,5 +76,7 @@ class KeptFrames:
                 superseded.add(id(replaced))
         return superseded
 
-    def _first_id_of(self, symbol: Symbol) -> int:
-        return self._first_id.get(symbol, 0)
+    def _first_of(self, stream: SymbolStream) -> Quote | None:
+        first = self._first.get(stream.symbol)
+        is_before = first is not None and first.received_ns < stream.wanted_since_ns
+        return None if is_before else first

@@ -1,11 +1,17 @@
-"""What a recording notes about itself beside the frames.
+"""What a recording notes about itself beside the frames, as far as a replay heeds it.
 
-A note is a JSON object whose first key is its kind; one of an unknown kind is no matter to a
-reader. Notes are made where something went wrong, so a recording without trouble is frames alone.
+A note is a JSON object whose ``kind`` says what it is; one of an unknown kind is no matter to a
+reader. `papertape record` notes only what went wrong, so a recording without trouble is frames
+alone; a recording of the service has notes of many kinds. After these, frames may be missing until
+the next one comes:
 
-- ``{"connection":"lost","cause":"..."}``: from here on frames may be missing, until
-  ``{"connection":"opened"}`` and the symbol's next frame.
-- ``{"dropped":"crossed","symbol":"LTCBTC"}``: a frame of no use came and was not written.
+- ``{"kind":"connection","what":"lost","cause":"..."}``;
+- ``{"kind":"file","continues":false,...}``, where files of a service were put together that do not
+  follow one another;
+- ``{"kind":"dropped","symbol":"LTCBTC","reason":"crossed"}``: a frame of no use came and was not
+  written;
+- ``{"kind":"interrupted","symbol":"LTCBTC"}`` and ``{"kind":"ended","symbol":"LTCBTC",...}``: the
+  service did not trust the symbol's quote any more, or listened to it no longer.
 """
 
 from dataclasses import dataclass
@@ -18,18 +24,18 @@ from app.domain.order import Symbol
 CONNECTION_LOST: Final = "lost"
 
 
-class ConnectionNote(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The venue connection changed: ``opened``, ``lost``, or another word of the feed."""
+class ConnectionNote(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="connection"):
+    """A connection to the venue was ``opened``, ``lost``, or another word of the feed."""
 
-    connection: str
+    what: str
     cause: str | None = None
 
 
-class DropNote(msgspec.Struct, frozen=True, omit_defaults=True):
+class DropNote(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="dropped"):
     """A frame was not written; ``symbol`` as far as it could be read."""
 
-    dropped: str
-    symbol: str | None = None
+    symbol: str | None
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +45,31 @@ class Interruption:
     symbol: Symbol | None
 
 
-_decode_connection = msgspec.json.Decoder(ConnectionNote).decode
-_decode_drop = msgspec.json.Decoder(DropNote).decode
+class _Note(msgspec.Struct, kw_only=True):
+    """What a replay looks at, of any note."""
+
+    kind: str
+    symbol: str | None = None
+    what: str | None = None
+    continues: bool = True
+
+
+_OF_ONE_SYMBOL: Final = frozenset({"dropped", "interrupted", "ended"})
+_decode: Final = msgspec.json.Decoder(_Note).decode
 
 
 def read_interruption(note: bytes) -> Interruption | None:
     """Say whose quotes the note makes worthless; None if it is of another kind."""
     try:
-        if _decode_connection(note).connection == CONNECTION_LOST:
-            return Interruption(None)
-    except (ValueError, RecursionError):
-        pass
-    try:
-        symbol = _decode_drop(note).symbol
+        known = _decode(note)
     except (ValueError, RecursionError):
         return None
-    return None if symbol is None else Interruption(Symbol(symbol))
+    match known.kind:
+        case "connection" if known.what == CONNECTION_LOST:
+            return Interruption(None)
+        case "file" if not known.continues:
+            return Interruption(None)
+        case kind if kind in _OF_ONE_SYMBOL and known.symbol is not None:
+            return Interruption(Symbol(known.symbol))
+        case _:
+            return None

@@ -16,6 +16,7 @@ from app.domain.amounts import parse_amount
 from app.domain.errors import StartupError
 from app.domain.order import PUBLIC, OrderId, Owner, Side, Symbol
 from app.tapes.replay import ReplayOrder
+from app.tapes.words import printable
 
 ORDERS_BYTES_MAX: Final = 64 * 1024 * 1024
 ORDERS_MAX: Final = 200_000
@@ -213,8 +214,9 @@ def _named(value: object) -> str:
 
 
 def _echo(text: str) -> str:
-    shown = "".join(one if one.isprintable() else "?" for one in text[:_ECHO_CHARACTERS_MAX])
-    return shown if len(text) <= _ECHO_CHARACTERS_MAX else f"{shown}…"
+    return printable(text[:_ECHO_CHARACTERS_MAX]) + (
+        "…" if len(text) > _ECHO_CHARACTERS_MAX else ""
+    )
 
 
 def _unique_pairs(pairs: Iterable[tuple[str, object]]) -> dict[str, object]:

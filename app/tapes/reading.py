@@ -12,6 +12,7 @@ from typing import BinaryIO, Final
 
 from app.domain.errors import StartupError
 from app.tapes.lines import LINE_BYTES_MAX, TapeLine, is_whole_line, parse_line
+from app.tapes.words import printable
 
 CHUNK_BYTES: Final = 64 * 1024
 BLOCK_BYTES_MAX: Final = 1024 * 1024
@@ -30,7 +31,7 @@ class TapeError(StartupError):
         self.path = path
         self.line_number = line_number
         where = f"{path}, line {line_number}" if line_number else str(path)
-        super().__init__(f"{where}: {cause}")
+        super().__init__(f"{where}: {printable(cause)}")
 
 
 def read_tape(path: Path) -> Iterator[TapeLine]:

@@ -74,6 +74,8 @@ class TapeRecorder:
         """Write a frame as it came."""
         if self._has_ended:
             return
+        if self._lost_at_ns is not None:  # another connection was there already
+            self._end_gap(self._monotonic_ns())
         try:
             line = frame_line(self._times.ts(received_ns), frame)
         except ValueError as error:
@@ -90,7 +92,7 @@ class TapeRecorder:
         self.frames_dropped += 1
         if self.frames_dropped == 1:
             self._on_trouble(f"a frame was dropped and is missing in the tape: {reason}")
-        note = DropNote(dropped=reason[:CAUSE_CHARACTERS_MAX], symbol=symbol)
+        note = DropNote(symbol=symbol, reason=reason[:CAUSE_CHARACTERS_MAX])
         self._write(note_line(self._times.ts(received_ns), note))
 
     def on_seed(self, seed: Quote) -> None:
@@ -105,17 +107,13 @@ class TapeRecorder:
         if what == _OPENED:
             if is_first:
                 return
-            if self._lost_at_ns is not None:
-                seconds = (now_ns - self._lost_at_ns) / _NANOSECONDS
-                self._gap_ns += now_ns - self._lost_at_ns
-                self._lost_at_ns = None
-                self._on_trouble(f"connected again after {seconds:.1f} s")
+            self._end_gap(now_ns)
         elif what == CONNECTION_LOST:
             self.losses += 1
             self._lost_at_ns = now_ns
             self._on_trouble(f"connection lost: {cause}")
         note = ConnectionNote(
-            connection=what, cause=None if cause is None else cause[:CAUSE_CHARACTERS_MAX]
+            what=what, cause=None if cause is None else cause[:CAUSE_CHARACTERS_MAX]
         )
         self._write(note_line(self._times.ts(now_ns), note))
 
@@ -132,6 +130,13 @@ class TapeRecorder:
     def end(self) -> None:
         """Write nothing more: the connection is about to be closed by ourselves."""
         self._has_ended = True
+
+    def _end_gap(self, now_ns: int) -> None:
+        if self._lost_at_ns is not None:
+            gap_ns = now_ns - self._lost_at_ns
+            self._gap_ns += gap_ns
+            self._lost_at_ns = None
+            self._on_trouble(f"connected again after {gap_ns / _NANOSECONDS:.1f} s")
 
     def _write(self, line: bytes) -> None:
         try:

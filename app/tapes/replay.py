@@ -201,19 +201,19 @@ class Playing:
         return sum(market.owners_held for market in self._markets.values())
 
     def _take_quote(self, quote: Quote) -> None:
+        report = self.report
+        if len(report.symbols) < SYMBOLS_TOLD_MAX:
+            report.symbols.setdefault(quote.symbol)
         market = self._markets.get(quote.symbol)
-        if market is None:
-            if len(self.report.symbols) < SYMBOLS_TOLD_MAX:
-                self.report.symbols.setdefault(quote.symbol)
-            return
-        self.report.unseen.discard(quote.symbol)
-        self.report.quotes_late += not market.apply(quote, self._note)
+        if market is not None:
+            report.unseen.discard(quote.symbol)
+            report.quotes_late += not market.apply(quote, self._note)
 
     def _take_note(self, line: TapeLine) -> None:
         assert line.note is not None, "a line is a frame or a note"
         interruption = read_interruption(line.note)
-        if interruption is None:
-            return
+        if interruption is None or self.report.first_ts is None:
+            return  # before the first frame there is nothing to interrupt
         self._place_before(line.ts)
         self.report.interruptions += 1
         for market in self._markets.values():

@@ -97,6 +97,7 @@ async def test_refused_connections_back_off_and_recover(wired: VenueAndFeed) -> 
     assert wired.feed.state().status == "connected"
     assert wired.feed.state().cause is None
     assert wired.count("connection_failures") >= 5
+    assert wired.count("failed_http_status") == wired.count("connection_failures")
 
 
 @pytest.mark.parametrize(
@@ -145,6 +146,7 @@ async def test_venue_that_is_not_there_yet_is_found_when_it_comes() -> None:
 
     assert before.status == "down"
     assert stream_url in str(before.cause)
+    assert before.counters["failed_refused"] == before.counters["connection_failures"]
     assert after.status == "connected"
     assert after.since > before.since
 
@@ -231,6 +233,7 @@ async def test_half_open_connection_is_found_by_keepalive() -> None:
 
     assert state.status == "down"
     assert "keepalive" in str(state.cause)
+    assert state.counters["lost_keepalive"] == 1
     assert told == [SEED, INTERRUPTED, SEED]
 
 

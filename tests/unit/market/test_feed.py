@@ -1,5 +1,6 @@
 """What the feed says of itself, and which connection a symbol gets."""
 
+import asyncio
 import random
 import ssl
 from collections.abc import AsyncIterator
@@ -10,6 +11,7 @@ from app.clock import SystemClock
 from app.domain.order import Symbol
 from app.market.feed import BookTickerFeed
 from app.market.streams import STREAMS_MAX
+from app.market.timing import FeedLimits
 from tests.support.builders import make_quote
 from tests.support.hand_driven import HandClock
 from tests.support.market import (
@@ -151,3 +153,32 @@ async def test_each_connection_says_how_it_is_and_since_when(peer: WebSocketPeer
     assert (before.status, before.streams, before.cause) == ("idle", 0, None)
     assert (after.status, after.streams, after.cause) == ("connected", 1, None)
     assert after.since > before.since
+
+
+async def test_limits_of_the_venue_can_be_shrunk_for_a_test_of_many_hours(
+    peer: WebSocketPeer,
+) -> None:
+    """Streams of a connection and attempts of all connections keep to what was given."""
+    limits = FeedLimits(streams_max=2, attempts_max=2, attempts_seconds=0.3)
+    listener = RecordingListener()
+    loop = asyncio.get_running_loop()
+    started = loop.time()
+    async with running_feed(peer.url, HandDepth(), limits=limits) as feed:
+        for number in range(5):
+            feed.subscribe(Symbol(f"COIN{number}"), listener)
+        await eventually_has(peer.connections, 3)
+
+        assert loop.time() - started >= 0.3
+        assert [one.streams for one in feed.state().connections] == [2, 2, 1]
+
+
+async def test_confirmation_for_a_symbol_that_nobody_listens_to_is_no_matter(
+    peer: WebSocketPeer,
+) -> None:
+    """An order may have ended meanwhile, and its symbol with it."""
+    depth = HandDepth()
+    async with running_feed(peer.url, depth) as feed:
+        feed.confirm(LTCBTC, RecordingListener())
+
+        assert feed.state().symbols == 0
+    assert depth.asked == []

@@ -114,3 +114,63 @@ def test_listener_may_unsubscribe_while_it_is_told(stream: SymbolStream) -> None
     stream.distrust()
 
     assert last.told == [INTERRUPTED]
+
+
+def test_frames_at_or_below_the_highest_one_are_timed_until_one_is_above(
+    stream: SymbolStream,
+) -> None:
+    """Single ones are late or repeated; a stream that stays below counts from elsewhere."""
+    since: list[int | None] = []
+    for received_ns, update_id in enumerate((5, 7, 7, 6, 8, 3), start=10):
+        stream.deliver(make_quote(update_id, received_ns=received_ns))
+        since.append(stream.went_back_since_ns)
+
+    assert since == [None, None, 12, 12, None, 15]
+    assert stream.last_update_id == 8
+
+
+def test_stream_that_begins_anew_forgets_its_update_ids(stream: SymbolStream) -> None:
+    """Another connection may count from elsewhere; a malformed frame is no reason to."""
+    listener = RecordingListener()
+    stream.add(listener)
+    stream.deliver(make_quote(7))
+    stream.deliver(make_quote(6))
+
+    stream.distrust()
+    kept = stream.last_update_id
+    stream.begin_anew()
+
+    assert kept == 7
+    assert (stream.last_update_id, stream.went_back_since_ns, stream.current) == (0, None, None)
+    assert listener.told == [QUOTE, QUOTE, INTERRUPTED, INTERRUPTED]
+
+
+def test_confirmation_is_wanted_by_whoever_has_a_quote(stream: SymbolStream) -> None:
+    """Who has none waits for a seed as it is, and who does not listen for nothing."""
+    seeded, unseeded = RecordingListener(), RecordingListener()
+    stream.add(seeded)
+    stream.offer(make_quote(5), stream.unseeded())
+    stream.add(unseeded)
+
+    for listener in (seeded, unseeded, RecordingListener()):
+        stream.want_confirmation(listener)
+
+    assert [one.confirmed_above for one in stream.unseeded()] == [5, None]
+    assert not stream.wants_confirmation_only
+
+
+def test_frame_below_the_quote_in_question_confirms_nothing(stream: SymbolStream) -> None:
+    """A seed may have been ahead of the stream."""
+    listener = RecordingListener()
+    stream.add(listener)
+    stream.offer(make_quote(9), stream.unseeded())
+    stream.want_confirmation(listener)
+
+    stream.deliver(make_quote(8))
+    stream.note_confirmations()
+    waiting = len(stream.unseeded())
+    stream.deliver(make_quote(10))
+    stream.note_confirmations()
+
+    assert waiting == 1
+    assert stream.unseeded() == []

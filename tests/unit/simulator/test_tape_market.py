@@ -146,7 +146,7 @@ def test_of_a_recording_only_what_a_venue_would_send_is_played(tmp_path: Path) -
 
     What is skipped teaches nothing: neither a symbol nor an instant nor a grid.
     """
-    note = f'{{"ts":{START_US},"note":{{"connection":"opened"}}}}\n'
+    note = f'{{"ts":{START_US},"note":{{"kind":"connection","what":"opened"}}}}\n'
     more = line(START_US + 3_000_000, THIRD.replace('"u":17', '"u":18'))
     unsound = (
         line(START_US + 2_000_001, THIRD)

@@ -267,10 +267,11 @@ def test_an_order_that_rests_meets_the_same_touch_again_after_an_interruption() 
 def test_a_lost_connection_leaves_no_symbol_with_a_quote() -> None:
     """Nobody knows what was displayed until the next frame."""
     tape = WrittenTape(
+        (900, ConnectionNote(what="lost", cause="before the first frame it is no matter")),
         (1_000, ask(1, 5)),
         (1_000, ask(1, 5, symbol=ETHBTC)),
-        (1_100, ConnectionNote(connection="lost", cause="closed")),
-        (1_250, ConnectionNote(connection="opened")),
+        (1_100, ConnectionNote(what="lost", cause="closed")),
+        (1_250, ConnectionNote(what="opened")),
         (1_300, ask(2, 6)),
     )
 
@@ -289,11 +290,11 @@ def test_a_dropped_frame_leaves_its_symbol_without_a_quote() -> None:
     tape = WrittenTape(
         (1_000, ask(1, 5)),
         (1_000, ask(1, 5, symbol=ETHBTC)),
-        (1_100, DropNote(dropped="crossed", symbol=LTCBTC)),
+        (1_100, DropNote(symbol=LTCBTC, reason="crossed")),
     )
 
     outcome = tape.replay(order(1_200, name="a"), order(1_200, name="b", symbol=ETHBTC))
-    again = WrittenTape((1_000, ask(1, 5)), (1_100, DropNote(dropped="crossed", symbol="X")))
+    again = WrittenTape((1_000, ask(1, 5)), (1_100, DropNote(symbol="X", reason="crossed")))
 
     assert filled(outcome) == [0, 0], "the tape ended before they were placed"
     assert filled(again.replay(order(1_000))) == [5]
@@ -347,4 +348,4 @@ def test_owners_who_are_done_are_forgotten() -> None:
     playing.finish()
 
     assert [result.filled_quantity for result in playing.results.values()] == [5] * 500
-    assert max(owners_at_once) == 101, "a millisecond holds a hundred orders, both ends included"
+    assert max(owners_at_once) == 100, "as many as are placed within a millisecond"

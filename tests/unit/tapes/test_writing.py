@@ -1,9 +1,6 @@
 """Tests of ``app.tapes.writing``."""
 
 import gzip
-import resource
-import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,21 +8,9 @@ import pytest
 from app.tapes.lines import LINE_BYTES_MAX
 from app.tapes.reading import TapeError, TapeReader
 from app.tapes.writing import PENDING_BYTES_MAX, TapeWriter
+from tests.support.small_files import BYTES_MAX, small_files
 
 LINES = [b'{"ts":%d,"data":{"u":%d}}' % (number, number * 7) for number in range(1, 400)]
-
-
-@pytest.fixture
-def small_files() -> Iterator[int]:
-    """Let no file of this process grow beyond some kilobytes, as if the disk were full."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (8_192, hard))
-    try:
-        yield 8_192
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        signal.signal(signal.SIGXFSZ, handler)
 
 
 def fill(writer: TapeWriter) -> int:
@@ -143,11 +128,12 @@ def test_the_longest_line_is_read_back(tmp_path: Path) -> None:
     assert len(list(TapeReader(path))) == 1
 
 
-def test_a_full_disk_is_told_and_leaves_what_was_flushed(tmp_path: Path, small_files: int) -> None:
+def test_a_full_disk_is_told_and_leaves_what_was_flushed(tmp_path: Path) -> None:
     """The failure stays, closing is quiet, and the tape can be read as far as it goes."""
     path = tmp_path / "tape.jsonl"
     writer = TapeWriter(path, is_compressed=False)
-    flushed = fill(writer)
+    with small_files():
+        flushed = fill(writer)
     with pytest.raises(TapeError, match="File too large"):
         writer.write(LINES[0])
     with pytest.raises(TapeError, match="File too large"):
@@ -156,18 +142,19 @@ def test_a_full_disk_is_told_and_leaves_what_was_flushed(tmp_path: Path, small_f
     reader = TapeReader(path)
 
     assert len(list(reader)) == flushed > 100
-    assert path.stat().st_size == small_files
+    assert path.stat().st_size == BYTES_MAX
     assert reader.is_cut_short
 
 
-def test_a_compressed_tape_survives_a_full_disk(tmp_path: Path, small_files: int) -> None:
+def test_a_compressed_tape_survives_a_full_disk(tmp_path: Path) -> None:
     """Half of a block on the disk does not spoil the blocks before it."""
     path = tmp_path / "tape.jsonl.gz"
     writer = TapeWriter(path)
-    flushed = fill(writer)
+    with small_files():
+        flushed = fill(writer)
     writer.close()
 
-    assert path.stat().st_size == small_files
+    assert path.stat().st_size == BYTES_MAX
     assert len(list(TapeReader(path))) >= flushed > 100
 
 

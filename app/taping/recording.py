@@ -10,19 +10,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Never
 
-from app.clock import SystemClock
 from app.domain.errors import StartupError, VenueError
 from app.domain.order import Symbol
 from app.domain.quote import Quote
 from app.market.feed import BookTickerFeed
 from app.market.rest import RestLimits, VenueRest
-from app.recording_progress import RecordingProgress
+from app.ports import Clock
 from app.settings import Settings
 from app.tapes.lines import ReceiptTimes
 from app.tapes.orders import read_symbol
 from app.tapes.reading import TapeError
 from app.tapes.recorder import TapeRecorder
 from app.tapes.writing import TapeWriter
+from app.taping.progress import RecordingProgress
 
 SYMBOLS_MAX: Final = 1_024
 """As many streams as the venue allows on one connection."""
@@ -67,8 +67,30 @@ def _symbol(text: str) -> Symbol:
         raise StartupError(f"SYMBOL {error}") from None
 
 
-async def record_tape(command: RecordCommand, settings: Settings, *, clock: SystemClock) -> None:
-    """Record until the time is up, the file is full, or SIGTERM or Ctrl-C comes.
+async def record_until_told(command: RecordCommand, settings: Settings, *, clock: Clock) -> None:
+    """Record until SIGTERM or Ctrl-C comes, or as ``record_tape`` ends by itself.
+
+    Until the tape is begun a signal ends the process at once, as signals do: nothing is written.
+
+    Raises:
+        StartupError: as ``record_tape``.
+    """
+    stopped = asyncio.Event()
+    with _signals_to(stopped.set) as begin:
+        await record_tape(command, settings, clock=clock, stopped=stopped, on_begin=begin)
+
+
+async def record_tape(
+    command: RecordCommand,
+    settings: Settings,
+    *,
+    clock: Clock,
+    stopped: asyncio.Event,
+    on_begin: Callable[[], None],
+) -> None:
+    """Record until the time is up, the file is full, or ``stopped`` is set.
+
+    ``on_begin`` is called once the tape is there.
 
     Raises:
         StartupError: a symbol is unknown, or the file is there already; then nothing is written.
@@ -78,7 +100,6 @@ async def record_tape(command: RecordCommand, settings: Settings, *, clock: Syst
         raise TapeError(command.out, 0, "exists already, and a tape is never overwritten")
     progress = RecordingProgress(command.symbols, clock)
     await _check_symbols(command.symbols, settings.rest_url, clock, tell=progress.tell)
-    stopped = asyncio.Event()
     writer = TapeWriter(command.out, is_compressed=command.out.suffix == _GZIP_SUFFIX)
     recorder = TapeRecorder(
         writer,
@@ -95,9 +116,9 @@ async def record_tape(command: RecordCommand, settings: Settings, *, clock: Syst
         random=random.Random(),  # noqa: S311 - jitter of waiting times, not a secret
         recorder=recorder,
     )
+    on_begin()
     try:
-        with _told_to_end(stopped.set):
-            await _record(command, feed, recorder, progress, stopped)
+        await _record(command, feed, recorder, progress, stopped)
     finally:
         _close(writer, recorder)
     progress.show_summary(recorder, command.out)
@@ -123,7 +144,7 @@ async def _record(
         tasks = [
             group.create_task(feed.run(), name="feed"),
             group.create_task(_keep_flushing(recorder), name="flush"),
-            group.create_task(progress.run(recorder, feed), name="progress"),
+            group.create_task(progress.run(recorder, feed.state), name="progress"),
         ]
         await stopped.wait()
         recorder.end()
@@ -144,13 +165,13 @@ def _close(writer: TapeWriter, recorder: TapeRecorder) -> None:
         recorder.failure = recorder.failure or error
 
 
-def _receipt_times(clock: SystemClock) -> ReceiptTimes:
+def _receipt_times(clock: Clock) -> ReceiptTimes:
     epoch_us = round(clock.now().timestamp() * _MICROSECONDS)
     return ReceiptTimes(epoch_us=epoch_us, monotonic_ns=clock.monotonic_ns())
 
 
 async def _check_symbols(
-    symbols: Sequence[Symbol], rest_url: str, clock: SystemClock, *, tell: Callable[[str], None]
+    symbols: Sequence[Symbol], rest_url: str, clock: Clock, *, tell: Callable[[str], None]
 ) -> None:
     """Refuse a symbol that the venue does not list: its stream would be silent for ever.
 
@@ -176,13 +197,17 @@ async def _check_symbols(
 
 
 @contextlib.contextmanager
-def _told_to_end(stop: Callable[[], None]) -> Iterator[None]:
+def _signals_to(stop: Callable[[], None]) -> Iterator[Callable[[], None]]:
+    """Let SIGTERM and Ctrl-C call ``stop`` from when the block calls what it gets to its end."""
     loop = asyncio.get_running_loop()
     signals = (signal.SIGTERM, signal.SIGINT)
-    for number in signals:
-        loop.add_signal_handler(number, stop)
+
+    def begin() -> None:
+        for number in signals:
+            loop.add_signal_handler(number, stop)
+
     try:
-        yield
+        yield begin
     finally:
         for number in signals:
             loop.remove_signal_handler(number)

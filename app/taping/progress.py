@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, Never
 
@@ -11,8 +11,9 @@ from rich.live import Live
 from rich.text import Text
 
 from app.domain.order import Symbol
-from app.ports import Clock, Feed
+from app.ports import Clock, FeedState
 from app.tapes.recorder import TapeRecorder
+from app.tapes.words import count_of, printable
 
 SYMBOLS_SHOWN_MAX: Final = 6
 """The liveliest; the sum stands behind them."""
@@ -44,39 +45,41 @@ class RecordingProgress:
 
     def tell(self, text: str) -> None:
         """Say something at once."""
-        self._console.print(f"papertape: {text}", soft_wrap=True)
+        self._console.print(f"papertape: {printable(text)}", soft_wrap=True)
 
-    async def run(self, recorder: TapeRecorder, feed: Feed) -> Never:
-        """Show how far it is, until canceled."""
+    async def run(self, recorder: TapeRecorder, state: Callable[[], FeedState]) -> Never:
+        """Show how far it is and how the feed is, until canceled."""
         if not self._is_terminal:
             while True:
                 await asyncio.sleep(PIPE_SECONDS)
-                self.tell(self._line(recorder, feed))
+                self.tell(self._line(recorder, state()))
         with Live(Text("…"), console=self._console, auto_refresh=False, transient=True) as live:
             while True:
                 await asyncio.sleep(TERMINAL_SECONDS)
-                live.update(Text(self._line(recorder, feed), overflow="ellipsis", no_wrap=True))
+                live.update(Text(self._line(recorder, state()), overflow="ellipsis", no_wrap=True))
                 live.refresh()
 
     def show_summary(self, recorder: TapeRecorder, out: Path) -> None:
         """Say what was recorded, on the standard output."""
         seconds = self._seconds_since(self._started_ns)
         ending = "; the file has reached its size" if recorder.is_full else ""
+        if recorder.failure is not None:
+            ending = "; the last of them could not be written"
         print(  # noqa: T201 - the command's output
-            f"{out}: {_count(recorder.frames, 'frame')} in {seconds:.1f} s, "
+            f"{out}: {count_of(recorder.frames, 'frame')} in {seconds:.1f} s, "
             f"{recorder.bytes_written} bytes{ending}"
         )
         for symbol in self._symbols:
             frames = recorder.frames_by_symbol.get(symbol, 0)
             print(f"  {symbol} {frames}")  # noqa: T201 - as above
         if recorder.losses:
-            gaps = _count(recorder.losses, "connection loss", plural="connection losses")
+            gaps = count_of(recorder.losses, "connection loss", plural="connection losses")
             print(f"  {gaps}, {recorder.gap_seconds:.1f} s without")  # noqa: T201 - as above
         if recorder.frames_dropped:
-            dropped = _count(recorder.frames_dropped, "frame")
+            dropped = count_of(recorder.frames_dropped, "frame")
             print(f"  {dropped} of no use, not written")  # noqa: T201 - as above
 
-    def _line(self, recorder: TapeRecorder, feed: Feed) -> str:
+    def _line(self, recorder: TapeRecorder, state: FeedState) -> str:
         """Describe the state now; rates are of the time since the last line."""
         seconds = max(self._seconds_since(self._shown_ns), 1e-3)
         new_by_symbol = {
@@ -94,17 +97,13 @@ class RecordingProgress:
             rate = sum(new_by_symbol.values()) / seconds
             parts.append(f"all {len(liveliest)}: {recorder.frames} ({rate:.1f}/s)")
         parts.append(f"{recorder.bytes_written / _KILOBYTE:.1f} kB")
-        state = feed.state()
         parts.append(state.status if state.cause is None else f"{state.status}: {state.cause}")
         if recorder.losses:
-            parts.append(f"lost {recorder.losses} times, {recorder.gap_seconds:.1f} s without")
+            losses = count_of(recorder.losses, "loss", plural="losses")
+            parts.append(f"{losses}, {recorder.gap_seconds:.1f} s without")
         self._shown_ns = self._clock.monotonic_ns()
         self._shown_frames = dict(recorder.frames_by_symbol)
-        return "  ".join(parts)
+        return printable("  ".join(parts))
 
     def _seconds_since(self, instant_ns: int) -> float:
         return (self._clock.monotonic_ns() - instant_ns) / _NANOSECONDS
-
-
-def _count(number: int, noun: str, *, plural: str | None = None) -> str:
-    return f"{number} {noun if number == 1 else plural or noun + 's'}"

@@ -20,7 +20,7 @@ def _record(
     symbols: Annotated[
         list[str],
         typer.Argument(
-            metavar="SYMBOL...", help="What to record, such as LTCBTC.", show_default=False
+            metavar="SYMBOL", help="What to record, such as LTCBTC.", show_default=False
         ),
     ],
     out: Annotated[
@@ -54,8 +54,12 @@ def _record(
 
     from app.clock import SystemClock  # noqa: PLC0415 - as above
     from app.logs import configure_logs  # noqa: PLC0415 - as above
-    from app.recording import RecordCommand, read_symbols, record_tape  # noqa: PLC0415 - as above
     from app.settings import read_settings  # noqa: PLC0415 - as above
+    from app.taping.recording import (  # noqa: PLC0415 - as above
+        RecordCommand,
+        read_symbols,
+        record_until_told,
+    )
 
     configure_logs(level="ERROR", as_json=False)
     try:
@@ -65,7 +69,7 @@ def _record(
             seconds=seconds,
             bytes_max=None if size_max is None else round(size_max * _BYTES_PER_MEGABYTE),
         )
-        asyncio.run(record_tape(command, read_settings(), clock=SystemClock()))
+        asyncio.run(record_until_told(command, read_settings(), clock=SystemClock()))
     except PapertapeError as error:
         _end(error)
     except KeyboardInterrupt:
@@ -102,7 +106,7 @@ def _replay(
     of different owners do not. The same tape and orders always give the same output.
     """
     from app.clock import SystemClock  # noqa: PLC0415 - the other commands start faster without
-    from app.replaying import ReplayCommand, replay_tape  # noqa: PLC0415 - as above
+    from app.taping.replaying import ReplayCommand, replay_tape  # noqa: PLC0415 - as above
 
     command = ReplayCommand(tape=tape, orders=orders, as_json=as_json, out=out)
     try:

@@ -5,41 +5,28 @@ long it took, goes to the standard error.
 """
 
 import sys
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, Self
 
-import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
-from rich.text import Text
 
-from app.client.terminal import make_console, print_table, print_words, tell
-from app.domain.amounts import average_price, format_amount
+from app.client.terminal import tell
 from app.domain.errors import StartupError
 from app.domain.quote import Quote
 from app.market.book_ticker import Drop, parse_frame
 from app.ports import Clock
 from app.tapes.lines import TapeLine
-from app.tapes.orders import read_orders
+from app.tapes.orders import ORDERS_BYTES_MAX, read_orders
 from app.tapes.reading import TapeError, TapeReader
-from app.tapes.replay import (
-    FinalState,
-    ReplayOrder,
-    ReplayOutcome,
-    ReplayReport,
-    ReplayResult,
-    UnusableFrame,
-    replay,
-)
+from app.tapes.replay import ReplayOrder, ReplayReport, UnusableFrame, replay
+from app.taping.results import json_lines, show_results, warn_of_times_and_faults
 
 STANDARD_INPUT: Final = "-"
-ROWS_SHOWN_MAX: Final = 100
-IDS_TOLD_MAX: Final = 5
+SYMBOLS_TOLD_MAX: Final = 5
+"""Of those that the tape lacks."""
 
 PROGRESS_SECONDS: Final = 5.0
 """Between two lines on a pipe; a terminal shows a bar from a second on."""
@@ -47,12 +34,6 @@ PROGRESS_SECONDS: Final = 5.0
 _BAR_AFTER_SECONDS: Final = 1.0
 _LINES_PER_LOOK: Final = 8_192
 _NANOSECONDS: Final = 1_000_000_000
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_STYLES: Final = {
-    FinalState.FILLED: "green",
-    FinalState.EXPIRED_PARTIAL: "yellow",
-    FinalState.EXPIRED_UNFILLED: "yellow",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,42 +60,16 @@ def replay_tape(command: ReplayCommand, *, clock: Clock) -> None:
         outcome = replay(progress.watched(), orders, parse=_parse)
     seconds = (clock.monotonic_ns() - started_ns) / _NANOSECONDS
     _refuse_unseen(command.tape, outcome.report)
-    _warn(reader, orders, outcome.report)
+    warn_of_times_and_faults(reader, outcome.results, outcome.report)
     if command.out is not None:
         _write(command.out, b"".join(json_lines(outcome.results)))
     elif command.as_json:
         sys.stdout.buffer.writelines(json_lines(outcome.results))
         sys.stdout.buffer.flush()
     if not command.as_json:
-        _show(outcome, command.tape)
+        show_results(outcome, command.tape)
     frames = outcome.report.frames
     tell(f"{frames} frames in {seconds:.2f} s, {frames / max(seconds, 1e-9):,.0f} a second")
-
-
-def json_lines(results: Sequence[ReplayResult]) -> Iterator[bytes]:
-    """Yield a JSON list of the results, one to a line."""
-    for number, result in enumerate(results):
-        yield (b",\n" if number else b"[\n") + msgspec.json.encode(_document(result))
-    yield b"\n]\n"
-
-
-def _document(result: ReplayResult) -> dict[str, object]:
-    return {
-        "id": result.order.order_id,
-        "final_state": result.final_state.value,
-        "filled_quantity": format_amount(result.filled_quantity),
-        "remaining_quantity": format_amount(result.remaining_quantity),
-        "total_cost": format_amount(result.total_cost),
-        "splits": [
-            {
-                "update_id": split.update_id,
-                "price": format_amount(split.price),
-                "quantity": format_amount(split.quantity),
-                "ts": split.ts,
-            }
-            for split in result.splits
-        ],
-    }
 
 
 def _parse(frame: bytes, received_ns: int) -> Quote | UnusableFrame:
@@ -126,10 +81,12 @@ def _parse(frame: bytes, received_ns: int) -> Quote | UnusableFrame:
 
 
 def _read_orders(name: str) -> list[ReplayOrder]:
+    most = ORDERS_BYTES_MAX + 1  # one more than is allowed tells that there are too many
     if name == STANDARD_INPUT:
-        return read_orders(sys.stdin.buffer.read(), "standard input")
+        return read_orders(sys.stdin.buffer.read(most), "standard input")
     try:
-        content = Path(name).read_bytes()
+        with Path(name).open("rb") as file:
+            content = file.read(most)
     except OSError as error:
         raise StartupError(f"{name}: {error.strerror}") from None
     return read_orders(content, name)
@@ -161,94 +118,9 @@ def _write(out: Path, content: bytes) -> None:
 def _refuse_unseen(tape: Path, report: ReplayReport) -> None:
     if not report.unseen:
         return
-    missing = ", ".join(sorted(report.unseen)[:IDS_TOLD_MAX])
+    missing = ", ".join(sorted(report.unseen)[:SYMBOLS_TOLD_MAX])
     seen = ", ".join(sorted(report.symbols)) or "no others"
     raise TapeError(tape, 0, f"holds no quote of {missing}; it has {seen}")
-
-
-def _warn(reader: TapeReader, orders: Sequence[ReplayOrder], report: ReplayReport) -> None:
-    """Say what a reader of the results should know about the tape and the orders' times."""
-    if reader.is_cut_short:
-        tell(f"{reader.path} ends in the middle; what comes before was replayed")
-    if report.quotes_late:
-        tell(f"{report.quotes_late} quotes had an update id that did not rise, and filled nothing")
-    if report.frames_unusable:
-        tell(f"{report.frames_unusable} frames were no sound quotes, and filled nothing")
-    assert report.first_ts is not None, "a symbol was seen"
-    first, last = report.first_ts, report.last_ts
-    _warn_of(
-        [order for order in orders if order.placed_ts < first],
-        "placed before the tape begins; what their time had left then was all they had",
-    )
-    if not report.has_ended:
-        return
-    _warn_of(
-        [order for order in orders if order.placed_ts > last],
-        "placed after the tape ends, which says nothing about that time: unfilled",
-    )
-    _warn_of(
-        [order for order in orders if order.placed_ts <= last < order.deadline_ts],
-        "still had time when the tape ended",
-    )
-
-
-def _warn_of(orders: Sequence[ReplayOrder], what: str) -> None:
-    if not orders:
-        return
-    ids = ", ".join(order.order_id for order in orders[:IDS_TOLD_MAX])
-    more = ", …" if len(orders) > IDS_TOLD_MAX else ""
-    tell(f"{_count(len(orders), 'order')} {what}: {ids}{more}")
-
-
-def _show(outcome: ReplayOutcome, tape: Path) -> None:
-    console = make_console()
-    print_table(console, _table(outcome.results))
-    states = Counter(result.final_state for result in outcome.results)
-    ended = ", ".join(f"{states[state]} {state}" for state in FinalState)
-    splits = sum(len(result.splits) for result in outcome.results)
-    orders = _count(len(outcome.results), "order")
-    print_words(console, f"{orders}: {ended}; {_count(splits, 'split')}")
-    report = outcome.report
-    assert report.first_ts is not None, "a symbol was seen"
-    span = f"{_instant(report.first_ts)} to {_instant(report.last_ts)}"
-    print_words(console, f"{tape}: {_count(report.frames, 'frame')} read, {span}")
-
-
-def _table(results: Sequence[ReplayResult]) -> Table:
-    table = Table()
-    for heading in ("order", "symbol", "side"):
-        table.add_column(heading, no_wrap=True)
-    for heading in ("size", "price", "filled", "average price", "cost", "splits"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("state", no_wrap=True)
-    for result in results[:ROWS_SHOWN_MAX]:
-        order = result.order
-        average = average_price(
-            quote_quantity=result.total_cost, filled_quantity=result.filled_quantity
-        )
-        table.add_row(
-            Text(order.order_id),
-            order.symbol,
-            order.side,
-            format_amount(order.quantity),
-            format_amount(order.limit_price),
-            format_amount(result.filled_quantity),
-            "-" if average is None else format_amount(average),
-            format_amount(result.total_cost),
-            str(len(result.splits)),
-            Text(result.final_state, style=_STYLES[result.final_state]),
-        )
-    if len(results) > ROWS_SHOWN_MAX:
-        table.add_row("…", f"{len(results) - ROWS_SHOWN_MAX} more; --json has all of them")
-    return table
-
-
-def _instant(ts: int) -> str:
-    return (_EPOCH + timedelta(microseconds=ts)).strftime("%Y-%m-%d %H:%M:%S.%fZ")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 class _ReplayProgress:

@@ -8,7 +8,8 @@ import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
@@ -277,7 +278,7 @@ async def test_the_oldest_files_are_deleted(tmp_path: Path) -> None:
     sizes = [file.stat().st_size for file in recordings_in(service.recordings)]
 
     assert sum(sizes) <= 4_000
-    assert state.counters["files_deleted"] == state.counters["files"] - len(sizes) > 0
+    assert state.files_deleted == state.files - len(sizes) > 0
     assert (await verified(service)).differences == ()
 
 
@@ -391,6 +392,36 @@ async def test_a_matcher_that_forgets_is_found(
     report = await verified(service)
 
     assert Kind.EXTRA_SPLIT in {one.kind for one in report.differences}
+
+
+class WrongJournal(GroupCommitJournal):
+    """A journal that writes less of a split than was taken."""
+
+    def record(self, outcome: SymbolOutcome) -> None:
+        """Write another quantity with each event that has a split."""
+        events = tuple(
+            event
+            if event.split is None
+            else replace(event, split=replace(event.split, quantity=Decimal("0.5")))
+            for event in outcome.events
+        )
+        super().record(replace(outcome, events=events))
+
+
+async def test_a_journal_that_writes_something_else_is_found(tmp_path: Path) -> None:
+    """Of which order, and what it should have been."""
+    service = RecordedService(tmp_path)
+    async with service.process(journal=WrongJournal) as process:
+        order = await service.place(process, 5)
+        process.push(10, ("99.99", 3))
+        await process.settle()
+
+    report = await verified(service)
+
+    (difference,) = report.differences
+    assert (difference.kind, difference.order_id) == (Kind.QUANTITY, order.order_id)
+    assert difference.recorded.startswith("3 at 99.99")
+    assert difference.stored.startswith("0.5 at 99.99")
 
 
 async def test_a_mistake_that_is_repeated_while_verifying_is_found_all_the_same(

@@ -27,9 +27,9 @@ from app.storage.journal import GroupCommitJournal
 from app.tapes.reading import TapeError
 from app.verification.report import Kind, VerificationReport
 from app.verification.verify import verify
-from tests.support.builders import LTCBTC
+from tests.support.builders import LTCBTC, make_quote
 from tests.support.recorded_history import OPEN, ORDERS_TOTAL, history, id_of
-from tests.support.recorded_service import RecordedService
+from tests.support.recorded_service import RecordedService, frame_of
 from tests.support.waiting import eventually
 
 ALICE: Final = Owner("alice")
@@ -114,6 +114,9 @@ _EXTRA: Final = (
     f" displayed_quantity, filled_at FROM fulfilled_order_splits WHERE order_id = '{id_of(1)}'"
     " AND split_number = 1"
 )
+_NO_SPLIT: Final = (
+    "DELETE FROM fulfilled_order_splits WHERE order_id = '{order}' AND split_number = {number}"
+)
 _ANOTHER_ORDER: Final = (
     "INSERT INTO orders SELECT {columns} FROM orders WHERE acceptance_number = 8"
 )
@@ -125,7 +128,8 @@ PLANTED: Final = (
     Planted(Kind.DISPLAYED_QUANTITY, 1, _split("displayed_quantity = '5.5'")),
     Planted(Kind.UPDATE_ID, 1, _split("update_id = 11")),
     Planted(Kind.PRICE, OPEN, _split("price = '99.4'", OPEN)),
-    Planted(Kind.MISSING_SPLIT, 1, "DELETE FROM fulfilled_order_splits WHERE id = 1"),
+    Planted(Kind.MISSING_SPLIT, 1, _NO_SPLIT.format(order=id_of(1), number=1)),
+    Planted(Kind.MISSING_SPLIT, 1, _NO_SPLIT.format(order=id_of(1), number=2)),
     Planted(Kind.EXTRA_SPLIT, 8, _EXTRA.format(order=id_of(8), number=1)),
     Planted(Kind.EXTRA_SPLIT, OPEN, _EXTRA.format(order=id_of(OPEN), number=2)),
     Planted(Kind.STATUS, 8, _order("status = 'EXPIRED', reason = 'TIMEOUT'", 8)),
@@ -144,7 +148,7 @@ PLANTED: Final = (
 )
 
 
-@pytest.mark.parametrize("planted", PLANTED, ids=lambda one: f"{one.kind}-{one.number}")
+@pytest.mark.parametrize("planted", PLANTED, ids=lambda one: f"{one.kind} of {one.number}")
 async def test_a_planted_difference_is_named(service: RecordedService, planted: Planted) -> None:
     """What differs, of which order, with both sides; nothing is said of other orders."""
     with spoiling(service.path) as connection:
@@ -338,6 +342,22 @@ async def test_pauses_resets_and_new_starts_are_derived(tmp_path: Path) -> None:
 
     assert (report.differences, report.orders, report.undurable) == ((), 2, 0)
     assert report.splits > 4
+
+
+async def test_a_frame_that_no_matcher_heard_of_fills_nothing(tmp_path: Path) -> None:
+    """It is on the tape, and marked."""
+    service = RecordedService(tmp_path)
+    async with service.process() as process:
+        await service.place(process, 5)
+        process.push(10, ("99.99", 1))
+        unheard = make_quote(11, ask=("99.98", 1), bid=("99", 1))
+        process.recorder.on_frame(LTCBTC, frame_of(unheard), service.clock.monotonic_ns())
+        process.push(12, ("99.97", 1))
+        await process.settle()
+
+    report = await verified(service)
+
+    assert (report.differences, report.splits, report.frames) == ((), 2, 3)
 
 
 async def test_a_ledger_that_changed_while_nobody_looked_is_a_difference(tmp_path: Path) -> None:

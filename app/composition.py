@@ -13,6 +13,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -35,6 +36,7 @@ from app.fulfillment.open_orders import OpenOrderLimits
 from app.market.feed import BookTickerFeed
 from app.market.rest import VenueRest
 from app.market.rules_book import VenueRulesBook
+from app.market_report import MarketReport
 from app.notify.announcements import Announcements
 from app.notify.fan_out import FanOut
 from app.notify.subscriptions import Subscriptions
@@ -162,6 +164,7 @@ async def _tasks(
         limits=_limits(settings),
         matchers=recorder,
     )
+    report = MarketReport(feed=feed, rules=rules, desk=desk, clock=clock)
     services = ApiServices(
         access=access,
         orders=orders,
@@ -176,13 +179,10 @@ async def _tasks(
         ids=Uuid7Source(),
         is_recovered=lambda: desk.is_recovered,
     )
-
-    async def on_stopping() -> None:
-        announcements.stop()
-        journal.hasten()
-        await subscriptions.stop(seconds=FAREWELL_SECONDS)
-
-    server = _HttpServer(build_application(services, _options(settings)), on_stopping=on_stopping)
+    server = _HttpServer(
+        build_application(services, _options(settings)),
+        on_stopping=partial(_say_farewell, announcements, journal, subscriptions),
+    )
     async with asyncio.TaskGroup() as group:
         group.create_task(journal.run(desk), name="journal")
         workers = [
@@ -190,6 +190,7 @@ async def _tasks(
             group.create_task(feed.run(), name="feed"),
             group.create_task(desk.run(), name="fulfillment"),
             group.create_task(database.keep_lock(), name="owner lock"),
+            group.create_task(report.run(), name="market report"),
         ]
         listener.listen(LISTEN_BACKLOG)  # Who connects from here on waits instead of being refused.
         serving = group.create_task(server.serve(sockets=[listener]), name="http")
@@ -202,6 +203,15 @@ async def _tasks(
             for worker in workers:
                 worker.cancel()
             await journal.close()
+
+
+async def _say_farewell(
+    announcements: Announcements, journal: GroupCommitJournal, subscriptions: Subscriptions
+) -> None:
+    """Tell those who wait or listen that the service stops."""
+    announcements.stop()
+    journal.hasten()
+    await subscriptions.stop(seconds=FAREWELL_SECONDS)
 
 
 @asynccontextmanager

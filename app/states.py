@@ -74,12 +74,14 @@ class DeskState:
 
     ``symbols`` are being served, lingering ones included; ``symbols_live`` of them have a current
     quote, the newest of which was received at ``newest_quote_ns`` and the oldest at
-    ``oldest_quote_ns``, None while there is none. ``open_orders`` are durable and not closed.
+    ``oldest_quote_ns``, None while there is none; ``symbols_interrupted`` of them have had none for
+    long, and the log has said so. ``open_orders`` are durable and not closed.
     ``accepted``, ``splits`` and ``ended``, by status and reason, count what became durable.
     """
 
     symbols: int
     symbols_live: int
+    symbols_interrupted: int
     newest_quote_ns: int | None
     oldest_quote_ns: int | None
     open_orders: int

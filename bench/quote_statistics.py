@@ -142,6 +142,8 @@ class Movement:
     """How far the middle between bid and ask goes."""
 
     return_1s_sd_bps: float
+    """Around zero, not around their mean."""
+
     return_1s_max_bps: float
     range_60s_bps: float
 
@@ -306,22 +308,23 @@ def _movement(seen: Sequence[Observation]) -> Movement:
     ranges = [
         (max(window) - min(window)) / min(window) * BPS
         for start in range(max(1, len(middles) - RANGE_SECONDS))
-        if (window := middles[start : start + RANGE_SECONDS + 1])
+        for window in (middles[start : start + RANGE_SECONDS + 1],)
     ]
     return Movement(
-        return_1s_sd_bps=statistics.pstdev(returns) if returns else math.nan,
-        return_1s_max_bps=max(map(abs, returns), default=math.nan),
-        range_60s_bps=max(ranges, default=math.nan),
+        return_1s_sd_bps=math.sqrt(statistics.fmean([one * one for one in returns])),
+        return_1s_max_bps=max(map(abs, returns)),
+        range_60s_bps=max(ranges),
     )
 
 
 def _middle_by_second(seen: Sequence[Observation]) -> Iterator[float]:
-    """Yield the middle that was current at the end of each second since the first quote."""
+    """Yield the middle at the first quote, at every second since, and at the end."""
     due = seen[0].at_ns
     for a, b in pairwise(seen):
         while due < b.at_ns:
             yield (a.bid_price + a.ask_price) / 2
             due += NS_PER_SECOND
+    yield (seen[-1].bid_price + seen[-1].ask_price) / 2
 
 
 _ask = attrgetter("ask_price", "ask_quantity")

@@ -102,6 +102,7 @@ EXAMPLE_RULES_STATE: Final = RulesState(
 EXAMPLE_DESK: Final = DeskState(
     symbols=1,
     symbols_live=1,
+    symbols_interrupted=0,
     newest_quote_ns=0,
     oldest_quote_ns=0,
     open_orders=1,

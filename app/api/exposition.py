@@ -178,6 +178,11 @@ def _symbols(vitals: Vitals) -> Iterator[Metric]:
         "Symbols that have a current quote, so that their orders fill.",
         desk.symbols_live,
     )
+    yield _gauge(
+        "symbols_interrupted",
+        "Symbols that have had no current quote for half a minute.",
+        desk.symbols_interrupted,
+    )
     for which, instant_ns in (("newest", desk.newest_quote_ns), ("oldest", desk.oldest_quote_ns)):
         if instant_ns is not None:
             yield _gauge(

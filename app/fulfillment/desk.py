@@ -27,6 +27,7 @@ from app.domain.order import (
 from app.domain.order_counts import OrderCounts
 from app.domain.quote import Quote
 from app.fulfillment import interruptions
+from app.fulfillment.interruptions import Interruptions
 from app.fulfillment.matchers import MatcherSource, PlainMatchers
 from app.fulfillment.open_orders import OpenOrderLimits
 from app.fulfillment.symbol import RELOAD_SECONDS, SymbolFulfillment
@@ -71,6 +72,7 @@ class FulfillmentDesk:
         self._matchers = matchers or PlainMatchers()
         self._open_orders = OrderCounts()
         self._tally = OrderTally()
+        self._interruptions = Interruptions()
         self._quotes_of_ended = QuoteCounts()
         self._cancels_in_doubt: set[tuple[Owner, Symbol]] = set()
 
@@ -185,6 +187,7 @@ class FulfillmentDesk:
         return DeskState(
             symbols=len(current),
             symbols_live=len(received_ns),
+            symbols_interrupted=self._interruptions.total,
             newest_quote_ns=max(received_ns, default=None),
             oldest_quote_ns=min(received_ns, default=None),
             open_orders=self._open_orders.total,
@@ -264,11 +267,11 @@ class FulfillmentDesk:
 
     async def _watch(self) -> None:
         """Say in the log which symbols have no quote for long; never return."""
-        seen = interruptions.Interruptions()
         while True:
             await asyncio.sleep(interruptions.CHECK_SECONDS)
             is_live = {one.symbol: one.current_quote is not None for one in self._symbols.values()}
-            interruptions.tell(seen.look(is_live, now_ns=self._clock.monotonic_ns()))
+            now_ns = self._clock.monotonic_ns()
+            interruptions.tell(self._interruptions.look(is_live, now_ns=now_ns))
 
     async def _load_unfinished(self) -> list[OrderSnapshot]:
         while True:

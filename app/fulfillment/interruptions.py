@@ -40,6 +40,11 @@ class Interruptions:
         self._since_ns: dict[Symbol, int] = {}
         self._told: set[Symbol] = set()
 
+    @property
+    def total(self) -> int:
+        """How many symbols have been without a quote for long, at the last look."""
+        return len(self._told)
+
     def look(self, is_live: Mapping[Symbol, bool], *, now_ns: int) -> Changes:
         """Take how the symbols are now; one that is not served any more is forgotten silently."""
         for symbol in self._since_ns.keys() - is_live.keys():

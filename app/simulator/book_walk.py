@@ -225,8 +225,9 @@ class BookWalk:
             return
         part = temperament.order_part * math.exp(chance.gauss(0.0, _ORDER_SIGMA))
         order = int(part * self._median * (quantity / self._median) ** _ORDER_EXPONENT) or 1
-        if chance.random() * (goal * goal + quantity * quantity) < goal * goal:
-            changed = min(quantity + order, self._quantity_max)
+        is_added = chance.random() * (goal * goal + quantity * quantity) < goal * goal
+        if is_added and quantity + order <= self._quantity_max:
+            changed = quantity + order
         else:
             changed = max(quantity - order, int(quantity * chance.random()), 1)
         side.show(changed, quantity_max=self._quantity_max)
@@ -239,8 +240,11 @@ class BookWalk:
         return self._bounded(_DUST_MEDIAN, _DUST_SIGMA)
 
     def _bounded(self, part: float, sigma: float) -> int:
-        draw = int(self._median * part * math.exp(self._chance.gauss(0.0, sigma)))
-        return max(min(draw, self._quantity_max), 1)
+        """Draw anew and evenly what is beyond the most, else many levels would show just that."""
+        draw = self._median * part * math.exp(self._chance.gauss(0.0, sigma))
+        if draw > self._quantity_max:
+            draw = self._quantity_max * self._chance.random()
+        return int(draw) or 1
 
 
 def _decimal_text(units: int) -> str:

@@ -106,12 +106,13 @@ class VenueConnection(ServerConnection):
         A request that the library cannot read, most often one with a body, it would end without a
         word.
         """
-        if isinstance(self.protocol.handshake_exc, InvalidMessage) and not self._is_unreadable:
-            self._is_unreadable = True
-            self.transport.write(_UNREADABLE_REQUEST)
         if self.is_swallowing:
             self.protocol.data_to_send()
             return
+        is_unreadable = isinstance(self.protocol.handshake_exc, InvalidMessage)
+        if is_unreadable and not self._is_unreadable:
+            self._is_unreadable = True
+            self.transport.write(_UNREADABLE_REQUEST)
         super().send_data()
 
     def send_text(self, text: str) -> None:

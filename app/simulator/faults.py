@@ -20,7 +20,7 @@ from app.simulator.listed import ListedSymbols
 from app.simulator.listing import HALTED
 from app.simulator.observations import Observations
 from app.simulator.playback import Playback, PlayTarget
-from app.simulator.quotes import VenueQuote, with_update_id
+from app.simulator.quotes import EMPTY, VenueQuote, with_update_id
 from app.simulator.rest import RestApi, RestFailure
 from app.simulator.rest_bodies import MAINTENANCE_PAGE, default_body
 from app.simulator.stage import Market
@@ -333,12 +333,10 @@ class VenueFaults:
         symbol = quote.symbol
         if shift := self._id_shifts.get(symbol):
             quote = with_update_id(quote, quote.update_id + shift)
-        is_silent = self._listed.is_silent(symbol)
-        if is_silent and symbol in self._quotes:
+        if self._listed.is_silent(symbol) and symbol in self._quotes:
             return
         self._quotes[symbol] = quote
-        if not is_silent:
-            self._streams.publish(quote)
+        self._streams.publish(quote)
 
     def _market_state(self) -> dict[str, object]:
         playback = self._playback
@@ -357,7 +355,11 @@ class VenueFaults:
                 "update_id": target.update_id,
                 "is_reached": target.reached.is_set(),
             },
-            "update_ids": {symbol: quote.update_id for symbol, quote in self._quotes.items()},
+            "update_ids": {
+                symbol: quote.update_id
+                for symbol, quote in self._quotes.items()
+                if {quote.bid_price, quote.ask_price} != {EMPTY}
+            },
         }
 
     def _open_connections(self) -> list[VenueConnection]:

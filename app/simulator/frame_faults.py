@@ -51,12 +51,24 @@ class FrameFaults:
         self._held: dict[str, VenueQuote] = {}
         self._recent: dict[str, deque[VenueQuote]] = {}
 
-    def frames_of(self, quote: VenueQuote) -> list[OutgoingFrame]:
-        """Return what is sent when this quote comes about."""
+    @property
+    def is_idle(self) -> bool:
+        """Whether every quote is sent as it stands, once; the usual case, so it is cheap to ask."""
+        return (
+            self.duplicating.left == self.reordering.left == self.spoiling.left == 0
+            and not self.muted
+            and not self._held
+        )
+
+    def remember(self, quote: VenueQuote) -> None:
+        """Keep a quote, to be sent once more."""
         recent = self._recent.get(quote.symbol)
         if recent is None:
             recent = self._recent[quote.symbol] = deque(maxlen=RECENT_MAX)
         recent.append(quote)
+
+    def frames_of(self, quote: VenueQuote) -> list[OutgoingFrame]:
+        """Return what is sent when this quote comes about."""
         if quote.symbol in self.muted:
             return []
         in_order = self._in_order(quote) if self.reordering or self._held else [quote]

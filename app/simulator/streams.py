@@ -42,6 +42,11 @@ class Streams:
 
     def publish(self, quote: VenueQuote) -> None:
         """Send a quote to those who listen, with the faults that are on."""
+        self.faults.remember(quote)
+        if self.faults.is_idle:
+            if self.send(quote.symbol, quote.data):
+                self._observations.last_update_id_sent[quote.symbol] = quote.update_id
+            return
         for frame in self.faults.frames_of(quote):
             if frame.garbage is not None:
                 self._send_garbage(frame.garbage, frame.quote)
@@ -55,7 +60,7 @@ class Streams:
         if not listeners:
             return 0
         raw = data.encode()
-        combined = f'{{"stream":"{stream}","data":{data}}}'.encode()
+        combined = b'{"stream":"%b","data":%b}' % (stream.encode(), raw)
         for connection in listeners:
             connection.send_payload(combined if connection.subscriptions.is_combined else raw)
         self._observations.frames_sent[symbol] += len(listeners)

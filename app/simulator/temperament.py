@@ -127,7 +127,7 @@ LIQUID: Final = replace(
     quantity_sigma=0.7,
     quantity_span=3.0,
     fresh_part=0.4,
-    goal_part=1.0,
+    goal_part=1.4,
     dust_share=0.3,
     order_part=0.3,
 )

@@ -232,27 +232,26 @@ def _times(record: OrderRecord) -> Iterator[str]:
 def _update_id_bounds(record: OrderRecord) -> Iterator[str]:
     """Compare with the first quote that was met and with the newest when the order ended.
 
-    Where they fall, the venue counted anew meanwhile: a split is then from before it or from after.
-    Orders that ended under an earlier release have no such end.
+    Both must be known, which they are not before the order has ended, nor if a restart or an
+    earlier release left one out. Where they fall, the venue counted anew: then they bound nothing.
     """
     stored = record.stored
     arrival = None if stored.arrival is None else stored.arrival.update_id
     departure = stored.departure_update_id
     if departure is not None and not stored.status.is_terminal:
         yield f"departed at {departure} and is {stored.status}"
-    counted_anew = arrival is not None and departure is not None and departure < arrival
-    for split in record.splits:
-        is_early = arrival is not None and split.update_id < arrival
-        is_late = departure is not None and split.update_id > departure
-        if (is_early and is_late) if counted_anew else (is_early or is_late):
-            yield (
-                f"split {split.split_number} is of quote {split.update_id}, "
-                f"the order came at {arrival} and went at {departure}"
-            )
     if stored.status is OrderStatus.FILLED and departure is not None and record.splits:
         last = record.splits[-1].update_id
         if departure != last:
             yield f"was filled by quote {last} and departed at {departure}"
+    if arrival is None or departure is None or departure < arrival:
+        return
+    for split in record.splits:
+        if not arrival <= split.update_id <= departure:
+            yield (
+                f"split {split.split_number} is of quote {split.update_id}, "
+                f"the order came at {arrival} and went at {departure}"
+            )
 
 
 def _sum(amounts: Iterable[Decimal]) -> Decimal:

@@ -11,15 +11,13 @@ from app.domain.order import OrderId  # noqa: TC001 - beside its siblings
 from app.domain.resting import Fill, Step
 from app.evidence.notes import OrderRested, OrderUnmet
 from app.storage.order_lookup import ORDERS_PER_QUERY, OrderLookup, StoredOrder
-from app.verification.compare import CUT_OFF, Comparison, compare
+from app.verification.compare import Comparison, compare
 from app.verification.coverage import Coverage
 from app.verification.lives import DerivedSplit, OrderLife, life_of
 from app.verification.lots import touch
-from app.verification.recording import Seam
+from app.verification.recording import BEFORE_THE_BEGINNING, CUT_OFF, IN_A_GAP, Seam
 from app.verification.replay import Act, SymbolSession
 from app.verification.report import Findings, Kind
-
-_GAP = "in a gap of the recording"
 
 
 class OrderBookkeeping:
@@ -37,6 +35,9 @@ class OrderBookkeeping:
     def cross(self, seam: Seam) -> None:
         """Go on to another file."""
         self._coverage.cross(seam)
+        if seam.cause is not None:
+            for session in self._unsettled:
+                session.is_before_a_gap = True
 
     def begin(self, session: SymbolSession, rested: Iterable[OrderRested]) -> None:
         """Begin with a matcher, and with the orders that it holds already."""
@@ -50,7 +51,8 @@ class OrderBookkeeping:
             self._compare_finished()
         known = self._open.pop(order_id, None) or self._parked.pop(order_id, None)
         if known is None:
-            life = life_of(note, session)
+            cause = self._coverage.cause_of(note.order.acceptance_number)
+            life = life_of(note, session, unknown_because=cause or BEFORE_THE_BEGINNING)
             life.was_verified = self._coverage.was_verified(note.order)
         else:
             life = known
@@ -92,14 +94,14 @@ class OrderBookkeeping:
         else:
             self._unsettled.append(session)
 
-    def finish(self) -> None:
-        """Settle everything, at the end of the recording."""
+    def finish(self, *, was_cut_off: bool) -> None:
+        """Settle everything, at the end of the recording; perhaps it was no orderly one."""
         self._compare_finished()
         lives = [*self._open.values(), *self._parked.values()]
         sessions = {id(life.session): life.session for life in lives}
         sessions |= {id(session): session for session in self._unsettled}
         self._settle(list(sessions.values()), is_last=True)
-        self._coverage.finish()
+        self._coverage.finish(was_cut_off=was_cut_off)
 
     # --- Orders that are taken up again -------------------------------------------------------
 
@@ -117,8 +119,8 @@ class OrderBookkeeping:
         told = (note.filled_quantity, note.quote_quantity)
         if note.splits_total > known:
             missing = range(known + 1, note.splits_total + 1)
-            if before.how == "gap":
-                life.not_covered |= dict.fromkeys(missing, _GAP)
+            if before.how == "gap" or before.is_before_a_gap:
+                life.not_covered |= dict.fromkeys(missing, IN_A_GAP)
             else:
                 life.cut_at |= dict.fromkeys(missing, before.newest_update_id)
         elif life.splits_total == note.splits_total and life.sums != told:
@@ -161,12 +163,20 @@ class OrderBookkeeping:
         """Settle finished orders that are in the database as derived; let the others wait."""
         for life, stored in self._with_stored(self._finished.values()):
             if stored is not None:
+                self._lose_before_gaps(life, stored)
                 comparison = compare(life, stored, may_lag=False, blind_from=None)
                 if not comparison.differences:
                     self._conclude(life, comparison)
                     continue
             self._parked[life.order.order_id] = life
         self._finished.clear()
+
+    def _lose_before_gaps(self, life: OrderLife, stored: StoredOrder) -> None:
+        if stored.snapshot is None:
+            return
+        for act in life.lose_before_a_gap(stored.snapshot, stored.splits, IN_A_GAP):
+            act.session.note_lost(act)
+            self._findings.undurable += 1
 
     def _settle(self, sessions: list[SymbolSession], *, is_last: bool) -> None:
         """Judge the orders that these matchers had last, and what was lost of their ends."""
@@ -182,10 +192,10 @@ class OrderBookkeeping:
             if stored is None:
                 self._judge_unknown(life, may_lag=is_last)
                 continue
+            self._lose_before_gaps(life, stored)
             may_lag = is_last and stored.snapshot is not None and stored.snapshot.closed_at is None
-            comparison = compare(
-                life, stored, may_lag=may_lag, blind_from=_blind_from(life.session)
-            )
+            blind_from = _blind_from(life.session)
+            comparison = compare(life, stored, may_lag=may_lag, blind_from=blind_from)
             for act in comparison.undurable:
                 act.session.note_lost(act)
             self._conclude(life, comparison)
@@ -255,6 +265,6 @@ class OrderBookkeeping:
 
 def _blind_from(session: SymbolSession) -> str | None:
     """Return why the database may have more than was derived of a matcher's last orders."""
-    if session.how == "gap":
-        return _GAP
+    if session.how == "gap" or session.is_before_a_gap:
+        return IN_A_GAP
     return CUT_OFF if session.how == "crashed" else None

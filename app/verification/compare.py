@@ -3,16 +3,14 @@
 from collections import Counter
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Final
 
 from app.domain.amounts import format_amount
 from app.domain.order import OrderId, OrderSnapshot, OrderStatus, Split
 from app.storage.order_lookup import StoredOrder
 from app.verification.lives import DerivedSplit, OrderLife
+from app.verification.recording import CUT_OFF
 from app.verification.replay import Act
 from app.verification.report import Difference, Kind
-
-CUT_OFF: Final = "cut off with the end of the recording"
 
 
 @dataclass(slots=True)
@@ -99,13 +97,14 @@ def _judge_extra(
     number = split.split_number
     if number <= life.known_from:
         if not life.was_verified:
-            comparison.not_covered["before the recording begins"] += 1
+            comparison.not_covered[life.unknown_because] += 1
         return
     cause = life.not_covered.get(number)
     if cause is None and split.update_id > life.cut_at.get(number, split.update_id):
         cause = CUT_OFF
     if cause is None and number > life.splits_total:
-        cause = blind_from
+        has_its_quote = split.update_id <= life.session.newest_update_id
+        cause = None if blind_from == CUT_OFF and has_its_quote else blind_from
     if cause is not None:
         comparison.not_covered[cause] += 1
     else:

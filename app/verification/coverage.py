@@ -2,7 +2,7 @@
 
 from app.domain.order import Order
 from app.storage.order_lookup import OrderLookup
-from app.verification.recording import Seam
+from app.verification.recording import CUT_OFF, Seam
 from app.verification.report import Findings, Kind
 
 
@@ -37,15 +37,22 @@ class Coverage:
         """Whether an order was in the database as derived before."""
         return order.acceptance_number in self._verified
 
-    def finish(self) -> None:
+    def cause_of(self, acceptance_number: int) -> str | None:
+        """Return why an order with this number may be unknown, None if it may not."""
+        for above, until, cause in self._gaps:
+            if above < acceptance_number <= until:
+                return cause
+        return None
+
+    def finish(self, *, was_cut_off: bool) -> None:
         """Judge the orders that were not seen."""
+        if was_cut_off:
+            self._gaps.append((self._newest_seen, self._lookup.newest, CUT_OFF))
         for mark in self._lookup.marks():
             number = mark.acceptance_number
             if number in self._seen or mark.last_sequence == 1:
                 continue  # accepted, and nothing happened to it yet
-            cause = next(
-                (cause for above, until, cause in self._gaps if above < number <= until), None
-            )
+            cause = self.cause_of(number)
             if cause is not None:
                 self._findings.orders_not_covered += 1
                 self._findings.splits_not_covered += mark.splits_total

@@ -7,11 +7,16 @@ from typing import Final
 
 from app.domain.errors import StartupError
 from app.evidence.files import recordings_in
-from app.evidence.notes import AnyNote, FileBegun, FileContinued, read_note
+from app.evidence.notes import AnyNote, FileBegun, FileContinued, RecordingEnded, read_note
 from app.tapes.lines import TapeLine
 from app.tapes.reading import TapeError, TapeReader
 
 FILES_MAX: Final = 100_000
+
+BEFORE_THE_BEGINNING: Final = "before the recording begins"
+IN_A_GAP: Final = "in a gap of the recording"
+CUT_OFF: Final = "cut off with the end of a process"
+"""Why something is not covered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,12 +32,15 @@ class Seam:
     """Where one file follows another: what may have happened between the two.
 
     ``is_seamless``: nothing. ``is_restart``: another process goes on, from the database. ``cause``
-    says what is not covered, None if nothing is: a process that was killed does nothing more.
+    says why what happened in between is not covered, None if nothing did. ``is_crash``: the process
+    before was killed. All that led to something durable was flushed by then, unless the machine
+    failed, or the recorder before it.
     """
 
     begun: FileBegun
     is_seamless: bool
     is_restart: bool
+    is_crash: bool
     cause: str | None
 
 
@@ -107,21 +115,29 @@ class Recording:
 
 def _seam(before: RecordedFile | None, last: AnyNote | None, begun: FileBegun) -> Seam:
     cause: str | None
+    is_crash = False
     if before is None:
         is_restart = True
-        cause = "before the recording begins"
+        cause = BEFORE_THE_BEGINNING
     elif begun.epoch == before.begun.epoch:
         is_restart = False
         follows = begun.continues and begun.number == before.begun.number + 1
         if follows and isinstance(last, FileContinued):
-            return Seam(begun=begun, is_seamless=True, is_restart=False, cause=None)
-        cause = "in a gap of the recording"
+            return Seam(begun=begun, is_seamless=True, is_restart=False, is_crash=False, cause=None)
+        cause = IN_A_GAP
     else:
         is_restart = True
         is_next = begun.epoch == before.begun.epoch + 1 and begun.number == 1
-        was_whole = not isinstance(last, FileContinued)
-        cause = None if is_next and was_whole else "in a gap of the recording"
-    return Seam(begun=begun, is_seamless=False, is_restart=is_restart, cause=cause)
+        is_crash = is_next and not isinstance(last, RecordingEnded | FileContinued)
+        if is_crash:
+            cause = CUT_OFF
+        elif is_next and isinstance(last, RecordingEnded):
+            cause = None
+        else:
+            cause = IN_A_GAP
+    return Seam(
+        begun=begun, is_seamless=False, is_restart=is_restart, is_crash=is_crash, cause=cause
+    )
 
 
 def _first_note(path: Path) -> FileBegun | None:

@@ -45,7 +45,8 @@ class SymbolSession:
     """A matcher from where the recording has it first until it is gone.
 
     ``how`` it ended is None while it goes on; beside the words of ``SymbolEnded`` it may be
-    ``crashed``, or ``gap`` where the recording lost sight of it. ``stored`` is the ledger as the
+    ``crashed``, or ``gap`` where the recording lost sight of it. ``is_before_a_gap`` says that its
+    orders may have been taken up again where nothing was recorded. ``stored`` is the ledger as the
     journal got it last, with ``stored_gate``. What was lost of the end is a tail: nothing after
     ``first_lost`` may be durable.
     """
@@ -54,6 +55,7 @@ class SymbolSession:
         note = state.note
         self.symbol = note.symbol
         self.how: str | None = None
+        self.is_before_a_gap = False
         self.has_begun = False
         self.inputs = 0
         self.first_lost: Act | None = None

@@ -74,9 +74,11 @@ class Verification:
         self._ended: dict[Symbol, SymbolSession] = {}
         self._gathered: GatheredState | None = None
         self._frame: Quote | None = None
+        self._has_ended = False
 
     def take(self, item: Seam | AnyNote | TapeLine) -> None:
         """Take the next line."""
+        self._has_ended = isinstance(item, RecordingEnded)
         if isinstance(item, Seam):
             self._take_frame()
             self._cross(item)
@@ -89,7 +91,9 @@ class Verification:
     def finish(self) -> Findings:
         """Compare what is left, and look for orders that the recording does not know."""
         self._take_frame()
-        self._orders.finish()
+        for session in self._sessions.values():
+            session.how = "crashed"  # or it goes on, and what came last is in no file yet
+        self._orders.finish(was_cut_off=not self._has_ended)
         return self._findings
 
     def _take_note(self, note: AnyNote) -> None:
@@ -203,7 +207,7 @@ class Verification:
         self._orders.cross(seam)
         if seam.is_seamless:
             return
-        how = "crashed" if seam.is_restart and seam.cause is None else "gap"
+        how = "crashed" if seam.is_crash or seam.cause is None else "gap"
         for symbol in list(self._sessions):
             self._end(symbol, how)
         if seam.cause is not None:

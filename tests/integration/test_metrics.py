@@ -5,10 +5,18 @@ import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import httpx2
 from websockets.asyncio.client import connect
 
+from app.composition import running_service
 from tests.support.scrape import scrape
-from tests.support.services import ServiceUnderTest, service_under_test
+from tests.support.services import (
+    ServiceUnderTest,
+    make_settings,
+    scripted_venue,
+    service_under_test,
+    until_ready,
+)
 from tests.support.waiting import eventually_true
 
 NEGATIVE = '{"u":5,"s":"LTCBTC","b":"-1","B":"1","a":"2","A":"1"}'
@@ -49,6 +57,35 @@ async def test_figures_follow_an_order_and_its_quotes(tmp_path: Path) -> None:
         assert after["journal_events_total"] == 3
         assert 2 <= after["journal_commits_total"] <= 5
         assert after["feed_connections_opened_total"] == 1
+
+
+async def test_rules_are_told_from_where_they_come_and_how_old_they_are(tmp_path: Path) -> None:
+    """Without a venue there are none and the attempts are counted; with one there are."""
+    async with scripted_venue() as venue:
+        port = int(venue.rest_url.rpartition(":")[2])
+        settings = make_settings(tmp_path, stream_url=venue.stream_url, rest_url=venue.rest_url)
+    async with (
+        running_service(settings) as url,
+        httpx2.AsyncClient(base_url=url, timeout=60) as client,
+    ):
+        await eventually_true(lambda: _have_failed(client))
+        without = await scrape(client)
+        probe = (await client.get("/readyz")).json()["rules"]
+        async with scripted_venue(port=port):
+            await until_ready(client)
+            with_venue = await scrape(client)
+
+        assert (without["ready"], without["rules_symbols"]) == (0, 0)
+        assert without['rules_source{source="none"}'] == 1
+        assert "rules_age_seconds" not in without
+        assert probe["age_seconds"] is None
+        assert probe["failures"] >= 1
+        assert probe["cause"]
+        assert (with_venue["ready"], with_venue["rules_symbols"]) == (1, 1)
+        assert with_venue['rules_source{source="venue"}'] == 1
+        assert 0 <= with_venue["rules_age_seconds"] < 60
+        assert with_venue["rules_refreshes_total"] == 1
+        assert with_venue["rules_refresh_failures_total"] >= 1
 
 
 async def test_a_lost_connection_is_told_with_its_cause(tmp_path: Path) -> None:
@@ -122,6 +159,10 @@ async def _resting_order(service: ServiceUnderTest) -> AsyncIterator[None]:
 
 async def _shows(service: ServiceUnderTest, name: str, value: float) -> bool:
     return (await scrape(service.client)).get(name) == value
+
+
+async def _have_failed(client: httpx2.AsyncClient) -> bool:
+    return (await scrape(client))["rules_refresh_failures_total"] > 0
 
 
 async def _has_failed_to_connect(service: ServiceUnderTest) -> bool:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from decimal import Decimal
 
 import httpx2
@@ -9,6 +10,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosedError, InvalidHandshake, InvalidStatus
 
+from app.simulator.limits import BINANCE_LIMITS
 from app.simulator.venue import RunningVenue, SimulatedVenue
 from tests.support.venues import (
     ANSWER_SECONDS_MAX,
@@ -156,6 +158,29 @@ async def test_a_swallowing_venue_is_a_line_whose_other_end_is_gone() -> None:
         pong.cancel()
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(dead.recv(), 0.05)
+
+
+async def test_a_line_that_is_gone_is_not_closed_for_want_of_pongs() -> None:
+    """TCP stands past pings and past the day; afterwards both are counted anew."""
+    limits = replace(
+        BINANCE_LIMITS,
+        ping_interval_seconds=0.05,
+        pong_timeout_seconds=0.1,
+        connection_seconds_max=0.2,
+    )
+    async with scripted_venue(limits=limits) as (market, venue, running):
+        client = await connect(f"{running.stream_url}/{STREAM}")
+        await joined(venue)
+        venue.swallow()
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(client.recv(), 0.4)
+        assert not venue.observations.violations
+        assert not venue.observations.closes
+        assert venue.observations.connections_open == 1
+        venue.swallow(on=False)
+        pushed = market.push("LTCBTC", bid=BID)
+        assert await client.recv() == pushed.data
+        assert await closed_with(client) == (1001, "24 hours")
 
 
 @pytest.mark.parametrize("path", [STREAM, COMBINED])

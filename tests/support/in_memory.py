@@ -396,6 +396,7 @@ class MemoryDesk:
         return DeskState(
             symbols=len(self._matchers),
             symbols_live=len(current),
+            symbols_interrupted=0,
             newest_quote_ns=max(received_ns, default=None),
             oldest_quote_ns=min(received_ns, default=None),
             open_orders=0,

@@ -81,6 +81,7 @@ def test_quotes_and_rules_are_told_with_their_age() -> None:
         VITALS.desk,
         symbols=3,
         symbols_live=2,
+        symbols_interrupted=1,
         newest_quote_ns=VITALS.present.now_ns - 250_000_000,
         oldest_quote_ns=VITALS.present.now_ns - 90_000_000_000,
         quotes=QuoteCounts(applied=5, refused=4, levels_dropped=3, gate_resets=2),
@@ -89,6 +90,7 @@ def test_quotes_and_rules_are_told_with_their_age() -> None:
     figures = figures_of(replace(VITALS, desk=desk))
 
     assert (figures["symbols"], figures["symbols_live"]) == (3, 2)
+    assert figures["symbols_interrupted"] == 1
     assert figures["newest_quote_age_seconds"] == 0.25
     assert figures["oldest_quote_age_seconds"] == 90
     assert figures["quotes_applied_total"] == 5

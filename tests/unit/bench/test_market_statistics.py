@@ -3,14 +3,17 @@
 import itertools
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
+from operator import attrgetter
+from typing import Any
 
 import pytest
 
 from bench.market_bounds import Around, Bound
 from bench.market_statistics import (
     CLASSES,
+    SECONDS,
     Finding,
     PairClass,
     findings,
@@ -21,11 +24,15 @@ from bench.market_statistics import (
 from bench.quote_statistics import Observation, quote_statistics
 from tests.support.tapes import find_tape_file
 
-SEEDS = (1, 2)
+SEED = 1
 BY_NAME = {one.name: one for one in CLASSES}
 MAJOR = BY_NAME["major"]
 LIVELY = BY_NAME["lively alt"]
 each_class = pytest.mark.parametrize("pair_class", CLASSES, ids=lambda one: one.name)
+
+
+tape = cache(tape_statistics)
+"""Measure a tape once."""
 
 
 def missed(found: list[Finding]) -> dict[str, tuple[tuple[float, ...], tuple[float, float]]]:
@@ -33,11 +40,10 @@ def missed(found: list[Finding]) -> dict[str, tuple[tuple[float, ...], tuple[flo
     return {one.bound.figure: (one.of_pairs, one.limits) for one in found if not one.is_held}
 
 
-@pytest.mark.parametrize("seed", SEEDS)
 @each_class
-def test_the_synthetic_market_keeps_to_the_bounds(pair_class: PairClass, seed: int) -> None:
+def test_the_synthetic_market_keeps_to_the_bounds(pair_class: PairClass) -> None:
     """Every figure of every class is as near to the tapes as the table of bounds demands."""
-    assert missed(findings(pair_class, seed=seed, seconds=346)) == {}
+    assert missed(findings(pair_class, seed=SEED, seconds=SECONDS)) == {}
 
 
 # --- a market that is wrong in one way is found out -----------------------------------------------
@@ -46,7 +52,7 @@ def test_the_synthetic_market_keeps_to_the_bounds(pair_class: PairClass, seed: i
 @cache
 def walked(symbol: str) -> tuple[Observation, ...]:
     """Return a stretch of a pair."""
-    return tuple(synthetic_observations(symbol, seed=1, seconds=346))
+    return tuple(synthetic_observations(symbol, seed=SEED, seconds=SECONDS))
 
 
 def figures_missed(pair_class: PairClass, seen: list[Observation]) -> set[str]:
@@ -122,7 +128,6 @@ def test_a_market_that_is_wrong_in_one_way_is_found_out(
     spoil: Callable[[tuple[Observation, ...]], list[Observation]], figures: set[str]
 ) -> None:
     """The bounds are narrow enough to see what is missing."""
-    assert figures_missed(MAJOR, list(walked("BTCUSDT"))) == set()
     assert figures <= figures_missed(MAJOR, spoil(walked("BTCUSDT")))
 
 
@@ -168,13 +173,84 @@ def test_every_bound_has_a_reason_and_figures_of_every_tape(pair_class: PairClas
 def test_the_stored_figures_are_those_of_the_tapes(pair_class: PairClass) -> None:
     """Measured anew they are the same, to the fourth digit."""
     measured = {
-        file: tape_statistics(find_tape_file(file))
-        for file in {file for file, _ in pair_class.tapes.sources}
+        file: tape(find_tape_file(file)) for file in {file for file, _ in pair_class.tapes.sources}
     }
     for bound in pair_class.bounds:
         anew = [bound.measured(measured[file][symbol]) for file, symbol in pair_class.tapes.sources]
 
         assert anew == pytest.approx(pair_class.tapes.figures[bound.figure], rel=1e-3, nan_ok=True)
+
+
+PUBLISHED = {
+    "updates_per_s": "pace.per_second",
+    "per_second": "pace.in_one_second",
+    "gap_us": "pace.gap_ms",
+    "gaps_under_1ms_share": "pace.gaps_under_1ms",
+    "update_id_step": "pace.update_id_step",
+    "repeats_same_ask_price_and_qty": "sides.repeats_ask",
+    "changed.both": "sides.both_sides",
+    "changed.none": "sides.neither_side",
+    "spread_ticks": "sides.spread_ticks",
+    "spread_1_tick_share": "sides.one_tick",
+    "spread_bps": "sides.spread_bps",
+    "ask_qty": "quantity.relative",
+    "ask_price_change_share": "price.price_changes",
+    "ask_jump_bps": "price.jump_bps",
+    "ask_event_mix.price_up": "price.price_up",
+    "ask_event_mix.price_down": "price.price_down",
+    "ask_event_mix.qty_up": "price.quantity_up",
+    "ask_event_mix.qty_down": "price.quantity_down",
+    "ask_qty_flicker_share": "quantity.flicker",
+    "ask_qty_change_same_price.new_over_old": "quantity.new_over_old",
+    "ask_level_life_s": "levels.life_seconds",
+    "ask_qty_just_before_level_lost": "levels.before_lost",
+    "ask_lost_levels_regained.share": "levels.lost_regained",
+    "ask_lost_levels_regained.after_s": "levels.regained_after_seconds",
+    "ask_returns_from_behind.per_price_change": "levels.back_from_behind",
+    "ask_returns_from_behind.away_s": "levels.away_seconds",
+    "ask_returns_from_behind.same_qty_share": "levels.same_quantity",
+    "mid_1s_return_bps.std": "movement.return_1s_sd_bps",
+    "mid_1s_return_bps.max_abs": "movement.return_1s_max_bps",
+    "max_60s_range_bps": "movement.range_60s_bps",
+}
+"""Where a published figure stands in ours."""
+
+ROUNDED = {"updates_per_s": 6e-3, "mid_1s_return_bps.max_abs": 6e-4}
+"""Figures published with fewer than four digits behind the point."""
+
+QUANTITIES = ("ask_qty", "ask_qty_just_before_level_lost")
+
+
+def published_figures(of_symbol: dict[str, Any]) -> Iterator[tuple[str, float, float]]:
+    """Yield our path, the published figure in our unit, and how far it may be rounded."""
+    for path, ours in PUBLISHED.items():
+        value: Any = of_symbol
+        for key in path.split("."):
+            value = value.get(key, {})
+        unit = 1_000.0 if path == "gap_us" else 1.0
+        if path in QUANTITIES:
+            unit = of_symbol["ask_qty"]["p50"]
+        values = value.items() if isinstance(value, dict) else [("", value)]
+        for percentile, figure in values:
+            name = f"{ours}.{percentile}".strip(".")
+            if percentile not in ("p1", "p10") and figure is not None:
+                yield name, figure / unit, ROUNDED.get(path, 1e-4)
+
+
+@pytest.mark.parametrize("place", range(4))
+def test_the_published_figures_of_the_tapes_are_reproduced(place: int) -> None:
+    """The definitions are those behind the figures that came with the recordings."""
+    published = json.loads(find_tape_file("stats.json").read_text(encoding="utf-8"))[place]
+    measured = tape(find_tape_file(published["file"]))
+    checked = 0
+    for symbol, of_symbol in published["symbols"].items():
+        for path, figure, rounding in published_figures(of_symbol):
+            ours = attrgetter(path)(measured[symbol])
+            if not math.isnan(ours):
+                assert ours == pytest.approx(figure, rel=6e-3, abs=rounding), (symbol, path)
+                checked += 1
+
+    assert checked > 50 * len(published["symbols"])
 
 
 # --- the report -----------------------------------------------------------------------------------

@@ -213,9 +213,9 @@ def test_the_middle_moves_by_the_second() -> None:
         (3.5, (102, 2), (100, 1)),
     ).movement
 
-    # The middle at 0, 1, 2 and 3 s: 100, 100, 101, 101.
+    # The middle at 0, 1, 2 and 3 s and at the end: 100, 100, 101, 101, 101.
     assert movement.return_1s_max_bps == pytest.approx(100)
-    assert movement.return_1s_sd_bps == pytest.approx(100 * math.sqrt(2) / 3)
+    assert movement.return_1s_sd_bps == pytest.approx(100 / math.sqrt(4))
     assert movement.range_60s_bps == pytest.approx(100)
 
 

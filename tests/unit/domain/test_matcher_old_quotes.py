@@ -241,7 +241,7 @@ def test_confirmation_during_a_hold_fills_at_the_release(market: MirroredMarket)
         rest(matcher, market.order(5, time_in_force=IOC))
 
     confirmed = first.apply_seed(market.quote(1, 5))
-    released = second.release(OLD_NS)
+    released = second.release()
 
     assert confirmed == released == []
     assert amounts(first.release(1)) == [5]

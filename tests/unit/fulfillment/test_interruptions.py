@@ -1,8 +1,13 @@
 """Which interruptions are told."""
 
+import pytest
+
 from app.domain.order import Symbol
-from app.fulfillment.interruptions import Changes, Interruptions, tell
-from tests.support.builders import LTCBTC
+from app.fulfillment import interruptions
+from app.fulfillment.interruptions import LONG_SECONDS, Changes, Interruptions, tell
+from tests.support.builders import LTCBTC, make_quote
+from tests.support.waiting import eventually
+from tests.unit.fulfillment.conftest import Shop
 
 ETHBTC = Symbol("ETHBTC")
 SECOND = 1_000_000_000
@@ -36,6 +41,21 @@ def test_a_long_interruption_is_told_once_and_its_end_too() -> None:
         Changes([], [LTCBTC]),
         Changes([], []),
     ]
+
+
+async def test_the_desk_looks_again_and_again(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A symbol that waits for its quote is counted after half a minute, until the quote comes."""
+    monkeypatch.setattr(interruptions, "CHECK_SECONDS", 0.001)
+    async with shop.restarted():
+        await shop.place(5, limit_price=1)
+        await eventually(lambda: LTCBTC in shop.desk._interruptions._since_ns)
+        before = shop.desk.state().symbols_interrupted
+        shop.clock.advance(LONG_SECONDS)
+        await eventually(lambda: shop.desk.state().symbols_interrupted == 1)
+        shop.feed.push(make_quote(1))
+        await eventually(lambda: shop.desk.state().symbols_interrupted == 0)
+
+    assert before == 0
 
 
 def test_a_symbol_that_ended_is_forgotten() -> None:

@@ -210,6 +210,17 @@ async def test_control_messages_keep_to_the_limits_that_were_given(peer: WebSock
     assert 0.2 <= loop.time() - started < 1
 
 
+async def test_what_cannot_be_read_is_told_before_the_venue_hangs_up(peer: WebSocketPeer) -> None:
+    """Nothing behind it can be read either, so nothing before it is current."""
+    async with connected(peer) as (_, receiver):
+        peer.last.transport.pause_reading()
+        peer.last.transport.write(b"\xff" * 20)
+        await eventually(lambda: receiver.causes)
+        peer.last.transport.abort()
+
+    assert receiver.kinds == ["unreadable"]
+
+
 async def test_endless_message_ends_the_connection_with_its_cause(peer: WebSocketPeer) -> None:
     """Memory is bounded whatever comes."""
     async with connected(peer) as (_, receiver):

@@ -61,6 +61,24 @@ def test_frames_are_spoiled_in_their_place() -> None:
         faults.spoil("nonsense", symbol=None, frames=1)
 
 
+def test_faults_are_idle_until_one_is_on() -> None:
+    """Each of them is one, and so is a quote that is still held back."""
+    assert FrameFaults().is_idle
+    for name in ("duplicating", "reordering", "spoiling"):
+        faults = FrameFaults()
+        getattr(faults, name).left = None
+        assert not faults.is_idle
+    faults = FrameFaults()
+    faults.muted.add("LTCBTC")
+    assert not faults.is_idle
+    faults = FrameFaults()
+    faults.reordering.left = 1
+    faults.frames_of(quote(1))
+    assert not faults.is_idle
+    faults.clear()
+    assert faults.is_idle
+
+
 def test_faults_at_once_do_not_get_in_each_other_s_way() -> None:
     """A spoiled frame comes twice, a held one is not lost when all faults end."""
     faults = FrameFaults()
@@ -78,7 +96,8 @@ def test_faults_at_once_do_not_get_in_each_other_s_way() -> None:
 def test_old_frames_are_remembered_up_to_a_bound() -> None:
     """The newest of them, oldest first."""
     faults = FrameFaults()
-    sent(faults, *(quote(number) for number in range(RECENT_MAX + 10)))
+    for number in range(RECENT_MAX + 10):
+        faults.remember(quote(number))
 
     assert [one.update_id for one in faults.recent("LTCBTC", 2)] == [108, 109]
     assert len(faults.recent("LTCBTC", 1_000)) == RECENT_MAX

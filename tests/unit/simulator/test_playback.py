@@ -139,7 +139,16 @@ async def test_it_pauses_behind_the_quote_that_it_was_to_play_to(symbol: str | N
     """Not one quote more, though it was due; then time goes on from that quote's instant."""
     recorder = Recorder()
     playback = make_playback(recorder, is_paused=True)
-    playing = asyncio.create_task(playback.play(quotes_at(1, 1, 1, 1, 30 * MS)))
+
+    def quotes() -> Iterator[VenueQuote]:
+        for quote in quotes_at(1, 1, 1, 1, 30 * MS):
+            if quote.update_id == 3:
+                late_at = asyncio.get_running_loop().time() + 0.04
+                while asyncio.get_running_loop().time() < late_at:
+                    pass  # the loop is held up until after the last quote was due
+            yield quote
+
+    playing = asyncio.create_task(playback.play(quotes()))
     target = PlayTarget(symbol=symbol, update_id=3)
     playback.play_to(target)
     await target.reached.wait()

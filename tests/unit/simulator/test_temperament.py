@@ -20,7 +20,7 @@ each_kind = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS.keys())
 
 @each_kind
 def test_shares_are_shares_and_gaps_are_gaps(kind: Temperament) -> None:
-    """A share lies from 0 to 1, no time is negative, bursts and echoes are not all."""
+    """A share lies from 0 to 1, no time is negative, bursts and echoes are at most all."""
     for field in dataclasses.fields(kind):
         value = getattr(kind, field.name)
         is_share = field.name.endswith(("_share", "urgency", "flicker", "persistence"))

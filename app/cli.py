@@ -18,12 +18,14 @@ from app.client.commands import client_commands
 from app.domain.access import Scope
 from app.domain.errors import PapertapeError, StartupError
 from app.simulator import options
+from app.taping.commands import tape_commands
 
 if TYPE_CHECKING:
     from app.settings import Settings
 
 _EXIT_FAILED: Final = 1
 _EXIT_UNREADABLE: Final = 2
+_EXIT_NOT_COVERED: Final = 3
 _EXIT_INTERRUPTED: Final = 130
 
 _SETTING: Final = "DATABASE_URL"
@@ -125,6 +127,34 @@ def _audit(
     is_sound = _run(auditing if database is None else _as_named(auditing), status=_EXIT_UNREADABLE)
     if not is_sound:
         raise typer.Exit(_EXIT_FAILED)
+
+
+@_cli.command("verify")
+def _verify(
+    database: Annotated[
+        str,
+        typer.Argument(metavar="DATABASE", help="A file of SQLite, or a URL as in DATABASE_URL."),
+    ],
+    tapes: Annotated[
+        list[Path],
+        typer.Argument(metavar="TAPE...", help="Recordings (see RECORD_DIR), or their folders."),
+    ],
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Write the report as JSON.")] = False,
+) -> None:
+    """Derive every split of every order from recordings; a service may be running on both.
+
+    Ends with 0 if all is verified, with 1 if anything differs, with 2 if something cannot be read,
+    with 3 if nothing differs but the recordings do not cover all.
+    """
+    from app.maintenance import verify_database  # noqa: PLC0415 - as above
+
+    verifying = _as_named(verify_database(database, tapes, as_json=as_json))
+    report = _run(verifying, status=_EXIT_UNREADABLE)
+    if report.differs:
+        raise typer.Exit(_EXIT_FAILED)
+    if not report.is_covered:
+        raise typer.Exit(_EXIT_NOT_COVERED)
 
 
 @_cli.command("prune")
@@ -291,6 +321,7 @@ def _key_file(file: Path | None) -> Path:
     return Path(name)
 
 
+_cli.add_typer(tape_commands)
 _cli.add_typer(client_commands)
 
 

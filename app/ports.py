@@ -29,6 +29,7 @@ from app.domain.order import (
 from app.domain.order_counts import OrderCounts
 from app.domain.quote import Quote
 from app.domain.rules import TradingRules
+from app.states import DeskState, JournalState, RulesState
 
 
 class Clock(Protocol):
@@ -72,10 +73,22 @@ class QuoteListener(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionState:
+    """How one connection to the venue is, in the words of ``FeedState``; ``streams`` it serves."""
+
+    status: str
+    since: datetime
+    streams: int
+    cause: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FeedState:
     """How the venue connection is: ``idle``, ``connecting``, ``connected`` or ``down``.
 
-    ``cause`` tells why while it is down. ``counters`` counts connections, frames and drops by name.
+    The worst of ``connections`` counts. ``cause`` tells why while it is down. ``counters`` counts
+    connections, frames and drops by name: ``lost_<kind>`` the connections lost, ``failed_<kind>``
+    the attempts that failed, ``rotations`` the connections replaced as planned.
     """
 
     status: str
@@ -83,6 +96,23 @@ class FeedState:
     since: datetime
     symbols: int
     counters: dict[str, int]
+    connections: tuple[ConnectionState, ...] = ()
+
+
+class FeedRecorder(Protocol):
+    """Evidence of what the feed got; told before the listeners are."""
+
+    def on_frame(self, symbol: Symbol, frame: bytes, received_ns: int) -> None:
+        """A sound frame of a stream somebody listens to, as it came."""
+
+    def on_drop(self, symbol: Symbol | None, reason: str, received_ns: int) -> None:
+        """A frame of no use was dropped; if its symbol is known, that quote is distrusted."""
+
+    def on_seed(self, seed: Quote) -> None:
+        """A depth snapshot is offered to listeners."""
+
+    def on_connection(self, what: str, cause: str | None) -> None:
+        """A connection was ``opened``, ``lost``, ``rotated`` or ``closed`` (nobody listened)."""
 
 
 class Feed(Protocol):
@@ -90,17 +120,10 @@ class Feed(Protocol):
 
     def subscribe(self, symbol: Symbol, listener: QuoteListener) -> None: ...
     def unsubscribe(self, symbol: Symbol, listener: QuoteListener) -> None: ...
+    def confirm(self, symbol: Symbol, listener: QuoteListener) -> None:
+        """Send a seed or a newer frame soon: the last quote is too old to fill a new order on."""
+
     def state(self) -> FeedState: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RulesState:
-    """Where the rules come from, ``venue``, ``stored`` or ``none``, and what failed last."""
-
-    source: str
-    loaded_at: datetime | None
-    symbols: int
-    cause: str | None
 
 
 class RulesBook(Protocol):
@@ -160,6 +183,8 @@ class Journal(Protocol):
 
     async def settle(self) -> None:
         """Return once everything queued before the call is durable, or refused."""
+
+    def state(self) -> JournalState: ...
 
 
 class JournalListener(Protocol):
@@ -300,6 +325,11 @@ class OrderDesk(Protocol):
     def current_quote(self, symbol: Symbol) -> Quote | None:
         """Return the quote a resting order would meet now; it never subscribes."""
 
+    def is_serving(self, symbol: Symbol) -> bool:
+        """Whether the symbol has open orders or had some just now, so that it is subscribed."""
+
+    def state(self) -> DeskState: ...
+
 
 class EventBus(Protocol):
     """Durable events to whoever waits for them."""
@@ -363,5 +393,9 @@ class EventSubscriptions(Protocol):
     @property
     def head(self) -> int:
         """The position of the newest event that was published."""
+
+    @property
+    def total(self) -> int:
+        """How many are open."""
 
     def open(self, event_filter: EventFilter) -> AbstractContextManager[EventSubscription]: ...

@@ -10,6 +10,10 @@ Per quote and side, for the asks (bids mirrored), and for each owner apart:
 IOC and FOK orders are decided by the first quote they meet: an IOC order keeps what it got there,
 a FOK order gets its whole quantity from what is available in its turn, or nothing.
 
+A quote that is old may be so because nothing happened, or because its stream has stalled: a new
+order is not filled or decided on it before it was confirmed. Until then nothing is matched, and the
+order has not met that quote.
+
 Nothing is given back when an order expires, and a change of size is no reset. Missed quotes only
 make the rule stricter; quotes out of order would break it, hence the gate: the largest update id
 applied, at or below which no quote counts.
@@ -25,6 +29,7 @@ from app.domain.order import (
     Arrival,
     Order,
     OrderId,
+    OrderSnapshot,
     OrderStatus,
     Owner,
     Reason,
@@ -36,6 +41,9 @@ from app.domain.quote import Quote
 from app.domain.resting import Closing, Resting, RestingHeap, Step
 from app.domain.side_book import OwnerBook
 
+QUOTE_AGE_NS_MAX: Final = 5_000_000_000
+"""A quote that came or was confirmed longer ago is old."""
+
 NO_GATE: Final = 0
 """Below every update id: no quote was applied yet."""
 
@@ -46,11 +54,20 @@ def arrival_of(quote: Quote, side: Side) -> Arrival:
     return Arrival(update_id=quote.update_id, price=price)
 
 
+def _is_marketable(order: Order, quote: Quote) -> bool:
+    """Whether the quote reaches the order's limit price; an empty side reaches none."""
+    if order.side is Side.BUY:
+        return bool(quote.ask_quantity) and order.limit_price >= quote.ask_price
+    return bool(quote.bid_quantity) and order.limit_price <= quote.bid_price
+
+
 class SymbolMatcher:
     """One symbol's resting orders against its quotes. No I/O and no clock.
 
     ``gate`` and ``levels`` are what was stored when the symbol was last fulfilled. The matcher has
-    no current quote until the first one above the gate; while it has one, the symbol is live.
+    no current quote until the first one above the gate; while it has one, the symbol is live. While
+    ``awaits_confirmation``, that quote is too old for an order that came: nothing is matched until
+    the next quote or seed is applied, which the caller is to ask for.
     Instants are nanoseconds of one monotonic clock, the quotes' ``received_ns`` included.
     """
 
@@ -62,6 +79,7 @@ class SymbolMatcher:
         self.current: Quote | None = None
         self.quotes_applied = 0
         self.quotes_refused = 0
+        self.awaits_confirmation = False
         self._levels_dropped = 0
         self._is_held = False
         self._resting_by_id: dict[OrderId, Resting] = {}
@@ -94,6 +112,7 @@ class SymbolMatcher:
         order: Order,
         *,
         deadline_ns: int,
+        now_ns: int | None = None,
         filled_quantity: Decimal = ZERO,
         quote_quantity: Decimal = ZERO,
         splits_total: int = 0,
@@ -103,7 +122,9 @@ class SymbolMatcher:
     ) -> list[Step]:
         """Take an accepted order; it meets the current quote at once, if there is one.
 
-        One whose time was up when that quote was received does not: it ends here.
+        One whose time was up when that quote was received does not: it ends here. One that must not
+        be filled on so old a quote at ``now_ns`` waits for the next; without an instant, no quote
+        is too old.
 
         The last six arguments carry what an order had when the process before this one ended;
         ``may_have_met_quotes`` says that there was one, so that its count may be short.
@@ -112,37 +133,62 @@ class SymbolMatcher:
         assert order.order_id not in self._resting_by_id, "an order rests once"
         assert filled_quantity < order.quantity, "a filled order does not rest"
         current = self.current
-        meets_current = current is not None and deadline_ns >= current.received_ns
+        is_late = current is not None and deadline_ns < current.received_ns
+        must_wait = now_ns is not None and self.must_confirm(order, now_ns)
+        met = None if is_late or must_wait else current
         resting = Resting(
             order=order,
             deadline_ns=deadline_ns,
             filled_quantity=filled_quantity,
             quote_quantity=quote_quantity,
             splits_total=splits_total,
-            quotes_base=self.quotes_applied - quotes_seen - meets_current,
+            quotes_base=self.quotes_applied - quotes_seen - (met is not None),
             arrival=arrival,
             may_have_met_quotes=may_have_met_quotes,
         )
-        if current is not None and not meets_current:
+        if is_late:
             # It must not stand in the book: the next order to come would have it matched.
-            reason = self._reason_to_expire(resting)
-            late = resting.close(OrderStatus.EXPIRED, reason, quotes_applied=self.quotes_applied)
-            return [late]
+            return [self._end(resting, OrderStatus.EXPIRED, self._reason_to_expire(resting))]
         side_book = self._book_of(order.owner).of(order.side)
         self._resting_by_id[order.order_id] = resting
         self._deadlines.push(deadline_ns, resting)
         side_book.rest(resting)
-        if current is None:
-            if not order.rests or (arrival is None and not may_have_met_quotes):
-                self._expectant[order.order_id] = resting
-            return []
-        if arrival is None and not may_have_met_quotes:
-            resting.arrival = self._arrival(current, order.side)
-        if not order.rests:
+        has_no_arrival = arrival is None and not may_have_met_quotes
+        if not order.rests or (met is None and has_no_arrival):
             self._expectant[order.order_id] = resting
-        if self._is_held:
+        if met is None:
+            self.awaits_confirmation = must_wait
             return []
-        return self._settle(side_book.match(current.update_id, self.quotes_applied))
+        if has_no_arrival:
+            resting.arrival = self._arrival(met, order.side)
+        if self._is_held or self.awaits_confirmation:
+            return []
+        return self._settle(side_book.match(met.update_id, self.quotes_applied))
+
+    def must_confirm(self, order: Order, now_ns: int) -> bool:
+        """Whether the current quote is too old to fill the order, or to decide it.
+
+        One that may rest and that the quote does not reach is neither filled nor decided.
+        """
+        quote = self.current
+        if quote is None or not self._is_too_old(quote, now_ns):
+            return False
+        return not order.rests or _is_marketable(order, quote)
+
+    def end_unmet(self, snapshot: OrderSnapshot) -> Closing:
+        """End an order that never rests here: its time was over before it could meet a quote."""
+        assert snapshot.order.symbol == self.symbol, "a matcher serves one symbol"
+        return Closing(
+            order=snapshot.order,
+            status=OrderStatus.EXPIRED,
+            reason=Reason.TIMEOUT_DURING_OUTAGE,
+            splits_total=snapshot.splits_total,
+            filled_quantity=snapshot.filled_quantity,
+            quote_quantity=snapshot.quote_quantity,
+            arrival=snapshot.arrival,
+            quotes_seen=snapshot.quotes_seen,
+            departure_update_id=None if snapshot.arrival is None else self.gate,
+        )
 
     def holds(self, order_id: OrderId) -> bool:
         """Whether the order rests."""
@@ -199,6 +245,7 @@ class SymbolMatcher:
     def interrupt(self) -> None:
         """Forget the current quote: the connection that brought it is gone."""
         self.current = None
+        self.awaits_confirmation = False
         for book in self._books.values():
             for side_book in book.sides:
                 side_book.forget_touch()
@@ -207,10 +254,16 @@ class SymbolMatcher:
         """Fill nothing until ``release``; quotes are still observed, so the ledger stays sound."""
         self._is_held = True
 
-    def release(self) -> list[Step]:
-        """Fill again; the resting orders meet the current quote in priority order."""
+    def release(self, now_ns: int | None = None) -> list[Step]:
+        """Fill again; the resting orders meet the current quote in priority order.
+
+        If that is too old by ``now_ns``, they wait for its confirmation.
+        """
         self._is_held = False
-        if self.current is None:
+        if self.current is None or self.awaits_confirmation:
+            return []
+        if now_ns is not None and self._resting_by_id and self._is_too_old(self.current, now_ns):
+            self.awaits_confirmation = True
             return []
         steps: list[Step] = []
         for book in self._books.values():
@@ -258,16 +311,22 @@ class SymbolMatcher:
     def _is_old(self, quote: Quote) -> bool:
         return quote.update_id <= self.gate
 
+    def _is_too_old(self, quote: Quote, now_ns: int) -> bool:
+        return now_ns - quote.received_ns > QUOTE_AGE_NS_MAX
+
     def _apply(self, quote: Quote) -> list[Step]:
         self.gate = quote.update_id
         self.current = quote
         self.quotes_applied += 1
+        is_confirmation = self.awaits_confirmation
+        self.awaits_confirmation = False
         if self._expectant:
             self._note_arrivals(quote)
         steps: list[Step] = []
         for book in self._books.values():
             for side_book in book.sides:
-                if side_book.observe(quote) and not self._is_held:
+                is_news = side_book.observe(quote) or is_confirmation
+                if is_news and not self._is_held:
                     steps.extend(side_book.match(quote.update_id, self.quotes_applied))
         return self._settle(steps)
 
@@ -319,12 +378,15 @@ class SymbolMatcher:
 
     def _close(self, resting: Resting, status: OrderStatus, reason: Reason) -> Closing:
         """End an order that still rests."""
-        closing = resting.close(status, reason, quotes_applied=self.quotes_applied)
+        closing = self._end(resting, status, reason)
         self._deadlines.note_closed()
         self._book_of(resting.order.owner).of(resting.order.side).resting.note_closed()
         del self._resting_by_id[resting.order.order_id]
         self._expectant.pop(resting.order.order_id, None)
         return closing
+
+    def _end(self, resting: Resting, status: OrderStatus, reason: Reason) -> Closing:
+        return resting.close(status, reason, quotes_applied=self.quotes_applied, gate=self.gate)
 
     def _book_of(self, owner: Owner) -> OwnerBook:
         book = self._books.get(owner)

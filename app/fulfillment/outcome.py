@@ -4,12 +4,17 @@ An order's events count from 1: acceptance, then one per split, then the end of 
 not filled. So the sequence of an event follows from the number of splits before it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime
+from typing import Final
 
-from app.domain.events import OrderEvent, check_transition
-from app.domain.order import OrderSnapshot, OrderStatus, Reason, Split
+from app.domain.events import OrderEvent, SymbolOutcome, check_transition
+from app.domain.order import OrderStatus, Split
 from app.domain.resting import Closing, Fill, Step
+
+EVENTS_PER_OUTCOME_MAX: Final = 1_000
+"""Events of one part of a transaction: thousands of orders may expire in the same instant."""
 
 
 def step_events(steps: Iterable[Step], at: datetime) -> list[OrderEvent]:
@@ -20,18 +25,18 @@ def step_events(steps: Iterable[Step], at: datetime) -> list[OrderEvent]:
     ]
 
 
-def outage_closing(snapshot: OrderSnapshot) -> Closing:
-    """Return the end of an order whose time was over before it could meet a quote."""
-    return Closing(
-        order=snapshot.order,
-        status=OrderStatus.EXPIRED,
-        reason=Reason.TIMEOUT_DURING_OUTAGE,
-        splits_total=snapshot.splits_total,
-        filled_quantity=snapshot.filled_quantity,
-        quote_quantity=snapshot.quote_quantity,
-        arrival=snapshot.arrival,
-        quotes_seen=snapshot.quotes_seen,
-    )
+def outcome_parts(outcome: SymbolOutcome) -> Iterator[SymbolOutcome]:
+    """Yield an outcome in parts that a transaction has room for, at least one.
+
+    The ledger goes with the first part: if the others are lost, it errs to the strict side.
+    """
+    events = outcome.events
+    for start in range(0, max(1, len(events)), EVENTS_PER_OUTCOME_MAX):
+        yield replace(
+            outcome,
+            events=events[start : start + EVENTS_PER_OUTCOME_MAX],
+            ledger_changes=() if start else outcome.ledger_changes,
+        )
 
 
 def _fill_event(fill: Fill, at: datetime) -> OrderEvent:
@@ -57,6 +62,7 @@ def _fill_event(fill: Fill, at: datetime) -> OrderEvent:
         quote_quantity=fill.quote_quantity,
         arrival=fill.arrival,
         quotes_seen=fill.quotes_seen,
+        departure_update_id=fill.update_id if fill.closes else None,
     )
 
 
@@ -73,6 +79,7 @@ def _closing_event(closing: Closing, at: datetime) -> OrderEvent:
         quote_quantity=closing.quote_quantity,
         arrival=closing.arrival,
         quotes_seen=closing.quotes_seen,
+        departure_update_id=closing.departure_update_id,
     )
 
 

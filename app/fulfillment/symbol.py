@@ -9,31 +9,37 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, TypeVar
 
 import structlog
 
 from app.domain.errors import JournalUnavailableError
 from app.domain.events import OrderEvent, SymbolOutcome
-from app.domain.matcher import SymbolMatcher
-from app.domain.order import MICROSECOND, OrderId, OrderSnapshot, Owner, Side, Symbol
+from app.domain.matcher import SymbolMatcher, arrival_of
+from app.domain.order import (
+    MICROSECOND,
+    Arrival,
+    Order,
+    OrderId,
+    OrderSnapshot,
+    Owner,
+    Side,
+    Symbol,
+)
 from app.domain.quote import Quote
 from app.domain.resting import Step
-from app.fulfillment.outcome import outage_closing, step_events
+from app.fulfillment.incoming import Incoming
+from app.fulfillment.matchers import MatcherSource
+from app.fulfillment.outcome import outcome_parts, step_events
+from app.fulfillment.stale_seeds import StaleSeeds
+from app.fulfillment.tallies import QuoteTally
 from app.ports import NO_MARKET, Clock, Feed, Journal, MarketView, RecoveryStore, StoredLedger
 
 LINGER_SECONDS: Final = 60.0
 """How long a symbol stays subscribed without orders, so that the next one costs no message."""
 
-EVENTS_PER_OUTCOME_MAX: Final = 1_000
-"""Events of one part of a transaction: thousands of orders may expire in the same instant."""
-
 RELOAD_SECONDS: Final = 1.0
 """Pause before a symbol is read again after the database did not answer."""
-
-STALE_SEEDS_OF_A_RESET: Final = 3
-STALE_NS_OF_A_RESET: Final = 10_000_000_000
-"""So many seeds below the gate over so long on one connection: the venue counts anew."""
 
 _NS_PER_MICROSECOND: Final = 1_000
 _NS_PER_SECOND: Final = 1_000_000_000
@@ -57,18 +63,20 @@ class SymbolFulfillment:
         store: RecoveryStore,
         clock: Clock,
         on_lingering: Callable[["SymbolFulfillment"], None],
+        matchers: MatcherSource,
     ) -> None:
         self.symbol = symbol
-        self.gate_resets = 0
+        self.tally = QuoteTally()
         self._feed = feed
         self._journal = journal
         self._store = store
         self._clock = clock
         self._on_lingering = on_lingering
+        self._matchers = matchers
         self._matcher: SymbolMatcher | None = None
-        self._waiting: dict[OrderId, _Arrival] = {}
+        self._waiting: dict[OrderId, Incoming] = {}
         self._read_back: set[OrderId] = set()
-        self._stale_seeds_ns: list[int] = []
+        self._stale_seeds = StaleSeeds()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_deadline_ns: int | None = None
         self._linger: asyncio.TimerHandle | None = None
@@ -95,7 +103,7 @@ class SymbolFulfillment:
         """
         for snapshot in orders:
             order_id = snapshot.order.order_id
-            arrival = _Arrival(snapshot, were_open_before)
+            arrival = Incoming(snapshot, were_open_before)
             if order_id in self._read_back:
                 # A reload found it in the database before its acceptance was announced.
                 self._read_back.discard(order_id)
@@ -127,7 +135,7 @@ class SymbolFulfillment:
 
     def on_interrupted(self) -> None:
         """Fill nothing until the next connection has quoted."""
-        self._stale_seeds_ns.clear()
+        self._stale_seeds.clear()
         if self._matcher is not None:
             self._matcher.interrupt()
 
@@ -167,10 +175,20 @@ class SymbolFulfillment:
             return NO_MARKET
         return MarketView(quote=matcher.current, taken_quantity=matcher.taken(owner, side))
 
+    def arrival(self, order: Order) -> Arrival | None:
+        """Return what a new order meets here now; None if it has to wait for a quote."""
+        matcher = self._matcher
+        if matcher is None or matcher.current is None:
+            return None
+        if matcher.must_confirm(order, self._clock.monotonic_ns()):
+            return None
+        return arrival_of(matcher.current, order.side)
+
     def reload(self) -> None:
         """Start anew from the database: what the matcher holds is not what could be written."""
         self._has_failed = True
-        self._let_go()
+        self.tally.drop()
+        self._let_go("failed")
         self._wake.set()
 
     def end_lingering(self) -> None:
@@ -182,7 +200,7 @@ class SymbolFulfillment:
         """Record the ledger a last time and let go of the feed: the process is about to end."""
         if self._matcher is not None:
             self._record(self._matcher, ())
-        self._let_go()
+        self._let_go("stopped")
 
     async def run(self) -> None:
         """Serve the symbol until it has lingered without orders and its ledger is durable."""
@@ -203,17 +221,18 @@ class SymbolFulfillment:
         """
         stored, unfinished = await self._read(with_orders=self._has_failed)
         self._has_failed = False
-        matcher = SymbolMatcher(self.symbol, gate=stored.gate, levels=stored.levels)
+        matcher = self._matchers.begin(self.symbol, stored)
         if not self._journal.is_writable:
             matcher.hold()
         for snapshot in unfinished:
             order_id = snapshot.order.order_id
             if order_id not in self._waiting:  # else it came meanwhile, and has missed no quote
                 self._read_back.add(order_id)
-                self._waiting[order_id] = _Arrival(snapshot, were_open_before=True)
+                self._waiting[order_id] = Incoming(snapshot, were_open_before=True)
         arrivals = list(self._waiting.values())
         self._waiting.clear()
         self._matcher = matcher
+        self.tally.follow(matcher)
         self._guard(partial(self._start, matcher, arrivals))
         self._loaded.set()
 
@@ -246,7 +265,7 @@ class SymbolFulfillment:
             else:
                 return stored, orders
 
-    def _start(self, matcher: SymbolMatcher, arrivals: Sequence["_Arrival"]) -> None:
+    def _start(self, matcher: SymbolMatcher, arrivals: Sequence[Incoming]) -> None:
         for arrival in arrivals:
             self._rest_one(matcher, arrival)
         self._expire(matcher)
@@ -269,54 +288,59 @@ class SymbolFulfillment:
             quotes_applied=self._matcher.quotes_applied,
             quotes_refused=self._matcher.quotes_refused,
             levels_dropped=self._matcher.levels_dropped,
-            gate_resets=self.gate_resets,
+            gate_resets=self.tally.gate_resets,
         )
-        self._let_go()
+        self._let_go("ended")
         return True
 
-    def _rest_one(self, matcher: SymbolMatcher, arrival: "_Arrival") -> None:
+    def _rest_one(self, matcher: SymbolMatcher, arrival: Incoming) -> None:
         snapshot = arrival.snapshot
         if arrival.were_open_before and not snapshot.order.rests:
             # The first quote after its acceptance, which decides it, was met by nobody.
-            self._conclude(matcher, [outage_closing(snapshot)])
+            self._conclude(matcher, [matcher.end_unmet(snapshot)])
             return
         left = (snapshot.order.expires_at - self._clock.now()) // MICROSECOND
+        now_ns = self._clock.monotonic_ns()
         steps = matcher.rest(
             snapshot.order,
-            deadline_ns=self._clock.monotonic_ns() + left * _NS_PER_MICROSECOND,
+            deadline_ns=now_ns + left * _NS_PER_MICROSECOND,
             filled_quantity=snapshot.filled_quantity,
             quote_quantity=snapshot.quote_quantity,
             splits_total=snapshot.splits_total,
             arrival=snapshot.arrival,
             quotes_seen=snapshot.quotes_seen,
             may_have_met_quotes=arrival.were_open_before,
+            now_ns=now_ns,
         )
         self._note_use(matcher)
         self._conclude(matcher, steps)
+        self._confirm(matcher)
 
     def _apply_seed(self, matcher: SymbolMatcher, seed: Quote) -> bool:
         steps = matcher.expire(seed.received_ns)
         was_live = matcher.is_live
         met = matcher.apply_seed(seed)
-        if met is None and not was_live and self._shows_a_reset(seed):
-            self.gate_resets += 1
+        is_needed = not was_live or matcher.awaits_confirmation
+        if met is not None:
+            self._stale_seeds.clear()
+        elif is_needed and self._stale_seeds.shows_a_reset(seed.received_ns, gate=matcher.gate):
+            self.tally.gate_resets += 1
             _log.warning("update_ids_reset", symbol=self.symbol, update_id=seed.update_id)
             met = matcher.reset_gate(seed)
         self._conclude(matcher, steps + (met or []))
-        # A stale seed is no matter if a frame of this connection came before it.
-        return met is not None or was_live
-
-    def _shows_a_reset(self, seed: Quote) -> bool:
-        self._stale_seeds_ns.append(seed.received_ns)
-        span_ns = seed.received_ns - self._stale_seeds_ns[0]
-        return (
-            len(self._stale_seeds_ns) >= STALE_SEEDS_OF_A_RESET and span_ns >= STALE_NS_OF_A_RESET
-        )
+        # A stale seed is no matter if a frame of this connection came, and need not be confirmed.
+        return met is not None or not is_needed
 
     def _release(self, matcher: SymbolMatcher) -> None:
         # The current quote may have come after an order's time was up.
         steps = matcher.expire(matcher.current.received_ns) if matcher.current else []
-        self._conclude(matcher, steps + matcher.release())
+        self._conclude(matcher, steps + matcher.release(self._clock.monotonic_ns()))
+        self._confirm(matcher)
+
+    def _confirm(self, matcher: SymbolMatcher) -> None:
+        """Have the current quote confirmed, if an order waits for that."""
+        if matcher.awaits_confirmation:
+            self._feed.confirm(self.symbol, self)
 
     def _expire(self, matcher: SymbolMatcher) -> None:
         self._conclude(matcher, matcher.expire(self._clock.monotonic_ns()))
@@ -329,20 +353,15 @@ class SymbolFulfillment:
         self._arm_timer(matcher)
 
     def _record(self, matcher: SymbolMatcher, events: tuple[OrderEvent, ...]) -> None:
-        """Hand on what happened, in parts that a transaction has room for.
-
-        The ledger goes with the first part: if the others are lost, it errs to the strict side.
-        """
-        ledger_changes = tuple(matcher.drain_ledger_changes())
-        for start in range(0, max(1, len(events)), EVENTS_PER_OUTCOME_MAX):
-            self._journal.record(
-                SymbolOutcome(
-                    symbol=self.symbol,
-                    events=events[start : start + EVENTS_PER_OUTCOME_MAX],
-                    ledger_changes=() if start else ledger_changes,
-                    gate=matcher.gate,
-                )
-            )
+        """Hand on what happened, in parts that a transaction has room for."""
+        outcome = SymbolOutcome(
+            symbol=self.symbol,
+            events=events,
+            ledger_changes=tuple(matcher.drain_ledger_changes()),
+            gate=matcher.gate,
+        )
+        for part in outcome_parts(outcome):
+            self._journal.record(part)
 
     def _arm_timer(self, matcher: SymbolMatcher) -> None:
         deadline_ns = matcher.next_deadline_ns()
@@ -385,19 +404,14 @@ class SymbolFulfillment:
         _log.exception("symbol_failed", symbol=self.symbol)
         self.reload()
 
-    def _let_go(self) -> None:
-        """Let go of the feed, the timers and the matcher."""
+    def _let_go(self, how: str) -> None:
+        """Let go of the feed, the timers and the matcher, which ended as ``MatcherSource`` says."""
         self._feed.unsubscribe(self.symbol, self)
+        if self._matcher is not None:
+            self._matchers.end(self._matcher, how)
         self._matcher = None
-        self._stale_seeds_ns.clear()
+        self._stale_seeds.clear()
         for timer in (self._timer, self._linger):
             if timer is not None:
                 timer.cancel()
         self._timer = self._linger = self._timer_deadline_ns = None
-
-
-class _Arrival(NamedTuple):
-    """An order on its way to the matcher."""
-
-    snapshot: OrderSnapshot
-    were_open_before: bool

@@ -16,13 +16,9 @@ from websockets.protocol import Event, State
 from websockets.typing import DataLike
 
 from app import __version__
+from app.market.causes import CAUSE_CHARACTERS_MAX, ConnectionFailedError, Ending, EndKind
 from app.market.pacing import SlidingWindow
-
-CONTROL_MESSAGES_MAX: Final = 3
-"""Within ``CONTROL_SECONDS``, pings included; a pong, which cannot wait, makes it 4 at most."""
-
-CONTROL_SECONDS: Final = 1.25
-"""The venue counts per second on its side of the network: a quarter more allows for its jitter."""
+from app.market.timing import VENUE_LIMITS, FeedLimits
 
 MESSAGE_BYTES_MAX: Final = 4 * 1024 * 1024
 """Far above any frame; up to here an oversized one is dropped, beyond it the connection ends."""
@@ -30,14 +26,10 @@ MESSAGE_BYTES_MAX: Final = 4 * 1024 * 1024
 CLOSE_SECONDS_MAX: Final = 1.0
 """How long we wait for the venue's part of the closing handshake."""
 
-CAUSE_CHARACTERS_MAX: Final = 300
-"""What the venue says is shown to operators, but not at any length."""
+_KEEPALIVE_REASON: Final = "keepalive ping timeout"
+"""What the library says to the venue when a pong stays out."""
 
 _STREAM_PATHS: Final = ("/ws", "/stream")
-
-
-class ConnectionFailedError(Exception):
-    """The connection could not be opened; the text says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +49,7 @@ class FrameReceiver(Protocol):
     def on_binary(self, connection: "VenueConnection") -> None:
         """Take notice of a binary frame, which the venue never sends."""
 
-    def on_lost(self, connection: "VenueConnection", cause: str) -> None:
+    def on_lost(self, connection: "VenueConnection", ending: Ending) -> None:
         """Know that nothing comes after this; it is told once."""
 
 
@@ -74,6 +66,7 @@ async def open_connection(
     tls: ssl.SSLContext | None,
     keepalive: Keepalive,
     open_seconds: float,
+    limits: FeedLimits = VENUE_LIMITS,
 ) -> "VenueConnection":
     """Connect and shake hands within ``open_seconds``. Proxies of the environment are not used.
 
@@ -97,26 +90,31 @@ async def open_connection(
             create_connection=_Socket,
         )
     except (OSError, WebSocketException) as error:
-        cause = str(error) or type(error).__name__
-        raise ConnectionFailedError(f"{endpoint}: {cause}"[:CAUSE_CHARACTERS_MAX]) from error
+        raise ConnectionFailedError(endpoint, error) from error
     assert isinstance(socket, _Socket)
-    return VenueConnection(socket, receiver)
+    window = SlidingWindow(limit=limits.control_messages_max, seconds=limits.control_seconds)
+    return VenueConnection(socket, receiver, window)
 
 
 class VenueConnection:
     """An open connection; ``start`` it, and ``close`` it whatever happens."""
 
-    def __init__(self, socket: "_Socket", receiver: FrameReceiver) -> None:
+    def __init__(self, socket: "_Socket", receiver: FrameReceiver, window: SlidingWindow) -> None:
         self._socket = socket
         self._receiver = receiver
         self._is_lost = False
-        self._window = SlidingWindow(limit=CONTROL_MESSAGES_MAX, seconds=CONTROL_SECONDS)
+        self._window = window
 
     def start(self) -> None:
         """Tell the receiver what comes; nothing of worth came before, as nothing is subscribed."""
         self._socket.divert(self, self._window)
         if self._socket.state is not State.OPEN:
-            self.report_lost("closed by the venue at once")
+            self.report_lost(Ending(EndKind.CLOSED_BY_VENUE, "closed by the venue at once"))
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the receiver is told nothing any more."""
+        return self._is_lost
 
     async def wait_turn(self) -> None:
         """Wait until the venue's limits allow another control message, and count it as sent."""
@@ -127,7 +125,16 @@ class VenueConnection:
         try:
             await self._socket.send(text, text=True)
         except ConnectionClosed as error:
-            self.report_lost(str(error))
+            self.report_lost(Ending(EndKind.RESET, str(error)))
+
+    async def finish(self) -> bool:
+        """Say goodbye, and go on telling the receiver what comes until the venue has done so, too.
+
+        TCP keeps the order: what the venue sent before its closing frame is told before the end.
+        Return whether that frame came; if not, the connection was lost, or cut after a second.
+        """
+        await self._socket.close()
+        return self._socket.protocol.close_rcvd is not None
 
     def mute(self) -> None:
         """Tell the receiver nothing from now on; ``close`` is still due."""
@@ -147,11 +154,11 @@ class VenueConnection:
         else:
             self._receiver.on_binary(self)
 
-    def report_lost(self, cause: str) -> None:
+    def report_lost(self, ending: Ending) -> None:
         """Tell the receiver, at once and only once, that nothing comes any more."""
         if not self._is_lost:
             self._is_lost = True
-            self._receiver.on_lost(self, cause[:CAUSE_CHARACTERS_MAX])
+            self._receiver.on_lost(self, ending)
 
 
 class _Socket(ClientConnection):
@@ -165,6 +172,12 @@ class _Socket(ClientConnection):
         self._owner = owner
         self._window = window
 
+    def data_received(self, data: bytes) -> None:
+        """Tell at once what cannot be read: the library would wait for the venue to hang up."""
+        super().data_received(data)
+        if self.protocol.parser_exc is not None and self._owner is not None:
+            self._owner.report_lost(self._ending(None))
+
     def process_event(self, event: Event) -> None:
         """Divert data frames and the news of the end; everything else is the library's business."""
         owner = self._owner
@@ -175,7 +188,8 @@ class _Socket(ClientConnection):
         elif event.opcode in {Opcode.TEXT, Opcode.BINARY, Opcode.CONT}:
             self._assemble(owner, event)
         elif event.opcode is Opcode.CLOSE:
-            owner.report_lost(f"closed by the venue: {_spoken(self.protocol.close_rcvd)}")
+            cause = f"closed by the venue: {_spoken(self.protocol.close_rcvd)}"
+            owner.report_lost(Ending(EndKind.CLOSED_BY_VENUE, cause[:CAUSE_CHARACTERS_MAX]))
         elif event.opcode is Opcode.PING:
             self._note_pong()
         else:
@@ -185,14 +199,24 @@ class _Socket(ClientConnection):
         """Pass the end on, in case that no close frame announced it."""
         super().connection_lost(exc)
         if self._owner is not None:
-            cause = exc if exc is not None else self.protocol.parser_exc
-            self._owner.report_lost(str(cause or self.protocol.close_exc))
+            self._owner.report_lost(self._ending(exc))
 
     async def ping(self, data: DataLike | None = None) -> Awaitable[float]:
         """Send a keepalive ping in its turn: it counts as a control message."""
         if self._window is not None:
             await self._window.acquire()
         return await super().ping(data)
+
+    def _ending(self, error: Exception | None) -> Ending:
+        """Say what ended the connection without a closing frame of the venue."""
+        protocol = self.protocol
+        if protocol.parser_exc is not None and not isinstance(protocol.parser_exc, EOFError):
+            cause = str(protocol.parser_exc)
+            return Ending(EndKind.UNREADABLE, cause[:CAUSE_CHARACTERS_MAX])
+        if protocol.close_sent is not None and protocol.close_sent.reason == _KEEPALIVE_REASON:
+            return Ending(EndKind.KEEPALIVE, str(protocol.close_exc)[:CAUSE_CHARACTERS_MAX])
+        cause = str(error or protocol.parser_exc or protocol.close_exc)
+        return Ending(EndKind.RESET, cause[:CAUSE_CHARACTERS_MAX])
 
     def _note_pong(self) -> None:
         """Count the pong with which the library has answered already."""

@@ -1,8 +1,8 @@
 """``BookTickerFeed``: quotes of many symbols, counted by reference, over as few connections as fit.
 
-Nothing here or behind it holds a quote: what arrives is parsed and given to its listeners in the
-same call. What is lost is made up for by a seed, what comes twice or late is the listener's to
-recognize by its update id.
+What arrives is parsed and given to its listeners in the same call; only a connection that is to
+replace another one keeps its frames until that one has ended. What is lost is made up for by a
+seed, what the venue sends twice or late is the listener's to recognize by its update id.
 """
 
 import asyncio
@@ -14,20 +14,20 @@ import httpx2
 import structlog
 
 from app.domain.order import Symbol
+from app.market.book_ticker import DropReason
+from app.market.causes import EndKind, FailureKind
 from app.market.connection import stream_endpoint
+from app.market.link import SharedParts
 from app.market.pacing import SlidingWindow
 from app.market.seeding import DepthSource, Seeder
-from app.market.shared_connection import FeedTiming, SharedConnection, SharedParts
-from app.ports import Clock, FeedState, QuoteListener
-
-ATTEMPTS_MAX: Final = 250
-"""To connect, within ``ATTEMPTS_SECONDS``; the venue bans an address above 300."""
-
-ATTEMPTS_SECONDS: Final = 300.0
+from app.market.shared_connection import SharedConnection
+from app.market.timing import VENUE_LIMITS, FeedLimits, FeedTiming
+from app.ports import Clock, FeedRecorder, FeedState, QuoteListener
 
 _COUNTED_FROM_THE_START: Final = (
     "connections",
     "reconnects",
+    "rotations",
     "connection_failures",
     "control_messages",
     "frames",
@@ -35,6 +35,12 @@ _COUNTED_FROM_THE_START: Final = (
     "seeds",
     "seeds_stale",
     "seeds_failed",
+    # A counter that appears with its first count shows no increase there.
+    *(f"lost_{kind}" for kind in EndKind),
+    *(f"failed_{kind}" for kind in FailureKind),
+    *(f"dropped_{reason}" for reason in DropReason),
+    "dropped_binary",
+    "dropped_unsubscribed",
 )
 _WORST_FIRST: Final = ("down", "connecting", "connected", "idle")
 
@@ -56,21 +62,32 @@ class BookTickerFeed:
         clock: Clock,
         random: random.Random,
         timing: FeedTiming | None = None,
+        limits: FeedLimits = VENUE_LIMITS,
+        recorder: FeedRecorder | None = None,
     ) -> None:
         self._clock = clock
+        timing = timing or FeedTiming()
         self._counters: Counter[str] = Counter(dict.fromkeys(_COUNTED_FROM_THE_START, 0))
         endpoint = stream_endpoint(stream_url)
         self._parts = SharedParts(
             endpoint=endpoint,
             # As VenueRest trusts; made once, since reading the system's certificates takes 20 ms.
             tls=httpx2.create_ssl_context() if endpoint.startswith("wss:") else None,
-            seeder=Seeder(depth, random_source=random, counters=self._counters),
+            seeder=Seeder(
+                depth,
+                random_source=random,
+                counters=self._counters,
+                recorder=recorder,
+                confirmation_seconds=timing.confirmation_seconds,
+            ),
             clock=clock,
             random_source=random,
-            timing=timing or FeedTiming(),
-            attempts=SlidingWindow(limit=ATTEMPTS_MAX, seconds=ATTEMPTS_SECONDS),
+            timing=timing,
+            attempts=SlidingWindow(limit=limits.attempts_max, seconds=limits.attempts_seconds),
             counters=self._counters,
             on_change=self._note_change,
+            limits=limits,
+            recorder=recorder,
         )
         self._connections = [SharedConnection(self._parts)]
         self._connection_by_symbol: dict[Symbol, SharedConnection] = {}
@@ -102,6 +119,15 @@ class BookTickerFeed:
             del self._connection_by_symbol[symbol]
         self._note_change()
 
+    def confirm(self, symbol: Symbol, listener: QuoteListener) -> None:
+        """Ask whether the listener's last quote is still current, at most once a second.
+
+        The answer is a seed, like any other, or a newer frame that comes first.
+        """
+        connection = self._connection_by_symbol.get(symbol)
+        if connection is not None:
+            connection.confirm(symbol, listener)
+
     def state(self) -> FeedState:
         """Say how the connections are, the worst of them counts, and what is wrong with any."""
         causes = (connection.cause for connection in self._connections)
@@ -111,6 +137,7 @@ class BookTickerFeed:
             since=self._since,
             symbols=len(self._connection_by_symbol),
             counters=dict(self._counters),
+            connections=tuple(connection.state() for connection in self._connections),
         )
 
     def _connection_with_room(self) -> SharedConnection:
@@ -124,7 +151,9 @@ class BookTickerFeed:
         return connection
 
     def _note_change(self) -> None:
-        """Remember since when the feed is as it is."""
+        """Remember since when the feed and each of its connections are as they are."""
+        for connection in self._connections:
+            connection.note_status()
         statuses = {connection.status for connection in self._connections}
         status = next(status for status in _WORST_FIRST if status in statuses)
         if status != self._status:

@@ -20,6 +20,7 @@ class SlidingWindow:
         self.seconds = seconds
         self._noted: deque[tuple[float, int]] = deque()
         self._units = 0
+        self._held_until = 0.0
         self._turn = asyncio.Lock()
 
     def note(self, units: int = 1) -> None:
@@ -27,16 +28,29 @@ class SlidingWindow:
         self._noted.append((asyncio.get_running_loop().time(), units))
         self._units += units
 
+    def hold(self, seconds: float) -> None:
+        """Let nothing pass for so long, as somebody asked us to."""
+        self._held_until = max(self._held_until, asyncio.get_running_loop().time() + seconds)
+
     async def acquire(self, units: int = 1) -> None:
         """Wait until ``units`` more are within the limit, and count them."""
         assert units <= self.limit, "what exceeds the window never passes"
         loop = asyncio.get_running_loop()
         async with self._turn:
-            self._forget_before(loop.time() - self.seconds)
-            while self._units + units > self.limit:
-                await asyncio.sleep(self._noted[0][0] + self.seconds - loop.time())
-                self._forget_before(loop.time() - self.seconds)
+            instant = self._passes_at(units, loop.time())
+            while instant is not None:
+                await asyncio.sleep(instant - loop.time())
+                instant = self._passes_at(units, loop.time())
             self.note(units)
+
+    def _passes_at(self, units: int, now: float) -> float | None:
+        """Return when to look again, None if the units may pass now."""
+        if self._held_until > now:
+            return self._held_until
+        self._forget_before(now - self.seconds)
+        if self._units + units <= self.limit:
+            return None
+        return self._noted[0][0] + self.seconds
 
     def _forget_before(self, instant: float) -> None:
         while self._noted and self._noted[0][0] <= instant:

@@ -3,113 +3,63 @@
 In this order, since a stream brings no snapshot and a quiet pair may say nothing for half a minute:
 SUBSCRIBE, its acknowledgment, a depth snapshot. A snapshot asked for earlier could be older than
 the first frame that we miss.
+
+There are two links while one replaces the other: the present one, which delivers, and the next one,
+which keeps its frames (see ``rotation``).
 """
 
 import asyncio
-import random
-import ssl
-from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping
+from functools import partial
+from typing import Final
 
 import structlog
 
 from app.domain.order import Symbol
-from app.domain.quote import Quote
-from app.market.book_ticker import Acknowledgment, Drop, ParsedFrame, ShutdownNotice, parse_frame
-from app.market.connection import (
-    ConnectionFailedError,
-    Keepalive,
-    VenueConnection,
-    open_connection,
-)
-from app.market.pacing import Backoff, SlidingWindow
-from app.market.seeding import Seeder
-from app.market.streams import STREAMS_MAX, StreamRequests, SymbolStream
-from app.ports import Clock, QuoteListener
+from app.market.causes import ConnectionFailedError, Ending, EndKind
+from app.market.link import SharedParts, VenueLink
+from app.market.outage import Outage
+from app.market.rotation import Rotation
+from app.market.symbol_stream import SymbolStream
+from app.ports import ConnectionState, QuoteListener
+
+_ENDS_OF_ALL: Final = frozenset({EndKind.IDS_WENT_BACK, EndKind.ENDED_BY_US})
+"""After these the next link must not take over: the streams begin anew."""
 
 _log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FeedTiming:
-    """How long the feed waits for what.
-
-    Pauses between attempts to connect are counted from start to start and double from
-    ``pause_seconds_first``. In the first minute of an outage they stay at or below
-    ``early_pause_seconds_max``, so an attempt may not last longer than that either.
-    """
-
-    open_seconds_early: float = 4.5
-    open_seconds: float = 10.0
-    pause_seconds_first: float = 0.1
-    early_pause_seconds_max: float = 5.0
-    pause_seconds_max: float = 20.0
-    early_seconds: float = 60.0
-    # A connection that ends sooner is no recovery: the pauses go on growing.
-    stable_seconds: float = 10.0
-    acknowledgment_seconds_max: float = 5.0
-    # Before what the venue refused is asked for again.
-    refusal_seconds: float = 5.0
-    # A dead connection shows within the sum of both; each ping counts as a control message.
-    ping_interval_seconds: float = 5.0
-    ping_timeout_seconds: float = 5.0
-    # Fulfillment lingers by itself; this only spares a reconnect between two symbols.
-    idle_seconds: float = 10.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SharedParts:
-    """What all connections of a feed have in common.
-
-    ``tls`` says whom to trust, None at a ``ws:`` endpoint. ``attempts`` bounds the attempts to
-    connect of all of them together. ``on_change`` is called when a connection's status or cause may
-    have changed.
-    """
-
-    endpoint: str
-    tls: ssl.SSLContext | None
-    seeder: Seeder
-    clock: Clock
-    random_source: random.Random
-    timing: FeedTiming
-    attempts: SlidingWindow
-    counters: Counter[str]
-    on_change: Callable[[], None]
-
-
 class SharedConnection:
-    """Up to 1,024 streams on one connection, which lives while somebody listens."""
+    """Streams on one connection, as many as fit, which lives while somebody listens."""
 
     def __init__(self, parts: SharedParts) -> None:
         self._parts = parts
         self._timing = parts.timing
         self._counters = parts.counters
-        self._trouble: str | None = None
+        self._outage = Outage(parts.timing, parts.random_source)
         self._refusal: str | None = None
         self._streams: dict[Symbol, SymbolStream] = {}
         self._seeding: dict[SymbolStream, asyncio.Task[None]] = {}
-        self._requests = StreamRequests(self._streams)
-        self._connection: VenueConnection | None = None
+        self._present: VenueLink | None = None
+        self._next: VenueLink | None = None
+        self._serving: dict[VenueLink, asyncio.Task[None]] = {}
+        self._rotation = Rotation(self, parts)
         self._tasks: asyncio.TaskGroup | None = None
         self._wanted = asyncio.Event()
         self._lost = asyncio.Event()
-        self._work = asyncio.Event()
         self._idle_timer: asyncio.TimerHandle | None = None
-        self._backoff = Backoff(parts.random_source, first_seconds=parts.timing.pause_seconds_first)
-        self._next_attempt_at = 0.0
-        self._trouble_since: float | None = None
-        self._connected_at = 0.0
         self._was_connected = False
+        self._status_noted = "idle"
+        self._since = parts.clock.now()
 
     @property
     def status(self) -> str:
         """One of the words of ``FeedState``."""
-        if self._connection is not None:
+        if self._present is not None:
             return "connected"
         if not self._streams:
             return "idle"
-        return "connecting" if self._trouble is None else "down"
+        return "connecting" if self._outage.trouble is None else "down"
 
     @property
     def cause(self) -> str | None:
@@ -117,18 +67,44 @@ class SharedConnection:
         if not self._streams:
             return None
         seed_troubles = (stream.seed_trouble for stream in self._streams.values())
-        return self._trouble or self._refusal or next(filter(None, seed_troubles), None)
+        return self._outage.trouble or self._refusal or next(filter(None, seed_troubles), None)
+
+    def note_status(self) -> None:
+        """Remember since when the connection is as it is; call it after each change."""
+        if self.status != self._status_noted:
+            self._status_noted = self.status
+            self._since = self._parts.clock.now()
+
+    def state(self) -> ConnectionState:
+        """Say how the connection is."""
+        return ConnectionState(
+            status=self.status, since=self._since, streams=len(self._streams), cause=self.cause
+        )
 
     @property
     def is_full(self) -> bool:
         """Whether another symbol needs another connection."""
-        return len(self._streams) >= STREAMS_MAX
+        return len(self._streams) >= self._parts.limits.streams_max
+
+    @property
+    def present(self) -> VenueLink | None:
+        """The link that delivers."""
+        return self._present
+
+    @property
+    def streams(self) -> Mapping[Symbol, SymbolStream]:
+        """What somebody listens to."""
+        return self._streams
+
+    # --- What somebody listens to -------------------------------------------------------------
 
     def add(self, symbol: Symbol, listener: QuoteListener) -> None:
         """Send the symbol's quotes to the listener from now on, and a seed soon."""
         stream = self._streams.get(symbol)
         if stream is None:
-            stream = self._streams[symbol] = SymbolStream(symbol, self._counters)
+            stream = self._streams[symbol] = SymbolStream(
+                symbol, self._counters, wanted_since_ns=self._parts.clock.monotonic_ns()
+            )
             self._note_change(symbol)
         stream.add(listener)
         if self._idle_timer is not None:
@@ -148,100 +124,167 @@ class SharedConnection:
         self._note_change(symbol)
         if not self._streams:
             self._wanted.clear()
-            self._trouble = None
+            self._outage.trouble = None
             self._end_when_idle()
         return True
+
+    def confirm(self, symbol: Symbol, listener: QuoteListener) -> None:
+        """Send the listener a seed soon, unless a newer frame comes first."""
+        stream = self._streams[symbol]
+        stream.want_confirmation(listener)
+        self._seed_soon(stream)
+
+    def _note_change(self, symbol: Symbol) -> None:
+        for link in (self._present, self._next):
+            if link is not None:
+                link.note_change(symbol)
+
+    # --- The connection's life ----------------------------------------------------------------
 
     async def run(self) -> None:
         """Connect whenever somebody listens, and serve until that ends; never return."""
         while True:
             await self._wanted.wait()
             try:
-                await self._pause()
-                connection = await self._open() if self._streams else None
-                if connection is not None:
-                    await self._serve(connection)
+                await self._outage.wait_for_attempt()
+                await self._parts.attempts.acquire()
+                link = await self._open(is_keeping=False) if self._streams else None
+                if link is not None:
+                    await self._serve(link)
             except Exception:  # noqa: BLE001 - the top of a task that must outlive our bugs
                 self._note_trouble("an error of our own, see the log")
                 _log.exception("venue_connection_broken")
 
-    # --- The connection's life ----------------------------------------------------------------
-
-    async def _pause(self) -> None:
-        """Wait until the next attempt to connect is due and the venue's limit allows it."""
-        loop = asyncio.get_running_loop()
-        await asyncio.sleep(self._next_attempt_at - loop.time())
+    async def open_next(self) -> VenueLink | None:
+        """Open a link that keeps its frames and becomes the present one when that one ends."""
         await self._parts.attempts.acquire()
-        self._next_attempt_at = loop.time() + self._next_pause_seconds()
+        link = await self._open(is_keeping=True)
+        if link is None or self._present is None:
+            if link is not None:  # the present link was lost meanwhile, and all begins anew
+                await link.close()
+            return None
+        self._next = link
+        self._begin(link)
+        return link
 
-    async def _open(self) -> VenueConnection | None:
-        timing = self._timing
-        seconds = timing.open_seconds_early if self._is_early() else timing.open_seconds
+    async def _open(self, *, is_keeping: bool) -> VenueLink | None:
+        link = VenueLink(self._parts, self._streams, self, is_keeping=is_keeping)
         try:
-            return await open_connection(
-                self._parts.endpoint,
-                self,
-                tls=self._parts.tls,
-                keepalive=Keepalive(
-                    interval_seconds=timing.ping_interval_seconds,
-                    timeout_seconds=timing.ping_timeout_seconds,
-                ),
-                open_seconds=seconds,
-            )
+            await link.open(open_seconds=self._outage.open_seconds)
         except ConnectionFailedError as error:
             self._counters["connection_failures"] += 1
-            self._note_trouble(str(error))
-            _log.warning("venue_unreachable", cause=str(error))
+            self._counters[f"failed_{error.kind}"] += 1
+            if error.retry_after_seconds:
+                self._parts.attempts.hold(error.retry_after_seconds)
+            if self._present is None:
+                self._note_trouble(str(error))
+            _log.warning(
+                "venue_unreachable",
+                kind=error.kind.value,
+                cause=str(error),
+                retry_after_seconds=error.retry_after_seconds,
+            )
             return None
-
-    async def _serve(self, connection: VenueConnection) -> None:
-        """Subscribe and seed everything on a new connection, and serve until it is lost."""
         self._counters["connections"] += 1
+        _log.info("venue_connected", endpoint=self._parts.endpoint, symbols=len(self._streams))
+        self._record("opened", None)
+        return link
+
+    async def _serve(self, link: VenueLink) -> None:
+        """Subscribe and seed everything on a new link, and serve until none is left."""
         self._counters["reconnects"] += self._was_connected
         self._was_connected = True
         self._lost.clear()
-        self._connection = connection
-        self._connected_at = asyncio.get_running_loop().time()
-        self._requests = StreamRequests(self._streams, self._streams)
-        self._work.set()
-        self._trouble = self._refusal = None
+        self._outage.note_connected()
+        self._refusal = None
+        self._present = link
         self._parts.on_change()
-        _log.info("venue_connected", endpoint=self._parts.endpoint, symbols=len(self._streams))
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
-                control = tasks.create_task(self._send_control_messages(connection))
+                rotating = tasks.create_task(self._rotation.run())
                 try:
-                    connection.start()
+                    self._begin(link)
                     if not self._streams and self._idle_timer is None:
                         self._end_when_idle()
                     await self._lost.wait()
                 finally:
-                    self._lose(connection, "we ended the connection")
+                    self._end_present(Ending(EndKind.ENDED_BY_US, "we ended the connection"))
                     self._tasks = None
-                    control.cancel()
+                    rotating.cancel()
         finally:
-            await connection.close()
+            links, self._serving = list(self._serving), {}
+            for one in links:
+                await one.close()
 
-    def _lose(self, connection: VenueConnection, cause: str | None) -> None:
-        """Tell everybody that the connection is gone; without a cause, it ends as planned."""
-        if connection is not self._connection:
+    def _begin(self, link: VenueLink) -> None:
+        assert self._tasks is not None, "links live within _serve"
+        self._serving = {one: task for one, task in self._serving.items() if not task.done()}
+        self._serving[link] = self._tasks.create_task(link.serve())
+
+    def _end_present(self, ending: Ending | None) -> None:
+        """Let the next link take over, or tell everybody; without an ending, nobody listens."""
+        old, new = self._present, self._next
+        if old is None:
             return
-        self._connection = None
-        connection.mute()
-        loop = asyncio.get_running_loop()
-        if loop.time() - self._connected_at >= self._timing.stable_seconds:
-            self._backoff.reset()
-            self._trouble_since = None
-            self._next_attempt_at = loop.time() + self._next_pause_seconds()
-        if cause is not None and self._streams:
-            self._note_trouble(cause)
+        self._present = self._next = None
+        self._let_go(old)
+        if new is not None and (ending is None or ending.kind in _ENDS_OF_ALL):
+            self._let_go(new)
+            new = None
+        if old.is_finishing and new is not None:
+            self._counters["rotations"] += 1
+            self._record("rotated", None)
+        elif ending is None:
+            self._record("closed", None)
+        else:
+            self._counters[f"lost_{ending.kind}"] += 1
+            self._record("lost", ending.cause)
+        _log.info(
+            "venue_connection_ended",
+            kind=None if ending is None else ending.kind.value,
+            cause=None if ending is None else ending.cause,
+            is_replaced=new is not None,
+        )
+        if new is not None:
+            is_answered = ending is not None and ending.kind is EndKind.CLOSED_BY_VENUE
+            self._take_over(new, is_clean=old.is_finishing and is_answered)
+            return
+        self._outage.note_lost(old.opened_at)
+        if ending is not None and self._streams:
+            self._note_trouble(ending.cause)
         for stream in list(self._streams.values()):
             self._stop_seeding(stream)
-            stream.distrust()
+            stream.begin_anew()
         self._lost.set()
         self._parts.on_change()
-        _log.info("venue_connection_ended", cause=cause)
+
+    def _take_over(self, new: VenueLink, *, is_clean: bool) -> None:
+        """Deliver from the new link what the old one did not.
+
+        Streams that it does not have yet are interrupted. If the old link did not end in order,
+        what it missed may have been the last change of a quiet symbol: so a seed confirms each
+        stream that did not quote on both, without interrupting it.
+        """
+        assert self._tasks is not None, "links live within _serve"
+        assert new.kept is not None, "the next link keeps its frames"
+        self._present = new
+        self._refusal = None
+        for stream in list(self._streams.values()):
+            if not new.is_flowing(stream.symbol):
+                self._stop_seeding(stream)
+                stream.begin_anew()
+                continue
+            if not is_clean and not new.kept.has_overlapped(stream):
+                stream.want_seeds()
+            self._seed_soon(stream)
+        self._tasks.create_task(new.deliver_kept(skip_superseded=not is_clean))
+        self._parts.on_change()
+
+    def _let_go(self, link: VenueLink) -> None:
+        link.mute()
+        if link in self._serving:
+            self._serving[link].cancel()
 
     def _end_when_idle(self) -> None:
         self._idle_timer = asyncio.get_running_loop().call_later(
@@ -250,136 +293,89 @@ class SharedConnection:
 
     def _end_idle(self) -> None:
         self._idle_timer = None
-        if self._connection is not None:
-            self._lose(self._connection, None)
+        self._end_present(None)
+
+    def _record(self, what: str, cause: str | None) -> None:
+        if self._parts.recorder is not None:
+            self._parts.recorder.on_connection(what, cause)
 
     def _note_trouble(self, cause: str) -> None:
-        self._trouble = cause
-        if self._trouble_since is None:
-            self._trouble_since = asyncio.get_running_loop().time()
+        self._outage.note_trouble(cause)
         self._parts.on_change()
 
-    def _next_pause_seconds(self) -> float:
-        is_early = self._is_early()
-        most = self._timing.early_pause_seconds_max if is_early else self._timing.pause_seconds_max
-        return self._backoff.next_seconds(most_seconds=most)
+    # --- What the links tell ------------------------------------------------------------------
 
-    def _is_early(self) -> bool:
-        if self._trouble_since is None:
-            return True
-        now = asyncio.get_running_loop().time()
-        return now - self._trouble_since < self._timing.early_seconds
-
-    # --- What we ask of the venue -------------------------------------------------------------
-
-    def _note_change(self, symbol: Symbol) -> None:
-        self._requests.note_change(symbol)
-        self._work.set()
-
-    async def _send_control_messages(self, connection: VenueConnection) -> None:
-        """Keep the venue informed of which streams are wanted, in turn and in full messages."""
-        loop = asyncio.get_running_loop()
-        while True:
-            await self._work.wait()
-            self._work.clear()
-            while self._requests.has_changes:
-                await connection.wait_turn()
-                message = self._requests.next_message()
-                if message is None:
-                    break
-                self._counters["control_messages"] += 1
-                await connection.send(message.encode())
-                loop.call_later(
-                    self._timing.acknowledgment_seconds_max,
-                    self._check_acknowledged,
-                    connection,
-                    message.request_id,
-                )
-
-    def _check_acknowledged(self, connection: VenueConnection, request_id: int) -> None:
-        if connection is self._connection and self._requests.is_awaited(request_id):
-            self._lose(connection, "the venue did not acknowledge a control message")
-
-    def _take_answer(self, answer: Acknowledgment) -> None:
-        """Seed the symbols whose streams flow from now on, or ask again for them later."""
-        if answer.error is not None:
-            self._counters["control_refusals"] += 1
-            self._refusal = f"the venue refused a control message: {answer.error}"
-            _log.warning("venue_refused_control_message", error=answer.error)
-        if answer.request_id is None:
-            return  # what it answers stays unacknowledged, and that is noticed
-        if answer.error is None:
-            for symbol in self._requests.acknowledge(answer.request_id):
-                self._seed_soon(self._streams.get(symbol))
-            return
-        refused = self._requests.refuse(answer.request_id)
-        if refused:
-            asyncio.get_running_loop().call_later(
-                self._timing.refusal_seconds, self._ask_again, self._requests, refused
-            )
-
-    def _ask_again(self, requests: StreamRequests, symbols: tuple[Symbol, ...]) -> None:
-        if requests is self._requests:
+    def on_flowing(self, link: VenueLink, symbols: tuple[Symbol, ...]) -> None:
+        """Seed the symbols whose streams flow from now on."""
+        if link is self._present:
             for symbol in symbols:
-                self._note_change(symbol)
+                self._seed_soon(self._streams.get(symbol))
 
-    # --- What the venue sends -----------------------------------------------------------------
+    def on_refused(self, link: VenueLink, cause: str) -> None:
+        """Show what the venue refused."""
+        if link is self._present:
+            self._refusal = cause
 
-    def on_text(self, connection: VenueConnection, text: bytes) -> None:
-        """Pass a quote on to its listeners before anything else happens."""
-        self._counters["frames"] += 1
-        parsed = parse_frame(text, self._parts.clock.monotonic_ns())
-        if type(parsed) is not Quote:
-            self._take_other(connection, parsed)
-            return
-        stream = self._streams.get(parsed.symbol)
-        if stream is None:
-            self._counters["dropped_unsubscribed"] += 1
-            return
-        self._counters["quotes"] += 1
-        stream.deliver(parsed)
+    def on_distrusted(self, link: VenueLink, stream: SymbolStream) -> None:
+        """Get a new quote for the stream."""
+        assert link is self._present, "only the present link delivers"
+        self._seed_soon(stream)
 
-    def on_binary(self, connection: VenueConnection) -> None:
-        """Count a binary frame; the venue sends none."""
-        assert connection is self._connection, "a connection that was lost says nothing"
-        self._counters["frames"] += 1
-        self._counters["dropped_binary"] += 1
+    def on_shutdown_notice(self, link: VenueLink) -> None:
+        """Do not wait to be thrown out; a next link that goes away as well is of no use."""
+        if link is self._present:
+            self._rotation.hurry()
+        else:
+            link.end(Ending(EndKind.SHUTDOWN, "the venue announced a shutdown"))
 
-    def on_lost(self, connection: VenueConnection, cause: str) -> None:
-        """Interrupt all listeners at once."""
-        self._lose(connection, cause)
+    def on_ended(self, link: VenueLink, ending: Ending) -> None:
+        """Let the next link take over, or interrupt all listeners at once."""
+        if link is self._present:
+            self._end_present(ending)
+        elif link is self._next:
+            self._next = None
+            self._let_go(link)
+            self._counters[f"lost_{ending.kind}"] += 1
+            self._record("lost", ending.cause)
+            _log.warning("venue_rotation_failed", kind=ending.kind.value, cause=ending.cause)
 
-    def _take_other(self, connection: VenueConnection, parsed: ParsedFrame) -> None:
-        """Take a frame that is no quote."""
-        match parsed:
-            case Acknowledgment():
-                self._take_answer(parsed)
-            case ShutdownNotice():
-                self._counters["shutdown_notices"] += 1
-                self._lose(connection, "the venue announced a shutdown")
-            case Drop():
-                self._counters[f"dropped_{parsed.reason}"] += 1
-                stream = None if parsed.symbol is None else self._streams.get(parsed.symbol)
-                if stream is not None:
-                    # Something changed, and we do not know what: the last quote is not current.
-                    stream.distrust()
-                    self._seed_soon(stream)
+    # --- Seeds --------------------------------------------------------------------------------
 
     def _seed_soon(self, stream: SymbolStream | None) -> None:
         """Get a seed for whoever waits for one, unless that is under way or too early."""
         if stream is None or stream in self._seeding or self._tasks is None:
             return
-        if self._connection is not None and self._requests.is_acknowledged(stream.symbol):
+        if self._present is not None and self._present.is_flowing(stream.symbol):
             self._seeding[stream] = self._tasks.create_task(self._seed(stream))
 
     async def _seed(self, stream: SymbolStream) -> None:
         try:
-            await self._parts.seeder.seed(stream)
+            await self._parts.seeder.seed(stream, partial(self._expect_a_frame, stream))
         finally:
-            self._seeding.pop(stream, None)
+            if self._seeding.get(stream) is asyncio.current_task():
+                del self._seeding[stream]
 
     def _stop_seeding(self, stream: SymbolStream) -> None:
         """Forget the task at once: canceled before its first step, it never reaches its end."""
         seeding = self._seeding.pop(stream, None)
         if seeding is not None:
             seeding.cancel()
+
+    def _expect_a_frame(self, stream: SymbolStream) -> None:
+        """Depth shows a change: its frame must come soon, or the stream has stalled."""
+        asyncio.get_running_loop().call_later(
+            self._timing.stall_seconds,
+            self._check_stalled,
+            self._present,
+            stream,
+            (stream.last_update_id, stream.distrusted),
+        )
+
+    def _check_stalled(
+        self, link: VenueLink | None, stream: SymbolStream, before: tuple[int, int]
+    ) -> None:
+        is_same = link is not None and link is self._present and stream.has_listeners
+        if is_same and before == (stream.last_update_id, stream.distrusted):
+            assert link is not None, "asked just now"
+            cause = f"depth of {stream.symbol} changed, and no frame told it"
+            link.end(Ending(EndKind.STALLED, cause))

@@ -1,4 +1,4 @@
-"""Who listens to which stream, and what the venue was asked for; no I/O.
+"""What the venue was asked for on one connection, and what is left to ask; no I/O.
 
 Two facts per symbol are kept apart: whether somebody wants its stream, and what the venue was last
 told about it on the present connection. Control messages follow from comparing the two, so that
@@ -6,119 +6,20 @@ whatever comes and goes meanwhile costs no message.
 """
 
 import itertools
-from collections import Counter
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import partial
 from typing import Final
 
 import msgspec
-import structlog
 
 from app.domain.order import Symbol
-from app.domain.quote import Quote
-from app.ports import QuoteListener
 
 CONTROL_BYTES_MAX: Final = 3_500
 """At a message that with its frame passes 4,096 bytes the venue falls silent, without an error."""
 
 STREAMS_MAX: Final = 1_024
 """The venue's limit per connection."""
-
-_log = structlog.get_logger()
-
-
-@dataclass(slots=True, kw_only=True, eq=False)
-class Subscription:
-    """One listener of a stream, counted by reference."""
-
-    listener: QuoteListener
-    references: int
-    is_seeded: bool = False
-
-
-class SymbolStream:
-    """One symbol's listeners, and the last step of a quote's way to them.
-
-    A listener that fails is logged and counted: one symbol's trouble must not cut off the others
-    on the connection. ``distrusted`` counts how often the quotes became worthless, to recognize a
-    seed that was asked for before. ``seed_trouble`` and ``is_seed_stale`` tell how the last attempt
-    to get one ended.
-    """
-
-    def __init__(self, symbol: Symbol, counters: Counter[str]) -> None:
-        self.symbol = symbol
-        self.distrusted = 0
-        self.seed_trouble: str | None = None
-        self.is_seed_stale = False
-        self._counters = counters
-        self._subscriptions: list[Subscription] = []
-        # Replaced, never changed: a listener may unsubscribe while it is told something.
-        self._listeners: tuple[QuoteListener, ...] = ()
-
-    @property
-    def has_listeners(self) -> bool:
-        """Whether anybody listens."""
-        return bool(self._listeners)
-
-    def add(self, listener: QuoteListener) -> None:
-        """Count a listener in; a new one waits for a seed of its own."""
-        known = self._find(listener)
-        if known is not None:
-            known.references += 1
-            return
-        self._subscriptions.append(Subscription(listener=listener, references=1))
-        self._listeners = (*self._listeners, listener)
-
-    def remove(self, listener: QuoteListener) -> None:
-        """Count a listener out; one that does not listen is no matter."""
-        known = self._find(listener)
-        if known is None:
-            return
-        known.references -= 1
-        if not known.references:
-            self._subscriptions.remove(known)
-            self._listeners = tuple(one.listener for one in self._subscriptions)
-
-    def unseeded(self) -> list[Subscription]:
-        """Return who still waits for a seed."""
-        return [one for one in self._subscriptions if not one.is_seeded]
-
-    def deliver(self, quote: Quote) -> None:
-        """Pass a frame's quote on."""
-        for listener in self._listeners:
-            try:
-                listener.on_quote(quote)
-            except Exception:  # noqa: BLE001 - it must not cut off the other symbols
-                self._counters["listener_failures"] += 1
-                _log.exception("quote_listener_failed", symbol=self.symbol)
-
-    def offer(self, seed: Quote, subscriptions: Iterable[Subscription]) -> bool:
-        """Pass a seed on to those of ``subscriptions`` who still listen; False if one refused."""
-        present = [one for one in subscriptions if one.references]
-        for subscription in present:
-            subscription.is_seeded = self._tell(partial(subscription.listener.on_seed, seed))
-        return all(subscription.is_seeded for subscription in present)
-
-    def distrust(self) -> None:
-        """Tell everybody that what was quoted is no longer current; new seeds are due."""
-        self.distrusted += 1
-        for subscription in self._subscriptions:
-            subscription.is_seeded = False
-        for listener in self._listeners:
-            self._tell(listener.on_interrupted)
-
-    def _tell(self, tell: Callable[[], bool | None]) -> bool:
-        try:
-            return bool(tell())
-        except Exception:  # noqa: BLE001 - likewise
-            self._counters["listener_failures"] += 1
-            _log.exception("quote_listener_failed", symbol=self.symbol)
-            return False
-
-    def _find(self, listener: QuoteListener) -> Subscription | None:
-        return next((one for one in self._subscriptions if one.listener is listener), None)
 
 
 class ControlMethod(StrEnum):

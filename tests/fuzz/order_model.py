@@ -22,6 +22,8 @@ from tests.unit.domain.plain_fill_rule import PlainFill, PlainFillRule, PlainSte
 
 NS_PER_SECOND: Final = 1_000_000_000
 LINGER_NS: Final = 60 * NS_PER_SECOND
+OLD_QUOTE_NS: Final = 5 * NS_PER_SECOND
+"""A new order waits for the confirmation of a quote that is older."""
 
 
 @dataclass(slots=True)
@@ -102,7 +104,9 @@ class OrderModel:
             self.keys[new_order.owner, new_order.client_order_id] = order_id
         self.is_following, self.used_ns = True, self.now_ns
         deadline_ns = self.now_ns + seconds * NS_PER_SECOND
-        self._take(self.rule.place(order, deadline_ns=deadline_ns))
+        current = self.rule.current
+        is_old = current is not None and self.now_ns - current.received_ns > OLD_QUOTE_NS
+        self._take(self.rule.place(order, deadline_ns=deadline_ns, is_quote_old=is_old))
 
     def quote(self, quote: Quote) -> None:
         """Meet a quote, if anybody listens."""
@@ -116,7 +120,7 @@ class OrderModel:
 
     def interrupt(self) -> None:
         """Lose the connection."""
-        self.rule.current = None
+        self.rule.interrupt()
 
     def cancel(self, order_ids: Iterable[OrderId]) -> None:
         """End those that are open."""
@@ -134,7 +138,7 @@ class OrderModel:
         has_lingered = not self.open_orders and self.used_ns + LINGER_NS <= self.now_ns
         if self.is_following and has_lingered:
             self.rule.store()
-            self.rule.current = None
+            self.rule.interrupt()
             self.is_following = False
 
     def restart(self, *, is_clean: bool, seconds: int) -> None:

@@ -10,7 +10,7 @@ import pytest
 from app.clock import SystemClock
 from app.domain.order import Symbol
 from app.market.rest import VenueRest
-from app.market.shared_connection import FeedTiming
+from app.market.timing import FeedTiming
 from app.simulator.scripted_market import ScriptedMarket
 from app.simulator.venue import SimulatedVenue
 from tests.support.market import (
@@ -97,6 +97,7 @@ async def test_refused_connections_back_off_and_recover(wired: VenueAndFeed) -> 
     assert wired.feed.state().status == "connected"
     assert wired.feed.state().cause is None
     assert wired.count("connection_failures") >= 5
+    assert wired.count("failed_http_status") == wired.count("connection_failures")
 
 
 @pytest.mark.parametrize(
@@ -110,17 +111,19 @@ async def test_refused_connections_back_off_and_recover(wired: VenueAndFeed) -> 
 async def test_announced_shutdown_moves_to_a_new_connection(
     wired: VenueAndFeed, notice: str
 ) -> None:
-    """The feed does not wait to be thrown out."""
+    """The feed does not wait to be thrown out, and nobody notices."""
     listener = RecordingListener()
     wired.feed.subscribe(LTCBTC, listener)
     await eventually(lambda: listener.seeds)
 
     wired.venue.send_frame(LTCBTC, notice)
-    await eventually(lambda: len(listener.seeds) == 2)
+    await eventually(lambda: wired.count("rotations"))
+    wired.market.push(LTCBTC, bid=("99", "1"), ask=("100", "2"))
+    await eventually(lambda: listener.quotes)
 
     assert wired.observed.connections_opened == 2
     assert wired.count("shutdown_notices") == 1
-    assert listener.told == [SEED, INTERRUPTED, SEED]
+    assert listener.told == [SEED, QUOTE]
 
 
 async def test_venue_that_is_not_there_yet_is_found_when_it_comes() -> None:
@@ -143,6 +146,7 @@ async def test_venue_that_is_not_there_yet_is_found_when_it_comes() -> None:
 
     assert before.status == "down"
     assert stream_url in str(before.cause)
+    assert before.counters["failed_refused"] == before.counters["connection_failures"]
     assert after.status == "connected"
     assert after.since > before.since
 
@@ -229,6 +233,7 @@ async def test_half_open_connection_is_found_by_keepalive() -> None:
 
     assert state.status == "down"
     assert "keepalive" in str(state.cause)
+    assert state.counters["lost_keepalive"] == 1
     assert told == [SEED, INTERRUPTED, SEED]
 
 

@@ -17,6 +17,7 @@ from app.domain.order import Arrival, Order, OrderId, OrderSnapshot, Owner, Symb
 from app.domain.order_counts import OrderCounts
 from app.domain.quote import Quote
 from app.ports import FeedState, JournalListener, QuoteListener, StoredLedger
+from app.states import JournalState
 from tests.support.builders import ACCEPTED_AT
 
 
@@ -47,6 +48,7 @@ class HandFeed:
     def __init__(self) -> None:
         self.listeners: dict[Symbol, QuoteListener] = {}
         self.subscriptions: list[str] = []
+        self.confirmations: list[Symbol] = []
 
     def subscribe(self, symbol: Symbol, listener: QuoteListener) -> None:
         """Note the listener."""
@@ -59,6 +61,11 @@ class HandFeed:
         if self.listeners.get(symbol) is listener:
             del self.listeners[symbol]
             self.subscriptions.append(f"-{symbol}")
+
+    def confirm(self, symbol: Symbol, listener: QuoteListener) -> None:
+        """Note the question; the test answers with a seed."""
+        assert self.listeners.get(symbol) is listener, "only who listens may ask"
+        self.confirmations.append(symbol)
 
     def state(self) -> FeedState:
         """Say that it is connected."""
@@ -139,6 +146,17 @@ class HandJournal:
             self.fail()
         if self.is_writable:
             asyncio.get_running_loop().call_soon(self._write)
+
+    def state(self) -> JournalState:
+        """Say how it is."""
+        return JournalState(
+            is_writable=self.is_writable,
+            waiting=len(self._queued),
+            commits=len(self.outcomes),
+            failures=0,
+            events=len(self.events),
+            refused_parts=0,
+        )
 
     async def settle(self) -> None:
         """Return once nothing is queued."""

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterable, Sized
 from contextlib import asynccontextmanager
 
 from websockets.asyncio.server import ServerConnection, serve
-from websockets.http11 import Request
+from websockets.http11 import Request, Response
 
 from app.clock import SystemClock
 from app.domain.errors import VenueError
@@ -17,7 +17,8 @@ from app.domain.quote import Quote
 from app.market.feed import BookTickerFeed
 from app.market.rest import VenueRest
 from app.market.seeding import DepthSource
-from app.market.shared_connection import FeedTiming
+from app.market.timing import VENUE_LIMITS, FeedLimits, FeedTiming
+from app.ports import Clock, FeedRecorder
 from app.simulator.scripted_market import ScriptedMarket
 from app.simulator.venue import RunningVenue, SimulatedVenue
 from tests.support.waiting import eventually
@@ -58,6 +59,35 @@ class RecordingListener:
     def on_interrupted(self) -> None:
         """Note the end of the connection."""
         self.told.append(INTERRUPTED)
+
+
+class NotingRecorder:
+    """A recorder that notes what it is told, and what was told to a listener meanwhile."""
+
+    def __init__(self, listener: RecordingListener) -> None:
+        self.noted: list[tuple[object, ...]] = []
+        self._listener = listener
+
+    def on_frame(self, symbol: Symbol, frame: bytes, received_ns: int) -> None:
+        """Note a frame."""
+        assert received_ns > 0
+        self._note("frame", symbol, json.loads(frame)["u"])
+
+    def on_drop(self, symbol: Symbol | None, reason: str, received_ns: int) -> None:
+        """Note a dropped frame."""
+        assert received_ns > 0
+        self._note("drop", symbol, reason)
+
+    def on_seed(self, seed: Quote) -> None:
+        """Note a seed."""
+        self._note("seed", seed.symbol, seed.update_id)
+
+    def on_connection(self, what: str, cause: str | None) -> None:
+        """Note a connection's beginning or end."""
+        self._note(what, cause)
+
+    def _note(self, *what: object) -> None:
+        self.noted.append((*what, len(self._listener.told)))
 
 
 class FailingListener:
@@ -103,15 +133,23 @@ class HandDepth:
 
 @asynccontextmanager
 async def running_feed(
-    stream_url: str, depth: DepthSource, *, timing: FeedTiming | None = None
+    stream_url: str,
+    depth: DepthSource,
+    *,
+    timing: FeedTiming | None = None,
+    limits: FeedLimits = VENUE_LIMITS,
+    recorder: FeedRecorder | None = None,
+    clock: Clock | None = None,
 ) -> AsyncIterator[BookTickerFeed]:
     """Run a feed on a venue's streams until the context ends."""
     feed = BookTickerFeed(
         stream_url=stream_url,
         depth=depth,
-        clock=SystemClock(),
+        clock=clock or SystemClock(),
         random=random.Random(1),
         timing=timing,
+        limits=limits,
+        recorder=recorder,
     )
     task = asyncio.create_task(feed.run())
     try:
@@ -124,12 +162,12 @@ async def running_feed(
 
 @asynccontextmanager
 async def feed_on(
-    venue: RunningVenue, *, timing: FeedTiming | None = None
+    venue: RunningVenue, *, timing: FeedTiming | None = None, clock: Clock | None = None
 ) -> AsyncIterator[BookTickerFeed]:
     """Run a feed on a venue, streams and REST alike."""
-    rest = VenueRest(venue.rest_url, clock=SystemClock())
+    rest = VenueRest(venue.rest_url, clock=clock or SystemClock())
     try:
-        async with running_feed(venue.stream_url, rest, timing=timing) as feed:
+        async with running_feed(venue.stream_url, rest, timing=timing, clock=clock) as feed:
             yield feed
     finally:
         await rest.aclose()
@@ -139,7 +177,7 @@ class WebSocketPeer:
     """A venue that does what the test says: it notes what comes and sends what it is told.
 
     ``answer`` is what a control message is answered with, where ``{id}`` stands for its id; nothing
-    if it is empty. While ``door`` is not set, handshakes wait.
+    if it is empty. While ``door`` is not set, handshakes wait; ``refusals`` answer the next ones.
     """
 
     def __init__(self) -> None:
@@ -150,6 +188,7 @@ class WebSocketPeer:
         self.connections: list[ServerConnection] = []
         self.answer = '{"result":null,"id":{id}}'
         self.handshakes = 0
+        self.refusals: deque[Response] = deque()
         self.door = asyncio.Event()
         self.door.set()
 
@@ -177,12 +216,13 @@ class WebSocketPeer:
             self.url = f"ws://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}"
             yield self
 
-    async def _open_door(self, connection: ServerConnection, request: Request) -> None:
+    async def _open_door(self, connection: ServerConnection, request: Request) -> Response | None:
         self.handshakes += 1
         self.paths.append(request.path)
         self.user_agents.append(request.headers.get("User-Agent"))
         assert connection not in self.connections
         await self.door.wait()
+        return self.refusals.popleft() if self.refusals else None
 
     async def _converse(self, connection: ServerConnection) -> None:
         self.connections.append(connection)

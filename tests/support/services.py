@@ -1,7 +1,7 @@
 """The whole service in this process, on a venue whose quotes the test pushes."""
 
 import contextlib
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -107,7 +107,7 @@ async def service_under_test(
     *,
     symbols: Iterable[str] = ("LTCBTC",),
     order_timeout_seconds: str = "30",
-    limits: dict[str, int] | None = None,
+    limits: Mapping[str, int | str] | None = None,
 ) -> AsyncIterator[ServiceUnderTest]:
     """Run the service on a scripted market of these symbols, and wait until it takes orders.
 

@@ -42,7 +42,11 @@ class Redeliver:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A client places an order; at depth -1 it reaches nothing."""
+    """A client places an order; at depth -1 it reaches nothing.
+
+    ``is_quote_old`` says that nothing has come for so long that the current quote, if there is one,
+    has to be confirmed first.
+    """
 
     owner: Owner
     side: Side
@@ -50,6 +54,7 @@ class Place:
     units: int
     lifetime_ns: int
     time_in_force: TimeInForce = TimeInForce.GTD
+    is_quote_old: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +121,7 @@ _places = st.builds(
     st.integers(1, 12),
     st.integers(0, 40),
     st.sampled_from([TimeInForce.GTD, *TimeInForce]),
+    st.sampled_from([False, False, False, True]),
 )
 _cancels = st.one_of(
     st.builds(Cancel, _backs),
@@ -163,7 +169,8 @@ def long_script(seed: int, length: int) -> list[Action]:
         owner, side = chance.choice(OWNERS), chance.choice(list(Side))
         depth, units = chance.randint(-1, DEPTH_MAX), chance.randint(1, 12)
         time_in_force = chance.choice([TimeInForce.GTD, *TimeInForce])
-        return Place(owner, side, depth, units, chance.randint(0, 400), time_in_force)
+        lifetime_ns, is_quote_old = chance.randint(0, 400), chance.random() < 0.04
+        return Place(owner, side, depth, units, lifetime_ns, time_in_force, is_quote_old)
 
     def cancel() -> Action:
         if chance.random() < 0.2:

@@ -83,15 +83,20 @@ class PlainFillRule:
     gate: int = 0
     current: Quote | None = None
     is_held: bool = False
+    is_doubted: bool = False
     taken: Taken = field(default_factory=dict)
     orders: list[PlainOrder] = field(default_factory=list)
     stored_gate: int = 0
     stored_taken: Taken = field(default_factory=dict)
 
-    def place(self, order: Order, *, deadline_ns: int) -> list[PlainStep]:
-        """Take an order; it meets the current quote at once."""
+    def place(
+        self, order: Order, *, deadline_ns: int, is_quote_old: bool = False
+    ) -> list[PlainStep]:
+        """Take an order; it meets the current quote at once, unless that is to be confirmed."""
         one = PlainOrder(order=order, deadline_ns=deadline_ns, remaining=order.quantity)
-        if self.current is not None:
+        if is_quote_old and self._would_act_on(order):
+            self.is_doubted = True
+        elif self.current is not None:
             one.meet(self.current)
             one.stored_arrival = one.arrival
         self.orders.append(one)
@@ -135,12 +140,26 @@ class PlainFillRule:
             one.was_open_before = True
         self.gate = self.stored_gate
         self.taken = dict(self.stored_taken)
-        self.current = None
+        self.interrupt()
         self.is_held = False
+
+    def interrupt(self) -> None:
+        """Forget the current quote."""
+        self.current = None
+        self.is_doubted = False
+
+    def _would_act_on(self, order: Order) -> bool:
+        """Whether the current quote fills or decides the order."""
+        if self.current is None:
+            return False
+        price, displayed = touch_of(self.current, order.side)
+        is_decided = order.time_in_force is not TimeInForce.GTD
+        return is_decided or (displayed > 0 and reaches(order.side, order.limit_price, price))
 
     def _apply(self, quote: Quote) -> list[PlainStep]:
         self.gate = quote.update_id
         self.current = quote
+        self.is_doubted = False
         for one in self.orders:
             one.meet(quote)
         after: Taken = {}
@@ -153,7 +172,7 @@ class PlainFillRule:
         return self._fill()
 
     def _fill(self) -> list[PlainStep]:
-        if self.current is None or self.is_held:
+        if self.current is None or self.is_held or self.is_doubted:
             return []
         steps: list[PlainStep] = []
         spent: dict[tuple[Owner, Side, Decimal], Decimal] = defaultdict(Decimal, self.taken)

@@ -189,6 +189,22 @@ class _ConfusingMatcher(SymbolMatcher):
         return super().rest(replace(order, time_in_force=mistaken), **carried)
 
 
+class TrustingMatcher(SymbolMatcher):
+    """Fills a new order on a quote of any age."""
+
+    def rest(self, order: Order, **carried: Any) -> list[Step]:  # noqa: ANN401 - passed on as it is
+        """Rest it as if nobody knew the time."""
+        return super().rest(order, **{**carried, "now_ns": None})
+
+
+class ForgetfulMatcher(SymbolMatcher):
+    """Takes a confirmed quote for no news, so that whoever waited for it goes on waiting."""
+
+    def _apply(self, quote: Quote) -> list[Step]:
+        self.awaits_confirmation = False
+        return super()._apply(quote)
+
+
 class PartialFokMatcher(_ConfusingMatcher):
     """Fills a FOK order in part."""
 

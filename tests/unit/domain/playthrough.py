@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from app.domain.amounts import ZERO
 from app.domain.liquidity import TakenLevel
-from app.domain.matcher import SymbolMatcher
+from app.domain.matcher import QUOTE_AGE_NS_MAX, SymbolMatcher
 from app.domain.order import Arrival, Order, OrderId, Owner, Reason, Side, TimeInForce
 from app.domain.quote import Quote
 from app.domain.resting import Closing, Fill, Step
@@ -294,11 +294,18 @@ class Playthrough:
             time_in_force=action.time_in_force,
         )
         deadline_ns = self._now_ns + action.lifetime_ns
+        now_ns = QUOTE_AGE_NS_MAX + 1 if action.is_quote_old else 0  # a quote comes at 0
+        must_wait = self._matcher.must_confirm(order, now_ns)
         self.audit.accounts[order.order_id] = Account(
-            order, deadline_ns, arrival=self._arrival_now(order.side)
+            order, deadline_ns, arrival=None if must_wait else self._arrival_now(order.side)
         )
-        steps = self._matcher.rest(order, deadline_ns=deadline_ns)
-        expected = self._plain.place(order, deadline_ns=deadline_ns) if self._plain else None
+        steps = self._matcher.rest(order, deadline_ns=deadline_ns, now_ns=now_ns)
+        require(that=not (must_wait and steps), promise="an old quote is confirmed first")
+        expected = (
+            self._plain.place(order, deadline_ns=deadline_ns, is_quote_old=action.is_quote_old)
+            if self._plain
+            else None
+        )
         self._judge(steps, expected)
 
     def _arrival_now(self, side: Side) -> Arrival | None:
@@ -328,7 +335,7 @@ class Playthrough:
     def _interrupt(self) -> None:
         self._matcher.interrupt()
         if self._plain:
-            self._plain.current = None
+            self._plain.interrupt()
 
     def _hold(self) -> None:
         self._is_held = True
@@ -390,7 +397,8 @@ class Playthrough:
             self._store()
 
     def _deciding_quote(self) -> Quote | None:
-        return None if self._is_held else self._matcher.current
+        is_waiting = self._is_held or self._matcher.awaits_confirmation
+        return None if is_waiting else self._matcher.current
 
     def _compare(self, steps: Sequence[Step], expected: list[PlainStep] | None) -> None:
         if expected is None:

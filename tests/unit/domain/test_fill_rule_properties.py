@@ -13,6 +13,7 @@ from tests.unit.domain.planted_faults import (
     CancelCreditingMatcher,
     CreditingMatcher,
     DeafMatcher,
+    ForgetfulMatcher,
     FreshMatcher,
     HastyMatcher,
     KeepingMatcher,
@@ -20,6 +21,7 @@ from tests.unit.domain.planted_faults import (
     ResettingMatcher,
     RestingIocMatcher,
     SizeWatchingMatcher,
+    TrustingMatcher,
     UncappedMatcher,
     UngatedMatcher,
     WholeIocMatcher,
@@ -46,6 +48,8 @@ FAULTS: dict[type[SymbolMatcher], str] = {
     RestingIocMatcher: "an IOC or FOK order ends with the quote it meets",
     WholeIocMatcher: HELD_BACK,
     HastyMatcher: "an order is decided by a quote",
+    TrustingMatcher: "an old quote is confirmed first",
+    ForgetfulMatcher: HELD_BACK,
 }
 ENDS = (Reason.TIMEOUT, Reason.IOC_REMAINDER, Reason.FOK_UNFILLABLE, Reason.CANCELED_BY_CLIENT)
 """How orders of a long run end, if not filled."""
@@ -83,7 +87,7 @@ def test_any_script_keeps_every_promise_and_fills_like_the_plain_rule(script: li
 @pytest.mark.parametrize("seed", range(8))
 def test_long_run_keeps_every_promise_and_fills_like_the_plain_rule(seed: int) -> None:
     """The same over thousands of steps, where orders and levels pile up."""
-    played = Playthrough().play(long_script(seed, 1_000))
+    played = Playthrough().play(long_script(seed, 1_200))
 
     assert played.audit.fills_total > 100
     assert all(played.audit.ended[reason] >= 3 for reason in ENDS), played.audit.ended

@@ -7,17 +7,18 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from websockets.frames import Close
+from websockets.frames import Close, Frame, Opcode
 
 from app import __version__
+from app.market.causes import ConnectionFailedError, Ending
 from app.market.connection import (
     MESSAGE_BYTES_MAX,
-    ConnectionFailedError,
     Keepalive,
     VenueConnection,
     open_connection,
     stream_endpoint,
 )
+from app.market.timing import FeedLimits
 from tests.support.market import WebSocketPeer
 from tests.support.waiting import eventually
 
@@ -32,6 +33,7 @@ class Receiver:
         self.texts: list[bytes] = []
         self.binaries = 0
         self.causes: list[str] = []
+        self.kinds: list[str] = []
         self.connections: set[VenueConnection] = set()
 
     def on_text(self, connection: VenueConnection, text: bytes) -> None:
@@ -44,10 +46,11 @@ class Receiver:
         self.connections.add(connection)
         self.binaries += 1
 
-    def on_lost(self, connection: VenueConnection, cause: str) -> None:
+    def on_lost(self, connection: VenueConnection, ending: Ending) -> None:
         """Note the end."""
         self.connections.add(connection)
-        self.causes.append(cause)
+        self.causes.append(ending.cause)
+        self.kinds.append(ending.kind)
 
 
 @pytest.fixture
@@ -124,6 +127,7 @@ async def test_close_of_the_venue_is_told_with_its_reason(peer: WebSocketPeer) -
         await eventually(lambda: receiver.causes)
 
     assert receiver.causes == [f"closed by the venue: {Close(1008, 'Pong timeout')}"]
+    assert receiver.kinds == ["closed_by_venue"]
 
 
 async def test_close_without_a_word_is_told_too(peer: WebSocketPeer) -> None:
@@ -142,7 +146,79 @@ async def test_cut_connection_is_told(peer: WebSocketPeer) -> None:
         peer.last.transport.abort()
         await eventually(lambda: receiver.causes)
 
-    assert len(receiver.causes) == 1
+    assert receiver.kinds == ["reset"]
+
+
+async def test_silence_on_our_pings_is_told_as_what_it_is(peer: WebSocketPeer) -> None:
+    """A half-open connection is found by the pong that stays out."""
+    async with connected(peer, BUSY) as (_, receiver):
+        peer.last.transport.pause_reading()
+        await eventually(lambda: receiver.causes)
+        peer.last.transport.abort()
+
+    assert receiver.kinds == ["keepalive"]
+    assert "keepalive ping timeout" in receiver.causes[0]
+
+
+async def test_goodbye_of_ours_lets_through_what_the_venue_had_sent(peer: WebSocketPeer) -> None:
+    """Its frames are told until its own closing frame, which comes behind them."""
+    async with connected(peer) as (connection, receiver):
+        answer = peer.last.protocol.send_frame
+
+        def send_more_before(frame: Frame) -> None:
+            if frame.opcode is Opcode.CLOSE:
+                for text in (b"one", b"two"):
+                    answer(Frame(Opcode.TEXT, text))
+            answer(frame)
+
+        peer.last.protocol.send_frame = send_more_before  # type: ignore[method-assign] # a peer's whim
+        is_answered = await connection.finish()
+
+    assert is_answered
+    assert receiver.texts == [b"one", b"two"]
+    assert receiver.kinds == ["closed_by_venue"]
+
+
+async def test_goodbye_of_ours_is_not_waited_for_beyond_its_time(peer: WebSocketPeer) -> None:
+    """A venue that does not answer is cut off, and what it had sent is lost."""
+    async with connected(peer) as (connection, receiver):
+        peer.last.transport.pause_reading()
+        is_answered = await connection.finish()
+        peer.last.transport.abort()
+
+    assert not is_answered
+    assert receiver.kinds == ["reset"]
+
+
+async def test_control_messages_keep_to_the_limits_that_were_given(peer: WebSocketPeer) -> None:
+    """A test of many hours in one minute shrinks the windows on both sides."""
+    loop = asyncio.get_running_loop()
+    limits = FeedLimits(control_messages_max=2, control_seconds=0.1)
+    connection = await open_connection(
+        stream_endpoint(peer.url),
+        Receiver(),
+        tls=None,
+        keepalive=QUIET,
+        open_seconds=5,
+        limits=limits,
+    )
+    started = loop.time()
+    for _ in range(5):
+        await connection.wait_turn()
+    await connection.close()
+
+    assert 0.2 <= loop.time() - started < 1
+
+
+async def test_what_cannot_be_read_is_told_before_the_venue_hangs_up(peer: WebSocketPeer) -> None:
+    """Nothing behind it can be read either, so nothing before it is current."""
+    async with connected(peer) as (_, receiver):
+        peer.last.transport.pause_reading()
+        peer.last.transport.write(b"\xff" * 20)
+        await eventually(lambda: receiver.causes)
+        peer.last.transport.abort()
+
+    assert receiver.kinds == ["unreadable"]
 
 
 async def test_endless_message_ends_the_connection_with_its_cause(peer: WebSocketPeer) -> None:
@@ -154,6 +230,7 @@ async def test_endless_message_ends_the_connection_with_its_cause(peer: WebSocke
         await eventually(lambda: receiver.causes)
 
     assert "exceeds limit" in receiver.causes[0]
+    assert receiver.kinds == ["unreadable"]
 
 
 async def test_muted_connection_says_nothing_more(peer: WebSocketPeer) -> None:

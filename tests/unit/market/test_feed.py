@@ -1,5 +1,6 @@
 """What the feed says of itself, and which connection a symbol gets."""
 
+import asyncio
 import random
 import ssl
 from collections.abc import AsyncIterator
@@ -10,11 +11,13 @@ from app.clock import SystemClock
 from app.domain.order import Symbol
 from app.market.feed import BookTickerFeed
 from app.market.streams import STREAMS_MAX
+from app.market.timing import FeedLimits
 from tests.support.builders import make_quote
 from tests.support.hand_driven import HandClock
 from tests.support.market import (
     LTCBTC,
     HandDepth,
+    NotingRecorder,
     RecordingListener,
     WebSocketPeer,
     eventually_has,
@@ -112,3 +115,70 @@ async def test_second_connection_is_there_when_the_feed_starts_late(peer: WebSoc
         feed.subscribe(Symbol(f"COIN{number}"), RecordingListener())
 
     assert len(feed._connections) == 2
+
+
+async def test_recorder_is_told_everything_before_the_listener(peer: WebSocketPeer) -> None:
+    """Evidence is complete: whatever a listener acted on was recorded first."""
+    listener = RecordingListener()
+    recorder = NotingRecorder(listener)
+    depth = HandDepth([make_quote(5)])
+    async with running_feed(peer.url, depth, recorder=recorder) as feed:
+        feed.subscribe(LTCBTC, listener)
+        await eventually(lambda: listener.seeds)
+        depth.answer(make_quote(7))
+        await peer.last.send('{"u":6,"s":"LTCBTC","b":"1","B":"1","a":"2","A":"1"}')
+        await peer.last.send('{"u":7,"s":"LTCBTC","b":"3","B":"1","a":"2","A":"1"}')
+        await peer.last.send('{"u":8,"s":"ETHBTC","b":"1","B":"1","a":"2","A":"1"}')
+        await eventually(lambda: len(listener.seeds) == 2)
+        feed.unsubscribe(LTCBTC, listener)
+
+    assert recorder.noted[:5] == [
+        ("opened", None, 0),
+        ("seed", LTCBTC, 5, 0),
+        ("frame", LTCBTC, 6, 1),
+        ("drop", LTCBTC, "crossed", 2),
+        ("seed", LTCBTC, 7, 3),
+    ]
+
+
+async def test_each_connection_says_how_it_is_and_since_when(peer: WebSocketPeer) -> None:
+    """Operators see which of several connections is in trouble."""
+    listener = RecordingListener()
+    async with running_feed(peer.url, HandDepth([make_quote(5)])) as feed:
+        (before,) = feed.state().connections
+        feed.subscribe(LTCBTC, listener)
+        await eventually(lambda: listener.seeds)
+        (after,) = feed.state().connections
+
+    assert (before.status, before.streams, before.cause) == ("idle", 0, None)
+    assert (after.status, after.streams, after.cause) == ("connected", 1, None)
+    assert after.since > before.since
+
+
+async def test_limits_of_the_venue_can_be_shrunk_for_a_test_of_many_hours(
+    peer: WebSocketPeer,
+) -> None:
+    """Streams of a connection and attempts of all connections keep to what was given."""
+    limits = FeedLimits(streams_max=2, attempts_max=2, attempts_seconds=0.3)
+    listener = RecordingListener()
+    loop = asyncio.get_running_loop()
+    started = loop.time()
+    async with running_feed(peer.url, HandDepth(), limits=limits) as feed:
+        for number in range(5):
+            feed.subscribe(Symbol(f"COIN{number}"), listener)
+        await eventually_has(peer.connections, 3)
+
+        assert loop.time() - started >= 0.3
+        assert [one.streams for one in feed.state().connections] == [2, 2, 1]
+
+
+async def test_confirmation_for_a_symbol_that_nobody_listens_to_is_no_matter(
+    peer: WebSocketPeer,
+) -> None:
+    """An order may have ended meanwhile, and its symbol with it."""
+    depth = HandDepth()
+    async with running_feed(peer.url, depth) as feed:
+        feed.confirm(LTCBTC, RecordingListener())
+
+        assert feed.state().symbols == 0
+    assert depth.asked == []

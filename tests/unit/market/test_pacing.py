@@ -79,3 +79,15 @@ def test_pauses_double_up_to_the_most_with_jitter_and_start_anew() -> None:
         assert ceiling / 2 <= pause <= ceiling
     assert len(set(pauses)) == 100
     assert backoff.next_seconds(most_seconds=5) <= 0.5
+
+
+async def test_held_window_lets_nothing_pass_until_its_time() -> None:
+    """The venue asked to be left alone; a shorter word does not take back a longer one."""
+    window = SlidingWindow(limit=10, seconds=1)
+    window.hold(0.2)
+    window.hold(0.05)
+
+    times = await passes(window, 2)
+
+    assert times[0] >= 0.19
+    assert times[1] < 1

@@ -4,13 +4,14 @@ import asyncio
 import random
 from collections import Counter
 
+import pytest
 from structlog.testing import capture_logs
 
 from app.domain.errors import VenueThrottledError, VenueUnreachableError
 from app.domain.order import Symbol
 from app.domain.quote import Quote
 from app.market.seeding import SEEDS_AT_ONCE_MAX, Seeder
-from app.market.streams import SymbolStream
+from app.market.symbol_stream import SymbolStream
 from tests.support.builders import make_quote
 from tests.support.market import LTCBTC, SEED, HandDepth, RecordingListener
 from tests.support.waiting import eventually
@@ -19,9 +20,14 @@ from tests.support.waiting import eventually
 class Seeding:
     """A seeder with its counters and one stream."""
 
-    def __init__(self, depth: HandDepth) -> None:
+    def __init__(self, depth: HandDepth, *, confirmation_seconds: float = 1.0) -> None:
         self.counters: Counter[str] = Counter()
-        self.seeder = Seeder(depth, random_source=random.Random(1), counters=self.counters)
+        self.seeder = Seeder(
+            depth,
+            random_source=random.Random(1),
+            counters=self.counters,
+            confirmation_seconds=confirmation_seconds,
+        )
         self.stream = SymbolStream(LTCBTC, self.counters)
 
 
@@ -170,6 +176,120 @@ async def test_no_more_than_a_bounded_number_of_seeds_is_under_way() -> None:
     assert under_way == symbols[:SEEDS_AT_ONCE_MAX]
     assert depth.asked == symbols
     assert counters["seeds"] == len(symbols)
+
+
+async def seeded(seeding: Seeding, quote: Quote) -> RecordingListener:
+    """Let a listener have its seed."""
+    listener = RecordingListener()
+    seeding.stream.add(listener)
+    seeding.stream.offer(quote, seeding.stream.unseeded())
+    return listener
+
+
+async def test_confirmations_of_a_symbol_are_a_second_apart() -> None:
+    """Many orders of one quiet symbol must not cost the venue's weight."""
+    depth = HandDepth([make_quote(number) for number in range(5, 8)])
+    seeding = Seeding(depth, confirmation_seconds=0.2)
+    listener = await seeded(seeding, make_quote(5))
+    loop = asyncio.get_running_loop()
+    started = loop.time()
+
+    for _ in range(3):
+        seeding.stream.want_confirmation(listener)
+        await seeding.seeder.seed(seeding.stream)
+
+    assert loop.time() - started >= 0.4
+    assert len(depth.asked) == 3
+    assert listener.told == [SEED] * 4
+
+
+async def test_frame_that_comes_first_is_confirmation_enough() -> None:
+    """A request is not sent for what the stream has told by then."""
+    depth = HandDepth([make_quote(5)])
+    seeding = Seeding(depth, confirmation_seconds=0.1)
+    listener = await seeded(seeding, make_quote(5))
+    seeding.stream.want_confirmation(listener)
+    await seeding.seeder.seed(seeding.stream)
+
+    seeding.stream.want_confirmation(listener)
+    seeding.stream.deliver(make_quote(6))
+    await seeding.seeder.seed(seeding.stream)
+
+    assert len(depth.asked) == 1
+    assert seeding.stream.unseeded() == []
+
+
+async def test_listener_without_a_quote_does_not_wait_for_a_confirmations_turn() -> None:
+    """A confirmation is answered along with it."""
+    depth = HandDepth([make_quote(5), make_quote(5)])
+    seeding = Seeding(depth, confirmation_seconds=60)
+    listener = await seeded(seeding, make_quote(5))
+    seeding.stream.want_confirmation(listener)
+    await seeding.seeder.seed(seeding.stream)
+
+    newcomer = RecordingListener()
+    seeding.stream.add(newcomer)
+    seeding.stream.want_confirmation(listener)
+    await seeding.seeder.seed(seeding.stream)
+
+    assert newcomer.told == [SEED]
+    assert listener.told == [SEED] * 3
+
+
+async def test_stale_confirmation_is_asked_for_again_in_its_turn() -> None:
+    """The venue's snapshot may lag behind its stream."""
+    depth = HandDepth([make_quote(4), make_quote(5)])
+    seeding = Seeding(depth, confirmation_seconds=0.3)
+    listener = RecordingListener(refused_seeds=1)
+    seeding.stream.add(listener)
+    seeding.stream.deliver(make_quote(5))
+    seeding.stream.unseeded()[0].is_seeded = True
+    seeding.stream.want_confirmation(listener)
+    loop = asyncio.get_running_loop()
+    started = loop.time()
+
+    await seeding.seeder.seed(seeding.stream)
+
+    assert loop.time() - started >= 0.3
+    assert [seed.update_id for seed in listener.seeds] == [4, 5]
+
+
+@pytest.mark.parametrize(
+    ("seed", "is_contradiction"),
+    [
+        (make_quote(6, ask=("98", 5)), True),
+        (make_quote(6, bid=("99.98", 2)), True),
+        (make_quote(6), False),
+        (make_quote(5, ask=("98", 5)), False),
+        (make_quote(4, ask=("98", 5)), False),
+    ],
+    ids=["other price", "other quantity", "same touch", "same id", "older"],
+)
+async def test_seed_that_shows_what_no_frame_told_is_pointed_out(
+    seed: Quote, *, is_contradiction: bool
+) -> None:
+    """Before it is offered, so that whoever watches knows what was told until then."""
+    seeding = Seeding(HandDepth([seed]), confirmation_seconds=0)
+    listener = await seeded(seeding, make_quote(5))
+    seeding.stream.want_confirmation(listener)
+    told: list[int] = []
+
+    await seeding.seeder.seed(seeding.stream, lambda: told.append(len(listener.seeds)))
+
+    assert told == ([1] if is_contradiction else [])
+
+
+async def test_first_seed_contradicts_nothing() -> None:
+    """Neither does the one after a malformed frame: what was told was void."""
+    seeding = Seeding(HandDepth([make_quote(5), make_quote(6, ask=("98", 5))]))
+    seeding.stream.add(RecordingListener())
+    told: list[str] = []
+
+    await seeding.seeder.seed(seeding.stream, lambda: told.append("first"))
+    seeding.stream.distrust()
+    await seeding.seeder.seed(seeding.stream, lambda: told.append("second"))
+
+    assert told == []
 
 
 def seed_of(symbol: Symbol, update_id: int) -> Quote:

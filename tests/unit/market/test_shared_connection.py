@@ -1,23 +1,19 @@
 """One connection for many streams, against a peer that does what the test says."""
 
 import asyncio
-import json
-import random
-from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
+import pytest
+from websockets.datastructures import Headers
+from websockets.http11 import Response
 from websockets.protocol import State
 
-from app.clock import SystemClock
 from app.domain.order import Symbol
 from app.domain.quote import Quote
-from app.market.connection import stream_endpoint
 from app.market.pacing import SlidingWindow
-from app.market.seeding import DepthSource, Seeder
-from app.market.shared_connection import FeedTiming, SharedConnection, SharedParts
 from app.market.streams import STREAMS_MAX
+from app.market.timing import FeedTiming
 from tests.support.builders import make_quote
+from tests.support.hand_driven import HandClock
 from tests.support.market import (
     INTERRUPTED,
     LTCBTC,
@@ -26,94 +22,10 @@ from tests.support.market import (
     FailingListener,
     HandDepth,
     RecordingListener,
-    WebSocketPeer,
     eventually_has,
 )
 from tests.support.waiting import eventually
-
-ETHBTC = Symbol("ETHBTC")
-SHUTDOWN = '{"e":"serverShutdown"}'
-
-
-class Rig:
-    """A peer, a connection to it, and depth that answers by hand."""
-
-    def __init__(
-        self,
-        peer: WebSocketPeer,
-        *,
-        depth: DepthSource | None = None,
-        timing: FeedTiming | None = None,
-        attempts: SlidingWindow | None = None,
-    ) -> None:
-        self.peer = peer
-        self.depth = HandDepth()
-        self.counters: Counter[str] = Counter()
-        self.statuses: list[str] = []
-        self.connection = SharedConnection(
-            SharedParts(
-                endpoint=stream_endpoint(peer.url),
-                tls=None,
-                seeder=Seeder(
-                    depth or self.depth, random_source=random.Random(1), counters=self.counters
-                ),
-                clock=SystemClock(),
-                random_source=random.Random(1),
-                timing=timing or FeedTiming(),
-                attempts=attempts or SlidingWindow(limit=250, seconds=300),
-                counters=self.counters,
-                on_change=self._note_status,
-            )
-        )
-
-    def _note_status(self) -> None:
-        status = self.connection.status
-        if self.statuses[-1:] != [status]:
-            self.statuses.append(status)
-
-    async def subscribe_unanswered(self, listener: RecordingListener) -> None:
-        """Subscribe, and return once the venue knows; it answers the next messages only."""
-        answer, self.peer.answer = self.peer.answer, ""
-        self.connection.add(LTCBTC, listener)
-        await eventually_has(self.peer.received, 1)
-        self.peer.answer = answer
-
-    def acknowledgment(self) -> str:
-        """Make the answer to the last control message."""
-        return json.dumps({"result": None, "id": self.peer.received[-1]["id"]})
-
-    async def live(self, *symbols: Symbol) -> RecordingListener:
-        """Subscribe to symbols and return once each has its seed."""
-        listener = RecordingListener()
-        for symbol in symbols:
-            self.connection.add(symbol, listener)
-            self.depth.answer(make_quote(5, symbol=symbol))
-        await eventually(lambda: len(listener.seeds) == len(symbols))
-        return listener
-
-
-@asynccontextmanager
-async def rigged(
-    *,
-    depth: DepthSource | None = None,
-    timing: FeedTiming | None = None,
-    attempts: SlidingWindow | None = None,
-) -> AsyncIterator[Rig]:
-    """Run everything until the context ends."""
-    async with WebSocketPeer().serve() as peer:
-        rig = Rig(peer, depth=depth, timing=timing, attempts=attempts)
-        task = asyncio.create_task(rig.connection.run())
-        try:
-            yield rig
-        finally:
-            task.cancel()
-            await asyncio.wait({task})
-            assert task.cancelled(), "a connection runs until it is stopped"
-
-
-def ticker(update_id: int, symbol: str = "LTCBTC") -> str:
-    """Make a frame."""
-    return json.dumps({"u": update_id, "s": symbol, "b": "1", "B": "1", "a": "2", "A": "1"})
+from tests.unit.market.conftest import ETHBTC, rigged, ticker
 
 
 async def test_seed_is_not_asked_for_before_the_acknowledgment() -> None:
@@ -133,27 +45,29 @@ async def test_seed_is_not_asked_for_before_the_acknowledgment() -> None:
     assert asked_before == [LTCBTC]
 
 
-async def test_frames_behind_an_announced_shutdown_are_not_passed_on() -> None:
+async def test_frames_behind_a_malformed_end_are_not_passed_on() -> None:
     """After the interruption nothing of that connection counts, whatever is still on its way."""
     async with rigged() as rig:
         listener = await rig.live(LTCBTC)
-        peer = rig.peer.last
-        rig.peer.door.clear()
 
-        rig.peer.send_at_once(SHUTDOWN, ticker(6), ticker(7))
-        await eventually(lambda: rig.counters["shutdown_notices"])
-        await eventually(lambda: peer.state is State.CLOSED)
+        rig.peer.last.protocol.send_text(ticker(6).encode())
+        rig.peer.last.protocol.writes.append(b"\xff" * 20)  # no opcode has this value
+        rig.peer.send_at_once(ticker(7))
+        await eventually(lambda: INTERRUPTED in listener.told)
 
-    assert listener.told == [SEED, INTERRUPTED]
+    assert listener.told[:3] == [SEED, QUOTE, INTERRUPTED]
+    assert [quote.update_id for quote in listener.quotes] == [6]
+    assert rig.counters["lost_unreadable"] == 1
 
 
 async def test_seed_canceled_before_its_first_step_comes_after_the_reconnect() -> None:
-    """An acknowledgment and the announced end may arrive in one segment."""
+    """An acknowledgment and the end may arrive in one segment."""
     async with rigged() as rig:
         listener = RecordingListener()
         await rig.subscribe_unanswered(listener)
 
-        rig.peer.send_at_once(rig.acknowledgment(), SHUTDOWN)
+        rig.peer.last.protocol.send_text(rig.acknowledgment().encode())
+        await rig.peer.last.close()
         rig.depth.answer(make_quote(5))
         await eventually(lambda: listener.seeds)
 
@@ -419,12 +333,12 @@ async def test_connection_that_lasted_is_replaced_after_the_first_pause_again() 
 async def test_pauses_may_grow_longer_after_the_first_minute() -> None:
     """Attempts at most five seconds apart are for the beginning of an outage."""
     async with rigged() as rig:
-        connection = rig.connection
-        connection._note_trouble("refused")
-        early = [connection._next_pause_seconds() for _ in range(50)]
-        assert connection._trouble_since is not None
-        connection._trouble_since -= 60
-        late = [connection._next_pause_seconds() for _ in range(50)]
+        outage = rig.connection._outage
+        outage.note_trouble("refused")
+        early = [outage.next_pause_seconds() for _ in range(50)]
+        assert outage._since is not None
+        outage._since -= 60
+        late = [outage.next_pause_seconds() for _ in range(50)]
 
     assert early[0] <= 0.1
     assert 4 < max(early) <= 5
@@ -457,3 +371,134 @@ async def test_connection_is_full_at_the_venues_limit() -> None:
 
         assert not was_full
         assert rig.connection.is_full
+
+
+async def test_update_ids_that_stay_below_the_highest_for_ten_seconds_replace_it() -> None:
+    """An absurdly high one must not silence its symbol until a chance reconnect."""
+    clock = HandClock()
+    timing = FeedTiming(pause_seconds_first=0.01)
+    async with rigged(clock=clock, timing=timing) as rig:
+        listener = await rig.live(LTCBTC)
+        for number, update_id in enumerate((2**62, 6, 7, 8), start=1):
+            await rig.peer.last.send(ticker(update_id))
+            await eventually_has(listener.quotes, number)
+            clock.advance(5)
+        rig.depth.answer(make_quote(9))
+        await eventually_has(listener.seeds, 2)
+        await rig.peer.last.send(ticker(10))
+        await eventually_has(listener.quotes, 5)
+
+        assert rig.counters["lost_ids_went_back"] == 1
+        assert listener.told == [SEED, *[QUOTE] * 4, INTERRUPTED, SEED, QUOTE]
+        assert len(rig.peer.connections) == 2
+
+
+async def test_late_and_repeated_frames_between_others_replace_nothing() -> None:
+    """As long as the stream goes on, it may stutter."""
+    clock = HandClock()
+    async with rigged(clock=clock) as rig:
+        listener = await rig.live(LTCBTC)
+        for number, update_id in enumerate((8, 8, 7, 9, 9, 8, 10, 10), start=1):
+            await rig.peer.last.send(ticker(update_id))
+            await eventually_has(listener.quotes, number)
+            clock.advance(4)
+
+        assert len(rig.peer.connections) == 1
+    assert INTERRUPTED not in listener.told[:9]
+
+
+async def test_change_that_depth_shows_and_no_frame_tells_is_a_stall() -> None:
+    """The seed is used all the same; then the connection is replaced."""
+    timing = FeedTiming(stall_seconds=0.1, confirmation_seconds=0, pause_seconds_first=0.01)
+    async with rigged(timing=timing) as rig:
+        listener = await rig.live(LTCBTC)
+        rig.depth.answer(make_quote(9, ask=("98", 5)))
+        rig.connection.confirm(LTCBTC, listener)
+        await eventually_has(listener.seeds, 2)
+        told = list(listener.told)
+        rig.depth.answer(make_quote(9, ask=("98", 5)))
+        await eventually_has(listener.seeds, 3)
+
+        assert told == [SEED, SEED]
+        assert listener.told == [SEED, SEED, INTERRUPTED, SEED]
+        assert rig.counters["lost_stalled"] == 1
+
+
+async def test_change_that_a_frame_tells_soon_is_none() -> None:
+    """Depth may be a moment ahead of the stream."""
+    timing = FeedTiming(stall_seconds=0.1, confirmation_seconds=0)
+    async with rigged(timing=timing) as rig:
+        listener = await rig.live(LTCBTC)
+        rig.depth.answer(make_quote(9, ask=("98", 5)))
+        rig.connection.confirm(LTCBTC, listener)
+        await eventually_has(listener.seeds, 2)
+        await rig.peer.last.send(ticker(8))
+        await eventually(lambda: listener.quotes)
+        await asyncio.sleep(0.15)
+
+        assert rig.counters["lost_stalled"] == 0
+        assert listener.told == [SEED, SEED, QUOTE]
+
+
+async def test_confirmation_of_an_unchanged_quote_replaces_nothing() -> None:
+    """The greater update id comes from deeper in the book."""
+    timing = FeedTiming(stall_seconds=0.05, confirmation_seconds=0)
+    async with rigged(timing=timing) as rig:
+        listener = await rig.live(LTCBTC)
+        rig.depth.answer(make_quote(9))
+        rig.connection.confirm(LTCBTC, listener)
+        await eventually_has(listener.seeds, 2)
+        await asyncio.sleep(0.1)
+
+        assert listener.told == [SEED, SEED]
+
+
+@pytest.mark.parametrize("status", [429, 418, 503])
+async def test_refused_handshake_is_tried_again_when_the_venue_says(status: int) -> None:
+    """Whoever goes on is banned; the wait holds for every connection of the feed."""
+    async with rigged(timing=FeedTiming(pause_seconds_first=0.01)) as rig:
+        headers = Headers({"Retry-After": "1", "Content-Length": "0"})
+        rig.peer.refusals.append(Response(status, "", headers, b""))
+        loop = asyncio.get_running_loop()
+        rig.connection.add(LTCBTC, RecordingListener())
+        await eventually(lambda: rig.counters["failed_http_status"])
+        refused_at = loop.time()
+        cause = str(rig.connection.cause)
+        await eventually(lambda: rig.connection.status == "connected")
+
+        assert loop.time() - refused_at >= 0.95
+    assert f"HTTP {status}" in cause
+    assert rig.peer.handshakes == 2
+
+
+async def test_each_end_and_each_failure_is_counted_by_its_kind() -> None:
+    """What an operator does about it depends on it."""
+    timing = FeedTiming(pause_seconds_first=0.01, open_seconds_early=0.1, stable_seconds=0)
+    async with rigged(timing=timing) as rig:
+        listener = await rig.live(LTCBTC)
+
+        async def lose(number: int) -> None:
+            rig.depth.answer(make_quote(5))
+            await eventually_has(listener.seeds, number)
+
+        await rig.peer.last.close(1008, "Too many requests")
+        await lose(2)
+        rig.peer.last.transport.abort()
+        await lose(3)
+        rig.peer.refusals.append(Response(451, "", Headers({"Content-Length": "0"}), b""))
+        await rig.peer.last.close(1001)
+        await lose(4)
+        rig.peer.door.clear()
+        await rig.peer.last.close(1001)
+        await eventually(lambda: rig.counters["failed_timeout"])
+        rig.peer.door.set()
+        await lose(5)
+
+    kinds = {name: count for name, count in rig.counters.items() if name[:5] in {"lost_", "faile"}}
+    assert kinds.pop("failed_timeout") >= 1
+    assert kinds == {
+        "lost_closed_by_venue": 3,
+        "lost_reset": 1,
+        "lost_ended_by_us": 1,
+        "failed_http_status": 1,
+    }

@@ -1,7 +1,6 @@
 """Reference counting, and the control messages that follow from what is wanted."""
 
 import json
-from collections import Counter
 
 import pytest
 
@@ -11,26 +10,13 @@ from app.market.streams import (
     ControlMessage,
     ControlMethod,
     StreamRequests,
-    SymbolStream,
     stream_name,
 )
-from tests.support.builders import make_quote
 from tests.support.market import (
-    INTERRUPTED,
     LTCBTC,
-    QUOTE,
-    SEED,
-    FailingListener,
-    RecordingListener,
 )
 
 ETHBTC = Symbol("ETHBTC")
-
-
-@pytest.fixture
-def stream() -> SymbolStream:
-    """Make a stream without listeners."""
-    return SymbolStream(LTCBTC, Counter())
 
 
 def symbols(count: int) -> list[Symbol]:
@@ -48,100 +34,6 @@ def next_message(requests: StreamRequests) -> ControlMessage:
 def acknowledge_next(requests: StreamRequests) -> tuple[Symbol, ...]:
     """Send the next message and have it acknowledged."""
     return requests.acknowledge(next_message(requests).request_id)
-
-
-def test_listener_counts_as_often_as_it_subscribed(stream: SymbolStream) -> None:
-    """It is told once, and stays until it has left as often as it came."""
-    listener = RecordingListener()
-    stream.add(listener)
-    stream.add(listener)
-
-    stream.deliver(make_quote(1))
-    stream.remove(listener)
-    has_listeners = stream.has_listeners
-    stream.remove(listener)
-    stream.remove(listener)
-
-    assert listener.told == [QUOTE]
-    assert has_listeners
-    assert not stream.has_listeners
-
-
-def test_seed_goes_to_those_who_asked_and_still_listen(stream: SymbolStream) -> None:
-    """Who came later gets a later one; who left hears nothing."""
-    early, gone, late = RecordingListener(), RecordingListener(), RecordingListener()
-    stream.add(early)
-    stream.add(gone)
-    waiting = stream.unseeded()
-    stream.add(late)
-    stream.remove(gone)
-
-    is_enough = stream.offer(make_quote(1), waiting)
-
-    assert is_enough
-    assert (early.told, gone.told, late.told) == ([SEED], [], [])
-    assert [one.listener for one in stream.unseeded()] == [late]
-
-
-def test_refused_seed_leaves_the_listener_waiting(stream: SymbolStream) -> None:
-    """One refusal is enough to ask again, for that listener alone."""
-    content, refusing = RecordingListener(), RecordingListener(refused_seeds=1)
-    stream.add(content)
-    stream.add(refusing)
-
-    is_enough = stream.offer(make_quote(1), stream.unseeded())
-
-    assert not is_enough
-    assert [one.listener for one in stream.unseeded()] == [refusing]
-
-
-def test_distrust_interrupts_everybody_and_makes_seeds_due(stream: SymbolStream) -> None:
-    """What was quoted is no longer current."""
-    listener = RecordingListener()
-    stream.add(listener)
-    stream.offer(make_quote(1), stream.unseeded())
-
-    stream.distrust()
-
-    assert listener.told == [SEED, INTERRUPTED]
-    assert len(stream.unseeded()) == 1
-    assert stream.distrusted == 1
-
-
-def test_failing_listener_does_not_keep_anything_from_the_others() -> None:
-    """Its failures are counted."""
-    counters: Counter[str] = Counter()
-    stream = SymbolStream(LTCBTC, counters)
-    listener = RecordingListener()
-    stream.add(FailingListener())
-    stream.add(listener)
-
-    stream.deliver(make_quote(1))
-    is_enough = stream.offer(make_quote(1), stream.unseeded())
-    stream.distrust()
-
-    assert listener.told == [QUOTE, SEED, INTERRUPTED]
-    assert not is_enough
-    assert counters["listener_failures"] == 3
-
-
-def test_listener_may_unsubscribe_while_it_is_told(stream: SymbolStream) -> None:
-    """The others are told all the same."""
-
-    class Leaving(RecordingListener):
-        """A listener that has heard enough."""
-
-        def on_interrupted(self) -> None:
-            """Leave."""
-            stream.remove(self)
-
-    last = RecordingListener()
-    stream.add(Leaving())
-    stream.add(last)
-
-    stream.distrust()
-
-    assert last.told == [INTERRUPTED]
 
 
 def test_message_is_what_the_venue_documents() -> None:

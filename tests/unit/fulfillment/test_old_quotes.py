@@ -1,0 +1,129 @@
+"""A new order has an old quote confirmed by the feed before it fills on it."""
+
+from dataclasses import replace
+
+from app.domain.order import OrderStatus, Reason, TimeInForce
+from app.domain.quote import Quote
+from tests.support.builders import LTCBTC, make_quote
+from tests.support.waiting import eventually
+from tests.unit.fulfillment.conftest import Shop
+
+
+def now(shop: Shop, quote: Quote) -> Quote:
+    """Return the quote as received now."""
+    return replace(quote, received_ns=shop.clock.monotonic_ns())
+
+
+async def quoted_long_ago(shop: Shop, quote: Quote) -> None:
+    """Let the symbol have an old quote, and an order that it does not reach."""
+    await shop.place(1, limit_price=1)
+    shop.feed.push(now(shop, quote))
+    shop.clock.advance(5.1)
+
+
+async def test_an_old_quote_is_confirmed_and_then_filled_on(shop: Shop) -> None:
+    """The feed is asked once the order is durable, and what it says is applied as a seed."""
+    await quoted_long_ago(shop, make_quote(7, ask=("99.99", 5)))
+
+    order = await shop.place(5)
+    await eventually(lambda: shop.feed.confirmations)
+    before = shop.statuses(order)
+    is_content = shop.feed.seed(now(shop, make_quote(7, ask=("99.99", 5))))
+
+    await shop.has_status(order, OrderStatus.FILLED)
+    assert before == [OrderStatus.NEW]
+    assert is_content
+    event = shop.last(order)
+    assert (event.quotes_seen, event.arrival and event.arrival.update_id) == (1, 7)
+
+
+async def test_the_old_quote_is_no_arrival_of_the_order(shop: Shop) -> None:
+    """What is stored with its acceptance is what it met, and it has met nothing yet."""
+    await quoted_long_ago(shop, make_quote(7, ask=("99.00", 5)))
+
+    order = await shop.place(5)
+    shop.feed.seed(now(shop, make_quote(8, ask=("99.99", 5))))
+
+    await shop.has_status(order, OrderStatus.FILLED)
+    accepted, filled = shop.journal.events_of(order)
+    assert accepted.arrival is None
+    assert filled.arrival is not None
+    assert filled.arrival.update_id == 8
+
+
+async def test_an_order_that_an_old_quote_does_not_reach_asks_for_nothing(shop: Shop) -> None:
+    """Most orders rest, and cost the venue no request."""
+    await quoted_long_ago(shop, make_quote(7, ask=("101", 5)))
+
+    order = await shop.accept(5)
+
+    assert shop.feed.confirmations == []
+    assert shop.statuses(order) == [OrderStatus.NEW]
+    assert shop.last(order).arrival is not None
+
+
+async def test_a_young_quote_fills_at_once(shop: Shop) -> None:
+    """Nothing is asked where nothing is in doubt."""
+    await quoted_long_ago(shop, make_quote(7, ask=("101", 5)))
+    shop.feed.push(now(shop, make_quote(8, ask=("99.99", 5))))
+    shop.clock.advance(4.9)
+
+    order = await shop.place(5)
+
+    await shop.has_status(order, OrderStatus.FILLED)
+    assert shop.feed.confirmations == []
+
+
+async def test_a_stale_answer_is_asked_for_again(shop: Shop) -> None:
+    """A snapshot below the quote in doubt confirms nothing, although the symbol is live."""
+    await quoted_long_ago(shop, make_quote(7, ask=("99.99", 5)))
+    order = await shop.place(5)
+    await eventually(lambda: shop.feed.confirmations)
+
+    assert not shop.feed.seed(now(shop, make_quote(6, ask=("99.99", 5))))
+    assert shop.statuses(order) == [OrderStatus.NEW]
+    assert shop.feed.seed(now(shop, make_quote(7, ask=("99.99", 5))))
+
+    await shop.has_status(order, OrderStatus.FILLED)
+
+
+async def test_an_immediate_order_is_decided_by_the_confirmed_quote(shop: Shop) -> None:
+    """It ends with what that has, not with what the old one had."""
+    await quoted_long_ago(shop, make_quote(7, ask=("101", 5)))
+
+    order = await shop.place(5, time_in_force=TimeInForce.IOC)
+    await eventually(lambda: shop.feed.confirmations)
+    shop.feed.seed(now(shop, make_quote(9, ask=("99.99", 3))))
+
+    await shop.has_status(order, OrderStatus.EXPIRED)
+    assert shop.last(order).filled_quantity == 3
+    assert shop.last(order).reason is Reason.IOC_REMAINDER
+
+
+async def test_answers_that_stay_below_an_absurd_update_id_are_a_reset(shop: Shop) -> None:
+    """A quiet symbol whose last frame had an absurd id is not silenced by it."""
+    await quoted_long_ago(shop, make_quote(2**62, ask=("99.99", 5)))
+    order = await shop.place(5, limit_price=100)
+    verdicts: list[bool] = []
+    for number in (101, 102, 103):
+        verdicts.append(shop.feed.seed(now(shop, make_quote(number, ask=("99.99", 5)))))
+        shop.clock.advance(5)
+
+    await shop.has_status(order, OrderStatus.FILLED)
+    assert verdicts == [False, False, True]
+    assert shop.desk._symbols[LTCBTC].tally.gate_resets == 1
+
+
+async def test_orders_held_back_by_the_journal_meet_no_old_quote_either(shop: Shop) -> None:
+    """The trouble may have lasted longer than the quote is good for."""
+    order = await shop.place(5)
+    shop.desk.on_write_trouble()
+    shop.feed.push(now(shop, make_quote(7, ask=("99.99", 5))))
+    shop.clock.advance(5.1)
+
+    shop.desk.on_write_recovery()
+    asked = list(shop.feed.confirmations)
+    shop.feed.seed(now(shop, make_quote(7, ask=("99.99", 5))))
+
+    await shop.has_status(order, OrderStatus.FILLED)
+    assert asked == [LTCBTC]

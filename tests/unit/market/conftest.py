@@ -1,0 +1,116 @@
+"""One connection against a peer that does what the test says, with depth that answers by hand."""
+
+import asyncio
+import json
+import random
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from app.clock import SystemClock
+from app.domain.order import Symbol
+from app.market.connection import stream_endpoint
+from app.market.link import SharedParts
+from app.market.pacing import SlidingWindow
+from app.market.seeding import DepthSource, Seeder
+from app.market.shared_connection import SharedConnection
+from app.market.timing import VENUE_LIMITS, FeedLimits, FeedTiming
+from app.ports import Clock
+from tests.support.builders import make_quote
+from tests.support.market import (
+    LTCBTC,
+    HandDepth,
+    RecordingListener,
+    WebSocketPeer,
+    eventually_has,
+)
+from tests.support.waiting import eventually
+
+ETHBTC = Symbol("ETHBTC")
+SHUTDOWN = '{"e":"serverShutdown"}'
+
+
+class Rig:
+    """A peer, a connection to it, and depth that answers by hand."""
+
+    def __init__(
+        self,
+        peer: WebSocketPeer,
+        *,
+        depth: DepthSource | None = None,
+        timing: FeedTiming | None = None,
+        attempts: SlidingWindow | None = None,
+        limits: FeedLimits = VENUE_LIMITS,
+        clock: Clock | None = None,
+    ) -> None:
+        self.peer = peer
+        self.depth = HandDepth()
+        self.counters: Counter[str] = Counter()
+        self.statuses: list[str] = []
+        self.connection = SharedConnection(
+            SharedParts(
+                endpoint=stream_endpoint(peer.url),
+                tls=None,
+                seeder=Seeder(
+                    depth or self.depth, random_source=random.Random(1), counters=self.counters
+                ),
+                clock=clock or SystemClock(),
+                random_source=random.Random(1),
+                timing=timing or FeedTiming(),
+                attempts=attempts or SlidingWindow(limit=250, seconds=300),
+                counters=self.counters,
+                on_change=self._note_status,
+                limits=limits,
+            )
+        )
+
+    def _note_status(self) -> None:
+        status = self.connection.status
+        if self.statuses[-1:] != [status]:
+            self.statuses.append(status)
+
+    async def subscribe_unanswered(self, listener: RecordingListener) -> None:
+        """Subscribe, and return once the venue knows; it answers the next messages only."""
+        answer, self.peer.answer = self.peer.answer, ""
+        self.connection.add(LTCBTC, listener)
+        await eventually_has(self.peer.received, 1)
+        self.peer.answer = answer
+
+    def acknowledgment(self) -> str:
+        """Make the answer to the last control message."""
+        return json.dumps({"result": None, "id": self.peer.received[-1]["id"]})
+
+    async def live(self, *symbols: Symbol) -> RecordingListener:
+        """Subscribe to symbols and return once each has its seed."""
+        listener = RecordingListener()
+        for symbol in symbols:
+            self.connection.add(symbol, listener)
+            self.depth.answer(make_quote(5, symbol=symbol))
+        await eventually(lambda: len(listener.seeds) == len(symbols))
+        return listener
+
+
+@asynccontextmanager
+async def rigged(
+    *,
+    depth: DepthSource | None = None,
+    timing: FeedTiming | None = None,
+    attempts: SlidingWindow | None = None,
+    limits: FeedLimits = VENUE_LIMITS,
+    clock: Clock | None = None,
+) -> AsyncIterator[Rig]:
+    """Run everything until the context ends."""
+    async with WebSocketPeer().serve() as peer:
+        rig = Rig(peer, depth=depth, timing=timing, attempts=attempts, limits=limits, clock=clock)
+        task = asyncio.create_task(rig.connection.run())
+        try:
+            yield rig
+        finally:
+            task.cancel()
+            await asyncio.wait({task})
+            assert task.cancelled(), "a connection runs until it is stopped"
+
+
+def ticker(update_id: int, symbol: str = "LTCBTC") -> str:
+    """Make a frame."""
+    return json.dumps({"u": update_id, "s": symbol, "b": "1", "B": "1", "a": "2", "A": "1"})

@@ -12,6 +12,8 @@ The map, in the order of the data:
 ``simulator``       a Binance-compatible venue as a server of its own, for offline use
 ``tapes``           stored streams of quotes: reading, writing, replaying orders on one
 ``taping``          the commands that make and play them, ``record`` and ``replay``
+``evidence``        a recording of what the feed got and what matchers were told
+``verification``    the database held against such a recording, ``verify``
 ``domain``          the pure core they share: order, quote, liquidity ledger, matcher, trading rules
 ``client``          the command line as a client: it knows a service by what goes over the wire
 ==================  ==============================================================================

@@ -46,6 +46,15 @@ def frame_of(quote: Quote) -> bytes:
     return f'{{"u":{quote.update_id},"s":"{quote.symbol}",{texts}}}'.encode()
 
 
+def break_disk(recorder: Recorder) -> None:
+    """Have every further write to a recorder's present file find the disk full."""
+    writer = recorder._writer
+    assert writer is not None, "it records"
+    full = os.open("/dev/full", os.O_WRONLY)
+    os.dup2(full, writer._file.fileno())
+    os.close(full)
+
+
 class RecordedProcess:
     """One process of the service."""
 
@@ -129,11 +138,7 @@ class RecordedProcess:
 
     def break_disk(self) -> None:
         """Have every further write to the present file find the disk full."""
-        writer = self.recorder._writer
-        assert writer is not None, "it records"
-        full = os.open("/dev/full", os.O_WRONLY)
-        os.dup2(full, writer._file.fileno())
-        os.close(full)
+        break_disk(self.recorder)
 
     async def _gone(self) -> None:
         await asyncio.wait(self._tasks)

@@ -291,10 +291,14 @@ class EventReader(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarketView:
-    """What an order would meet now: the quote, and what its owner's orders took of the touch."""
+    """What an order would meet now: the quote, and what its owner's orders took of the touch.
+
+    Nothing is filled on it while the venue has halted the symbol.
+    """
 
     quote: Quote | None
     taken_quantity: Decimal
+    is_halted: bool = False
 
 
 NO_MARKET: Final = MarketView(quote=None, taken_quantity=ZERO)

@@ -64,6 +64,7 @@ class SymbolFulfillment:
         clock: Clock,
         on_lingering: Callable[["SymbolFulfillment"], None],
         matchers: MatcherSource,
+        may_fill: Callable[[Symbol], bool],
     ) -> None:
         self.symbol = symbol
         self.tally = QuoteTally()
@@ -73,6 +74,7 @@ class SymbolFulfillment:
         self._clock = clock
         self._on_lingering = on_lingering
         self._matchers = matchers
+        self._may_fill = may_fill
         self._matcher: SymbolMatcher | None = None
         self._waiting: dict[OrderId, Incoming] = {}
         self._read_back: set[OrderId] = set()
@@ -139,15 +141,15 @@ class SymbolFulfillment:
         if self._matcher is not None:
             self._matcher.interrupt()
 
-    def hold(self) -> None:
-        """Fill nothing while the journal cannot write."""
-        if self._matcher is not None:
-            self._matcher.hold()
-
-    def release(self) -> None:
-        """Fill again; the resting orders meet the current quote."""
-        if self._matcher is not None:
-            self._guard(partial(self._release, self._matcher))
+    def hold_or_release(self) -> None:
+        """Fill nothing while ``may_fill`` forbids it; then the orders meet the quote of now."""
+        matcher = self._matcher
+        if matcher is None or matcher.is_held is not self._may_fill(self.symbol):
+            return
+        if matcher.is_held:
+            self._guard(partial(self._release, matcher))
+        else:
+            matcher.hold()
 
     async def cancel(self, order_id: OrderId) -> None:
         """End a resting order for its client, once the symbol is loaded; others are left alone."""
@@ -222,7 +224,7 @@ class SymbolFulfillment:
         stored, unfinished = await self._read(with_orders=self._has_failed)
         self._has_failed = False
         matcher = self._matchers.begin(self.symbol, stored)
-        if not self._journal.is_writable:
+        if not self._may_fill(self.symbol):
             matcher.hold()
         for snapshot in unfinished:
             order_id = snapshot.order.order_id

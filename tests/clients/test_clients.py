@@ -201,8 +201,7 @@ async def test_a_client_gets_what_the_venue_sends_and_shows(program: ClientProgr
     Whoever asks without a client's help is shown the same.
     """
     async with scripted_venue(*SYMBOLS) as (market, venue, at):
-        for number in range(len(SYMBOLS)):
-            push(market, number)
+        opening = [push(market, number) for number in range(len(SYMBOLS))]
         expected = await shown(at)
         async with running(program, at) as told:
             await all_listen(venue)
@@ -215,6 +214,11 @@ async def test_a_client_gets_what_the_venue_sends_and_shows(program: ClientProgr
             sorted(one, key=lambda quote: str(quote[1])) for one in (received, quotes)
         )
     assert received == quotes
+    for quote in opening:
+        depth = told.answers[f"depth {quote.symbol}"]
+        assert depth["lastUpdateId"] == quote.update_id
+        assert depth["bids"][0] == [quote.bid_price, quote.bid_quantity]
+        assert depth["asks"][0] == [quote.ask_price, quote.ask_quantity]
     info, expected_info = told.answers.pop("exchangeInfo"), expected.pop("exchangeInfo")
     assert told.answers.pop("time")["serverTime"] > 1_600_000_000_000
     if program.has_models:

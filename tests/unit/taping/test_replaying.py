@@ -1,10 +1,13 @@
 """Tests of ``app.taping.replaying`` through the command; real tapes: ``tests/end_to_end``."""
 
 import json
+import re
+from datetime import UTC, datetime
 
 import pytest
 
-from tests.unit.taping.replays import ORDER, TAPE, Replayed, results
+from app.taping.replaying import ReplayCommand, replay_tape
+from tests.unit.taping.replays import ORDER, TAPE, Replayed, frame, results
 
 
 def test_orders_may_come_by_the_standard_input(replayed: Replayed) -> None:
@@ -95,3 +98,36 @@ def test_results_go_nowhere_where_they_would_do_harm(
 
     assert replayed.refused([ORDER], "--out", out) == f"papertape: {line}"
     assert replayed.tape.read_text() == TAPE
+
+
+class LeapingClock:
+    """A clock on which every look takes a second."""
+
+    def __init__(self) -> None:
+        self._seconds = 0
+
+    def now(self) -> datetime:
+        """Return always the same."""
+        return datetime(2024, 8, 8, tzinfo=UTC)
+
+    def monotonic_ns(self) -> int:
+        """Return a second more than before."""
+        self._seconds += 1
+        return self._seconds * 1_000_000_000
+
+
+def test_a_long_replay_says_how_far_it_is(
+    replayed: Replayed, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On a pipe a line every few seconds, beside the output."""
+    lines = "".join(frame(number, number, "99.99", "5") for number in range(1, 60_000))
+    replayed.tape.write_text(lines)
+    orders = replayed.folder / "orders.json"
+    orders.write_text(json.dumps([{**ORDER, "timeout_ms": 86_400_000}]))
+    command = ReplayCommand(tape=replayed.tape, orders=str(orders), as_json=True, out=None)
+
+    replay_tape(command, clock=LeapingClock())
+
+    first, *_, last = capsys.readouterr().err.splitlines()
+    assert re.fullmatch(rf"papertape: [0-9]+ % of {replayed.tape}, line [0-9]+", first)
+    assert last.startswith("papertape: 59999 frames in ")

@@ -15,6 +15,7 @@ from app.evidence.notes import (
     AnyNote,
     FrameRefused,
     FrameUnheard,
+    Held,
     OrderRested,
     OrderUnmet,
     RecordingEnded,
@@ -143,7 +144,7 @@ class Verification:
         try:
             if isinstance(note, OrderRested | OrderUnmet):
                 self._orders.take_up(note, session)
-            else:
+            elif not isinstance(note, Held):  # a matcher may be held before its orders come
                 self._orders.settle_before(session)
             steps = session.apply(note)
         except (AssertionError, ArithmeticError) as error:

@@ -69,6 +69,7 @@ class RecordedProcess:
         self.recorder = recorder
         self.feed = HandFeed()
         self.journal = journal
+        self.is_trading = True
         self._clock = clock
         self.desk = FulfillmentDesk(
             feed=self.feed,
@@ -76,7 +77,7 @@ class RecordedProcess:
             store=StoredOrders(database, self.journal),
             bus=Announcements(),
             clock=clock,
-            is_trading=lambda _: True,
+            is_trading=lambda _symbol: self.is_trading,
             limits=LIMITS,
             matchers=recorder,
         )
@@ -110,6 +111,16 @@ class RecordedProcess:
         assert quote.malformation is None, "the feed would refuse it"
         self.recorder.on_seed(quote)
         return self.feed.seed(quote)
+
+    def halt(self) -> None:
+        """Have everything be held, as while the journal cannot write."""
+        self.is_trading = False
+        self.desk.on_rules()
+
+    def resume(self) -> None:
+        """Let everything be filled again."""
+        self.is_trading = True
+        self.desk.on_rules()
 
     def lose_connection(self) -> None:
         """Lose the connection."""

@@ -31,13 +31,11 @@ class RandomLife:
         self._random = random.Random(seed)
         self._update_id = 10**12
         self._orders: list[Order] = []
-        self._is_held = False
 
     async def live(self, *, with_gaps: bool) -> None:
         """Run processes one after the other; some are killed."""
         for _ in range(PROCESSES):
             is_killed = self._random.random() < 0.6
-            self._is_held = False
             async with self.service.process(is_killed=is_killed) as process:
                 for _ in range(ACTS):
                     await self._act(process, with_gaps=with_gaps)
@@ -114,12 +112,11 @@ class RandomLife:
             process.seed(self._update_id, (102, 4), bid=(100, 2))
 
     def _toggle(self, process: RecordedProcess) -> None:
-        """Have the journal in trouble, or no longer."""
-        self._is_held = not self._is_held
-        if self._is_held:
-            process.desk.on_write_trouble()
+        """Have everything be held, or no longer."""
+        if process.is_trading:
+            process.halt()
         else:
-            process.desk.on_write_recovery()
+            process.resume()
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -323,10 +323,10 @@ async def test_pauses_resets_and_new_starts_are_derived(tmp_path: Path) -> None:
     async with service.process() as process:
         order = await service.place(process, 100)
         process.push(1_000, ("99.99", 5))
-        process.desk.on_write_trouble()
+        process.halt()
         process.push(1_001, ("99.98", 6))
         await service.place(process, 1, time_in_force=TimeInForce.IOC)
-        process.desk.on_write_recovery()
+        process.resume()
         process.lose_connection()
         assert [process.seed(7, ("99.97", 4)), process.seed(7, ("99.97", 4))] == [False, False]
         service.clock.advance(11)

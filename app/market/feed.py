@@ -14,6 +14,7 @@ import httpx2
 import structlog
 
 from app.domain.order import Symbol
+from app.market.causes import EndKind, FailureKind
 from app.market.connection import stream_endpoint
 from app.market.link import SharedParts
 from app.market.pacing import SlidingWindow
@@ -33,6 +34,8 @@ _COUNTED_FROM_THE_START: Final = (
     "seeds",
     "seeds_stale",
     "seeds_failed",
+    *(f"lost_{kind}" for kind in EndKind),
+    *(f"failed_{kind}" for kind in FailureKind),
 )
 _WORST_FIRST: Final = ("down", "connecting", "connected", "idle")
 

@@ -297,6 +297,17 @@ async def test_loss_while_the_new_connection_opens_is_an_ordinary_loss() -> None
         assert rig.counters["reconnects"] == 1
 
 
+async def test_connection_that_opened_too_late_is_closed_again() -> None:
+    """The one that it was to replace was lost in that very moment, and all begins anew."""
+    async with rigged(timing=SOON) as rig:
+        link = await rig.connection.open_next()
+        await eventually_has(rig.peer.connections, 1)
+        await eventually(lambda: rig.peer.last.state is State.CLOSED)
+
+        assert link is None
+        assert rig.connection.status == "idle"
+
+
 async def test_streams_that_are_never_ready_put_it_off_for_a_minute_at_most() -> None:
     """The venue's day ends, whatever comes and goes; who is not there yet is interrupted."""
     timing = replace(SOON, rotation_ready_seconds_max=0.2)

@@ -17,12 +17,15 @@ from app.client.arguments import one_of
 from app.client.commands import client_commands
 from app.domain.access import Scope
 from app.domain.errors import PapertapeError, StartupError
+from app.simulator import options
+from app.taping.commands import tape_commands
 
 if TYPE_CHECKING:
     from app.settings import Settings
 
 _EXIT_FAILED: Final = 1
 _EXIT_UNREADABLE: Final = 2
+_EXIT_NOT_COVERED: Final = 3
 _EXIT_INTERRUPTED: Final = 130
 
 _SETTING: Final = "DATABASE_URL"
@@ -126,6 +129,34 @@ def _audit(
         raise typer.Exit(_EXIT_FAILED)
 
 
+@_cli.command("verify")
+def _verify(
+    database: Annotated[
+        str,
+        typer.Argument(metavar="DATABASE", help="A file of SQLite, or a URL as in DATABASE_URL."),
+    ],
+    tapes: Annotated[
+        list[Path],
+        typer.Argument(metavar="TAPE...", help="Recordings (see RECORD_DIR), or their folders."),
+    ],
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Write the report as JSON.")] = False,
+) -> None:
+    """Derive every split of every order from recordings; a service may be running on both.
+
+    Ends with 0 if all is verified, with 1 if anything differs, with 2 if something cannot be read,
+    with 3 if nothing differs but the recordings do not cover all.
+    """
+    from app.maintenance import verify_database  # noqa: PLC0415 - as above
+
+    verifying = _as_named(verify_database(database, tapes, as_json=as_json))
+    report = _run(verifying, status=_EXIT_UNREADABLE)
+    if report.differs:
+        raise typer.Exit(_EXIT_FAILED)
+    if not report.is_covered:
+        raise typer.Exit(_EXIT_NOT_COVERED)
+
+
 @_cli.command("prune")
 def _prune(
     *,
@@ -169,32 +200,54 @@ def _backup(
     _run(back_up_database(settings.database_url, file))
 
 
-@_cli.command("simulate")
+@_cli.command("simulate", cls=options.SimulateCommand)
 def _simulate(
     *,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[
-        int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535)
-    ] = 8090,
-    seed: Annotated[int, typer.Option(help="Same seed, same quotes.")] = 1,
-    tape: Annotated[
-        Path | None,
-        typer.Option(help="Play this tape (.jsonl or .jsonl.gz) instead of a synthetic market."),
-    ] = None,
-    speed: Annotated[
-        float, typer.Option(help="How fast the tape plays; 2 is twice as fast.", min=0.001)
-    ] = 1.0,
-    loop: Annotated[bool, typer.Option("--loop", help="Play the tape again and again.")] = False,
+    host: options.Host = "127.0.0.1",
+    port: options.Port = 8090,
+    seed: options.Seed = 1,
+    tape: options.Tape = None,
+    exchange_info: options.ExchangeInfo = None,
+    speed: options.Speed = 1.0,
+    loop: options.Loop = False,
+    paused: options.Paused = False,
+    play_to: options.PlayTo = None,
+    first_update_id: options.FirstUpdateId = None,
+    day_seconds: options.DaySeconds = None,
+    ping_seconds: options.PingSeconds = None,
+    scale: options.Scale = 1.0,
+    control_from_everywhere: options.ControlFromEverywhere = False,
 ) -> None:
     """Run the simulated venue: a Binance-compatible market on this machine, for offline use.
 
-    Point a service at it with VENUE=simulator.
+    Point a service at it with VENUE=simulator, any other client with its addresses: /ws/STREAM and
+    /stream?streams=... for book tickers, /api/v3 for exchangeInfo, depth, ticker/bookTicker, time
+    and ping. It has Binance's limits, and any failure on request.
     """
     from app.logs import configure_logs  # noqa: PLC0415 - as above
     from app.simulator.command import simulate  # noqa: PLC0415 - as above
 
+    try:
+        chosen = options.SimulatorOptions(
+            host=host,
+            port=port,
+            seed=seed,
+            tape=tape,
+            exchange_info=exchange_info,
+            speed=speed,
+            loop=loop,
+            paused=paused,
+            play_to=play_to,
+            first_update_id=first_update_id,
+            day_seconds=day_seconds,
+            ping_seconds=ping_seconds,
+            scale=scale,
+            control_from_everywhere=control_from_everywhere,
+        )
+    except StartupError as error:
+        _end(error)
     configure_logs(level="INFO", as_json=False)
-    _run(simulate(host=host, port=port, seed=seed, tape=tape, speed=speed, loop=loop))
+    _run(simulate(chosen))
 
 
 @_cli.command("demo")
@@ -268,6 +321,7 @@ def _key_file(file: Path | None) -> Path:
     return Path(name)
 
 
+_cli.add_typer(tape_commands)
 _cli.add_typer(client_commands)
 
 

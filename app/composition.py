@@ -13,6 +13,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -28,11 +29,14 @@ from app.api.http_protocol import HEAD_BYTES_MAX, KEEP_ALIVE_SECONDS, BoundedHtt
 from app.api.websocket_protocol import MESSAGE_BYTES_MAX, BoundedWebSocketProtocol
 from app.clock import SystemClock, Uuid7Source
 from app.domain.errors import StartupError
+from app.evidence.files import RecordingFolder
+from app.evidence.recorder import RecordedDatabase, Recorder
 from app.fulfillment.desk import FulfillmentDesk
 from app.fulfillment.open_orders import OpenOrderLimits
 from app.market.feed import BookTickerFeed
 from app.market.rest import VenueRest
 from app.market.rules_book import VenueRulesBook
+from app.market_report import MarketReport
 from app.notify.announcements import Announcements
 from app.notify.fan_out import FanOut
 from app.notify.subscriptions import Subscriptions
@@ -59,6 +63,8 @@ SEND_BUFFER_BYTES: Final = 64 * 1024
 """What the kernel keeps for a reader. It would keep megabytes, and make room for more only in large
 steps, so that one who reads slowly but steadily would look like one who does not read at all."""
 
+BYTES_PER_MB: Final = 1_000_000
+
 DESCRIPTORS_WANTED: Final = 65_536
 """Open files and sockets; the usual limit of 1,024 would end at as many waiting clients."""
 
@@ -81,7 +87,10 @@ async def running_service(settings: Settings) -> AsyncIterator[str]:
         database = await Database.open(settings.database_url, venue=settings.venue, owner=owner)
         rest = VenueRest(settings.rest_url, clock=clock)
         try:
-            async with _tasks(settings, database, rest, clock, listener, access=access):
+            async with (
+                _recording(settings, database, clock) as recorder,
+                _tasks(settings, database, rest, clock, listener, access=access, recorder=recorder),
+            ):
                 url = _url_of(settings.http_host, listener)
                 _log.info(
                     "service_started",
@@ -134,6 +143,7 @@ async def _tasks(
     listener: socket.socket,
     *,
     access: Access,
+    recorder: Recorder | None,
 ) -> AsyncIterator[None]:
     """Run every long-lived task; at the end stop them so that nothing is half-written."""
     seeded = random.Random()  # noqa: S311 - jitter of waiting times, not a secret
@@ -141,7 +151,9 @@ async def _tasks(
     subscriptions = Subscriptions(head=database.last_position)
     journal = GroupCommitJournal(database, backlog_entries_max=settings.journal_backlog_max)
     orders = StoredOrders(database, journal)
-    feed = BookTickerFeed(stream_url=settings.stream_url, depth=rest, clock=clock, random=seeded)
+    feed = BookTickerFeed(
+        stream_url=settings.stream_url, depth=rest, clock=clock, random=seeded, recorder=recorder
+    )
     rules = VenueRulesBook(rest=rest, store=orders, clock=clock, random=seeded)
     desk = FulfillmentDesk(
         feed=feed,
@@ -149,12 +161,10 @@ async def _tasks(
         store=orders,
         bus=FanOut(announcements, subscriptions),
         clock=clock,
-        limits=OpenOrderLimits(
-            total=settings.open_orders_max,
-            per_owner=settings.open_orders_per_owner_max,
-            per_symbol=settings.open_orders_per_symbol_max,
-        ),
+        limits=_limits(settings),
+        matchers=recorder,
     )
+    report = MarketReport(feed=feed, rules=rules, desk=desk, clock=clock)
     services = ApiServices(
         access=access,
         orders=orders,
@@ -169,13 +179,10 @@ async def _tasks(
         ids=Uuid7Source(),
         is_recovered=lambda: desk.is_recovered,
     )
-
-    async def on_stopping() -> None:
-        announcements.stop()
-        journal.hasten()
-        await subscriptions.stop(seconds=FAREWELL_SECONDS)
-
-    server = _HttpServer(build_application(services, _options(settings)), on_stopping=on_stopping)
+    server = _HttpServer(
+        build_application(services, _options(settings)),
+        on_stopping=partial(_say_farewell, announcements, journal, subscriptions),
+    )
     async with asyncio.TaskGroup() as group:
         group.create_task(journal.run(desk), name="journal")
         workers = [
@@ -183,6 +190,7 @@ async def _tasks(
             group.create_task(feed.run(), name="feed"),
             group.create_task(desk.run(), name="fulfillment"),
             group.create_task(database.keep_lock(), name="owner lock"),
+            group.create_task(report.run(), name="market report"),
         ]
         listener.listen(LISTEN_BACKLOG)  # Who connects from here on waits instead of being refused.
         serving = group.create_task(server.serve(sockets=[listener]), name="http")
@@ -197,10 +205,62 @@ async def _tasks(
             await journal.close()
 
 
+async def _say_farewell(
+    announcements: Announcements, journal: GroupCommitJournal, subscriptions: Subscriptions
+) -> None:
+    """Tell those who wait or listen that the service stops."""
+    announcements.stop()
+    journal.hasten()
+    await subscriptions.stop(seconds=FAREWELL_SECONDS)
+
+
+@asynccontextmanager
+async def _recording(
+    settings: Settings, database: Database, clock: Clock
+) -> AsyncIterator[Recorder | None]:
+    """Record while the block runs, if that is wanted.
+
+    Raises:
+        StartupError: the folder cannot be written to.
+    """
+    if not settings.record_dir:
+        yield None
+        return
+    folder = RecordingFolder(
+        Path(settings.record_dir),
+        file_bytes_max=settings.record_file_mb * BYTES_PER_MB,
+        total_bytes_max=settings.record_total_mb * BYTES_PER_MB,
+    )
+    of = RecordedDatabase(
+        stream_id=database.stream_id,
+        epoch=database.epoch,
+        acceptance_number=database.last_acceptance_number,
+    )
+    recorder = Recorder(folder, of, clock=clock, version=app.__version__)
+    recorder.start()
+    try:
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(recorder.run(), name="recorder")
+            try:
+                yield recorder
+            finally:
+                running.cancel()
+    finally:
+        recorder.close()
+
+
 def _access(settings: Settings, clock: Clock) -> Access:
     if not settings.api_keys_file:
         return OpenAccess()
     return KeyFileAccess(Path(settings.api_keys_file), clock=clock)
+
+
+def _limits(settings: Settings) -> OpenOrderLimits:
+    return OpenOrderLimits(
+        total=settings.open_orders_max,
+        per_owner=settings.open_orders_per_owner_max,
+        per_symbol=settings.open_orders_per_symbol_max,
+    )
 
 
 def _options(settings: Settings) -> ApiOptions:

@@ -1,13 +1,15 @@
-"""``papertape audit``, ``prune`` and ``backup``: what is said, and shown while one waits.
+"""What ``papertape audit``, ``verify``, ``prune`` and ``backup`` say, and show while one waits.
 
-What they do is in ``app.storage``. Results go to the standard output, progress to a terminal on the
-standard error, so that a program which reads the one is not disturbed by the other.
+What they do is in ``app.storage`` and ``app.verification``. Results go to the standard output,
+progress to a terminal on the standard error, so that a program which reads the one is not disturbed
+by the other.
 """
 
 import contextlib
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -20,6 +22,8 @@ from app.storage.audit_report import AuditReport
 from app.storage.backup import back_up
 from app.storage.failures import MaintenanceError
 from app.storage.prune import Pruned, count_finished, prune
+from app.verification.report import SENTENCES, VerificationReport
+from app.verification.verify import verify
 
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _INSTANT: Final = re.compile(
@@ -47,6 +51,26 @@ async def audit_database(database: str, *, as_json: bool) -> bool:
         for line in _lines(report):
             console.print(line)
     return report.is_sound
+
+
+async def verify_database(
+    database: str, tapes: Sequence[Path], *, as_json: bool
+) -> VerificationReport:
+    """Derive a database's splits from recordings, say what was found, and return it.
+
+    Raises:
+        StartupError: something cannot be read.
+    """
+    with _progress() as show:
+        report = await verify(database, tapes, on_progress=show)
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    if as_json:
+        told = {"verified": not report.differs and report.is_covered, **asdict(report)}
+        console.print(json.dumps(told, ensure_ascii=False, indent=2))
+    else:
+        for line in _verification_lines(report):
+            console.print(line)
+    return report
 
 
 async def prune_database(database: str, before: str, *, now: datetime, dry_run: bool) -> None:
@@ -150,6 +174,25 @@ def _lines(report: AuditReport) -> Iterator[str]:
         yield f"and {report.notes_total - len(report.notes):,} more notes"
     verdict = "sound" if report.is_sound else f"not sound: {report.violations_total:,} violations"
     yield f"{report.database} with {report.orders:,} orders is {verdict}"
+
+
+def _verification_lines(report: VerificationReport) -> Iterator[str]:
+    for one in report.differences:
+        yield f"{one.kind}  {one.order_id or '-'}  {one.where}: {SENTENCES[one.kind]}"
+        yield f"  by the recording: {one.recorded}"
+        yield f"  in the database:  {one.stored}"
+    if len(report.differences) < report.differences_total:
+        yield f"and {report.differences_total - len(report.differences):,} more differences"
+    for cause, count in report.causes.items():
+        yield f"not covered: {count:,} {cause}"
+    if report.undurable:
+        yield f"{report.undurable:,} splits and ends were derived and are not durable"
+    yield (
+        f"{report.orders:,} orders, {report.splits:,} splits verified"
+        f" by {report.frames:,} frames in {report.files:,} files,"
+        f" {report.differences_total:,} differ,"
+        f" {report.splits_not_covered:,} splits of {report.orders_not_covered:,} orders not covered"
+    )
 
 
 def _plain(report: AuditReport) -> dict[str, object]:

@@ -29,6 +29,7 @@ from app.domain.order import (
 from app.domain.order_counts import OrderCounts
 from app.domain.quote import Quote
 from app.domain.rules import TradingRules
+from app.states import DeskState, JournalState, RulesState
 
 
 class Clock(Protocol):
@@ -125,16 +126,6 @@ class Feed(Protocol):
     def state(self) -> FeedState: ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RulesState:
-    """Where the rules come from, ``venue``, ``stored`` or ``none``, and what failed last."""
-
-    source: str
-    loaded_at: datetime | None
-    symbols: int
-    cause: str | None
-
-
 class RulesBook(Protocol):
     """The venue's trading rules by symbol."""
 
@@ -192,6 +183,8 @@ class Journal(Protocol):
 
     async def settle(self) -> None:
         """Return once everything queued before the call is durable, or refused."""
+
+    def state(self) -> JournalState: ...
 
 
 class JournalListener(Protocol):
@@ -332,6 +325,11 @@ class OrderDesk(Protocol):
     def current_quote(self, symbol: Symbol) -> Quote | None:
         """Return the quote a resting order would meet now; it never subscribes."""
 
+    def is_serving(self, symbol: Symbol) -> bool:
+        """Whether the symbol has open orders or had some just now, so that it is subscribed."""
+
+    def state(self) -> DeskState: ...
+
 
 class EventBus(Protocol):
     """Durable events to whoever waits for them."""
@@ -395,5 +393,9 @@ class EventSubscriptions(Protocol):
     @property
     def head(self) -> int:
         """The position of the newest event that was published."""
+
+    @property
+    def total(self) -> int:
+        """How many are open."""
 
     def open(self, event_filter: EventFilter) -> AbstractContextManager[EventSubscription]: ...

@@ -153,6 +153,20 @@ class Settings(BaseSettings):
         "sqlite+aiosqlite:///database.db",
         description="sqlite+aiosqlite:///FILE or postgresql+asyncpg://USER@HOST/NAME.",
     )
+    record_dir: str = Field(
+        "",
+        description="Folder for recordings of what the feed saw, see `papertape verify`; empty "
+        "records nothing.",
+    )
+    record_file_mb: int = Field(
+        64, ge=1, le=65_536, description="Megabytes of a recording's file before the next begins."
+    )
+    record_total_mb: int = Field(
+        4_096,
+        ge=2,
+        le=16_777_216,
+        description="Megabytes of all recordings in the folder; the oldest are deleted.",
+    )
     venue: Venue = Field(Venue.BINANCE, description="Where quotes come from.")
     binance_stream_url: str = Field(
         "", description="WebSocket address of the venue; empty takes the usual one."
@@ -216,6 +230,12 @@ class Settings(BaseSettings):
             message = (
                 f"ORDER_TIMEOUT_SECONDS={self.order_timeout_seconds} must not exceed "
                 f"TIMEOUT_SECONDS_MAX={self.timeout_seconds_max}"
+            )
+            raise ValueError(message)
+        if self.record_total_mb < 2 * self.record_file_mb:
+            message = (
+                f"RECORD_TOTAL_MB={self.record_total_mb} must be at least twice "
+                f"RECORD_FILE_MB={self.record_file_mb}"
             )
             raise ValueError(message)
         if (

@@ -6,7 +6,6 @@ the documented models.
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from decimal import Decimal
 from http import HTTPStatus
 from typing import Final
 
@@ -16,14 +15,10 @@ from starlette.responses import Response
 from app.api.cursor import Cursor, write_cursor
 from app.domain.amounts import EXACT, average_price, format_amount
 from app.domain.order import OrderSnapshot, OrderStatus, Split, Symbol
-from app.domain.quote import Quote
-from app.domain.rules import TradingRules
-from app.ports import FeedState, RulesState
 
 MESSAGE_FULFILLED: Final = "Order successfully fulfilled"
 MESSAGE_NOT_FULFILLED: Final = "Order not fulfilled"
 MESSAGE_NOT_FINISHED: Final = "Order accepted, not finished"
-NANOSECONDS_PER_MILLISECOND: Final = 1_000_000
 
 _UTC_OFFSET: Final = "+00:00"
 
@@ -102,64 +97,16 @@ def splits_page(splits: Sequence[Split], *, limit: int, splits_total: int) -> di
     }
 
 
-def symbol_view(
-    rules: TradingRules, quote: Quote | None, feed: FeedState, *, now_ns: int
-) -> dict[str, object]:
-    """Return what the venue allows for a symbol, and what it shows of it now."""
-    return {
-        "symbol": rules.symbol,
-        "status": rules.status,
-        "base_asset": rules.base_asset,
-        "quote_asset": rules.quote_asset,
-        "rules": {
-            "price_min": _amount_if_set(rules.price_min),
-            "price_max": _amount_if_set(rules.price_max),
-            "tick_size": _amount_if_set(rules.tick_size),
-            "quantity_min": _amount_if_set(rules.quantity_min),
-            "quantity_max": _amount_if_set(rules.quantity_max),
-            "step_size": _amount_if_set(rules.step_size),
-            "notional_min": _amount_if_set(rules.notional_min),
-            "notional_max": _amount_if_set(rules.notional_max),
-        },
-        "quote": None if quote is None else _quote_view(quote, now_ns=now_ns),
-        "feed": feed_view(feed),
-    }
-
-
-def feed_view(feed: FeedState) -> dict[str, object]:
-    """Return how the connection to the venue is."""
-    return {"status": feed.status, "cause": feed.cause, "since": format_time(feed.since)}
-
-
-def readiness_view(
-    *,
-    missing: Sequence[str],
-    is_writable: bool,
-    is_recovered: bool,
-    rules: RulesState,
-    feed: FeedState,
-) -> dict[str, object]:
-    """Return whether orders can be accepted durably, and how each part is."""
-    return {
-        "ready": not missing,
-        "missing": missing,
-        "journal": {"writable": is_writable},
-        "recovery": {"done": is_recovered},
-        "rules": {
-            "source": rules.source,
-            "loaded_at": _time_if_set(rules.loaded_at),
-            "symbols": rules.symbols,
-            "cause": rules.cause,
-        },
-        "feed": feed_view(feed) | {"symbols": feed.symbols, "counters": feed.counters},
-    }
-
-
 def format_time(at: datetime) -> str:
     """Write an aware UTC time with six decimals and ``Z`` (RFC 3339)."""
     text = at.isoformat(timespec="microseconds")
     assert text.endswith(_UTC_OFFSET), "times are aware and UTC"
     return text.removesuffix(_UTC_OFFSET) + "Z"
+
+
+def time_if_set(at: datetime | None) -> str | None:
+    """Write a time, None as it is."""
+    return None if at is None else format_time(at)
 
 
 def _order_head(snapshot: OrderSnapshot) -> dict[str, object]:
@@ -182,7 +129,7 @@ def _order_head(snapshot: OrderSnapshot) -> dict[str, object]:
         "average_price": None if average is None else format_amount(average),
         "accepted_at": format_time(order.accepted_at),
         "expires_at": format_time(order.expires_at),
-        "closed_at": _time_if_set(snapshot.closed_at),
+        "closed_at": time_if_set(snapshot.closed_at),
     }
 
 
@@ -190,23 +137,3 @@ def _message(status: OrderStatus) -> str:
     if status is OrderStatus.FILLED:
         return MESSAGE_FULFILLED
     return MESSAGE_NOT_FULFILLED if status.is_terminal else MESSAGE_NOT_FINISHED
-
-
-def _quote_view(quote: Quote, *, now_ns: int) -> dict[str, object]:
-    return {
-        "update_id": quote.update_id,
-        "bid_price": _amount_if_set(quote.bid_price),
-        "bid_quantity": _amount_if_set(quote.bid_quantity),
-        "ask_price": _amount_if_set(quote.ask_price),
-        "ask_quantity": _amount_if_set(quote.ask_quantity),
-        "age_milliseconds": max(0, now_ns - quote.received_ns) // NANOSECONDS_PER_MILLISECOND,
-    }
-
-
-def _amount_if_set(amount: Decimal) -> str | None:
-    """Return an amount, None for the zero that says a part is off or a side is empty."""
-    return format_amount(amount) if amount else None
-
-
-def _time_if_set(at: datetime | None) -> str | None:
-    return None if at is None else format_time(at)

@@ -29,6 +29,7 @@ from app.api.errors import (
     problem_response,
 )
 from app.api.guard import Guard
+from app.api.metrics import MetricsRoute
 from app.api.order_stream import OrderStream
 from app.api.orders import OrderRoutes
 from app.api.placement import PlacementRoute
@@ -77,6 +78,7 @@ def _routes(services: ApiServices, options: ApiOptions) -> list[BaseRoute]:
     stream = OrderStream(services, options, admission)
     symbols = SymbolRoutes(services)
     probes = ProbeRoutes(services, options, admission)
+    metrics = MetricsRoute(services, options)
     docs = DocsRoutes(options, asks_for_keys=admission.asks_for_keys)
     return [
         Route("/", _go_to_docs),
@@ -91,6 +93,7 @@ def _routes(services: ApiServices, options: ApiOptions) -> list[BaseRoute]:
         Route("/symbols/{symbol}", needs(Scope.ORDERS_READ, symbols.show)),
         Route("/healthz", probes.healthz),
         Route("/readyz", probes.readyz),
+        Route("/metrics", needs(Scope.METRICS, metrics.show)),
         Route(OPENAPI_PATH, docs.openapi),
         Route(ASYNCAPI_PATH, docs.asyncapi),
         Route(DOCS_PATH, docs.page),

@@ -10,6 +10,7 @@ from typing import Final
 
 from app.api.answers import order_view
 from app.api.insight import execution_view, market_view
+from app.api.vitals import Present, Vitals
 from app.domain.amounts import EXACT, ZERO
 from app.domain.events import StoredEvent, acceptance_event
 from app.domain.order import (
@@ -27,7 +28,8 @@ from app.domain.order import (
 )
 from app.domain.quote import Quote
 from app.domain.rules import TRADING, TradingRules
-from app.ports import FeedState, MarketView, RulesState
+from app.ports import ConnectionState, FeedState, MarketView
+from app.states import DeskState, JournalState, QuoteCounts, RulesState
 
 EXAMPLE_SYMBOL: Final = Symbol("LTCBTC")
 EXAMPLE_ORDER_ID: Final = OrderId("0199be1c-8f0a-7c31-9d0f-5a2b8c6e4d10")
@@ -73,11 +75,55 @@ EXAMPLE_FEED: Final = FeedState(
     status="connected",
     cause=None,
     since=_ACCEPTED_AT - timedelta(minutes=41),
+    connections=(
+        ConnectionState(
+            status="connected", since=_ACCEPTED_AT - timedelta(minutes=41), streams=1, cause=None
+        ),
+    ),
     symbols=1,
-    counters={"connections": 1, "frames": 18233},
+    counters={
+        "connections": 2,
+        "reconnects": 1,
+        "frames": 18233,
+        "quotes": 18203,
+        "lost_keepalive": 1,
+        "failed_refused": 2,
+        "dropped_not_json": 1,
+    },
 )
 EXAMPLE_RULES_STATE: Final = RulesState(
-    source="venue", loaded_at=_ACCEPTED_AT - timedelta(minutes=42), symbols=1483, cause=None
+    source="venue",
+    loaded_at=_ACCEPTED_AT - timedelta(minutes=42),
+    symbols=1483,
+    cause=None,
+    refreshes=3,
+    failures=1,
+)
+EXAMPLE_DESK: Final = DeskState(
+    symbols=1,
+    symbols_live=1,
+    symbols_interrupted=0,
+    newest_quote_ns=0,
+    oldest_quote_ns=0,
+    open_orders=1,
+    accepted=3,
+    splits=4,
+    ended={(OrderStatus.FILLED, None): 1, (OrderStatus.EXPIRED, Reason.TIMEOUT): 1},
+    quotes=QuoteCounts(applied=18202, refused=1),
+)
+EXAMPLE_JOURNAL: Final = JournalState(
+    is_writable=True, waiting=0, commits=9, failures=0, events=9, refused_parts=0
+)
+EXAMPLE_PRESENT: Final = Present(now=_ACCEPTED_AT, now_ns=EXAMPLE_QUOTE_AGE_NS)
+EXAMPLE_VITALS: Final = Vitals(
+    present=EXAMPLE_PRESENT,
+    is_recovered=True,
+    journal=EXAMPLE_JOURNAL,
+    rules=EXAMPLE_RULES_STATE,
+    feed=EXAMPLE_FEED,
+    desk=EXAMPLE_DESK,
+    orders_under_way=0,
+    subscriptions=1,
 )
 
 

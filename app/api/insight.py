@@ -5,7 +5,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
-from app.api.answers import NANOSECONDS_PER_MILLISECOND, feed_view
+from app.api.state_views import NANOSECONDS_PER_MILLISECOND, feed_view
 from app.domain.amounts import EXACT, average_price, format_amount
 from app.domain.order import MICROSECOND, Order, OrderSnapshot, Side, Split
 from app.domain.quote import Quote

@@ -3,7 +3,8 @@
 from pydantic import Field
 
 from app.api.insight import Obstacle
-from app.api.shapes import Amount, Order, Shape, SignedAmount, SymbolFeed
+from app.api.shapes import Amount, Order, Shape, SignedAmount
+from app.api.state_shapes import SymbolFeed
 
 
 class Market(Shape):

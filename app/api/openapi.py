@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 from pydantic_core import CoreSchema
 
-from app.api import shapes
+from app.api import shapes, state_shapes
 from app.api.errors import (
     PROBLEM_MEDIA_TYPE,
     NotReadyError,
@@ -74,12 +74,16 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """An answer that is no error; ``order_links`` are the operations that its order's id is for."""
+    """An answer that is no error; ``order_links`` are the operations that its order's id is for.
+
+    One without a model is text of ``media_type``. Answers of one status have the same media type.
+    """
 
     status: HTTPStatus
     description: str
-    model: type[BaseModel]
+    model: type[BaseModel] | None
     examples: Sequence[Example]
+    media_type: str = "application/json"
     headers: Sequence[str] = ()
     order_links: Sequence[str] = ()
 
@@ -149,7 +153,8 @@ def problem_model(error: PapertapeError) -> type[BaseModel]:
         case InvalidInputError():
             return shapes.InputProblem
         case NotReadyError():
-            return shapes.NotReady if "missing" in error.readiness else shapes.NotReadyAlone
+            is_told_why = "missing" in error.readiness
+            return state_shapes.NotReady if is_told_why else state_shapes.NotReadyAlone
         case ClientOrderIdReusedError() | OrderPrunedError():
             return shapes.OrderProblem
         case OrderClosedError():
@@ -221,14 +226,15 @@ def _responses(operation: Operation) -> Json:
     responses: Json = {}
     for status in dict.fromkeys(answer.status for answer in operation.answers):
         answers = [answer for answer in operation.answers if answer.status == status]
+        models = [answer.model for answer in answers if answer.model is not None]
         media = {
-            "schema": _any_of(answer.model for answer in answers),
+            "schema": _any_of(models) if models else {"type": "string"},
             "examples": _examples(example for answer in answers for example in answer.examples),
         }
         responses[str(int(status))] = {
             "description": answers[0].description,
             "headers": _headers(name for answer in answers for name in answer.headers),
-            "content": {"application/json": media},
+            "content": {answers[0].media_type: media},
         }
         links = _order_links(name for answer in answers for name in answer.order_links)
         if links:
@@ -297,7 +303,7 @@ def _schemas(operations: Iterable[Operation]) -> Json:
     for operation in operations:
         if operation.body is not None:
             models[operation.body] = None
-        models |= {answer.model: None for answer in operation.answers}
+        models |= {answer.model: None for answer in operation.answers if answer.model is not None}
         models |= {problem_model(error): None for error in _all_errors(operation)}
     return schemas_of(models)
 

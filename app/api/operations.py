@@ -1,15 +1,16 @@
 """What each route takes, answers and refuses, in words: the source of the OpenAPI document."""
 
-from collections.abc import Sequence
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Final
 
-from app.api import examples, shapes
-from app.api.answers import readiness_view, symbol_view
+from app.api import examples, state_shapes
 from app.api.errors import InternalError, NotReadyError
+from app.api.exposition import Exposition
 from app.api.lifecycle_operations import lifecycle_operations
 from app.api.openapi import Answer, Example, Operation, Parameter
 from app.api.order_operations import EVERYWHERE, UNKNOWN_PARAMETER, order_operations
+from app.api.state_views import SymbolState, readiness_view, symbol_view
 from app.domain.access import Scope
 from app.domain.errors import RulesNotLoadedError, UnknownSymbolError
 
@@ -64,7 +65,7 @@ _ORDER_PATHS: Final = (
 TAGS: Final = (
     {"name": "Orders", "description": "Place an order, read it back, cancel it."},
     {"name": "Symbols", "description": "What the venue allows and shows."},
-    {"name": "Service", "description": "Probes for whoever watches the service."},
+    {"name": "Service", "description": "Probes and figures for whoever watches the service."},
 )
 
 
@@ -72,15 +73,15 @@ def operations() -> tuple[Operation, ...]:
     """Return every route that the documentation lists."""
     of_orders = (*order_operations(), *lifecycle_operations())
     in_order = sorted(of_orders, key=lambda operation: _ORDER_PATHS.index(operation.path))
-    return (*in_order, _show_symbol(), _healthz(), _readyz())
+    return (*in_order, _show_symbol(), _healthz(), _readyz(), _metrics())
 
 
 def _show_symbol() -> Operation:
     view = symbol_view(
-        examples.EXAMPLE_RULES,
-        examples.EXAMPLE_QUOTE,
+        SymbolState(rules=examples.EXAMPLE_RULES, is_subscribed=True, quote=examples.EXAMPLE_QUOTE),
+        examples.EXAMPLE_RULES_STATE,
         examples.EXAMPLE_FEED,
-        now_ns=examples.EXAMPLE_QUOTE_AGE_NS,
+        examples.EXAMPLE_PRESENT,
     )
     return Operation(
         operation_id="showSymbol",
@@ -103,7 +104,7 @@ def _show_symbol() -> Operation:
             Answer(
                 status=HTTPStatus.OK,
                 description="The symbol.",
-                model=shapes.Symbol,
+                model=state_shapes.Symbol,
                 examples=(Example(name="symbol", summary="With a current quote", value=view),),
             ),
         ),
@@ -123,7 +124,7 @@ def _healthz() -> Operation:
             Answer(
                 status=HTTPStatus.OK,
                 description="It is.",
-                model=shapes.Health,
+                model=state_shapes.Health,
                 examples=(
                     Example(name="ok", summary="Alive", value={"status": "ok", "version": "0.1.0"}),
                 ),
@@ -149,29 +150,62 @@ def _readyz() -> Operation:
             Answer(
                 status=HTTPStatus.OK,
                 description="They can.",
-                model=shapes.Readiness,
-                examples=(Example(name="ready", summary="Ready", value=_readiness([])),),
+                model=state_shapes.Readiness,
+                examples=(
+                    Example(name="ready", summary="Ready", value=_readiness(is_writable=True)),
+                ),
             ),
             Answer(
                 status=HTTPStatus.OK,
                 description="They can.",
-                model=shapes.ReadyAlone,
+                model=state_shapes.ReadyAlone,
                 examples=(Example(name="no_key", summary="No key", value={"ready": True}),),
             ),
         ),
         errors=(
-            NotReadyError(["journal"], _readiness(["journal"])),
+            NotReadyError(["journal"], _readiness(is_writable=False)),
             NotReadyError([], {"ready": False}),
             InternalError(),
         ),
     )
 
 
-def _readiness(missing: Sequence[str]) -> dict[str, object]:
-    return readiness_view(
-        missing=missing,
-        is_writable="journal" not in missing,
-        is_recovered=True,
-        rules=examples.EXAMPLE_RULES_STATE,
-        feed=examples.EXAMPLE_FEED,
+def _metrics() -> Operation:
+    return Operation(
+        operation_id="metrics",
+        method="GET",
+        path="/metrics",
+        scope=Scope.METRICS,
+        tag="Service",
+        summary="How the service and its market data are, in figures",
+        description="In the text format of Prometheus, read off the service as it is asked. "
+        "Counters begin with the process. Labels name causes, reasons and states, never symbols: "
+        "`GET /symbols/{symbol}` tells of one.",
+        answers=(
+            Answer(
+                status=HTTPStatus.OK,
+                description="The figures.",
+                model=None,
+                media_type="text/plain",
+                examples=(
+                    Example(
+                        name="metrics",
+                        summary="A connected service",
+                        value=_metrics_example(),
+                    ),
+                ),
+            ),
+        ),
+        errors=EVERYWHERE,
     )
+
+
+def _readiness(*, is_writable: bool) -> dict[str, object]:
+    journal = replace(examples.EXAMPLE_JOURNAL, is_writable=is_writable)
+    return readiness_view(replace(examples.EXAMPLE_VITALS, journal=journal))
+
+
+def _metrics_example() -> str:
+    """Return the service's own figures; those of the process come after them."""
+    text = Exposition(lambda: examples.EXAMPLE_VITALS, version="0.1.0").text().decode()
+    return text.partition("# HELP process_")[0]

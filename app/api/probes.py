@@ -1,17 +1,14 @@
 """The probes: is the process alive, can it accept orders durably."""
 
-from typing import Final
-
 from starlette.requests import Request
 from starlette.responses import Response
 
 from app.api.admission import Admission
-from app.api.answers import json_response, readiness_view
+from app.api.answers import json_response
 from app.api.errors import NotReadyError
 from app.api.services import ApiOptions, ApiServices
-
-NO_RULES: Final = "none"
-"""The source of rules that were never loaded."""
+from app.api.state_views import readiness_view
+from app.api.vitals import Vitals
 
 
 class ProbeRoutes:
@@ -33,27 +30,13 @@ class ProbeRoutes:
         accepted all the same and wait. Whoever has no key where keys are asked for, such as an
         orchestrator, hears whether and not why.
         """
-        services = self._services
-        is_writable = services.journal.is_writable
-        is_recovered = services.is_recovered()
-        rules = services.rules.state()
-        parts = {
-            "journal": is_writable,
-            "recovery": is_recovered,
-            "rules": rules.source != NO_RULES,
-        }
-        missing = [name for name, is_there in parts.items() if not is_there]
+        vitals = Vitals.of(self._services)
+        missing = vitals.missing
         if not self._admission.knows(request):
             if missing:
                 raise NotReadyError([], {"ready": False})
             return json_response({"ready": True})
-        readiness = readiness_view(
-            missing=missing,
-            is_writable=is_writable,
-            is_recovered=is_recovered,
-            rules=rules,
-            feed=services.feed.state(),
-        )
+        readiness = readiness_view(vitals)
         if missing:
             raise NotReadyError(missing, readiness)
         return json_response(readiness)

@@ -1,6 +1,7 @@
 """The wire shapes as models: they document the API, and a test holds the answers against them.
 
-Those of the request, of events and of the insight into an order have modules of their own.
+Those of the request, of events, of the insight into an order and of the service have modules of
+their own.
 
 The keys stand in the order in which they are sent. Amounts are strings in plain notation, so that
 no reader turns them into binary fractions.
@@ -16,7 +17,6 @@ from app.domain.order import OrderStatus, Reason, Side, TimeInForce
 Amount = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]*[1-9])?$")]
 SignedAmount = Annotated[str, Field(pattern=r"^-?[0-9]+(\.[0-9]*[1-9])?$")]
 Time = Annotated[datetime, Field(description="UTC, RFC 3339 with six decimals and `Z`.")]
-FeedStatus = Literal["idle", "connecting", "connected", "down"]
 
 
 class Shape(BaseModel):
@@ -164,154 +164,6 @@ class SplitsPage(Shape):
     )
 
 
-class Rules(Shape):
-    """The venue's filters for a symbol; null where it sets no such limit."""
-
-    price_min: Amount | None = Field(
-        description="Lowest price, in the quote asset.", examples=["0.000001"]
-    )
-    price_max: Amount | None = Field(
-        description="Highest price, in the quote asset.", examples=["100000"]
-    )
-    tick_size: Amount | None = Field(
-        description="Prices are multiples of it, in the quote asset.", examples=["0.000001"]
-    )
-    quantity_min: Amount | None = Field(
-        description="Smallest quantity, in the base asset.", examples=["0.001"]
-    )
-    quantity_max: Amount | None = Field(
-        description="Largest quantity, in the base asset.", examples=["100000"]
-    )
-    step_size: Amount | None = Field(
-        description="Quantities are multiples of it, in the base asset.", examples=["0.001"]
-    )
-    notional_min: Amount | None = Field(
-        description="Least price times quantity, in the quote asset.", examples=["0.0001"]
-    )
-    notional_max: Amount | None = Field(
-        description="Most price times quantity, in the quote asset.", examples=["9000000"]
-    )
-
-
-class Quote(Shape):
-    """Best bid and best ask as the venue shows them; null on an empty side."""
-
-    update_id: int = Field(
-        ge=1, description="The venue's number of the quote.", examples=[1742578152]
-    )
-    bid_price: Amount | None = Field(
-        description="Highest displayed price to buy, in the quote asset.", examples=["0.000911"]
-    )
-    bid_quantity: Amount | None = Field(
-        description="Quantity displayed at it, in the base asset.", examples=["568.906"]
-    )
-    ask_price: Amount | None = Field(
-        description="Lowest displayed price to sell, in the quote asset.", examples=["0.000912"]
-    )
-    ask_quantity: Amount | None = Field(
-        description="Quantity displayed at it, in the base asset.", examples=["74.3"]
-    )
-    age_milliseconds: int = Field(
-        ge=0, description="How long ago it was received, in milliseconds.", examples=[132]
-    )
-
-
-class SymbolFeed(Shape):
-    """How the connection to the venue is."""
-
-    status: FeedStatus = Field(
-        description="`idle` while nothing is subscribed, else `connecting`, `connected` or `down`.",
-        examples=["connected"],
-    )
-    cause: str | None = Field(
-        description="What is wrong, with the connection or with a symbol's depth, else null.",
-        examples=["connection refused"],
-    )
-    since: Time = Field(description="Since when, UTC.", examples=["2025-10-07T08:31:30.917204Z"])
-
-
-class Symbol(Shape):
-    """A symbol: its trading rules, its current quote, the state of the feed."""
-
-    symbol: str = Field(description="Trading pair, upper case.", examples=["LTCBTC"])
-    status: str = Field(
-        description="The venue's status; orders are accepted while it is `TRADING`.",
-        examples=["TRADING"],
-    )
-    base_asset: str = Field(description="The asset that is bought or sold.", examples=["LTC"])
-    quote_asset: str = Field(description="The asset that prices are in.", examples=["BTC"])
-    rules: Rules = Field(description="What the venue accepts.")
-    quote: Quote | None = Field(
-        description="What a resting order would meet now; null while no order of the symbol is or "
-        "was just open, since asking does not subscribe."
-    )
-    feed: SymbolFeed = Field(description="The connection to the venue.")
-
-
-class Health(Shape):
-    """The process runs."""
-
-    status: Literal["ok"] = Field(description="Always `ok`.", examples=["ok"])
-    version: str = Field(description="Version of the service.", examples=["0.1.0"])
-
-
-class JournalState(Shape):
-    """The database."""
-
-    writable: bool = Field(description="Whether the last write went through.", examples=[True])
-
-
-class Recovery(Shape):
-    """The orders that were open at the last stop."""
-
-    done: bool = Field(description="Whether they were read back.", examples=[True])
-
-
-class RulesState(Shape):
-    """The trading rules."""
-
-    source: Literal["venue", "stored", "none"] = Field(
-        description="Where they come from: the venue, the copy stored last, or nowhere yet.",
-        examples=["venue"],
-    )
-    loaded_at: Time | None = Field(
-        description="When they were loaded, UTC.", examples=["2025-10-07T08:30:30.917204Z"]
-    )
-    symbols: int = Field(ge=0, description="How many symbols they cover.", examples=[1483])
-    cause: str | None = Field(
-        description="What failed last, else null.", examples=["connection refused"]
-    )
-
-
-class FeedState(SymbolFeed):
-    """The connection to the venue; it does not decide readiness."""
-
-    symbols: int = Field(ge=0, description="How many symbols are subscribed.", examples=[1])
-    counters: dict[str, int] = Field(
-        description="Connections, frames and drops by name, since the start.",
-        examples=[{"connections": 1, "frames": 18233}],
-    )
-
-
-class Readiness(Shape):
-    """Whether orders can be accepted durably."""
-
-    ready: bool = Field(description="Whether they can.", examples=[True])
-    missing: list[Literal["journal", "recovery", "rules"]] = Field(
-        description="What keeps orders from being accepted.", examples=[[]]
-    )
-    journal: JournalState = Field(description="The database.")
-    recovery: Recovery = Field(description="The orders that were open at the last stop.")
-    rules: RulesState = Field(description="The trading rules.")
-    feed: FeedState = Field(description="The connection to the venue.")
-
-
-class ReadyAlone(Shape):
-    """Whether orders can be accepted durably, and nothing else: there was no valid key."""
-
-    ready: bool = Field(description="Whether they can.", examples=[True])
-
-
 class FieldProblem(Shape):
     """What is wrong with one field."""
 
@@ -357,11 +209,3 @@ class InputProblem(Problem):
     """An error of the input, with every problem found."""
 
     errors: list[FieldProblem] = Field(min_length=1, description="Every problem found.")
-
-
-class NotReadyAlone(ReadyAlone, Problem):
-    """The service cannot accept orders; only a valid key is told why."""
-
-
-class NotReady(Readiness, Problem):
-    """The service cannot accept orders; `missing` says why."""

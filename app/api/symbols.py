@@ -3,10 +3,12 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.api.answers import json_response, symbol_view
+from app.api.answers import json_response
 from app.api.fields import FieldRefusal, read_symbol
 from app.api.query import refuse_query
 from app.api.services import ApiServices
+from app.api.state_views import SymbolState, symbol_view
+from app.api.vitals import Present
 from app.domain.errors import UnknownSymbolError
 
 
@@ -29,9 +31,13 @@ class SymbolRoutes:
             raise UnknownSymbolError
         return json_response(
             symbol_view(
-                rules,
-                services.desk.current_quote(symbol),
+                SymbolState(
+                    rules=rules,
+                    is_subscribed=services.desk.is_serving(symbol),
+                    quote=services.desk.current_quote(symbol),
+                ),
+                services.rules.state(),
                 services.feed.state(),
-                now_ns=services.clock.monotonic_ns(),
+                Present.of(services.clock),
             )
         )

@@ -25,6 +25,8 @@ class OrderEvent:
     ``filled_quantity`` and ``quote_quantity`` are cumulative, this event included. ``split`` is
     present exactly when the event is a fill, ``reason`` exactly when the order ended unfilled.
     ``arrival`` is the first quote that the order met, ``quotes_seen`` how many it met so far.
+    ``departure_update_id`` is the newest update id that was applied when the order ended, None
+    while it is open and if it met no quote.
     """
 
     order: Order
@@ -37,6 +39,7 @@ class OrderEvent:
     quote_quantity: Decimal
     arrival: Arrival | None
     quotes_seen: int
+    departure_update_id: int | None = None
 
     @property
     def remaining_quantity(self) -> Decimal:
@@ -93,6 +96,7 @@ def snapshot_after(event: OrderEvent) -> OrderSnapshot:
         closed_at=event.at if event.status.is_terminal else None,
         arrival=event.arrival,
         quotes_seen=event.quotes_seen,
+        departure_update_id=event.departure_update_id,
     )
 
 

@@ -29,6 +29,7 @@ from app.domain.order import (
     Arrival,
     Order,
     OrderId,
+    OrderSnapshot,
     OrderStatus,
     Owner,
     Reason,
@@ -147,9 +148,7 @@ class SymbolMatcher:
         )
         if is_late:
             # It must not stand in the book: the next order to come would have it matched.
-            reason = self._reason_to_expire(resting)
-            late = resting.close(OrderStatus.EXPIRED, reason, quotes_applied=self.quotes_applied)
-            return [late]
+            return [self._end(resting, OrderStatus.EXPIRED, self._reason_to_expire(resting))]
         side_book = self._book_of(order.owner).of(order.side)
         self._resting_by_id[order.order_id] = resting
         self._deadlines.push(deadline_ns, resting)
@@ -175,6 +174,21 @@ class SymbolMatcher:
         if quote is None or not self._is_too_old(quote, now_ns):
             return False
         return not order.rests or _is_marketable(order, quote)
+
+    def end_unmet(self, snapshot: OrderSnapshot) -> Closing:
+        """End an order that never rests here: its time was over before it could meet a quote."""
+        assert snapshot.order.symbol == self.symbol, "a matcher serves one symbol"
+        return Closing(
+            order=snapshot.order,
+            status=OrderStatus.EXPIRED,
+            reason=Reason.TIMEOUT_DURING_OUTAGE,
+            splits_total=snapshot.splits_total,
+            filled_quantity=snapshot.filled_quantity,
+            quote_quantity=snapshot.quote_quantity,
+            arrival=snapshot.arrival,
+            quotes_seen=snapshot.quotes_seen,
+            departure_update_id=None if snapshot.arrival is None else self.gate,
+        )
 
     def holds(self, order_id: OrderId) -> bool:
         """Whether the order rests."""
@@ -364,12 +378,15 @@ class SymbolMatcher:
 
     def _close(self, resting: Resting, status: OrderStatus, reason: Reason) -> Closing:
         """End an order that still rests."""
-        closing = resting.close(status, reason, quotes_applied=self.quotes_applied)
+        closing = self._end(resting, status, reason)
         self._deadlines.note_closed()
         self._book_of(resting.order.owner).of(resting.order.side).resting.note_closed()
         del self._resting_by_id[resting.order.order_id]
         self._expectant.pop(resting.order.order_id, None)
         return closing
+
+    def _end(self, resting: Resting, status: OrderStatus, reason: Reason) -> Closing:
+        return resting.close(status, reason, quotes_applied=self.quotes_applied, gate=self.gate)
 
     def _book_of(self, owner: Owner) -> OwnerBook:
         book = self._books.get(owner)

@@ -167,6 +167,8 @@ class OrderSnapshot:
     ``last_sequence`` is the number of its newest event; ``quote_quantity`` the exact sum of price
     times quantity over its splits. ``arrival`` is None while it has met no quote, or none that a
     stored event told of; ``quotes_seen`` counts the quotes it met until its newest event.
+    ``departure_update_id`` is the newest update id that was applied when it ended, None while it is
+    open and if it met no quote: all its splits lie between its arrival and its departure.
     """
 
     order: Order
@@ -179,6 +181,7 @@ class OrderSnapshot:
     closed_at: datetime | None
     arrival: Arrival | None
     quotes_seen: int
+    departure_update_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

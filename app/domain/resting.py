@@ -41,7 +41,8 @@ class Fill:
 class Closing:
     """The end of an order that was not filled, with what was filled until then.
 
-    ``status`` is ``EXPIRED`` or ``CANCELED``.
+    ``status`` is ``EXPIRED`` or ``CANCELED``. ``departure_update_id`` is the newest update id that
+    was applied when it ended, None if the order met no quote.
     """
 
     order: Order
@@ -52,6 +53,7 @@ class Closing:
     quote_quantity: Decimal
     arrival: Arrival | None
     quotes_seen: int
+    departure_update_id: int | None
 
     @property
     def closes(self) -> bool:
@@ -85,9 +87,16 @@ class Resting:
         """What is left to fill."""
         return EXACT.subtract(self.order.quantity, self.filled_quantity)
 
-    def close(self, status: OrderStatus, reason: Reason, *, quotes_applied: int) -> Closing:
-        """End the order; ``quotes_applied`` is the matcher's count of quotes."""
+    def close(
+        self, status: OrderStatus, reason: Reason, *, quotes_applied: int, gate: int
+    ) -> Closing:
+        """End the order.
+
+        ``quotes_applied`` is the matcher's count of quotes, ``gate`` the newest update id of them.
+        """
         self.is_open = False
+        quotes_seen = quotes_applied - self.quotes_base
+        has_met_quotes = self.arrival is not None or quotes_seen > 0
         return Closing(
             order=self.order,
             status=status,
@@ -96,7 +105,8 @@ class Resting:
             filled_quantity=self.filled_quantity,
             quote_quantity=self.quote_quantity,
             arrival=self.arrival,
-            quotes_seen=quotes_applied - self.quotes_base,
+            quotes_seen=quotes_seen,
+            departure_update_id=gate if has_met_quotes else None,
         )
 
 

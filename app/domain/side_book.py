@@ -57,7 +57,7 @@ class SideBook:
         steps: list[Step] = []
         while available and first is not None and self._reaches(first):
             if first.order.time_in_force is TimeInForce.FOK and first.remaining > available:
-                steps.append(self._kill(first, quotes_applied))
+                steps.append(self._kill(first, update_id, quotes_applied))
             else:
                 quantity = min(first.remaining, available)
                 available = EXACT.subtract(available, quantity)
@@ -74,10 +74,13 @@ class SideBook:
     def _reaches(self, resting: Resting) -> bool:
         return not self.ledger.is_better(resting.order.limit_price, self.price)
 
-    def _kill(self, resting: Resting, quotes_applied: int) -> Closing:
+    def _kill(self, resting: Resting, update_id: int, quotes_applied: int) -> Closing:
         """End an order that wants all or nothing and cannot have all."""
         end = resting.close(
-            OrderStatus.EXPIRED, Reason.FOK_UNFILLABLE, quotes_applied=quotes_applied
+            OrderStatus.EXPIRED,
+            Reason.FOK_UNFILLABLE,
+            quotes_applied=quotes_applied,
+            gate=update_id,
         )
         self.resting.note_closed()
         return end

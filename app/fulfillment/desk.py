@@ -26,9 +26,14 @@ from app.domain.order import (
 )
 from app.domain.order_counts import OrderCounts
 from app.domain.quote import Quote
+from app.fulfillment import interruptions
+from app.fulfillment.interruptions import Interruptions
+from app.fulfillment.matchers import MatcherSource, PlainMatchers
 from app.fulfillment.open_orders import OpenOrderLimits
 from app.fulfillment.symbol import RELOAD_SECONDS, SymbolFulfillment
+from app.fulfillment.tallies import OrderTally
 from app.ports import NO_MARKET, Clock, EventBus, Feed, Journal, MarketView, RecoveryStore
+from app.states import DeskState, QuoteCounts
 
 LINGERING_SYMBOLS_MAX: Final = 256
 """Symbols kept subscribed without orders; beyond it the least recently used one ends."""
@@ -51,6 +56,7 @@ class FulfillmentDesk:
         bus: EventBus,
         clock: Clock,
         limits: OpenOrderLimits,
+        matchers: MatcherSource | None = None,
     ) -> None:
         self._recovered = asyncio.Event()
         self._is_stopping = False
@@ -63,7 +69,11 @@ class FulfillmentDesk:
         self._lingering: OrderedDict[Symbol, SymbolFulfillment] = OrderedDict()
         self._tasks: asyncio.TaskGroup | None = None
         self._limits = limits
+        self._matchers = matchers or PlainMatchers()
         self._open_orders = OrderCounts()
+        self._tally = OrderTally()
+        self._interruptions = Interruptions()
+        self._quotes_of_ended = QuoteCounts()
         self._cancels_in_doubt: set[tuple[Owner, Symbol]] = set()
 
     @property
@@ -75,7 +85,7 @@ class FulfillmentDesk:
         """Own the symbols' coroutines: read back what is open, then serve until canceled."""
         async with asyncio.TaskGroup() as self._tasks:
             await self._recover()
-            await asyncio.Event().wait()
+            await self._watch()
 
     def stop(self) -> None:
         """Record every ledger and let go of the feed; call it before canceling ``run``.
@@ -163,10 +173,35 @@ class FulfillmentDesk:
         fulfillment = self._symbols.get(symbol)
         return None if fulfillment is None else fulfillment.current_quote
 
+    def is_serving(self, symbol: Symbol) -> bool:
+        """Whether the symbol has open orders, or lingers after its last one."""
+        return symbol in self._symbols
+
+    def state(self) -> DeskState:
+        """Say how the symbols and their orders are."""
+        quotes = self._quotes_of_ended
+        for fulfillment in self._symbols.values():
+            quotes = quotes.plus(fulfillment.tally.counts)
+        current = [one.current_quote for one in self._symbols.values()]
+        received_ns = [quote.received_ns for quote in current if quote is not None]
+        return DeskState(
+            symbols=len(current),
+            symbols_live=len(received_ns),
+            symbols_interrupted=self._interruptions.total,
+            newest_quote_ns=max(received_ns, default=None),
+            oldest_quote_ns=min(received_ns, default=None),
+            open_orders=self._open_orders.total,
+            accepted=self._tally.accepted,
+            splits=self._tally.splits,
+            ended=dict(self._tally.ended),
+            quotes=quotes,
+        )
+
     def on_durable(self, events: Sequence[StoredEvent]) -> None:
         """Rest the accepted orders, then tell everybody else."""
         for stored in events:
             event = stored.event
+            self._tally.note(event)
             order = event.order
             if event.status is OrderStatus.NEW:
                 self._open_orders.add(order)
@@ -230,6 +265,14 @@ class FulfillmentDesk:
         self._recovered.set()
         _log.info("orders_recovered", orders=len(unfinished), symbols=len(by_symbol))
 
+    async def _watch(self) -> None:
+        """Say in the log which symbols have no quote for long; never return."""
+        while True:
+            await asyncio.sleep(interruptions.CHECK_SECONDS)
+            is_live = {one.symbol: one.current_quote is not None for one in self._symbols.values()}
+            now_ns = self._clock.monotonic_ns()
+            interruptions.tell(self._interruptions.look(is_live, now_ns=now_ns))
+
     async def _load_unfinished(self) -> list[OrderSnapshot]:
         while True:
             try:
@@ -250,6 +293,7 @@ class FulfillmentDesk:
                 store=self._store,
                 clock=self._clock,
                 on_lingering=self._note_lingering,
+                matchers=self._matchers,
             )
             self._symbols[symbol] = fulfillment
             self._tasks.create_task(self._serve(fulfillment), name=f"fulfillment of {symbol}")
@@ -259,6 +303,7 @@ class FulfillmentDesk:
         await fulfillment.run()
         # No await from its end to here: nobody can have given it an order.
         self._lingering.pop(fulfillment.symbol, None)
+        self._quotes_of_ended = self._quotes_of_ended.plus(fulfillment.tally.counts)
         del self._symbols[fulfillment.symbol]
 
     def _note_lingering(self, fulfillment: SymbolFulfillment) -> None:

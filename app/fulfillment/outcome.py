@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Final
 
 from app.domain.events import OrderEvent, SymbolOutcome, check_transition
-from app.domain.order import OrderSnapshot, OrderStatus, Reason, Split
+from app.domain.order import OrderStatus, Split
 from app.domain.resting import Closing, Fill, Step
 
 EVENTS_PER_OUTCOME_MAX: Final = 1_000
@@ -39,20 +39,6 @@ def outcome_parts(outcome: SymbolOutcome) -> Iterator[SymbolOutcome]:
         )
 
 
-def outage_closing(snapshot: OrderSnapshot) -> Closing:
-    """Return the end of an order whose time was over before it could meet a quote."""
-    return Closing(
-        order=snapshot.order,
-        status=OrderStatus.EXPIRED,
-        reason=Reason.TIMEOUT_DURING_OUTAGE,
-        splits_total=snapshot.splits_total,
-        filled_quantity=snapshot.filled_quantity,
-        quote_quantity=snapshot.quote_quantity,
-        arrival=snapshot.arrival,
-        quotes_seen=snapshot.quotes_seen,
-    )
-
-
 def _fill_event(fill: Fill, at: datetime) -> OrderEvent:
     status = OrderStatus.FILLED if fill.closes else OrderStatus.PARTIALLY_FILLED
     check_transition(_status_after(fill.split_number - 1), status)
@@ -76,6 +62,7 @@ def _fill_event(fill: Fill, at: datetime) -> OrderEvent:
         quote_quantity=fill.quote_quantity,
         arrival=fill.arrival,
         quotes_seen=fill.quotes_seen,
+        departure_update_id=fill.update_id if fill.closes else None,
     )
 
 
@@ -92,6 +79,7 @@ def _closing_event(closing: Closing, at: datetime) -> OrderEvent:
         quote_quantity=closing.quote_quantity,
         arrival=closing.arrival,
         quotes_seen=closing.quotes_seen,
+        departure_update_id=closing.departure_update_id,
     )
 
 

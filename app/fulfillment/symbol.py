@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, TypeVar
 
 import structlog
 
@@ -28,8 +28,11 @@ from app.domain.order import (
 )
 from app.domain.quote import Quote
 from app.domain.resting import Step
-from app.fulfillment.outcome import outage_closing, outcome_parts, step_events
+from app.fulfillment.incoming import Incoming
+from app.fulfillment.matchers import MatcherSource
+from app.fulfillment.outcome import outcome_parts, step_events
 from app.fulfillment.stale_seeds import StaleSeeds
+from app.fulfillment.tallies import QuoteTally
 from app.ports import NO_MARKET, Clock, Feed, Journal, MarketView, RecoveryStore, StoredLedger
 
 LINGER_SECONDS: Final = 60.0
@@ -60,16 +63,18 @@ class SymbolFulfillment:
         store: RecoveryStore,
         clock: Clock,
         on_lingering: Callable[["SymbolFulfillment"], None],
+        matchers: MatcherSource,
     ) -> None:
         self.symbol = symbol
-        self.gate_resets = 0
+        self.tally = QuoteTally()
         self._feed = feed
         self._journal = journal
         self._store = store
         self._clock = clock
         self._on_lingering = on_lingering
+        self._matchers = matchers
         self._matcher: SymbolMatcher | None = None
-        self._waiting: dict[OrderId, _Incoming] = {}
+        self._waiting: dict[OrderId, Incoming] = {}
         self._read_back: set[OrderId] = set()
         self._stale_seeds = StaleSeeds()
         self._timer: asyncio.TimerHandle | None = None
@@ -98,7 +103,7 @@ class SymbolFulfillment:
         """
         for snapshot in orders:
             order_id = snapshot.order.order_id
-            arrival = _Incoming(snapshot, were_open_before)
+            arrival = Incoming(snapshot, were_open_before)
             if order_id in self._read_back:
                 # A reload found it in the database before its acceptance was announced.
                 self._read_back.discard(order_id)
@@ -182,7 +187,8 @@ class SymbolFulfillment:
     def reload(self) -> None:
         """Start anew from the database: what the matcher holds is not what could be written."""
         self._has_failed = True
-        self._let_go()
+        self.tally.drop()
+        self._let_go("failed")
         self._wake.set()
 
     def end_lingering(self) -> None:
@@ -194,7 +200,7 @@ class SymbolFulfillment:
         """Record the ledger a last time and let go of the feed: the process is about to end."""
         if self._matcher is not None:
             self._record(self._matcher, ())
-        self._let_go()
+        self._let_go("stopped")
 
     async def run(self) -> None:
         """Serve the symbol until it has lingered without orders and its ledger is durable."""
@@ -215,17 +221,18 @@ class SymbolFulfillment:
         """
         stored, unfinished = await self._read(with_orders=self._has_failed)
         self._has_failed = False
-        matcher = SymbolMatcher(self.symbol, gate=stored.gate, levels=stored.levels)
+        matcher = self._matchers.begin(self.symbol, stored)
         if not self._journal.is_writable:
             matcher.hold()
         for snapshot in unfinished:
             order_id = snapshot.order.order_id
             if order_id not in self._waiting:  # else it came meanwhile, and has missed no quote
                 self._read_back.add(order_id)
-                self._waiting[order_id] = _Incoming(snapshot, were_open_before=True)
+                self._waiting[order_id] = Incoming(snapshot, were_open_before=True)
         arrivals = list(self._waiting.values())
         self._waiting.clear()
         self._matcher = matcher
+        self.tally.follow(matcher)
         self._guard(partial(self._start, matcher, arrivals))
         self._loaded.set()
 
@@ -258,7 +265,7 @@ class SymbolFulfillment:
             else:
                 return stored, orders
 
-    def _start(self, matcher: SymbolMatcher, arrivals: Sequence["_Incoming"]) -> None:
+    def _start(self, matcher: SymbolMatcher, arrivals: Sequence[Incoming]) -> None:
         for arrival in arrivals:
             self._rest_one(matcher, arrival)
         self._expire(matcher)
@@ -281,16 +288,16 @@ class SymbolFulfillment:
             quotes_applied=self._matcher.quotes_applied,
             quotes_refused=self._matcher.quotes_refused,
             levels_dropped=self._matcher.levels_dropped,
-            gate_resets=self.gate_resets,
+            gate_resets=self.tally.gate_resets,
         )
-        self._let_go()
+        self._let_go("ended")
         return True
 
-    def _rest_one(self, matcher: SymbolMatcher, arrival: "_Incoming") -> None:
+    def _rest_one(self, matcher: SymbolMatcher, arrival: Incoming) -> None:
         snapshot = arrival.snapshot
         if arrival.were_open_before and not snapshot.order.rests:
             # The first quote after its acceptance, which decides it, was met by nobody.
-            self._conclude(matcher, [outage_closing(snapshot)])
+            self._conclude(matcher, [matcher.end_unmet(snapshot)])
             return
         left = (snapshot.order.expires_at - self._clock.now()) // MICROSECOND
         now_ns = self._clock.monotonic_ns()
@@ -317,7 +324,7 @@ class SymbolFulfillment:
         if met is not None:
             self._stale_seeds.clear()
         elif is_needed and self._stale_seeds.shows_a_reset(seed.received_ns, gate=matcher.gate):
-            self.gate_resets += 1
+            self.tally.gate_resets += 1
             _log.warning("update_ids_reset", symbol=self.symbol, update_id=seed.update_id)
             met = matcher.reset_gate(seed)
         self._conclude(matcher, steps + (met or []))
@@ -397,19 +404,14 @@ class SymbolFulfillment:
         _log.exception("symbol_failed", symbol=self.symbol)
         self.reload()
 
-    def _let_go(self) -> None:
-        """Let go of the feed, the timers and the matcher."""
+    def _let_go(self, how: str) -> None:
+        """Let go of the feed, the timers and the matcher, which ended as ``MatcherSource`` says."""
         self._feed.unsubscribe(self.symbol, self)
+        if self._matcher is not None:
+            self._matchers.end(self._matcher, how)
         self._matcher = None
         self._stale_seeds.clear()
         for timer in (self._timer, self._linger):
             if timer is not None:
                 timer.cancel()
         self._timer = self._linger = self._timer_deadline_ns = None
-
-
-class _Incoming(NamedTuple):
-    """An order on its way to the matcher."""
-
-    snapshot: OrderSnapshot
-    were_open_before: bool

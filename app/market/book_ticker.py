@@ -29,10 +29,16 @@ UPDATE_ID_MAX: Final = 2**63 - 1
 SYMBOL_CHARACTERS_MAX: Final = 64
 """Longer than any symbol: a dropped frame names its symbol, but echoes nothing at length."""
 
+ERROR_CHARACTERS_MAX: Final = 200
+"""What the venue says of a refusal is shown to operators, but not at any length."""
+
 _BOOK_TICKER: Final = "bookTicker"
 _STREAM_SUFFIX: Final = f"@{_BOOK_TICKER}"
 _SHUTDOWN: Final = "serverShutdown"
 _TICKER_KEYS: Final = frozenset({"u", "s", "b", "B", "a", "A"})
+_AMOUNT_KEYS: Final = ("b", "B", "a", "A")
+_UPDATE_KEYS: Final = frozenset({"u", "s"})
+_ANSWER_KEYS: Final = frozenset({"result", "error", "code"})
 
 # Half of a liquid pair's frames repeat one side, and prices return: a hit costs a tenth.
 _AMOUNTS_REMEMBERED: Final = 16_384
@@ -40,7 +46,11 @@ _parse_amount = lru_cache(maxsize=_AMOUNTS_REMEMBERED)(parse_amount)
 
 
 class DropReason(StrEnum):
-    """Why a frame was dropped; the last four are what ``Quote.malformation`` says."""
+    """Why a frame was dropped; the last four are what ``Quote.malformation`` says.
+
+    A contradictory one has a key twice, or keys of a ticker beside those of an envelope, of which
+    one would do and the other would not.
+    """
 
     NOT_JSON = "not_json"
     OVERSIZED = "oversized"
@@ -49,6 +59,7 @@ class DropReason(StrEnum):
     WRONG_TYPE = "wrong_type"
     NEGATIVE = "negative"
     NOT_AN_AMOUNT = "not_an_amount"
+    CONTRADICTORY = "contradictory"
     UPDATE_ID_NOT_POSITIVE = "update_id_not_positive"
     BID_HALF_EMPTY = "bid_half_empty"
     ASK_HALF_EMPTY = "ask_half_empty"
@@ -114,6 +125,8 @@ def parse_frame(frame: bytes | str, received_ns: int) -> ParsedFrame:
     if len(frame) > FRAME_BYTES_MAX:
         return Drop(reason=DropReason.OVERSIZED)
     try:
+        if not frame.isascii():
+            _check_encoding(frame)
         wire = _decode_frame(frame)
         ticker: _Ticker | _Frame = wire if wire.data is None else wire.data
         if ticker is not wire and wire.stream != ticker.s.lower() + _STREAM_SUFFIX:
@@ -135,7 +148,18 @@ def parse_frame(frame: bytes | str, received_ns: int) -> ParsedFrame:
     malformation = quote.malformation
     if malformation is None:
         return quote
-    return Drop(reason=DropReason(malformation), symbol=quote.symbol)
+    return Drop(reason=DropReason(malformation), symbol=_shown(quote.symbol))
+
+
+def _check_encoding(frame: bytes | str) -> None:
+    """Raise ValueError unless a frame is UTF-8, as text is to be (RFC 6455 section 5.6).
+
+    The decoder looks at no text that it skips, that of keys we do not know.
+    """
+    if isinstance(frame, str):
+        frame.encode()
+    else:
+        str(frame, "utf-8")
 
 
 def _classify(frame: bytes | str) -> ParsedFrame:
@@ -146,15 +170,30 @@ def _classify(frame: bytes | str) -> ParsedFrame:
         return Drop(reason=DropReason.NOT_JSON)
     if not isinstance(message, dict):
         return Drop(reason=DropReason.WRONG_TYPE)
-    stream = message.get("stream")
     payload = message.get("data") if "stream" in message else message
     if not isinstance(payload, dict):
         return Drop(reason=DropReason.WRONG_TYPE)
+    return _classify_object(message, payload)
+
+
+def _classify_object(message: dict[str, object], payload: dict[str, object]) -> ParsedFrame:
+    """Likewise, of an object; ``payload`` is the whole of it, or what its envelope holds."""
+    stream = message.get("stream")
     if payload.get("e") == _SHUTDOWN or stream == f"!{_SHUTDOWN}":
         return ShutdownNotice()
-    if stream is None and not message.keys().isdisjoint({"result", "error", "code"}):
+    if stream is None and payload is not message:
+        return Drop(reason=DropReason.FOREIGN)
+    if stream is None and _is_answer(message):
         return _acknowledgment(message)
     return _unsound(stream, payload)
+
+
+def _is_answer(message: dict[str, object]) -> bool:
+    """Whether a message answers a control message; one that names an update of a symbol does not.
+
+    A book ticker that did not pass makes its symbol's quote worthless, whatever stands beside it.
+    """
+    return not _ANSWER_KEYS.isdisjoint(message) and not message.keys() >= _UPDATE_KEYS
 
 
 def _acknowledgment(message: dict[str, object]) -> Acknowledgment:
@@ -162,22 +201,30 @@ def _acknowledgment(message: dict[str, object]) -> Acknowledgment:
     request_id = message.get("id")
     trouble = message.get("error", message if "code" in message else None)
     if isinstance(trouble, dict):
-        trouble = f"{trouble.get('code')}: {trouble.get('msg')}"
+        trouble = f"{_words(trouble.get('code'))}: {_words(trouble.get('msg'))}"
     return Acknowledgment(
-        request_id=request_id if isinstance(request_id, int) else None,
-        error=None if trouble is None else str(trouble)[:200],
+        request_id=request_id if type(request_id) is int else None,  # True is no 1
+        error=None if trouble is None else _words(trouble),
     )
+
+
+def _words(told: object) -> str:
+    """Return what the venue says, cut short; writing out what is nested may end in an error."""
+    return str(told)[:ERROR_CHARACTERS_MAX] if isinstance(told, str | int | float) else "unreadable"
 
 
 def _unsound(stream: object, payload: dict[str, object]) -> Drop:
     if not _is_book_ticker(stream, payload):
         return Drop(reason=DropReason.FOREIGN)
     symbol = payload.get("s")
-    is_named = isinstance(symbol, str)
     return Drop(
         reason=_fault(payload),
-        symbol=Symbol(str(symbol)[:SYMBOL_CHARACTERS_MAX]) if is_named else None,
+        symbol=_shown(symbol) if isinstance(symbol, str) else None,
     )
+
+
+def _shown(symbol: str) -> Symbol:
+    return Symbol(symbol[:SYMBOL_CHARACTERS_MAX])
 
 
 def _is_book_ticker(stream: object, payload: dict[str, object]) -> bool:
@@ -201,9 +248,20 @@ def _fault(payload: dict[str, object]) -> DropReason:
         return DropReason.WRONG_TYPE
     if not isinstance(update_id, int) or isinstance(update_id, bool) or update_id > UPDATE_ID_MAX:
         return DropReason.WRONG_TYPE
-    amounts = [payload[key] for key in ("b", "B", "a", "A")]
-    if not all(isinstance(amount, str) for amount in amounts):
+    amounts = [amount for key in _AMOUNT_KEYS if isinstance(amount := payload[key], str)]
+    if len(amounts) < len(_AMOUNT_KEYS):
         return DropReason.WRONG_TYPE
-    if any(str(amount).startswith("-") for amount in amounts):
+    return _fault_of_values(update_id, amounts)
+
+
+def _fault_of_values(update_id: int, amounts: list[str]) -> DropReason:
+    if any(amount.startswith("-") for amount in amounts):
         return DropReason.NEGATIVE
-    return DropReason.UPDATE_ID_NOT_POSITIVE if update_id <= 0 else DropReason.NOT_AN_AMOUNT
+    if update_id <= 0:
+        return DropReason.UPDATE_ID_NOT_POSITIVE
+    try:
+        for amount in amounts:
+            parse_amount(amount)
+    except ValueError:
+        return DropReason.NOT_AN_AMOUNT
+    return DropReason.CONTRADICTORY

@@ -14,6 +14,7 @@ import httpx2
 import structlog
 
 from app.domain.order import Symbol
+from app.market.book_ticker import DropReason
 from app.market.causes import EndKind, FailureKind
 from app.market.connection import stream_endpoint
 from app.market.link import SharedParts
@@ -34,8 +35,12 @@ _COUNTED_FROM_THE_START: Final = (
     "seeds",
     "seeds_stale",
     "seeds_failed",
+    # A counter that appears with its first count shows no increase there.
     *(f"lost_{kind}" for kind in EndKind),
     *(f"failed_{kind}" for kind in FailureKind),
+    *(f"dropped_{reason}" for reason in DropReason),
+    "dropped_binary",
+    "dropped_unsubscribed",
 )
 _WORST_FIRST: Final = ("down", "connecting", "connected", "idle")
 

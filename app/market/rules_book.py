@@ -17,7 +17,8 @@ from app.domain.order import Symbol
 from app.domain.rules import TradingRules
 from app.market.exchange_info import ParsedExchangeInfo
 from app.market.pacing import Backoff
-from app.ports import Clock, RulesState, RulesStore, StoredRules
+from app.ports import Clock, RulesStore, StoredRules
+from app.states import RulesState
 
 _log = structlog.get_logger()
 
@@ -58,7 +59,9 @@ class VenueRulesBook:
         self._timing = timing or RulesTiming()
         self._backoff = Backoff(random, first_seconds=self._timing.retry_seconds_first)
         self._rules: dict[Symbol, TradingRules] = {}
-        self._state = RulesState(source="none", loaded_at=None, symbols=0, cause=None)
+        self._state = RulesState(
+            source="none", loaded_at=None, symbols=0, cause=None, refreshes=0, failures=0
+        )
 
     def find(self, symbol: Symbol) -> TradingRules | None:
         """Return a symbol's rules, None for an unknown one.
@@ -97,20 +100,25 @@ class VenueRulesBook:
             return self._note_failure("the venue listed no symbol that can be read")
         self._backoff.reset()
         fetched = StoredRules(rules=parsed.rules, fetched_at=self._clock.now())
+        self._state = replace(self._state, refreshes=self._state.refreshes + 1)
         self._replace("venue", fetched, skipped=parsed.symbols_skipped)
         await self._guard("rules_save_failed", self._store.save_trading_rules(fetched))
         return self._timing.refresh_seconds
 
     def _replace(self, source: str, copy: StoredRules, *, skipped: int = 0) -> None:
         self._rules = {rules.symbol: rules for rules in copy.rules}
-        self._state = RulesState(
-            source=source, loaded_at=copy.fetched_at, symbols=len(self._rules), cause=None
+        self._state = replace(
+            self._state,
+            source=source,
+            loaded_at=copy.fetched_at,
+            symbols=len(self._rules),
+            cause=None,
         )
         _log.info("trading_rules_loaded", source=source, symbols=len(self._rules), skipped=skipped)
 
     def _note_failure(self, cause: str) -> float:
         """Keep what we have and say what failed; return how long to wait before the next try."""
-        self._state = replace(self._state, cause=cause)
+        self._state = replace(self._state, cause=cause, failures=self._state.failures + 1)
         _log.warning("trading_rules_refresh_failed", cause=cause)
         return self._backoff.next_seconds(most_seconds=self._timing.retry_seconds_max)
 

@@ -275,6 +275,7 @@ class SharedConnection:
                 self._stop_seeding(stream)
                 stream.begin_anew()
                 continue
+            stream.change_connection()
             if not is_clean and not new.kept.has_overlapped(stream):
                 stream.want_seeds()
             self._seed_soon(stream)

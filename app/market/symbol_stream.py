@@ -51,6 +51,7 @@ class SymbolStream:
         self.last_update_id = 0
         self.went_back_since_ns: int | None = None
         self.current: Quote | None = None
+        self._repeated_until = 0
         self._counters = counters
         self._subscriptions: list[Subscription] = []
         # Replaced, never changed: a listener may unsubscribe while it is told something.
@@ -90,8 +91,12 @@ class SymbolStream:
         if update_id > self.last_update_id:
             self.last_update_id = update_id
             self.went_back_since_ns = None
-        elif self.went_back_since_ns is None:
-            self.went_back_since_ns = quote.received_ns
+        else:
+            if self.went_back_since_ns is None:
+                self.went_back_since_ns = quote.received_ns
+            if update_id <= self._repeated_until:
+                self._counters["rotation_duplicates"] += 1
+                return
         if self.current is None or update_id > self.current.update_id:
             self.current = quote
         for listener in self._listeners:
@@ -132,9 +137,13 @@ class SymbolStream:
 
     def begin_anew(self) -> None:
         """Distrust, and forget the update ids: another connection may count from elsewhere."""
-        self.last_update_id = 0
+        self.last_update_id = self._repeated_until = 0
         self.went_back_since_ns = None
         self.distrust()
+
+    def change_connection(self) -> None:
+        """Go on with another connection, which may lag behind and repeat what was delivered."""
+        self._repeated_until = self.last_update_id
 
     def want_seeds(self) -> None:
         """Make a seed due for everybody, without a word: what they have may still be current."""

@@ -39,6 +39,11 @@ class Subscriptions:
         self._is_stopping = False
         self._all_closed: asyncio.Event | None = None
 
+    @property
+    def total(self) -> int:
+        """How many subscriptions are open."""
+        return sum(len(subscriptions) for subscriptions in self._by_filter.values())
+
     def publish(self, events: Sequence[StoredEvent]) -> None:
         """Tell events that are on disk, in commit order."""
         if not events:

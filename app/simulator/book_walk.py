@@ -1,41 +1,52 @@
 """The walk of one pair's best bid and best ask: a pure generator, driven by its own randomness.
 
-The price follows a fair value that wanders and is pulled back to where it began, so that it stays
-sane for days. Where the spread is one tick, a new price is a sweep, as on real majors: the level in
-the way shrinks to dust, its side moves on, the other side follows, all within a burst. Elsewhere
-one side reprices alone. All else are changes of quantity at an unchanged price, pulled to the
-pair's usual quantity. Every update changes exactly one side, so none repeats all four fields.
+Each side belongs at an edge, which a fair value sets. When that jumps, what it leaves in the way is
+eaten, on majors to dust, and gone, level after level; the other side steps into the spread that is
+open for milliseconds, and builds up anew. A better level covers the touch, which stays behind it or
+is withdrawn; a touch that goes uncovers what stands behind. So levels come back, some of them with
+the quantity they had, as they do on real books. Everything else is orders that are added to a
+touch, taken off it or put back, on the way to the quantity that its level is going for.
 
 Amounts are whole ticks and steps, so the walk is exact; floats only decide about time and chance.
+No update repeats all four fields.
 """
 
 import math
 import random
-from collections import deque
 from collections.abc import Iterator
 from typing import Final
 
-from app.simulator.pairs import Pair, Temperament
+from app.simulator.book_side import BookSide
+from app.simulator.fair_value import NS, FairValue
+from app.simulator.pairs import Pair
 from app.simulator.quotes import DECIMALS, VenueQuote, venue_quote
 
 _UNITS: Final = 10**DECIMALS
-_NS: Final = 1_000_000_000
+_COIN: Final = 0.5
+_BPS: Final = 10_000
 
-_STATIONARY_BPS: Final = 120.0
-"""Standard deviation of the fair value around the first price, in the long run."""
+_GAP_SIGMA: Final = 1.25
+"""Standard deviation of the logarithm of distances between levels, and of steps."""
 
-_FAIR_BPS_MAX: Final = 900.0
-"""Beyond it the fair value does not go, seven standard deviations or not."""
+_GAP_SPAN: Final = 40.0
+_GAP_BPS_MAX: Final = 18.0
+"""Levels are at most so far apart, in median gaps and in all."""
 
-_CALM_SECONDS: Final = 4.0
-_EXCITED_SECONDS: Final = 1.2
-_UPDATE_ID_SIGMA: Final = 1.4
+_ROUND_SHARE: Final = 0.5
+"""Share of the levels behind a touch that stand at a round price."""
+
+_DUST_MEDIAN: Final = 0.002
+_DUST_SIGMA: Final = 2.3
+"""What is left of a level that was eaten, in medians, logarithmically."""
+
+_ORDER_SIGMA: Final = 1.7
+_ORDER_EXPONENT: Final = 0.6
+"""Orders at a small level are smaller: by this power of its quantity in medians."""
+
 _UPDATE_ID_MEDIAN: Final = 1.7
-_BID: Final = 0
-_ASK: Final = 1
+"""Before it is rounded down and one is added: the median step is 2."""
 
-_Change = tuple[int, int, int]
-"""Side, its new price in ticks, its new quantity in steps."""
+_UPDATE_ID_STEP_MAX: Final = 400
 
 
 class BookWalk:
@@ -43,152 +54,197 @@ class BookWalk:
 
     def __init__(self, pair: Pair, chance: random.Random, *, first_update_id: int) -> None:
         assert pair.temperament is not None, "a halted pair has no quotes"
-        self._temperament: Temperament = pair.temperament
+        self._temperament = pair.temperament
         self._symbol = pair.symbol
         self._chance = chance
         self._tick_units = int(pair.tick_size * _UNITS)
         self._step_units = int(pair.step_size * _UNITS)
         self._anchor_ticks = float(pair.price / pair.tick_size)
-        self._log_median = math.log(float(pair.quantity / pair.step_size))
-        self._quantity_max = int(math.exp(self._log_median) * self._temperament.quantity_span)
+        self._ticks_per_bps = self._anchor_ticks / _BPS
+        self._round_ticks = 10 ** max(math.floor(math.log10(self._ticks_per_bps)), 0)
+        self._spread_ticks = max(round(self._temperament.spread_bps * self._ticks_per_bps), 1)
+        self._median = float(pair.quantity / pair.step_size)
+        self._quantity_max = max(int(self._median * self._temperament.quantity_span), 1)
         self._at_ns = 0
         self._update_id = first_update_id
-        self._fair_bps = 0.0
-        self._excited_until_ns = 0
-        self._calm_until_ns = int(chance.expovariate(1 / _CALM_SECONDS) * _NS)
-        self._plan: deque[_Change] = deque()
-        bid = max(round(self._anchor_ticks), 1)
-        self._prices = [bid, bid + self._temperament.spread_ticks]
-        self._quantities = [self._draw_quantity(), self._draw_quantity()]
+        self._is_in_burst = False
+        self._busy_updates = 0
+        self._fair = FairValue(self._temperament, chance)
+        self._bid_edge = self._ask_edge = 0
+        self._set_edges()
+        self._bid = BookSide(-1, self._bid_edge, self._draw_quantity(_COIN))
+        self._ask = BookSide(1, self._ask_edge, self._draw_quantity(_COIN))
 
     def quotes(self) -> Iterator[VenueQuote]:
         """Yield quotes without end, the first one at the opening."""
-        yield self._quote()
+        bid, ask = self._texts(self._bid), self._texts(self._ask)
+        both_share, chance = self._temperament.both_share, self._chance.random
         while True:
+            yield venue_quote(
+                at_ns=self._at_ns, symbol=self._symbol, update_id=self._update_id, bid=bid, ask=ask
+            )
             self._pass_time()
-            if not self._plan:
-                self._make_plan()
-            side, price, quantity = self._plan.popleft()
-            self._prices[side] = price
-            self._quantities[side] = quantity
-            self._update_id += self._update_id_step()
-            yield self._quote()
+            changed = self._change()
+            if chance() < both_share:
+                self._change_quantity(self._bid if changed is self._ask else self._ask)
+                bid, ask = self._texts(self._bid), self._texts(self._ask)
+            elif changed is self._bid:
+                bid = self._texts(changed)
+            else:
+                ask = self._texts(changed)
 
-    def _quote(self) -> VenueQuote:
-        return venue_quote(
-            at_ns=self._at_ns,
-            symbol=self._symbol,
-            update_id=self._update_id,
-            bid=self._amounts(_BID),
-            ask=self._amounts(_ASK),
-        )
-
-    def _amounts(self, side: int) -> tuple[str, str]:
+    def _texts(self, side: BookSide) -> tuple[str, str]:
         return (
-            _decimal_text(self._prices[side] * self._tick_units),
-            _decimal_text(self._quantities[side] * self._step_units),
+            _decimal_text(side.price * self._tick_units),
+            _decimal_text(side.quantity * self._step_units),
         )
 
     # --- time ---------------------------------------------------------------------------------
 
     def _pass_time(self) -> None:
         temperament, chance = self._temperament, self._chance
-        if self._plan or chance.random() < temperament.burst_share:
-            gap = chance.expovariate(1.0) * temperament.burst_gap
+        draw = chance.random()
+        is_busy = self._is_busy()
+        if self._is_in_burst:
+            burst_share = temperament.burst_persistence
         else:
-            gap = chance.expovariate(1.0) * temperament.idle_gap
-            if self._is_excited():
-                gap /= temperament.activity
-        gap = max(gap, temperament.gap_min)
-        self._at_ns += max(int(gap * _NS), 1)
-        self._drift(gap)
+            burst_share = temperament.busy_burst_share if is_busy else temperament.burst_share
+        self._is_in_burst = draw < burst_share
+        if self._is_in_burst:
+            mean = temperament.burst_gap
+        elif is_busy or draw < burst_share + temperament.echo_share:
+            mean = temperament.echo_gap
+        else:
+            mean = temperament.idle_gap
+            if self._fair.is_excited(self._at_ns):
+                mean /= temperament.activity
+        gap = max(-math.log(1.0 - chance.random()) * mean, temperament.gap_min)
+        self._at_ns += int(gap * NS) + 1
+        if self._at_ns >= self._fair.due_ns:
+            self._fair.jump(self._at_ns)
+            self._set_edges()
+            self._busy_updates = int(chance.expovariate(1.0) * temperament.busy_updates)
+        events = _UPDATE_ID_MEDIAN * math.exp(chance.gauss(0.0, temperament.update_id_sigma))
+        # The ids of events that did not touch the best levels are skipped.
+        self._update_id += 1 + min(int(events), _UPDATE_ID_STEP_MAX)
 
-    def _is_excited(self) -> bool:
-        """Alternate between calm and excited stretches, the first one calm."""
-        if self._at_ns < self._excited_until_ns:
-            return True
-        if self._at_ns < self._calm_until_ns:
-            return False
-        excited = int(self._chance.expovariate(1 / _EXCITED_SECONDS) * _NS)
-        calm = int(self._chance.expovariate(1 / _CALM_SECONDS) * _NS)
-        self._excited_until_ns = self._at_ns + excited
-        self._calm_until_ns = self._excited_until_ns + calm
+    def _is_busy(self) -> bool:
+        """Count down what a move began; not before the sides are where they belong."""
+        is_jittery = self._temperament.jitter_bps > 0
+        if is_jittery or (self._bid.price == self._bid_edge and self._ask.price == self._ask_edge):
+            self._busy_updates -= 1
+            return self._busy_updates >= 0
         return True
 
-    def _drift(self, seconds: float) -> None:
-        """Let the fair value wander, an Ornstein-Uhlenbeck step."""
-        volatility = self._temperament.volatility_bps
-        pull = 0.5 * (volatility / _STATIONARY_BPS) ** 2
-        self._fair_bps += -self._fair_bps * min(pull * seconds, 1.0) + self._chance.gauss(
-            0.0, 1.0
-        ) * volatility * math.sqrt(seconds)
-        self._fair_bps = max(-_FAIR_BPS_MAX, min(_FAIR_BPS_MAX, self._fair_bps))
+    def _set_edges(self) -> None:
+        middle = self._anchor_ticks + self._fair.bps * self._ticks_per_bps
+        self._bid_edge = max(math.floor(middle - 0.5 * (self._spread_ticks - 1)), 1)
+        self._ask_edge = self._bid_edge + self._spread_ticks
 
-    def _update_id_step(self) -> int:
-        """Skip the book events that did not touch the best levels; the median is 2."""
-        events = self._chance.lognormvariate(math.log(_UPDATE_ID_MEDIAN), _UPDATE_ID_SIGMA)
-        return 1 + min(int(events), 400)
+    # --- prices -------------------------------------------------------------------------------
 
-    # --- what happens -------------------------------------------------------------------------
+    def _change(self) -> BookSide:
+        """Change one side and return it."""
+        temperament, chance = self._temperament, self._chance.random
+        bid, ask = self._bid, self._ask
+        side, other = (bid, ask) if chance() < _COIN else (ask, bid)
+        is_open = ask.price - bid.price > self._spread_ticks
+        if chance() < (temperament.open_urgency if is_open else temperament.urgency):
+            if self._reprice(side, other):
+                return side
+            if self._reprice(other, side):
+                return other
+        if chance() < temperament.sided_share:
+            if bid.price > self._bid_edge:
+                side = ask
+            elif ask.price < self._ask_edge:
+                side = bid
+        self._change_quantity(side)
+        return side
 
-    def _make_plan(self) -> None:
-        if self._chance.random() < self._temperament.reprice_share:
-            self._plan_reprice()
-        if not self._plan:
-            side = _BID if self._chance.random() < 0.5 else _ASK  # noqa: PLR2004 - a coin
-            self._plan.append((side, self._prices[side], self._next_quantity(side)))
+    def _reprice(self, side: BookSide, other: BookSide) -> bool:
+        """Bring a side toward its edge; False where it is there already."""
+        outward, jitter_bps = side.outward, self._temperament.jitter_bps
+        beyond = (side.price - (self._ask_edge if outward > 0 else self._bid_edge)) * outward
+        if jitter_bps:
+            beyond -= round(self._chance.gauss(0.0, jitter_bps) * self._ticks_per_bps)
+        if beyond < 0:
+            return self._retreat(side)
+        room = min(beyond, (side.price - other.price) * outward - 1)
+        if room > 0:
+            self._improve(side, room)
+        return room > 0
 
-    def _plan_reprice(self) -> None:
-        spread = self._temperament.spread_ticks
-        fair = self._anchor_ticks * (1.0 + self._fair_bps / 10_000)
-        fair += self._chance.gauss(0.0, 1.0) * self._temperament.jitter_ticks
-        if spread == 1:
-            self._plan_sweep(max(math.floor(fair), 1))
+    def _improve(self, side: BookSide, room: int) -> None:
+        """Cover the touch by a better level, up to ``room`` ticks better, that is to build up."""
+        temperament, chance = self._temperament, self._chance.random
+        if chance() < temperament.stepping_share:
+            room = min(room, self._draw_ticks(temperament.step_bps))
+        side.cover(
+            side.price - room * side.outward,
+            self._draw_quantity(temperament.fresh_part),
+            stays=chance() < temperament.stay_share,
+        )
+        side.goal = self._draw_quantity(temperament.goal_part)
+
+    def _retreat(self, side: BookSide) -> bool:
+        """Eat a touch in the way to dust, or lose it; False where no price is left behind it."""
+        temperament, chance = self._temperament, self._chance.random
+        is_dusty = chance() < temperament.dust_share
+        if is_dusty and side.quantity > temperament.fresh_part * self._median:
+            dust = min(self._draw_dust(), side.quantity)
+            side.show(dust, quantity_max=self._quantity_max)
+            return True
+        distance = self._draw_ticks(temperament.gap_bps)
+        behind = side.price + distance * side.outward
+        if chance() < _ROUND_SHARE:
+            behind += (-side.outward * behind) % self._round_ticks * side.outward
+            distance = abs(behind - side.price)
+        if side.uncover(distance):
+            if chance() >= temperament.kept_share:
+                side.quantity = self._draw_quantity(1.0)
+        elif behind < 1:
+            return False
         else:
-            self._plan_one_side(fair, spread)
+            side.recede(behind, self._draw_dust() if is_dusty else self._draw_quantity(1.0))
+        side.goal = self._draw_quantity(temperament.goal_part)
+        return True
 
-    def _plan_sweep(self, bid: int) -> None:
-        """Move both sides to a touch one tick wide, the side in the way first."""
-        if bid == self._prices[_BID]:
-            return
-        hit, follower = (_ASK, _BID) if bid > self._prices[_BID] else (_BID, _ASK)
-        targets = (bid, bid + 1)
-        dust = max(int(self._quantities[hit] * self._chance.random() * 0.1), 1)
-        if dust != self._quantities[hit]:
-            self._plan.append((hit, self._prices[hit], dust))
-        self._plan.append((hit, targets[hit], self._fresh_quantity()))
-        self._plan.append((follower, targets[follower], self._fresh_quantity()))
-
-    def _plan_one_side(self, fair: float, spread: int) -> None:
-        """Move one side to about half a spread from the fair value, never across the other."""
-        distance = 0.5 * spread * (0.6 + 0.8 * self._chance.random())
-        if self._chance.random() < 0.5:  # noqa: PLR2004 - a coin
-            side = _BID
-            price = max(min(math.floor(fair - distance), self._prices[_ASK] - 1), 1)
-        else:
-            side = _ASK
-            price = max(math.ceil(fair + distance), self._prices[_BID] + 1)
-        if price != self._prices[side]:
-            self._plan.append((side, price, self._fresh_quantity()))
+    def _draw_ticks(self, median_bps: float) -> int:
+        bps = median_bps * min(math.exp(self._chance.gauss(0.0, _GAP_SIGMA)), _GAP_SPAN)
+        return max(round(min(bps, _GAP_BPS_MAX) * self._ticks_per_bps), 1)
 
     # --- quantities ---------------------------------------------------------------------------
 
-    def _draw_quantity(self) -> int:
-        draw = self._chance.gauss(self._log_median, self._temperament.quantity_sigma)
-        return max(min(int(math.exp(draw)), self._quantity_max), 1)
+    def _change_quantity(self, side: BookSide) -> None:
+        """Add an order to the touch, take one off, or undo what was done last."""
+        temperament, chance = self._temperament, self._chance
+        quantity, goal = side.quantity, side.goal
+        if side.before is not None and chance.random() < temperament.flicker:
+            side.show(side.before, quantity_max=self._quantity_max)
+            return
+        part = temperament.order_part * math.exp(chance.gauss(0.0, _ORDER_SIGMA))
+        order = int(part * self._median * (quantity / self._median) ** _ORDER_EXPONENT) or 1
+        is_added = chance.random() * (goal * goal + quantity * quantity) < goal * goal
+        if is_added and quantity + order <= self._quantity_max:
+            changed = quantity + order
+        else:
+            changed = max(quantity - order, int(quantity * chance.random()), 1)
+        side.show(changed, quantity_max=self._quantity_max)
 
-    def _fresh_quantity(self) -> int:
-        """Draw what a new level begins with: mostly a part of the usual quantity."""
-        share = self._chance.random()
-        return max(int(self._draw_quantity() * (0.2 + 0.8 * share)), 1)
+    def _draw_quantity(self, part: float) -> int:
+        """Draw around a part of the median."""
+        return self._bounded(part, self._temperament.quantity_sigma)
 
-    def _next_quantity(self, side: int) -> int:
-        """Pull the quantity toward a fresh draw, mostly a little and now and then all the way."""
-        quantity = self._quantities[side]
-        weight = min(self._chance.expovariate(1.0) * self._temperament.pull, 1.0)
-        log_quantity = (1 - weight) * math.log(quantity) + weight * math.log(self._draw_quantity())
-        changed = max(min(round(math.exp(log_quantity)), self._quantity_max), 1)
-        return changed if changed != quantity else quantity + 1
+    def _draw_dust(self) -> int:
+        return self._bounded(_DUST_MEDIAN, _DUST_SIGMA)
+
+    def _bounded(self, part: float, sigma: float) -> int:
+        """Draw anew and evenly what is beyond the most, else many levels would show just that."""
+        draw = self._median * part * math.exp(self._chance.gauss(0.0, sigma))
+        if draw > self._quantity_max:
+            draw = self._quantity_max * self._chance.random()
+        return int(draw) or 1
 
 
 def _decimal_text(units: int) -> str:

@@ -5,6 +5,7 @@ from collections import deque
 from typing import Any, Final
 
 from websockets.asyncio.server import Server, ServerConnection, broadcast
+from websockets.exceptions import InvalidMessage
 from websockets.frames import Frame, Opcode
 from websockets.protocol import OPEN, Event
 from websockets.server import ServerProtocol
@@ -12,7 +13,7 @@ from websockets.server import ServerProtocol
 from app.ports import Clock
 from app.simulator.control import Subscriptions
 from app.simulator.limits import VenueLimits
-from app.simulator.observations import Observations
+from app.simulator.observations import Observations, Violation, ViolationKind
 
 POLICY_VIOLATION: Final = 1008
 GOING_AWAY: Final = 1001
@@ -20,8 +21,14 @@ GOING_AWAY: Final = 1001
 CUT_SECONDS_MAX: Final = 0.5
 """How long a closing frame may take to be answered before the connection is cut."""
 
-_RATE_WINDOW_SECONDS: Final = 1.0
 _COUNTED_OPCODES: Final = frozenset({Opcode.TEXT, Opcode.BINARY, Opcode.PING, Opcode.PONG})
+
+
+_UNREADABLE: Final = b'{"error": "the venue reads no request body; parameters go into the query"}\n'
+_UNREADABLE_REQUEST: Final = (
+    b"HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nConnection: close\r\n"
+    b"Content-Length: %d\r\n\r\n%b" % (len(_UNREADABLE), _UNREADABLE)
+)
 
 
 class VenueConnection(ServerConnection):
@@ -29,6 +36,10 @@ class VenueConnection(ServerConnection):
 
     Everything is written at once and never awaited, so that a frame leaves in the order in which it
     came about; a client that does not keep up is cut once too much waits for it.
+
+    Two faults are the connection's own: ``is_stalled``, frames stop and everything else goes on;
+    ``is_swallowing``, nothing goes out any more and what comes in has no effect, as on a line whose
+    other end is gone.
     """
 
     def __init__(
@@ -44,6 +55,9 @@ class VenueConnection(ServerConnection):
     ) -> None:
         super().__init__(protocol, server, **options)
         self.subscriptions = Subscriptions(streams={}, is_combined=False)
+        self.is_stalled = False
+        self.is_swallowing = False
+        self._is_unreadable = False
         self._limits = limits
         self._clock = clock
         self._observations = observations
@@ -64,10 +78,13 @@ class VenueConnection(ServerConnection):
 
     def process_event(self, event: Event) -> None:
         """Count what comes in before it is looked at."""
+        if self.is_swallowing:
+            return
         if isinstance(event, Frame) and event.opcode in _COUNTED_OPCODES:
             if event.opcode is Opcode.PONG:
                 self._note_pong(bytes(event.data))
             if self._is_too_much():
+                self.note_violation(ViolationKind.MESSAGE_RATE)
                 self.cut(POLICY_VIOLATION, "Too many requests")
                 return
         super().process_event(event)
@@ -77,16 +94,42 @@ class VenueConnection(ServerConnection):
         """Whether the handshake is done and no closing frame was sent."""
         return self.protocol.state is OPEN
 
+    @property
+    def address(self) -> str:
+        """The client's address, without its port; empty once the connection is gone."""
+        peer = self.remote_address
+        return str(peer[0]) if peer else ""
+
+    def send_data(self) -> None:
+        """Write what the protocol has to say, or swallow it.
+
+        A request that the library cannot read, most often one with a body, it would end without a
+        word.
+        """
+        if self.is_swallowing:
+            self.protocol.data_to_send()
+            return
+        is_unreadable = isinstance(self.protocol.handshake_exc, InvalidMessage)
+        if is_unreadable and not self._is_unreadable:
+            self._is_unreadable = True
+            self.transport.write(_UNREADABLE_REQUEST)
+        super().send_data()
+
     def send_text(self, text: str) -> None:
         """Send a text frame now; cut the client if too much waits for it already."""
-        broadcast((self,), text)
+        self.send_payload(text.encode())
+
+    def send_payload(self, payload: bytes, *, is_text: bool = True) -> None:
+        """Send a frame of these bytes likewise."""
+        broadcast((self,), payload, text=is_text)
         if self.transport.get_write_buffer_size() > self._limits.unsent_bytes_max:
             self._observations.closes["slow client"] += 1
+            self.note_violation(ViolationKind.SLOW_CLIENT)
             self.transport.abort()
 
     def cut(self, code: int, reason: str) -> None:
         """Send a closing frame and end the connection, without waiting for long."""
-        if not self.is_open:
+        if not self.is_open or self.is_swallowing:
             return
         self._observations.closes[reason] += 1
         self.protocol.fail(code, reason)
@@ -102,7 +145,12 @@ class VenueConnection(ServerConnection):
         while self.is_open:
             await asyncio.sleep(min(ping_at, end_at, self._pong_due_at()) - self.loop.time())
             now = self.loop.time()
-            if now >= self._pong_due_at():
+            if self.is_swallowing:
+                self._unanswered_pings.clear()
+                ping_at = now + limits.ping_interval_seconds
+                end_at = max(end_at, ping_at)
+            elif now >= self._pong_due_at():
+                self.note_violation(ViolationKind.PONG_TIMEOUT)
                 self.cut(POLICY_VIOLATION, "Pong timeout")
             elif now >= end_at:
                 self.cut(GOING_AWAY, "24 hours")
@@ -140,6 +188,10 @@ class VenueConnection(ServerConnection):
         now = self.loop.time()
         window = self._received_at
         is_full = len(window) == window.maxlen
-        is_too_much = is_full and now - window[0] < _RATE_WINDOW_SECONDS
+        is_too_much = is_full and now - window[0] < self._limits.message_window_seconds
         window.append(now)
         return is_too_much
+
+    def note_violation(self, kind: ViolationKind) -> None:
+        """Note that the client broke a rule."""
+        self._observations.violations.append(Violation(kind=kind, at=self.loop.time()))

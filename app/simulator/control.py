@@ -42,6 +42,7 @@ class Reply:
     text: str
     method: str = ""
     params: tuple[object, ...] = ()
+    is_over_limit: bool = False
 
 
 class _RefusedError(Exception):
@@ -75,12 +76,19 @@ def answer(message: str, subscriptions: Subscriptions) -> Reply:
         request = _read(message)
     except _RefusedError as refused:
         return Reply(text=_dump(refused.body(None)))
+    is_over_limit = False
     try:
         body: dict[str, object] = {"result": _apply(request, subscriptions)}
         body["id"] = request.request_id
     except _RefusedError as refused:
+        is_over_limit = refused.code == _TOO_MANY_STREAMS
         body = refused.body(request.request_id)
-    return Reply(text=_dump(body), method=request.method, params=request.params)
+    return Reply(
+        text=_dump(body),
+        method=request.method,
+        params=request.params,
+        is_over_limit=is_over_limit,
+    )
 
 
 def _invalid(text: str) -> _RefusedError:

@@ -2,10 +2,32 @@
 
 from collections import Counter, deque
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Final
 
 KEPT_MAX: Final = 100_000
 """Entries kept of each kind; older ones are forgotten."""
+
+
+class ViolationKind(StrEnum):
+    """How a client broke the venue's rules."""
+
+    MESSAGE_RATE = "message_rate"
+    STREAMS = "streams"
+    PONG_TIMEOUT = "pong_timeout"
+    SLOW_CLIENT = "slow_client"
+    CONNECTION_ATTEMPTS = "connection_attempts"
+    REQUEST_WEIGHT = "request_weight"
+    BAN = "ban"
+    WHILE_BANNED = "while_banned"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Violation:
+    """A rule broken once. Loop time in seconds."""
+
+    kind: ViolationKind
+    at: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,13 +58,20 @@ def _kept_requests() -> deque[RestRequest]:
     return deque(maxlen=KEPT_MAX)
 
 
+def _kept_violations() -> deque[Violation]:
+    return deque(maxlen=KEPT_MAX)
+
+
 def _kept_times() -> deque[float]:
     return deque(maxlen=KEPT_MAX)
 
 
 @dataclass(slots=True)
 class Observations:
-    """Counters and records since the venue was made; times are the event loop's, in seconds."""
+    """Counters and records since the venue was made; times are the event loop's, in seconds.
+
+    ``violations`` is empty for a client that kept to every limit.
+    """
 
     connection_attempts_at: deque[float] = field(default_factory=_kept_times)
     connections_opened: int = 0
@@ -53,6 +82,7 @@ class Observations:
     pongs_received: int = 0
     frames_sent: Counter[str] = field(default_factory=Counter)
     last_update_id_sent: dict[str, int] = field(default_factory=dict)
+    violations: deque[Violation] = field(default_factory=_kept_violations)
 
     def messages_of(self, method: str) -> list[ControlMessage]:
         """Return the messages of one method, oldest first."""
@@ -71,3 +101,19 @@ class Observations:
     def subscribed(self) -> list[str]:
         """Every stream of every SUBSCRIBE, in order, repeats included."""
         return [str(one) for message in self.messages_of("SUBSCRIBE") for one in message.params]
+
+    def summary(self) -> dict[str, object]:
+        """Return the counters, and how many there are of what is kept one by one, for JSON."""
+        return {
+            "connection_attempts": len(self.connection_attempts_at),
+            "connections_opened": self.connections_opened,
+            "connections_open": self.connections_open,
+            "closes": dict(self.closes),
+            "control_messages": dict(Counter(one.method for one in self.control_messages)),
+            "rest_requests": dict(Counter(one.path for one in self.rest_requests)),
+            "rest_statuses": dict(Counter(str(one.status) for one in self.rest_requests)),
+            "pongs_received": self.pongs_received,
+            "frames_sent": dict(self.frames_sent),
+            "last_update_id_sent": dict(self.last_update_id_sent),
+            "violations": dict(Counter(one.kind.value for one in self.violations)),
+        }

@@ -1,8 +1,4 @@
-"""The pairs of the synthetic market: what they cost, in which steps, and how lively they are.
-
-Temperaments are fitted to the recordings of real book tickers: two majors of 2024, and pairs from
-fifteen updates a second down to one in several seconds of 2021.
-"""
+"""The pairs of the synthetic market: what they cost, in which steps, and how lively they are."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -11,96 +7,7 @@ from typing import Final
 from app.domain.order import Symbol
 from app.domain.rules import TRADING, TradingRules
 from app.simulator.listing import HALTED
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Temperament:
-    """How a pair's best bid and ask move. Times in seconds.
-
-    Idle gaps are exponential, shorter by ``activity`` while the pair is excited, never below
-    ``gap_min``; a share of the updates follows the one before within about ``burst_gap``. A
-    ``reprice_share`` of the updates looks for a new price, the rest change a quantity:
-    logarithmically, by a weight that is mostly near ``pull`` toward a fresh draw, which has the
-    standard deviation ``quantity_sigma`` and is at most ``quantity_span`` times the median.
-    ``volatility_bps`` is that of one second.
-    """
-
-    idle_gap: float
-    activity: float
-    burst_share: float
-    burst_gap: float
-    reprice_share: float
-    spread_ticks: int
-    volatility_bps: float
-    jitter_ticks: float
-    quantity_sigma: float
-    pull: float
-    gap_min: float = 0.0
-    quantity_span: float = 12.0
-
-
-MAJOR: Final = Temperament(
-    idle_gap=0.045,
-    activity=4.0,
-    burst_share=0.45,
-    burst_gap=0.0003,
-    reprice_share=0.05,
-    spread_ticks=1,
-    volatility_bps=1.2,
-    jitter_ticks=0.0,
-    quantity_sigma=0.9,
-    pull=0.04,
-)
-LIQUID: Final = Temperament(
-    idle_gap=0.1,
-    activity=2.0,
-    burst_share=0.45,
-    burst_gap=0.004,
-    reprice_share=0.35,
-    spread_ticks=1,
-    volatility_bps=1.6,
-    jitter_ticks=0.5,
-    quantity_sigma=0.7,
-    pull=0.7,
-    quantity_span=3.0,
-)
-ALT: Final = Temperament(
-    idle_gap=0.8,
-    activity=3.0,
-    burst_share=0.5,
-    burst_gap=0.012,
-    reprice_share=0.35,
-    spread_ticks=2,
-    volatility_bps=1.8,
-    jitter_ticks=0.8,
-    quantity_sigma=1.0,
-    pull=0.4,
-)
-QUIET: Final = Temperament(
-    idle_gap=1.8,
-    activity=2.0,
-    burst_share=0.4,
-    burst_gap=0.02,
-    reprice_share=0.35,
-    spread_ticks=6,
-    volatility_bps=2.2,
-    jitter_ticks=1.5,
-    quantity_sigma=1.1,
-    pull=0.6,
-)
-THIN: Final = Temperament(
-    idle_gap=3.0,
-    activity=1.0,
-    burst_share=0.0,
-    burst_gap=0.0,
-    reprice_share=0.3,
-    spread_ticks=5,
-    volatility_bps=1.0,
-    jitter_ticks=0.5,
-    quantity_sigma=0.8,
-    pull=0.6,
-    gap_min=2.0,
-)
+from app.simulator.temperament import ALT, LIQUID, LIVELY, MAJOR, QUIET, THIN, Temperament
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,6 +77,15 @@ _LINES: Final[tuple[tuple[Temperament | None, tuple[str, ...]], ...]] = (
     ),
     (LIQUID, ("LTC/BTC 0.002577 0.000001 0.001 33",)),
     (
+        LIVELY,
+        (
+            "DENT/USDT 0.0209500 0.0000001 1 130000",
+            "ZIL/USDT 0.21443 0.00001 0.1 6400",
+            "MANA/USDT 0.99120 0.00001 0.01 500",
+            "FTM/USDT 0.34020 0.00001 1 1500",
+        ),
+    ),
+    (
         ALT,
         (
             "LTC/USDT 159.36 0.01 0.001 30",
@@ -216,13 +132,11 @@ _LINES: Final[tuple[tuple[Temperament | None, tuple[str, ...]], ...]] = (
             "ICP/USDT 7.912 0.001 0.01 150",
             "GRT/USDT 0.1523 0.0001 0.1 12000",
             "SAND/USDT 0.2601 0.0001 1 8000",
-            "MANA/USDT 0.2812 0.0001 1 5000",
             "AXS/USDT 4.512 0.001 0.01 200",
             "THETA/USDT 1.191 0.001 0.1 900",
             "EOS/USDT 0.4812 0.0001 0.1 6000",
             "XTZ/USDT 0.6512 0.0001 0.1 2500",
             "CHZ/USDT 0.05512 0.00001 1 40000",
-            "ZIL/USDT 0.01421 0.00001 0.1 60000",
             "ENJ/USDT 0.1401 0.0001 0.1 8000",
             "DASH/USDT 22.41 0.01 0.001 25",
             "ZEC/USDT 35.11 0.01 0.001 20",
@@ -232,7 +146,6 @@ _LINES: Final[tuple[tuple[Temperament | None, tuple[str, ...]], ...]] = (
             "COMP/USDT 41.02 0.01 0.001 10",
             "SNX/USDT 1.312 0.001 0.1 600",
             "CRV/USDT 0.2712 0.0001 0.1 6000",
-            "DENT/USDT 0.000812 0.000001 1 900000",
             "HOT/USDT 0.001512 0.000001 1 600000",
             "ADA/BTC 0.00000553 0.00000001 0.1 9000",
             "LINK/BTC 0.0001706 0.0000001 0.01 90",

@@ -5,7 +5,8 @@ order: ``{"u":400900217,"s":"BNBUSDT","b":"25.35190000","B":"31.21000000","a":"2
 "A":"40.66000000"}``.
 """
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
 
@@ -14,6 +15,9 @@ DECIMALS: Final = 8
 
 EMPTY: Final = "0.00000000"
 """Price and quantity of an empty side."""
+
+
+_UPDATE_ID: Final = re.compile(r'("u"\s*:\s*)\d+')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +60,14 @@ def venue_quote(
             f'"a":"{ask[0]}","A":"{ask[1]}"}}'
         ),
     )
+
+
+def with_update_id(quote: VenueQuote, update_id: int) -> VenueQuote:
+    """Return the same quote under another update id, its text otherwise as it stands."""
+    if update_id == quote.update_id:
+        return quote
+    data = _UPDATE_ID.sub(rf"\g<1>{update_id}", quote.data, count=1)
+    return replace(quote, update_id=update_id, data=data)
 
 
 def wire_amount(amount: Decimal) -> str:

@@ -1,15 +1,18 @@
 """The REST side of the venue: GET requests of the market-data API, answered as Binance does."""
 
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from app.ports import Clock
+from app.simulator.admission import Admission, Refusal
 from app.simulator.depth import depth_levels
 from app.simulator.limits import VenueLimits
+from app.simulator.listed import ListedSymbols
 from app.simulator.listing import Listing, exchange_info
 from app.simulator.quotes import VenueQuote
+from app.simulator.rest_bodies import is_page
 from app.simulator.rest_query import (
     RestRefusalError,
     limit_of,
@@ -17,7 +20,6 @@ from app.simulator.rest_query import (
     read_query,
     wanted_symbols,
 )
-from app.simulator.weights import WeightMeter
 
 DEPTH_LEVELS_DEFAULT: Final = 100
 DEPTH_LEVELS_MAX: Final = 5000
@@ -29,6 +31,10 @@ _DEPTH_WEIGHTS: Final = ((100, 5), (500, 25), (1000, 50), (DEPTH_LEVELS_MAX, 250
 _EXCHANGE_INFO_WEIGHT: Final = 20
 _ONE_TICKER_WEIGHT: Final = 2
 _ALL_TICKERS_WEIGHT: Final = 4
+
+REST_ROOT: Final = "/api/v3/"
+ENDPOINTS: Final = ("ping", "time", "exchangeInfo", "depth", "ticker/bookTicker")
+"""What is answered, below the root."""
 
 _Query = dict[str, str]
 
@@ -64,81 +70,81 @@ class _Route:
 
 
 class RestApi:
-    """Answers from the listings and the current quotes, which it only reads."""
+    """Answers from the listings and the current quotes, which it only reads.
+
+    Faults are by path, None standing for every path; that of the path itself comes first.
+    """
 
     def __init__(
         self,
         *,
-        listings: Sequence[Listing],
+        listed: ListedSymbols,
         quotes: Mapping[str, VenueQuote],
+        admission: Admission,
         clock: Clock,
         limits: VenueLimits,
     ) -> None:
-        self._listings = {listing.symbol: listing for listing in listings}
+        self._listed = listed
         self._quotes = quotes
+        self._admission = admission
         self._clock = clock
         self._weight_max = limits.weight_per_minute_max
-        self._meter = WeightMeter(clock, weight_max=limits.weight_per_minute_max)
-        self._failure: RestFailure | None = None
-        self._routes = {
-            "/api/v3/ping": _Route(known=(), weigh=lambda _: 1, answer=lambda _: {}),
-            "/api/v3/time": _Route(known=(), weigh=lambda _: 1, answer=self._time),
-            "/api/v3/exchangeInfo": _Route(
+        self.failures: dict[str | None, RestFailure] = {}
+        self.delays: dict[str | None, float] = {}
+        routes = {
+            "ping": _Route(known=(), weigh=lambda _: 1, answer=lambda _: {}),
+            "time": _Route(known=(), weigh=lambda _: 1, answer=self._time),
+            "exchangeInfo": _Route(
                 known=("symbol", "symbols", "permissions", "showPermissionSets", "symbolStatus"),
                 weigh=lambda _: _EXCHANGE_INFO_WEIGHT,
                 answer=self._exchange_info,
             ),
-            "/api/v3/depth": _Route(
-                known=("symbol", "limit"), weigh=_depth_weight, answer=self._depth
-            ),
-            "/api/v3/ticker/bookTicker": _Route(
+            "depth": _Route(known=("symbol", "limit"), weigh=_depth_weight, answer=self._depth),
+            "ticker/bookTicker": _Route(
                 known=("symbol", "symbols"), weigh=_ticker_weight, answer=self._book_ticker
             ),
         }
+        self._routes = {REST_ROOT + endpoint: routes[endpoint] for endpoint in ENDPOINTS}
 
-    def fail(self, failure: RestFailure | None) -> None:
-        """Answer with a failure from now on; None ends it."""
-        self._failure = failure
+    def fail(self, failure: RestFailure) -> None:
+        """Answer its path with a failure from now on."""
+        self.failures[failure.path] = failure
 
-    def answer(self, path: str, query_text: str) -> RestAnswer:
-        """Answer a GET request."""
+    def delay_seconds(self, path: str) -> float:
+        """Return how long an answer is held back."""
+        return self.delays.get(path, self.delays.get(None, 0.0))
+
+    def answer(self, path: str, query_text: str, *, address: str = "") -> RestAnswer:
+        """Answer a GET request of a client at ``address``."""
         failure = self._pending_failure(path)
         if failure is not None:
             return failure
         route = self._routes.get(path)
         if route is None:
             return RestAnswer(status=404, body=_NOT_FOUND, content_type=_HTML)
-        headers: dict[str, str] = {}
         try:
             query = read_query(query_text, known=route.known)
-            self._spend(route.weigh(query), headers)
-            status, body = 200, route.answer(query)
-        except RestRefusalError as refusal:
-            status, body = refusal.status, {"code": refusal.code, "msg": refusal.message}
-        headers["X-MBX-USED-WEIGHT"] = headers["X-MBX-USED-WEIGHT-1M"] = str(self._meter.used)
-        return RestAnswer(status=status, body=_dump(body), headers=headers)
-
-    def _spend(self, weight: int, headers: dict[str, str]) -> None:
-        retry_after = self._meter.spend(weight)
-        if retry_after is not None:
-            headers["Retry-After"] = str(retry_after)
-            message = (
-                f"Too much request weight used; current limit is {self._weight_max} request weight "
-                "per 1 MINUTE. Please use WebSocket Streams for live updates to avoid polling "
-                "the API."
-            )
-            raise RestRefusalError(-1003, message, status=429)
+            refused = self._admission.spend(address, route.weigh(query))
+            if refused is None:
+                answer = RestAnswer(status=200, body=_dump(route.answer(query)))
+            else:
+                answer = refusal_answer(refused)
+        except RestRefusalError as error:
+            answer = RestAnswer(status=400, body=_dump({"code": error.code, "msg": error.message}))
+        used = str(self._admission.used_weight(address))
+        answer.headers["X-MBX-USED-WEIGHT"] = answer.headers["X-MBX-USED-WEIGHT-1M"] = used
+        return answer
 
     def _pending_failure(self, path: str) -> RestAnswer | None:
-        failure = self._failure
-        if failure is None or failure.path not in {None, path}:
+        failure = self.failures.get(path) or self.failures.get(None)
+        if failure is None:
             return None
         if failure.times is not None:
             failure.times -= 1
             if failure.times <= 0:
-                self._failure = None
+                del self.failures[failure.path]
         headers = {} if failure.retry_after is None else {"Retry-After": str(failure.retry_after)}
-        content_type = _HTML if failure.body.lstrip().startswith("<") else _JSON
+        content_type = _HTML if is_page(failure.body) else _JSON
         return RestAnswer(
             status=failure.status,
             body=failure.body.encode(),
@@ -155,9 +161,7 @@ class RestApi:
     def _exchange_info(self, query: _Query) -> object:
         symbols = wanted_symbols(query)
         listings = (
-            list(self._listings.values())
-            if symbols is None
-            else [self._listing(symbol) for symbol in symbols]
+            list(self._listed) if symbols is None else [self._listing(symbol) for symbol in symbols]
         )
         if "symbolStatus" in query:
             listings = [one for one in listings if one.status == query["symbolStatus"]]
@@ -171,15 +175,21 @@ class RestApi:
     def _book_ticker(self, query: _Query) -> object:
         symbols = wanted_symbols(query)
         if symbols is None:
-            return [_ticker(quote) for quote in self._quotes.values()]
+            return [_ticker(self._quotes[one.symbol]) for one in self._listed]
         tickers = [_ticker(self._quotes[self._listing(symbol).symbol]) for symbol in symbols]
         return tickers[0] if "symbol" in query else tickers
 
     def _listing(self, symbol: str) -> Listing:
-        listing = self._listings.get(symbol)
+        listing = self._listed.get(symbol)
         if listing is None:
             raise RestRefusalError(-1121, "Invalid symbol.")
         return listing
+
+
+def refusal_answer(refusal: Refusal) -> RestAnswer:
+    """Answer a request, or a handshake, of an address that is not served."""
+    headers = {"Retry-After": str(refusal.retry_after_seconds)}
+    return RestAnswer(status=refusal.status, body=_dump(refusal.body), headers=headers)
 
 
 def _ticker(quote: VenueQuote) -> dict[str, str]:

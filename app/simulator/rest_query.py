@@ -13,12 +13,11 @@ _NUMBER: Final = re.compile(r"[0-9]{1,20}", re.ASCII)
 
 
 class RestRefusalError(Exception):
-    """The venue refuses the request with one of its codes."""
+    """The venue refuses the request with status 400 and one of its codes."""
 
-    def __init__(self, code: int, message: str, *, status: int = 400) -> None:
+    def __init__(self, code: int, message: str) -> None:
         self.code = code
         self.message = message
-        self.status = status
         super().__init__(message)
 
 

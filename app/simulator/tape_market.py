@@ -1,9 +1,14 @@
 """Plays a tape: a stored stream of quotes, its data byte for byte as it was received.
 
-A tape is JSON Lines in receive order, gzipped or plain: ``{"ts": epoch microseconds, "data": the
-exchange's own text}``. ``ts`` never decreases, and the update id rises with each line of a symbol.
-The file is read through once at the start, to know its symbols and the grid of their amounts and to
-refuse a bad one before anybody listens; it is never held in memory.
+The format is that of ``app.tapes``. The file is read through once at the start, to know its symbols
+and the grid of their amounts and to refuse a bad one before anybody listens; it is never held in
+memory. A tape that was cut short is played as far as it goes, and one that is still being written
+as far as it went then.
+
+On a tape of quotes alone the update id rises with each line of a symbol, and a line that breaks
+this is refused. A recording tells about itself in notes, and holds what really came: quotes again
+or late after a reconnect, frames that are none. A venue does not send those, so behind the first
+note they are skipped, counted, and the log says how many.
 """
 
 import gzip
@@ -16,9 +21,9 @@ from pathlib import Path
 from typing import BinaryIO, Final, cast
 
 import msgspec
+import structlog
 
 from app.domain.amounts import parse_amount
-from app.domain.errors import StartupError
 from app.simulator.listing import (
     Listing,
     inferred_rules,
@@ -27,31 +32,14 @@ from app.simulator.listing import (
 )
 from app.simulator.quotes import VenueQuote, venue_quote
 from app.simulator.stage import Stage
+from app.tapes.reading import TapeError, TapeReader
 
 LOOP_GAP_US: Final = 1_000_000
 """Tape time between the last quote of one round and the first of the next."""
 
-LINE_BYTES_MAX: Final = 64 * 1024
-"""A longer line is no book ticker; it bounds what a file without line ends can make us read."""
-
 _UPDATE_ID: Final = re.compile(r'("u"\s*:\s*)\d+')
 
-
-class TapeError(StartupError):
-    """The tape cannot be played; the message names the file, the line and the cause."""
-
-    code = "bad_tape"
-
-    def __init__(self, path: Path, line_number: int, cause: str) -> None:
-        self.path = path
-        self.line_number = line_number
-        where = f"{path}, line {line_number}" if line_number else str(path)
-        super().__init__(f"{where}: {cause}")
-
-
-class _Line(msgspec.Struct):
-    ts: int
-    data: msgspec.Raw
+_log = structlog.get_logger()
 
 
 class _Data(msgspec.Struct):
@@ -63,13 +51,24 @@ class _Data(msgspec.Struct):
     A: str
 
 
+_decode_data = msgspec.json.Decoder(_Data).decode
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """A quote of the tape; ``text`` is what went over the wire."""
+
+    ts: int
+    text: str
+    data: _Data
+
+
 @dataclass(slots=True)
 class _SymbolScan:
     """What the first reading learns about a symbol."""
 
     first_update_id: int
     last_update_id: int
-    first_ts: int
     price_decimals: int = 0
     quantity_decimals: int = 0
 
@@ -77,6 +76,9 @@ class _SymbolScan:
 @dataclass(slots=True)
 class _TapeScan:
     symbols: dict[str, _SymbolScan] = field(default_factory=dict)
+    last_line: int = 0
+    skipped: int = 0
+    is_cut_short: bool = False
     first_ts: int = 0
     last_ts: int = 0
 
@@ -111,6 +113,13 @@ class TapeMarket:
         self._speed = speed
         self._is_looping = is_looping
         self._scan = _scan(path)
+        if self._scan.skipped or self._scan.is_cut_short:
+            _log.warning(
+                "tape_not_played_whole",
+                tape=str(path),
+                frames_skipped=self._scan.skipped,
+                is_cut_short=self._scan.is_cut_short,
+            )
         self._listings = (
             tuple(_inferred_listing(symbol, one) for symbol, one in self._scan.symbols.items())
             if exchange_info is None
@@ -121,6 +130,16 @@ class TapeMarket:
     def listings(self) -> Sequence[Listing]:
         """The symbols, in the order of exchangeInfo."""
         return self._listings
+
+    @property
+    def frames_skipped(self) -> int:
+        """How many frames of a recording are not played: no quotes, or of ids that do not rise."""
+        return self._scan.skipped
+
+    @property
+    def is_cut_short(self) -> bool:
+        """Whether the file ended in the middle when it was read."""
+        return self._scan.is_cut_short
 
     async def run(self, stage: Stage) -> None:
         """Perform until the tape is over, for ever if it loops."""
@@ -145,9 +164,9 @@ class TapeMarket:
     def _round(self, number: int) -> Iterator[VenueQuote]:
         lift = number * self._scan.update_id_span
         start_us = number * (self._scan.last_ts - self._scan.first_ts + LOOP_GAP_US)
-        for _, line, data in _read(self._path):
-            elapsed_us = start_us + line.ts - self._scan.first_ts
-            text = bytes(line.data).decode()
+        for frame in _played(self._path, _TapeScan(), last_line=self._scan.last_line):
+            elapsed_us = start_us + frame.ts - self._scan.first_ts
+            text, data = frame.text, frame.data
             if lift:
                 text = _UPDATE_ID.sub(rf"\g<1>{data.u + lift}", text, count=1)
             yield VenueQuote(
@@ -166,31 +185,55 @@ class TapeMarket:
 def _scan(path: Path) -> _TapeScan:
     """Read the whole tape once; refuse what is out of order or no quote."""
     scan = _TapeScan()
-    for number, line, data in _read(path):
-        if line.ts < scan.last_ts:
-            raise TapeError(path, number, f"ts {line.ts} is below the one before, {scan.last_ts}")
-        scan.first_ts = scan.first_ts or line.ts
-        scan.last_ts = line.ts
-        try:
-            _note(scan, line.ts, data)
-        except ValueError as error:
-            raise TapeError(path, number, str(error)) from error
+    for _ in _played(path, scan):
+        pass
     if not scan.symbols:
         raise TapeError(path, 0, "the tape holds no quote")
     return scan
 
 
-def _note(scan: _TapeScan, ts: int, data: _Data) -> None:
+def _played(path: Path, scan: _TapeScan, *, last_line: int | None = None) -> Iterator[_Frame]:
+    """Yield the quotes that are played, up to ``last_line``, and note in ``scan`` what was read."""
+    reader = TapeReader(path)
+    for line in reader:
+        if last_line is not None and line.number > last_line:
+            return
+        scan.last_line = line.number
+        if line.data is None:
+            continue
+        try:
+            frame = _Frame(line.ts, line.data.decode(), _decode_data(line.data))
+            _note(scan, frame)
+        except ValueError as error:
+            if not reader.notes:
+                raise TapeError(path, line.number, f"not a quote to play: {error}") from error
+            scan.skipped += 1
+        else:
+            yield frame
+    scan.is_cut_short = reader.is_cut_short
+
+
+def _note(scan: _TapeScan, frame: _Frame) -> None:
+    """Learn from a quote.
+
+    Raises:
+        ValueError: it is out of order, or an amount is none; nothing was learned.
+    """
+    data = frame.data
     known = scan.symbols.get(data.s)
-    if known is None:
-        known = scan.symbols[data.s] = _SymbolScan(data.u, data.u, ts)
-    elif data.u <= known.last_update_id:
+    if known is not None and data.u <= known.last_update_id:
         raise ValueError(
             f"update id {data.u} of {data.s} is not above the one before, {known.last_update_id}"
         )
+    price_decimals = max(_decimals(data.b), _decimals(data.a))
+    quantity_decimals = max(_decimals(data.B), _decimals(data.A))
+    if known is None:
+        known = scan.symbols[data.s] = _SymbolScan(data.u, data.u)
     known.last_update_id = data.u
-    known.price_decimals = max(known.price_decimals, _decimals(data.b), _decimals(data.a))
-    known.quantity_decimals = max(known.quantity_decimals, _decimals(data.B), _decimals(data.A))
+    known.price_decimals = max(known.price_decimals, price_decimals)
+    known.quantity_decimals = max(known.quantity_decimals, quantity_decimals)
+    scan.first_ts = scan.first_ts or frame.ts
+    scan.last_ts = frame.ts
 
 
 def _decimals(text: str) -> int:
@@ -209,24 +252,6 @@ def _inferred_listing(symbol: str, scan: _SymbolScan) -> Listing:
         step_size=Decimal(1).scaleb(-scan.quantity_decimals),
     )
     return listing_from_rules(rules)
-
-
-def _read(path: Path) -> Iterator[tuple[int, _Line, _Data]]:
-    """Yield the lines of a tape with their numbers, counted from 1."""
-    lines = msgspec.json.Decoder(_Line)
-    quotes = msgspec.json.Decoder(_Data)
-    number = 0
-    try:
-        with _open(path) as file:
-            while raw := file.readline(LINE_BYTES_MAX):
-                number += 1
-                line = lines.decode(raw)
-                yield number, line, quotes.decode(line.data)
-    except msgspec.MsgspecError as error:
-        raise TapeError(path, number, f"not a line of a tape: {error}") from error
-    except (OSError, EOFError, zlib.error) as error:
-        # Reading fails behind the last good line, opening before the first one.
-        raise TapeError(path, number + 1 if number else 0, str(error)) from error
 
 
 def _open(path: Path) -> BinaryIO:

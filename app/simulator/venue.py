@@ -10,7 +10,7 @@ import functools
 import http
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import Any, Final, cast
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import structlog
@@ -20,28 +20,24 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from app.ports import Clock
-from app.simulator.connection import GOING_AWAY, VenueConnection
+from app.simulator.connection import VenueConnection
+from app.simulator.control_api import ControlApi, ControlRequest
+from app.simulator.door import Door
+from app.simulator.faults import DELAY_SECONDS_MAX, VenueFaults
 from app.simulator.limits import BINANCE_LIMITS, STREAMS_MAX, VenueLimits
-from app.simulator.observations import ControlMessage, Observations, RestRequest
+from app.simulator.observations import ControlMessage, RestRequest, ViolationKind
 from app.simulator.playback import Playback
-from app.simulator.quotes import VenueQuote
-from app.simulator.rest import RestAnswer, RestApi, RestFailure
+from app.simulator.rest import RestAnswer, refusal_answer
+from app.simulator.rest_bodies import default_body, is_page
 from app.simulator.stage import Market
-from app.simulator.streams import Streams
 
 LOOPBACK: Final = "127.0.0.1"
 
 MESSAGE_BYTES_MAX: Final = 256 * 1024
 """A SUBSCRIBE of 1,024 streams has some 30 KiB."""
 
-STOP_SECONDS_MAX: Final = 0.3
-"""How long clients may take to answer the closing frame when the venue ends."""
-
-BAD_GATEWAY: Final = (
-    "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n"
-    "<center><h1>502 Bad Gateway</h1></center>\r\n</body>\r\n</html>\r\n"
-)
-"""What Binance's load balancer says when a handshake fails."""
+HANDSHAKE_SECONDS_MAX: Final = DELAY_SECONDS_MAX + 10.0
+"""How long a connection may be open without having come to anything."""
 
 log = structlog.get_logger()
 
@@ -69,12 +65,13 @@ class RunningVenue:
         await asyncio.shield(self.market)
 
 
-class SimulatedVenue:
+class SimulatedVenue(VenueFaults):
     """A venue that shows one market. It may be served again after it ended, not twice at once.
 
     ``first_update_id`` defaults to the wall clock in milliseconds, so that a venue started later
-    counts on from above; a tape keeps the ids of its recording. ``observations`` tells what came in
-    and went out.
+    counts on from above; a tape keeps the ids of its recording. The market's time passes ``speed``
+    times as fast as ours. ``observations`` tells what came in and went out, and who broke a rule.
+    The control API answers on loopback addresses, or everywhere if told so.
     """
 
     def __init__(
@@ -84,108 +81,43 @@ class SimulatedVenue:
         clock: Clock,
         limits: VenueLimits = BINANCE_LIMITS,
         first_update_id: int | None = None,
+        speed: float = 1.0,
+        is_controlled_from_everywhere: bool = False,
     ) -> None:
-        self.observations = Observations()
+        super().__init__(market, clock=clock, limits=limits)
+        if not speed > 0:
+            raise ValueError("the speed of a market is above 0")
         self._market = market
-        self._clock = clock
-        self._limits = limits
         self._first_update_id = first_update_id
-        self._quotes: dict[str, VenueQuote] = {}
-        self._streams = Streams(self.observations)
-        self._rest = RestApi(
-            listings=market.listings, quotes=self._quotes, clock=clock, limits=limits
-        )
-        self._peers: set[VenueConnection] = set()
-        self._playback: Playback | None = None
-        self._is_paused = False
-        self._is_refusing = False
+        self._speed = speed
+        self._control = ControlApi(self, is_allowed_everywhere=is_controlled_from_everywhere)
 
     @contextlib.asynccontextmanager
     async def serve(self, host: str = LOOPBACK, port: int = 0) -> AsyncIterator[RunningVenue]:
         """Open the market, then let clients in until the context ends; port 0 takes a free one."""
         assert self._playback is None, "a venue is served once at a time"
         playback = self._playback = Playback(
-            self._publish, first_update_id=self._start_id(), is_paused=self._is_paused
+            self._publish,
+            first_update_id=self._start_id(),
+            is_paused=self._is_paused,
+            speed=self._speed,
         )
+        if self._target is not None and not self._target.reached.is_set():
+            playback.play_to(self._target)
         market = asyncio.create_task(self._market.run(playback), name="simulated market")
         try:
             await _wait_opened(playback, market)
-            server = await self._listen(host, port)
+            door = self._door = Door(self._listen)
             try:
-                bound_port = int(next(iter(server.sockets)).getsockname()[1])
+                bound_port = await door.open(host, port)
                 log.info("simulated_venue_open", host=host, port=bound_port)
                 yield RunningVenue(host=host, port=bound_port, market=market)
             finally:
-                await self._stop(server)
+                self._door = None
+                await door.close(self._cut_all)
         finally:
             self._playback = None
             await _end_market(market)
-
-    # --- faults and control -------------------------------------------------------------------
-
-    def pause(self) -> None:
-        """Stop the market's time; before ``serve`` the market opens stopped."""
-        self._is_paused = True
-        if self._playback is not None:
-            self._playback.pause()
-
-    def resume(self) -> None:
-        """Let the market's time go on where it stopped."""
-        self._is_paused = False
-        if self._playback is not None:
-            self._playback.resume()
-
-    def mute(self, symbol: str) -> None:
-        """Send no frames of ``symbol``, while its depth goes on: a stalled stream."""
-        self._streams.mute(symbol)
-
-    def unmute(self, symbol: str) -> None:
-        """Send frames of ``symbol`` again."""
-        self._streams.unmute(symbol)
-
-    def drop_connections(self) -> None:
-        """Cut every stream connection without a closing frame."""
-        for connection in list(self._peers):
-            if connection.is_open:
-                connection.transport.abort()
-
-    def close_connections(self, code: int, reason: str = "") -> None:
-        """Close every stream connection with a closing frame."""
-        for connection in list(self._peers):
-            connection.cut(code, reason)
-
-    def refuse_connections(self, *, refused: bool = True) -> None:
-        """Answer handshakes with 502 from now on, or let clients in again."""
-        self._is_refusing = refused
-
-    def rest_failure(
-        self,
-        status: int,
-        body: str = "",
-        retry_after: int | None = None,
-        *,
-        path: str | None = None,
-        times: int | None = None,
-    ) -> None:
-        """Answer REST requests with a failure, only those of ``path`` or the next ``times``."""
-        self._rest.fail(
-            RestFailure(status=status, body=body, retry_after=retry_after, path=path, times=times)
-        )
-
-    def clear_rest_failure(self) -> None:
-        """Answer REST requests properly again."""
-        self._rest.fail(None)
-
-    def send_frame(self, symbol: str, data: str) -> int:
-        """Send any text on the stream of ``symbol``; the venue itself takes no notice of it.
-
-        Returns how many connections it went to.
-        """
-        return self._streams.send(symbol, data)
-
-    def current_quote(self, symbol: str) -> VenueQuote:
-        """Return what depth would show now."""
-        return self._quotes[symbol]
 
     # --- inner workings -----------------------------------------------------------------------
 
@@ -193,10 +125,6 @@ class SimulatedVenue:
         if self._first_update_id is not None:
             return self._first_update_id
         return int(self._clock.now().timestamp() * 1000)
-
-    def _publish(self, quote: VenueQuote) -> None:
-        self._quotes[quote.symbol] = quote
-        self._streams.publish(quote)
 
     async def _listen(self, host: str, port: int) -> Server:
         connection = functools.partial(
@@ -214,44 +142,74 @@ class SimulatedVenue:
             process_request=self._process_request,
             compression=None,
             ping_interval=None,
+            open_timeout=HANDSHAKE_SECONDS_MAX,
             max_size=MESSAGE_BYTES_MAX,
             server_header=None,
         )
 
-    async def _stop(self, server: Server) -> None:
-        """Say goodbye, then cut whoever does not answer."""
-        server.close(code=GOING_AWAY)
-        try:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(STOP_SECONDS_MAX):
-                    await server.wait_closed()
-        finally:
-            for connection in list(self._peers):
-                connection.transport.abort()
-        await server.wait_closed()
+    def _cut_all(self) -> None:
+        for connection in list(self._peers):
+            connection.transport.abort()
 
-    def _process_request(self, connection: ServerConnection, request: Request) -> Response | None:
+    async def _process_request(
+        self, connection: ServerConnection, request: Request
+    ) -> Response | None:
         """Answer a REST request, or let a handshake for streams go on by returning None."""
         assert isinstance(connection, VenueConnection), "the venue makes its own connections"
         url = urlsplit(request.path)
-        if "Upgrade" not in request.headers:
-            return self._answer_rest(connection, request, url.path, url.query)
+        answer: RestAnswer | None
+        if "Upgrade" in request.headers:
+            answer = await self._admit(connection, url.path, url.query)
+        elif self._control.is_for(url.path):
+            answer = await self._control_answer(connection, request)
+        else:
+            await self._hold_back(connection, self._rest.delay_seconds(url.path))
+            answer = self._answer_rest(connection, request, url.path, url.query)
+        return None if answer is None else _response(answer)
+
+    async def _control_answer(self, connection: VenueConnection, request: Request) -> RestAnswer:
+        """Let the control API answer, for as long as the client waits for it."""
+        answering = asyncio.ensure_future(
+            self._control.answer(_control_request(connection, request))
+        )
+        ends: list[asyncio.Future[Any]] = [answering, connection.connection_lost_waiter]
+        try:
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            return answering.result() if answering.done() else RestAnswer(status=503, body=b"")
+        finally:
+            answering.cancel()
+
+    async def _admit(self, connection: VenueConnection, path: str, query: str) -> RestAnswer | None:
+        """Return why the handshake is refused, or None."""
         self.observations.connection_attempts_at.append(connection.loop.time())
-        if self._is_refusing:
-            answer = RestAnswer(status=502, body=BAD_GATEWAY.encode(), content_type="text/html")
-            return _response(answer)
-        streams = _streams_of(url.path, url.query)
-        if streams is None or len(streams) > STREAMS_MAX:
-            return _response(RestAnswer(status=404 if streams is None else 400, body=b""))
+        await self._hold_back(connection, self._handshake_delay_seconds)
+        if self._is_resetting:
+            connection.transport.abort()
+            return RestAnswer(status=502, body=b"")
+        if (refusal := self._admission.connect(connection.address)) is not None:
+            return refusal_answer(refusal)
+        if (status := self._refusing_status) is not None:
+            return self._refusal_of_all(status)
+        streams = _streams_of(path, query)
+        if streams is None:
+            return RestAnswer(status=404, body=b"")
+        if len(streams) > STREAMS_MAX:
+            connection.note_violation(ViolationKind.STREAMS)
+            return RestAnswer(status=400, body=b"")
         connection.subscriptions.streams.update(streams)
-        connection.subscriptions.is_combined = url.path == "/stream"
+        connection.subscriptions.is_combined = path == "/stream"
         return None
+
+    def _refusal_of_all(self, status: int) -> RestAnswer:
+        body = default_body(status, retry_after=None, now_ms=self._now_ms())
+        content_type = "text/html" if is_page(body) else "application/json"
+        return RestAnswer(status=status, body=body.encode(), content_type=content_type)
 
     def _answer_rest(
         self, connection: VenueConnection, request: Request, path: str, query: str
-    ) -> Response:
+    ) -> RestAnswer:
         if request.method == "GET":
-            answer = self._rest.answer(path, query)
+            answer = self._rest.answer(path, query, address=connection.address)
         else:
             answer = RestAnswer(status=405, body=b"", headers={"Allow": "GET"})
         self.observations.rest_requests.append(
@@ -262,7 +220,7 @@ class SimulatedVenue:
                 status=answer.status,
             )
         )
-        return _response(answer)
+        return answer
 
     async def _converse(self, connection: ServerConnection) -> None:
         """Serve one client from its handshake to its end."""
@@ -290,6 +248,8 @@ class SimulatedVenue:
 
     def _answer(self, connection: VenueConnection, text: str) -> None:
         reply = self._streams.answer(connection, text)
+        if reply.is_over_limit:
+            connection.note_violation(ViolationKind.STREAMS)
         self.observations.control_messages.append(
             ControlMessage(
                 received_at=connection.loop.time(),
@@ -299,6 +259,17 @@ class SimulatedVenue:
             )
         )
         connection.send_text(reply.text)
+
+
+def _control_request(connection: VenueConnection, request: Request) -> ControlRequest:
+    url = urlsplit(request.path)
+    return ControlRequest(
+        method=request.method,
+        path=url.path,
+        query=url.query,
+        headers={name.lower(): value for name, value in request.headers.raw_items()},
+        local_address=str(connection.local_address[0]) if connection.local_address else "",
+    )
 
 
 async def _wait_opened(playback: Playback, market: asyncio.Task[None]) -> None:

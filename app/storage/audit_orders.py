@@ -229,6 +229,31 @@ def _times(record: OrderRecord) -> Iterator[str]:
             yield f"NEW at {event.at}, accepted at {order.accepted_at}"
 
 
+def _update_id_bounds(record: OrderRecord) -> Iterator[str]:
+    """Compare with the first quote that was met and with the newest when the order ended.
+
+    Both must be known, which they are not before the order has ended, nor if a restart or an
+    earlier release left one out. Where they fall, the venue counted anew: then they bound nothing.
+    """
+    stored = record.stored
+    arrival = None if stored.arrival is None else stored.arrival.update_id
+    departure = stored.departure_update_id
+    if departure is not None and not stored.status.is_terminal:
+        yield f"departed at {departure} and is {stored.status}"
+    if stored.status is OrderStatus.FILLED and departure is not None and record.splits:
+        last = record.splits[-1].update_id
+        if departure != last:
+            yield f"was filled by quote {last} and departed at {departure}"
+    if arrival is None or departure is None or departure < arrival:
+        return
+    for split in record.splits:
+        if not arrival <= split.update_id <= departure:
+            yield (
+                f"split {split.split_number} is of quote {split.update_id}, "
+                f"the order came at {arrival} and went at {departure}"
+            )
+
+
 def _sum(amounts: Iterable[Decimal]) -> Decimal:
     total = ZERO
     for amount in amounts:
@@ -274,4 +299,5 @@ _CHECKS: Final = {
     Invariant.TIME_IN_FORCE: _Check(_time_in_force, _one),
     Invariant.REASONS: _Check(_reasons, _one),
     Invariant.TIMES: _Check(_times, _events),
+    Invariant.UPDATE_ID_BOUNDS: _Check(_update_id_bounds, _splits),
 }

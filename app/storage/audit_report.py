@@ -29,6 +29,7 @@ class Invariant(StrEnum):
     TIME_IN_FORCE = "time_in_force"
     REASONS = "reasons"
     TIMES = "times"
+    UPDATE_ID_BOUNDS = "update_id_bounds"
     SOLD_ONCE = "sold_once"
     UPDATE_IDS = "update_ids"
     LEDGER = "ledger"
@@ -53,6 +54,7 @@ SENTENCES: Final = {
     Invariant.TIME_IN_FORCE: "IOC and FOK were decided on one quote, FOK as a whole",
     Invariant.REASONS: "an order that ended unfilled says why, and could end so",
     Invariant.TIMES: "nothing happened to an order before its acceptance",
+    Invariant.UPDATE_ID_BOUNDS: "splits lie between the update ids at which an order came and went",
     Invariant.SOLD_ONCE: "one quote shows one price, and is not sold beyond its quantity",
     Invariant.UPDATE_IDS: "the update ids of a symbol's splits do not fall",
     Invariant.LEDGER: "the ledger remembers the last quote's splits, and no more than was sold",

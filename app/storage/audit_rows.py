@@ -138,6 +138,9 @@ def read_order(row: Row[Any]) -> OrderSnapshot:
             price=_amount("arrival_price", row.arrival_price),
         ),
         quotes_seen=_whole("quotes_seen", row.quotes_seen),
+        departure_update_id=None
+        if row.departure_update_id is None
+        else _whole("departure_update_id", row.departure_update_id),
     )
 
 

@@ -197,6 +197,7 @@ _STATE_COLUMNS: Final = (
     "arrival_update_id",
     "arrival_price",
     "quotes_seen",
+    "departure_update_id",
 )
 
 _KEYS_PER_QUERY: Final = 1_000

@@ -29,6 +29,7 @@ from app.domain.events import OrderEvent, SymbolOutcome, acceptance_event
 from app.domain.order import Arrival, Order, OrderId, Owner, Symbol
 from app.domain.order_counts import OrderCounts
 from app.ports import JournalListener, StoredRules
+from app.states import JournalState
 from app.storage.batch import Batch, RefusedPart
 from app.storage.database import Database
 from app.storage.entries import Entry, OrdersUnderWay, mark
@@ -85,6 +86,7 @@ class GroupCommitJournal:
         self._is_closing = False
         self._is_in_trouble = False
         self._time_limit: asyncio.Timeout | None = None
+        self._commits = self._failures = self._events = self._refused_parts = 0
 
     @property
     def is_writable(self) -> bool:
@@ -94,6 +96,17 @@ class GroupCommitJournal:
             or self._is_hastening
             or self._is_closing
             or self._has_ended.is_set()
+        )
+
+    def state(self) -> JournalState:
+        """Say how writing goes."""
+        return JournalState(
+            is_writable=self.is_writable,
+            waiting=len(self._queue) + len(self._writing),
+            commits=self._commits,
+            failures=self._failures,
+            events=self._events,
+            refused_parts=self._refused_parts,
         )
 
     def next_acceptance_number(self) -> int:
@@ -279,6 +292,7 @@ class GroupCommitJournal:
     def _note_trouble(self, batch: Batch, error: Exception, listener: JournalListener) -> None:
         """Withdraw whatever can be, and have nothing new begin until writes pass."""
         batch.is_retry = True
+        self._failures += 1
         withdrawn = _take_out_of(self._queue) + self._withdraw_from(batch)
         self._under_way.forget(withdrawn)
         if not self._is_in_trouble:
@@ -311,6 +325,8 @@ class GroupCommitJournal:
             elif id(entry.part) not in refused:
                 stored.append(entry)
         events = [event for entry in stored if entry.part for event in entry.part.stored_events]
+        self._commits += bool(batch.parts)
+        self._events += len(events)
         if events:
             listener.on_durable(events)
         for entry in stored:
@@ -331,6 +347,7 @@ class GroupCommitJournal:
             refusal = refused.get(id(entry.part))
             if refusal is None:
                 continue
+            self._refused_parts += 1
             if refusal.error is not None:
                 _log.error("journal_part_refused", part=entry.part, exc_info=refusal.error)
             entry.wake(JournalUnavailableError())

@@ -173,6 +173,7 @@ def _snapshot(row: Row[Any]) -> OrderSnapshot:
         closed_at=row.closed_at,
         arrival=_arrival(row),
         quotes_seen=row.quotes_seen,
+        departure_update_id=row.departure_update_id,
     )
 
 

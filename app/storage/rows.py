@@ -150,6 +150,7 @@ def _order_row(acceptance: OrderEvent) -> Row:
         "arrival_update_id": _arrival_update_id(acceptance.arrival),
         "arrival_price": _arrival_price(acceptance.arrival),
         "quotes_seen": acceptance.quotes_seen,
+        "departure_update_id": None,
     }
 
 
@@ -182,6 +183,7 @@ def _state_row(event: OrderEvent) -> Row:
         "new_arrival_update_id": _arrival_update_id(event.arrival),
         "new_arrival_price": _arrival_price(event.arrival),
         "new_quotes_seen": event.quotes_seen,
+        "new_departure_update_id": event.departure_update_id,
     }
 
 

@@ -40,6 +40,7 @@ orders: Final = Table(
     Column("arrival_update_id", BigInteger),
     Column("arrival_price", ExactAmount),
     Column("quotes_seen", BigInteger, nullable=False, server_default="0"),
+    Column("departure_update_id", BigInteger),
 )
 """Every accepted order, with what has become of it."""
 

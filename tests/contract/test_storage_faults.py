@@ -141,6 +141,10 @@ async def check_that_trouble_passes(
     assert (found.status, found.splits_total) == (OrderStatus.FILLED, 2)
     assert await storage.rows("SELECT acceptance_number FROM orders ORDER BY 1") == [(1,), (4,)]
     assert await storage.rows("SELECT count(*) FROM order_events") == [(4,)]
+    state = storage.journal.state()
+    assert (state.is_writable, state.waiting, state.events, state.refused_parts) == (True, 0, 4, 0)
+    assert state.failures >= 1
+    assert 1 <= state.commits <= 4
 
 
 async def test_a_lock_of_another_program_is_waited_for(

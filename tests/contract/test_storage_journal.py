@@ -445,6 +445,8 @@ async def test_a_refused_outcome_fails_its_symbol_alone(storage: OpenStorage) ->
     assert [(one.order.order_id, one.last_sequence) for one in unfinished] == [(broken.order_id, 2)]
     assert (await storage.orders.load_ledger(LTCBTC)).gate == 1
     assert storage.journal.is_writable
+    assert storage.journal.state().refused_parts >= 1
+    assert storage.journal.state().events == 4
 
 
 async def test_what_cannot_even_become_a_row_fails_alone(storage: OpenStorage) -> None:

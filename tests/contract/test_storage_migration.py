@@ -1,7 +1,8 @@
-"""What a database of the previous release becomes; the same on SQLite and on PostgreSQL."""
+"""What a database of a previous release becomes; the same on SQLite and on PostgreSQL."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,7 +17,8 @@ from app.storage.audit import audit
 from app.storage.migrate import migrate, migrations_folder
 from tests.support.databases import KINDS, open_storage, scratch_postgresql, sqlite_url
 
-PREVIOUS: Final = "20261123"
+PREVIOUS: Final = ("20261123", "20261124")
+"""The releases that a database may be of, the first and the last before this one."""
 
 ROWS: Final = {
     "orders": (
@@ -76,7 +78,13 @@ ROWS: Final = {
     ),
     "trading_rules": ("id, fetched_at, rules", ("1, '{t}.000000Z', '[]'",)),
 }
-"""Columns and rows of a database of that release, parents before children."""
+"""Columns and rows of a database of the first release, parents before children."""
+
+KEYS: Final = (
+    "INSERT INTO client_order_ids (owner, client_order_id, order_id)"
+    " SELECT owner, client_order_id, order_id FROM orders WHERE client_order_id IS NOT NULL"
+)
+"""What later releases keep beside."""
 
 NAMES: Final = {
     **{name: f"00000000-0000-7000-8000-00000000000{name}" for name in "abc"},
@@ -85,11 +93,17 @@ NAMES: Final = {
 
 
 @pytest.fixture(params=KINDS)
-async def url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
-    """Give a database of the previous release with every kind of row."""
+async def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
+    """Give an empty database."""
     async with _empty(request.param, tmp_path) as url:
-        await _run(url, _fill)
         yield url
+
+
+@pytest.fixture(params=PREVIOUS)
+async def url(request: pytest.FixtureRequest, empty_url: str) -> str:
+    """Give a database of a previous release with every kind of row."""
+    await _run(empty_url, partial(_fill, revision=request.param))
+    return empty_url
 
 
 @asynccontextmanager
@@ -107,19 +121,21 @@ async def _run(url: str, work: Any) -> Any:  # noqa: ANN401 - whatever the work 
         return await connection.run_sync(work)
 
 
-def _fill(connection: Connection) -> None:
+def _fill(connection: Connection, *, revision: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
     config.attributes["connection"] = connection
-    command.upgrade(config, PREVIOUS)
+    command.upgrade(config, revision)
     for table, (columns, rows) in ROWS.items():
         for row in rows:
             values = row.format(**NAMES)
             connection.exec_driver_sql(f"INSERT INTO {table} ({columns}) VALUES ({values})")  # noqa: S608 - the constants above
+    if revision != PREVIOUS[0]:
+        connection.exec_driver_sql(KEYS)
 
 
 def _read(connection: Connection) -> dict[str, list[tuple[object, ...]]]:
-    """Return every row as far as the previous release knows it."""
+    """Return every row as far as the first release knows it."""
     return {
         table: [
             tuple(row)
@@ -171,5 +187,6 @@ async def test_an_upgraded_database_is_a_stream_of_its_own_and_serves(url: str) 
         (unfinished,) = await storage.orders.load_unfinished()
         assert unfinished.order.order_id == NAMES["c"]
         assert await storage.rows(
-            "SELECT DISTINCT arrival_update_id, arrival_price, quotes_seen FROM orders"
-        ) == [(None, None, 0)]
+            "SELECT DISTINCT arrival_update_id, arrival_price, quotes_seen, departure_update_id"
+            " FROM orders"
+        ) == [(None, None, 0, None)]

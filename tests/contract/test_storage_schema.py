@@ -36,6 +36,7 @@ ORDER: Final = {
     "arrival_update_id": "7",
     "arrival_price": "'0.5'",
     "quotes_seen": "3",
+    "departure_update_id": "NULL",
 }
 PARTIAL: Final = ORDER | {
     "status": "'PARTIALLY_FILLED'",
@@ -48,6 +49,7 @@ FILLED: Final = PARTIAL | {
     "status": "'FILLED'",
     "filled_quantity": "'8'",
     "closed_at": "'2026-11-23T16:46:38.000000Z'",
+    "departure_update_id": "9",
 }
 NOTHING: Final = {
     "filled_quantity": "'0'",
@@ -280,6 +282,8 @@ BAD_ON_BOTH: Final[Sequence[Row]] = [
     *(("orders", ORDER | {"arrival_price": bad}) for bad in NOT_EXACT),
     ("orders", ORDER | {"quotes_seen": "-1"}),
     ("orders", ORDER | {"quotes_seen": "NULL"}),
+    ("orders", FILLED | {"departure_update_id": "0"}),
+    ("orders", ORDER | {"departure_update_id": "7"}),
     ("client_order_ids", KEY | {"owner": "''"}),
     ("client_order_ids", KEY | {"client_order_id": "''"}),
     ("client_order_ids", KEY | {"client_order_id": f"'{'x' * 37}'"}),

@@ -6,13 +6,14 @@ import json
 import random
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 import httpx2
 from websockets.asyncio.client import connect
 
+from app.simulator.limits import BINANCE_LIMITS
 from app.storage.audit import audit
 from tests.crash.checker import Truth, complaints
 from tests.crash.clients import Clients, Json
@@ -27,6 +28,9 @@ LIFE_SECONDS_MIN: Final = 0.1
 LIFE_SECONDS_MAX: Final = 0.6
 END_SECONDS_MAX: Final = 5.0
 """How long after the last start an order may take to end, or an event to be told."""
+
+OF_MANY_LIVES: Final = replace(BINANCE_LIMITS, connection_attempts_max=100_000)
+"""A campaign starts more services in five minutes than one address may open connections."""
 
 DATABASE_TROUBLE: Final = {"journal_unavailable", "outcome_unknown"}
 PAGE: Final = 1_000
@@ -103,7 +107,7 @@ async def campaign(
     database = folder / "disk" / "database.db"
     database.parent.mkdir(exist_ok=True)
     clients = Clients(seed=seed, count=CLIENTS)
-    async with scripted_venue(SYMBOLS) as venue, launcher(folder) as launch:
+    async with scripted_venue(SYMBOLS, limits=OF_MANY_LIVES) as venue, launcher(folder) as launch:
         market = LotMarket(venue.market)
         stage = Stage(
             launch=launch,

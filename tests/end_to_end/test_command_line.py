@@ -21,7 +21,17 @@ async def test_help_explains_every_command(tmp_path: Path) -> None:
     async with papertape(tmp_path, "--help") as process:
         assert await process.wait() == 0
 
-    service = ("serve", "simulate", "demo", "migrate", "audit", "prune", "backup")
+    service = (
+        "serve",
+        "simulate",
+        "demo",
+        "migrate",
+        "audit",
+        "prune",
+        "backup",
+        "record",
+        "replay",
+    )
     client = ("order", "orders", "show", "cancel", "watch")
     for command in service + client:
         assert f" {command} " in process.log

@@ -3,61 +3,29 @@
 import asyncio
 import itertools
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import replace
-from typing import Any
 
 import httpx2
 import pytest
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
-from websockets.frames import Frame, Opcode
 
 from app.clock import SystemClock
-from app.simulator.limits import BINANCE_LIMITS, VenueLimits
 from app.simulator.market import SyntheticMarket
 from app.simulator.scripted_market import ScriptedMarket
 from app.simulator.stage import Market, Stage
 from app.simulator.tape_market import TapeMarket
-from app.simulator.venue import RunningVenue, SimulatedVenue
+from app.simulator.venue import SimulatedVenue
 from tests.support.tapes import find_tape_file
+from tests.support.venues import (
+    ANSWER_SECONDS_MAX,
+    ASK,
+    BID,
+    ask,
+    closed_with,
+    next_message,
+    scripted_venue,
+)
 from tests.support.waiting import eventually
-
-ANSWER_SECONDS_MAX = 5.0
-BID = ("0.002577", "1")
-ASK = ("0.002578", "2")
-
-
-@asynccontextmanager
-async def scripted_venue(
-    *symbols: str, limits: VenueLimits = BINANCE_LIMITS
-) -> AsyncIterator[tuple[ScriptedMarket, SimulatedVenue, RunningVenue]]:
-    """Serve a market that the test drives."""
-    market = ScriptedMarket(symbols or ("LTCBTC",))
-    venue = SimulatedVenue(market, clock=SystemClock(), limits=limits)
-    async with venue.serve() as running:
-        yield market, venue, running
-
-
-async def ask(client: ClientConnection, **fields: object) -> Any:  # noqa: ANN401 - JSON
-    """Send a control message and return the reply."""
-    await client.send(json.dumps(fields))
-    return await next_message(client)
-
-
-async def next_message(client: ClientConnection) -> Any:  # noqa: ANN401 - whatever JSON can say
-    """Return the next message, parsed."""
-    async with asyncio.timeout(ANSWER_SECONDS_MAX):
-        return json.loads(await client.recv())
-
-
-async def closed_with(client: ClientConnection) -> tuple[int | None, str | None]:
-    """Wait for the end of a connection and return its code and reason."""
-    async with asyncio.timeout(ANSWER_SECONDS_MAX):
-        await client.wait_closed()
-    return client.close_code, client.close_reason
-
 
 # --- streams ------------------------------------------------------------------------------------
 
@@ -165,117 +133,6 @@ async def test_an_address_with_too_many_streams_is_refused() -> None:
     assert caught.value.response.status_code == 400
 
 
-# --- limits -------------------------------------------------------------------------------------
-
-
-async def test_six_messages_in_a_second_end_the_connection() -> None:
-    """Close code 1008 with the recorded reason; five are answered."""
-    async with (
-        scripted_venue() as (_, venue, running),
-        connect(f"{running.stream_url}/ws") as client,
-    ):
-        for number in range(6):
-            await client.send(f'{{"method":"LIST_SUBSCRIPTIONS","id":{number}}}')
-
-        assert await closed_with(client) == (1008, "Too many requests")
-        assert venue.observations.closes == {"Too many requests": 1}
-
-
-async def test_pings_and_pongs_count_as_messages() -> None:
-    """Binance: a message is a PING frame, a PONG frame, or a JSON controlled message."""
-    async with (
-        scripted_venue() as (_, _, running),
-        connect(f"{running.stream_url}/ws") as client,
-    ):
-        for _ in range(3):
-            await client.ping()
-            await client.pong()
-
-        assert await closed_with(client) == (1008, "Too many requests")
-
-
-async def test_five_messages_a_second_may_come_for_ever() -> None:
-    """The window slides: the oldest of five is forgotten after a second."""
-    async with (
-        scripted_venue() as (_, venue, running),
-        connect(f"{running.stream_url}/ws") as client,
-    ):
-        for number in range(5):
-            await ask(client, method="LIST_SUBSCRIPTIONS", id=number)
-        first_at = venue.observations.control_messages[0].received_at
-        loop = asyncio.get_running_loop()
-        await eventually(lambda: loop.time() > first_at + 1.05)
-
-        assert await ask(client, method="LIST_SUBSCRIPTIONS", id=6) == {"result": [], "id": 6}
-
-
-async def test_a_client_that_answers_pings_stays() -> None:
-    """Pings come at the interval, each with a payload that the pong must repeat."""
-    limits = replace(BINANCE_LIMITS, ping_interval_seconds=0.25, pong_timeout_seconds=0.4)
-    async with (
-        scripted_venue(limits=limits) as (_, venue, running),
-        connect(f"{running.stream_url}/ws") as client,
-    ):
-        await eventually(lambda: venue.observations.pongs_received >= 4)
-
-        assert await ask(client, method="LIST_SUBSCRIPTIONS", id=1) == {"result": [], "id": 1}
-
-
-class DeafConnection(ClientConnection):
-    """A client that answers pings with pongs that nobody asked for."""
-
-    def send_data(self) -> None:
-        """Replace the library's own pongs."""
-        writes = [data for data in self.protocol.data_to_send() if data]
-        for data in writes:
-            is_pong = data[0] & 0x0F == Opcode.PONG
-            self.transport.write(Frame(Opcode.PONG, b"").serialize(mask=True) if is_pong else data)
-
-
-async def test_a_client_that_does_not_answer_pings_is_cut() -> None:
-    """Close code 1008 with the recorded reason; unsolicited pongs do not prevent it."""
-    limits = replace(BINANCE_LIMITS, ping_interval_seconds=0.25, pong_timeout_seconds=0.6)
-    async with scripted_venue(limits=limits) as (_, venue, running):
-        client = await connect(
-            f"{running.stream_url}/ws", create_connection=DeafConnection, close_timeout=0.1
-        )
-        code_and_reason = await closed_with(client)
-
-    assert code_and_reason == (1008, "Pong timeout")
-    assert venue.observations.pongs_received >= 2
-
-
-async def test_a_connection_ends_after_its_day() -> None:
-    """The 24 hours are an argument."""
-    limits = replace(BINANCE_LIMITS, connection_seconds_max=0.2)
-    async with (
-        scripted_venue(limits=limits) as (_, _, running),
-        connect(f"{running.stream_url}/ws") as client,
-    ):
-        assert await closed_with(client) == (1001, "24 hours")
-
-
-async def test_a_client_that_does_not_read_is_cut() -> None:
-    """What waits for a slow client is bounded; the market does not wait for it."""
-    limits = replace(BINANCE_LIMITS, unsent_bytes_max=100_000)
-    async with scripted_venue(limits=limits) as (_, venue, running):
-        reader, writer = await asyncio.open_connection("127.0.0.1", running.port)
-        writer.write(
-            b"GET /ws/ltcbtc@bookTicker HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
-            b"Connection: Upgrade\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
-            b"Sec-WebSocket-Version: 13\r\n\r\n"
-        )
-        await eventually(lambda: venue.observations.connections_open == 1)
-        while not venue.observations.closes:
-            venue.send_frame("LTCBTC", "x" * 50_000)
-            await asyncio.sleep(0)
-        await eventually(lambda: venue.observations.connections_open == 0)
-        writer.close()
-        del reader
-
-    assert venue.observations.closes == {"slow client": 1}
-
-
 # --- REST ---------------------------------------------------------------------------------------
 
 
@@ -331,76 +188,6 @@ async def test_a_rest_failure_lasts_until_it_is_cleared() -> None:
     assert failed.json()["code"] == -1003
     assert odd.status_code == 599
     assert fine.json() == {}
-
-
-# --- faults -------------------------------------------------------------------------------------
-
-
-async def test_dropped_connections_end_without_a_closing_frame() -> None:
-    """A client sees an abnormal end, and may come again."""
-    async with scripted_venue() as (_, venue, running):
-        async with connect(f"{running.stream_url}/ws") as client:
-            venue.drop_connections()
-            assert (await closed_with(client))[0] == 1006
-        async with connect(f"{running.stream_url}/ws") as client:
-            assert await ask(client, method="LIST_SUBSCRIPTIONS", id=1)
-        assert venue.observations.connections_opened == 2
-
-
-async def test_closed_connections_get_the_code() -> None:
-    """A venue may close with any code and reason."""
-    async with (
-        scripted_venue() as (_, venue, running),
-        connect(f"{running.stream_url}/ws") as client,
-    ):
-        venue.close_connections(1012, "restart")
-        assert await closed_with(client) == (1012, "restart")
-        venue.close_connections(1012, "again")
-
-
-async def test_refused_connections_get_502_and_later_come_in() -> None:
-    """The answer is that of Binance's load balancer; every attempt is counted."""
-    async with scripted_venue() as (_, venue, running):
-        venue.refuse_connections()
-        with pytest.raises(InvalidStatus) as caught:
-            await connect(f"{running.stream_url}/ws")
-        venue.refuse_connections(refused=False)
-        async with connect(f"{running.stream_url}/ws"):
-            pass
-
-        assert caught.value.response.status_code == 502
-        assert len(venue.observations.connection_attempts_at) == 2
-        assert venue.observations.connections_opened == 1
-
-
-async def test_a_muted_symbol_is_silent_while_its_depth_goes_on() -> None:
-    """Other symbols are heard, and it is heard again when it is unmuted."""
-    async with (
-        scripted_venue("LTCBTC", "ETHBTC") as (market, venue, running),
-        connect(f"{running.stream_url}/ws/ltcbtc@bookTicker/ethbtc@bookTicker") as client,
-    ):
-        await eventually(lambda: venue.observations.connections_open == 1)
-        venue.mute("LTCBTC")
-        silent = market.push("LTCBTC", bid=BID)
-        market.push("ETHBTC", bid=BID)
-        assert venue.current_quote("LTCBTC") == silent
-        venue.unmute("LTCBTC")
-        market.push("LTCBTC", bid=BID)
-
-        assert [(await next_message(client))["s"] for _ in range(2)] == ["ETHBTC", "LTCBTC"]
-
-
-async def test_any_text_can_be_sent_on_a_stream() -> None:
-    """The venue itself takes no notice of it."""
-    async with (
-        scripted_venue() as (_, venue, running),
-        connect(f"{running.stream_url}/ws/ltcbtc@bookTicker") as client,
-    ):
-        await eventually(lambda: venue.observations.connections_open == 1)
-
-        assert venue.send_frame("LTCBTC", "nonsense") == 1
-        assert venue.send_frame("ETHBTC", "nonsense") == 0
-        assert await client.recv() == "nonsense"
 
 
 # --- markets, opening and ending ------------------------------------------------------------------

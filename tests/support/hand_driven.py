@@ -17,6 +17,7 @@ from app.domain.order import Arrival, Order, OrderId, OrderSnapshot, Owner, Symb
 from app.domain.order_counts import OrderCounts
 from app.domain.quote import Quote
 from app.ports import FeedState, JournalListener, QuoteListener, StoredLedger
+from app.states import JournalState
 from tests.support.builders import ACCEPTED_AT
 
 
@@ -145,6 +146,17 @@ class HandJournal:
             self.fail()
         if self.is_writable:
             asyncio.get_running_loop().call_soon(self._write)
+
+    def state(self) -> JournalState:
+        """Say how it is."""
+        return JournalState(
+            is_writable=self.is_writable,
+            waiting=len(self._queued),
+            commits=len(self.outcomes),
+            failures=0,
+            events=len(self.events),
+            refused_parts=0,
+        )
 
     async def settle(self) -> None:
         """Return once nothing is queued."""

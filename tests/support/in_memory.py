@@ -58,8 +58,8 @@ from app.ports import (
     MarketView,
     OrderQuery,
     QuoteListener,
-    RulesState,
 )
+from app.states import DeskState, JournalState, QuoteCounts, RulesState
 
 START = datetime(2025, 10, 7, 9, 12, 30, 917204, tzinfo=UTC)
 NANOSECONDS_PER_MICROSECOND = 1_000
@@ -253,6 +253,17 @@ class MemoryJournal:
         self._queue.append(_Write(outcome.events))
         self._write()
 
+    def state(self) -> JournalState:
+        """Say how it is; what it wrote stands in ``orders``."""
+        return JournalState(
+            is_writable=self.is_writable,
+            waiting=len(self._queue),
+            commits=len(self._orders.events),
+            failures=0,
+            events=len(self._orders.events),
+            refused_parts=0,
+        )
+
     async def settle(self) -> None:
         """Return once everything queued so far is kept."""
         if self._queue:
@@ -364,19 +375,46 @@ class MemoryDesk:
 
     def market_view(self, symbol: Symbol, owner: Owner, side: Side) -> MarketView:
         """Return what an order meets now."""
-        matcher = self._matcher(symbol)
-        if matcher.current is None:
+        matcher = self._matchers.get(symbol)
+        if matcher is None or matcher.current is None:
             return NO_MARKET
         return MarketView(quote=matcher.current, taken_quantity=matcher.taken(owner, side))
 
     def current_quote(self, symbol: Symbol) -> Quote | None:
         """Return the quote a resting order would meet."""
-        return self._matcher(symbol).current
+        matcher = self._matchers.get(symbol)
+        return None if matcher is None else matcher.current
+
+    def is_serving(self, symbol: Symbol) -> bool:
+        """Whether a matcher has the symbol."""
+        return symbol in self._matchers
+
+    def state(self) -> DeskState:
+        """Say how the symbols are; orders are not counted."""
+        current = [one.current for one in self._matchers.values() if one.current is not None]
+        received_ns = [quote.received_ns for quote in current]
+        return DeskState(
+            symbols=len(self._matchers),
+            symbols_live=len(current),
+            symbols_interrupted=0,
+            newest_quote_ns=max(received_ns, default=None),
+            oldest_quote_ns=min(received_ns, default=None),
+            open_orders=0,
+            accepted=0,
+            splits=0,
+            ended={},
+            quotes=QuoteCounts(),
+        )
 
     def show(self, quote: Quote) -> None:
         """Show a quote to the resting orders."""
         matcher = self._matcher(quote.symbol)
         self._record(matcher, matcher.apply_quote(quote))
+
+    def interrupt(self) -> None:
+        """Lose the connection that brought the quotes."""
+        for matcher in self._matchers.values():
+            matcher.interrupt()
 
     def on_durable(self, events: Sequence[StoredEvent]) -> None:
         """Tell everybody, then rest the accepted orders."""
@@ -436,8 +474,22 @@ class MemoryRules:
     def state(self) -> RulesState:
         """Return where the rules come from."""
         if self.by_symbol is None:
-            return RulesState(source="none", loaded_at=None, symbols=0, cause="no route to host")
-        return RulesState(source="venue", loaded_at=START, symbols=len(self.by_symbol), cause=None)
+            return RulesState(
+                source="none",
+                loaded_at=None,
+                symbols=0,
+                cause="no route to host",
+                refreshes=0,
+                failures=3,
+            )
+        return RulesState(
+            source="venue",
+            loaded_at=START,
+            symbols=len(self.by_symbol),
+            cause=None,
+            refreshes=1,
+            failures=0,
+        )
 
 
 class MemoryFeed:

@@ -177,7 +177,9 @@ PLANTED: Final = (
         EXPIRED_EMPTY,
         (
             _order(
-                EXPIRED_EMPTY, "status = 'NEW', reason = NULL, closed_at = NULL, last_sequence = 1"
+                EXPIRED_EMPTY,
+                "status = 'NEW', reason = NULL, closed_at = NULL, departure_update_id = NULL,"
+                " last_sequence = 1",
             ),
         ),
     ),
@@ -424,6 +426,31 @@ PLANTED: Final = (
         Invariant.GATES,
         None,
         ("UPDATE taken_liquidity SET symbol = 'XRPBTC' WHERE symbol = 'BNBBTC'",),
+        is_constrained=True,
+    ),
+    Planted(
+        "a split of a quote after its order had gone",
+        Invariant.UPDATE_ID_BOUNDS,
+        EXPIRED_PARTLY,
+        (_order(EXPIRED_PARTLY, "departure_update_id = 11, arrival_update_id = 10"),),
+    ),
+    Planted(
+        "a split of a quote before its order had come",
+        Invariant.UPDATE_ID_BOUNDS,
+        FILLED,
+        (_order(FILLED, "arrival_update_id = 12"),),
+    ),
+    Planted(
+        "a filled order that departed after its last split",
+        Invariant.UPDATE_ID_BOUNDS,
+        FILLED,
+        (_order(FILLED, "departure_update_id = 13"),),
+    ),
+    Planted(
+        "an open order that has departed",
+        Invariant.UPDATE_ID_BOUNDS,
+        OPEN,
+        (_order(OPEN, "departure_update_id = 21"),),
         is_constrained=True,
     ),
 )

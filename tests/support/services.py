@@ -1,7 +1,7 @@
 """The whole service in this process, on a venue whose quotes the test pushes."""
 
 import contextlib
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -12,6 +12,7 @@ import httpx2
 from app.clock import SystemClock
 from app.composition import running_service
 from app.settings import Settings, Venue
+from app.simulator.limits import BINANCE_LIMITS, VenueLimits
 from app.simulator.observations import Observations
 from app.simulator.scripted_market import ScriptedMarket
 from app.simulator.venue import SimulatedVenue
@@ -35,11 +36,11 @@ class ScriptedVenue:
 
 @contextlib.asynccontextmanager
 async def scripted_venue(
-    symbols: Iterable[str] = ("LTCBTC",), *, port: int = 0
+    symbols: Iterable[str] = ("LTCBTC",), *, port: int = 0, limits: VenueLimits = BINANCE_LIMITS
 ) -> AsyncIterator[ScriptedVenue]:
     """Run a venue that quotes what it is told."""
     market = ScriptedMarket(symbols)
-    faults = SimulatedVenue(market, clock=SystemClock())
+    faults = SimulatedVenue(market, clock=SystemClock(), limits=limits)
     async with faults.serve("127.0.0.1", port) as running:
         yield ScriptedVenue(
             market=market,
@@ -106,7 +107,7 @@ async def service_under_test(
     *,
     symbols: Iterable[str] = ("LTCBTC",),
     order_timeout_seconds: str = "30",
-    limits: dict[str, int] | None = None,
+    limits: Mapping[str, int | str] | None = None,
 ) -> AsyncIterator[ServiceUnderTest]:
     """Run the service on a scripted market of these symbols, and wait until it takes orders.
 

@@ -100,10 +100,17 @@ def read_quotes(tape: str) -> Mapping[Symbol, Sequence[Quote]]:
 
 
 @cache
+def read_expected_document(tape: str) -> dict[str, Any]:
+    """Read the same as it is written, once per process."""
+    text = find_tape_file(f"{tape}.expected.json").read_text(encoding="utf-8")
+    content: dict[str, Any] = json.loads(text)
+    return content
+
+
+@cache
 def read_expected(tape: str) -> ExpectedResults:
     """Read the expected results of a tape once per process."""
-    text = find_tape_file(f"{tape}.expected.json").read_text(encoding="utf-8")
-    content = json.loads(text)
+    content = read_expected_document(tape)
     return ExpectedResults(
         isolated=tuple(
             _scenario(one["order"]["id"], [one["order"]], [one["expected"]])

@@ -1,6 +1,7 @@
 """Tests of ``app.cli``; whole commands are run as processes in ``tests/end_to_end``."""
 
 import asyncio
+import json
 import shutil
 import sqlite3
 from contextlib import closing
@@ -16,7 +17,9 @@ from app.access.key_file import list_keys
 from app.access.keys import KeyEntry, hash_of
 from app.domain.access import Scope
 from app.domain.errors import StartupError
+from app.evidence.files import recordings_in
 from tests.support.databases import sqlite_url
+from tests.support.recorded_history import history
 from tests.support.sound_database import fill_soundly
 
 
@@ -92,6 +95,28 @@ def test_an_audit_says_by_its_exit_status_what_it_found(tmp_path: Path) -> None:
     ]
 
     assert ended == [0, 1, 2]
+
+
+def test_a_verification_says_by_its_exit_status_what_it_found(tmp_path: Path) -> None:
+    """0 is verified, 1 differs, 2 cannot be told, 3 is not covered as a whole."""
+    service = asyncio.run(history(tmp_path))
+    files = [str(path) for path in recordings_in(service.recordings)]
+    with closing(sqlite3.connect(shutil.copy(service.path, tmp_path / "spoiled.db"))) as connection:
+        connection.execute("UPDATE orders SET quotes_seen = 77 WHERE acceptance_number = 1")
+        connection.commit()
+
+    ended = [
+        CliRunner().invoke(cli._cli, ["verify", *arguments])
+        for arguments in (
+            [str(service.path), str(service.recordings)],
+            [str(tmp_path / "spoiled.db"), *files, "--json"],
+            [str(service.path), str(tmp_path / "nothing")],
+            [str(service.path), *files[1:]],
+        )
+    ]
+
+    assert [one.exit_code for one in ended] == [0, 1, 2, 3]
+    assert json.loads(ended[1].output)["differences"][0]["kind"] == "quotes_seen"
 
 
 @pytest.mark.parametrize(

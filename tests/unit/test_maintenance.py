@@ -8,11 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from app.maintenance import audit_database, back_up_database, prune_database, read_before
+from app.evidence.files import recordings_in
+from app.maintenance import (
+    audit_database,
+    back_up_database,
+    prune_database,
+    read_before,
+    verify_database,
+)
 from app.storage.audit_report import EXAMPLES_MAX, Invariant
 from app.storage.failures import MaintenanceError
 from tests.support.builders import ACCEPTED_AT
 from tests.support.databases import sqlite_url
+from tests.support.recorded_history import OPEN, history
+from tests.support.recorded_history import id_of as id_of_recorded
 from tests.support.sound_database import FILLED, ORDERS_TOTAL, fill_soundly, id_of
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -170,3 +179,43 @@ def test_a_future_date_is_refused(text: str) -> None:
     """It is a slip of the hand: everything would go."""
     with pytest.raises(MaintenanceError, match=f"--before {text} is in the future"):
         read_before(text, now=NOW)
+
+
+async def test_what_is_verified_is_told_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """How much of what was read is the same."""
+    service = await history(tmp_path)
+    capsys.readouterr()
+
+    report = await verify_database(str(service.path), [service.recordings], as_json=False)
+
+    assert capsys.readouterr().out == (
+        f"14 orders, {report.splits} splits verified by {report.frames} frames in 3 files,"
+        " 0 differ, 0 splits of 0 orders not covered\n"
+    )
+
+
+async def test_a_difference_is_told_with_both_sides_and_a_gap_with_its_cause(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And the same as JSON."""
+    service = await history(tmp_path)
+    split = f"order_id = '{id_of_recorded(OPEN)}' AND split_number = 1"
+    spoil(service.path, f"UPDATE fulfilled_order_splits SET price = '99.4' WHERE {split}")  # noqa: S608 - constants
+    files = recordings_in(service.recordings)[1:]
+    capsys.readouterr()
+
+    await verify_database(str(service.path), files, as_json=False)
+
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:3] == [
+        f"price  {id_of_recorded(OPEN)}  split 1: a split has another price",
+        "  by the recording: 3 at 99.5 of 7 displayed by quote 30",
+        "  in the database:  3 at 99.4 of 7 displayed by quote 30",
+    ]
+    assert any(line.endswith(" before the recording begins") for line in lines)
+    await verify_database(str(service.path), files, as_json=True)
+    told = json.loads(capsys.readouterr().out)
+    assert (told["verified"], told["differences"][0]["kind"]) == (False, "price")
+    assert told["causes"]["before the recording begins"] > 0

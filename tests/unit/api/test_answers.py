@@ -13,7 +13,6 @@ from app.api.answers import (
     order_view,
     orders_page,
     splits_page,
-    symbol_view,
 )
 from app.domain.order import OrderStatus
 
@@ -87,14 +86,3 @@ def test_page_has_a_cursor_only_if_more_was_read(read: int, shown: int, *, has_m
     assert len(orders["orders"]) == len(page["splits"]) == shown  # type: ignore[arg-type] # lists
     assert (orders["next_cursor"] is not None) is has_more
     assert (page["next_cursor"] is not None) is has_more
-
-
-def test_age_of_a_quote_is_never_negative() -> None:
-    """A quote that comes while the answer is made is of age zero."""
-    early = examples.EXAMPLE_QUOTE.received_ns - 1
-
-    view = symbol_view(
-        examples.EXAMPLE_RULES, examples.EXAMPLE_QUOTE, examples.EXAMPLE_FEED, now_ns=early
-    )
-
-    assert view["quote"]["age_milliseconds"] == 0  # type: ignore[index] # it is an object

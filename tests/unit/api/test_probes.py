@@ -7,7 +7,7 @@ import httpx2
 import pytest
 
 from app.access.key_file import KeyFileAccess
-from app.api import shapes
+from app.api import state_shapes
 from app.api.application import ApiOptions, ApiServices, build_application
 from app.domain.access import Scope
 from tests.support.hand_driven import HandClock
@@ -25,7 +25,7 @@ async def test_healthz_tells_that_the_process_runs(
     response = await client.get("/healthz?from=probe")
 
     assert (response.status_code, response.json()) == (200, {"status": "ok", "version": "0.1.0"})
-    shapes.Health.model_validate_json(response.content, strict=True)
+    state_shapes.Health.model_validate_json(response.content, strict=True)
 
 
 @pytest.mark.parametrize("status", ["idle", "connecting", "connected", "down"])
@@ -42,7 +42,7 @@ async def test_readyz_is_200_whatever_the_feed_does(
     answer = response.json()
     assert (answer["ready"], answer["missing"]) == (True, [])
     assert (answer["feed"]["status"], answer["feed"]["cause"]) == (status, cause)
-    shapes.Readiness.model_validate_json(response.content, strict=True)
+    state_shapes.Readiness.model_validate_json(response.content, strict=True)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ async def test_readyz_is_503_and_names_what_is_missing(
     assert problem["rules"]["source"] == ("none" if "rules" in missing else "venue")
     assert problem["journal"]["writable"] is ("journal" not in missing)
     assert problem["recovery"]["done"] is ("recovery" not in missing)
-    shapes.NotReady.model_validate_json(response.content, strict=True)
+    state_shapes.NotReady.model_validate_json(response.content, strict=True)
 
 
 @pytest.mark.parametrize("is_ready", [True, False])
@@ -102,6 +102,6 @@ async def test_readyz_tells_a_stranger_whether_and_a_key_why(
     if is_ready:
         assert stranger.json() == {"ready": True}
     else:
-        shapes.NotReadyAlone.model_validate_json(stranger.content, strict=True)
+        state_shapes.NotReadyAlone.model_validate_json(stranger.content, strict=True)
         assert stranger.json()["detail"] == "orders cannot be accepted now"
         assert stranger.headers["retry-after"] == "2"

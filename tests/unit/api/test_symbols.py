@@ -3,10 +3,21 @@
 import httpx2
 import pytest
 
-from app.api import shapes
+from app.api import state_shapes
 from tests.support.in_memory import MemoryPorts, quote
 
-KEYS = ["symbol", "status", "base_asset", "quote_asset", "rules", "quote", "feed"]
+KEYS = [
+    "symbol",
+    "status",
+    "base_asset",
+    "quote_asset",
+    "rules",
+    "rules_age_seconds",
+    "subscribed",
+    "live",
+    "quote",
+    "feed",
+]
 
 
 async def test_symbol_tells_rules_quote_and_feed(
@@ -20,6 +31,8 @@ async def test_symbol_tells_rules_quote_and_feed(
     assert response.status_code == 200
     answer = response.json()
     assert list(answer) == KEYS
+    assert (answer["subscribed"], answer["live"]) == (True, True)
+    assert answer["rules_age_seconds"] == 0
     age = answer["quote"].pop("age_milliseconds")
     assert 0 <= age < 60_000
     assert answer["quote"] == {
@@ -36,7 +49,7 @@ async def test_symbol_tells_rules_quote_and_feed(
         "cause": None,
         "since": "2025-10-07T09:12:30.917204Z",
     }
-    shapes.Symbol.model_validate_json(response.content, strict=True)
+    state_shapes.Symbol.model_validate_json(response.content, strict=True)
 
 
 async def test_symbol_without_a_quote_is_answered(client: httpx2.AsyncClient) -> None:
@@ -44,8 +57,21 @@ async def test_symbol_without_a_quote_is_answered(client: httpx2.AsyncClient) ->
     response = await client.get("/symbols/HALTBTC")
 
     assert response.json()["quote"] is None
+    assert (response.json()["subscribed"], response.json()["live"]) == (False, False)
     assert response.json()["status"] == "BREAK"
-    shapes.Symbol.model_validate_json(response.content, strict=True)
+    state_shapes.Symbol.model_validate_json(response.content, strict=True)
+
+
+async def test_symbol_whose_quote_was_lost_is_subscribed_and_not_live(
+    client: httpx2.AsyncClient, ports: MemoryPorts
+) -> None:
+    """Waiting for a quote is told apart from not asking for one."""
+    ports.desk.show(quote(7))
+    ports.desk.interrupt()
+
+    answer = (await client.get("/symbols/LTCBTC")).json()
+
+    assert (answer["subscribed"], answer["live"], answer["quote"]) == (True, False, None)
 
 
 @pytest.mark.parametrize(

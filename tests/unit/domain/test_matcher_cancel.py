@@ -33,6 +33,7 @@ def test_canceled_order_keeps_what_it_got_and_gets_no_more(market: MirroredMarke
         quote_quantity=5 * market.price("99.99"),
         arrival=Arrival(update_id=3, price=market.price("99.99")),
         quotes_seen=1,
+        departure_update_id=3,
     )
     assert closing.closes
     assert (matcher.resting_total, matcher.next_deadline_ns()) == (0, None)

@@ -60,6 +60,7 @@ def test_ioc_takes_what_the_current_quote_has_and_ends(market: MirroredMarket) -
         quote_quantity=5 * market.price("99.99"),
         arrival=Arrival(update_id=1, price=market.price("99.99")),
         quotes_seen=1,
+        departure_update_id=1,
     )
     assert matcher.resting_total == 0
     assert matcher.next_deadline_ns() is None

@@ -1,11 +1,12 @@
 """Interruptions, holds and deadlines: when a resting order may fill, and how it ends unfilled."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
 from app.domain.matcher import SymbolMatcher
-from app.domain.order import Arrival, OrderStatus, Reason, Side
+from app.domain.order import Arrival, OrderSnapshot, OrderStatus, Reason, Side
 from app.domain.resting import Closing
 from tests.support.builders import (
     FAR_NS,
@@ -146,6 +147,7 @@ def test_order_expires_after_its_deadline_and_not_at_it(market: MirroredMarket) 
             quote_quantity=6 * market.price("99.99"),
             arrival=Arrival(update_id=1, price=market.price("99.99")),
             quotes_seen=2,
+            departure_update_id=2,
         )
     ]
     assert (matcher.resting_total, matcher.next_deadline_ns()) == (0, None)
@@ -274,3 +276,43 @@ def test_a_partly_filled_order_that_came_too_late_ran_out_of_time() -> None:
 
     assert isinstance(end, Closing)
     assert (end.reason, end.splits_total) == (Reason.TIMEOUT, 1)
+
+
+@pytest.mark.parametrize("market", SIDES)
+def test_an_end_that_met_no_quote_names_no_departure(market: MirroredMarket) -> None:
+    """Whatever the gate is: the stored one of long ago bounds nothing."""
+    matcher = SymbolMatcher(LTCBTC, gate=7)
+    matcher.rest(market.order(8), deadline_ns=100)
+
+    (end,) = matcher.expire(101)
+
+    assert isinstance(end, Closing)
+    assert (end.reason, end.departure_update_id) == (Reason.NO_MARKET_DATA, None)
+
+
+@pytest.mark.parametrize("market", SIDES)
+def test_an_order_whose_time_ended_unserved_keeps_what_it_had(market: MirroredMarket) -> None:
+    """Its end during an outage tells its sums, what it met before, and the stored gate."""
+    matcher = SymbolMatcher(LTCBTC, gate=7)
+    arrival = Arrival(update_id=3, price=market.price("99.99"))
+    snapshot = OrderSnapshot(
+        order=market.order(8),
+        status=OrderStatus.PARTIALLY_FILLED,
+        reason=None,
+        filled_quantity=Decimal(4),
+        quote_quantity=Decimal(400),
+        splits_total=2,
+        last_sequence=3,
+        closed_at=None,
+        arrival=arrival,
+        quotes_seen=6,
+    )
+
+    end = matcher.end_unmet(snapshot)
+
+    assert (end.status, end.reason) == (OrderStatus.EXPIRED, Reason.TIMEOUT_DURING_OUTAGE)
+    assert (end.splits_total, end.filled_quantity) == (2, Decimal(4))
+    assert end.quote_quantity == Decimal(400)
+    assert (end.arrival, end.quotes_seen, end.departure_update_id) == (arrival, 6, 7)
+    assert matcher.resting_total == 0
+    assert matcher.end_unmet(replace(snapshot, arrival=None)).departure_update_id is None

@@ -4,13 +4,12 @@ from decimal import Decimal
 
 import pytest
 
-from app.domain.events import SymbolOutcome, TransitionError, snapshot_after
+from app.domain.events import SymbolOutcome, TransitionError
 from app.domain.liquidity import TakenLevel
 from app.domain.order import TRANSITIONS, Arrival, OrderStatus, Reason, Side
 from app.domain.resting import Closing, Fill
 from app.fulfillment.outcome import (
     EVENTS_PER_OUTCOME_MAX,
-    outage_closing,
     outcome_parts,
     step_events,
 )
@@ -46,6 +45,7 @@ def test_a_fill_carries_its_split_and_what_is_filled_by_now() -> None:
     assert event.split.displayed_quantity == 3
     assert event.remaining_quantity == 1
     assert event.splits_total == 2
+    assert event.departure_update_id is None
     assert (event.arrival, event.quotes_seen) == (ARRIVAL, 6)
 
 
@@ -55,6 +55,7 @@ def test_the_last_split_carries_filled() -> None:
 
     assert (event.sequence, event.status) == (4, OrderStatus.FILLED)
     assert event.remaining_quantity == 0
+    assert event.departure_update_id == 7
 
 
 @pytest.mark.parametrize("splits_total", [0, 2])
@@ -78,6 +79,7 @@ def test_an_unfilled_end_is_the_event_after_the_last_split(
         quote_quantity=Decimal(splits_total),
         arrival=ARRIVAL,
         quotes_seen=6,
+        departure_update_id=8,
     )
 
     (event,) = step_events([closing], ACCEPTED_AT)
@@ -85,6 +87,7 @@ def test_an_unfilled_end_is_the_event_after_the_last_split(
     assert (event.sequence, event.status) == (splits_total + 2, status)
     assert (event.reason, event.splits_total) == (reason, splits_total)
     assert (event.arrival, event.quotes_seen) == (ARRIVAL, 6)
+    assert event.departure_update_id == 8
 
 
 def test_a_move_outside_the_table_is_our_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,20 +96,6 @@ def test_a_move_outside_the_table_is_our_mistake(monkeypatch: pytest.MonkeyPatch
 
     with pytest.raises(TransitionError, match="no order goes from NEW to PARTIALLY_FILLED"):
         step_events([make_fill(1, 2)], ACCEPTED_AT)
-
-
-def test_an_order_whose_time_ended_unserved_keeps_what_it_had() -> None:
-    """Its end during an outage tells its splits and what it met before."""
-    (filled,) = step_events([make_fill(2, 4)], ACCEPTED_AT)
-
-    closing = outage_closing(snapshot_after(filled))
-
-    (event,) = step_events([closing], ACCEPTED_AT)
-    assert (event.status, event.reason) == (OrderStatus.EXPIRED, Reason.TIMEOUT_DURING_OUTAGE)
-    assert (event.sequence, event.splits_total) == (4, 2)
-    assert event.filled_quantity == 4
-    assert event.quote_quantity == filled.quote_quantity
-    assert (event.arrival, event.quotes_seen) == (ARRIVAL, 6)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from app.domain.order import Symbol
 from app.domain.quote import Quote
 from app.market.book_ticker import (
     FRAME_BYTES_MAX,
+    SYMBOL_CHARACTERS_MAX,
     UPDATE_ID_MAX,
     Acknowledgment,
     Drop,
@@ -115,6 +116,7 @@ def test_symbol_beyond_ascii_is_read() -> None:
         ({"A": "0.000"}, DropReason.ASK_HALF_EMPTY),
         ({"b": "0.0026"}, DropReason.CROSSED),
         ({"b": "0.1"}, DropReason.CROSSED),
+        ({"A": "x", "code": 1, "result": None}, DropReason.NOT_AN_AMOUNT),
     ],
     ids=str,
 )
@@ -127,6 +129,24 @@ def test_unsound_book_ticker_is_dropped_with_reason_and_symbol(
     dropped = Drop(reason=reason, symbol=Symbol("LTCBTC"))
     assert parsed(message) == dropped
     assert parsed({"stream": "ltcbtc@bookTicker", "data": message}) == dropped
+
+
+@pytest.mark.parametrize("place", ["raw", "combined"])
+def test_a_frame_that_says_two_things_is_not_guessed_at(place: str) -> None:
+    """Of a key that stands twice, one value would do and the other would not."""
+    data = json.dumps(TICKER)[:-1] + ',"A":40.66,"A":"40.66"}'
+    frame = data if place == "raw" else f'{{"stream":"ltcbtc@bookTicker","data":{data}}}'
+
+    assert parse_frame(frame, 99) == Drop(reason=DropReason.CONTRADICTORY, symbol=Symbol("LTCBTC"))
+
+
+@pytest.mark.parametrize("change", [{"b": "9"}, {"b": "x"}, {"u": 0}], ids=str)
+def test_a_dropped_frame_echoes_no_long_symbol(change: dict[str, object]) -> None:
+    """Whatever was wrong with it."""
+    result = parsed({**TICKER, "s": "X" * 60_000, **change})
+
+    assert isinstance(result, Drop)
+    assert result.symbol == "X" * SYMBOL_CHARACTERS_MAX
 
 
 @pytest.mark.parametrize("key", ["u", "b", "B", "a", "A"])
@@ -147,6 +167,7 @@ def test_missing_key_is_named_as_such(key: str) -> None:
         ({"stream": "ltcbtc@bookTicker", "data": [1]}, DropReason.WRONG_TYPE),
         ({"stream": "ethbtc@bookTicker", "data": TICKER}, DropReason.FOREIGN),
         ({"stream": 5, "data": {"u": 1}}, DropReason.FOREIGN),
+        ({"stream": None, "data": TICKER}, DropReason.FOREIGN),
         ({"e": "trade", **TICKER}, DropReason.FOREIGN),
         ({"lastUpdateId": 1, "bids": [], "asks": []}, DropReason.FOREIGN),
         ({}, DropReason.FOREIGN),
@@ -173,6 +194,9 @@ def test_frame_of_no_readable_symbol_is_dropped(message: object, reason: DropRea
         json.dumps(TICKER).encode()[:-5],
         json.dumps(TICKER).encode() + b"x",
         b'{"s":"\xff"}',
+        json.dumps(TICKER).encode()[:-1] + b',"x":"\xff"}',
+        json.dumps(TICKER).encode()[:-1] + b',"\xed\xa0\x80":1}',
+        json.dumps(TICKER)[:-1] + ',"x":"\ud800"}',
         b"[" * 60_000,
         b'{"a":' * 12_000,
         b"NaN",
@@ -215,6 +239,9 @@ def test_oversized_frame_is_dropped_unread() -> None:
             Acknowledgment(request_id=None, error="3: Invalid JSON"),
         ),
         ({"error": "no", "id": "x"}, Acknowledgment(request_id=None, error="no")),
+        ({"result": None, "id": True}, Acknowledgment(request_id=None, error=None)),
+        ({"error": [[5]], "id": 4}, Acknowledgment(request_id=4, error="unreadable")),
+        ({"error": "n" * 999, "id": 4}, Acknowledgment(request_id=4, error="n" * 200)),
     ],
     ids=str,
 )

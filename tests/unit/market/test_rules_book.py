@@ -162,6 +162,7 @@ async def test_first_fetch_is_repeated_until_it_works() -> None:
 
         assert book.state().cause is None
         assert source.asked == 3
+        assert (book.state().failures, book.state().refreshes) == (2, 1)
 
 
 @pytest.mark.parametrize(

@@ -174,3 +174,39 @@ def test_frame_below_the_quote_in_question_confirms_nothing(stream: SymbolStream
 
     assert waiting == 1
     assert stream.unseeded() == []
+
+
+def test_a_connection_that_lags_behind_repeats_nothing() -> None:
+    """What the one before has delivered is counted and skipped; what is above goes on."""
+    counters: Counter[str] = Counter()
+    stream, listener = SymbolStream(LTCBTC, counters), RecordingListener()
+    stream.add(listener)
+    for update_id in (5, 6, 7):
+        stream.deliver(make_quote(update_id))
+
+    stream.change_connection()
+    for update_id in (6, 7, 8):
+        stream.deliver(make_quote(update_id))
+
+    assert [quote.update_id for quote in listener.quotes] == [5, 6, 7, 8]
+    assert counters["rotation_duplicates"] == 2
+    assert stream.went_back_since_ns is None
+
+
+def test_ids_that_went_back_for_good_are_timed_after_a_change_of_connection(
+    stream: SymbolStream,
+) -> None:
+    """What is skipped as repeated still tells that the venue counts anew."""
+    stream.add(RecordingListener())
+    stream.deliver(make_quote(7))
+    stream.change_connection()
+
+    stream.deliver(make_quote(2, received_ns=5))
+    since_ns = stream.went_back_since_ns
+    stream.begin_anew()
+    listener = RecordingListener()
+    stream.add(listener)
+    stream.deliver(make_quote(2))
+
+    assert since_ns == 5
+    assert listener.told == [QUOTE]

@@ -1,17 +1,22 @@
 """Tests of ``app.simulator.command``."""
 
 import asyncio
+import json
 import os
 import signal
 import socket
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
 
 from app.domain.errors import StartupError
 from app.simulator.command import simulate
+from app.simulator.listing import exchange_info
+from app.simulator.options import SimulatorOptions
 from app.simulator.quotes import venue_quote
+from app.simulator.scripted_market import ScriptedMarket
 from tests.support.waiting import eventually_true
 
 HOST = "127.0.0.1"
@@ -24,26 +29,30 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-async def served_symbols(port: int, tape: Path | None) -> list[str]:
-    """Run the command until it answers, end it with SIGTERM, return the symbols it served."""
-    running = asyncio.create_task(
-        simulate(host=HOST, port=port, seed=1, tape=tape, speed=10, loop=False)
-    )
-    symbols: list[str] = []
+async def answers(options: SimulatorOptions, *paths: str) -> list[Any]:
+    """Run the command until it answers each path, and end it with SIGTERM."""
+    running = asyncio.create_task(simulate(options))
+    answered: list[Any] = []
 
     async def has_answered() -> bool:
-        async with httpx2.AsyncClient(base_url=f"http://{HOST}:{port}") as rest:
+        async with httpx2.AsyncClient(base_url=f"http://{HOST}:{options.port}") as rest:
             try:
-                answer = await rest.get("/api/v3/ticker/bookTicker")
+                answered.extend([(await rest.get(path)).json() for path in paths])
             except httpx2.ConnectError:
                 return False
-        symbols.extend(ticker["symbol"] for ticker in answer.json())
         return True
 
     await eventually_true(has_answered)
     os.kill(os.getpid(), signal.SIGTERM)
     await running
-    return symbols
+    return answered
+
+
+async def served_symbols(port: int, tape: Path | None) -> list[str]:
+    """Return the symbols that the command serves."""
+    options = SimulatorOptions(host=HOST, port=port, tape=tape, speed=10)
+    [tickers] = await answers(options, "/api/v3/ticker/bookTicker")
+    return [ticker["symbol"] for ticker in tickers]
 
 
 async def test_the_command_serves_the_synthetic_market_until_sigterm() -> None:
@@ -60,6 +69,66 @@ async def test_the_command_serves_a_tape(tmp_path: Path) -> None:
     assert await served_symbols(free_port(), tape) == ["ZILUSDT"]
 
 
+async def test_the_options_shape_limits_ids_and_time() -> None:
+    """What was asked for stands in the state that the control API tells."""
+    options = SimulatorOptions(
+        host=HOST,
+        port=free_port(),
+        paused=True,
+        first_update_id=500,
+        scale=60,
+        day_seconds=90,
+        ping_seconds=2,
+    )
+    [state] = await answers(options, "/simulator")
+    limits = state["limits"]
+
+    assert state["market"]["state"] == "paused"
+    assert state["market"]["update_ids"]["LTCBTC"] == 500
+    assert (limits["weight_window_seconds"], limits["connection_seconds_max"]) == (1, 90)
+    assert (limits["ping_interval_seconds"], limits["pong_timeout_seconds"]) == (2, 6)
+
+
+async def test_a_tape_with_its_exchange_info_plays_to_an_id(tmp_path: Path) -> None:
+    """It stands there when the first client comes, with the rules of the file."""
+    quotes = [
+        venue_quote(symbol="LTCBTC", update_id=number, bid=("0.1", "1"), ask=("0.2", "1"))
+        for number in range(5, 9)
+    ]
+    tape = tmp_path / "tape.jsonl"
+    tape.write_text(
+        "".join(f'{{"ts":{one.update_id},"data":{one.data}}}\n' for one in quotes),
+        encoding="utf-8",
+    )
+    info = exchange_info(ScriptedMarket().listings, server_time_ms=0, weight_limit=1)
+    file = tmp_path / "info.json"
+    file.write_text(json.dumps(info), encoding="utf-8")
+    options = SimulatorOptions(
+        host=HOST, port=free_port(), tape=tape, exchange_info=file, play_to="ltcbtc:7"
+    )
+    running = asyncio.create_task(simulate(options))
+
+    async def has_got_there() -> bool:
+        async with httpx2.AsyncClient(base_url=f"http://{HOST}:{options.port}") as rest:
+            try:
+                market = (await rest.get("/simulator")).json()["market"]
+            except httpx2.ConnectError:
+                return False
+            listed = (await rest.get("/api/v3/exchangeInfo")).json()
+        assert listed["symbols"] == info["symbols"]
+        return bool(market["update_ids"] == {"LTCBTC": 7} and market["play_to"]["is_reached"])
+
+    await eventually_true(has_got_there)
+    os.kill(os.getpid(), signal.SIGTERM)
+    await running
+
+
+async def test_a_place_to_play_to_must_be_in_the_market() -> None:
+    """The message names the symbol."""
+    with pytest.raises(StartupError, match="--play-to: the market has no symbol 'NOPE'"):
+        await simulate(SimulatorOptions(host=HOST, port=free_port(), play_to="NOPE:5"))
+
+
 async def test_a_taken_port_is_one_clear_line() -> None:
     """The message names the address."""
     with socket.socket() as taken:
@@ -67,4 +136,4 @@ async def test_a_taken_port_is_one_clear_line() -> None:
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(StartupError, match=f"cannot listen on {HOST}:{port}"):
-            await simulate(host=HOST, port=port, seed=1, tape=None, speed=1, loop=False)
+            await simulate(SimulatorOptions(host=HOST, port=port))

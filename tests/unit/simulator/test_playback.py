@@ -3,7 +3,9 @@
 import asyncio
 from collections.abc import Iterator
 
-from app.simulator.playback import BATCH_MAX, Playback
+import pytest
+
+from app.simulator.playback import BATCH_MAX, Playback, PlayTarget
 from app.simulator.quotes import VenueQuote, venue_quote
 from tests.support.waiting import eventually
 
@@ -29,9 +31,9 @@ class Recorder:
         self.at.append(asyncio.get_running_loop().time())
 
 
-def make_playback(recorder: Recorder, *, is_paused: bool = False) -> Playback:
+def make_playback(recorder: Recorder, *, is_paused: bool = False, speed: float = 1.0) -> Playback:
     """Make a playback into a recorder."""
-    return Playback(recorder.publish, first_update_id=1, is_paused=is_paused)
+    return Playback(recorder.publish, first_update_id=1, is_paused=is_paused, speed=speed)
 
 
 async def test_quotes_come_at_their_instants_and_not_before() -> None:
@@ -121,3 +123,85 @@ async def test_a_market_without_timed_quotes_opens_too() -> None:
     await playback.play(quotes_at())
 
     assert playback.opened.is_set()
+
+
+async def test_time_passes_as_fast_as_it_was_told() -> None:
+    """A minute of the market in 60 ms."""
+    recorder = Recorder()
+    started = asyncio.get_running_loop().time()
+    await make_playback(recorder, speed=1_000).play(quotes_at(1, 60_000 * MS))
+
+    assert 0.059 <= recorder.at[1] - started < 30
+
+
+@pytest.mark.parametrize("symbol", ["LTCBTC", None])
+async def test_it_pauses_behind_the_quote_that_it_was_to_play_to(symbol: str | None) -> None:
+    """Not one quote more, though it was due; then time goes on from that quote's instant."""
+    recorder = Recorder()
+    playback = make_playback(recorder, is_paused=True)
+
+    def quotes() -> Iterator[VenueQuote]:
+        for quote in quotes_at(1, 1, 1, 1, 30 * MS):
+            if quote.update_id == 3:
+                late_at = asyncio.get_running_loop().time() + 0.04
+                while asyncio.get_running_loop().time() < late_at:
+                    pass  # the loop is held up until after the last quote was due
+            yield quote
+
+    playing = asyncio.create_task(playback.play(quotes()))
+    target = PlayTarget(symbol=symbol, update_id=3)
+    playback.play_to(target)
+    await target.reached.wait()
+    await asyncio.sleep(0.05)  # time in which the others would have come
+    assert recorder.ids == [1, 2, 3]
+    assert playback.is_paused
+
+    resumed_at = asyncio.get_running_loop().time()
+    playback.resume()
+    await playing
+    assert recorder.ids == [1, 2, 3, 4, 5]
+    assert recorder.at[4] - resumed_at >= 0.029
+    assert playback.is_over
+
+
+async def test_an_id_that_is_not_there_pauses_before_the_first_above() -> None:
+    """So it does when the id is named while that quote is being waited for."""
+    for is_named_late in (False, True):
+        recorder = Recorder()
+        playback = make_playback(recorder, is_paused=not is_named_late)
+
+        def quotes() -> Iterator[VenueQuote]:
+            for at_ns, update_id in ((1, 10), (1, 20), (60_000 * MS, 30)):
+                yield venue_quote(at_ns=at_ns, symbol="LTCBTC", update_id=update_id)
+
+        playing = asyncio.create_task(playback.play(quotes()))
+        if is_named_late:
+            await eventually(lambda: recorder.ids == [10, 20])  # noqa: B023 - awaited at once
+        target = PlayTarget(symbol="LTCBTC", update_id=25)
+        playback.play_to(target)
+        await asyncio.wait_for(target.reached.wait(), 10)
+
+        assert recorder.ids == [10, 20]
+        playing.cancel()
+        await asyncio.wait([playing])
+
+
+async def test_pausing_is_heeded_between_two_batches() -> None:
+    """What pauses in the turn that a fast market leaves to others stops it right there."""
+    recorder = Recorder()
+    playback = make_playback(recorder)
+
+    async def pause_at_a_turn() -> None:
+        while not recorder.ids:  # noqa: ASYNC110 - at the very next turn of the loop
+            await asyncio.sleep(0)
+        playback.pause()
+
+    pausing = asyncio.create_task(pause_at_a_turn())
+    playing = asyncio.create_task(playback.play(quotes_at(*([1] * (2 * BATCH_MAX)))))
+    await pausing
+    await asyncio.sleep(0.02)  # time in which the second batch would have come
+    assert len(recorder.ids) <= BATCH_MAX
+    playback.resume()
+    await playing
+
+    assert len(recorder.ids) == 2 * BATCH_MAX

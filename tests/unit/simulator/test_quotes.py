@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from app.simulator.quotes import stream_name, venue_quote, wire_amount
+from app.simulator.quotes import stream_name, venue_quote, wire_amount, with_update_id
 
 
 def test_data_reads_as_binance_sends_it() -> None:
@@ -35,3 +35,12 @@ def test_an_amount_has_eight_decimals_on_the_wire() -> None:
 def test_a_stream_is_named_in_lower_case() -> None:
     """Binance: all symbols for streams are lowercase."""
     assert stream_name("LTCBTC") == "ltcbtc@bookTicker"
+
+
+def test_another_update_id_leaves_the_rest_of_the_text() -> None:
+    """Only the first id is replaced, whatever else stands there."""
+    quote = venue_quote(symbol="LTCBTC", update_id=7, bid=("7", "7"))
+
+    assert with_update_id(quote, 7) is quote
+    assert with_update_id(quote, 12).data == quote.data.replace('"u":7', '"u":12')
+    assert with_update_id(quote, 12).update_id == 12

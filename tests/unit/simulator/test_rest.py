@@ -7,8 +7,11 @@ from urllib.parse import quote as percent_encoded
 
 import pytest
 
+from app.simulator.admission import Admission
 from app.simulator.limits import VenueLimits
+from app.simulator.listed import ListedSymbols
 from app.simulator.listing import inferred_rules, listing_from_rules
+from app.simulator.observations import Observations
 from app.simulator.quotes import venue_quote
 from app.simulator.rest import RestAnswer, RestApi, RestFailure
 from tests.support.hand_driven import HandClock
@@ -30,11 +33,14 @@ QUOTES = {
 
 def make_api(*, weight_max: int = 6000, clock: HandClock | None = None) -> RestApi:
     """Make the REST side of a venue with three symbols."""
+    clock = clock or HandClock()
+    limits = VenueLimits(weight_per_minute_max=weight_max)
     return RestApi(
-        listings=LISTINGS,
+        listed=ListedSymbols(LISTINGS),
         quotes=QUOTES,
-        clock=clock or HandClock(),
-        limits=VenueLimits(weight_per_minute_max=weight_max),
+        admission=Admission(clock=clock, limits=limits, observations=Observations()),
+        clock=clock,
+        limits=limits,
     )
 
 
@@ -162,7 +168,7 @@ def test_too_much_weight_is_429_with_retry_after_until_the_minute_is_over() -> N
     clock.advance(60)
 
     assert refused.status == 429
-    assert refused.headers["Retry-After"] == "47"
+    assert refused.headers["Retry-After"] == "46"
     assert body_of(refused) == {
         "code": -1003,
         "msg": "Too much request weight used; current limit is 20 request weight per 1 MINUTE. "
@@ -191,5 +197,5 @@ def test_a_failure_can_be_for_one_path_and_for_good() -> None:
     assert get("ping", api=api).status == 200
     failed = [get("depth", "symbol=LTCBTC", api=api) for _ in range(3)]
     assert {(one.status, one.content_type) for one in failed} == {(502, "text/html")}
-    api.fail(None)
+    api.failures.clear()
     assert get("depth", "symbol=LTCBTC", api=api).status == 200

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from app.domain.errors import StartupError
-from app.simulator.tape_market import LOOP_GAP_US, TapeError, TapeMarket
+from app.simulator.tape_market import LOOP_GAP_US, TapeMarket
+from app.tapes.reading import TapeError
 from tests.support.tapes import find_tape_file
 
 FIRST = '{"u":10,"s":"LTCBTC","b":"0.00257700","B":"1.50000000","a":"0.00257800","A":"2.00000000"}'
@@ -102,12 +103,13 @@ def test_a_real_tape_is_played_line_by_line() -> None:
     [
         ("", 0, "holds no quote"),
         ("nonsense\n", 1, "not a line of a tape"),
-        (GOOD + '{"ts":1}\n', 4, "missing required field `data`"),
+        (GOOD + '{"ts":1}\n', 4, "neither `data` nor `note`"),
         (GOOD + line(START_US, THIRD), 4, "ts"),
         (GOOD + line(START_US + 3_000_000, THIRD), 4, "update id 17 of LTCBTC is not above"),
         (line(START_US, FIRST.replace("0.00257700", "-1")), 1, "amount '-1'"),
         (line(START_US, FIRST.replace('"0.00257700"', "0.00257700")), 1, "Expected `str`"),
-        (line(START_US, "[]"), 1, "not a line of a tape"),
+        (line(START_US, "[]"), 1, "not a quote to play"),
+        (GOOD + line(START_US + 3_000_000, '"garbage"'), 4, "not a quote to play"),
     ],
 )
 def test_a_bad_tape_is_refused_with_its_line(
@@ -129,15 +131,50 @@ def test_a_missing_tape_is_refused(tmp_path: Path) -> None:
         TapeMarket(tmp_path / "none.jsonl")
 
 
-def test_a_tape_cut_off_in_mid_file_is_refused(tmp_path: Path) -> None:
-    """Half of a gzip file names the line behind the last good one."""
+def test_a_tape_cut_short_is_played_as_far_as_it_goes(tmp_path: Path) -> None:
+    """A recorder that was killed left a market all the same, and the market says so."""
     path = tmp_path / "tape.jsonl.gz"
     path.write_bytes(gzip.compress(GOOD.encode())[:-12])
+    market = TapeMarket(path)
 
-    with pytest.raises(TapeError) as caught:
-        TapeMarket(path)
+    assert [one.data for one in market.quotes() if one.at_ns] == [FIRST, SECOND]
+    assert market.is_cut_short
 
-    assert caught.value.line_number == 3
+
+def test_of_a_recording_only_what_a_venue_would_send_is_played(tmp_path: Path) -> None:
+    """Behind a note, quotes that come again or late and frames that are none are skipped, counted.
+
+    What is skipped teaches nothing: neither a symbol nor an instant nor a grid.
+    """
+    note = f'{{"ts":{START_US},"note":{{"kind":"connection","what":"opened"}}}}\n'
+    more = line(START_US + 3_000_000, THIRD.replace('"u":17', '"u":18'))
+    unsound = (
+        line(START_US + 2_000_001, THIRD)
+        + line(START_US + 2_000_002, FIRST.replace("0.00257700", "0.0025770001"))
+        + line(START_US + 2_000_003, '{"u":99,"s":"ETHBTC","b":"?","B":"1","a":"2","A":"1"}')
+        + line(START_US + 2_000_004, '{"result":null,"id":1}')
+    )
+    market = TapeMarket(write_tape(tmp_path, note + GOOD + unsound + note + more))
+    played = [one for one in market.quotes() if one.at_ns]
+
+    assert [one.update_id for one in played] == [10, 12, 17, 18]
+    assert played[-1].at_ns == 3_000_000_000
+    assert [one.symbol for one in market.listings] == ["LTCBTC", "BTCUSDT"]
+    assert str(market.listings[0].tick_size) == "0.000001"
+    assert market.frames_skipped == 4
+    assert not market.is_cut_short
+
+
+def test_a_tape_that_grows_is_played_as_far_as_it_went_at_the_start(tmp_path: Path) -> None:
+    """Someone may be recording still: what was not checked is not played."""
+    path = write_tape(tmp_path)
+    market = TapeMarket(path, is_looping=True)
+    with path.open("a", encoding="utf-8") as file:
+        file.write(line(START_US + 3_000_000, THIRD.replace("LTCBTC", "ETHBTC")) + "nonsense\n")
+
+    round_of_three = itertools.islice(market.quotes(), 2 + 6)
+
+    assert [one.symbol for one in round_of_three][2:] == ["LTCBTC", "BTCUSDT", "LTCBTC"] * 2
 
 
 def test_an_exchange_info_that_is_none_is_refused(tmp_path: Path) -> None:

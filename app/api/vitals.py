@@ -1,0 +1,74 @@
+"""Everything that the service says of itself, at one instant: what the probes and metrics tell."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from app.api.services import ApiServices
+from app.ports import Clock, FeedState
+from app.states import DeskState, JournalState, RulesState
+
+NO_RULES: Final = "none"
+"""The source of rules that were never loaded."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Present:
+    """The instant of an answer, as a date and on the monotonic clock."""
+
+    now: datetime
+    now_ns: int
+
+    @classmethod
+    def of(cls, clock: Clock) -> "Present":
+        """Read the clock."""
+        return cls(now=clock.now(), now_ns=clock.monotonic_ns())
+
+    def age(self, at: datetime) -> timedelta:
+        """Return how long ago something was; 0 if the machine's date was set back since."""
+        return max(timedelta(), self.now - at)
+
+    def age_ns(self, instant_ns: int) -> int:
+        """Return how long ago an instant of the monotonic clock was."""
+        return max(0, self.now_ns - instant_ns)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vitals:
+    """How each part is.
+
+    ``orders_under_way`` wait for the disk, ``subscriptions`` of the event stream are open.
+    """
+
+    present: Present
+    is_recovered: bool
+    journal: JournalState
+    rules: RulesState
+    feed: FeedState
+    desk: DeskState
+    orders_under_way: int
+    subscriptions: int
+
+    @classmethod
+    def of(cls, services: ApiServices) -> "Vitals":
+        """Ask every part."""
+        return cls(
+            present=Present.of(services.clock),
+            is_recovered=services.is_recovered(),
+            journal=services.journal.state(),
+            rules=services.rules.state(),
+            feed=services.feed.state(),
+            desk=services.desk.state(),
+            orders_under_way=services.journal.orders_under_way.total,
+            subscriptions=services.subscriptions.total,
+        )
+
+    @property
+    def missing(self) -> list[str]:
+        """What keeps orders from being accepted durably; the feed is no part of it."""
+        parts = {
+            "journal": self.journal.is_writable,
+            "recovery": self.is_recovered,
+            "rules": self.rules.source != NO_RULES,
+        }
+        return [name for name, is_there in parts.items() if not is_there]

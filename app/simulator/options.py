@@ -1,0 +1,159 @@
+"""The options of ``papertape simulate``: how they read on the command line, and what they mean."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+from typer.core import TyperCommand
+
+from app.domain.errors import StartupError
+
+SPEED_MIN: Final = 0.001
+SPEED_MAX: Final = 1_000_000.0
+SECONDS_MIN: Final = 0.1
+DAY_SECONDS_MAX: Final = 7 * 24 * 3600.0
+UPDATE_ID_MAX: Final = 2**62
+
+_EXAMPLES: Final = (
+    "While it runs, faults come on request on the same port, with their parameters in the query:",
+    "curl -X POST 'http://127.0.0.1:8090/simulator/drop'",
+    "curl -X POST 'http://127.0.0.1:8090/simulator/garbage?kind=crossed&symbol=LTCBTC'",
+    "curl http://127.0.0.1:8090/simulator tells what is on and what was observed.",
+    "Faults and controls, optional parameters in brackets:",
+)
+
+Host = Annotated[str, typer.Option(help="Address to listen on.")]
+Port = Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535)]
+Seed = Annotated[int, typer.Option(help="Of the synthetic market: same seed, same quotes.")]
+Tape = Annotated[
+    Path | None,
+    typer.Option(help="Play this tape (.jsonl or .jsonl.gz) instead of a synthetic market."),
+]
+ExchangeInfo = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="With a tape: list the symbols of this answer to exchangeInfo, plain or gzipped, "
+        "instead of rules inferred from the tape.",
+    ),
+]
+Speed = Annotated[
+    float,
+    typer.Option(
+        help="How fast the market's time passes; 2 is twice as fast.",
+        min=SPEED_MIN,
+        max=SPEED_MAX,
+    ),
+]
+Loop = Annotated[bool, typer.Option("--loop", help="Play the tape again and again, ids rising.")]
+Paused = Annotated[bool, typer.Option("--paused", help="Start with the market's time stopped.")]
+PlayTo = Annotated[
+    str | None,
+    typer.Option(
+        "--play-to",
+        metavar="[SYMBOL:]ID",
+        help="Play up to and including this update id of a symbol, and pause right there.",
+    ),
+]
+FirstUpdateId = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        max=UPDATE_ID_MAX,
+        help="Where the synthetic market's update ids begin; wall-clock milliseconds otherwise.",
+        show_default=False,
+    ),
+]
+DaySeconds = Annotated[
+    float | None,
+    typer.Option(
+        min=SECONDS_MIN,
+        max=DAY_SECONDS_MAX,
+        help="End each stream after so long, instead of 24 h.",
+        show_default=False,
+    ),
+]
+PingSeconds = Annotated[
+    float | None,
+    typer.Option(
+        min=SECONDS_MIN,
+        max=DAY_SECONDS_MAX,
+        help="Ping so often, instead of every 20 s; a pong may take three times as long.",
+        show_default=False,
+    ),
+]
+Scale = Annotated[
+    float,
+    typer.Option(
+        min=SPEED_MIN,
+        max=SPEED_MAX,
+        help="Make the window of every limit, pings, bans and the 24 h so many times shorter.",
+    ),
+]
+ControlFromEverywhere = Annotated[
+    bool,
+    typer.Option(
+        "--control-from-everywhere",
+        help="Let other machines ask for faults too, not only this one.",
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimulatorOptions:
+    """What to serve and where; the fields are the options.
+
+    Raises:
+        StartupError: options that do not go together.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8090
+    seed: int = 1
+    tape: Path | None = None
+    exchange_info: Path | None = None
+    speed: float = 1.0
+    loop: bool = False
+    paused: bool = False
+    play_to: str | None = None
+    first_update_id: int | None = None
+    day_seconds: float | None = None
+    ping_seconds: float | None = None
+    scale: float = 1.0
+    control_from_everywhere: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse options that do not go together."""
+        if self.tape is None and self.loop:
+            raise StartupError("--loop goes with --tape: the synthetic market has no end")
+        if self.tape is None and self.exchange_info is not None:
+            raise StartupError("--exchange-info goes with --tape")
+        if self.tape is not None and self.first_update_id is not None:
+            raise StartupError("--first-update-id is not for a tape, which keeps its own ids")
+        if self.paused and self.play_to is not None:
+            raise StartupError("--play-to pauses by itself: leave out --paused")
+        _ = self.play_target
+
+    @property
+    def play_target(self) -> tuple[str | None, int] | None:
+        """The symbol and the update id of ``--play-to``."""
+        if self.play_to is None:
+            return None
+        symbol, _, number = self.play_to.rpartition(":")
+        if not (number.isascii() and number.isdecimal()) or len(number) > len(str(UPDATE_ID_MAX)):
+            raise StartupError(f"--play-to is ID or SYMBOL:ID, not {self.play_to[:60]!r}")
+        return symbol.upper() or None, int(number)
+
+
+class SimulateCommand(TyperCommand):
+    """The command, with all faults at the end of its help; read only when somebody asks for it."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 - typer's, private
+        """Write the help."""
+        from rich.markup import escape  # noqa: PLC0415 - other commands start faster without
+
+        from app.simulator.control_table import help_lines  # noqa: PLC0415 - as above
+
+        self.epilog = escape("\n\n".join([*_EXAMPLES, *help_lines()]))
+        super().format_help(ctx, formatter)

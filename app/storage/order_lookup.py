@@ -1,0 +1,113 @@
+"""Orders with their splits as one moment of the database has them, for whoever holds them up."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple, TypeVar
+
+from sqlalchemy import Connection, Row, bindparam, text
+
+from app.domain.order import OrderId, OrderSnapshot, Split
+from app.storage.audit_rows import MalformedRowError, read_order, read_split
+from app.storage.migrate import check_revision
+from app.storage.reading import address_of, read_snapshot
+
+ORDERS_PER_QUERY: Final = 500
+"""Both databases allow some 32,000 parameters."""
+
+_ORDERS: Final = text("SELECT * FROM orders WHERE order_id IN :ids").bindparams(
+    bindparam("ids", expanding=True)
+)
+_SPLITS: Final = text(
+    "SELECT * FROM fulfilled_order_splits WHERE order_id IN :ids ORDER BY order_id, split_number"
+).bindparams(bindparam("ids", expanding=True))
+_ALL: Final = text(
+    "SELECT acceptance_number, order_id, last_sequence, splits_total FROM orders"
+    " ORDER BY acceptance_number"
+)
+_STREAM: Final = text("SELECT stream_id, last_pruned_acceptance_number FROM event_stream")
+_NEWEST: Final = text("SELECT max(acceptance_number) FROM orders")
+
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredOrder:
+    """An order with its splits by number; ``malformation`` says what of it cannot be read."""
+
+    snapshot: OrderSnapshot | None
+    splits: tuple[Split, ...]
+    malformation: str | None = None
+
+
+class OrderMark(NamedTuple):
+    """That there is an order, and how far it has come."""
+
+    acceptance_number: int
+    order_id: OrderId
+    last_sequence: int
+    splits_total: int
+
+
+class OrderLookup:
+    """One moment of a database.
+
+    ``stream_id`` names it; orders up to ``last_pruned`` may have been pruned, none above ``newest``
+    is there. Both are acceptance numbers.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        stream = connection.execute(_STREAM).one()
+        self.stream_id = str(stream.stream_id)
+        self.last_pruned = int(stream.last_pruned_acceptance_number)
+        self.newest = int(connection.scalar(_NEWEST) or 0)
+
+    def find(self, order_ids: Sequence[OrderId]) -> dict[OrderId, StoredOrder]:
+        """Return those of the orders that are there."""
+        found: dict[OrderId, StoredOrder] = {}
+        for start in range(0, len(order_ids), ORDERS_PER_QUERY):
+            found |= self._find(order_ids[start : start + ORDERS_PER_QUERY])
+        return found
+
+    def marks(self) -> Iterator[OrderMark]:
+        """Yield every order, by acceptance number."""
+        rows = self._connection.execute(
+            _ALL, execution_options={"stream_results": True, "yield_per": ORDERS_PER_QUERY}
+        )
+        for row in rows:
+            yield OrderMark(
+                row.acceptance_number, OrderId(row.order_id), row.last_sequence, row.splits_total
+            )
+
+    def _find(self, order_ids: Sequence[OrderId]) -> dict[OrderId, StoredOrder]:
+        splits: dict[str, list[Row[Any]]] = {}
+        for row in self._connection.execute(_SPLITS, {"ids": list(order_ids)}):
+            splits.setdefault(row.order_id, []).append(row)
+        return {
+            OrderId(row.order_id): _stored(row, splits.get(row.order_id, []))
+            for row in self._connection.execute(_ORDERS, {"ids": list(order_ids)})
+        }
+
+
+async def look_up(database: str, work: Callable[[OrderLookup], _Result]) -> _Result:
+    """Run ``work`` on one moment of a database, a URL or the path of an SQLite file.
+
+    Raises:
+        StartupError: it cannot be read, or is not of this release; one line says why.
+    """
+    address = address_of(database)
+
+    def run(connection: Connection) -> _Result:
+        check_revision(connection, address)
+        return work(OrderLookup(connection))
+
+    return await read_snapshot(address, run)
+
+
+def _stored(row: Row[Any], splits: Sequence[Row[Any]]) -> StoredOrder:
+    try:
+        return StoredOrder(
+            snapshot=read_order(row), splits=tuple(read_split(split) for split in splits)
+        )
+    except MalformedRowError as error:
+        return StoredOrder(snapshot=None, splits=(), malformation=str(error))

@@ -1,0 +1,135 @@
+"""One line of a tape: what it holds, and how it is written.
+
+``data`` is the venue's text byte for byte. A frame of a combined stream arrives as ``{"stream":
+"ltcbtc@bookTicker","data":{...}}`` and is written as its ``data`` alone, so that a tape reads the
+same however it was received.
+"""
+
+from typing import Final, NamedTuple
+
+import msgspec
+
+LINE_BYTES_MAX: Final = 256 * 1024
+"""Of a line with its end. A book ticker has 170; it bounds what a file without line ends, or a
+venue gone mad, can make us hold."""
+
+NANOSECONDS_PER_MICROSECOND: Final = 1_000
+
+
+class TapeLine(NamedTuple):
+    """A line of a tape; ``number`` counts from 1, ``ts`` is epoch microseconds.
+
+    ``data`` is a frame of the venue, ``note`` a remark of who recorded; one of them is there.
+    ``received_ns`` is the recorder's monotonic clock at the receipt of a frame, where it is told.
+    """
+
+    number: int
+    ts: int
+    data: bytes | None
+    note: bytes | None
+    received_ns: int | None = None
+
+
+class _Line(msgspec.Struct, gc=False):
+    ts: int
+    data: msgspec.Raw = msgspec.Raw()
+    note: msgspec.Raw = msgspec.Raw()
+    ns: int | None = None
+
+
+class _Frame(msgspec.Struct, gc=False):
+    stream: msgspec.Raw = msgspec.Raw()
+    data: msgspec.Raw = msgspec.Raw()
+
+
+_decode_line = msgspec.json.Decoder(_Line).decode
+_decode_frame = msgspec.json.Decoder(_Frame).decode
+_decode_anything = msgspec.json.Decoder(msgspec.Raw).decode
+
+
+def parse_line(text: bytes, number: int) -> TapeLine:
+    """Read one line.
+
+    Raises:
+        ValueError: it is no line of a tape; the text says why.
+    """
+    if len(text) >= LINE_BYTES_MAX:
+        raise ValueError(f"not a line of a tape: more than {LINE_BYTES_MAX} bytes")
+    try:
+        line = _decode_line(text)
+    except RecursionError:
+        raise ValueError("not a line of a tape: nested too deeply") from None
+    except ValueError as error:
+        raise ValueError(f"not a line of a tape: {error}") from error
+    data, note = bytes(line.data) or None, bytes(line.note) or None
+    if data is None and note is None:
+        raise ValueError("not a line of a tape: neither `data` nor `note`")
+    return TapeLine(number, line.ts, data, note, line.ns)
+
+
+def is_whole_line(text: bytes) -> bool:
+    """Whether nothing is missing at the end of a line that was perhaps cut off."""
+    try:
+        _decode_anything(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def frame_line(ts: int, frame: bytes, received_ns: int | None = None) -> bytes:
+    """Return the line of a frame as it came from the venue, without its end.
+
+    ``received_ns`` is the monotonic clock at its receipt, for who must know it to the nanosecond.
+
+    Raises:
+        ValueError: the frame cannot be part of a line: no JSON object, of several lines, or too
+            long.
+    """
+    data = _payload(frame)
+    if b"\n" in data or b"\r" in data:
+        raise ValueError("a frame of several lines")
+    ns = b"" if received_ns is None else b'"ns":%d,' % received_ns
+    line = b'{"ts":%d,%b"data":%b}' % (ts, ns, data)
+    if len(line) >= LINE_BYTES_MAX:
+        raise ValueError("a frame too long for a line")
+    return line
+
+
+def note_line(ts: int, note: object) -> bytes:
+    """Return the line of a remark, whatever ``msgspec`` makes JSON of, without its end.
+
+    Raises:
+        ValueError: the note is too long.
+    """
+    line = b'{"ts":%d,"note":%b}' % (ts, msgspec.json.encode(note))
+    if len(line) >= LINE_BYTES_MAX:
+        raise ValueError("a note too long for a line")
+    return line
+
+
+def _payload(frame: bytes) -> bytes:
+    """Return the data of a frame of a combined stream, any other object as it is."""
+    try:
+        wire = _decode_frame(frame)
+        if not frame.isascii():
+            frame.decode()
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"a frame that is no JSON object: {error}") from error
+    is_combined = bool(wire.stream) and bool(wire.data)
+    return bytes(wire.data) if is_combined else frame.strip()
+
+
+class ReceiptTimes:
+    """Turns instants of the monotonic clock into ``ts``, which never decreases.
+
+    The wall clock is read once, at the start, and may be set as it likes afterwards.
+    """
+
+    def __init__(self, *, epoch_us: int, monotonic_ns: int) -> None:
+        self._offset_ns = epoch_us * NANOSECONDS_PER_MICROSECOND - monotonic_ns
+        self._last = epoch_us
+
+    def ts(self, received_ns: int) -> int:
+        """Return epoch microseconds, at least those returned before."""
+        self._last = max(self._last, (received_ns + self._offset_ns) // NANOSECONDS_PER_MICROSECOND)
+        return self._last

@@ -1,0 +1,228 @@
+"""Leads through a recording and holds what follows from it against one moment of a database.
+
+The database is read as of a moment before the recording's end, and a recording is always ahead of
+its database; so what was derived and is not stored yet must be a tail of each matcher's time. The
+same holds where a crash, or a database that failed, ended a matcher before its time: what it did
+last may be lost, but nothing that came before something durable.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from app.domain.order import Symbol
+from app.domain.quote import Quote
+from app.evidence.notes import (
+    AnyNote,
+    FrameRefused,
+    FrameUnheard,
+    OrderRested,
+    OrderUnmet,
+    RecordingEnded,
+    SymbolEnded,
+    SymbolState,
+)
+from app.market.book_ticker import parse_frame
+from app.storage.order_lookup import OrderLookup, look_up
+from app.tapes.lines import TapeLine
+from app.verification.bookkeeping import OrderBookkeeping
+from app.verification.recording import Recording, Seam, find_files, open_recording
+from app.verification.replay import GatheredState, SymbolSession, symbol_of
+from app.verification.report import Findings, Kind, VerificationReport
+
+OnProgress = Callable[[str, int, int], None]
+"""Told what is being read, how many of them were, and how many there are (0 if unknown)."""
+
+_ENDED_ORDERLY = "ended"
+
+
+async def verify(
+    database: str, tapes: Sequence[Path], *, on_progress: OnProgress | None = None
+) -> VerificationReport:
+    """Derive every split from the recordings and compare; a service may be running on both.
+
+    ``tapes`` are files or folders; ``database`` is a URL, or the path of an SQLite file.
+    ``on_progress`` is called from another thread, for SQLite.
+
+    Raises:
+        StartupError: the database or a file cannot be read, or they do not belong together.
+    """
+
+    def work(lookup: OrderLookup) -> VerificationReport:
+        # The moment of the database is fixed by now; the recording read from here on is ahead.
+        files = open_recording(find_files(tapes), lookup.stream_id)
+        recording = Recording(files)
+        verification = Verification(lookup)
+        for done, item in enumerate(recording):
+            verification.take(item)
+            if on_progress is not None and done % 10_000 == 0:
+                on_progress("lines", done, 0)
+        return verification.finish().report(database, files=len(files), frames=recording.frames)
+
+    return await look_up(database, work)
+
+
+class Verification:
+    """Takes the lines of a recording in turn; ``finish`` gives what was found.
+
+    Memory depends on the orders that are open, and on what differs, not on the recording's length.
+    """
+
+    def __init__(self, lookup: OrderLookup) -> None:
+        self._findings = Findings()
+        self._orders = OrderBookkeeping(lookup, self._findings)
+        self._sessions: dict[Symbol, SymbolSession] = {}
+        self._ended: dict[Symbol, SymbolSession] = {}
+        self._gathered: GatheredState | None = None
+        self._frame: Quote | None = None
+        self._has_ended = False
+
+    def take(self, item: Seam | AnyNote | TapeLine) -> None:
+        """Take the next line."""
+        self._has_ended = isinstance(item, RecordingEnded)
+        if isinstance(item, Seam):
+            self._take_frame()
+            self._cross(item)
+        elif isinstance(item, TapeLine):
+            self._take_frame()
+            self._frame = _quote_of(item)
+        else:
+            self._take_note(item)
+
+    def finish(self) -> Findings:
+        """Compare what is left, and look for orders that the recording does not know."""
+        self._take_frame()
+        for session in self._sessions.values():
+            session.how = "crashed"  # or it goes on, and what came last is in no file yet
+        self._orders.finish(was_cut_off=not self._has_ended)
+        return self._findings
+
+    def _take_note(self, note: AnyNote) -> None:
+        gathered = self._gathered
+        if gathered is not None and gathered.take(note):
+            if gathered.is_complete:
+                self._begin(gathered)
+            return
+        if isinstance(note, FrameUnheard):
+            self._frame = None
+            return
+        self._take_frame()
+        match note:
+            case SymbolState():
+                self._gathered = GatheredState(note)
+                if self._gathered.is_complete:
+                    self._begin(self._gathered)
+            case SymbolEnded():
+                self._end(note.symbol, note.how)
+            case FrameRefused():
+                self._check_refusal(note)
+            case RecordingEnded():
+                for symbol in list(self._sessions):
+                    self._end(symbol, "stopped")
+            case _:
+                self._give(note)
+
+    def _take_frame(self) -> None:
+        """Give the frame before to its matcher: nothing said that it was not."""
+        quote, self._frame = self._frame, None
+        session = None if quote is None else self._sessions.get(quote.symbol)
+        if quote is None or session is None:
+            return
+        try:
+            steps = session.meet(quote)
+        except (AssertionError, ArithmeticError) as error:
+            self._give_up(session, error)
+            return
+        self._orders.settle_before(session)
+        self._orders.add(session, steps)
+
+    def _give(self, note: AnyNote) -> None:
+        symbol = symbol_of(note)
+        session = None if symbol is None else self._sessions.get(symbol)
+        if session is None:
+            return
+        try:
+            if isinstance(note, OrderRested | OrderUnmet):
+                self._orders.take_up(note, session)
+            else:
+                self._orders.settle_before(session)
+            steps = session.apply(note)
+        except (AssertionError, ArithmeticError) as error:
+            self._give_up(session, error)
+            return
+        self._orders.add(session, steps)
+
+    def _begin(self, gathered: GatheredState) -> None:
+        self._gathered = None
+        note = gathered.note
+        session = self._sessions.get(note.symbol)
+        if session is not None and note.goes_on:
+            contradiction = gathered.contradiction(session)
+            if contradiction is not None:
+                told, found = contradiction
+                where = f"{note.symbol} at the beginning of a file"
+                self._findings.differ(Kind.STATE, None, where, recorded=told, stored=found)
+            return
+        if session is not None:
+            self._end(note.symbol, "crashed")
+        try:
+            session = SymbolSession(gathered)
+        except (AssertionError, ArithmeticError) as error:
+            where = f"{note.symbol} as it is recorded"
+            self._findings.differ(Kind.STATE, None, where, recorded=error, stored="-")
+            return
+        if not note.goes_on:
+            self._check_ledger(session)
+        self._sessions[note.symbol] = session
+        self._orders.begin(session, gathered.rested)
+
+    def _end(self, symbol: Symbol, how: str) -> None:
+        session = self._sessions.pop(symbol, None)
+        if session is None:
+            return
+        session.how = how
+        self._orders.end(session)
+        self._ended[symbol] = session
+
+    def _check_ledger(self, session: SymbolSession) -> None:
+        """See that a symbol begins with the ledger that its matcher before left durable."""
+        before = self._ended.pop(session.symbol, None)
+        if before is None or before.how != _ENDED_ORDERLY:
+            return
+        told = (before.stored_gate, sorted(before.stored.items()))
+        found = (session.stored_gate, sorted(session.stored.items()))
+        if told != found:
+            where = f"{session.symbol} when it was taken up"
+            self._findings.differ(Kind.LEDGER, None, where, recorded=told, stored=found)
+
+    def _check_refusal(self, note: FrameRefused) -> None:
+        session = self._sessions.get(note.symbol)
+        if session is not None and session.matcher.gate != note.gate:
+            where = f"{note.symbol}, quote {note.update_id} refused"
+            told, found = f"gate {note.gate}", f"gate {session.matcher.gate}"
+            self._findings.differ(Kind.STATE, None, where, recorded=told, stored=found)
+
+    def _cross(self, seam: Seam) -> None:
+        """Go on to another file."""
+        self._gathered = None
+        self._orders.cross(seam)
+        if seam.is_seamless:
+            return
+        how = "crashed" if seam.is_crash or seam.cause is None else "gap"
+        for symbol in list(self._sessions):
+            self._end(symbol, how)
+        if seam.cause is not None:
+            self._ended.clear()
+
+    def _give_up(self, session: SymbolSession, error: Exception) -> None:
+        """Lose sight of a symbol whose recording cannot be followed."""
+        where = f"{session.symbol}, input {session.inputs}"
+        told = str(error) or type(error).__name__
+        self._findings.differ(Kind.STATE, None, where, recorded=told, stored="-")
+        self._end(session.symbol, "gap")
+
+
+def _quote_of(line: TapeLine) -> Quote | None:
+    if line.data is None or line.received_ns is None:
+        return None
+    parsed = parse_frame(line.data, line.received_ns)
+    return parsed if isinstance(parsed, Quote) else None

@@ -1,0 +1,1 @@
+"""Clients that others wrote, on the simulated venue; the task ``clients`` runs them."""

@@ -1,0 +1,8 @@
+"""python-binance on raw streams, one connection for each symbol."""
+
+import asyncio
+
+from tests.clients.programs.python_binance import main
+from tests.clients.programs.telling import read_task
+
+asyncio.run(main(read_task(), is_combined=False))

@@ -1,0 +1,229 @@
+"""Clients that others wrote get from the simulated venue exactly what it sends and shows."""
+
+import asyncio
+import contextlib
+import json
+import sys
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Final
+
+import httpx2
+import pytest
+
+from app.simulator.quotes import VenueQuote
+from app.simulator.scripted_market import ScriptedMarket
+from app.simulator.venue import RunningVenue, SimulatedVenue
+from tests.support.venues import scripted_venue
+from tests.support.waiting import eventually
+
+ROOT: Final = Path(__file__).parents[2]
+SYMBOLS: Final = ("LTCBTC", "ETHUSDT", "BTCUSDT")
+ROUNDS: Final = 40
+QUOTES: Final = ROUNDS * len(SYMBOLS)
+SECONDS_MAX: Final = 60.0
+TRICKLE_SECONDS: Final = 0.02
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientProgram:
+    """A program, the package that it needs, and how what it tells is to be judged.
+
+    A client that tells only the newest quote gets them one by one; one with a connection for each
+    symbol keeps the order of each symbol alone. ``has_models`` says that REST answers pass through
+    models of the client, which drop what they do not know.
+    """
+
+    name: str
+    package: str
+    is_one_by_one: bool = False
+    is_ordered_by_symbol: bool = False
+    has_models: bool = False
+
+
+PROGRAMS: Final = (
+    ClientProgram(name="python_binance_combined", package="binance"),
+    ClientProgram(name="python_binance_raw", package="binance", is_ordered_by_symbol=True),
+    ClientProgram(name="ccxt_pro", package="ccxt", is_one_by_one=True),
+    ClientProgram(name="binance_sdk", package="binance_sdk_spot", has_models=True),
+    ClientProgram(name="unicorn", package="unicorn_binance_websocket_api"),
+)
+
+
+@pytest.fixture(params=PROGRAMS, ids=lambda program: str(program.name))
+def program(request: pytest.FixtureRequest) -> ClientProgram:
+    """Each program whose package is there."""
+    chosen: ClientProgram = request.param
+    if find_spec(chosen.package) is None:
+        pytest.skip(f"{chosen.package} is not installed; `task clients` runs this with it")
+    return chosen
+
+
+class Told:
+    """What a running program has told so far."""
+
+    def __init__(self) -> None:
+        self.quotes: list[list[object]] = []
+        self.answers: dict[str, Any] = {}
+        self.noise: list[str] = []
+        self.ended = asyncio.Event()
+
+    def note(self, line: str) -> None:
+        """Note a line; what is not of the program's own is kept for a failure."""
+        try:
+            told = json.loads(line)
+        except ValueError:
+            self.noise.append(line)
+            return
+        if "quote" in told:
+            self.quotes.append(told["quote"])
+        else:
+            self.answers[told["answer"]] = told["body"]
+
+
+@contextlib.asynccontextmanager
+async def running(program: ClientProgram, venue: RunningVenue) -> AsyncIterator[Told]:
+    """Run a program; at the end of the context it must have ended by itself, without a failure."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        f"tests.clients.programs.{program.name}",
+        venue.stream_url,
+        venue.rest_url,
+        ",".join(SYMBOLS),
+        str(QUOTES),
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    told = Told()
+
+    async def read() -> None:
+        assert process.stdout is not None
+        async for line in process.stdout:
+            told.note(line.decode())
+        told.ended.set()
+
+    reading = asyncio.create_task(read())
+    try:
+        async with asyncio.timeout(SECONDS_MAX):
+            yield told
+            status = await process.wait()
+            await reading
+        assert status == 0, "".join(told.noise)
+    except TimeoutError:
+        pytest.fail(f"{program.name} did not get on: {len(told.quotes)} quotes; {told.noise}")
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+        await asyncio.wait([reading])
+
+
+def push(market: ScriptedMarket, number: int) -> VenueQuote:
+    """Quote a symbol in turn, each time a little differently."""
+    return market.push(
+        SYMBOLS[number % len(SYMBOLS)],
+        bid=(f"0.{1000 + number}", f"{number + 1}.5"),
+        ask=(f"0.{1001 + number}", f"{2 * number + 1}"),
+    )
+
+
+async def all_listen(venue: SimulatedVenue) -> None:
+    """Wait until every symbol has its listener."""
+    await eventually(
+        lambda: all(venue.listeners(symbol) for symbol in SYMBOLS), seconds_max=SECONDS_MAX
+    )
+
+
+def wire(quote: VenueQuote) -> list[object]:
+    """Return a quote as the programs tell it."""
+    sides = (quote.bid_price, quote.bid_quantity, quote.ask_price, quote.ask_quantity)
+    return [quote.update_id, quote.symbol, *sides]
+
+
+async def shown(venue: RunningVenue) -> dict[str, Any]:
+    """Return what the REST side shows, asked for without a client's help."""
+    async with httpx2.AsyncClient(base_url=f"{venue.rest_url}/api/v3") as rest:
+
+        async def get(path: str) -> object:
+            return (await rest.get(path)).json()
+
+        answers = {"ping": await get("/ping"), "exchangeInfo": await get("/exchangeInfo")}
+        for symbol in SYMBOLS:
+            answers[f"depth {symbol}"] = await get(f"/depth?symbol={symbol}&limit=5")
+            answers[f"bookTicker {symbol}"] = await get(f"/ticker/bookTicker?symbol={symbol}")
+        return answers
+
+
+def as_listed(answer: dict[str, Any]) -> list[tuple[object, ...]]:
+    """Return what matters of the symbols of exchangeInfo."""
+    return [
+        (
+            one["symbol"],
+            one["status"],
+            one["baseAsset"],
+            one["quoteAsset"],
+            [(each["filterType"], each.get("tickSize"), each.get("stepSize")) for each in filters],
+        )
+        for one in answer["symbols"]
+        for filters in [one["filters"]]
+    ]
+
+
+async def quote_to_the_end(
+    market: ScriptedMarket, program: ClientProgram, told: Told
+) -> list[VenueQuote]:
+    """Quote, return what counts, and go on until the program has ended, as a market does.
+
+    One of the clients ends only with the next frame.
+    """
+    sent = []
+    for number in range(QUOTES):
+        sent.append(push(market, number))
+        if program.is_one_by_one:
+            await eventually(_has(told, number + 1), seconds_max=SECONDS_MAX)
+    while not told.ended.is_set():
+        push(market, QUOTES)
+        await asyncio.sleep(TRICKLE_SECONDS)
+    return sent
+
+
+def _has(told: Told, count: int) -> Callable[[], bool]:
+    return lambda: len(told.quotes) >= count
+
+
+async def test_a_client_gets_what_the_venue_sends_and_shows(program: ClientProgram) -> None:
+    """Quotes are equal to the last digit and in order; so are the answers of REST; no limit broke.
+
+    Whoever asks without a client's help is shown the same.
+    """
+    async with scripted_venue(*SYMBOLS) as (market, venue, at):
+        opening = [push(market, number) for number in range(len(SYMBOLS))]
+        expected = await shown(at)
+        async with running(program, at) as told:
+            await all_listen(venue)
+            sent = await quote_to_the_end(market, program, told)
+        violations = list(venue.observations.violations)
+
+    received, quotes = told.quotes, [wire(quote) for quote in sent]
+    if program.is_ordered_by_symbol:
+        received, quotes = (
+            sorted(one, key=lambda quote: str(quote[1])) for one in (received, quotes)
+        )
+    assert received == quotes
+    for quote in opening:
+        depth = told.answers[f"depth {quote.symbol}"]
+        assert depth["lastUpdateId"] == quote.update_id
+        assert depth["bids"][0] == [quote.bid_price, quote.bid_quantity]
+        assert depth["asks"][0] == [quote.ask_price, quote.ask_quantity]
+    info, expected_info = told.answers.pop("exchangeInfo"), expected.pop("exchangeInfo")
+    assert told.answers.pop("time")["serverTime"] > 1_600_000_000_000
+    if program.has_models:
+        assert as_listed(info) == as_listed(expected_info)
+    else:
+        assert info["symbols"] == expected_info["symbols"]
+    assert told.answers == expected
+    assert violations == []

@@ -1,0 +1,263 @@
+"""`papertape record` and `papertape replay` as a user runs them."""
+
+import asyncio
+import gzip
+import json
+import os
+import re
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from app.clock import SystemClock
+from app.simulator.tape_market import TapeMarket
+from app.simulator.venue import RunningVenue, SimulatedVenue
+from app.tapes.reading import TapeReader
+from tests.support.processes import REPOSITORY, papertape
+from tests.support.tapes import find_tape_file, read_expected_document
+from tests.support.waiting import eventually
+
+TAPES: Final = ("alts10-20210405", "majors-20240808", "ethusdt-20240809")
+START_US: Final = 1_723_161_254_000_000
+QUOTES: Final = 4_000
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What a command that ended by itself said."""
+
+    status: int
+    output: bytes
+    errors: str
+
+
+async def run_papertape(folder: Path, *arguments: str, standard_input: bytes = b"") -> Ended:
+    """Run a command to its end, its outputs apart."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "app",
+        *arguments,
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    async with asyncio.timeout(60):
+        output, errors = await process.communicate(standard_input)
+    assert process.returncode is not None
+    return Ended(process.returncode, output, errors.decode())
+
+
+# --- replay -----------------------------------------------------------------------------------
+
+
+def exact(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a result with its decimal strings as numbers, which is how they compare."""
+    amounts = ("filled_quantity", "remaining_quantity", "total_cost", "price", "quantity")
+    return {key: Decimal(value) if key in amounts else value for key, value in result.items()} | (
+        {"splits": [exact(split) for split in result["splits"]]} if "splits" in result else {}
+    )
+
+
+Run = tuple[Sequence[Mapping[str, Any]], Sequence[Mapping[str, Any]]]
+"""Orders of one replay, and their expected results."""
+
+
+def runs_of(tape: str) -> list[Run]:
+    """Return the runs of a tape: the isolated orders, with an owner each, and those that share."""
+    document = read_expected_document(tape)
+    isolated = document["isolated"]
+    return [
+        (
+            [{**one["order"], "owner": one["order"]["id"]} for one in isolated],
+            [one["expected"] for one in isolated],
+        ),
+        *((one["orders"], one["expected"]) for one in document["shared"]),
+    ]
+
+
+@pytest.mark.parametrize("tape", TAPES)
+async def test_a_replay_gives_exactly_the_expected_results(tmp_path: Path, tape: str) -> None:
+    """Every state, quantity, cost and split, in the shape of the results file.
+
+    Of twenty isolated orders, ten that overlap, and the twenty together.
+    """
+    path = str(find_tape_file(f"{tape}.jsonl.gz").resolve())
+    runs = runs_of(tape)
+
+    replays = [
+        run_papertape(
+            tmp_path,
+            *("replay", path, "--orders", "-", "--json"),
+            standard_input=json.dumps(orders).encode(),
+        )
+        for orders, _ in runs
+    ]
+    for ended, (orders, expected) in zip(await asyncio.gather(*replays), runs, strict=True):
+        assert ended.status == 0, ended.errors
+        results = json.loads(ended.output)
+        assert len(results) == len(orders) in {10, 20}
+        assert [list(result) for result in results] == [list(one) for one in expected]
+        assert [exact(result) for result in results] == [exact(one) for one in expected]
+
+
+async def test_a_replay_says_the_same_each_time_however_it_is_asked(tmp_path: Path) -> None:
+    """Byte for byte: from a file or a pipe, as a list or line by line, to a pipe or a file."""
+    orders, _ = runs_of(TAPES[0])[0]
+    (tmp_path / "orders.json").write_text(json.dumps(orders, indent=2))
+    lines = "".join(f"{json.dumps(order)}\n" for order in orders).encode()
+    replay = ("replay", str(find_tape_file(f"{TAPES[0]}.jsonl.gz").resolve()), "--orders")
+
+    first, again, shown, shown_again = await asyncio.gather(
+        run_papertape(tmp_path, *replay, "orders.json", "--json"),
+        run_papertape(tmp_path, *replay, "-", "--json", standard_input=lines),
+        run_papertape(tmp_path, *replay, "orders.json", "--out", "results.json"),
+        run_papertape(tmp_path, *replay, "orders.json"),
+    )
+
+    assert [one.status for one in (first, again, shown, shown_again)] == [0, 0, 0, 0]
+    assert first.output == again.output == (tmp_path / "results.json").read_bytes()
+    assert shown.output == shown_again.output
+    assert "20 orders: 11 filled, 7 expired_partial, 2 expired_unfilled" in shown.output.decode()
+
+
+# --- record -----------------------------------------------------------------------------------
+
+
+def write_market(folder: Path) -> Path:
+    """Write a tape of two symbols, with white space and zeros as no writer of ours makes them."""
+    path = folder / "market.jsonl"
+    with path.open("w", encoding="utf-8") as file:
+        for number in range(1, QUOTES + 1):
+            symbol = ("LTCBTC", "ETHBTC")[number % 3 == 0]
+            spaced = " " * (number % 4)
+            data = (
+                f'{{"u":{spaced}{number * 7},"s":"{symbol}","b":"0.0025{number % 7}000",'
+                f'"B":"{number}.50","a":"0.0026{number % 9}{spaced and "0"}","A":"2.000"{spaced}}}'
+            )
+            file.write(f'{{"ts":{START_US + number * 500},"data":{data}}}\n')
+    return path
+
+
+def sent(market: Path) -> list[bytes]:
+    """Return the data of the market's quotes as they stand in the file."""
+    lines = market.read_bytes().splitlines()
+    return [line.partition(b'"data":')[2][:-1] for line in lines]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedVenue:
+    """A venue whose market stands still until the test lets it go, and where it is."""
+
+    venue: SimulatedVenue
+    running: RunningVenue
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The settings that point at it."""
+        return {
+            "VENUE": "simulator",
+            "BINANCE_STREAM_URL": self.running.stream_url,
+            "BINANCE_REST_URL": self.running.rest_url,
+        }
+
+    async def start_when_heard(self) -> None:
+        """Let the market go once both symbols are subscribed."""
+        await eventually(lambda: len(self.venue.observations.subscribed) == 2)
+        self.venue.resume()
+
+
+@asynccontextmanager
+async def paused_venue(market: Path, *, speed: float) -> AsyncIterator[RecordedVenue]:
+    """Run a venue on a tape, paused."""
+    venue = SimulatedVenue(TapeMarket(market, speed=speed), clock=SystemClock())
+    venue.pause()
+    async with venue.serve() as running:
+        yield RecordedVenue(venue, running)
+
+
+def recorded(path: Path) -> list[bytes]:
+    """Return the frames that can be read of a tape now."""
+    return [line.data for line in TapeReader(path) if line.data is not None]
+
+
+@pytest.mark.parametrize("path_of_stream", ["/ws", "/stream"], ids=["raw", "combined"])
+async def test_what_was_recorded_is_what_was_sent(tmp_path: Path, path_of_stream: str) -> None:
+    """Byte for byte and in order, each line within a second, and a summary at Ctrl-C."""
+    market, tape = write_market(tmp_path), tmp_path / "recorded.jsonl.gz"
+    async with paused_venue(market, speed=4) as venue:
+        settings = venue.settings
+        settings["BINANCE_STREAM_URL"] += path_of_stream
+        arguments = ("record", "ltcbtc", "ETHBTC", "LTCBTC", "--out", str(tape))
+        async with papertape(tmp_path, *arguments, **settings) as process:
+            await venue.start_when_heard()
+            await eventually(lambda: tape.exists() and len(recorded(tape)) == QUOTES)
+            status = await process.interrupt()
+
+    assert status == 0, process.log
+    assert recorded(tape) == sent(market)
+    assert len(gzip.decompress(tape.read_bytes()).splitlines()) == QUOTES, "no note, and an end"
+    assert re.search(rf"recorded\.jsonl\.gz: {QUOTES} frames in [0-9.]+ s", process.log)
+    assert re.search(rf"^  LTCBTC {QUOTES - QUOTES // 3}$", process.log, re.MULTILINE)
+
+
+async def test_a_killed_recording_can_be_read(tmp_path: Path) -> None:
+    """After `kill -9` what was flushed is there, unchanged, and the tape says that it was cut."""
+    market, tape = write_market(tmp_path), tmp_path / "recorded.jsonl.gz"
+    async with paused_venue(market, speed=1) as venue:
+        arguments = ("record", "LTCBTC", "ETHBTC", "--out", str(tape))
+        async with papertape(tmp_path, *arguments, **venue.settings) as process:
+            await venue.start_when_heard()
+            await eventually(lambda: tape.exists() and len(recorded(tape)) > QUOTES // 10)
+            seen = len(recorded(tape))
+            await process.kill()
+
+    reader = TapeReader(tape)
+    frames = [line.data for line in reader]
+    assert reader.is_cut_short
+    assert len(frames) >= seen
+    assert frames == sent(market)[: len(frames)]
+
+
+async def test_a_recording_is_a_market_to_simulate_and_to_replay(tmp_path: Path) -> None:
+    """What was recorded plays as the original did, a lost connection and all."""
+    market, tape = write_market(tmp_path), tmp_path / "recorded.jsonl.gz"
+    async with paused_venue(market, speed=2) as venue:
+        arguments = ("record", "LTCBTC", "ETHBTC", "--out", str(tape))
+        async with papertape(tmp_path, *arguments, **venue.settings) as process:
+            await venue.start_when_heard()
+            await eventually(lambda: tape.exists() and len(recorded(tape)) > QUOTES // 10)
+            venue.venue.drop_connections()
+            await eventually(lambda: "connected again after" in process.log)
+            await eventually(lambda: recorded(tape)[-1] == sent(market)[-1])
+            status = await process.stop()
+    frames = recorded(tape)
+    order = {
+        "id": "a",
+        "symbol": "LTCBTC",
+        "order_size": 1000,
+        "price": 1,
+        "placed_ts": next(iter(TapeReader(tape))).ts,
+        "timeout_ms": 60_000,
+    }
+    ended = await run_papertape(
+        tmp_path,
+        *("replay", str(tape), "--orders", "-", "--json"),
+        standard_input=json.dumps([order]).encode(),
+    )
+
+    assert status == 0, process.log
+    assert "connection lost: " in process.log
+    assert "1 connection loss, " in process.log
+    assert set(frames) <= set(sent(market))
+    assert [quote.data.encode() for quote in TapeMarket(tape).quotes() if quote.at_ns] == frames
+    (result,) = json.loads(ended.output)
+    assert Decimal(result["filled_quantity"]) > 0

@@ -1,0 +1,298 @@
+"""The frame parser against a plain reader, on frames that nobody thought of.
+
+``FRAME_SEED=N`` makes others, ``python -m tests.fuzz.frames`` (``task fuzz``) many more.
+"""
+
+import json
+import os
+import re
+from collections.abc import Callable
+from decimal import Decimal
+from itertools import islice
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.domain.amounts import parse_amount
+from app.domain.quote import Quote
+from app.market import book_ticker
+from app.market.book_ticker import DropReason, parse_frame
+from tests.fuzz.frame_reader import Frame
+from tests.fuzz.frames import (
+    FrameFault,
+    check,
+    fault_in,
+    kind_of,
+    made_frames,
+    main,
+    read_samples,
+    shorten,
+)
+from tests.support.tapes import find_tape_file
+
+pytestmark = pytest.mark.no_cover  # the module's own tests measure; tracing costs too much here
+
+SEED = int(os.environ.get("FRAME_SEED", "20261125"))
+FRAMES = 30_000
+FRAMES_UNTIL_A_FAULT_SHOWS = 30_000
+NESTINGS_MAX = 1_100
+
+TICKER = '{"u":400900217,"s":"LTCBTC","b":"0.00257700","B":"31.21","a":"0.002578","A":"40.66"}'
+CHINESE = '{"u":7,"s":"币安人生USDT","b":"0.1","B":"3","a":"0.2","A":"4"}'
+FUTURES = (
+    '{"e":"bookTicker","u":9223372036854775807,"s":"BTCUSDT","b":"0","B":"0.000","a":"61837.64",'
+    '"A":"1.54698000","T":1723161254087,"E":1723161254088,"ps":"BTCUSDT"}'
+)
+WHOLE_FRAMES = (
+    TICKER,
+    FUTURES,
+    CHINESE,
+    f'{{"stream":"ltcbtc@bookTicker","data":{TICKER}}}',
+    f'{{"stream":"币安人生usdt@bookTicker","data":{CHINESE}}}',
+    '{"result":null,"id":12}',
+    '{"error":{"code":2,"msg":"Invalid request: unknown variant"},"id":null}',
+    '{"stream":"!serverShutdown","data":{"e":"serverShutdown","E":1}}',
+)
+each_whole_frame = pytest.mark.parametrize("frame", [one.encode() for one in WHOLE_FRAMES])
+
+AMOUNTS = st.one_of(
+    st.from_regex(r"[-+]?[0-9]{0,18}(\.[0-9]{0,14})?([eE][+-]?[0-9]{1,3})?", fullmatch=True),
+    st.from_regex(r"\d{1,3}(\.\d{1,3})?\s?", fullmatch=True),
+    st.sampled_from(["0", "NaN", "-Infinity", "0.00000000", "", "1_0"]),
+    st.text(max_size=5),
+)
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | AMOUNTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+TICKERS = st.fixed_dictionaries(
+    {},
+    optional={
+        "u": st.integers(0, 2**64) | st.integers() | JSON_VALUES,
+        "s": st.just("LTCBTC") | st.text() | JSON_VALUES,
+        "b": AMOUNTS | JSON_VALUES,
+        "B": AMOUNTS | JSON_VALUES,
+        "a": AMOUNTS | JSON_VALUES,
+        "A": AMOUNTS | JSON_VALUES,
+        "e": st.sampled_from(["bookTicker", "trade", "serverShutdown", 1]),
+        "id": JSON_VALUES,
+        "result": JSON_VALUES,
+        "error": JSON_VALUES,
+    },
+)
+SOUND_BUT_ONE = st.tuples(st.sampled_from("usbBaA"), AMOUNTS | JSON_VALUES).map(
+    lambda change: json.loads(TICKER) | {change[0]: change[1]}
+)
+MESSAGES = st.one_of(JSON_VALUES, TICKERS, SOUND_BUT_ONE)
+ENVELOPES = st.tuples(
+    st.sampled_from(["ltcbtc@bookTicker", "ethbtc@bookTicker", "!serverShutdown", "", None]),
+    MESSAGES,
+).map(lambda parts: {"stream": parts[0], "data": parts[1]})
+ANY_FRAME = st.one_of(
+    st.binary(max_size=200),
+    st.text(max_size=200),
+    (MESSAGES | ENVELOPES).map(json.dumps),
+    (MESSAGES | ENVELOPES).map(lambda message: json.dumps(message).encode()),
+    st.tuples(SOUND_BUT_ONE, st.binary(max_size=3), st.integers(0, 200)).map(
+        lambda parts: _spliced(json.dumps(parts[0]).encode(), parts[1], parts[2])
+    ),
+)
+
+
+def _spliced(frame: bytes, piece: bytes, at: int) -> bytes:
+    return frame[:at] + piece + frame[at + 1 :]
+
+
+def test_made_up_frames_are_read_as_a_plain_reader_reads_them() -> None:
+    """No exception, no amount that was not sent, no quote of what is none; and all kinds come."""
+    seen = check(islice(made_frames(SEED), FRAMES))
+
+    kinds = {f"dropped, {reason}" for reason in DropReason}
+    assert seen.keys() == kinds | {"quote", "Acknowledgment", "ShutdownNotice"}
+    assert min(seen.values()) > 10
+    assert seen["quote"] > FRAMES / 20
+
+
+@settings(max_examples=1_000, deadline=None, derandomize=True, database=None)
+@given(frame=ANY_FRAME)
+def test_frames_of_any_form_are_read_likewise(frame: Frame) -> None:
+    """Bytes, texts, values and tickers with anything in place of anything."""
+    assert fault_in(frame) is None
+
+
+@each_whole_frame
+def test_a_frame_cut_short_anywhere_is_no_other_frame(frame: bytes) -> None:
+    """Nothing of a part is taken for the whole."""
+    assert kind_of(parse_frame(frame, 1)) in {"quote", "Acknowledgment", "ShutdownNotice"}
+    for end in range(len(frame)):
+        assert fault_in(frame[:end]) is None
+        assert kind_of(parse_frame(frame[:end], 1)) == "dropped, not_json"
+
+
+@each_whole_frame
+def test_a_frame_with_any_bit_flipped_is_read_as_it_stands(frame: bytes) -> None:
+    """A flipped digit is another digit; everything else is found out."""
+    for at in range(len(frame)):
+        for bit in range(8):
+            flipped = bytearray(frame)
+            flipped[at] ^= 1 << bit
+            assert fault_in(flipped) is None, bytes(flipped)
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        ("", ""),
+        ('{"error":', ',"id":1}'),
+        ('{"error":{"code":1,"msg":', "}}"),
+        ('{"stream":"ltcbtc@bookTicker","data":{"s":', "}}"),
+        (TICKER[:-1] + ',"new":', "}"),
+    ],
+    ids=["alone", "error", "message", "symbol", "unknown key"],
+)
+@pytest.mark.parametrize("brackets", [("[", "]"), ('{"a":', "}")], ids=["array", "object"])
+def test_no_depth_of_nesting_is_an_error(
+    around: tuple[str, str], brackets: tuple[str, str]
+) -> None:
+    """Readers end at different depths; between them lies one where an answer could not be made."""
+    for depth in range(1, NESTINGS_MAX):
+        nested = brackets[0] * depth + "1" + brackets[1] * depth
+        parse_frame((around[0] + nested + around[1]).encode(), 1)
+
+
+def test_the_venues_own_frames_are_read_likewise() -> None:
+    """The plain reader knows what the venue really sends."""
+    find_tape_file("wire-samples.jsonl.gz")
+
+    assert check(read_samples()) == {"quote": 40, "dropped, foreign": 85}
+    check(islice(made_frames(SEED, read_samples()), 5_000))
+
+
+def test_an_answer_that_nests_too_deeply_to_be_written_out_is_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The depth at which it was an error is one of a thousand, and the last test passes by it."""
+    monkeypatch.setattr(book_ticker, "_words", str)
+
+    with pytest.raises(RecursionError):
+        test_no_depth_of_nesting_is_an_error(('{"error":', ',"id":1}'), ("[", "]"))
+
+
+def signed(text: str) -> Decimal:
+    """Read a sign."""
+    return -parse_amount(text[1:]) if text.startswith("-") else parse_amount(text)
+
+
+def through_a_float(text: str) -> Decimal:
+    """Read by way of a binary fraction."""
+    return Decimal(repr(float(parse_amount(text))))
+
+
+def with_an_exponent(text: str) -> Decimal:
+    """Read an exponent."""
+    return Decimal(text) if re.fullmatch(r"[0-9.]+[eE][0-9]", text) else parse_amount(text)
+
+
+def without_white_space(text: str) -> Decimal:
+    """Read what stands between white space."""
+    return parse_amount(text.strip())
+
+
+def in_any_script(text: str) -> Decimal:
+    """Read the digits of every script."""
+    return Decimal(text) if text.replace(".", "", 1).isdecimal() else parse_amount(text)
+
+
+def rounded(text: str) -> Decimal:
+    """Read eight digits behind the point."""
+    return round(parse_amount(text), 8)
+
+
+def of_any_length(text: str) -> Decimal:
+    """Read as many digits as there are."""
+    return Decimal(text) if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text) else parse_amount(text)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        signed,
+        through_a_float,
+        with_an_exponent,
+        without_white_space,
+        in_any_script,
+        rounded,
+        of_any_length,
+    ],
+)
+def test_a_wrong_way_to_read_an_amount_is_found(
+    fault: Callable[[str], Decimal], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reader that has never found anything proves nothing."""
+    monkeypatch.setattr(book_ticker, "_parse_amount", fault)
+
+    with pytest.raises(FrameFault):
+        check(islice(made_frames(SEED), FRAMES_UNTIL_A_FAULT_SHOWS))
+
+
+def fails_at_half_a_character(frame: bytes | str) -> object:
+    """Let an exception of another kind out."""
+    if "\\ud800" in (frame if isinstance(frame, str) else bytes(frame).decode(errors="replace")):
+        raise LookupError
+    return json.loads(frame)
+
+
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [
+        ("_decode_anything", fails_at_half_a_character),
+        ("_check_encoding", lambda _frame: None),
+        ("_is_answer", lambda message: "result" in message or "code" in message),
+        ("_shown", lambda symbol: symbol),
+        ("_STREAM_SUFFIX", "@bookTicker2"),
+        ("UPDATE_ID_MAX", 2**70),
+        ("FRAME_BYTES_MAX", 2**20),
+    ],
+    ids=lambda part: part if isinstance(part, str) else "",
+)
+def test_another_fault_of_the_parser_is_found(
+    name: str,
+    fault: object,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Likewise: an exception, an encoding, a wrong kind, an echo, a wrong stream, a bound."""
+    monkeypatch.setattr(book_ticker, name, fault)
+
+    with pytest.raises(FrameFault):
+        check(islice(made_frames(SEED), FRAMES_UNTIL_A_FAULT_SHOWS))
+
+
+def test_an_unsound_quote_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Likewise: crossed, or with a side that is half empty."""
+    monkeypatch.setattr(Quote, "malformation", None)
+
+    with pytest.raises(FrameFault, match="no sound book ticker"):
+        check(islice(made_frames(SEED), FRAMES_UNTIL_A_FAULT_SHOWS))
+
+
+def test_a_frame_that_was_misread_is_made_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever mends the parser sees what matters of it."""
+    monkeypatch.setattr(book_ticker, "_parse_amount", signed)
+    frame = TICKER.replace('"0.00257700"', '"-12.5"').encode()
+
+    assert len(shorten(frame, parse_frame)) < len(frame)
+    assert fault_in(shorten(frame, parse_frame)) is not None
+
+
+def test_the_long_run_tells_what_it_saw(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ends with 0 if all is well, and with 1, the seed and the frame if not."""
+    assert main(["--examples", "2000", "--seed", "1"]) == 0
+    assert "seed 1: 2,000 frames" in capsys.readouterr().out
+    monkeypatch.setattr(book_ticker, "_parse_amount", signed)
+
+    assert main(["--examples", "30000", "--seed", "1"]) == 1
+    assert "seed 1: a quote was made of what is no sound book ticker" in capsys.readouterr().out

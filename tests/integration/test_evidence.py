@@ -1,0 +1,61 @@
+"""A recording of the real service, held against its database."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+import httpx2
+
+from app.clock import SystemClock
+from app.composition import running_service
+from app.settings import Settings
+from app.simulator.market import SyntheticMarket
+from app.simulator.venue import RunningVenue, SimulatedVenue
+from app.storage.audit import audit
+from app.verification.verify import verify
+from tests.support.busy_trading import Trader
+from tests.support.keys import write_key_file
+from tests.support.services import make_settings, until_ready
+
+SEED: Final = 20261125
+ORDERS: Final = 280
+
+
+def settings_of(folder: Path, venue: RunningVenue) -> Settings:
+    """Make the settings of a service that records."""
+    keys = folder / "keys.json"
+    if not keys.exists():
+        write_key_file(keys)
+    settings = make_settings(folder, stream_url=venue.stream_url, rest_url=venue.rest_url)
+    return settings.model_copy(
+        update={"record_dir": str(folder / "recordings"), "api_keys_file": str(keys)}
+    )
+
+
+async def test_a_recording_derives_exactly_the_splits_of_the_database(tmp_path: Path) -> None:
+    """Hundreds of orders of every kind, with the connection lost again and again, and a restart."""
+    venue = SimulatedVenue(SyntheticMarket(SEED), clock=SystemClock())
+    async with venue.serve() as running:
+        trader = Trader(SEED, running.rest_url)
+        settings = settings_of(tmp_path, running)
+        for _ in range(2):
+            async with (
+                running_service(settings) as url,
+                httpx2.AsyncClient(base_url=url, timeout=30) as client,
+            ):
+                await until_ready(client)
+                for _ in range(4):
+                    await trader.place(client, ORDERS // 10)
+                    venue.drop_connections()
+                await trader.place(client, ORDERS // 10)
+
+    report = await verify(str(tmp_path / "service.db"), [tmp_path / "recordings"])
+
+    assert report.differences == ()
+    assert (report.splits_not_covered, report.orders_not_covered) == (0, 0)
+    assert report.orders == trader.placed >= 200
+    with closing(sqlite3.connect(tmp_path / "service.db")) as connection:
+        ((splits,),) = connection.execute("SELECT count(*) FROM fulfilled_order_splits")
+    assert report.splits == splits > 100
+    assert (await audit(str(tmp_path / "service.db"))).is_sound

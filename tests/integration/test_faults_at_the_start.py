@@ -1,0 +1,73 @@
+"""A venue whose streams cannot be reached from the start: orders wait, and say what they met."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import httpx2
+import pytest
+
+from app.composition import running_service
+from tests.support.certificates import behind_tls, make_authority
+from tests.support.services import make_settings, scripted_venue, until_ready
+
+ORDER: Final = {"symbol": "LTCBTC", "order_size": "3", "price": "0.0026", "timeout_seconds": 0.3}
+
+
+@asynccontextmanager
+async def service_at(stream_url: str, rest_url: str, folder: Path) -> AsyncIterator[Any]:
+    """Run the service with streams and REST at different addresses, and a client for it."""
+    settings = make_settings(folder, stream_url=stream_url, rest_url=rest_url)
+    async with (
+        running_service(settings) as url,
+        httpx2.AsyncClient(base_url=url, timeout=60) as client,
+    ):
+        await until_ready(client)
+        yield client
+
+
+async def test_a_name_that_nobody_knows_is_told_and_orders_wait(tmp_path: Path) -> None:
+    """DNS fails: the order meets no quote, and the cause is counted and told."""
+    async with (
+        scripted_venue() as venue,
+        service_at("ws://no-such-venue.invalid", venue.rest_url, tmp_path) as client,
+    ):
+        venue.market.push("LTCBTC", bid=("0.0024", "7"), ask=("0.0025", "5"))
+
+        order = (await client.post("/order/limit", json=ORDER)).json()
+        feed = (await client.get("/readyz")).json()["feed"]
+
+    assert (order["status"], order["reason"]) == ("EXPIRED", "NO_MARKET_DATA")
+    assert feed["failed"]["dns"] > 0
+    assert feed["status"] == "down"
+    assert "no-such-venue.invalid" in feed["cause"]
+
+
+async def test_a_certificate_of_a_stranger_is_not_believed_until_the_right_one_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody else answers for the venue: nothing is filled by what they say."""
+    company = await make_authority(tmp_path, "company")
+    stranger = await make_authority(tmp_path, "stranger")
+    monkeypatch.setenv("SSL_CERT_FILE", str(company.certificate))
+    async with scripted_venue() as venue:
+        venue.market.push("LTCBTC", bid=("0.0024", "7"), ask=("0.0025", "5"))
+        inner_port = int(venue.stream_url.rpartition(":")[2])
+        async with contextlib.AsyncExitStack() as running:
+            async with behind_tls(inner_port, stranger.server) as port:
+                client = await running.enter_async_context(
+                    service_at(f"wss://127.0.0.1:{port}", venue.rest_url, tmp_path)
+                )
+                order = (await client.post("/order/limit", json=ORDER)).json()
+                feed = (await client.get("/readyz")).json()["feed"]
+            async with behind_tls(inner_port, company.server, port=port):
+                later = ORDER | {"timeout_seconds": 60}
+                filled = (await client.post("/order/limit", json=later)).json()
+            await running.aclose()
+
+    assert filled["status"] == "FILLED"
+    assert (order["status"], order["reason"]) == ("EXPIRED", "NO_MARKET_DATA")
+    assert feed["failed"]["tls"] > 0
+    assert "certificate verify failed" in feed["cause"]

@@ -1,0 +1,174 @@
+"""Frames that are not what they should be, in the midst of an order, on the whole service.
+
+What can be told of a bad frame's symbol decides: where it is known, its last quote is no longer
+believed until a good frame or a depth snapshot comes; where it is not, the reader goes on, and the
+update that was missed makes the ledger stricter, never more generous.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from app.storage.audit import audit
+from tests.support.drills import SYMBOL, count_of, reason_of, splits_of, until_filled
+from tests.support.services import ServiceUnderTest, service_under_test
+from tests.support.waiting import eventually_true
+
+BID: Final = '"b":"0.0022","B":"7"'
+ASK: Final = '"a":"0.0030","A":"9"'
+LISTED: Final = (SYMBOL, "ETHBTC", "币安人生USDT")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BadFrame:
+    """A frame, ``{u}`` standing for the next update id, and the counter that must tell of it."""
+
+    text: str
+    counter: str
+
+
+def quote(body: str) -> str:
+    """Return a book ticker of the symbol with this body."""
+    return '{"u":{u},"s":"' + SYMBOL + '",' + body + "}"
+
+
+OF_THE_SYMBOL: Final = {
+    "wrong type": BadFrame(text=quote('"b":0.0022,"B":"7",' + ASK), counter="dropped_wrong_type"),
+    "negative": BadFrame(text=quote('"b":"-0.0022","B":"7",' + ASK), counter="dropped_negative"),
+    "half zero": BadFrame(
+        text=quote(BID + ',"a":"0.0030","A":"0"'), counter="dropped_ask_half_empty"
+    ),
+    "NaN": BadFrame(text=quote('"b":"NaN","B":"7",' + ASK), counter="dropped_not_an_amount"),
+    "exponent": BadFrame(text=quote('"b":"1e-3","B":"7",' + ASK), counter="dropped_not_an_amount"),
+    "missing key": BadFrame(text=quote(ASK), counter="dropped_missing_key"),
+    "crossed": BadFrame(text=quote('"b":"0.0031","B":"7",' + ASK), counter="dropped_crossed"),
+    "update id zero": BadFrame(
+        text='{"u":0,"s":"LTCBTC",' + BID + "," + ASK + "}",
+        counter="dropped_update_id_not_positive",
+    ),
+}
+OF_NO_KNOWN_SYMBOL: Final = {
+    "truncated": BadFrame(text=quote(BID + "," + ASK)[:40], counter="dropped_not_json"),
+    "not JSON": BadFrame(text="<html>502</html>", counter="dropped_not_json"),
+    "a bare NaN": BadFrame(text=quote('"b":NaN,"B":"7",' + ASK), counter="dropped_not_json"),
+    "oversized": BadFrame(
+        text=quote(BID + "," + ASK + ',"x":"' + "9" * 70_000 + '"'), counter="dropped_oversized"
+    ),
+    "unknown symbol": BadFrame(
+        text='{"u":{u},"s":"NOSUCHBTC",' + BID + "," + ASK + "}", counter="dropped_unsubscribed"
+    ),
+    "symbol beyond ASCII": BadFrame(
+        text='{"u":{u},"s":"币安人生USDT",' + BID + "," + ASK + "}",
+        counter="dropped_unsubscribed",
+    ),
+    "another stream": BadFrame(
+        text='{"e":"aggTrade","s":"LTCBTC","p":"0.0030","q":"9"}', counter="dropped_foreign"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OF_THE_SYMBOL)
+async def test_a_bad_frame_of_the_symbol_is_made_up_for_by_depth(name: str, tmp_path: Path) -> None:
+    """The market moved and the frame that told so was bad: nothing is filled on the old quote."""
+    async with service_under_test(tmp_path, symbols=LISTED) as service:
+        bad = OF_THE_SYMBOL[name]
+        buying = await buy_five(service)
+
+        update_id = await miss_a_move(service, bad)
+        await eventually_true(lambda: has_quote(service, update_id))
+        selling = await service.order(
+            symbol=SYMBOL, order_size=1, price="0.0023", side="SELL", timeout_seconds=0.2
+        )
+        service.market.push(SYMBOL, bid=("0.0022", "7"), ask=("0.0025", "15"))
+
+        assert reason_of(selling) == ("EXPIRED", "TIMEOUT", "0")
+        # The touch has passed 0.0025, so what is displayed there now is new.
+        assert splits_of(await buying) == [("0.0025", "5"), ("0.0025", "15")]
+        assert await count_of(service, bad.counter) == 1
+        assert await count_of(service, "connections") == 1
+        assert (await audit(str(tmp_path / "service.db"))).is_sound
+
+
+@pytest.mark.parametrize("name", OF_NO_KNOWN_SYMBOL)
+async def test_a_bad_frame_of_no_known_symbol_only_makes_it_stricter(
+    name: str, tmp_path: Path
+) -> None:
+    """The reader goes on; who missed that a level was emptied counts what it sold there on."""
+    async with service_under_test(tmp_path, symbols=LISTED) as service:
+        bad = OF_NO_KNOWN_SYMBOL[name]
+        buying = await buy_five(service)
+
+        await miss_a_move(service, bad)
+        await eventually_true(lambda: has_counted(service, bad))
+        service.market.push(SYMBOL, bid=("0.0022", "7"), ask=("0.0025", "15"))
+        await until_filled(service, "15")
+        service.market.push(SYMBOL, bid=("0.0022", "7"), ask=("0.00251", "5"))
+
+        assert splits_of(await buying) == [("0.0025", "5"), ("0.0025", "10"), ("0.00251", "5")]
+        assert await count_of(service, "connections") == 1
+        assert (await audit(str(tmp_path / "service.db"))).is_sound
+
+
+async def test_frames_that_come_twice_or_late_are_not_believed(tmp_path: Path) -> None:
+    """An old frame would lift the cap and sell a lot again: 20 against x5, x4, x5 again is 5."""
+    async with service_under_test(tmp_path) as service:
+        buying = await buy_five(service)
+        old = service.venue.faults.current_quote(SYMBOL).data
+
+        newer = service.market.push(SYMBOL, bid=("0.0022", "7"), ask=("0.0025", "4"))
+        for text in (old, newer.data, old):
+            service.venue.faults.send_frame(SYMBOL, text)
+        service.market.push(SYMBOL, bid=("0.0021", "7"), ask=("0.0025", "4"))
+        service.market.push(SYMBOL, bid=("0.0021", "7"), ask=("0.00251", "15"))
+
+        assert splits_of(await buying) == [("0.0025", "5"), ("0.00251", "15")]
+        assert (await audit(str(tmp_path / "service.db"))).is_sound
+
+
+async def test_a_side_that_is_empty_and_keys_that_are_new_are_no_fault(tmp_path: Path) -> None:
+    """Price and quantity both zero say that a side is empty; unknown keys say nothing."""
+    async with service_under_test(tmp_path) as service:
+        buying = await buy_five(service)
+
+        empty = service.market.push(SYMBOL, bid=("0.0022", "7"))
+        text = (
+            f'{{"u":{empty.update_id + 1},"s":"LTCBTC",{BID},"a":"0.0025","A":"15",'
+            '"e":"bookTicker","T":1,"E":2,"ps":"LTCBTC","x":{"y":[1,2]}}'
+        )
+        service.venue.faults.send_frame(SYMBOL, text)
+
+        assert splits_of(await buying) == [("0.0025", "5"), ("0.0025", "15")]
+
+
+async def buy_five(service: ServiceUnderTest) -> asyncio.Task[dict[str, object]]:
+    """Post an order of 20 and return once it has all of the 5 that are displayed."""
+    service.market.push(SYMBOL, bid=("0.0024", "7"), ask=("0.0025", "5"))
+    buying = asyncio.create_task(
+        service.order(symbol=SYMBOL, order_size=20, price="0.0026", timeout_seconds=60)
+    )
+    await until_filled(service, "5")
+    return buying
+
+
+async def miss_a_move(service: ServiceUnderTest, bad: BadFrame) -> int:
+    """Move the market with a bad frame instead of the real one; return the move's update id."""
+    service.venue.faults.mute(SYMBOL)
+    moved = service.market.push(SYMBOL, bid=("0.0022", "7"), ask=("0.0030", "9"))
+    text = bad.text.replace("{u}", str(moved.update_id))
+    assert service.venue.faults.send_frame(SYMBOL, text) == 1
+    service.venue.faults.unmute(SYMBOL)
+    return moved.update_id
+
+
+async def has_quote(service: ServiceUnderTest, update_id: int) -> bool:
+    """Whether the service's current quote is this one."""
+    current = (await service.client.get(f"/symbols/{SYMBOL}")).json()["quote"]
+    return current is not None and bool(current["update_id"] == update_id)
+
+
+async def has_counted(service: ServiceUnderTest, bad: BadFrame) -> bool:
+    """Whether the counter tells of the frame."""
+    return await count_of(service, bad.counter) == 1

@@ -1,0 +1,177 @@
+"""exchangeInfo fails in every way seen of the venue: the last good copy stays, and it says so."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Final
+
+import httpx2
+import pytest
+
+from app.clock import SystemClock
+from app.composition import running_service
+from app.domain.order import Symbol
+from app.domain.rules import TradingRules
+from app.market.rest import RestLimits, VenueRest
+from app.market.rules_book import RulesTiming, VenueRulesBook
+from app.ports import StoredRules
+from app.simulator.scripted_market import ScriptedMarket
+from app.simulator.venue import SimulatedVenue
+from tests.support.services import make_settings, scripted_venue, until_ready
+from tests.support.waiting import eventually
+
+LTCBTC: Final = Symbol("LTCBTC")
+PATH: Final = "/api/v3/exchangeInfo"
+REFUSALS: Final = (403, 418, 429, 451, 500, 502, 503)
+OBEYED: Final = (418, 429)
+
+
+class MemoryStore:
+    """A store of rules (port ``RulesStore``) that keeps them as long as the test lasts."""
+
+    def __init__(self) -> None:
+        self.stored: StoredRules | None = None
+
+    async def load_trading_rules(self) -> StoredRules | None:
+        """Return what was saved."""
+        return self.stored
+
+    async def save_trading_rules(self, stored: StoredRules) -> None:
+        """Keep it."""
+        self.stored = stored
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BookOnVenue:
+    """A rules book that asks often, and the venue that it asks."""
+
+    book: VenueRulesBook
+    venue: SimulatedVenue
+    store: MemoryStore
+
+    @property
+    def rules(self) -> TradingRules | None:
+        """The rules in use."""
+        return self.book.find(LTCBTC)
+
+
+@asynccontextmanager
+async def rules_on_venue(*, refresh_seconds: float = 0.05) -> AsyncIterator[BookOnVenue]:
+    """Run a rules book and wait until it has a good copy."""
+    venue = SimulatedVenue(ScriptedMarket([LTCBTC, "ETHBTC"]), clock=SystemClock())
+    store = MemoryStore()
+    async with venue.serve() as running:
+        limits = RestLimits(weight_max=1_000_000, exchange_info_seconds_max=0.3)
+        rest = VenueRest(running.rest_url, clock=SystemClock(), limits=limits)
+        book = VenueRulesBook(
+            rest=rest,
+            store=store,
+            clock=SystemClock(),
+            random=random.Random(1),
+            timing=RulesTiming(
+                refresh_seconds=refresh_seconds, retry_seconds_first=0.05, retry_seconds_max=0.1
+            ),
+        )
+        task = asyncio.create_task(book.run())
+        await eventually(lambda: book.state().source == "venue")
+        yield BookOnVenue(book=book, venue=venue, store=store)
+        task.cancel()
+        await asyncio.wait({task})
+        await rest.aclose()
+
+
+@pytest.mark.parametrize("status", REFUSALS)
+async def test_a_refusal_keeps_the_last_good_copy_and_is_told(status: int) -> None:
+    """Orders are checked against what was good; when the venue answers again, nothing is left."""
+    async with rules_on_venue() as on:
+        good = on.rules
+        on.venue.rest_failure(status, retry_after=1 if status in OBEYED else None, path=PATH)
+        await eventually(lambda: on.book.state().cause)
+        cause = on.book.state().cause
+        kept = on.rules
+        on.venue.clear_rest_failure()
+        await eventually(lambda: on.book.state().cause is None)
+
+        assert kept == good
+        assert cause is not None
+        assert ("wait" if status in OBEYED else str(status)) in cause
+
+
+@pytest.mark.parametrize("status", OBEYED)
+async def test_who_is_told_to_wait_waits(status: int) -> None:
+    """Retry-After is obeyed: not one request before it is over, however often rules are due."""
+    async with rules_on_venue() as on:
+        on.venue.rest_failure(status, retry_after=1, path=PATH, times=1)
+        await eventually(lambda: on.book.state().cause)
+        await eventually(lambda: on.book.state().cause is None)
+
+        requests = on.venue.observations.requests_of(PATH)
+        refused = next(index for index, one in enumerate(requests) if one.status == status)
+        assert requests[refused + 1].received_at - requests[refused].received_at >= 1
+
+
+async def test_a_page_instead_of_json_is_no_rules() -> None:
+    """A maintenance page with status 200 is told as what it is."""
+    async with rules_on_venue() as on:
+        on.venue.html(path=PATH)
+        await eventually(lambda: on.book.state().cause)
+
+        assert on.rules is not None
+        assert "exchangeInfo" in str(on.book.state().cause)
+
+
+async def test_a_venue_that_takes_too_long_is_given_up_and_asked_again() -> None:
+    """A request has one deadline for the whole of it."""
+    async with rules_on_venue() as on:
+        on.venue.slow_rest(30, path=PATH)
+        await eventually(lambda: on.book.state().cause)
+        cause = str(on.book.state().cause)
+        on.venue.clear_rest_failure()
+        await eventually(lambda: on.book.state().cause is None)
+
+        assert "no answer within 0.3 s" in cause
+
+
+async def test_changed_rules_are_in_use_and_stored_soon() -> None:
+    """The tick size of a symbol changes a few times in its life."""
+    async with rules_on_venue() as on:
+        on.venue.change_rules(LTCBTC, tick_size=Decimal("0.01"))
+        await eventually(lambda: on.rules is not None and on.rules.tick_size == Decimal("0.01"))
+
+        await eventually(lambda: on.store.stored is not None and on.rules in on.store.stored.rules)
+
+
+async def test_a_delisted_symbol_is_unknown_from_then_on() -> None:
+    """It is gone with the next copy, and comes back with one."""
+    async with rules_on_venue() as on:
+        on.venue.set_status(LTCBTC, "BREAK")
+        await eventually(lambda: on.rules is not None and on.rules.status == "BREAK")
+        on.venue.remove_symbol(LTCBTC)
+        await eventually(lambda: on.rules is None)
+        on.venue.restore_symbol(LTCBTC)
+        await eventually(lambda: on.rules is not None and on.rules.status == "TRADING")
+
+
+async def test_the_stored_copy_serves_a_start_while_the_venue_is_down(tmp_path: Path) -> None:
+    """The service takes orders on the rules of its last run, and says where they come from."""
+    order = {"symbol": "LTCBTC", "order_size": "1", "price": "0.0026", "timeout_seconds": 0.2}
+    async with scripted_venue() as venue:
+        settings = make_settings(tmp_path, stream_url=venue.stream_url, rest_url=venue.rest_url)
+        for is_down in (False, True):
+            if is_down:
+                venue.faults.rest_failure(503)
+            async with (
+                running_service(settings) as url,
+                httpx2.AsyncClient(base_url=url, timeout=60) as client,
+            ):
+                await until_ready(client)
+                answer = await client.post("/order/limit", json=order)
+                ready = (await client.get("/readyz")).json()
+                assert answer.status_code == httpx2.codes.OK, answer.text
+                assert ready["rules"]["source"] == ("stored" if is_down else "venue")
+                if is_down:
+                    assert "503" in ready["rules"]["cause"]

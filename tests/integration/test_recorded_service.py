@@ -1,0 +1,70 @@
+"""What a service recorded is a tape: a replay of it gives what the service gave."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from typer.testing import CliRunner
+
+from app import cli
+from app.simulator.tape_market import TapeMarket
+from app.tapes.reading import TapeReader
+from tests.support.services import ServiceUnderTest, service_under_test
+from tests.support.waiting import eventually_true
+
+ASKS = [("100", "5"), ("100", "4"), ("100", "8"), ("99", "3"), ("100", "6"), ("101", "9")]
+
+
+def split_facts(splits: Sequence[dict[str, Any]]) -> list[tuple[int, str, str]]:
+    """Return what service and replay both tell of a split, but for the time."""
+    return [(split["update_id"], split["price"], split["quantity"]) for split in splits]
+
+
+async def is_live(service: ServiceUnderTest) -> bool:
+    """Whether the symbol has a quote of the present connection."""
+    answer = await service.client.get("/symbols/LTCBTC")
+    return bool(answer.json()["quote"])
+
+
+async def test_a_replay_of_a_service_s_recording_gives_the_service_s_splits(
+    tmp_path: Path,
+) -> None:
+    """Frames and gaps are in it; notes of other kinds are no matter."""
+    folder = tmp_path / "recordings"
+    async with service_under_test(
+        tmp_path, limits={"record_dir": str(folder)}, order_timeout_seconds="60"
+    ) as service:
+        answer = await service.client.post(
+            "/order/limit",
+            json={"symbol": "LTCBTC", "order_size": "40", "price": "100"},
+            headers={"Prefer": "respond-async"},
+        )
+        order_id = answer.json()["order_id"]
+        # The empty opening quote is the seed, so that all that fills are frames.
+        await eventually_true(lambda: is_live(service))
+        for ask in ASKS:
+            service.market.push("LTCBTC", bid=("98", "1"), ask=ask)
+        await service.order(
+            symbol="LTCBTC", side="SELL", order_size="1", price="98", time_in_force="IOC"
+        )
+        await service.client.delete(f"/order/{order_id}")
+        stored = await service.stored(order_id)
+    (recording,) = folder.iterdir()
+    first = next(line for line in TapeReader(recording) if line.data is not None)
+    order = {
+        "id": "a",
+        "symbol": "LTCBTC",
+        "order_size": "40",
+        "price": "100",
+        "placed_ts": first.ts - 1,
+        "timeout_ms": 60_000,
+    }
+
+    arguments = ["replay", str(recording), "--orders", "-", "--json"]
+    (result,) = json.loads(CliRunner().invoke(cli._cli, arguments, json.dumps(order)).stdout)
+
+    assert len(stored["splits"]) > 2
+    assert split_facts(result["splits"]) == split_facts(stored["splits"])
+    played = [quote.data for quote in TapeMarket(recording).quotes() if quote.at_ns]
+    assert len(played) == len(ASKS)

@@ -1,0 +1,242 @@
+"""Real recordings through the running service: it fills exactly what was worked out apart from it.
+
+The venue plays a tape to a named update and pauses; orders are posted, seen resting, and the tape
+goes on. Every scenario has an owner of its own, hence a ledger of its own, so that all of them run
+in one go. Orders rest longer than the test takes; where an order's time ends on the tape, it is
+canceled there, while the tape stands still.
+"""
+
+from bisect import bisect_right
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import groupby
+from operator import attrgetter
+from pathlib import Path
+from typing import Any, Final
+
+import httpx2
+import pytest
+
+from app.access.key_file import add_key
+from app.access.keys import DEFAULT_SCOPES
+from app.clock import SystemClock
+from app.composition import running_service
+from app.domain.order import OrderId, Symbol
+from app.domain.quote import Quote
+from app.simulator.tape_market import TapeMarket
+from app.simulator.venue import SimulatedVenue
+from tests.support.keys import authorization
+from tests.support.services import make_settings, until_ready
+from tests.support.tapes import (
+    ExpectedResults,
+    PlacedOrder,
+    TapeResult,
+    find_tape_file,
+    read_expected,
+    read_quotes,
+)
+from tests.support.waiting import eventually_true
+
+TAPES: Final = ("alts10-20210405", "majors-20240808", "ethusdt-20240809")
+SPEED: Final = 10_000.0
+"""As fast as it goes: the tape waits for nothing but the pauses."""
+
+Outcome = tuple[Decimal, Decimal, list[tuple[int, Decimal, Decimal]]]
+"""The quantity filled, what it came to, and update id, price and quantity of each split."""
+
+NOTHING_LEFT: Final = {"side_empty", "price_not_reached", "liquidity_taken"}
+"""What is said of an order that has taken all that the current quote has for it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """An order of a scenario begins or ends at an instant of the tape."""
+
+    at_ns: int
+    begins: bool
+    scenario: str
+    placed: PlacedOrder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Posted:
+    """An order of the service, and the key of its owner."""
+
+    order_id: str
+    key: str
+
+
+@pytest.mark.parametrize("tape", TAPES)
+async def test_every_order_gets_exactly_the_expected_splits(tape: str, tmp_path: Path) -> None:
+    """Fifty orders on one tape: each ends with the very splits of the results beside the tape."""
+    expected = read_expected(tape)
+    quotes = read_quotes(tape)
+    async with service_on_tape(tape, tmp_path, scenarios=_scenarios(expected)) as run:
+        for at_ns, steps in groupby(_steps(expected), key=attrgetter("at_ns")):
+            await run.play_until(at_ns, quotes)
+            for step in steps:
+                await (run.begin(step) if step.begins else run.end(step))
+        results = await run.results()
+
+    assert results == {
+        (scenario.name, order_id): _without_times(result)
+        for scenario in (*expected.isolated, *expected.shared)
+        for order_id, result in scenario.expected.items()
+    }
+    assert sum(len(splits) for _, _, splits in results.values()) > len(results)
+
+
+class TapeRun:
+    """The service, the tape it listens to, and the orders that were placed."""
+
+    def __init__(self, client: httpx2.AsyncClient, venue: SimulatedVenue) -> None:
+        self._client = client
+        self._venue = venue
+        self._posted: dict[tuple[str, OrderId], Posted] = {}
+        self._followed: set[Symbol] = set()
+        self._newest: Quote | None = None
+
+    async def play_until(self, at_ns: int, quotes: Mapping[Symbol, Sequence[Quote]]) -> None:
+        """Play every quote up to an instant, and wait until the service has heard of all."""
+        last = {symbol: _last_until(at_ns, of_symbol) for symbol, of_symbol in quotes.items()}
+        newest = max((one for one in last.values() if one), key=attrgetter("received_ns"))
+        if newest is not self._newest:
+            await self._venue.play_to(newest.update_id, symbol=newest.symbol).reached.wait()
+            self._newest = newest
+        for symbol in self._followed:
+            quote = last[symbol]
+            assert quote is not None, "the symbol was quoted when its first order came"
+            await self._until_heard(symbol, quote.update_id)
+
+    async def begin(self, step: Step) -> None:
+        """Post an order and see it rest, or be filled at once."""
+        order = step.placed.order
+        key = _key_of(step.scenario)
+        answer = await self._client.post(
+            "/order/limit",
+            json={
+                "symbol": order.symbol,
+                "order_size": str(order.quantity),
+                "price": str(order.limit_price),
+                "side": order.side,
+                "timeout_seconds": 3_600,
+            },
+            headers=authorization(key) | {"Prefer": "respond-async"},
+        )
+        assert answer.status_code == httpx2.codes.ACCEPTED, answer.text
+        posted = Posted(order_id=answer.json()["order_id"], key=key)
+        self._posted[step.scenario, order.order_id] = posted
+        self._followed.add(order.symbol)
+        update_id = self._venue.current_quote(order.symbol).update_id
+        await eventually_true(lambda: self._has_met(posted, update_id))
+
+    async def end(self, step: Step) -> None:
+        """Take back what is left of an order whose time is over."""
+        posted = self._posted[step.scenario, step.placed.order.order_id]
+        answer = await self._client.delete(
+            f"/order/{posted.order_id}", headers=authorization(posted.key)
+        )
+        assert answer.status_code in {httpx2.codes.OK, httpx2.codes.CONFLICT}, answer.text
+
+    async def results(self) -> dict[tuple[str, OrderId], Outcome]:
+        """Return what became of every order, as it is stored."""
+        return {
+            name: _outcome(await self._read(posted), await self._splits(posted))
+            for name, posted in self._posted.items()
+        }
+
+    async def _until_heard(self, symbol: Symbol, update_id: int) -> None:
+        async def has_heard() -> bool:
+            answer = await self._client.get(
+                f"/symbols/{symbol}", headers=authorization(next(iter(self._posted.values())).key)
+            )
+            quote = answer.json()["quote"]
+            return quote is not None and bool(quote["update_id"] == update_id)
+
+        await eventually_true(has_heard)
+
+    async def _has_met(self, posted: Posted, update_id: int) -> bool:
+        """Whether an order stands before the current quote, and has taken what it gives."""
+        order = await self._read(posted)
+        if order["status"] == "FILLED":
+            return True
+        market = order["market"]
+        return market["update_id"] == update_id and market["obstacle"] in NOTHING_LEFT
+
+    async def _read(self, posted: Posted) -> dict[str, Any]:
+        answer = await self._client.get(
+            f"/order/{posted.order_id}", headers=authorization(posted.key)
+        )
+        return dict(answer.json())
+
+    async def _splits(self, posted: Posted) -> list[dict[str, Any]]:
+        answer = await self._client.get(
+            f"/order/{posted.order_id}/splits",
+            params={"limit": 1_000},
+            headers=authorization(posted.key),
+        )
+        page = answer.json()
+        assert page["next_cursor"] is None, "no order of these tapes has more splits"
+        return list(page["splits"])
+
+
+@asynccontextmanager
+async def service_on_tape(
+    tape: str, folder: Path, *, scenarios: Iterable[str]
+) -> AsyncIterator[TapeRun]:
+    """Run the service on a venue that stands before the first line of a tape."""
+    keys = folder / "keys.json"
+    for scenario in scenarios:
+        add_key(keys, _key_of(scenario), name=scenario, scopes=DEFAULT_SCOPES)
+    market = TapeMarket(find_tape_file(f"{tape}.jsonl.gz"), speed=SPEED)
+    venue = SimulatedVenue(market, clock=SystemClock())
+    venue.pause()
+    async with venue.serve() as running:
+        settings = make_settings(
+            folder, stream_url=running.stream_url, rest_url=running.rest_url
+        ).model_copy(update={"api_keys_file": str(keys)})
+        async with (
+            running_service(settings) as url,
+            httpx2.AsyncClient(base_url=url, timeout=60) as client,
+        ):
+            await until_ready(client)
+            yield TapeRun(client, venue)
+
+
+def _scenarios(expected: ExpectedResults) -> list[str]:
+    return [one.name for one in (*expected.isolated, *expected.shared)]
+
+
+def _steps(expected: ExpectedResults) -> list[Step]:
+    """Return the beginning and the end of every order, in the order of the tape."""
+    steps = [
+        Step(at_ns=at_ns, begins=begins, scenario=scenario.name, placed=placed)
+        for scenario in (*expected.isolated, *expected.shared)
+        for placed in scenario.orders
+        for begins, at_ns in ((True, placed.placed_ns), (False, placed.deadline_ns))
+    ]
+    return sorted(steps, key=attrgetter("at_ns"))
+
+
+def _last_until(at_ns: int, quotes: Sequence[Quote]) -> Quote | None:
+    position = bisect_right(quotes, at_ns, key=attrgetter("received_ns"))
+    return quotes[position - 1] if position else None
+
+
+def _key_of(scenario: str) -> str:
+    return f"pt_{scenario}"
+
+
+def _without_times(result: TapeResult) -> Outcome:
+    splits = [(one.update_id, one.price, one.quantity) for one in result.splits]
+    return result.filled_quantity, result.quote_quantity, splits
+
+
+def _outcome(order: Mapping[str, Any], splits: Iterable[Mapping[str, Any]]) -> Outcome:
+    return (
+        Decimal(order["filled_quantity"]),
+        Decimal(order["quote_quantity"]),
+        [(one["update_id"], Decimal(one["price"]), Decimal(one["quantity"])) for one in splits],
+    )

@@ -1,0 +1,176 @@
+"""The venue's limits hold whatever comes and goes: minutes of churn on a clock that jumps.
+
+The venue is the simulator with Binance's limits as they are, or one control message a second
+stricter: "at most 4 a second". It notes every violation; a client that goes beyond is cut.
+"""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Final
+
+import pytest
+
+from app.domain.order import Symbol
+from app.market.feed import BookTickerFeed
+from app.market.rest import RestLimits, VenueRest
+from app.market.timing import VENUE_LIMITS, FeedLimits, FeedTiming
+from app.simulator.limits import BINANCE_LIMITS
+from app.simulator.observations import Observations
+from app.simulator.scripted_market import ScriptedMarket
+from app.simulator.venue import SimulatedVenue
+from tests.support.market import RecordingListener
+from tests.support.virtual_time import VirtualClock, run_in_virtual_time
+
+SYMBOLS: Final = [Symbol(f"COIN{number}USDT") for number in range(3_000)]
+STRICT: Final = replace(BINANCE_LIMITS, messages_per_second_max=4)
+MINUTE: Final = 60.0
+IMPATIENT: Final = FeedTiming(early_pause_seconds_max=0.2, pause_seconds_max=0.2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Churn:
+    """A feed on a venue, on virtual time, and who comes and goes."""
+
+    venue: SimulatedVenue
+    feed: BookTickerFeed
+    listener: RecordingListener
+    chance: random.Random
+
+    @property
+    def observed(self) -> Observations:
+        """What the venue saw."""
+        return self.venue.observations
+
+    async def come_and_go(self, *, seconds: float, per_second: int) -> None:
+        """Let symbols come and go at random, so many a second in all."""
+        subscribed = set(SYMBOLS[: 3_000 - per_second])
+        for symbol in subscribed:
+            self.feed.subscribe(symbol, self.listener)
+        ends_at = asyncio.get_running_loop().time() + seconds
+        while asyncio.get_running_loop().time() < ends_at:
+            for symbol in self.chance.sample(SYMBOLS, per_second):
+                if symbol in subscribed:
+                    subscribed.discard(symbol)
+                    self.feed.unsubscribe(symbol, self.listener)
+                else:
+                    subscribed.add(symbol)
+                    self.feed.subscribe(symbol, self.listener)
+            await asyncio.sleep(self.chance.uniform(0, 2))
+
+    def violations(self) -> Counter[str]:
+        """Return how often which limit was broken."""
+        return Counter(one.kind.value for one in self.observed.violations)
+
+
+@asynccontextmanager
+async def churn(
+    clock: VirtualClock,
+    *,
+    limits: FeedLimits = VENUE_LIMITS,
+    rest_limits: RestLimits | None = None,
+    timing: FeedTiming | None = None,
+) -> AsyncIterator[Churn]:
+    """Run a venue of three thousand symbols and a feed on it."""
+    venue = SimulatedVenue(ScriptedMarket(SYMBOLS), clock=clock, limits=STRICT)
+    async with venue.serve() as running:
+        rest = VenueRest(running.rest_url, clock=clock, limits=rest_limits)
+        feed = BookTickerFeed(
+            stream_url=running.stream_url,
+            depth=rest,
+            clock=clock,
+            random=random.Random(1),
+            limits=limits,
+            timing=timing,
+        )
+        task = asyncio.create_task(feed.run())
+        yield Churn(venue=venue, feed=feed, listener=RecordingListener(), chance=random.Random(2))
+        task.cancel()
+        await asyncio.wait({task})
+        await rest.aclose()
+
+
+async def come_and_go(clock: VirtualClock, limits: FeedLimits = VENUE_LIMITS) -> Counter[str]:
+    """Let symbols come and go for four minutes, with a lost connection in the middle."""
+    async with churn(clock, limits=limits) as on:
+        await on.come_and_go(seconds=2 * MINUTE, per_second=40)
+        on.venue.drop_connections()
+        await on.come_and_go(seconds=2 * MINUTE, per_second=40)
+        state = on.feed.state()
+        assert state.status == "connected"
+        assert len(state.connections) == 3
+        assert len(on.observed.messages_of("SUBSCRIBE")) > 100
+        assert len(on.observed.messages_of("UNSUBSCRIBE")) > 100
+        assert len(on.observed.depth_requests) > 1_000
+        return on.violations()
+
+
+async def knock(clock: VirtualClock, limits: FeedLimits = VENUE_LIMITS) -> Counter[str]:
+    """Let nobody in for some minutes, then cut every connection at once for as long.
+
+    The feed pauses so shortly between attempts that only the limit holds it back.
+    """
+    async with churn(clock, limits=limits, timing=IMPATIENT) as on:
+        on.venue.refuse_connections()
+        for symbol in SYMBOLS:
+            on.feed.subscribe(symbol, on.listener)
+        await asyncio.sleep(6 * MINUTE)
+        on.venue.refuse_connections(refused=False)
+        ends_at = asyncio.get_running_loop().time() + 6 * MINUTE
+        while asyncio.get_running_loop().time() < ends_at:
+            on.venue.drop_connections()
+            await asyncio.sleep(0.5)
+        assert len(on.observed.connection_attempts_at) > 200
+        return on.violations()
+
+
+def test_three_thousand_symbols_that_come_and_go_break_no_limit() -> None:
+    """Control messages, streams a connection, request weight: all within what the venue allows."""
+    assert run_in_virtual_time(come_and_go) == Counter()
+
+
+def test_a_venue_that_lets_nobody_stay_is_not_knocked_at_too_often() -> None:
+    """Three connections together stay below 300 attempts in any five minutes."""
+    assert run_in_virtual_time(knock) == Counter()
+
+
+@pytest.mark.parametrize(
+    ("limits", "broken"),
+    [
+        (replace(VENUE_LIMITS, control_messages_max=6), "message_rate"),
+        (replace(VENUE_LIMITS, streams_max=1_100), "streams"),
+    ],
+)
+def test_a_feed_that_takes_more_is_caught(limits: FeedLimits, broken: str) -> None:
+    """The check can fail: with a limit of ours above the venue's, it does."""
+
+    async def ask_for_all(clock: VirtualClock) -> Counter[str]:
+        async with churn(clock, limits=limits) as on:
+            await on.come_and_go(seconds=10, per_second=40)
+            return on.violations()
+
+    assert run_in_virtual_time(ask_for_all)[broken] > 0
+
+
+def test_a_feed_that_knocks_more_often_is_caught() -> None:
+    """Likewise for attempts to connect."""
+
+    async def knock_wildly(clock: VirtualClock) -> Counter[str]:
+        return await knock(clock, replace(VENUE_LIMITS, attempts_max=1_000))
+
+    assert run_in_virtual_time(knock_wildly)["connection_attempts"] > 0
+
+
+def test_a_feed_that_asks_more_than_the_weight_allows_is_caught() -> None:
+    """Likewise for the weight of its requests."""
+
+    async def seed_wildly(clock: VirtualClock) -> Counter[str]:
+        greedy = RestLimits(weight_max=60_000)
+        async with churn(clock, rest_limits=greedy) as on:
+            await on.come_and_go(seconds=20, per_second=40)
+            return on.violations()
+
+    assert run_in_virtual_time(seed_wildly)["request_weight"] > 0

@@ -1,0 +1,132 @@
+"""A drill: one symbol before, during and after a fault of the venue, on the whole service.
+
+The script is the same for every fault that takes the connection, so that each is held to the same
+promises: nothing is filled on data from before the fault, no lot is sold twice, each order says
+why it ended, the cause is counted, and the orders go on by themselves.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from app.storage.audit import audit
+from tests.support.services import ServiceUnderTest
+from tests.support.waiting import eventually_true
+
+SYMBOL: Final = "LTCBTC"
+LIMIT: Final = "0.0026"
+FAR: Final = "0.0001"
+"""A limit to buy at that no market reaches."""
+
+Act = Callable[[ServiceUnderTest], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """How the venue fails, how it comes back, and the counter of the feed that must tell of it.
+
+    ``seconds_max`` is how long it may go unnoticed.
+    """
+
+    begins: Act
+    ends: Act
+    counter: str
+    seconds_max: float = 0.5
+
+
+async def drill(service: ServiceUnderTest, fault: Fault, folder: Path) -> None:
+    """Let a fault come and go while orders rest, and check what must hold of each of them."""
+    counted_before = await count_of(service, fault.counter)
+    service.market.push(SYMBOL, bid=("0.0024", "7"), ask=("0.0025", "5"))
+    buying = asyncio.create_task(buy(service, 20))
+    await until_filled(service, "5")
+    ending = asyncio.create_task(buy(service, 1, FAR, timeout_seconds=fault.seconds_max + 0.5))
+    await until_open(service, 2)
+
+    await fault.begins(service)
+    await eventually_true(lambda: is_interrupted(service))
+    # The bid of 0.0024 is gone, of which nobody can know who hears nothing.
+    service.market.push(SYMBOL, bid=("0.0022", "7"), ask=("0.0025", "9"))
+    unheard = asyncio.create_task(_sell(service, "1", timeout_seconds=0.2))
+    selling = asyncio.create_task(_sell(service, "3"))
+
+    assert reason_of(await unheard) == ("EXPIRED", "NO_MARKET_DATA", "0")
+    assert reason_of(await ending) == ("EXPIRED", "TIMEOUT_DURING_OUTAGE", "0")
+    await fault.ends(service)
+    await until_filled(service, "9")
+    service.market.push(SYMBOL, bid=("0.0021", "7"), ask=("0.0025", "9"))
+    service.market.push(SYMBOL, bid=("0.0023", "3"), ask=("0.00251", "11"))
+
+    assert splits_of(await buying) == [("0.0025", "5"), ("0.0025", "4"), ("0.00251", "11")]
+    assert splits_of(await selling) == [("0.0023", "3")]
+    assert await count_of(service, fault.counter) > counted_before
+    assert (await audit(str(folder / "service.db"))).is_sound
+
+
+async def count_of(service: ServiceUnderTest, counter: str) -> int:
+    """Return one of the feed's counters as the service tells it, by group where it has one."""
+    feed = (await readiness_of(service))["feed"]
+    group, _, kind = counter.partition("_")
+    counts = feed[group] if group in {"lost", "failed", "dropped"} else feed["counters"]
+    return int(counts.get(kind if counts is not feed["counters"] else counter, 0))
+
+
+async def readiness_of(service: ServiceUnderTest) -> dict[str, Any]:
+    """Return what ``/readyz`` says."""
+    return dict((await service.client.get("/readyz")).json())
+
+
+async def is_interrupted(service: ServiceUnderTest) -> bool:
+    """Whether the symbol has no current quote."""
+    return (await service.client.get(f"/symbols/{SYMBOL}")).json()["quote"] is None
+
+
+async def until_open(service: ServiceUnderTest, count: int) -> None:
+    """Wait until so many orders are open."""
+
+    async def are_open() -> bool:
+        return len(await service.open_orders()) == count
+
+    await eventually_true(are_open)
+
+
+async def until_filled(service: ServiceUnderTest, quantity: str) -> None:
+    """Wait until some open order has been filled so far."""
+
+    async def is_filled() -> bool:
+        return any(one["filled_quantity"] == quantity for one in await service.open_orders())
+
+    await eventually_true(is_filled)
+
+
+def reason_of(order: dict[str, Any]) -> tuple[str, str | None, str]:
+    """Return how an order ended, and with how much."""
+    return order["status"], order["reason"], order["filled_quantity"]
+
+
+def splits_of(order: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return the price and quantity of each split."""
+    return [(one["price"], one["quantity"]) for one in order["splits"]]
+
+
+async def buy(
+    service: ServiceUnderTest, quantity: int, price: str = LIMIT, timeout_seconds: float = 60
+) -> dict[str, Any]:
+    """Post an order to buy and return its answer."""
+    return await service.order(
+        symbol=SYMBOL, order_size=quantity, price=price, timeout_seconds=timeout_seconds
+    )
+
+
+async def _sell(
+    service: ServiceUnderTest, quantity: str, timeout_seconds: float = 60
+) -> dict[str, Any]:
+    return await service.order(
+        symbol=SYMBOL,
+        order_size=quantity,
+        price="0.0023",
+        side="SELL",
+        timeout_seconds=timeout_seconds,
+    )

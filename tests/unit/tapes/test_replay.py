@@ -1,0 +1,351 @@
+"""Tests of ``app.tapes.replay``; real tapes are replayed in ``tests/end_to_end/test_tapes.py``."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from decimal import Decimal
+
+import msgspec
+
+from app.domain.order import PUBLIC, OrderId, Owner, Side, Symbol
+from app.domain.quote import Quote
+from app.tapes.lines import TapeLine
+from app.tapes.notes import ConnectionNote, DropNote
+from app.tapes.replay import (
+    FinalState,
+    Playing,
+    ReplayOrder,
+    ReplayOutcome,
+    UnusableFrame,
+    replay,
+)
+from tests.support.builders import LTCBTC, Amount, make_quote
+
+ETHBTC = Symbol("ETHBTC")
+MILLISECOND = 1_000
+
+Told = Quote | UnusableFrame | ConnectionNote | DropNote
+
+
+class WrittenTape:
+    """A tape whose frames are objects: the parser looks them up."""
+
+    def __init__(self, *told: tuple[int, Told]) -> None:
+        self._told = told
+        self.lines_taken = 0
+
+    def lines(self) -> Iterator[TapeLine]:
+        """Yield the lines; a frame is its own number."""
+        for number, (ts, what) in enumerate(self._told, start=1):
+            self.lines_taken = number
+            if isinstance(what, Quote | UnusableFrame):
+                yield TapeLine(number, ts, str(number).encode(), None)
+            else:
+                yield TapeLine(number, ts, None, msgspec.json.encode(what))
+
+    def parse(self, frame: bytes, received_ns: int) -> Quote | UnusableFrame:
+        """Return the frame of that number."""
+        what = self._told[int(frame) - 1][1]
+        if isinstance(what, Quote):
+            return replace(what, received_ns=received_ns)
+        assert isinstance(what, UnusableFrame)
+        return what
+
+    def replay(self, *orders: ReplayOrder) -> ReplayOutcome:
+        """Replay orders on it."""
+        return replay(self.lines(), orders, parse=self.parse)
+
+
+def ask(
+    update_id: int, quantity: Amount, price: Amount = "99.99", symbol: Symbol = LTCBTC
+) -> Quote:
+    """Make a quote that asks ``quantity`` at ``price``."""
+    return make_quote(update_id, ask=(price, quantity), symbol=symbol)
+
+
+def order(
+    placed_ts: int,
+    quantity: Amount = 20,
+    *,
+    name: str = "a",
+    price: Amount = 100,
+    timeout_ms: int = 1,
+    owner: Owner = PUBLIC,
+    symbol: Symbol = LTCBTC,
+    side: Side = Side.BUY,
+) -> ReplayOrder:
+    """Make an order to place."""
+    return ReplayOrder(
+        order_id=OrderId(name),
+        owner=owner,
+        symbol=symbol,
+        side=side,
+        quantity=Decimal(quantity),
+        limit_price=Decimal(price),
+        placed_ts=placed_ts,
+        timeout_us=timeout_ms * MILLISECOND,
+    )
+
+
+def ids(outcome: ReplayOutcome, number: int = 0) -> list[int]:
+    """Return the update ids of the quotes that filled an order."""
+    return [split.update_id for split in outcome.results[number].splits]
+
+
+def filled(outcome: ReplayOutcome) -> list[Decimal]:
+    """Return what each order got."""
+    return [result.filled_quantity for result in outcome.results]
+
+
+def test_an_order_meets_the_last_quote_before_it_and_later_ones_until_its_time_is_up() -> None:
+    """Both ends are inclusive; what fills at the placing has the time of the quote it met."""
+    tape = WrittenTape(
+        (1_000, ask(1, 1)),
+        (2_000, ask(2, 2)),
+        (3_000, ask(3, 4)),
+        (3_500, ask(4, 7)),
+        (3_501, ask(5, 100)),
+    )
+
+    outcome = tape.replay(order(2_500))
+
+    (result,) = outcome.results
+    assert ids(outcome) == [2, 3, 4]
+    assert [split.quantity for split in result.splits] == [2, 2, 3]
+    assert [split.ts for split in result.splits] == [2_000, 3_000, 3_500]
+    assert result.filled_quantity == 7
+    assert result.remaining_quantity == 13
+    assert result.total_cost == 7 * Decimal("99.99")
+    assert result.final_state is FinalState.EXPIRED_PARTIAL
+
+
+def test_at_one_instant_quotes_come_before_orders() -> None:
+    """Of several quotes of the instant the order meets the last."""
+    tape = WrittenTape((1_000, ask(1, 1)), (2_000, ask(2, 2)), (2_000, ask(3, 3)))
+
+    outcome = tape.replay(order(2_000))
+
+    assert ids(outcome) == [3]
+
+
+def test_states_say_how_an_order_ended() -> None:
+    """Filled, in part, or not at all."""
+    tape = WrittenTape((1_000, ask(1, 5)))
+
+    outcome = tape.replay(
+        order(1_000, 2, name="whole"),
+        order(1_000, 20, name="part"),
+        order(1_000, 1, name="none", price="99.98"),
+    )
+
+    assert [result.final_state for result in outcome.results] == [
+        "filled",
+        "expired_partial",
+        "expired_unfilled",
+    ]
+    assert filled(outcome) == [2, 3, 0]
+
+
+def test_orders_of_an_owner_share_what_is_displayed_and_owners_do_not() -> None:
+    """As in the service."""
+    tape = WrittenTape((1_000, ask(1, 5)))
+
+    outcome = tape.replay(
+        order(1_000, 4, name="a"),
+        order(1_000, 4, name="b"),
+        order(1_000, 4, name="c", owner=Owner("alice")),
+    )
+
+    assert filled(outcome) == [4, 1, 4]
+
+
+def test_an_owner_s_ledger_lasts_until_the_last_order() -> None:
+    """What one order took a later one does not get, though none rested meanwhile."""
+    tape = WrittenTape(
+        (1_000, ask(1, 5)), (5_000, ask(2, 5)), (9_000, ask(3, 5)), (13_000, ask(4, 6))
+    )
+
+    outcome = tape.replay(order(1_000, 4, name="a"), order(9_500, 4, name="b", timeout_ms=9))
+
+    assert filled(outcome) == [4, 2]
+
+
+def test_earlier_placed_comes_first_and_then_earlier_in_the_list() -> None:
+    """Priority at the same price; results stay in the order of the list."""
+    tape = WrittenTape((1_000, ask(1, 1, 101)), (3_000, ask(2, 5)))
+
+    outcome = tape.replay(
+        order(2_500, 3, name="late"),
+        order(2_000, 3, name="first"),
+        order(2_000, 3, name="second"),
+    )
+
+    assert [result.order.order_id for result in outcome.results] == ["late", "first", "second"]
+    assert filled(outcome) == [0, 3, 2]
+
+
+def test_a_sell_takes_from_bids() -> None:
+    """The mirror image."""
+    tape = WrittenTape((1_000, make_quote(1, bid=("101", 3), ask=("102", 9))))
+
+    outcome = tape.replay(order(1_000, side=Side.SELL))
+
+    assert outcome.results[0].total_cost == 303
+
+
+def test_symbols_do_not_meet() -> None:
+    """Each order sees its own symbol's quotes, and time is that of all."""
+    tape = WrittenTape((1_000, ask(50, 5)), (1_500, ask(9, 7, symbol=ETHBTC)), (2_500, ask(51, 6)))
+
+    outcome = tape.replay(order(2_000, name="a"), order(2_000, name="b", symbol=ETHBTC))
+
+    assert [ids(outcome, 0), ids(outcome, 1)] == [[50, 51], [9]]
+
+
+def test_a_quote_whose_id_does_not_rise_fills_nothing() -> None:
+    """Again or late, it is passed over and counted, and is not current for orders to come."""
+    tape = WrittenTape(
+        (1_000, ask(7, 5)), (2_000, ask(7, 9)), (2_000, ask(6, 9)), (2_001, ask(8, 6))
+    )
+
+    outcome = tape.replay(order(1_500))
+
+    assert ids(outcome) == [7, 8]
+    assert filled(outcome) == [6]
+    assert outcome.report.quotes_late == 2
+
+
+def test_an_order_before_the_tape_waits_for_its_first_quote() -> None:
+    """It gets what its time has left then, if anything."""
+    tape = WrittenTape((2_000, ask(1, 5)), (2_600, ask(2, 9)))
+
+    outcome = tape.replay(order(1_500), order(500, name="b"))
+
+    assert filled(outcome) == [5, 0]
+
+
+def test_an_order_after_the_tape_is_unfilled() -> None:
+    """The tape says nothing about that time, whatever was displayed last."""
+    tape = WrittenTape((1_000, ask(1, 5)))
+
+    outcome = tape.replay(order(1_001))
+
+    assert outcome.results[0].final_state is FinalState.EXPIRED_UNFILLED
+    assert outcome.report.has_ended
+    assert outcome.report.last_ts == 1_000
+
+
+def test_an_unusable_frame_leaves_its_symbol_without_a_quote() -> None:
+    """Something changed and nobody knows what: an order waits for the next sound one."""
+    tape = WrittenTape(
+        (1_000, ask(1, 5)),
+        (1_000, ask(1, 5, symbol=ETHBTC)),
+        (1_100, UnusableFrame(symbol=LTCBTC)),
+        (1_150, UnusableFrame(symbol=None)),
+        (1_300, ask(2, 6)),
+    )
+
+    outcome = tape.replay(order(1_200, name="a"), order(1_200, name="b", symbol=ETHBTC))
+
+    assert [ids(outcome, 0), ids(outcome, 1)] == [[2], [1]]
+    assert filled(outcome) == [6, 5]
+    assert outcome.report.frames_unusable == 2
+
+
+def test_an_order_that_rests_meets_the_same_touch_again_after_an_interruption() -> None:
+    """What it took there before still counts."""
+    tape = WrittenTape(
+        (1_000, ask(1, 5)), (1_200, UnusableFrame(symbol=LTCBTC)), (1_300, ask(2, 5))
+    )
+
+    outcome = tape.replay(
+        order(1_000, 3, name="a"), order(1_100, 4, name="b"), order(1_250, 4, name="c")
+    )
+
+    assert filled(outcome) == [3, 2, 0]
+
+
+def test_a_lost_connection_leaves_no_symbol_with_a_quote() -> None:
+    """Nobody knows what was displayed until the next frame."""
+    tape = WrittenTape(
+        (900, ConnectionNote(what="lost", cause="before the first frame it is no matter")),
+        (1_000, ask(1, 5)),
+        (1_000, ask(1, 5, symbol=ETHBTC)),
+        (1_100, ConnectionNote(what="lost", cause="closed")),
+        (1_250, ConnectionNote(what="opened")),
+        (1_300, ask(2, 6)),
+    )
+
+    outcome = tape.replay(
+        order(1_050, name="before", symbol=ETHBTC, quantity=2),
+        order(1_200, name="a"),
+        order(1_200, name="b", symbol=ETHBTC),
+    )
+
+    assert [ids(outcome, number) for number in range(3)] == [[1], [2], []]
+    assert outcome.report.interruptions == 1
+
+
+def test_a_dropped_frame_leaves_its_symbol_without_a_quote() -> None:
+    """A recorder notes what it did not write."""
+    tape = WrittenTape(
+        (1_000, ask(1, 5)),
+        (1_000, ask(1, 5, symbol=ETHBTC)),
+        (1_100, DropNote(symbol=LTCBTC, reason="crossed")),
+    )
+
+    outcome = tape.replay(order(1_200, name="a"), order(1_200, name="b", symbol=ETHBTC))
+    again = WrittenTape((1_000, ask(1, 5)), (1_100, DropNote(symbol="X", reason="crossed")))
+
+    assert filled(outcome) == [0, 0], "the tape ended before they were placed"
+    assert filled(again.replay(order(1_000))) == [5]
+
+
+def test_reading_ends_once_nothing_more_can_happen() -> None:
+    """A tape of a day is not read for an order of its first minute; what was read is told."""
+    tape = WrittenTape(
+        (1_000, ask(1, 5)), (1_900, ask(2, 6)), (2_001, ask(3, 9)), (2_002, ask(4, 9))
+    )
+
+    outcome = tape.replay(order(1_000))
+
+    assert tape.lines_taken == 3
+    assert filled(outcome) == [6]
+    report = outcome.report
+    assert (report.frames, report.first_ts, report.last_ts) == (2, 1_000, 1_900)
+    assert not report.has_ended
+
+
+def test_an_order_placed_between_the_last_two_lines_read_meets_the_former() -> None:
+    """The line that says that nothing more can happen says so for what was to be placed."""
+    tape = WrittenTape((1_000, ask(1, 5)), (9_000, ask(2, 9)))
+
+    assert filled(tape.replay(order(2_000))) == [5]
+
+
+def test_symbols_without_a_quote_are_told_with_those_that_have_one() -> None:
+    """The whole tape is searched for them."""
+    tape = WrittenTape((1_000, ask(1, 5)), (99_000, ask(1, 5, symbol=ETHBTC)))
+
+    report = tape.replay(order(1_000, symbol=Symbol("LTCBTX"))).report
+
+    assert report.unseen == {"LTCBTX"}
+    assert set(report.symbols) == {LTCBTC, ETHBTC}
+    assert tape.lines_taken == 2
+
+
+def test_owners_who_are_done_are_forgotten() -> None:
+    """Ten thousand isolated orders cost what those cost that are open at once."""
+    tape = WrittenTape(*((1_000 + 10 * number, ask(number + 1, 5)) for number in range(500)))
+    orders = [
+        order(1_000 + 10 * number, 8, name=f"{number}", owner=Owner(f"owner {number}"))
+        for number in range(500)
+    ]
+    playing = Playing(orders, tape.parse)
+    owners_at_once = []
+    for line in tape.lines():
+        playing.take(line)
+        owners_at_once.append(playing.owners_held)
+    playing.finish()
+
+    assert [result.filled_quantity for result in playing.results.values()] == [5] * 500
+    assert max(owners_at_once) == 100, "as many as are placed within a millisecond"

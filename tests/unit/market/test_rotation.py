@@ -62,6 +62,24 @@ async def test_frames_of_the_new_connection_wait_for_the_last_of_the_old_one() -
         await eventually(lambda: old.state is State.CLOSED)
 
 
+async def test_new_connection_that_lags_repeats_nothing_after_it_took_over() -> None:
+    """What the old one delivered may come much later here, and there is no gap before it."""
+    async with rigged(timing=SOON) as rig:
+        listener = await rig.live(LTCBTC)
+        for update_id in (6, 7, 8):
+            await rig.peer.last.send(ticker(update_id))
+        await eventually_has(listener.quotes, 3)
+        await begin(rig)
+        await eventually(lambda: rig.counters["rotations"])
+        for update_id in (7, 8, 9):
+            await rig.peer.last.send(ticker(update_id))
+        await eventually_has(listener.quotes, 4)
+
+        assert ids_of(listener) == [6, 7, 8, 9]
+        assert rig.counters["rotation_duplicates"] == 2
+        assert rig.counters["lost_ids_went_back"] == 0
+
+
 async def test_old_connection_that_lags_is_given_time_and_not_for_ever() -> None:
     """What it never delivers cannot be waited for."""
     async with rigged(timing=replace(SOON, overlap_seconds_max=0.2)) as rig:

@@ -291,10 +291,14 @@ class EventReader(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarketView:
-    """What an order would meet now: the quote, and what its owner's orders took of the touch."""
+    """What an order would meet now: the quote, and what its owner's orders took of the touch.
+
+    ``awaits_confirmation`` says that the quote is too old, and nothing is filled on it.
+    """
 
     quote: Quote | None
     taken_quantity: Decimal
+    awaits_confirmation: bool = False
 
 
 NO_MARKET: Final = MarketView(quote=None, taken_quantity=ZERO)

@@ -145,6 +145,26 @@ async def test_new_connection_that_is_going_away_as_well_is_of_no_use() -> None:
         assert listener.told == [SEED]
 
 
+async def test_notice_that_comes_while_the_new_connection_takes_over_is_not_forgotten() -> None:
+    """The old one has said goodbye, but its socket is not closed yet."""
+    async with rigged(timing=SOON) as rig:
+        listener = await rig.live(LTCBTC)
+        await begin(rig)
+        old, new = rig.peer.connections
+        old.transport.pause_reading()
+        await eventually(lambda: rig.connection.present and rig.connection.present.is_finishing)
+        old.protocol.send_close(1001)
+        old.send_data()
+        await eventually(lambda: rig.counters["rotations"])
+        await new.send(SHUTDOWN)
+        await eventually(lambda: rig.counters["shutdown_notices"] == 2)
+        old.transport.abort()
+        await eventually(lambda: rig.counters["rotations"] == 2)
+
+        assert listener.told == [SEED]
+        assert len(rig.peer.connections) == 3
+
+
 async def test_frames_beyond_what_is_kept_end_the_new_connection() -> None:
     """Memory is bounded; the old connection goes on and all begins again."""
     limits = replace(VENUE_LIMITS, kept_frames_max=3)

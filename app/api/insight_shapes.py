@@ -12,7 +12,8 @@ class Market(Shape):
 
     obstacle: Obstacle = Field(
         description="What keeps it from being filled: `no_quote`, `writes_held` (the database), "
-        "`side_empty`, `price_not_reached`, `liquidity_taken`, or `none`.",
+        "`side_empty`, `price_not_reached`, `liquidity_taken`, `quote_old` (it is to be "
+        "confirmed), or `none`.",
         examples=["price_not_reached"],
     )
     explanation: str = Field(

@@ -175,16 +175,19 @@ class SymbolFulfillment:
         matcher = self._matcher
         if matcher is None or matcher.current is None:
             return NO_MARKET
-        return MarketView(quote=matcher.current, taken_quantity=matcher.taken(owner, side))
+        return MarketView(
+            quote=matcher.current,
+            taken_quantity=matcher.taken(owner, side),
+            awaits_confirmation=matcher.awaits_confirmation,
+        )
 
     def arrival(self, order: Order) -> Arrival | None:
         """Return what a new order meets here now; None if it has to wait for a quote."""
         matcher = self._matcher
         if matcher is None or matcher.current is None:
             return None
-        if matcher.must_confirm(order, self._clock.monotonic_ns()):
-            return None
-        return arrival_of(matcher.current, order.side)
+        must_wait = matcher.must_confirm(order, self._clock.monotonic_ns())
+        return None if must_wait else arrival_of(matcher.current, order.side)
 
     def reload(self) -> None:
         """Start anew from the database: what the matcher holds is not what could be written."""

@@ -20,7 +20,8 @@ async def test_orders_of_a_halted_symbol_wait_and_go_on(shop: Shop) -> None:
     shop.halt()
 
     await shop.has_status(order, OrderStatus.FILLED)
-    assert (view.is_halted, view.taken_quantity) == (True, 0)
+    assert view.is_halted
+    assert view.taken_quantity == 0
     assert not shop.desk.market_view(LTCBTC, PUBLIC, Side.BUY).is_halted
 
 
@@ -79,7 +80,8 @@ async def test_writes_that_recover_do_not_end_a_halt_nor_a_halt_that_ends_the_wa
     shop.journal.recover()
 
     await shop.has_status(order, OrderStatus.FILLED)
-    assert (after_writes, after_halt) == (0, 0)
+    assert after_writes == 0
+    assert after_halt == 0
 
 
 def taken_of(shop: Shop) -> Decimal:

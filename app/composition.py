@@ -179,6 +179,7 @@ async def _tasks(
         clock=clock,
         ids=Uuid7Source(),
         is_recovered=lambda: desk.is_recovered,
+        recording=None if recorder is None else recorder.state,
     )
     server = _HttpServer(
         build_application(services, _options(settings)),

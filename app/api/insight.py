@@ -116,8 +116,11 @@ def _obstacle(
         return Obstacle.HALTED
     if view.quote is None:
         return Obstacle.NO_QUOTE
-    if not is_settled:
-        return Obstacle.WRITES_HELD
+    return _obstacle_at(view, displayed, distance) if is_settled else Obstacle.WRITES_HELD
+
+
+def _obstacle_at(view: MarketView, displayed: Decimal | None, distance: Decimal | None) -> Obstacle:
+    """Say what the quote itself has against the order."""
     if not displayed or distance is None:
         return Obstacle.SIDE_EMPTY
     if distance > 0:

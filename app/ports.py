@@ -293,11 +293,13 @@ class EventReader(Protocol):
 class MarketView:
     """What an order would meet now: the quote, and what its owner's orders took of the touch.
 
-    Nothing is filled on it while the venue has halted the symbol.
+    Nothing is filled on it while it ``awaits_confirmation`` because it is too old, and while the
+    venue has halted the symbol.
     """
 
     quote: Quote | None
     taken_quantity: Decimal
+    awaits_confirmation: bool = False
     is_halted: bool = False
 
 

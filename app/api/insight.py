@@ -23,6 +23,7 @@ class Obstacle(StrEnum):
     SIDE_EMPTY = "side_empty"
     PRICE_NOT_REACHED = "price_not_reached"
     LIQUIDITY_TAKEN = "liquidity_taken"
+    QUOTE_OLD = "quote_old"
     NONE = "none"
 
 
@@ -115,13 +116,18 @@ def _obstacle(
         return Obstacle.HALTED
     if view.quote is None:
         return Obstacle.NO_QUOTE
-    if not is_settled:
-        return Obstacle.WRITES_HELD
+    return _obstacle_at(view, displayed, distance) if is_settled else Obstacle.WRITES_HELD
+
+
+def _obstacle_at(view: MarketView, displayed: Decimal | None, distance: Decimal | None) -> Obstacle:
+    """Say what the quote itself has against the order."""
     if not displayed or distance is None:
         return Obstacle.SIDE_EMPTY
     if distance > 0:
         return Obstacle.PRICE_NOT_REACHED
-    return Obstacle.LIQUIDITY_TAKEN if view.taken_quantity >= displayed else Obstacle.NONE
+    if view.taken_quantity >= displayed:
+        return Obstacle.LIQUIDITY_TAKEN
+    return Obstacle.QUOTE_OLD if view.awaits_confirmation else Obstacle.NONE
 
 
 def _explanation(obstacle: Obstacle, order: Order, feed: FeedState) -> str:
@@ -136,6 +142,7 @@ def _explanation(obstacle: Obstacle, order: Order, feed: FeedState) -> str:
         Obstacle.SIDE_EMPTY: f"the venue shows no {best}",
         Obstacle.PRICE_NOT_REACHED: f"the {best} is {beyond} the limit",
         Obstacle.LIQUIDITY_TAKEN: f"all that the {best} shows was taken; the order waits for more",
+        Obstacle.QUOTE_OLD: "the quote is old; the order waits until the venue has confirmed it",
         Obstacle.NONE: "nothing: the order is being filled",
     }[obstacle]
 

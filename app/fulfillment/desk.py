@@ -31,7 +31,8 @@ from app.fulfillment import interruptions
 from app.fulfillment.interruptions import Interruptions
 from app.fulfillment.matchers import MatcherSource, PlainMatchers
 from app.fulfillment.open_orders import OpenOrderLimits
-from app.fulfillment.symbol import RELOAD_SECONDS, SymbolFulfillment
+from app.fulfillment.reading import read_until_answered
+from app.fulfillment.symbol import SymbolFulfillment
 from app.fulfillment.tallies import OrderTally
 from app.ports import NO_MARKET, Clock, EventBus, Feed, Journal, MarketView, RecoveryStore
 from app.states import DeskState, QuoteCounts
@@ -264,7 +265,9 @@ class FulfillmentDesk:
 
     async def _recover(self) -> None:
         by_symbol: dict[Symbol, list[OrderSnapshot]] = {}
-        unfinished = await self._load_unfinished()
+        unfinished = await read_until_answered(
+            self._store.load_unfinished, trouble="open_orders_not_loaded"
+        )
         for snapshot in unfinished:
             order = snapshot.order
             by_symbol.setdefault(order.symbol, []).append(snapshot)
@@ -281,14 +284,6 @@ class FulfillmentDesk:
             is_live = {one.symbol: one.current_quote is not None for one in self._symbols.values()}
             now_ns = self._clock.monotonic_ns()
             interruptions.tell(self._interruptions.look(is_live, now_ns=now_ns))
-
-    async def _load_unfinished(self) -> list[OrderSnapshot]:
-        while True:
-            try:
-                return await self._store.load_unfinished()
-            except Exception:  # noqa: BLE001 - whatever ails the database: ask again
-                _log.warning("open_orders_not_loaded", exc_info=True)
-                await asyncio.sleep(RELOAD_SECONDS)
 
     def _fulfillment_of(self, symbol: Symbol) -> SymbolFulfillment:
         self._lingering.pop(symbol, None)

@@ -28,18 +28,17 @@ from app.domain.order import (
 )
 from app.domain.quote import Quote
 from app.domain.resting import Step
+from app.fulfillment import reading
 from app.fulfillment.incoming import Incoming
 from app.fulfillment.matchers import MatcherSource
 from app.fulfillment.outcome import outcome_parts, step_events
+from app.fulfillment.reading import read_until_answered
 from app.fulfillment.stale_seeds import StaleSeeds
 from app.fulfillment.tallies import QuoteTally
 from app.ports import NO_MARKET, Clock, Feed, Journal, MarketView, RecoveryStore, StoredLedger
 
 LINGER_SECONDS: Final = 60.0
 """How long a symbol stays subscribed without orders, so that the next one costs no message."""
-
-RELOAD_SECONDS: Final = 1.0
-"""Pause before a symbol is read again after the database did not answer."""
 
 _NS_PER_MICROSECOND: Final = 1_000
 _NS_PER_SECOND: Final = 1_000_000_000
@@ -175,16 +174,19 @@ class SymbolFulfillment:
         matcher = self._matcher
         if matcher is None or matcher.current is None:
             return NO_MARKET
-        return MarketView(quote=matcher.current, taken_quantity=matcher.taken(owner, side))
+        return MarketView(
+            quote=matcher.current,
+            taken_quantity=matcher.taken(owner, side),
+            awaits_confirmation=matcher.awaits_confirmation,
+        )
 
     def arrival(self, order: Order) -> Arrival | None:
         """Return what a new order meets here now; None if it has to wait for a quote."""
         matcher = self._matcher
         if matcher is None or matcher.current is None:
             return None
-        if matcher.must_confirm(order, self._clock.monotonic_ns()):
-            return None
-        return arrival_of(matcher.current, order.side)
+        must_wait = matcher.must_confirm(order, self._clock.monotonic_ns())
+        return None if must_wait else arrival_of(matcher.current, order.side)
 
     def reload(self) -> None:
         """Start anew from the database: what the matcher holds is not what could be written."""
@@ -214,14 +216,18 @@ class SymbolFulfillment:
                 if self._linger_is_over and self.is_idle and await self._end():
                     return
                 await self._wake.wait()
-            await asyncio.sleep(RELOAD_SECONDS)
+            await asyncio.sleep(reading.RELOAD_SECONDS)
 
     async def _load(self) -> None:
         """Read the ledger, rest what waits, and only then subscribe.
 
         Orders whose time passed while nobody served them end before the first quote arrives.
         """
-        stored, unfinished = await self._read(with_orders=self._has_failed)
+        stored, unfinished = await read_until_answered(
+            partial(self._read, with_orders=self._has_failed),
+            trouble="symbol_not_loaded",
+            symbol=self.symbol,
+        )
         self._has_failed = False
         matcher = self._matchers.begin(self.symbol, stored)
         if not self._may_fill(self.symbol):
@@ -256,16 +262,9 @@ class SymbolFulfillment:
         return self._matcher
 
     async def _read(self, *, with_orders: bool) -> tuple[StoredLedger, list[OrderSnapshot]]:
-        while True:
-            await self._journal.settle()
-            try:
-                stored = await self._store.load_ledger(self.symbol)
-                orders = await self._store.load_unfinished(self.symbol) if with_orders else []
-            except Exception:  # noqa: BLE001 - whatever ails the database: ask again
-                _log.warning("symbol_not_loaded", symbol=self.symbol, exc_info=True)
-                await asyncio.sleep(RELOAD_SECONDS)
-            else:
-                return stored, orders
+        await self._journal.settle()
+        stored = await self._store.load_ledger(self.symbol)
+        return stored, await self._store.load_unfinished(self.symbol) if with_orders else []
 
     def _start(self, matcher: SymbolMatcher, arrivals: Sequence[Incoming]) -> None:
         for arrival in arrivals:

@@ -76,7 +76,10 @@ class LinkOwner(Protocol):
 
 
 class VenueLink:
-    """An open connection, which lives as long as its ``serve`` runs or until it ends by itself."""
+    """An open connection, which lives as long as its ``serve`` runs or until it ends by itself.
+
+    ``is_finishing`` says that we said goodbye, ``is_announced`` that the venue is about to.
+    """
 
     def __init__(
         self,
@@ -88,6 +91,7 @@ class VenueLink:
     ) -> None:
         self.opened_at = 0.0
         self.is_finishing = False
+        self.is_announced = False
         self._parts = parts
         self._timing = parts.timing
         self._counters = parts.counters
@@ -98,7 +102,6 @@ class VenueLink:
         self._requests = StreamRequests(streams)
         self._connection: VenueConnection | None = None
         self._work = asyncio.Event()
-        self._is_announced = False
         self._kept = KeptFrames(parts.limits.kept_frames_max) if is_keeping else None
         self._ids_back_ns = round(parts.timing.ids_back_seconds * 1e9)
 
@@ -225,7 +228,7 @@ class VenueLink:
                 self._take_answer(parsed)
             case ShutdownNotice():
                 self._counters["shutdown_notices"] += 1
-                self._is_announced = True
+                self.is_announced = True
                 self._owner.on_shutdown_notice(self)
             case Drop():
                 self._counters[f"dropped_{parsed.reason}"] += 1
@@ -246,7 +249,7 @@ class VenueLink:
         """Tell the owner; if the venue announced it, that is what it was."""
         del connection
         is_theirs = ending.kind in {EndKind.CLOSED_BY_VENUE, EndKind.RESET}
-        if self._is_announced and is_theirs and not self.is_finishing:
+        if self.is_announced and is_theirs and not self.is_finishing:
             ending = Ending(EndKind.SHUTDOWN, f"announced shutdown: {ending.cause}")
         self._owner.on_ended(self, ending)
 

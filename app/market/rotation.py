@@ -56,7 +56,6 @@ class Rotation:
     async def run(self) -> None:
         """Rotate whenever it is due; return once no link is left to rotate."""
         timing = self._timing
-        self._hurry.clear()
         while (present := self._owner.present) is not None:
             await self._wait_until_due(present)
             backoff = Backoff(self._random, first_seconds=timing.pause_seconds_first)
@@ -65,9 +64,11 @@ class Rotation:
                 is_rotated = await self._rotate()
                 if not is_rotated:
                     await asyncio.sleep(backoff.next_seconds(most_seconds=timing.pause_seconds_max))
-            self._hurry.clear()
 
     async def _wait_until_due(self, present: VenueLink) -> None:
+        self._hurry.clear()
+        if present.is_announced:  # while it took over, when nobody waited here
+            return
         part = 1 - self._random.uniform(0, self._timing.rotation_part_sooner_max)
         due_at = present.opened_at + self._timing.rotation_seconds * part
         try:

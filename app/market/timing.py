@@ -26,7 +26,8 @@ class FeedTiming:
     acknowledgment_seconds_max: float = 5.0
     # Before what the venue refused is asked for again.
     refusal_seconds: float = 5.0
-    # A dead connection shows within the sum of both; each ping counts as a control message.
+    # A dead connection shows within the sum of both and a second for a goodbye; each ping counts as
+    # a control message.
     ping_interval_seconds: float = 5.0
     ping_timeout_seconds: float = 5.0
     # Fulfillment lingers by itself; this only spares a reconnect between two symbols.

@@ -38,6 +38,14 @@ def test_order_with_something_to_take_has_no_obstacle() -> None:
     assert market["quote_age_milliseconds"] == 132
 
 
+def test_quote_that_is_to_be_confirmed_is_named_where_it_would_fill() -> None:
+    """Otherwise it is in nobody's way."""
+    waiting = replace(VIEW, awaits_confirmation=True)
+
+    assert look(waiting)["obstacle"] == "quote_old"
+    assert look(replace(waiting, taken_quantity=Decimal(10**9)))["obstacle"] == "liquidity_taken"
+
+
 def test_quote_received_this_instant_has_no_negative_age() -> None:
     """A quote that comes while the answer is made is of age zero."""
     early = replace(examples.EXAMPLE_QUOTE, received_ns=examples.EXAMPLE_QUOTE_AGE_NS + 1)

@@ -28,11 +28,14 @@ async def test_an_old_quote_is_confirmed_and_then_filled_on(shop: Shop) -> None:
     order = await shop.place(5)
     await eventually(lambda: shop.feed.confirmations)
     before = shop.statuses(order)
+    view = shop.desk.market_view(LTCBTC, order.owner, order.side)
     is_content = shop.feed.seed(now(shop, make_quote(7, ask=("99.99", 5))))
 
     await shop.has_status(order, OrderStatus.FILLED)
     assert before == [OrderStatus.NEW]
     assert is_content
+    assert view.awaits_confirmation
+    assert not shop.desk.market_view(LTCBTC, order.owner, order.side).awaits_confirmation
     event = shop.last(order)
     assert (event.quotes_seen, event.arrival and event.arrival.update_id) == (1, 7)
 

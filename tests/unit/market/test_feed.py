@@ -11,7 +11,7 @@ from app.clock import SystemClock
 from app.domain.order import Symbol
 from app.market.feed import BookTickerFeed
 from app.market.streams import STREAMS_MAX
-from app.market.timing import FeedLimits
+from app.market.timing import FeedLimits, FeedTiming
 from tests.support.builders import make_quote
 from tests.support.hand_driven import HandClock
 from tests.support.market import (
@@ -24,6 +24,7 @@ from tests.support.market import (
     running_feed,
 )
 from tests.support.waiting import eventually
+from tests.unit.market.conftest import ticker
 
 
 @pytest.fixture
@@ -138,6 +139,36 @@ async def test_recorder_is_told_everything_before_the_listener(peer: WebSocketPe
         ("frame", LTCBTC, 6, 1),
         ("drop", LTCBTC, "crossed", 2),
         ("seed", LTCBTC, 7, 3),
+    ]
+
+
+async def test_recorder_is_told_of_frames_that_were_kept_as_they_are_delivered(
+    peer: WebSocketPeer,
+) -> None:
+    """What both connections brought is recorded once, and so is the change of connections."""
+    listener = RecordingListener()
+    recorder = NotingRecorder(listener)
+    timing = FeedTiming(rotation_look_seconds=0.02)
+    depth = HandDepth([make_quote(5)])
+    async with running_feed(peer.url, depth, recorder=recorder, timing=timing) as feed:
+        feed.subscribe(LTCBTC, listener)
+        await eventually(lambda: listener.seeds)
+        await peer.last.send('{"e":"serverShutdown"}')
+        await eventually_has(peer.connections, 2)
+        old, new = peer.connections
+        for update_id in (6, 7):
+            await new.send(ticker(update_id))
+        await old.send(ticker(6))
+        await eventually_has(listener.quotes, 2)
+        noted = list(recorder.noted)
+
+    assert noted == [
+        ("opened", None, 0),
+        ("seed", LTCBTC, 5, 0),
+        ("opened", None, 1),
+        ("frame", LTCBTC, 6, 1),
+        ("rotated", None, 2),
+        ("frame", LTCBTC, 7, 2),
     ]
 
 

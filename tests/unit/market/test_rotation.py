@@ -62,6 +62,24 @@ async def test_frames_of_the_new_connection_wait_for_the_last_of_the_old_one() -
         await eventually(lambda: old.state is State.CLOSED)
 
 
+async def test_new_connection_that_lags_repeats_nothing_after_it_took_over() -> None:
+    """What the old one delivered may come much later here, and there is no gap before it."""
+    async with rigged(timing=SOON) as rig:
+        listener = await rig.live(LTCBTC)
+        for update_id in (6, 7, 8):
+            await rig.peer.last.send(ticker(update_id))
+        await eventually_has(listener.quotes, 3)
+        await begin(rig)
+        await eventually(lambda: rig.counters["rotations"])
+        for update_id in (7, 8, 9):
+            await rig.peer.last.send(ticker(update_id))
+        await eventually_has(listener.quotes, 4)
+
+        assert ids_of(listener) == [6, 7, 8, 9]
+        assert rig.counters["rotation_duplicates"] == 2
+        assert rig.counters["lost_ids_went_back"] == 0
+
+
 async def test_old_connection_that_lags_is_given_time_and_not_for_ever() -> None:
     """What it never delivers cannot be waited for."""
     async with rigged(timing=replace(SOON, overlap_seconds_max=0.2)) as rig:
@@ -125,6 +143,26 @@ async def test_new_connection_that_is_going_away_as_well_is_of_no_use() -> None:
         assert rig.counters["lost_shutdown"] == 1
         assert rig.counters["connections"] == 3
         assert listener.told == [SEED]
+
+
+async def test_notice_that_comes_while_the_new_connection_takes_over_is_not_forgotten() -> None:
+    """The old one has said goodbye, but its socket is not closed yet."""
+    async with rigged(timing=SOON) as rig:
+        listener = await rig.live(LTCBTC)
+        await begin(rig)
+        old, new = rig.peer.connections
+        old.transport.pause_reading()
+        await eventually(lambda: rig.connection.present and rig.connection.present.is_finishing)
+        old.protocol.send_close(1001)
+        old.send_data()
+        await eventually(lambda: rig.counters["rotations"])
+        await new.send(SHUTDOWN)
+        await eventually(lambda: rig.counters["shutdown_notices"] == 2)
+        old.transport.abort()
+        await eventually(lambda: rig.counters["rotations"] == 2)
+
+        assert listener.told == [SEED]
+        assert len(rig.peer.connections) == 3
 
 
 async def test_frames_beyond_what_is_kept_end_the_new_connection() -> None:
@@ -295,6 +333,17 @@ async def test_loss_while_the_new_connection_opens_is_an_ordinary_loss() -> None
         assert listener.told == [SEED, INTERRUPTED, SEED]
         assert rig.counters["lost_shutdown"] == 1
         assert rig.counters["reconnects"] == 1
+
+
+async def test_connection_that_opened_too_late_is_closed_again() -> None:
+    """The one that it was to replace was lost in that very moment, and all begins anew."""
+    async with rigged(timing=SOON) as rig:
+        link = await rig.connection.open_next()
+        await eventually_has(rig.peer.connections, 1)
+        await eventually(lambda: rig.peer.last.state is State.CLOSED)
+
+        assert link is None
+        assert rig.connection.status == "idle"
 
 
 async def test_streams_that_are_never_ready_put_it_off_for_a_minute_at_most() -> None:

@@ -27,7 +27,10 @@ END = 40
 def heard(storage: OpenStorage) -> list[StoredEvent]:
     """Return what the listener was told, as the database can tell it: without what orders met."""
     return [
-        StoredEvent(position=position, event=replace(event, arrival=None, quotes_seen=0))
+        StoredEvent(
+            position=position,
+            event=replace(event, arrival=None, quotes_seen=0, departure_update_id=None),
+        )
         for position, event in zip(storage.listener.positions, storage.listener.events, strict=True)
     ]
 

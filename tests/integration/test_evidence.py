@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Final
 
 import httpx2
+import pytest
 
 from app.clock import SystemClock
 from app.composition import running_service
+from app.domain.errors import StartupError
 from app.settings import Settings
 from app.simulator.market import SyntheticMarket
 from app.simulator.venue import RunningVenue, SimulatedVenue
@@ -31,6 +33,17 @@ def settings_of(folder: Path, venue: RunningVenue) -> Settings:
     return settings.model_copy(
         update={"record_dir": str(folder / "recordings"), "api_keys_file": str(keys)}
     )
+
+
+async def test_a_recording_that_cannot_be_written_ends_the_start(tmp_path: Path) -> None:
+    """Whoever asks for evidence gets it, or a line that says why not; nothing is left open."""
+    venue = SimulatedVenue(SyntheticMarket(SEED), clock=SystemClock())
+    async with venue.serve() as running:
+        settings = settings_of(tmp_path, running)
+        settings = settings.model_copy(update={"record_dir": str(tmp_path / "keys.json")})
+        with pytest.raises(StartupError, match=r"RECORD_DIR=.*keys.json"):
+            async with running_service(settings):
+                raise AssertionError("it has not started")
 
 
 async def test_a_recording_derives_exactly_the_splits_of_the_database(tmp_path: Path) -> None:

@@ -157,6 +157,17 @@ def test_a_default_timeout_above_the_longest_one_is_refused(
         read_settings(ABSENT)
 
 
+def test_recordings_have_room_for_two_files_at_least(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With room for one, the next would delete it."""
+    monkeypatch.setenv("RECORD_FILE_MB", "10")
+    monkeypatch.setenv("RECORD_TOTAL_MB", "19")
+
+    with pytest.raises(
+        StartupError, match="RECORD_TOTAL_MB=19 must be at least twice RECORD_FILE_MB=10"
+    ):
+        read_settings(ABSENT)
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.test"])  # noqa: S104 - refused here
 def test_listening_beyond_loopback_needs_consent(
     monkeypatch: pytest.MonkeyPatch, host: str

@@ -220,6 +220,8 @@ def _simulate(
 ) -> None:
     """Run the simulated venue: a Binance-compatible market on this machine, for offline use.
 
+    It shows a synthetic market of some sixty pairs, LTCBTC and BTCUSDT among them, or plays a tape.
+
     Point a service at it with VENUE=simulator, any other client with its addresses: /ws/STREAM and
     /stream?streams=... for book tickers, /api/v3 for exchangeInfo, depth, ticker/bookTicker, time
     and ping. It has Binance's limits, and any failure on request.

@@ -162,6 +162,7 @@ async def _tasks(
         bus=FanOut(announcements, subscriptions),
         clock=clock,
         limits=_limits(settings),
+        is_trading=rules.is_trading,
         matchers=recorder,
     )
     report = MarketReport(feed=feed, rules=rules, desk=desk, clock=clock)
@@ -178,6 +179,7 @@ async def _tasks(
         clock=clock,
         ids=Uuid7Source(),
         is_recovered=lambda: desk.is_recovered,
+        recording=None if recorder is None else recorder.state,
     )
     server = _HttpServer(
         build_application(services, _options(settings)),
@@ -186,7 +188,7 @@ async def _tasks(
     async with asyncio.TaskGroup() as group:
         group.create_task(journal.run(desk), name="journal")
         workers = [
-            group.create_task(rules.run(), name="trading rules"),
+            group.create_task(rules.run(desk.on_rules), name="trading rules"),
             group.create_task(feed.run(), name="feed"),
             group.create_task(desk.run(), name="fulfillment"),
             group.create_task(database.keep_lock(), name="owner lock"),

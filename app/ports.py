@@ -293,12 +293,14 @@ class EventReader(Protocol):
 class MarketView:
     """What an order would meet now: the quote, and what its owner's orders took of the touch.
 
-    ``awaits_confirmation`` says that the quote is too old, and nothing is filled on it.
+    Nothing is filled on it while it ``awaits_confirmation`` because it is too old, and while the
+    venue has halted the symbol.
     """
 
     quote: Quote | None
     taken_quantity: Decimal
     awaits_confirmation: bool = False
+    is_halted: bool = False
 
 
 NO_MARKET: Final = MarketView(quote=None, taken_quantity=ZERO)

@@ -89,3 +89,20 @@ class DeskState:
     splits: int
     ended: Mapping[tuple[OrderStatus, Reason | None], int]
     quotes: QuoteCounts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingState:
+    """How the recording is: ``cause`` tells why while nothing is recorded.
+
+    ``lines`` and ``bytes`` were written to ``files``; ``files_deleted`` made room for newer ones;
+    ``failures`` counts the times that the disk refused.
+    """
+
+    is_recording: bool
+    cause: str | None
+    lines: int
+    bytes: int
+    files: int
+    files_deleted: int
+    failures: int

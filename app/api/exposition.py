@@ -22,7 +22,7 @@ from prometheus_client.registry import Collector
 from app.api.state_views import DROPPED, FAILED, LOST, split_counters
 from app.api.vitals import Vitals
 from app.domain.order import OrderStatus, Reason
-from app.states import DeskState, JournalState
+from app.states import DeskState, JournalState, RecordingState
 
 CONNECTED: Final = "connected"
 FEED_STATUSES: Final = ("idle", "connecting", CONNECTED, "down")
@@ -103,6 +103,8 @@ class _VitalsCollector(Collector):
         yield from _symbols(vitals)
         yield from _rules(vitals)
         yield from _journal(vitals.journal)
+        if vitals.recording is not None:
+            yield from _recording(vitals.recording)
         yield from _orders(vitals.desk, vitals.orders_under_way)
         yield _gauge(
             "event_subscriptions",
@@ -241,6 +243,19 @@ def _journal(journal: JournalState) -> Iterator[Metric]:
         "journal_refused_parts",
         "Parts that the database refused, our mistake.",
         journal.refused_parts,
+    )
+
+
+def _recording(recording: RecordingState) -> Iterator[Metric]:
+    yield _gauge("recording_active", "Whether the recording goes on.", recording.is_recording)
+    yield _counter("recording_lines", "Lines recorded.", recording.lines)
+    yield _counter("recording_bytes", "Bytes recorded, compressed.", recording.bytes)
+    yield _counter("recording_files", "Files of the recording begun.", recording.files)
+    yield _counter(
+        "recording_files_deleted", "Files deleted to make room.", recording.files_deleted
+    )
+    yield _counter(
+        "recording_failures", "Times that the disk refused the recording.", recording.failures
     )
 
 

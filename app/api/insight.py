@@ -17,6 +17,7 @@ _MICROSECONDS_PER_MILLISECOND: Final = 1_000
 class Obstacle(StrEnum):
     """What keeps an order from being filled now."""
 
+    HALTED = "halted"
     NO_QUOTE = "no_quote"
     WRITES_HELD = "writes_held"
     SIDE_EMPTY = "side_empty"
@@ -111,10 +112,15 @@ def _obstacle(
     *,
     is_settled: bool,
 ) -> Obstacle:
+    if view.is_halted:
+        return Obstacle.HALTED
     if view.quote is None:
         return Obstacle.NO_QUOTE
-    if not is_settled:
-        return Obstacle.WRITES_HELD
+    return _obstacle_at(view, displayed, distance) if is_settled else Obstacle.WRITES_HELD
+
+
+def _obstacle_at(view: MarketView, displayed: Decimal | None, distance: Decimal | None) -> Obstacle:
+    """Say what the quote itself has against the order."""
     if not displayed or distance is None:
         return Obstacle.SIDE_EMPTY
     if distance > 0:
@@ -130,6 +136,7 @@ def _explanation(obstacle: Obstacle, order: Order, feed: FeedState) -> str:
     if obstacle is Obstacle.NO_QUOTE and feed.status == "down":
         return f"the connection to the venue is down ({feed.cause}); the order waits"
     return {
+        Obstacle.HALTED: f"the venue has halted trading in {order.symbol}; the order waits",
         Obstacle.NO_QUOTE: f"no quote of {order.symbol} has arrived yet on this connection",
         Obstacle.WRITES_HELD: "the database takes no writes now; nothing is filled until it does",
         Obstacle.SIDE_EMPTY: f"the venue shows no {best}",

@@ -11,7 +11,8 @@ class Market(Shape):
     """What an open order would meet now, and what keeps it from being filled."""
 
     obstacle: Obstacle = Field(
-        description="What keeps it from being filled: `no_quote`, `writes_held` (the database), "
+        description="What keeps it from being filled: `halted` (by the venue), `no_quote`, "
+        "`writes_held` (by the database), "
         "`side_empty`, `price_not_reached`, `liquidity_taken`, `quote_old` (it is to be "
         "confirmed), or `none`.",
         examples=["price_not_reached"],

@@ -17,11 +17,15 @@ from app.ports import (
     OrderWaiters,
     RulesBook,
 )
+from app.states import RecordingState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiServices:
-    """The ports that the edge calls; ``is_recovered`` tells whether open orders were read back."""
+    """The ports that the edge calls; ``is_recovered`` tells whether open orders were read back.
+
+    ``recording`` tells how that is, None where nothing is to be recorded.
+    """
 
     access: Access
     orders: OrderReader
@@ -35,6 +39,7 @@ class ApiServices:
     clock: Clock
     ids: IdSource
     is_recovered: Callable[[], bool]
+    recording: Callable[[], RecordingState] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -118,6 +118,15 @@ class JournalState(Shape):
     writable: bool = Field(description="Whether the last write went through.", examples=[True])
 
 
+class RecordingState(Shape):
+    """The recording that `papertape verify` reads."""
+
+    active: bool = Field(description="Whether it goes on.", examples=[True])
+    cause: str | None = Field(
+        description="What keeps it from going on; orders do not wait for it.", examples=[None]
+    )
+
+
 class Recovery(Shape):
     """The orders that were open at the last stop."""
 
@@ -202,6 +211,9 @@ class Readiness(Shape):
         description="What keeps orders from being accepted.", examples=[[]]
     )
     journal: JournalState = Field(description="The database.")
+    recording: RecordingState | None = Field(
+        description="The recording, `null` unless one is wanted.", examples=[None]
+    )
     recovery: Recovery = Field(description="The orders that were open at the last stop.")
     rules: RulesState = Field(description="The trading rules.")
     feed: FeedState = Field(description="The connection to the venue.")

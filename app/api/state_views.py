@@ -81,6 +81,9 @@ def readiness_view(vitals: Vitals) -> dict[str, object]:
         "ready": not missing,
         "missing": missing,
         "journal": {"writable": vitals.journal.is_writable},
+        "recording": None
+        if vitals.recording is None
+        else {"active": vitals.recording.is_recording, "cause": vitals.recording.cause},
         "recovery": {"done": vitals.is_recovered},
         "rules": {
             "source": rules.source,

@@ -6,7 +6,7 @@ from typing import Final
 
 from app.api.services import ApiServices
 from app.ports import Clock, FeedState
-from app.states import DeskState, JournalState, RulesState
+from app.states import DeskState, JournalState, RecordingState, RulesState
 
 NO_RULES: Final = "none"
 """The source of rules that were never loaded."""
@@ -38,6 +38,7 @@ class Vitals:
     """How each part is.
 
     ``orders_under_way`` wait for the disk, ``subscriptions`` of the event stream are open.
+    ``recording`` is None where nothing is to be recorded.
     """
 
     present: Present
@@ -48,6 +49,7 @@ class Vitals:
     desk: DeskState
     orders_under_way: int
     subscriptions: int
+    recording: RecordingState | None = None
 
     @classmethod
     def of(cls, services: ApiServices) -> "Vitals":
@@ -61,6 +63,7 @@ class Vitals:
             desk=services.desk.state(),
             orders_under_way=services.journal.orders_under_way.total,
             subscriptions=services.subscriptions.total,
+            recording=None if services.recording is None else services.recording(),
         )
 
     @property

@@ -250,6 +250,11 @@ class SymbolMatcher:
             for side_book in book.sides:
                 side_book.forget_touch()
 
+    @property
+    def is_held(self) -> bool:
+        """Whether nothing is filled until ``release``."""
+        return self._is_held
+
     def hold(self) -> None:
         """Fill nothing until ``release``; quotes are still observed, so the ledger stays sound."""
         self._is_held = True

@@ -10,7 +10,6 @@ of every matcher. The gap between the two is marked; fills of that time cannot b
 
 import asyncio
 import contextlib
-from collections import Counter
 from dataclasses import dataclass
 from typing import Final
 
@@ -38,6 +37,7 @@ from app.evidence.notes import (
 )
 from app.evidence.recorded_matcher import RecordedMatcher
 from app.ports import Clock, StoredLedger
+from app.states import RecordingState
 from app.tapes.lines import ReceiptTimes, frame_line, note_line
 from app.tapes.reading import TapeError
 from app.tapes.writing import TapeWriter
@@ -65,15 +65,6 @@ class RecordedDatabase:
     acceptance_number: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecorderState:
-    """How recording goes: ``cause`` tells why while it does not; ``counters`` count by name."""
-
-    is_recording: bool
-    cause: str | None
-    counters: dict[str, int]
-
-
 class Recorder:
     """The ports ``FeedRecorder`` and ``MatcherSource``; ``run`` is its one task."""
 
@@ -93,7 +84,7 @@ class Recorder:
         self._retry_ns = 0
         self._frame: tuple[Symbol, int] | None = None
         self._seed: Quote | None = None
-        self._counters: Counter[str] = Counter(lines=0, bytes=0, failures=0)
+        self._lines = self._bytes = self._failures = 0
 
     def start(self) -> None:
         """Begin the first file.
@@ -104,18 +95,17 @@ class Recorder:
         self._folder.check()
         self._begin_file(continues=False)
 
-    def state(self) -> RecorderState:
+    def state(self) -> RecordingState:
         """Say how recording goes."""
-        counters = {
-            "files": self._files,
-            "files_deleted": self._folder.files_deleted,
-            **self._counters,
-        }
-        if self._writer is not None:
-            counters["lines"] += self._writer.lines_written
-            counters["bytes"] += self._writer.bytes_written
-        return RecorderState(
-            is_recording=self._writer is not None, cause=self._cause, counters=counters
+        writer = self._writer
+        return RecordingState(
+            is_recording=writer is not None,
+            cause=self._cause,
+            lines=self._lines + (0 if writer is None else writer.lines_written),
+            bytes=self._bytes + (0 if writer is None else writer.bytes_written),
+            files=self._files,
+            files_deleted=self._folder.files_deleted,
+            failures=self._failures,
         )
 
     async def run(self) -> None:
@@ -309,7 +299,7 @@ class Recorder:
     def _fail(self, cause: str) -> None:
         """Stop recording, and say so where it begins."""
         writer, self._writer = self._writer, None
-        self._counters["failures"] += 1
+        self._failures += 1
         if self._cause is None:
             _log.error("recording_failed", cause=cause)
         self._cause = cause
@@ -320,5 +310,5 @@ class Recorder:
     def _end_file(self, writer: TapeWriter) -> None:
         with contextlib.suppress(TapeError):
             writer.close()
-        self._counters["lines"] += writer.lines_written
-        self._counters["bytes"] += writer.bytes_written
+        self._lines += writer.lines_written
+        self._bytes += writer.bytes_written

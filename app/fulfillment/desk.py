@@ -2,8 +2,9 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Final
@@ -30,7 +31,8 @@ from app.fulfillment import interruptions
 from app.fulfillment.interruptions import Interruptions
 from app.fulfillment.matchers import MatcherSource, PlainMatchers
 from app.fulfillment.open_orders import OpenOrderLimits
-from app.fulfillment.symbol import RELOAD_SECONDS, SymbolFulfillment
+from app.fulfillment.reading import read_until_answered
+from app.fulfillment.symbol import SymbolFulfillment
 from app.fulfillment.tallies import OrderTally
 from app.ports import NO_MARKET, Clock, EventBus, Feed, Journal, MarketView, RecoveryStore
 from app.states import DeskState, QuoteCounts
@@ -56,6 +58,7 @@ class FulfillmentDesk:
         bus: EventBus,
         clock: Clock,
         limits: OpenOrderLimits,
+        is_trading: Callable[[Symbol], bool],
         matchers: MatcherSource | None = None,
     ) -> None:
         self._recovered = asyncio.Event()
@@ -69,6 +72,7 @@ class FulfillmentDesk:
         self._lingering: OrderedDict[Symbol, SymbolFulfillment] = OrderedDict()
         self._tasks: asyncio.TaskGroup | None = None
         self._limits = limits
+        self._is_trading = is_trading
         self._matchers = matchers or PlainMatchers()
         self._open_orders = OrderCounts()
         self._tally = OrderTally()
@@ -166,7 +170,8 @@ class FulfillmentDesk:
     def market_view(self, symbol: Symbol, owner: Owner, side: Side) -> MarketView:
         """Return what an order meets now."""
         fulfillment = self._symbols.get(symbol)
-        return NO_MARKET if fulfillment is None else fulfillment.view(owner, side)
+        view = NO_MARKET if fulfillment is None else fulfillment.view(owner, side)
+        return view if self._is_trading(symbol) else replace(view, is_halted=True)
 
     def current_quote(self, symbol: Symbol) -> Quote | None:
         """Return the quote a resting order would meet now."""
@@ -213,14 +218,19 @@ class FulfillmentDesk:
 
     def on_write_trouble(self) -> None:
         """Fill nothing more: what was filled waits to be written, unannounced."""
-        for fulfillment in self._symbols.values():
-            fulfillment.hold()
+        self._hold_or_release()
 
     def on_write_recovery(self) -> None:
         """Fill again; what was in doubt is durable now."""
         self._cancels_in_doubt.clear()
-        for fulfillment in self._symbols.values():
-            fulfillment.release()
+        self._hold_or_release()
+
+    def on_rules(self) -> None:
+        """Let the orders of symbols wait that the venue has halted, and go on where it lifted it.
+
+        Depth goes on showing the book of a halted symbol, in which nobody can trade.
+        """
+        self._hold_or_release()
 
     def on_outcome_refused(self, symbol: Symbol) -> None:
         """Start the symbol anew from the database."""
@@ -255,7 +265,9 @@ class FulfillmentDesk:
 
     async def _recover(self) -> None:
         by_symbol: dict[Symbol, list[OrderSnapshot]] = {}
-        unfinished = await self._load_unfinished()
+        unfinished = await read_until_answered(
+            self._store.load_unfinished, trouble="open_orders_not_loaded"
+        )
         for snapshot in unfinished:
             order = snapshot.order
             by_symbol.setdefault(order.symbol, []).append(snapshot)
@@ -273,14 +285,6 @@ class FulfillmentDesk:
             now_ns = self._clock.monotonic_ns()
             interruptions.tell(self._interruptions.look(is_live, now_ns=now_ns))
 
-    async def _load_unfinished(self) -> list[OrderSnapshot]:
-        while True:
-            try:
-                return await self._store.load_unfinished()
-            except Exception:  # noqa: BLE001 - whatever ails the database: ask again
-                _log.warning("open_orders_not_loaded", exc_info=True)
-                await asyncio.sleep(RELOAD_SECONDS)
-
     def _fulfillment_of(self, symbol: Symbol) -> SymbolFulfillment:
         self._lingering.pop(symbol, None)
         fulfillment = self._symbols.get(symbol)
@@ -294,10 +298,18 @@ class FulfillmentDesk:
                 clock=self._clock,
                 on_lingering=self._note_lingering,
                 matchers=self._matchers,
+                may_fill=self._may_fill,
             )
             self._symbols[symbol] = fulfillment
             self._tasks.create_task(self._serve(fulfillment), name=f"fulfillment of {symbol}")
         return fulfillment
+
+    def _may_fill(self, symbol: Symbol) -> bool:
+        return self._journal.is_writable and self._is_trading(symbol)
+
+    def _hold_or_release(self) -> None:
+        for fulfillment in self._symbols.values():
+            fulfillment.hold_or_release()
 
     async def _serve(self, fulfillment: SymbolFulfillment) -> None:
         await fulfillment.run()

@@ -28,18 +28,17 @@ from app.domain.order import (
 )
 from app.domain.quote import Quote
 from app.domain.resting import Step
+from app.fulfillment import reading
 from app.fulfillment.incoming import Incoming
 from app.fulfillment.matchers import MatcherSource
 from app.fulfillment.outcome import outcome_parts, step_events
+from app.fulfillment.reading import read_until_answered
 from app.fulfillment.stale_seeds import StaleSeeds
 from app.fulfillment.tallies import QuoteTally
 from app.ports import NO_MARKET, Clock, Feed, Journal, MarketView, RecoveryStore, StoredLedger
 
 LINGER_SECONDS: Final = 60.0
 """How long a symbol stays subscribed without orders, so that the next one costs no message."""
-
-RELOAD_SECONDS: Final = 1.0
-"""Pause before a symbol is read again after the database did not answer."""
 
 _NS_PER_MICROSECOND: Final = 1_000
 _NS_PER_SECOND: Final = 1_000_000_000
@@ -64,6 +63,7 @@ class SymbolFulfillment:
         clock: Clock,
         on_lingering: Callable[["SymbolFulfillment"], None],
         matchers: MatcherSource,
+        may_fill: Callable[[Symbol], bool],
     ) -> None:
         self.symbol = symbol
         self.tally = QuoteTally()
@@ -73,6 +73,7 @@ class SymbolFulfillment:
         self._clock = clock
         self._on_lingering = on_lingering
         self._matchers = matchers
+        self._may_fill = may_fill
         self._matcher: SymbolMatcher | None = None
         self._waiting: dict[OrderId, Incoming] = {}
         self._read_back: set[OrderId] = set()
@@ -139,15 +140,15 @@ class SymbolFulfillment:
         if self._matcher is not None:
             self._matcher.interrupt()
 
-    def hold(self) -> None:
-        """Fill nothing while the journal cannot write."""
-        if self._matcher is not None:
-            self._matcher.hold()
-
-    def release(self) -> None:
-        """Fill again; the resting orders meet the current quote."""
-        if self._matcher is not None:
-            self._guard(partial(self._release, self._matcher))
+    def hold_or_release(self) -> None:
+        """Fill nothing while ``may_fill`` forbids it; then the orders meet the quote of now."""
+        matcher = self._matcher
+        if matcher is None or matcher.is_held is not self._may_fill(self.symbol):
+            return
+        if matcher.is_held:
+            self._guard(partial(self._release, matcher))
+        else:
+            matcher.hold()
 
     async def cancel(self, order_id: OrderId) -> None:
         """End a resting order for its client, once the symbol is loaded; others are left alone."""
@@ -215,17 +216,21 @@ class SymbolFulfillment:
                 if self._linger_is_over and self.is_idle and await self._end():
                     return
                 await self._wake.wait()
-            await asyncio.sleep(RELOAD_SECONDS)
+            await asyncio.sleep(reading.RELOAD_SECONDS)
 
     async def _load(self) -> None:
         """Read the ledger, rest what waits, and only then subscribe.
 
         Orders whose time passed while nobody served them end before the first quote arrives.
         """
-        stored, unfinished = await self._read(with_orders=self._has_failed)
+        stored, unfinished = await read_until_answered(
+            partial(self._read, with_orders=self._has_failed),
+            trouble="symbol_not_loaded",
+            symbol=self.symbol,
+        )
         self._has_failed = False
         matcher = self._matchers.begin(self.symbol, stored)
-        if not self._journal.is_writable:
+        if not self._may_fill(self.symbol):
             matcher.hold()
         for snapshot in unfinished:
             order_id = snapshot.order.order_id
@@ -257,16 +262,9 @@ class SymbolFulfillment:
         return self._matcher
 
     async def _read(self, *, with_orders: bool) -> tuple[StoredLedger, list[OrderSnapshot]]:
-        while True:
-            await self._journal.settle()
-            try:
-                stored = await self._store.load_ledger(self.symbol)
-                orders = await self._store.load_unfinished(self.symbol) if with_orders else []
-            except Exception:  # noqa: BLE001 - whatever ails the database: ask again
-                _log.warning("symbol_not_loaded", symbol=self.symbol, exc_info=True)
-                await asyncio.sleep(RELOAD_SECONDS)
-            else:
-                return stored, orders
+        await self._journal.settle()
+        stored = await self._store.load_ledger(self.symbol)
+        return stored, await self._store.load_unfinished(self.symbol) if with_orders else []
 
     def _start(self, matcher: SymbolMatcher, arrivals: Sequence[Incoming]) -> None:
         for arrival in arrivals:

@@ -6,7 +6,7 @@ old rather than refused. The copy in the store lets the service start while the 
 
 import asyncio
 import random
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -14,7 +14,7 @@ import structlog
 
 from app.domain.errors import RulesNotLoadedError, VenueError, VenueThrottledError
 from app.domain.order import Symbol
-from app.domain.rules import TradingRules
+from app.domain.rules import TRADING, TradingRules
 from app.market.exchange_info import ParsedExchangeInfo
 from app.market.pacing import Backoff
 from app.ports import Clock, RulesStore, StoredRules
@@ -28,7 +28,7 @@ class RulesTiming:
     """How often the venue is asked."""
 
     # Rules change a few times a week, a symbol's status somewhat more often.
-    refresh_seconds: float = 3_600.0
+    refresh_seconds: float = 600.0
     # While the venue does not answer.
     retry_seconds_first: float = 1.0
     retry_seconds_max: float = 60.0
@@ -57,6 +57,7 @@ class VenueRulesBook:
         self._store = store
         self._clock = clock
         self._timing = timing or RulesTiming()
+        self._on_loaded: Callable[[], None] | None = None
         self._backoff = Backoff(random, first_seconds=self._timing.retry_seconds_first)
         self._rules: dict[Symbol, TradingRules] = {}
         self._state = RulesState(
@@ -73,12 +74,23 @@ class VenueRulesBook:
             raise RulesNotLoadedError
         return self._rules.get(symbol)
 
+    def is_trading(self, symbol: Symbol) -> bool:
+        """Whether the venue trades a symbol now; as long as no rules are known, it is assumed."""
+        if not self._rules:
+            return True
+        rules = self._rules.get(symbol)
+        return rules is not None and rules.status == TRADING
+
     def state(self) -> RulesState:
         """Say where the rules come from, how old they are, and what failed last."""
         return self._state
 
-    async def run(self) -> None:
-        """Take the stored copy at once, then the venue's, again and again; never return."""
+    async def run(self, on_loaded: Callable[[], None] | None = None) -> None:
+        """Take the stored copy at once, then the venue's, again and again; never return.
+
+        ``on_loaded`` is called whenever a copy has taken the place of another.
+        """
+        self._on_loaded = on_loaded
         await self._guard("rules_load_failed", self._load())
         while True:
             pause_seconds = await self._refresh()
@@ -115,6 +127,8 @@ class VenueRulesBook:
             cause=None,
         )
         _log.info("trading_rules_loaded", source=source, symbols=len(self._rules), skipped=skipped)
+        if self._on_loaded is not None:
+            self._on_loaded()
 
     def _note_failure(self, cause: str) -> float:
         """Keep what we have and say what failed; return how long to wait before the next try."""

@@ -12,7 +12,7 @@ from typing import Final
 
 from app.ports import Clock
 from app.simulator.limits import VenueLimits
-from app.simulator.observations import Observations, Violation, ViolationKind
+from app.simulator.observations import Observations, ViolationKind
 from app.simulator.weights import WeightMeter
 
 ADDRESSES_MAX: Final = 1_000
@@ -142,7 +142,7 @@ class Admission:
         )
 
     def _note(self, kind: ViolationKind) -> None:
-        self._observations.violations.append(Violation(kind=kind, at=self._now()))
+        self._observations.note_violation(kind, at=self._now())
 
     def _now(self) -> float:
         return self._clock.monotonic_ns() * _SECONDS_PER_NS

@@ -13,7 +13,7 @@ from websockets.server import ServerProtocol
 from app.ports import Clock
 from app.simulator.control import Subscriptions
 from app.simulator.limits import VenueLimits
-from app.simulator.observations import Observations, Violation, ViolationKind
+from app.simulator.observations import Observations, ViolationKind
 
 POLICY_VIOLATION: Final = 1008
 GOING_AWAY: Final = 1001
@@ -194,4 +194,4 @@ class VenueConnection(ServerConnection):
 
     def note_violation(self, kind: ViolationKind) -> None:
         """Note that the client broke a rule."""
-        self._observations.violations.append(Violation(kind=kind, at=self.loop.time()))
+        self._observations.note_violation(kind, at=self.loop.time())

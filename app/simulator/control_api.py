@@ -12,10 +12,14 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
+import structlog
+
 from app.simulator.control_table import BY_NAME, CONTROLS, ROOT
 from app.simulator.faults import VenueFaults
 from app.simulator.parameters import ControlError
 from app.simulator.rest import RestAnswer
+
+log = structlog.get_logger()
 
 _FORBIDDEN: Final = 403
 _LOCAL_NAMES: Final = frozenset({"localhost"})
@@ -60,6 +64,7 @@ class ControlApi:
             result = await control.perform(self._venue, request.query)
         except ControlError as error:
             return _error(400, str(error), usage=control.usage)
+        log.info("control_done", control=name, query=request.query)
         return _json(200, {"done": name, "result": result, "on": self._venue.faults_on()})
 
     def _overview(self, request: ControlRequest) -> RestAnswer:

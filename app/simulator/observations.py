@@ -5,6 +5,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+import structlog
+
+log = structlog.get_logger()
+
 KEPT_MAX: Final = 100_000
 """Entries kept of each kind; older ones are forgotten."""
 
@@ -83,6 +87,11 @@ class Observations:
     frames_sent: Counter[str] = field(default_factory=Counter)
     last_update_id_sent: dict[str, int] = field(default_factory=dict)
     violations: deque[Violation] = field(default_factory=_kept_violations)
+
+    def note_violation(self, kind: ViolationKind, *, at: float) -> None:
+        """Note a broken rule, and say so to whoever watches the venue's log."""
+        self.violations.append(Violation(kind=kind, at=at))
+        log.warning("rule_broken", kind=kind.value)
 
     def messages_of(self, method: str) -> list[ControlMessage]:
         """Return the messages of one method, oldest first."""

@@ -95,6 +95,11 @@ class SymbolSession:
             self._store()
         return steps
 
+    def let_go(self) -> None:
+        """Keep only what is known of it: its orders may outlive it for long."""
+        self.matcher = SymbolMatcher(self.symbol)
+        self.lots = SymbolLots()
+
     def note_durable(self, act: Act) -> None:
         """Take note that something is in the database."""
         if self.last_durable is None or act.number > self.last_durable.number:

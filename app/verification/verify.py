@@ -181,6 +181,7 @@ class Verification:
             return
         session.how = how
         self._orders.end(session)
+        session.let_go()
         self._ended[symbol] = session
 
     def _check_ledger(self, session: SymbolSession) -> None:
@@ -190,6 +191,7 @@ class Verification:
             return
         told = (before.stored_gate, sorted(before.stored.items()))
         found = (session.stored_gate, sorted(session.stored.items()))
+        before.stored.clear()
         if told != found:
             where = f"{session.symbol} when it was taken up"
             self._findings.differ(Kind.LEDGER, None, where, recorded=told, stored=found)

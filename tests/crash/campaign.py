@@ -15,6 +15,7 @@ from websockets.asyncio.client import connect
 
 from app.simulator.limits import BINANCE_LIMITS
 from app.storage.audit import audit
+from app.verification.verify import verify
 from tests.crash.checker import Truth, complaints
 from tests.crash.clients import Clients, Json
 from tests.crash.launcher import Incarnation, Launcher, launcher
@@ -56,6 +57,7 @@ class Stage:
     clients: Clients
     chance: random.Random
     database: Path
+    recordings: Path
     planted: str | None
     incarnation: Incarnation | None = None
 
@@ -67,6 +69,7 @@ class Stage:
             BINANCE_STREAM_URL=self.venue.stream_url,
             BINANCE_REST_URL=self.venue.rest_url,
             DATABASE_URL=f"sqlite+aiosqlite:///{self.database}",
+            RECORD_DIR=str(self.recordings),
         )
         self.clients.follow(await self.incarnation.url())
         return self.incarnation
@@ -115,6 +118,7 @@ async def campaign(
             clients=clients,
             chance=random.Random(seed),
             database=database,
+            recordings=folder / "recordings",
             planted=planted,
         )
         async with _running(market, clients):
@@ -125,6 +129,7 @@ async def campaign(
             truth = await _truth(await stage.incarnation.url(), clients)
         await stage.incarnation.end(signal.SIGTERM)
     report = await audit(f"sqlite+aiosqlite:///{database}")
+    verification = await verify(f"sqlite+aiosqlite:///{database}", [folder / "recordings"])
     return Outcome(
         orders=len(truth.orders),
         events=len(truth.events),
@@ -138,6 +143,8 @@ async def campaign(
             *complaints(clients.records, truth),
             *market.oversold(truth.events),
             *map(str, report.examples),
+            *map(str, verification.differences),
+            *(f"not covered: {count} {cause}" for cause, count in verification.causes.items()),
         ],
     )
 

@@ -74,6 +74,7 @@ class HandDrivenService:
             store=orders,
             bus=FanOut(Announcements(), subscriptions),
             clock=clock,
+            is_trading=lambda _: True,
             limits=LIMITS,
         )
         service = cls(

@@ -98,6 +98,7 @@ async def trading() -> AsyncIterator[Trade]:
             store=journal,
             bus=Announcements(),
             clock=clock,
+            is_trading=lambda _: True,
             limits=OpenOrderLimits(total=100, per_owner=100, per_symbol=100),
         )
         journal.listener = desk

@@ -113,13 +113,20 @@ async def test_handshakes_can_be_cut_or_held_back() -> None:
 
 
 async def test_a_stalled_connection_says_nothing_of_the_market() -> None:
-    """Replies and pongs come, depth goes on, and a new connection hears every frame."""
+    """Pings, pongs and replies come, depth goes on, and a new connection hears every frame."""
+    limits = replace(BINANCE_LIMITS, ping_interval_seconds=0.1, messages_per_second_max=100)
     async with (
-        scripted_venue() as (market, venue, running),
+        scripted_venue(limits=limits) as (
+            market,
+            venue,
+            running,
+        ),
         connect(f"{running.stream_url}/{STREAM}") as stalled,
     ):
         await joined(venue)
         venue.stall()
+        pongs = venue.observations.pongs_received
+        await eventually(lambda: venue.observations.pongs_received >= pongs + 2)
         silent = market.push("LTCBTC", bid=BID)
         assert venue.current_quote("LTCBTC") == silent
         await (await stalled.ping())

@@ -76,6 +76,7 @@ class RecordedProcess:
             store=StoredOrders(database, self.journal),
             bus=Announcements(),
             clock=clock,
+            is_trading=lambda _: True,
             limits=LIMITS,
             matchers=recorder,
         )

@@ -11,7 +11,7 @@ from app.api.exposition import ENDS, Exposition
 from app.api.vitals import Vitals
 from app.domain.order import OrderStatus, Reason
 from app.ports import ConnectionState
-from app.states import QuoteCounts
+from app.states import QuoteCounts, RecordingState
 from tests.support.scrape import Figures, read_figures
 
 VITALS = examples.EXAMPLE_VITALS
@@ -120,6 +120,27 @@ def test_what_is_not_there_has_no_figure() -> None:
     assert "feed_connected_seconds" not in figures
     assert figures['rules_source{source="none"}'] == 1
     assert figures["ready"] == 0
+
+
+def test_a_recording_is_told_where_one_is_wanted() -> None:
+    """Without one there is no figure, so that an alert on it means something."""
+    recording = RecordingState(
+        is_recording=False,
+        cause="No space left on device",
+        lines=7,
+        bytes=6,
+        files=5,
+        files_deleted=4,
+        failures=3,
+    )
+    figures = figures_of(replace(VITALS, recording=recording))
+
+    assert figures["recording_active"] == 0
+    assert [
+        figures[f"recording_{name}_total"]
+        for name in ("lines", "bytes", "files", "files_deleted", "failures")
+    ] == [7, 6, 5, 4, 3]
+    assert not [name for name in figures_of(VITALS) if name.startswith("recording")]
 
 
 def test_journal_orders_and_listeners_are_told() -> None:

@@ -10,6 +10,7 @@ from app.access.key_file import KeyFileAccess
 from app.api import state_shapes
 from app.api.application import ApiOptions, ApiServices, build_application
 from app.domain.access import Scope
+from app.states import RecordingState
 from tests.support.hand_driven import HandClock
 from tests.support.in_memory import MemoryPorts
 from tests.support.keys import NOBODY, SCOPE_KEYS, authorization, write_key_file
@@ -42,6 +43,30 @@ async def test_readyz_is_200_whatever_the_feed_does(
     answer = response.json()
     assert (answer["ready"], answer["missing"]) == (True, [])
     assert (answer["feed"]["status"], answer["feed"]["cause"]) == (status, cause)
+    state_shapes.Readiness.model_validate_json(response.content, strict=True)
+
+
+async def test_readyz_tells_a_recording_that_does_not_go_on_and_stays_200(
+    options: ApiOptions, ports: MemoryPorts
+) -> None:
+    """Orders do not wait for it."""
+    state = RecordingState(
+        is_recording=False,
+        cause="No space left on device",
+        lines=1,
+        bytes=1,
+        files=1,
+        files_deleted=0,
+        failures=1,
+    )
+    services = replace(ports.services(), recording=lambda: state)
+    transport = httpx2.ASGITransport(app=build_application(services, options))
+
+    async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        response = await client.get("/readyz")
+
+    assert response.status_code == 200
+    assert response.json()["recording"] == {"active": False, "cause": "No space left on device"}
     state_shapes.Readiness.model_validate_json(response.content, strict=True)
 
 

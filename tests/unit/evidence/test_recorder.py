@@ -123,7 +123,7 @@ async def test_a_new_file_begins_with_what_is_needed_to_go_on(
 
     assert lines_of(tmp_path, 0)[-1] == "continued"
     assert lines_of(tmp_path) == ["file", "symbol", "rested"]
-    assert recorder.state().counters["files"] == 2
+    assert recorder.state().files == 2
 
 
 async def test_a_disk_that_refuses_stops_the_recording_and_nothing_else(
@@ -137,7 +137,7 @@ async def test_a_disk_that_refuses_stops_the_recording_and_nothing_else(
     matcher.drain_ledger_changes()
 
     state = recorder.state()
-    assert (state.is_recording, state.counters["failures"]) == (False, 1)
+    assert (state.is_recording, state.failures) == (False, 1)
     assert "No space left on device" in str(state.cause)
     await recorder.tick()
     assert not recorder.state().is_recording
@@ -161,7 +161,7 @@ async def test_a_folder_that_is_gone_is_tried_again_and_again(
     await recorder.tick()
     clock.advance(RETRY_SECONDS)
     await recorder.tick()
-    assert recorder.state().counters["failures"] == 2
+    assert recorder.state().failures == 2
     (tmp_path / "there").rename(tmp_path / "here")
     clock.advance(RETRY_SECONDS)
     await recorder.tick()

@@ -41,6 +41,7 @@ class Shop:
     announcements: Announcements = field(default_factory=Announcements)
     limits: OpenOrderLimits = NO_LIMITS
     orders_made: int = 0
+    halted: set[Symbol] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         """Open it."""
@@ -54,6 +55,7 @@ class Shop:
             store=self.journal,
             bus=self.announcements,
             clock=self.clock,
+            is_trading=lambda symbol: symbol not in self.halted,
             limits=self.limits,
         )
         self.journal.listener = desk
@@ -91,6 +93,11 @@ class Shop:
         order = await self.accept(quantity, **asked)
         await eventually(lambda: order.symbol in self.feed.listeners)
         return order
+
+    def halt(self, *symbols: Symbol) -> None:
+        """Let the venue halt these symbols and no others."""
+        self.halted = set(symbols)
+        self.desk.on_rules()
 
     @asynccontextmanager
     async def restarted(self) -> AsyncIterator[None]:

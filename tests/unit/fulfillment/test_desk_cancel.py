@@ -8,7 +8,7 @@ import pytest
 from app.domain.errors import JournalUnavailableError, OutcomeUnknownError
 from app.domain.order import PUBLIC, OrderStatus, Owner, Reason, Side, Symbol, TimeInForce
 from app.fulfillment import desk as desk_module
-from app.fulfillment import symbol as symbol_module
+from app.fulfillment import reading
 from tests.support.builders import LTCBTC, make_quote
 from tests.support.waiting import eventually
 from tests.unit.fulfillment.conftest import Shop
@@ -20,7 +20,7 @@ ALICE = Owner("alice")
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(symbol_module, "RELOAD_SECONDS", 0.01)
+    monkeypatch.setattr(reading, "RELOAD_SECONDS", 0.01)
 
 
 @pytest.fixture

@@ -120,11 +120,11 @@ async def test_answers_that_stay_below_an_absurd_update_id_are_a_reset(shop: Sho
 async def test_orders_held_back_by_the_journal_meet_no_old_quote_either(shop: Shop) -> None:
     """The trouble may have lasted longer than the quote is good for."""
     order = await shop.place(5)
-    shop.desk.on_write_trouble()
+    shop.journal.fail()
     shop.feed.push(now(shop, make_quote(7, ask=("99.99", 5))))
     shop.clock.advance(5.1)
 
-    shop.desk.on_write_recovery()
+    shop.journal.recover()
     asked = list(shop.feed.confirmations)
     shop.feed.seed(now(shop, make_quote(7, ask=("99.99", 5))))
 

@@ -7,7 +7,7 @@ import pytest
 
 from app.domain.events import StoredEvent
 from app.domain.order import OrderStatus, Reason
-from app.fulfillment import symbol as symbol_module
+from app.fulfillment import reading
 from tests.support.builders import LTCBTC, make_quote
 from tests.support.waiting import eventually
 from tests.unit.fulfillment.conftest import Shop
@@ -15,7 +15,7 @@ from tests.unit.fulfillment.conftest import Shop
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(symbol_module, "RELOAD_SECONDS", 0.01)
+    monkeypatch.setattr(reading, "RELOAD_SECONDS", 0.01)
 
 
 async def test_an_order_expires_after_its_deadline(shop: Shop) -> None:

@@ -6,7 +6,6 @@ from app.simulator.observations import (
     ControlMessage,
     Observations,
     RestRequest,
-    Violation,
     ViolationKind,
 )
 
@@ -34,7 +33,7 @@ def test_the_summary_counts_by_kind_and_is_json() -> None:
     """It is what the control API shows."""
     seen = Observations()
     for kind in (ViolationKind.MESSAGE_RATE, ViolationKind.MESSAGE_RATE, ViolationKind.BAN):
-        seen.violations.append(Violation(kind=kind, at=1.0))
+        seen.note_violation(kind, at=1.0)
     for status in (200, 200, 429):
         seen.rest_requests.append(RestRequest(received_at=2.0, path="/p", query={}, status=status))
     summary = json.loads(json.dumps(seen.summary()))

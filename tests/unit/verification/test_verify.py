@@ -8,7 +8,8 @@ import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
@@ -26,9 +27,9 @@ from app.storage.journal import GroupCommitJournal
 from app.tapes.reading import TapeError
 from app.verification.report import Kind, VerificationReport
 from app.verification.verify import verify
-from tests.support.builders import LTCBTC
+from tests.support.builders import LTCBTC, make_quote
 from tests.support.recorded_history import OPEN, ORDERS_TOTAL, history, id_of
-from tests.support.recorded_service import RecordedService
+from tests.support.recorded_service import RecordedService, frame_of
 from tests.support.waiting import eventually
 
 ALICE: Final = Owner("alice")
@@ -113,6 +114,9 @@ _EXTRA: Final = (
     f" displayed_quantity, filled_at FROM fulfilled_order_splits WHERE order_id = '{id_of(1)}'"
     " AND split_number = 1"
 )
+_NO_SPLIT: Final = (
+    "DELETE FROM fulfilled_order_splits WHERE order_id = '{order}' AND split_number = {number}"
+)
 _ANOTHER_ORDER: Final = (
     "INSERT INTO orders SELECT {columns} FROM orders WHERE acceptance_number = 8"
 )
@@ -124,7 +128,8 @@ PLANTED: Final = (
     Planted(Kind.DISPLAYED_QUANTITY, 1, _split("displayed_quantity = '5.5'")),
     Planted(Kind.UPDATE_ID, 1, _split("update_id = 11")),
     Planted(Kind.PRICE, OPEN, _split("price = '99.4'", OPEN)),
-    Planted(Kind.MISSING_SPLIT, 1, "DELETE FROM fulfilled_order_splits WHERE id = 1"),
+    Planted(Kind.MISSING_SPLIT, 1, _NO_SPLIT.format(order=id_of(1), number=1)),
+    Planted(Kind.MISSING_SPLIT, 1, _NO_SPLIT.format(order=id_of(1), number=2)),
     Planted(Kind.EXTRA_SPLIT, 8, _EXTRA.format(order=id_of(8), number=1)),
     Planted(Kind.EXTRA_SPLIT, OPEN, _EXTRA.format(order=id_of(OPEN), number=2)),
     Planted(Kind.STATUS, 8, _order("status = 'EXPIRED', reason = 'TIMEOUT'", 8)),
@@ -143,7 +148,7 @@ PLANTED: Final = (
 )
 
 
-@pytest.mark.parametrize("planted", PLANTED, ids=lambda one: f"{one.kind}-{one.number}")
+@pytest.mark.parametrize("planted", PLANTED, ids=lambda one: f"{one.kind} of {one.number}")
 async def test_a_planted_difference_is_named(service: RecordedService, planted: Planted) -> None:
     """What differs, of which order, with both sides; nothing is said of other orders."""
     with spoiling(service.path) as connection:
@@ -277,7 +282,7 @@ async def test_the_oldest_files_are_deleted(tmp_path: Path) -> None:
     sizes = [file.stat().st_size for file in recordings_in(service.recordings)]
 
     assert sum(sizes) <= 4_000
-    assert state.counters["files_deleted"] == state.counters["files"] - len(sizes) > 0
+    assert state.files_deleted == state.files - len(sizes) > 0
     assert (await verified(service)).differences == ()
 
 
@@ -339,6 +344,22 @@ async def test_pauses_resets_and_new_starts_are_derived(tmp_path: Path) -> None:
     assert report.splits > 4
 
 
+async def test_a_frame_that_no_matcher_heard_of_fills_nothing(tmp_path: Path) -> None:
+    """It is on the tape, and marked."""
+    service = RecordedService(tmp_path)
+    async with service.process() as process:
+        await service.place(process, 5)
+        process.push(10, ("99.99", 1))
+        unheard = make_quote(11, ask=("99.98", 1), bid=("99", 1))
+        process.recorder.on_frame(LTCBTC, frame_of(unheard), service.clock.monotonic_ns())
+        process.push(12, ("99.97", 1))
+        await process.settle()
+
+    report = await verified(service)
+
+    assert (report.differences, report.splits, report.frames) == ((), 2, 3)
+
+
 async def test_a_ledger_that_changed_while_nobody_looked_is_a_difference(tmp_path: Path) -> None:
     """What a symbol begins with is what its matcher before left."""
     service = RecordedService(tmp_path)
@@ -391,6 +412,36 @@ async def test_a_matcher_that_forgets_is_found(
     report = await verified(service)
 
     assert Kind.EXTRA_SPLIT in {one.kind for one in report.differences}
+
+
+class WrongJournal(GroupCommitJournal):
+    """A journal that writes less of a split than was taken."""
+
+    def record(self, outcome: SymbolOutcome) -> None:
+        """Write another quantity with each event that has a split."""
+        events = tuple(
+            event
+            if event.split is None
+            else replace(event, split=replace(event.split, quantity=Decimal("0.5")))
+            for event in outcome.events
+        )
+        super().record(replace(outcome, events=events))
+
+
+async def test_a_journal_that_writes_something_else_is_found(tmp_path: Path) -> None:
+    """Of which order, and what it should have been."""
+    service = RecordedService(tmp_path)
+    async with service.process(journal=WrongJournal) as process:
+        order = await service.place(process, 5)
+        process.push(10, ("99.99", 3))
+        await process.settle()
+
+    report = await verified(service)
+
+    (difference,) = report.differences
+    assert (difference.kind, difference.order_id) == (Kind.QUANTITY, order.order_id)
+    assert difference.recorded.startswith("3 at 99.99")
+    assert difference.stored.startswith("0.5 at 99.99")
 
 
 async def test_a_mistake_that_is_repeated_while_verifying_is_found_all_the_same(

@@ -8,6 +8,10 @@ import random
 from collections import deque
 from typing import Final
 
+_ROUNDING_SECONDS: Final = 1e-6
+"""Sums of seconds differ in the last digits: nobody waits for less than this, or it takes for ever
+where time passes only while somebody waits."""
+
 _DOUBLINGS_MAX: Final = 30
 """Enough to reach any ceiling, few enough not to overflow."""
 
@@ -45,15 +49,16 @@ class SlidingWindow:
 
     def _passes_at(self, units: int, now: float) -> float | None:
         """Return when to look again, None if the units may pass now."""
+        now += _ROUNDING_SECONDS
         if self._held_until > now:
             return self._held_until
-        self._forget_before(now - self.seconds)
+        self._forget_until(now)
         if self._units + units <= self.limit:
             return None
         return self._noted[0][0] + self.seconds
 
-    def _forget_before(self, instant: float) -> None:
-        while self._noted and self._noted[0][0] <= instant:
+    def _forget_until(self, now: float) -> None:
+        while self._noted and self._noted[0][0] + self.seconds <= now:
             self._units -= self._noted.popleft()[1]
 
 

@@ -91,3 +91,15 @@ async def test_held_window_lets_nothing_pass_until_its_time() -> None:
 
     assert times[0] >= 0.19
     assert times[1] < 1
+
+
+async def test_nobody_waits_for_the_last_digits_of_a_sum() -> None:
+    """On a clock that moves only while somebody waits, that wait would never end."""
+    chance = random.Random(1)
+    for _ in range(1_000):
+        window = SlidingWindow(limit=1, seconds=chance.uniform(0.1, 300))
+        window.note()
+        ends_at = window._noted[0][0] + window.seconds
+
+        assert window._passes_at(1, ends_at - 1e-5) is not None
+        assert window._passes_at(1, ends_at - 1e-10) is None

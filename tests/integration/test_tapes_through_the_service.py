@@ -39,6 +39,8 @@ from tests.support.tapes import (
 )
 from tests.support.waiting import eventually_true
 
+pytestmark = pytest.mark.no_cover  # the modules' own tests measure; tracing costs too much here
+
 TAPES: Final = ("alts10-20210405", "majors-20240808", "ethusdt-20240809")
 SPEED: Final = 10_000.0
 """As fast as it goes: the tape waits for nothing but the pauses."""

@@ -25,6 +25,8 @@ from app.simulator.venue import SimulatedVenue
 from tests.support.market import RecordingListener
 from tests.support.virtual_time import VirtualClock, run_in_virtual_time
 
+pytestmark = pytest.mark.no_cover  # the modules' own tests measure; tracing costs too much here
+
 SYMBOLS: Final = [Symbol(f"COIN{number}USDT") for number in range(3_000)]
 STRICT: Final = replace(BINANCE_LIMITS, messages_per_second_max=4)
 MINUTE: Final = 60.0
@@ -117,12 +119,12 @@ async def knock(clock: VirtualClock, limits: FeedLimits = VENUE_LIMITS) -> Count
         on.venue.refuse_connections()
         for symbol in SYMBOLS:
             on.feed.subscribe(symbol, on.listener)
-        await asyncio.sleep(6 * MINUTE)
+        await asyncio.sleep(5.5 * MINUTE)
         on.venue.refuse_connections(refused=False)
-        ends_at = asyncio.get_running_loop().time() + 6 * MINUTE
+        ends_at = asyncio.get_running_loop().time() + 5.5 * MINUTE
         while asyncio.get_running_loop().time() < ends_at:
             on.venue.drop_connections()
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(1)
         assert len(on.observed.connection_attempts_at) > 200
         return on.violations()
 

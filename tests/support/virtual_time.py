@@ -15,6 +15,9 @@ LOOKS: Final = 3
 """How often sockets are asked before the clock jumps: what was sent over loopback is there at once,
 but for what the machine has not come to."""
 
+JUMP_SECONDS_MIN: Final = 1e-6
+"""What is waited for may be nearer than a step of a float: the clock must go on all the same."""
+
 _NANOSECONDS: Final = 1_000_000_000
 _Result = TypeVar("_Result")
 
@@ -49,7 +52,7 @@ class _JumpingSelector(selectors.DefaultSelector):
             if events or timeout <= 0:
                 return events
             os.sched_yield()
-        self._clock.seconds += timeout
+        self._clock.seconds += max(timeout, JUMP_SECONDS_MIN)
         return []
 
 

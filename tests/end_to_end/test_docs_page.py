@@ -132,7 +132,7 @@ async def test_every_operation_opens_with_its_answers_and_errors(docs: DocsPage)
         await expect(operation.locator(".responses-table .response").first).to_be_visible()
         assert await operation.locator(".response .highlight-code").count() >= 2
 
-    assert await operations.count() == 10
+    assert await operations.count() == 11
     assert docs.outside == []
     assert docs.complaints == []
 

@@ -5,7 +5,6 @@ the next timer. Ten minutes of a venue's limits pass in some seconds, and to the
 """
 
 import asyncio
-import os
 import selectors
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
@@ -51,7 +50,6 @@ class _JumpingSelector(selectors.DefaultSelector):
             events = super().select(0)
             if events or timeout <= 0:
                 return events
-            os.sched_yield()
         self._clock.seconds += max(timeout, JUMP_SECONDS_MIN)
         return []
 

@@ -10,6 +10,8 @@ from tests.crash.planted_bugs import PLANTED
 
 KILLS = 30
 KILLS_UNTIL_A_BUG_SHOWS = 6
+CAMPAIGNS_UNTIL_A_BUG_SHOWS = 3
+"""On a machine that is busy with other things, too little may happen between two kills."""
 SEED = int(os.environ.get("CRASH_SEED", "20261124"))
 
 
@@ -25,6 +27,14 @@ async def test_what_clients_were_told_survives_every_kill(tmp_path: Path) -> Non
 @pytest.mark.parametrize("planted", PLANTED)
 async def test_a_planted_bug_is_found(tmp_path: Path, planted: str) -> None:
     """A check that has never failed proves nothing."""
-    outcome = await campaign(tmp_path, kills(KILLS_UNTIL_A_BUG_SHOWS), seed=SEED, planted=planted)
+    complaints: list[str] = []
+    for number in range(CAMPAIGNS_UNTIL_A_BUG_SHOWS):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        ordeal = kills(KILLS_UNTIL_A_BUG_SHOWS)
+        outcome = await campaign(folder, ordeal, seed=SEED + number, planted=planted)
+        complaints += outcome.complaints
+        if complaints:
+            break
 
-    assert outcome.complaints
+    assert complaints

@@ -100,11 +100,9 @@ async def test_the_log_says_why_a_market_is_silent(
     )
     assert process.stdout is not None
     try:
-        async for line in process.stdout:
-            if event.encode() in line:
-                break
-        else:
-            pytest.fail(f"it ended without {event}")
+        async with asyncio.timeout(30):
+            while event.encode() not in (line := await process.stdout.readline()):
+                assert line, f"it ended without {event}"
     finally:
         process.terminate()
         await process.wait()

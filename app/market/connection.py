@@ -214,7 +214,7 @@ class _Socket(ClientConnection):
             cause = str(protocol.parser_exc)
             return Ending(EndKind.UNREADABLE, cause[:CAUSE_CHARACTERS_MAX])
         if protocol.close_sent is not None and protocol.close_sent.reason == _KEEPALIVE_REASON:
-            return Ending(EndKind.KEEPALIVE, str(protocol.close_exc)[:CAUSE_CHARACTERS_MAX])
+            return Ending(EndKind.KEEPALIVE, f"no pong within {self.ping_timeout:g} s of a ping")
         cause = str(error or protocol.parser_exc or protocol.close_exc)
         return Ending(EndKind.RESET, cause[:CAUSE_CHARACTERS_MAX])
 

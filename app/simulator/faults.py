@@ -8,6 +8,7 @@ many. Faults of streams, REST and the door are everybody's. ``clear`` ends them 
 import asyncio
 import contextlib
 import dataclasses
+from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
@@ -35,6 +36,7 @@ DELAY_SECONDS_MAX: Final = 600.0
 VIOLATIONS_SHOWN_MAX: Final = 100
 
 _BAD_GATEWAY: Final = 502
+_SECONDS_PER_NS: Final = 1e-9
 
 
 class VenueFaults:
@@ -324,10 +326,15 @@ class VenueFaults:
             "market": self._market_state(),
             "limits": dataclasses.asdict(self._limits),
             "observations": self.observations.summary(),
-            "violations": [{"kind": one.kind.value, "at": one.at} for one in recent],
+            "violations": [{"kind": one.kind.value, "at": self._instant(one.at)} for one in recent],
         }
 
     # --- inner workings -----------------------------------------------------------------------
+
+    def _instant(self, at: float) -> str:
+        """Return an instant of the event loop's time as others' logs tell it."""
+        ago = self._clock.monotonic_ns() * _SECONDS_PER_NS - at
+        return (self._clock.now() - timedelta(seconds=ago)).isoformat(timespec="milliseconds")
 
     def _publish(self, quote: VenueQuote) -> None:
         symbol = quote.symbol

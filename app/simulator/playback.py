@@ -5,12 +5,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
+import structlog
+
 from app.simulator.quotes import VenueQuote
 
 BATCH_MAX: Final = 256
 """Quotes published in one go at most, so that a fast tape leaves time for the clients."""
 
 _SECONDS_PER_NS: Final = 1e-9
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +130,7 @@ class Playback:
         self._next = None
         self.is_over = True
         self.open()
+        log.info("market_over")
 
     async def _turn_of(self, quote: VenueQuote) -> bool:
         """Wait for a quote's instant; False if it has come already."""
@@ -148,6 +153,9 @@ class Playback:
         self._paused_at = self._opened_at + self._played_ns * self._seconds_per_ns
         self._going.clear()
         self._target.reached.set()
+        log.info(
+            "market_paused_at_target", symbol=self._target.symbol, update_id=self._target.update_id
+        )
         self._target = None
 
     def _ahead(self, at_ns: int) -> float:

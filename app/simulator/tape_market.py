@@ -35,6 +35,7 @@ from app.simulator.stage import Stage
 from app.tapes.reading import TapeError, TapeReader
 
 LOOP_GAP_US: Final = 1_000_000
+SYMBOLS_TOLD_MAX: Final = 10
 """Tape time between the last quote of one round and the first of the next."""
 
 _UPDATE_ID: Final = re.compile(r'("u"\s*:\s*)\d+')
@@ -125,6 +126,9 @@ class TapeMarket:
             if exchange_info is None
             else _listings_from_file(exchange_info)
         )
+        listed = {one.symbol for one in self._listings}
+        if unlisted := sorted(self._scan.symbols.keys() - listed):
+            _log.warning("tape_symbols_not_listed", symbols=unlisted[:SYMBOLS_TOLD_MAX])
 
     @property
     def listings(self) -> Sequence[Listing]:
@@ -264,5 +268,7 @@ def _listings_from_file(path: Path) -> tuple[Listing, ...]:
     try:
         with _open(path) as file:
             return tuple(listings_from_exchange_info(file.read()))
-    except (OSError, EOFError, zlib.error, ValueError) as error:
+    except ValueError as error:
+        raise TapeError(path, 0, f"no answer to exchangeInfo: {error}") from error
+    except (OSError, EOFError, zlib.error) as error:
         raise TapeError(path, 0, str(error)) from error

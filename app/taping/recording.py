@@ -125,6 +125,7 @@ async def record_tape(
     if recorder.failure is not None:
         raise recorder.failure
     if not recorder.frames:
+        command.out.unlink(missing_ok=True)  # it would be in the way of the next attempt
         cause = feed.state().cause
         raise StartupError(f"not one frame came{'' if cause is None else f': {cause}'}")
 

@@ -22,7 +22,7 @@ from app.tapes.lines import TapeLine
 from app.tapes.orders import ORDERS_BYTES_MAX, read_orders
 from app.tapes.reading import TapeError, TapeReader
 from app.tapes.replay import ReplayOrder, ReplayReport, UnusableFrame, replay
-from app.taping.results import json_lines, show_results, warn_of_times_and_faults
+from app.taping.results import LIST_BEGIN, json_lines, show_results, warn_of_times_and_faults
 
 STANDARD_INPUT: Final = "-"
 SYMBOLS_TOLD_MAX: Final = 5
@@ -106,6 +106,19 @@ def _check_out(command: ReplayCommand) -> None:
         inputs.append(Path(command.orders))
     if any(one.exists() and out.exists() and out.samefile(one) for one in inputs):
         raise StartupError(f"{out}: is read by this replay; name another file for the results")
+    if not _may_be_replaced(out):
+        raise StartupError(f"{out}: exists already and holds no results; name another file")
+
+
+def _may_be_replaced(out: Path) -> bool:
+    """Tell whether nothing is lost but results: a tape in this place may be the only one."""
+    if not out.is_file():  # nothing there yet, or a pipe
+        return True
+    try:
+        with out.open("rb") as file:
+            return file.read(len(LIST_BEGIN)) in {b"", LIST_BEGIN}
+    except OSError as error:
+        raise StartupError(f"{out}: {error.strerror}") from None
 
 
 def _write(out: Path, content: bytes) -> None:

@@ -22,6 +22,9 @@ from app.tapes.words import count_of
 ROWS_SHOWN_MAX: Final = 100
 IDS_TOLD_MAX: Final = 5
 
+LIST_BEGIN: Final = b"[\n"
+"""What the JSON begins with."""
+
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _STYLES: Final = {
     FinalState.FILLED: "green",
@@ -33,7 +36,7 @@ _STYLES: Final = {
 def json_lines(results: Sequence[ReplayResult]) -> Iterator[bytes]:
     """Yield a JSON list of the results, one to a line."""
     for number, result in enumerate(results):
-        yield (b",\n" if number else b"[\n") + msgspec.json.encode(_document(result))
+        yield (b",\n" if number else LIST_BEGIN) + msgspec.json.encode(_document(result))
     yield b"\n]\n"
 
 
@@ -121,9 +124,14 @@ def warn_of_times_and_faults(
         tell(f"{gaps} in the recording: after each there is no quote until the next one")
     assert report.first_ts is not None, "a symbol was seen"
     first, last = report.first_ts, report.last_ts
+    early = [one.order for one in results if one.order.placed_ts < first]
     _tell_of(
-        [one.order for one in results if one.order.placed_ts < first],
+        [order for order in early if order.deadline_ts >= first],
         "placed before the tape begins, to wait for it",
+    )
+    _tell_of(
+        [order for order in early if order.deadline_ts < first],
+        "over before the tape begins, and unfilled (placed_ts is in microseconds)",
     )
     if not report.has_ended:
         return

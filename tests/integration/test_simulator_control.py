@@ -1,7 +1,9 @@
 """The control API of the simulated venue, over real sockets."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from websockets.asyncio.client import connect
 from app.clock import SystemClock
 from app.simulator.control_table import CONTROLS
 from app.simulator.garbage import GARBAGE
+from app.simulator.observations import ViolationKind
 from app.simulator.quotes import venue_quote
 from app.simulator.scripted_market import ScriptedMarket
 from app.simulator.tape_market import TapeMarket
@@ -88,6 +91,21 @@ async def test_the_state_tells_what_is_on_and_what_was_observed() -> None:
     assert state["limits"]["connection_attempts_max"] == 300
     assert state["observations"]["violations"] == {}
     assert state["violations"] == []
+
+
+async def test_a_broken_rule_has_its_instant() -> None:
+    """It can be found in the client's own log, which knows no event loop of another process."""
+    async with scripted_venue() as (_market, venue, running):
+        venue.observations.note_violation(
+            ViolationKind.BAN, at=asyncio.get_running_loop().time() - 3600
+        )
+        async with httpx2.AsyncClient(base_url=f"{running.rest_url}/simulator") as control:
+            state = (await control.get("")).json()
+
+    (violation,) = state["violations"]
+    ago = datetime.now(UTC) - datetime.fromisoformat(violation["at"])
+    assert violation["kind"] == "ban"
+    assert timedelta(minutes=59) < ago < timedelta(minutes=61)
 
 
 async def test_a_fault_asked_for_is_the_fault() -> None:

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import socket
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,44 @@ async def test_the_command_serves_a_tape(tmp_path: Path) -> None:
     tape.write_text(f'{{"ts":1,"data":{quote.data}}}\n', encoding="utf-8")
 
     assert await served_symbols(free_port(), tape) == ["ZILUSDT"]
+
+
+@pytest.mark.parametrize(
+    ("options", "event"),
+    [
+        ((), "market_over"),
+        (("--play-to", "ZILUSDT:6"), "market_paused_at_target"),
+        (("--exchange-info", "info.json"), "tape_symbols_not_listed"),
+    ],
+)
+async def test_the_log_says_why_a_market_is_silent(
+    tmp_path: Path, options: tuple[str, ...], event: str
+) -> None:
+    """To its clients it looks like a venue that broke, and nobody else can tell them."""
+    quotes = [
+        venue_quote(symbol="ZILUSDT", update_id=number, bid=("0.1", "1"), ask=("0.2", "1"))
+        for number in (5, 6, 7)
+    ]
+    lines = [f'{{"ts":{one.update_id}000,"data":{one.data}}}\n' for one in quotes]
+    (tmp_path / "tape.jsonl").write_text("".join(lines), encoding="utf-8")
+    (tmp_path / "info.json").write_text('{"symbols": []}', encoding="utf-8")
+    command = (sys.executable, "-m", "app", "simulate", "--port", "0", "--tape", "tape.jsonl")
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        *options,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path.cwd())},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    assert process.stdout is not None
+    try:
+        async with asyncio.timeout(30):
+            while event.encode() not in (line := await process.stdout.readline()):
+                assert line, f"it ended without {event}"
+    finally:
+        process.terminate()
+        await process.wait()
 
 
 async def test_the_options_shape_limits_ids_and_time() -> None:

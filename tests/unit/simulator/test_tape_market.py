@@ -179,7 +179,7 @@ def test_a_tape_that_grows_is_played_as_far_as_it_went_at_the_start(tmp_path: Pa
 
 def test_an_exchange_info_that_is_none_is_refused(tmp_path: Path) -> None:
     """The message names that file."""
-    with pytest.raises(TapeError, match=r"tape\.jsonl"):
+    with pytest.raises(TapeError, match=r"tape\.jsonl: no answer to exchangeInfo: "):
         TapeMarket(write_tape(tmp_path), exchange_info=tmp_path / "tape.jsonl")
 
 

@@ -27,7 +27,7 @@ def test_orders_may_come_by_the_standard_input(replayed: Replayed) -> None:
 def test_out_gets_the_json_and_the_output_the_table(replayed: Replayed) -> None:
     """With ``--json`` the output gets nothing; a file of former results is replaced."""
     out = replayed.folder / "results.json"
-    out.write_text("former results" * 1_000)
+    out.write_text("[\nformer results" * 1_000)
 
     shown = replayed.run([ORDER], "--out", str(out))
     quiet = replayed.run([ORDER], "--json", "--out", str(out))
@@ -35,6 +35,17 @@ def test_out_gets_the_json_and_the_output_the_table(replayed: Replayed) -> None:
     assert shown.stdout.startswith("order")
     assert quiet.stdout == ""
     assert out.read_bytes() == replayed.run([ORDER], "--json").stdout_bytes
+
+
+def test_out_replaces_nothing_but_results(replayed: Replayed) -> None:
+    """A tape named by mistake may be the only one of its market."""
+    other = replayed.folder / "other.jsonl"
+    other.write_bytes(replayed.tape.read_bytes())
+
+    line = replayed.refused([ORDER], "--out", str(other))
+
+    assert line == "papertape: other.jsonl: exists already and holds no results; name another file"
+    assert other.read_bytes() == replayed.tape.read_bytes()
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,16 @@ def test_a_long_table_is_cut_and_says_so(replayed: Replayed) -> None:
     assert len(results(replayed.run(orders, "--json"))) == ROWS_SHOWN_MAX + 7
 
 
+def test_a_time_in_another_unit_is_told(replayed: Replayed) -> None:
+    """Milliseconds lie decades before the tape: the order does not wait for it."""
+    result = replayed.run([{**ORDER, "placed_ts": START // 1_000}])
+
+    assert result.stderr.splitlines()[0] == (
+        "papertape: 1 order over before the tape begins, and unfilled "
+        "(placed_ts is in microseconds): a"
+    )
+
+
 def test_times_beside_the_tape_are_told(replayed: Replayed) -> None:
     """Before it, after it, and beyond its end; each is decided all the same."""
     orders = [

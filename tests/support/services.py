@@ -130,7 +130,7 @@ async def service_under_test(
             order_timeout_seconds=order_timeout_seconds,
         ).model_copy(update=limits or {})
         async with (
-            _started(settings, timing) as url,
+            started(settings, timing) as url,
             httpx2.AsyncClient(
                 base_url=url, timeout=60, limits=httpx2.Limits(max_connections=None)
             ) as client,
@@ -140,7 +140,7 @@ async def service_under_test(
 
 
 @contextlib.asynccontextmanager
-async def _started(settings: Settings, timing: FeedTiming | None) -> AsyncIterator[str]:
+async def started(settings: Settings, timing: FeedTiming | None = None) -> AsyncIterator[str]:
     """Run the service; several of one process start one after another.
 
     Migrations of one process must not run in two threads at once.

@@ -35,7 +35,7 @@ ERROR_CHARACTERS_MAX: Final = 200
 """What the venue says of a refusal is shown to operators, but not at any length."""
 
 BEGINNING_CHARACTERS: Final = 512
-"""Where a frame that cannot be read may name its symbol; the venue names it within the first 200."""
+"""Where a frame that cannot be read may name its symbol; the venue does within 200."""
 
 _BOOK_TICKER: Final = "bookTicker"
 _STREAM_SUFFIX: Final = f"@{_BOOK_TICKER}"

@@ -166,7 +166,7 @@ def _refuse_rules(venue: SimulatedVenue, *, status: int) -> None:
 
 AT_THE_START: Final[dict[str, tuple[Callable[[SimulatedVenue], None], str]]] = {
     "slow": (lambda venue: venue.slow_rest(1.5, path=PATH), ""),
-    "down": (lambda venue: venue.vanish(1.5), "exchangeInfo"),
+    "down": (lambda venue: venue.vanish(6), "exchangeInfo"),
     "HTML": (lambda venue: venue.html(path=PATH), "not an exchangeInfo body"),
     **{
         str(status): (
@@ -243,7 +243,7 @@ async def test_rules_that_changed_meanwhile_decide_after_the_start(tmp_path: Pat
                 started(settings) as url,
                 httpx2.AsyncClient(base_url=url, timeout=60) as client,
             ):
-                await eventually_true(lambda client=client: _rules_are_from(client, "venue"))
+                await eventually_true(partial(_rules_are_from, client, "venue"))
                 answer = await client.post("/order/limit", json=order)
                 assert answer.is_success is not is_changed, answer.text
                 assert ("PRICE_FILTER" in answer.text) is is_changed

@@ -14,7 +14,7 @@ import pytest
 from tests.support import drills_of_the_connection, drills_of_the_stream
 from tests.support.side_by_side import run_side_by_side
 
-DRILLS: Final = drills_of_the_stream.DRILLS | drills_of_the_connection.DRILLS
+DRILLS: Final = {**drills_of_the_stream.DRILLS, **drills_of_the_connection.DRILLS}
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ LIVE_SECONDS_MAX: Final = 1.0
 PAUSE_SECONDS_MAX: Final = 5.0
 Fail = Callable[[SimulatedVenue], None]
 FAULTS: Final[dict[str, Fail]] = {
-    "dropped": lambda venue: None,
+    "dropped": lambda _: None,
     "refused with 502": lambda venue: venue.refuse_connections(),
     "handshakes reset": lambda venue: venue.reset_handshakes(),
     "handshakes too slow": lambda venue: venue.delay_handshakes(30),

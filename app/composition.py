@@ -166,14 +166,8 @@ async def _tasks(
     subscriptions = Subscriptions(head=database.last_position)
     journal = GroupCommitJournal(database, backlog_entries_max=settings.journal_backlog_max)
     orders = StoredOrders(database, journal)
-    feed = BookTickerFeed(
-        stream_url=settings.stream_url,
-        depth=rest,
-        clock=clock,
-        random=seeded,
-        timing=timing,
-        recorder=recorder,
-    )
+    make_feed = partial(BookTickerFeed, timing=timing, recorder=recorder)
+    feed = make_feed(stream_url=settings.stream_url, depth=rest, clock=clock, random=seeded)
     rules = VenueRulesBook(rest=rest, store=orders, clock=clock, random=seeded)
     desk = FulfillmentDesk(
         feed=feed,

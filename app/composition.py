@@ -36,6 +36,7 @@ from app.fulfillment.open_orders import OpenOrderLimits
 from app.market.feed import BookTickerFeed
 from app.market.rest import VenueRest
 from app.market.rules_book import VenueRulesBook
+from app.market.timing import FeedTiming
 from app.market_report import MarketReport
 from app.notify.announcements import Announcements
 from app.notify.fan_out import FanOut
@@ -72,8 +73,12 @@ _log = structlog.get_logger()
 
 
 @asynccontextmanager
-async def running_service(settings: Settings) -> AsyncIterator[str]:
+async def running_service(
+    settings: Settings, *, timing: FeedTiming | None = None
+) -> AsyncIterator[str]:
     """Run the service while the block runs, which gets its URL; stop it in order afterwards.
+
+    ``timing`` is that of the feed, its usual one if there is none.
 
     Raises:
         StartupError: it cannot start as it is set up.
@@ -89,7 +94,16 @@ async def running_service(settings: Settings) -> AsyncIterator[str]:
         try:
             async with (
                 _recording(settings, database, clock) as recorder,
-                _tasks(settings, database, rest, clock, listener, access=access, recorder=recorder),
+                _tasks(
+                    settings,
+                    database,
+                    rest,
+                    clock,
+                    listener,
+                    access=access,
+                    recorder=recorder,
+                    timing=timing,
+                ),
             ):
                 url = _url_of(settings.http_host, listener)
                 _log.info(
@@ -144,6 +158,7 @@ async def _tasks(
     *,
     access: Access,
     recorder: Recorder | None,
+    timing: FeedTiming | None,
 ) -> AsyncIterator[None]:
     """Run every long-lived task; at the end stop them so that nothing is half-written."""
     seeded = random.Random()  # noqa: S311 - jitter of waiting times, not a secret
@@ -151,9 +166,8 @@ async def _tasks(
     subscriptions = Subscriptions(head=database.last_position)
     journal = GroupCommitJournal(database, backlog_entries_max=settings.journal_backlog_max)
     orders = StoredOrders(database, journal)
-    feed = BookTickerFeed(
-        stream_url=settings.stream_url, depth=rest, clock=clock, random=seeded, recorder=recorder
-    )
+    make_feed = partial(BookTickerFeed, timing=timing, recorder=recorder)
+    feed = make_feed(stream_url=settings.stream_url, depth=rest, clock=clock, random=seeded)
     rules = VenueRulesBook(rest=rest, store=orders, clock=clock, random=seeded)
     desk = FulfillmentDesk(
         feed=feed,

@@ -6,9 +6,11 @@ stream it comes as ``{"stream":"bnbusdt@bookTicker","data":{...}}``. Keys we do 
 (the futures' frames carry e, T, E and ps). No exception leaves ``parse_frame``, whatever comes.
 
 The fast path decodes a frame once, into a typed structure. Only a frame that does not fit is
-decoded a second time, to say what it is instead.
+decoded a second time, to say what it is instead. Of what cannot be decoded, cut off on its way most
+often, the beginning may still name a symbol.
 """
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -32,12 +34,17 @@ SYMBOL_CHARACTERS_MAX: Final = 64
 ERROR_CHARACTERS_MAX: Final = 200
 """What the venue says of a refusal is shown to operators, but not at any length."""
 
+BEGINNING_CHARACTERS: Final = 512
+"""Where a frame that cannot be read may name its symbol; the venue does within 200."""
+
 _BOOK_TICKER: Final = "bookTicker"
 _STREAM_SUFFIX: Final = f"@{_BOOK_TICKER}"
 _SHUTDOWN: Final = "serverShutdown"
 _TICKER_KEYS: Final = frozenset({"u", "s", "b", "B", "a", "A"})
 _AMOUNT_KEYS: Final = ("b", "B", "a", "A")
 _UPDATE_KEYS: Final = frozenset({"u", "s"})
+_NAMED_SYMBOL: Final = re.compile(r'"s":"(\w{1,64})"')
+_NAMED_STREAM: Final = re.compile(rf'"stream":"(\w{{1,64}}){_STREAM_SUFFIX}"')
 _ANSWER_KEYS: Final = frozenset({"result", "error", "code"})
 
 # Half of a liquid pair's frames repeat one side, and prices return: a hit costs a tenth.
@@ -123,7 +130,7 @@ _decode_anything = msgspec.json.Decoder().decode
 def parse_frame(frame: bytes | str, received_ns: int) -> ParsedFrame:
     """Say what a text frame is; ``received_ns`` is the monotonic instant of its arrival."""
     if len(frame) > FRAME_BYTES_MAX:
-        return Drop(reason=DropReason.OVERSIZED)
+        return _unread(frame, DropReason.OVERSIZED)
     try:
         if not frame.isascii():
             _check_encoding(frame)
@@ -167,13 +174,27 @@ def _classify(frame: bytes | str) -> ParsedFrame:
     try:
         message: object = _decode_anything(frame)
     except (ValueError, RecursionError):
-        return Drop(reason=DropReason.NOT_JSON)
+        return _unread(frame, DropReason.NOT_JSON)
     if not isinstance(message, dict):
         return Drop(reason=DropReason.WRONG_TYPE)
     payload = message.get("data") if "stream" in message else message
     if not isinstance(payload, dict):
-        return Drop(reason=DropReason.WRONG_TYPE)
+        return _unread(frame, DropReason.WRONG_TYPE)
     return _classify_object(message, payload)
+
+
+def _unread(frame: bytes | str, reason: DropReason) -> Drop:
+    """Say whose frame it was, as far as its beginning tells.
+
+    One named wrongly costs a depth request; one not named keeps a quote that is gone.
+    """
+    beginning = frame[:BEGINNING_CHARACTERS]
+    text = beginning if isinstance(beginning, str) else str(beginning, "utf-8", "replace")
+    if (named := _NAMED_SYMBOL.search(text)) is not None:
+        return Drop(reason=reason, symbol=_shown(named[1]))
+    if (named := _NAMED_STREAM.search(text)) is not None:
+        return Drop(reason=reason, symbol=_shown(named[1].upper()))
+    return Drop(reason=reason)
 
 
 def _classify_object(message: dict[str, object], payload: dict[str, object]) -> ParsedFrame:

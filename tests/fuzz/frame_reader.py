@@ -19,6 +19,9 @@ from app.market.book_ticker import Acknowledgment, Drop, DropReason, ShutdownNot
 FRAME_CHARACTERS_MAX: Final = 65_536
 UPDATE_ID_MAX: Final = 9_223_372_036_854_775_807
 SYMBOL_CHARACTERS_MAX: Final = 64
+BEGINNING_CHARACTERS: Final = 512
+"""Where a frame that is not read may name its symbol."""
+
 ERROR_CHARACTERS_MAX: Final = 200
 DIGITS: Final = frozenset("0123456789")
 WHOLE_DIGITS_MAX: Final = 16
@@ -120,31 +123,45 @@ class Reading:
 
 def expected(frame: Frame) -> Expectation:
     """Say what the parser may answer."""
+    named = frozenset({symbol_named_in(frame)})
     if len(frame) > FRAME_CHARACTERS_MAX:
-        return Expectation(reasons=frozenset({DropReason.OVERSIZED}))
+        return Expectation(reasons=frozenset({DropReason.OVERSIZED}), symbols=named)
     reading = Reading(frame)
     if reading.is_unreadable:
         return Expectation(is_unreadable=True)
     if not reading.is_json:
         reasons = ALL_REASONS if reading.is_extreme else frozenset({DropReason.NOT_JSON})
-        return Expectation(reasons=reasons)
-    expectation = _expected_of(reading.message)
+        return Expectation(reasons=reasons, symbols=named)
+    expectation = _expected_of(reading.message, named)
     if reading.is_extreme:
         return replace(
             expectation,
             reasons=expectation.reasons | {DropReason.NOT_JSON},
-            symbols=expectation.symbols | {None},
+            symbols=expectation.symbols | named,
         )
     return expectation
 
 
-def _expected_of(message: object) -> Expectation:
+def symbol_named_in(frame: Frame) -> str | None:
+    """Return what the beginning of a frame that is not read says of its symbol, or its stream."""
+    beginning = frame[:BEGINNING_CHARACTERS]
+    text = beginning if isinstance(beginning, str) else bytes(beginning).decode(errors="replace")
+    for key, end, is_stream in (('"s":"', '"', False), ('"stream":"', '@bookTicker"', True)):
+        for piece in text.split(key)[1:]:
+            name, found, _ = piece.partition(end)
+            is_name = all(one.isalnum() or one == "_" for one in name)
+            if found and is_name and 1 <= len(name) <= SYMBOL_CHARACTERS_MAX:
+                return (name.upper() if is_stream else name)[:SYMBOL_CHARACTERS_MAX]
+    return None
+
+
+def _expected_of(message: object, named: frozenset[str | None]) -> Expectation:
     if not isinstance(message, Object):
         return Expectation(reasons=frozenset({DropReason.WRONG_TYPE}))
     is_enveloped = "stream" in message
     payload = message.get("data") if is_enveloped else message
     if not isinstance(payload, Object):
-        return _without_payload(message)
+        return _without_payload(message, named)
     sound = _sound(message, payload, is_enveloped=is_enveloped)
     if sound is not None and not _contradicts_itself(message, payload):
         return Expectation(quote=sound)
@@ -154,9 +171,9 @@ def _expected_of(message: object) -> Expectation:
     return other
 
 
-def _without_payload(message: Object) -> Expectation:
+def _without_payload(message: Object, named: frozenset[str | None]) -> Expectation:
     """Say what an envelope without contents is: nothing, or a ticker with a key too many."""
-    expectation = Expectation(reasons=frozenset({DropReason.WRONG_TYPE}))
+    expectation = Expectation(reasons=frozenset({DropReason.WRONG_TYPE}), symbols=named)
     is_raw = message.get("data") is None
     if is_raw and _is_meant_as_ticker(message, message, is_enveloped=False):
         sound = _sound(message, message, is_enveloped=False)

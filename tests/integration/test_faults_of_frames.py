@@ -49,14 +49,15 @@ OF_THE_SYMBOL: Final = {
         text='{"u":0,"s":"LTCBTC",' + BID + "," + ASK + "}",
         counter="dropped_update_id_not_positive",
     ),
-}
-OF_NO_KNOWN_SYMBOL: Final = {
     "truncated": BadFrame(text=quote(BID + "," + ASK)[:40], counter="dropped_not_json"),
-    "not JSON": BadFrame(text="<html>502</html>", counter="dropped_not_json"),
     "a bare NaN": BadFrame(text=quote('"b":NaN,"B":"7",' + ASK), counter="dropped_not_json"),
     "oversized": BadFrame(
         text=quote(BID + "," + ASK + ',"x":"' + "9" * 70_000 + '"'), counter="dropped_oversized"
     ),
+}
+OF_NO_KNOWN_SYMBOL: Final = {
+    "truncated too early": BadFrame(text=quote(BID)[:12], counter="dropped_not_json"),
+    "not JSON": BadFrame(text="<html>502</html>", counter="dropped_not_json"),
     "unknown symbol": BadFrame(
         text='{"u":{u},"s":"NOSUCHBTC",' + BID + "," + ASK + "}", counter="dropped_unsubscribed"
     ),

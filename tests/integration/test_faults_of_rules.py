@@ -2,10 +2,11 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -21,8 +22,10 @@ from app.market.rules_book import RulesTiming, VenueRulesBook
 from app.ports import StoredRules
 from app.simulator.scripted_market import ScriptedMarket
 from app.simulator.venue import SimulatedVenue
-from tests.support.services import make_settings, scripted_venue, until_ready
-from tests.support.waiting import eventually
+from tests.support.scrape import scrape
+from tests.support.services import make_settings, scripted_venue, started, until_ready
+from tests.support.side_by_side import run_side_by_side
+from tests.support.waiting import eventually, eventually_true
 
 LTCBTC: Final = Symbol("LTCBTC")
 PATH: Final = "/api/v3/exchangeInfo"
@@ -98,6 +101,7 @@ async def test_a_refusal_keeps_the_last_good_copy_and_is_told(status: int) -> No
 
         assert kept == good
         assert cause is not None
+        assert on.book.state().failures > 0
         assert ("wait" if status in OBEYED else str(status)) in cause
 
 
@@ -154,6 +158,95 @@ async def test_a_delisted_symbol_is_unknown_from_then_on() -> None:
         await eventually(lambda: on.rules is None)
         on.venue.restore_symbol(LTCBTC)
         await eventually(lambda: on.rules is not None and on.rules.status == "TRADING")
+
+
+def _refuse_rules(venue: SimulatedVenue, *, status: int) -> None:
+    venue.rest_failure(status, retry_after=1 if status in OBEYED else None, path=PATH)
+
+
+AT_THE_START: Final[dict[str, tuple[Callable[[SimulatedVenue], None], str]]] = {
+    "slow": (lambda venue: venue.slow_rest(1.5, path=PATH), ""),
+    "down": (lambda venue: venue.vanish(6), "exchangeInfo"),
+    "HTML": (lambda venue: venue.html(path=PATH), "not an exchangeInfo body"),
+    **{
+        str(status): (
+            partial(_refuse_rules, status=status),
+            "wait" if status in OBEYED else str(status),
+        )
+        for status in REFUSALS
+    },
+}
+"""What exchangeInfo does when the service starts once more, and what is told of it."""
+
+
+async def test_orders_are_taken_and_filled_whatever_exchange_info_answers(tmp_path: Path) -> None:
+    """Each start uses the rules of the run before, tells and counts the cause, and recovers."""
+    drills = {
+        name: partial(_start_once_more, fail=fail, cause=cause)
+        for name, (fail, cause) in AT_THE_START.items()
+    }
+    found = await run_side_by_side(drills, tmp_path)
+    assert found == dict.fromkeys(drills)
+
+
+async def _start_once_more(
+    folder: Path, *, fail: Callable[[SimulatedVenue], None], cause: str
+) -> None:
+    """Run the service once for its rules, then again with the fault."""
+    order = {"symbol": "LTCBTC", "order_size": "3", "timeout_seconds": 30}
+    async with scripted_venue() as venue:
+        venue.market.push("LTCBTC", bid=("0.0024", "7"), ask=("0.0025", "5"))
+        settings = make_settings(folder, stream_url=venue.stream_url, rest_url=venue.rest_url)
+        async with started(settings) as first, httpx2.AsyncClient(base_url=first) as client:
+            await eventually_true(lambda: _rules_are_from(client, "venue"))
+        fail(venue.faults)
+        async with (
+            started(settings) as url,
+            httpx2.AsyncClient(base_url=url, timeout=60) as client,
+        ):
+            await until_ready(client)
+            if cause:
+                await eventually_true(lambda: _tells(client, cause))
+            before = (await client.get("/readyz")).json()["rules"]
+            refused = await client.post("/order/limit", json=order | {"price": "0.00000000001"})
+            filled = (await client.post("/order/limit", json=order | {"price": "0.0026"})).json()
+            figures = await scrape(client)
+            venue.faults.clear_rest_failure()
+            await eventually_true(lambda: _rules_are_from(client, "venue"))
+            after = (await client.get("/readyz")).json()["rules"]
+
+    assert before["source"] == "stored"
+    assert refused.status_code == httpx2.codes.UNPROCESSABLE_CONTENT
+    assert filled["status"] == "FILLED"
+    assert after["cause"] is None
+    assert (figures["rules_refresh_failures_total"] > 0) is (cause != "")
+
+
+async def _tells(client: httpx2.AsyncClient, cause: str) -> bool:
+    return cause in str((await client.get("/readyz")).json()["rules"]["cause"])
+
+
+async def _rules_are_from(client: httpx2.AsyncClient, source: str) -> bool:
+    rules = (await client.get("/readyz")).json()["rules"]
+    return bool(rules["source"] == source)
+
+
+async def test_rules_that_changed_meanwhile_decide_after_the_start(tmp_path: Path) -> None:
+    """An order that the stored rules allow is refused by those of the venue."""
+    order = {"symbol": "LTCBTC", "order_size": "1", "price": "0.00255", "timeout_seconds": 0.2}
+    async with scripted_venue() as venue:
+        settings = make_settings(tmp_path, stream_url=venue.stream_url, rest_url=venue.rest_url)
+        for is_changed in (False, True):
+            if is_changed:
+                venue.faults.change_rules(LTCBTC, tick_size=Decimal("0.0001"))
+            async with (
+                started(settings) as url,
+                httpx2.AsyncClient(base_url=url, timeout=60) as client,
+            ):
+                await eventually_true(partial(_rules_are_from, client, "venue"))
+                answer = await client.post("/order/limit", json=order)
+                assert answer.is_success is not is_changed, answer.text
+                assert ("PRICE_FILTER" in answer.text) is is_changed
 
 
 async def test_the_stored_copy_serves_a_start_while_the_venue_is_down(tmp_path: Path) -> None:

@@ -1,22 +1,27 @@
 """The whole service in this process, on a venue whose quotes the test pushes."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 import httpx2
 
 from app.clock import SystemClock
 from app.composition import running_service
+from app.market.timing import FeedTiming
 from app.settings import Settings, Venue
 from app.simulator.limits import BINANCE_LIMITS, VenueLimits
 from app.simulator.observations import Observations
 from app.simulator.scripted_market import ScriptedMarket
 from app.simulator.venue import SimulatedVenue
 from tests.support.waiting import eventually_true
+
+_starts: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,26 +113,43 @@ async def service_under_test(
     symbols: Iterable[str] = ("LTCBTC",),
     order_timeout_seconds: str = "30",
     limits: Mapping[str, int | str] | None = None,
+    venue_limits: VenueLimits = BINANCE_LIMITS,
+    stream_path: str = "",
+    timing: FeedTiming | None = None,
 ) -> AsyncIterator[ServiceUnderTest]:
     """Run the service on a scripted market of these symbols, and wait until it takes orders.
 
-    ``limits`` are settings by their names in code.
+    ``limits`` are settings by their names in code, ``venue_limits`` those of the venue. At the
+    ``stream_path`` ``/stream`` the venue sends combined frames. ``timing`` is the feed's.
     """
-    async with scripted_venue(symbols) as venue:
+    async with scripted_venue(symbols, limits=venue_limits) as venue:
         settings = make_settings(
             folder,
-            stream_url=venue.stream_url,
+            stream_url=venue.stream_url + stream_path,
             rest_url=venue.rest_url,
             order_timeout_seconds=order_timeout_seconds,
         ).model_copy(update=limits or {})
         async with (
-            running_service(settings) as url,
+            started(settings, timing) as url,
             httpx2.AsyncClient(
                 base_url=url, timeout=60, limits=httpx2.Limits(max_connections=None)
             ) as client,
         ):
             await until_ready(client)
             yield ServiceUnderTest(url=url, client=client, venue=venue)
+
+
+@contextlib.asynccontextmanager
+async def started(settings: Settings, timing: FeedTiming | None = None) -> AsyncIterator[str]:
+    """Run the service; several of one process start one after another.
+
+    Migrations of one process must not run in two threads at once.
+    """
+    loop = asyncio.get_running_loop()
+    async with contextlib.AsyncExitStack() as stack:
+        async with _starts.setdefault(loop, asyncio.Lock()):
+            url = await stack.enter_async_context(running_service(settings, timing=timing))
+        yield url
 
 
 async def until_ready(client: httpx2.AsyncClient) -> None:

@@ -18,9 +18,12 @@ async def eventually(
 
 
 async def eventually_true(
-    condition: Callable[[], Awaitable[object]], *, seconds_max: float = WAIT_SECONDS_MAX
+    condition: Callable[[], Awaitable[object]],
+    *,
+    seconds_max: float = WAIT_SECONDS_MAX,
+    poll_seconds: float = POLL_SECONDS,
 ) -> None:
     """Likewise, for a condition that has to be asked for."""
     async with asyncio.timeout(seconds_max):
         while not await condition():  # noqa: ASYNC110 - as above
-            await asyncio.sleep(POLL_SECONDS)
+            await asyncio.sleep(poll_seconds)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from app.domain.order import Symbol
 from app.domain.quote import Quote
 from app.market.book_ticker import (
+    BEGINNING_CHARACTERS,
     FRAME_BYTES_MAX,
     SYMBOL_CHARACTERS_MAX,
     UPDATE_ID_MAX,
@@ -212,9 +213,45 @@ def test_what_is_no_json_is_dropped(frame: bytes | str) -> None:
 
 def test_oversized_frame_is_dropped_unread() -> None:
     """No book ticker is that long."""
-    frame = json.dumps({**TICKER, "x": "x" * FRAME_BYTES_MAX})
+    frame = json.dumps({"x": "x" * FRAME_BYTES_MAX, **TICKER})
 
     assert parse_frame(frame, 1) == Drop(reason=DropReason.OVERSIZED)
+
+
+@pytest.mark.parametrize(
+    ("frame", "symbol"),
+    [
+        (b'{"u":7,"s":"LTCBTC","b":"0.00', "LTCBTC"),
+        ('{"u":7,"s":"LTCBTC","b":NaN}', "LTCBTC"),
+        ('{"u":7,"s":"币安人生USDT","b":"0.1'.encode()[:-1] + b"\xff", "币安人生USDT"),
+        (b'{"stream":"ltcbtc@bookTicker","data":{"u":40', "LTCBTC"),
+        (b'{"stream":"ltcbtc@bookTicker","data":{"u":40,"s":"LTCBTC",', "LTCBTC"),
+        (b'{"u":7,"s":"LTC', None),
+        (b'{"u":7,"s":"","b":"0.1', None),
+        (b'{"stream":"ltcbtc@trade","data":{"u":40', None),
+        (b"x" * BEGINNING_CHARACTERS + b'"s":"LTCBTC"', None),
+        ('{"s":"' + "L" * (SYMBOL_CHARACTERS_MAX + 1) + '"', None),
+        ('{"s":"\ud800"', None),
+    ],
+)
+def test_what_is_no_json_names_its_symbol_if_its_beginning_does(
+    frame: bytes | str, symbol: str | None
+) -> None:
+    """A frame that was cut short still says whose quote is gone."""
+    assert parse_frame(frame, 1) == Drop(
+        reason=DropReason.NOT_JSON, symbol=None if symbol is None else Symbol(symbol)
+    )
+
+
+def test_what_is_read_no_further_names_its_symbol_likewise() -> None:
+    """So do a frame that is too long, and one whose envelope holds nothing of use."""
+    ticker = json.dumps(TICKER, separators=(",", ":"))
+    too_long = ticker[:-1] + ',"x":"' + "x" * FRAME_BYTES_MAX + '"}'
+
+    assert parse_frame(too_long, 1) == Drop(reason=DropReason.OVERSIZED, symbol=Symbol("LTCBTC"))
+    assert parse_frame('{"stream":"ltcbtc@bookTicker","data":null}', 1) == Drop(
+        reason=DropReason.WRONG_TYPE, symbol=Symbol("LTCBTC")
+    )
 
 
 @pytest.mark.parametrize(

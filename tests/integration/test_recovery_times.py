@@ -1,0 +1,97 @@
+"""How soon a crowd of symbols is live again, on a clock that jumps: not the machine is measured.
+
+Attempts to connect are at most 5 s apart in the first minute, however they fail; and 50 symbols are
+live within a second of the first connection that is let in, though depth takes a while to answer.
+"""
+
+import asyncio
+import itertools
+from collections.abc import Callable
+from typing import Final
+
+import pytest
+
+from app.domain.quote import Quote
+from app.market.timing import FeedTiming
+from app.simulator.scripted_market import ScriptedMarket
+from app.simulator.venue import SimulatedVenue
+from tests.support.market import SYMBOLS, RecordingListener, feed_on
+from tests.support.virtual_time import VirtualClock, run_in_virtual_time
+
+MINUTE: Final = 60.0
+DEPTH_SECONDS: Final = 0.3
+LIVE_SECONDS_MAX: Final = 1.0
+PAUSE_SECONDS_MAX: Final = 5.0
+Fail = Callable[[SimulatedVenue], None]
+FAULTS: Final[dict[str, Fail]] = {
+    "dropped": lambda _: None,
+    "refused with 502": lambda venue: venue.refuse_connections(),
+    "handshakes reset": lambda venue: venue.reset_handshakes(),
+    "handshakes too slow": lambda venue: venue.delay_handshakes(30),
+    "gone": lambda venue: venue.vanish(MINUTE),
+}
+
+
+class TimedListener(RecordingListener):
+    """A listener that notes when it got its last seed, in seconds of the loop."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seeded_at = 0.0
+
+    def on_seed(self, seed: Quote) -> bool:
+        """Note a seed and its time."""
+        self.seeded_at = asyncio.get_running_loop().time()
+        return super().on_seed(seed)
+
+
+async def recover(
+    clock: VirtualClock, fail: Fail, timing: FeedTiming | None = None
+) -> tuple[list[float], float]:
+    """Lose the connection for a minute; return the pauses between attempts and the time to live."""
+    venue = SimulatedVenue(ScriptedMarket(SYMBOLS), clock=clock)
+    attempts = venue.observations.connection_attempts_at
+    async with venue.serve() as running, feed_on(running, timing=timing, clock=clock) as feed:
+        listeners = [TimedListener() for _ in SYMBOLS]
+        for symbol, listener in zip(SYMBOLS, listeners, strict=True):
+            feed.subscribe(symbol, listener)
+        await asyncio.sleep(5)
+        assert all(len(listener.seeds) == 1 for listener in listeners)
+
+        venue.slow_rest(DEPTH_SECONDS, path="/api/v3/depth")
+        lost_at, before = clock.seconds, len(attempts)
+        fail(venue)
+        venue.drop_connections()
+        await asyncio.sleep(MINUTE)
+        venue.refuse_connections(refused=False)
+        venue.reset_handshakes(on=False)
+        venue.delay_handshakes(0)
+        await asyncio.sleep(2 * PAUSE_SECONDS_MAX)
+
+        assert all(len(listener.seeds) == 2 for listener in listeners)
+        assert venue.observations.connections_opened == 2
+        pauses = [
+            later - one for one, later in itertools.pairwise([lost_at, *list(attempts)[before:]])
+        ]
+        return pauses, max(listener.seeded_at for listener in listeners) - attempts[-1]
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_fifty_symbols_are_live_within_a_second_of_the_first_connection(name: str) -> None:
+    """Whatever kept the feed away for a minute."""
+    pauses, live_seconds = run_in_virtual_time(lambda clock: recover(clock, FAULTS[name]))
+
+    unseen = MINUTE if name == "gone" else 0.0  # whom the machine refuses, the venue does not see
+    assert max(pauses) - unseen <= PAUSE_SECONDS_MAX
+    assert DEPTH_SECONDS < live_seconds <= LIVE_SECONDS_MAX
+
+
+def test_a_feed_that_comes_back_too_seldom_is_caught() -> None:
+    """The check can fail: with longer pauses it does."""
+    lazy = FeedTiming(early_pause_seconds_max=20.0)
+
+    pauses, _ = run_in_virtual_time(
+        lambda clock: recover(clock, FAULTS["refused with 502"], timing=lazy)
+    )
+
+    assert max(pauses) > PAUSE_SECONDS_MAX

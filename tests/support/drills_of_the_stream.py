@@ -1,0 +1,127 @@
+"""A stream that says nothing, or counts anew, on a connection that looks alive."""
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from tests.support.drills import (
+    SYMBOL,
+    buy,
+    check_books,
+    count_of,
+    is_interrupted,
+    reason_of,
+    splits_of,
+    until,
+    until_filled,
+)
+from tests.support.scrape import scrape
+from tests.support.services import ServiceUnderTest, service_under_test
+from tests.support.side_by_side import RunDrill
+from tests.support.waiting import eventually
+
+
+async def _stalled(folder: Path) -> None:
+    """Frames stop while pings go on, and the last quote is 5 s old: depth knows better."""
+    async with service_under_test(folder) as service:
+        buying = await _buy_five(service)
+        service.venue.faults.stall()
+        service.market.push(SYMBOL, bid=("0.0022", "7"), ask=("0.0025", "5"))
+        await _is_found_by_a_new_order(service, buying, folder)
+
+
+def _last_frame(kind: str, counter: str) -> RunDrill:
+    """Spoil the last frame before silence, so that nobody can tell whose it was."""
+
+    async def run(folder: Path) -> None:
+        async with service_under_test(folder) as service:
+            buying = await _buy_five(service)
+            service.venue.faults.spoil(kind)
+            service.market.push(SYMBOL, bid=("0.0022", "7"), ask=("0.0025", "5"))
+            await _is_found_by_a_new_order(service, buying, folder)
+            assert await count_of(service, counter) == 1
+
+    return run
+
+
+async def _is_found_by_a_new_order(
+    service: ServiceUnderTest, buying: asyncio.Task[dict[str, object]], folder: Path
+) -> None:
+    """Let an order come to a bid that is gone: it is not filled, and the connection replaced."""
+    await until(lambda: _is_older_than_seconds(service, 5))
+    selling = await service.order(
+        symbol=SYMBOL, order_size=1, price="0.0023", side="SELL", timeout_seconds=0.5
+    )
+    await eventually(lambda: service.venue.observations.connections_opened == 2)
+    service.market.push(SYMBOL, bid=("0.0022", "7"), ask=("0.00251", "15"))
+
+    assert reason_of(selling) == ("EXPIRED", "TIMEOUT", "0")
+    assert splits_of(await buying) == [("0.0025", "5"), ("0.00251", "15")]
+    assert await count_of(service, "lost_stalled") == 1
+    await check_books(folder)
+
+
+async def _confirmed(folder: Path) -> None:
+    """Let depth confirm an old quote: a quiet market is no fault, and the connection stays."""
+    async with service_under_test(folder) as service:
+        service.market.push(SYMBOL, bid=("0.0024", "7"), ask=("0.0025", "50"))
+        first = await buy(service, 5)
+        await until(lambda: _is_older_than_seconds(service, 5))
+        asked = len(service.venue.observations.depth_requests)
+
+        second = await buy(service, 7)
+
+        assert (first["status"], second["status"]) == ("FILLED", "FILLED")
+        assert second["splits"][0]["update_id"] == first["splits"][0]["update_id"]
+        assert len(service.venue.observations.depth_requests) == asked + 1
+        assert service.venue.observations.connections_opened == 1
+        await check_books(folder)
+
+
+async def _counted_anew(folder: Path) -> None:
+    """Let the venue count anew after an outage: nothing is filled for 10 s, nothing twice."""
+    async with service_under_test(folder) as service:
+        buying = await _buy_five(service)
+        service.venue.faults.reset_update_ids(1)
+        service.venue.faults.drop_connections()
+        await until(lambda: is_interrupted(service))
+        ending = await buy(service, 1, timeout_seconds=0.5)
+        await until(lambda: _is_not_interrupted(service))
+        assert (await service.open_orders())[0]["filled_quantity"] == "5"
+        service.market.push(SYMBOL, bid=("0.0024", "7"), ask=("0.0025", "8"))
+        await until_filled(service, "8")
+        service.market.push(SYMBOL, bid=("0.0024", "7"), ask=("0.00251", "12"))
+
+        assert reason_of(ending) == ("EXPIRED", "NO_MARKET_DATA", "0")
+        assert splits_of(await buying) == [("0.0025", "5"), ("0.0025", "3"), ("0.00251", "12")]
+        assert await count_of(service, "seeds_stale") >= 3
+        assert (await scrape(service.client))["gate_resets_total"] == 1
+        await check_books(folder)
+
+
+async def _buy_five(service: ServiceUnderTest) -> asyncio.Task[dict[str, object]]:
+    """Post an order of 20 and return once it has all of the 5 that are displayed."""
+    service.market.push(SYMBOL, bid=("0.0024", "7"), ask=("0.0025", "5"))
+    buying = asyncio.create_task(buy(service, 20))
+    await until_filled(service, "5")
+    return buying
+
+
+async def _is_older_than_seconds(service: ServiceUnderTest, seconds: float) -> bool:
+    quote = (await service.client.get(f"/symbols/{SYMBOL}")).json()["quote"]
+    return quote is not None and bool(quote["age_milliseconds"] > seconds * 1_000)
+
+
+async def _is_not_interrupted(service: ServiceUnderTest) -> bool:
+    return not await is_interrupted(service)
+
+
+DRILLS: Final[Mapping[str, RunDrill]] = {
+    "update ids that begin anew": _counted_anew,
+    "stalled but pinging": _stalled,
+    "last frame is a page of HTML": _last_frame("non_json", "dropped_not_json"),
+    "last frame is binary": _last_frame("binary", "dropped_binary"),
+    "quiet but well": _confirmed,
+}
+"""Each by the name of its row."""

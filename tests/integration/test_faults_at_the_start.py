@@ -1,5 +1,6 @@
 """A venue whose streams cannot be reached from the start: orders wait, and say what they met."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -52,7 +53,7 @@ async def test_a_certificate_of_a_stranger_is_not_believed_until_the_right_one_c
     company = await make_authority(tmp_path, "company")
     stranger = await make_authority(tmp_path, "stranger")
     monkeypatch.setenv("SSL_CERT_FILE", str(company.certificate))
-    async with scripted_venue() as venue:
+    async with asyncio.timeout(30), scripted_venue() as venue:
         venue.market.push("LTCBTC", bid=("0.0024", "7"), ask=("0.0025", "5"))
         inner_port = int(venue.stream_url.rpartition(":")[2])
         async with contextlib.AsyncExitStack() as running:

@@ -192,8 +192,10 @@ class OrderBookkeeping:
             if stored is None:
                 self._judge_unknown(life, may_lag=is_last)
                 continue
-            self._lose_before_gaps(life, stored)
-            may_lag = is_last and stored.snapshot is not None and stored.snapshot.closed_at is None
+            is_open = stored.snapshot is not None and stored.snapshot.closed_at is None
+            if is_last or not is_open:  # else it was not taken up, though it is open
+                self._lose_before_gaps(life, stored)
+            may_lag = is_last and is_open
             blind_from = _blind_from(life.session)
             comparison = compare(life, stored, may_lag=may_lag, blind_from=blind_from)
             for act in comparison.undurable:

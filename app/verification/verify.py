@@ -52,27 +52,32 @@ async def verify(
         # The moment of the database is fixed by now; the recording read from here on is ahead.
         files = open_recording(find_files(tapes), lookup.stream_id)
         recording = Recording(files)
-        verification = Verification(lookup)
+        is_over = bool(files) and sizes.get(files[-1].path) == files[-1].size
+        verification = Verification(lookup, is_over=is_over)
         for done, item in enumerate(recording):
             verification.take(item)
             if on_progress is not None and done % 10_000 == 0:
                 on_progress("lines", done, 0)
         return verification.finish().report(database, files=len(files), frames=recording.frames)
 
+    sizes = {path: path.stat().st_size for path in find_files(tapes) if path.exists()}
     return await look_up(database, work)
 
 
 class Verification:
     """Takes the lines of a recording in turn; ``finish`` gives what was found.
 
-    Memory depends on the orders that are open, and on what differs, not on the recording's length.
+    ``is_over`` says that nothing was added to it after the moment of the database. Memory depends
+    on the orders that are open, and on what differs, not on the recording's length.
     """
 
-    def __init__(self, lookup: OrderLookup) -> None:
+    def __init__(self, lookup: OrderLookup, *, is_over: bool) -> None:
         self._findings = Findings()
         self._orders = OrderBookkeeping(lookup, self._findings)
         self._sessions: dict[Symbol, SymbolSession] = {}
         self._ended: dict[Symbol, SymbolSession] = {}
+        self._stopped: list[SymbolSession] = []
+        self._is_over = is_over
         self._gathered: GatheredState | None = None
         self._frame: Quote | None = None
         self._has_ended = False
@@ -92,6 +97,9 @@ class Verification:
     def finish(self) -> Findings:
         """Compare what is left, and look for orders that the recording does not know."""
         self._take_frame()
+        if self._has_ended and not self._is_over:
+            for session in self._stopped:
+                session.is_durable = False  # by now, but perhaps not at the database's moment
         for session in self._sessions.values():
             session.how = "crashed"  # or it goes on, and what came last is in no file yet
         self._orders.finish(was_cut_off=not self._has_ended)
@@ -117,8 +125,7 @@ class Verification:
             case FrameRefused():
                 self._check_refusal(note)
             case RecordingEnded():
-                for symbol in list(self._sessions):
-                    self._end(symbol, "stopped")
+                self._end_all(note)
             case _:
                 self._give(note)
 
@@ -184,11 +191,19 @@ class Verification:
         self._orders.end(session)
         session.let_go()
         self._ended[symbol] = session
+        if how == "stopped":
+            self._stopped.append(session)
+
+    def _end_all(self, note: RecordingEnded) -> None:
+        for symbol in list(self._sessions):
+            self._end(symbol, "stopped")
+        for session in self._stopped:
+            session.is_durable = note.is_durable
 
     def _check_ledger(self, session: SymbolSession) -> None:
         """See that a symbol begins with the ledger that its matcher before left durable."""
         before = self._ended.pop(session.symbol, None)
-        if before is None or before.how != _ENDED_ORDERLY:
+        if before is None or not (before.how == _ENDED_ORDERLY or before.is_durable):
             return
         told = (before.stored_gate, sorted(before.stored.items()))
         found = (session.stored_gate, sorted(session.stored.items()))
@@ -210,6 +225,8 @@ class Verification:
         self._orders.cross(seam)
         if seam.is_seamless:
             return
+        if seam.is_restart:
+            self._stopped.clear()
         how = "crashed" if seam.is_crash or seam.cause is None else "gap"
         for symbol in list(self._sessions):
             self._end(symbol, how)

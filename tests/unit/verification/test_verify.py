@@ -35,6 +35,15 @@ from tests.support.waiting import eventually
 ALICE: Final = Owner("alice")
 
 
+class WritingLess(GroupCommitJournal):
+    """A journal that says it could not write everything."""
+
+    @property
+    def has_written_all(self) -> bool:
+        """Say so."""
+        return False
+
+
 async def verified(service: RecordedService, *tapes: Path) -> VerificationReport:
     """Verify a service's database, by all of its recordings unless some are named."""
     return await verify(str(service.path), tapes or (service.recordings,))
@@ -130,6 +139,8 @@ PLANTED: Final = (
     Planted(Kind.PRICE, OPEN, _split("price = '99.4'", OPEN)),
     Planted(Kind.MISSING_SPLIT, 1, _NO_SPLIT.format(order=id_of(1), number=1)),
     Planted(Kind.MISSING_SPLIT, 1, _NO_SPLIT.format(order=id_of(1), number=2)),
+    Planted(Kind.MISSING_SPLIT, OPEN, _NO_SPLIT.format(order=id_of(OPEN), number=1)),
+    Planted(Kind.UNKNOWN_ORDER, OPEN, f"DELETE FROM orders WHERE order_id = '{id_of(OPEN)}'"),
     Planted(Kind.EXTRA_SPLIT, 8, _EXTRA.format(order=id_of(8), number=1)),
     Planted(Kind.EXTRA_SPLIT, OPEN, _EXTRA.format(order=id_of(OPEN), number=2)),
     Planted(Kind.STATUS, 8, _order("status = 'EXPIRED', reason = 'TIMEOUT'", 8)),
@@ -457,6 +468,37 @@ async def test_a_ledger_that_changed_while_nobody_looked_is_a_difference(tmp_pat
 
     assert sound.differences == ()
     assert [one.kind for one in report.differences] == [Kind.LEDGER]
+
+
+@pytest.mark.parametrize("all_is_durable", [True, False], ids=["durable", "not all durable"])
+async def test_what_was_durable_at_an_orderly_end_is_there_afterwards(
+    tmp_path: Path, *, all_is_durable: bool
+) -> None:
+    """A split and a ledger that are gone at the next start differ, unless writing had failed."""
+    service = RecordedService(tmp_path)
+    async with service.process(
+        journal=GroupCommitJournal if all_is_durable else WritingLess
+    ) as process:
+        order = await service.place(process, 9)
+        process.push(10, ("99.99", 8))
+        await process.settle()
+    with spoiling(service.path) as connection:
+        connection.execute("DELETE FROM fulfilled_order_splits")
+        connection.execute("DELETE FROM taken_liquidity")
+        connection.execute("DELETE FROM order_events WHERE sequence > 1")
+        connection.execute(
+            "UPDATE orders SET status = 'NEW', splits_total = 0, last_sequence = 1,"
+            " filled_quantity = '0', quote_quantity = '0'"
+        )
+    async with service.process() as process:
+        await eventually(lambda: order.symbol in process.feed.listeners)
+        process.push(11, ("99.99", 8))
+        await process.settle()
+
+    report = await verified(service)
+
+    kinds = {one.kind for one in report.differences}
+    assert kinds == ({Kind.CARRIED, Kind.LEDGER} if all_is_durable else set())
 
 
 # --- Faults of our own ----------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from app.evidence.notes import (
     Held,
     OrderRested,
     OrderUnmet,
+    QuoteMet,
     RecordingEnded,
     SymbolEnded,
     SymbolState,
@@ -80,6 +81,7 @@ class Verification:
         self._is_over = is_over
         self._gathered: GatheredState | None = None
         self._frame: Quote | None = None
+        self._refused: Quote | None = None
         self._has_ended = False
 
     def take(self, item: Seam | AnyNote | TapeLine) -> None:
@@ -87,9 +89,11 @@ class Verification:
         self._has_ended = isinstance(item, RecordingEnded)
         if isinstance(item, Seam):
             self._take_frame()
+            self._refused = None  # or what followed it was cut off
             self._cross(item)
         elif isinstance(item, TapeLine):
             self._take_frame()
+            self._check_refusal(None)
             self._frame = _quote_of(item)
         else:
             self._take_note(item)
@@ -115,6 +119,7 @@ class Verification:
             self._frame = None
             return
         self._take_frame()
+        self._check_refusal(note)
         match note:
             case SymbolState():
                 self._gathered = GatheredState(note)
@@ -122,8 +127,6 @@ class Verification:
                     self._begin(self._gathered)
             case SymbolEnded():
                 self._end(note.symbol, note.how)
-            case FrameRefused():
-                self._check_refusal(note)
             case RecordingEnded():
                 self._end_all(note)
             case _:
@@ -135,6 +138,7 @@ class Verification:
         session = None if quote is None else self._sessions.get(quote.symbol)
         if quote is None or session is None:
             return
+        self._expect_refusal(quote, session)
         try:
             steps = session.meet(quote)
         except (AssertionError, ArithmeticError) as error:
@@ -148,6 +152,8 @@ class Verification:
         session = None if symbol is None else self._sessions.get(symbol)
         if session is None:
             return
+        if isinstance(note, QuoteMet):
+            self._expect_refusal(note.quote, session)
         try:
             if isinstance(note, OrderRested | OrderUnmet):
                 self._orders.take_up(note, session)
@@ -212,11 +218,27 @@ class Verification:
             where = f"{session.symbol} when it was taken up"
             self._findings.differ(Kind.LEDGER, None, where, recorded=told, stored=found)
 
-    def _check_refusal(self, note: FrameRefused) -> None:
-        session = self._sessions.get(note.symbol)
-        if session is not None and session.matcher.gate != note.gate:
-            where = f"{note.symbol}, quote {note.update_id} refused"
-            told, found = f"gate {note.gate}", f"gate {session.matcher.gate}"
+    def _expect_refusal(self, quote: Quote, session: SymbolSession) -> None:
+        """Remember a quote that is refused: the next line has to say so."""
+        if quote.update_id <= session.matcher.gate:
+            self._refused = quote
+
+    def _check_refusal(self, note: AnyNote | None) -> None:
+        """See that the line behind a quote says whether it was refused, and at which gate."""
+        refused, self._refused = self._refused, None
+        told, found = "applied", "applied"
+        if isinstance(note, FrameRefused):
+            session = self._sessions.get(note.symbol)
+            if session is None:
+                return
+            told = f"{note.update_id} refused at {note.gate}"
+        if refused is not None:
+            session = self._sessions.get(refused.symbol)
+            if session is None:
+                return
+            found = f"{refused.update_id} refused at {session.matcher.gate}"
+        if told != found:
+            where = "a quote that was refused, or was not"
             self._findings.differ(Kind.STATE, None, where, recorded=told, stored=found)
 
     def _cross(self, seam: Seam) -> None:

@@ -656,3 +656,27 @@ async def test_a_recording_that_was_changed_is_found(
     report = await verified(service)
 
     assert kinds <= {one.kind for one in report.differences}
+
+
+@pytest.mark.parametrize("what", ["twice", "unmarked", "unmeant"])
+async def test_a_line_that_is_there_twice_or_no_longer_is_found(
+    service: RecordedService, what: str
+) -> None:
+    """A quote that was refused is followed by a note that says so, and only such a quote is."""
+    file = recordings_in(service.recordings)[0]
+    lines = gzip.decompress(file.read_bytes()).splitlines(keepends=True)
+    (noted,) = (n for n, line in enumerate(lines) if b'"kind":"refused"' in line)
+    (applied,) = (n for n, line in enumerate(lines) if b'"data":{"u":16,' in line)
+    match what:
+        case "twice":
+            lines.insert(applied, lines[applied])
+        case "unmarked":
+            del lines[noted]
+        case "unmeant":
+            del lines[noted - 1]
+    file.write_bytes(gzip.compress(b"".join(lines)))
+
+    report = await verified(service)
+
+    assert {one.kind for one in report.differences} == {Kind.STATE}
+    assert all(one.recorded != one.stored for one in report.differences)

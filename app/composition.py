@@ -218,7 +218,14 @@ async def _tasks(
             desk.stop()
             for worker in workers:
                 worker.cancel()
-            await journal.close()
+            await _close(journal, recorder)
+
+
+async def _close(journal: GroupCommitJournal, recorder: Recorder | None) -> None:
+    """Write what is left, and have the recording say whether that was possible."""
+    await journal.close()
+    if recorder is not None:
+        recorder.is_all_durable = journal.has_written_all
 
 
 async def _say_farewell(

@@ -45,7 +45,12 @@ class FileContinued(Note, frozen=True, kw_only=True, tag="continued"):
 
 
 class RecordingEnded(Note, frozen=True, kw_only=True, tag="closed"):
-    """The last line of a service that stopped in order."""
+    """The last line of a service that stopped in order.
+
+    ``is_durable`` says that the database has all of it.
+    """
+
+    is_durable: bool = False
 
 
 class ConnectionChanged(Note, frozen=True, kw_only=True, tag="connection"):

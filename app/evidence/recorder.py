@@ -66,11 +66,15 @@ class RecordedDatabase:
 
 
 class Recorder:
-    """The ports ``FeedRecorder`` and ``MatcherSource``; ``run`` is its one task."""
+    """The ports ``FeedRecorder`` and ``MatcherSource``; ``run`` is its one task.
+
+    Before it is closed, ``is_all_durable`` is to say whether the journal wrote all there was.
+    """
 
     def __init__(
         self, folder: RecordingFolder, database: RecordedDatabase, *, clock: Clock, version: str
     ) -> None:
+        self.is_all_durable = False
         self._folder = folder
         self._database = database
         self._clock = clock
@@ -132,7 +136,7 @@ class Recorder:
 
     def close(self) -> None:
         """End the recording; everything that was told is in it."""
-        self.note(RecordingEnded())
+        self.note(RecordingEnded(is_durable=self.is_all_durable))
         self.flush()
         writer, self._writer = self._writer, None
         if writer is not None:

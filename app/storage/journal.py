@@ -85,6 +85,7 @@ class GroupCommitJournal:
         self._is_hastening = False
         self._is_closing = False
         self._is_in_trouble = False
+        self._has_written_all = False
         self._time_limit: asyncio.Timeout | None = None
         self._commits = self._failures = self._events = self._refused_parts = 0
 
@@ -97,6 +98,11 @@ class GroupCommitJournal:
             or self._is_closing
             or self._has_ended.is_set()
         )
+
+    @property
+    def has_written_all(self) -> bool:
+        """Whether it ended, and every outcome that it was given is durable."""
+        return self._has_written_all
 
     def state(self) -> JournalState:
         """Say how writing goes."""
@@ -170,6 +176,7 @@ class GroupCommitJournal:
             async with asyncio.timeout(None) as self._time_limit:
                 while await self._has_work():
                     await self._write_group(listener)
+            self._has_written_all = not self._refused_parts
         except TimeoutError:
             if self._time_limit is None or not self._time_limit.expired():
                 raise

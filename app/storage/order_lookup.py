@@ -21,8 +21,10 @@ _SPLITS: Final = text(
     "SELECT * FROM fulfilled_order_splits WHERE order_id IN :ids ORDER BY order_id, split_number"
 ).bindparams(bindparam("ids", expanding=True))
 _ALL: Final = text(
-    "SELECT acceptance_number, order_id, last_sequence, splits_total FROM orders"
-    " ORDER BY acceptance_number"
+    "SELECT acceptance_number, order_id, last_sequence, splits_total,"
+    " last_sequence = 1 AND status = 'NEW' AND NOT EXISTS"
+    " (SELECT * FROM fulfilled_order_splits AS split WHERE split.order_id = orders.order_id)"
+    " AS is_untouched FROM orders ORDER BY acceptance_number"
 )
 _STREAM: Final = text("SELECT stream_id, last_pruned_acceptance_number FROM event_stream")
 _NEWEST: Final = text("SELECT max(acceptance_number) FROM orders")
@@ -40,12 +42,16 @@ class StoredOrder:
 
 
 class OrderMark(NamedTuple):
-    """That there is an order, and how far it has come."""
+    """That there is an order, and how far it has come.
+
+    ``is_untouched``: it was accepted, and nothing happened to it yet.
+    """
 
     acceptance_number: int
     order_id: OrderId
     last_sequence: int
     splits_total: int
+    is_untouched: bool
 
 
 class OrderLookup:
@@ -76,7 +82,11 @@ class OrderLookup:
         )
         for row in rows:
             yield OrderMark(
-                row.acceptance_number, OrderId(row.order_id), row.last_sequence, row.splits_total
+                row.acceptance_number,
+                OrderId(row.order_id),
+                row.last_sequence,
+                row.splits_total,
+                bool(row.is_untouched),
             )
 
     def _find(self, order_ids: Sequence[OrderId]) -> dict[OrderId, StoredOrder]:

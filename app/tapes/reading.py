@@ -42,6 +42,9 @@ def read_tape(path: Path) -> Iterator[TapeLine]:
 class TapeReader:
     """The lines of one tape, read anew by each iteration.
 
+    Of a file that is being written, ``bytes_max`` says how much of it to read; None reads to its
+    end.
+
     ``bytes_read`` of ``bytes_total`` says how far the last iteration has come. After it,
     ``is_cut_short`` tells whether the file ends in the middle, and ``notes`` how many lines were no
     frames.
@@ -51,8 +54,9 @@ class TapeReader:
             opened; a line that is none of a tape; ``ts`` of a frame below that of the one before.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, bytes_max: int | None = None) -> None:
         self.path = path
+        self._bytes_max = bytes_max
         self.bytes_read = 0
         self.bytes_total = 0
         self.is_cut_short = False
@@ -151,6 +155,7 @@ class TapeReader:
         return chunk
 
     def _chunk(self, file: BinaryIO) -> bytes:
-        chunk = file.read(CHUNK_BYTES)
+        left = CHUNK_BYTES if self._bytes_max is None else self._bytes_max - self.bytes_read
+        chunk = file.read(min(CHUNK_BYTES, max(left, 0)))
         self.bytes_read += len(chunk)
         return chunk

@@ -114,6 +114,14 @@ class OrderBookkeeping:
         for act in lost:
             act.session.note_lost(act)
             self._findings.undurable += 1
+        if lost and before.is_durable:
+            self._findings.differ(
+                Kind.CARRIED,
+                life.order.order_id,
+                "taken up",
+                recorded=f"{known} splits",
+                stored=f"{note.splits_total} splits, and open",
+            )
         for split in life.splits.values():
             split.act.session.note_durable(split.act)
         told = (note.filled_quantity, note.quote_quantity)
@@ -190,10 +198,12 @@ class OrderBookkeeping:
             self._open.pop(life.order.order_id, None)
             self._parked.pop(life.order.order_id, None)
             if stored is None:
-                self._judge_unknown(life, may_lag=is_last)
+                self._judge_unknown(life, may_lag=is_last and not life.session.is_durable)
                 continue
-            self._lose_before_gaps(life, stored)
-            may_lag = is_last and stored.snapshot is not None and stored.snapshot.closed_at is None
+            is_open = stored.snapshot is not None and stored.snapshot.closed_at is None
+            if is_last or not is_open:  # else it was not taken up, though it is open
+                self._lose_before_gaps(life, stored)
+            may_lag = is_last and is_open and not life.session.is_durable
             blind_from = _blind_from(life.session)
             comparison = compare(life, stored, may_lag=may_lag, blind_from=blind_from)
             for act in comparison.undurable:

@@ -58,12 +58,34 @@ def compare(
         return comparison
     if snapshot.order != life.order:
         comparison.differ(Kind.ORDER, "the order", life.order, snapshot.order)
+    _compare_counts(comparison, snapshot, len(stored.splits))
+    if _ends_alike(life, snapshot):
+        blind_from = None  # nothing can have come after
     _compare_splits(comparison, life, stored.splits, may_lag=may_lag, blind_from=blind_from)
     if snapshot.status.is_terminal:
         _compare_end(comparison, life, snapshot, blind_from)
     else:
         _compare_open(comparison, life, snapshot, may_lag=may_lag)
     return comparison
+
+
+def _compare_counts(comparison: Comparison, stored: OrderSnapshot, splits_total: int) -> None:
+    """Hold what an order's row says of its splits and events against the splits themselves."""
+    has_end_of_its_own = stored.status.is_terminal and stored.status is not OrderStatus.FILLED
+    told = (splits_total, 1 + splits_total + has_end_of_its_own)
+    found = (stored.splits_total, stored.last_sequence)
+    if told != found:
+        texts = [f"{splits} splits, {events} events" for splits, events in (told, found)]
+        comparison.differ(Kind.COUNTS, "the order", *texts)
+
+
+def _ends_alike(life: OrderLife, stored: OrderSnapshot) -> bool:
+    """Whether the end that was derived is the one that is stored."""
+    end = life.end
+    return end is not None and (
+        (end.status, end.reason, end.departure_update_id, end.quotes_seen)
+        == (stored.status, stored.reason, stored.departure_update_id, stored.quotes_seen)
+    )
 
 
 def _compare_splits(

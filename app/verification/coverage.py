@@ -50,8 +50,8 @@ class Coverage:
             self._gaps.append((self._newest_seen, self._lookup.newest, CUT_OFF))
         for mark in self._lookup.marks():
             number = mark.acceptance_number
-            if number in self._seen or mark.last_sequence == 1:
-                continue  # accepted, and nothing happened to it yet
+            if number in self._seen or mark.is_untouched:
+                continue
             cause = self.cause_of(number)
             if cause is not None:
                 self._findings.orders_not_covered += 1

@@ -111,12 +111,12 @@ class OrderLife:
         by_number = {split.split_number: split for split in splits}
         for number, derived in sorted(self.splits.items()):
             session, split = derived.act.session, by_number.get(number)
-            if not session.is_before_a_gap:
+            if not session.is_before_a_gap or session.is_durable:
                 continue
             if split is None or split.update_id > session.newest_update_id:
                 return self._lose_of(session, number, cause)
         end = self.end
-        if end is None or not end.act.session.is_before_a_gap:
+        if end is None or not end.act.session.is_before_a_gap or end.act.session.is_durable:
             return []
         if (end.status, end.reason) == (stored.status, stored.reason):
             return []

@@ -21,10 +21,11 @@ CUT_OFF: Final = "cut off with the end of a process"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedFile:
-    """A file, and what its first line says."""
+    """A file, what its first line says, and how long it was when it was opened."""
 
     path: Path
     begun: FileBegun
+    size: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +67,8 @@ def find_files(tapes: Iterable[Path]) -> list[Path]:
 def open_recording(files: Iterable[Path], stream_id: str) -> list[RecordedFile]:
     """Return the files of a database's recording in the order in which they were written.
 
-    A file that was cut off before its first line was readable holds nothing and is left out.
+    What a running service writes from here on is no part of it. A file that was cut off before its
+    first line was readable holds nothing and is left out.
 
     Raises:
         StartupError: a file is no recording, or one of another database.
@@ -78,7 +80,7 @@ def open_recording(files: Iterable[Path], stream_id: str) -> list[RecordedFile]:
             continue
         if begun.stream_id != stream_id:
             raise StartupError(f"{path} is a recording of another database")
-        opened.append(RecordedFile(path=path, begun=begun))
+        opened.append(RecordedFile(path=path, begun=begun, size=path.stat().st_size))
     opened.sort(key=lambda file: (file.begun.epoch, file.begun.number))
     return opened
 
@@ -93,15 +95,19 @@ class Recording:
     def __iter__(self) -> Iterator[Seam | AnyNote | TapeLine]:
         """Yield notes and the lines of frames.
 
+        A file that is gone was deleted by a running service to make room, and is a gap.
+
         Raises:
             TapeError: a file is damaged before its end.
         """
         before: RecordedFile | None = None
         last: AnyNote | None = None
         for file in self._files:
+            if not file.path.exists():
+                continue
             yield _seam(before, last, file.begun)
             last = None
-            for line in TapeReader(file.path):
+            for line in TapeReader(file.path, bytes_max=file.size):
                 if line.data is not None:
                     self.frames += 1
                     last = None

@@ -46,7 +46,8 @@ class SymbolSession:
 
     ``how`` it ended is None while it goes on; beside the words of ``SymbolEnded`` it may be
     ``crashed``, or ``gap`` where the recording lost sight of it. ``is_before_a_gap`` says that its
-    orders may have been taken up again where nothing was recorded. ``stored`` is the ledger as the
+    orders may have been taken up again where nothing was recorded, ``is_durable`` that the database
+    got all that the matcher did. ``stored`` is the ledger as the
     journal got it last, with ``stored_gate``. What was lost of the end is a tail: nothing after
     ``first_lost`` may be durable.
     """
@@ -56,6 +57,7 @@ class SymbolSession:
         self.symbol = note.symbol
         self.how: str | None = None
         self.is_before_a_gap = False
+        self.is_durable = False
         self.has_begun = False
         self.inputs = 0
         self.first_lost: Act | None = None

@@ -25,6 +25,7 @@ class Kind(StrEnum):
     STATUS = "status"
     REASON = "reason"
     FILLED_QUANTITY = "filled_quantity"
+    COUNTS = "counts"
     ARRIVAL = "arrival"
     DEPARTURE = "departure"
     QUOTES_SEEN = "quotes_seen"
@@ -51,6 +52,7 @@ SENTENCES: Final = {
     Kind.STATUS: "an order has another status",
     Kind.REASON: "an order ended for another reason",
     Kind.FILLED_QUANTITY: "an order tells another sum",
+    Kind.COUNTS: "an order tells another number of splits or events than it has",
     Kind.ARRIVAL: "an order met another quote first",
     Kind.DEPARTURE: "an order ended at another quote",
     Kind.QUOTES_SEEN: "an order met another number of quotes",

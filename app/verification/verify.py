@@ -18,6 +18,7 @@ from app.evidence.notes import (
     Held,
     OrderRested,
     OrderUnmet,
+    QuoteMet,
     RecordingEnded,
     SymbolEnded,
     SymbolState,
@@ -52,29 +53,35 @@ async def verify(
         # The moment of the database is fixed by now; the recording read from here on is ahead.
         files = open_recording(find_files(tapes), lookup.stream_id)
         recording = Recording(files)
-        verification = Verification(lookup)
+        is_over = bool(files) and sizes.get(files[-1].path) == files[-1].size
+        verification = Verification(lookup, is_over=is_over)
         for done, item in enumerate(recording):
             verification.take(item)
             if on_progress is not None and done % 10_000 == 0:
                 on_progress("lines", done, 0)
         return verification.finish().report(database, files=len(files), frames=recording.frames)
 
+    sizes = {path: path.stat().st_size for path in find_files(tapes) if path.exists()}
     return await look_up(database, work)
 
 
 class Verification:
     """Takes the lines of a recording in turn; ``finish`` gives what was found.
 
-    Memory depends on the orders that are open, and on what differs, not on the recording's length.
+    ``is_over`` says that nothing was added to it after the moment of the database. Memory depends
+    on the orders that are open, and on what differs, not on the recording's length.
     """
 
-    def __init__(self, lookup: OrderLookup) -> None:
+    def __init__(self, lookup: OrderLookup, *, is_over: bool) -> None:
         self._findings = Findings()
         self._orders = OrderBookkeeping(lookup, self._findings)
         self._sessions: dict[Symbol, SymbolSession] = {}
         self._ended: dict[Symbol, SymbolSession] = {}
+        self._stopped: list[SymbolSession] = []
+        self._is_over = is_over
         self._gathered: GatheredState | None = None
         self._frame: Quote | None = None
+        self._refused: Quote | None = None
         self._has_ended = False
 
     def take(self, item: Seam | AnyNote | TapeLine) -> None:
@@ -82,9 +89,11 @@ class Verification:
         self._has_ended = isinstance(item, RecordingEnded)
         if isinstance(item, Seam):
             self._take_frame()
+            self._refused = None  # or what followed it was cut off
             self._cross(item)
         elif isinstance(item, TapeLine):
             self._take_frame()
+            self._check_refusal(None)
             self._frame = _quote_of(item)
         else:
             self._take_note(item)
@@ -92,6 +101,9 @@ class Verification:
     def finish(self) -> Findings:
         """Compare what is left, and look for orders that the recording does not know."""
         self._take_frame()
+        if self._has_ended and not self._is_over:
+            for session in self._stopped:
+                session.is_durable = False  # by now, but perhaps not at the database's moment
         for session in self._sessions.values():
             session.how = "crashed"  # or it goes on, and what came last is in no file yet
         self._orders.finish(was_cut_off=not self._has_ended)
@@ -107,6 +119,7 @@ class Verification:
             self._frame = None
             return
         self._take_frame()
+        self._check_refusal(note)
         match note:
             case SymbolState():
                 self._gathered = GatheredState(note)
@@ -114,11 +127,8 @@ class Verification:
                     self._begin(self._gathered)
             case SymbolEnded():
                 self._end(note.symbol, note.how)
-            case FrameRefused():
-                self._check_refusal(note)
             case RecordingEnded():
-                for symbol in list(self._sessions):
-                    self._end(symbol, "stopped")
+                self._end_all(note)
             case _:
                 self._give(note)
 
@@ -128,6 +138,7 @@ class Verification:
         session = None if quote is None else self._sessions.get(quote.symbol)
         if quote is None or session is None:
             return
+        self._expect_refusal(quote, session)
         try:
             steps = session.meet(quote)
         except (AssertionError, ArithmeticError) as error:
@@ -141,6 +152,8 @@ class Verification:
         session = None if symbol is None else self._sessions.get(symbol)
         if session is None:
             return
+        if isinstance(note, QuoteMet):
+            self._expect_refusal(note.quote, session)
         try:
             if isinstance(note, OrderRested | OrderUnmet):
                 self._orders.take_up(note, session)
@@ -184,11 +197,19 @@ class Verification:
         self._orders.end(session)
         session.let_go()
         self._ended[symbol] = session
+        if how == "stopped":
+            self._stopped.append(session)
+
+    def _end_all(self, note: RecordingEnded) -> None:
+        for symbol in list(self._sessions):
+            self._end(symbol, "stopped")
+        for session in self._stopped:
+            session.is_durable = note.is_durable
 
     def _check_ledger(self, session: SymbolSession) -> None:
         """See that a symbol begins with the ledger that its matcher before left durable."""
         before = self._ended.pop(session.symbol, None)
-        if before is None or before.how != _ENDED_ORDERLY:
+        if before is None or not (before.how == _ENDED_ORDERLY or before.is_durable):
             return
         told = (before.stored_gate, sorted(before.stored.items()))
         found = (session.stored_gate, sorted(session.stored.items()))
@@ -197,11 +218,27 @@ class Verification:
             where = f"{session.symbol} when it was taken up"
             self._findings.differ(Kind.LEDGER, None, where, recorded=told, stored=found)
 
-    def _check_refusal(self, note: FrameRefused) -> None:
-        session = self._sessions.get(note.symbol)
-        if session is not None and session.matcher.gate != note.gate:
-            where = f"{note.symbol}, quote {note.update_id} refused"
-            told, found = f"gate {note.gate}", f"gate {session.matcher.gate}"
+    def _expect_refusal(self, quote: Quote, session: SymbolSession) -> None:
+        """Remember a quote that is refused: the next line has to say so."""
+        if quote.update_id <= session.matcher.gate:
+            self._refused = quote
+
+    def _check_refusal(self, note: AnyNote | None) -> None:
+        """See that the line behind a quote says whether it was refused, and at which gate."""
+        refused, self._refused = self._refused, None
+        told, found = "applied", "applied"
+        if isinstance(note, FrameRefused):
+            session = self._sessions.get(note.symbol)
+            if session is None:
+                return
+            told = f"{note.update_id} refused at {note.gate}"
+        if refused is not None:
+            session = self._sessions.get(refused.symbol)
+            if session is None:
+                return
+            found = f"{refused.update_id} refused at {session.matcher.gate}"
+        if told != found:
+            where = "a quote that was refused, or was not"
             self._findings.differ(Kind.STATE, None, where, recorded=told, stored=found)
 
     def _cross(self, seam: Seam) -> None:
@@ -210,6 +247,8 @@ class Verification:
         self._orders.cross(seam)
         if seam.is_seamless:
             return
+        if seam.is_restart:
+            self._stopped.clear()
         how = "crashed" if seam.is_crash or seam.cause is None else "gap"
         for symbol in list(self._sessions):
             self._end(symbol, how)

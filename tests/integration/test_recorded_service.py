@@ -51,7 +51,8 @@ async def test_a_replay_of_a_service_s_recording_gives_the_service_s_splits(
         await service.client.delete(f"/order/{order_id}")
         stored = await service.stored(order_id)
     (recording,) = folder.iterdir()
-    first = next(line for line in TapeReader(recording) if line.data is not None)
+    *lines, last = TapeReader(recording)
+    first = next(line for line in lines if line.data is not None)
     order = {
         "id": "a",
         "symbol": "LTCBTC",
@@ -64,6 +65,7 @@ async def test_a_replay_of_a_service_s_recording_gives_the_service_s_splits(
     arguments = ["replay", str(recording), "--orders", "-", "--json"]
     (result,) = json.loads(CliRunner().invoke(cli._cli, arguments, json.dumps(order)).stdout)
 
+    assert last.note == b'{"kind":"closed","is_durable":true}'
     assert len(stored["splits"]) > 2
     assert split_facts(result["splits"]) == split_facts(stored["splits"])
     played = [quote.data for quote in TapeMarket(recording).quotes() if quote.at_ns]

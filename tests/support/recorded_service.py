@@ -136,6 +136,7 @@ class RecordedProcess:
         self.desk.stop()
         self._tasks[1].cancel()
         await self.journal.close()
+        self.recorder.is_all_durable = self.journal.has_written_all
         self.recorder.close()
         await self._gone()
 

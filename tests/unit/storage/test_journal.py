@@ -350,6 +350,7 @@ async def test_closing_writes_what_is_queued(writer: FaultyWriter, storage: Open
         await storage.journal.accept(make_order(number=1))
     await storage.journal.close()
     assert writer.transactions == 1
+    assert storage.journal.has_written_all
 
 
 async def test_closing_gives_up_on_a_database_that_hangs(
@@ -373,6 +374,7 @@ async def test_closing_gives_up_on_a_database_that_hangs(
     ]
     await asyncio.wait({storage.task})
     assert storage.task.exception() is None
+    assert not storage.journal.has_written_all
 
 
 async def test_a_journal_that_never_ran_closes_at_once(storage: OpenStorage) -> None:

@@ -19,7 +19,7 @@ from app.domain.errors import StartupError
 from app.domain.events import SymbolOutcome
 from app.domain.liquidity import LiquidityLedger
 from app.domain.matcher import SymbolMatcher
-from app.domain.order import Owner, Side, TimeInForce
+from app.domain.order import Owner, Side, Symbol, TimeInForce
 from app.evidence.files import recordings_in
 from app.storage.audit import audit
 from app.storage.database import Database
@@ -33,6 +33,15 @@ from tests.support.recorded_service import RecordedService, frame_of
 from tests.support.waiting import eventually
 
 ALICE: Final = Owner("alice")
+
+
+class WritingLess(GroupCommitJournal):
+    """A journal that says it could not write everything."""
+
+    @property
+    def has_written_all(self) -> bool:
+        """Say so."""
+        return False
 
 
 async def verified(service: RecordedService, *tapes: Path) -> VerificationReport:
@@ -130,6 +139,8 @@ PLANTED: Final = (
     Planted(Kind.PRICE, OPEN, _split("price = '99.4'", OPEN)),
     Planted(Kind.MISSING_SPLIT, 1, _NO_SPLIT.format(order=id_of(1), number=1)),
     Planted(Kind.MISSING_SPLIT, 1, _NO_SPLIT.format(order=id_of(1), number=2)),
+    Planted(Kind.MISSING_SPLIT, OPEN, _NO_SPLIT.format(order=id_of(OPEN), number=1)),
+    Planted(Kind.UNKNOWN_ORDER, OPEN, f"DELETE FROM orders WHERE order_id = '{id_of(OPEN)}'"),
     Planted(Kind.EXTRA_SPLIT, 8, _EXTRA.format(order=id_of(8), number=1)),
     Planted(Kind.EXTRA_SPLIT, OPEN, _EXTRA.format(order=id_of(OPEN), number=2)),
     Planted(Kind.STATUS, 8, _order("status = 'EXPIRED', reason = 'TIMEOUT'", 8)),
@@ -141,6 +152,8 @@ PLANTED: Final = (
     Planted(Kind.QUOTES_SEEN, 2, _order("quotes_seen = quotes_seen + 1", 2)),
     Planted(Kind.FILLED_QUANTITY, 2, _order("filled_quantity = '5'", 2)),
     Planted(Kind.FILLED_QUANTITY, OPEN, _order("filled_quantity = '5'", OPEN)),
+    Planted(Kind.COUNTS, 1, _order("splits_total = 3")),
+    Planted(Kind.COUNTS, 2, _order("last_sequence = last_sequence - 1", 2)),
     Planted(Kind.ORDER, 1, _order("limit_price = '101'")),
     Planted(Kind.FORM, 1, _split("price = 'NaN'")),
     Planted(Kind.UNKNOWN_ORDER, 1, f"DELETE FROM orders WHERE order_id = '{id_of(1)}'"),
@@ -166,7 +179,78 @@ async def test_a_planted_difference_is_named(service: RecordedService, planted: 
     assert all(one.recorded != one.stored for one in report.differences)
 
 
+async def test_an_order_with_splits_that_pretends_to_be_new_is_a_difference(
+    service: RecordedService,
+) -> None:
+    """Of an order that nobody recorded its splits are asked, not what it says of them."""
+    with spoiling(service.path) as connection:
+        columns = [row[1] for row in connection.execute("PRAGMA table_info(orders)")]
+        values = {
+            "acceptance_number": "77",
+            "order_id": f"'{id_of(77)}'",
+            "last_sequence": "1",
+            "splits_total": "0",
+            "status": "'NEW'",
+            "reason": "NULL",
+        }
+        selected = ", ".join(values.get(column, column) for column in columns)
+        connection.execute(_ANOTHER_ORDER.replace("{columns}", selected))
+        connection.execute(_EXTRA.format(order=id_of(77), number=1))
+
+    report = await verified(service)
+
+    assert [(one.kind, one.order_id) for one in report.differences] == [
+        (Kind.UNRECORDED_ORDER, id_of(77))
+    ]
+
+
 # --- Crashes --------------------------------------------------------------------------------------
+
+
+async def test_a_split_after_the_end_is_a_difference_where_a_crash_came_later_too(
+    tmp_path: Path,
+) -> None:
+    """What a crash may have cut off of the recording is not what came after an order's end."""
+    service = RecordedService(tmp_path)
+    async with service.process(is_killed=True) as process:
+        order = await service.place(process, 5)
+        process.push(10, ("99.99", 8))
+        await process.settle()
+    with spoiling(service.path) as connection:
+        connection.execute(_EXTRA.format(order=order.order_id, number=2))
+        connection.execute("UPDATE fulfilled_order_splits SET update_id = 11 WHERE id = 2")
+        connection.execute("UPDATE orders SET splits_total = 2, last_sequence = 3")
+
+    report = await verified(service)
+
+    assert [one.kind for one in report.differences] == [Kind.EXTRA_SPLIT]
+
+
+async def test_an_order_that_is_open_and_was_taken_up_by_nobody_is_a_difference(
+    tmp_path: Path,
+) -> None:
+    """Also if between its matcher and the next one another process was killed."""
+    service = RecordedService(tmp_path)
+    async with service.process(is_killed=True) as process:
+        order = await service.place(process, 5)
+        process.push(10, ("99.99", 8))
+        await process.settle()
+    async with service.process(is_killed=True) as process:
+        await service.place(process, 5, symbol=Symbol("ETHBTC"))
+    async with service.process() as process:
+        await service.place(process, 1)
+        process.push(20, ("99.99", 1))
+        await process.settle()
+    with spoiling(service.path) as connection:
+        connection.execute(
+            "UPDATE orders SET status = 'PARTIALLY_FILLED', closed_at = NULL,"
+            f" departure_update_id = NULL WHERE order_id = '{order.order_id}'"
+        )
+
+    report = await verified(service)
+
+    assert {one.order_id for one in report.differences} == {order.order_id}
+    assert Kind.STATUS in {one.kind for one in report.differences}
 
 
 async def test_what_a_crash_took_back_is_no_difference(tmp_path: Path) -> None:
@@ -386,6 +470,37 @@ async def test_a_ledger_that_changed_while_nobody_looked_is_a_difference(tmp_pat
     assert [one.kind for one in report.differences] == [Kind.LEDGER]
 
 
+@pytest.mark.parametrize("all_is_durable", [True, False], ids=["durable", "not all durable"])
+async def test_what_was_durable_at_an_orderly_end_is_there_afterwards(
+    tmp_path: Path, *, all_is_durable: bool
+) -> None:
+    """A split and a ledger that are gone at the next start differ, unless writing had failed."""
+    service = RecordedService(tmp_path)
+    async with service.process(
+        journal=GroupCommitJournal if all_is_durable else WritingLess
+    ) as process:
+        order = await service.place(process, 9)
+        process.push(10, ("99.99", 8))
+        await process.settle()
+    with spoiling(service.path) as connection:
+        connection.execute("DELETE FROM fulfilled_order_splits")
+        connection.execute("DELETE FROM taken_liquidity")
+        connection.execute("DELETE FROM order_events WHERE sequence > 1")
+        connection.execute(
+            "UPDATE orders SET status = 'NEW', splits_total = 0, last_sequence = 1,"
+            " filled_quantity = '0', quote_quantity = '0'"
+        )
+    async with service.process() as process:
+        await eventually(lambda: order.symbol in process.feed.listeners)
+        process.push(11, ("99.99", 8))
+        await process.settle()
+
+    report = await verified(service)
+
+    kinds = {one.kind for one in report.differences}
+    assert kinds == ({Kind.CARRIED, Kind.LEDGER} if all_is_durable else set())
+
+
 # --- Faults of our own ----------------------------------------------------------------------------
 
 
@@ -541,3 +656,27 @@ async def test_a_recording_that_was_changed_is_found(
     report = await verified(service)
 
     assert kinds <= {one.kind for one in report.differences}
+
+
+@pytest.mark.parametrize("what", ["twice", "unmarked", "unmeant"])
+async def test_a_line_that_is_there_twice_or_no_longer_is_found(
+    service: RecordedService, what: str
+) -> None:
+    """A quote that was refused is followed by a note that says so, and only such a quote is."""
+    file = recordings_in(service.recordings)[0]
+    lines = gzip.decompress(file.read_bytes()).splitlines(keepends=True)
+    (noted,) = (n for n, line in enumerate(lines) if b'"kind":"refused"' in line)
+    (applied,) = (n for n, line in enumerate(lines) if b'"data":{"u":16,' in line)
+    match what:
+        case "twice":
+            lines.insert(applied, lines[applied])
+        case "unmarked":
+            del lines[noted]
+        case "unmeant":
+            del lines[noted - 1]
+    file.write_bytes(gzip.compress(b"".join(lines)))
+
+    report = await verified(service)
+
+    assert {one.kind for one in report.differences} == {Kind.STATE}
+    assert all(one.recorded != one.stored for one in report.differences)

@@ -279,7 +279,7 @@ class SharedConnection:
             if not is_clean and not new.kept.has_overlapped(stream):
                 stream.want_seeds()
             self._seed_soon(stream)
-        self._tasks.create_task(new.deliver_kept(skip_superseded=not is_clean))
+        self._tasks.create_task(new.deliver_kept())
         self._parts.on_change()
 
     def _let_go(self, link: VenueLink) -> None:

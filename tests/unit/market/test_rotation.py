@@ -1,10 +1,12 @@
 """One connection replaces another, against a peer that does what the test says."""
 
 import asyncio
+import itertools
 from dataclasses import replace
 
 from websockets.protocol import State
 
+from app.market.link import FRAMES_AT_ONCE_MAX
 from app.market.timing import VENUE_LIMITS, FeedTiming
 from tests.support.builders import make_quote
 from tests.support.hand_driven import HandClock
@@ -259,6 +261,49 @@ async def test_quotes_that_were_replaced_long_ago_are_not_delivered_late() -> No
 
         assert ids_of(listener) == [8]
         assert rig.counters["rotation_superseded"] == 2
+
+
+async def test_frames_that_come_while_old_ones_are_skipped_are_not_taken_for_them() -> None:
+    """They may stand in memory where one stood that was replaced long ago."""
+    clock = HandClock()
+    async with rigged(timing=LATE, clock=clock) as rig:
+        listener = await rig.live(LTCBTC)
+        await begin(rig)
+        old, link = rig.peer.connections[0], rig.connection._next
+        assert link is not None
+        ids = itertools.count(6)
+        for update_id in itertools.islice(ids, 2 * FRAMES_AT_ONCE_MAX):
+            link.on_text(link._opened, ticker(update_id).encode())
+        clock.advance(5)
+        first_young = 6 + 2 * FRAMES_AT_ONCE_MAX
+        old.transport.abort()
+        while link.kept is not None:
+            await asyncio.sleep(0)
+            last = next(ids)
+            link.on_text(link._opened, ticker(last).encode())
+
+        assert ids_of(listener) == list(range(first_young, last + 1))
+
+
+async def test_old_connection_that_ends_in_order_may_have_stalled_all_the_same() -> None:
+    """What it kept from us and what was replaced since is no more current than after a loss."""
+    clock = HandClock()
+    async with rigged(timing=replace(SOON, overlap_seconds_max=0.05), clock=clock) as rig:
+        listener = await rig.live(LTCBTC)
+        rig.peer.answer = ""
+        await begin(rig)
+        before = rig.counters["frames"]
+        for number, update_id in enumerate((6, 7, 8), start=1):
+            await rig.peer.last.send(ticker(update_id))
+            frames = before + number
+            await eventually(lambda: rig.counters["frames"] == frames)  # noqa: B023 - at once
+            clock.advance(0.7)
+        await rig.peer.last.send(rig.acknowledgment())
+        await eventually(lambda: 8 in ids_of(listener))
+
+        assert rig.counters["rotations"] == 1
+        assert ids_of(listener) == [8]
+        assert listener.told == [SEED, QUOTE]
 
 
 async def test_whoever_comes_during_a_rotation_hears_nothing_from_before() -> None:

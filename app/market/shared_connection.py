@@ -246,11 +246,11 @@ class SharedConnection:
             cause=None if ending is None else ending.cause,
             is_replaced=new is not None,
         )
+        self._outage.note_lost(old.opened_at)
         if new is not None:
             is_answered = ending is not None and ending.kind is EndKind.CLOSED_BY_VENUE
             self._take_over(new, is_clean=old.is_finishing and is_answered)
             return
-        self._outage.note_lost(old.opened_at)
         if ending is not None and self._streams:
             self._note_trouble(ending.cause)
         for stream in list(self._streams.values()):

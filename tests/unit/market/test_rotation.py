@@ -391,6 +391,21 @@ async def test_connection_that_opened_too_late_is_closed_again() -> None:
         assert rig.connection.status == "idle"
 
 
+async def test_connection_that_lasted_counts_although_another_one_took_over() -> None:
+    """An outage is a new one then, whose first attempts follow each other soon."""
+    async with rigged(timing=replace(SOON, stable_seconds=0.2)) as rig:
+        outage = rig.connection._outage
+        outage.note_trouble("refused")
+        for _ in range(9):
+            outage.next_pause_seconds()
+        await rig.live(LTCBTC)
+        await asyncio.sleep(0.2)
+        await begin(rig)
+        await eventually(lambda: rig.counters["rotations"])
+
+        assert outage.next_pause_seconds() <= 2 * SOON.pause_seconds_first
+
+
 async def test_streams_that_are_never_ready_put_it_off_for_a_minute_at_most() -> None:
     """The venue's day ends, whatever comes and goes; who is not there yet is interrupted."""
     timing = replace(SOON, rotation_ready_seconds_max=0.2)

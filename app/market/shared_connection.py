@@ -277,6 +277,7 @@ class SharedConnection:
                 continue
             stream.change_connection()
             if not is_clean and not new.kept.has_overlapped(stream):
+                self._stop_seeding(stream)  # a seed under way was asked for too early
                 stream.want_seeds()
             self._seed_soon(stream)
         self._tasks.create_task(new.deliver_kept())

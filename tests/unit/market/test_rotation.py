@@ -224,6 +224,23 @@ async def test_quiet_symbol_is_confirmed_after_the_old_connection_was_lost() -> 
     assert listener.told[:2] == [SEED, SEED]
 
 
+async def test_seed_asked_for_before_the_old_connection_was_lost_confirms_nothing() -> None:
+    """It may show the book as it was before the first frame that could come here."""
+    async with rigged(timing=LATE) as rig:
+        listener = await rig.live(LTCBTC)
+        rig.connection.confirm(LTCBTC, listener)
+        await eventually_has(rig.depth.asked, 2)
+        await begin(rig)
+        link = rig.connection._next
+        rig.peer.connections[0].transport.abort()
+        await eventually(lambda: rig.connection.present is link)
+        await eventually_has(rig.depth.asked, 3)
+        rig.depth.answer(make_quote(7))
+        await eventually_has(listener.seeds, 2)
+
+        assert listener.told == [SEED, SEED]
+
+
 async def test_symbol_that_quoted_on_both_connections_needs_no_confirmation() -> None:
     """Nothing was missed: the first quote there came here as well."""
     async with rigged(timing=LATE) as rig:

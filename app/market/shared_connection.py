@@ -310,6 +310,8 @@ class SharedConnection:
     def on_flowing(self, link: VenueLink, symbols: tuple[Symbol, ...]) -> None:
         """Seed the symbols whose streams flow from now on."""
         if link is self._present:
+            if symbols:  # what else was refused is asked for again, and named again
+                self._refusal = None
             for symbol in symbols:
                 self._seed_soon(self._streams.get(symbol))
 

@@ -292,7 +292,7 @@ async def test_frames_that_come_while_old_ones_are_skipped_are_not_taken_for_the
         for update_id in itertools.islice(ids, 2 * FRAMES_AT_ONCE_MAX):
             link.on_text(link._opened, ticker(update_id).encode())
         clock.advance(5)
-        first_young = 6 + 2 * FRAMES_AT_ONCE_MAX
+        first_young = last = 6 + 2 * FRAMES_AT_ONCE_MAX
         old.transport.abort()
         while link.kept is not None:
             await asyncio.sleep(0)

@@ -64,16 +64,19 @@ class KeptFrames:
         return self._first_of(stream) is not None and self.has_caught_up(stream)
 
     def superseded(self, now_ns: int) -> set[int]:
-        """Return the ``id()`` of the frames that are old by now and were replaced since."""
-        newest: dict[Symbol, KeptFrame] = {}
+        """Return which frames are old by now and were replaced since, counted from 0.
+
+        By their places, since the ``id()`` of a frame is given again once it was delivered.
+        """
+        newest: dict[Symbol, tuple[int, KeptFrame]] = {}
         superseded: set[int] = set()
-        for frame in self._frames:
+        for place, frame in enumerate(self._frames):
             if not isinstance(frame.parsed, Quote):
                 continue
             replaced = newest.get(frame.parsed.symbol)
-            newest[frame.parsed.symbol] = frame
-            if replaced is not None and replaced.received_ns < now_ns - SUPERSEDED_NS:
-                superseded.add(id(replaced))
+            newest[frame.parsed.symbol] = (place, frame)
+            if replaced is not None and replaced[1].received_ns < now_ns - SUPERSEDED_NS:
+                superseded.add(replaced[0])
         return superseded
 
     def _first_of(self, stream: SymbolStream) -> Quote | None:

@@ -288,24 +288,25 @@ class VenueLink:
         """The frames that wait, None once they are delivered as they come."""
         return self._kept
 
-    async def deliver_kept(self, *, skip_superseded: bool) -> None:
+    async def deliver_kept(self) -> None:
         """Deliver the kept frames in order, and from then on each as it comes.
 
-        What a stream delivered already is skipped, and what came before it was wanted. So is, with
-        ``skip_superseded``, what an order that came meanwhile must not meet.
+        What a stream delivered already is skipped, and what came before it was wanted. So is what
+        was replaced long ago: an order that came meanwhile must not meet it. Even an old connection
+        that ended in order leaves such frames, if it had stalled.
         """
         kept = self._kept
         assert kept is not None, "frames are delivered late once"
-        superseded = kept.superseded(self._clock.monotonic_ns()) if skip_superseded else set()
-        for number in itertools.count(1):
+        superseded = kept.superseded(self._clock.monotonic_ns())
+        for place in itertools.count():
             if not kept or not self.is_open:
                 break
-            self._deliver_late(kept.take(), superseded)
-            if number % FRAMES_AT_ONCE_MAX == 0:
+            self._deliver_late(kept.take(), is_superseded=place in superseded)
+            if place % FRAMES_AT_ONCE_MAX == FRAMES_AT_ONCE_MAX - 1:
                 await asyncio.sleep(0)
         self._kept = None
 
-    def _deliver_late(self, frame: KeptFrame, superseded: set[int]) -> None:
+    def _deliver_late(self, frame: KeptFrame, *, is_superseded: bool) -> None:
         parsed = frame.parsed
         if isinstance(parsed, Drop):
             self._deliver_drop(parsed, frame.received_ns)
@@ -316,7 +317,7 @@ class VenueLink:
         )
         if is_known:
             self._counters["rotation_duplicates"] += 1
-        elif id(frame) in superseded:
+        elif is_superseded:
             self._counters["rotation_superseded"] += 1
         else:
             self._deliver(parsed, frame.text)

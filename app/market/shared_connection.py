@@ -246,11 +246,11 @@ class SharedConnection:
             cause=None if ending is None else ending.cause,
             is_replaced=new is not None,
         )
+        self._outage.note_lost(old.opened_at)
         if new is not None:
             is_answered = ending is not None and ending.kind is EndKind.CLOSED_BY_VENUE
             self._take_over(new, is_clean=old.is_finishing and is_answered)
             return
-        self._outage.note_lost(old.opened_at)
         if ending is not None and self._streams:
             self._note_trouble(ending.cause)
         for stream in list(self._streams.values()):
@@ -277,9 +277,10 @@ class SharedConnection:
                 continue
             stream.change_connection()
             if not is_clean and not new.kept.has_overlapped(stream):
+                self._stop_seeding(stream)  # a seed under way was asked for too early
                 stream.want_seeds()
             self._seed_soon(stream)
-        self._tasks.create_task(new.deliver_kept(skip_superseded=not is_clean))
+        self._tasks.create_task(new.deliver_kept())
         self._parts.on_change()
 
     def _let_go(self, link: VenueLink) -> None:
@@ -309,6 +310,8 @@ class SharedConnection:
     def on_flowing(self, link: VenueLink, symbols: tuple[Symbol, ...]) -> None:
         """Seed the symbols whose streams flow from now on."""
         if link is self._present:
+            if symbols:  # what else was refused is asked for again, and named again
+                self._refusal = None
             for symbol in symbols:
                 self._seed_soon(self._streams.get(symbol))
 

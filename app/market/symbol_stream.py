@@ -152,9 +152,12 @@ class SymbolStream:
             subscription.confirmed_above = None
 
     def want_confirmation(self, listener: QuoteListener) -> None:
-        """Make a seed due for a listener, unless a newer frame comes first."""
+        """Make a seed due for a listener, unless a newer frame comes first.
+
+        Newer than now: the frame that came since it asked before may be what it asks about.
+        """
         known = self._find(listener)
-        if known is not None and known.is_seeded:
+        if known is not None and (known.is_seeded or known.confirmed_above is not None):
             known.is_seeded = False
             known.confirmed_above = self.last_update_id
             if self.current is not None:

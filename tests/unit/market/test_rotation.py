@@ -1,10 +1,12 @@
 """One connection replaces another, against a peer that does what the test says."""
 
 import asyncio
+import itertools
 from dataclasses import replace
 
 from websockets.protocol import State
 
+from app.market.link import FRAMES_AT_ONCE_MAX
 from app.market.timing import VENUE_LIMITS, FeedTiming
 from tests.support.builders import make_quote
 from tests.support.hand_driven import HandClock
@@ -222,6 +224,23 @@ async def test_quiet_symbol_is_confirmed_after_the_old_connection_was_lost() -> 
     assert listener.told[:2] == [SEED, SEED]
 
 
+async def test_seed_asked_for_before_the_old_connection_was_lost_confirms_nothing() -> None:
+    """It may show the book as it was before the first frame that could come here."""
+    async with rigged(timing=LATE) as rig:
+        listener = await rig.live(LTCBTC)
+        rig.connection.confirm(LTCBTC, listener)
+        await eventually_has(rig.depth.asked, 2)
+        await begin(rig)
+        link = rig.connection._next
+        rig.peer.connections[0].transport.abort()
+        await eventually(lambda: rig.connection.present is link)
+        await eventually_has(rig.depth.asked, 3)
+        rig.depth.answer(make_quote(7))
+        await eventually_has(listener.seeds, 2)
+
+        assert listener.told == [SEED, SEED]
+
+
 async def test_symbol_that_quoted_on_both_connections_needs_no_confirmation() -> None:
     """Nothing was missed: the first quote there came here as well."""
     async with rigged(timing=LATE) as rig:
@@ -259,6 +278,49 @@ async def test_quotes_that_were_replaced_long_ago_are_not_delivered_late() -> No
 
         assert ids_of(listener) == [8]
         assert rig.counters["rotation_superseded"] == 2
+
+
+async def test_frames_that_come_while_old_ones_are_skipped_are_not_taken_for_them() -> None:
+    """They may stand in memory where one stood that was replaced long ago."""
+    clock = HandClock()
+    async with rigged(timing=LATE, clock=clock) as rig:
+        listener = await rig.live(LTCBTC)
+        await begin(rig)
+        old, link = rig.peer.connections[0], rig.connection._next
+        assert link is not None
+        ids = itertools.count(6)
+        for update_id in itertools.islice(ids, 2 * FRAMES_AT_ONCE_MAX):
+            link.on_text(link._opened, ticker(update_id).encode())
+        clock.advance(5)
+        first_young = last = 6 + 2 * FRAMES_AT_ONCE_MAX
+        old.transport.abort()
+        while link.kept is not None:
+            await asyncio.sleep(0)
+            last = next(ids)
+            link.on_text(link._opened, ticker(last).encode())
+
+        assert ids_of(listener) == list(range(first_young, last + 1))
+
+
+async def test_old_connection_that_ends_in_order_may_have_stalled_all_the_same() -> None:
+    """What it kept from us and what was replaced since is no more current than after a loss."""
+    clock = HandClock()
+    async with rigged(timing=replace(SOON, overlap_seconds_max=0.05), clock=clock) as rig:
+        listener = await rig.live(LTCBTC)
+        rig.peer.answer = ""
+        await begin(rig)
+        before = rig.counters["frames"]
+        for number, update_id in enumerate((6, 7, 8), start=1):
+            await rig.peer.last.send(ticker(update_id))
+            frames = before + number
+            await eventually(lambda: rig.counters["frames"] == frames)  # noqa: B023 - at once
+            clock.advance(0.7)
+        await rig.peer.last.send(rig.acknowledgment())
+        await eventually(lambda: 8 in ids_of(listener))
+
+        assert rig.counters["rotations"] == 1
+        assert ids_of(listener) == [8]
+        assert listener.told == [SEED, QUOTE]
 
 
 async def test_whoever_comes_during_a_rotation_hears_nothing_from_before() -> None:
@@ -344,6 +406,21 @@ async def test_connection_that_opened_too_late_is_closed_again() -> None:
 
         assert link is None
         assert rig.connection.status == "idle"
+
+
+async def test_connection_that_lasted_counts_although_another_one_took_over() -> None:
+    """An outage is a new one then, whose first attempts follow each other soon."""
+    async with rigged(timing=replace(SOON, stable_seconds=0.2)) as rig:
+        outage = rig.connection._outage
+        outage.note_trouble("refused")
+        for _ in range(9):
+            outage.next_pause_seconds()
+        await rig.live(LTCBTC)
+        await asyncio.sleep(0.2)
+        await begin(rig)
+        await eventually(lambda: rig.counters["rotations"])
+
+        assert outage.next_pause_seconds() <= 2 * SOON.pause_seconds_first
 
 
 async def test_streams_that_are_never_ready_put_it_off_for_a_minute_at_most() -> None:

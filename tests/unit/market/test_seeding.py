@@ -219,6 +219,22 @@ async def test_frame_that_comes_first_is_confirmation_enough() -> None:
     assert seeding.stream.unseeded() == []
 
 
+async def test_frame_that_has_become_old_as_well_is_confirmed_in_its_turn() -> None:
+    """While the venue leaves one question open, the quote that answered it may become the next."""
+    depth = HandDepth([VenueThrottledError(0.1), make_quote(6)])
+    seeding = Seeding(depth, confirmation_seconds=0)
+    listener = await seeded(seeding, make_quote(5))
+    seeding.stream.want_confirmation(listener)
+    task = asyncio.create_task(seeding.seeder.seed(seeding.stream))
+    await eventually(lambda: seeding.counters["seeds_failed"])
+
+    seeding.stream.deliver(make_quote(6))
+    seeding.stream.want_confirmation(listener)
+    await task
+
+    assert [seed.update_id for seed in listener.seeds] == [5, 6]
+
+
 async def test_listener_without_a_quote_does_not_wait_for_a_confirmations_turn() -> None:
     """A confirmation is answered along with it."""
     depth = HandDepth([make_quote(5), make_quote(5)])

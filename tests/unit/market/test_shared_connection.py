@@ -130,6 +130,7 @@ async def test_refused_subscription_is_named_and_asked_for_again() -> None:
         await eventually(lambda: listener.seeds)
 
         assert rig.connection.status == "connected"
+        assert rig.connection.cause is None
         assert len(rig.peer.connections) == 1
     assert cause == "the venue refused a control message: 4: Too many subscriptions"
     assert [message["method"] for message in rig.peer.received] == ["SUBSCRIBE"] * 3

@@ -1,11 +1,10 @@
 """One matcher's time in a recording, given once more to a new matcher."""
 
-from decimal import Decimal
 from typing import Final, NamedTuple
 
-from app.domain.liquidity import TakenLevel
+from app.domain.liquidity import TakenLevel  # noqa: TC001 - beside its siblings
 from app.domain.matcher import QUOTE_AGE_NS_MAX, SymbolMatcher
-from app.domain.order import OrderId, OrderSnapshot, OrderStatus, Owner, Side, Symbol
+from app.domain.order import OrderId, OrderSnapshot, OrderStatus, Symbol
 from app.domain.quote import Quote
 from app.domain.resting import Step
 from app.evidence.notes import (
@@ -25,12 +24,10 @@ from app.evidence.notes import (
     SeedMet,
     SymbolState,
 )
+from app.verification.ledger_versions import LedgerVersions, key_of
 from app.verification.lots import SymbolLots
 
 _OLD_NS: Final = QUOTE_AGE_NS_MAX + 1
-
-LevelKey = tuple[Owner, Side, Decimal]
-Ledger = dict[LevelKey, Decimal]
 
 
 class Act(NamedTuple):
@@ -47,9 +44,8 @@ class SymbolSession:
     ``how`` it ended is None while it goes on; beside the words of ``SymbolEnded`` it may be
     ``crashed``, or ``gap`` where the recording lost sight of it. ``is_before_a_gap`` says that its
     orders may have been taken up again where nothing was recorded, ``is_durable`` that the database
-    got all that the matcher did. ``stored`` is the ledger as the
-    journal got it last, with ``stored_gate``. What was lost of the end is a tail: nothing after
-    ``first_lost`` may be durable.
+    got all that the matcher did. ``stored`` is the ledger as the journal got it, time after time.
+    What was lost of the end is a tail: nothing after ``first_lost`` may be durable.
     """
 
     def __init__(self, state: "GatheredState") -> None:
@@ -63,8 +59,7 @@ class SymbolSession:
         self.first_lost: Act | None = None
         self.last_durable: Act | None = None
         self.lots = SymbolLots()
-        self.stored: Ledger = {_key(level): level.quantity for level in state.levels}
-        self.stored_gate = note.gate
+        self.stored = LedgerVersions(note.gate, state.levels, is_whole=not note.goes_on)
         for level in state.levels:
             self.lots.remember(level.owner, level.side, level.price, level.quantity)
         self.matcher = SymbolMatcher(note.symbol, gate=note.gate, levels=state.levels)
@@ -174,12 +169,8 @@ class SymbolSession:
 
     def _store(self) -> None:
         """See the ledger as the journal gets it."""
-        self.stored_gate = self.matcher.gate
-        for level in self.matcher.drain_ledger_changes():
-            if level.quantity:
-                self.stored[_key(level)] = level.quantity
-            else:
-                self.stored.pop(_key(level), None)
+        changes = self.matcher.drain_ledger_changes()
+        self.stored.store(self.matcher.gate, changes, number=self.inputs)
 
     def _restore(self, state: "GatheredState") -> None:
         """Bring the matcher to where it was; what rests there has met the current quote."""
@@ -244,8 +235,8 @@ class GatheredState:
     def contradiction(self, session: SymbolSession) -> tuple[str, str] | None:
         """Return the first thing that the session, having come here, has otherwise, and how."""
         matcher, note = session.matcher, self.note
-        levels = {_key(level): level.quantity for level in self.levels}
-        known = {_key(level): level.quantity for level in matcher.ledger_levels()}
+        levels = {key_of(level): level.quantity for level in self.levels}
+        known = {key_of(level): level.quantity for level in matcher.ledger_levels()}
         pairs = {
             "gate": (note.gate, matcher.gate),
             "quote": (note.quote, matcher.current),
@@ -256,10 +247,6 @@ class GatheredState:
             if told != found:
                 return f"{name} {told}", f"{name} {found}"
         return None
-
-
-def _key(level: TakenLevel) -> LevelKey:
-    return level.owner, level.side, level.price
 
 
 def symbol_of(note: AnyNote) -> Symbol | None:

@@ -78,6 +78,7 @@ class Verification:
         self._sessions: dict[Symbol, SymbolSession] = {}
         self._ended: dict[Symbol, SymbolSession] = {}
         self._stopped: list[SymbolSession] = []
+        self._crashed: list[tuple[SymbolSession, int]] = []
         self._is_over = is_over
         self._gathered: GatheredState | None = None
         self._frame: Quote | None = None
@@ -107,6 +108,7 @@ class Verification:
         for session in self._sessions.values():
             session.how = "crashed"  # or it goes on, and what came last is in no file yet
         self._orders.finish(was_cut_off=not self._has_ended)
+        self._check_crashed()
         return self._findings
 
     def _take_note(self, note: AnyNote) -> None:
@@ -209,14 +211,38 @@ class Verification:
     def _check_ledger(self, session: SymbolSession) -> None:
         """See that a symbol begins with the ledger that its matcher before left durable."""
         before = self._ended.pop(session.symbol, None)
-        if before is None or not (before.how == _ENDED_ORDERLY or before.is_durable):
+        if before is None:
             return
-        told = (before.stored_gate, sorted(before.stored.items()))
-        found = (session.stored_gate, sorted(session.stored.items()))
-        before.stored.clear()
-        if told != found:
-            where = f"{session.symbol} when it was taken up"
-            self._findings.differ(Kind.LEDGER, None, where, recorded=told, stored=found)
+        known, found = before.stored, session.stored
+        told = known.told()
+        if before.how == _ENDED_ORDERLY or before.is_durable:
+            if told != found.told():
+                self._blame_ledger(session, told)
+        elif before.how == "crashed" and not before.is_before_a_gap:
+            number = known.number_of(found)
+            if number is not None:
+                self._crashed.append((before, number))
+            elif known.is_whole and found.gate <= known.gate:
+                self._blame_ledger(session, told)  # else it may have come after the recording's end
+        known.forget()
+
+    def _check_crashed(self) -> None:
+        """See that the ledger that a crash left is as new as what else was durable."""
+        for before, number in self._crashed:
+            durable = before.last_durable
+            if durable is not None and number < durable.number:
+                self._findings.differ(
+                    Kind.LEDGER,
+                    durable.order_id,
+                    f"{before.symbol}, inputs {number} and {durable.number}",
+                    recorded="handed on with what happened to the order",
+                    stored="an earlier one",
+                )
+
+    def _blame_ledger(self, session: SymbolSession, told: object) -> None:
+        where = f"{session.symbol} when it was taken up"
+        found = session.stored.told()
+        self._findings.differ(Kind.LEDGER, None, where, recorded=told, stored=found)
 
     def _expect_refusal(self, quote: Quote, session: SymbolSession) -> None:
         """Remember a quote that is refused: the next line has to say so."""
@@ -252,7 +278,10 @@ class Verification:
         how = "crashed" if seam.is_crash or seam.cause is None else "gap"
         for symbol in list(self._sessions):
             self._end(symbol, how)
-        if seam.cause is not None:
+        if seam.is_crash:
+            for session in self._ended.values():
+                session.how, session.is_durable = "crashed", False  # and it may have come again
+        elif seam.cause is not None:
             self._ended.clear()
 
     def _give_up(self, session: SymbolSession, error: Exception) -> None:

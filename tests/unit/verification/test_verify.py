@@ -318,7 +318,8 @@ async def test_something_lost_before_something_durable_is_a_difference(tmp_path:
     report = await verified(service)
 
     assert [(one.kind, one.order_id) for one in report.differences] == [
-        (Kind.NOT_A_TAIL, first.order_id)
+        (Kind.LEDGER, None),  # what the split took went with it
+        (Kind.NOT_A_TAIL, first.order_id),
     ]
 
 
@@ -468,6 +469,52 @@ async def test_a_ledger_that_changed_while_nobody_looked_is_a_difference(tmp_pat
 
     assert sound.differences == ()
     assert [one.kind for one in report.differences] == [Kind.LEDGER]
+
+
+async def test_a_ledger_that_a_crash_left_is_one_that_was_handed_on(tmp_path: Path) -> None:
+    """A level that is gone after `kill -9` would be sold again, and no lot would tell."""
+    service = RecordedService(tmp_path)
+    async with service.process(is_killed=True) as process:
+        await service.place(process, 5)
+        process.push(10, ("99.99", 8))
+        await process.settle()
+    async with service.process(is_killed=True) as process:
+        await service.place(process, 9)
+        process.push(11, ("99.99", 8))
+        await process.settle()
+    sound = await verified(service)
+    with spoiling(service.path) as connection:
+        connection.execute("DELETE FROM taken_liquidity")
+    async with service.process() as process:
+        await service.place(process, 8)
+        process.push(12, ("99.99", 8))
+        await process.settle()
+
+    report = await verified(service)
+
+    assert sound.differences == ()
+    assert [one.kind for one in report.differences] == [Kind.LEDGER]
+
+
+async def test_a_ledger_that_is_older_than_the_splits_is_a_difference(tmp_path: Path) -> None:
+    """Both are written in one transaction, so a crash cannot lose the one without the other."""
+    service = RecordedService(tmp_path)
+    async with service.process(is_killed=True) as process:
+        await service.place(process, 20)
+        process.push(10, ("99.99", 5))
+        process.push(11, ("99.99", 8))
+        await process.settle()
+    with spoiling(service.path) as connection:
+        connection.execute("UPDATE taken_liquidity SET quantity = '5', update_id = 10")
+        connection.execute("UPDATE symbol_gates SET update_id = 10")
+    async with service.process() as process:
+        await service.place(process, 1)
+        process.push(12, ("99.99", 8))
+        await process.settle()
+
+    report = await verified(service)
+
+    assert Kind.LEDGER in {one.kind for one in report.differences}
 
 
 @pytest.mark.parametrize("all_is_durable", [True, False], ids=["durable", "not all durable"])

@@ -60,6 +60,7 @@ class VenueRulesBook:
         self._on_loaded: Callable[[], None] | None = None
         self._backoff = Backoff(random, first_seconds=self._timing.retry_seconds_first)
         self._rules: dict[Symbol, TradingRules] = {}
+        self._symbols_skipped = 0
         self._state = RulesState(
             source="none", loaded_at=None, symbols=0, cause=None, refreshes=0, failures=0
         )
@@ -75,11 +76,14 @@ class VenueRulesBook:
         return self._rules.get(symbol)
 
     def is_trading(self, symbol: Symbol) -> bool:
-        """Whether the venue trades a symbol now; as long as no rules are known, it is assumed."""
-        if not self._rules:
-            return True
+        """Whether the venue trades a symbol now; where nothing is known of it, that is assumed.
+
+        A symbol that is missing was delisted, unless some could not be read: it may be one of them.
+        """
         rules = self._rules.get(symbol)
-        return rules is not None and rules.status == TRADING
+        if rules is None:
+            return not self._rules or self._symbols_skipped > 0
+        return rules.status == TRADING
 
     def state(self) -> RulesState:
         """Say where the rules come from, how old they are, and what failed last."""
@@ -119,6 +123,7 @@ class VenueRulesBook:
 
     def _replace(self, source: str, copy: StoredRules, *, skipped: int = 0) -> None:
         self._rules = {rules.symbol: rules for rules in copy.rules}
+        self._symbols_skipped = skipped
         self._state = replace(
             self._state,
             source=source,

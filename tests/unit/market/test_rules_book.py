@@ -45,6 +45,7 @@ class HandSource:
 
     def __init__(self, answers: Iterable[Answer]) -> None:
         self.asked = 0
+        self.skipped = SKIPPED
         self._answers = deque(answers)
 
     async def exchange_info(self) -> ParsedExchangeInfo:
@@ -53,7 +54,7 @@ class HandSource:
         answer = self._answers[0] if len(self._answers) == 1 else self._answers.popleft()
         if isinstance(answer, VenueError):
             raise answer
-        return ParsedExchangeInfo(rules=answer, symbols_skipped=SKIPPED)
+        return ParsedExchangeInfo(rules=answer, symbols_skipped=self.skipped)
 
 
 class HandStore:
@@ -136,6 +137,23 @@ async def test_load_says_how_many_symbols_could_not_be_read() -> None:
             "skipped": SKIPPED,
         }
     ]
+
+
+async def test_a_symbol_trades_unless_the_venue_says_otherwise() -> None:
+    """One that is missing was delisted, but not if the venue listed some that nobody can read."""
+    listed = rules("LTCBTC") + rules("BNBBTC", "BREAK")
+    async with running_book(listed) as (book, source, _):
+        before = book.is_trading(LTCBTC)
+        await eventually(lambda: book.state().source == "venue")
+        unread = [book.is_trading(Symbol(one)) for one in ("LTCBTC", "BNBBTC", "NOSUCH")]
+        source.skipped = 0
+        asked = source.asked
+        await eventually(lambda: source.asked >= asked + 2)
+        delisted = book.is_trading(Symbol("NOSUCH"))
+
+    assert before
+    assert unread == [True, False, True]
+    assert not delisted
 
 
 async def test_stored_copy_serves_while_the_venue_is_down() -> None:

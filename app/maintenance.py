@@ -189,7 +189,7 @@ def _verification_lines(report: VerificationReport) -> Iterator[str]:
         yield f"{report.undurable:,} splits and ends were derived and are not durable"
     yield (
         f"{report.orders:,} orders, {report.splits:,} splits verified"
-        f" by {report.frames:,} frames in {report.files:,} files,"
+        f" by {report.frames:,} frames in {_files(report.files)},"
         f" {report.differences_total:,} differ,"
         f" {report.splits_not_covered:,} splits of {report.orders_not_covered:,} orders not covered"
     )
@@ -226,3 +226,7 @@ def _amount(pruned: Pruned) -> str:
 
 def _say(line: str) -> None:
     Console(highlight=False, markup=False, soft_wrap=True).print(line)
+
+
+def _files(count: int) -> str:
+    return "1 file" if count == 1 else f"{count:,} files"

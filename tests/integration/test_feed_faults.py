@@ -232,7 +232,7 @@ async def test_half_open_connection_is_found_by_keepalive() -> None:
         await rest.aclose()
 
     assert state.status == "down"
-    assert "keepalive" in str(state.cause)
+    assert "no pong" in str(state.cause)
     assert state.counters["lost_keepalive"] == 1
     assert told == [SEED, INTERRUPTED, SEED]
 

@@ -127,7 +127,7 @@ class TapeRun:
             },
             headers=authorization(key) | {"Prefer": "respond-async"},
         )
-        assert answer.status_code == httpx2.codes.ACCEPTED, answer.text
+        assert answer.is_success, answer.text  # 202, or 200 if it is finished by then
         posted = Posted(order_id=answer.json()["order_id"], key=key)
         self._posted[step.scenario, order.order_id] = posted
         self._followed.add(order.symbol)

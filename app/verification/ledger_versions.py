@@ -25,7 +25,7 @@ def key_of(level: TakenLevel) -> LevelKey:
 
 
 class LedgerVersions:
-    """The ledger as the journal got it last, and the numbers of the inputs that led to each.
+    """The ledger as the journal got it last, and which it got before.
 
     ``is_whole`` says that the first one is what the database had; otherwise there may be older
     ones.
@@ -36,12 +36,12 @@ class LedgerVersions:
         self.levels: Ledger = {key_of(level): level.quantity for level in levels}
         self.is_whole = is_whole
         self._digest = _digest(self.levels)
-        self._numbers: OrderedDict[tuple[int, int], int] = OrderedDict()
+        self._versions: OrderedDict[tuple[int, int], None] = OrderedDict()
         if is_whole:
-            self._note(0)
+            self._note()
 
-    def store(self, gate: int, changes: Iterable[TakenLevel], *, number: int) -> None:
-        """Take changes, a forgotten level with quantity zero, that input ``number`` led to."""
+    def store(self, gate: int, changes: Iterable[TakenLevel]) -> None:
+        """Take changes that were handed on, a forgotten level with quantity zero."""
         self.gate = gate
         for level in changes:
             key = key_of(level)
@@ -51,11 +51,11 @@ class LedgerVersions:
             if level.quantity:
                 self.levels[key] = level.quantity
                 self._digest ^= hash((key, level.quantity))
-        self._note(number)
+        self._note()
 
-    def number_of(self, other: "LedgerVersions") -> int | None:
-        """Return the newest input that led to what another one has now; None if none did."""
-        return self._numbers.get((other.gate, _digest(other.levels)))
+    def has_been(self, other: "LedgerVersions") -> bool:
+        """Whether it ever was what another one is now."""
+        return (other.gate, _digest(other.levels)) in self._versions
 
     def told(self) -> tuple[int, list[tuple[LevelKey, Decimal]]]:
         """Return gate and levels, to be compared and shown."""
@@ -64,14 +64,14 @@ class LedgerVersions:
     def forget(self) -> None:
         """Let go of all of it."""
         self.levels.clear()
-        self._numbers.clear()
+        self._versions.clear()
 
-    def _note(self, number: int) -> None:
+    def _note(self) -> None:
         version = (self.gate, self._digest)
-        self._numbers[version] = number
-        self._numbers.move_to_end(version)
-        if len(self._numbers) > VERSIONS_MAX:
-            self._numbers.popitem(last=False)
+        self._versions[version] = None
+        self._versions.move_to_end(version)
+        if len(self._versions) > VERSIONS_MAX:
+            self._versions.popitem(last=False)
             self.is_whole = True  # what is older is no version that a crash could leave
 
 

@@ -170,7 +170,7 @@ class SymbolSession:
     def _store(self) -> None:
         """See the ledger as the journal gets it."""
         changes = self.matcher.drain_ledger_changes()
-        self.stored.store(self.matcher.gate, changes, number=self.inputs)
+        self.stored.store(self.matcher.gate, changes)
 
     def _restore(self, state: "GatheredState") -> None:
         """Bring the matcher to where it was; what rests there has met the current quote."""

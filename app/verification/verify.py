@@ -78,7 +78,6 @@ class Verification:
         self._sessions: dict[Symbol, SymbolSession] = {}
         self._ended: dict[Symbol, SymbolSession] = {}
         self._stopped: list[SymbolSession] = []
-        self._crashed: list[tuple[SymbolSession, int]] = []
         self._is_over = is_over
         self._gathered: GatheredState | None = None
         self._frame: Quote | None = None
@@ -108,7 +107,6 @@ class Verification:
         for session in self._sessions.values():
             session.how = "crashed"  # or it goes on, and what came last is in no file yet
         self._orders.finish(was_cut_off=not self._has_ended)
-        self._check_crashed()
         return self._findings
 
     def _take_note(self, note: AnyNote) -> None:
@@ -219,25 +217,11 @@ class Verification:
             if told != found.told():
                 self._blame_ledger(session, told)
         elif before.how == "crashed" and not before.is_before_a_gap:
-            number = known.number_of(found)
-            if number is not None:
-                self._crashed.append((before, number))
-            elif known.is_whole and found.gate <= known.gate:
-                self._blame_ledger(session, told)  # else it may have come after the recording's end
+            # Beyond the gate it may have come after the recording's end.
+            may_be_judged = known.is_whole and found.gate <= known.gate
+            if may_be_judged and not known.has_been(found):
+                self._blame_ledger(session, told)
         known.forget()
-
-    def _check_crashed(self) -> None:
-        """See that the ledger that a crash left is as new as what else was durable."""
-        for before, number in self._crashed:
-            durable = before.last_durable
-            if durable is not None and number < durable.number:
-                self._findings.differ(
-                    Kind.LEDGER,
-                    durable.order_id,
-                    f"{before.symbol}, inputs {number} and {durable.number}",
-                    recorded="handed on with what happened to the order",
-                    stored="an earlier one",
-                )
 
     def _blame_ledger(self, session: SymbolSession, told: object) -> None:
         where = f"{session.symbol} when it was taken up"

@@ -60,20 +60,19 @@ async def test_figures_follow_an_order_and_its_quotes(tmp_path: Path) -> None:
 
 
 async def test_rules_are_told_from_where_they_come_and_how_old_they_are(tmp_path: Path) -> None:
-    """Without a venue there are none and the attempts are counted; with one there are."""
-    async with scripted_venue() as venue:
-        port = int(venue.rest_url.rpartition(":")[2])
+    """While the venue gives none, attempts are counted; once it does, there are some."""
+    async with contextlib.AsyncExitStack() as running:
+        venue = await running.enter_async_context(scripted_venue())
+        venue.faults.rest_failure(503)
         settings = make_settings(tmp_path, stream_url=venue.stream_url, rest_url=venue.rest_url)
-    async with (
-        running_service(settings) as url,
-        httpx2.AsyncClient(base_url=url, timeout=60) as client,
-    ):
+        url = await running.enter_async_context(running_service(settings))
+        client = await running.enter_async_context(httpx2.AsyncClient(base_url=url, timeout=60))
         await eventually_true(lambda: _have_failed(client))
         without = await scrape(client)
         probe = (await client.get("/readyz")).json()["rules"]
-        async with scripted_venue(port=port):
-            await until_ready(client)
-            with_venue = await scrape(client)
+        venue.faults.clear_rest_failure()
+        await until_ready(client)
+        with_venue = await scrape(client)
 
         assert (without["ready"], without["rules_symbols"]) == (0, 0)
         assert without['rules_source{source="none"}'] == 1

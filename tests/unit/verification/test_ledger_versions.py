@@ -17,18 +17,18 @@ def found(gate: int, *levels: TakenLevel) -> LedgerVersions:
     return LedgerVersions(gate, levels, is_whole=True)
 
 
-def test_each_version_is_known_by_the_newest_input_that_led_to_it() -> None:
+def test_each_version_is_known_and_no_other() -> None:
     """Levels come, change and go; equal amounts are equal however they are written."""
     versions = LedgerVersions(5, [level(100, 1)], is_whole=True)
-    versions.store(6, [level(100, 2), level(101, 3)], number=1)
-    versions.store(7, [level(100, 0)], number=2)
-    versions.store(7, [], number=3)
+    versions.store(6, [level(100, 2), level(101, 3)])
+    versions.store(7, [level(100, 0)])
+    versions.store(7, [])
 
-    assert versions.number_of(found(5, level(100, 1))) == 0
-    assert versions.number_of(found(6, level(101, 3), level(100, 2))) == 1
-    assert versions.number_of(found(7, level(101, 3))) == 3
-    assert versions.number_of(found(6, level(101, 3))) is None
-    assert versions.number_of(found(7)) is None
+    assert versions.has_been(found(5, level(100, 1)))
+    assert versions.has_been(found(6, level(101, 3), level(100, 2)))
+    assert versions.has_been(found(7, level(101, 3)))
+    assert not versions.has_been(found(6, level(101, 3)))
+    assert not versions.has_been(found(7))
     assert versions.told() == found(7, level(101, 3)).told()
 
 
@@ -36,7 +36,7 @@ def test_a_matcher_that_was_there_before_may_have_handed_on_others() -> None:
     """What it had when its recording began is not what the database had."""
     versions = LedgerVersions(5, [level(100, 1)], is_whole=False)
 
-    assert versions.number_of(found(5, level(100, 1))) is None
+    assert not versions.has_been(found(5, level(100, 1)))
     assert not versions.is_whole
 
 
@@ -44,10 +44,10 @@ def test_no_more_versions_are_kept_than_can_wait_to_be_written() -> None:
     """The oldest is forgotten, and from then on none is older than those that are known."""
     versions = LedgerVersions(0, [], is_whole=False)
     for number in range(1, VERSIONS_MAX + 2):
-        versions.store(number, [], number=number)
+        versions.store(number, [])
 
-    assert versions.number_of(found(1)) is None
-    assert versions.number_of(found(2)) == 2
+    assert not versions.has_been(found(1))
+    assert versions.has_been(found(2))
     assert versions.is_whole
     versions.forget()
-    assert versions.number_of(found(2)) is None
+    assert not versions.has_been(found(2))

@@ -496,27 +496,6 @@ async def test_a_ledger_that_a_crash_left_is_one_that_was_handed_on(tmp_path: Pa
     assert [one.kind for one in report.differences] == [Kind.LEDGER]
 
 
-async def test_a_ledger_that_is_older_than_the_splits_is_a_difference(tmp_path: Path) -> None:
-    """Both are written in one transaction, so a crash cannot lose the one without the other."""
-    service = RecordedService(tmp_path)
-    async with service.process(is_killed=True) as process:
-        await service.place(process, 20)
-        process.push(10, ("99.99", 5))
-        process.push(11, ("99.99", 8))
-        await process.settle()
-    with spoiling(service.path) as connection:
-        connection.execute("UPDATE taken_liquidity SET quantity = '5', update_id = 10")
-        connection.execute("UPDATE symbol_gates SET update_id = 10")
-    async with service.process() as process:
-        await service.place(process, 1)
-        process.push(12, ("99.99", 8))
-        await process.settle()
-
-    report = await verified(service)
-
-    assert Kind.LEDGER in {one.kind for one in report.differences}
-
-
 @pytest.mark.parametrize("all_is_durable", [True, False], ids=["durable", "not all durable"])
 async def test_what_was_durable_at_an_orderly_end_is_there_afterwards(
     tmp_path: Path, *, all_is_durable: bool

@@ -18,10 +18,11 @@ The map, in the order of the data:
 ``client``          the command line as a client: it knows a service by what goes over the wire
 ==================  ==============================================================================
 
-``ports`` holds the seams between them on one screen, ``settings`` is the only reader of the
-environment, ``clock`` the only caller of now(), ``composition`` the only module that knows all
-others, ``cli`` the command line. Imports point inward: ``domain`` imports nothing of ours,
-``tapes`` the domain alone, adapters import these and ``ports`` and never one another.
+``ports`` holds the seams between them on one screen, ``exact_json`` reads JSON for whoever takes
+orders, ``settings`` is the only reader of the environment, ``clock`` the only caller of now(),
+``composition`` the only module that knows all others, ``cli`` the command line. Imports point
+inward: ``domain`` imports nothing of ours, ``tapes`` the domain and ``exact_json``, adapters import
+these and ``ports`` and never one another.
 """
 
 __version__ = "0.1.0"

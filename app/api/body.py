@@ -1,32 +1,25 @@
 """A request's body: how much of it is read, and how it becomes a JSON object.
 
-The documented ``curl --data`` sends no JSON content type, so the type is not asked for. Numbers
-keep the text in which they were sent: ``1E+999999`` or an integer of 5,000 digits is refused by its
-form, without ever being computed, and ``0.0001`` never passes through a float. What a reader would
-have to guess about (a key given twice, a character that is none) is malformed.
+The documented ``curl --data`` sends no JSON content type, so the type is not asked for. What a
+reader would have to guess about (a key given twice, a character that is none) is malformed.
 """
 
 import asyncio
 import json
 from collections.abc import Iterable
-from typing import Final, Never
+from typing import Final
 
 from starlette.requests import Request
 
 from app.api.errors import BodyTooLargeError, BodyTooSlowError
 from app.domain.errors import MalformedRequestError
+from app.exact_json import ConstantError, RepeatedKeyError, decode_json
 
 BODY_SECONDS_MAX: Final = 10.0
 """A body fits into a few packets; one that takes longer holds a connection for nothing."""
 
 _LENGTH_DIGITS_MAX: Final = 9
 _NUL: Final = "\x00"
-
-
-class JsonNumber(str):
-    """A JSON number as it was sent."""
-
-    __slots__ = ()
 
 
 async def read_body(
@@ -63,7 +56,7 @@ def read_json_object(body: bytes) -> dict[str, object]:
         raise MalformedRequestError("the body is empty; send an order as a JSON object")
     try:
         text = body.decode()
-        value = _DECODER.decode(text)
+        value = decode_json(text)
     except UnicodeDecodeError as error:
         raise MalformedRequestError(f"the body is not UTF-8 at byte {error.start}") from None
     except json.JSONDecodeError as error:
@@ -71,6 +64,10 @@ def read_json_object(body: bytes) -> dict[str, object]:
             f"the body is not JSON at line {error.lineno} column {error.colno}; "
             'send an order as a JSON object, such as {"symbol": "LTCBTC", …}'
         ) from None
+    except RepeatedKeyError:
+        raise MalformedRequestError("a key is given twice in the same object") from None
+    except ConstantError as error:
+        raise MalformedRequestError(str(error)) from None
     except RecursionError:
         raise MalformedRequestError("the body is nested too deeply") from None
     if not isinstance(value, dict):
@@ -78,17 +75,6 @@ def read_json_object(body: bytes) -> dict[str, object]:
     if "\\u" in text:
         _refuse_unusable_characters(value)
     return value
-
-
-def _unique_pairs(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    mapping = dict(pairs)
-    if len(mapping) != len(pairs):
-        raise MalformedRequestError("a key is given twice in the same object")
-    return mapping
-
-
-def _refuse_constant(_text: str) -> Never:
-    raise MalformedRequestError("NaN and Infinity are not JSON")
 
 
 def _refuse_unusable_characters(value: object) -> None:
@@ -107,11 +93,3 @@ def _refuse_unusable_characters(value: object) -> None:
 
 def _flattened(items: Iterable[tuple[object, object]]) -> list[object]:
     return [part for item in items for part in item]
-
-
-_DECODER = json.JSONDecoder(
-    object_pairs_hook=_unique_pairs,
-    parse_int=JsonNumber,
-    parse_float=JsonNumber,
-    parse_constant=_refuse_constant,
-)

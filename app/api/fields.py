@@ -5,9 +5,10 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Final, TypeVar
 
-from app.api.body import JsonNumber
 from app.domain.errors import FieldProblem, InvalidInputError
 from app.domain.order import Symbol
+from app.domain.symbols import SYMBOL_CHARACTERS_MAX, spelled_symbol
+from app.exact_json import JsonNumber
 
 ECHO_CHARACTERS_MAX: Final = 40
 """Of a name that we do not know; enough to recognize it."""
@@ -15,14 +16,11 @@ ECHO_CHARACTERS_MAX: Final = 40
 UNKNOWN_FIELDS_TOLD_MAX: Final = 10
 """A body of 16 KiB has room for thousands; the first few tell the sender enough."""
 
-SYMBOL_CHARACTERS_MAX: Final = 20
-
 SYMBOL_FORM: Final = rf"^[\p{{L}}\p{{N}}]{{1,{SYMBOL_CHARACTERS_MAX}}}$"
 """Of a symbol as it may be sent, written so that others know it (ECMA-262): letters and digits of
 any script, as ``str.isalnum`` has them."""
 
 _ORDER_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
-_ASCII_UPPER = str.maketrans("abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _Value = TypeVar("_Value")
 
 
@@ -92,24 +90,16 @@ def read_number_text(value: object) -> str:
 
 def read_symbol(value: object) -> Symbol:
     """Return a symbol in the venue's spelling: upper case, letters and digits."""
-    text = upper(read_text(value))
-    if not text.isalnum() or len(text) > SYMBOL_CHARACTERS_MAX:
-        message = f"must be 1 to {SYMBOL_CHARACTERS_MAX} letters or digits, such as LTCBTC"
-        raise FieldRefusal("invalid_symbol", message)
-    return Symbol(text)
+    text = read_text(value)
+    try:
+        return spelled_symbol(text)
+    except ValueError as error:
+        raise FieldRefusal("invalid_symbol", str(error)) from None
 
 
 def is_order_id(text: str) -> bool:
     """Whether a text has the form of an order's id, in lower case."""
     return _ORDER_ID.fullmatch(text) is not None
-
-
-def upper(text: str) -> str:
-    """Return ``text`` with ASCII letters in upper case.
-
-    ``str.upper`` would make an S of the long s, and so another name's symbol of a made-up one.
-    """
-    return text.translate(_ASCII_UPPER)
 
 
 def shortened(text: str) -> str:

@@ -12,7 +12,6 @@ from app.api.fields import (
     read_number_text,
     read_symbol,
     read_text,
-    upper,
 )
 from app.api.preference import (
     IDEMPOTENCY_HEADER,
@@ -22,6 +21,7 @@ from app.api.preference import (
 from app.domain.amounts import EXACT, ZERO, format_amount, parse_amount
 from app.domain.errors import InvalidOrderError
 from app.domain.order import NewOrder, Owner, Side, Symbol, TimeInForce
+from app.domain.symbols import upper
 
 ORDER_FIELDS: Final = (
     "symbol",

@@ -9,10 +9,11 @@ from typing import Final
 from starlette.requests import Request
 
 from app.api.cursor import Cursor, write_cursor
-from app.api.fields import FieldForm, FieldRefusal, read_symbol, read_text, upper
+from app.api.fields import FieldForm, FieldRefusal, read_symbol, read_text
 from app.api.preference import read_client_order_id
 from app.domain.errors import InvalidQueryError
 from app.domain.order import OrderStatus, Symbol
+from app.domain.symbols import upper
 
 ORDERS_PER_PAGE_DEFAULT: Final = 100
 SPLITS_PER_PAGE_DEFAULT: Final = 1_000

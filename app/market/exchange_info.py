@@ -6,16 +6,13 @@ cannot be read is left out and counted, and takes no other with it.
 """
 
 from dataclasses import dataclass, replace
-from typing import Final
 
 import msgspec
 
 from app.domain.amounts import parse_amount
 from app.domain.order import Symbol
 from app.domain.rules import TradingRules
-
-SYMBOL_CHARACTERS_MAX: Final = 20
-"""The longest symbol that an order may name."""
+from app.domain.symbols import SYMBOL_CHARACTERS_MAX
 
 
 class UnreadableExchangeInfoError(ValueError):

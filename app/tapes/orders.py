@@ -8,13 +8,15 @@ written, and are held to the same form as those of an order that the service tak
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
-from typing import Final, Never, TypeVar
+from typing import Final, TypeVar
 
 from app.domain.amounts import parse_amount
 from app.domain.errors import StartupError
 from app.domain.order import PUBLIC, OrderId, Owner, Side, Symbol
+from app.domain.symbols import spelled_symbol
+from app.exact_json import ConstantError, JsonNumber, RepeatedKeyError, decode_json
 from app.tapes.replay import ReplayOrder
 from app.tapes.words import printable
 
@@ -23,7 +25,6 @@ ORDERS_MAX: Final = 200_000
 TEXT_CHARACTERS_MAX: Final = 100
 """Of an id or an owner; they are shown in tables."""
 
-SYMBOL_CHARACTERS_MAX: Final = 20
 TIMEOUT_MS_MAX: Final = 86_400_000
 """A day, as the service allows at most."""
 
@@ -44,12 +45,6 @@ class OrdersError(StartupError):
 
     def __init__(self, source: str, cause: str) -> None:
         super().__init__(f"{source}: {cause}")
-
-
-class _Number(str):
-    """A JSON number as it was written."""
-
-    __slots__ = ()
 
 
 def read_orders(content: bytes, source: str, *, orders_max: int = ORDERS_MAX) -> list[ReplayOrder]:
@@ -83,11 +78,7 @@ def read_symbol(value: object) -> Symbol:
     Raises:
         ValueError: it can be none; the text goes behind its name.
     """
-    text = _text(value)
-    if not text.isalnum() or len(text) > SYMBOL_CHARACTERS_MAX:
-        raise ValueError(f"must be 1 to {SYMBOL_CHARACTERS_MAX} letters or digits, such as LTCBTC")
-    # Only ASCII letters have another case at the venue; ``upper`` alone makes an S of the long s.
-    return Symbol("".join(one.upper() if one.isascii() else one for one in text))
+    return spelled_symbol(_text(value))
 
 
 def _values(content: bytes, source: str) -> Iterator[object]:
@@ -110,14 +101,17 @@ def _values(content: bytes, source: str) -> Iterator[object]:
 
 def _decoded(text: str, source: str, where: str) -> object:
     try:
-        return _DECODER.decode(text)
+        return decode_json(text)
     except json.JSONDecodeError as error:
         place = where or f"line {error.lineno} "
         cause = f"not JSON at {place}column {error.colno}: {error.msg}"
         raise OrdersError(source, cause) from None
     except RecursionError:
         raise OrdersError(source, f"{where}nested too deeply".strip()) from None
-    except ValueError as error:
+    except RepeatedKeyError as error:
+        cause = f"{_echo(error.key)} is given twice in one object"
+        raise OrdersError(source, f"{where}{cause}") from None
+    except ConstantError as error:
         raise OrdersError(source, f"{where}{error}") from None
 
 
@@ -157,7 +151,7 @@ def _field(values: Mapping[str, object], name: str, reader: Callable[[object], _
 
 
 def _text(value: object) -> str:
-    if not isinstance(value, str) or isinstance(value, _Number):
+    if not isinstance(value, str) or isinstance(value, JsonNumber):
         raise ValueError(f"must be a string, not {_json_type(value)}")  # noqa: TRY004 - of input
     if not value or len(value) > TEXT_CHARACTERS_MAX or not value.isprintable():
         raise ValueError(f"must be 1 to {TEXT_CHARACTERS_MAX} printable characters")
@@ -184,7 +178,7 @@ def _amount(value: object) -> Decimal:
 
 def _integer_up_to(most: int) -> Callable[[object], int]:
     def read(value: object) -> int:
-        if not isinstance(value, _Number):
+        if not isinstance(value, JsonNumber):
             raise ValueError(  # noqa: TRY004 - of input
                 f"must be an integer, not {_json_type(value)}"
             )
@@ -200,7 +194,7 @@ def _json_type(value: object) -> str:
         return "null"
     if isinstance(value, bool):
         return "a boolean"
-    if isinstance(value, _Number):
+    if isinstance(value, JsonNumber):
         return "a number"
     if isinstance(value, str):
         return "a string"
@@ -217,24 +211,3 @@ def _echo(text: str) -> str:
     return printable(text[:_ECHO_CHARACTERS_MAX]) + (
         "…" if len(text) > _ECHO_CHARACTERS_MAX else ""
     )
-
-
-def _unique_pairs(pairs: Iterable[tuple[str, object]]) -> dict[str, object]:
-    mapping: dict[str, object] = {}
-    for key, value in pairs:
-        if key in mapping:
-            raise ValueError(f"{_echo(key)} is given twice in one object")
-        mapping[key] = value
-    return mapping
-
-
-def _refuse_constant(_text: str) -> Never:
-    raise ValueError("NaN and Infinity are not JSON")
-
-
-_DECODER: Final = json.JSONDecoder(
-    object_pairs_hook=_unique_pairs,
-    parse_int=_Number,
-    parse_float=_Number,
-    parse_constant=_refuse_constant,
-)

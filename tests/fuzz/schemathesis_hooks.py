@@ -16,7 +16,7 @@ import schemathesis
 from schemathesis.core.failures import AcceptedNegativeData
 
 from app.api.cursor import Cursor
-from app.api.fields import SYMBOL_CHARACTERS_MAX
+from app.domain.symbols import SYMBOL_CHARACTERS_MAX
 
 KEY_CHARACTERS_MAX = 36
 QUOTE = '"'

@@ -7,9 +7,10 @@ import pytest
 from starlette.requests import Request
 from starlette.types import Message
 
-from app.api.body import JsonNumber, read_body, read_json_object
+from app.api.body import read_body, read_json_object
 from app.api.errors import BodyTooLargeError, BodyTooSlowError
 from app.domain.errors import MalformedRequestError
+from app.exact_json import JsonNumber
 
 BODY_BYTES_MAX = 16_384
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from app.api.body import JsonNumber
 from app.api.fields import FieldForm, FieldRefusal, read_number_text, read_symbol, read_text
 from app.domain.errors import InvalidOrderError
+from app.exact_json import JsonNumber
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,10 @@ from decimal import Decimal
 import pytest
 from starlette.datastructures import Headers
 
-from app.api.body import JsonNumber
 from app.api.order_form import read_new_order
 from app.domain.errors import InvalidOrderError
 from app.domain.order import NewOrder, Owner, Side, Symbol, TimeInForce
+from app.exact_json import JsonNumber
 
 OWNER = Owner("alice")
 FIELDS: dict[str, object] = {

@@ -166,8 +166,7 @@ async def _tasks(
     subscriptions = Subscriptions(head=database.last_position)
     journal = GroupCommitJournal(database, backlog_entries_max=settings.journal_backlog_max)
     orders = StoredOrders(database, journal)
-    make_feed = partial(BookTickerFeed, timing=timing, recorder=recorder)
-    feed = make_feed(stream_url=settings.stream_url, depth=rest, clock=clock, random=seeded)
+    feed = _feed(settings, rest, clock, seeded, timing=timing, recorder=recorder)
     rules = VenueRulesBook(rest=rest, store=orders, clock=clock, random=seeded)
     desk = FulfillmentDesk(
         feed=feed,
@@ -270,6 +269,25 @@ async def _recording(
                 running.cancel()
     finally:
         recorder.close()
+
+
+def _feed(
+    settings: Settings,
+    rest: VenueRest,
+    clock: Clock,
+    seeded: random.Random,
+    *,
+    timing: FeedTiming | None,
+    recorder: Recorder | None,
+) -> BookTickerFeed:
+    return BookTickerFeed(
+        stream_url=settings.stream_url,
+        depth=rest,
+        clock=clock,
+        random=seeded,
+        timing=timing,
+        recorder=recorder,
+    )
 
 
 def _access(settings: Settings, clock: Clock) -> Access:

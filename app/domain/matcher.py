@@ -221,7 +221,7 @@ class SymbolMatcher:
     def apply_quote(self, quote: Quote) -> list[Step]:
         """Apply a quote of the stream; one at or below the gate changes nothing."""
         assert quote.symbol == self.symbol, "a matcher serves one symbol"
-        if self._is_old(quote):
+        if self._is_behind_gate(quote):
             self.quotes_refused += 1
             return []
         return self._apply(quote)
@@ -313,7 +313,7 @@ class SymbolMatcher:
             self._levels_dropped += self._books.pop(owner).levels_dropped
         return changes
 
-    def _is_old(self, quote: Quote) -> bool:
+    def _is_behind_gate(self, quote: Quote) -> bool:
         return quote.update_id <= self.gate
 
     def _is_too_old(self, quote: Quote, now_ns: int) -> bool:

@@ -132,7 +132,7 @@ class FreshMatcher(SymbolMatcher):
 class UngatedMatcher(SymbolMatcher):
     """Leaves out the gate: believes a quote whenever it comes."""
 
-    def _is_old(self, quote: Quote) -> bool:
+    def _is_behind_gate(self, quote: Quote) -> bool:
         return quote.update_id <= 0
 
 

@@ -141,14 +141,17 @@ async def test_depth_is_the_last_frame_of_the_stream() -> None:
     async with (
         scripted_venue() as (market, venue, running),
         httpx2.AsyncClient(base_url=running.rest_url) as rest,
+        connect(f"{running.stream_url}/ws/ltcbtc@bookTicker") as client,
     ):
+        await eventually(lambda: venue.observations.connections_open == 1)
         pushed = market.push("LTCBTC", bid=BID, ask=ASK)
+        frame = await next_message(client)
         answer = await rest.get("/api/v3/depth", params={"symbol": "LTCBTC", "limit": 5})
 
     depth = answer.json()
-    assert depth["lastUpdateId"] == pushed.update_id
-    assert depth["bids"][0] == [pushed.bid_price, pushed.bid_quantity]
-    assert depth["asks"][0] == [pushed.ask_price, pushed.ask_quantity]
+    assert depth["lastUpdateId"] == frame["u"] == pushed.update_id
+    assert depth["bids"][0] == [frame["b"], frame["B"]] == [pushed.bid_price, pushed.bid_quantity]
+    assert depth["asks"][0] == [frame["a"], frame["A"]] == [pushed.ask_price, pushed.ask_quantity]
     assert answer.headers["x-mbx-used-weight-1m"] == "5"
     [request] = venue.observations.depth_requests
     assert request.query == {"symbol": "LTCBTC", "limit": "5"}

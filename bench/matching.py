@@ -4,11 +4,10 @@ No order is crossed, which is what almost every quote of a real stream is like. 
 same run, the same quotes go through the simplest honest way: the same ledger, and a look at every
 resting order. Only the ratios mean something; the figures are those of this machine.
 
-    python bench/matching.py
+    python -m bench.matching
 """
 
 import gc
-import sys
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -20,6 +19,7 @@ from app.domain.liquidity import LiquidityLedger
 from app.domain.matcher import SymbolMatcher
 from app.domain.order import PUBLIC, Order, OrderId, Side, Symbol, TimeInForce
 from app.domain.quote import Quote
+from bench.report import Figure, Result, Section, Table, amount, main
 
 SYMBOL: Final = Symbol("LTCBTC")
 ORDERS_TOTALS: Final = (1, 100, 10_000, 100_000)
@@ -108,24 +108,42 @@ def _seconds(act: Callable[[], None]) -> float:
     return time.process_time() - started
 
 
-def main() -> None:
-    """Measure every row and print the table."""
+def measure() -> Section:
+    """Measure every row."""
     quotes = make_quotes(MATCHER_QUOTES)
-    write = sys.stdout.write
-    write(f"{'resting orders':>14} {'matcher':>12} {'of 1 order':>10} {'scan':>12} {'ratio':>9}\n")
-    write(f"{'':>14} {'quotes/s':>12} {'':>10} {'quotes/s':>12} {'':>9}\n")
-    first_rate = 0.0
+    rows: list[tuple[str, ...]] = []
+    rates: list[float] = []
     for total in ORDERS_TOTALS:
         orders = make_orders(total)
         scanned = quotes[: max(10, min(MATCHER_QUOTES, SCAN_LOOKS // total))]
         rate = MATCHER_QUOTES / min(seconds_of_matcher(orders, quotes) for _ in range(ROUNDS))
         scan_rate = len(scanned) / min(seconds_of_scan(orders, scanned) for _ in range(ROUNDS))
-        first_rate = first_rate or rate
-        write(
-            f"{total:>14,} {rate:>12,.0f} {rate / first_rate:>9.2f}x"
-            f" {scan_rate:>12,.0f} {rate / scan_rate:>8,.1f}x\n"
-        )
+        rates.append(rate)
+        rows.append((f"{total:,}", amount(rate), amount(scan_rate), f"{amount(rate / scan_rate)}x"))
+    return Section(
+        name="matching",
+        title="Matching",
+        method=(__doc__ or "").partition("\n\n")[2].rpartition("\n\n")[0].replace("\n", " "),
+        results=(
+            Result(
+                what="Quotes through the matcher at 100,000 resting orders",
+                ours=Figure(of="at 100,000", value=rates[-1], unit="quotes/s"),
+                beside=(Figure(of="at 1", value=rates[0], unit="quotes/s"),),
+                ratio=rates[0] / rates[-1],
+                ratio_of="slower than at 1",
+                goal="at most 1.3x",
+                holds=rates[0] / rates[-1] <= 1.3,
+            ),
+        ),
+        tables=(
+            Table(
+                title="By the number of resting orders",
+                headings=("resting orders", "matcher, quotes/s", "scan, quotes/s", "ratio"),
+                rows=tuple(rows),
+            ),
+        ),
+    )
 
 
 if __name__ == "__main__":
-    main()
+    main(measure)

@@ -1,0 +1,55 @@
+"""The environments in which other people's packages run, apart from the product's own.
+
+Each set of packages is a file beside the scripts that use them: ``bench/peers/NAME.txt`` with exact
+versions. It is installed once into ``.bench/NAME`` with uv, and again after the file has changed.
+"""
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+from bench.report import tell
+
+_ROOT: Final = Path(__file__).resolve().parents[1]
+_PEERS: Final = _ROOT / "bench" / "peers"
+_ENVIRONMENTS: Final = _ROOT / ".bench"
+
+
+def peer_python(name: str) -> Path:
+    """Return the interpreter that has the packages of ``bench/peers/NAME.txt``, and only those.
+
+    Raises:
+        subprocess.CalledProcessError: uv cannot install them.
+    """
+    requirements = _PEERS / f"{name}.txt"
+    folder = _ENVIRONMENTS / name
+    python = folder / "bin" / "python"
+    stamp = folder / "requirements.sha256"
+    digest = hashlib.sha256(requirements.read_bytes()).hexdigest()
+    if not stamp.exists() or stamp.read_text() != digest:
+        tell(f"installing the packages of {requirements.name} into {folder}")
+        version = f"{sys.version_info.major}.{sys.version_info.minor}"
+        _run("uv", "venv", "--quiet", "--clear", "--python", version, str(folder))
+        _run("uv", "pip", "install", "--quiet", "--python", str(python), "-r", str(requirements))
+        stamp.write_text(digest)
+    return python
+
+
+def run_peer(name: str, script: str, *arguments: str) -> dict[str, object]:
+    """Run ``bench/peers/SCRIPT`` there and return the JSON object that it prints last."""
+    done = subprocess.run(  # noqa: S603 - our own script
+        [str(peer_python(name)), str(_PEERS / script), *arguments],
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    last: object = json.loads(done.stdout.strip().splitlines()[-1])
+    assert isinstance(last, dict), "a peer prints one object"
+    return last
+
+
+def _run(*command: str) -> None:
+    subprocess.run(command, check=True)  # noqa: S603 - no shell, fixed words

@@ -163,7 +163,7 @@ class QuoteStatistics:
 def quote_statistics(observations: Iterable[Observation]) -> QuoteStatistics:
     """Measure the quotes of one symbol, in the order they came; two at least."""
     seen = list(observations)
-    if len(seen) < 2:  # noqa: PLR2004 - a change needs two
+    if len(seen) < 2:
         raise ValueError("one quote is no stream")
     median = _distribution([one.ask_quantity for one in seen]).p50 or math.nan
     asks = [next(equal) for _, equal in groupby(seen, _ask)]

@@ -7,10 +7,11 @@ on only from an older event, and a level of the ledger is what it was told last.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from functools import cache
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Connection, Executable, Table, bindparam, delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 
 from app.domain.events import SymbolOutcome
 from app.domain.order import Order, OrderId, Symbol
@@ -26,6 +27,9 @@ from app.storage.tables import (
     taken_liquidity,
     trading_rules,
 )
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +117,7 @@ def _take_keys(connection: Connection, parts: Sequence[Part]) -> dict[OrderId, O
     }
     if not wanted:
         return {}
-    statements = _STATEMENTS[connection.dialect.name]
+    statements = _statements_for(connection.dialect.name)
     connection.execute(statements.take_keys, [key_row(order) for order in wanted.values()])
     taken: dict[OrderId, OrderId] = {}
     order_ids = list(wanted)
@@ -150,7 +154,7 @@ class _Statements:
     """The statements for one kind of database, made once so that they are compiled once."""
 
     def __init__(self, dialect: str) -> None:
-        self._insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+        self._insert = _insert_of(dialect)
         self.take_keys = self._add(client_order_ids, "owner", "client_order_id")
         self.add_orders = self._add(orders, "order_id")
         self.add_splits = self._add(fulfilled_order_splits, "order_id", "split_number")
@@ -203,12 +207,23 @@ _STATE_COLUMNS: Final = (
 _KEYS_PER_QUERY: Final = 1_000
 """Both databases allow some 32,000 parameters."""
 
-_STATEMENTS: Final = {dialect: _Statements(dialect) for dialect in ("sqlite", "postgresql")}
+
+@cache
+def _statements_for(dialect: str) -> _Statements:
+    return _Statements(dialect)
+
+
+def _insert_of(dialect: str) -> "Callable[[Table], postgresql.Insert | sqlite.Insert]":
+    if dialect == "sqlite":
+        return sqlite.insert
+    from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - SQLite is spared it, and asyncpg
+
+    return postgresql.insert
 
 
 def _write_rows(connection: Connection, rows: Rows) -> None:
     """Run one statement per table that has rows, parents before children."""
-    statements = _STATEMENTS[connection.dialect.name]
+    statements = _statements_for(connection.dialect.name)
     steps: tuple[tuple[Executable, Iterable[Row]], ...] = (
         (statements.add_orders, rows.orders),
         (statements.add_splits, rows.splits),

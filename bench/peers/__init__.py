@@ -1,1 +1,1 @@
-"""Scripts that run in environments of their own, with other people's packages."""
+"""Programs that run with other people's packages, each in an environment of its own."""

@@ -36,7 +36,7 @@ ORDERS_TOTALS: Final = (1, 100, 10_000, 100_000)
 NAUTILUS_TOTALS: Final = (1, 100, 10_000)
 """Placing 100,000 orders takes nautilus_trader minutes: it sorts all of them at each one."""
 
-QUOTES: Final = 60_000
+QUOTES: Final = 40_000
 SCAN_LOOKS: Final = 1_000_000
 """Orders that the scan may look at per row; it sets how many quotes it gets."""
 

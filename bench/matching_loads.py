@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import cache
 from itertools import islice
 from typing import Final
 
@@ -36,8 +37,9 @@ NS_PER_QUOTE: Final = 100_000
 QUOTES_PER_ORDER: Final = 2
 """5,000 orders a second, and as many ends: half are canceled, half expire."""
 
+NS_PER_ORDER: Final = QUOTES_PER_ORDER * NS_PER_QUOTE
 LIFETIME_NS: Final = 10_000_000
-ASKS_IN_TURN: Final = 20
+MARKETABLE_LIMIT_PRICE: Final = 62_001
 ACCEPTED_AT: Final = datetime(2024, 8, 8, tzinfo=UTC)
 
 
@@ -57,41 +59,52 @@ def market_frames(total: int) -> list[bytes]:
 
 
 def filling_frames(total: int) -> list[bytes]:
-    """Make frames each of which shows one unit more: the ask rises, and then begins anew."""
+    """Make frames each of which shows one unit more than the one before."""
     return [
         venue_quote(
             symbol=SYMBOL,
             update_id=update_id,
             bid=("61000.00000000", "1.00000000"),
-            ask=(f"{62_000 + update_id % ASKS_IN_TURN}.00000000", "1.00000000"),
+            ask=("62000.00000000", f"{update_id}.00000000"),
         ).data.encode()
         for update_id in range(1, total + 1)
     ]
 
 
-def make_orders(
-    total: int, *, first: int = 1, limit_price: int = LIMIT_PRICE, is_spread: bool = True
-) -> list[RestingOrder]:
-    """Make buy orders of one unit, each a hundredth below the one before if they are spread."""
-    return [
-        RestingOrder(
-            order=Order(
-                order_id=OrderId(f"00000000-0000-7000-8000-{number:012d}"),
-                acceptance_number=number,
-                owner=PUBLIC,
-                client_order_id=None,
-                symbol=SYMBOL,
-                side=Side.BUY,
-                time_in_force=TimeInForce.GTD,
-                quantity=Decimal(1),
-                limit_price=limit_price - Decimal(number - first) / 100 * is_spread,
-                accepted_at=ACCEPTED_AT,
-                expires_at=ACCEPTED_AT,
-            ),
-            deadline_ns=FAR_NS,
-        )
-        for number in range(first, first + total)
-    ]
+def make_order(number: int, limit_price: Decimal, deadline_ns: int = FAR_NS) -> RestingOrder:
+    """Make a buy order of one unit."""
+    order = Order(
+        order_id=OrderId(f"00000000-0000-7000-8000-{number:012d}"),
+        acceptance_number=number,
+        owner=PUBLIC,
+        client_order_id=None,
+        symbol=SYMBOL,
+        side=Side.BUY,
+        time_in_force=TimeInForce.GTD,
+        quantity=Decimal(1),
+        limit_price=limit_price,
+        accepted_at=ACCEPTED_AT,
+        expires_at=ACCEPTED_AT,
+    )
+    return RestingOrder(order=order, deadline_ns=deadline_ns)
+
+
+def far_limit(place: int) -> Decimal:
+    """Return the limit price of the order in a place far from the market, a hundredth apart."""
+    return LIMIT_PRICE - Decimal(place) / 100
+
+
+@cache
+def far_orders(total: int) -> tuple[RestingOrder, ...]:
+    """Make orders far from the market."""
+    return tuple(make_order(1 + place, far_limit(place)) for place in range(total))
+
+
+@cache
+def marketable_orders(total: int, *, first: int = 1) -> tuple[RestingOrder, ...]:
+    """Make orders that the touch of ``filling_frames`` reaches."""
+    limit_price = Decimal(MARKETABLE_LIMIT_PRICE)
+    return tuple(make_order(number, limit_price) for number in range(first, first + total))
 
 
 class Matcher:
@@ -172,7 +185,7 @@ Load = Callable[[Way, int, Sequence[bytes]], float]
 
 def far_from_the_market(way: Way, orders_total: int, frames: Sequence[bytes]) -> float:
     """No quote fills anything, which is what almost every quote of a real stream is like."""
-    matcher = way(make_orders(orders_total))
+    matcher = way(far_orders(orders_total))
     with _stopwatch() as seconds:
         for number, frame in enumerate(frames):
             matcher.take(frame, number * NS_PER_QUOTE)
@@ -182,12 +195,8 @@ def far_from_the_market(way: Way, orders_total: int, frames: Sequence[bytes]) ->
 
 def one_fill_a_quote(way: Way, orders_total: int, frames: Sequence[bytes]) -> float:
     """Every order reaches the touch, every quote has one unit for them, and another one comes."""
-    limit_price = 62_000 + ASKS_IN_TURN
-    orders = make_orders(orders_total, limit_price=limit_price, is_spread=False)
-    more = make_orders(
-        len(frames), first=orders_total + 1, limit_price=limit_price, is_spread=False
-    )
-    matcher = way(orders)
+    matcher = way(marketable_orders(orders_total))
+    more = marketable_orders(len(frames), first=orders_total + 1)
     filled = 0
     with _stopwatch() as seconds:
         for number, (frame, one) in enumerate(zip(frames, more, strict=True)):
@@ -204,28 +213,30 @@ def orders_come_and_go(way: Way, orders_total: int, frames: Sequence[bytes]) -> 
     random, which is canceled.
     """
     chance = random.Random(SEED)  # noqa: S311 - a load, no secret
-    resting = make_orders(orders_total)
-    coming = make_orders(len(frames) // QUOTES_PER_ORDER, first=orders_total + 1)
-    chance.shuffle(coming)
+    resting = list(far_orders(orders_total))
+    coming = [
+        make_order(
+            1 + orders_total + turn,
+            far_limit(chance.randrange(orders_total)),
+            FAR_NS if turn % 2 else turn * NS_PER_ORDER + LIFETIME_NS,
+        )
+        for turn in range(len(frames) // QUOTES_PER_ORDER)
+    ]
     matcher = way(resting)
     ended = 0
     with _stopwatch() as seconds:
         for number, frame in enumerate(frames):
             ended += matcher.take(frame, number * NS_PER_QUOTE)
-            if number % QUOTES_PER_ORDER == 0:
-                turn = number // QUOTES_PER_ORDER
-                one = coming[turn]
-                if turn % 2:
-                    one = RestingOrder(
-                        order=one.order, deadline_ns=number * NS_PER_QUOTE + LIFETIME_NS
-                    )
-                else:
-                    leaving = chance.randrange(orders_total)
-                    matcher.cancel(resting[leaving].order)
-                    resting[leaving] = one
-                matcher.rest(one)
-    assert ended > 0, "orders were to expire"
-    assert len(matcher) <= orders_total + LIFETIME_NS // NS_PER_QUOTE, "all others ended"
+            turn, rest = divmod(number, QUOTES_PER_ORDER)
+            if rest == 0:
+                matcher.rest(coming[turn])
+            elif turn % 2:
+                leaving = chance.randrange(orders_total)
+                matcher.cancel(resting[leaving].order)
+                resting[leaving] = coming[turn]
+    living = LIFETIME_NS // NS_PER_ORDER
+    assert ended == max(0, len(coming) - living) // 2, "orders were to expire"
+    assert len(matcher) == orders_total + (len(coming) + 1) // 2 - ended, "as many end as come"
     return seconds()
 
 

@@ -210,8 +210,9 @@ def measure() -> Section:
             ),
             scan_table(
                 "Orders come, are canceled and expire at 5,000 a second",
-                "At 10,000 quotes a second; each row includes what the orders cost, which is one "
-                "that comes and one that ends for every second quote.",
+                "At 100,000 quotes a second; each row includes what the orders cost: for every "
+                "twentieth quote one comes, anywhere among those at rest, and one ends, by turns "
+                "canceled or expired.",
                 rates[2],
                 scan_rates[2],
             ),

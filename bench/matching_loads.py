@@ -31,11 +31,14 @@ LIMIT_PRICE: Final = 30_000
 """The best limit of the orders that rest far from the market, which is at about 62,000."""
 
 FAR_NS: Final = 2**62
-NS_PER_QUOTE: Final = 100_000
-"""10,000 quotes a second, far more than any symbol has."""
+FAR_SPREAD_NS: Final = 10**12
+"""Deadlines that never come are spread over a thousand seconds: orders do not end as they came."""
 
-QUOTES_PER_ORDER: Final = 2
-"""5,000 orders a second, and as many ends: half are canceled, half expire."""
+NS_PER_QUOTE: Final = 10_000
+"""100,000 quotes a second, a fraction of what the matcher takes."""
+
+QUOTES_PER_ORDER: Final = 20
+"""So 5,000 orders a second come, and as many end: half are canceled, half expire."""
 
 NS_PER_ORDER: Final = QUOTES_PER_ORDER * NS_PER_QUOTE
 LIFETIME_NS: Final = 10_000_000
@@ -71,8 +74,10 @@ def filling_frames(total: int) -> list[bytes]:
     ]
 
 
-def make_order(number: int, limit_price: Decimal, deadline_ns: int = FAR_NS) -> RestingOrder:
-    """Make a buy order of one unit."""
+def make_order(number: int, limit_price: Decimal, deadline_ns: int | None = None) -> RestingOrder:
+    """Make a buy order of one unit; its deadline never comes unless given."""
+    if deadline_ns is None:
+        deadline_ns = FAR_NS + random.Random(number).randrange(FAR_SPREAD_NS)  # noqa: S311 - a load
     order = Order(
         order_id=OrderId(f"00000000-0000-7000-8000-{number:012d}"),
         acceptance_number=number,
@@ -207,7 +212,7 @@ def one_fill_a_quote(way: Way, orders_total: int, frames: Sequence[bytes]) -> fl
 
 
 def orders_come_and_go(way: Way, orders_total: int, frames: Sequence[bytes]) -> float:
-    """At every second quote an order comes, anywhere among the others, and one ends.
+    """At every twentieth quote an order comes, anywhere among the others, and one ends.
 
     By turns it lives for a moment and expires, or stays in the place of another one, picked at
     random, which is canceled.
@@ -218,7 +223,7 @@ def orders_come_and_go(way: Way, orders_total: int, frames: Sequence[bytes]) -> 
         make_order(
             1 + orders_total + turn,
             far_limit(chance.randrange(orders_total)),
-            FAR_NS if turn % 2 else turn * NS_PER_ORDER + LIFETIME_NS,
+            None if turn % 2 else turn * NS_PER_ORDER + LIFETIME_NS,
         )
         for turn in range(len(frames) // QUOTES_PER_ORDER)
     ]
@@ -230,7 +235,7 @@ def orders_come_and_go(way: Way, orders_total: int, frames: Sequence[bytes]) -> 
             turn, rest = divmod(number, QUOTES_PER_ORDER)
             if rest == 0:
                 matcher.rest(coming[turn])
-            elif turn % 2:
+            elif rest == QUOTES_PER_ORDER // 2 and turn % 2:
                 leaving = chance.randrange(orders_total)
                 matcher.cancel(resting[leaving].order)
                 resting[leaving] = coming[turn]

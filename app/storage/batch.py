@@ -154,7 +154,11 @@ class _Statements:
     """The statements for one kind of database, made once so that they are compiled once."""
 
     def __init__(self, dialect: str) -> None:
-        self._insert = _insert_of(dialect)
+        self._insert: Callable[[Table], postgresql.Insert | sqlite.Insert] = sqlite.insert
+        if dialect == "postgresql":
+            from sqlalchemy.dialects.postgresql import insert  # noqa: PLC0415 - SQLite is spared it
+
+            self._insert = insert
         self.take_keys = self._add(client_order_ids, "owner", "client_order_id")
         self.add_orders = self._add(orders, "order_id")
         self.add_splits = self._add(fulfilled_order_splits, "order_id", "split_number")
@@ -213,12 +217,7 @@ def _statements_for(dialect: str) -> _Statements:
     return _Statements(dialect)
 
 
-def _insert_of(dialect: str) -> "Callable[[Table], postgresql.Insert | sqlite.Insert]":
-    if dialect == "sqlite":
-        return sqlite.insert
-    from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - SQLite is spared it, and asyncpg
-
-    return postgresql.insert
+_statements_for("sqlite")  # made now rather than while the first order waits
 
 
 def _write_rows(connection: Connection, rows: Rows) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, event
 from sqlalchemy.exc import IntegrityError
 
 from app.storage.rows import Row
-from app.storage.statements import ROWS_PER_STATEMENT, statements_for, Statement
+from app.storage.statements import ROWS_PER_STATEMENT, Statement, statements_for
 from tests.support.databases import OpenStorage, open_storage, sqlite_url
 
 SQLITE = statements_for("sqlite")

@@ -328,8 +328,8 @@ class SymbolMatcher:
         for book in self._books.values():
             for side_book in book.sides:
                 is_news = side_book.observe(quote) or is_confirmation
-                if is_news and not self._is_held:
-                    steps.extend(side_book.match(quote.update_id, self.quotes_applied))
+                if is_news and not self._is_held and side_book.is_reached():
+                    steps += side_book.match(quote.update_id, self.quotes_applied)
         return self._settle(steps) if steps or self._expectant else steps
 
     def _note_arrivals(self, quote: Quote) -> None:

@@ -17,8 +17,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
 import msgspec
@@ -103,7 +102,11 @@ class Sent:
 
 
 class BurstVenue:
-    """The venue's process, as the one who starts it has it; it is used by one client at a time."""
+    """The venue's process, as the one who starts it has it; close it whatever happens.
+
+    It is used by one client at a time, and by none after one that failed, to which it may still be
+    sending.
+    """
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
@@ -114,16 +117,7 @@ class BurstVenue:
         )
         self._port = self._told("port")
 
-    def __enter__(self) -> Self:
-        """Be used while the block runs."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         """End the process, whatever it does."""
         self._process.kill()
         self._process.communicate()
@@ -139,7 +133,7 @@ class BurstVenue:
         return f"http://127.0.0.1:{self._port}"
 
     def prepare(self, plan: Plan) -> None:
-        """Be ready for the next client; what became of the one before is forgotten."""
+        """Be ready for the next client."""
         assert self._process.stdin is not None, "it is a pipe"
         self._process.stdin.write(json.dumps(asdict(plan)) + "\n")
         self._process.stdin.flush()

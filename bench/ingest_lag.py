@@ -9,6 +9,7 @@ import math
 import tempfile
 from array import array
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -49,7 +50,7 @@ class LagRun:
 
 def measure_lag(plan: Plan) -> LagRun:
     """Send a burst to our side."""
-    with tempfile.TemporaryDirectory() as folder, BurstVenue() as venue:
+    with tempfile.TemporaryDirectory() as folder, closing(BurstVenue()) as venue:
         found = Path(folder) / "instants"
         venue.prepare(plan)
         told = run_ours(plan, venue, "--instants", str(found))

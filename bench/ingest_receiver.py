@@ -45,8 +45,8 @@ from app.storage.queries import StoredOrders
 from bench.burst_frames import FIRST_UPDATE_ID
 from bench.burst_venue import BurstVenue, Plan
 
-LOOK_SECONDS: Final = 0.002
-"""How often it is looked whether all have come; a look costs some microseconds."""
+LOOK_SECONDS: Final = 0.005
+"""How often it is looked whether all have come; a look costs some 20 microseconds."""
 
 QUIET_SECONDS_MAX: Final = 10.0
 """Without a new quote for so long, the rest counts as lost."""

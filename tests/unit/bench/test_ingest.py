@@ -2,6 +2,8 @@
 
 import math
 from array import array
+from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
@@ -10,7 +12,8 @@ from app.fulfillment.matchers import PlainMatchers
 from app.market.book_ticker import parse_frame
 from bench.burst_frames import FIRST_UPDATE_ID, market_quotes, wire_parts
 from bench.burst_venue import BurstVenue, Plan, Sent
-from bench.ingest import OURS, Contender, Run, best, contender_table, goal_of
+from bench.ingest import contender_table, goal_of, sender_result
+from bench.ingest_contenders import NOBODY, OURS, Contender, Run, best
 from bench.ingest_lag import lag_run, percentile, whole
 from bench.ingest_receiver import TimedMatchers, receive
 
@@ -58,7 +61,7 @@ async def test_a_burst_comes_through_whole(symbols: int, *, is_bare: bool) -> No
     """Every quote of a burst is applied, on one connection, by what the benchmark composes."""
     plan = Plan(symbols=symbols, warm=100, frames=FRAMES)
     timed = TimedMatchers(plan)
-    with BurstVenue() as venue:
+    with closing(BurstVenue()) as venue:
         venue.prepare(plan)
         received = await receive(
             plan,
@@ -135,3 +138,13 @@ def test_a_failed_round_counts_only_if_all_failed() -> None:
     failed, dear = Run(contender=CLIENT, cause="late"), Run(contender=CLIENT, cpu_microseconds=9)
     assert best([failed, dear]) is dear
     assert best([failed, failed]) is failed
+
+
+def test_the_sender_is_held_against_the_fastest_that_decodes() -> None:
+    """One that only counts frames is no measure, and without the sender's rate nothing is said."""
+    ours = Run(contender=OURS, quotes_per_second=100)
+    counting = Run(contender=replace(FLOOR, key="socket-count"), quotes_per_second=900)
+    nobody = Run(contender=NOBODY, quotes_per_second=199)
+    assert sender_result([ours, counting, nobody]).holds is False
+    assert sender_result([ours, counting, replace(nobody, quotes_per_second=200)]).holds is True
+    assert sender_result([ours, counting]).holds is None

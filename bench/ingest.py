@@ -5,7 +5,7 @@ loopback. Each client runs in a process of its own, is pointed at the venue, sub
 do, and hands each quote to a callback; ours has an order resting on every symbol, so that each
 quote passes the gate, the ledger and the matcher. Counted is the CPU of the client's whole process
 (user and system, all threads) from the end of a warm-up to the last quote, by quotes sent. Ours
-and the cheapest client are measured several times, in turn, and the best of each counts.
+and the cheapest client are measured twice, in turn, and the better run of each counts.
 
     python -m bench.ingest
 """

@@ -15,7 +15,7 @@ WARM_FRAMES: Final = 2_000
 SECONDS_MAX: Final = 20
 """For one client, with its start; then it counts as failed."""
 
-DECIDING_ROUNDS: Final = 2
+DECIDING_ROUNDS: Final = 1
 """Further ones for those on whom the goal depends: ours and the cheapest client."""
 
 _ENVIRONMENT: Final = "ingest"

@@ -15,6 +15,9 @@ WARM_FRAMES: Final = 2_000
 SECONDS_MAX: Final = 20
 """For one client, with its start; then it counts as failed."""
 
+_LEAVE_SECONDS_MAX: Final = 5
+"""Until it has told so, or is killed."""
+
 DECIDING_ROUNDS: Final = 1
 """Further ones for those on whom the goal depends: ours and the cheapest client."""
 
@@ -154,6 +157,7 @@ def _peer(plan: Plan, venue: BurstVenue, contender: Contender) -> Outcome:
         venue.rest_url,
         ",".join(f"{pair.base_asset}/{pair.quote_asset}" for pair in pairs),
         *map(str, (FIRST_UPDATE_ID, plan.warm_id, plan.last_id, SECONDS_MAX)),
+        seconds_max=SECONDS_MAX + _LEAVE_SECONDS_MAX,
     )
 
 

@@ -16,6 +16,7 @@ from bench.ingest import contender_table, goal_of, sender_result
 from bench.ingest_contenders import NOBODY, OURS, Contender, Run, best
 from bench.ingest_lag import lag_run, percentile, whole
 from bench.ingest_receiver import TimedMatchers, receive
+from bench.peers.ingest import Frames, Task
 
 FRAMES = 2_000
 CLIENT = Contender(label="a client", key="client", kind="client", frames=1_000)
@@ -54,6 +55,45 @@ def test_frames_are_book_tickers_with_update_ids_that_count_through(*, is_combin
     assert ids == list(range(FIRST_UPDATE_ID, FIRST_UPDATE_ID + 250))
     assert [part.last_update_id for part in parts] == [ids[99], ids[199], ids[249]]
     assert len({quote.symbol for quote in quotes}) > 1
+
+
+@pytest.mark.parametrize("step", [1, 7, 130, 100_000])
+def test_the_floor_finds_every_frame_wherever_the_socket_cuts(step: int) -> None:
+    """A floor that lost frames would be too low; short and long frames come in turn."""
+    raw, combined = (
+        b"".join(
+            part.data
+            for part in wire_parts(
+                market_quotes(3)[:100],
+                first_update_id=FIRST_UPDATE_ID,
+                total=150,
+                frames_per_part=100,
+                is_combined=is_combined,
+            )
+        )
+        for is_combined in (False, True)
+    )
+    data = raw + combined + raw
+    found: list[bytes] = []
+
+    def read(payload: bytes) -> int:
+        found.append(payload)
+        return len(found)
+
+    frames = Frames(floor_task(), read)
+    counting = floor_task()
+    counted = Frames(counting, None)
+    for start in range(0, len(data), step):
+        frames.feed(data[start : start + step])
+        counted.feed(data[start : start + step])
+    assert found == payloads(data)
+    assert counting.arrived == len(found)
+
+
+def floor_task() -> Task:
+    """Make the task of a floor that nothing ends."""
+    numbers = (1, 1_000_000, 2_000_000, 1)
+    return Task(["floor", "ws://venue", "", "BTC/USDT", *map(str, numbers)])
 
 
 @pytest.mark.parametrize(("symbols", "is_bare"), [(1, True), (3, False)])

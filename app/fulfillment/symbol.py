@@ -7,15 +7,17 @@ fails, it is our bug: the symbol stops filling and starts anew from the database
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from functools import partial
+from itertools import islice
 from typing import Final, TypeVar
 
 import structlog
 
+from app.domain.arrivals import arrival_of
 from app.domain.errors import JournalUnavailableError
 from app.domain.events import OrderEvent, SymbolOutcome
-from app.domain.matcher import SymbolMatcher, arrival_of
+from app.domain.matcher import SymbolMatcher
 from app.domain.order import (
     MICROSECOND,
     Arrival,
@@ -29,6 +31,7 @@ from app.domain.order import (
 from app.domain.quote import Quote
 from app.domain.resting import Step
 from app.fulfillment import reading
+from app.fulfillment.deadline_timer import DeadlineTimer
 from app.fulfillment.incoming import Incoming
 from app.fulfillment.matchers import MatcherSource
 from app.fulfillment.outcome import outcome_parts, step_events
@@ -40,10 +43,10 @@ from app.ports import NO_MARKET, Clock, Feed, Journal, MarketView, RecoveryStore
 LINGER_SECONDS: Final = 60.0
 """How long a symbol stays subscribed without orders, so that the next one costs no message."""
 
+ORDERS_AT_ONCE_MAX: Final = 1_000
+"""Orders that one turn of the event loop takes in or ends: some milliseconds, then it breathes."""
+
 _NS_PER_MICROSECOND: Final = 1_000
-_NS_PER_SECOND: Final = 1_000_000_000
-_PAST_DEADLINE_NS: Final = 1_000_000
-"""An order may still fill at its deadline; the timer comes a millisecond later."""
 
 _Result = TypeVar("_Result")
 
@@ -78,8 +81,7 @@ class SymbolFulfillment:
         self._waiting: dict[OrderId, Incoming] = {}
         self._read_back: set[OrderId] = set()
         self._stale_seeds = StaleSeeds()
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_deadline_ns: int | None = None
+        self._timer = DeadlineTimer(clock, self._on_deadline)
         self._linger: asyncio.TimerHandle | None = None
         self._linger_is_over = False
         self._has_failed = False
@@ -108,7 +110,7 @@ class SymbolFulfillment:
             if order_id in self._read_back:
                 # A reload found it in the database before its acceptance was announced.
                 self._read_back.discard(order_id)
-            elif self._matcher is None:
+            elif self._matcher is None or not self._loaded.is_set():
                 self._waiting[order_id] = arrival
             else:
                 self._guard(partial(self._rest_one, self._matcher, arrival))
@@ -161,13 +163,24 @@ class SymbolFulfillment:
         """Whether the order has not ended here, as far as is known."""
         return self._matcher is None or self._matcher.holds(order_id) or order_id in self._waiting
 
-    async def cancel_all(self, owner: Owner) -> list[OrderId]:
-        """End all resting orders of an owner, and return which."""
+    async def cancel_all(self, owner: Owner) -> AsyncIterator[list[OrderId]]:
+        """End the orders of an owner that rest now, and yield which.
+
+        Few end at once. Of many a slice ends at a time, by acceptance: in between a quote may fill
+        what is left of them, and what comes meanwhile is not meant.
+        """
         matcher = await self._loaded_matcher()
-        closings = matcher.cancel_all(owner)
-        if closings:
+        asked = matcher.resting_of(owner)
+        for start in range(0, len(asked), ORDERS_AT_ONCE_MAX):
+            matcher = await self._loaded_matcher()
+            if len(asked) <= ORDERS_AT_ONCE_MAX:
+                closings = matcher.cancel_all(owner)
+            else:
+                ended = map(matcher.cancel, asked[start : start + ORDERS_AT_ONCE_MAX])
+                closings = [closing for closing in ended if closing is not None]
             self._guard(partial(self._conclude, matcher, closings))
-        return [closing.order.order_id for closing in closings]
+            yield [closing.order.order_id for closing in closings]
+            await asyncio.sleep(0)
 
     def view(self, owner: Owner, side: Side) -> MarketView:
         """Return what an order meets here now."""
@@ -219,7 +232,7 @@ class SymbolFulfillment:
             await asyncio.sleep(reading.RELOAD_SECONDS)
 
     async def _load(self) -> None:
-        """Read the ledger, rest what waits, and only then subscribe.
+        """Read the ledger, rest what waits, a slice at a time, and only then subscribe.
 
         Orders whose time passed while nobody served them end before the first quote arrives.
         """
@@ -237,12 +250,11 @@ class SymbolFulfillment:
             if order_id not in self._waiting:  # else it came meanwhile, and has missed no quote
                 self._read_back.add(order_id)
                 self._waiting[order_id] = Incoming(snapshot, were_open_before=True)
-        arrivals = list(self._waiting.values())
-        self._waiting.clear()
         self._matcher = matcher
         self.tally.follow(matcher)
-        self._guard(partial(self._start, matcher, arrivals))
-        self._loaded.set()
+        while self._matcher is matcher and not self._loaded.is_set():
+            self._guard(partial(self._take_slice, matcher))
+            await asyncio.sleep(0)
 
     async def _forget_what_was_read_back(self) -> None:
         """Wait for the announcements of what was committed before the database was read.
@@ -256,8 +268,7 @@ class SymbolFulfillment:
 
     async def _loaded_matcher(self) -> SymbolMatcher:
         """Wait until the symbol is loaded; from then on until the next await it stays so."""
-        while self._matcher is None:
-            self._loaded.clear()
+        while self._matcher is None or not self._loaded.is_set():
             await self._loaded.wait()
         return self._matcher
 
@@ -266,12 +277,16 @@ class SymbolFulfillment:
         stored = await self._store.load_ledger(self.symbol)
         return stored, await self._store.load_unfinished(self.symbol) if with_orders else []
 
-    def _start(self, matcher: SymbolMatcher, arrivals: Sequence[Incoming]) -> None:
-        for arrival in arrivals:
-            self._rest_one(matcher, arrival)
+    def _take_slice(self, matcher: SymbolMatcher) -> None:
+        """Rest some of what waits, end what is late of it, and begin once nothing waits."""
+        for order_id in list(islice(self._waiting, ORDERS_AT_ONCE_MAX)):
+            self._rest_one(matcher, self._waiting.pop(order_id))
         self._expire(matcher)
+        if self._waiting:
+            return
         self._note_use(matcher)
         self._feed.subscribe(self.symbol, self)
+        self._loaded.set()
         _log.info(
             "symbol_started", symbol=self.symbol, resting=matcher.resting_total, gate=matcher.gate
         )
@@ -351,7 +366,11 @@ class SymbolFulfillment:
         if steps:
             self._record(matcher, tuple(step_events(steps, self._clock.now())))
             self._note_use(matcher)
-        self._arm_timer(matcher)
+        self._timer.arm(matcher.next_deadline_ns())
+
+    def _on_deadline(self) -> None:
+        if self._matcher is not None:
+            self._guard(partial(self._expire, self._matcher))
 
     def _record(self, matcher: SymbolMatcher, events: tuple[OrderEvent, ...]) -> None:
         """Hand on what happened, in parts that a transaction has room for."""
@@ -364,23 +383,6 @@ class SymbolFulfillment:
         for part in outcome_parts(outcome):
             self._journal.record(part)
 
-    def _arm_timer(self, matcher: SymbolMatcher) -> None:
-        deadline_ns = matcher.next_deadline_ns()
-        if deadline_ns == self._timer_deadline_ns:
-            return
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        self._timer_deadline_ns = deadline_ns
-        if deadline_ns is not None:
-            left_ns = max(0, deadline_ns - self._clock.monotonic_ns()) + _PAST_DEADLINE_NS
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(left_ns / _NS_PER_SECOND, self._on_timer, matcher)
-
-    def _on_timer(self, matcher: SymbolMatcher) -> None:
-        self._timer_deadline_ns = None
-        self._guard(partial(self._expire, matcher))
-
     def _note_use(self, matcher: SymbolMatcher) -> None:
         """Begin to linger if nothing rests any more, from the last order on; else stop it."""
         self._linger_is_over = False
@@ -388,8 +390,7 @@ class SymbolFulfillment:
             self._linger.cancel()
             self._linger = None
         if not matcher.resting_total:
-            loop = asyncio.get_running_loop()
-            self._linger = loop.call_later(LINGER_SECONDS, self.end_lingering)
+            self._linger = asyncio.get_running_loop().call_later(LINGER_SECONDS, self.end_lingering)
             self._on_lingering(self)
 
     def _guard(self, act: Callable[[], _Result]) -> _Result | None:
@@ -411,8 +412,9 @@ class SymbolFulfillment:
         if self._matcher is not None:
             self._matchers.end(self._matcher, how)
         self._matcher = None
+        self._loaded.clear()
         self._stale_seeds.clear()
-        for timer in (self._timer, self._linger):
-            if timer is not None:
-                timer.cancel()
-        self._timer = self._linger = self._timer_deadline_ns = None
+        self._timer.disarm()
+        if self._linger is not None:
+            self._linger.cancel()
+            self._linger = None

@@ -6,8 +6,9 @@ from decimal import Decimal
 import pytest
 
 from app.domain.events import StoredEvent
-from app.domain.order import OrderStatus, Reason
+from app.domain.order import PUBLIC, OrderStatus, Reason
 from app.fulfillment import reading
+from app.fulfillment import symbol as symbol_module
 from tests.support.builders import LTCBTC, make_quote
 from tests.support.waiting import eventually
 from tests.unit.fulfillment.conftest import Shop
@@ -306,3 +307,22 @@ async def test_thousands_of_orders_that_expire_at_once_are_written_in_parts(shop
     sizes = [len(outcome.events) for outcome in shop.journal.outcomes]
     assert sizes == [1_000, 1_000, 100]
     assert sum(event.status is OrderStatus.EXPIRED for event in shop.journal.events) == 2_100
+
+
+async def test_many_open_orders_are_taken_up_in_slices(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """None is missed, late ones end first, and a cancel waits until all of them rest."""
+    late = [await shop.place(1, timeout_seconds=Decimal(1)) for _ in range(5)]
+    open_still = [await shop.place(1) for _ in range(5)]
+    shop.desk.stop()
+    shop.clock.advance(2)
+    monkeypatch.setattr(symbol_module, "ORDERS_AT_ONCE_MAX", 2)
+
+    async with shop.restarted():
+        came_meanwhile = await shop.accept(1)
+        canceled = await shop.desk.cancel_all(PUBLIC, LTCBTC)
+
+    assert canceled == [order.order_id for order in (*open_still, came_meanwhile)]
+    for order in late:
+        assert shop.statuses(order) == [OrderStatus.NEW, OrderStatus.EXPIRED]

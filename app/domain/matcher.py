@@ -226,7 +226,7 @@ class SymbolMatcher:
     def apply_quote(self, quote: Quote) -> list[Step]:
         """Apply a quote of the stream; one at or below the gate changes nothing."""
         assert quote.symbol == self.symbol, "a matcher serves one symbol"
-        if self._is_behind_gate(quote):
+        if quote.update_id <= self.gate:
             self.quotes_refused += 1
             return []
         return self._apply(quote)
@@ -310,9 +310,6 @@ class SymbolMatcher:
             self._levels_dropped += self._books.pop(key).ledger.levels_dropped
         return changes
 
-    def _is_behind_gate(self, quote: Quote) -> bool:
-        return quote.update_id <= self.gate
-
     def _is_too_old(self, quote: Quote, now_ns: int) -> bool:
         return now_ns - quote.received_ns > QUOTE_AGE_NS_MAX
 
@@ -328,8 +325,10 @@ class SymbolMatcher:
         for side_book in self._books.values():
             is_news = side_book.observe(quote) or is_confirmation
             if is_news and not self._is_held:
-                steps.extend(side_book.match(quote.update_id, self.quotes_applied))
-        return self._settle(steps)
+                met = side_book.match(quote.update_id, self.quotes_applied)
+                if met:
+                    steps += met
+        return self._settle(steps) if steps or self._undecided else steps
 
     def _settle(self, steps: list[Step]) -> list[Step]:
         """Let go of the orders that these steps closed, and of those that the quote decided."""

@@ -15,6 +15,7 @@ class SideBook:
 
     def __init__(self, owner: Owner, side: Side, levels: Iterable[TakenLevel] = ()) -> None:
         self.side = side
+        self._takes_asks = side is Side.BUY  # asked for each quote, and members of an enum are slow
         self.ledger = LiquidityLedger(owner, side, levels)
         self.resting = RestingHeap()
         self.price = ZERO
@@ -36,10 +37,12 @@ class SideBook:
 
     def observe(self, quote: Quote) -> bool:
         """Show the touch to the ledger; False if it is the one already known."""
-        if self.side is Side.BUY:
+        if self._takes_asks:
             price, displayed = quote.ask_price, quote.ask_quantity
         else:
             price, displayed = quote.bid_price, quote.bid_quantity
+        if price is self.price and displayed is self.displayed and self._is_touch_known:
+            return False  # equal as well, but the feed gives the same objects, which costs less
         if price == self.price and displayed == self.displayed and self._is_touch_known:
             return False
         self.price = price

@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from functools import partial
-from itertools import islice
 from typing import Final, TypeVar
 
 import structlog
@@ -19,7 +18,6 @@ from app.domain.errors import JournalUnavailableError
 from app.domain.events import OrderEvent, SymbolOutcome
 from app.domain.matcher import SymbolMatcher
 from app.domain.order import (
-    MICROSECOND,
     Arrival,
     Order,
     OrderId,
@@ -32,9 +30,10 @@ from app.domain.quote import Quote
 from app.domain.resting import Step
 from app.fulfillment import reading
 from app.fulfillment.deadline_timer import DeadlineTimer
-from app.fulfillment.incoming import Incoming
+from app.fulfillment.incoming import Incoming, rest_all
 from app.fulfillment.matchers import MatcherSource
 from app.fulfillment.outcome import outcome_parts, step_events
+from app.fulfillment.pieces import PIECE, pieces
 from app.fulfillment.reading import read_until_answered
 from app.fulfillment.stale_seeds import StaleSeeds
 from app.fulfillment.tallies import QuoteTally
@@ -42,11 +41,6 @@ from app.ports import NO_MARKET, Clock, Feed, Journal, MarketView, RecoveryStore
 
 LINGER_SECONDS: Final = 60.0
 """How long a symbol stays subscribed without orders, so that the next one costs no message."""
-
-ORDERS_AT_ONCE_MAX: Final = 1_000
-"""Orders that one turn of the event loop takes in or ends: some milliseconds, then it breathes."""
-
-_NS_PER_MICROSECOND: Final = 1_000
 
 _Result = TypeVar("_Result")
 
@@ -78,6 +72,7 @@ class SymbolFulfillment:
         self._matchers = matchers
         self._may_fill = may_fill
         self._matcher: SymbolMatcher | None = None
+        self._incomplete: SymbolMatcher | None = None
         self._waiting: dict[OrderId, Incoming] = {}
         self._read_back: set[OrderId] = set()
         self._stale_seeds = StaleSeeds()
@@ -110,7 +105,7 @@ class SymbolFulfillment:
             if order_id in self._read_back:
                 # A reload found it in the database before its acceptance was announced.
                 self._read_back.discard(order_id)
-            elif self._matcher is None or not self._loaded.is_set():
+            elif self._matcher is None:
                 self._waiting[order_id] = arrival
             else:
                 self._guard(partial(self._rest_one, self._matcher, arrival))
@@ -166,21 +161,22 @@ class SymbolFulfillment:
     async def cancel_all(self, owner: Owner) -> AsyncIterator[list[OrderId]]:
         """End the orders of an owner that rest now, and yield which.
 
-        Few end at once. Of many a slice ends at a time, by acceptance: in between a quote may fill
+        Few end at once. Of many a piece ends at a time, by acceptance: in between a quote may fill
         what is left of them, and what comes meanwhile is not meant.
         """
         matcher = await self._loaded_matcher()
         asked = matcher.resting_of(owner)
-        for start in range(0, len(asked), ORDERS_AT_ONCE_MAX):
-            matcher = await self._loaded_matcher()
-            if len(asked) <= ORDERS_AT_ONCE_MAX:
+        for start in range(0, len(asked), PIECE):
+            if start:
+                await asyncio.sleep(0)
+                matcher = await self._loaded_matcher()
+            if len(asked) <= PIECE:
                 closings = matcher.cancel_all(owner)
             else:
-                ended = map(matcher.cancel, asked[start : start + ORDERS_AT_ONCE_MAX])
+                ended = map(matcher.cancel, asked[start : start + PIECE])
                 closings = [closing for closing in ended if closing is not None]
             self._guard(partial(self._conclude, matcher, closings))
             yield [closing.order.order_id for closing in closings]
-            await asyncio.sleep(0)
 
     def view(self, owner: Owner, side: Side) -> MarketView:
         """Return what an order meets here now."""
@@ -232,8 +228,10 @@ class SymbolFulfillment:
             await asyncio.sleep(reading.RELOAD_SECONDS)
 
     async def _load(self) -> None:
-        """Read the ledger, rest what waits, a slice at a time, and only then subscribe.
+        """Read the ledger, rest what waits, and only then subscribe.
 
+        Many orders are rested in pieces; nobody sees the matcher before it has all of them, or a
+        quote might fill one that comes after another in priority.
         Orders whose time passed while nobody served them end before the first quote arrives.
         """
         stored, unfinished = await read_until_answered(
@@ -242,19 +240,23 @@ class SymbolFulfillment:
             symbol=self.symbol,
         )
         self._has_failed = False
-        matcher = self._matchers.begin(self.symbol, stored)
-        if not self._may_fill(self.symbol):
-            matcher.hold()
         for snapshot in unfinished:
             order_id = snapshot.order.order_id
             if order_id not in self._waiting:  # else it came meanwhile, and has missed no quote
                 self._read_back.add(order_id)
                 self._waiting[order_id] = Incoming(snapshot, were_open_before=True)
+        matcher = self._incomplete = self._matchers.begin(self.symbol, stored)
+        arrivals, self._waiting = list(self._waiting.values()), {}
+        steps: list[Step] = []
+        async for piece in pieces(arrivals):
+            steps += self._guard(partial(rest_all, matcher, piece, self._clock)) or []
+            if self._incomplete is not matcher:
+                return  # it failed, or the service stops
+        self._incomplete = None
         self._matcher = matcher
         self.tally.follow(matcher)
-        while self._matcher is matcher and not self._loaded.is_set():
-            self._guard(partial(self._take_slice, matcher))
-            await asyncio.sleep(0)
+        self._guard(partial(self._start, matcher, steps))
+        self._loaded.set()
 
     async def _forget_what_was_read_back(self) -> None:
         """Wait for the announcements of what was committed before the database was read.
@@ -268,7 +270,8 @@ class SymbolFulfillment:
 
     async def _loaded_matcher(self) -> SymbolMatcher:
         """Wait until the symbol is loaded; from then on until the next await it stays so."""
-        while self._matcher is None or not self._loaded.is_set():
+        while self._matcher is None:
+            self._loaded.clear()
             await self._loaded.wait()
         return self._matcher
 
@@ -277,16 +280,15 @@ class SymbolFulfillment:
         stored = await self._store.load_ledger(self.symbol)
         return stored, await self._store.load_unfinished(self.symbol) if with_orders else []
 
-    def _take_slice(self, matcher: SymbolMatcher) -> None:
-        """Rest some of what waits, end what is late of it, and begin once nothing waits."""
-        for order_id in list(islice(self._waiting, ORDERS_AT_ONCE_MAX)):
-            self._rest_one(matcher, self._waiting.pop(order_id))
-        self._expire(matcher)
-        if self._waiting:
-            return
+    def _start(self, matcher: SymbolMatcher, steps: list[Step]) -> None:
+        """Subscribe, once all orders rest, those that came meanwhile included."""
+        if not self._may_fill(self.symbol):
+            matcher.hold()
+        steps += rest_all(matcher, self._waiting.values(), self._clock)
+        self._waiting.clear()
+        self._conclude(matcher, steps + matcher.expire(self._clock.monotonic_ns()))
         self._note_use(matcher)
         self._feed.subscribe(self.symbol, self)
-        self._loaded.set()
         _log.info(
             "symbol_started", symbol=self.symbol, resting=matcher.resting_total, gate=matcher.gate
         )
@@ -310,24 +312,7 @@ class SymbolFulfillment:
         return True
 
     def _rest_one(self, matcher: SymbolMatcher, arrival: Incoming) -> None:
-        snapshot = arrival.snapshot
-        if arrival.were_open_before and not snapshot.order.rests:
-            # The first quote after its acceptance, which decides it, was met by nobody.
-            self._conclude(matcher, [matcher.end_unmet(snapshot)])
-            return
-        left = (snapshot.order.expires_at - self._clock.now()) // MICROSECOND
-        now_ns = self._clock.monotonic_ns()
-        steps = matcher.rest(
-            snapshot.order,
-            deadline_ns=now_ns + left * _NS_PER_MICROSECOND,
-            filled_quantity=snapshot.filled_quantity,
-            quote_quantity=snapshot.quote_quantity,
-            splits_total=snapshot.splits_total,
-            arrival=snapshot.arrival,
-            quotes_seen=snapshot.quotes_seen,
-            may_have_met_quotes=arrival.were_open_before,
-            now_ns=now_ns,
-        )
+        steps = rest_all(matcher, (arrival,), self._clock)
         self._note_use(matcher)
         self._conclude(matcher, steps)
         self._confirm(matcher)
@@ -368,10 +353,6 @@ class SymbolFulfillment:
             self._note_use(matcher)
         self._timer.arm(matcher.next_deadline_ns())
 
-    def _on_deadline(self) -> None:
-        if self._matcher is not None:
-            self._guard(partial(self._expire, self._matcher))
-
     def _record(self, matcher: SymbolMatcher, events: tuple[OrderEvent, ...]) -> None:
         """Hand on what happened, in parts that a transaction has room for."""
         outcome = SymbolOutcome(
@@ -383,6 +364,10 @@ class SymbolFulfillment:
         for part in outcome_parts(outcome):
             self._journal.record(part)
 
+    def _on_deadline(self) -> None:
+        if self._matcher is not None:
+            self._guard(partial(self._expire, self._matcher))
+
     def _note_use(self, matcher: SymbolMatcher) -> None:
         """Begin to linger if nothing rests any more, from the last order on; else stop it."""
         self._linger_is_over = False
@@ -390,7 +375,8 @@ class SymbolFulfillment:
             self._linger.cancel()
             self._linger = None
         if not matcher.resting_total:
-            self._linger = asyncio.get_running_loop().call_later(LINGER_SECONDS, self.end_lingering)
+            loop = asyncio.get_running_loop()
+            self._linger = loop.call_later(LINGER_SECONDS, self.end_lingering)
             self._on_lingering(self)
 
     def _guard(self, act: Callable[[], _Result]) -> _Result | None:
@@ -409,10 +395,10 @@ class SymbolFulfillment:
     def _let_go(self, how: str) -> None:
         """Let go of the feed, the timers and the matcher, which ended as ``MatcherSource`` says."""
         self._feed.unsubscribe(self.symbol, self)
-        if self._matcher is not None:
-            self._matchers.end(self._matcher, how)
-        self._matcher = None
-        self._loaded.clear()
+        for matcher in (self._matcher, self._incomplete):
+            if matcher is not None:
+                self._matchers.end(matcher, how)
+        self._matcher = self._incomplete = None
         self._stale_seeds.clear()
         self._timer.disarm()
         if self._linger is not None:

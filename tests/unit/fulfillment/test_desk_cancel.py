@@ -284,7 +284,7 @@ async def test_thousands_of_orders_canceled_at_once_are_written_in_parts(shop: S
     canceled = await shop.desk.cancel_all(PUBLIC, LTCBTC)
 
     assert canceled == [order.order_id for order in orders]
-    assert [len(outcome.events) for outcome in shop.journal.outcomes] == [1_000, 1_000, 100]
+    assert [len(outcome.events) for outcome in shop.journal.outcomes] == [500] * 4 + [100]
     assert sum(event.status is CANCELED for event in shop.journal.events) == 2_100
 
 
@@ -339,7 +339,7 @@ async def test_the_loop_goes_on_while_many_orders_are_canceled(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between slices a quote fills what is left of them, and an order that comes is not meant."""
-    monkeypatch.setattr(symbol_module, "ORDERS_AT_ONCE_MAX", 2)
+    monkeypatch.setattr(symbol_module, "PIECE", 2)
     orders = [await shop.place(1) for _ in range(20)]
     shop.journal.outcomes.clear()
     canceling = asyncio.create_task(shop.desk.cancel_all(PUBLIC, LTCBTC))
@@ -363,7 +363,7 @@ async def test_a_cancel_of_many_that_stops_half_way_leaves_its_outcome_unknown(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Some orders are canceled: nobody is told that nothing was done."""
-    monkeypatch.setattr(symbol_module, "ORDERS_AT_ONCE_MAX", 2)
+    monkeypatch.setattr(symbol_module, "PIECE", 2)
     orders = [await shop.place(1) for _ in range(20)]
     shop.journal.outcomes.clear()
     canceling = asyncio.create_task(shop.desk.cancel_all(PUBLIC, LTCBTC))

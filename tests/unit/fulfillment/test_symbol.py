@@ -7,8 +7,8 @@ import pytest
 
 from app.domain.events import StoredEvent
 from app.domain.order import PUBLIC, OrderStatus, Reason
+from app.fulfillment import pieces as pieces_module
 from app.fulfillment import reading
-from app.fulfillment import symbol as symbol_module
 from tests.support.builders import LTCBTC, make_quote
 from tests.support.waiting import eventually
 from tests.unit.fulfillment.conftest import Shop
@@ -317,7 +317,7 @@ async def test_many_open_orders_are_taken_up_in_slices(
     late = [await shop.place(1, timeout_seconds=Decimal(1)) for _ in range(20)]
     shop.desk.stop()
     shop.clock.advance(2)
-    monkeypatch.setattr(symbol_module, "ORDERS_AT_ONCE_MAX", 2)
+    monkeypatch.setattr(pieces_module, "PIECE", 2)
 
     shop.desk = shop.new_desk()
     running = asyncio.create_task(shop.desk.run())

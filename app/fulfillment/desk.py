@@ -156,13 +156,13 @@ class FulfillmentDesk:
             async with self._canceling(None):
                 fulfillment = self._symbols.get(symbol)
                 if fulfillment is not None:
-                    canceled = await fulfillment.cancel_all(owner)
-        except OutcomeUnknownError:
-            self._cancels_in_doubt.add((owner, symbol))
-            raise
-        except JournalUnavailableError:
+                    async for ended in fulfillment.cancel_all(owner):
+                        canceled += ended
+        except (OutcomeUnknownError, JournalUnavailableError) as error:
+            if canceled or isinstance(error, OutcomeUnknownError):
+                self._cancels_in_doubt.add((owner, symbol))
             if (owner, symbol) in self._cancels_in_doubt:
-                # An earlier request did end orders, perhaps, and that is not durable yet.
+                # This or an earlier request ended orders, perhaps, and that is not durable yet.
                 raise OutcomeUnknownError(None, doing="canceled") from None
             raise
         self._cancels_in_doubt.discard((owner, symbol))

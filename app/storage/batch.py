@@ -15,7 +15,7 @@ from app.domain.events import SymbolOutcome
 from app.domain.order import Order, OrderId, Symbol
 from app.storage.ownership import check_epoch, probe
 from app.storage.rows import Part, Row, Rows, key_row
-from app.storage.statements import STATEMENTS, Statement
+from app.storage.statements import Statement, statements_for
 from app.storage.tables import client_order_ids
 
 
@@ -104,7 +104,7 @@ def _take_keys(connection: Connection, parts: Sequence[Part]) -> dict[OrderId, O
     }
     if not wanted:
         return {}
-    statements = STATEMENTS[connection.dialect.name]
+    statements = statements_for(connection.dialect.name)
     statements.take_keys.execute(connection, [key_row(order) for order in wanted.values()])
     taken: dict[OrderId, OrderId] = {}
     order_ids = list(wanted)
@@ -143,7 +143,7 @@ _KEYS_PER_QUERY: Final = 1_000
 
 def _write_rows(connection: Connection, rows: Rows) -> None:
     """Run one statement per table that has rows, parents before children."""
-    statements = STATEMENTS[connection.dialect.name]
+    statements = statements_for(connection.dialect.name)
     steps: tuple[tuple[Statement, Collection[Row]], ...] = (
         (statements.add_orders, rows.orders),
         (statements.add_splits, rows.splits),

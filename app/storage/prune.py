@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app.domain.errors import StartupError
 from app.storage.database import make_writer
-from app.storage.failures import DATABASE_ERRORS, MaintenanceError, startup_error
+from app.storage.failures import MaintenanceError, database_errors, startup_error
 from app.storage.migrate import check_revision
 from app.storage.readers import Readers, make_readers
 from app.storage.reading import address_of
@@ -125,7 +125,7 @@ async def _readers(database: str) -> AsyncIterator[Readers]:
     try:
         await readers.run(lambda connection: check_revision(connection, address))
         yield readers
-    except DATABASE_ERRORS as error:
+    except database_errors() as error:
         raise startup_error(address, error) from error
     finally:
         await readers.close()

@@ -8,12 +8,13 @@ much again, and after each row the thread that writes waits for its turn to run 
 """
 
 from collections.abc import Collection
+from functools import cache
 from itertools import islice
 from operator import itemgetter
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from sqlalchemy import Connection, Executable, Table, bindparam, delete, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 
 from app.storage.column_types import sqlite_form
 from app.storage.rows import Row
@@ -27,6 +28,9 @@ from app.storage.tables import (
     taken_liquidity,
     trading_rules,
 )
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
 
 ROWS_PER_STATEMENT: Final = tuple(2**power for power in reversed(range(9)))
 """Rows of the statements that SQLite keeps prepared: any number is a sum of few of these. The
@@ -123,7 +127,7 @@ class Statements:
         if self._is_sqlite:
             insert = sqlite.insert(table).on_conflict_do_nothing(index_elements=key)
             return ManyRows(insert, table)
-        return EachRow(postgresql.insert(table).on_conflict_do_nothing(index_elements=key))
+        return EachRow(_postgresql_insert(table).on_conflict_do_nothing(index_elements=key))
 
     def _put(self, table: Table) -> Statement:
         """Insert, or overwrite the row with the same primary key."""
@@ -133,7 +137,7 @@ class Statements:
             own = sqlite.insert(table)
             values = {name: own.excluded[name] for name in rest}
             return ManyRows(own.on_conflict_do_update(index_elements=key, set_=values), table)
-        insert = postgresql.insert(table)
+        insert = _postgresql_insert(table)
         values = {name: insert.excluded[name] for name in rest}
         return EachRow(insert.on_conflict_do_update(index_elements=key, set_=values))
 
@@ -152,4 +156,17 @@ _STATE_COLUMNS: Final = (
     "departure_update_id",
 )
 
-STATEMENTS: Final = {dialect: Statements(dialect) for dialect in ("sqlite", "postgresql")}
+
+@cache
+def statements_for(dialect: str) -> Statements:
+    """Return the statements for ``sqlite`` or ``postgresql``."""
+    return Statements(dialect)
+
+
+def _postgresql_insert(table: Table) -> "postgresql.Insert":
+    from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - half of a start on SQLite
+
+    return postgresql.insert(table)
+
+
+statements_for("sqlite")  # made now rather than while the first order waits

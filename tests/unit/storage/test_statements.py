@@ -10,10 +10,10 @@ from sqlalchemy import Connection, event
 from sqlalchemy.exc import IntegrityError
 
 from app.storage.rows import Row
-from app.storage.statements import ROWS_PER_STATEMENT, STATEMENTS, Statement
+from app.storage.statements import ROWS_PER_STATEMENT, Statement, statements_for
 from tests.support.databases import OpenStorage, open_storage, sqlite_url
 
-SQLITE = STATEMENTS["sqlite"]
+SQLITE = statements_for("sqlite")
 
 
 @pytest.fixture

@@ -11,7 +11,12 @@ from sqlalchemy import Executable, Row, event
 from app.domain.order import Symbol
 from app.storage.unfinished import PAGE_ROWS, pages_of_all, pages_of_symbol
 from tests.support.builders import LTCBTC, make_order
-from tests.support.databases import OpenStorage, open_storage, sqlite_url
+from tests.support.databases import (
+    OpenStorage,
+    engine_of_readers,
+    open_storage,
+    sqlite_url,
+)
 from tests.unit.storage.test_queries import plan_of
 
 BNBBTC = Symbol("BNBBTC")
@@ -70,7 +75,7 @@ def noted_statements(storage: OpenStorage) -> list[tuple[str, tuple[object, ...]
     """Return the statements that are read from now on, as they come."""
     statements: list[tuple[str, tuple[object, ...]]] = []
 
-    @event.listens_for(storage.database._readers.sync_engine, "before_cursor_execute")
+    @event.listens_for(engine_of_readers(storage), "before_cursor_execute")
     def note(*told: object) -> None:
         statements.append((str(told[2]), tuple(told[3])))  # type: ignore[arg-type]  # parameters
 

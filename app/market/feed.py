@@ -32,6 +32,7 @@ _COUNTED_FROM_THE_START: Final = (
     "control_messages",
     "frames",
     "quotes",
+    "venue_times",
     "seeds",
     "seeds_stale",
     "seeds_failed",

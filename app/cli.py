@@ -4,6 +4,7 @@ The commands that speak to a running service are those of ``app.client``.
 """
 
 import asyncio
+import gc
 import re
 from collections.abc import Coroutine
 from pathlib import Path
@@ -12,10 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Final, NoReturn, TypeVar
 import typer
 
 import app
-from app.access.keys import DEFAULT_SCOPES, HASH_DIGITS_SHOWN, new_key
 from app.client.arguments import one_of
 from app.client.commands import client_commands
-from app.domain.access import Scope
+from app.domain.access import DEFAULT_SCOPES, Scope
 from app.domain.errors import PapertapeError, StartupError
 from app.simulator import options
 from app.taping.commands import tape_commands
@@ -84,12 +84,16 @@ def _serve() -> None:
     Brings the database up to date first. Starts without a network too, says at /readyz what it
     cannot reach, and recovers by itself.
     """
+    # What is imported stays: the collector need not look through it while it grows, nor ever after.
+    gc.disable()
     settings = _settings_or_end()
-    from app.composition import serve  # noqa: PLC0415 - the other commands start faster without
-    from app.logs import configure_logs  # noqa: PLC0415 - as above
-    from app.settings import LogFormat  # noqa: PLC0415 - as above
+    from app.settings import LogFormat  # noqa: PLC0415 - the other commands start faster without
 
-    configure_logs(level=settings.log_level, as_json=settings.log_format is LogFormat.JSON)
+    _configure_logs(level=settings.log_level, as_json=settings.log_format is LogFormat.JSON)
+    from app.composition import serve  # noqa: PLC0415 - as above
+
+    gc.enable()
+    gc.freeze()
     _run(serve(settings))
 
 
@@ -226,7 +230,7 @@ def _simulate(
     /stream?streams=... for book tickers, /api/v3 for exchangeInfo, depth, ticker/bookTicker, time
     and ping. It has Binance's limits, and any failure on request.
     """
-    from app.logs import configure_logs  # noqa: PLC0415 - as above
+    _configure_logs(level="INFO")
     from app.simulator.command import simulate  # noqa: PLC0415 - as above
 
     try:
@@ -248,7 +252,6 @@ def _simulate(
         )
     except StartupError as error:
         _end(error)
-    configure_logs(level="INFO", as_json=False)
     _run(simulate(chosen))
 
 
@@ -260,10 +263,9 @@ def _demo(
     ] = False,
 ) -> None:
     """Start the simulated venue and the service, and fulfill three orders before your eyes."""
+    _configure_logs(level="WARNING")
     from app.demo import demo  # noqa: PLC0415 - as above
-    from app.logs import configure_logs  # noqa: PLC0415 - as above
 
-    configure_logs(level="WARNING", as_json=False)
     _run(demo(stay=not once))
 
 
@@ -289,6 +291,7 @@ def _create_key(
     another without a gap. To revoke a key, remove its entry from the file.
     """
     from app.access.key_file import add_key  # noqa: PLC0415 - as above
+    from app.access.keys import new_key  # noqa: PLC0415 - as above
 
     key = new_key()
     path = _key_file(file)
@@ -304,6 +307,7 @@ def _create_key(
 def _list_keys(*, file: _KeyFileOption = None) -> None:
     """List names, scopes, and the first digits of each key's hash."""
     from app.access.key_file import list_keys  # noqa: PLC0415 - as above
+    from app.access.keys import HASH_DIGITS_SHOWN  # noqa: PLC0415 - as above
 
     try:
         entries = list_keys(_key_file(file))
@@ -325,6 +329,13 @@ def _key_file(file: Path | None) -> Path:
 
 _cli.add_typer(tape_commands)
 _cli.add_typer(client_commands)
+
+
+def _configure_logs(*, level: str, as_json: bool = False) -> None:
+    """Set up the log; before anything else imports structlog, which is to do without rich."""
+    from app.logs import configure_logs  # noqa: PLC0415 - as above
+
+    configure_logs(level=level, as_json=as_json)
 
 
 def _settings_or_end(*, status: int = _EXIT_FAILED) -> "Settings":

@@ -11,7 +11,11 @@ import sys
 from collections.abc import Mapping
 from typing import Final
 
-import structlog
+from app.absent import absent
+
+# structlog takes rich along for tracebacks that we do not use: 80 modules, a tenth of a start.
+with absent("rich"):
+    import structlog
 
 _CONTROLS: Final = re.compile(
     "["

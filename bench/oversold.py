@@ -46,7 +46,7 @@ from app.domain.matcher import SymbolMatcher
 from app.domain.order import PUBLIC, Order, OrderId, Side, Symbol, TimeInForce
 from app.domain.quote import Quote
 from app.domain.resting import Fill, Step
-from app.domain.side_book import OwnerBook
+from app.domain.side_book import SideBook
 from tests.unit.domain.planted_faults import (
     FaultyLedgerMatcher,
     FreshMatcher,
@@ -291,11 +291,10 @@ class KnowingMatcher(FaultyLedgerMatcher):
         self._book = book
         super().__init__(symbol)
 
-    def _exchange_ledgers(self, book: OwnerBook) -> None:
-        super()._exchange_ledgers(book)
-        for side_book in book.sides:
-            assert isinstance(side_book.ledger, KnowingLedger)
-            side_book.ledger.book = self._book
+    def _exchange_ledger(self, side_book: SideBook) -> None:
+        super()._exchange_ledger(side_book)
+        assert isinstance(side_book.ledger, KnowingLedger)
+        side_book.ledger.book = self._book
 
 
 RULES: Final[dict[str, Callable[[LotBook], SymbolMatcher]]] = {

@@ -8,6 +8,7 @@ import hashlib
 import json
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Final
 
@@ -38,10 +39,35 @@ def peer_python(name: str) -> Path:
     return python
 
 
+def peer_script(name: str) -> Path:
+    """Return ``bench/peers/NAME``."""
+    return _PEERS / name
+
+
+def installed_wheel() -> Path:
+    """Build the wheel, install it as the image does, and return the folder of that environment.
+
+    Raises:
+        subprocess.CalledProcessError: uv cannot build or install it.
+    """
+    folder = _ENVIRONMENTS / "papertape"
+    python = folder / "bin" / "python"
+    if not python.exists():
+        version = f"{sys.version_info.major}.{sys.version_info.minor}"
+        _run("uv", "venv", "--quiet", "--python", version, str(folder))
+    install = ("uv", "pip", "install", "--quiet", "--python", str(python))
+    _run(*install, "-r", str(_ROOT / "deploy" / "requirements.txt"))
+    with tempfile.TemporaryDirectory() as built:
+        _run("uv", "build", "--quiet", "--wheel", "--out-dir", built, str(_ROOT))
+        (wheel,) = Path(built).glob("*.whl")
+        _run(*install, "--no-deps", "--reinstall", str(wheel))
+    return folder
+
+
 def run_peer(name: str, script: str, *arguments: str) -> dict[str, object]:
     """Run ``bench/peers/SCRIPT`` there and return the JSON object that it prints last."""
     done = subprocess.run(  # noqa: S603 - our own script
-        [str(peer_python(name)), str(_PEERS / script), *arguments],
+        [str(peer_python(name)), str(peer_script(script)), *arguments],
         check=True,
         stdout=subprocess.PIPE,
         text=True,

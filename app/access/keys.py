@@ -27,7 +27,6 @@ KEYS_MAX: Final = 10_000
 KEY_FILE_BYTES_MAX: Final = 4 * 1024 * 1024
 NAME_PATTERN: Final = r"\A[A-Za-z0-9._-]{1,36}\Z"
 HASH_DIGITS_SHOWN: Final = 8
-DEFAULT_SCOPES: Final = (Scope.ORDERS_WRITE, Scope.ORDERS_READ)
 
 
 class KeyEntry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from app.domain.errors import MissingScopeError
 from app.domain.order import PUBLIC, Owner
@@ -13,6 +14,10 @@ class Scope(StrEnum):
     ORDERS_WRITE = "orders:write"
     ORDERS_READ = "orders:read"
     METRICS = "metrics"
+
+
+DEFAULT_SCOPES: Final = (Scope.ORDERS_WRITE, Scope.ORDERS_READ)
+"""What a key is good for unless something else is said."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,8 +38,16 @@ from app.domain.order import (
     TimeInForce,
 )
 from app.domain.quote import Quote
-from app.domain.resting import Closing, Resting, RestingHeap, Step
-from app.domain.side_book import OwnerBook
+from app.domain.resting import (
+    Closing,
+    FirstQuote,
+    Resting,
+    RestingHeap,
+    Step,
+    deadline_key_of,
+    rank_of,
+)
+from app.domain.side_book import SideBook
 
 QUOTE_AGE_NS_MAX: Final = 5_000_000_000
 """A quote that came or was confirmed longer ago is old."""
@@ -83,14 +91,18 @@ class SymbolMatcher:
         self._levels_dropped = 0
         self._is_held = False
         self._resting_by_id: dict[OrderId, Resting] = {}
-        self._deadlines: RestingHeap[int] = RestingHeap()
-        # Orders that wait for their first quote: IOC and FOK ones are decided by it.
-        self._expectant: dict[OrderId, Resting] = {}
-        self._arrivals: dict[Side, tuple[Quote, Arrival]] = {}
-        by_owner: dict[Owner, list[TakenLevel]] = {}
+        self._deadlines = RestingHeap()
+        # IOC and FOK orders, which the first quote that they meet decides.
+        self._undecided: dict[OrderId, Resting] = {}
+        self._met_first: dict[Side, tuple[Quote, FirstQuote]] = {}
+        self._awaited_first: dict[Side, FirstQuote] = {}
+        # Only those in which something rests or is remembered: a quote costs nothing for others.
+        self._books: dict[tuple[Owner, Side], SideBook] = {}
+        by_book: dict[tuple[Owner, Side], list[TakenLevel]] = {}
         for level in levels:
-            by_owner.setdefault(level.owner, []).append(level)
-        self._books = {owner: OwnerBook(owner, own) for owner, own in by_owner.items()}
+            by_book.setdefault((level.owner, level.side), []).append(level)
+        for (owner, side), own in by_book.items():
+            self._books[owner, side] = SideBook(owner, side, own)
 
     @property
     def is_live(self) -> bool:
@@ -105,7 +117,9 @@ class SymbolMatcher:
     @property
     def levels_dropped(self) -> int:
         """How many remembered levels were dropped because there were too many."""
-        return self._levels_dropped + sum(book.levels_dropped for book in self._books.values())
+        return self._levels_dropped + sum(
+            side_book.ledger.levels_dropped for side_book in self._books.values()
+        )
 
     def rest(
         self,
@@ -136,31 +150,32 @@ class SymbolMatcher:
         is_late = current is not None and deadline_ns < current.received_ns
         must_wait = now_ns is not None and self.must_confirm(order, now_ns)
         met = None if is_late or must_wait else current
+        has_no_arrival = arrival is None and not may_have_met_quotes
         resting = Resting(
             order=order,
-            deadline_ns=deadline_ns,
+            rank=rank_of(order),
+            deadline_key=deadline_key_of(order, deadline_ns),
             filled_quantity=filled_quantity,
             quote_quantity=quote_quantity,
             splits_total=splits_total,
             quotes_base=self.quotes_applied - quotes_seen - (met is not None),
-            arrival=arrival,
+            first_quote=None if arrival is None else FirstQuote(arrival),
             may_have_met_quotes=may_have_met_quotes,
         )
         if is_late:
             # It must not stand in the book: the next order to come would have it matched.
             return [self._end(resting, OrderStatus.EXPIRED, self._reason_to_expire(resting))]
-        side_book = self._book_of(order.owner).of(order.side)
+        side_book = self._book_of(order.owner, order.side)
         self._resting_by_id[order.order_id] = resting
-        self._deadlines.push(deadline_ns, resting)
+        self._deadlines.add(resting.deadline_key, resting)
         side_book.rest(resting)
-        has_no_arrival = arrival is None and not may_have_met_quotes
-        if not order.rests or (met is None and has_no_arrival):
-            self._expectant[order.order_id] = resting
+        if not order.rests:
+            self._undecided[order.order_id] = resting
+        if has_no_arrival:
+            resting.first_quote = self._first_quote(met, order.side)
         if met is None:
             self.awaits_confirmation = must_wait
             return []
-        if has_no_arrival:
-            resting.arrival = self._arrival(met, order.side)
         if self._is_held or self.awaits_confirmation:
             return []
         return self._settle(side_book.match(met.update_id, self.quotes_applied))
@@ -201,10 +216,11 @@ class SymbolMatcher:
 
     def cancel_all(self, owner: Owner) -> list[Closing]:
         """End all resting orders of an owner, in the order of their acceptance."""
-        book = self._books.get(owner)
-        if book is None:
-            return []
-        own = [resting for side_book in book.sides for resting in side_book.resting.all_open()]
+        own: list[Resting] = []
+        for side in Side:
+            side_book = self._books.get((owner, side))
+            if side_book is not None:
+                own += side_book.resting.all_open()
         own.sort(key=lambda resting: resting.order.acceptance_number)
         return [self._cancel(resting) for resting in own]
 
@@ -213,15 +229,13 @@ class SymbolMatcher:
 
         Zero while there is no current quote.
         """
-        book = self._books.get(owner)
-        if self.current is None or book is None:
-            return ZERO
-        return book.of(side).taken()
+        side_book = self._books.get((owner, side))
+        return ZERO if self.current is None or side_book is None else side_book.taken()
 
     def apply_quote(self, quote: Quote) -> list[Step]:
         """Apply a quote of the stream; one at or below the gate changes nothing."""
         assert quote.symbol == self.symbol, "a matcher serves one symbol"
-        if self._is_behind_gate(quote):
+        if quote.update_id <= self.gate:
             self.quotes_refused += 1
             return []
         return self._apply(quote)
@@ -246,9 +260,8 @@ class SymbolMatcher:
         """Forget the current quote: the connection that brought it is gone."""
         self.current = None
         self.awaits_confirmation = False
-        for book in self._books.values():
-            for side_book in book.sides:
-                side_book.forget_touch()
+        for side_book in self._books.values():
+            side_book.forget_touch()
 
     @property
     def is_held(self) -> bool:
@@ -271,50 +284,40 @@ class SymbolMatcher:
             self.awaits_confirmation = True
             return []
         steps: list[Step] = []
-        for book in self._books.values():
-            for side_book in book.sides:
-                steps.extend(side_book.match(self.current.update_id, self.quotes_applied))
+        for side_book in self._books.values():
+            steps.extend(side_book.match(self.current.update_id, self.quotes_applied))
         return self._settle(steps)
 
     def expire(self, now_ns: int) -> list[Step]:
         """End the orders whose deadline is before ``now_ns``; at it they may still fill."""
         closings: list[Step] = []
-        while (first := self._deadlines.first()) is not None and first.deadline_ns < now_ns:
+        while (first := self._deadlines.first) is not None and first.deadline_ns < now_ns:
             closings.append(self._close(first, OrderStatus.EXPIRED, self._reason_to_expire(first)))
         return closings
 
     def next_deadline_ns(self) -> int | None:
         """Return the earliest deadline of a resting order; call ``expire`` after it."""
-        first = self._deadlines.first()
+        first = self._deadlines.first
         return None if first is None else first.deadline_ns
 
     def ledger_levels(self) -> list[TakenLevel]:
         """Return every remembered level of every owner."""
-        return [
-            level
-            for book in self._books.values()
-            for side_book in book.sides
-            for level in side_book.ledger.levels()
-        ]
+        return [level for side_book in self._books.values() for level in side_book.ledger.levels()]
 
     def drain_ledger_changes(self) -> list[TakenLevel]:
         """Return the levels changed since the last call, a forgotten one with quantity zero.
 
-        An owner of whom nothing rests and nothing is remembered any more is forgotten with it.
+        A book in which nothing rests and nothing is remembered any more is forgotten with it.
         """
         changes: list[TakenLevel] = []
-        idle: list[Owner] = []
-        for owner, book in self._books.items():
-            for side_book in book.sides:
-                changes += side_book.ledger.drain_changes()
-            if book.is_idle:
-                idle.append(owner)
-        for owner in idle:
-            self._levels_dropped += self._books.pop(owner).levels_dropped
+        idle: list[tuple[Owner, Side]] = []
+        for key, side_book in self._books.items():
+            changes += side_book.ledger.drain_changes()
+            if side_book.is_idle:
+                idle.append(key)
+        for key in idle:
+            self._levels_dropped += self._books.pop(key).ledger.levels_dropped
         return changes
-
-    def _is_behind_gate(self, quote: Quote) -> bool:
-        return quote.update_id <= self.gate
 
     def _is_too_old(self, quote: Quote, now_ns: int) -> bool:
         return now_ns - quote.received_ns > QUOTE_AGE_NS_MAX
@@ -325,47 +328,53 @@ class SymbolMatcher:
         self.quotes_applied += 1
         is_confirmation = self.awaits_confirmation
         self.awaits_confirmation = False
-        if self._expectant:
-            self._note_arrivals(quote)
+        if self._awaited_first:
+            self._note_first(quote)
         steps: list[Step] = []
-        for book in self._books.values():
-            for side_book in book.sides:
-                is_news = side_book.observe(quote) or is_confirmation
-                if is_news and not self._is_held:
-                    steps.extend(side_book.match(quote.update_id, self.quotes_applied))
-        return self._settle(steps)
+        for side_book in self._books.values():
+            is_news = side_book.observe(quote) or is_confirmation
+            if is_news and not self._is_held:
+                met = side_book.match(quote.update_id, self.quotes_applied)
+                if met:
+                    steps += met
+        return self._settle(steps) if steps or self._undecided else steps
 
-    def _note_arrivals(self, quote: Quote) -> None:
-        """Note the first quote of each order that waited for one."""
-        for resting in self._expectant.values():
-            if resting.arrival is None:
-                resting.arrival = self._arrival(quote, resting.order.side)
-
-    def _arrival(self, quote: Quote, side: Side) -> Arrival:
-        """Return what orders of ``side`` find in a quote; those that meet the same one share it."""
-        known = self._arrivals.get(side)
+    def _first_quote(self, quote: Quote | None, side: Side) -> FirstQuote:
+        """Return what orders of ``side`` share that meet this quote first, or else the next one."""
+        if quote is None:
+            return self._awaited_first.setdefault(side, FirstQuote())
+        known = self._met_first.get(side)
         if known is None or known[0] is not quote:
-            known = self._arrivals[side] = (quote, arrival_of(quote, side))
+            known = self._met_first[side] = (quote, FirstQuote(arrival_of(quote, side)))
         return known[1]
+
+    def _note_first(self, quote: Quote) -> None:
+        """Tell all orders at once that waited for their first quote."""
+        for side, first_quote in self._awaited_first.items():
+            first_quote.arrival = arrival_of(quote, side)
+        self._awaited_first.clear()
 
     def _settle(self, steps: list[Step]) -> list[Step]:
         """Let go of the orders that these steps closed, and of those that the quote decided."""
-        closed = 0
         for step in steps:
             if step.closes:
-                del self._resting_by_id[step.order.order_id]
-                self._expectant.pop(step.order.order_id, None)
-                closed += 1
-        if closed:
-            self._deadlines.note_closed(closed)
-        if self._expectant and not self._is_held:
+                self._let_go(self._resting_by_id[step.order.order_id])
+        if self._undecided and not self._is_held:
             steps.extend(self._decide())
         return steps
 
+    def _let_go(self, resting: Resting) -> None:
+        """Forget an order that left its book."""
+        order_id = resting.order.order_id
+        del self._resting_by_id[order_id]
+        self._deadlines.remove(resting.deadline_key)
+        if not resting.order.rests:
+            self._undecided.pop(order_id, None)
+
     def _decide(self) -> list[Closing]:
         """End the IOC and FOK orders that met a quote and still have something to fill."""
-        expectant = list(self._expectant.values())
-        self._expectant.clear()
+        undecided = list(self._undecided.values())
+        self._undecided.clear()
         return [
             self._close(
                 resting,
@@ -374,8 +383,7 @@ class SymbolMatcher:
                 if resting.order.time_in_force is TimeInForce.IOC
                 else Reason.FOK_UNFILLABLE,
             )
-            for resting in expectant
-            if not resting.order.rests
+            for resting in undecided
         ]
 
     def _cancel(self, resting: Resting) -> Closing:
@@ -383,24 +391,21 @@ class SymbolMatcher:
 
     def _close(self, resting: Resting, status: OrderStatus, reason: Reason) -> Closing:
         """End an order that still rests."""
-        closing = self._end(resting, status, reason)
-        self._deadlines.note_closed()
-        self._book_of(resting.order.owner).of(resting.order.side).resting.note_closed()
-        del self._resting_by_id[resting.order.order_id]
-        self._expectant.pop(resting.order.order_id, None)
-        return closing
+        order = resting.order
+        self._books[order.owner, order.side].remove(resting)
+        self._let_go(resting)
+        return self._end(resting, status, reason)
 
     def _end(self, resting: Resting, status: OrderStatus, reason: Reason) -> Closing:
         return resting.close(status, reason, quotes_applied=self.quotes_applied, gate=self.gate)
 
-    def _book_of(self, owner: Owner) -> OwnerBook:
-        book = self._books.get(owner)
-        if book is None:
-            book = self._books[owner] = OwnerBook(owner)
+    def _book_of(self, owner: Owner, side: Side) -> SideBook:
+        side_book = self._books.get((owner, side))
+        if side_book is None:
+            side_book = self._books[owner, side] = SideBook(owner, side)
             if self.current is not None:
-                for side_book in book.sides:
-                    side_book.observe(self.current)
-        return book
+                side_book.observe(self.current)
+        return side_book
 
     def _reason_to_expire(self, resting: Resting) -> Reason:
         has_met_quotes = resting.quotes_base != self.quotes_applied or resting.may_have_met_quotes

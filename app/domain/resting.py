@@ -3,13 +3,19 @@
 import heapq
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final, Generic, TypeVar
+from typing import Final
 
-from app.domain.amounts import EXACT
-from app.domain.order import Arrival, Order, OrderStatus, Reason
+from app.domain.amounts import EXACT, FRACTION_DIGITS_MAX
+from app.domain.order import Arrival, Order, OrderStatus, Reason, Side
 
-_COMPACT_ABOVE: Final = 64
-_Key = TypeVar("_Key", Decimal, int)
+_STALE_KEYS_MAX: Final = 64
+"""So many keys of orders that left may stay in any heap; beyond it their share decides."""
+
+_STALE_SHARE_AT_THE_TOP: Final = 1 / 16
+"""With a greater share of them it is quicker to make the heap anew than to pop them in turn."""
+
+_NUMBER_BITS: Final = 63
+"""An acceptance number has as many at most, or the database could not store it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,37 +72,55 @@ Step = Fill | Closing
 
 
 @dataclass(slots=True)
+class FirstQuote:
+    """What orders that meet the same quote first have in common; None until that quote comes."""
+
+    arrival: Arrival | None = None
+
+
+@dataclass(slots=True)
 class Resting:
     """An order in the matcher's hands; the only mutable thing the core holds per order.
 
-    ``quotes_base`` is what the matcher's count of quotes was when the order's own was zero.
+    ``rank`` and ``deadline_key`` are its places among others: the smallest is served first, or ends
+    first. ``quotes_base`` is what the matcher's count of quotes was when the order's own was zero.
     """
 
     order: Order
-    deadline_ns: int
+    rank: int
+    deadline_key: int
     filled_quantity: Decimal
     quote_quantity: Decimal
     splits_total: int
     quotes_base: int
-    arrival: Arrival | None
+    first_quote: FirstQuote | None
     may_have_met_quotes: bool
-    is_open: bool = True
 
     @property
     def remaining(self) -> Decimal:
         """What is left to fill."""
         return EXACT.subtract(self.order.quantity, self.filled_quantity)
 
+    @property
+    def arrival(self) -> Arrival | None:
+        """The first quote that the order met; None before that, and if nobody knows it."""
+        return None if self.first_quote is None else self.first_quote.arrival
+
+    @property
+    def deadline_ns(self) -> int:
+        """The last instant at which a quote may fill it."""
+        return self.deadline_key >> _NUMBER_BITS
+
     def close(
         self, status: OrderStatus, reason: Reason, *, quotes_applied: int, gate: int
     ) -> Closing:
-        """End the order.
+        """Return the end of the order.
 
         ``quotes_applied`` is the matcher's count of quotes, ``gate`` the newest update id of them.
         """
-        self.is_open = False
+        arrival = self.arrival
         quotes_seen = quotes_applied - self.quotes_base
-        has_met_quotes = self.arrival is not None or quotes_seen > 0
+        has_met_quotes = arrival is not None or quotes_seen > 0
         return Closing(
             order=self.order,
             status=status,
@@ -104,47 +128,68 @@ class Resting:
             splits_total=self.splits_total,
             filled_quantity=self.filled_quantity,
             quote_quantity=self.quote_quantity,
-            arrival=self.arrival,
+            arrival=arrival,
             quotes_seen=quotes_seen,
             departure_update_id=gate if has_met_quotes else None,
         )
 
 
-class RestingHeap(Generic[_Key]):
-    """Resting orders by a key, then by acceptance; closed ones are dropped when met or too many."""
+def rank_of(order: Order) -> int:
+    """Return what is smaller for a better limit price, then for an earlier acceptance."""
+    exact_units = EXACT.scaleb(order.limit_price, FRACTION_DIGITS_MAX)
+    units = int(exact_units)
+    assert units == exact_units, "no amount has more digits"
+    return ((-units if order.side is Side.BUY else units) << _NUMBER_BITS) + order.acceptance_number
+
+
+def deadline_key_of(order: Order, deadline_ns: int) -> int:
+    """Return what is smaller for an earlier deadline, then for an earlier acceptance."""
+    return (deadline_ns << _NUMBER_BITS) + order.acceptance_number
+
+
+class RestingHeap:
+    """Open orders by keys that no two share; ``first`` has the smallest, None without any.
+
+    The heap holds bare integers, which compare fast and are no work for the garbage collector. An
+    order leaves without being searched: its key stays until it is met, or too many have stayed.
+    """
+
+    __slots__ = ("_keys", "_open", "first")
 
     def __init__(self) -> None:
-        self._entries: list[tuple[_Key, int, Resting]] = []
-        self._closed = 0
+        self.first: Resting | None = None
+        self._keys: list[int] = []
+        self._open: dict[int, Resting] = {}
 
-    def push(self, key: _Key, resting: Resting) -> None:
-        """Add an order; the smallest key comes first."""
-        heapq.heappush(self._entries, (key, resting.order.acceptance_number, resting))
+    def __len__(self) -> int:
+        """Return how many orders are open."""
+        return len(self._open)
 
-    def first(self) -> Resting | None:
-        """Return the first order that is open, None without any."""
-        entries = self._entries
-        while entries:
-            resting = entries[0][2]
-            if resting.is_open:
-                return resting
-            heapq.heappop(entries)
-            self._closed -= 1
-        return None
+    def add(self, key: int, resting: Resting) -> None:
+        """Take an order in."""
+        heapq.heappush(self._keys, key)
+        self._open[key] = resting
+        if self._keys[0] == key:
+            self.first = resting
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether no order in it is open."""
-        return len(self._entries) == self._closed
+    def remove(self, key: int) -> None:
+        """Let go of an order."""
+        is_first = self._open.pop(key) is self.first
+        stale = len(self._keys) - len(self._open)
+        share = _STALE_SHARE_AT_THE_TOP if is_first else 1 / 2
+        if stale > _STALE_KEYS_MAX and stale > share * len(self._keys):
+            self._keys = list(self._open)
+            heapq.heapify(self._keys)
+        if is_first:
+            self._advance()
 
     def all_open(self) -> list[Resting]:
         """Return the open orders, in no order."""
-        return [entry[2] for entry in self._entries if entry[2].is_open]
+        return list(self._open.values())
 
-    def note_closed(self, count: int = 1) -> None:
-        """Count all entries closed since the last call; rebuild once they are the larger half."""
-        self._closed += count
-        if self._closed > _COMPACT_ABOVE and self._closed * 2 > len(self._entries):
-            self._entries = [entry for entry in self._entries if entry[2].is_open]
-            heapq.heapify(self._entries)
-            self._closed = 0
+    def _advance(self) -> None:
+        """Find the first order anew."""
+        keys = self._keys
+        while keys and keys[0] not in self._open:
+            heapq.heappop(keys)
+        self.first = self._open[keys[0]] if keys else None

@@ -1,6 +1,6 @@
 """What one owner's orders of one side of the book meet, and what they take."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from decimal import Decimal
 
 from app.domain.amounts import EXACT, ZERO
@@ -13,26 +13,36 @@ from app.domain.resting import Closing, Fill, Resting, RestingHeap, Step
 class SideBook:
     """One owner's resting orders of one side, and the ledger they share."""
 
-    def __init__(self, owner: Owner, side: Side, levels: Iterable[TakenLevel]) -> None:
+    def __init__(self, owner: Owner, side: Side, levels: Iterable[TakenLevel] = ()) -> None:
         self.side = side
+        self._takes_asks = side is Side.BUY  # asked for each quote, and members of an enum are slow
         self.ledger = LiquidityLedger(owner, side, levels)
-        self.resting: RestingHeap[Decimal] = RestingHeap()
+        self.resting = RestingHeap()
         self.price = ZERO
         self.displayed = ZERO
         self._is_touch_known = False
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing rests, and nothing is remembered."""
+        return not self.resting and self.ledger.is_empty
+
     def rest(self, resting: Resting) -> None:
         """Take an order in."""
-        limit_price = resting.order.limit_price
-        key = limit_price.copy_negate() if self.side is Side.BUY else limit_price
-        self.resting.push(key, resting)
+        self.resting.add(resting.rank, resting)
+
+    def remove(self, resting: Resting) -> None:
+        """Let go of an order that ended."""
+        self.resting.remove(resting.rank)
 
     def observe(self, quote: Quote) -> bool:
         """Show the touch to the ledger; False if it is the one already known."""
-        if self.side is Side.BUY:
+        if self._takes_asks:
             price, displayed = quote.ask_price, quote.ask_quantity
         else:
             price, displayed = quote.bid_price, quote.bid_quantity
+        if price is self.price and displayed is self.displayed and self._is_touch_known:
+            return False  # equal as well, but the feed gives the same objects, which costs less
         if price == self.price and displayed == self.displayed and self._is_touch_known:
             return False
         self.price = price
@@ -50,7 +60,7 @@ class SideBook:
 
     def match(self, update_id: int, quotes_applied: int) -> list[Step]:
         """Give what is available at the touch to the orders that reach it."""
-        first = self.resting.first()
+        first = self.resting.first
         if first is None or not self.displayed or not self._reaches(first):
             return []
         available = self.ledger.available(self.price, self.displayed)
@@ -62,7 +72,7 @@ class SideBook:
                 quantity = min(first.remaining, available)
                 available = EXACT.subtract(available, quantity)
                 steps.append(self._fill(first, quantity, update_id, quotes_applied))
-            first = self.resting.first()
+            first = self.resting.first
         return steps
 
     def taken(self) -> Decimal:
@@ -82,7 +92,7 @@ class SideBook:
             quotes_applied=quotes_applied,
             gate=update_id,
         )
-        self.resting.note_closed()
+        self.remove(resting)
         return end
 
     def _fill(
@@ -95,8 +105,7 @@ class SideBook:
         resting.splits_total += 1
         assert resting.filled_quantity <= order.quantity, "no order is overfilled"
         if resting.filled_quantity == order.quantity:
-            resting.is_open = False
-            self.resting.note_closed()
+            self.remove(resting)
         return Fill(
             order=order,
             split_number=resting.splits_total,
@@ -109,28 +118,3 @@ class SideBook:
             arrival=resting.arrival,
             quotes_seen=quotes_applied - resting.quotes_base,
         )
-
-
-class OwnerBook:
-    """Both sides of one owner."""
-
-    def __init__(self, owner: Owner, levels: Sequence[TakenLevel] = ()) -> None:
-        self.buys, self.sells = (
-            SideBook(owner, side, (level for level in levels if level.side is side))
-            for side in (Side.BUY, Side.SELL)
-        )
-        self.sides = (self.buys, self.sells)
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether nothing rests, and nothing is remembered."""
-        return all(side.resting.is_empty and side.ledger.is_empty for side in self.sides)
-
-    @property
-    def levels_dropped(self) -> int:
-        """How many remembered levels were dropped because there were too many."""
-        return sum(side.ledger.levels_dropped for side in self.sides)
-
-    def of(self, side: Side) -> SideBook:
-        """Return one side."""
-        return self.buys if side is Side.BUY else self.sells

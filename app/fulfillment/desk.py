@@ -31,6 +31,7 @@ from app.fulfillment import interruptions
 from app.fulfillment.interruptions import Interruptions
 from app.fulfillment.matchers import MatcherSource, PlainMatchers
 from app.fulfillment.open_orders import OpenOrderLimits
+from app.fulfillment.pieces import pieces
 from app.fulfillment.reading import read_until_answered
 from app.fulfillment.symbol import SymbolFulfillment
 from app.fulfillment.tallies import OrderTally
@@ -268,10 +269,11 @@ class FulfillmentDesk:
         unfinished = await read_until_answered(
             self._store.load_unfinished, trouble="open_orders_not_loaded"
         )
-        for snapshot in unfinished:
-            order = snapshot.order
-            by_symbol.setdefault(order.symbol, []).append(snapshot)
-            self._open_orders.add(order)
+        async for piece in pieces(unfinished):
+            for snapshot in piece:
+                order = snapshot.order
+                by_symbol.setdefault(order.symbol, []).append(snapshot)
+                self._open_orders.add(order)
         for symbol, orders in by_symbol.items():
             self._fulfillment_of(symbol).rest(orders, were_open_before=True)
         self._recovered.set()

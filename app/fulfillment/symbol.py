@@ -17,7 +17,6 @@ from app.domain.errors import JournalUnavailableError
 from app.domain.events import OrderEvent, SymbolOutcome
 from app.domain.matcher import SymbolMatcher, arrival_of
 from app.domain.order import (
-    MICROSECOND,
     Arrival,
     Order,
     OrderId,
@@ -29,9 +28,10 @@ from app.domain.order import (
 from app.domain.quote import Quote
 from app.domain.resting import Step
 from app.fulfillment import reading
-from app.fulfillment.incoming import Incoming
+from app.fulfillment.incoming import Incoming, rest_all
 from app.fulfillment.matchers import MatcherSource
 from app.fulfillment.outcome import outcome_parts, step_events
+from app.fulfillment.pieces import pieces
 from app.fulfillment.reading import read_until_answered
 from app.fulfillment.stale_seeds import StaleSeeds
 from app.fulfillment.tallies import QuoteTally
@@ -40,7 +40,6 @@ from app.ports import NO_MARKET, Clock, Feed, Journal, MarketView, RecoveryStore
 LINGER_SECONDS: Final = 60.0
 """How long a symbol stays subscribed without orders, so that the next one costs no message."""
 
-_NS_PER_MICROSECOND: Final = 1_000
 _NS_PER_SECOND: Final = 1_000_000_000
 _PAST_DEADLINE_NS: Final = 1_000_000
 """An order may still fill at its deadline; the timer comes a millisecond later."""
@@ -75,6 +74,7 @@ class SymbolFulfillment:
         self._matchers = matchers
         self._may_fill = may_fill
         self._matcher: SymbolMatcher | None = None
+        self._incomplete: SymbolMatcher | None = None
         self._waiting: dict[OrderId, Incoming] = {}
         self._read_back: set[OrderId] = set()
         self._stale_seeds = StaleSeeds()
@@ -221,6 +221,8 @@ class SymbolFulfillment:
     async def _load(self) -> None:
         """Read the ledger, rest what waits, and only then subscribe.
 
+        Many orders are rested in pieces; nobody sees the matcher before it has all of them, or a
+        quote might fill one that comes after another in priority.
         Orders whose time passed while nobody served them end before the first quote arrives.
         """
         stored, unfinished = await read_until_answered(
@@ -229,19 +231,22 @@ class SymbolFulfillment:
             symbol=self.symbol,
         )
         self._has_failed = False
-        matcher = self._matchers.begin(self.symbol, stored)
-        if not self._may_fill(self.symbol):
-            matcher.hold()
         for snapshot in unfinished:
             order_id = snapshot.order.order_id
             if order_id not in self._waiting:  # else it came meanwhile, and has missed no quote
                 self._read_back.add(order_id)
                 self._waiting[order_id] = Incoming(snapshot, were_open_before=True)
-        arrivals = list(self._waiting.values())
-        self._waiting.clear()
+        matcher = self._incomplete = self._matchers.begin(self.symbol, stored)
+        arrivals, self._waiting = list(self._waiting.values()), {}
+        steps: list[Step] = []
+        async for piece in pieces(arrivals):
+            steps += self._guard(partial(rest_all, matcher, piece, self._clock)) or []
+            if self._incomplete is not matcher:
+                return  # it failed, or the service stops
+        self._incomplete = None
         self._matcher = matcher
         self.tally.follow(matcher)
-        self._guard(partial(self._start, matcher, arrivals))
+        self._guard(partial(self._start, matcher, steps))
         self._loaded.set()
 
     async def _forget_what_was_read_back(self) -> None:
@@ -266,10 +271,13 @@ class SymbolFulfillment:
         stored = await self._store.load_ledger(self.symbol)
         return stored, await self._store.load_unfinished(self.symbol) if with_orders else []
 
-    def _start(self, matcher: SymbolMatcher, arrivals: Sequence[Incoming]) -> None:
-        for arrival in arrivals:
-            self._rest_one(matcher, arrival)
-        self._expire(matcher)
+    def _start(self, matcher: SymbolMatcher, steps: list[Step]) -> None:
+        """Subscribe, once all orders rest, those that came meanwhile included."""
+        if not self._may_fill(self.symbol):
+            matcher.hold()
+        steps += rest_all(matcher, self._waiting.values(), self._clock)
+        self._waiting.clear()
+        self._conclude(matcher, steps + matcher.expire(self._clock.monotonic_ns()))
         self._note_use(matcher)
         self._feed.subscribe(self.symbol, self)
         _log.info(
@@ -295,24 +303,7 @@ class SymbolFulfillment:
         return True
 
     def _rest_one(self, matcher: SymbolMatcher, arrival: Incoming) -> None:
-        snapshot = arrival.snapshot
-        if arrival.were_open_before and not snapshot.order.rests:
-            # The first quote after its acceptance, which decides it, was met by nobody.
-            self._conclude(matcher, [matcher.end_unmet(snapshot)])
-            return
-        left = (snapshot.order.expires_at - self._clock.now()) // MICROSECOND
-        now_ns = self._clock.monotonic_ns()
-        steps = matcher.rest(
-            snapshot.order,
-            deadline_ns=now_ns + left * _NS_PER_MICROSECOND,
-            filled_quantity=snapshot.filled_quantity,
-            quote_quantity=snapshot.quote_quantity,
-            splits_total=snapshot.splits_total,
-            arrival=snapshot.arrival,
-            quotes_seen=snapshot.quotes_seen,
-            may_have_met_quotes=arrival.were_open_before,
-            now_ns=now_ns,
-        )
+        steps = rest_all(matcher, (arrival,), self._clock)
         self._note_use(matcher)
         self._conclude(matcher, steps)
         self._confirm(matcher)
@@ -408,9 +399,10 @@ class SymbolFulfillment:
     def _let_go(self, how: str) -> None:
         """Let go of the feed, the timers and the matcher, which ended as ``MatcherSource`` says."""
         self._feed.unsubscribe(self.symbol, self)
-        if self._matcher is not None:
-            self._matchers.end(self._matcher, how)
-        self._matcher = None
+        for matcher in (self._matcher, self._incomplete):
+            if matcher is not None:
+                self._matchers.end(matcher, how)
+        self._matcher = self._incomplete = None
         self._stale_seeds.clear()
         for timer in (self._timer, self._linger):
             if timer is not None:

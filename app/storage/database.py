@@ -15,7 +15,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from app.domain.errors import DatabaseUnavailableError
 from app.storage.address import DatabaseAddress
 from app.storage.failures import (
-    DATABASE_ERRORS,
+    database_errors,
     first_line,
     is_operational,
     startup_error,
@@ -88,7 +88,7 @@ class Database:
                 taken_over = await writer.transact(
                     lambda connection: _take_over(connection, venue=venue, owner=owner)
                 )
-            except DATABASE_ERRORS as error:
+            except database_errors() as error:
                 raise startup_error(address, error) from error
             stack.pop_all()
         return cls(writer=writer, readers=make_readers(address), lock=lock, taken_over=taken_over)
@@ -106,7 +106,7 @@ class Database:
         try:
             async with self._readers.connect() as connection:
                 return (await connection.execute(statement)).all()
-        except DATABASE_ERRORS as error:
+        except database_errors() as error:
             if not (is_operational(error) or isinstance(error, PoolTimeoutError)):
                 raise
             _log.warning("database_read_failed", error=first_line(error))

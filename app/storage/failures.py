@@ -1,16 +1,13 @@
 """What a database's error means: wait and try again, our own bug, or a wrong set-up."""
 
 import sqlite3
+import sys
 from typing import Final
 
-from asyncpg import PostgresError  # type: ignore[import-untyped]  # it ships no types
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from app.domain.errors import PapertapeError, StartupError
 from app.storage.address import DatabaseAddress
-
-DATABASE_ERRORS: Final = (SQLAlchemyError, PostgresError, OSError)
-"""Whatever the libraries raise: a server that cannot be reached is a bare OSError."""
 
 _SQLSTATE_CLASSES_OF_BAD_ROWS: Final = frozenset({"21", "22", "23"})
 """PostgreSQL, Appendix A: cardinality violation, data exception, integrity constraint violation."""
@@ -48,6 +45,11 @@ class MaintenanceError(PapertapeError):
     code = "maintenance"
 
 
+def database_errors() -> tuple[type[Exception], ...]:
+    """Return whatever the libraries raise: a server that cannot be reached is a bare OSError."""
+    return (SQLAlchemyError, OSError, *_postgresql_errors())
+
+
 def is_operational(error: BaseException) -> bool:
     """Whether the same write may pass later: locked, full, read-only, gone, restarting.
 
@@ -58,7 +60,7 @@ def is_operational(error: BaseException) -> bool:
     if isinstance(error, OSError):
         return True
     if not isinstance(error, DBAPIError):
-        return isinstance(error, PostgresError)
+        return isinstance(error, _postgresql_errors())
     if error.connection_invalidated:
         return True
     cause = _cause(error)
@@ -90,6 +92,15 @@ def first_line(error: BaseException) -> str:
     """Return what the database said, without the statement that it was told."""
     cause = _cause(error)
     return next(iter(str(cause).splitlines()), type(cause).__name__)
+
+
+def _postgresql_errors() -> tuple[type[Exception], ...]:
+    """Return what asyncpg raises, and nothing unless somebody imported it.
+
+    SQLAlchemy does so for PostgreSQL; a start on SQLite is spared it, and its memory.
+    """
+    asyncpg = sys.modules.get("asyncpg")
+    return () if asyncpg is None else (asyncpg.PostgresError,)
 
 
 def _cause(error: BaseException) -> BaseException:

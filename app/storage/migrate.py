@@ -15,7 +15,7 @@ from sqlalchemy.pool import NullPool
 
 from app.domain.errors import StartupError
 from app.storage.address import DatabaseAddress
-from app.storage.failures import DATABASE_ERRORS, startup_error
+from app.storage.failures import database_errors, startup_error
 from app.storage.writer import CONNECT_SECONDS, sqlite_writing_engine
 
 LOCK_SECONDS_MAX: Final = 10
@@ -42,7 +42,7 @@ async def migrate(url: str) -> str:
         if address.path is not None:
             return await asyncio.to_thread(_migrate_sqlite, address)
         return await _migrate_postgresql(address)
-    except DATABASE_ERRORS as error:
+    except database_errors() as error:
         raise startup_error(address, error) from error
 
 

@@ -30,7 +30,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain.errors import StartupError
 from app.storage.address import DatabaseAddress
-from app.storage.failures import DATABASE_ERRORS, OwnershipLostError, first_line
+from app.storage.failures import OwnershipLostError, database_errors, first_line
 from app.storage.tables import (
     THE_ONLY_ROW,
     client_order_ids,
@@ -66,6 +66,12 @@ WHERE held.locktype = 'advisory' AND held.granted
 
 _OF_THE_VENUE: Final = (taken_liquidity, symbol_gates, trading_rules)
 """What is known of a venue, children before parents; it means nothing at another one."""
+
+_OWNER: Final = {
+    "sqlite": "SELECT epoch, owner FROM service_owner",
+    "postgresql": "SELECT epoch, owner FROM service_owner FOR SHARE",
+}
+"""Asked in every transaction, so it is not made anew each time. SQLite's has the file locked."""
 
 _NOW: Final = {
     "sqlite": "strftime('%Y-%m-%dT%H:%M:%f000Z', 'now')",
@@ -133,8 +139,7 @@ def check_epoch(connection: Connection, epoch: int) -> None:
     Raises:
         OwnershipLostError: somebody did.
     """
-    statement = select(service_owner.c.epoch, service_owner.c.owner).with_for_update(read=True)
-    present = connection.execute(statement).one_or_none()
+    present = connection.exec_driver_sql(_OWNER[connection.dialect.name]).one_or_none()
     if present is None or present.epoch != epoch:
         raise OwnershipLostError(None if present is None else present.owner)
 
@@ -258,14 +263,14 @@ class _AdvisoryLock:
             await asyncio.sleep(LOCK_RETRY_SECONDS if self._connection is None else check_seconds)
             if not await self._is_held():
                 # A server that cannot be reached gives the lock to nobody else either.
-                with contextlib.suppress(*DATABASE_ERRORS):
+                with contextlib.suppress(*database_errors()):
                     await self._take_again()
 
     async def release(self) -> None:
         """End the session."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            with contextlib.suppress(*DATABASE_ERRORS):
+            with contextlib.suppress(*database_errors()):
                 await connection.invalidate()
             await connection.close()
 
@@ -274,7 +279,7 @@ class _AdvisoryLock:
             return False
         try:
             await self._connection.execute(select(1))
-        except DATABASE_ERRORS as error:
+        except database_errors() as error:
             _log.warning("database_lock_lost", error=first_line(error))
             await self.release()
             return False

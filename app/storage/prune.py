@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.domain.errors import StartupError
 from app.storage.database import make_readers, make_writer
-from app.storage.failures import DATABASE_ERRORS, MaintenanceError, startup_error
+from app.storage.failures import MaintenanceError, database_errors, startup_error
 from app.storage.migrate import check_revision
 from app.storage.reading import address_of
 from app.storage.tables import (
@@ -126,7 +126,7 @@ async def _readers(database: str) -> AsyncIterator[AsyncEngine]:
         async with readers.connect() as connection:
             await connection.run_sync(check_revision, address)
         yield readers
-    except DATABASE_ERRORS as error:
+    except database_errors() as error:
         raise startup_error(address, error) from error
     finally:
         await readers.dispose()

@@ -32,6 +32,7 @@ from app.storage.tables import (
     taken_liquidity,
     trading_rules,
 )
+from app.storage.unfinished import pages_of_all, pages_of_symbol
 
 INTEGER_MAX: Final = 2**63 - 1
 """The greatest integer of either database; a cursor beyond it means the same."""
@@ -98,11 +99,11 @@ class StoredOrders:
 
     async def load_unfinished(self, symbol: Symbol | None = None) -> list[OrderSnapshot]:
         """Return the orders that have no terminal status, by acceptance number."""
-        statement = select(orders).where(orders.c.closed_at.is_(None))
-        if symbol is not None:
-            statement = statement.where(orders.c.symbol == symbol)
-        found = await self._database.read(statement.order_by(orders.c.acceptance_number))
-        return [_snapshot(row) for row in found]
+        read = self._database.read
+        pages = pages_of_all(read) if symbol is None else pages_of_symbol(read, symbol)
+        found = [snapshot async for page in pages for snapshot in page]
+        found.sort(key=lambda one: one.order.acceptance_number)
+        return found
 
     async def load_ledger(self, symbol: Symbol) -> StoredLedger:
         """Return what is remembered of a symbol, gate and levels of one moment."""

@@ -18,7 +18,7 @@ from sqlalchemy.pool import NullPool
 
 from app.domain.errors import StartupError
 from app.storage.address import DatabaseAddress
-from app.storage.failures import DATABASE_ERRORS, startup_error
+from app.storage.failures import database_errors, startup_error
 from app.storage.writer import CONNECT_SECONDS
 
 BUSY_SECONDS: Final = 10
@@ -55,7 +55,7 @@ async def read_snapshot(address: DatabaseAddress, work: Callable[[Connection], _
         if address.path is not None:
             return await in_thread(lambda stopped: _read_sqlite(address, work, stopped))
         return await _read_postgresql(address, work)
-    except DATABASE_ERRORS as error:
+    except database_errors() as error:
         cause = error.orig if isinstance(error, DBAPIError) else None
         if getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_CANTOPEN:
             message = f"{address} cannot be read; check the permissions of the file and its folder"

@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from app.storage.address import DatabaseAddress
-from app.storage.failures import DATABASE_ERRORS
+from app.storage.failures import database_errors
 
 BUSY_SECONDS: Final = 1
 """How long SQLite waits for another program's lock; soon enough for trouble to be told."""
@@ -129,7 +129,7 @@ class PostgresqlWriter:
         """Drop the connection, whatever state it is in."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            with contextlib.suppress(*DATABASE_ERRORS):
+            with contextlib.suppress(*database_errors()):
                 await connection.invalidate()
             await connection.close()
 

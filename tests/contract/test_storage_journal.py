@@ -313,6 +313,8 @@ async def test_unfinished_orders_come_back_by_acceptance(storage: OpenStorage) -
     assert [one.order.acceptance_number for one in everything] == [1, 2]
     assert everything[0].filled_quantity == 1
     assert [one.order.acceptance_number for one in of_one_symbol] == [1]
+    ids = [one.order.order_id for one in everything]
+    assert everything == await storage.orders.find_many(PUBLIC, ids)
 
 
 async def test_orders_are_listed_in_pages_newest_first(storage: OpenStorage) -> None:

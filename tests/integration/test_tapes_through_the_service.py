@@ -20,9 +20,9 @@ import httpx2
 import pytest
 
 from app.access.key_file import add_key
-from app.access.keys import DEFAULT_SCOPES
 from app.clock import SystemClock
 from app.composition import running_service
+from app.domain.access import DEFAULT_SCOPES
 from app.domain.order import OrderId, Symbol
 from app.domain.quote import Quote
 from app.simulator.tape_market import TapeMarket

@@ -14,10 +14,10 @@ from typing import Any, ClassVar
 from app.domain.amounts import ZERO
 from app.domain.liquidity import LiquidityLedger, TakenLevel
 from app.domain.matcher import NO_GATE, SymbolMatcher
-from app.domain.order import Order, OrderId, Owner, Symbol, TimeInForce
+from app.domain.order import Order, OrderId, Owner, Side, Symbol, TimeInForce
 from app.domain.quote import Quote
 from app.domain.resting import Closing, Resting, Step
-from app.domain.side_book import OwnerBook
+from app.domain.side_book import SideBook
 
 
 class KeepingLedger(LiquidityLedger):
@@ -75,23 +75,22 @@ class FaultyLedgerMatcher(SymbolMatcher):
         self, symbol: Symbol, *, gate: int = NO_GATE, levels: Iterable[TakenLevel] = ()
     ) -> None:
         super().__init__(symbol, gate=gate, levels=levels)
-        for book in self._books.values():
-            self._exchange_ledgers(book)
+        for side_book in self._books.values():
+            self._exchange_ledger(side_book)
 
-    def _book_of(self, owner: Owner) -> OwnerBook:
-        is_new = owner not in self._books
-        book = super()._book_of(owner)
+    def _book_of(self, owner: Owner, side: Side) -> SideBook:
+        is_new = (owner, side) not in self._books
+        side_book = super()._book_of(owner, side)
         if is_new:
-            self._exchange_ledgers(book)
-        return book
+            self._exchange_ledger(side_book)
+        return side_book
 
-    def _exchange_ledgers(self, book: OwnerBook) -> None:
-        for side_book in book.sides:
-            honest = side_book.ledger
-            faulty = self.ledger_class(honest.owner, honest.side, honest.levels())
-            if side_book.displayed:
-                faulty.observe(side_book.price, side_book.displayed)
-            side_book.ledger = faulty
+    def _exchange_ledger(self, side_book: SideBook) -> None:
+        honest = side_book.ledger
+        faulty = self.ledger_class(honest.owner, honest.side, honest.levels())
+        if side_book.displayed:
+            faulty.observe(side_book.price, side_book.displayed)
+        side_book.ledger = faulty
 
 
 class KeepingMatcher(FaultyLedgerMatcher):
@@ -122,18 +121,18 @@ class FreshMatcher(SymbolMatcher):
     """Takes whatever an update displays for new liquidity."""
 
     def _apply(self, quote: Quote) -> list[Step]:
-        for book in self._books.values():
-            for side_book in book.sides:
-                side_book.ledger.observe(ZERO, ZERO)
-                side_book.forget_touch()
+        for side_book in self._books.values():
+            side_book.ledger.observe(ZERO, ZERO)
+            side_book.forget_touch()
         return super()._apply(quote)
 
 
 class UngatedMatcher(SymbolMatcher):
     """Leaves out the gate: believes a quote whenever it comes."""
 
-    def _is_behind_gate(self, quote: Quote) -> bool:
-        return quote.update_id <= 0
+    def apply_quote(self, quote: Quote) -> list[Step]:
+        """Apply every quote."""
+        return self._apply(quote)
 
 
 class CreditingMatcher(SymbolMatcher):
@@ -143,7 +142,7 @@ class CreditingMatcher(SymbolMatcher):
         """Forget everything that was taken on the side of an expired order."""
         expiries = super().expire(now_ns)
         for expiry in expiries:
-            self._book_of(expiry.order.owner).of(expiry.order.side).ledger.observe(ZERO, ZERO)
+            self._book_of(expiry.order.owner, expiry.order.side).ledger.observe(ZERO, ZERO)
         return expiries
 
 
@@ -153,7 +152,7 @@ class CancelCreditingMatcher(SymbolMatcher):
     def _cancel(self, resting: Resting) -> Closing:
         """Forget everything that was taken on the side of the canceled order."""
         order = resting.order
-        self._book_of(order.owner).of(order.side).ledger.observe(ZERO, ZERO)
+        self._book_of(order.owner, order.side).ledger.observe(ZERO, ZERO)
         return super()._cancel(resting)
 
 
@@ -173,7 +172,7 @@ class WideCancelMatcher(SymbolMatcher):
         """Cancel as if everybody had asked."""
         del owner
         canceled: list[Closing] = []
-        for everybody in list(self._books):
+        for everybody in {owner for owner, _ in self._books}:
             canceled += super().cancel_all(everybody)
         return canceled
 

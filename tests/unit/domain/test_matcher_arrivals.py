@@ -118,7 +118,7 @@ def test_stored_arrival_outlives_a_restart_and_the_count_goes_on(market: Mirrore
     (fill,) = fills_of(matcher.apply_quote(market.quote(9, 5)))
 
     assert (fill.arrival, fill.quotes_seen) == (arrival, 13)
-    assert not matcher._expectant
+    assert not matcher._awaited_first
 
 
 @both_sides

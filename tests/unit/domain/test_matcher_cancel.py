@@ -6,7 +6,7 @@ import pytest
 
 from app.domain.matcher import SymbolMatcher
 from app.domain.order import PUBLIC, Arrival, OrderId, OrderStatus, Owner, Reason, Side, TimeInForce
-from app.domain.resting import _COMPACT_ABOVE, Closing
+from app.domain.resting import _STALE_KEYS_MAX, Closing
 from tests.support.builders import FAR_NS, LTCBTC, MirroredMarket, quantities_given
 
 SIDES = [pytest.param(MirroredMarket(side), id=side.value) for side in Side]
@@ -147,7 +147,7 @@ def test_canceled_orders_do_not_pile_up(market: MirroredMarket) -> None:
         matcher.rest(order, deadline_ns=FAR_NS)
         matcher.cancel(order.order_id)
 
-    side_book = matcher._book_of(PUBLIC).of(market.side)
+    side_book = matcher._book_of(PUBLIC, market.side)
     for heap in (side_book.resting, matcher._deadlines):
-        assert len(heap._entries) <= 2 * _COMPACT_ABOVE
-        assert heap._closed == sum(not resting.is_open for _, _, resting in heap._entries)
+        assert len(heap) == 1
+        assert len(heap._keys) <= 2 * _STALE_KEYS_MAX

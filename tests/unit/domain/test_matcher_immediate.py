@@ -308,14 +308,14 @@ def test_decided_orders_leave_nothing_behind(market: MirroredMarket) -> None:
         order = market.order(number=number, time_in_force=kind)
         rest(matcher, order)
         matcher.cancel(order.order_id)
-    without_quotes = len(matcher._expectant)
+    without_quotes = len(matcher._undecided)
     matcher.apply_quote(market.quote(1, 1))
     for number in range(1_000, 1_500):
         rest(matcher, market.order(2, number=number, time_in_force=(IOC, FOK)[number % 2]))
 
     assert without_quotes == 0
     assert matcher.resting_total == 0
-    assert not matcher._expectant
+    assert not matcher._undecided
     assert not matcher._resting_by_id
 
 
@@ -323,13 +323,17 @@ def test_decided_orders_leave_nothing_behind(market: MirroredMarket) -> None:
 def test_resting_orders_wait_for_their_arrival_only_until_they_met_a_quote(
     market: MirroredMarket,
 ) -> None:
-    """Looking at who expects a quote costs nothing once one came."""
+    """All that wait for the same one are told at once, and later quotes tell them nothing."""
     matcher = SymbolMatcher(LTCBTC)
     for number in range(1, 100):
         rest(matcher, market.order(number=number, limit_price=90))
-    expectant = len(matcher._expectant)
+    awaited = list(matcher._awaited_first)
 
     matcher.apply_quote(market.quote(1, 5))
+    arrivals = {resting.arrival for resting in matcher._resting_by_id.values()}
+    matcher.apply_quote(market.quote(2, 5))
 
-    assert (expectant, len(matcher._expectant)) == (99, 0)
-    assert matcher.resting_total == 99
+    assert (awaited, matcher._awaited_first) == ([market.side], {})
+    assert arrivals == {Arrival(update_id=1, price=market.price("99.99"))}
+    assert {resting.arrival for resting in matcher._resting_by_id.values()} == arrivals
+    assert not matcher._undecided

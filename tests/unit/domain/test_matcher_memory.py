@@ -7,7 +7,7 @@ import pytest
 from app.domain.liquidity import LEVELS_MAX, TakenLevel
 from app.domain.matcher import SymbolMatcher
 from app.domain.order import PUBLIC, Owner, Side, TimeInForce
-from app.domain.resting import _COMPACT_ABOVE
+from app.domain.resting import _STALE_KEYS_MAX
 from tests.support.builders import (
     FAR_NS,
     LTCBTC,
@@ -118,10 +118,10 @@ def test_expired_orders_do_not_pile_up_behind_a_lasting_one(market: MirroredMark
         matcher.rest(market.order(number=number), deadline_ns=number)
         matcher.expire(number + 1)
 
-    side_book = matcher._book_of(PUBLIC).of(market.side)
+    side_book = matcher._book_of(PUBLIC, market.side)
     assert matcher.resting_total == 1
-    assert len(side_book.resting._entries) <= 2 * _COMPACT_ABOVE
-    assert len(matcher._deadlines._entries) <= 2 * _COMPACT_ABOVE
+    assert len(side_book.resting._keys) <= 2 * _STALE_KEYS_MAX
+    assert len(matcher._deadlines._keys) <= 2 * _STALE_KEYS_MAX
 
 
 @pytest.mark.parametrize("market", SIDES)
@@ -135,12 +135,12 @@ def test_filled_orders_do_not_pile_up_among_the_deadlines(market: MirroredMarket
         matcher.rest(market.order(number=number), deadline_ns=FAR_NS)
 
     assert matcher.resting_total == 1
-    assert len(matcher._deadlines._entries) <= 2 * _COMPACT_ABOVE
+    assert len(matcher._deadlines._keys) <= 2 * _STALE_KEYS_MAX
 
 
 @pytest.mark.parametrize("market", SIDES)
 def test_many_orders_closed_by_one_quote_are_counted_once(market: MirroredMarket) -> None:
-    """The count of closed entries is that of the entries, or memory would be rebuilt too often."""
+    """No heap keeps more than its bound of keys whose orders are gone."""
     matcher = SymbolMatcher(LTCBTC)
     for number in range(1, 1_001):
         limit_price = 100 if number <= 900 else 90
@@ -149,9 +149,9 @@ def test_many_orders_closed_by_one_quote_are_counted_once(market: MirroredMarket
     fills = matcher.apply_quote(market.quote(1, 100_000))
 
     assert len(fills) == 900
-    for heap in (matcher._deadlines, matcher._book_of(PUBLIC).of(market.side).resting):
-        closed = sum(not resting.is_open for _, _, resting in heap._entries)
-        assert heap._closed == closed
+    for heap in (matcher._deadlines, matcher._book_of(PUBLIC, market.side).resting):
+        assert len(heap) == 100
+        assert len(heap._keys) <= 100 + _STALE_KEYS_MAX
 
 
 @pytest.mark.parametrize("market", SIDES)
@@ -198,18 +198,18 @@ def test_an_owner_who_waits_or_took_something_is_kept() -> None:
 
     matcher.drain_ledger_changes()
 
-    assert set(matcher._books) == {waits, took}
+    assert set(matcher._books) == {(waits, Side.BUY), (took, Side.BUY)}
     assert [level.owner for level in matcher.ledger_levels()] == [took]
 
 
 def test_a_killed_order_is_counted_as_closed_when_the_heap_is_rebuilt() -> None:
     """The kill may be what makes the closed ones the larger half."""
     matcher = SymbolMatcher(LTCBTC)
-    for number in range(1, 2 * _COMPACT_ABOVE + 1):
+    for number in range(1, 2 * _STALE_KEYS_MAX + 1):
         kind = TimeInForce.FOK if number == 1 else TimeInForce.GTD
         order = make_order(5, number=number, time_in_force=kind)
         matcher.rest(order, deadline_ns=FAR_NS)
-        if number > _COMPACT_ABOVE:
+        if number > _STALE_KEYS_MAX:
             matcher.cancel(order.order_id)
 
     matcher.apply_quote(make_quote(1, ask=("99.99", 1)))

@@ -1,8 +1,8 @@
 """The cost of a quote that crosses nothing, in interpreted steps instead of time.
 
-Every bytecode is counted while the quote is applied. The limit prices and the remembered levels are
-of a decimal that compares in Python, so that comparisons inside of a C function, such as a heap's,
-a sort's or a minimum's, show up as steps as well.
+Every bytecode is counted while the quote is applied. The limit prices, the remembered levels and
+the keys by which orders stand in a heap are of numbers that compare in Python, so that comparisons
+inside of a C function, such as a heap's, a sort's or a minimum's, show up as steps as well.
 """
 
 import gc
@@ -18,8 +18,8 @@ import pytest
 
 from app.domain.liquidity import LEVELS_MAX, TakenLevel
 from app.domain.matcher import SymbolMatcher
-from app.domain.order import PUBLIC, OrderId, Side
-from tests.support.builders import LTCBTC, make_order, make_quote
+from app.domain.order import PUBLIC, Arrival, OrderId, Owner, Side
+from tests.support.builders import FAR_NS, LTCBTC, make_order, make_quote
 
 pytestmark = pytest.mark.no_cover  # the modules' own tests measure; tracing costs too much here
 
@@ -48,9 +48,25 @@ class CountedDecimal(Decimal):
         """Hash as the number that it is, in Python, where it is counted."""
         return super().__hash__()
 
-    def copy_negate(self) -> "CountedDecimal":
-        """Stay counted as a key of the buyers' heap."""
-        return CountedDecimal(super().copy_negate())
+
+class CountedInt(int):
+    """An acceptance number that makes of every key it is added to one that compares in Python."""
+
+    def __radd__(self, other: int) -> "CountedInt":
+        """Stay counted as a part of a key."""
+        return CountedInt(other + int(self))
+
+    def __lt__(self, other: int) -> bool:
+        """Compare in Python, where it is counted."""
+        return super().__lt__(other)
+
+    def __eq__(self, other: object) -> bool:
+        """Compare in Python, where it is counted."""
+        return super().__eq__(other)
+
+    def __hash__(self) -> int:
+        """Hash as the number that it is, in Python, where it is counted."""
+        return super().__hash__()
 
 
 def _steps(act: Callable[[], object]) -> int:
@@ -95,7 +111,7 @@ def _steps_of_quotes_that_cross_nothing(
         order = replace(
             pattern,
             order_id=OrderId(str(number)),
-            acceptance_number=number,
+            acceptance_number=CountedInt(number),
             limit_price=CountedDecimal(MIDDLE - away * (1_000 + number)),
         )
         matcher.rest(order, deadline_ns=number)
@@ -135,8 +151,45 @@ def test_quote_that_crosses_nothing_costs_the_same_at_any_number_of_levels(side:
     assert few == many
 
 
+@pytest.mark.parametrize("side", Side)
+def test_quote_costs_nothing_for_owners_who_neither_wait_nor_took(side: Side) -> None:
+    """A thousand owners who came and went leave nothing for a quote to do."""
+
+    def steps_after(owners_total: int) -> int:
+        matcher = SymbolMatcher(LTCBTC)
+        matcher.rest(make_order(side=side, number=1), deadline_ns=FAR_NS)
+        for number in range(2, 2 + owners_total):
+            order = make_order(side=side, number=number, owner=Owner(f"owner-{number}"))
+            matcher.rest(order, deadline_ns=FAR_NS)
+            matcher.cancel(order.order_id)
+            matcher.drain_ledger_changes()
+        return _steps(partial(matcher.apply_quote, make_quote(1, bid=(0, 0), ask=(0, 0))))
+
+    assert steps_after(1_000) == steps_after(1)
+
+
+def test_first_quote_costs_the_same_however_many_orders_waited_for_it() -> None:
+    """After a start with 5,000 open orders the first quote takes the steps that it takes with ten.
+
+    It is the arrival of all of them.
+    """
+
+    def steps_of_first_quote(orders_total: int) -> int:
+        matcher = SymbolMatcher(LTCBTC)
+        for number in range(1, 1 + orders_total):
+            matcher.rest(make_order(number=number, limit_price=50), deadline_ns=FAR_NS)
+        steps = _steps(partial(matcher.apply_quote, make_quote(7)))
+        arrivals = {closing.arrival for closing in matcher.cancel_all(PUBLIC)}
+        assert arrivals == {Arrival(update_id=7, price=Decimal("99.99"))}
+        return steps
+
+    assert steps_of_first_quote(5_000) == steps_of_first_quote(10)
+
+
 def test_steps_of_a_scan_would_be_seen() -> None:
     """The measure itself: looking for the best of many counted prices costs more than of few."""
     prices = [CountedDecimal(number) for number in range(1_000)]
+    keys = [(number << 3) + CountedInt(number) for number in range(1_000)]
 
     assert _steps(lambda: max(prices[:10])) < _steps(lambda: max(prices)) // 50
+    assert _steps(lambda: min(keys[:10])) < _steps(lambda: min(keys)) // 50

@@ -1,0 +1,1 @@
+"""Programs that run with other people's packages, each in an environment of its own."""

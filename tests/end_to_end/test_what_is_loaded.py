@@ -1,0 +1,83 @@
+"""Which modules a process loads: a start is to be cheap, one after a crash above all."""
+
+import re
+from pathlib import Path
+from typing import Final
+
+from tests.support.processes import papertape
+from tests.support.services import ScriptedVenue, scripted_venue
+
+_IMPORT: Final = re.compile(r"^import time: .*\| +(\S+)$", re.MULTILINE)
+"""A line of the log that Python writes where PYTHONPROFILEIMPORTTIME is set; it tells of attempts,
+too, so that a package which may be tried for is named by a module within."""
+
+NOT_NEEDED_AT_A_START: Final = {
+    "alembic",
+    "asyncpg",
+    "fastapi_offline",
+    "mako",
+    "prometheus_client",
+    "rich.console",
+    "sqlalchemy.dialects.postgresql",
+    "app.api.asyncapi",
+    "app.api.documents",
+    "app.api.exposition",
+    "app.api.openapi",
+    "app.client.service",
+    "app.demo",
+    "app.maintenance",
+    "app.simulator.venue",
+    "app.storage.audit",
+    "app.taping.recording",
+    "app.verification",
+}
+NOT_NEEDED_FOR_THE_VERSION: Final = {
+    "app.settings",
+    "app.storage",
+    "fastapi",
+    "httpx2",
+    "msgspec",
+    "pydantic",
+    "rich",
+    "sqlalchemy",
+    "structlog",
+    "uvicorn",
+}
+
+
+async def loaded_by_a_start(folder: Path, venue: ScriptedVenue, name: str) -> set[str]:
+    """Start the service, wait until it takes orders, stop it, and return what it loaded."""
+    async with papertape(
+        folder,
+        "serve",
+        name=name,
+        PYTHONPROFILEIMPORTTIME="1",
+        VENUE="simulator",
+        BINANCE_STREAM_URL=venue.stream_url,
+        BINANCE_REST_URL=venue.rest_url,
+    ) as process:
+        async with process.ready_client():
+            pass
+        assert await process.stop() == 0
+        return set(_IMPORT.findall(process.log))
+
+
+async def test_a_start_loads_nothing_that_only_other_commands_need(tmp_path: Path) -> None:
+    """Alembic comes with a database that is to be made, and not once that is up to date."""
+    async with scripted_venue() as venue:
+        first = await loaded_by_a_start(tmp_path, venue, "first")
+        second = await loaded_by_a_start(tmp_path, venue, "second")
+
+    assert "alembic" in first
+    assert second & NOT_NEEDED_AT_A_START == set()
+    assert {"app.composition", "sqlalchemy", "structlog"} <= second
+
+
+async def test_the_version_is_told_without_loading_the_service(tmp_path: Path) -> None:
+    """Each command loads what it needs itself."""
+    async with papertape(tmp_path, "--version", PYTHONPROFILEIMPORTTIME="1") as process:
+        assert await process.wait() == 0
+        loaded = set(_IMPORT.findall(process.log))
+
+    assert "app.cli" in loaded
+    assert loaded & NOT_NEEDED_FOR_THE_VERSION == set()

@@ -12,6 +12,7 @@
 ``symbol_stream``      who listens to one symbol's stream, and what they were told last
 ``seeding``            depth snapshots for listeners without a quote, or with an old one
 ``link``               a connection with what it was asked for: its frames are delivered, or kept
+``conflation``         the newest quote of each symbol, while we are behind
 ``kept_frames``        frames that wait until another connection has delivered its last
 ``rotation``           replaces a link by another one, new connection first
 ``outage``             what is wrong, and when to try again

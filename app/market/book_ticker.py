@@ -5,6 +5,9 @@ A book-ticker frame is ``{"u":400900217,"s":"BNBUSDT","b":"25.35","B":"31.21","a
 stream it comes as ``{"stream":"bnbusdt@bookTicker","data":{...}}``. Keys we do not know are ignored
 (the futures' frames carry e, T, E and ps). No exception leaves ``parse_frame``, whatever comes.
 
+A book ticker has no time. One comes once a second in a mini ticker, of which nothing else is read:
+``{"e":"24hrMiniTicker","E":1672515782136,"s":"BNBBTC",...}``, milliseconds since 1970.
+
 The fast path decodes a frame once, into a typed structure, and reads only the amounts that differ
 from those of the symbol's last frame: most frames change one side, few a price. What is the same
 stays the same object, by which a matcher sees at once that a touch did not change. Only a frame
@@ -30,6 +33,9 @@ FRAME_BYTES_MAX: Final = 65_536
 UPDATE_ID_MAX: Final = 2**63 - 1
 """What a database column of 64 bits holds; the venue's ids have 11 digits today."""
 
+TIME_MS_MAX: Final = 9_999_999_999_999
+"""Thirteen digits, which last until 2286; what has more is in microseconds."""
+
 SYMBOL_CHARACTERS_MAX: Final = 64
 """Longer than any symbol: a dropped frame names its symbol, but echoes nothing at length."""
 
@@ -41,6 +47,7 @@ BEGINNING_CHARACTERS: Final = 512
 
 _BOOK_TICKER: Final = "bookTicker"
 _STREAM_SUFFIX: Final = f"@{_BOOK_TICKER}"
+_MINI_TICKER: Final = "24hrMiniTicker"
 _SHUTDOWN: Final = "serverShutdown"
 _TICKER_KEYS: Final = frozenset({"u", "s", "b", "B", "a", "A"})
 _AMOUNT_KEYS: Final = ("b", "B", "a", "A")
@@ -88,6 +95,13 @@ class ShutdownNotice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VenueTime:
+    """What the venue's clock showed when a frame came about, in milliseconds since 1970."""
+
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Drop:
     """A frame of no use; ``symbol`` as far as it could be read, to distrust that symbol's quote."""
 
@@ -95,7 +109,7 @@ class Drop:
     symbol: Symbol | None = None
 
 
-ParsedFrame = Quote | Acknowledgment | ShutdownNotice | Drop
+ParsedFrame = Quote | Acknowledgment | ShutdownNotice | VenueTime | Drop
 
 UpdateId = Annotated[int, msgspec.Meta(ge=1, le=UPDATE_ID_MAX)]
 
@@ -229,7 +243,19 @@ def _classify_object(message: dict[str, object], payload: dict[str, object]) -> 
         return Drop(reason=DropReason.FOREIGN)
     if stream is None and _is_answer(message):
         return _acknowledgment(message)
+    if payload.get("e") == _MINI_TICKER:
+        return _venue_time(payload)
     return _unsound(stream, payload)
+
+
+def _venue_time(payload: dict[str, object]) -> VenueTime | Drop:
+    """Read the time of a mini ticker; one without concerns no symbol's quote."""
+    if "E" not in payload:
+        return Drop(reason=DropReason.MISSING_KEY)
+    at_ms = payload["E"]
+    if type(at_ms) is not int or at_ms > TIME_MS_MAX:  # True is no 1
+        return Drop(reason=DropReason.WRONG_TYPE)
+    return Drop(reason=DropReason.NEGATIVE) if at_ms < 0 else VenueTime(at_ms=at_ms)
 
 
 def _is_answer(message: dict[str, object]) -> bool:

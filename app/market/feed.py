@@ -31,6 +31,7 @@ _COUNTED_FROM_THE_START: Final = (
     "rotations",
     "connection_failures",
     "control_messages",
+    "venue_times",
     "seeds",
     "seeds_stale",
     "seeds_failed",

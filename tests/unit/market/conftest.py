@@ -19,6 +19,7 @@ from app.ports import Clock
 from tests.support.builders import make_quote
 from tests.support.market import (
     LTCBTC,
+    WITHOUT_TIME,
     HandDepth,
     RecordingListener,
     WebSocketPeer,
@@ -57,7 +58,7 @@ class Rig:
                 ),
                 clock=clock or SystemClock(),
                 random_source=random.Random(1),
-                timing=timing or FeedTiming(),
+                timing=timing or WITHOUT_TIME,
                 attempts=attempts or SlidingWindow(limit=250, seconds=300),
                 counters=self.counters,
                 counts=self.counts,

@@ -334,10 +334,8 @@ class SymbolMatcher:
         steps: list[Step] = []
         for side_book in self._books.values():
             is_news = side_book.observe(quote) or is_confirmation
-            if is_news and not self._is_held:
-                met = side_book.match(quote.update_id, self.quotes_applied)
-                if met:
-                    steps += met
+            if is_news and not self._is_held and side_book.is_reached():
+                steps += side_book.match(quote.update_id, self.quotes_applied)
         return self._settle(steps) if steps or self._undecided else steps
 
     def _settle(self, steps: list[Step]) -> list[Step]:

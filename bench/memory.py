@@ -1,8 +1,9 @@
 """What an open order takes in memory, and what is left of those that came and went.
 
-Each figure comes from a process of its own. 100,000 orders with different ids, prices, quantities
-and deadlines go through desk and journal (SQLite) to their matcher, far below the market; every
-tenth has a first quote of its own; nobody waits for them, nothing is recorded. Bytes are counted
+Each figure comes from a process of its own. 100,000 orders, nearly all at prices and with
+deadlines of their own, of a thousand different quantities, go through desk and journal (SQLite) to
+their matcher, far below the market. Every tenth has a first quote of its own; nobody waits for
+them, nothing is recorded. Bytes are counted
 twice: those that Python's allocators handed out (tracemalloc), and what the process has resident.
 Beside it stands a task for each order that waits for a future with a timeout, as a service would
 need that watches over each order apart. Costs are CPU time, the journal's thread included.

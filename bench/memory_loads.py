@@ -20,8 +20,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
+from app.api.order_form import shared_amount
 from app.clock import SystemClock, Uuid7Source
-from app.domain.amounts import parse_amount
 from app.domain.errors import OutcomeUnknownError
 from app.domain.matcher import SymbolMatcher
 from app.domain.order import PUBLIC, NewOrder, Order, OrderId, Side, Symbol, TimeInForce
@@ -105,7 +105,7 @@ class _Shop:
     orders_placed: int = 0
 
     async def place(self, total: int) -> None:
-        """Place orders far below the market, some at a time; prices and quantities all differ."""
+        """Place orders far below the market, some at a time."""
 
         async def client(orders: int) -> None:
             for _ in range(orders):
@@ -125,8 +125,8 @@ class _Shop:
             symbol=spelled_symbol(SYMBOL.lower()),
             side=Side.BUY,
             time_in_force=TimeInForce.GTD,
-            quantity=parse_amount(f"{self.chance.random() + 0.001:.5f}"),
-            limit_price=parse_amount(f"{self.chance.uniform(20_000, 60_000):.2f}"),
+            quantity=shared_amount(f"{self.chance.randrange(1, 1_000) / 1_000:.3f}"),
+            limit_price=shared_amount(f"{self.chance.uniform(20_000, 60_000):.2f}"),
             timeout_seconds=Decimal(self.chance.randrange(40_000, 80_000)),
         )
 

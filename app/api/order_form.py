@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final
 
 from starlette.datastructures import Headers
@@ -38,6 +39,10 @@ TIMEOUT_STEP_SECONDS: Final = Decimal("0.001")
 
 QUOTE_WAIT_SECONDS: Final = Decimal(5)
 """How long an IOC or FOK order waits for the one quote that decides it."""
+
+_SHARED_AMOUNTS_MAX: Final = 4_096
+shared_amount = lru_cache(_SHARED_AMOUNTS_MAX)(parse_amount)
+"""Reads an amount; orders ask for the same quantities again and again, and share one of each."""
 
 
 def read_new_order(
@@ -110,7 +115,7 @@ def _read_client_order_id(value: object) -> str | None:
 def _read_amount(value: object) -> Decimal:
     text = read_number_text(value)
     try:
-        amount = parse_amount(text.removeprefix("-"))
+        amount = shared_amount(text.removeprefix("-"))
     except ValueError as error:
         message = f'{error}; a string is fine, such as "0.00001" for 1e-5'
         raise FieldRefusal("invalid_amount", message) from None

@@ -8,7 +8,7 @@ from app.domain.quote import Quote
 
 @dataclass(slots=True)
 class FirstQuote:
-    """What orders that meet the same quote first have in common; None until that quote comes."""
+    """Stands for the arrival of orders that wait for the same quote; None until it comes."""
 
     arrival: Arrival | None = None
 
@@ -17,7 +17,7 @@ class FirstQuotes:
     """Hands out what orders share, so that a quote tells any number of them at once."""
 
     def __init__(self) -> None:
-        self._met: dict[Side, tuple[Quote, FirstQuote]] = {}
+        self._met: dict[Side, tuple[Quote, Arrival]] = {}
         self._awaited: dict[Side, FirstQuote] = {}
 
     @property
@@ -25,13 +25,15 @@ class FirstQuotes:
         """Whether orders wait for the next quote."""
         return bool(self._awaited)
 
-    def of(self, quote: Quote | None, side: Side) -> FirstQuote:
-        """Return that of orders of ``side`` which meet this quote first; None is the next one."""
-        if quote is None:
-            return self._awaited.setdefault(side, FirstQuote())
+    def next(self, side: Side) -> FirstQuote:
+        """Return that of orders of ``side`` which meet the next quote first."""
+        return self._awaited.setdefault(side, FirstQuote())
+
+    def of(self, quote: Quote, side: Side) -> Arrival:
+        """Return that of orders of ``side`` which meet this quote first."""
         known = self._met.get(side)
         if known is None or known[0] is not quote:
-            known = self._met[side] = (quote, FirstQuote(arrival_of(quote, side)))
+            known = self._met[side] = (quote, arrival_of(quote, side))
         return known[1]
 
     def come(self, quote: Quote) -> None:

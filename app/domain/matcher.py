@@ -24,7 +24,7 @@ from decimal import Decimal
 from typing import Final
 
 from app.domain.amounts import ZERO
-from app.domain.arrivals import FirstQuote, FirstQuotes
+from app.domain.arrivals import FirstQuotes
 from app.domain.liquidity import TakenLevel
 from app.domain.order import (
     Arrival,
@@ -152,7 +152,7 @@ class SymbolMatcher:
             quote_quantity=quote_quantity,
             splits_total=splits_total,
             quotes_base=self.quotes_applied - quotes_seen - (met is not None),
-            first_quote=None if arrival is None else FirstQuote(arrival),
+            first_quote=arrival,
             may_have_met_quotes=may_have_met_quotes,
         )
         if is_late:
@@ -165,13 +165,23 @@ class SymbolMatcher:
         if not order.rests:
             self._undecided[order.order_id] = resting
         if has_no_arrival:
-            resting.first_quote = self._first_quotes.of(met, order.side)
+            resting.first_quote = (
+                self._first_quotes.next(order.side)
+                if met is None
+                else self._first_quotes.of(met, order.side)
+            )
         if met is None:
             self.awaits_confirmation = must_wait
             return []
         if self._is_held or self.awaits_confirmation:
             return []
         return self._settle(side_book.match(met.update_id, self.quotes_applied))
+
+    def arrival(self, order: Order, now_ns: int) -> Arrival | None:
+        """Return what a new order meets now; None if it has to wait for a quote."""
+        if self.current is None or self.must_confirm(order, now_ns):
+            return None
+        return self._first_quotes.of(self.current, order.side)
 
     def must_confirm(self, order: Order, now_ns: int) -> bool:
         """Whether the current quote is too old to fill the order, or to decide it.

@@ -87,7 +87,7 @@ class Resting:
     quote_quantity: Decimal
     splits_total: int
     quotes_base: int
-    first_quote: FirstQuote | None
+    first_quote: FirstQuote | Arrival | None
     may_have_met_quotes: bool
 
     @property
@@ -98,7 +98,8 @@ class Resting:
     @property
     def arrival(self) -> Arrival | None:
         """The first quote that the order met; None before that, and if nobody knows it."""
-        return None if self.first_quote is None else self.first_quote.arrival
+        met = self.first_quote
+        return met.arrival if isinstance(met, FirstQuote) else met
 
     @property
     def deadline_ns(self) -> int:

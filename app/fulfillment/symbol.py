@@ -13,7 +13,6 @@ from typing import Final, TypeVar
 
 import structlog
 
-from app.domain.arrivals import arrival_of
 from app.domain.errors import JournalUnavailableError
 from app.domain.events import OrderEvent, SymbolOutcome
 from app.domain.matcher import SymbolMatcher
@@ -192,10 +191,7 @@ class SymbolFulfillment:
     def arrival(self, order: Order) -> Arrival | None:
         """Return what a new order meets here now; None if it has to wait for a quote."""
         matcher = self._matcher
-        if matcher is None or matcher.current is None:
-            return None
-        must_wait = matcher.must_confirm(order, self._clock.monotonic_ns())
-        return None if must_wait else arrival_of(matcher.current, order.side)
+        return None if matcher is None else matcher.arrival(order, self._clock.monotonic_ns())
 
     def reload(self) -> None:
         """Start anew from the database: what the matcher holds is not what could be written."""

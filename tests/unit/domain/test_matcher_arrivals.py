@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from app.domain.arrivals import arrival_of
-from app.domain.matcher import SymbolMatcher
+from app.domain.matcher import QUOTE_AGE_NS_MAX, SymbolMatcher
 from app.domain.order import PUBLIC, Arrival, OrderId, Owner, Side
 from app.domain.resting import Closing
 from tests.support.builders import FAR_NS, LTCBTC, MirroredMarket, fills_of, make_quote
@@ -196,3 +196,19 @@ def test_nothing_is_taken_where_nothing_is_quoted(market: MirroredMarket) -> Non
 
     assert without_quote == 0
     assert matcher.taken(PUBLIC, market.side) == 0
+
+
+@both_sides
+def test_arrival_of_a_new_order_is_told_beforehand(market: MirroredMarket) -> None:
+    """Orders that meet the same quote share what they are told; without a quote it is unknown."""
+    matcher = SymbolMatcher(LTCBTC)
+    order = market.order(5, limit_price=90)
+    before = matcher.arrival(order, 0)
+    matcher.apply_quote(market.quote(1, 5))
+
+    told = [matcher.arrival(order, 0), matcher.arrival(order, 0)]
+    too_old = matcher.arrival(market.order(5), QUOTE_AGE_NS_MAX + 1)
+
+    assert (before, too_old) == (None, None)
+    assert told[0] == Arrival(update_id=1, price=market.price("99.99"))
+    assert told[0] is told[1]

@@ -219,3 +219,28 @@ def test_a_killed_order_is_counted_as_closed_when_the_heap_is_rebuilt() -> None:
 
     assert matcher.resting_total == 0
     assert len(matcher._books) == 0
+
+
+@pytest.mark.parametrize("market", SIDES)
+def test_whatever_became_of_orders_only_open_ones_take_room(market: MirroredMarket) -> None:
+    """Thousands were filled, canceled and expired beside a hundred that stay."""
+    matcher = SymbolMatcher(LTCBTC)
+    matcher.apply_quote(market.quote(1, 1_000_000))
+    for number in range(1, 101):
+        matcher.rest(market.order(number=number, limit_price=50), deadline_ns=FAR_NS)
+    for number in range(101, 20_101):
+        limit_price = (100, 60, 60)[number % 3]
+        order = market.order(number=number, limit_price=limit_price)
+        matcher.rest(order, deadline_ns=number + 50)
+        if number % 3 == 1:
+            matcher.cancel(order.order_id)
+        matcher.expire(number)
+        matcher.drain_ledger_changes()
+    matcher.expire(FAR_NS)
+
+    heaps = (matcher._deadlines, matcher._book_of(PUBLIC, market.side).resting)
+    assert matcher.resting_total == len(matcher._resting_by_id) == 100
+    assert [len(heap) for heap in heaps] == [100, 100]
+    assert all(len(heap._keys) <= 100 + _STALE_KEYS_MAX for heap in heaps)
+    assert len(matcher._books) == 1
+    assert not matcher._undecided

@@ -11,6 +11,7 @@ from app.evidence.recorded_matcher import RecordedMatcher
 from tests.support.builders import FAR_NS, LTCBTC, make_order, make_quote
 
 ASKS_ONLY = {
+    "arrival",
     "holds",
     "resting_of",
     "taken",

@@ -33,7 +33,7 @@ from app.storage.tables import (
     taken_liquidity,
     trading_rules,
 )
-from app.storage.unfinished import pages_of_all, pages_of_symbol
+from app.storage.unfinished import SYMBOLS, pages_of_symbol
 
 INTEGER_MAX: Final = 2**63 - 1
 """The greatest integer of either database; a cursor beyond it means the same."""
@@ -100,13 +100,14 @@ class StoredOrders:
         )
         return [_split(row) for row in found]
 
-    async def load_unfinished(self, symbol: Symbol | None = None) -> list[OrderSnapshot]:
-        """Return the orders that have no terminal status, by acceptance number."""
-        read = self._database.read
-        pages = pages_of_all(read) if symbol is None else pages_of_symbol(read, symbol)
-        found = [snapshot async for page in pages for snapshot in page]
-        found.sort(key=lambda one: one.order.acceptance_number)
-        return found
+    async def list_unfinished_symbols(self) -> list[Symbol]:
+        """Return the symbols of orders that have no terminal status, oldest order first."""
+        return [Symbol(row.symbol) for row in await self._database.read(SYMBOLS)]
+
+    async def load_unfinished(self, symbol: Symbol) -> list[OrderSnapshot]:
+        """Return the symbol's orders that have no terminal status, by acceptance number."""
+        pages = pages_of_symbol(self._database.read, symbol)
+        return [snapshot async for page in pages for snapshot in page]
 
     async def load_ledger(self, symbol: Symbol) -> StoredLedger:
         """Return what is remembered of a symbol, gate and levels of one moment."""

@@ -29,7 +29,7 @@ from app.domain.order import (
 from app.domain.order_counts import OrderCounts
 from app.domain.quote import Quote
 from app.domain.rules import TradingRules
-from app.states import DeskState, JournalState, RulesState
+from app.states import DeskState, JournalState, Lag, RulesState
 
 
 class Clock(Protocol):
@@ -74,21 +74,25 @@ class QuoteListener(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionState:
-    """How one connection to the venue is, in the words of ``FeedState``; ``streams`` it serves."""
+    """How one connection to the venue is, in the words of ``FeedState``; ``streams`` it serves.
+
+    ``lag`` is None while it is unknown.
+    """
 
     status: str
     since: datetime
     streams: int
     cause: str | None
+    lag: Lag | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedState:
     """How the venue connection is: ``idle``, ``connecting``, ``connected`` or ``down``.
 
-    The worst of ``connections`` counts. ``cause`` tells why while it is down. ``counters`` counts
-    connections, frames and drops by name: ``lost_<kind>`` the connections lost, ``failed_<kind>``
-    the attempts that failed, ``rotations`` the connections replaced as planned.
+    The worst of ``connections`` counts, for ``lag`` as well. ``cause`` tells why while it is down.
+    ``counters`` counts connections, frames and drops by name: ``lost_<kind>`` the connections lost,
+    ``failed_<kind>`` the attempts that failed, ``rotations`` the connections replaced as planned.
     """
 
     status: str
@@ -97,6 +101,12 @@ class FeedState:
     symbols: int
     counters: dict[str, int]
     connections: tuple[ConnectionState, ...] = ()
+
+    @property
+    def lag(self) -> Lag | None:
+        """The lag of the connection that is farthest behind, None while all are unknown."""
+        known = (one.lag for one in self.connections if one.lag is not None)
+        return max(known, key=lambda lag: lag.excess_seconds, default=None)
 
 
 class FeedRecorder(Protocol):
@@ -214,8 +224,11 @@ class StoredLedger:
 class RecoveryStore(Protocol):
     """What fulfillment reads back."""
 
-    async def load_unfinished(self, symbol: Symbol | None = None) -> list[OrderSnapshot]:
-        """Return the orders that have no terminal status, by acceptance number."""
+    async def list_unfinished_symbols(self) -> list[Symbol]:
+        """Return the symbols of orders that have no terminal status, oldest order first."""
+
+    async def load_unfinished(self, symbol: Symbol) -> list[OrderSnapshot]:
+        """Return the symbol's orders that have no terminal status, by acceptance number."""
 
     async def load_ledger(self, symbol: Symbol) -> StoredLedger: ...
 

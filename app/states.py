@@ -13,6 +13,18 @@ from app.domain.order import OrderStatus, Reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Lag:
+    """How long ago by the venue's clock what is read now came about, in seconds of our clock.
+
+    It holds the difference of the clocks, so it may be negative. ``excess_seconds`` is what goes
+    beyond the smallest lag of the last minutes, which takes that out.
+    """
+
+    seconds: float
+    excess_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RulesState:
     """Where the rules come from, ``venue``, ``stored`` or ``none``, and what failed last.
 

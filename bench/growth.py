@@ -4,11 +4,11 @@ One service runs as a process of its own; this process is the venue, the clients
 on bare sockets. Each row drives one load at 1, 10, 100 and 1,000 and leaves the others low: orders
 that rest, at a steady rate, answered once they are durable; quotes of a symbol with an open order;
 quotes at a steady rate under so many open orders; and one event at a time to so many listeners,
-where what the event costs without any is left out. Processor time is that of the service, less what it takes at rest, per unit. What is busiest is
-looked up at 1,000: the share of a core that the event loop's thread has, that of all other threads,
-of which the writer is the only busy one, the share of time in which a disk would wait for the
-commits (their number by the time of a sync, probed in the same folder), and the machine's memory. A cost
-of 0 is too small to tell from rest.
+where what the event costs without any is left out. Processor time is that of the service, less what
+it takes at rest, per unit; 0 is too little to tell from rest. What is busiest is looked up at
+1,000: the share of a core that the event loop's thread has, that of all other threads, of which the
+writer is the only busy one, the share of time in which a disk would wait for the commits (their
+number by the time of a sync, probed in the same folder), and the share of the machine's memory.
 
     python -m bench.growth
 """

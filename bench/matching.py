@@ -1,145 +1,220 @@
-"""How many quotes per second go through the matcher, by the number of resting orders.
+"""How many quotes per second go through decoding, ledger and matching, by the orders at rest.
 
-No order is crossed, which is what almost every quote of a real stream is like. Beside it, in the
-same run, the same quotes go through the simplest honest way: the same ledger, and a look at every
-resting order. Only the ratios mean something; the figures are those of this machine.
+Every row gets the same frames, seeded, as Binance sends them; each is parsed, orders whose time is
+up end, and the quote is applied, as the service does it. Beside it, in the same run, stand other
+people's matching engines on the same tape, and the simplest honest way: the same decoding, the same
+ledger, and a look at every order. All figures are quotes per second of CPU time, the best of some
+rounds in which all rows take turns.
 
     python -m bench.matching
 """
 
-import gc
-import time
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
-from decimal import Decimal
-from itertools import cycle, islice
-from typing import Final
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final, cast
 
-from app.domain.liquidity import LiquidityLedger
-from app.domain.matcher import SymbolMatcher
-from app.domain.order import PUBLIC, Order, OrderId, Side, Symbol, TimeInForce
-from app.domain.quote import Quote
-from bench.report import Figure, Result, Section, Table, amount, main
+from bench.matching_loads import (
+    LIMIT_PRICE,
+    Load,
+    Matcher,
+    Scan,
+    Way,
+    far_from_the_market,
+    filling_frames,
+    in_turn,
+    market_frames,
+    one_fill_a_quote,
+    orders_come_and_go,
+)
+from bench.peer_environments import run_peer
+from bench.report import Figure, Result, Section, Table, amount, main, tell
 
-SYMBOL: Final = Symbol("LTCBTC")
 ORDERS_TOTALS: Final = (1, 100, 10_000, 100_000)
-MATCHER_QUOTES: Final = 200_000
-SCAN_LOOKS: Final = 2_000_000
+NAUTILUS_TOTALS: Final = (1, 100, 10_000)
+"""Placing 100,000 orders takes nautilus_trader minutes: it sorts all of them at each one."""
+
+QUOTES: Final = 40_000
+SCAN_LOOKS: Final = 1_000_000
 """Orders that the scan may look at per row; it sets how many quotes it gets."""
 
 ROUNDS: Final = 3
-"""The best of them counts: whatever disturbs a round makes it slower, never faster."""
-
-ACCEPTED_AT: Final = datetime(2024, 8, 8, tzinfo=UTC)
-
-
-def make_orders(total: int) -> list[Order]:
-    """Make buy orders at rising distance below every ask of ``make_quotes``."""
-    return [
-        Order(
-            order_id=OrderId(str(number)),
-            acceptance_number=number,
-            owner=PUBLIC,
-            client_order_id=None,
-            symbol=SYMBOL,
-            side=Side.BUY,
-            time_in_force=TimeInForce.GTD,
-            quantity=Decimal(1),
-            limit_price=Decimal(99) - Decimal(number) / 10_000,
-            accepted_at=ACCEPTED_AT,
-            expires_at=ACCEPTED_AT,
-        )
-        for number in range(1, total + 1)
-    ]
+FLAT_MAX: Final = 1.3
+FLAT: Final = f"at most {FLAT_MAX}x"
 
 
-def make_quotes(total: int) -> list[Quote]:
-    """Make quotes of which, as on a liquid pair, about half change the ask, and few its price."""
-    asks = [
-        (Decimal("100.01") + Decimal(step // 20) / 100, Decimal(5 + step // 2 % 7))
-        for step in range(200)
-    ]
-    return [
-        Quote(
-            symbol=SYMBOL,
-            update_id=update_id,
-            bid_price=Decimal("100.00"),
-            bid_quantity=Decimal(1 + (update_id % 2)),
-            ask_price=price,
-            ask_quantity=quantity,
-            received_ns=update_id,
-        )
-        for update_id, (price, quantity) in enumerate(islice(cycle(asks), total), 1)
-    ]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peer:
+    """What a peer told: its rates by number of orders, or why there are none."""
+
+    name: str
+    rates: dict[int, dict[str, float]]
+    cause: str = ""
+
+    def rate(self, kind: str, orders_total: int) -> float | None:
+        """Return a rate in quotes per second, None if it was not measured."""
+        return self.rates.get(orders_total, {}).get(kind)
 
 
-def seconds_of_matcher(orders: Sequence[Order], quotes: Sequence[Quote]) -> float:
-    """Return the seconds that the matcher takes for all quotes."""
-    matcher = SymbolMatcher(SYMBOL)
-    for order in orders:
-        matcher.rest(order, deadline_ns=2**62)
-
-    def apply_all() -> None:
-        apply_quote = matcher.apply_quote
-        for quote in quotes:
-            assert not apply_quote(quote)
-
-    return _seconds(apply_all)
+def rates_of(load: Load, way: Way, frames: list[bytes]) -> list[float]:
+    """Return quotes per second for each number of orders."""
+    given = {
+        total: frames if way is Matcher else frames[: max(20, min(QUOTES, SCAN_LOOKS // total))]
+        for total in ORDERS_TOTALS
+    }
+    acts = [partial(load, way, total, some) for total, some in given.items()]
+    seconds = in_turn(ROUNDS, acts)
+    return [len(some) / one for some, one in zip(given.values(), seconds, strict=True)]
 
 
-def seconds_of_scan(orders: Sequence[Order], quotes: Sequence[Quote]) -> float:
-    """Return the seconds that a look at every order takes for all quotes."""
-    ledger = LiquidityLedger(PUBLIC, Side.BUY)
+def ask_peer(name: str, script: str, tape: Path, totals: tuple[int, ...]) -> Peer:
+    """Run a peer on the tape; one that cannot be run is told as such."""
+    tell(f"running {name}")
+    try:
+        told = run_peer("matching", script, str(tape), str(LIMIT_PRICE), *map(str, totals))
+    except (subprocess.CalledProcessError, OSError) as error:
+        return Peer(name=name, rates={}, cause=str(error))
+    rates = cast("dict[str, dict[str, float]]", told["rates"])
+    return Peer(
+        name=f"{name} {told['version']}",
+        rates={int(total): of_total for total, of_total in rates.items()},
+    )
 
-    def apply_all() -> None:
-        for quote in quotes:
-            ledger.observe(quote.ask_price, quote.ask_quantity)
-            reaching = [order for order in orders if order.limit_price >= quote.ask_price]
-            assert not reaching
 
-    return _seconds(apply_all)
+def flatness(what: str, rates: list[float]) -> Result:
+    """Return by how much the rate falls from one order to the most."""
+    ratio = rates[0] / rates[-1]
+    return Result(
+        what=what,
+        ours=Figure(of=f"at {ORDERS_TOTALS[-1]:,}", value=rates[-1], unit="quotes/s"),
+        beside=(Figure(of=f"at {ORDERS_TOTALS[0]:,}", value=rates[0], unit="quotes/s"),),
+        ratio=ratio,
+        ratio_of="slower than at 1",
+        goal=FLAT,
+        holds=ratio <= FLAT_MAX,
+    )
 
 
-def _seconds(act: Callable[[], None]) -> float:
-    """Return CPU seconds, so that other processes disturb little."""
-    gc.collect()
-    started = time.process_time()
-    act()
-    return time.process_time() - started
+def against(peer: Peer, rates: list[float], orders_total: int, goal: float) -> Result:
+    """Return how many times a peer's rate ours is, both from the frame on."""
+    ours = rates[ORDERS_TOTALS.index(orders_total)]
+    theirs = peer.rate("decoded", orders_total)
+    parsed = peer.rate("parsed", orders_total)
+    ratio = None if theirs is None else ours / theirs
+    return Result(
+        what=f"Quotes through decode, ledger and match at {orders_total:,}",
+        ours=Figure(of="ours", value=ours, unit="quotes/s"),
+        beside=()
+        if theirs is None
+        else (Figure(of=f"{peer.name}, decoded by it", value=theirs, unit="quotes/s"),),
+        ratio=ratio,
+        ratio_of=f"of {peer.name}",
+        goal=f"at least {goal}x",
+        holds=None if ratio is None else ratio >= goal,
+        note=f"Could not be measured: {peer.cause}"
+        if parsed is None
+        else f"Given quotes that were parsed before, its bare engine does {amount(parsed)} a "
+        "second; that is beside ours with decoding in the table.",
+    )
+
+
+def far_table(rates: list[float], scan_rates: list[float], nautilus: Peer, hft: Peer) -> Table:
+    """Lay everybody side by side."""
+
+    def cell(peer: Peer, kind: str, total: int) -> str:
+        rate = peer.rate(kind, total)
+        return "-" if rate is None else amount(rate)
+
+    return Table(
+        title="No quote fills an order, quotes/s",
+        headings=(
+            "resting orders",
+            "ours, decoded",
+            f"{nautilus.name}, decoded",
+            f"{nautilus.name}, parsed before",
+            f"{hft.name}, prepared array",
+            "scan, decoded",
+        ),
+        rows=tuple(
+            (
+                f"{total:,}",
+                amount(rate),
+                cell(nautilus, "decoded", total),
+                cell(nautilus, "parsed", total),
+                cell(hft, "prepared", total),
+                amount(scan_rate),
+            )
+            for total, rate, scan_rate in zip(ORDERS_TOTALS, rates, scan_rates, strict=True)
+        ),
+        note="nautilus_trader: its OrderMatchingEngine alone on L1 quotes, decoded by its Binance "
+        "adapter, and again with quotes made before; placing 100,000 orders takes it minutes. "
+        "hftbacktest: a backtester in Rust, which plays one prepared array of floating-point depth "
+        "changes in one call; it decodes nothing and cannot be given a live stream this way. "
+        "Neither keeps account of what was taken of the displayed quantity. "
+        + " ".join(f"{peer.name}: {peer.cause}." for peer in (nautilus, hft) if peer.cause),
+    )
+
+
+def scan_table(title: str, note: str, rates: list[float], scan_rates: list[float]) -> Table:
+    """Lay ours and the scan side by side."""
+    return Table(
+        title=title,
+        headings=("resting orders", "ours, quotes/s", "scan, quotes/s", "ratio"),
+        rows=tuple(
+            (f"{total:,}", amount(rate), amount(scan_rate), f"{amount(rate / scan_rate)}x")
+            for total, rate, scan_rate in zip(ORDERS_TOTALS, rates, scan_rates, strict=True)
+        ),
+        note=note,
+    )
 
 
 def measure() -> Section:
     """Measure every row."""
-    quotes = make_quotes(MATCHER_QUOTES)
-    rows: list[tuple[str, ...]] = []
-    rates: list[float] = []
-    for total in ORDERS_TOTALS:
-        orders = make_orders(total)
-        scanned = quotes[: max(10, min(MATCHER_QUOTES, SCAN_LOOKS // total))]
-        rate = MATCHER_QUOTES / min(seconds_of_matcher(orders, quotes) for _ in range(ROUNDS))
-        scan_rate = len(scanned) / min(seconds_of_scan(orders, scanned) for _ in range(ROUNDS))
-        rates.append(rate)
-        rows.append((f"{total:,}", amount(rate), amount(scan_rate), f"{amount(rate / scan_rate)}x"))
+    market, filling = market_frames(QUOTES), filling_frames(QUOTES)
+    with tempfile.TemporaryDirectory() as folder:
+        tape = Path(folder) / "tape.jsonl"
+        tape.write_bytes(b"\n".join(market) + b"\n")
+        nautilus = ask_peer("nautilus_trader", "matching_nautilus.py", tape, NAUTILUS_TOTALS)
+        hft = ask_peer("hftbacktest", "matching_hftbacktest.py", tape, ORDERS_TOTALS)
+    rates: list[list[float]] = []
+    scan_rates: list[list[float]] = []
+    for load, frames in (
+        (far_from_the_market, market),
+        (one_fill_a_quote, filling),
+        (orders_come_and_go, market),
+    ):
+        tell((load.__doc__ or "").partition("\n")[0])
+        rates.append(rates_of(load, Matcher, frames))
+        scan_rates.append(rates_of(load, Scan, frames))
     return Section(
         name="matching",
         title="Matching",
         method=(__doc__ or "").partition("\n\n")[2].rpartition("\n\n")[0].replace("\n", " "),
         results=(
-            Result(
-                what="Quotes through the matcher at 100,000 resting orders",
-                ours=Figure(of="at 100,000", value=rates[-1], unit="quotes/s"),
-                beside=(Figure(of="at 1", value=rates[0], unit="quotes/s"),),
-                ratio=rates[0] / rates[-1],
-                ratio_of="slower than at 1",
-                goal="at most 1.3x",
-                holds=rates[0] / rates[-1] <= 1.3,
-            ),
+            flatness("Quotes, none of which fills an order", rates[0]),
+            flatness("Quotes, each of which fills one order", rates[1]),
+            flatness("Quotes, while orders come, are canceled and expire", rates[2]),
+            against(nautilus, rates[0], 1, 1.5),
+            against(nautilus, rates[0], 10_000, 500),
         ),
         tables=(
-            Table(
-                title="By the number of resting orders",
-                headings=("resting orders", "matcher, quotes/s", "scan, quotes/s", "ratio"),
-                rows=tuple(rows),
+            far_table(rates[0], scan_rates[0], nautilus, hft),
+            scan_table(
+                "Every quote fills one order",
+                "All orders reach the touch, where each quote shows one unit more. Each row "
+                "includes taking in the order that comes in the place of the filled one.",
+                rates[1],
+                scan_rates[1],
+            ),
+            scan_table(
+                "Orders come, are canceled and expire at 5,000 a second",
+                "At 100,000 quotes a second; each row includes what the orders cost: for every "
+                "twentieth quote one comes, anywhere among those at rest, and one ends, by turns "
+                "canceled or expired.",
+                rates[2],
+                scan_rates[2],
             ),
         ),
     )

@@ -76,7 +76,7 @@ class Program:
         return Memory(
             resident=now["Rss"],
             proportional=now["Pss"],
-            unique=now["Private_Clean"] + now["Private_Dirty"],
+            unique=unique_bytes(self.process.pid),
             resident_most=_kilobytes(folder / "status")["VmHWM"],
         )
 
@@ -108,6 +108,12 @@ def program(
     finally:
         process.kill()
         process.wait()
+
+
+def unique_bytes(pid: int | str) -> int:
+    """Return the bytes that a process has of its own; ``self`` is this one."""
+    now = _kilobytes(Path(f"/proc/{pid}/smaps_rollup"))
+    return now["Private_Clean"] + now["Private_Dirty"]
 
 
 def free_port() -> int:

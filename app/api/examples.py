@@ -29,7 +29,7 @@ from app.domain.order import (
 from app.domain.quote import Quote
 from app.domain.rules import TRADING, TradingRules
 from app.ports import ConnectionState, FeedState, MarketView
-from app.states import DeskState, JournalState, QuoteCounts, RulesState
+from app.states import DeskState, JournalState, Lag, QuoteCounts, RulesState
 
 EXAMPLE_SYMBOL: Final = Symbol("LTCBTC")
 EXAMPLE_ORDER_ID: Final = OrderId("0199be1c-8f0a-7c31-9d0f-5a2b8c6e4d10")
@@ -77,7 +77,11 @@ EXAMPLE_FEED: Final = FeedState(
     since=_ACCEPTED_AT - timedelta(minutes=41),
     connections=(
         ConnectionState(
-            status="connected", since=_ACCEPTED_AT - timedelta(minutes=41), streams=1, cause=None
+            status="connected",
+            since=_ACCEPTED_AT - timedelta(minutes=41),
+            streams=1,
+            cause=None,
+            lag=Lag(seconds=0.045, excess_seconds=0.003),
         ),
     ),
     symbols=1,

@@ -47,6 +47,7 @@ _FEED_COUNTERS: Final = {
     "control_refusals": ("control_refusals", "Control messages that the venue refused."),
     "frames": ("frames", "Frames received, whatever they were."),
     "quotes": ("quotes", "Frames that were a sound quote of a subscribed symbol."),
+    "venue_times": ("venue_times", "Frames that told the venue's time, from which the lag is."),
     "seeds": ("seeds", "Depth snapshots received for symbols without a quote."),
     "seeds_stale": ("seeds_stale", "Depth snapshots that were older than what was known."),
     "seeds_failed": ("seeds_failed", "Depth snapshots that the venue did not give."),
@@ -140,6 +141,18 @@ def _feed(vitals: Vitals) -> Iterator[Metric]:
             "feed_connected_seconds",
             "How long the oldest open connection has been so; none while none is open.",
             vitals.present.age(min(connected)) / timedelta(seconds=1),
+        )
+    if feed.lag is not None:
+        yield _gauge(
+            "feed_lag_seconds",
+            "Our time at which a frame was read less the venue's at which it came about, so with "
+            "the difference of the clocks; none while the venue tells no time.",
+            feed.lag.seconds,
+        )
+        yield _gauge(
+            "feed_lag_excess_seconds",
+            "What goes beyond the smallest lag of the last five minutes, whatever the clocks.",
+            feed.lag.excess_seconds,
         )
 
 

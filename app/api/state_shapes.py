@@ -155,20 +155,36 @@ class RulesState(Shape):
     )
 
 
-class Connection(SymbolFeed):
+class Lagging(SymbolFeed):
+    """How far behind the venue what is read now is."""
+
+    lag_milliseconds: int | None = Field(
+        description="Our time at which a frame was read, less the venue's at which it came about; "
+        "below 0 if our clock is behind the venue's. Null while the venue tells no time.",
+        examples=[45],
+    )
+    excess_lag_milliseconds: int | None = Field(
+        ge=0,
+        description="What goes beyond the smallest lag of the last five minutes, which takes out "
+        "the clocks' difference and the network: time for which frames waited.",
+        examples=[3],
+    )
+
+
+class Connection(Lagging):
     """One connection to the venue."""
 
-    streams: int = Field(ge=0, description="How many streams it serves.", examples=[1])
+    streams: int = Field(ge=0, description="How many symbols it serves.", examples=[1])
 
 
-class FeedState(SymbolFeed):
+class FeedState(Lagging):
     """The connections to the venue and what came over them; they do not decide readiness.
 
     Counts are those since the start.
     """
 
     connections: list[Connection] = Field(
-        description="Each connection: 1,024 symbols share one, and another takes over from one "
+        description="Each connection: 1,023 symbols share one, and another takes over from one "
         "that is replaced. The worst of them is how the feed is."
     )
     symbols: int = Field(ge=0, description="How many symbols are subscribed.", examples=[1])

@@ -12,7 +12,7 @@ from app.domain.amounts import format_amount
 from app.domain.quote import Quote
 from app.domain.rules import TradingRules
 from app.ports import ConnectionState, FeedState
-from app.states import DeskState, RulesState
+from app.states import DeskState, Lag, RulesState
 
 NANOSECONDS_PER_MILLISECOND: Final = 1_000_000
 
@@ -101,6 +101,7 @@ def _whole_feed_view(feed: FeedState, desk: DeskState, present: Present) -> dict
     """Return how the feed is, and what it has been through."""
     by_cause = (LOST, FAILED, DROPPED)
     return feed_view(feed) | {
+        **_lag_view(feed.lag),
         "connections": [_connection_view(connection) for connection in feed.connections],
         "symbols": feed.symbols,
         "live_symbols": desk.symbols_live,
@@ -115,6 +116,13 @@ def _whole_feed_view(feed: FeedState, desk: DeskState, present: Present) -> dict
     }
 
 
+def _lag_view(lag: Lag | None) -> dict[str, int | None]:
+    return {
+        "lag_milliseconds": None if lag is None else round(lag.seconds * 1_000),
+        "excess_lag_milliseconds": None if lag is None else round(lag.excess_seconds * 1_000),
+    }
+
+
 def _happened(counters: Mapping[str, int], prefix: str) -> dict[str, int]:
     """Return the counters by cause, without those of what never happened."""
     return {cause: count for cause, count in split_counters(counters, prefix).items() if count}
@@ -126,6 +134,7 @@ def _connection_view(connection: ConnectionState) -> dict[str, object]:
         "cause": connection.cause,
         "since": format_time(connection.since),
         "streams": connection.streams,
+        **_lag_view(connection.lag),
     }
 
 

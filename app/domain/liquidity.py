@@ -59,6 +59,8 @@ class LiquidityLedger:
 
         Both zero says that the side is empty. The cost does not depend on the levels remembered.
         """
+        if not self._prices:
+            return
         if not displayed:
             self._forget_all()
             return

@@ -7,17 +7,17 @@ fails, it is our bug: the symbol stops filling and starts anew from the database
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from functools import partial
 from typing import Final, TypeVar
 
 import structlog
 
+from app.domain.arrivals import arrival_of
 from app.domain.errors import JournalUnavailableError
 from app.domain.events import OrderEvent, SymbolOutcome
-from app.domain.matcher import SymbolMatcher, arrival_of
+from app.domain.matcher import SymbolMatcher
 from app.domain.order import (
-    MICROSECOND,
     Arrival,
     Order,
     OrderId,
@@ -29,9 +29,11 @@ from app.domain.order import (
 from app.domain.quote import Quote
 from app.domain.resting import Step
 from app.fulfillment import reading
-from app.fulfillment.incoming import Incoming
+from app.fulfillment.deadline_timer import DeadlineTimer
+from app.fulfillment.incoming import Incoming, rest_all
 from app.fulfillment.matchers import MatcherSource
 from app.fulfillment.outcome import outcome_parts, step_events
+from app.fulfillment.pieces import PIECE, pieces
 from app.fulfillment.reading import read_until_answered
 from app.fulfillment.stale_seeds import StaleSeeds
 from app.fulfillment.tallies import QuoteTally
@@ -39,11 +41,6 @@ from app.ports import NO_MARKET, Clock, Feed, Journal, MarketView, RecoveryStore
 
 LINGER_SECONDS: Final = 60.0
 """How long a symbol stays subscribed without orders, so that the next one costs no message."""
-
-_NS_PER_MICROSECOND: Final = 1_000
-_NS_PER_SECOND: Final = 1_000_000_000
-_PAST_DEADLINE_NS: Final = 1_000_000
-"""An order may still fill at its deadline; the timer comes a millisecond later."""
 
 _Result = TypeVar("_Result")
 
@@ -75,11 +72,11 @@ class SymbolFulfillment:
         self._matchers = matchers
         self._may_fill = may_fill
         self._matcher: SymbolMatcher | None = None
+        self._incomplete: SymbolMatcher | None = None
         self._waiting: dict[OrderId, Incoming] = {}
         self._read_back: set[OrderId] = set()
         self._stale_seeds = StaleSeeds()
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_deadline_ns: int | None = None
+        self._timer = DeadlineTimer(clock, self._on_deadline)
         self._linger: asyncio.TimerHandle | None = None
         self._linger_is_over = False
         self._has_failed = False
@@ -161,13 +158,25 @@ class SymbolFulfillment:
         """Whether the order has not ended here, as far as is known."""
         return self._matcher is None or self._matcher.holds(order_id) or order_id in self._waiting
 
-    async def cancel_all(self, owner: Owner) -> list[OrderId]:
-        """End all resting orders of an owner, and return which."""
+    async def cancel_all(self, owner: Owner) -> AsyncIterator[list[OrderId]]:
+        """End the orders of an owner that rest now, and yield which.
+
+        Few end at once. Of many a piece ends at a time, by acceptance: in between a quote may fill
+        what is left of them, and what comes meanwhile is not meant.
+        """
         matcher = await self._loaded_matcher()
-        closings = matcher.cancel_all(owner)
-        if closings:
+        asked = matcher.resting_of(owner)
+        for start in range(0, len(asked), PIECE):
+            if start:
+                await asyncio.sleep(0)
+                matcher = await self._loaded_matcher()
+            if len(asked) <= PIECE:
+                closings = matcher.cancel_all(owner)
+            else:
+                ended = map(matcher.cancel, asked[start : start + PIECE])
+                closings = [closing for closing in ended if closing is not None]
             self._guard(partial(self._conclude, matcher, closings))
-        return [closing.order.order_id for closing in closings]
+            yield [closing.order.order_id for closing in closings]
 
     def view(self, owner: Owner, side: Side) -> MarketView:
         """Return what an order meets here now."""
@@ -221,6 +230,8 @@ class SymbolFulfillment:
     async def _load(self) -> None:
         """Read the ledger, rest what waits, and only then subscribe.
 
+        Many orders are rested in pieces; nobody sees the matcher before it has all of them, or a
+        quote might fill one that comes after another in priority.
         Orders whose time passed while nobody served them end before the first quote arrives.
         """
         stored, unfinished = await read_until_answered(
@@ -229,19 +240,22 @@ class SymbolFulfillment:
             symbol=self.symbol,
         )
         self._has_failed = False
-        matcher = self._matchers.begin(self.symbol, stored)
-        if not self._may_fill(self.symbol):
-            matcher.hold()
         for snapshot in unfinished:
             order_id = snapshot.order.order_id
             if order_id not in self._waiting:  # else it came meanwhile, and has missed no quote
                 self._read_back.add(order_id)
                 self._waiting[order_id] = Incoming(snapshot, were_open_before=True)
-        arrivals = list(self._waiting.values())
-        self._waiting.clear()
+        matcher = self._incomplete = self._matchers.begin(self.symbol, stored)
+        arrivals, self._waiting = list(self._waiting.values()), {}
+        steps: list[Step] = []
+        async for piece in pieces(arrivals):
+            steps += self._guard(partial(rest_all, matcher, piece, self._clock)) or []
+            if self._incomplete is not matcher:
+                return  # it failed, or the service stops
+        self._incomplete = None
         self._matcher = matcher
         self.tally.follow(matcher)
-        self._guard(partial(self._start, matcher, arrivals))
+        self._guard(partial(self._start, matcher, steps))
         self._loaded.set()
 
     async def _forget_what_was_read_back(self) -> None:
@@ -266,10 +280,13 @@ class SymbolFulfillment:
         stored = await self._store.load_ledger(self.symbol)
         return stored, await self._store.load_unfinished(self.symbol) if with_orders else []
 
-    def _start(self, matcher: SymbolMatcher, arrivals: Sequence[Incoming]) -> None:
-        for arrival in arrivals:
-            self._rest_one(matcher, arrival)
-        self._expire(matcher)
+    def _start(self, matcher: SymbolMatcher, steps: list[Step]) -> None:
+        """Subscribe, once all orders rest, those that came meanwhile included."""
+        if not self._may_fill(self.symbol):
+            matcher.hold()
+        steps += rest_all(matcher, self._waiting.values(), self._clock)
+        self._waiting.clear()
+        self._conclude(matcher, steps + matcher.expire(self._clock.monotonic_ns()))
         self._note_use(matcher)
         self._feed.subscribe(self.symbol, self)
         _log.info(
@@ -295,24 +312,7 @@ class SymbolFulfillment:
         return True
 
     def _rest_one(self, matcher: SymbolMatcher, arrival: Incoming) -> None:
-        snapshot = arrival.snapshot
-        if arrival.were_open_before and not snapshot.order.rests:
-            # The first quote after its acceptance, which decides it, was met by nobody.
-            self._conclude(matcher, [matcher.end_unmet(snapshot)])
-            return
-        left = (snapshot.order.expires_at - self._clock.now()) // MICROSECOND
-        now_ns = self._clock.monotonic_ns()
-        steps = matcher.rest(
-            snapshot.order,
-            deadline_ns=now_ns + left * _NS_PER_MICROSECOND,
-            filled_quantity=snapshot.filled_quantity,
-            quote_quantity=snapshot.quote_quantity,
-            splits_total=snapshot.splits_total,
-            arrival=snapshot.arrival,
-            quotes_seen=snapshot.quotes_seen,
-            may_have_met_quotes=arrival.were_open_before,
-            now_ns=now_ns,
-        )
+        steps = rest_all(matcher, (arrival,), self._clock)
         self._note_use(matcher)
         self._conclude(matcher, steps)
         self._confirm(matcher)
@@ -351,7 +351,7 @@ class SymbolFulfillment:
         if steps:
             self._record(matcher, tuple(step_events(steps, self._clock.now())))
             self._note_use(matcher)
-        self._arm_timer(matcher)
+        self._timer.arm(matcher.next_deadline_ns())
 
     def _record(self, matcher: SymbolMatcher, events: tuple[OrderEvent, ...]) -> None:
         """Hand on what happened, in parts that a transaction has room for."""
@@ -364,22 +364,9 @@ class SymbolFulfillment:
         for part in outcome_parts(outcome):
             self._journal.record(part)
 
-    def _arm_timer(self, matcher: SymbolMatcher) -> None:
-        deadline_ns = matcher.next_deadline_ns()
-        if deadline_ns == self._timer_deadline_ns:
-            return
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        self._timer_deadline_ns = deadline_ns
-        if deadline_ns is not None:
-            left_ns = max(0, deadline_ns - self._clock.monotonic_ns()) + _PAST_DEADLINE_NS
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(left_ns / _NS_PER_SECOND, self._on_timer, matcher)
-
-    def _on_timer(self, matcher: SymbolMatcher) -> None:
-        self._timer_deadline_ns = None
-        self._guard(partial(self._expire, matcher))
+    def _on_deadline(self) -> None:
+        if self._matcher is not None:
+            self._guard(partial(self._expire, self._matcher))
 
     def _note_use(self, matcher: SymbolMatcher) -> None:
         """Begin to linger if nothing rests any more, from the last order on; else stop it."""
@@ -408,11 +395,12 @@ class SymbolFulfillment:
     def _let_go(self, how: str) -> None:
         """Let go of the feed, the timers and the matcher, which ended as ``MatcherSource`` says."""
         self._feed.unsubscribe(self.symbol, self)
-        if self._matcher is not None:
-            self._matchers.end(self._matcher, how)
-        self._matcher = None
+        for matcher in (self._matcher, self._incomplete):
+            if matcher is not None:
+                self._matchers.end(matcher, how)
+        self._matcher = self._incomplete = None
         self._stale_seeds.clear()
-        for timer in (self._timer, self._linger):
-            if timer is not None:
-                timer.cancel()
-        self._timer = self._linger = self._timer_deadline_ns = None
+        self._timer.disarm()
+        if self._linger is not None:
+            self._linger.cancel()
+            self._linger = None

@@ -5,20 +5,25 @@ A book-ticker frame is ``{"u":400900217,"s":"BNBUSDT","b":"25.35","B":"31.21","a
 stream it comes as ``{"stream":"bnbusdt@bookTicker","data":{...}}``. Keys we do not know are ignored
 (the futures' frames carry e, T, E and ps). No exception leaves ``parse_frame``, whatever comes.
 
-The fast path decodes a frame once, into a typed structure. Only a frame that does not fit is
-decoded a second time, to say what it is instead. Of what cannot be decoded, cut off on its way most
-often, the beginning may still name a symbol.
+A book ticker has no time. One comes once a second in a mini ticker, of which nothing else is read:
+``{"e":"24hrMiniTicker","E":1672515782136,"s":"BNBBTC",...}``, milliseconds since 1970.
+
+The fast path decodes a frame once, into a typed structure, and reads only the amounts that differ
+from those of the symbol's last frame: most frames change one side, few a price. What is the same
+stays the same object, by which a matcher sees at once that a touch did not change. Only a frame
+that does not fit is decoded a second time, to say what it is instead. Of what cannot be decoded,
+cut off on its way most often, the beginning may still name a symbol.
 """
 
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import lru_cache
 from typing import Annotated, Final
 
 import msgspec
 
-from app.domain.amounts import parse_amount
+from app.domain.amounts import ZERO
+from app.domain.amounts import parse_amount as _parse_amount
 from app.domain.order import Symbol
 from app.domain.quote import Quote
 
@@ -27,6 +32,9 @@ FRAME_BYTES_MAX: Final = 65_536
 
 UPDATE_ID_MAX: Final = 2**63 - 1
 """What a database column of 64 bits holds; the venue's ids have 11 digits today."""
+
+TIME_MS_MAX: Final = 9_999_999_999_999
+"""Thirteen digits, which last until 2286; what has more is in microseconds."""
 
 SYMBOL_CHARACTERS_MAX: Final = 64
 """Longer than any symbol: a dropped frame names its symbol, but echoes nothing at length."""
@@ -39,6 +47,7 @@ BEGINNING_CHARACTERS: Final = 512
 
 _BOOK_TICKER: Final = "bookTicker"
 _STREAM_SUFFIX: Final = f"@{_BOOK_TICKER}"
+_MINI_TICKER: Final = "24hrMiniTicker"
 _SHUTDOWN: Final = "serverShutdown"
 _TICKER_KEYS: Final = frozenset({"u", "s", "b", "B", "a", "A"})
 _AMOUNT_KEYS: Final = ("b", "B", "a", "A")
@@ -47,9 +56,8 @@ _NAMED_SYMBOL: Final = re.compile(r'"s":"(\w{1,64})"')
 _NAMED_STREAM: Final = re.compile(rf'"stream":"(\w{{1,64}}){_STREAM_SUFFIX}"')
 _ANSWER_KEYS: Final = frozenset({"result", "error", "code"})
 
-# Half of a liquid pair's frames repeat one side, and prices return: a hit costs a tenth.
-_AMOUNTS_REMEMBERED: Final = 16_384
-_parse_amount = lru_cache(maxsize=_AMOUNTS_REMEMBERED)(parse_amount)
+SYMBOLS_REMEMBERED_MAX: Final = 4_096
+"""More than the venue trades; beyond it all are forgotten, which costs time and nothing else."""
 
 
 class DropReason(StrEnum):
@@ -87,6 +95,13 @@ class ShutdownNotice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VenueTime:
+    """What the venue's clock showed when a frame came about, in milliseconds since 1970."""
+
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Drop:
     """A frame of no use; ``symbol`` as far as it could be read, to distrust that symbol's quote."""
 
@@ -94,14 +109,14 @@ class Drop:
     symbol: Symbol | None = None
 
 
-ParsedFrame = Quote | Acknowledgment | ShutdownNotice | Drop
+ParsedFrame = Quote | Acknowledgment | ShutdownNotice | VenueTime | Drop
 
 UpdateId = Annotated[int, msgspec.Meta(ge=1, le=UPDATE_ID_MAX)]
 
 
 class _Ticker(msgspec.Struct, gc=False):
     u: UpdateId
-    s: str
+    s: Symbol
     b: str
     B: str
     a: str
@@ -113,7 +128,7 @@ class _Frame(msgspec.Struct, gc=False):
     """Raw and combined frames at once; a key that is missing says which of them it is."""
 
     u: UpdateId = 0
-    s: str = ""
+    s: Symbol = Symbol("")
     b: str = ""
     B: str = ""
     a: str = ""
@@ -122,6 +137,17 @@ class _Frame(msgspec.Struct, gc=False):
     stream: str = ""
     data: _Ticker | None = None
 
+
+_LastFrame = tuple[_Ticker | _Frame, Quote]
+"""What a symbol's last sound frame said, and what was read from it."""
+
+_NO_FRAME: Final[_LastFrame] = (
+    _Frame(b="0", B="0", a="0", A="0"),
+    Quote(Symbol(""), 0, ZERO, ZERO, ZERO, ZERO, 0),
+)
+"""Stands for a symbol that has none: what it says is read like this as well."""
+
+_last_frames: dict[Symbol, _LastFrame] = {}
 
 _decode_frame = msgspec.json.Decoder(_Frame).decode
 _decode_anything = msgspec.json.Decoder().decode
@@ -135,27 +161,38 @@ def parse_frame(frame: bytes | str, received_ns: int) -> ParsedFrame:
         if not frame.isascii():
             _check_encoding(frame)
         wire = _decode_frame(frame)
-        ticker: _Ticker | _Frame = wire if wire.data is None else wire.data
-        if ticker is not wire and wire.stream != ticker.s.lower() + _STREAM_SUFFIX:
+        ticker: _Ticker | _Frame | None = wire.data
+        if ticker is None:
+            ticker = wire
+        elif wire.stream != ticker.s.lower() + _STREAM_SUFFIX:
             return _classify(frame)
         if not ticker.s or not ticker.u or ticker.e != _BOOK_TICKER:
             return _classify(frame)
+        told, read = _last_frames.get(ticker.s) or _begin_symbol()
         quote = Quote(
-            symbol=Symbol(ticker.s),
-            update_id=ticker.u,
-            bid_price=_parse_amount(ticker.b),
-            bid_quantity=_parse_amount(ticker.B),
-            ask_price=_parse_amount(ticker.a),
-            ask_quantity=_parse_amount(ticker.A),
-            received_ns=received_ns,
+            ticker.s,
+            ticker.u,
+            read.bid_price if ticker.b == told.b else _parse_amount(ticker.b),
+            read.bid_quantity if ticker.B == told.B else _parse_amount(ticker.B),
+            read.ask_price if ticker.a == told.a else _parse_amount(ticker.a),
+            read.ask_quantity if ticker.A == told.A else _parse_amount(ticker.A),
+            received_ns,
         )
     except (ValueError, RecursionError):
         # msgspec's errors and those of ``parse_amount`` are ValueErrors, and so is bad UTF-8.
         return _classify(frame)
     malformation = quote.malformation
-    if malformation is None:
-        return quote
-    return Drop(reason=DropReason(malformation), symbol=_shown(quote.symbol))
+    if malformation is not None:
+        return Drop(reason=DropReason(malformation), symbol=_shown(quote.symbol))
+    _last_frames[ticker.s] = (ticker, quote)
+    return quote
+
+
+def _begin_symbol() -> _LastFrame:
+    """Make room for the frames of one more symbol."""
+    if len(_last_frames) >= SYMBOLS_REMEMBERED_MAX:
+        _last_frames.clear()
+    return _NO_FRAME
 
 
 def _check_encoding(frame: bytes | str) -> None:
@@ -206,7 +243,19 @@ def _classify_object(message: dict[str, object], payload: dict[str, object]) -> 
         return Drop(reason=DropReason.FOREIGN)
     if stream is None and _is_answer(message):
         return _acknowledgment(message)
+    if payload.get("e") == _MINI_TICKER:
+        return _venue_time(payload)
     return _unsound(stream, payload)
+
+
+def _venue_time(payload: dict[str, object]) -> VenueTime | Drop:
+    """Read the time of a mini ticker; one without concerns no symbol's quote."""
+    if "E" not in payload:
+        return Drop(reason=DropReason.MISSING_KEY)
+    at_ms = payload["E"]
+    if type(at_ms) is not int or at_ms > TIME_MS_MAX:  # True is no 1
+        return Drop(reason=DropReason.WRONG_TYPE)
+    return Drop(reason=DropReason.NEGATIVE) if at_ms < 0 else VenueTime(at_ms=at_ms)
 
 
 def _is_answer(message: dict[str, object]) -> bool:
@@ -282,7 +331,7 @@ def _fault_of_values(update_id: int, amounts: list[str]) -> DropReason:
         return DropReason.UPDATE_ID_NOT_POSITIVE
     try:
         for amount in amounts:
-            parse_amount(amount)
+            _parse_amount(amount)
     except ValueError:
         return DropReason.NOT_AN_AMOUNT
     return DropReason.CONTRADICTORY

@@ -17,7 +17,7 @@ import structlog
 
 from app.domain.order import Symbol
 from app.domain.quote import Quote
-from app.market.book_ticker import Acknowledgment, Drop, ShutdownNotice, parse_frame
+from app.market.book_ticker import Acknowledgment, Drop, ShutdownNotice, VenueTime, parse_frame
 from app.market.causes import Ending, EndKind
 from app.market.connection import Keepalive, VenueConnection, open_connection
 from app.market.kept_frames import KeptFrame, KeptFrames
@@ -32,6 +32,14 @@ FRAMES_AT_ONCE_MAX: Final = 500
 """Kept frames delivered in one go; other work has its turn in between."""
 
 _log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class FrameCounts:
+    """What every frame counts, apart from the other counters since those are slower by far."""
+
+    frames: int = 0
+    quotes: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +59,7 @@ class SharedParts:
     timing: FeedTiming
     attempts: SlidingWindow
     counters: Counter[str]
+    counts: FrameCounts
     on_change: Callable[[], None]
     limits: FeedLimits = VENUE_LIMITS
     recorder: FeedRecorder | None = None
@@ -67,6 +76,9 @@ class LinkOwner(Protocol):
 
     def on_distrusted(self, link: "VenueLink", stream: SymbolStream) -> None:
         """A malformed frame took a stream's quote."""
+
+    def on_venue_time(self, link: "VenueLink", venue_ms: int) -> None:
+        """A frame just read tells when it came about, in milliseconds since 1970."""
 
     def on_shutdown_notice(self, link: "VenueLink") -> None:
         """The venue is about to close the link."""
@@ -95,6 +107,7 @@ class VenueLink:
         self._parts = parts
         self._timing = parts.timing
         self._counters = parts.counters
+        self._counts = parts.counts
         self._recorder = parts.recorder
         self._clock = parts.clock
         self._streams = streams
@@ -123,17 +136,21 @@ class VenueLink:
         )
         self.opened_at = asyncio.get_running_loop().time()
         self._requests = StreamRequests(
-            self._streams, self._streams, streams_max=self._parts.limits.streams_max
+            self._streams, self._streams, symbols_max=self._parts.limits.symbols_max
         )
 
     async def serve(self) -> None:
         """Keep the venue informed of which streams are wanted, until canceled; then close."""
         connection = self._opened
+        time_timer = asyncio.get_running_loop().call_later(
+            self._timing.time_stream_seconds, self._ask_for_time
+        )
         try:
             connection.start()
             self._work.set()
             await self._send_control_messages(connection)
         finally:
+            time_timer.cancel()
             await connection.close()
 
     async def close(self) -> None:
@@ -177,11 +194,16 @@ class VenueLink:
                     break
                 self._counters["control_messages"] += 1
                 await connection.send(message.encode())
-                loop.call_later(
-                    self._timing.acknowledgment_seconds_max,
-                    self._check_acknowledged,
-                    message.request_id,
-                )
+                if message.symbols:
+                    loop.call_later(
+                        self._timing.acknowledgment_seconds_max,
+                        self._check_acknowledged,
+                        message.request_id,
+                    )
+
+    def _ask_for_time(self) -> None:
+        self._requests.want_time()
+        self._work.set()
 
     def _check_acknowledged(self, request_id: int) -> None:
         if self._requests.is_awaited(request_id) and not self.is_finishing:
@@ -193,7 +215,8 @@ class VenueLink:
         if answer.error is not None:
             self._counters["control_refusals"] += 1
             _log.warning("venue_refused_control_message", error=answer.error)
-            self._owner.on_refused(self, f"the venue refused a control message: {answer.error}")
+            if not self._requests.is_for_time_only(answer.request_id):
+                self._owner.on_refused(self, f"the venue refused a control message: {answer.error}")
         if answer.request_id is None:
             return  # what it answers stays unacknowledged, and that is noticed
         if answer.error is None:
@@ -214,7 +237,7 @@ class VenueLink:
     def on_text(self, connection: VenueConnection, text: bytes) -> None:
         """Pass a quote on to its listeners before anything else happens, or keep it."""
         del connection
-        self._counters["frames"] += 1
+        self._counts.frames += 1
         received_ns = self._clock.monotonic_ns()
         parsed = parse_frame(text, received_ns)
         if type(parsed) is Quote:
@@ -226,6 +249,9 @@ class VenueLink:
         match parsed:
             case Acknowledgment():
                 self._take_answer(parsed)
+            case VenueTime():
+                self._counters["venue_times"] += 1
+                self._owner.on_venue_time(self, parsed.at_ms)
             case ShutdownNotice():
                 self._counters["shutdown_notices"] += 1
                 self.is_announced = True
@@ -240,7 +266,7 @@ class VenueLink:
     def on_binary(self, connection: VenueConnection) -> None:
         """Count a binary frame; the venue sends none."""
         del connection
-        self._counters["frames"] += 1
+        self._counts.frames += 1
         self._counters["dropped_binary"] += 1
         if self._recorder is not None:
             self._recorder.on_drop(None, "binary", self._clock.monotonic_ns())
@@ -258,7 +284,7 @@ class VenueLink:
         if stream is None:
             self._counters["dropped_unsubscribed"] += 1
             return
-        self._counters["quotes"] += 1
+        self._counts.quotes += 1
         if self._recorder is not None:
             self._recorder.on_frame(quote.symbol, bytes(text), quote.received_ns)
         stream.deliver(quote)

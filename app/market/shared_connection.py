@@ -17,6 +17,7 @@ import structlog
 
 from app.domain.order import Symbol
 from app.market.causes import ConnectionFailedError, Ending, EndKind
+from app.market.lag import LagMeter
 from app.market.link import SharedParts, VenueLink
 from app.market.outage import Outage
 from app.market.rotation import Rotation
@@ -44,6 +45,7 @@ class SharedConnection:
         self._next: VenueLink | None = None
         self._serving: dict[VenueLink, asyncio.Task[None]] = {}
         self._rotation = Rotation(self, parts)
+        self._lag = LagMeter(parts.clock)
         self._tasks: asyncio.TaskGroup | None = None
         self._wanted = asyncio.Event()
         self._lost = asyncio.Event()
@@ -78,13 +80,17 @@ class SharedConnection:
     def state(self) -> ConnectionState:
         """Say how the connection is."""
         return ConnectionState(
-            status=self.status, since=self._since, streams=len(self._streams), cause=self.cause
+            status=self.status,
+            since=self._since,
+            streams=len(self._streams),
+            cause=self.cause,
+            lag=self._lag.newest,
         )
 
     @property
     def is_full(self) -> bool:
         """Whether another symbol needs another connection."""
-        return len(self._streams) >= self._parts.limits.streams_max
+        return len(self._streams) >= self._parts.limits.symbols_max
 
     @property
     def present(self) -> VenueLink | None:
@@ -253,6 +259,7 @@ class SharedConnection:
             return
         if ending is not None and self._streams:
             self._note_trouble(ending.cause)
+        self._lag.forget()
         for stream in list(self._streams.values()):
             self._stop_seeding(stream)
             stream.begin_anew()
@@ -324,6 +331,11 @@ class SharedConnection:
         """Get a new quote for the stream."""
         assert link is self._present, "only the present link delivers"
         self._seed_soon(stream)
+
+    def on_venue_time(self, link: VenueLink, venue_ms: int) -> None:
+        """Note how far behind the link is that delivers."""
+        if link is self._present:
+            self._lag.note(venue_ms)
 
     def on_shutdown_notice(self, link: VenueLink) -> None:
         """Do not wait to be thrown out; a next link that goes away as well is of no use."""

@@ -3,6 +3,9 @@
 Two facts per symbol are kept apart: whether somebody wants its stream, and what the venue was last
 told about it on the present connection. Control messages follow from comparing the two, so that
 whatever comes and goes meanwhile costs no message.
+
+One more stream tells the venue's time, asked for in a message of its own: whatever the venue says
+to that, or if it says nothing, no symbol suffers.
 """
 
 import itertools
@@ -21,6 +24,13 @@ CONTROL_BYTES_MAX: Final = 3_500
 STREAMS_MAX: Final = 1_024
 """The venue's limit per connection."""
 
+TIME_STREAM: Final = "btcusdt@miniTicker"
+"""A small frame once a second with the time at which it was made, as long as the pair trades.
+
+Trades come by the hundred a second or not for minutes, the average price has its time in whole
+seconds, and a candle is twice as long.
+"""
+
 
 class ControlMethod(StrEnum):
     """The control messages that we send."""
@@ -31,7 +41,7 @@ class ControlMethod(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControlMessage:
-    """A control message and the symbols it is about."""
+    """A control message and the symbols it is about; without any it is about ``TIME_STREAM``."""
 
     request_id: int
     method: ControlMethod
@@ -39,7 +49,7 @@ class ControlMessage:
 
     def encode(self) -> bytes:
         """Return the text to send."""
-        params = [stream_name(symbol) for symbol in self.symbols]
+        params = [stream_name(symbol) for symbol in self.symbols] or [TIME_STREAM]
         return msgspec.json.encode(
             {"method": self.method.value, "params": params, "id": self.request_id}
         )
@@ -54,7 +64,7 @@ class StreamRequests:
     """What the venue was asked for on one connection, and what is left to ask.
 
     ``wanted`` answers which symbols somebody listens to; ``changed`` names those to look at, in the
-    order in which they are asked for.
+    order in which they are asked for. At most ``symbols_max`` of them have a place at once.
     """
 
     def __init__(
@@ -62,11 +72,12 @@ class StreamRequests:
         wanted: Container[Symbol],
         changed: Iterable[Symbol] = (),
         *,
-        streams_max: int = STREAMS_MAX,
+        symbols_max: int = STREAMS_MAX - 1,
     ) -> None:
         self._wanted = wanted
         self._changed: dict[Symbol, None] = dict.fromkeys(changed)
-        self._streams_max = streams_max
+        self._is_time_due = False
+        self._symbols_max = symbols_max
         self._request_by_symbol: dict[Symbol, int] = {}
         self._awaited: dict[int, ControlMessage] = {}
         self._ids = itertools.count(1)
@@ -74,26 +85,36 @@ class StreamRequests:
     @property
     def has_changes(self) -> bool:
         """Whether there may be something to ask for."""
-        return bool(self._changed)
+        return bool(self._changed) or self._is_time_due
 
     def note_change(self, symbol: Symbol) -> None:
         """Look at a symbol again: it is wanted now, or no longer."""
         self._changed.setdefault(symbol)
 
+    def want_time(self) -> None:
+        """Ask for ``TIME_STREAM``, once."""
+        self._is_time_due = True
+
     def next_message(self) -> ControlMessage | None:
         """Return the next message to send, as full as it may be; None if there is none.
 
-        Subscriptions come first, but for the place that they need on the connection.
+        Subscriptions come first, but for the place that they need on the connection, and the time
+        last.
         """
         settled = [one for one in self._changed if (one in self._wanted) == self._is_asked(one)]
         for symbol in settled:
             del self._changed[symbol]
         subscribe = [symbol for symbol in self._changed if symbol in self._wanted]
-        subscribe = subscribe[: self._streams_max - len(self._request_by_symbol)]
+        subscribe = subscribe[: self._symbols_max - len(self._request_by_symbol)]
         unsubscribe = [symbol for symbol in self._changed if symbol not in self._wanted]
         if subscribe:
             return self._message(ControlMethod.SUBSCRIBE, subscribe)
-        return self._message(ControlMethod.UNSUBSCRIBE, unsubscribe) if unsubscribe else None
+        if unsubscribe:
+            return self._message(ControlMethod.UNSUBSCRIBE, unsubscribe)
+        if self._is_time_due:
+            self._is_time_due = False
+            return self._message(ControlMethod.SUBSCRIBE, [])
+        return None
 
     def acknowledge(self, request_id: int) -> tuple[Symbol, ...]:
         """Take the venue's agreement: return whose stream flows from now on."""
@@ -111,6 +132,11 @@ class StreamRequests:
         for symbol in refused:
             del self._request_by_symbol[symbol]
         return refused
+
+    def is_for_time_only(self, request_id: int | None) -> bool:
+        """Whether an answer concerns no symbol; one without an id answers any that is awaited."""
+        asked = [one for one in self._awaited.values() if request_id in {None, one.request_id}]
+        return bool(asked) and not any(one.symbols for one in asked)
 
     def is_awaited(self, request_id: int) -> bool:
         """Whether the venue has not answered yet."""

@@ -24,6 +24,8 @@ class FeedTiming:
     # A connection that ends sooner is no recovery: the pauses go on growing.
     stable_seconds: float = 10.0
     acknowledgment_seconds_max: float = 5.0
+    # Before a connection asks for the venue's time, so that its symbols have the first turns.
+    time_stream_seconds: float = 1.0
     # Before what the venue refused is asked for again.
     refusal_seconds: float = 5.0
     # A dead connection shows within the sum of both and a second for a goodbye; each ping counts as
@@ -67,6 +69,11 @@ class FeedLimits:
     streams_max: int = STREAMS_MAX
     # Frames of a new connection while the old one still delivers: half a minute of a busy venue.
     kept_frames_max: int = 100_000
+
+    @property
+    def symbols_max(self) -> int:
+        """How many symbols share a connection; one of its streams tells the time."""
+        return self.streams_max - 1
 
 
 VENUE_LIMITS: Final = FeedLimits()

@@ -111,6 +111,11 @@ class Observations:
         """Every stream of every SUBSCRIBE, in order, repeats included."""
         return [str(one) for message in self.messages_of("SUBSCRIBE") for one in message.params]
 
+    @property
+    def quotes_subscribed(self) -> list[str]:
+        """Those of them that carry quotes; others tell the time, of whichever pair."""
+        return [one for one in self.subscribed if one.endswith("@bookTicker")]
+
     def summary(self) -> dict[str, object]:
         """Return the counters, and how many there are of what is kept one by one, for JSON."""
         return {

@@ -55,7 +55,10 @@ class Streams:
 
     def send(self, symbol: str, data: str) -> int:
         """Send ``data`` as it stands on the stream of ``symbol``; return how many got it."""
-        stream = stream_name(symbol)
+        return self.send_on(stream_name(symbol), symbol, data)
+
+    def send_on(self, stream: str, symbol: str, data: str) -> int:
+        """Send ``data`` on another stream of ``symbol`` likewise."""
         listeners = self._hearing(stream)
         if not listeners:
             return 0

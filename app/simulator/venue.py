@@ -25,6 +25,7 @@ from app.simulator.control_api import ControlApi, ControlRequest
 from app.simulator.door import Door
 from app.simulator.faults import DELAY_SECONDS_MAX, VenueFaults
 from app.simulator.limits import BINANCE_LIMITS, STREAMS_MAX, VenueLimits
+from app.simulator.mini_tickers import MiniTickers
 from app.simulator.observations import ControlMessage, RestRequest, ViolationKind
 from app.simulator.playback import Playback
 from app.simulator.rest import RestAnswer, refusal_answer
@@ -108,6 +109,7 @@ class SimulatedVenue(VenueFaults):
         try:
             await _wait_opened(playback, market)
             door = self._door = Door(self._listen)
+            mini_tickers = asyncio.create_task(self._mini_tickers().run(), name="mini tickers")
             try:
                 bound_port = await door.open(host, port)
                 log.info("simulated_venue_open", host=host, port=bound_port)
@@ -115,9 +117,10 @@ class SimulatedVenue(VenueFaults):
             finally:
                 self._door = None
                 await door.close(self._cut_all)
+                await _end(mini_tickers)
         finally:
             self._playback = None
-            await _end_market(market)
+            await _end(market)
 
     # --- inner workings -----------------------------------------------------------------------
 
@@ -125,6 +128,11 @@ class SimulatedVenue(VenueFaults):
         if self._first_update_id is not None:
             return self._first_update_id
         return int(self._clock.now().timestamp() * 1000)
+
+    def _mini_tickers(self) -> MiniTickers:
+        return MiniTickers(
+            listed=self._listed, quotes=self._quotes, streams=self._streams, clock=self._clock
+        )
 
     async def _listen(self, host: str, port: int) -> Server:
         connection = functools.partial(
@@ -283,12 +291,12 @@ async def _wait_opened(playback: Playback, market: asyncio.Task[None]) -> None:
         market.result()
 
 
-async def _end_market(market: asyncio.Task[None]) -> None:
-    """End the market's task; a failure of its own comes to light here."""
-    market.cancel()
-    await asyncio.wait([market])
-    if not market.cancelled():
-        market.result()
+async def _end(task: asyncio.Task[None]) -> None:
+    """End a task of ours; a failure of its own comes to light here."""
+    task.cancel()
+    await asyncio.wait([task])
+    if not task.cancelled():
+        task.result()
 
 
 def _streams_of(path: str, query: str) -> dict[str, None] | None:

@@ -5,31 +5,18 @@ tried again: rows that are never changed are inserted unless they are there, an 
 on only from an older event, and a level of the ledger is what it was told last.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from sqlalchemy import Connection, Executable, Table, bindparam, delete, select, update
-from sqlalchemy.dialects import sqlite
+from sqlalchemy import Connection, select
 
 from app.domain.events import SymbolOutcome
 from app.domain.order import Order, OrderId, Symbol
 from app.storage.ownership import check_epoch, probe
 from app.storage.rows import Part, Row, Rows, key_row
-from app.storage.tables import (
-    client_order_ids,
-    fulfilled_order_splits,
-    fulfilled_orders,
-    order_events,
-    orders,
-    symbol_gates,
-    taken_liquidity,
-    trading_rules,
-)
-
-if TYPE_CHECKING:
-    from sqlalchemy.dialects import postgresql
+from app.storage.statements import Statement, statements_for
+from app.storage.tables import client_order_ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +104,8 @@ def _take_keys(connection: Connection, parts: Sequence[Part]) -> dict[OrderId, O
     }
     if not wanted:
         return {}
-    statements = _statements_for(connection.dialect.name)
-    connection.execute(statements.take_keys, [key_row(order) for order in wanted.values()])
+    statements = statements_for(connection.dialect.name)
+    statements.take_keys.execute(connection, [key_row(order) for order in wanted.values()])
     taken: dict[OrderId, OrderId] = {}
     order_ids = list(wanted)
     for start in range(0, len(order_ids), _KEYS_PER_QUERY):
@@ -150,81 +137,14 @@ def _symbol_of(part: Part) -> Symbol | None:
     return part.content.symbol if isinstance(part.content, SymbolOutcome) else None
 
 
-class _Statements:
-    """The statements for one kind of database, made once so that they are compiled once."""
-
-    def __init__(self, dialect: str) -> None:
-        self._insert = _insert_of(dialect)
-        self.take_keys = self._add(client_order_ids, "owner", "client_order_id")
-        self.add_orders = self._add(orders, "order_id")
-        self.add_splits = self._add(fulfilled_order_splits, "order_id", "split_number")
-        self.add_events = self._add(order_events, "order_id", "sequence")
-        self.add_fulfilled = self._add(fulfilled_orders, "id")
-        self.put_gates = self._put(symbol_gates)
-        self.put_taken = self._put(taken_liquidity)
-        self.put_rules = self._put(trading_rules)
-        self.forget_taken = delete(taken_liquidity).where(
-            *(column == bindparam(column.name) for column in taken_liquidity.primary_key)
-        )
-        self.move_orders = (
-            update(orders)
-            .where(
-                orders.c.order_id == bindparam("the_order_id"),
-                orders.c.last_sequence < bindparam("new_last_sequence"),
-            )
-            .values({name: bindparam(f"new_{name}") for name in _STATE_COLUMNS})
-        )
-
-    def _add(self, table: Table, *key: str) -> Executable:
-        """Insert unless there is such a row; another broken constraint is an error."""
-        return self._insert(table).on_conflict_do_nothing(index_elements=key)
-
-    def _put(self, table: Table) -> Executable:
-        """Insert, or overwrite the row with the same primary key."""
-        insert = self._insert(table)
-        key = [column.name for column in table.primary_key]
-        rest = {column.name: insert.excluded[column.name] for column in table.c}
-        return insert.on_conflict_do_update(
-            index_elements=key,
-            set_={name: value for name, value in rest.items() if name not in key},
-        )
-
-
-_STATE_COLUMNS: Final = (
-    "status",
-    "reason",
-    "filled_quantity",
-    "quote_quantity",
-    "splits_total",
-    "last_sequence",
-    "closed_at",
-    "arrival_update_id",
-    "arrival_price",
-    "quotes_seen",
-    "departure_update_id",
-)
-
 _KEYS_PER_QUERY: Final = 1_000
 """Both databases allow some 32,000 parameters."""
 
 
-@cache
-def _statements_for(dialect: str) -> _Statements:
-    return _Statements(dialect)
-
-
-def _insert_of(dialect: str) -> "Callable[[Table], postgresql.Insert | sqlite.Insert]":
-    if dialect == "sqlite":
-        return sqlite.insert
-    from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - SQLite is spared it, and asyncpg
-
-    return postgresql.insert
-
-
 def _write_rows(connection: Connection, rows: Rows) -> None:
     """Run one statement per table that has rows, parents before children."""
-    statements = _statements_for(connection.dialect.name)
-    steps: tuple[tuple[Executable, Iterable[Row]], ...] = (
+    statements = statements_for(connection.dialect.name)
+    steps: tuple[tuple[Statement, Collection[Row]], ...] = (
         (statements.add_orders, rows.orders),
         (statements.add_splits, rows.splits),
         (statements.add_events, rows.events),
@@ -237,4 +157,4 @@ def _write_rows(connection: Connection, rows: Rows) -> None:
     )
     for statement, table_rows in steps:
         if table_rows:
-            connection.execute(statement, list(table_rows))
+            statement.execute(connection, table_rows)

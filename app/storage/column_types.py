@@ -5,10 +5,12 @@ instant TEXT like ``2026-11-23T16:46:37.000000Z``, always UTC with six decimals,
 is time order. PostgreSQL has both: NUMERIC without a scale, which never rounds, and timestamptz.
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
-from sqlalchemy import DateTime, Dialect, Numeric, Text
+from sqlalchemy import Column, DateTime, Dialect, Numeric, Text
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from app.domain.amounts import format_amount
@@ -66,6 +68,13 @@ class UtcInstant(TypeDecorator[datetime]):
             return None
         instant = datetime.fromisoformat(value) if isinstance(value, str) else value
         return instant.astimezone(UTC)
+
+
+def sqlite_form(column: Column[Any]) -> Callable[[Any], str] | None:
+    """Return what turns the column's values into what SQLite stores, None if they are that."""
+    if isinstance(column.type, ExactAmount):
+        return format_amount
+    return format_instant if isinstance(column.type, UtcInstant) else None
 
 
 def format_instant(instant: datetime) -> str:

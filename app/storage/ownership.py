@@ -67,6 +67,12 @@ WHERE held.locktype = 'advisory' AND held.granted
 _OF_THE_VENUE: Final = (taken_liquidity, symbol_gates, trading_rules)
 """What is known of a venue, children before parents; it means nothing at another one."""
 
+_OWNER: Final = {
+    "sqlite": "SELECT epoch, owner FROM service_owner",
+    "postgresql": "SELECT epoch, owner FROM service_owner FOR SHARE",
+}
+"""Asked in every transaction, so it is not made anew each time. SQLite's has the file locked."""
+
 _NOW: Final = {
     "sqlite": "strftime('%Y-%m-%dT%H:%M:%f000Z', 'now')",
     "postgresql": "clock_timestamp()",
@@ -133,8 +139,7 @@ def check_epoch(connection: Connection, epoch: int) -> None:
     Raises:
         OwnershipLostError: somebody did.
     """
-    statement = select(service_owner.c.epoch, service_owner.c.owner).with_for_update(read=True)
-    present = connection.execute(statement).one_or_none()
+    present = connection.exec_driver_sql(_OWNER[connection.dialect.name]).one_or_none()
     if present is None or present.epoch != epoch:
         raise OwnershipLostError(None if present is None else present.owner)
 

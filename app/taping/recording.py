@@ -15,6 +15,7 @@ from app.domain.order import Symbol
 from app.domain.quote import Quote
 from app.market.feed import BookTickerFeed
 from app.market.rest import RestLimits, VenueRest
+from app.market.timing import VENUE_LIMITS
 from app.ports import Clock
 from app.settings import Settings
 from app.tapes.lines import ReceiptTimes
@@ -24,8 +25,8 @@ from app.tapes.recorder import TapeRecorder
 from app.tapes.writing import TapeWriter
 from app.taping.progress import RecordingProgress
 
-SYMBOLS_MAX: Final = 1_024
-"""As many streams as the venue allows on one connection."""
+SYMBOLS_MAX: Final = VENUE_LIMITS.symbols_max
+"""As many as share one connection."""
 
 FLUSH_SECONDS: Final = 0.5
 """A recorder that is killed loses what came since."""

@@ -171,7 +171,7 @@ class RecordedVenue:
 
     async def start_when_heard(self) -> None:
         """Let the market go once both symbols are subscribed."""
-        await eventually(lambda: len(self.venue.observations.subscribed) == 2)
+        await eventually(lambda: len(self.venue.observations.quotes_subscribed) == 2)
         self.venue.resume()
 
 

@@ -30,6 +30,7 @@ ODD_NUMBERS: Final = (
     *("-9223372036854775808", "-9223372036854775809", "1" + "0" * 30, "9" * 4_000, "9" * 5_000),
     *("01", "+1", "1.", ".5", "0x10", "1_000", "NaN", "Infinity", "-Infinity", "1e"),
 )
+ODD_TIMES: Final = ("9999999999999", "10000000000000", "1672515782136000", '"1672515782136"')
 ODD_VALUES: Final = (
     *("null", "true", "false", "[]", "{}", '""', '"7"', "[1]", '{"a":1}', '["0.1","2"]'),
     *('"\\ud800"', '"\\udc00\\ud800"', '"\\u0031"', '"\\u002d1"', '"\\x31"', '"\\', "'1'"),
@@ -98,7 +99,9 @@ class FrameMaker:
             return self._chance.choice(self._samples).decode()
         if made < 0.2:
             return self._answer()
-        if made < 0.25:
+        if made < 0.23:
+            return self._mini_ticker()
+        if made < 0.27:
             return self._value()
         return self._ticker()
 
@@ -142,6 +145,23 @@ class FrameMaker:
         for _ in range(self._chance.randrange(3)):
             self._change(pairs)
         return self._write(pairs)
+
+    def _mini_ticker(self) -> str:
+        """Return what tells the time, raw or in an envelope, somewhat changed."""
+        symbol = self._chance.choice(SYMBOLS)
+        pairs = [
+            ("e", '"24hrMiniTicker"'),
+            ("E", self._chance.choice(("1672515782136", *ODD_TIMES, *ODD_NUMBERS))),
+            ("s", f'"{symbol}"'),
+            *((key, '"0.0025"') for key in "cohlvq"),
+        ]
+        for _ in range(self._chance.randrange(3)):
+            self._change(pairs)
+        text = self._write(pairs)
+        if self._chance.random() < 0.5:
+            return text
+        stream = self._chance.choice(("miniTicker", "miniTicker", "bookTicker"))
+        return self._write([("stream", f'"{symbol.lower()}@{stream}"'), ("data", text)])
 
     def _sound_pairs(self, symbol: str) -> Pairs:
         chance = self._chance

@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Final
 
 from app.domain.quote import Quote
-from app.market.book_ticker import Acknowledgment, Drop, DropReason, ShutdownNotice
+from app.market.book_ticker import Acknowledgment, Drop, DropReason, ShutdownNotice, VenueTime
 
 FRAME_CHARACTERS_MAX: Final = 65_536
 UPDATE_ID_MAX: Final = 9_223_372_036_854_775_807
@@ -39,6 +39,7 @@ AMOUNT_KEYS: Final = ("b", "B", "a", "A")
 TICKER_KEYS: Final = ("u", "s", *AMOUNT_KEYS)
 ENVELOPE_KEYS: Final = ("stream", "data")
 ANSWER_KEYS: Final = ("result", "error", "code")
+TIME_MS_MAX: Final = 9_999_999_999_999
 ALL_REASONS: Final = frozenset(DropReason)
 
 Frame = bytes | bytearray | str
@@ -65,6 +66,7 @@ class Expectation:
     reasons: frozenset[DropReason] = frozenset()
     symbols: frozenset[str | None] = frozenset({None})
     answers: tuple[Acknowledgment, ...] = ()
+    times_ms: frozenset[int] = frozenset()
     is_shutdown: bool = False
     is_unreadable: bool = False
 
@@ -261,12 +263,26 @@ def _other_than_a_quote(message: Object, payload: Object, *, is_enveloped: bool)
         return Expectation(is_shutdown=True)
     if _is_answer(message, is_enveloped=is_enveloped):
         return Expectation(answers=(_answer(message),))
+    if payload.get("e") == "24hrMiniTicker":
+        return _time_told(payload)
     if not _is_meant_as_ticker(message, payload, is_enveloped=is_enveloped):
         return Expectation(reasons=frozenset({DropReason.FOREIGN}))
     symbol = payload.get("s")
     named = symbol[:SYMBOL_CHARACTERS_MAX] if isinstance(symbol, str) else None
     faults = ticker_faults(payload) or ALL_REASONS
     return Expectation(reasons=frozenset(faults), symbols=frozenset({named}))
+
+
+def _time_told(payload: Object) -> Expectation:
+    """Say what a mini ticker tells; of a key given twice the last one counts."""
+    if "E" not in payload:
+        return Expectation(reasons=frozenset({DropReason.MISSING_KEY}))
+    told_ms = payload["E"]
+    if type(told_ms) is not int or told_ms > TIME_MS_MAX:
+        return Expectation(reasons=frozenset({DropReason.WRONG_TYPE}))
+    if told_ms < 0:
+        return Expectation(reasons=frozenset({DropReason.NEGATIVE}))
+    return Expectation(times_ms=frozenset({told_ms}))
 
 
 def _is_answer(message: Object, *, is_enveloped: bool) -> bool:
@@ -314,9 +330,15 @@ def complaint(frame: Frame, result: object, received_ns: int) -> str | None:
             return _complaint_of_drop(expectation, result)
         case Acknowledgment():
             return _complaint_of_answer(expectation.answers, result)
-        case ShutdownNotice():
-            return None if expectation.is_shutdown else "no shutdown was announced"
+        case ShutdownNotice() | VenueTime():
+            return _complaint_of_news(expectation, result)
     return f"no answer at all: {result!r}"
+
+
+def _complaint_of_news(expectation: Expectation, news: ShutdownNotice | VenueTime) -> str | None:
+    if isinstance(news, ShutdownNotice):
+        return None if expectation.is_shutdown else "no shutdown was announced"
+    return None if news.at_ms in expectation.times_ms else f"{news.at_ms} was not told"
 
 
 def _complaint_of_drop(expectation: Expectation, drop: Drop) -> str | None:
@@ -342,7 +364,7 @@ def _complaint_of_quote(sound: Sound | None, quote: Quote, received_ns: int) -> 
 
 def _complaint_of_guess(result: object) -> str | None:
     if not isinstance(result, Quote):
-        is_answer = isinstance(result, Drop | Acknowledgment | ShutdownNotice)
+        is_answer = isinstance(result, Drop | Acknowledgment | ShutdownNotice | VenueTime)
         return None if is_answer else f"no answer at all: {result!r}"
     amounts = (result.bid_price, result.bid_quantity, result.ask_price, result.ask_quantity)
     if any(not amount.is_finite() or amount.is_signed() for amount in amounts):

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from app.clock import SystemClock
 from app.domain.order import Symbol
@@ -14,6 +15,7 @@ from tests.support.market import (
     QUOTE,
     SEED,
     SYMBOLS,
+    WITHOUT_TIME,
     RecordingListener,
     VenueAndFeed,
     eventually_has,
@@ -157,7 +159,7 @@ async def test_announced_shutdown_is_left_before_the_venue_closes() -> None:
 async def test_venue_that_closes_in_the_middle_of_a_rotation_interrupts_nobody() -> None:
     """The new connection has every stream by then, so it takes over at once, and seeds confirm."""
     symbols = SYMBOLS[:3]
-    timing = FeedTiming(rotation_look_seconds=5.0)
+    timing = replace(WITHOUT_TIME, rotation_look_seconds=5.0)
     async with wired(timing) as venue_and_feed:
         listeners = await live(venue_and_feed, symbols)
         (old,) = (peer for peer in venue_and_feed.venue._peers if peer.subscriptions.streams)

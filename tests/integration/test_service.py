@@ -113,7 +113,7 @@ async def test_five_hundred_orders_for_one_symbol_share_one_stream(tmp_path: Pat
 
         assert sum(one["status"] == "FILLED" for one in answers) == 400
         assert service.venue.observations.connections_opened == 1
-        assert service.venue.observations.subscribed == ["ltcbtc@bookTicker"]
+        assert service.venue.observations.quotes_subscribed == ["ltcbtc@bookTicker"]
 
 
 async def test_nothing_is_sold_twice_over_a_lost_connection(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from app.domain.quote import Quote
 from app.market.feed import BookTickerFeed
 from app.market.rest import VenueRest
 from app.market.seeding import DepthSource
+from app.market.streams import TIME_STREAM
 from app.market.timing import VENUE_LIMITS, FeedLimits, FeedTiming
 from app.ports import Clock, FeedRecorder
 from app.simulator.scripted_market import ScriptedMarket
@@ -28,6 +29,10 @@ LTCBTC = Symbol("LTCBTC")
 SEED = "seed"
 QUOTE = "quote"
 INTERRUPTED = "interrupted"
+
+WITHOUT_TIME = FeedTiming(time_stream_seconds=3_600.0)
+"""For tests that count control messages, however long they take: the one for the venue's time does
+not come."""
 
 
 async def eventually_has(items: Sized, count: int) -> None:
@@ -147,7 +152,7 @@ async def running_feed(
         depth=depth,
         clock=clock or SystemClock(),
         random=random.Random(1),
-        timing=timing,
+        timing=timing or WITHOUT_TIME,
         limits=limits,
         recorder=recorder,
     )
@@ -176,6 +181,8 @@ async def feed_on(
 class WebSocketPeer:
     """A venue that does what the test says: it notes what comes and sends what it is told.
 
+    What asks for the venue's time is noted apart, so that no test depends on when it comes.
+
     ``answer`` is what a control message is answered with, where ``{id}`` stands for its id; nothing
     if it is empty. While ``door`` is not set, handshakes wait; ``refusals`` answer the next ones.
     """
@@ -185,6 +192,7 @@ class WebSocketPeer:
         self.paths: list[str] = []
         self.user_agents: list[str | None] = []
         self.received: list[dict[str, object]] = []
+        self.time_requests: list[dict[str, object]] = []
         self.connections: list[ServerConnection] = []
         self.answer = '{"result":null,"id":{id}}'
         self.handshakes = 0
@@ -228,7 +236,8 @@ class WebSocketPeer:
         self.connections.append(connection)
         async for text in connection:
             message = json.loads(text)
-            self.received.append(message)
+            is_for_time = message.get("params") == [TIME_STREAM]
+            (self.time_requests if is_for_time else self.received).append(message)
             if self.answer:
                 await connection.send(self.answer.replace("{id}", str(message["id"])))
 

@@ -215,3 +215,14 @@ def test_the_process_is_told_as_everywhere() -> None:
 
     assert "\nprocess_resident_memory_bytes " in text
     assert "\nprocess_open_fds " in text
+
+
+def test_lag_is_told_while_it_is_known() -> None:
+    """In seconds, as it is and without the difference of the clocks; no figure stands for none."""
+    unknown = tuple(replace(one, lag=None) for one in FEED.connections)
+
+    known = figures_of(VITALS)
+    without = figures_of(replace(VITALS, feed=replace(FEED, connections=unknown)))
+
+    assert (known["feed_lag_seconds"], known["feed_lag_excess_seconds"]) == (0.045, 0.003)
+    assert not [name for name in without if name.startswith("feed_lag")]

@@ -130,8 +130,9 @@ class FreshMatcher(SymbolMatcher):
 class UngatedMatcher(SymbolMatcher):
     """Leaves out the gate: believes a quote whenever it comes."""
 
-    def _is_behind_gate(self, quote: Quote) -> bool:
-        return quote.update_id <= 0
+    def apply_quote(self, quote: Quote) -> list[Step]:
+        """Apply every quote."""
+        return self._apply(quote)
 
 
 class CreditingMatcher(SymbolMatcher):

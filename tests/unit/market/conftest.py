@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from app.clock import SystemClock
 from app.domain.order import Symbol
 from app.market.connection import stream_endpoint
-from app.market.link import SharedParts
+from app.market.link import FrameCounts, SharedParts
 from app.market.pacing import SlidingWindow
 from app.market.seeding import DepthSource, Seeder
 from app.market.shared_connection import SharedConnection
@@ -19,6 +19,7 @@ from app.ports import Clock
 from tests.support.builders import make_quote
 from tests.support.market import (
     LTCBTC,
+    WITHOUT_TIME,
     HandDepth,
     RecordingListener,
     WebSocketPeer,
@@ -46,6 +47,7 @@ class Rig:
         self.peer = peer
         self.depth = HandDepth()
         self.counters: Counter[str] = Counter()
+        self.counts = FrameCounts()
         self.statuses: list[str] = []
         self.connection = SharedConnection(
             SharedParts(
@@ -56,9 +58,10 @@ class Rig:
                 ),
                 clock=clock or SystemClock(),
                 random_source=random.Random(1),
-                timing=timing or FeedTiming(),
+                timing=timing or WITHOUT_TIME,
                 attempts=attempts or SlidingWindow(limit=250, seconds=300),
                 counters=self.counters,
+                counts=self.counts,
                 on_change=self._note_status,
                 limits=limits,
             )

@@ -21,6 +21,7 @@ from app.market.book_ticker import (
     DropReason,
     ParsedFrame,
     ShutdownNotice,
+    VenueTime,
     parse_frame,
 )
 from tests.support.tapes import find_tape_file
@@ -300,6 +301,51 @@ def test_answers_to_control_messages_are_recognized(
 def test_shutdown_is_recognized(message: object) -> None:
     """In both forms of the venue's documentation."""
     assert parsed(message) == ShutdownNotice()
+
+
+MINI_TICKER = {
+    "e": "24hrMiniTicker",
+    "E": 1672515782136,
+    "s": "LTCBTC",
+    **dict.fromkeys("cohlvq", "0.0025"),
+}
+
+
+@pytest.mark.parametrize(
+    "message",
+    [MINI_TICKER, {"stream": "ltcbtc@miniTicker", "data": MINI_TICKER}, {**MINI_TICKER, "x": [1]}],
+    ids=["raw", "combined", "unknown keys"],
+)
+def test_mini_ticker_tells_the_venues_time(message: object) -> None:
+    """In milliseconds; nothing else of it is read."""
+    assert parsed(message) == VenueTime(at_ms=1672515782136)
+
+
+@pytest.mark.parametrize(
+    ("told", "reason"),
+    [
+        (None, DropReason.WRONG_TYPE),
+        ("1672515782136", DropReason.WRONG_TYPE),
+        (1672515782136.5, DropReason.WRONG_TYPE),
+        (True, DropReason.WRONG_TYPE),
+        ([], DropReason.WRONG_TYPE),
+        (1672515782136000, DropReason.WRONG_TYPE),
+        (10**400, DropReason.WRONG_TYPE),
+        (-1, DropReason.NEGATIVE),
+    ],
+)
+def test_mini_ticker_of_no_time_is_dropped_and_no_quote_with_it(
+    told: object, reason: DropReason
+) -> None:
+    """It says nothing of a book, so the symbol's quote is as good as before."""
+    assert parsed({**MINI_TICKER, "E": told}) == Drop(reason=reason)
+
+
+def test_mini_ticker_without_a_time_is_dropped() -> None:
+    """Likewise."""
+    message = {key: value for key, value in MINI_TICKER.items() if key != "E"}
+
+    assert parsed(message) == Drop(reason=DropReason.MISSING_KEY)
 
 
 def test_real_frames_of_other_streams_and_venues_are_told_apart() -> None:

@@ -190,7 +190,7 @@ async def test_limits_of_the_venue_can_be_shrunk_for_a_test_of_many_hours(
     peer: WebSocketPeer,
 ) -> None:
     """Streams of a connection and attempts of all connections keep to what was given."""
-    limits = FeedLimits(streams_max=2, attempts_max=2, attempts_seconds=0.3)
+    limits = FeedLimits(streams_max=3, attempts_max=2, attempts_seconds=0.3)
     listener = RecordingListener()
     loop = asyncio.get_running_loop()
     started = loop.time()

@@ -7,6 +7,7 @@ import pytest
 from app.domain.order import Symbol
 from app.market.streams import (
     CONTROL_BYTES_MAX,
+    TIME_STREAM,
     ControlMessage,
     ControlMethod,
     StreamRequests,
@@ -154,7 +155,7 @@ def test_answer_to_a_message_never_sent_is_no_matter() -> None:
 def test_full_connection_makes_room_before_it_subscribes() -> None:
     """The venue never sees more streams than it allows."""
     wanted = set(symbols(3))
-    requests = StreamRequests(wanted, sorted(wanted), streams_max=3)
+    requests = StreamRequests(wanted, sorted(wanted), symbols_max=3)
     acknowledge_next(requests)
     wanted.clear()
     wanted.update({LTCBTC, ETHBTC})
@@ -171,3 +172,34 @@ def test_full_connection_makes_room_before_it_subscribes() -> None:
 def test_stream_name_is_lower_case() -> None:
     """As the venue demands."""
     assert stream_name(LTCBTC) == "ltcbtc@bookTicker"
+
+
+def test_time_is_asked_for_once_and_last_in_a_message_of_its_own() -> None:
+    """No symbol waits for it, and none is refused with it."""
+    wanted = {LTCBTC}
+    requests = StreamRequests(wanted, wanted)
+    requests.want_time()
+
+    first, second = next_message(requests), next_message(requests)
+
+    assert first.symbols == (LTCBTC,)
+    assert json.loads(second.encode())["params"] == [TIME_STREAM]
+    assert requests.next_message() is None
+    assert not requests.has_changes
+    assert requests.acknowledge(second.request_id) == ()
+
+
+def test_answer_about_the_time_is_told_from_one_about_symbols() -> None:
+    """Without an id it is about whatever has not been answered yet."""
+    wanted = {LTCBTC}
+    requests = StreamRequests(wanted, wanted)
+    requests.want_time()
+    first, second = next_message(requests), next_message(requests)
+
+    assert not requests.is_for_time_only(first.request_id)
+    assert requests.is_for_time_only(second.request_id)
+    assert not requests.is_for_time_only(None)
+    requests.acknowledge(first.request_id)
+    assert requests.is_for_time_only(None)
+    requests.refuse(second.request_id)
+    assert not requests.is_for_time_only(None)

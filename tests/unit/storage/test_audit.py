@@ -195,11 +195,13 @@ async def test_a_service_goes_on_during_an_audit(tmp_path: Path) -> None:
     work = SymbolAtWork()
     async with open_storage(url) as storage:
         is_over = False
+        has_accepted = asyncio.Event()
 
         async def serve() -> None:
             for number in itertools.count(1):
                 order = make_order(1, number=number)
                 await storage.journal.accept(order)
+                has_accepted.set()
                 storage.journal.record(work.rest(order))
                 storage.journal.record(work.meet(make_quote(number, ask=(number % 90 + 1, 2))))
                 if is_over:
@@ -207,7 +209,11 @@ async def test_a_service_goes_on_during_an_audit(tmp_path: Path) -> None:
 
         async with asyncio.TaskGroup() as group:
             serving = group.create_task(serve())
-            reports = [await audit(url) for _ in range(5)]
+            reports = []
+            for _ in range(5):
+                has_accepted.clear()
+                await has_accepted.wait()
+                reports.append(await audit(url))
             assert not serving.done()
             is_over = True
 

@@ -84,7 +84,7 @@ async def begin(
     recording = RunningRecording(
         settings_for(venue, folder), folder / "tape.jsonl.gz", bytes_max=bytes_max
     )
-    await eventually(lambda: len(venue.observations.subscribed) == 2)
+    await eventually(lambda: len(venue.observations.quotes_subscribed) == 2)
     return recording
 
 
@@ -123,7 +123,7 @@ async def test_it_ends_when_the_time_is_up(tmp_path: Path) -> None:
         recording = RunningRecording(
             settings_for(venue, tmp_path), tmp_path / "tape.jsonl", seconds=1.0
         )
-        await eventually(lambda: len(venue.observations.subscribed) == 2)
+        await eventually(lambda: len(venue.observations.quotes_subscribed) == 2)
         pushed = push(venue, 1)
         async with asyncio.timeout(10):
             await recording.task
@@ -217,7 +217,7 @@ async def test_without_the_venue_s_list_symbols_are_not_checked(
         recording = RunningRecording(
             settings_of(tmp_path, stream=stream), tmp_path / "tape.jsonl.gz"
         )
-        await eventually(lambda: len(venue.observations.subscribed) == 2)
+        await eventually(lambda: len(venue.observations.quotes_subscribed) == 2)
         push(venue, 1)
         await eventually(recording.frames)
         await recording.stop()
@@ -277,5 +277,5 @@ def test_impossible_and_too_many_symbols_are_refused() -> None:
     """One line, before anything is asked."""
     with pytest.raises(StartupError, match="SYMBOL must be 1 to 20 letters or digits"):
         read_symbols(["LTC/BTC"])
-    with pytest.raises(StartupError, match="at most 1024 symbols, not 1025"):
+    with pytest.raises(StartupError, match="at most 1023 symbols, not 1024"):
         read_symbols([f"A{number}" for number in range(SYMBOLS_MAX + 1)])

@@ -1,0 +1,172 @@
+"""The statements that write, for either kind of database, made once so that none is made again.
+
+Each may be repeated without effect, see ``batch``.
+
+On SQLite one statement inserts many rows. Row by row, as ``executemany`` does it, costs half as
+much again, and after each row the thread that writes waits for its turn to run Python, up to
+``sys.getswitchinterval`` while the event loop is busy: that was the tail of a commit's duration.
+"""
+
+from collections.abc import Collection
+from functools import cache
+from itertools import islice
+from operator import itemgetter
+from typing import TYPE_CHECKING, Final, Protocol
+
+from sqlalchemy import Connection, Executable, Table, bindparam, delete, update
+from sqlalchemy.dialects import sqlite
+
+from app.storage.column_types import sqlite_form
+from app.storage.rows import Row
+from app.storage.tables import (
+    client_order_ids,
+    fulfilled_order_splits,
+    fulfilled_orders,
+    order_events,
+    orders,
+    symbol_gates,
+    taken_liquidity,
+    trading_rules,
+)
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
+
+ROWS_PER_STATEMENT: Final = tuple(2**power for power in reversed(range(9)))
+"""Rows of the statements that SQLite keeps prepared: any number is a sum of few of these. The
+largest has fewer than the 32,766 parameters that SQLite allows."""
+
+
+class Statement(Protocol):
+    """Writes rows of one table."""
+
+    def execute(self, connection: Connection, rows: Collection[Row]) -> None:
+        """Write the rows, at least one, as part of the connection's transaction."""
+
+
+class EachRow:
+    """Runs a statement for each row; PostgreSQL's driver sends them all at once."""
+
+    def __init__(self, statement: Executable) -> None:
+        self._statement = statement
+
+    def execute(self, connection: Connection, rows: Collection[Row]) -> None:
+        """Write the rows."""
+        connection.execute(self._statement, list(rows))
+
+
+class ManyRows:
+    """Inserts many rows at once into SQLite, which gets them in the form that it stores."""
+
+    def __init__(self, insert: sqlite.Insert, table: Table) -> None:
+        columns = [column for column in table.c if column.autoincrement is not True]
+        self._values = itemgetter(*(column.name for column in columns))
+        self._forms = [
+            (place, form)
+            for place, column in enumerate(columns)
+            if (form := sqlite_form(column)) is not None
+        ]
+        one_row = f"({', '.join('?' for _ in columns)})"
+        names = [column.name for column in columns]
+        compiled = insert.compile(dialect=sqlite.dialect(), column_keys=names)
+        head, rest = str(compiled).split(one_row)
+        self._sql = {
+            rows: f"{head}{', '.join(one_row for _ in range(rows))}{rest}"
+            for rows in ROWS_PER_STATEMENT
+        }
+
+    def execute(self, connection: Connection, rows: Collection[Row]) -> None:
+        """Write the rows."""
+        waiting = iter(rows)
+        rows_left = len(rows)
+        for size, sql in self._sql.items():
+            while rows_left >= size:
+                connection.exec_driver_sql(sql, self._flat(islice(waiting, size)))
+                rows_left -= size
+
+    def _flat(self, rows: "islice[Row]") -> tuple[object, ...]:
+        flat: list[object] = []
+        for row in rows:
+            values = list(self._values(row))
+            for place, form in self._forms:
+                if values[place] is not None:
+                    values[place] = form(values[place])
+            flat += values
+        return tuple(flat)
+
+
+class Statements:
+    """The statements for one kind of database."""
+
+    def __init__(self, dialect: str) -> None:
+        self._is_sqlite = dialect == "sqlite"
+        self.take_keys = self._add(client_order_ids, "owner", "client_order_id")
+        self.add_orders = self._add(orders, "order_id")
+        self.add_splits = self._add(fulfilled_order_splits, "order_id", "split_number")
+        self.add_events = self._add(order_events, "order_id", "sequence")
+        self.add_fulfilled = self._add(fulfilled_orders, "id")
+        self.put_gates = self._put(symbol_gates)
+        self.put_taken = self._put(taken_liquidity)
+        self.put_rules = self._put(trading_rules)
+        self.forget_taken = EachRow(
+            delete(taken_liquidity).where(
+                *(column == bindparam(column.name) for column in taken_liquidity.primary_key)
+            )
+        )
+        self.move_orders = EachRow(
+            update(orders)
+            .where(
+                orders.c.order_id == bindparam("the_order_id"),
+                orders.c.last_sequence < bindparam("new_last_sequence"),
+            )
+            .values({name: bindparam(f"new_{name}") for name in _STATE_COLUMNS})
+        )
+
+    def _add(self, table: Table, *key: str) -> Statement:
+        """Insert unless there is such a row; another broken constraint is an error."""
+        if self._is_sqlite:
+            insert = sqlite.insert(table).on_conflict_do_nothing(index_elements=key)
+            return ManyRows(insert, table)
+        return EachRow(_postgresql_insert(table).on_conflict_do_nothing(index_elements=key))
+
+    def _put(self, table: Table) -> Statement:
+        """Insert, or overwrite the row with the same primary key."""
+        key = [column.name for column in table.primary_key]
+        rest = [column.name for column in table.c if column.name not in key]
+        if self._is_sqlite:
+            own = sqlite.insert(table)
+            values = {name: own.excluded[name] for name in rest}
+            return ManyRows(own.on_conflict_do_update(index_elements=key, set_=values), table)
+        insert = _postgresql_insert(table)
+        values = {name: insert.excluded[name] for name in rest}
+        return EachRow(insert.on_conflict_do_update(index_elements=key, set_=values))
+
+
+_STATE_COLUMNS: Final = (
+    "status",
+    "reason",
+    "filled_quantity",
+    "quote_quantity",
+    "splits_total",
+    "last_sequence",
+    "closed_at",
+    "arrival_update_id",
+    "arrival_price",
+    "quotes_seen",
+    "departure_update_id",
+)
+
+
+@cache
+def statements_for(dialect: str) -> Statements:
+    """Return the statements for ``sqlite`` or ``postgresql``."""
+    return Statements(dialect)
+
+
+def _postgresql_insert(table: Table) -> "postgresql.Insert":
+    from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - half of a start on SQLite
+
+    return postgresql.insert(table)
+
+
+statements_for("sqlite")  # made now rather than while the first order waits

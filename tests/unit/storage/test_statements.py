@@ -1,0 +1,92 @@
+"""Many rows in few statements."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, event
+from sqlalchemy.exc import IntegrityError
+
+from app.storage.rows import Row
+from app.storage.statements import ROWS_PER_STATEMENT, Statement, statements_for
+from tests.support.databases import OpenStorage, open_storage, sqlite_url
+
+SQLITE = statements_for("sqlite")
+
+
+@pytest.fixture
+async def storage(tmp_path: Path) -> AsyncIterator[OpenStorage]:
+    """Open an SQLite database."""
+    async with open_storage(sqlite_url(tmp_path / "a.db")) as storage:
+        yield storage
+
+
+def gates(*update_ids: int) -> list[Row]:
+    """Make the rows of some gates, each of a symbol of its own."""
+    return [{"symbol": f"S{number:05}", "update_id": at} for number, at in enumerate(update_ids)]
+
+
+async def write(storage: OpenStorage, statement: Statement, rows: list[Row]) -> None:
+    """Write rows as a transaction of their own."""
+    await storage.database.write(lambda connection: statement.execute(connection, rows))
+
+
+@pytest.mark.parametrize("total", [1, 2, 255, 256, 257, 1_000])
+async def test_each_row_is_written_once(storage: OpenStorage, total: int) -> None:
+    """However many there are, and in few statements."""
+    statements: list[str] = []
+
+    def put(connection: Connection) -> None:
+        event.listen(connection, "before_cursor_execute", lambda *told: statements.append(told[2]))
+        SQLITE.put_gates.execute(connection, gates(*range(1, total + 1)))
+
+    await storage.database.write(put)
+
+    [(rows, symbols, sum_of_ids)] = await storage.rows(
+        "SELECT count(*), count(DISTINCT symbol), sum(update_id) FROM symbol_gates"
+    )
+    assert rows == symbols == total
+    assert sum_of_ids == total * (total + 1) // 2
+    assert len(statements) <= len(ROWS_PER_STATEMENT) + total // ROWS_PER_STATEMENT[0]
+
+
+async def test_one_refused_row_spoils_the_statement(storage: OpenStorage) -> None:
+    """And the transaction with it: nothing of it is written."""
+    with pytest.raises(IntegrityError, match="update_id_from_1"):
+        await write(storage, SQLITE.put_gates, gates(1, 2, 0, 4))
+
+    assert await storage.rows("SELECT * FROM symbol_gates") == []
+
+
+async def test_a_row_that_is_there_is_overwritten_or_left(storage: OpenStorage) -> None:
+    """Each statement as it says: a gate moves, a key stays whose it is."""
+    keys: list[Row] = [
+        {"owner": "public", "client_order_id": "mine", "order_id": str(number) * 36}
+        for number in (1, 2)
+    ]
+    for rows in (gates(5, 6), gates(7)):
+        await write(storage, SQLITE.put_gates, rows)
+    for key in keys:
+        await write(storage, SQLITE.take_keys, [key])
+
+    found = await storage.rows("SELECT update_id FROM symbol_gates ORDER BY symbol")
+    assert found == [(7,), (6,)]
+    assert await storage.rows("SELECT order_id FROM client_order_ids") == [("1" * 36,)]
+
+
+async def test_amounts_and_instants_are_stored_in_their_one_form(storage: OpenStorage) -> None:
+    """As the constraints ask for, and as they are compared."""
+    at = datetime(2026, 11, 25, 8, 0, tzinfo=UTC)
+    await write(storage, SQLITE.put_gates, gates(1))
+    level: Row = {"symbol": "S00000", "owner": "public", "side": "BUY", "update_id": 1}
+    amounts: Row = {"price": Decimal("1E-8"), "quantity": Decimal("1.500")}
+
+    await write(storage, SQLITE.put_taken, [level | amounts])
+    await write(storage, SQLITE.put_rules, [{"id": 1, "fetched_at": at, "rules": "[]"}])
+
+    found = await storage.rows("SELECT price, quantity FROM taken_liquidity")
+    assert found == [("0.00000001", "1.5")]
+    found = await storage.rows("SELECT fetched_at FROM trading_rules")
+    assert found == [("2026-11-25T08:00:00.000000Z",)]

@@ -15,9 +15,8 @@ class SystemClock:
         """Return the present instant, aware, in UTC."""
         return datetime.now(UTC)
 
-    def monotonic_ns(self) -> int:
-        """Return nanoseconds on a clock that never goes back."""
-        return time.monotonic_ns()
+    monotonic_ns = staticmethod(time.monotonic_ns)
+    """Nanoseconds on a clock that never goes back; the function itself, as every frame asks it."""
 
 
 class Uuid7Source:

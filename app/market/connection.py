@@ -1,11 +1,12 @@
 """One WebSocket to the venue: frames out by callback, control messages in at the venue's pace.
 
-Frames go from the socket's callback straight to the receiver: no queue, no task and no future per
-frame, since the library's own ``recv`` costs a multiple of the parsing.
+Texts go from the socket's callback straight to the receiver: no queue, no task and no future per
+frame, and past the library, which costs a multiple of the parsing (see ``framing``). All the rest
+is the library's, from the handshake to the end.
 """
 
 import ssl
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -17,6 +18,7 @@ from websockets.typing import DataLike
 
 from app import __version__
 from app.market.causes import CAUSE_CHARACTERS_MAX, ConnectionFailedError, Ending, EndKind
+from app.market.framing import end_of_frame, leading_texts
 from app.market.pacing import SlidingWindow
 from app.market.timing import VENUE_LIMITS, FeedLimits
 
@@ -145,6 +147,14 @@ class VenueConnection:
         self.mute()
         await self._socket.close()
 
+    def receive_texts(self, texts: Iterable[bytes]) -> None:
+        """Take whole texts, as long as the receiver is told anything (the hot path)."""
+        on_text = self._receiver.on_text
+        for text in texts:
+            if self._is_lost:
+                return
+            on_text(self, text)
+
     def receive(self, frame: Frame) -> None:
         """Take a data frame from the socket, which has put its fragments together."""
         if self._is_lost:
@@ -162,17 +172,55 @@ class VenueConnection:
 
 
 class _Socket(ClientConnection):
-    """The library's connection, with its data frames diverted to a ``VenueConnection``."""
+    """The library's connection, with its data frames diverted to a ``VenueConnection``.
+
+    The library gets whole frames only, so that it never waits for the rest of one when a text is
+    taken past it. With the first frame whose end only the library finds, such as a fragment, this
+    is over: it then reads all that comes.
+    """
 
     _owner: VenueConnection | None = None
     _window: SlidingWindow | None = None
     _fragments: Frame | None = None
+    _begun = b""
+    _has_left_all = False
 
     def divert(self, owner: VenueConnection, window: SlidingWindow) -> None:
         self._owner = owner
         self._window = window
 
     def data_received(self, data: bytes) -> None:
+        """Take texts out, in the order of what comes; leave everything else to the library."""
+        if self.protocol.state is State.CONNECTING:
+            data = self._shake_hands(data)
+        data = self._begun + data
+        position = 0
+        while position < len(data):
+            if self._owner is not None and not self._has_left_all:
+                texts, position = leading_texts(data, position)
+                self._owner.receive_texts(texts)
+                if position == len(data):
+                    break
+            end = None if self._has_left_all else end_of_frame(data, position)
+            if end is None:
+                self._has_left_all = True
+                end = len(data)
+            if end > len(data):
+                break
+            self._leave(data[position:end])
+            position = end
+        self._begun = data[position:]
+
+    def _shake_hands(self, data: bytes) -> bytes:
+        """Leave the venue's answer to the library, line by line; return what is behind it."""
+        lines = data.splitlines(keepends=True)
+        read = 0
+        while read < len(lines) and self.protocol.state is State.CONNECTING:
+            super().data_received(lines[read])
+            read += 1
+        return b"".join(lines[read:])
+
+    def _leave(self, data: bytes) -> None:
         """Tell at once what cannot be read: the library would wait for the venue to hang up."""
         super().data_received(data)
         if self.protocol.parser_exc is not None and self._owner is not None:

@@ -8,6 +8,7 @@ seed, what the venue sends twice or late is the listener's to recognize by its u
 import asyncio
 import random
 from collections import Counter
+from dataclasses import asdict
 from typing import Final
 
 import httpx2
@@ -17,7 +18,7 @@ from app.domain.order import Symbol
 from app.market.book_ticker import DropReason
 from app.market.causes import EndKind, FailureKind
 from app.market.connection import stream_endpoint
-from app.market.link import SharedParts
+from app.market.link import FrameCounts, SharedParts
 from app.market.pacing import SlidingWindow
 from app.market.seeding import DepthSource, Seeder
 from app.market.shared_connection import SharedConnection
@@ -30,8 +31,6 @@ _COUNTED_FROM_THE_START: Final = (
     "rotations",
     "connection_failures",
     "control_messages",
-    "frames",
-    "quotes",
     "venue_times",
     "seeds",
     "seeds_stale",
@@ -86,6 +85,7 @@ class BookTickerFeed:
             timing=timing,
             attempts=SlidingWindow(limit=limits.attempts_max, seconds=limits.attempts_seconds),
             counters=self._counters,
+            counts=FrameCounts(),
             on_change=self._note_change,
             limits=limits,
             recorder=recorder,
@@ -137,7 +137,7 @@ class BookTickerFeed:
             cause=next((cause for cause in causes if cause is not None), None),
             since=self._since,
             symbols=len(self._connection_by_symbol),
-            counters=dict(self._counters),
+            counters={**self._counters, **asdict(self._parts.counts)},
             connections=tuple(connection.state() for connection in self._connections),
         )
 

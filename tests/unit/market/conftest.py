@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from app.clock import SystemClock
 from app.domain.order import Symbol
 from app.market.connection import stream_endpoint
-from app.market.link import SharedParts
+from app.market.link import FrameCounts, SharedParts
 from app.market.pacing import SlidingWindow
 from app.market.seeding import DepthSource, Seeder
 from app.market.shared_connection import SharedConnection
@@ -47,6 +47,7 @@ class Rig:
         self.peer = peer
         self.depth = HandDepth()
         self.counters: Counter[str] = Counter()
+        self.counts = FrameCounts()
         self.statuses: list[str] = []
         self.connection = SharedConnection(
             SharedParts(
@@ -60,6 +61,7 @@ class Rig:
                 timing=timing or WITHOUT_TIME,
                 attempts=attempts or SlidingWindow(limit=250, seconds=300),
                 counters=self.counters,
+                counts=self.counts,
                 on_change=self._note_status,
                 limits=limits,
             )

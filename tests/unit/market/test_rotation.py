@@ -48,7 +48,7 @@ async def test_frames_of_the_new_connection_wait_for_the_last_of_the_old_one() -
         for update_id in (8, 9, 10):
             await new.send(ticker(update_id))
         for update_id in (6, 7, 8, 9):
-            await eventually(lambda: rig.counters["frames"] >= 4)
+            await eventually(lambda: rig.counts.frames >= 4)
             before = ids_of(listener)
             await old.send(ticker(update_id))
             await eventually_has(listener.quotes, len(before) + 1)
@@ -250,7 +250,7 @@ async def test_symbol_that_quoted_on_both_connections_needs_no_confirmation() ->
         await new.send(ticker(6))
         await new.send(ticker(7))
         await old.send(ticker(6))
-        await eventually(lambda: rig.counters["frames"] >= 6)
+        await eventually(lambda: rig.counts.frames >= 6)
         old.transport.abort()
         await eventually_has(listener.quotes, 2)
         await asyncio.sleep(0.05)
@@ -270,7 +270,7 @@ async def test_quotes_that_were_replaced_long_ago_are_not_delivered_late() -> No
         for number, update_id in enumerate((6, 7, 8), start=1):
             await new.send(ticker(update_id))
             frames = before + number
-            await eventually(lambda: rig.counters["frames"] == frames)  # noqa: B023 - at once
+            await eventually(lambda: rig.counts.frames == frames)  # noqa: B023 - at once
             clock.advance(0.7)
         rig.depth.answer(make_quote(8))
         old.transport.abort()
@@ -309,11 +309,11 @@ async def test_old_connection_that_ends_in_order_may_have_stalled_all_the_same()
         listener = await rig.live(LTCBTC)
         rig.peer.answer = ""
         await begin(rig)
-        before = rig.counters["frames"]
+        before = rig.counts.frames
         for number, update_id in enumerate((6, 7, 8), start=1):
             await rig.peer.last.send(ticker(update_id))
             frames = before + number
-            await eventually(lambda: rig.counters["frames"] == frames)  # noqa: B023 - at once
+            await eventually(lambda: rig.counts.frames == frames)  # noqa: B023 - at once
             clock.advance(0.7)
         await rig.peer.last.send(rig.acknowledgment())
         await eventually(lambda: 8 in ids_of(listener))
@@ -331,9 +331,9 @@ async def test_whoever_comes_during_a_rotation_hears_nothing_from_before() -> No
         rig.peer.answer = ""
         await begin(rig)
         old, new = rig.peer.connections
-        before = rig.counters["frames"]
+        before = rig.counts.frames
         await new.send(ticker(6))
-        await eventually(lambda: rig.counters["frames"] > before)
+        await eventually(lambda: rig.counts.frames > before)
         clock.advance(1)
         rig.connection.remove(LTCBTC, first)
         rig.connection.add(LTCBTC, second)
@@ -357,7 +357,7 @@ async def test_malformed_frame_of_the_new_connection_takes_the_quote_in_its_turn
         for frame in (ticker(6), '{"s":"LTCBTC","u":7}', ticker(8)):
             await new.send(frame)
         await old.send(ticker(6))
-        await eventually(lambda: rig.counters["frames"] >= 7)
+        await eventually(lambda: rig.counts.frames >= 7)
         told = list(listener.told)
         old.transport.abort()
         await eventually_has(listener.quotes, 2)

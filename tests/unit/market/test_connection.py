@@ -35,6 +35,8 @@ class Receiver:
         self.binaries = 0
         self.causes: list[str] = []
         self.kinds: list[str] = []
+        self.skipped = 0
+        self.times_behind = 0
         self.connections: set[VenueConnection] = set()
 
     def on_text(self, connection: VenueConnection, text: bytes) -> None:
@@ -46,6 +48,16 @@ class Receiver:
         """Note a frame."""
         self.connections.add(connection)
         self.binaries += 1
+
+    def on_skipped(self, connection: VenueConnection, texts: int) -> None:
+        """Note what is not told."""
+        self.connections.add(connection)
+        self.skipped += texts
+
+    def on_behind(self, connection: VenueConnection, *, is_behind: bool) -> None:
+        """Note it."""
+        self.connections.add(connection)
+        self.times_behind += is_behind
 
     def on_lost(self, connection: VenueConnection, ending: Ending) -> None:
         """Note the end."""

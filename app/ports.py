@@ -224,8 +224,11 @@ class StoredLedger:
 class RecoveryStore(Protocol):
     """What fulfillment reads back."""
 
-    async def load_unfinished(self, symbol: Symbol | None = None) -> list[OrderSnapshot]:
-        """Return the orders that have no terminal status, by acceptance number."""
+    async def list_unfinished_symbols(self) -> list[Symbol]:
+        """Return the symbols of orders that have no terminal status, oldest order first."""
+
+    async def load_unfinished(self, symbol: Symbol) -> list[OrderSnapshot]:
+        """Return the symbol's orders that have no terminal status, by acceptance number."""
 
     async def load_ledger(self, symbol: Symbol) -> StoredLedger: ...
 

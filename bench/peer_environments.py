@@ -64,13 +64,20 @@ def installed_wheel() -> Path:
     return folder
 
 
-def run_peer(name: str, script: str, *arguments: str) -> dict[str, object]:
-    """Run ``bench/peers/SCRIPT`` there and return the JSON object that it prints last."""
+def run_peer(
+    name: str, script: str, *arguments: str, seconds_max: float | None = None
+) -> dict[str, object]:
+    """Run ``bench/peers/SCRIPT`` there and return the JSON object that it prints last.
+
+    Raises:
+        subprocess.SubprocessError: it failed, or took longer than ``seconds_max`` and was killed.
+    """
     done = subprocess.run(  # noqa: S603 - our own script
         [str(peer_python(name)), str(peer_script(script)), *arguments],
         check=True,
         stdout=subprocess.PIPE,
         text=True,
+        timeout=seconds_max,
     )
     last: object = json.loads(done.stdout.strip().splitlines()[-1])
     assert isinstance(last, dict), "a peer prints one object"

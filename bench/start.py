@@ -15,6 +15,7 @@ import statistics
 import subprocess
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from bench.report import Figure, Result, Section, Table, amount, main
 
 ROUNDS: Final = 3
 REST_SECONDS: Final = 1.0
+LARGEST: Final = 8
 COMMANDS: Final = ("--version", "--help")
 MEGABYTE: Final = 1_000_000
 
@@ -81,14 +83,17 @@ def measure() -> Section:
         title="Start and footprint",
         method=(__doc__ or "").partition("\n\n")[2].rpartition("\n\n")[0].replace("\n", " "),
         results=_results(ours, empty, papertape, empty_python),
-        tables=(_table({"existing database": ours, "empty database": ours_new, _EMPTY: empty}),),
+        tables=(
+            _table({"existing database": ours, "empty database": ours_new, _EMPTY: empty}),
+            _largest(papertape, empty_python),
+        ),
     )
 
 
 def _results(
     ours: Starts, empty: Starts, papertape: Path, empty_python: Path
 ) -> tuple[Result, ...]:
-    ours_bytes, empty_bytes = map(_installed_bytes, (papertape, empty_python))
+    ours_bytes, empty_bytes = (_bytes_by_package(one).total() for one in (papertape, empty_python))
     command_seconds = {one: _cpu_seconds_of(papertape, one) for one in COMMANDS}
     bare = _cpu_seconds_of(papertape.parent / "python", "-c", "pass")
     return (
@@ -180,11 +185,27 @@ def _started(
     return Start(cpu_seconds=cpu_seconds, seconds=seconds, memory=memory)
 
 
-def _installed_bytes(program_or_python: Path) -> int:
-    """Return the bytes of an environment's packages."""
+def _largest(papertape: Path, empty_python: Path) -> Table:
+    """Say which packages most of the room goes to."""
+    ours, empty = map(_bytes_by_package, (papertape, empty_python))
+    return Table(
+        title="Installed, the largest packages",
+        headings=("package", "papertape, MB", f"{_EMPTY}, MB"),
+        rows=tuple(
+            (package, amount(size / MEGABYTE), amount(empty[package] / MEGABYTE))
+            for package, size in ours.most_common(LARGEST)
+        ),
+    )
+
+
+def _bytes_by_package(program_or_python: Path) -> Counter[str]:
+    """Return the bytes of an environment's packages, without bytecode."""
     (packages,) = (program_or_python.parents[1] / "lib").glob("python*/site-packages")
-    files = (path for path in packages.rglob("*") if "__pycache__" not in path.parts)
-    return sum(path.stat().st_size for path in files if path.is_file())
+    sizes: Counter[str] = Counter()
+    for path in packages.rglob("*"):
+        if path.is_file() and "__pycache__" not in path.parts:
+            sizes[path.relative_to(packages).parts[0]] += path.stat().st_size
+    return sizes
 
 
 def _cpu_seconds_of(*command: str | Path) -> float:

@@ -1,19 +1,20 @@
 """How an event is told, by the order stream and by ``GET /order/{order_id}/events`` alike."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
 from app.api.answers import format_time
 from app.api.cursor import Cursor, write_cursor
 from app.api.positions import write_position
+from app.api.text_frames import text_frame
 from app.domain.amounts import format_amount
 from app.domain.events import StoredEvent
 from app.domain.order import Split
 
 TEXTS_KEPT: Final = 4_096
-"""Some 2 MB; readers of what happens are hardly ever further apart."""
+"""Some 5 MB; readers of what happens are hardly ever further apart."""
 
 
 def event_view(stored: StoredEvent, *, stream_id: str) -> dict[str, object]:
@@ -52,19 +53,27 @@ def events_page(events: Sequence[StoredEvent], *, limit: int, stream_id: str) ->
     }
 
 
+class EventText(NamedTuple):
+    """An event in JSON, as text and as the frame of a WebSocket."""
+
+    text: str
+    frame: bytes
+
+
 class EventTexts:
     """Events as the order stream tells them, encoded once for all who hear them."""
 
     def __init__(self, stream_id: str, *, texts_kept: int = TEXTS_KEPT) -> None:
         self._stream_id = stream_id
         self._texts_kept = texts_kept
-        self._by_position: dict[int, str] = {}
+        self._by_position: dict[int, EventText] = {}
 
-    def text(self, stored: StoredEvent) -> str:
+    def of(self, stored: StoredEvent) -> EventText:
         """Return an event in JSON."""
         text = self._by_position.get(stored.position)
         if text is None:
-            text = msgspec.json.encode(event_view(stored, stream_id=self._stream_id)).decode()
+            encoded = msgspec.json.encode(event_view(stored, stream_id=self._stream_id))
+            text = EventText(encoded.decode(), text_frame(encoded))
             if len(self._by_position) == self._texts_kept:
                 del self._by_position[next(iter(self._by_position))]  # the oldest one
             self._by_position[stored.position] = text

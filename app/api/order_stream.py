@@ -6,7 +6,7 @@ Between the two nothing is lost, since it is heard from before the last of the s
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -15,7 +15,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from app.api.admission import Admission, bearer_of
 from app.api.errors import error_message
-from app.api.event_shapes import EventTexts
+from app.api.event_shapes import EventText, EventTexts
 from app.api.positions import (
     BEGINNING,
     PositionBeyondHeadError,
@@ -38,6 +38,7 @@ from app.api.stream_form import (
     read_subscribe,
 )
 from app.api.stream_places import StreamPlace, StreamPlaces
+from app.api.text_frames import EXTENSION, takes_text_frames
 from app.domain.access import Caller, Scope
 from app.domain.errors import PapertapeError, UnauthorizedError, UnavailableError
 from app.domain.events import StoredEvent
@@ -53,9 +54,9 @@ ABNORMAL_CLOSURE: Final = 1006
 EVENTS_PER_READ: Final = 1_000
 """Stored events that are read at once."""
 
-EVENTS_PER_TURN: Final = 16
-"""Events that are told to one client before others have their turn: as long as there is room to
-send, nothing else would interrupt the telling of thousands to hundreds."""
+EVENTS_PER_TURN: Final = 64
+"""Events that are told to one client, in one go, before others have their turn: as long as there is
+room to send, nothing else would interrupt the telling of thousands to hundreds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,7 +242,7 @@ class _Teller:
         self._line = line
         self._events = events
         self._texts = texts
-        self._told_total = 0
+        self._told_in_turn = 0
         self._filter = event_filter
         self._confirm = confirm
         self._may_miss_pruned = may_miss_pruned
@@ -266,8 +267,8 @@ class _Teller:
             if not self._may_miss_pruned and await self._was_pruned():
                 raise PositionPrunedError
             self._confirm()
-            for stored in page:
-                await self._tell(stored)
+            for some in self._line.portions(page):
+                await self._tell(some)
             if len(page) < EVENTS_PER_READ:
                 self.position = until
             pages += 1
@@ -282,20 +283,21 @@ class _Teller:
             while True:
                 heard = await subscription.next()
                 self._confirm()
-                for stored in heard:
+                assert heard[0].position > self.position, "it hears what was not stored before"
+                for some in self._line.portions(heard):
                     subscription.check()
-                    assert stored.position > self.position, "it hears what was not stored before"
-                    await self._tell(stored)
+                    await self._tell(some)
         except SubscriptionEndedError as end:
             position = write_position(self._events.stream_id, self.position)
             code = SERVICE_RESTART if end.is_stopping else TRY_AGAIN_LATER
             await self._line.close(code, f"resume after {position}")
 
-    async def _tell(self, stored: StoredEvent) -> None:
-        await self._line.send_text(self._texts.text(stored))
-        self.position = stored.position
-        self._told_total += 1
-        if self._told_total % EVENTS_PER_TURN == 0:
+    async def _tell(self, events: Sequence[StoredEvent]) -> None:
+        await self._line.send_texts([self._texts.of(stored) for stored in events])
+        self.position = events[-1].position
+        self._told_in_turn += len(events)
+        if self._told_in_turn >= EVENTS_PER_TURN:
+            self._told_in_turn = 0
             await asyncio.sleep(0)
 
 
@@ -308,6 +310,7 @@ class _Line:
     def __init__(self, websocket: WebSocket, send_seconds_max: float) -> None:
         self.websocket = websocket
         self._send_seconds_max = send_seconds_max
+        self._takes_frames = takes_text_frames(websocket.scope)
 
     async def receive(self) -> str:
         """Wait for a message.
@@ -336,6 +339,23 @@ class _Line:
             WebSocketDisconnect: nobody is there any more.
         """
         await self._until_out(self.websocket.send_text(text))
+
+    def portions(self, events: Sequence[StoredEvent]) -> Iterator[Sequence[StoredEvent]]:
+        """Part events into what ``send_texts`` takes at once: one, if the server takes no more."""
+        size = EVENTS_PER_TURN if self._takes_frames else 1
+        for start in range(0, len(events), size):
+            yield events[start : start + size]
+
+    async def send_texts(self, texts: Sequence[EventText]) -> None:
+        """Send a portion, each event as a message; raises like ``send_text``."""
+        if self._takes_frames:
+            frames = b"".join([one.frame for one in texts])
+            await self._until_out(
+                self.websocket.send({"type": "websocket.send", EXTENSION: frames})
+            )
+            return
+        (only,) = texts
+        await self.send_text(only.text)
 
     async def close(self, code: int, reason: str) -> None:
         """Say good-bye; raises like ``send_text``."""

@@ -8,8 +8,12 @@ import asyncio
 from typing import Final
 
 from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
+from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import CloseCode, Frame
+from websockets.protocol import State
+
+from app.api import text_frames
 
 MESSAGE_BYTES_MAX: Final = 64 * 1024
 """Of a client's message; it has room for a thousand order ids. Uvicorn would take 16 MiB."""
@@ -39,6 +43,7 @@ class BoundedWebSocketProtocol(WebSocketsSansIOProtocol):
 
         Closing waits until everything was sent, and that may never be.
         """
+        self.scope["extensions"][text_frames.EXTENSION] = {}
         await super().run_asgi()
         self._abort_soon()
 
@@ -79,10 +84,21 @@ class BoundedWebSocketProtocol(WebSocketsSansIOProtocol):
 
     async def send(self, message: ASGISendEvent) -> None:
         """Send what the application says."""
+        frames = message.get(text_frames.EXTENSION)
+        if isinstance(frames, bytes):
+            await self._send_frames(frames)
+            return
         await super().send(message)
         self._keep_pause()
         if message["type"] == "websocket.http.response.body" and self.close_sent:
             self.handshake_complete = True
+
+    async def _send_frames(self, frames: bytes) -> None:
+        """Send whole messages as they are, once there is room."""
+        await self.writable.wait()
+        if self.disconnected or self.conn.state is not State.OPEN:
+            raise ClientDisconnected
+        self.transport.write(frames)
 
     def _keep_pause(self) -> None:
         """Undo that uvicorn resumed reading without a look at writing."""

@@ -30,9 +30,9 @@ INTEGER_DIGITS_MAX = 16
 FRACTION_DIGITS_MAX = 12
 AVERAGE_PRICE_DIGITS = 16
 
-_PLAIN_NOTATION = re.compile(
+_match_plain_notation = re.compile(
     rf"[0-9]{{1,{INTEGER_DIGITS_MAX}}}(?:\.[0-9]{{1,{FRACTION_DIGITS_MAX}}})?", re.ASCII
-)
+).fullmatch
 _AVERAGE = Context(
     prec=AVERAGE_PRICE_DIGITS, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation, DivisionByZero]
 )
@@ -45,7 +45,7 @@ def parse_amount(text: str) -> Decimal:
         ValueError: a sign, an exponent, white space, a digit that is not ASCII, more than 16
             digits before the point or more than 12 behind it.
     """
-    if not _PLAIN_NOTATION.fullmatch(text):
+    if not _match_plain_notation(text):
         message = (
             "must be a plain decimal number without sign or exponent, with at most "
             f"{INTEGER_DIGITS_MAX} digits before the point and {FRACTION_DIGITS_MAX} behind it"

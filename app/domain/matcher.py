@@ -24,6 +24,7 @@ from decimal import Decimal
 from typing import Final
 
 from app.domain.amounts import ZERO
+from app.domain.arrivals import FirstQuote, FirstQuotes
 from app.domain.liquidity import TakenLevel
 from app.domain.order import (
     Arrival,
@@ -40,7 +41,6 @@ from app.domain.order import (
 from app.domain.quote import Quote
 from app.domain.resting import (
     Closing,
-    FirstQuote,
     Resting,
     RestingHeap,
     Step,
@@ -54,12 +54,6 @@ QUOTE_AGE_NS_MAX: Final = 5_000_000_000
 
 NO_GATE: Final = 0
 """Below every update id: no quote was applied yet."""
-
-
-def arrival_of(quote: Quote, side: Side) -> Arrival:
-    """Return what an order of ``side`` finds in the first quote that it meets."""
-    price = quote.ask_price if side is Side.BUY else quote.bid_price
-    return Arrival(update_id=quote.update_id, price=price)
 
 
 def _is_marketable(order: Order, quote: Quote) -> bool:
@@ -94,8 +88,7 @@ class SymbolMatcher:
         self._deadlines = RestingHeap()
         # IOC and FOK orders, which the first quote that they meet decides.
         self._undecided: dict[OrderId, Resting] = {}
-        self._met_first: dict[Side, tuple[Quote, FirstQuote]] = {}
-        self._awaited_first: dict[Side, FirstQuote] = {}
+        self._first_quotes = FirstQuotes()
         # Only those in which something rests or is remembered: a quote costs nothing for others.
         self._books: dict[tuple[Owner, Side], SideBook] = {}
         by_book: dict[tuple[Owner, Side], list[TakenLevel]] = {}
@@ -172,7 +165,7 @@ class SymbolMatcher:
         if not order.rests:
             self._undecided[order.order_id] = resting
         if has_no_arrival:
-            resting.first_quote = self._first_quote(met, order.side)
+            resting.first_quote = self._first_quotes.of(met, order.side)
         if met is None:
             self.awaits_confirmation = must_wait
             return []
@@ -216,13 +209,11 @@ class SymbolMatcher:
 
     def cancel_all(self, owner: Owner) -> list[Closing]:
         """End all resting orders of an owner, in the order of their acceptance."""
-        own: list[Resting] = []
-        for side in Side:
-            side_book = self._books.get((owner, side))
-            if side_book is not None:
-                own += side_book.resting.all_open()
-        own.sort(key=lambda resting: resting.order.acceptance_number)
-        return [self._cancel(resting) for resting in own]
+        return [self._cancel(resting) for resting in self._resting_of(owner)]
+
+    def resting_of(self, owner: Owner) -> list[OrderId]:
+        """Return which orders of an owner rest, in the order of their acceptance."""
+        return [resting.order.order_id for resting in self._resting_of(owner)]
 
     def taken(self, owner: Owner, side: Side) -> Decimal:
         """Return how much of what the touch displays the owner's orders of ``side`` took before.
@@ -328,31 +319,14 @@ class SymbolMatcher:
         self.quotes_applied += 1
         is_confirmation = self.awaits_confirmation
         self.awaits_confirmation = False
-        if self._awaited_first:
-            self._note_first(quote)
+        if self._first_quotes.are_awaited:
+            self._first_quotes.come(quote)
         steps: list[Step] = []
         for side_book in self._books.values():
             is_news = side_book.observe(quote) or is_confirmation
-            if is_news and not self._is_held:
-                met = side_book.match(quote.update_id, self.quotes_applied)
-                if met:
-                    steps += met
+            if is_news and not self._is_held and side_book.is_reached():
+                steps += side_book.match(quote.update_id, self.quotes_applied)
         return self._settle(steps) if steps or self._undecided else steps
-
-    def _first_quote(self, quote: Quote | None, side: Side) -> FirstQuote:
-        """Return what orders of ``side`` share that meet this quote first, or else the next one."""
-        if quote is None:
-            return self._awaited_first.setdefault(side, FirstQuote())
-        known = self._met_first.get(side)
-        if known is None or known[0] is not quote:
-            known = self._met_first[side] = (quote, FirstQuote(arrival_of(quote, side)))
-        return known[1]
-
-    def _note_first(self, quote: Quote) -> None:
-        """Tell all orders at once that waited for their first quote."""
-        for side, first_quote in self._awaited_first.items():
-            first_quote.arrival = arrival_of(quote, side)
-        self._awaited_first.clear()
 
     def _settle(self, steps: list[Step]) -> list[Step]:
         """Let go of the orders that these steps closed, and of those that the quote decided."""
@@ -398,6 +372,15 @@ class SymbolMatcher:
 
     def _end(self, resting: Resting, status: OrderStatus, reason: Reason) -> Closing:
         return resting.close(status, reason, quotes_applied=self.quotes_applied, gate=self.gate)
+
+    def _resting_of(self, owner: Owner) -> list[Resting]:
+        resting: list[Resting] = []
+        for side in Side:
+            side_book = self._books.get((owner, side))
+            if side_book is not None:
+                resting += side_book.resting.all_open()
+        resting.sort(key=lambda one: one.order.acceptance_number)
+        return resting
 
     def _book_of(self, owner: Owner, side: Side) -> SideBook:
         side_book = self._books.get((owner, side))

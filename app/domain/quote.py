@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from app.domain.amounts import ZERO
 from app.domain.order import Symbol
 
 
@@ -37,7 +36,8 @@ class Quote:
         """
         if self.update_id <= 0:
             return "update_id_not_positive"
-        if self.bid_quantity and self.ask_quantity and ZERO < self.bid_price < self.ask_price:
+        bid_price, ask_price = self.bid_price, self.ask_price
+        if bid_price and self.bid_quantity and self.ask_quantity and bid_price < ask_price:
             return None  # both sides are present, as nearly always
         if bool(self.bid_price) != bool(self.bid_quantity):
             return "bid_half_empty"

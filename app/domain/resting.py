@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Final
 
 from app.domain.amounts import EXACT, FRACTION_DIGITS_MAX
+from app.domain.arrivals import FirstQuote
 from app.domain.order import Arrival, Order, OrderStatus, Reason, Side
 
 _STALE_KEYS_MAX: Final = 64
@@ -69,13 +70,6 @@ class Closing:
 
 Step = Fill | Closing
 """What happened to one order."""
-
-
-@dataclass(slots=True)
-class FirstQuote:
-    """What orders that meet the same quote first have in common; None until that quote comes."""
-
-    arrival: Arrival | None = None
 
 
 @dataclass(slots=True)

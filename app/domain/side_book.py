@@ -17,6 +17,7 @@ class SideBook:
         self.side = side
         self._takes_asks = side is Side.BUY  # asked for each quote, and members of an enum are slow
         self.ledger = LiquidityLedger(owner, side, levels)
+        self._is_better = self.ledger.is_better
         self.resting = RestingHeap()
         self.price = ZERO
         self.displayed = ZERO
@@ -58,11 +59,18 @@ class SideBook:
         """
         self._is_touch_known = False
 
+    def is_reached(self) -> bool:
+        """Whether the touch is one that the first resting order takes (the hot path)."""
+        first = self.resting.first
+        if first is None or not self.displayed:
+            return False
+        return not self._is_better(first.order.limit_price, self.price)
+
     def match(self, update_id: int, quotes_applied: int) -> list[Step]:
         """Give what is available at the touch to the orders that reach it."""
-        first = self.resting.first
-        if first is None or not self.displayed or not self._reaches(first):
+        if not self.is_reached():
             return []
+        first = self.resting.first
         available = self.ledger.available(self.price, self.displayed)
         steps: list[Step] = []
         while available and first is not None and self._reaches(first):
@@ -82,7 +90,7 @@ class SideBook:
         return EXACT.subtract(self.displayed, self.ledger.available(self.price, self.displayed))
 
     def _reaches(self, resting: Resting) -> bool:
-        return not self.ledger.is_better(resting.order.limit_price, self.price)
+        return not self._is_better(resting.order.limit_price, self.price)
 
     def _kill(self, resting: Resting, update_id: int, quotes_applied: int) -> Closing:
         """End an order that wants all or nothing and cannot have all."""

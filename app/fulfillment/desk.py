@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Final
 
 import structlog
@@ -19,7 +20,6 @@ from app.domain.order import (
     NewOrder,
     Order,
     OrderId,
-    OrderSnapshot,
     OrderStatus,
     Owner,
     Side,
@@ -156,13 +156,13 @@ class FulfillmentDesk:
             async with self._canceling(None):
                 fulfillment = self._symbols.get(symbol)
                 if fulfillment is not None:
-                    canceled = await fulfillment.cancel_all(owner)
-        except OutcomeUnknownError:
-            self._cancels_in_doubt.add((owner, symbol))
-            raise
-        except JournalUnavailableError:
+                    async for ended in fulfillment.cancel_all(owner):
+                        canceled += ended
+        except (OutcomeUnknownError, JournalUnavailableError) as error:
+            if canceled or isinstance(error, OutcomeUnknownError):
+                self._cancels_in_doubt.add((owner, symbol))
             if (owner, symbol) in self._cancels_in_doubt:
-                # An earlier request did end orders, perhaps, and that is not durable yet.
+                # This or an earlier request ended orders, perhaps, and that is not durable yet.
                 raise OutcomeUnknownError(None, doing="canceled") from None
             raise
         self._cancels_in_doubt.discard((owner, symbol))
@@ -265,19 +265,23 @@ class FulfillmentDesk:
         await self._journal.settle()
 
     async def _recover(self) -> None:
-        by_symbol: dict[Symbol, list[OrderSnapshot]] = {}
-        unfinished = await read_until_answered(
-            self._store.load_unfinished, trouble="open_orders_not_loaded"
-        )
-        async for piece in pieces(unfinished):
-            for snapshot in piece:
-                order = snapshot.order
-                by_symbol.setdefault(order.symbol, []).append(snapshot)
-                self._open_orders.add(order)
-        for symbol, orders in by_symbol.items():
-            self._fulfillment_of(symbol).rest(orders, were_open_before=True)
+        """Hand each symbol its orders, one symbol after the other, so that few are held twice."""
+        read_symbols = self._store.list_unfinished_symbols
+        symbols = await read_until_answered(read_symbols, trouble="open_orders_not_loaded")
+        total = 0
+        for symbol in symbols:
+            unfinished = await read_until_answered(
+                partial(self._store.load_unfinished, symbol),
+                trouble="open_orders_not_loaded",
+                symbol=symbol,
+            )
+            async for piece in pieces(unfinished):
+                for snapshot in piece:
+                    self._open_orders.add(snapshot.order)
+            self._fulfillment_of(symbol).rest(unfinished, were_open_before=True)
+            total += len(unfinished)
         self._recovered.set()
-        _log.info("orders_recovered", orders=len(unfinished), symbols=len(by_symbol))
+        _log.info("orders_recovered", orders=total, symbols=len(symbols))
 
     async def _watch(self) -> None:
         """Say in the log which symbols have no quote for long; never return."""

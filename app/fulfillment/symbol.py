@@ -7,15 +7,16 @@ fails, it is our bug: the symbol stops filling and starts anew from the database
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from functools import partial
 from typing import Final, TypeVar
 
 import structlog
 
+from app.domain.arrivals import arrival_of
 from app.domain.errors import JournalUnavailableError
 from app.domain.events import OrderEvent, SymbolOutcome
-from app.domain.matcher import SymbolMatcher, arrival_of
+from app.domain.matcher import SymbolMatcher
 from app.domain.order import (
     Arrival,
     Order,
@@ -28,10 +29,11 @@ from app.domain.order import (
 from app.domain.quote import Quote
 from app.domain.resting import Step
 from app.fulfillment import reading
+from app.fulfillment.deadline_timer import DeadlineTimer
 from app.fulfillment.incoming import Incoming, rest_all
 from app.fulfillment.matchers import MatcherSource
 from app.fulfillment.outcome import outcome_parts, step_events
-from app.fulfillment.pieces import pieces
+from app.fulfillment.pieces import PIECE, pieces
 from app.fulfillment.reading import read_until_answered
 from app.fulfillment.stale_seeds import StaleSeeds
 from app.fulfillment.tallies import QuoteTally
@@ -39,10 +41,6 @@ from app.ports import NO_MARKET, Clock, Feed, Journal, MarketView, RecoveryStore
 
 LINGER_SECONDS: Final = 60.0
 """How long a symbol stays subscribed without orders, so that the next one costs no message."""
-
-_NS_PER_SECOND: Final = 1_000_000_000
-_PAST_DEADLINE_NS: Final = 1_000_000
-"""An order may still fill at its deadline; the timer comes a millisecond later."""
 
 _Result = TypeVar("_Result")
 
@@ -78,8 +76,7 @@ class SymbolFulfillment:
         self._waiting: dict[OrderId, Incoming] = {}
         self._read_back: set[OrderId] = set()
         self._stale_seeds = StaleSeeds()
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_deadline_ns: int | None = None
+        self._timer = DeadlineTimer(clock, self._on_deadline)
         self._linger: asyncio.TimerHandle | None = None
         self._linger_is_over = False
         self._has_failed = False
@@ -161,13 +158,25 @@ class SymbolFulfillment:
         """Whether the order has not ended here, as far as is known."""
         return self._matcher is None or self._matcher.holds(order_id) or order_id in self._waiting
 
-    async def cancel_all(self, owner: Owner) -> list[OrderId]:
-        """End all resting orders of an owner, and return which."""
+    async def cancel_all(self, owner: Owner) -> AsyncIterator[list[OrderId]]:
+        """End the orders of an owner that rest now, and yield which.
+
+        Few end at once. Of many a piece ends at a time, by acceptance: in between a quote may fill
+        what is left of them, and what comes meanwhile is not meant.
+        """
         matcher = await self._loaded_matcher()
-        closings = matcher.cancel_all(owner)
-        if closings:
+        asked = matcher.resting_of(owner)
+        for start in range(0, len(asked), PIECE):
+            if start:
+                await asyncio.sleep(0)
+                matcher = await self._loaded_matcher()
+            if len(asked) <= PIECE:
+                closings = matcher.cancel_all(owner)
+            else:
+                ended = map(matcher.cancel, asked[start : start + PIECE])
+                closings = [closing for closing in ended if closing is not None]
             self._guard(partial(self._conclude, matcher, closings))
-        return [closing.order.order_id for closing in closings]
+            yield [closing.order.order_id for closing in closings]
 
     def view(self, owner: Owner, side: Side) -> MarketView:
         """Return what an order meets here now."""
@@ -342,7 +351,7 @@ class SymbolFulfillment:
         if steps:
             self._record(matcher, tuple(step_events(steps, self._clock.now())))
             self._note_use(matcher)
-        self._arm_timer(matcher)
+        self._timer.arm(matcher.next_deadline_ns())
 
     def _record(self, matcher: SymbolMatcher, events: tuple[OrderEvent, ...]) -> None:
         """Hand on what happened, in parts that a transaction has room for."""
@@ -355,22 +364,9 @@ class SymbolFulfillment:
         for part in outcome_parts(outcome):
             self._journal.record(part)
 
-    def _arm_timer(self, matcher: SymbolMatcher) -> None:
-        deadline_ns = matcher.next_deadline_ns()
-        if deadline_ns == self._timer_deadline_ns:
-            return
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        self._timer_deadline_ns = deadline_ns
-        if deadline_ns is not None:
-            left_ns = max(0, deadline_ns - self._clock.monotonic_ns()) + _PAST_DEADLINE_NS
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(left_ns / _NS_PER_SECOND, self._on_timer, matcher)
-
-    def _on_timer(self, matcher: SymbolMatcher) -> None:
-        self._timer_deadline_ns = None
-        self._guard(partial(self._expire, matcher))
+    def _on_deadline(self) -> None:
+        if self._matcher is not None:
+            self._guard(partial(self._expire, self._matcher))
 
     def _note_use(self, matcher: SymbolMatcher) -> None:
         """Begin to linger if nothing rests any more, from the last order on; else stop it."""
@@ -404,7 +400,7 @@ class SymbolFulfillment:
                 self._matchers.end(matcher, how)
         self._matcher = self._incomplete = None
         self._stale_seeds.clear()
-        for timer in (self._timer, self._linger):
-            if timer is not None:
-                timer.cancel()
-        self._timer = self._linger = self._timer_deadline_ns = None
+        self._timer.disarm()
+        if self._linger is not None:
+            self._linger.cancel()
+            self._linger = None

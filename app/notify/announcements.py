@@ -55,7 +55,8 @@ class _EventWaiter:
     def __init__(self) -> None:
         self.splits: list[Split] = []
         self._last: OrderEvent | None = None
-        self._closed: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._is_closed: bool | None = None
+        self._sleeping: asyncio.Future[None] | None = None
 
     @property
     def snapshot(self) -> OrderSnapshot:
@@ -64,9 +65,19 @@ class _EventWaiter:
         return snapshot_after(self._last)
 
     async def wait(self, seconds: float) -> bool:
-        """Return True once the order's end is durable, False after ``seconds`` or at a stop."""
-        await asyncio.wait({self._closed}, timeout=seconds)
-        return self._closed.done() and self._closed.result()
+        """Return True once the order's end is durable, False after ``seconds`` or at a stop.
+
+        A bare future and a timer: ``asyncio.wait`` takes three times as long to wake thousands.
+        """
+        if self._is_closed is None and seconds > 0:
+            loop = asyncio.get_running_loop()
+            self._sleeping = loop.create_future()
+            timer = loop.call_later(seconds, self._wake)
+            try:
+                await self._sleeping
+            finally:
+                timer.cancel()
+        return self._is_closed is True
 
     def hear(self, event: OrderEvent) -> None:
         self._last = event
@@ -76,5 +87,10 @@ class _EventWaiter:
             self.resolve(is_closed=True)
 
     def resolve(self, *, is_closed: bool) -> None:
-        if not self._closed.done():
-            self._closed.set_result(is_closed)
+        if self._is_closed is None:
+            self._is_closed = is_closed
+            self._wake()
+
+    def _wake(self) -> None:
+        if self._sleeping is not None and not self._sleeping.done():
+            self._sleeping.set_result(None)

@@ -1,16 +1,13 @@
 """A database that this service owns: opened, migrated, locked, and closed."""
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import structlog
-from sqlalchemy import Column, Connection, Executable, Row, event, func, select
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy import Column, Connection, Executable, Row, func, select
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.pool import ConnectionPoolEntry
 
 from app.domain.errors import DatabaseUnavailableError
 from app.storage.address import DatabaseAddress
@@ -22,21 +19,9 @@ from app.storage.failures import (
 )
 from app.storage.migrate import migrate
 from app.storage.ownership import LOCK_CHECK_SECONDS, OwnerLock, claim, lock_database
+from app.storage.readers import Readers, make_readers
 from app.storage.tables import event_stream, order_events, orders
-from app.storage.writer import (
-    BUSY_SECONDS,
-    COMMAND_SECONDS,
-    CONNECT_SECONDS,
-    PostgresqlWriter,
-    SqliteWriter,
-    Writer,
-)
-
-READERS_MAX: Final = 4
-"""Connections that read; more would only compete for the processor."""
-
-READER_WAIT_SECONDS: Final = 10
-"""How long a read waits for one of them before it is refused; a burst of reads has to queue."""
+from app.storage.writer import PostgresqlWriter, SqliteWriter, Writer
 
 _Result = TypeVar("_Result")
 
@@ -55,7 +40,7 @@ class Database:
         self,
         *,
         writer: Writer,
-        readers: AsyncEngine,
+        readers: Readers,
         lock: OwnerLock,
         taken_over: "_TakenOver",
     ) -> None:
@@ -97,15 +82,21 @@ class Database:
         """Do ``work`` as one transaction on the connection that writes; the journal's alone."""
         return await self._writer.transact(work)
 
-    async def read(self, statement: Executable) -> Sequence[Row[Any]]:
+    async def read(
+        self, statement: Executable, values: Mapping[str, object] | None = None
+    ) -> Sequence[Row[Any]]:
         """Return every row of one statement, which sees one moment of the database.
+
+        To make a statement takes longer than to run it: what is read often is made once, and gets
+        ``values`` for its parameters.
 
         Raises:
             DatabaseUnavailableError: the database does not answer now.
         """
         try:
-            async with self._readers.connect() as connection:
-                return (await connection.execute(statement)).all()
+            return await self._readers.run(
+                lambda connection: connection.execute(statement, values).all()
+            )
         except database_errors() as error:
             if not (is_operational(error) or isinstance(error, PoolTimeoutError)):
                 raise
@@ -124,7 +115,7 @@ class Database:
 
     async def close(self) -> None:
         """Close every connection, and let go of the lock last."""
-        await self._readers.dispose()
+        await self._readers.close()
         await self._writer.close()
         await self._lock.release()
 
@@ -160,28 +151,3 @@ def _greatest(connection: Connection, *numbers: Column[int]) -> int:
 def make_writer(address: DatabaseAddress) -> Writer:
     """Make the one connection that writes; an SQLite file must be there."""
     return SqliteWriter(address) if address.path is not None else PostgresqlWriter(address)
-
-
-def make_readers(address: DatabaseAddress) -> AsyncEngine:
-    """Make the pool that reads: one statement at a time, outside of any transaction."""
-    is_sqlite = address.path is not None
-    engine = create_async_engine(
-        address.url_of_present_file if is_sqlite else address.url,
-        isolation_level="AUTOCOMMIT",
-        pool_size=READERS_MAX,
-        max_overflow=0,
-        pool_timeout=READER_WAIT_SECONDS,
-        pool_pre_ping=not is_sqlite,
-        connect_args={"timeout": BUSY_SECONDS}
-        if is_sqlite
-        else {"timeout": CONNECT_SECONDS, "command_timeout": COMMAND_SECONDS},
-    )
-    if is_sqlite:
-
-        @event.listens_for(engine.sync_engine, "connect")
-        def refuse_writes(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
-            cursor = connection.cursor()
-            cursor.execute("PRAGMA query_only = ON")
-            cursor.close()
-
-    return engine

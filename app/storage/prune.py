@@ -16,12 +16,12 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Executable, Row, delete, func, select, update
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.domain.errors import StartupError
-from app.storage.database import make_readers, make_writer
+from app.storage.database import make_writer
 from app.storage.failures import MaintenanceError, database_errors, startup_error
 from app.storage.migrate import check_revision
+from app.storage.readers import Readers, make_readers
 from app.storage.reading import address_of
 from app.storage.tables import (
     event_stream,
@@ -118,26 +118,24 @@ async def prune(
 
 
 @contextlib.asynccontextmanager
-async def _readers(database: str) -> AsyncIterator[AsyncEngine]:
+async def _readers(database: str) -> AsyncIterator[Readers]:
     """Open connections that read, on a database of this release."""
     address = address_of(database)
     readers = make_readers(address)
     try:
-        async with readers.connect() as connection:
-            await connection.run_sync(check_revision, address)
+        await readers.run(lambda connection: check_revision(connection, address))
         yield readers
     except database_errors() as error:
         raise startup_error(address, error) from error
     finally:
-        await readers.dispose()
+        await readers.close()
 
 
-async def _rows(readers: AsyncEngine, statement: Executable) -> Sequence[Row[Any]]:
-    async with readers.connect() as connection:
-        return (await connection.execute(statement)).all()
+async def _rows(readers: Readers, statement: Executable) -> Sequence[Row[Any]]:
+    return await readers.run(lambda connection: connection.execute(statement).all())
 
 
-async def _count(readers: AsyncEngine, before: datetime) -> Pruned:
+async def _count(readers: Readers, before: datetime) -> Pruned:
     # The sums are of whole numbers; of amounts the database adds up none.
     (row,) = await _rows(
         readers,
@@ -150,7 +148,7 @@ async def _count(readers: AsyncEngine, before: datetime) -> Pruned:
     return Pruned(orders=row.orders, events=int(row.events or 0), splits=int(row.splits or 0))
 
 
-async def _next_batch(readers: AsyncEngine, before: datetime, *, after: int) -> Sequence[Row[Any]]:
+async def _next_batch(readers: Readers, before: datetime, *, after: int) -> Sequence[Row[Any]]:
     """Find the next orders to delete; nothing is locked, since a closed order never changes."""
     found = await _rows(
         readers,

@@ -1,10 +1,11 @@
 """Durable state for answers and for recovery; every read is served by an index."""
 
+import functools
 from collections.abc import Sequence
 from typing import Any, Final
 
 import structlog
-from sqlalchemy import ColumnElement, Row, Select, select
+from sqlalchemy import ColumnElement, Row, Select, bindparam, select
 
 from app.domain.liquidity import TakenLevel
 from app.domain.order import (
@@ -32,7 +33,7 @@ from app.storage.tables import (
     taken_liquidity,
     trading_rules,
 )
-from app.storage.unfinished import pages_of_all, pages_of_symbol
+from app.storage.unfinished import SYMBOLS, pages_of_symbol
 
 INTEGER_MAX: Final = 2**63 - 1
 """The greatest integer of either database; a cursor beyond it means the same."""
@@ -54,9 +55,7 @@ class StoredOrders:
         """Return the owner's order, None if there is no such."""
         if not order_id.isprintable():
             return None  # PostgreSQL refuses to look for NUL, no driver sends lone surrogates
-        found = await self._database.read(
-            select(orders).where(orders.c.order_id == order_id, orders.c.owner == owner)
-        )
+        found = await self._database.read(_ORDER, {"order_id": order_id, "owner": owner})
         return _snapshot(found[0]) if found else None
 
     async def find_many(self, owner: Owner, order_ids: Sequence[OrderId]) -> list[OrderSnapshot]:
@@ -70,11 +69,8 @@ class StoredOrders:
 
     async def find_by_key(self, owner: Owner, client_order_id: str) -> OrderId | None:
         """Return whose key it is; the order itself may have been pruned."""
-        keys = client_order_ids
         found = await self._database.read(
-            select(keys.c.order_id).where(
-                keys.c.owner == owner, keys.c.client_order_id == client_order_id
-            )
+            _KEY, {"owner": owner, "client_order_id": client_order_id}
         )
         return OrderId(found[0].order_id) if found else None
 
@@ -82,28 +78,36 @@ class StoredOrders:
         """Return a page of the owner's orders, newest first."""
         if query.symbol is not None and not query.symbol.isprintable():
             return []
-        return [_snapshot(row) for row in await self._database.read(_page(query))]
+        before = None if query.before is None else min(query.before, INTEGER_MAX)
+        asked = {
+            "symbol": query.symbol,
+            "status": query.status,
+            "client_order_id": query.client_order_id,
+            "before": before,
+        }
+        asked = {name: value for name, value in asked.items() if value is not None}
+        found = await self._database.read(
+            _page(tuple(asked)), {"owner": query.owner, "limit": query.limit, **asked}
+        )
+        return [_snapshot(row) for row in found]
 
     async def list_splits(self, order_id: OrderId, *, after: int, limit: int) -> list[Split]:
         """Return splits by number, from the one after ``after``."""
         if not order_id.isprintable():
             return []
-        splits = fulfilled_order_splits
         found = await self._database.read(
-            select(splits)
-            .where(splits.c.order_id == order_id, splits.c.split_number > min(after, INTEGER_MAX))
-            .order_by(splits.c.split_number)
-            .limit(limit)
+            _SPLITS, {"order_id": order_id, "after": min(after, INTEGER_MAX), "limit": limit}
         )
         return [_split(row) for row in found]
 
-    async def load_unfinished(self, symbol: Symbol | None = None) -> list[OrderSnapshot]:
-        """Return the orders that have no terminal status, by acceptance number."""
-        read = self._database.read
-        pages = pages_of_all(read) if symbol is None else pages_of_symbol(read, symbol)
-        found = [snapshot async for page in pages for snapshot in page]
-        found.sort(key=lambda one: one.order.acceptance_number)
-        return found
+    async def list_unfinished_symbols(self) -> list[Symbol]:
+        """Return the symbols of orders that have no terminal status, oldest order first."""
+        return [Symbol(row.symbol) for row in await self._database.read(SYMBOLS)]
+
+    async def load_unfinished(self, symbol: Symbol) -> list[OrderSnapshot]:
+        """Return the symbol's orders that have no terminal status, by acceptance number."""
+        pages = pages_of_symbol(self._database.read, symbol)
+        return [snapshot async for page in pages for snapshot in page]
 
     async def load_ledger(self, symbol: Symbol) -> StoredLedger:
         """Return what is remembered of a symbol, gate and levels of one moment."""
@@ -147,17 +151,39 @@ def owner_is(owner: Owner) -> ColumnElement[bool]:
     return orders.c.owner.concat("") == owner
 
 
-def _page(query: OrderQuery) -> Select[Any]:
-    statement = select(orders).where(orders.c.owner == query.owner)
-    if query.symbol is not None:
-        statement = statement.where(orders.c.symbol == query.symbol)
-    if query.status is not None:
-        statement = statement.where(orders.c.status == query.status)
-    if query.client_order_id is not None:
-        statement = statement.where(orders.c.client_order_id == query.client_order_id)
-    if query.before is not None:
-        statement = statement.where(orders.c.acceptance_number < min(query.before, INTEGER_MAX))
-    return statement.order_by(orders.c.acceptance_number.desc()).limit(query.limit)
+_ORDER: Final = select(orders).where(
+    orders.c.order_id == bindparam("order_id"), orders.c.owner == bindparam("owner")
+)
+_KEY: Final = select(client_order_ids.c.order_id).where(
+    client_order_ids.c.owner == bindparam("owner"),
+    client_order_ids.c.client_order_id == bindparam("client_order_id"),
+)
+_SPLITS: Final = (
+    select(fulfilled_order_splits)
+    .where(
+        fulfilled_order_splits.c.order_id == bindparam("order_id"),
+        fulfilled_order_splits.c.split_number > bindparam("after"),
+    )
+    .order_by(fulfilled_order_splits.c.split_number)
+    .limit(bindparam("limit"))
+)
+_PAGE: Final = select(orders).where(orders.c.owner == bindparam("owner"))
+_FILTERS: Final = {
+    "symbol": orders.c.symbol == bindparam("symbol"),
+    "status": orders.c.status == bindparam("status"),
+    "client_order_id": orders.c.client_order_id == bindparam("client_order_id"),
+    "before": orders.c.acceptance_number < bindparam("before"),
+}
+
+
+@functools.cache
+def _page(filters: tuple[str, ...]) -> Select[Any]:
+    """Return the statement for a page with these filters, which has each in its own order."""
+    return (
+        _PAGE.where(*(_FILTERS[name] for name in filters))
+        .order_by(orders.c.acceptance_number.desc())
+        .limit(bindparam("limit"))
+    )
 
 
 def _snapshot(row: Row[Any]) -> OrderSnapshot:

@@ -12,7 +12,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Executable, Row, select, type_coerce
+from sqlalchemy import Executable, Row, func, select, type_coerce
 from sqlalchemy.types import NullType
 
 from app.domain.order import (
@@ -59,43 +59,36 @@ _COLUMNS: Final = (
 _PAGE: Final = (
     select(*(type_coerce(column, NullType()) for column in _COLUMNS))
     .where(orders.c.closed_at.is_(None))
-    .order_by(orders.c.symbol, orders.c.acceptance_number)
+    .order_by(orders.c.acceptance_number)
     .limit(PAGE_ROWS)
 )
+
+SYMBOLS: Final = (
+    select(orders.c.symbol)
+    .where(orders.c.closed_at.is_(None))
+    .group_by(orders.c.symbol)
+    .order_by(func.min(orders.c.acceptance_number))
+)
+"""The symbols of open orders, oldest order first."""
 
 _Read = Callable[[Executable], Awaitable[Sequence[Row[Any]]]]
 
 
-async def pages_of_all(read: _Read) -> AsyncIterator[list[OrderSnapshot]]:
-    """Yield all open orders by symbol, then acceptance number.
+async def pages_of_symbol(read: _Read, symbol: Symbol) -> AsyncIterator[list[OrderSnapshot]]:
+    """Yield a symbol's open orders by acceptance number.
 
     Orders that come or end meanwhile may be among them, or not.
     """
-    beyond = ""
-    while page := await _page(read, orders.c.symbol > beyond):
-        yield page
-        last = page[-1].order
-        beyond = last.symbol
-        if len(page) == PAGE_ROWS:
-            async for rest in pages_of_symbol(read, beyond, after=last.acceptance_number):
-                yield rest
-
-
-async def pages_of_symbol(
-    read: _Read, symbol: str, *, after: int = 0
-) -> AsyncIterator[list[OrderSnapshot]]:
-    """Yield a symbol's open orders by acceptance number, from the one after ``after``."""
-    has_more = True
+    after, has_more = 0, True
     while has_more:
-        page = await _page(read, orders.c.symbol == symbol, orders.c.acceptance_number > after)
-        has_more = len(page) == PAGE_ROWS
-        if page:
+        rows = await read(
+            _PAGE.where(orders.c.symbol == symbol, orders.c.acceptance_number > after)
+        )
+        has_more = len(rows) == PAGE_ROWS
+        if rows:
+            page = [_snapshot(row) for row in rows]
             yield page
             after = page[-1].order.acceptance_number
-
-
-async def _page(read: _Read, *conditions: ColumnElement[bool]) -> list[OrderSnapshot]:
-    return [_snapshot(row) for row in await read(_PAGE.where(*conditions))]
 
 
 def _snapshot(row: Sequence[Any]) -> OrderSnapshot:

@@ -202,7 +202,7 @@ async def test_a_canceled_order_is_stored_with_its_reason(storage: OpenStorage) 
     assert found.filled_quantity == 5
     assert (found.splits_total, found.last_sequence) == (1, 3)
     assert found.closed_at == storage.listener.events[-1].at
-    assert await storage.orders.load_unfinished() == []
+    assert await storage.orders.list_unfinished_symbols() == []
     assert await storage.rows("SELECT id FROM fulfilled_orders") == []
 
 

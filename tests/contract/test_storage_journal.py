@@ -307,12 +307,12 @@ async def test_unfinished_orders_come_back_by_acceptance(storage: OpenStorage) -
         work.meet(make_quote(9, ask=("98", 6))),
     )
 
-    everything = await storage.orders.load_unfinished()
-    of_one_symbol = await storage.orders.load_unfinished(LTCBTC)
+    symbols = await storage.orders.list_unfinished_symbols()
+    everything = [one for symbol in symbols for one in await storage.orders.load_unfinished(symbol)]
 
+    assert symbols == [LTCBTC, ETHBTC]
     assert [one.order.acceptance_number for one in everything] == [1, 2]
     assert everything[0].filled_quantity == 1
-    assert [one.order.acceptance_number for one in of_one_symbol] == [1]
     ids = [one.order.order_id for one in everything]
     assert everything == await storage.orders.find_many(PUBLIC, ids)
 
@@ -443,7 +443,7 @@ async def test_a_refused_outcome_fails_its_symbol_alone(storage: OpenStorage) ->
         "0001/2",
         "refused LTCBTC",
     ]
-    unfinished = await storage.orders.load_unfinished()
+    unfinished = await storage.orders.load_unfinished(LTCBTC)
     assert [(one.order.order_id, one.last_sequence) for one in unfinished] == [(broken.order_id, 2)]
     assert (await storage.orders.load_ledger(LTCBTC)).gate == 1
     assert storage.journal.is_writable

@@ -15,6 +15,7 @@ from sqlalchemy.pool import NullPool
 
 from app.storage.audit import audit
 from app.storage.migrate import migrate, migrations_folder
+from tests.support.builders import LTCBTC
 from tests.support.databases import KINDS, open_storage, scratch_postgresql, sqlite_url
 
 PREVIOUS: Final = ("20261123", "20261124")
@@ -184,7 +185,7 @@ async def test_an_upgraded_database_is_a_stream_of_its_own_and_serves(url: str) 
         assert (len(bytes.fromhex(stream_id)), position, number) == (8, 0, 0)
         assert (storage.database.epoch, storage.database.last_position) == (8, 6)
         assert storage.journal.next_acceptance_number() == 4
-        (unfinished,) = await storage.orders.load_unfinished()
+        (unfinished,) = await storage.orders.load_unfinished(LTCBTC)
         assert unfinished.order.order_id == NAMES["c"]
         assert await storage.rows(
             "SELECT DISTINCT arrival_update_id, arrival_price, quotes_seen, departure_update_id"

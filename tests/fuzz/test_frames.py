@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from app.domain.amounts import parse_amount
 from app.domain.quote import Quote
 from app.market import book_ticker
-from app.market.book_ticker import DropReason, ReadAmounts, parse_frame
+from app.market.book_ticker import DropReason, parse_frame
 from tests.fuzz.frame_reader import Frame
 from tests.fuzz.frames import (
     FrameFault,
@@ -236,7 +236,8 @@ def test_a_wrong_way_to_read_an_amount_is_found(
     fault: Callable[[str], Decimal], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A reader that has never found anything proves nothing."""
-    monkeypatch.setattr(book_ticker, "_amounts", ReadAmounts(fault))
+    monkeypatch.setattr(book_ticker, "_last_frames", {})
+    monkeypatch.setattr(book_ticker, "_parse_amount", fault)
 
     with pytest.raises(FrameFault):
         check(islice(made_frames(SEED), FRAMES_UNTIL_A_FAULT_SHOWS))
@@ -285,7 +286,8 @@ def test_an_unsound_quote_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_frame_that_was_misread_is_made_short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever mends the parser sees what matters of it."""
-    monkeypatch.setattr(book_ticker, "_amounts", ReadAmounts(signed))
+    monkeypatch.setattr(book_ticker, "_last_frames", {})
+    monkeypatch.setattr(book_ticker, "_parse_amount", signed)
     frame = TICKER.replace('"0.00257700"', '"-12.5"').encode()
 
     assert len(shorten(frame, parse_frame)) < len(frame)
@@ -298,7 +300,8 @@ def test_the_long_run_tells_what_it_saw(
     """It ends with 0 if all is well, and with 1, the seed and the frame if not."""
     assert main(["--examples", "2000", "--seed", "1"]) == 0
     assert "seed 1: 2,000 frames" in capsys.readouterr().out
-    monkeypatch.setattr(book_ticker, "_amounts", ReadAmounts(signed))
+    monkeypatch.setattr(book_ticker, "_last_frames", {})
+    monkeypatch.setattr(book_ticker, "_parse_amount", signed)
 
     assert main(["--examples", "30000", "--seed", "1"]) == 1
     assert "seed 1: a quote was made of what is no sound book ticker" in capsys.readouterr().out

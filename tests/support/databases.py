@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import asyncpg  # type: ignore[import-untyped]  # it ships no types
 import pytest
-from sqlalchemy import TextClause, text
+from sqlalchemy import Engine, TextClause, text
 from sqlalchemy.engine import URL, make_url
 
 from app.domain.events import OrderEvent, StoredEvent
@@ -22,6 +22,7 @@ from app.storage.event_queries import StoredEvents
 from app.storage.journal import GroupCommitJournal
 from app.storage.migrate import migrate
 from app.storage.queries import StoredOrders
+from app.storage.readers import SqliteReaders
 from app.storage.tables import METADATA
 
 KINDS: Final = ("sqlite", "postgresql")
@@ -146,6 +147,13 @@ async def run_storage(
         await journal.close()
         await asyncio.wait({task})
         await database.close()
+
+
+def engine_of_readers(storage: OpenStorage) -> Engine:
+    """Return what an SQLite database is read with, to listen to its statements."""
+    readers = storage.database._readers
+    assert isinstance(readers, SqliteReaders)
+    return readers.engine
 
 
 def sqlite_url(path: Path) -> str:

@@ -165,14 +165,20 @@ class HandJournal:
         while self._queued:  # noqa: ASYNC110 - its turns are the loop's
             await asyncio.sleep(0)
 
-    async def load_unfinished(self, symbol: Symbol | None = None) -> list[OrderSnapshot]:
-        """Return the orders that are not closed."""
+    async def list_unfinished_symbols(self) -> list[Symbol]:
+        """Return the symbols of the orders that are not closed."""
+        self._fail_if_told()
+        unfinished = (one for one in self._snapshots.values() if not one.status.is_terminal)
+        return list(dict.fromkeys(one.order.symbol for one in unfinished))
+
+    async def load_unfinished(self, symbol: Symbol) -> list[OrderSnapshot]:
+        """Return the symbol's orders that are not closed."""
         self._fail_if_told()
         self.settle_delay = self.settle_delay_after_load
         return [
             snapshot
             for snapshot in self._snapshots.values()
-            if not snapshot.status.is_terminal and symbol in {None, snapshot.order.symbol}
+            if not snapshot.status.is_terminal and symbol == snapshot.order.symbol
         ]
 
     async def load_ledger(self, symbol: Symbol) -> StoredLedger:

@@ -15,6 +15,7 @@ from decimal import Decimal
 
 from app.access.open_access import OpenAccess
 from app.api.services import ApiServices
+from app.domain.arrivals import arrival_of
 from app.domain.errors import (
     ClientOrderIdTakenError,
     JournalUnavailableError,
@@ -28,7 +29,7 @@ from app.domain.events import (
     acceptance_event,
     snapshot_after,
 )
-from app.domain.matcher import SymbolMatcher, arrival_of
+from app.domain.matcher import SymbolMatcher
 from app.domain.order import (
     MICROSECOND,
     Arrival,

@@ -55,10 +55,11 @@ def test_an_event_is_encoded_once_for_all_who_hear_it() -> None:
     first, second = examples.events()
     texts = EventTexts(examples.EXAMPLE_STREAM_ID, texts_kept=1)
 
-    text = texts.text(first)
+    told = texts.of(first)
 
-    assert json.loads(text) == event_view(first, stream_id=examples.EXAMPLE_STREAM_ID)
-    assert texts.text(first) is text
-    assert json.loads(texts.text(second))["position"] != json.loads(text)["position"]
-    assert texts.text(first) is not text
+    assert json.loads(told.text) == event_view(first, stream_id=examples.EXAMPLE_STREAM_ID)
+    assert told.frame.endswith(told.text.encode())
+    assert texts.of(first) is told
+    assert json.loads(texts.of(second).text)["position"] != json.loads(told.text)["position"]
+    assert texts.of(first) is not told
     assert len(texts._by_position) == 1

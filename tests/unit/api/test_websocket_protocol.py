@@ -10,12 +10,13 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 from starlette.routing import WebSocketRoute
-from starlette.websockets import WebSocket
+from starlette.websockets import WebSocket, WebSocketDisconnect
 from uvicorn.server import ServerState
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosedError, InvalidStatus
 
 from app.api.http_protocol import BoundedHttpProtocol
+from app.api.text_frames import EXTENSION, takes_text_frames, text_frame
 from app.api.websocket_protocol import (
     FRAGMENTS_MAX,
     MESSAGE_BYTES_MAX,
@@ -59,6 +60,22 @@ async def say_good_bye(websocket: WebSocket) -> None:
     await websocket.accept()
     await websocket.close()
     await asyncio.Event().wait()
+
+
+async def tell_frames(websocket: WebSocket) -> None:
+    """Tell two messages in one send once the client spoke, then nothing more."""
+    await websocket.accept()
+    await websocket.receive_text()
+    assert takes_text_frames(websocket.scope)
+    frames = text_frame(b"first") + text_frame(b"second")
+    try:
+        await websocket.send({"type": "websocket.send", EXTENSION: frames})
+    except WebSocketDisconnect as gone:
+        disconnects.append(gone.code)
+
+
+disconnects: list[int] = []
+"""How ``tell_frames`` learned that nobody is there."""
 
 
 def frame(opcode: int, content: bytes = b"", *, is_last: bool = True) -> bytes:
@@ -140,6 +157,7 @@ async def url(application: FastAPI, state: ServerState) -> AsyncIterator[str]:
         WebSocketRoute("/refused", refuse),
         WebSocketRoute("/stay", stay),
         WebSocketRoute("/bye", say_good_bye),
+        WebSocketRoute("/frames", tell_frames),
     ]
     config = uvicorn.Config(
         application,
@@ -315,3 +333,25 @@ async def test_a_peer_that_answers_no_ping_does_not_stay_for_the_good_bye(
 
         await eventually(lambda: other_end.disconnected)
         await flood
+
+
+async def test_messages_of_one_send_are_heard_one_by_one(url: str) -> None:
+    """The library on the other side cannot tell how many were sent at once."""
+    async with connect(f"{url}/frames") as websocket:
+        await websocket.send("now")
+
+        assert [await websocket.recv() for _ in range(2)] == ["first", "second"]
+
+
+async def test_frames_for_a_client_that_said_good_bye_are_not_sent(
+    url: str, state: ServerState
+) -> None:
+    """Nothing may follow the frame that closes (RFC 6455 section 5.5.1)."""
+    disconnects.clear()
+    async with raw_peer(url, "/frames", state) as (peer, _):
+        await peer.send(frame(TEXT, b"now") + frame(CLOSE))
+
+        assert (await peer.frame())[0] == CLOSE
+        await eventually(lambda: bool(disconnects))
+
+    assert disconnects == [1006]

@@ -4,7 +4,8 @@ from decimal import Decimal
 
 import pytest
 
-from app.domain.matcher import SymbolMatcher, arrival_of
+from app.domain.arrivals import arrival_of
+from app.domain.matcher import SymbolMatcher
 from app.domain.order import PUBLIC, Arrival, OrderId, Owner, Side
 from app.domain.resting import Closing
 from tests.support.builders import FAR_NS, LTCBTC, MirroredMarket, fills_of, make_quote
@@ -118,7 +119,7 @@ def test_stored_arrival_outlives_a_restart_and_the_count_goes_on(market: Mirrore
     (fill,) = fills_of(matcher.apply_quote(market.quote(9, 5)))
 
     assert (fill.arrival, fill.quotes_seen) == (arrival, 13)
-    assert not matcher._awaited_first
+    assert not matcher._first_quotes.are_awaited
 
 
 @both_sides

@@ -10,7 +10,14 @@ from app.evidence.notes import AnyNote
 from app.evidence.recorded_matcher import RecordedMatcher
 from tests.support.builders import FAR_NS, LTCBTC, make_order, make_quote
 
-ASKS_ONLY = {"holds", "taken", "next_deadline_ns", "ledger_levels", "must_confirm"}
+ASKS_ONLY = {
+    "holds",
+    "resting_of",
+    "taken",
+    "next_deadline_ns",
+    "ledger_levels",
+    "must_confirm",
+}
 
 
 class Notebook:

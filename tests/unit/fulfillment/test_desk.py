@@ -7,7 +7,7 @@ import pytest
 
 from app.domain.errors import JournalUnavailableError, TooManyOrdersError
 from app.domain.events import StoredEvent, acceptance_event
-from app.domain.order import OrderStatus, Reason, Side, Symbol
+from app.domain.order import OrderSnapshot, OrderStatus, Reason, Side, Symbol
 from app.fulfillment import desk as desk_module
 from app.fulfillment.open_orders import OpenOrderLimits
 from tests.support.builders import LTCBTC, make_order, make_quote
@@ -186,6 +186,40 @@ async def test_nothing_is_accepted_before_the_open_orders_were_read_back() -> No
     await placing
 
     assert shop.desk.is_recovered
+    running.cancel()
+    await asyncio.wait({running})
+
+
+async def test_a_symbol_is_served_while_the_orders_of_others_are_still_read(shop: Shop) -> None:
+    """Each of them is handed over once, whatever the database does meanwhile."""
+    first = await shop.place(5)
+    second = await shop.place(5, symbol=Symbol("ETHBTC"))
+    shop.desk.stop()
+    shop.desk = shop.new_desk()
+    load = shop.journal.load_unfinished
+    may_load = asyncio.Event()
+
+    async def load_late(symbol: Symbol) -> list[OrderSnapshot]:
+        if symbol == second.symbol:
+            await may_load.wait()
+        return await load(symbol)
+
+    shop.journal.load_unfinished = load_late  # type: ignore[method-assign]  # a slow database
+    running = asyncio.create_task(shop.desk.run())
+    await eventually(lambda: shop.feed.subscriptions[-1] == f"+{LTCBTC}")
+    shop.feed.push(make_quote(1, ask=("99.99", 5)))
+    await shop.has_status(first, OrderStatus.FILLED)
+    assert (shop.desk.is_recovered, shop.desk.state().open_orders) == (False, 0)
+
+    shop.journal.load_failures_left = 1
+    may_load.set()
+
+    await eventually(lambda: shop.desk.is_recovered)
+    assert shop.desk.state().open_orders == 1
+    await eventually(lambda: second.symbol in shop.feed.listeners)
+    shop.feed.push(make_quote(1, symbol=second.symbol, ask=("99.99", 50)))
+    await shop.has_status(second, OrderStatus.FILLED)
+    assert shop.statuses(first) == shop.statuses(second) == [OrderStatus.NEW, OrderStatus.FILLED]
     running.cancel()
     await asyncio.wait({running})
 

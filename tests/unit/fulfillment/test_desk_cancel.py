@@ -6,9 +6,19 @@ from decimal import Decimal
 import pytest
 
 from app.domain.errors import JournalUnavailableError, OutcomeUnknownError
-from app.domain.order import PUBLIC, OrderStatus, Owner, Reason, Side, Symbol, TimeInForce
+from app.domain.order import (
+    PUBLIC,
+    OrderId,
+    OrderStatus,
+    Owner,
+    Reason,
+    Side,
+    Symbol,
+    TimeInForce,
+)
 from app.fulfillment import desk as desk_module
 from app.fulfillment import reading
+from app.fulfillment import symbol as symbol_module
 from tests.support.builders import LTCBTC, make_quote
 from tests.support.waiting import eventually
 from tests.unit.fulfillment.conftest import Shop
@@ -274,7 +284,7 @@ async def test_thousands_of_orders_canceled_at_once_are_written_in_parts(shop: S
     canceled = await shop.desk.cancel_all(PUBLIC, LTCBTC)
 
     assert canceled == [order.order_id for order in orders]
-    assert [len(outcome.events) for outcome in shop.journal.outcomes] == [1_000, 1_000, 100]
+    assert [len(outcome.events) for outcome in shop.journal.outcomes] == [500] * 4 + [100]
     assert sum(event.status is CANCELED for event in shop.journal.events) == 2_100
 
 
@@ -323,3 +333,59 @@ async def test_a_repeated_cancel_of_all_does_not_deny_the_first(shop: Shop) -> N
     shop.journal.recover()
     await shop.has_status(order, CANCELED)
     assert await shop.desk.cancel_all(PUBLIC, LTCBTC) == []
+
+
+async def test_the_loop_goes_on_while_many_orders_are_canceled(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between slices a quote fills what is left of them, and an order that comes is not meant."""
+    monkeypatch.setattr(symbol_module, "PIECE", 2)
+    orders = [await shop.place(1) for _ in range(20)]
+    shop.journal.outcomes.clear()
+    canceling = asyncio.create_task(shop.desk.cancel_all(PUBLIC, LTCBTC))
+    while not shop.journal.outcomes:  # noqa: ASYNC110 - its turns are the loop's
+        await asyncio.sleep(0)
+
+    shop.feed.push(make_quote(1, ask=("99.99", 3)))
+    late = await shop.accept(1)
+    canceled = await canceling
+    await shop.journal.settle()
+
+    filled = [order.order_id for order in orders if shop.statuses(order) == [NEW, FILLED]]
+    assert len(filled) == 3
+    assert canceled == [one.order_id for one in orders if one.order_id not in filled]
+    assert all(len(shop.statuses(order)) == 2 for order in orders)
+    assert shop.statuses(late) == [NEW]
+
+
+@pytest.mark.usefixtures("_short_wait")
+async def test_a_cancel_of_many_that_stops_half_way_leaves_its_outcome_unknown(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some orders are canceled: nobody is told that nothing was done."""
+    monkeypatch.setattr(symbol_module, "PIECE", 2)
+    orders = [await shop.place(1) for _ in range(20)]
+    shop.journal.outcomes.clear()
+    canceling = asyncio.create_task(shop.desk.cancel_all(PUBLIC, LTCBTC))
+    while not shop.journal.outcomes:  # noqa: ASYNC110 - its turns are the loop's
+        await asyncio.sleep(0)
+
+    shop.journal.load_failures_left = 10**9
+    shop.desk.on_outcome_refused(LTCBTC)
+    with pytest.raises(OutcomeUnknownError):
+        await canceling
+    with pytest.raises(OutcomeUnknownError):
+        await shop.desk.cancel_all(PUBLIC, LTCBTC)
+
+    shop.journal.load_failures_left = 0
+    canceled = await asyncio.wait_for(_cancel_until_told(shop), 5)
+    assert canceled
+    assert all(shop.statuses(order) == [NEW, CANCELED] for order in orders)
+
+
+async def _cancel_until_told(shop: Shop) -> list[OrderId]:
+    while True:
+        try:
+            return await shop.desk.cancel_all(PUBLIC, LTCBTC)
+        except OutcomeUnknownError:
+            await asyncio.sleep(0)

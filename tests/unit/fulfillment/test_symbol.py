@@ -6,7 +6,8 @@ from decimal import Decimal
 import pytest
 
 from app.domain.events import StoredEvent
-from app.domain.order import OrderStatus, Reason
+from app.domain.order import PUBLIC, OrderStatus, Reason
+from app.fulfillment import pieces as pieces_module
 from app.fulfillment import reading
 from tests.support.builders import LTCBTC, make_quote
 from tests.support.waiting import eventually
@@ -306,3 +307,24 @@ async def test_thousands_of_orders_that_expire_at_once_are_written_in_parts(shop
     sizes = [len(outcome.events) for outcome in shop.journal.outcomes]
     assert sizes == [1_000, 1_000, 100]
     assert sum(event.status is OrderStatus.EXPIRED for event in shop.journal.events) == 2_100
+
+
+async def test_many_open_orders_are_taken_up_in_slices(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """None is missed, late ones end first, and a cancel waits until all of them rest."""
+    open_still = [await shop.place(1) for _ in range(20)]
+    late = [await shop.place(1, timeout_seconds=Decimal(1)) for _ in range(20)]
+    shop.desk.stop()
+    shop.clock.advance(2)
+    monkeypatch.setattr(pieces_module, "PIECE", 2)
+
+    shop.desk = shop.new_desk()
+    running = asyncio.create_task(shop.desk.run())
+    canceled = await shop.desk.cancel_all(PUBLIC, LTCBTC)
+    running.cancel()
+    await asyncio.wait({running})
+
+    assert canceled == [order.order_id for order in open_still]
+    for order in late:
+        assert shop.statuses(order) == [OrderStatus.NEW, OrderStatus.EXPIRED]

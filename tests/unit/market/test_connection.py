@@ -371,3 +371,73 @@ async def test_venue_without_tls_is_refused_where_tls_was_asked_for(peer: WebSoc
         )
 
     assert not peer.connections
+
+
+async def test_texts_arrive_in_their_order_however_the_data_is_cut(peer: WebSocketPeer) -> None:
+    """Pings between them are answered, binaries counted, and a text may come byte by byte."""
+    async with connected(peer) as (_, receiver):
+        frames = [
+            Frame(Opcode.TEXT, b"one"),
+            Frame(Opcode.PING, b"are you there?"),
+            Frame(Opcode.TEXT, b"2" * 300),
+            Frame(Opcode.BINARY, b"\x00"),
+            Frame(Opcode.TEXT, b"three"),
+        ]
+        for byte in b"".join(frame.serialize(mask=False) for frame in frames):
+            peer.last.transport.write(bytes([byte]))
+            await asyncio.sleep(0)
+        await (await peer.last.ping())
+        await eventually(lambda: len(receiver.texts) == 3)
+
+    assert receiver.texts == [b"one", b"2" * 300, b"three"]
+    assert receiver.binaries == 1
+    assert receiver.causes == []
+
+
+async def test_texts_before_and_after_a_fragmented_one_arrive_in_their_order(
+    peer: WebSocketPeer,
+) -> None:
+    """From the first fragment on the library reads, in the middle of the data, too."""
+    async with connected(peer) as (_, receiver):
+        peer.last.transport.write(
+            Frame(Opcode.TEXT, b"one").serialize(mask=False)
+            + Frame(Opcode.TEXT, b"tw", fin=False).serialize(mask=False)
+            + Frame(Opcode.PING, b"").serialize(mask=False)
+            + Frame(Opcode.CONT, b"o").serialize(mask=False)
+            + Frame(Opcode.TEXT, b"three").serialize(mask=False)
+        )
+        await eventually(lambda: len(receiver.texts) == 3)
+        await peer.last.send("four")
+        await eventually(lambda: len(receiver.texts) == 4)
+
+    assert receiver.texts == [b"one", b"two", b"three", b"four"]
+
+
+async def test_nothing_is_told_of_what_stands_behind_the_end(peer: WebSocketPeer) -> None:
+    """A closing frame is the last thing that counts, in the same data, too."""
+    async with connected(peer) as (_, receiver):
+        peer.last.transport.write(
+            Frame(Opcode.TEXT, b"one").serialize(mask=False)
+            + Frame(Opcode.CLOSE, Close(1001, "").serialize()).serialize(mask=False)
+            + Frame(Opcode.TEXT, b"two").serialize(mask=False)
+        )
+        await eventually(lambda: receiver.causes)
+
+    assert receiver.texts == [b"one"]
+    assert receiver.kinds == ["closed_by_venue"]
+
+
+async def test_receiver_that_leaves_hears_no_more_of_the_same_data(peer: WebSocketPeer) -> None:
+    """It may mute the connection in the middle of a burst."""
+    async with connected(peer) as (connection, receiver):
+        note = receiver.on_text
+
+        def leave(told_by: VenueConnection, text: bytes) -> None:
+            note(told_by, text)
+            connection.mute()
+
+        receiver.on_text = leave  # type: ignore[method-assign, assignment] # it leaves, unlike the others
+        peer.send_at_once("one", "two")
+        await (await peer.last.ping())
+
+    assert receiver.texts == [b"one"]

@@ -156,3 +156,22 @@ async def test_a_waiter_knows_its_order_from_the_acceptance_on() -> None:
         assert await waiter.wait(0) is False
         assert waiter.snapshot.status is OrderStatus.NEW
         assert list(waiter.splits) == []
+
+
+async def test_an_end_after_the_waiting_request_was_canceled_disturbs_nobody() -> None:
+    """A client that went away is passed over, and those behind it are told."""
+    announcements = Announcements()
+    order = make_order()
+    with (
+        announcements.expect(order.order_id) as first,
+        announcements.expect(order.order_id) as second,
+    ):
+        gone = asyncio.create_task(first.wait(FAR_SECONDS))
+        waiting = asyncio.create_task(second.wait(FAR_SECONDS))
+        await asyncio.sleep(0)
+        gone.cancel()
+        announcements.publish(in_commit_order(make_event(order, OrderStatus.FILLED)))
+
+        await asyncio.gather(gone, waiting, return_exceptions=True)
+        assert gone.cancelled()
+        assert waiting.result() is True

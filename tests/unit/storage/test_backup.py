@@ -96,7 +96,9 @@ async def test_a_service_serves_the_copy(source: Path, tmp_path: Path) -> None:
         await back_up(sqlite_url(source), copy)
 
         async with open_storage(sqlite_url(copy)) as storage:
-            unfinished = {one.order.order_id for one in await storage.orders.load_unfinished()}
+            symbols = await storage.orders.list_unfinished_symbols()
+            found = [await storage.orders.load_unfinished(symbol) for symbol in symbols]
+            unfinished = {one.order.order_id for some in found for one in some}
             order = make_order(number=storage.journal.next_acceptance_number())
             await storage.journal.accept(order)
 

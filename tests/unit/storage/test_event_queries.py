@@ -11,7 +11,12 @@ from app.domain.order import PUBLIC, OrderId, Owner, Symbol
 from app.ports import EventFilter
 from app.storage import event_queries
 from tests.support.builders import LTCBTC, make_order
-from tests.support.databases import OpenStorage, open_storage, sqlite_url
+from tests.support.databases import (
+    OpenStorage,
+    engine_of_readers,
+    open_storage,
+    sqlite_url,
+)
 
 Statement = tuple[str, tuple[object, ...]]
 ALICE = Owner("alice")
@@ -28,7 +33,7 @@ async def storage(tmp_path: Path) -> AsyncIterator[OpenStorage]:
 def noted_statements(storage: OpenStorage) -> Iterator[list[Statement]]:
     """Note what is asked of the database."""
     statements: list[Statement] = []
-    engine = storage.database._readers.sync_engine
+    engine = engine_of_readers(storage)
 
     @event.listens_for(engine, "before_cursor_execute")
     def note(*told: object) -> None:

@@ -10,7 +10,12 @@ from sqlalchemy import event
 from app.domain.order import PUBLIC, OrderId, OrderStatus
 from app.ports import OrderQuery
 from tests.support.builders import LTCBTC
-from tests.support.databases import OpenStorage, open_storage, sqlite_url
+from tests.support.databases import (
+    OpenStorage,
+    engine_of_readers,
+    open_storage,
+    sqlite_url,
+)
 
 
 @pytest.fixture
@@ -27,7 +32,7 @@ async def test_every_read_is_served_by_an_index(storage: OpenStorage) -> None:
     unfinished orders has them by symbol.
     """
     statements: list[tuple[str, tuple[object, ...]]] = []
-    engine = storage.database._readers.sync_engine
+    engine = engine_of_readers(storage)
 
     @event.listens_for(engine, "before_cursor_execute")
     def note(*told: object) -> None:
@@ -69,7 +74,7 @@ async def test_every_read_is_served_by_an_index(storage: OpenStorage) -> None:
 async def test_orders_asked_for_by_id_are_read_by_id(storage: OpenStorage) -> None:
     """Not by looking through all the orders that the owner ever placed."""
     statements: list[tuple[str, tuple[object, ...]]] = []
-    engine = storage.database._readers.sync_engine
+    engine = engine_of_readers(storage)
 
     @event.listens_for(engine, "before_cursor_execute")
     def note(*told: object) -> None:

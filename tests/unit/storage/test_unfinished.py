@@ -9,38 +9,38 @@ import pytest
 from sqlalchemy import Executable, Row, event
 
 from app.domain.order import Symbol
-from app.storage.unfinished import PAGE_ROWS, pages_of_all, pages_of_symbol
+from app.storage.unfinished import PAGE_ROWS, pages_of_symbol
 from tests.support.builders import LTCBTC, make_order
-from tests.support.databases import OpenStorage, open_storage, sqlite_url
+from tests.support.databases import (
+    OpenStorage,
+    engine_of_readers,
+    open_storage,
+    sqlite_url,
+)
 from tests.unit.storage.test_queries import plan_of
 
-BNBBTC = Symbol("BNBBTC")
 ETHBTC = Symbol("ETHBTC")
 
 
-@pytest.mark.parametrize("ltcbtc_orders", [PAGE_ROWS - 4, PAGE_ROWS, 2 * PAGE_ROWS + 1])
-async def test_pages_have_every_order_once(tmp_path: Path, ltcbtc_orders: int) -> None:
-    """A page may end within a symbol, or with one; each row is read by the index, and no other."""
+@pytest.mark.parametrize("total", [1, PAGE_ROWS - 1, PAGE_ROWS, 2 * PAGE_ROWS + 1])
+async def test_pages_have_every_order_once(tmp_path: Path, total: int) -> None:
+    """By acceptance, and each row is read by the index, and no other."""
     async with open_storage(sqlite_url(tmp_path / "a.db")) as storage:
-        wanted = {BNBBTC: 2, ETHBTC: 2, LTCBTC: ltcbtc_orders}
-        symbols = [symbol for symbol, total in wanted.items() for _ in range(total)]
-        orders = [make_order(number=number, symbol=one) for number, one in enumerate(symbols, 1)]
-        await asyncio.gather(*(storage.journal.accept(order) for order in orders))
+        orders = [make_order(number=number) for number in range(1, total + 1)]
+        other = make_order(number=total + 1, symbol=ETHBTC)
+        await asyncio.gather(*(storage.journal.accept(order) for order in (*orders, other)))
         statements = noted_statements(storage)
 
-        read = storage.database.read
-        pages = [page async for page in pages_of_all(read)]
-        of_ltcbtc = [one async for page in pages_of_symbol(read, LTCBTC) for one in page]
-        everything = await storage.orders.load_unfinished()
+        symbols = await storage.orders.list_unfinished_symbols()
+        pages = [page async for page in pages_of_symbol(storage.database.read, LTCBTC)]
 
+        assert symbols == [LTCBTC, ETHBTC]
         assert [one.order for page in pages for one in page] == orders
         assert max(map(len, pages)) <= PAGE_ROWS
-        assert [one.order for one in of_ltcbtc] == orders[4:]
-        assert [one.order for one in everything] == orders
-        for statement, parameters in list(statements):
-            plan = await plan_of(storage, statement, parameters)
-            assert "USING INDEX unfinished_orders (symbol" in plan
-            assert "TEMP B-TREE" not in plan
+        (of_symbols, *of_pages) = [await plan_of(storage, *one) for one in list(statements)]
+        assert "INDEX unfinished_orders" in of_symbols
+        for plan in of_pages:
+            assert plan.endswith("INDEX unfinished_orders (symbol=? AND acceptance_number>?)")
 
 
 async def test_orders_share_what_they_have_in_common() -> None:
@@ -70,7 +70,7 @@ def noted_statements(storage: OpenStorage) -> list[tuple[str, tuple[object, ...]
     """Return the statements that are read from now on, as they come."""
     statements: list[tuple[str, tuple[object, ...]]] = []
 
-    @event.listens_for(storage.database._readers.sync_engine, "before_cursor_execute")
+    @event.listens_for(engine_of_readers(storage), "before_cursor_execute")
     def note(*told: object) -> None:
         statements.append((str(told[2]), tuple(told[3])))  # type: ignore[arg-type]  # parameters
 

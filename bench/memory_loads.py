@@ -1,0 +1,324 @@
+"""What ``bench.memory`` measures, each in a process of its own: ``python -m bench.memory_loads``.
+
+Names and what they print as one JSON object: see ``LOADS``. With ``--traced`` bytes are those that
+Python's allocators handed out, by tracemalloc, else what the process has resident.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import gc
+import json
+import random
+import tempfile
+import time
+import tracemalloc
+from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Final
+
+from app.clock import SystemClock, Uuid7Source
+from app.domain.amounts import parse_amount
+from app.domain.errors import OutcomeUnknownError
+from app.domain.matcher import SymbolMatcher
+from app.domain.order import PUBLIC, NewOrder, Order, OrderId, Side, Symbol, TimeInForce
+from app.domain.quote import Quote
+from app.domain.symbols import spelled_symbol
+from app.fulfillment.desk import FulfillmentDesk
+from app.fulfillment.open_orders import OpenOrderLimits
+from app.notify.announcements import Announcements
+from app.notify.fan_out import FanOut
+from app.notify.subscriptions import Subscriptions
+from app.ports import FeedState, QuoteListener
+from app.storage.database import Database
+from app.storage.journal import GroupCommitJournal
+from app.storage.queries import StoredOrders
+
+OPEN_ORDERS: Final = 100_000
+PASSING_ORDERS: Final = 1_000_000
+LASTING_ORDERS: Final = 10_000
+"""Orders that stay open while a million others come and go."""
+
+SYMBOL: Final = "BTCUSDT"
+SEED: Final = 20240808
+CLIENTS: Final = 500
+"""Orders that are on their way to the disk at once."""
+
+ORDERS_PER_QUOTE: Final = 10
+"""So many orders have the same first quote."""
+
+WARMING_ORDERS: Final = 2_000
+TIMED_ORDERS: Final = 10_000
+TIMED_QUOTES: Final = 50_000
+UNLIMITED: Final = OpenOrderLimits(total=10**9, per_owner=10**9, per_symbol=10**9)
+
+
+class _Feed:
+    """A feed whose quotes the benchmark makes (port ``Feed``)."""
+
+    def __init__(self) -> None:
+        self.listener: QuoteListener | None = None
+        self._update_id = 0
+
+    def subscribe(self, symbol: Symbol, listener: QuoteListener) -> None:
+        del symbol
+        self.listener = listener
+
+    def unsubscribe(self, symbol: Symbol, listener: QuoteListener) -> None:
+        del symbol, listener
+        self.listener = None
+
+    def confirm(self, symbol: Symbol, listener: QuoteListener) -> None:
+        """No quote gets old here."""
+
+    def state(self) -> FeedState:
+        raise NotImplementedError
+
+    def quote(self) -> Quote:
+        """Make the next quote, far from every order."""
+        self._update_id += 1
+        return Quote(
+            symbol=Symbol(SYMBOL),
+            update_id=self._update_id,
+            bid_price=Decimal(f"61999.{self._update_id % 50:02}"),
+            bid_quantity=Decimal(f"1.{self._update_id % 7}"),
+            ask_price=Decimal(f"62000.{self._update_id % 50:02}"),
+            ask_quantity=Decimal(f"1.{self._update_id % 5}"),
+            received_ns=time.monotonic_ns(),
+        )
+
+    def push(self) -> None:
+        """Deliver it, if somebody listens."""
+        if self.listener is not None:
+            self.listener.on_quote(self.quote())
+
+
+@dataclass(slots=True)
+class _Shop:
+    desk: FulfillmentDesk
+    feed: _Feed
+    ids: Uuid7Source
+    chance: random.Random
+    orders_placed: int = 0
+
+    async def place(self, total: int) -> None:
+        """Place orders far below the market, some at a time; prices and quantities all differ."""
+
+        async def client(orders: int) -> None:
+            for _ in range(orders):
+                await self.desk.place(self.ids.new_order_id(), self._new_order())
+                self.orders_placed += 1
+                if self.orders_placed % ORDERS_PER_QUOTE == 0:
+                    self.feed.push()
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(CLIENTS):
+                group.create_task(client(total // CLIENTS))
+
+    def _new_order(self) -> NewOrder:
+        return NewOrder(
+            owner=PUBLIC,
+            client_order_id=None,
+            symbol=spelled_symbol(SYMBOL.lower()),
+            side=Side.BUY,
+            time_in_force=TimeInForce.GTD,
+            quantity=parse_amount(f"{self.chance.random() + 0.001:.5f}"),
+            limit_price=parse_amount(f"{self.chance.uniform(20_000, 60_000):.2f}"),
+            timeout_seconds=Decimal(self.chance.randrange(40_000, 80_000)),
+        )
+
+
+@contextlib.asynccontextmanager
+async def _open_shop() -> AsyncIterator[_Shop]:
+    """Run a desk on a journal on SQLite, as the service does, with nothing recorded."""
+    clock = SystemClock()
+    with tempfile.TemporaryDirectory() as folder:
+        url = f"sqlite+aiosqlite:///{folder}/bench.db"
+        database = await Database.open(url, venue="simulator", owner="bench")
+        journal = GroupCommitJournal(database)
+        feed = _Feed()
+        desk = FulfillmentDesk(
+            feed=feed,
+            journal=journal,
+            store=StoredOrders(database, journal),
+            bus=FanOut(Announcements(), Subscriptions(head=database.last_position)),
+            clock=clock,
+            limits=UNLIMITED,
+            is_trading=lambda _: True,
+        )
+        running = [asyncio.create_task(journal.run(desk)), asyncio.create_task(desk.run())]
+        chance = random.Random(SEED)  # noqa: S311 - a load, no secret
+        try:
+            yield _Shop(desk=desk, feed=feed, ids=Uuid7Source(), chance=chance)
+        finally:
+            desk.stop()
+            running[1].cancel()
+            await journal.close()
+            await asyncio.wait(running)
+            await database.close()
+
+
+async def open_orders() -> dict[str, float]:
+    """Bytes of an open order; untraced also what quotes, new orders and a cancel of all cost."""
+    async with _open_shop() as shop:
+        await shop.place(WARMING_ORDERS)
+        if tracemalloc.is_tracing():
+            return {"bytes_per_order": await _bytes_per_order(shop)}
+        few = {"quote_few": _quote_seconds(shop), "order_few": await _order_seconds(shop)}
+        return {
+            "bytes_per_order": await _bytes_per_order(shop),
+            "quote_many": _quote_seconds(shop),
+            "order_many": await _order_seconds(shop),
+            "loop_held_seconds": await _cancel_all(shop),
+            **few,
+        }
+
+
+async def _bytes_per_order(shop: _Shop) -> float:
+    before = _bytes_used()
+    await shop.place(OPEN_ORDERS)
+    return (_bytes_used() - before) / OPEN_ORDERS
+
+
+async def _cancel_all(shop: _Shop) -> float:
+    """Cancel every order; return the CPU seconds of the longest turn of the loop."""
+    longest = 0.0
+    is_over = False
+
+    async def watch() -> None:
+        nonlocal longest
+        while not is_over:
+            before = time.thread_time()
+            await asyncio.sleep(0)
+            longest = max(longest, time.thread_time() - before)
+
+    watching = asyncio.create_task(watch())
+    while shop.desk.state().open_orders:
+        with contextlib.suppress(OutcomeUnknownError):  # the disk may take longer than it waits
+            await shop.desk.cancel_all(PUBLIC, Symbol(SYMBOL))
+    is_over = True
+    await watching
+    return longest
+
+
+def _quote_seconds(shop: _Shop) -> float:
+    assert shop.feed.listener is not None, "the symbol is served"
+    quotes = [shop.feed.quote() for _ in range(TIMED_QUOTES)]
+    on_quote = shop.feed.listener.on_quote
+    started = time.process_time()
+    for quote in quotes:
+        on_quote(quote)
+    return (time.process_time() - started) / TIMED_QUOTES
+
+
+async def _order_seconds(shop: _Shop) -> float:
+    """Return the CPU seconds of an order, the writer's thread included."""
+    started = time.process_time()
+    await shop.place(TIMED_ORDERS)
+    return (time.process_time() - started) / TIMED_ORDERS
+
+
+async def waiting_tasks() -> dict[str, float]:
+    """Bytes of a task that waits for a future with a timeout, one for each order."""
+    loop = asyncio.get_running_loop()
+    tasks: list[asyncio.Task[None]] = []
+
+    async def wait() -> None:
+        await asyncio.wait_for(loop.create_future(), 80_000)
+
+    async def start(total: int) -> None:
+        tasks.extend(loop.create_task(wait()) for _ in range(total))
+        await asyncio.sleep(0)
+
+    await start(WARMING_ORDERS)
+    before = _bytes_used()
+    await start(OPEN_ORDERS)
+    used = _bytes_used() - before
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+    return {"bytes_per_order": used / OPEN_ORDERS}
+
+
+async def passing_orders() -> dict[str, float]:
+    """Bytes and CPU seconds after a million orders came and went beside those that stay open."""
+    chance = random.Random(SEED)  # noqa: S311 - a load, no secret
+    matcher = SymbolMatcher(Symbol(SYMBOL))
+    matcher.apply_quote(_Feed().quote())
+    now_ns = 0
+
+    def rest(number: int, lifetime_ns: int) -> Order:
+        order = _far_order(number, chance)
+        matcher.rest(order, deadline_ns=now_ns + lifetime_ns)
+        return order
+
+    for number in range(LASTING_ORDERS):
+        rest(number, 10**18)
+    before = _bytes_used()
+    started = time.process_time()
+    for number in range(LASTING_ORDERS, LASTING_ORDERS + PASSING_ORDERS):
+        now_ns += 200_000
+        if number % 2:
+            matcher.cancel(rest(number, 10**12).order_id)
+        else:
+            rest(number, 200_000_000)
+        matcher.expire(now_ns)
+    seconds = time.process_time() - started
+    matcher.expire(now_ns + 10**12)
+    assert matcher.resting_total == LASTING_ORDERS, "the others ended"
+    return {
+        "bytes_left": float(_bytes_used() - before),
+        "seconds_per_order": seconds / PASSING_ORDERS,
+    }
+
+
+def _far_order(number: int, chance: random.Random) -> Order:
+    accepted_at = datetime(2024, 8, 8, tzinfo=UTC) + timedelta(microseconds=number)
+    return Order(
+        order_id=OrderId(f"00000000-0000-7000-8000-{number:012d}"),
+        acceptance_number=number,
+        owner=PUBLIC,
+        client_order_id=None,
+        symbol=Symbol(SYMBOL),
+        side=Side.BUY,
+        time_in_force=TimeInForce.GTD,
+        quantity=Decimal(1),
+        limit_price=Decimal(chance.randrange(2_000_000, 6_000_000)) / 100,
+        accepted_at=accepted_at,
+        expires_at=accepted_at,
+    )
+
+
+def _bytes_used() -> int:
+    gc.collect()
+    if tracemalloc.is_tracing():
+        return tracemalloc.get_traced_memory()[0]
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("RssAnon:"):
+            return int(line.split()[1]) * 1024
+    raise RuntimeError("the kernel does not tell")
+
+
+LOADS: Final[dict[str, Callable[[], Coroutine[None, None, dict[str, float]]]]] = {
+    "open_orders": open_orders,
+    "waiting_tasks": waiting_tasks,
+    "passing_orders": passing_orders,
+}
+
+
+def main() -> None:
+    """Measure one of them."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("load", choices=LOADS)
+    parser.add_argument("--traced", action="store_true")
+    arguments = parser.parse_args()
+    if arguments.traced:
+        tracemalloc.start()
+    print(json.dumps(asyncio.run(LOADS[arguments.load]())))
+
+
+if __name__ == "__main__":
+    main()

@@ -47,6 +47,11 @@ _FEED_COUNTERS: Final = {
     "control_refusals": ("control_refusals", "Control messages that the venue refused."),
     "frames": ("frames", "Frames received, whatever they were."),
     "quotes": ("quotes", "Frames that were a sound quote of a subscribed symbol."),
+    "quotes_conflated": (
+        "quotes_conflated",
+        "Quotes skipped while we were behind, since a newer one of the symbol was there.",
+    ),
+    "times_behind": ("times_behind", "Times that we fell behind and began to skip quotes."),
     "venue_times": ("venue_times", "Frames that told the venue's time, from which the lag is."),
     "seeds": ("seeds", "Depth snapshots received for symbols without a quote."),
     "seeds_stale": ("seeds_stale", "Depth snapshots that were older than what was known."),

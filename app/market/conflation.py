@@ -16,7 +16,8 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-_NS_PER_SECOND: Final = 1_000_000_000
+BEHIND_SECONDS: Final = 2.0
+"""The largest burst that is worked off in that time loses nothing."""
 
 _QUOTE: Final = re.compile(
     rb'(?:\{"stream":"([^"\\]{1,80})","data":)?'
@@ -57,18 +58,26 @@ class Backlog:
     """
 
     def __init__(self, seconds: float) -> None:
-        self._patience_ns = round(seconds * _NS_PER_SECOND)
-        self._since_ns: int | None = None
+        self._patience_seconds = seconds
+        self._since: float | None = None
         self.is_behind = False
 
-    def note_read(self, unread_bytes: int, now_ns: int) -> bool:
-        """Take what waits in the socket after a read was worked off; True if that changes it."""
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the last read left something unread."""
+        return self._since is not None
+
+    def note_read(self, unread_bytes: int, now: float) -> bool:
+        """Take what waits in the socket after a read was worked off; True if that changes it.
+
+        ``now`` is the event loop's time in seconds.
+        """
         was_behind = self.is_behind
         if not unread_bytes:
-            self._since_ns = None
+            self._since = None
             self.is_behind = False
-        elif self._since_ns is None:
-            self._since_ns = now_ns
+        elif self._since is None:
+            self._since = now
         else:
-            self.is_behind = now_ns - self._since_ns >= self._patience_ns
+            self.is_behind = now - self._since >= self._patience_seconds
         return self.is_behind is not was_behind

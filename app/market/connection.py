@@ -5,8 +5,11 @@ frame, and past the library, which costs a multiple of the parsing (see ``framin
 is the library's, from the handshake to the end.
 """
 
+import fcntl
 import ssl
-from collections.abc import Awaitable, Iterable
+import sys
+import termios
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -18,12 +21,16 @@ from websockets.typing import DataLike
 
 from app import __version__
 from app.market.causes import CAUSE_CHARACTERS_MAX, ConnectionFailedError, Ending, EndKind
+from app.market.conflation import BEHIND_SECONDS, Backlog, newest_of_each
 from app.market.framing import end_of_frame, leading_texts
 from app.market.pacing import SlidingWindow
 from app.market.timing import VENUE_LIMITS, FeedLimits
 
 MESSAGE_BYTES_MAX: Final = 4 * 1024 * 1024
 """Far above any frame; up to here an oversized one is dropped, beyond it the connection ends."""
+
+DRAINING_BYTES: Final = 4_096
+"""A read that brought less has emptied the socket, so nothing need be asked."""
 
 CLOSE_SECONDS_MAX: Final = 1.0
 """How long we wait for the venue's part of the closing handshake."""
@@ -51,6 +58,12 @@ class FrameReceiver(Protocol):
     def on_binary(self, connection: "VenueConnection") -> None:
         """Take notice of a binary frame, which the venue never sends."""
 
+    def on_skipped(self, connection: "VenueConnection", texts: int) -> None:
+        """Know how many texts of replaced quotes are not told, since we are behind."""
+
+    def on_behind(self, connection: "VenueConnection", *, is_behind: bool) -> None:
+        """Know that we fell behind, or caught up."""
+
     def on_lost(self, connection: "VenueConnection", ending: Ending) -> None:
         """Know that nothing comes after this; it is told once."""
 
@@ -68,11 +81,13 @@ async def open_connection(
     tls: ssl.SSLContext | None,
     keepalive: Keepalive,
     open_seconds: float,
+    behind_seconds: float = BEHIND_SECONDS,
     limits: FeedLimits = VENUE_LIMITS,
 ) -> "VenueConnection":
     """Connect and shake hands within ``open_seconds``. Proxies of the environment are not used.
 
-    ``tls`` belongs to a ``wss:`` endpoint, and None to a ``ws:`` one.
+    ``tls`` belongs to a ``wss:`` endpoint, and None to a ``ws:`` one. Once something waited in the
+    socket for ``behind_seconds`` on end, replaced quotes are skipped until all was read.
 
     Raises:
         ConnectionFailedError: refused, not resolved, not trusted, too slow or not a WebSocket.
@@ -95,13 +110,20 @@ async def open_connection(
         raise ConnectionFailedError(endpoint, error) from error
     assert isinstance(socket, _Socket)
     window = SlidingWindow(limit=limits.control_messages_max, seconds=limits.control_seconds)
-    return VenueConnection(socket, receiver, window)
+    return VenueConnection(socket, receiver, window, Backlog(behind_seconds))
 
 
 class VenueConnection:
     """An open connection; ``start`` it, and ``close`` it whatever happens."""
 
-    def __init__(self, socket: "_Socket", receiver: FrameReceiver, window: SlidingWindow) -> None:
+    def __init__(
+        self,
+        socket: "_Socket",
+        receiver: FrameReceiver,
+        window: SlidingWindow,
+        backlog: Backlog,
+    ) -> None:
+        self._backlog = backlog
         self._socket = socket
         self._receiver = receiver
         self._is_lost = False
@@ -147,13 +169,28 @@ class VenueConnection:
         self.mute()
         await self._socket.close()
 
-    def receive_texts(self, texts: Iterable[bytes]) -> None:
+    def receive_texts(self, texts: list[bytes]) -> None:
         """Take whole texts, as long as the receiver is told anything (the hot path)."""
+        if self._backlog.is_behind and not self._is_lost:
+            came = len(texts)
+            texts = newest_of_each(texts)
+            self._receiver.on_skipped(self, came - len(texts))
         on_text = self._receiver.on_text
         for text in texts:
             if self._is_lost:
                 return
             on_text(self, text)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the last read left something in the socket."""
+        return self._backlog.is_waiting
+
+    def note_read(self, unread_bytes: int) -> None:
+        """Look whether we keep up, once a read was worked off."""
+        now = self._socket.loop.time()
+        if self._backlog.note_read(unread_bytes, now) and not self._is_lost:
+            self._receiver.on_behind(self, is_behind=self._backlog.is_behind)
 
     def receive(self, frame: Frame) -> None:
         """Take a data frame from the socket, which has put its fragments together."""
@@ -191,6 +228,7 @@ class _Socket(ClientConnection):
 
     def data_received(self, data: bytes) -> None:
         """Take texts out, in the order of what comes; leave everything else to the library."""
+        read_bytes = len(data)
         if self.protocol.state is State.CONNECTING:
             data = self._shake_hands(data)
         data = self._begun + data
@@ -210,6 +248,19 @@ class _Socket(ClientConnection):
             self._leave(data[position:end])
             position = end
         self._begun = data[position:]
+        if self._owner is None:
+            return
+        if read_bytes >= DRAINING_BYTES:
+            self._owner.note_read(self._unread_bytes())
+        elif self._owner.is_waiting:
+            self._owner.note_read(0)
+
+    def _unread_bytes(self) -> int:
+        """Ask the system how much waits in the socket; with TLS that is what is encrypted."""
+        descriptor = self.transport.get_extra_info("socket").fileno()
+        if descriptor < 0:
+            return 0  # closed meanwhile
+        return int.from_bytes(fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4)), sys.byteorder)
 
     def _shake_hands(self, data: bytes) -> bytes:
         """Leave the venue's answer to the library, line by line; return what is behind it."""

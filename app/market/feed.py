@@ -32,6 +32,7 @@ _COUNTED_FROM_THE_START: Final = (
     "connection_failures",
     "control_messages",
     "venue_times",
+    "times_behind",
     "seeds",
     "seeds_stale",
     "seeds_failed",

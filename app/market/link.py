@@ -40,6 +40,7 @@ class FrameCounts:
 
     frames: int = 0
     quotes: int = 0
+    quotes_conflated: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +133,7 @@ class VenueLink:
                 timeout_seconds=timing.ping_timeout_seconds,
             ),
             open_seconds=open_seconds,
+            behind_seconds=timing.behind_seconds,
             limits=self._parts.limits,
         )
         self.opened_at = asyncio.get_running_loop().time()
@@ -270,6 +272,21 @@ class VenueLink:
         self._counters["dropped_binary"] += 1
         if self._recorder is not None:
             self._recorder.on_drop(None, "binary", self._clock.monotonic_ns())
+
+    def on_skipped(self, connection: VenueConnection, texts: int) -> None:
+        """Count quotes that were replaced before we came to them."""
+        del connection
+        self._counts.frames += texts
+        self._counts.quotes_conflated += texts
+
+    def on_behind(self, connection: VenueConnection, *, is_behind: bool) -> None:
+        """Say when quotes begin to be skipped, and when that is over."""
+        del connection
+        if is_behind:
+            self._counters["times_behind"] += 1
+            _log.warning("feed_skips_quotes", symbols=len(self._streams))
+        else:
+            _log.info("feed_skips_no_quotes", skipped_total=self._counts.quotes_conflated)
 
     def on_lost(self, connection: VenueConnection, ending: Ending) -> None:
         """Tell the owner; if the venue announced it, that is what it was."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+from app.market.conflation import BEHIND_SECONDS
 from app.market.streams import STREAMS_MAX
 
 
@@ -48,6 +49,8 @@ class FeedTiming:
     confirmation_seconds: float = 1.0
     # What depth shows must have come as a frame within that, or the stream has stalled.
     stall_seconds: float = 2.0
+    # Something waited in the socket for so long on end: we are behind, and skip replaced quotes.
+    behind_seconds: float = BEHIND_SECONDS
     # Frames at or below the highest update id of their stream for so long, and none above.
     ids_back_seconds: float = 10.0
 

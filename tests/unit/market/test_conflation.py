@@ -13,7 +13,6 @@ from app.market.book_ticker import parse_frame
 from app.market.conflation import Backlog, newest_of_each
 
 ANSWER = b'{"result":null,"id":1}'
-SECOND_NS = 1_000_000_000
 
 
 def ticker(update_id: int, symbol: str = "LTCBTC") -> bytes:
@@ -104,13 +103,14 @@ def test_behind_is_who_leaves_something_unread_for_so_long() -> None:
     backlog = Backlog(seconds=2)
 
     changes = [
-        backlog.note_read(unread, round(at * SECOND_NS))
+        backlog.note_read(unread, at)
         for at, unread in ((0, 9), (1.9, 9), (2.0, 9), (2.1, 9), (2.2, 0), (2.3, 9), (4.2, 9))
     ]
 
+    assert backlog.is_waiting
     assert changes == [False, False, True, False, True, False, False]
     assert not backlog.is_behind
-    assert backlog.note_read(1, round(4.3 * SECOND_NS))
+    assert backlog.note_read(1, 4.3)
     assert backlog.is_behind
 
 
@@ -118,13 +118,13 @@ def test_burst_that_is_worked_off_in_time_is_no_backlog() -> None:
     """However large: what counts is whether it was worked off in between."""
     backlog = Backlog(seconds=2)
     chance = random.Random(1)
-    now_ns = 0
+    now = 0.0
 
     for _ in range(100):
         for _ in range(3):
-            now_ns += chance.randrange(SECOND_NS // 2)
-            assert not backlog.note_read(10**9, now_ns)
-        backlog.note_read(0, now_ns)
+            now += chance.uniform(0, 0.5)
+            assert not backlog.note_read(10**9, now)
+        backlog.note_read(0, now)
 
 
 def _symbol_of(text: bytes) -> str | None:

@@ -12,6 +12,7 @@ from websockets.frames import Close, Frame, Opcode
 
 from app import __version__
 from app.market.causes import ConnectionFailedError, Ending
+from app.market.conflation import BEHIND_SECONDS
 from app.market.connection import (
     MESSAGE_BYTES_MAX,
     Keepalive,
@@ -23,6 +24,7 @@ from app.market.timing import FeedLimits
 from tests.support.market import WebSocketPeer
 from tests.support.waiting import eventually
 
+ANSWER = '{"result":null,"id":1}'
 QUIET = Keepalive(interval_seconds=60, timeout_seconds=60)
 BUSY = Keepalive(interval_seconds=0.05, timeout_seconds=0.2)
 
@@ -35,6 +37,8 @@ class Receiver:
         self.binaries = 0
         self.causes: list[str] = []
         self.kinds: list[str] = []
+        self.skipped = 0
+        self.times_behind = 0
         self.connections: set[VenueConnection] = set()
 
     def on_text(self, connection: VenueConnection, text: bytes) -> None:
@@ -46,6 +50,16 @@ class Receiver:
         """Note a frame."""
         self.connections.add(connection)
         self.binaries += 1
+
+    def on_skipped(self, connection: VenueConnection, texts: int) -> None:
+        """Note what is not told."""
+        self.connections.add(connection)
+        self.skipped += texts
+
+    def on_behind(self, connection: VenueConnection, *, is_behind: bool) -> None:
+        """Note it."""
+        self.connections.add(connection)
+        self.times_behind += is_behind
 
     def on_lost(self, connection: VenueConnection, ending: Ending) -> None:
         """Note the end."""
@@ -63,12 +77,17 @@ async def peer() -> AsyncIterator[WebSocketPeer]:
 
 @asynccontextmanager
 async def connected(
-    peer: WebSocketPeer, keepalive: Keepalive = QUIET
+    peer: WebSocketPeer, keepalive: Keepalive = QUIET, *, behind_seconds: float = BEHIND_SECONDS
 ) -> AsyncIterator[tuple[VenueConnection, Receiver]]:
     """Connect to the peer and start; close at the end."""
     receiver = Receiver()
     connection = await open_connection(
-        stream_endpoint(peer.url), receiver, tls=None, keepalive=keepalive, open_seconds=5
+        stream_endpoint(peer.url),
+        receiver,
+        tls=None,
+        keepalive=keepalive,
+        open_seconds=5,
+        behind_seconds=behind_seconds,
     )
     try:
         await eventually(lambda: peer.connections)
@@ -429,3 +448,44 @@ async def test_receiver_that_leaves_hears_no_more_of_the_same_data(peer: WebSock
         await (await peer.last.ping())
 
     assert receiver.texts == [b"one"]
+
+
+def burst(begin: int) -> list[str]:
+    """Make more frames of one symbol than a read takes in, with an answer in the middle."""
+    amounts = '"b":"0.5","B":"1.0","a":"0.6","A":"2"'
+    texts = [f'{{"u":{begin + number},"s":"LTCBTC",{amounts}}}' for number in range(20_000)]
+    texts.insert(10_000, ANSWER)
+    return texts
+
+
+async def test_while_behind_replaced_quotes_are_skipped_and_nothing_else(
+    peer: WebSocketPeer,
+) -> None:
+    """The newest comes, what is no quote comes in its place, and all are accounted for."""
+    async with connected(peer, behind_seconds=0) as (_, receiver):
+        texts = burst(1)
+        peer.send_at_once(*texts)
+        await eventually(lambda: receiver.texts[-1:] == [texts[-1].encode()])
+        await peer.last.send("one")
+        await peer.last.send("two")
+        await eventually(lambda: receiver.texts[-1:] == [b"two"])
+
+    told = [text.decode() for text in receiver.texts[:-2]]
+    place = told.index(ANSWER)
+    assert receiver.times_behind >= 1
+    assert receiver.skipped > 0
+    assert len(told) + receiver.skipped == len(texts)
+    assert told[:place] == [text for text in texts[:10_000] if text in set(told[:place])]
+    assert told[place - 1] == texts[9_999]
+    assert told[place:] == [text for text in texts[10_000:] if text in set(told[place:])]
+
+
+async def test_burst_that_is_worked_off_in_time_loses_nothing(peer: WebSocketPeer) -> None:
+    """However large it is: behind is who cannot empty the socket for long."""
+    async with connected(peer, behind_seconds=60) as (_, receiver):
+        texts = burst(1)
+        peer.send_at_once(*texts)
+        await eventually(lambda: len(receiver.texts) == len(texts))
+
+    assert receiver.texts == [text.encode() for text in texts]
+    assert (receiver.skipped, receiver.times_behind) == (0, 0)

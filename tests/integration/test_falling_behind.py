@@ -1,0 +1,64 @@
+"""A service that cannot keep up skips quotes that were replaced, and sells no lot twice for it."""
+
+import random
+from pathlib import Path
+
+from app.maintenance import verify_database
+from app.market.timing import FeedTiming
+from tests.support.scrape import scrape
+from tests.support.services import ServiceUnderTest, service_under_test
+from tests.support.waiting import eventually_true
+
+AT_ONCE = FeedTiming(behind_seconds=0)
+BURSTS = 5
+BURST = 6_000
+DISPLAYED_MAX = 50
+
+
+async def push_in_bursts(service: ServiceUnderTest) -> None:
+    """Show one lot of changing size again and again, in bursts that no single read takes in."""
+    chance = random.Random(1)
+    for _ in range(BURSTS):
+        for number in range(BURST):
+            bid, size = ("0.0024", str(number + 1)), str(chance.randint(1, DISPLAYED_MAX))
+            service.market.push("LTCBTC", bid=bid, ask=("0.0025", size))
+        await eventually_true(lambda: has_seen_all(service))
+
+
+async def has_seen_all(service: ServiceUnderTest) -> bool:
+    """Whether the newest quote has come to the service."""
+    newest = service.venue.faults.current_quote("LTCBTC").update_id
+    quote = (await service.client.get("/symbols/LTCBTC")).json()["quote"]
+    return quote is not None and quote["update_id"] == newest
+
+
+async def test_a_service_that_falls_behind_skips_quotes_and_sells_nothing_twice(
+    tmp_path: Path,
+) -> None:
+    """It is counted, the newest quote is met, and the recording holds what was met: no more."""
+    folder = tmp_path / "recordings"
+    async with service_under_test(
+        tmp_path,
+        timing=AT_ONCE,
+        limits={"record_dir": str(folder)},
+        order_timeout_seconds="60",
+    ) as service:
+        service.market.push("LTCBTC", bid=("0.0024", "1"), ask=("0.0025", "1"))
+        placed = await service.client.post(
+            "/order/limit",
+            json={"symbol": "LTCBTC", "order_size": "1000000", "price": "0.0025"},
+            headers={"Prefer": "respond-async"},
+        )
+        order_id = placed.json()["order_id"]
+        await eventually_true(lambda: has_seen_all(service))
+        await push_in_bursts(service)
+        figures = await scrape(service.client)
+        await service.client.delete(f"/order/{order_id}")
+
+    assert figures["feed_quotes_conflated_total"] > 0
+    assert figures["feed_times_behind_total"] > 0
+    assert figures["feed_quotes_total"] + figures["feed_quotes_conflated_total"] >= BURSTS * BURST
+    assert figures["feed_connections_opened_total"] == 1
+    report = await verify_database(str(tmp_path / "service.db"), [folder], as_json=True)
+    assert report.is_covered
+    assert not report.differs

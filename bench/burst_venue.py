@@ -217,7 +217,10 @@ class _Program:
                 wanted = {stream_name(symbol) for symbol in plan.names}
                 await _until_subscribed(connection, wanted - _named_streams(asked))
                 self._plan = None
+                # Clients ask for more later, ours for a stream that tells the time.
+                answering = asyncio.create_task(_acknowledge(connection))
                 await self._send(connection, plan, is_combined=asked.path.startswith("/stream"))
+                await answering
             await connection.wait_closed()
 
     async def _send(self, connection: ServerConnection, plan: Plan, *, is_combined: bool) -> None:
@@ -269,10 +272,21 @@ def _named_streams(asked: SplitResult) -> set[str]:
 
 async def _until_subscribed(connection: ServerConnection, missing: set[str]) -> None:
     while missing:
-        message = json.loads(await connection.recv())
-        if message["method"] == "SUBSCRIBE":
-            missing -= set(message["params"])
-        await connection.send(json.dumps({"result": None, "id": message["id"]}))
+        missing -= await _acknowledge_one(connection)
+
+
+async def _acknowledge(connection: ServerConnection) -> None:
+    """Agree to whatever is asked for, until the client has gone."""
+    with suppress(ConnectionClosed):
+        while True:
+            await _acknowledge_one(connection)
+
+
+async def _acknowledge_one(connection: ServerConnection) -> set[str]:
+    """Agree to a control message, and return which streams it is about."""
+    message = json.loads(await connection.recv())
+    await connection.send(json.dumps({"result": None, "id": message["id"]}))
+    return set(message.get("params", []))
 
 
 async def _write(

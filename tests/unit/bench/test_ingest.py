@@ -1,11 +1,14 @@
 """What the ingest benchmark sends, and how it sums up."""
 
+import asyncio
+import json
 import math
 from array import array
 from contextlib import closing
 from dataclasses import replace
 
 import pytest
+from websockets.asyncio.client import connect
 
 from app.domain.quote import Quote
 from app.fulfillment.matchers import PlainMatchers
@@ -19,6 +22,7 @@ from bench.ingest_receiver import TimedMatchers, receive
 from bench.peers.ingest import Frames, Task
 
 FRAMES = 2_000
+SECONDS_MAX = 10.0
 CLIENT = Contender(label="a client", key="client", kind="client", frames=1_000)
 
 
@@ -117,6 +121,27 @@ async def test_a_burst_comes_through_whole(symbols: int, *, is_bare: bool) -> No
         run = lag_run(plan, sent, timed.instants[plan.warm :], connections=1)
         assert run.applied == FRAMES
         assert whole(run).holds
+
+
+async def test_a_client_may_ask_for_more_during_a_burst() -> None:
+    """The answer comes among the quotes, none of which it cuts in two."""
+    plan = Plan(symbols=1, warm=0, frames=400, per_second=1_000)
+    asked = {"method": "SUBSCRIBE", "params": ["btcusdt@bookTicker"], "id": 7}
+    with closing(BurstVenue()) as venue:
+        venue.prepare(plan)
+        async with (
+            asyncio.timeout(SECONDS_MAX),
+            connect(f"{venue.stream_url}/ws", compression=None) as client,
+        ):
+            await client.send(json.dumps(asked))
+            assert json.loads(await client.recv()) == {"result": None, "id": 7}
+            first = json.loads(await client.recv())
+            await client.send(json.dumps(asked | {"id": 8}))
+            rest = [json.loads(await client.recv()) for _ in range(plan.frames)]
+    assert {"result": None, "id": 8} in rest
+    assert [one["u"] for one in [first, *rest] if "u" in one] == list(
+        range(plan.warm_id + 1, plan.last_id + 1)
+    )
 
 
 def test_a_lag_is_counted_from_when_the_part_of_a_quote_was_written() -> None:

@@ -20,9 +20,9 @@ The map, in the order of the data:
 
 ``ports`` holds the seams between them on one screen, ``exact_json`` reads JSON for whoever takes
 orders, ``settings`` is the only reader of the environment, ``clock`` the only caller of now(),
-``composition`` the only module that knows all others, ``cli`` the command line. Imports point
-inward: ``domain`` imports nothing of ours, ``tapes`` the domain and ``exact_json``, adapters import
-these and ``ports`` and never one another.
+``event_loop`` the one place where the loop is chosen, ``composition`` the only module that knows
+all others, ``cli`` the command line. Imports point inward: ``domain`` imports nothing of ours,
+``tapes`` the domain and ``exact_json``, adapters import these and ``ports`` and never one another.
 """
 
 __version__ = "0.1.0"

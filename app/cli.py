@@ -3,7 +3,6 @@
 The commands that speak to a running service are those of ``app.client``.
 """
 
-import asyncio
 import gc
 import re
 from collections.abc import Coroutine
@@ -17,6 +16,7 @@ from app.client.arguments import one_of
 from app.client.commands import client_commands
 from app.domain.access import DEFAULT_SCOPES, Scope
 from app.domain.errors import PapertapeError, StartupError
+from app.event_loop import run
 from app.simulator import options
 from app.taping.commands import tape_commands
 
@@ -350,7 +350,7 @@ def _settings_or_end(*, status: int = _EXIT_FAILED) -> "Settings":
 def _run(coroutine: Coroutine[object, object, _Result], *, status: int = _EXIT_FAILED) -> _Result:
     """Run a command; if it fails for a cause that we know, end with one line and ``status``."""
     try:
-        return asyncio.run(coroutine)
+        return run(coroutine)
     except KeyboardInterrupt:
         raise typer.Exit(_EXIT_INTERRUPTED) from None
     except (PapertapeError, BaseExceptionGroup) as error:

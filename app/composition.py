@@ -25,7 +25,7 @@ import app
 from app.access.key_file import KeyFileAccess
 from app.access.open_access import OpenAccess
 from app.api.application import ApiOptions, ApiServices, build_application
-from app.api.http_protocol import HEAD_BYTES_MAX, KEEP_ALIVE_SECONDS, BoundedHttpProtocol
+from app.api.http_protocol import KEEP_ALIVE_SECONDS, BoundedHttpProtocol
 from app.api.websocket_protocol import MESSAGE_BYTES_MAX, BoundedWebSocketProtocol
 from app.clock import SystemClock, Uuid7Source
 from app.domain.errors import StartupError
@@ -326,7 +326,6 @@ class _HttpServer(uvicorn.Server):
             uvicorn.Config(
                 application,
                 http=BoundedHttpProtocol,
-                h11_max_incomplete_event_size=HEAD_BYTES_MAX,
                 ws=BoundedWebSocketProtocol,
                 ws_max_size=MESSAGE_BYTES_MAX,
                 timeout_keep_alive=KEEP_ALIVE_SECONDS,

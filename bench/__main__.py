@@ -19,7 +19,16 @@ from typing import Final
 
 from bench.report import Section, section_lines, section_of, summary_lines, tell
 
-SECTIONS: Final = ("ingest", "matching", "memory", "persistence", "answer", "open_orders", "start")
+SECTIONS: Final = (
+    "ingest",
+    "matching",
+    "memory",
+    "persistence",
+    "answer",
+    "open_orders",
+    "growth",
+    "start",
+)
 """The modules of this package that are measured, in the order of the report."""
 
 

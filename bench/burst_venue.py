@@ -41,7 +41,7 @@ from bench.burst_frames import (
     wire_parts,
 )
 
-SETTLE_SECONDS: Final = 0.25
+SETTLE_SECONDS: Final = 0.2
 """From the last acknowledgment to the first frame, and from the warm-up to the burst: whatever a
 client does besides, a first depth request among it, is over by then."""
 

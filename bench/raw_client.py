@@ -59,6 +59,8 @@ class RawClient(asyncio.Protocol):
         """Send a request; the future has its answer."""
         assert self._waiting is None, "one at a time"
         assert self._transport is not None, "it is connected"
+        if self._transport.is_closing():
+            raise ConnectionResetError("idle for too long")
         self._waiting = asyncio.get_running_loop().create_future()
         self._transport.write(request)
         return self._waiting

@@ -6,16 +6,18 @@ owed has ``head_seconds_max`` to complete its next head, counted from when the l
 keep-alive was interrupted by the first byte; that holds too while the rest of an answered request's
 body comes in. How long a body may take that somebody waits for is decided where it is read
 (``body``), and a request whose answer takes minutes is left alone.
+
+The parser (llhttp, through httptools) neither bounds a head nor stops after a request that has yet
+to be answered. So what arrives is taken in slices, and no further ones while requests wait.
 """
 
 import asyncio
-import sys
 from http import HTTPStatus
 from typing import Any, ClassVar, Final
 
-import h11
+import httptools
 from uvicorn.config import Config
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from app.api.errors import HeadTooLargeError, MalformedHttpError, problem_response
@@ -31,9 +33,13 @@ HEAD_BYTES_MAX: Final = 16 * 1024
 """Request line and headers together; ours have a few hundred bytes."""
 
 _SLICE_BYTES: Final = 4 * 1024
+_VERSIONS: Final = frozenset({"1.0", "1.1"})
+_HOST: Final = b"host"
+_UPGRADE: Final = b"upgrade"
+_CONNECT: Final = b"CONNECT"
 
 
-class BoundedHttpProtocol(H11Protocol):
+class BoundedHttpProtocol(HttpToolsProtocol):
     """Uvicorn's HTTP/1.1 with limits on a head's time and length, and problem documents."""
 
     head_seconds_max: ClassVar[float] = HEAD_SECONDS_MAX
@@ -47,6 +53,9 @@ class BoundedHttpProtocol(H11Protocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._head_timer: asyncio.TimerHandle | None = None
+        self._head_bytes: int | None = None  # of a head that is not complete
+        self._later = b""  # what came behind requests that wait for their turn
+        self._refusal: HeadTooLargeError | MalformedHttpError | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
         """Start the time of the first head."""
@@ -54,52 +63,142 @@ class BoundedHttpProtocol(H11Protocol):
         self._watch()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the time."""
+        """Forget the time, and what nobody waits for any more."""
         self._stop_watching()
+        self.pipeline.clear()
+        self._later = b""
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Take what arrived, in slices.
-
-        h11 measures a head only while it is incomplete, and up to 256 KiB may arrive at once.
-        """
-        for start in range(0, len(data), _SLICE_BYTES):
-            super().data_received(data[start : start + _SLICE_BYTES])
-            if not self._is_reading():
+        """Take what arrived, up to the first request that has to wait for its turn."""
+        self._unset_keepalive_if_required()
+        if self._later:
+            data = self._later + data
+            self._later = b""
+        while data and self._refusal is None and self._is_reading():
+            if self.pipeline:
+                self._later = data
+                self.flow.pause_reading()
                 break
+            piece = data[:_SLICE_BYTES]
+            data = data[self._take(piece) :]
         self._watch()
 
-    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's text is replaced
-        """Answer what h11 cannot take for a request, and close."""
-        cause = sys.exception()
-        is_too_large = (
-            isinstance(cause, h11.RemoteProtocolError)
-            and cause.error_status_hint == HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
-        )
-        error = HeadTooLargeError(HEAD_BYTES_MAX) if is_too_large else MalformedHttpError()
-        if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:  # else half an answer is out
+    def _take(self, piece: bytes) -> int:
+        """Have a piece parsed, and return how many of its bytes were."""
+        taken = len(piece)
+        try:
+            taken = self._parse(piece)
+        except httptools.HttpParserError:
+            self._refuse(MalformedHttpError())
+        if self._head_bytes is not None:
+            self._head_bytes += taken
+            if self._head_bytes > HEAD_BYTES_MAX:
+                self._refuse(HeadTooLargeError(HEAD_BYTES_MAX))
+        return taken
+
+    def _parse(self, piece: bytes) -> int:
+        try:
+            self.parser.feed_data(piece)
+        except httptools.HttpParserUpgrade as upgrade:
+            if not self._should_upgrade():
+                self._decline_upgrade()
+            elif self._is_answer_owed():
+                self._refuse(MalformedHttpError())
+            else:
+                self.handle_websocket_upgrade()
+            taken = upgrade.args[0]
+            assert isinstance(taken, int), "where the head ends"
+            return taken
+        return len(piece)
+
+    def on_message_begin(self) -> None:
+        """Count the bytes of a head from here on."""
+        super().on_message_begin()
+        self._head_bytes = 0
+
+    def on_headers_complete(self) -> None:
+        """Start a request, or queue it.
+
+        The parser lets versions pass that are not ours, and a request without the one Host header
+        that it must have (RFC 9112 section 3.2).
+        """
+        version = self.parser.get_http_version()
+        hosts = sum(name == _HOST for name, _ in self.headers)
+        if version not in _VERSIONS or (hosts != 1 and version == "1.1"):
+            raise MalformedHttpError
+        if self.parser.should_upgrade() and not self._should_upgrade():
+            if self.parser.get_method() == _CONNECT:
+                raise MalformedHttpError
+            return
+        self._head_bytes = None
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """Tell that a body is whole, unless the head has yet to be taken."""
+        if self._head_bytes is None:
+            super().on_message_complete()
+
+    def _decline_upgrade(self) -> None:
+        """Take a request that offers another protocol as if it did not (RFC 9110 section 7.8).
+
+        The parser would take its body for the other protocol, so it begins anew without the offer.
+        """
+        start = (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
+        lines = [b"%b: %b\r\n" % header for header in self.headers if header[0] != _UPGRADE]
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.feed_data(b"".join([b"%b %b HTTP/%b\r\n" % start, *lines, b"\r\n"]))
+
+    def on_response_complete(self) -> None:
+        """Go on with what waited for its turn."""
+        super().on_response_complete()
+        if self._refusal is not None and not self.pipeline:
+            self._send_now(self._refusal)
+        elif self._later and not self.pipeline:
+            self.data_received(b"")
+
+    def _refuse(self, error: HeadTooLargeError | MalformedHttpError) -> None:
+        """Answer what cannot be taken for a request once it is its turn, and close."""
+        self._refusal = error
+        cycle = self.cycle
+        is_in_body = self._head_bytes is None and cycle is not None and cycle.more_body  # type: ignore[redundant-expr] # as in _is_answer_owed
+        self._head_bytes = None
+        is_due = is_in_body or not self._is_answer_owed()
+        if is_in_body and self.pipeline:
+            self.pipeline.popleft()  # it will never be whole
+            is_due = False
+        if not is_due:
+            self.flow.pause_reading()
+        elif is_in_body and cycle.response_started:
+            self.transport.close()  # half an answer is out, or all of it
+        else:
             self._send_now(error)
-        self.transport.close()
 
     def _send_now(self, error: HeadTooLargeError | MalformedHttpError) -> None:
+        if self.transport.is_closing():
+            return
         answer = problem_response(error)
-        headers = [*answer.raw_headers, *ANSWER_HEADERS, (b"connection", b"close")]
-        status = HTTPStatus(answer.status_code)
-        for event in (
-            h11.Response(status_code=status, headers=headers, reason=status.phrase.encode()),
-            h11.Data(data=bytes(answer.body)),
-            h11.EndOfMessage(),
-        ):
-            self.transport.write(self.conn.send(event) or b"")
+        headers = [
+            *self.server_state.default_headers,
+            *answer.raw_headers,
+            *ANSWER_HEADERS,
+            (b"connection", b"close"),
+        ]
+        lines = [b"%b: %b\r\n" % header for header in headers]
+        status = STATUS_LINE[HTTPStatus(answer.status_code)]
+        self.transport.write(b"".join([status, *lines, b"\r\n", bytes(answer.body)]))
+        self.transport.close()
+
+    def _is_answer_owed(self) -> bool:
+        cycle = self.cycle
+        return cycle is not None and not cycle.response_complete  # type: ignore[redundant-expr] # it is None before the first request
 
     def _is_reading(self) -> bool:
         """Whether the connection is open and ours; a WebSocket has a protocol of its own."""
         return not self.transport.is_closing() and self.transport.get_protocol() is self
 
     def _watch(self) -> None:
-        cycle = self.cycle
-        is_answered = cycle is None or cycle.response_complete  # type: ignore[redundant-expr] # it is None before the first request
-        if not is_answered or not self._is_reading():
+        if self._is_answer_owed() or not self._is_reading():
             self._stop_watching()
         elif self._head_timer is None:
             self._head_timer = self.loop.call_later(

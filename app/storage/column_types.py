@@ -79,4 +79,6 @@ def sqlite_form(column: Column[Any]) -> Callable[[Any], str] | None:
 
 def format_instant(instant: datetime) -> str:
     """Write an aware instant as ``2026-11-23T16:46:37.000000Z``."""
-    return instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    if instant.tzinfo is not UTC:
+        instant = instant.astimezone(UTC)
+    return instant.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"

@@ -64,12 +64,11 @@ class Rows:
                 self._add_ledger(outcome)
             case StoredRules() as stored_rules:
                 self.rules = [_rules_row(stored_rules)]
-        for stored in part.stored_events:
-            self._add_event(stored)
+        for position, event in enumerate(part.events, start=part.position):
+            self._add_event(event, position)
 
-    def _add_event(self, stored: StoredEvent) -> None:
-        event = stored.event
-        self.events.append(_event_row(stored))
+    def _add_event(self, event: OrderEvent, position: int) -> None:
+        self.events.append(_event_row(event, position))
         if event.status is not OrderStatus.NEW:
             self.states[event.order.order_id] = _state_row(event)
         if event.split is not None:
@@ -154,10 +153,9 @@ def _order_row(acceptance: OrderEvent) -> Row:
     }
 
 
-def _event_row(stored: StoredEvent) -> Row:
-    event = stored.event
+def _event_row(event: OrderEvent, position: int) -> Row:
     return {
-        "position": stored.position,
+        "position": position,
         "order_id": event.order.order_id,
         "sequence": event.sequence,
         "status": event.status,

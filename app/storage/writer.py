@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from app.storage.address import DatabaseAddress
+from app.storage.checkpoints import LOG_PAGES_MAX, Checkpoints
 from app.storage.failures import database_errors
 
 BUSY_SECONDS: Final = 1
@@ -75,6 +76,7 @@ class SqliteWriter:
         self._path = address.path
         self._file = _file_named(address.path)
         self._engine = sqlite_writing_engine(address.url_of_present_file, busy_seconds=BUSY_SECONDS)
+        self._checkpoints = Checkpoints(self._engine)
         self._connection: Connection | None = None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="database-writer")
 
@@ -86,6 +88,7 @@ class SqliteWriter:
     async def close(self) -> None:
         """Close the connection behind whatever the thread still does."""
         await asyncio.get_running_loop().run_in_executor(self._thread, self._disconnect)
+        self._checkpoints.end()
         self._thread.shutdown(wait=False)
 
     def _transact(self, work: Callable[[Connection], _Result]) -> _Result:
@@ -95,12 +98,15 @@ class SqliteWriter:
         if self._connection is None:
             self._connection = self._engine.connect()
         try:
-            return _transact(self._connection, work)
+            result = _transact(self._connection, work)
         except BaseException:
             self._disconnect()
             raise
+        self._checkpoints.note_commit(_rows_changed(self._connection))
+        return result
 
     def _disconnect(self) -> None:
+        self._checkpoints.close()
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
@@ -146,6 +152,7 @@ def sqlite_writing_engine(url: URL, *, busy_seconds: int) -> Engine:
         for setting in (
             "synchronous = FULL",
             "foreign_keys = ON",
+            f"wal_autocheckpoint = {LOG_PAGES_MAX}",
         ):
             connection.execute(f"PRAGMA {setting}").fetchall()
 
@@ -172,6 +179,12 @@ def postgresql_engine(address: DatabaseAddress) -> AsyncEngine:
 def _transact(connection: Connection, work: Callable[[Connection], _Result]) -> _Result:
     with connection.begin():
         return work(connection)
+
+
+def _rows_changed(connection: Connection) -> int:
+    driver_connection = connection.connection.driver_connection
+    assert isinstance(driver_connection, sqlite3.Connection), "this is SQLite"
+    return driver_connection.total_changes
 
 
 def _write_ahead(connection: sqlite3.Connection, *, seconds: float) -> None:

@@ -50,9 +50,8 @@ def _record(
     Every line is on disk within a second, so the tape can be read whatever ends the recording. The
     venue is that of the settings. Exit status: 0 if something was recorded, 1 if not.
     """
-    import asyncio  # noqa: PLC0415 - the other commands start faster without
-
-    from app.clock import SystemClock  # noqa: PLC0415 - as above
+    from app.clock import SystemClock  # noqa: PLC0415 - the other commands start faster without
+    from app.event_loop import run  # noqa: PLC0415 - as above
     from app.logs import configure_logs  # noqa: PLC0415 - as above
     from app.settings import read_settings  # noqa: PLC0415 - as above
     from app.taping.recording import (  # noqa: PLC0415 - as above
@@ -69,7 +68,7 @@ def _record(
             seconds=seconds,
             bytes_max=None if size_max is None else round(size_max * _BYTES_PER_MEGABYTE),
         )
-        asyncio.run(record_until_told(command, read_settings(), clock=SystemClock()))
+        run(record_until_told(command, read_settings(), clock=SystemClock()))
     except PapertapeError as error:
         _end(error)
     except KeyboardInterrupt:

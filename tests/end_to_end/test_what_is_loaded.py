@@ -42,6 +42,7 @@ NOT_NEEDED_FOR_THE_VERSION: Final = {
     "sqlalchemy",
     "structlog",
     "uvicorn",
+    "uvloop",
 }
 
 

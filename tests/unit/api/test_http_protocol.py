@@ -120,7 +120,6 @@ class Service:
             self.application,
             interface="asgi3",
             http=HastyProtocol,
-            h11_max_incomplete_event_size=HEAD_BYTES_MAX,
             lifespan="off",
             log_config=None,
             access_log=False,
@@ -302,8 +301,27 @@ async def test_a_head_of_a_usual_length_is_answered(service: Service) -> None:
         b"GET / HTTP/1.1\r\nHost: localhost\r\nX : a\r\n\r\n",
         b"POST /body HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
         b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n",
+        b"GET / HTTP/2.0\r\nHost: localhost\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nX: a\x00b\r\n\r\n",
+        b"CONNECT localhost:80 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET :no HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n",
     ],
-    ids=["tls", "mail", "no host", "bad header", "bad chunk", "two lengths"],
+    ids=[
+        "tls",
+        "mail",
+        "no host",
+        "bad header",
+        "bad chunk",
+        "two lengths",
+        "length and chunks",
+        "two hosts",
+        "another version",
+        "NUL",
+        "tunnel",
+        "bad target",
+    ],
 )
 async def test_what_is_not_http_is_a_400(service: Service, garbage: bytes) -> None:
     """It is answered in the shape of every other error, tells nothing of it, and closes."""
@@ -328,3 +346,86 @@ async def test_half_an_answer_is_not_followed_by_another(service: Service) -> No
     connection.send(b"zz\r\n")
 
     assert b"HTTP/1.1" not in await connection.until_closed()
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [b"HELO\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n", HANDSHAKE],
+    ids=["mail", "no host", "websocket"],
+)
+async def test_garbage_behind_a_request_waits_for_its_answer(
+    service: Service, garbage: bytes
+) -> None:
+    """An answer belongs to the request in whose turn it comes."""
+    connection = await service.connect()
+    connection.send(get("/wait") + garbage)
+    await service.outwait()
+
+    service.released.set()
+
+    assert (await connection.answer()).body == b"/wait"
+    assert (await connection.answer()).status == 400
+    assert await connection.until_closed() == b""
+
+
+async def test_a_bad_body_behind_a_request_waits_for_its_answer(service: Service) -> None:
+    """The request before it was sound."""
+    connection = await service.connect()
+    bad = b"POST /body HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"
+    connection.send(get("/wait") + bad)
+    await service.outwait()
+
+    service.released.set()
+
+    assert (await connection.answer()).body == b"/wait"
+    assert (await connection.answer()).status == 400
+    assert await connection.until_closed() == b""
+
+
+async def test_a_thousand_requests_at_once_are_answered_in_a_row(service: Service) -> None:
+    """However many arrive together, they wait as bytes and not as requests."""
+    connection = await service.connect()
+    connection.send(b"".join(get(f"/{number}") for number in range(1_000)))
+
+    bodies = [(await connection.answer()).body for _ in range(1_000)]
+
+    assert bodies == [f"/{number}".encode() for number in range(1_000)]
+
+
+@pytest.mark.parametrize("body", [b"", b"{}"], ids=["no body", "body"])
+async def test_an_upgrade_that_is_not_ours_is_ignored(service: Service, body: bytes) -> None:
+    """Clients that would rather speak HTTP/2 offer it with their first request (RFC 7540)."""
+    connection = await service.connect()
+    head = (
+        "POST /body HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade, HTTP2-Settings\r\n"
+        f"Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    connection.send(head.encode() + body + get("/second"))
+
+    assert (await connection.answer()).body == b"/body"
+    assert (await connection.answer()).body == b"/second"
+
+
+async def test_an_old_client_is_answered_and_left(service: Service) -> None:
+    """HTTP/1.0 knows no Host header and keeps no connection."""
+    connection = await service.connect()
+    connection.send(b"GET /old HTTP/1.0\r\n\r\n")
+
+    answer = await connection.answer()
+
+    assert (answer.body, answer.headers["connection"]) == (b"/old", "close")
+    assert await connection.until_closed() == b""
+
+
+async def test_a_client_that_asks_before_it_sends_is_told_to_go_on(service: Service) -> None:
+    """``Expect: 100-continue``, as curl has it with a long body."""
+    connection = await service.connect()
+    connection.send(
+        b"POST /body HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n"
+        b"Expect: 100-continue\r\n\r\n"
+    )
+    assert await connection.reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+
+    connection.send(b"{}")
+
+    assert (await connection.answer()).body == b"/body"

@@ -13,14 +13,13 @@ from app.market.book_ticker import parse_frame
 from bench.burst_frames import FIRST_UPDATE_ID, market_quotes, wire_parts
 from bench.burst_venue import BurstVenue, Plan, Sent
 from bench.ingest import contender_table, goal_of, sender_result
-from bench.ingest_contenders import NOBODY, OURS, Contender, Run, best
+from bench.ingest_contenders import FLOOR, NOBODY, OURS, Contender, Run, best
 from bench.ingest_lag import lag_run, percentile, whole
 from bench.ingest_receiver import TimedMatchers, receive
 from bench.peers.ingest import Frames, Task
 
 FRAMES = 2_000
 CLIENT = Contender(label="a client", key="client", kind="client", frames=1_000)
-FLOOR = Contender(label="a floor", key="floor", kind="floor", frames=1_000)
 
 
 def payloads(data: bytes) -> list[bytes]:
@@ -162,7 +161,7 @@ def test_the_goal_is_held_against_the_cheapest_client_and_no_floor() -> None:
     floor = Run(contender=FLOOR, cpu_microseconds=0.1)
     result = goal_of(1, [ours, *clients, floor])
     assert (result.ratio, result.holds) == (4.9, False)
-    assert len(result.beside) == 3
+    assert [figure.value for figure in result.beside] == [4.9, 0.1]
     assert goal_of(1, [ours, clients[1]]).holds is True
     assert goal_of(1, [ours, clients[2]]).holds is None
 

@@ -20,13 +20,13 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
+from app.api.fields import read_symbol
 from app.api.order_form import shared_amount
 from app.clock import SystemClock, Uuid7Source
 from app.domain.errors import OutcomeUnknownError
 from app.domain.matcher import SymbolMatcher
 from app.domain.order import PUBLIC, NewOrder, Order, OrderId, Side, Symbol, TimeInForce
 from app.domain.quote import Quote
-from app.domain.symbols import spelled_symbol
 from app.fulfillment.desk import FulfillmentDesk
 from app.fulfillment.open_orders import OpenOrderLimits
 from app.notify.announcements import Announcements
@@ -122,7 +122,7 @@ class _Shop:
         return NewOrder(
             owner=PUBLIC,
             client_order_id=None,
-            symbol=spelled_symbol(SYMBOL.lower()),
+            symbol=read_symbol(SYMBOL.lower()),
             side=Side.BUY,
             time_in_force=TimeInForce.GTD,
             quantity=shared_amount(f"{self.chance.randrange(1, 1_000) / 1_000:.3f}"),

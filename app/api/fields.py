@@ -2,6 +2,7 @@
 
 import difflib
 import re
+import sys
 from collections.abc import Callable, Collection, Mapping
 from typing import Final, TypeVar
 
@@ -89,10 +90,13 @@ def read_number_text(value: object) -> str:
 
 
 def read_symbol(value: object) -> Symbol:
-    """Return a symbol in the venue's spelling: upper case, letters and digits."""
+    """Return a symbol in the venue's spelling: upper case, letters and digits.
+
+    All orders of a symbol share one text of it, which each of them keeps while it is open.
+    """
     text = read_text(value)
     try:
-        return spelled_symbol(text)
+        return Symbol(sys.intern(spelled_symbol(text)))
     except ValueError as error:
         raise FieldRefusal("invalid_symbol", str(error)) from None
 

@@ -1,6 +1,5 @@
 """The form of a symbol, wherever somebody names one."""
 
-import sys
 from typing import Final
 
 from app.domain.order import Symbol
@@ -22,12 +21,10 @@ def upper(text: str) -> str:
 def spelled_symbol(text: str) -> Symbol:
     """Return a symbol in the venue's spelling: upper case, letters and digits of any script.
 
-    All orders of a symbol share one text of it.
-
     Raises:
         ValueError: it can be none; the text goes behind its name.
     """
     symbol = upper(text)
     if not symbol.isalnum() or len(symbol) > SYMBOL_CHARACTERS_MAX:
         raise ValueError(f"must be 1 to {SYMBOL_CHARACTERS_MAX} letters or digits, such as LTCBTC")
-    return Symbol(sys.intern(symbol))
+    return Symbol(symbol)

@@ -19,7 +19,7 @@ from typing import Final
 
 from bench.report import Section, section_lines, section_of, summary_lines, tell
 
-SECTIONS: Final = ("matching", "start", "answer")
+SECTIONS: Final = ("matching", "start", "answer", "accept")
 """The modules of this package that are measured, in the order of the report."""
 
 

@@ -19,16 +19,7 @@ from typing import Final
 
 from bench.report import Section, section_lines, section_of, summary_lines, tell
 
-SECTIONS: Final = (
-    "ingest",
-    "matching",
-    "memory",
-    "persistence",
-    "answer",
-    "open_orders",
-    "growth",
-    "start",
-)
+SECTIONS: Final = ("ingest", "matching", "memory", "accept", "persistence", "answer", "open_orders", "start", "growth")
 """The modules of this package that are measured, in the order of the report."""
 
 

@@ -108,6 +108,7 @@ async def open_connection(
             ping_timeout=keepalive.timeout_seconds,
             close_timeout=CLOSE_SECONDS_MAX,
             max_size=MESSAGE_BYTES_MAX,
+            max_queue=None,  # nobody takes from it: reading would stop for ever once it is full
             create_connection=_Socket,
         )
     except (OSError, WebSocketException) as error:

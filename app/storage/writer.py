@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from app.storage.address import DatabaseAddress
-from app.storage.checkpoints import LOG_PAGES_MAX, Checkpoints
+from app.storage.checkpoints import LOG_PAGES_MAX, PAGE_BYTES, Checkpoints
 from app.storage.failures import database_errors
 
 BUSY_SECONDS: Final = 1
@@ -153,6 +153,8 @@ def sqlite_writing_engine(url: URL, *, busy_seconds: int) -> Engine:
             "synchronous = FULL",
             "foreign_keys = ON",
             f"wal_autocheckpoint = {LOG_PAGES_MAX}",
+            # What a long reader had it grow by is given back once it begins anew.
+            f"journal_size_limit = {LOG_PAGES_MAX * PAGE_BYTES}",
         ):
             connection.execute(f"PRAGMA {setting}").fetchall()
 

@@ -275,7 +275,7 @@ class FulfillmentDesk:
                 trouble="open_orders_not_loaded",
                 symbol=symbol,
             )
-            async for piece in pieces(unfinished):
+            async for piece in pieces(unfinished, is_start=True):
                 for snapshot in piece:
                     self._open_orders.add(snapshot.order)
             self._fulfillment_of(symbol).rest(unfinished, were_open_before=True)

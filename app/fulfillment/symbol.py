@@ -230,8 +230,9 @@ class SymbolFulfillment:
         quote might fill one that comes after another in priority.
         Orders whose time passed while nobody served them end before the first quote arrives.
         """
+        is_anew = self._has_failed
         stored, unfinished = await read_until_answered(
-            partial(self._read, with_orders=self._has_failed),
+            partial(self._read, with_orders=is_anew),
             trouble="symbol_not_loaded",
             symbol=self.symbol,
         )
@@ -244,7 +245,8 @@ class SymbolFulfillment:
         matcher = self._incomplete = self._matchers.begin(self.symbol, stored)
         arrivals, self._waiting = list(self._waiting.values()), {}
         steps: list[Step] = []
-        async for piece in pieces(arrivals):
+        is_start = not is_anew and any(one.were_open_before for one in arrivals)
+        async for piece in pieces(arrivals, is_start=is_start):
             steps += self._guard(partial(rest_all, matcher, piece, self._clock)) or []
             if self._incomplete is not matcher:
                 return  # it failed, or the service stops

@@ -16,7 +16,7 @@ async def use(url):
     await database.close()
 
 asyncio.run(use(sys.argv[1]))
-sys.exit(any(name in sys.modules for name in ("sqlalchemy.ext.asyncio", "sqlalchemy.orm")))
+sys.exit(any(name in sys.modules for name in ("aiosqlite", "sqlalchemy.ext.asyncio", "sqlalchemy.orm")))
 """
 
 

@@ -16,7 +16,8 @@ async def use(url):
     await database.close()
 
 asyncio.run(use(sys.argv[1]))
-sys.exit(any(name in sys.modules for name in ("aiosqlite", "sqlalchemy.ext.asyncio", "sqlalchemy.orm")))
+spared = {"aiosqlite", "sqlalchemy.ext.asyncio", "sqlalchemy.orm"}
+sys.exit(bool(spared & set(sys.modules)))
 """
 
 

@@ -3,6 +3,7 @@
 It also sees to the headers that every answer carries, so that none can be forgotten.
 """
 
+import asyncio
 import re
 from collections.abc import Callable, Iterable
 from typing import Final
@@ -17,6 +18,7 @@ from app.api.errors import (
     REFUSALS,
     ForeignOriginError,
     InternalError,
+    StoppingError,
     UnknownHostError,
     problem_response,
 )
@@ -98,6 +100,11 @@ class Guard:
         except (ClientDisconnect, WebSocketDisconnect):
             _log.debug("client_disconnected")
             return
+        except asyncio.CancelledError:
+            # The server does so to what is not done in time once it stops, and would say 500.
+            if not has_started:
+                await _refuse(StoppingError(), scope, receive, guarded_send)
+            raise
         except Exception as error:
             if has_started:
                 raise  # half an answer is out: the server can only cut the connection

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from app.domain.events import StoredEvent
-from app.domain.order import PUBLIC, OrderStatus, Reason
+from app.domain.order import PUBLIC, Arrival, OrderStatus, Reason
 from app.fulfillment import pieces as pieces_module
 from app.fulfillment import reading
 from tests.support.builders import LTCBTC, make_quote
@@ -328,3 +328,18 @@ async def test_many_open_orders_are_taken_up_in_slices(
     assert canceled == [order.order_id for order in open_still]
     for order in late:
         assert shop.statuses(order) == [OrderStatus.NEW, OrderStatus.EXPIRED]
+
+
+async def test_an_end_after_a_crash_names_the_last_quote_known(shop: Shop) -> None:
+    """No gate was written, as nothing came of any quote; the order's arrival was."""
+    await shop.place(5)
+    shop.feed.push(make_quote(7, ask=("101", 5)))
+    late = await shop.place(5)
+    async with shop.restarted(is_clean=False):
+        await eventually(lambda: LTCBTC in shop.feed.listeners)
+        await shop.desk.cancel(late)
+
+        end = shop.last(late)
+        assert end.status is OrderStatus.CANCELED
+        assert end.arrival == Arrival(update_id=7, price=Decimal(101))
+        assert end.departure_update_id == 7

@@ -4,7 +4,7 @@ import asyncio
 import re
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
@@ -41,9 +41,16 @@ class Receiver:
         self.times_behind = 0
         self.connections: set[VenueConnection] = set()
 
+    def on_texts(self, connection: VenueConnection, texts: Sequence[bytes]) -> None:
+        """Note what came until there is nothing more to be told."""
+        self.connections.add(connection)
+        for text in texts:
+            if not connection.is_lost:
+                self.on_text(connection, text)
+
     def on_text(self, connection: VenueConnection, text: bytes) -> None:
         """Note a frame."""
-        self.connections.add(connection)
+        del connection
         self.texts.append(bytes(text))
 
     def on_binary(self, connection: VenueConnection) -> None:

@@ -296,6 +296,13 @@ class _Socket(ClientConnection):
         if self._owner is not None:
             self._owner.report_lost(self._ending(exc))
 
+    def send_data(self) -> None:
+        """Tell at once when a pong stays out: whatever still comes has lain somewhere as long."""
+        super().send_data()
+        last = self.protocol.close_sent
+        if self._owner is not None and last is not None and last.reason == _KEEPALIVE_REASON:
+            self._owner.report_lost(self._ending(None))
+
     async def ping(self, data: DataLike | None = None) -> Awaitable[float]:
         """Send a keepalive ping in its turn: it counts as a control message."""
         if self._window is not None:

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 from websockets.frames import Close, Frame, Opcode
+from websockets.protocol import State
 
 from app import __version__
 from app.market.causes import ConnectionFailedError, Ending
@@ -174,6 +175,20 @@ async def test_cut_connection_is_told(peer: WebSocketPeer) -> None:
         await eventually(lambda: receiver.causes)
 
     assert receiver.kinds == ["reset"]
+
+
+async def test_what_comes_after_a_missing_pong_is_not_told(peer: WebSocketPeer) -> None:
+    """It has lain somewhere for as long, and the socket is gone only a second later."""
+    async with connected(peer, BUSY) as (connection, receiver):
+        peer.last.transport.pause_reading()
+        await eventually(lambda: receiver.causes)
+        was_closed = connection._socket.state is State.CLOSED
+        peer.send_at_once("late")
+        await connection._socket.wait_closed()
+
+    assert not was_closed
+    assert receiver.texts == []
+    assert receiver.kinds == ["keepalive"]
 
 
 async def test_silence_on_our_pings_is_told_as_what_it_is(peer: WebSocketPeer) -> None:

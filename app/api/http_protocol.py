@@ -68,6 +68,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._head_timer: asyncio.TimerHandle | None = None
         self._is_in_head = False
         self._framing_bytes = 0  # of a head, or since the last byte of a body
+        self._answers_owed = 0  # to requests that were started or queued
         self._later = b""  # what came behind requests that wait for their turn
         self._refusal: HeadTooLargeError | MalformedHttpError | None = None
 
@@ -116,7 +117,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         except httptools.HttpParserUpgrade as upgrade:
             if not self._should_upgrade():
                 self._decline_upgrade()
-            elif self._is_answer_owed():
+            elif self._answers_owed:
                 self._refuse(MalformedHttpError())
             else:
                 self.handle_websocket_upgrade()
@@ -146,7 +147,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             if self.parser.get_method() == _CONNECT:
                 raise MalformedHttpError
             return
+        before = self.cycle
         super().on_headers_complete()
+        self._answers_owed += self.cycle is not before
         self._is_in_head = False
 
     def _check_head(self) -> None:
@@ -186,8 +189,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """Go on with what waited for its turn."""
+        self._answers_owed -= 1
         super().on_response_complete()
-        if self._refusal is not None and not self.pipeline:
+        if self._refusal is not None and not self._answers_owed:
             self._send_now(self._refusal)
         elif self._later and not self.pipeline:
             self.data_received(b"")
@@ -196,15 +200,17 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         """Answer what cannot be taken for a request once it is its turn, and close."""
         self._refusal = error
         cycle = self.cycle
-        is_in_body = not self._is_in_head and cycle is not None and cycle.more_body  # type: ignore[redundant-expr] # as in _is_answer_owed
-        is_due = is_in_body or not self._is_answer_owed()
+        is_in_body = not self._is_in_head and cycle is not None and cycle.more_body  # type: ignore[redundant-expr] # it is None before the first request
         if is_in_body and self.pipeline:
             self.pipeline.popleft()  # it will never be whole
-            is_due = False
-        if not is_due:
-            self.flow.pause_reading()
+            self._answers_owed -= 1
         elif is_in_body and cycle.response_started:
             self.transport.close()  # half an answer is out, or all of it
+            return
+        elif is_in_body:
+            self._answers_owed = 0
+        if self._answers_owed:
+            self.flow.pause_reading()
         else:
             self._send_now(error)
 
@@ -214,16 +220,12 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self.transport.write(last_answer(error, self.server_state.default_headers))
         self.transport.close()
 
-    def _is_answer_owed(self) -> bool:
-        cycle = self.cycle
-        return cycle is not None and not cycle.response_complete  # type: ignore[redundant-expr] # it is None before the first request
-
     def _is_reading(self) -> bool:
         """Whether the connection is open and ours; a WebSocket has a protocol of its own."""
         return not self.transport.is_closing() and self.transport.get_protocol() is self
 
     def _watch(self) -> None:
-        if self._is_answer_owed() or not self._is_reading():
+        if self._answers_owed or not self._is_reading():
             self._stop_watching()
         elif self._head_timer is None:
             self._head_timer = self.loop.call_later(

@@ -443,6 +443,22 @@ async def test_garbage_behind_a_request_waits_for_its_answer(
     assert await connection.until_closed() == b""
 
 
+@pytest.mark.parametrize("last", [b"HELO\r\n\r\n", CHUNKED + b"zz\r\n"], ids=["head", "body"])
+async def test_garbage_behind_many_requests_waits_for_all_their_answers(
+    service: Service, last: bytes
+) -> None:
+    """Whoever is told that the last was no request must know what became of those before."""
+    connection = await service.connect()
+    connection.send(get("/wait") + get("/second") + get("/third") + last)
+    service.released.set()
+
+    bodies = [(await connection.answer()).body for _ in range(3)]
+
+    assert bodies == [b"/wait", b"/second", b"/third"]
+    assert (await connection.answer()).status == 400
+    assert await connection.until_closed() == b""
+
+
 async def test_a_bad_body_behind_a_request_waits_for_its_answer(service: Service) -> None:
     """The request before it was sound."""
     connection = await service.connect()

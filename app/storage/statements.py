@@ -175,6 +175,9 @@ _STATE_COLUMNS: Final = (
     "arrival_price",
     "quotes_seen",
     "departure_update_id",
+    "decision_price",
+    "decision_displayed_quantity",
+    "decision_taken_quantity",
 )
 
 

@@ -19,7 +19,17 @@ from typing import Final
 
 from bench.report import Section, section_lines, section_of, summary_lines, tell
 
-SECTIONS: Final = ("ingest", "matching", "memory", "accept", "persistence", "answer", "open_orders", "start", "growth")
+SECTIONS: Final = (
+    "ingest",
+    "matching",
+    "memory",
+    "accept",
+    "persistence",
+    "answer",
+    "open_orders",
+    "start",
+    "growth",
+)
 """The modules of this package that are measured, in the order of the report."""
 
 

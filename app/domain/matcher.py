@@ -52,6 +52,9 @@ from app.domain.side_book import SideBook
 QUOTE_AGE_NS_MAX: Final = 5_000_000_000
 """A quote that came or was confirmed longer ago is old."""
 
+NEVER_NS: Final = 2**63
+"""After every deadline."""
+
 NO_GATE: Final = 0
 """Below every update id: no quote was applied yet."""
 
@@ -70,7 +73,8 @@ class SymbolMatcher:
     no current quote until the first one above the gate; while it has one, the symbol is live. While
     ``awaits_confirmation``, that quote is too old for an order that came: nothing is matched until
     the next quote or seed is applied, which the caller is to ask for.
-    Instants are nanoseconds of one monotonic clock, the quotes' ``received_ns`` included.
+    Instants are nanoseconds of one monotonic clock, the quotes' ``received_ns`` included;
+    ``first_deadline_ns`` is the earliest deadline of a resting order: call ``expire`` after it.
     """
 
     def __init__(
@@ -82,6 +86,7 @@ class SymbolMatcher:
         self.quotes_applied = 0
         self.quotes_refused = 0
         self.awaits_confirmation = False
+        self.first_deadline_ns = NEVER_NS
         self._levels_dropped = 0
         self._is_held = False
         self._resting_by_id: dict[OrderId, Resting] = {}
@@ -161,6 +166,7 @@ class SymbolMatcher:
         side_book = self._book_of(order.owner, order.side)
         self._resting_by_id[order.order_id] = resting
         self._deadlines.add(resting.deadline_key, resting)
+        self.first_deadline_ns = min(self.first_deadline_ns, deadline_ns)
         side_book.rest(resting)
         if not order.rests:
             self._undecided[order.order_id] = resting
@@ -292,14 +298,15 @@ class SymbolMatcher:
     def expire(self, now_ns: int) -> list[Step]:
         """End the orders whose deadline is before ``now_ns``; at it they may still fill."""
         closings: list[Step] = []
-        while (first := self._deadlines.first) is not None and first.deadline_ns < now_ns:
+        while self.first_deadline_ns < now_ns:
+            first = self._deadlines.first
+            assert first is not None, "an order has the first deadline"
             closings.append(self._close(first, OrderStatus.EXPIRED, self._reason_to_expire(first)))
         return closings
 
     def next_deadline_ns(self) -> int | None:
-        """Return the earliest deadline of a resting order; call ``expire`` after it."""
-        first = self._deadlines.first
-        return None if first is None else first.deadline_ns
+        """Return the earliest deadline, None if no order rests."""
+        return None if self.first_deadline_ns == NEVER_NS else self.first_deadline_ns
 
     def ledger_levels(self) -> list[TakenLevel]:
         """Return every remembered level of every owner."""
@@ -329,7 +336,7 @@ class SymbolMatcher:
         self.quotes_applied += 1
         is_confirmation = self.awaits_confirmation
         self.awaits_confirmation = False
-        if self._first_quotes.are_awaited:
+        if self._first_quotes.awaited:
             self._first_quotes.come(quote)
         steps: list[Step] = []
         for side_book in self._books.values():
@@ -352,6 +359,8 @@ class SymbolMatcher:
         order_id = resting.order.order_id
         del self._resting_by_id[order_id]
         self._deadlines.remove(resting.deadline_key)
+        first = self._deadlines.first
+        self.first_deadline_ns = NEVER_NS if first is None else first.deadline_ns
         if not resting.order.rests:
             self._undecided.pop(order_id, None)
 

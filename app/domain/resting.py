@@ -147,6 +147,9 @@ class RestingHeap:
 
     The heap holds bare integers, which compare fast and are no work for the garbage collector. An
     order leaves without being searched: its key stays until it is met, or too many have stayed.
+
+    A sorted list, into which newcomers are merged from a small heap, was tried and refused: it
+    gives up its first order a third quicker and takes one in three times slower, with pauses.
     """
 
     __slots__ = ("_keys", "_open", "first")

@@ -149,8 +149,9 @@ def symbol_named_in(frame: Frame) -> str | None:
     beginning = frame[:BEGINNING_CHARACTERS]
     text = beginning if isinstance(beginning, str) else bytes(beginning).decode(errors="replace")
     for key, end, is_stream in (('"s":"', '"', False), ('"stream":"', '@bookTicker"', True)):
-        for piece in text.split(key)[1:]:
-            name, found, _ = piece.partition(end)
+        at = -1
+        while (at := text.find(key, at + 1)) >= 0:  # two may share a quotation mark
+            name, found, _ = text[at + len(key) :].partition(end)
             is_name = all(one.isalnum() or one == "_" for one in name)
             if found and is_name and 1 <= len(name) <= SYMBOL_CHARACTERS_MAX:
                 return (name.upper() if is_stream else name)[:SYMBOL_CHARACTERS_MAX]

@@ -100,9 +100,11 @@ class Shop:
         self.desk.on_rules()
 
     @asynccontextmanager
-    async def restarted(self) -> AsyncIterator[None]:
-        """Stop the desk and run another one on the same journal."""
-        self.desk.stop()
+    async def restarted(self, *, is_clean: bool = True) -> AsyncIterator[None]:
+        """Stop the desk, or forget it, and run another one on the same journal."""
+        if is_clean:
+            self.desk.stop()
+        self.feed.listeners.clear()
         self.desk = self.new_desk()
         running = asyncio.create_task(self.desk.run())
         try:

@@ -12,7 +12,12 @@ from sqlalchemy import Connection, event
 from sqlalchemy.exc import IntegrityError
 
 from app.storage.rows import Row
-from app.storage.statements import ROWS_PER_STATEMENT, Statement, statements_for
+from app.storage.statements import (
+    _STATE_COLUMNS,
+    ROWS_PER_STATEMENT,
+    Statement,
+    statements_for,
+)
 from tests.support.builders import make_order
 from tests.support.databases import OpenStorage, open_storage, sqlite_url
 
@@ -99,7 +104,8 @@ def states(total: int, *, sequence: int) -> list[Row]:
     """Make the rows that have some orders canceled, whose events number so many by then."""
     at = datetime(2026, 11, 25, 8, 0, tzinfo=UTC)
     return [
-        {
+        dict.fromkeys(f"new_{name}" for name in _STATE_COLUMNS)
+        | {
             "the_order_id": make_order(number=number).order_id,
             "new_status": "CANCELED",
             "new_reason": "CANCELED_BY_CLIENT",
@@ -111,7 +117,6 @@ def states(total: int, *, sequence: int) -> list[Row]:
             "new_arrival_update_id": number,
             "new_arrival_price": Decimal("2.50"),
             "new_quotes_seen": 7,
-            "new_departure_update_id": None,
         }
         for number in range(1, total + 1)
     ]

@@ -76,8 +76,9 @@ class Program:
         return Memory(
             resident=now["Rss"],
             proportional=now["Pss"],
-            unique=unique_bytes(self.process.pid),
-            resident_most=_kilobytes(folder / "status")["VmHWM"],
+            unique=_unique_of(now),
+            # The kernel counts in batches, and so may tell some pages fewer than there are now.
+            resident_most=max(now["Rss"], _kilobytes(folder / "status")["VmHWM"]),
         )
 
     def stop(self) -> float:
@@ -112,7 +113,10 @@ def program(
 
 def unique_bytes(pid: int | str) -> int:
     """Return the bytes that a process has of its own; ``self`` is this one."""
-    now = _kilobytes(Path(f"/proc/{pid}/smaps_rollup"))
+    return _unique_of(_kilobytes(Path(f"/proc/{pid}/smaps_rollup")))
+
+
+def _unique_of(now: Mapping[str, int]) -> int:
     return now["Private_Clean"] + now["Private_Dirty"]
 
 

@@ -44,6 +44,7 @@ from app.domain.resting import (
     RestingHeap,
     Step,
     deadline_key_of,
+    departure_of,
     rank_of,
 )
 from app.domain.side_book import SideBook
@@ -201,6 +202,7 @@ class SymbolMatcher:
     def end_unmet(self, snapshot: OrderSnapshot) -> Closing:
         """End an order that never rests here: its time was over before it could meet a quote."""
         assert snapshot.order.symbol == self.symbol, "a matcher serves one symbol"
+        arrival = snapshot.arrival
         return Closing(
             order=snapshot.order,
             status=OrderStatus.EXPIRED,
@@ -208,9 +210,9 @@ class SymbolMatcher:
             splits_total=snapshot.splits_total,
             filled_quantity=snapshot.filled_quantity,
             quote_quantity=snapshot.quote_quantity,
-            arrival=snapshot.arrival,
+            arrival=arrival,
             quotes_seen=snapshot.quotes_seen,
-            departure_update_id=None if snapshot.arrival is None else self.gate,
+            departure_update_id=None if arrival is None else departure_of(arrival, self.gate),
         )
 
     def holds(self, order_id: OrderId) -> bool:

@@ -133,9 +133,20 @@ class Resting:
             quote_quantity=self.quote_quantity,
             arrival=arrival,
             quotes_seen=quotes_seen,
-            departure_update_id=gate if has_met_quotes else None,
+            departure_update_id=departure_of(arrival, gate) if has_met_quotes else None,
             decision=decision,
         )
+
+
+def departure_of(arrival: Arrival | None, gate: int) -> int | None:
+    """Return the newest update id known to have been applied, for an order that met quotes.
+
+    A gate is stored with what came of a quote, but an arrival with the order: after a crash there
+    may be no gate, and the order's first quote is the newest that anybody knows of.
+    """
+    if gate:
+        return gate
+    return None if arrival is None else arrival.update_id
 
 
 def rank_of(order: Order) -> int:

@@ -71,7 +71,6 @@ def configure_logs(*, level: str, as_json: bool) -> None:
         "httpx2",
         "websockets",
         "uvicorn",
-        "aiosqlite",
         "alembic",
     ):
         logging.getLogger(chatty).setLevel(logging.WARNING)

@@ -23,11 +23,12 @@ SECTIONS: Final = (
     "ingest",
     "matching",
     "memory",
+    "accept",
     "persistence",
     "answer",
     "open_orders",
-    "growth",
     "start",
+    "growth",
 )
 """The modules of this package that are measured, in the order of the report."""
 

@@ -163,6 +163,19 @@ class NotReadyError(UnavailableError):
         )
 
 
+class StoppingError(UnavailableError):
+    """The service ends, and could not wait for what the request needs."""
+
+    code = "stopping"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the service is stopping and did not finish this request; what it was to change "
+            "may have been changed",
+            retry_after_seconds=READINESS_RETRY_AFTER_SECONDS,
+        )
+
+
 class InternalError(PapertapeError):
     """Our own mistake; what went wrong stands in the log."""
 
@@ -209,6 +222,7 @@ REFUSALS: Final[dict[type[PapertapeError], Refusal]] = {
     DatabaseUnavailableError: Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "Database not answering"),
     OutcomeUnknownError: Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "Outcome unknown"),
     NotReadyError: Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "Not ready"),
+    StoppingError: Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "Stopping"),
     UnavailableError: Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "Unavailable"),
 }
 """The one place where an error gets its status: 400 is malformed, 422 understood but refused.

@@ -3,18 +3,22 @@
 It also sees to the headers that every answer carries, so that none can be forgotten.
 """
 
+import asyncio
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import structlog
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 
 from app.api.errors import (
+    REFUSALS,
     ForeignOriginError,
     InternalError,
+    StoppingError,
     UnknownHostError,
     problem_response,
 )
@@ -40,6 +44,12 @@ ANSWER_HEADERS: Final = (
 WEBSOCKET_REFUSED: Final = 1008
 """Policy violation (RFC 6455 section 7.4.1)."""
 
+Header = tuple[bytes, bytes]
+
+_ALL_ANSWER_HEADERS: Final = list(ANSWER_HEADERS)
+_ANSWER_HEADER_NAMES: Final = frozenset(name for name, _ in ANSWER_HEADERS)
+_GUARDED: Final = frozenset({"http", "websocket"})
+_TOLD: Final = tuple(REFUSALS)
 _RESPONSE_STARTS: Final = frozenset({"http.response.start", "websocket.http.response.start"})
 _DENIAL_EXTENSION: Final = "websocket.http.response"
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})  # RFC 9110 section 9.2.1
@@ -51,22 +61,55 @@ _log = structlog.get_logger()
 
 
 class Guard:
-    """Refuses unknown hosts and foreign origins, and turns an unforeseen error into a 500."""
+    """Refuses unknown hosts and foreign origins, and answers every error that comes out of the app.
 
-    def __init__(self, app: ASGIApp, *, allowed_hosts: Iterable[str]) -> None:
+    It is the only layer around the routes, so that a request passes through no more than it needs.
+    ``routing_refusal`` says what to tell where the router refuses by itself.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        allowed_hosts: Iterable[str],
+        routing_refusal: Callable[[Scope, HTTPException], PapertapeError] | None = None,
+    ) -> None:
         self._app = app
         self._allowed_hosts = frozenset(host.lower() for host in allowed_hosts)
+        self._routing_refusal = routing_refusal
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection of ASGI."""
-        if scope["type"] not in {"http", "websocket"}:
+        if scope["type"] not in _GUARDED:
             await self._app(scope, receive, send)
             return
-        refusal = self._refusal(scope)
-        if refusal is not None:
-            await _refuse(refusal, scope, receive, _hardened(send))
+        has_started = False
+
+        async def guarded_send(message: Message) -> None:
+            nonlocal has_started
+            has_started = True
+            if message["type"] in _RESPONSE_STARTS:
+                message["headers"] = _with_answer_headers(message.get("headers", ()))
+            await send(message)
+
+        try:
+            refusal: PapertapeError | None = self._refusal(scope)
+            if refusal is None:
+                await self._app(scope, receive, guarded_send)
+                return
+        except (ClientDisconnect, WebSocketDisconnect):
+            _log.debug("client_disconnected")
             return
-        await self._answer(scope, receive, _hardened(send))
+        except asyncio.CancelledError:
+            # The server does so to what is not done in time once it stops, and would say 500.
+            if not has_started:
+                await _refuse(StoppingError(), scope, receive, guarded_send)
+            raise
+        except Exception as error:
+            if has_started:
+                raise  # half an answer is out: the server can only cut the connection
+            refusal = self._told(scope, error)
+        await _refuse(refusal, scope, receive, guarded_send)
 
     def _refusal(self, scope: Scope) -> CallerError | None:
         is_websocket = scope["type"] == "websocket"
@@ -84,25 +127,16 @@ class Guard:
             return ForeignOriginError()
         return None
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        has_started = False
-
-        async def watched_send(message: Message) -> None:
-            nonlocal has_started
-            has_started = True
-            await send(message)
-
-        try:
-            await self._app(scope, receive, watched_send)
-        except (ClientDisconnect, WebSocketDisconnect):
-            _log.debug("client_disconnected")
-        except Exception:
-            if has_started:
-                raise  # half an answer is out: the server can only cut the connection
-            path = scope["path"][:LOGGED_PATH_CHARACTERS_MAX]
-            method = scope.get("method", "WEBSOCKET")
-            _log.exception("request_failed", method=method, path=path)
-            await _refuse(InternalError(), scope, receive, send)
+    def _told(self, scope: Scope, error: Exception) -> PapertapeError:
+        """Return what is told of an error: that which stands in the table, or that it is ours."""
+        if isinstance(error, _TOLD):
+            return error
+        if isinstance(error, HTTPException) and self._routing_refusal is not None:
+            return self._routing_refusal(scope, error)
+        path = scope["path"][:LOGGED_PATH_CHARACTERS_MAX]
+        method = scope.get("method", "WEBSOCKET")
+        _log.error("request_failed", method=method, path=path, exc_info=error)
+        return InternalError()
 
 
 def is_known_host(hosts: list[str], allowed_hosts: frozenset[str]) -> bool:
@@ -132,18 +166,13 @@ async def _refuse(error: PapertapeError, scope: Scope, receive: Receive, send: S
     await problem_response(error)(scope, receive, send)
 
 
-def _hardened(send: Send) -> Send:
-    """Return a ``send`` that adds the headers which an answer does not set itself."""
-
-    async def hardened_send(message: Message) -> None:
-        if message["type"] in _RESPONSE_STARTS:
-            headers = list(message.get("headers", ()))
-            present = {name.lower() for name, _ in headers}
-            headers += [header for header in ANSWER_HEADERS if header[0] not in present]
-            message = {**message, "headers": headers}
-        await send(message)
-
-    return hardened_send
+def _with_answer_headers(headers: Iterable[Header]) -> list[Header]:
+    """Add the headers which an answer does not set itself."""
+    headers = list(headers)
+    present = {name.lower() for name, _ in headers}
+    if present.isdisjoint(_ANSWER_HEADER_NAMES):
+        return headers + _ALL_ANSWER_HEADERS
+    return headers + [header for header in ANSWER_HEADERS if header[0] not in present]
 
 
 def _header_values(scope: Scope, name: bytes) -> list[str]:

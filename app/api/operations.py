@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Final
 
 from app.api import examples, state_shapes
-from app.api.errors import InternalError, NotReadyError
+from app.api.errors import InternalError, NotReadyError, StoppingError
 from app.api.exposition import Exposition
 from app.api.lifecycle_operations import lifecycle_operations
 from app.api.openapi import Answer, Example, Operation, Parameter
@@ -130,7 +130,7 @@ def _healthz() -> Operation:
                 ),
             ),
         ),
-        errors=(InternalError(),),
+        errors=(StoppingError(), InternalError()),
     )
 
 
@@ -165,6 +165,7 @@ def _readyz() -> Operation:
         errors=(
             NotReadyError(["journal"], _readiness(is_writable=False)),
             NotReadyError([], {"ready": False}),
+            StoppingError(),
             InternalError(),
         ),
     )

@@ -11,6 +11,7 @@ from app.api.errors import (
     BodyTooSlowError,
     ForeignOriginError,
     InternalError,
+    StoppingError,
     UnknownHostError,
 )
 from app.api.fields import SYMBOL_FORM
@@ -38,7 +39,7 @@ from app.domain.errors import (
 from app.domain.order import OrderStatus
 from app.domain.rules import order_problems
 
-EVERYWHERE: Final = (UnknownHostError(), InternalError())
+EVERYWHERE: Final = (UnknownHostError(), StoppingError(), InternalError())
 CHANGING: Final = (ForeignOriginError(), *EVERYWHERE)
 UNKNOWN_PARAMETER: Final = InvalidQueryError(
     [FieldProblem(field="verbose", code="unknown_field", message="is not known")]

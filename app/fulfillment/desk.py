@@ -20,6 +20,7 @@ from app.domain.order import (
     NewOrder,
     Order,
     OrderId,
+    OrderSnapshot,
     OrderStatus,
     Owner,
     Side,
@@ -204,17 +205,20 @@ class FulfillmentDesk:
         )
 
     def on_durable(self, events: Sequence[StoredEvent]) -> None:
-        """Rest the accepted orders, then tell everybody else."""
+        """Rest the accepted orders, each symbol's in one go, then tell everybody else."""
+        accepted: dict[Symbol, list[OrderSnapshot]] = {}
         for stored in events:
             event = stored.event
             self._tally.note(event)
             order = event.order
             if event.status is OrderStatus.NEW:
                 self._open_orders.add(order)
-                if not self._is_stopping:
-                    self._fulfillment_of(order.symbol).rest([snapshot_after(event)])
+                accepted.setdefault(order.symbol, []).append(snapshot_after(event))
             elif event.status.is_terminal:
                 self._open_orders.remove(order)
+        if not self._is_stopping:
+            for symbol, orders in accepted.items():
+                self._fulfillment_of(symbol).rest(orders)
         self._bus.publish(events)
 
     def on_write_trouble(self) -> None:
@@ -275,7 +279,7 @@ class FulfillmentDesk:
                 trouble="open_orders_not_loaded",
                 symbol=symbol,
             )
-            async for piece in pieces(unfinished):
+            async for piece in pieces(unfinished, is_start=True):
                 for snapshot in piece:
                     self._open_orders.add(snapshot.order)
             self._fulfillment_of(symbol).rest(unfinished, were_open_before=True)

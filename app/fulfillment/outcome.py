@@ -13,8 +13,9 @@ from app.domain.events import OrderEvent, SymbolOutcome, check_transition
 from app.domain.order import OrderStatus, Split
 from app.domain.resting import Closing, Fill, Step
 
-EVENTS_PER_OUTCOME_MAX: Final = 1_000
-"""Events of one part of a transaction: thousands of orders may expire in the same instant."""
+EVENTS_PER_OUTCOME_MAX: Final = 512
+"""Events of one part of a transaction: thousands of orders may be filled in the same instant, and
+the first of them are answered while the next are written."""
 
 
 def step_events(steps: Iterable[Step], at: datetime) -> list[OrderEvent]:

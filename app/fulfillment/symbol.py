@@ -7,7 +7,7 @@ fails, it is our bug: the symbol stops filling and starts anew from the database
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 from typing import Final, TypeVar
 
@@ -92,22 +92,22 @@ class SymbolFulfillment:
         """Whether no order rests or waits here."""
         return not self._waiting and self._matcher is not None and not self._matcher.resting_total
 
-    def rest(self, orders: Iterable[OrderSnapshot], *, were_open_before: bool = False) -> None:
+    def rest(self, orders: Sequence[OrderSnapshot], *, were_open_before: bool = False) -> None:
         """Take durable open orders; they wait while the ledger is being read.
 
         ``were_open_before`` says that an earlier process held them, which met quotes we do not
         know of.
         """
-        for snapshot in orders:
-            order_id = snapshot.order.order_id
-            arrival = Incoming(snapshot, were_open_before)
-            if order_id in self._read_back:
-                # A reload found it in the database before its acceptance was announced.
-                self._read_back.discard(order_id)
-            elif self._matcher is None:
-                self._waiting[order_id] = arrival
-            else:
-                self._guard(partial(self._rest_one, self._matcher, arrival))
+        if self._read_back:
+            # A reload found some in the database before their acceptance was announced.
+            known = self._read_back.intersection(snapshot.order.order_id for snapshot in orders)
+            self._read_back -= known
+            orders = [snapshot for snapshot in orders if snapshot.order.order_id not in known]
+        arrivals = [Incoming(snapshot, were_open_before) for snapshot in orders]
+        if self._matcher is None:
+            self._waiting.update((one.snapshot.order.order_id, one) for one in arrivals)
+        else:
+            self._guard(partial(self._rest_all, self._matcher, arrivals))
         self._wake.set()
 
     def on_quote(self, quote: Quote) -> None:
@@ -231,8 +231,9 @@ class SymbolFulfillment:
         quote might fill one that comes after another in priority.
         Orders whose time passed while nobody served them end before the first quote arrives.
         """
+        is_anew = self._has_failed
         stored, unfinished = await read_until_answered(
-            partial(self._read, with_orders=self._has_failed),
+            partial(self._read, with_orders=is_anew),
             trouble="symbol_not_loaded",
             symbol=self.symbol,
         )
@@ -242,10 +243,11 @@ class SymbolFulfillment:
             if order_id not in self._waiting:  # else it came meanwhile, and has missed no quote
                 self._read_back.add(order_id)
                 self._waiting[order_id] = Incoming(snapshot, were_open_before=True)
-        matcher = self._incomplete = self._matchers.begin(self.symbol, stored)
         arrivals, self._waiting = list(self._waiting.values()), {}
+        matcher = self._incomplete = self._matchers.begin(self.symbol, stored)
         steps: list[Step] = []
-        async for piece in pieces(arrivals):
+        is_start = not is_anew and any(one.were_open_before for one in arrivals)
+        async for piece in pieces(arrivals, is_start=is_start):
             steps += self._guard(partial(rest_all, matcher, piece, self._clock)) or []
             if self._incomplete is not matcher:
                 return  # it failed, or the service stops
@@ -308,8 +310,8 @@ class SymbolFulfillment:
         self._let_go("ended")
         return True
 
-    def _rest_one(self, matcher: SymbolMatcher, arrival: Incoming) -> None:
-        steps = rest_all(matcher, (arrival,), self._clock)
+    def _rest_all(self, matcher: SymbolMatcher, arrivals: Sequence[Incoming]) -> None:
+        steps = rest_all(matcher, arrivals, self._clock)
         self._note_use(matcher)
         self._conclude(matcher, steps)
         self._confirm(matcher)

@@ -5,6 +5,7 @@ frame, and past the library, which costs a multiple of the parsing (see ``framin
 is the library's, from the handshake to the end.
 """
 
+import asyncio
 import fcntl
 import ssl
 import sys
@@ -15,7 +16,7 @@ from typing import Final, Protocol
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
-from websockets.frames import Close, Frame, Opcode
+from websockets.frames import Close, CloseCode, Frame, Opcode
 from websockets.protocol import Event, State
 from websockets.typing import DataLike
 
@@ -36,14 +37,17 @@ CLOSE_SECONDS_MAX: Final = 1.0
 """How long we wait for the venue's part of the closing handshake."""
 
 _KEEPALIVE_REASON: Final = "keepalive ping timeout"
-"""What the library says to the venue when a pong stays out."""
+"""What we say to the venue when nothing comes any more."""
+
+_LOOKS_FOR_LIFE: Final = 5
+"""So often we look whether anything came after a ping, before the connection counts as dead."""
 
 _STREAM_PATHS: Final = ("/ws", "/stream")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keepalive:
-    """When we send a ping, and how long its pong may take before the connection counts as dead."""
+    """When we send a ping, and how long nothing may come after it, not even the pong."""
 
     interval_seconds: float
     timeout_seconds: float
@@ -104,6 +108,7 @@ async def open_connection(
             ping_timeout=keepalive.timeout_seconds,
             close_timeout=CLOSE_SECONDS_MAX,
             max_size=MESSAGE_BYTES_MAX,
+            max_queue=None,  # nobody takes from it: reading would stop for ever once it is full
             create_connection=_Socket,
         )
     except (OSError, WebSocketException) as error:
@@ -217,6 +222,7 @@ class _Socket(ClientConnection):
     _fragments: Frame | None = None
     _begun = b""
     _has_left_all = False
+    _is_silent = False
 
     def divert(self, owner: VenueConnection, window: SlidingWindow) -> None:
         self._owner = owner
@@ -225,6 +231,7 @@ class _Socket(ClientConnection):
     def data_received(self, data: bytes) -> None:
         """Take texts out, in the order of what comes; leave everything else to the library."""
         read_bytes = len(data)
+        self._is_silent = False
         if self.protocol.state is State.CONNECTING:
             data = self._shake_hands(data)
         data = self._begun + data
@@ -296,18 +303,42 @@ class _Socket(ClientConnection):
         if self._owner is not None:
             self._owner.report_lost(self._ending(exc))
 
-    def send_data(self) -> None:
-        """Tell at once when a pong stays out: whatever still comes has lain somewhere as long."""
-        super().send_data()
-        last = self.protocol.close_sent
-        if self._owner is not None and last is not None and last.reason == _KEEPALIVE_REASON:
-            self._owner.report_lost(self._ending(None))
-
     async def ping(self, data: DataLike | None = None) -> Awaitable[float]:
         """Send a keepalive ping in its turn: it counts as a control message."""
         if self._window is not None:
             await self._window.acquire()
+        self._is_silent = True
         return await super().ping(data)
+
+    async def keepalive(self) -> None:
+        """Ping in intervals, and end the connection once nothing at all comes after one.
+
+        The library waits for the pong by the clock, and so ends a sound connection where the pong
+        stands behind quotes that we are still at, or waits in the socket while we do other things.
+        Whatever came proves life; and however long we were busy, it takes but one of our looks.
+        """
+        assert self.ping_interval is not None
+        assert self.ping_timeout is not None
+        while True:
+            await asyncio.sleep(self.ping_interval)
+            await self.ping()
+            looks = 0
+            while self._is_silent:
+                if looks >= _LOOKS_FOR_LIFE and not self._unread_bytes():
+                    await self._give_up()
+                await asyncio.sleep(self.ping_timeout / _LOOKS_FOR_LIFE)
+                looks += 1
+
+    async def _give_up(self) -> None:
+        """End a connection that is dead; the end of it cancels whoever asks for that.
+
+        It is told at once, and nothing after it, though the socket is gone only a second later:
+        what may still come has lain somewhere for as long as nothing came.
+        """
+        async with self.send_context():
+            self.protocol.fail(CloseCode.INTERNAL_ERROR, _KEEPALIVE_REASON)
+            if self._owner is not None:
+                self._owner.report_lost(self._ending(None))
 
     def _ending(self, error: Exception | None) -> Ending:
         """Say what ended the connection without a closing frame of the venue."""

@@ -16,7 +16,7 @@ from app.domain.order import Order, OrderId, Owner, Symbol
 from app.ports import EventFilter, SubscriptionEndedError
 
 WAITING_EVENTS_MAX: Final = 20_000
-"""Events that may wait for one subscriber. One transaction tells up to some 6,000 at once, so that
+"""Events that may wait for one subscriber. One transaction tells some 1,000 at most, so that
 whoever keeps pace is never at the limit."""
 
 

@@ -5,6 +5,9 @@ times as long, and all who wait for it are the tail. Here a thread does it while
 passive checkpoint has neither a writer nor a reader wait. The log begins anew only at a commit that
 finds all of it copied, and under load none may: so from ``LOG_PAGES_MAX`` on the commits copy what
 the thread has not, which is little by then, and the log stays bounded.
+
+While somebody reads one moment for long (a backup, an audit), nothing that was written since can be
+copied, and the log grows as it must; its file shrinks again once the log begins anew.
 """
 
 import sqlite3
@@ -15,8 +18,9 @@ import structlog
 from sqlalchemy import Engine, PoolProxiedConnection
 from sqlalchemy.exc import SQLAlchemyError
 
+PAGE_BYTES: Final = 4_096
 LOG_PAGES_MAX: Final = 8_000
-"""Pages of the log, 4 KiB each, from which on a commit copies them itself: 32 MB."""
+"""Pages of the log from which on a commit copies them itself: 32 MB."""
 
 COMMITS_BETWEEN: Final = 100
 ROWS_BETWEEN: Final = 4_000

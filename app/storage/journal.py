@@ -42,9 +42,11 @@ BACKLOG_ENTRIES_MAX: Final = 10_000
 BATCH_ENTRIES_MAX: Final = 10_000
 """Entries of one transaction; the bound for those that hold no event, such as a gate that moved."""
 
-BATCH_EVENTS_MAX: Final = 5_000
-"""A transaction takes no further entry from here on, so that it ends well within the seconds that
-PostgreSQL has for a statement; one that takes longer would be tried again unchanged for ever."""
+BATCH_EVENTS_MAX: Final = 512
+"""A transaction takes no further entry from here on. Of thousands of orders that one quote fills,
+the first are answered while the next are written, instead of all after the last. A commit costs as
+much as some fifty events. It ends well within the seconds that PostgreSQL has for a statement, too;
+one that takes longer would be tried again unchanged for ever."""
 
 ANSWER_SECONDS_MAX: Final = 5.0
 """How long an order waits for its commit before it is told that the outcome is unknown."""

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Final
 
 from sqlalchemy import Connection, Text, column, func, inspect, select, table, text
-from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from app.domain.errors import StartupError
 from app.storage.address import DatabaseAddress
+from app.storage.asynchronous import make_async_engine
 from app.storage.failures import database_errors, startup_error
 from app.storage.writer import CONNECT_SECONDS, sqlite_writing_engine
 
@@ -84,8 +84,8 @@ def _migrate_sqlite(address: DatabaseAddress) -> str:
 
 
 async def _migrate_postgresql(address: DatabaseAddress) -> str:
-    engine = create_async_engine(
-        address.url, poolclass=NullPool, connect_args={"timeout": CONNECT_SECONDS}
+    engine = make_async_engine(
+        address, poolclass=NullPool, connect_args={"timeout": CONNECT_SECONDS}
     )
     async with engine.connect() as connection, connection.begin():
         await connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_SECONDS_MAX}s'"))

@@ -12,7 +12,7 @@ import fcntl
 import os
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import structlog
 from sqlalchemy import (
@@ -26,7 +26,6 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain.errors import StartupError
 from app.storage.address import DatabaseAddress
@@ -42,6 +41,9 @@ from app.storage.tables import (
     trading_rules,
 )
 from app.storage.writer import postgresql_engine
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
 LOCK_SUFFIX: Final = ".lock"
 OWNER_BYTES_MAX: Final = 1_000
@@ -230,7 +232,7 @@ class _AdvisoryLock:
     The owner's name is the session's application name, so that whoever meets the lock reads it.
     """
 
-    _connection: AsyncConnection | None = None
+    _connection: "AsyncConnection | None" = None
     _pid = 0
 
     def __init__(self, address: DatabaseAddress, owner: str) -> None:

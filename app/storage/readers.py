@@ -12,10 +12,10 @@ from typing import Final, Protocol, TypeVar
 
 from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from app.storage.address import DatabaseAddress
+from app.storage.asynchronous import make_async_engine
 from app.storage.writer import BUSY_SECONDS, COMMAND_SECONDS, CONNECT_SECONDS
 
 READERS_MAX: Final = 4
@@ -84,8 +84,8 @@ class PostgresqlReaders:
     """Reads PostgreSQL through the asynchronous driver."""
 
     def __init__(self, address: DatabaseAddress) -> None:
-        self._engine = create_async_engine(
-            address.url,
+        self._engine = make_async_engine(
+            address,
             isolation_level="AUTOCOMMIT",
             pool_size=READERS_MAX,
             max_overflow=0,

@@ -13,11 +13,11 @@ from typing import Final, TypeVar
 
 from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from app.domain.errors import StartupError
 from app.storage.address import DatabaseAddress
+from app.storage.asynchronous import make_async_engine
 from app.storage.failures import database_errors, startup_error
 from app.storage.writer import CONNECT_SECONDS
 
@@ -102,8 +102,8 @@ def _read_sqlite(
 async def _read_postgresql(
     address: DatabaseAddress, work: Callable[[Connection], _Result]
 ) -> _Result:
-    engine = create_async_engine(
-        address.url,
+    engine = make_async_engine(
+        address,
         poolclass=NullPool,
         isolation_level="REPEATABLE READ",
         connect_args={

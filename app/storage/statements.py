@@ -2,18 +2,30 @@
 
 Each may be repeated without effect, see ``batch``.
 
-On SQLite one statement inserts many rows. Row by row, as ``executemany`` does it, costs half as
+On SQLite one statement writes many rows. Row by row, as ``executemany`` does it, costs half as
 much again, and after each row the thread that writes waits for its turn to run Python, up to
 ``sys.getswitchinterval`` while the event loop is busy: that was the tail of a commit's duration.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from itertools import islice
 from operator import itemgetter
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from sqlalchemy import Connection, Executable, Table, bindparam, delete, update
+from sqlalchemy import (
+    ClauseElement,
+    Column,
+    ColumnElement,
+    Connection,
+    Executable,
+    Table,
+    Update,
+    bindparam,
+    delete,
+    update,
+    values,
+)
 from sqlalchemy.dialects import sqlite
 
 from app.storage.column_types import sqlite_form
@@ -56,19 +68,21 @@ class EachRow:
 
 
 class ManyRows:
-    """Inserts many rows at once into SQLite, which gets them in the form that it stores."""
+    """Writes many rows at once into SQLite, which gets them in the form that it stores.
 
-    def __init__(self, insert: sqlite.Insert, table: Table) -> None:
-        columns = [column for column in table.c if column.autoincrement is not True]
-        self._values = itemgetter(*(column.name for column in columns))
+    ``statement`` has the values of one row, whose names and types ``columns`` tell.
+    """
+
+    def __init__(self, statement: ClauseElement, columns: Sequence[Column[Any]]) -> None:
+        names = [column.name for column in columns]
+        self._values = itemgetter(*names)
         self._forms = [
             (place, form)
             for place, column in enumerate(columns)
             if (form := sqlite_form(column)) is not None
         ]
         one_row = f"({', '.join('?' for _ in columns)})"
-        names = [column.name for column in columns]
-        compiled = insert.compile(dialect=sqlite.dialect(), column_keys=names)
+        compiled = statement.compile(dialect=sqlite.dialect(), column_keys=names)
         head, rest = str(compiled).split(one_row)
         self._sql = {
             rows: f"{head}{', '.join(one_row for _ in range(rows))}{rest}"
@@ -108,25 +122,19 @@ class Statements:
         self.put_gates = self._put(symbol_gates)
         self.put_taken = self._put(taken_liquidity)
         self.put_rules = self._put(trading_rules)
+        # Few at a time; SQLite would look through the table for many of them at once.
         self.forget_taken = EachRow(
             delete(taken_liquidity).where(
                 *(column == bindparam(column.name) for column in taken_liquidity.primary_key)
             )
         )
-        self.move_orders = EachRow(
-            update(orders)
-            .where(
-                orders.c.order_id == bindparam("the_order_id"),
-                orders.c.last_sequence < bindparam("new_last_sequence"),
-            )
-            .values({name: bindparam(f"new_{name}") for name in _STATE_COLUMNS})
-        )
+        self.move_orders = self._move()
 
     def _add(self, table: Table, *key: str) -> Statement:
         """Insert unless there is such a row; another broken constraint is an error."""
         if self._is_sqlite:
             insert = sqlite.insert(table).on_conflict_do_nothing(index_elements=key)
-            return ManyRows(insert, table)
+            return ManyRows(insert, _written(table))
         return EachRow(_postgresql_insert(table).on_conflict_do_nothing(index_elements=key))
 
     def _put(self, table: Table) -> Statement:
@@ -136,10 +144,23 @@ class Statements:
         if self._is_sqlite:
             own = sqlite.insert(table)
             values = {name: own.excluded[name] for name in rest}
-            return ManyRows(own.on_conflict_do_update(index_elements=key, set_=values), table)
+            put = own.on_conflict_do_update(index_elements=key, set_=values)
+            return ManyRows(put, _written(table))
         insert = _postgresql_insert(table)
         values = {name: insert.excluded[name] for name in rest}
         return EachRow(insert.on_conflict_do_update(index_elements=key, set_=values))
+
+    def _move(self) -> Statement:
+        """Give an order a newer state, unless it has that or a later one."""
+        columns = [
+            Column("the_order_id", orders.c.order_id.type),
+            *(Column(f"new_{name}", orders.c[name].type) for name in _STATE_COLUMNS),
+        ]
+        row = {column.name: bindparam(column.name, type_=column.type) for column in columns}
+        if not self._is_sqlite:
+            return EachRow(_move_to(row))
+        rows = values(*columns, name="states").data([tuple(row.values())]).cte()
+        return ManyRows(_move_to(dict(rows.c)), columns)
 
 
 _STATE_COLUMNS: Final = (
@@ -155,6 +176,22 @@ _STATE_COLUMNS: Final = (
     "quotes_seen",
     "departure_update_id",
 )
+
+
+def _move_to(state: Mapping[str, ColumnElement[Any]]) -> Update:
+    return (
+        update(orders)
+        .where(
+            orders.c.order_id == state["the_order_id"],
+            orders.c.last_sequence < state["new_last_sequence"],
+        )
+        .values({name: state[f"new_{name}"] for name in _STATE_COLUMNS})
+    )
+
+
+def _written(table: Table) -> list[Column[Any]]:
+    """Return the columns that a new row has to be told."""
+    return [column for column in table.c if column.autoincrement is not True]
 
 
 @cache

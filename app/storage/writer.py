@@ -12,15 +12,18 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from app.storage.address import DatabaseAddress
-from app.storage.checkpoints import LOG_PAGES_MAX, Checkpoints
+from app.storage.asynchronous import make_async_engine
+from app.storage.checkpoints import LOG_PAGES_MAX, PAGE_BYTES, Checkpoints
 from app.storage.failures import database_errors
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 BUSY_SECONDS: Final = 1
 """How long SQLite waits for another program's lock; soon enough for trouble to be told."""
@@ -153,6 +156,8 @@ def sqlite_writing_engine(url: URL, *, busy_seconds: int) -> Engine:
             "synchronous = FULL",
             "foreign_keys = ON",
             f"wal_autocheckpoint = {LOG_PAGES_MAX}",
+            # What a long reader had it grow by is given back once it begins anew.
+            f"journal_size_limit = {LOG_PAGES_MAX * PAGE_BYTES}",
         ):
             connection.execute(f"PRAGMA {setting}").fetchall()
 
@@ -163,10 +168,10 @@ def sqlite_writing_engine(url: URL, *, busy_seconds: int) -> Engine:
     return engine
 
 
-def postgresql_engine(address: DatabaseAddress) -> AsyncEngine:
+def postgresql_engine(address: DatabaseAddress) -> "AsyncEngine":
     """Make an engine without a pool: its one connection is kept by whoever asked for it."""
-    return create_async_engine(
-        address.url,
+    return make_async_engine(
+        address,
         poolclass=NullPool,
         connect_args={
             "timeout": CONNECT_SECONDS,

@@ -12,6 +12,7 @@ import pytest
 
 from app.composition import running_service
 from app.domain.errors import StartupError
+from tests.support.raw_http import RawConnection
 from tests.support.services import make_settings, scripted_venue, service_under_test, until_ready
 from tests.support.waiting import eventually, eventually_true
 
@@ -169,6 +170,20 @@ async def test_without_a_venue_the_service_starts_says_so_and_recovers(tmp_path:
             await until_ready(client)
             answer = await client.post("/order/limit", json=BUY)
             assert answer.json()["status"] == "FILLED"
+
+
+async def test_a_body_that_is_under_way_at_a_stop_is_answered(tmp_path: Path) -> None:
+    """The service does not wait for it, and tells so as it tells every refusal."""
+    async with service_under_test(tmp_path) as service:
+        connection = await RawConnection.open(service.url)
+        await connection.begin_a_body()
+
+    answer = await connection.answer()
+
+    assert (answer.status, answer.body["code"]) == (503, "stopping")
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.headers["connection"] == "close"
+    await connection.close()
 
 
 async def test_a_taken_port_is_named(tmp_path: Path) -> None:

@@ -59,6 +59,14 @@ class RawConnection:
         """Begin a request and leave it at that."""
         self._writer.write(b"POST /order/limit HTTP/1.1\r\nHost: localhost\r\nContent-Le")
 
+    async def begin_a_body(self) -> None:
+        """Send a head, and no body once the service has said that it waits for one."""
+        self._writer.write(
+            b"POST /order/limit HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n"
+            b"Expect: 100-continue\r\n\r\n"
+        )
+        await self._reader.readuntil(b"100 Continue\r\n\r\n")
+
     async def abandon(self) -> None:
         """Break the connection off, as a client that crashes does."""
         self._writer.transport.abort()

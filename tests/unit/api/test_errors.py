@@ -74,6 +74,7 @@ def test_statuses_are_those_of_the_contract() -> None:
         "database_unavailable": 503,
         "outcome_unknown": 503,
         "not_ready": 503,
+        "stopping": 503,
         "any other": 503,
     }
 

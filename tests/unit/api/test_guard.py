@@ -410,3 +410,31 @@ async def test_websocket_whose_client_leaves_is_let_go() -> None:
         raise WebSocketDisconnect
 
     assert await call_websocket((b"host", b"localhost"), inner=leave) == []
+
+
+@pytest.mark.parametrize("has_started", [False, True])
+async def test_what_the_server_gives_up_is_told_unless_an_answer_has_begun(
+    *, has_started: bool
+) -> None:
+    """A stop is no mistake of ours; being canceled goes on outwards all the same."""
+    sent: list[Message] = []
+
+    async def never(_scope: Scope, _receive: Receive, send: Send) -> None:
+        if has_started:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+        await asyncio.Event().wait()
+
+    async def receive() -> Message:
+        return {"type": "http.request"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope: Scope = {"type": "http", "method": "GET", "path": "/healthz", "headers": []}
+    serving = asyncio.create_task(Guard(never, allowed_hosts=())(scope, receive, send))
+    await asyncio.sleep(0)
+    serving.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await serving
+    assert [message.get("status") for message in sent] == ([200] if has_started else [503, None])

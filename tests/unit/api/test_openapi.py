@@ -35,9 +35,9 @@ STATUSES = {
     "cancelOrder": {200, 404, 409, 422, 503} | KEYED,
     "cancelOrders": {200, 422, 503} | KEYED,
     "showSymbol": {200, 404, 422, 503} | KEYED,
-    "healthz": {200, 500},
+    "healthz": {200, 500, 503},
     "readyz": {200, 500, 503},
-    "metrics": {200} | KEYED,
+    "metrics": {200, 503} | KEYED,
 }
 
 

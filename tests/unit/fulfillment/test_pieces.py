@@ -1,6 +1,7 @@
 """Tests of ``app.fulfillment.pieces``, and of taking up many orders with it."""
 
 import asyncio
+import gc
 
 import pytest
 
@@ -70,6 +71,24 @@ async def test_items_come_in_their_order_and_the_loop_turns_in_between() -> None
     other.cancel()
 
     assert seen == [1, 2, "else", 3, 4, "else", 5]
+
+
+async def test_only_a_start_exempts_what_there_is_from_collection(shop: Shop) -> None:
+    """What is exempt and dies as part of a cycle is never freed, and a running service has such."""
+    await place_some(shop)
+    gc.unfreeze()
+    shop.feed.subscriptions.clear()
+    async with shop.restarted():
+        await eventually(lambda: f"+{LTCBTC}" in shop.feed.subscriptions)
+        exempted_by_the_start = gc.get_freeze_count()
+        gc.unfreeze()
+        shop.feed.subscriptions.clear()
+
+        shop.desk.on_outcome_refused(LTCBTC)
+        await eventually(lambda: f"+{LTCBTC}" in shop.feed.subscriptions)
+
+    assert exempted_by_the_start
+    assert not gc.get_freeze_count()
 
 
 async def test_orders_are_taken_up_before_a_quote_meets_any(shop: Shop) -> None:

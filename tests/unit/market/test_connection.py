@@ -301,6 +301,24 @@ async def test_connection_lost_before_the_start_is_told_at_the_start(peer: WebSo
     assert receiver.causes == ["closed by the venue at once"]
 
 
+async def test_many_frames_before_the_start_hold_up_nothing_after_it(peer: WebSocketPeer) -> None:
+    """The library stops reading when more of them wait than it keeps, and nobody takes those."""
+    receiver = Receiver()
+    connection = await open_connection(
+        stream_endpoint(peer.url), receiver, tls=None, keepalive=QUIET, open_seconds=5
+    )
+    await eventually(lambda: peer.connections)
+    peer.send_at_once(*["early"] * 100)
+    await (await peer.last.ping())
+
+    connection.start()
+    await peer.last.send("in time")
+    await eventually(lambda: receiver.texts, seconds_max=5)
+    await connection.close()
+
+    assert receiver.texts == [b"in time"]
+
+
 async def test_send_on_a_lost_connection_is_no_error(peer: WebSocketPeer) -> None:
     """Whoever sends learns of the loss like everybody else."""
     async with connected(peer) as (connection, receiver):

@@ -1,5 +1,8 @@
 """The write-ahead log is copied from beside the commits, and stays bounded."""
 
+import asyncio
+import contextlib
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -7,12 +10,13 @@ from sqlalchemy import Connection
 
 from app.storage import checkpoints, writer
 from app.storage.address import DatabaseAddress
-from app.storage.checkpoints import COMMITS_BETWEEN, ROWS_BETWEEN
+from app.storage.checkpoints import COMMITS_BETWEEN, PAGE_BYTES, ROWS_BETWEEN
 from app.storage.writer import SqliteWriter
 from tests.support.databases import sqlite_url
 from tests.support.waiting import eventually
 
-PAGE_BYTES = 4096
+FULL = 2
+"""The value of PRAGMA synchronous."""
 
 
 @pytest.fixture
@@ -78,6 +82,49 @@ async def test_the_log_stays_bounded_though_nobody_copies_it(
     size = file.with_name("a.db-wal").stat().st_size
     await opened.close()
     assert size <= 100 * PAGE_BYTES
+
+
+async def test_what_the_log_grew_by_during_a_long_read_is_given_back(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A backup or an audit that takes an hour must not leave gigabytes behind."""
+    monkeypatch.setattr(writer, "LOG_PAGES_MAX", 50)
+    opened = await open_writer(file)
+    log = file.with_name("a.db-wal")
+    with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as reading:
+        reading.execute("BEGIN")
+        reading.execute("SELECT count(*) FROM pages").fetchone()
+        for _ in range(100):
+            await opened.transact(add_pages)
+        size_while_reading = log.stat().st_size
+
+    for _ in range(20):
+        await opened.transact(add_pages)
+
+    size = log.stat().st_size
+    await opened.close()
+    assert size_while_reading > 500 * PAGE_BYTES
+    assert size <= 100 * PAGE_BYTES
+    assert not log.exists()
+
+
+async def test_each_connection_waits_for_the_disk(file: Path) -> None:
+    """The one that copies the log as well: it must be on disk before it begins anew."""
+    opened = await open_writer(file)
+    for _ in range(COMMITS_BETWEEN):
+        await opened.transact(add_pages)
+    await eventually(lambda: opened._checkpoints._connection is not None)
+
+    def synchronous() -> object:
+        copying = opened._checkpoints._connection
+        assert copying is not None
+        return copying.cursor().execute("PRAGMA synchronous").fetchone()
+
+    of_copies = await asyncio.wrap_future(opened._checkpoints._thread.submit(synchronous))
+    of_commits = await opened.transact(lambda c: c.exec_driver_sql("PRAGMA synchronous").one())
+
+    await opened.close()
+    assert of_copies == of_commits == (FULL,)
 
 
 async def test_a_checkpoint_that_fails_fails_nothing_else(file: Path) -> None:

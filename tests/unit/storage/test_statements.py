@@ -1,9 +1,11 @@
 """Many rows in few statements."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection, event
@@ -11,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from app.storage.rows import Row
 from app.storage.statements import ROWS_PER_STATEMENT, Statement, statements_for
+from tests.support.builders import make_order
 from tests.support.databases import OpenStorage, open_storage, sqlite_url
 
 SQLITE = statements_for("sqlite")
@@ -90,3 +93,65 @@ async def test_amounts_and_instants_are_stored_in_their_one_form(storage: OpenSt
     assert found == [("0.00000001", "1.5")]
     found = await storage.rows("SELECT fetched_at FROM trading_rules")
     assert found == [("2026-11-25T08:00:00.000000Z",)]
+
+
+def states(total: int, *, sequence: int) -> list[Row]:
+    """Make the rows that have some orders canceled, whose events number so many by then."""
+    at = datetime(2026, 11, 25, 8, 0, tzinfo=UTC)
+    return [
+        {
+            "the_order_id": make_order(number=number).order_id,
+            "new_status": "CANCELED",
+            "new_reason": "CANCELED_BY_CLIENT",
+            "new_filled_quantity": Decimal(1) if sequence > 2 else Decimal(0),
+            "new_quote_quantity": Decimal("2.50") if sequence > 2 else Decimal(0),
+            "new_splits_total": sequence - 2,
+            "new_last_sequence": sequence,
+            "new_closed_at": at,
+            "new_arrival_update_id": number,
+            "new_arrival_price": Decimal("2.50"),
+            "new_quotes_seen": 7,
+            "new_departure_update_id": None,
+        }
+        for number in range(1, total + 1)
+    ]
+
+
+async def test_each_order_moves_on_and_none_back(storage: OpenStorage) -> None:
+    """An older state leaves what is stored, and an order that is not named stays as it is."""
+    placed = [make_order("5", number=number) for number in range(1, 305)]
+    await asyncio.gather(*(storage.journal.accept(order) for order in placed))
+
+    await write(storage, SQLITE.move_orders, states(300, sequence=2))
+    await write(storage, SQLITE.move_orders, states(299, sequence=3))
+    await write(storage, SQLITE.move_orders, states(300, sequence=2))
+
+    found = await storage.rows(
+        "SELECT status, last_sequence, quote_quantity, closed_at, count(*),"
+        " sum(arrival_update_id = acceptance_number) FROM orders GROUP BY 1, 2, 3, 4 ORDER BY 5"
+    )
+    closed_at = "2026-11-25T08:00:00.000000Z"
+    assert found == [
+        ("CANCELED", 2, "0", closed_at, 1, 1),
+        ("NEW", 1, "0", None, 4, None),
+        ("CANCELED", 3, "2.5", closed_at, 299, 299),
+    ]
+
+
+async def test_orders_that_move_are_found_by_their_id(storage: OpenStorage) -> None:
+    """However many there are: a statement that looked through the table would grow with it."""
+    plan: list[str] = []
+
+    def move(connection: Connection) -> None:
+        def explain(*call: Any) -> None:  # noqa: ANN401 - as SQLAlchemy calls it
+            rows = call[1].connection.execute(f"EXPLAIN QUERY PLAN {call[2]}", call[3])
+            plan.extend(row[3] for row in rows)
+
+        event.listen(connection, "before_cursor_execute", explain)
+        SQLITE.move_orders.execute(connection, states(300, sequence=2))
+
+    await storage.database.write(move)
+
+    looks = [step for step in plan if " orders" in step]
+    assert looks
+    assert all("SEARCH orders USING INDEX" in step and "(order_id=?)" in step for step in looks)

@@ -66,7 +66,8 @@ def _is_marketable(order: Order, quote: Quote) -> bool:
 class SymbolMatcher:
     """One symbol's resting orders against its quotes. No I/O and no clock.
 
-    ``gate`` and ``levels`` are what was stored when the symbol was last fulfilled. The matcher has
+    ``gate`` and ``levels`` are what was stored when the symbol was last fulfilled; a gate is stored
+    with what comes of a quote, so it may be missing though orders met some. The matcher has
     no current quote until the first one above the gate; while it has one, the symbol is live. While
     ``awaits_confirmation``, that quote is too old for an order that came: nothing is matched until
     the next quote or seed is applied, which the caller is to ask for.
@@ -82,6 +83,7 @@ class SymbolMatcher:
         self.quotes_applied = 0
         self.quotes_refused = 0
         self.awaits_confirmation = False
+        self._had_gate = gate != NO_GATE
         self._levels_dropped = 0
         self._is_held = False
         self._resting_by_id: dict[OrderId, Resting] = {}
@@ -143,6 +145,7 @@ class SymbolMatcher:
         is_late = current is not None and deadline_ns < current.received_ns
         must_wait = now_ns is not None and self.must_confirm(order, now_ns)
         met = None if is_late or must_wait else current
+        self._learn_gate(arrival)
         has_no_arrival = arrival is None and not may_have_met_quotes
         resting = Resting(
             order=order,
@@ -196,6 +199,7 @@ class SymbolMatcher:
     def end_unmet(self, snapshot: OrderSnapshot) -> Closing:
         """End an order that never rests here: its time was over before it could meet a quote."""
         assert snapshot.order.symbol == self.symbol, "a matcher serves one symbol"
+        self._learn_gate(snapshot.arrival)
         return Closing(
             order=snapshot.order,
             status=OrderStatus.EXPIRED,
@@ -319,6 +323,14 @@ class SymbolMatcher:
         for key in idle:
             self._levels_dropped += self._books.pop(key).ledger.levels_dropped
         return changes
+
+    def _learn_gate(self, arrival: Arrival | None) -> None:
+        """Where no gate was stored, believe what orders met before: that was applied.
+
+        One that was stored stands, even below it: the venue may have begun to count anew.
+        """
+        if arrival is not None and not self._had_gate and not self.quotes_applied:
+            self.gate = max(self.gate, arrival.update_id)
 
     def _is_too_old(self, quote: Quote, now_ns: int) -> bool:
         return now_ns - quote.received_ns > QUOTE_AGE_NS_MAX

@@ -20,7 +20,7 @@ from app.domain.liquidity import LiquidityLedger
 from app.domain.matcher import SymbolMatcher
 from app.domain.order import PUBLIC, Order, OrderId, Side, Symbol, TimeInForce
 from app.domain.quote import Quote
-from app.market.book_ticker import parse_frame
+from app.market.book_ticker import FrameReader
 from app.simulator.market import SyntheticMarket
 from app.simulator.pairs import PAIRS
 from app.simulator.quotes import venue_quote
@@ -116,6 +116,7 @@ class Matcher:
     """The product's."""
 
     def __init__(self, orders: Sequence[RestingOrder]) -> None:
+        self._reader = FrameReader()
         self._matcher = SymbolMatcher(SYMBOL)
         for one in orders:
             self.rest(one)
@@ -134,9 +135,10 @@ class Matcher:
 
     def take(self, frame: bytes, received_ns: int) -> int:
         """Take a frame as the service does; return how many orders fill or end."""
-        quote = parse_frame(frame, received_ns)
+        quote = self._reader.read(frame, received_ns)
         assert isinstance(quote, Quote)
-        ended = self._matcher.expire(received_ns)
+        is_late = self._matcher.first_deadline_ns < received_ns
+        ended = self._matcher.expire(received_ns) if is_late else ()
         return len(ended) + len(self._matcher.apply_quote(quote))
 
 
@@ -144,6 +146,7 @@ class Scan:
     """The simplest honest way."""
 
     def __init__(self, orders: Sequence[RestingOrder]) -> None:
+        self._reader = FrameReader()
         self._ledger = LiquidityLedger(PUBLIC, Side.BUY)
         self._resting = {one.order.order_id: one for one in orders}
 
@@ -161,7 +164,7 @@ class Scan:
 
     def take(self, frame: bytes, received_ns: int) -> int:
         """Take a frame; return how many orders fill or end."""
-        quote = parse_frame(frame, received_ns)
+        quote = self._reader.read(frame, received_ns)
         assert isinstance(quote, Quote)
         price, displayed = quote.ask_price, quote.ask_quantity
         late = [one for one in self._resting.values() if one.deadline_ns < received_ns]

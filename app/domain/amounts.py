@@ -31,8 +31,8 @@ FRACTION_DIGITS_MAX = 12
 AVERAGE_PRICE_DIGITS = 16
 
 _match_plain_notation = re.compile(
-    rf"[0-9]{{1,{INTEGER_DIGITS_MAX}}}(?:\.[0-9]{{1,{FRACTION_DIGITS_MAX}}})?", re.ASCII
-).fullmatch
+    rf"[0-9]{{1,{INTEGER_DIGITS_MAX}}}+(?:\.[0-9]{{1,{FRACTION_DIGITS_MAX}}}+)?+", re.ASCII
+).fullmatch  # no part begins like the one before, so none has to remember where it could end sooner
 _AVERAGE = Context(
     prec=AVERAGE_PRICE_DIGITS, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation, DivisionByZero]
 )

@@ -14,20 +14,18 @@ class FirstQuote:
 
 
 class FirstQuotes:
-    """Hands out what orders share, so that a quote tells any number of them at once."""
+    """Hands out what orders share, so that a quote tells any number of them at once.
+
+    ``awaited`` is what those share that wait for the next one.
+    """
 
     def __init__(self) -> None:
         self._met: dict[Side, tuple[Quote, Arrival]] = {}
-        self._awaited: dict[Side, FirstQuote] = {}
-
-    @property
-    def are_awaited(self) -> bool:
-        """Whether orders wait for the next quote."""
-        return bool(self._awaited)
+        self.awaited: dict[Side, FirstQuote] = {}
 
     def next(self, side: Side) -> FirstQuote:
         """Return that of orders of ``side`` which meet the next quote first."""
-        return self._awaited.setdefault(side, FirstQuote())
+        return self.awaited.setdefault(side, FirstQuote())
 
     def of(self, quote: Quote, side: Side) -> Arrival:
         """Return that of orders of ``side`` which meet this quote first."""
@@ -38,9 +36,9 @@ class FirstQuotes:
 
     def come(self, quote: Quote) -> None:
         """Tell all orders that waited for a quote."""
-        for side, first_quote in self._awaited.items():
+        for side, first_quote in self.awaited.items():
             first_quote.arrival = arrival_of(quote, side)
-        self._awaited.clear()
+        self.awaited.clear()
 
 
 def arrival_of(quote: Quote, side: Side) -> Arrival:

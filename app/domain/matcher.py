@@ -46,11 +46,15 @@ from app.domain.resting import (
     Step,
     deadline_key_of,
     rank_of,
+    unmet_end,
 )
 from app.domain.side_book import SideBook
 
 QUOTE_AGE_NS_MAX: Final = 5_000_000_000
 """A quote that came or was confirmed longer ago is old."""
+
+NEVER_NS: Final = 2**63
+"""After every deadline."""
 
 NO_GATE: Final = 0
 """Below every update id: no quote was applied yet."""
@@ -66,12 +70,12 @@ def _is_marketable(order: Order, quote: Quote) -> bool:
 class SymbolMatcher:
     """One symbol's resting orders against its quotes. No I/O and no clock.
 
-    ``gate`` and ``levels`` are what was stored when the symbol was last fulfilled; a gate is stored
-    with what comes of a quote, so it may be missing though orders met some. The matcher has
+    ``gate`` and ``levels`` are what was stored when the symbol was last fulfilled. The matcher has
     no current quote until the first one above the gate; while it has one, the symbol is live. While
     ``awaits_confirmation``, that quote is too old for an order that came: nothing is matched until
     the next quote or seed is applied, which the caller is to ask for.
-    Instants are nanoseconds of one monotonic clock, the quotes' ``received_ns`` included.
+    Instants are nanoseconds of one monotonic clock, the quotes' ``received_ns`` included;
+    ``first_deadline_ns`` is the earliest deadline of a resting order: call ``expire`` after it.
     """
 
     def __init__(
@@ -83,6 +87,7 @@ class SymbolMatcher:
         self.quotes_applied = 0
         self.quotes_refused = 0
         self.awaits_confirmation = False
+        self.first_deadline_ns = NEVER_NS
         self._had_gate = gate != NO_GATE
         self._levels_dropped = 0
         self._is_held = False
@@ -164,6 +169,7 @@ class SymbolMatcher:
         side_book = self._book_of(order.owner, order.side)
         self._resting_by_id[order.order_id] = resting
         self._deadlines.add(resting.deadline_key, resting)
+        self.first_deadline_ns = min(self.first_deadline_ns, deadline_ns)
         side_book.rest(resting)
         if not order.rests:
             self._undecided[order.order_id] = resting
@@ -200,17 +206,7 @@ class SymbolMatcher:
         """End an order that never rests here: its time was over before it could meet a quote."""
         assert snapshot.order.symbol == self.symbol, "a matcher serves one symbol"
         self._learn_gate(snapshot.arrival)
-        return Closing(
-            order=snapshot.order,
-            status=OrderStatus.EXPIRED,
-            reason=Reason.TIMEOUT_DURING_OUTAGE,
-            splits_total=snapshot.splits_total,
-            filled_quantity=snapshot.filled_quantity,
-            quote_quantity=snapshot.quote_quantity,
-            arrival=snapshot.arrival,
-            quotes_seen=snapshot.quotes_seen,
-            departure_update_id=None if snapshot.arrival is None else self.gate,
-        )
+        return unmet_end(snapshot, self.gate)
 
     def holds(self, order_id: OrderId) -> bool:
         """Whether the order rests."""
@@ -296,14 +292,15 @@ class SymbolMatcher:
     def expire(self, now_ns: int) -> list[Step]:
         """End the orders whose deadline is before ``now_ns``; at it they may still fill."""
         closings: list[Step] = []
-        while (first := self._deadlines.first) is not None and first.deadline_ns < now_ns:
+        while self.first_deadline_ns < now_ns:
+            first = self._deadlines.first
+            assert first is not None, "an order has the first deadline"
             closings.append(self._close(first, OrderStatus.EXPIRED, self._reason_to_expire(first)))
         return closings
 
     def next_deadline_ns(self) -> int | None:
-        """Return the earliest deadline of a resting order; call ``expire`` after it."""
-        first = self._deadlines.first
-        return None if first is None else first.deadline_ns
+        """Return the earliest deadline, None if no order rests."""
+        return None if self.first_deadline_ns == NEVER_NS else self.first_deadline_ns
 
     def ledger_levels(self) -> list[TakenLevel]:
         """Return every remembered level of every owner."""
@@ -325,9 +322,9 @@ class SymbolMatcher:
         return changes
 
     def _learn_gate(self, arrival: Arrival | None) -> None:
-        """Where no gate was stored, believe what orders met before: that was applied.
+        """Take what an order met before for the gate, if none was stored.
 
-        One that was stored stands, even below it: the venue may have begun to count anew.
+        One that was stands, even below it: the venue may have begun to count anew.
         """
         if arrival is not None and not self._had_gate and not self.quotes_applied:
             self.gate = max(self.gate, arrival.update_id)
@@ -341,7 +338,7 @@ class SymbolMatcher:
         self.quotes_applied += 1
         is_confirmation = self.awaits_confirmation
         self.awaits_confirmation = False
-        if self._first_quotes.are_awaited:
+        if self._first_quotes.awaited:
             self._first_quotes.come(quote)
         steps: list[Step] = []
         for side_book in self._books.values():
@@ -364,6 +361,8 @@ class SymbolMatcher:
         order_id = resting.order.order_id
         del self._resting_by_id[order_id]
         self._deadlines.remove(resting.deadline_key)
+        first = self._deadlines.first
+        self.first_deadline_ns = NEVER_NS if first is None else first.deadline_ns
         if not resting.order.rests:
             self._undecided.pop(order_id, None)
 

@@ -36,9 +36,6 @@ class Quote:
         """
         if self.update_id <= 0:
             return "update_id_not_positive"
-        bid_price, ask_price = self.bid_price, self.ask_price
-        if bid_price and self.bid_quantity and self.ask_quantity and bid_price < ask_price:
-            return None  # both sides are present, as nearly always
         if bool(self.bid_price) != bool(self.bid_quantity):
             return "bid_half_empty"
         if bool(self.ask_price) != bool(self.ask_quantity):

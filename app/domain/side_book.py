@@ -17,7 +17,6 @@ class SideBook:
         self.side = side
         self._takes_asks = side is Side.BUY  # asked for each quote, and members of an enum are slow
         self.ledger = LiquidityLedger(owner, side, levels)
-        self._is_better = self.ledger.is_better
         self.resting = RestingHeap()
         self.price = ZERO
         self.displayed = ZERO
@@ -42,9 +41,10 @@ class SideBook:
             price, displayed = quote.ask_price, quote.ask_quantity
         else:
             price, displayed = quote.bid_price, quote.bid_quantity
-        if price is self.price and displayed is self.displayed and self._is_touch_known:
-            return False  # equal as well, but the feed gives the same objects, which costs less
-        if price == self.price and displayed == self.displayed and self._is_touch_known:
+        # The feed gives the same objects for what is the same, and to see that costs less.
+        is_same_price = price is self.price or price == self.price
+        is_same_quantity = displayed is self.displayed or displayed == self.displayed
+        if is_same_price and is_same_quantity and self._is_touch_known:
             return False
         self.price = price
         self.displayed = displayed
@@ -64,23 +64,20 @@ class SideBook:
         first = self.resting.first
         if first is None or not self.displayed:
             return False
-        return not self._is_better(first.order.limit_price, self.price)
+        limit_price = first.order.limit_price
+        return limit_price >= self.price if self._takes_asks else limit_price <= self.price
 
     def match(self, update_id: int, quotes_applied: int) -> list[Step]:
         """Give what is available at the touch to the orders that reach it."""
-        if not self.is_reached():
-            return []
-        first = self.resting.first
         available = self.ledger.available(self.price, self.displayed)
         steps: list[Step] = []
-        while available and first is not None and self._reaches(first):
+        while available and (first := self.resting.first) is not None and self.is_reached():
             if first.order.time_in_force is TimeInForce.FOK and first.remaining > available:
                 steps.append(self._kill(first, update_id, quotes_applied))
             else:
                 quantity = min(first.remaining, available)
                 available = EXACT.subtract(available, quantity)
                 steps.append(self._fill(first, quantity, update_id, quotes_applied))
-            first = self.resting.first
         return steps
 
     def taken(self) -> Decimal:
@@ -88,9 +85,6 @@ class SideBook:
         if not self.displayed:
             return ZERO
         return EXACT.subtract(self.displayed, self.ledger.available(self.price, self.displayed))
-
-    def _reaches(self, resting: Resting) -> bool:
-        return not self._is_better(resting.order.limit_price, self.price)
 
     def _kill(self, resting: Resting, update_id: int, quotes_applied: int) -> Closing:
         """End an order that wants all or nothing and cannot have all."""

@@ -116,10 +116,11 @@ class SymbolFulfillment:
         if matcher is None:
             return
         try:
-            steps = matcher.expire(quote.received_ns)
-            steps += matcher.apply_quote(quote)
-            if steps:
-                self._conclude(matcher, steps)
+            is_late = matcher.first_deadline_ns < quote.received_ns
+            expired = matcher.expire(quote.received_ns) if is_late else ()
+            steps = matcher.apply_quote(quote)
+            if expired or steps:
+                self._conclude(matcher, (*expired, *steps))
         except Exception:  # noqa: BLE001 - our bug stops this symbol alone, see _fail
             self._fail()
 

@@ -3,7 +3,7 @@
 A book-ticker frame is ``{"u":400900217,"s":"BNBUSDT","b":"25.35","B":"31.21","a":"25.36",
 "A":"40.66"}``: update id, symbol, bid price and quantity, ask price and quantity. On a combined
 stream it comes as ``{"stream":"bnbusdt@bookTicker","data":{...}}``. Keys we do not know are ignored
-(the futures' frames carry e, T, E and ps). No exception leaves ``parse_frame``, whatever comes.
+(the futures' frames carry e, T, E and ps). No exception leaves this module, whatever comes.
 
 A book ticker has no time. One comes once a second in a mini ticker, of which nothing else is read:
 ``{"e":"24hrMiniTicker","E":1672515782136,"s":"BNBBTC",...}``, milliseconds since 1970.
@@ -18,7 +18,7 @@ cut off on its way most often, the beginning may still name a symbol.
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 import msgspec
 
@@ -121,7 +121,7 @@ class _Ticker(msgspec.Struct, gc=False):
     B: str
     a: str
     A: str
-    e: str = _BOOK_TICKER
+    e: Literal["bookTicker"] = _BOOK_TICKER
 
 
 class _Frame(msgspec.Struct, gc=False):
@@ -133,7 +133,7 @@ class _Frame(msgspec.Struct, gc=False):
     B: str = ""
     a: str = ""
     A: str = ""
-    e: str = _BOOK_TICKER
+    e: Literal["bookTicker"] = _BOOK_TICKER
     stream: str = ""
     data: _Ticker | None = None
 
@@ -141,58 +141,63 @@ class _Frame(msgspec.Struct, gc=False):
 _LastFrame = tuple[_Ticker | _Frame, Quote]
 """What a symbol's last sound frame said, and what was read from it."""
 
-_NO_FRAME: Final[_LastFrame] = (
-    _Frame(b="0", B="0", a="0", A="0"),
-    Quote(Symbol(""), 0, ZERO, ZERO, ZERO, ZERO, 0),
-)
-"""Stands for a symbol that has none: what it says is read like this as well."""
-
-_last_frames: dict[Symbol, _LastFrame] = {}
+_EMPTY: Final = _Frame(b="0", B="0", a="0", A="0")
+"""Stands for the last frame of a symbol that has none: what it says is read like this as well."""
 
 _decode_frame = msgspec.json.Decoder(_Frame).decode
 _decode_anything = msgspec.json.Decoder().decode
 
 
-def parse_frame(frame: bytes | str, received_ns: int) -> ParsedFrame:
-    """Say what a text frame is; ``received_ns`` is the monotonic instant of its arrival."""
-    if len(frame) > FRAME_BYTES_MAX:
-        return _unread(frame, DropReason.OVERSIZED)
-    try:
-        if not frame.isascii():
-            _check_encoding(frame)
-        wire = _decode_frame(frame)
-        ticker: _Ticker | _Frame | None = wire.data
-        if ticker is None:
-            ticker = wire
-        elif wire.stream != ticker.s.lower() + _STREAM_SUFFIX:
+class FrameReader:
+    """Reads frames one after the other, each beside the last one of its symbol."""
+
+    def __init__(self) -> None:
+        self._last_frames: dict[Symbol, _LastFrame] = {}
+
+    def read(self, frame: bytes | str, received_ns: int) -> ParsedFrame:
+        """Say what a text frame is; ``received_ns`` is the monotonic instant of its arrival."""
+        if len(frame) > FRAME_BYTES_MAX:
+            return _unread(frame, DropReason.OVERSIZED)
+        try:
+            if not frame.isascii():
+                _check_encoding(frame)
+            wire = _decode_frame(frame)
+            ticker: _Ticker | _Frame | None = wire.data
+            if ticker is None:
+                ticker = wire
+            elif wire.stream != ticker.s.lower() + _STREAM_SUFFIX:
+                return _classify(frame)
+            if not ticker.s or not ticker.u:
+                return _classify(frame)
+            told, read = self._last_frames.get(ticker.s) or self._begin_symbol(ticker.s)
+            bid_price = read.bid_price if ticker.b == told.b else _parse_amount(ticker.b)
+            bid_quantity = read.bid_quantity if ticker.B == told.B else _parse_amount(ticker.B)
+            ask_price = read.ask_price if ticker.a == told.a else _parse_amount(ticker.a)
+            ask_quantity = read.ask_quantity if ticker.A == told.A else _parse_amount(ticker.A)
+        except (ValueError, RecursionError):
+            # msgspec's errors and those of ``parse_amount`` are ValueErrors, and so is bad UTF-8.
             return _classify(frame)
-        if not ticker.s or not ticker.u or ticker.e != _BOOK_TICKER:
-            return _classify(frame)
-        told, read = _last_frames.get(ticker.s) or _begin_symbol()
         quote = Quote(
-            ticker.s,
-            ticker.u,
-            read.bid_price if ticker.b == told.b else _parse_amount(ticker.b),
-            read.bid_quantity if ticker.B == told.B else _parse_amount(ticker.B),
-            read.ask_price if ticker.a == told.a else _parse_amount(ticker.a),
-            read.ask_quantity if ticker.A == told.A else _parse_amount(ticker.A),
-            received_ns,
+            read.symbol, ticker.u, bid_price, bid_quantity, ask_price, ask_quantity, received_ns
         )
-    except (ValueError, RecursionError):
-        # msgspec's errors and those of ``parse_amount`` are ValueErrors, and so is bad UTF-8.
-        return _classify(frame)
-    malformation = quote.malformation
-    if malformation is not None:
-        return Drop(reason=DropReason(malformation), symbol=_shown(quote.symbol))
-    _last_frames[ticker.s] = (ticker, quote)
-    return quote
+        if not (bid_price and bid_quantity and ask_quantity and bid_price < ask_price):
+            # Not both sides are there, which may be right.
+            malformation = quote.malformation
+            if malformation is not None:
+                return Drop(reason=DropReason(malformation), symbol=_shown(quote.symbol))
+        self._last_frames[read.symbol] = (ticker, quote)
+        return quote
+
+    def _begin_symbol(self, symbol: Symbol) -> _LastFrame:
+        """Make room for the frames of one more symbol."""
+        if len(self._last_frames) >= SYMBOLS_REMEMBERED_MAX:
+            self._last_frames.clear()
+        return _EMPTY, Quote(symbol, 0, ZERO, ZERO, ZERO, ZERO, 0)
 
 
-def _begin_symbol() -> _LastFrame:
-    """Make room for the frames of one more symbol."""
-    if len(_last_frames) >= SYMBOLS_REMEMBERED_MAX:
-        _last_frames.clear()
-    return _NO_FRAME
+def parse_frame(frame: bytes | str, received_ns: int) -> ParsedFrame:
+    """Say what a frame is that comes alone."""
+    return FrameReader().read(frame, received_ns)
 
 
 def _check_encoding(frame: bytes | str) -> None:

@@ -10,7 +10,7 @@ import fcntl
 import ssl
 import sys
 import termios
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -56,8 +56,8 @@ class Keepalive:
 class FrameReceiver(Protocol):
     """What a connection tells, synchronously and in the order of the wire."""
 
-    def on_text(self, connection: "VenueConnection", text: bytes) -> None:
-        """Take a whole text frame."""
+    def on_texts(self, connection: "VenueConnection", texts: Sequence[bytes]) -> None:
+        """Take whole texts that were read at once, one by one until ``connection.is_lost``."""
 
     def on_binary(self, connection: "VenueConnection") -> None:
         """Take notice of a binary frame, which the venue never sends."""
@@ -119,7 +119,10 @@ async def open_connection(
 
 
 class VenueConnection:
-    """An open connection; ``start`` it, and ``close`` it whatever happens."""
+    """An open connection; ``start`` it, and ``close`` it whatever happens.
+
+    ``is_lost`` says that the receiver is told nothing any more.
+    """
 
     def __init__(
         self,
@@ -131,7 +134,7 @@ class VenueConnection:
         self._backlog = backlog
         self._socket = socket
         self._receiver = receiver
-        self._is_lost = False
+        self.is_lost = False
         self._window = window
 
     def start(self) -> None:
@@ -139,11 +142,6 @@ class VenueConnection:
         self._socket.divert(self, self._window)
         if self._socket.state is not State.OPEN:
             self.report_lost(Ending(EndKind.CLOSED_BY_VENUE, "closed by the venue at once"))
-
-    @property
-    def is_lost(self) -> bool:
-        """Whether the receiver is told nothing any more."""
-        return self._is_lost
 
     async def wait_turn(self) -> None:
         """Wait until the venue's limits allow another control message, and count it as sent."""
@@ -167,7 +165,7 @@ class VenueConnection:
 
     def mute(self) -> None:
         """Tell the receiver nothing from now on; ``close`` is still due."""
-        self._is_lost = True
+        self.is_lost = True
 
     async def close(self) -> None:
         """Close the socket."""
@@ -175,16 +173,14 @@ class VenueConnection:
         await self._socket.close()
 
     def receive_texts(self, texts: list[bytes]) -> None:
-        """Take whole texts, as long as the receiver is told anything (the hot path)."""
-        if self._backlog.is_behind and not self._is_lost:
+        """Take whole texts that were read at once (the hot path)."""
+        if self.is_lost:
+            return
+        if self._backlog.is_behind:
             came = len(texts)
             texts = newest_of_each(texts)
             self._receiver.on_skipped(self, came - len(texts))
-        on_text = self._receiver.on_text
-        for text in texts:
-            if self._is_lost:
-                return
-            on_text(self, text)
+        self._receiver.on_texts(self, texts)
 
     @property
     def is_waiting(self) -> bool:
@@ -194,22 +190,22 @@ class VenueConnection:
     def note_read(self, unread_bytes: int) -> None:
         """Look whether we keep up, once a read was worked off."""
         now = self._socket.loop.time()
-        if self._backlog.note_read(unread_bytes, now) and not self._is_lost:
+        if self._backlog.note_read(unread_bytes, now) and not self.is_lost:
             self._receiver.on_behind(self, is_behind=self._backlog.is_behind)
 
     def receive(self, frame: Frame) -> None:
         """Take a data frame from the socket, which has put its fragments together."""
-        if self._is_lost:
+        if self.is_lost:
             return
         if frame.opcode is Opcode.TEXT:
-            self._receiver.on_text(self, frame.data)  # type: ignore[arg-type]  # any buffer parses
+            self._receiver.on_texts(self, (frame.data,))  # type: ignore[arg-type]  # any buffer parses
         else:
             self._receiver.on_binary(self)
 
     def report_lost(self, ending: Ending) -> None:
         """Tell the receiver, at once and only once, that nothing comes any more."""
-        if not self._is_lost:
-            self._is_lost = True
+        if not self.is_lost:
+            self.is_lost = True
             self._receiver.on_lost(self, ending)
 
 
@@ -306,6 +302,13 @@ class _Socket(ClientConnection):
         super().connection_lost(exc)
         if self._owner is not None:
             self._owner.report_lost(self._ending(exc))
+
+    def send_data(self) -> None:
+        """Tell at once when a pong stays out: whatever still comes has lain somewhere as long."""
+        super().send_data()
+        last = self.protocol.close_sent
+        if self._owner is not None and last is not None and last.reason == _KEEPALIVE_REASON:
+            self._owner.report_lost(self._ending(None))
 
     async def ping(self, data: DataLike | None = None) -> Awaitable[float]:
         """Send a keepalive ping in its turn: it counts as a control message."""

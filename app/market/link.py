@@ -9,7 +9,7 @@ import itertools
 import random
 import ssl
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -17,7 +17,14 @@ import structlog
 
 from app.domain.order import Symbol
 from app.domain.quote import Quote
-from app.market.book_ticker import Acknowledgment, Drop, ShutdownNotice, VenueTime, parse_frame
+from app.market.book_ticker import (
+    Acknowledgment,
+    Drop,
+    FrameReader,
+    ParsedFrame,
+    ShutdownNotice,
+    VenueTime,
+)
 from app.market.causes import Ending, EndKind
 from app.market.connection import Keepalive, VenueConnection, open_connection
 from app.market.kept_frames import KeptFrame, KeptFrames
@@ -111,6 +118,7 @@ class VenueLink:
         self._counts = parts.counts
         self._recorder = parts.recorder
         self._clock = parts.clock
+        self._reader = FrameReader()
         self._streams = streams
         self._owner = owner
         self._requests = StreamRequests(streams)
@@ -236,18 +244,27 @@ class VenueLink:
 
     # --- What the venue sends -----------------------------------------------------------------
 
-    def on_text(self, connection: VenueConnection, text: bytes) -> None:
-        """Pass a quote on to its listeners before anything else happens, or keep it."""
-        del connection
-        self._counts.frames += 1
+    def on_texts(self, connection: VenueConnection, texts: Sequence[bytes]) -> None:
+        """Take what was read at once, and was received at that instant (the hot path).
+
+        Each quote is passed on to its listeners, or kept, before anything else happens.
+        """
         received_ns = self._clock.monotonic_ns()
-        parsed = parse_frame(text, received_ns)
-        if type(parsed) is Quote:
-            if self._kept is None:
+        counts, read = self._counts, self._reader.read
+        for text in texts:
+            if connection.is_lost:
+                return
+            counts.frames += 1
+            parsed = read(text, received_ns)
+            if type(parsed) is not Quote:
+                self._take_other(parsed, text, received_ns)
+            elif self._kept is None:
                 self._deliver(parsed, text)
             else:
                 self._keep(self._kept, KeptFrame(parsed, bytes(text), received_ns))
-            return
+
+    def _take_other(self, parsed: ParsedFrame, text: bytes, received_ns: int) -> None:
+        """Take what is no quote, in its place among the quotes."""
         match parsed:
             case Acknowledgment():
                 self._take_answer(parsed)

@@ -7,6 +7,7 @@ long it took, goes to the standard error.
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final, Self
 
@@ -16,7 +17,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from app.client.terminal import tell
 from app.domain.errors import StartupError
 from app.domain.quote import Quote
-from app.market.book_ticker import Drop, parse_frame
+from app.market.book_ticker import Drop, FrameReader
 from app.ports import Clock
 from app.tapes.lines import TapeLine
 from app.tapes.orders import ORDERS_BYTES_MAX, read_orders
@@ -57,7 +58,7 @@ def replay_tape(command: ReplayCommand, *, clock: Clock) -> None:
     reader = TapeReader(command.tape)
     started_ns = clock.monotonic_ns()
     with _ReplayProgress(reader, clock) as progress:
-        outcome = replay(progress.watched(), orders, parse=_parse)
+        outcome = replay(progress.watched(), orders, parse=partial(_parse, FrameReader()))
     seconds = (clock.monotonic_ns() - started_ns) / _NANOSECONDS
     _refuse_unseen(command.tape, outcome.report)
     warn_of_times_and_faults(reader, outcome.results, outcome.report)
@@ -72,9 +73,9 @@ def replay_tape(command: ReplayCommand, *, clock: Clock) -> None:
     tell(f"{frames} frames in {seconds:.2f} s, {frames / max(seconds, 1e-9):,.0f} a second")
 
 
-def _parse(frame: bytes, received_ns: int) -> Quote | UnusableFrame:
+def _parse(frames: FrameReader, frame: bytes, received_ns: int) -> Quote | UnusableFrame:
     """Read a frame as the service does."""
-    parsed = parse_frame(frame, received_ns)
+    parsed = frames.read(frame, received_ns)
     if isinstance(parsed, Quote):
         return parsed
     return UnusableFrame(symbol=parsed.symbol if isinstance(parsed, Drop) else None)

@@ -23,7 +23,7 @@ from app.evidence.notes import (
     SymbolEnded,
     SymbolState,
 )
-from app.market.book_ticker import parse_frame
+from app.market.book_ticker import FrameReader
 from app.storage.order_lookup import OrderLookup, look_up
 from app.tapes.lines import TapeLine
 from app.verification.bookkeeping import OrderBookkeeping
@@ -74,6 +74,7 @@ class Verification:
 
     def __init__(self, lookup: OrderLookup, *, is_over: bool) -> None:
         self._findings = Findings()
+        self._reader = FrameReader()
         self._orders = OrderBookkeeping(lookup, self._findings)
         self._sessions: dict[Symbol, SymbolSession] = {}
         self._ended: dict[Symbol, SymbolSession] = {}
@@ -94,7 +95,7 @@ class Verification:
         elif isinstance(item, TapeLine):
             self._take_frame()
             self._check_refusal(None)
-            self._frame = _quote_of(item)
+            self._frame = self._quote_of(item)
         else:
             self._take_note(item)
 
@@ -268,16 +269,15 @@ class Verification:
         elif seam.cause is not None:
             self._ended.clear()
 
+    def _quote_of(self, line: TapeLine) -> Quote | None:
+        if line.data is None or line.received_ns is None:
+            return None
+        parsed = self._reader.read(line.data, line.received_ns)
+        return parsed if isinstance(parsed, Quote) else None
+
     def _give_up(self, session: SymbolSession, error: Exception) -> None:
         """Lose sight of a symbol whose recording cannot be followed."""
         where = f"{session.symbol}, input {session.inputs}"
         told = str(error) or type(error).__name__
         self._findings.differ(Kind.STATE, None, where, recorded=told, stored="-")
         self._end(session.symbol, "gap")
-
-
-def _quote_of(line: TapeLine) -> Quote | None:
-    if line.data is None or line.received_ns is None:
-        return None
-    parsed = parse_frame(line.data, line.received_ns)
-    return parsed if isinstance(parsed, Quote) else None

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from app.domain.quote import Quote
-from app.market.book_ticker import Drop, parse_frame
+from app.market.book_ticker import Drop, FrameReader, parse_frame
 from tests.fuzz.frame_maker import FrameMaker
 from tests.fuzz.frame_reader import Frame, complaint
 
@@ -46,12 +46,15 @@ def fault_in(frame: Frame, parse: Parser = parse_frame) -> str | None:
     return complaint(frame, result, RECEIVED_NS)
 
 
-def check(frames: Iterable[Frame], parse: Parser = parse_frame) -> Counter[str]:
+def check(frames: Iterable[Frame], parse: Parser | None = None) -> Counter[str]:
     """Hold the parser against each frame; return how many were what.
+
+    As in the service, one reader takes them all, and reads each beside those before.
 
     Raises:
         FrameFault: it is wrong about one, which is made as short as possible.
     """
+    parse = parse or FrameReader().read
     seen: Counter[str] = Counter()
     for frame in frames:
         if (what := fault_in(frame, parse)) is not None:

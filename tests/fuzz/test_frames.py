@@ -236,7 +236,6 @@ def test_a_wrong_way_to_read_an_amount_is_found(
     fault: Callable[[str], Decimal], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A reader that has never found anything proves nothing."""
-    monkeypatch.setattr(book_ticker, "_last_frames", {})
     monkeypatch.setattr(book_ticker, "_parse_amount", fault)
 
     with pytest.raises(FrameFault):
@@ -286,7 +285,6 @@ def test_an_unsound_quote_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_frame_that_was_misread_is_made_short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever mends the parser sees what matters of it."""
-    monkeypatch.setattr(book_ticker, "_last_frames", {})
     monkeypatch.setattr(book_ticker, "_parse_amount", signed)
     frame = TICKER.replace('"0.00257700"', '"-12.5"').encode()
 
@@ -300,7 +298,6 @@ def test_the_long_run_tells_what_it_saw(
     """It ends with 0 if all is well, and with 1, the seed and the frame if not."""
     assert main(["--examples", "2000", "--seed", "1"]) == 0
     assert "seed 1: 2,000 frames" in capsys.readouterr().out
-    monkeypatch.setattr(book_ticker, "_last_frames", {})
     monkeypatch.setattr(book_ticker, "_parse_amount", signed)
 
     assert main(["--examples", "30000", "--seed", "1"]) == 1

@@ -119,7 +119,7 @@ def test_stored_arrival_outlives_a_restart_and_the_count_goes_on(market: Mirrore
     (fill,) = fills_of(matcher.apply_quote(market.quote(9, 5)))
 
     assert (fill.arrival, fill.quotes_seen) == (arrival, 13)
-    assert not matcher._first_quotes.are_awaited
+    assert not matcher._first_quotes.awaited
 
 
 @both_sides

@@ -327,13 +327,13 @@ def test_resting_orders_wait_for_their_arrival_only_until_they_met_a_quote(
     matcher = SymbolMatcher(LTCBTC)
     for number in range(1, 100):
         rest(matcher, market.order(number=number, limit_price=90))
-    were_awaited = matcher._first_quotes.are_awaited
+    were_awaited = bool(matcher._first_quotes.awaited)
 
     matcher.apply_quote(market.quote(1, 5))
     arrivals = {resting.arrival for resting in matcher._resting_by_id.values()}
     matcher.apply_quote(market.quote(2, 5))
 
-    assert (were_awaited, matcher._first_quotes.are_awaited) == (True, False)
+    assert (were_awaited, bool(matcher._first_quotes.awaited)) == (True, False)
     assert arrivals == {Arrival(update_id=1, price=market.price("99.99"))}
     assert {resting.arrival for resting in matcher._resting_by_id.values()} == arrivals
     assert not matcher._undecided

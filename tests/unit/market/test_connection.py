@@ -4,11 +4,12 @@ import asyncio
 import re
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
 from websockets.frames import Close, Frame, Opcode
+from websockets.protocol import State
 
 from app import __version__
 from app.market.causes import ConnectionFailedError, Ending
@@ -41,9 +42,16 @@ class Receiver:
         self.times_behind = 0
         self.connections: set[VenueConnection] = set()
 
+    def on_texts(self, connection: VenueConnection, texts: Sequence[bytes]) -> None:
+        """Note what came until there is nothing more to be told."""
+        self.connections.add(connection)
+        for text in texts:
+            if not connection.is_lost:
+                self.on_text(connection, text)
+
     def on_text(self, connection: VenueConnection, text: bytes) -> None:
         """Note a frame."""
-        self.connections.add(connection)
+        del connection
         self.texts.append(bytes(text))
 
     def on_binary(self, connection: VenueConnection) -> None:
@@ -167,6 +175,20 @@ async def test_cut_connection_is_told(peer: WebSocketPeer) -> None:
         await eventually(lambda: receiver.causes)
 
     assert receiver.kinds == ["reset"]
+
+
+async def test_what_comes_after_a_missing_pong_is_not_told(peer: WebSocketPeer) -> None:
+    """It has lain somewhere for as long, and the socket is gone only a second later."""
+    async with connected(peer, BUSY) as (connection, receiver):
+        peer.last.transport.pause_reading()
+        await eventually(lambda: receiver.causes)
+        was_closed = connection._socket.state is State.CLOSED
+        peer.send_at_once("late")
+        await connection._socket.wait_closed()
+
+    assert not was_closed
+    assert receiver.texts == []
+    assert receiver.kinds == ["keepalive"]
 
 
 async def test_silence_on_our_pings_is_told_as_what_it_is(peer: WebSocketPeer) -> None:

@@ -290,14 +290,14 @@ async def test_frames_that_come_while_old_ones_are_skipped_are_not_taken_for_the
         assert link is not None
         ids = itertools.count(6)
         for update_id in itertools.islice(ids, 2 * FRAMES_AT_ONCE_MAX):
-            link.on_text(link._opened, ticker(update_id).encode())
+            link.on_texts(link._opened, [ticker(update_id).encode()])
         clock.advance(5)
         first_young = last = 6 + 2 * FRAMES_AT_ONCE_MAX
         old.transport.abort()
         while link.kept is not None:
             await asyncio.sleep(0)
             last = next(ids)
-            link.on_text(link._opened, ticker(last).encode())
+            link.on_texts(link._opened, [ticker(last).encode()])
 
         assert ids_of(listener) == list(range(first_young, last + 1))
 

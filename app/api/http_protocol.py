@@ -21,6 +21,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from app.api.body import WHOLE_BODY_EXTENSION
 from app.api.errors import HeadTooLargeError, MalformedHttpError, problem_response
 from app.api.guard import ANSWER_HEADERS
 from app.domain.errors import CallerError
@@ -176,6 +177,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         """Tell that a body is whole, unless the head has yet to be taken."""
         if not self._is_in_head:
             super().on_message_complete()
+            self.scope["extensions"] = {WHOLE_BODY_EXTENSION: {}}
 
     def _decline_upgrade(self) -> None:
         """Take a request that offers another protocol as if it did not (RFC 9110 section 7.8).

@@ -14,7 +14,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
-from app.api.body import read_body
+from app.api.body import WHOLE_BODY_EXTENSION, read_body
 from app.api.errors import BodyTooSlowError, problem_response
 from app.api.http_protocol import HEAD_BYTES_MAX, BoundedHttpProtocol
 from tests.support.waiting import WAIT_SECONDS_MAX
@@ -103,6 +103,10 @@ class Service:
         try:
             if scope["path"] == "/body":
                 await read_body(Request(scope, receive), bytes_max=1_000, seconds_max=0.05)
+            if scope["path"] == "/whole":
+                is_whole = WHOLE_BODY_EXTENSION in scope.get("extensions", ())
+                await PlainTextResponse(str(is_whole))(scope, receive, send)
+                return
             if scope["path"] in {"/wait", "/half"}:
                 await self.released.wait()
         except BodyTooSlowError as error:
@@ -520,3 +524,17 @@ async def test_a_client_that_asks_before_it_sends_is_told_to_go_on(service: Serv
     connection.send(b"{}")
 
     assert (await connection.answer()).body == b"/body"
+
+
+@pytest.mark.parametrize(
+    ("sent", "is_whole"), [(b"", b"False"), (b"{", b"False"), (b"{}", b"True")]
+)
+async def test_it_is_told_whether_a_body_has_to_be_waited_for(
+    service: Service, sent: bytes, is_whole: bytes
+) -> None:
+    """What came with the head needs no timer."""
+    connection = await service.connect()
+
+    connection.send(b"POST /whole HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n" + sent)
+
+    assert (await connection.answer()).body == is_whole

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final, NamedTuple
 
@@ -40,10 +41,9 @@ class Receiver:
         self.frames: list[bytes | None] = []
         self.kinds: list[str] = []
 
-    def on_text(self, connection: VenueConnection, text: bytes) -> None:
-        """Note a text."""
-        del connection
-        self.frames.append(bytes(text))
+    def on_texts(self, connection: VenueConnection, texts: Sequence[bytes]) -> None:
+        """Note what came until there is nothing more to be told."""
+        self.frames += [bytes(text) for text in texts if not connection.is_lost]
 
     def on_binary(self, connection: VenueConnection) -> None:
         """Note a binary."""

@@ -7,7 +7,7 @@ from typing import Final
 
 from app.domain.amounts import EXACT, FRACTION_DIGITS_MAX
 from app.domain.arrivals import FirstQuote
-from app.domain.order import Arrival, Decision, Order, OrderStatus, Reason, Side
+from app.domain.order import Arrival, Decision, Order, OrderSnapshot, OrderStatus, Reason, Side
 
 _STALE_KEYS_MAX: Final = 64
 """So many keys of orders that left may stay in any heap; beyond it their share decides."""
@@ -74,6 +74,21 @@ Step = Fill | Closing
 """What happened to one order."""
 
 
+def unmet_end(snapshot: OrderSnapshot, gate: int) -> Closing:
+    """Return the end of an order whose time was over before it could rest anywhere again."""
+    return Closing(
+        order=snapshot.order,
+        status=OrderStatus.EXPIRED,
+        reason=Reason.TIMEOUT_DURING_OUTAGE,
+        splits_total=snapshot.splits_total,
+        filled_quantity=snapshot.filled_quantity,
+        quote_quantity=snapshot.quote_quantity,
+        arrival=snapshot.arrival,
+        quotes_seen=snapshot.quotes_seen,
+        departure_update_id=None if snapshot.arrival is None else gate,
+    )
+
+
 @dataclass(slots=True)
 class Resting:
     """An order in the matcher's hands; the only mutable thing the core holds per order.
@@ -133,20 +148,9 @@ class Resting:
             quote_quantity=self.quote_quantity,
             arrival=arrival,
             quotes_seen=quotes_seen,
-            departure_update_id=departure_of(arrival, gate) if has_met_quotes else None,
+            departure_update_id=gate if has_met_quotes else None,
             decision=decision,
         )
-
-
-def departure_of(arrival: Arrival | None, gate: int) -> int | None:
-    """Return the newest update id known to have been applied, for an order that met quotes.
-
-    A gate is stored with what came of a quote, but an arrival with the order: after a crash there
-    may be no gate, and the order's first quote is the newest that anybody knows of.
-    """
-    if gate:
-        return gate
-    return None if arrival is None else arrival.update_id
 
 
 def rank_of(order: Order) -> int:

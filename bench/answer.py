@@ -47,7 +47,9 @@ _SETTLE_SECONDS: Final = 0.05
 class Answers:
     """What some rounds of the same size saw; ``seconds`` per order, in no order.
 
-    ``service`` and ``clients`` are processor seconds from the pushes to the last answers.
+    ``service`` and ``clients`` are processor seconds from the pushes to the last answers,
+    ``loop_queued`` and ``others_queued`` the seconds that its event loop and its other threads
+    stood ready to run while others had the processors.
     """
 
     orders: int
@@ -57,16 +59,23 @@ class Answers:
     wall: float = 0.0
     service: float = 0.0
     service_loop: float = 0.0
+    loop_queued: float = 0.0
+    others_queued: float = 0.0
     clients: float = 0.0
 
     def forget_figures(self) -> None:
         """Keep only who was answered: the first round warms up."""
         self.seconds.clear()
         self.wall = self.service = self.service_loop = self.clients = 0.0
+        self.loop_queued = self.others_queued = 0.0
 
     def milliseconds(self, share: float) -> float:
         """Return the time within which this share of the answers came."""
         return 1_000 * quantile(self.seconds, share)
+
+    def share(self, seconds: float) -> str:
+        """Write seconds as a share of the time until the last answers."""
+        return f"{100 * seconds / self.wall:.0f} %"
 
     def per_order(self, seconds: float) -> str:
         """Write microseconds per order."""
@@ -194,6 +203,8 @@ async def _round(answering: _Answering, clients: Sequence[RawClient], answers: A
     spent = answering.cpu().since(cpu)
     answers.service += spent.total
     answers.service_loop += spent.loop
+    answers.loop_queued += spent.loop_queued
+    answers.others_queued += spent.others_queued
     answers.lost += len(lost)
     heard = [one.result() for one in done]
     answers.wall += max(one.at for one in heard) - pushed_at
@@ -261,8 +272,10 @@ def _cost_note(answers: Answers) -> str:
     return (
         f"Processor time per order: service {answers.per_order(answers.service)} us, of which its "
         f"event loop {answers.per_order(answers.service_loop)}; clients and venue together "
-        f"{answers.per_order(answers.clients)} us, {100 * answers.clients / answers.wall:.0f} % of "
-        "the time until the last answer, so that they are not what is waited for."
+        f"{answers.per_order(answers.clients)} us, {answers.share(answers.clients)} of "
+        "the time until the last answer, so that they are not what is waited for. While others had "
+        f"the processors, the event loop stood ready to run {answers.share(answers.loop_queued)} "
+        f"of that time, the other threads {answers.share(answers.others_queued)}."
     )
 
 

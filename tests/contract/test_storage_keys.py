@@ -14,7 +14,8 @@ from app.domain.errors import (
 from app.domain.events import acceptance_event
 from app.domain.order import PUBLIC, Order, OrderId, OrderStatus, Owner
 from app.ports import OrderQuery
-from app.storage.batch import _KEYS_PER_QUERY, Batch
+from app.storage.batch import Batch
+from app.storage.journal import BATCH_EVENTS_MAX
 from app.storage.rows import Part
 from tests.support.builders import make_order, make_quote
 from tests.support.databases import OpenStorage, open_storage
@@ -109,9 +110,9 @@ async def test_the_same_key_of_another_owner_is_free(storage: OpenStorage) -> No
     assert await storage.orders.find_by_key(Owner("bob"), KEY) is None
 
 
-async def test_a_thousand_keys_in_one_batch_are_settled_as_few(storage: OpenStorage) -> None:
-    """More keys than one query asks for."""
-    total = _KEYS_PER_QUERY + 5
+async def test_hundreds_of_keys_are_settled_as_few(storage: OpenStorage) -> None:
+    """As many as one transaction takes, and one whose key an order of the one before has."""
+    total = BATCH_EVENTS_MAX - 1
     first = [keyed(number, f"key-{number}") for number in range(1, total + 1)]
     twins = [keyed(total + number, f"key-{number}") for number in (1, total)]
 
@@ -119,6 +120,7 @@ async def test_a_thousand_keys_in_one_batch_are_settled_as_few(storage: OpenStor
 
     assert results == [*[None] * total, first[0].order_id, first[-1].order_id]
     assert storage.listener.transactions == [total]
+    assert storage.journal.state().commits == 2
 
 
 async def test_a_twin_and_a_bad_order_in_one_batch_fail_alone(storage: OpenStorage) -> None:

@@ -335,6 +335,7 @@ class _HttpServer(uvicorn.Server):
                 backlog=LISTEN_BACKLOG,
                 timeout_graceful_shutdown=GRACEFUL_SECONDS,
                 server_header=False,
+                proxy_headers=False,  # the route that tells its address sees to them itself
                 ws_per_message_deflate=False,
             )
         )

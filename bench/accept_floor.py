@@ -132,6 +132,7 @@ def _server(application: FastAPI, port: int, kind: str) -> uvicorn.Server:
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                proxy_headers=False,
             )
         )
     return uvicorn.Server(

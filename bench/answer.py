@@ -18,10 +18,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Protocol
 
+from bench.answer_splits import measure_splits
 from bench.live_service import ROOT, LiveService, ThreadSeconds, live_service, thread_seconds
 from bench.processes import free_port, program
 from bench.raw_client import RawClient, connect_many, post_request
@@ -91,7 +92,11 @@ async def _measure() -> Section:
             ours = await _all_rounds(_Ours(service), service.program.port)
         _check(ours, folder / "bench.db")
         floor = await _floor(folder)
-    return _section(ours, floor)
+    section = _section(ours, floor)
+    splits, splits_table = await measure_splits()
+    return replace(
+        section, results=(*section.results, splits), tables=(*section.tables, splits_table)
+    )
 
 
 class _Answering(Protocol):

@@ -1,14 +1,17 @@
-"""How the cost grows with the load, and what is busiest when it is greatest.
+"""How the cost grows with the load, and what gives in first when it grows on.
 
 One service runs as a process of its own; this process is the venue, the clients and the listeners,
-on bare sockets. Each row drives one load at 1, 10, 100 and 1,000 and leaves the others low: orders
-that rest, at a steady rate, answered once they are durable; quotes of a symbol with an open order;
-quotes at a steady rate under so many open orders; and one event at a time to so many listeners,
-where what the event costs without any is left out. Processor time is that of the service, less what
-it takes at rest, per unit; 0 is too little to tell from rest. What is busiest is looked up at
-1,000: the share of a core that the event loop's thread has, that of all other threads, of which the
-writer is the only busy one, the share of time in which a disk would wait for the commits (their
-number by the time of a sync, probed in the same folder), and the share of the machine's memory.
+on bare sockets. Each row of the first table drives one load at 1, 10, 100 and 1,000 and leaves the
+others low: orders that rest, at a steady rate, answered once they are durable; quotes of a symbol
+with an open order; quotes at a steady rate under so many open orders; and one event at a time to so
+many listeners, where what the event costs without any is left out. Processor time is that of the
+service, less what it takes at rest, per unit; "below noise" is less than by how much rest itself
+differs from one look to the next. In the second table each rate is doubled until the service, or
+what drives it, falls behind: the work is a tenth late, or the p99 is ten times that of the row
+before. Beside it stands how busy then was what could be the cause. Of the event loop's thread, of
+all other threads, of which the writer is the only busy one, and of this process it is the share of
+the time on a processor, and the share ready to run while others had the processors. The disk's is
+the number of commits by the time of a sync, which was probed in the same folder.
 
     python -m bench.growth
 """
@@ -17,91 +20,103 @@ import asyncio
 import os
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Final
 
-from bench.answer import quantile
-from bench.live_service import LiveService, ThreadSeconds, live_service
-from bench.raw_client import RawClient, connect_many, post_request
-from bench.raw_listener import RawListener, listen_many
-from bench.report import Section, Table, amount, main, tell
+from bench.growth_loads import RESTING, SECONDS, SYMBOL, Meter, Rest, Usage
+from bench.live_service import live_service
+from bench.report import Section, Table, amount, main
 
 LOADS: Final = (1, 10, 100, 1_000)
-SYMBOL: Final = "LTCBTC"
-CLIENTS: Final = 64
-SECONDS: Final = 3.0
-"""How long a rate is held."""
-
 QUOTES_PER_SECOND: Final = 500
 """While open orders are what grows."""
 
-EVENTS: Final = 30
-"""Told one after the other to all listeners."""
+EVENTS_PER_SECOND: Final = 20
+"""To 1,000 listeners, to begin with."""
 
+DOUBLINGS_MAX: Final = 5
 PROBED_SYNCS: Final = 50
-_RESTING: Final = post_request(
-    "/order/limit",
-    {"symbol": SYMBOL, "order_size": "1", "price": "0.5", "timeout_seconds": 3_600},
-    headers="Prefer: respond-async\r\n",
-)
+DONE_SHARE_MIN: Final = 0.9
+P99_GROWTH_MAX: Final = 10.0
+_LISTENERS: Final = "WebSocket listeners"
+_UNITS: Final = {
+    "quotes/s": "per quote",
+    "open orders": "per quote",
+    "orders/s": "per order",
+    _LISTENERS: "per event and listener",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Usage:
-    """What the service used in some seconds, and what was asked of it; at rest, nothing was."""
+class Step:
+    """One rate of a load that is driven up, and what it took."""
 
-    seconds: float
-    cpu: ThreadSeconds
-    commits: float
-    units: float
-    clients_cpu: float
-    resident: int = 0
-    latencies: Sequence[float] = ()
+    per_second: int
+    usage: Usage
 
-    def microseconds(self, rest: "Usage") -> float:
-        """Return the processor time per unit, less what a rest of the same length takes."""
-        own = self.cpu.total - rest.cpu.total * self.seconds / rest.seconds
-        return max(0.0, 1e6 * own / self.units)
-
-    def shares(self, sync_seconds: float) -> dict[str, float]:
-        """Return how busy each resource was, as a share of what there is of it."""
-        return {
-            "event loop": self.cpu.loop / self.seconds,
-            "writer thread": self.cpu.others / self.seconds,
-            "disk": self.commits * sync_seconds / self.seconds,
-            "memory": self.resident / _memory_bytes(),
-        }
-
-
-@dataclass(slots=True)
-class _Meter:
-    """Measures what a load costs the service."""
-
-    service: LiveService
-
-    async def measure(self, load: Callable[[], Awaitable[tuple[float, Sequence[float]]]]) -> Usage:
-        """Run the load, which returns how many units it was, and what each took, if it waited."""
-        commits = await self._commits()
-        cpu, own, started_at = self.service.cpu(), time.process_time(), time.perf_counter()
-        units, latencies = await load()
-        seconds = time.perf_counter() - started_at
-        clients_cpu = time.process_time() - own
-        spent = self.service.cpu().since(cpu)
-        return Usage(
-            seconds=seconds,
-            cpu=spent,
-            commits=await self._commits() - commits,
-            units=units,
-            clients_cpu=clients_cpu,
-            resident=self.service.program.memory().resident,
-            latencies=latencies,
+    def falls_behind(self, before: "Step | None") -> bool:
+        """Whether the work was late, or the answers were much later than those before."""
+        p99 = self.usage.p99_milliseconds
+        p99_before = None if before is None else before.usage.p99_milliseconds
+        is_late = self.usage.per_second < DONE_SHARE_MIN * self.per_second
+        return is_late or (
+            p99 is not None and p99_before is not None and p99 > P99_GROWTH_MAX * p99_before
         )
 
-    async def _commits(self) -> float:
-        return (await self.service.metrics())["papertape_journal_commits_total"]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """How much of the time something was busy, and ready to be while others had the processor."""
+
+    of: str
+    busy: float
+    queued: float = 0.0
+
+    @property
+    def taken(self) -> float:
+        """The time in which it had something to do."""
+        return self.busy + self.queued
+
+
+def shares(usage: Usage, sync_seconds: float) -> list[Share]:
+    """Return how busy each resource was, the one with the least room left first."""
+    seconds = usage.seconds
+    found = [
+        Share(
+            of="event loop",
+            busy=usage.cpu.loop / seconds,
+            queued=usage.cpu.loop_queued / seconds,
+        ),
+        Share(
+            of="writer",
+            busy=usage.cpu.others / seconds,
+            queued=usage.cpu.others_queued / seconds,
+        ),
+        Share(of="disk", busy=usage.commits * sync_seconds / seconds),
+        Share(
+            of="clients and venue",
+            busy=usage.clients.total / seconds,
+            queued=(usage.clients.loop_queued + usage.clients.others_queued) / seconds,
+        ),
+        Share(of="memory", busy=usage.resident / _memory_bytes()),
+    ]
+    return sorted(found, key=lambda one: -one.taken)
+
+
+def first_to_give_in(usage: Usage, sync_seconds: float) -> str:
+    """Name the resource with the least room left; the processors if it mostly waited for them."""
+    first = shares(usage, sync_seconds)[0]
+    if first.queued > first.busy:
+        return (
+            f"the machine's processors, {_percent(usage.machine)} busy: the {first.of} stood ready "
+            f"to run {_percent(first.queued)} of the time, and ran {_percent(first.busy)}"
+        )
+    waiting = f", and ready to run {_percent(first.queued)}" if first.queued else ""
+    return f"{first.of}, {_percent(first.busy)} busy{waiting}"
 
 
 def measure() -> Section:
@@ -116,26 +131,61 @@ async def _measure() -> Section:
         settings = {"WEBSOCKETS_MAX": str(2 * max(LOADS))}
         async with live_service(folder, (SYMBOL,), settings) as service:
             service.market.push(SYMBOL, bid=("1", "1"), ask=("3", "1"))
-            await service.control.ask(_RESTING)
-            meter = _Meter(service)
-            rest = await meter.measure(_rest)
-            rows = {
-                "quotes/s": [await _quotes(meter, load) for load in LOADS],
-                "open orders": await _open_orders(meter),
-                "orders/s": [await _orders(meter, load) for load in LOADS],
-            }
-            alone = await _listeners(meter, 0)
-            rows["WebSocket listeners"] = [
-                # An event costs its order's acceptance, too, whoever listens.
-                replace(one, cpu=one.cpu.since(alone.cpu))
-                for one in [await _listeners(meter, total) for total in LOADS]
-            ]
+            await service.control.ask(RESTING)
+            meter = Meter(service)
+            rest = await meter.rest()
+            rows = await _grow(meter)
+            driven = await _drive(meter, rows)
     return Section(
         name="growth",
         title="Growth",
         method=(__doc__ or "").partition("\n\n")[2].rpartition("\n\n")[0].replace("\n", " "),
-        tables=(_table(rows, rest, sync_seconds),),
+        tables=(_cost_table(rows, rest, sync_seconds), _driven_table(driven, sync_seconds)),
     )
+
+
+async def _grow(meter: Meter) -> dict[str, list[Usage]]:
+    rows = {
+        "quotes/s": [await meter.quotes(load) for load in LOADS],
+        "open orders": [
+            await meter.open_orders(load, quotes_per_second=QUOTES_PER_SECOND) for load in LOADS
+        ],
+        "orders/s": [await meter.orders(load) for load in LOADS],
+    }
+    # An event costs its order's acceptance, too, whoever listens.
+    alone = await meter.listeners(0)
+    rows[_LISTENERS] = [replace(await meter.listeners(load), beside=alone) for load in LOADS]
+    return rows
+
+
+async def _drive(meter: Meter, rows: dict[str, list[Usage]]) -> dict[str, list[Step]]:
+    """Double each rate beyond the greatest of the table until it falls behind."""
+    most = max(LOADS)
+    return {
+        "quotes/s": await _doubled(
+            partial(meter.quotes, until_arrived=True),
+            Step(per_second=most, usage=rows["quotes/s"][-1]),
+        ),
+        "orders/s": await _doubled(meter.orders, Step(per_second=most, usage=rows["orders/s"][-1])),
+        f"events/s to {most:,} listeners": await _doubled(
+            partial(meter.events, listeners=most),
+            Step(
+                per_second=EVENTS_PER_SECOND,
+                usage=await meter.events(EVENTS_PER_SECOND, listeners=most),
+            ),
+        ),
+    }
+
+
+async def _doubled(load: Callable[[int], Awaitable[Usage]], first: Step) -> list[Step]:
+    steps = [first]
+    falls_behind = first.falls_behind(None)
+    while not falls_behind and len(steps) <= DOUBLINGS_MAX:
+        per_second = 2 * steps[-1].per_second
+        step = Step(per_second=per_second, usage=await load(per_second))
+        falls_behind = step.falls_behind(steps[-1])
+        steps.append(step)
+    return steps
 
 
 def probed_sync(file: Path) -> float:
@@ -150,146 +200,70 @@ def probed_sync(file: Path) -> float:
     return median(seconds)
 
 
-async def _rest() -> tuple[float, Sequence[float]]:
-    await asyncio.sleep(SECONDS)
-    return 1, ()
-
-
-async def _paced(per_second: int, act: Callable[[float], None]) -> int:
-    """Act at a steady rate; each is told when it is due, and is late if we are."""
-    total = round(per_second * SECONDS)
-    started_at = time.perf_counter()
-    for number in range(total):
-        due_at = started_at + number / per_second
-        left = due_at - time.perf_counter()
-        if left > 0:
-            await asyncio.sleep(left)
-        act(due_at)
-    await asyncio.sleep(max(0.0, started_at + SECONDS - time.perf_counter()))
-    return total
-
-
-async def _quotes(meter: _Meter, per_second: int) -> Usage:
-    tell(f"{per_second} quotes/s")
-    number = 0
-
-    def push(_due_at: float) -> None:
-        nonlocal number
-        number += 1
-        meter.service.market.push(SYMBOL, bid=("1", "1"), ask=("3", str(1 + number % 7)))
-
-    async def load() -> tuple[float, Sequence[float]]:
-        return await _paced(per_second, push), ()
-
-    return await meter.measure(load)
-
-
-async def _open_orders(meter: _Meter) -> list[Usage]:
-    found = []
-    for total in LOADS:
-        tell(f"{total} open orders")
-        now_open = round((await meter.service.metrics())["papertape_orders_open"])
-        for _ in range(now_open, total):
-            await meter.service.control.ask(_RESTING)
-        found.append(await _quotes(meter, QUOTES_PER_SECOND))
-    return found
-
-
-async def _orders(meter: _Meter, per_second: int) -> Usage:
-    tell(f"{per_second} orders/s")
-    idle = await connect_many(meter.service.program.port, CLIENTS)
-    latencies: list[float] = []
-    asking: set[asyncio.Task[None]] = set()
-
-    async def ask(due_at: float) -> None:
-        client = idle.pop() if idle else await RawClient.connect(meter.service.program.port)
-        answer = await client.ask(_RESTING)
-        assert answer.status == 202, answer.body
-        latencies.append(answer.at - due_at)
-        idle.append(client)
-
-    def act(due_at: float) -> None:
-        asking.add(asyncio.create_task(ask(due_at)))
-
-    async def load() -> tuple[float, Sequence[float]]:
-        total = await _paced(per_second, act)
-        await asyncio.gather(*asking)
-        return total, latencies
-
-    usage = await meter.measure(load)
-    for client in idle:
-        client.close()
-    return usage
-
-
-async def _listeners(meter: _Meter, total: int) -> Usage:
-    """Tell one event after the other, of new orders; a unit is one event to one listener."""
-    tell(f"{total} listeners")
-    listeners: list[RawListener] = await listen_many(meter.service.program.port, total)
-
-    async def load() -> tuple[float, Sequence[float]]:
-        latencies: list[float] = []
-        for _ in range(EVENTS):
-            heard = [listener.next() for listener in listeners]
-            asked_at = time.perf_counter()
-            await meter.service.control.ask(_RESTING)
-            latencies += [at - asked_at for at in await asyncio.gather(*heard)]
-            await asyncio.sleep(0.01)
-        return EVENTS * total, latencies
-
-    usage = await meter.measure(load)
-    for listener in listeners:
-        listener.close()
-    return usage
-
-
-def _table(rows: dict[str, list[Usage]], rest: Usage, sync_seconds: float) -> Table:
-    units = {
-        "orders/s": "per order",
-        "quotes/s": "per quote",
-        "open orders": "per quote",
-        "WebSocket listeners": "per event and listener",
-    }
+def _cost_table(rows: dict[str, list[Usage]], rest: Rest, sync_seconds: float) -> Table:
     lines = []
     for name, usages in rows.items():
+        costs = [rest.microseconds_per_unit(one) for one in usages]
         lines.append(
             (
                 name,
-                f"CPU us {units[name]}",
-                *(amount(one.microseconds(rest)) for one in usages),
-                busiest(usages[-1].shares(sync_seconds)),
+                f"CPU us {_UNITS[name]}",
+                *("below noise" if cost is None else amount(cost) for cost in costs),
+                first_to_give_in(usages[-1], sync_seconds),
             )
         )
         if usages[0].latencies:
-            lines.append(
-                (
-                    name,
-                    "p99 ms",
-                    *(amount(1_000 * quantile(one.latencies, 0.99)) for one in usages),
-                    "",
-                )
-            )
-    clients = max(one.clients_cpu / one.seconds for usages in rows.values() for one in usages)
+            p99 = [one.p99_milliseconds for one in usages]
+            lines.append((name, "p99 ms", *(amount(one or 0.0) for one in p99), ""))
+    clients = max(one.clients.total / one.seconds for usages in rows.values() for one in usages)
     return Table(
         title="Cost by load",
-        headings=(
-            "load",
-            "cost",
-            *(f"{load:,}" for load in LOADS),
-            "first to saturate, by how busy it is at 1,000",
-        ),
+        headings=("load", "cost", *(f"{load:,}" for load in LOADS), "busiest at 1,000"),
         rows=tuple(lines),
-        note=f"At rest the service takes {1_000 * rest.cpu.total / rest.seconds:.1f} ms of "
-        f"processor time a second; a sync takes {1_000 * sync_seconds:.2f} ms. "
-        f"Venue, clients and listeners took at most {100 * clients:.0f} % of a core.",
+        note=f"At rest the service takes {1_000 * rest.per_second:.1f} ms of processor time a "
+        f"second, give or take {1_000 * rest.noise:.1f}; a sync takes {1_000 * sync_seconds:.2f} "
+        f"ms. Venue, clients and listeners took at most {_percent(clients)} of a processor. "
+        "The p99 of fewer than 100 is the greatest.",
     )
 
 
-def busiest(shares: dict[str, float]) -> str:
-    """Name the resource with the least room left, and how busy each is."""
-    ordered = sorted(shares.items(), key=lambda one: -one[1])
-    name = ordered[0][0]
-    return f"{name} ({', '.join(f'{which} {100 * share:.0f} %' for which, share in ordered)})"
+def _driven_table(driven: dict[str, list[Step]], sync_seconds: float) -> Table:
+    names = ("event loop", "writer", "disk", "clients and venue")
+    lines = []
+    for load, steps in driven.items():
+        for number, step in enumerate(steps):
+            usage = step.usage
+            found = {one.of: one for one in shares(usage, sync_seconds)}
+            is_behind = step.falls_behind(steps[number - 1] if number else None)
+            p99 = usage.p99_milliseconds
+            lines.append(
+                (
+                    load,
+                    f"{step.per_second:,}",
+                    amount(usage.per_second),
+                    "-" if p99 is None else amount(p99),
+                    *(_both(found[name]) for name in names),
+                    _percent(usage.machine),
+                    first_to_give_in(usage, sync_seconds) if is_behind else "not yet",
+                )
+            )
+    return Table(
+        title="Driven up",
+        headings=("load", "asked", "done", "p99 ms", *names, "all processors", "gives in"),
+        rows=tuple(lines),
+        note="Of each the share of the time that it was busy, + the share that it stood ready to "
+        f"run while others had the processors. Each rate is held for {SECONDS:g} s. Open orders "
+        "are not here: 100,000 of them have a section of their own.",
+    )
+
+
+def _both(share: Share) -> str:
+    queued = f" + {_percent(share.queued)}" if share.queued else ""
+    return f"{_percent(share.busy)}{queued}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
 
 
 def _memory_bytes() -> int:

@@ -25,32 +25,47 @@ _NS_PER_SECOND: Final = 1_000_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ThreadSeconds:
-    """Processor time of a process: its event loop's thread, and all others together."""
+    """Processor time of a process: its event loop's thread, and all others together.
+
+    The other two are how long they stood ready to run while others had the processors.
+    """
 
     loop: float
     others: float
+    loop_queued: float = 0.0
+    others_queued: float = 0.0
 
     @property
     def total(self) -> float:
-        """That of all threads."""
+        """The processor time of all threads."""
         return self.loop + self.others
 
     def since(self, earlier: "ThreadSeconds") -> "ThreadSeconds":
         """Return what was spent after an earlier look."""
-        return ThreadSeconds(loop=self.loop - earlier.loop, others=self.others - earlier.others)
+        return ThreadSeconds(
+            loop=self.loop - earlier.loop,
+            others=self.others - earlier.others,
+            loop_queued=self.loop_queued - earlier.loop_queued,
+            others_queued=self.others_queued - earlier.others_queued,
+        )
 
 
 def thread_seconds(pid: int) -> ThreadSeconds:
     """Return the processor time of the threads that a process has now, to the nanosecond."""
-    loop = others = 0.0
+    running = {True: 0, False: 0}
+    queued = {True: 0, False: 0}
     for task in Path(f"/proc/{pid}/task").iterdir():
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # a thread that ended
-            seconds = int((task / "schedstat").read_text().split()[0]) / _NS_PER_SECOND
-            if int(task.name) == pid:
-                loop = seconds
-            else:
-                others += seconds
-    return ThreadSeconds(loop=loop, others=others)
+            is_loop = int(task.name) == pid
+            on_processor, in_queue, _ = map(int, (task / "schedstat").read_text().split())
+            running[is_loop] += on_processor
+            queued[is_loop] += in_queue
+    return ThreadSeconds(
+        loop=running[True] / _NS_PER_SECOND,
+        others=running[False] / _NS_PER_SECOND,
+        loop_queued=queued[True] / _NS_PER_SECOND,
+        others_queued=queued[False] / _NS_PER_SECOND,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,8 +3,9 @@
 Each figure comes from a process of its own. 100,000 orders, nearly all at prices and with
 deadlines of their own, of a thousand different quantities, go through desk and journal (SQLite) to
 their matcher, far below the market. Every tenth has a first quote of its own; nobody waits for
-them, nothing is recorded. Bytes are counted
-twice: those that Python's allocators handed out (tracemalloc), and what the process has resident.
+them, nothing is recorded. Bytes are counted twice: what the process has resident, and, at 25,000
+orders, which fill every table to the same share, those that Python's allocators handed out
+(tracemalloc); and once more for orders that share no quantity or price and have a client's id.
 Beside it stands a task for each order that waits for a future with a timeout, as a service would
 need that watches over each order apart. Costs are CPU time, the journal's thread included.
 
@@ -14,9 +15,10 @@ need that watches over each order apart. Costs are CPU time, the journal's threa
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from bench.memory_loads import LASTING_ORDERS, OPEN_ORDERS, PASSING_ORDERS
+from bench.memory_loads import LASTING_ORDERS, OPEN_ORDERS, PASSING_ORDERS, TRACED_ORDERS
 from bench.report import Figure, Result, Section, Table, amount, main, tell
 
 BYTES_MAX: Final = 1_000
@@ -25,10 +27,10 @@ FLAT_MAX: Final = 1.3
 """Of a quote and of a new order, at 100,000 open orders beside a few thousand."""
 
 
-def run_load(*arguments: str) -> dict[str, float]:
+def run_load(name: str) -> dict[str, float]:
     """Measure one load in a process of its own."""
-    tell(" ".join(arguments))
-    command = [sys.executable, "-m", "bench.memory_loads", *arguments]
+    tell(name)
+    command = [sys.executable, "-m", "bench.memory_loads", name]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)  # noqa: S603 - ours
     found: dict[str, float] = json.loads(done.stdout.strip().splitlines()[-1])
     return found
@@ -37,11 +39,11 @@ def run_load(*arguments: str) -> dict[str, float]:
 def bytes_result(
     traced: dict[str, float], resident: dict[str, float], tasks: dict[str, float]
 ) -> Result:
-    """Return what an open order takes."""
+    """Return what an open order takes, that shares amounts with others and has no client's id."""
     ours = traced["bytes_per_order"]
     return Result(
-        what=f"Memory of an open order at {OPEN_ORDERS:,}",
-        ours=Figure(of="allocated", value=ours, unit="bytes"),
+        what=f"Memory of an open order, one of {OPEN_ORDERS:,}",
+        ours=Figure(of=f"allocated, at {TRACED_ORDERS:,}", value=ours, unit="bytes"),
         beside=(
             Figure(of="resident", value=resident["bytes_per_order"], unit="bytes"),
             Figure(of="a task and future each", value=tasks["bytes_per_order"], unit="bytes"),
@@ -50,6 +52,23 @@ def bytes_result(
         ratio_of="less than a task and future each",
         goal=f"at most {BYTES_MAX:,} bytes",
         holds=max(ours, resident["bytes_per_order"]) <= BYTES_MAX,
+    )
+
+
+def distinct_result(distinct: dict[str, float], traced: dict[str, float]) -> Result:
+    """Return what an open order takes at most."""
+    return Result(
+        what="Memory of an open order with amounts of its own and a client order id",
+        ours=Figure(of="allocated", value=distinct["bytes_per_order"], unit="bytes"),
+        beside=(
+            Figure(
+                of="allocated, amounts shared, no id", value=traced["bytes_per_order"], unit="bytes"
+            ),
+        ),
+        ratio=distinct["bytes_per_order"] / traced["bytes_per_order"],
+        ratio_of="of one without",
+        note="No goal is set for it. A decimal for the quantity and an id of 36 characters make up "
+        "the difference.",
     )
 
 
@@ -88,9 +107,11 @@ def left_result(passing: dict[str, float]) -> Result:
 
 def measure() -> Section:
     """Measure every load."""
-    traced = run_load("open_orders", "--traced")
+    with ThreadPoolExecutor(2) as pool:  # these count bytes alone, so they may run side by side
+        traced, distinct, tasks = pool.map(
+            run_load, ("allocated", "allocated_distinct", "waiting_tasks")
+        )
     resident = run_load("open_orders")
-    tasks = run_load("waiting_tasks")
     passing = run_load("passing_orders")
     return Section(
         name="memory",
@@ -98,6 +119,7 @@ def measure() -> Section:
         method=(__doc__ or "").partition("\n\n")[2].rpartition("\n\n")[0].replace("\n", " "),
         results=(
             bytes_result(traced, resident, tasks),
+            distinct_result(distinct, traced),
             left_result(passing),
             grown("a quote", resident["quote_few"], resident["quote_many"]),
             grown("a new order", resident["order_few"], resident["order_many"]),

@@ -1,20 +1,20 @@
 """What ``bench.memory`` measures, each in a process of its own: ``python -m bench.memory_loads``.
 
-Names and what they print as one JSON object: see ``LOADS``. With ``--traced`` bytes are those that
-Python's allocators handed out, by tracemalloc, else what the process has resident.
+Names and what they print as one JSON object: see ``LOADS``.
 """
 
 import argparse
 import asyncio
 import contextlib
 import gc
+import itertools
 import json
 import random
 import tempfile
 import time
 import tracemalloc
-from collections.abc import AsyncIterator, Callable, Coroutine
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -38,19 +38,27 @@ from app.storage.journal import GroupCommitJournal
 from app.storage.queries import StoredOrders
 
 OPEN_ORDERS: Final = 100_000
+TRACED_ORDERS: Final = OPEN_ORDERS // 4
+"""Tracing makes an order several times slower. At a quarter, a power of two, tables are as full."""
+
 PASSING_ORDERS: Final = 1_000_000
 LASTING_ORDERS: Final = 10_000
 """Orders that stay open while a million others come and go."""
 
 SYMBOL: Final = "BTCUSDT"
 SEED: Final = 20240808
+PRICE_STRIDE: Final = 2_654_435_761
+"""Prime to the four million prices between which orders stand, so it meets each once, unsorted."""
+
 CLIENTS: Final = 500
 """Orders that are on their way to the disk at once."""
 
 ORDERS_PER_QUOTE: Final = 10
 """So many orders have the same first quote."""
 
-WARMING_ORDERS: Final = 2_000
+WARMING_SHARE: Final = 50
+"""One order for so many is placed before anything is measured."""
+
 TIMED_ORDERS: Final = 10_000
 TIMED_QUOTES: Final = 50_000
 UNLIMITED: Final = OpenOrderLimits(total=10**9, per_owner=10**9, per_symbol=10**9)
@@ -102,7 +110,9 @@ class _Shop:
     feed: _Feed
     ids: Uuid7Source
     chance: random.Random
+    is_distinct: bool
     orders_placed: int = 0
+    _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     async def place(self, total: int) -> None:
         """Place orders far below the market, some at a time."""
@@ -119,20 +129,26 @@ class _Shop:
                 group.create_task(client(total // CLIENTS))
 
     def _new_order(self) -> NewOrder:
+        number = next(self._numbers)
+        if self.is_distinct:
+            quantity, price = number, 2_000_000 + number * PRICE_STRIDE % 4_000_000
+        else:
+            quantity = self.chance.randrange(1, 1_000)
+            price = self.chance.randrange(2_000_000, 6_000_000)
         return NewOrder(
             owner=PUBLIC,
-            client_order_id=None,
+            client_order_id=f"00000000-0000-4000-8000-{number:012d}" if self.is_distinct else None,
             symbol=read_symbol(SYMBOL.lower()),
             side=Side.BUY,
             time_in_force=TimeInForce.GTD,
-            quantity=shared_amount(f"{self.chance.randrange(1, 1_000) / 1_000:.3f}"),
-            limit_price=shared_amount(f"{self.chance.uniform(20_000, 60_000):.2f}"),
+            quantity=shared_amount(f"{quantity / 1_000:.3f}"),
+            limit_price=shared_amount(f"{price / 100:.2f}"),
             timeout_seconds=Decimal(self.chance.randrange(40_000, 80_000)),
         )
 
 
 @contextlib.asynccontextmanager
-async def _open_shop() -> AsyncIterator[_Shop]:
+async def _open_shop(*, is_distinct: bool = False) -> AsyncIterator[_Shop]:
     """Run a desk on a journal on SQLite, as the service does, with nothing recorded."""
     clock = SystemClock()
     with tempfile.TemporaryDirectory() as folder:
@@ -152,7 +168,9 @@ async def _open_shop() -> AsyncIterator[_Shop]:
         running = [asyncio.create_task(journal.run(desk)), asyncio.create_task(desk.run())]
         chance = random.Random(SEED)  # noqa: S311 - a load, no secret
         try:
-            yield _Shop(desk=desk, feed=feed, ids=Uuid7Source(), chance=chance)
+            yield _Shop(
+                desk=desk, feed=feed, ids=Uuid7Source(), chance=chance, is_distinct=is_distinct
+            )
         finally:
             desk.stop()
             running[1].cancel()
@@ -161,15 +179,28 @@ async def _open_shop() -> AsyncIterator[_Shop]:
             await database.close()
 
 
+async def allocated(*, is_distinct: bool = False) -> dict[str, float]:
+    """Bytes of an open order that Python's allocators handed out, by tracemalloc."""
+    for number in range(shared_amount.cache_parameters()["maxsize"] or 0):
+        shared_amount(f"{number}")  # or the cache of amounts would grow on the orders' account
+    tracemalloc.start()
+    async with _open_shop(is_distinct=is_distinct) as shop:
+        await shop.place(TRACED_ORDERS // WARMING_SHARE)
+        return {"bytes_per_order": await _bytes_per_order(shop, TRACED_ORDERS)}
+
+
+async def allocated_distinct() -> dict[str, float]:
+    """Bytes of an open order whose quantity and price are its own, and that has a client's id."""
+    return await allocated(is_distinct=True)
+
+
 async def open_orders() -> dict[str, float]:
-    """Bytes of an open order; untraced also what quotes, new orders and a cancel of all cost."""
+    """Bytes that an open order has resident; what quotes, new orders and a cancel of all cost."""
     async with _open_shop() as shop:
-        await shop.place(WARMING_ORDERS)
-        if tracemalloc.is_tracing():
-            return {"bytes_per_order": await _bytes_per_order(shop)}
+        await shop.place(OPEN_ORDERS // WARMING_SHARE)
         few = {"quote_few": _quote_seconds(shop), "order_few": await _order_seconds(shop)}
         return {
-            "bytes_per_order": await _bytes_per_order(shop),
+            "bytes_per_order": await _bytes_per_order(shop, OPEN_ORDERS),
             "quote_many": _quote_seconds(shop),
             "order_many": await _order_seconds(shop),
             "loop_held_seconds": await _cancel_all(shop),
@@ -177,10 +208,10 @@ async def open_orders() -> dict[str, float]:
         }
 
 
-async def _bytes_per_order(shop: _Shop) -> float:
+async def _bytes_per_order(shop: _Shop, orders_total: int) -> float:
     before = _bytes_used()
-    await shop.place(OPEN_ORDERS)
-    return (_bytes_used() - before) / OPEN_ORDERS
+    await shop.place(orders_total)
+    return (_bytes_used() - before) / orders_total
 
 
 async def _cancel_all(shop: _Shop) -> float:
@@ -233,7 +264,7 @@ async def waiting_tasks() -> dict[str, float]:
         tasks.extend(loop.create_task(wait()) for _ in range(total))
         await asyncio.sleep(0)
 
-    await start(WARMING_ORDERS)
+    await start(OPEN_ORDERS // WARMING_SHARE)
     before = _bytes_used()
     await start(OPEN_ORDERS)
     used = _bytes_used() - before
@@ -243,23 +274,25 @@ async def waiting_tasks() -> dict[str, float]:
     return {"bytes_per_order": used / OPEN_ORDERS}
 
 
-async def passing_orders() -> dict[str, float]:
+async def passing_orders(orders_total: int = PASSING_ORDERS) -> dict[str, float]:
     """Bytes and CPU seconds after a million orders came and went beside those that stay open."""
     chance = random.Random(SEED)  # noqa: S311 - a load, no secret
     matcher = SymbolMatcher(Symbol(SYMBOL))
-    matcher.apply_quote(_Feed().quote())
-    now_ns = 0
+    quote = _Feed().quote()
+    matcher.apply_quote(quote)
+    now_ns = quote.received_ns  # an order whose deadline is before it would not rest at all
 
     def rest(number: int, lifetime_ns: int) -> Order:
         order = _far_order(number, chance)
         matcher.rest(order, deadline_ns=now_ns + lifetime_ns)
+        assert matcher.holds(order.order_id), "it rests until it is canceled or expires"
         return order
 
     for number in range(LASTING_ORDERS):
         rest(number, 10**18)
     before = _bytes_used()
     started = time.process_time()
-    for number in range(LASTING_ORDERS, LASTING_ORDERS + PASSING_ORDERS):
+    for number in range(LASTING_ORDERS, LASTING_ORDERS + orders_total):
         now_ns += 200_000
         if number % 2:
             matcher.cancel(rest(number, 10**12).order_id)
@@ -271,7 +304,7 @@ async def passing_orders() -> dict[str, float]:
     assert matcher.resting_total == LASTING_ORDERS, "the others ended"
     return {
         "bytes_left": float(_bytes_used() - before),
-        "seconds_per_order": seconds / PASSING_ORDERS,
+        "seconds_per_order": seconds / orders_total,
     }
 
 
@@ -303,6 +336,8 @@ def _bytes_used() -> int:
 
 
 LOADS: Final[dict[str, Callable[[], Coroutine[None, None, dict[str, float]]]]] = {
+    "allocated": allocated,
+    "allocated_distinct": allocated_distinct,
     "open_orders": open_orders,
     "waiting_tasks": waiting_tasks,
     "passing_orders": passing_orders,
@@ -313,11 +348,8 @@ def main() -> None:
     """Measure one of them."""
     parser = argparse.ArgumentParser()
     parser.add_argument("load", choices=LOADS)
-    parser.add_argument("--traced", action="store_true")
-    arguments = parser.parse_args()
-    if arguments.traced:
-        tracemalloc.start()
-    print(json.dumps(asyncio.run(LOADS[arguments.load]())))
+    load = parser.parse_args().load
+    print(json.dumps(asyncio.run(LOADS[load]())))
 
 
 if __name__ == "__main__":

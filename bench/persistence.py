@@ -32,7 +32,6 @@ from app.ports import OrderQuery
 from app.storage.database import Database
 from app.storage.journal import GroupCommitJournal
 from app.storage.queries import StoredOrders
-from app.storage.rows import Part
 from bench.persistence_ways import (
     Cost,
     accept_all,
@@ -40,6 +39,7 @@ from bench.persistence_ways import (
     aiosqlite_per_order,
     fsync_waits,
     measured,
+    parts_of,
     record_all,
     session_per_order,
     sqlite3_in_groups,
@@ -182,10 +182,7 @@ def _split_costs(folder: Path) -> dict[str, Cost]:
 
     ours = asyncio.run(with_journal(url_of(folder / "splits.db"), work))
     # The raw rows stand after those of the acceptances, which are written first and not counted.
-    parts = [
-        Part(content=one, events=one.events, position=position)
-        for position, one in enumerate(outcomes, len(placed) + 1)
-    ]
+    parts = parts_of(outcomes, first_position=len(placed) + 1)
     raw = sqlite3_in_groups(
         folder / "raw splits.db",
         parts,

@@ -251,6 +251,14 @@ def acceptances_of(listed: Sequence[Order]) -> list[Part]:
     ]
 
 
+def parts_of(outcomes: Sequence[SymbolOutcome], *, first_position: int) -> list[Part]:
+    """Return what the journal makes of outcomes of one event each."""
+    return [
+        Part(content=one, events=one.events, position=position)
+        for position, one in enumerate(outcomes, first_position)
+    ]
+
+
 def _statements(rows: Rows) -> _Steps:
     """Return plain statements for the rows, with the values as SQLite stores them."""
     steps = (

@@ -21,6 +21,7 @@ from app.api.docs import (
     OPENAPI_PATH,
     DocsRoutes,
     assets,
+    behind_a_proxy,
 )
 from app.api.errors import (
     MethodNotAllowedError,
@@ -96,8 +97,10 @@ def _routes(services: ApiServices, options: ApiOptions) -> list[BaseRoute]:
     metrics = MetricsRoute(services, options)
     docs = DocsRoutes(options, asks_for_keys=admission.asks_for_keys)
     return [
+        _route(
+            "/order/limit", needs(Scope.ORDERS_WRITE, placement.place), "POST"
+        ),  # first: the most asked
         _route("/", _go_to_docs),
-        _route("/order/limit", needs(Scope.ORDERS_WRITE, placement.place), "POST"),
         _route("/order/{order_id}", needs(Scope.ORDERS_READ, orders.show)),
         _route("/order/{order_id}", needs(Scope.ORDERS_WRITE, orders.cancel), "DELETE"),
         _route("/order/{order_id}/splits", needs(Scope.ORDERS_READ, orders.list_splits)),
@@ -110,7 +113,7 @@ def _routes(services: ApiServices, options: ApiOptions) -> list[BaseRoute]:
         _route("/readyz", probes.readyz),
         _route("/metrics", needs(Scope.METRICS, metrics.show)),
         _route(OPENAPI_PATH, docs.openapi),
-        _route(ASYNCAPI_PATH, docs.asyncapi),
+        Route(ASYNCAPI_PATH, behind_a_proxy(_Handler(docs.asyncapi)), methods=["GET"]),
         _route(DOCS_PATH, docs.page),
         Mount(ASSETS_PATH, assets()),
     ]

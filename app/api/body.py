@@ -18,6 +18,9 @@ from app.exact_json import ConstantError, RepeatedKeyError, decode_json
 BODY_SECONDS_MAX: Final = 10.0
 """A body fits into a few packets; one that takes longer holds a connection for nothing."""
 
+WHOLE_BODY_EXTENSION: Final = "papertape.whole_body"
+"""Of ASGI: what our server says of a request whose body need not be waited for."""
+
 _LENGTH_DIGITS_MAX: Final = 9
 _NUL: Final = "\x00"
 
@@ -34,15 +37,21 @@ async def read_body(
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and (len(declared) > _LENGTH_DIGITS_MAX or int(declared) > bytes_max):
         raise BodyTooLargeError(bytes_max)
-    body = bytearray()
+    if WHOLE_BODY_EXTENSION in request.scope.get("extensions", ()):
+        return await _read(request, bytes_max)
     try:
         async with asyncio.timeout(seconds_max):
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > bytes_max:
-                    raise BodyTooLargeError(bytes_max)
+            return await _read(request, bytes_max)
     except TimeoutError:
         raise BodyTooSlowError from None
+
+
+async def _read(request: Request, bytes_max: int) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > bytes_max:
+            raise BodyTooLargeError(bytes_max)
     return bytes(body)
 
 

@@ -19,7 +19,8 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
-from starlette.types import Scope
+from starlette.types import ASGIApp, Scope
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from app.api.services import ApiOptions
 
@@ -154,3 +155,11 @@ class _Assets(StaticFiles):
 def assets() -> StaticFiles:
     """Return the files of Swagger UI."""
     return _Assets(directory=str(files("fastapi_offline") / "static"))
+
+
+def behind_a_proxy(app: ASGIApp) -> ASGIApp:
+    """Return the app as one that a proxy on this machine may tell the scheme of its requests.
+
+    The one route that tells its own address asks for it; all others would pay for it.
+    """
+    return ProxyHeadersMiddleware(app)  # type: ignore[arg-type, return-value] # uvicorn has its own types of ASGI

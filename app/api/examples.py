@@ -16,6 +16,7 @@ from app.domain.events import StoredEvent, acceptance_event
 from app.domain.order import (
     PUBLIC,
     Arrival,
+    Decision,
     Order,
     OrderId,
     OrderSnapshot,
@@ -156,6 +157,24 @@ def canceled_order() -> tuple[OrderSnapshot, list[Split]]:
     return _snapshot(splits, OrderStatus.CANCELED, Reason.CANCELED_BY_CLIENT, closed_at), splits
 
 
+def unfillable_order() -> tuple[OrderSnapshot, list[Split]]:
+    """Return the documented order had it been FOK: all or nothing, and the quote had not all."""
+    update_id, price, displayed_quantity = _FILLS[0][1:]
+    snapshot = _snapshot([], OrderStatus.EXPIRED, Reason.FOK_UNFILLABLE, _ACCEPTED_AT)
+    order = replace(
+        snapshot.order,
+        time_in_force=TimeInForce.FOK,
+        expires_at=_ACCEPTED_AT + timedelta(seconds=5),
+    )
+    decision = Decision(
+        price=Decimal(price),
+        displayed_quantity=Decimal(displayed_quantity),
+        taken_quantity=Decimal("118.61"),
+    )
+    closed = replace(snapshot, order=order, quotes_seen=1, departure_update_id=update_id)
+    return replace(closed, decision=decision), []
+
+
 def open_order_detail() -> dict[str, object]:
     """Return the documented order while it rests, with what keeps it from being filled."""
     snapshot, splits = open_order()
@@ -173,6 +192,13 @@ def filled_order_detail() -> dict[str, object]:
     """Return the documented order, fulfilled, with how well."""
     snapshot, splits = filled_order()
     execution = execution_view(snapshot, first_split=splits[0], last_split=splits[-1])
+    return order_view(snapshot, splits) | {"market": None, "execution": execution}
+
+
+def unfillable_order_detail() -> dict[str, object]:
+    """Return the documented order had it been FOK, with what the quote had for it."""
+    snapshot, splits = unfillable_order()
+    execution = execution_view(snapshot, first_split=None, last_split=None)
     return order_view(snapshot, splits) | {"market": None, "execution": execution}
 
 

@@ -12,6 +12,7 @@ to be answered. So what arrives is taken in slices, and no further ones while re
 """
 
 import asyncio
+from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any, ClassVar, Final
 
@@ -20,8 +21,10 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from app.api.body import WHOLE_BODY_EXTENSION
 from app.api.errors import HeadTooLargeError, MalformedHttpError, problem_response
 from app.api.guard import ANSWER_HEADERS
+from app.domain.errors import CallerError
 
 HEAD_SECONDS_MAX: Final = 10.0
 """From connecting, or from the first byte of a further request, to the end of its headers."""
@@ -33,10 +36,21 @@ HEAD_BYTES_MAX: Final = 16 * 1024
 """Request line and headers together; ours have a few hundred bytes."""
 
 _SLICE_BYTES: Final = 4 * 1024
-_VERSIONS: Final = frozenset({"1.0", "1.1"})
 _HOST: Final = b"host"
+_TRANSFER_ENCODING: Final = b"transfer-encoding"
+_CODINGS: Final[tuple[list[bytes], ...]] = ([], [b"chunked"])
 _UPGRADE: Final = b"upgrade"
 _CONNECT: Final = b"CONNECT"
+
+
+def last_answer(error: CallerError, default_headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Return a whole answer to what is no request, and behind which the connection is closed."""
+    answer = problem_response(error)
+    closing = (b"connection", b"close")
+    headers = [*default_headers, *answer.raw_headers, *ANSWER_HEADERS, closing]
+    lines = [b"%b: %b\r\n" % header for header in headers]
+    status = STATUS_LINE[HTTPStatus(answer.status_code)]
+    return b"".join([status, *lines, b"\r\n", bytes(answer.body)])
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):
@@ -53,7 +67,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._head_timer: asyncio.TimerHandle | None = None
-        self._head_bytes: int | None = None  # of a head that is not complete
+        self._is_in_head = False
+        self._framing_bytes = 0  # of a head, or since the last byte of a body
+        self._answers_owed = 0  # to requests that were started or queued
         self._later = b""  # what came behind requests that wait for their turn
         self._refusal: HeadTooLargeError | MalformedHttpError | None = None
 
@@ -91,10 +107,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             taken = self._parse(piece)
         except httptools.HttpParserError:
             self._refuse(MalformedHttpError())
-        if self._head_bytes is not None:
-            self._head_bytes += taken
-            if self._head_bytes > HEAD_BYTES_MAX:
-                self._refuse(HeadTooLargeError(HEAD_BYTES_MAX))
+        self._framing_bytes += taken
+        if self._framing_bytes > HEAD_BYTES_MAX:
+            self._refuse(HeadTooLargeError(HEAD_BYTES_MAX))
         return taken
 
     def _parse(self, piece: bytes) -> int:
@@ -103,7 +118,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         except httptools.HttpParserUpgrade as upgrade:
             if not self._should_upgrade():
                 self._decline_upgrade()
-            elif self._is_answer_owed():
+            elif self._answers_owed:
                 self._refuse(MalformedHttpError())
             else:
                 self.handle_websocket_upgrade()
@@ -115,29 +130,54 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Count the bytes of a head from here on."""
         super().on_message_begin()
-        self._head_bytes = 0
+        self._is_in_head = True
+        self._framing_bytes = 0
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header, but no trailer, which the parser tells like one.
+
+        "A recipient MUST NOT merge" those that it does not know (RFC 9110 section 6.5.1).
+        """
+        if self._is_in_head:
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """Start a request, or queue it.
-
-        The parser lets versions pass that are not ours, and a request without the one Host header
-        that it must have (RFC 9112 section 3.2).
-        """
-        version = self.parser.get_http_version()
-        hosts = sum(name == _HOST for name, _ in self.headers)
-        if version not in _VERSIONS or (hosts != 1 and version == "1.1"):
-            raise MalformedHttpError
+        """Start a request, or queue it."""
+        self._check_head()
         if self.parser.should_upgrade() and not self._should_upgrade():
             if self.parser.get_method() == _CONNECT:
                 raise MalformedHttpError
             return
-        self._head_bytes = None
+        before = self.cycle
         super().on_headers_complete()
+        self._answers_owed += self.cycle is not before
+        self._is_in_head = False
+
+    def _check_head(self) -> None:
+        """Refuse what the parser lets pass and RFC 9112 does not.
+
+        That is a version that is not ours, a request without the one Host header that it must have
+        (section 3.2), and a body in a coding that we cannot undo, or in any from HTTP/1.0 (6.1).
+        """
+        version = self.parser.get_http_version()
+        hosts = sum(name == _HOST for name, _ in self.headers)
+        codings = [value.lower() for name, value in self.headers if name == _TRANSFER_ENCODING]
+        is_ours = (
+            hosts == 1 if version == "1.1" else version == "1.0" and hosts <= 1 and not codings
+        )
+        if not is_ours or codings not in _CODINGS:
+            raise MalformedHttpError
+
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of a body."""
+        self._framing_bytes = 0
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """Tell that a body is whole, unless the head has yet to be taken."""
-        if self._head_bytes is None:
+        if not self._is_in_head:
             super().on_message_complete()
+            self.scope["extensions"] = {WHOLE_BODY_EXTENSION: {}}
 
     def _decline_upgrade(self) -> None:
         """Take a request that offers another protocol as if it did not (RFC 9110 section 7.8).
@@ -151,8 +191,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """Go on with what waited for its turn."""
+        self._answers_owed -= 1
         super().on_response_complete()
-        if self._refusal is not None and not self.pipeline:
+        if self._refusal is not None and not self._answers_owed:
             self._send_now(self._refusal)
         elif self._later and not self.pipeline:
             self.data_received(b"")
@@ -161,44 +202,32 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         """Answer what cannot be taken for a request once it is its turn, and close."""
         self._refusal = error
         cycle = self.cycle
-        is_in_body = self._head_bytes is None and cycle is not None and cycle.more_body  # type: ignore[redundant-expr] # as in _is_answer_owed
-        self._head_bytes = None
-        is_due = is_in_body or not self._is_answer_owed()
+        is_in_body = not self._is_in_head and cycle is not None and cycle.more_body  # type: ignore[redundant-expr] # it is None before the first request
         if is_in_body and self.pipeline:
             self.pipeline.popleft()  # it will never be whole
-            is_due = False
-        if not is_due:
-            self.flow.pause_reading()
+            self._answers_owed -= 1
         elif is_in_body and cycle.response_started:
             self.transport.close()  # half an answer is out, or all of it
+            return
+        elif is_in_body:
+            self._answers_owed = 0
+        if self._answers_owed:
+            self.flow.pause_reading()
         else:
             self._send_now(error)
 
     def _send_now(self, error: HeadTooLargeError | MalformedHttpError) -> None:
         if self.transport.is_closing():
             return
-        answer = problem_response(error)
-        headers = [
-            *self.server_state.default_headers,
-            *answer.raw_headers,
-            *ANSWER_HEADERS,
-            (b"connection", b"close"),
-        ]
-        lines = [b"%b: %b\r\n" % header for header in headers]
-        status = STATUS_LINE[HTTPStatus(answer.status_code)]
-        self.transport.write(b"".join([status, *lines, b"\r\n", bytes(answer.body)]))
+        self.transport.write(last_answer(error, self.server_state.default_headers))
         self.transport.close()
-
-    def _is_answer_owed(self) -> bool:
-        cycle = self.cycle
-        return cycle is not None and not cycle.response_complete  # type: ignore[redundant-expr] # it is None before the first request
 
     def _is_reading(self) -> bool:
         """Whether the connection is open and ours; a WebSocket has a protocol of its own."""
         return not self.transport.is_closing() and self.transport.get_protocol() is self
 
     def _watch(self) -> None:
-        if self._is_answer_owed() or not self._is_reading():
+        if self._answers_owed or not self._is_reading():
             self._stop_watching()
         elif self._head_timer is None:
             self._head_timer = self.loop.call_later(

@@ -85,6 +85,19 @@ def execution_view(
         "first_fill_milliseconds": _milliseconds_after(order.accepted_at, first_split),
         "last_fill_milliseconds": _milliseconds_after(order.accepted_at, last_split),
         "quotes_seen": snapshot.quotes_seen,
+        "decision": _decision_view(snapshot),
+    }
+
+
+def _decision_view(snapshot: OrderSnapshot) -> dict[str, object] | None:
+    decision = snapshot.decision
+    if decision is None:
+        return None
+    return {
+        "update_id": snapshot.departure_update_id,
+        "price": format_amount(decision.price) if decision.price else None,
+        "displayed_quantity": format_amount(decision.displayed_quantity),
+        "taken_quantity": format_amount(decision.taken_quantity),
     }
 
 

@@ -44,6 +44,30 @@ class Market(Shape):
     feed: SymbolFeed = Field(description="The connection to the venue.")
 
 
+class Decision(Shape):
+    """What the quote that decided an IOC or FOK order had for it when its turn came.
+
+    What was left for it is the difference of the two quantities, if its limit reached the price.
+    """
+
+    update_id: int = Field(
+        ge=1,
+        description="The venue's number of the quote. Not always that of the arrival: nothing is "
+        "decided while nothing can be written.",
+        examples=[1742578110],
+    )
+    price: Amount | None = Field(
+        description="Best price on the other side; null where it was empty.",
+        examples=["0.000912"],
+    )
+    displayed_quantity: Amount = Field(
+        description="Quantity displayed at it, in the base asset.", examples=["312.484"]
+    )
+    taken_quantity: Amount = Field(
+        description="How much of that your orders took before.", examples=["118.61"]
+    )
+
+
 class Execution(Shape):
     """How well a closed order was filled."""
 
@@ -77,6 +101,10 @@ class Execution(Shape):
         description="How many quotes it met, without those between its last stored event and a "
         "restart.",
         examples=[42],
+    )
+    decision: Decision | None = Field(
+        description="Why an IOC or FOK order was not filled; null for any other, and for one that "
+        "ended without a quote or before the service kept this.",
     )
 
 

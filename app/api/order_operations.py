@@ -219,6 +219,11 @@ def _show_order() -> Operation:
                         summary="Fulfilled",
                         value=examples.filled_order_detail(),
                     ),
+                    Example(
+                        name="unfillable",
+                        summary="FOK, and the quote had not all of it",
+                        value=examples.unfillable_order_detail(),
+                    ),
                 ),
                 headers=("Link",),
             ),

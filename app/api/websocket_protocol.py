@@ -14,6 +14,8 @@ from websockets.frames import CloseCode, Frame
 from websockets.protocol import State
 
 from app.api import text_frames
+from app.api.errors import MalformedHttpError
+from app.api.http_protocol import last_answer
 
 MESSAGE_BYTES_MAX: Final = 64 * 1024
 """Of a client's message; it has room for a thousand order ids. Uvicorn would take 16 MiB."""
@@ -37,6 +39,16 @@ class BoundedWebSocketProtocol(WebSocketsSansIOProtocol):
 
     close_seconds_max: float = CLOSE_SECONDS_MAX
     _abort_timer: asyncio.TimerHandle | None = None
+
+    def data_received(self, data: bytes) -> None:
+        """Take what arrived: first a whole handshake, on which the library may keep silent.
+
+        It reads no other method than GET, no body, and not as many or as long headers as we do.
+        """
+        super().data_received(data)
+        if not self.handshake_initiated and not self.transport.is_closing():
+            self.transport.write(last_answer(MalformedHttpError(), self.default_headers))
+            self.transport.close()
 
     async def run_asgi(self) -> None:
         """Serve the connection; a client that reads no more does not keep it for ever.

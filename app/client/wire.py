@@ -68,6 +68,15 @@ class Market(TypedDict):
     feed: NotRequired[Feed | None]
 
 
+class Decision(TypedDict):
+    """What the quote that decided an IOC or FOK order had for it."""
+
+    update_id: int
+    price: str | None
+    displayed_quantity: str
+    taken_quantity: str
+
+
 class Execution(TypedDict):
     """How well a closed order was executed."""
 
@@ -77,6 +86,7 @@ class Execution(TypedDict):
     first_fill_milliseconds: int | None
     last_fill_milliseconds: int | None
     quotes_seen: int
+    decision: NotRequired[Decision | None]
 
 
 class OrderSummary(TypedDict):

@@ -70,6 +70,9 @@ def why_not_filled(order: wire.Order) -> Iterator[str]:
         yield from _market_facts(market)
     elif order["reason"] is not None:
         yield _REASONS.get(order["reason"], order["reason"])
+        execution = order.get("execution")
+        if execution is not None and (decision := execution.get("decision")) is not None:
+            yield _decision_facts(decision)
 
 
 def event_line(event: wire.Event) -> str:
@@ -96,6 +99,14 @@ def _market_facts(market: wire.Market) -> Iterator[str]:
     if feed := market.get("feed"):
         cause = "" if feed["cause"] is None else f" ({feed['cause']})"
         yield f"market data: {feed['status']}{cause}"
+
+
+def _decision_facts(decision: wire.Decision) -> str:
+    quote = f"quote {decision['update_id']}"
+    if decision["price"] is None:
+        return f"{quote} displayed nothing"
+    shown = f"{quote} displayed {decision['displayed_quantity']} at {decision['price']}"
+    return f"{shown}, {decision['taken_quantity']} of it taken by earlier fills"
 
 
 def _compared(difference: str, plus: str, minus: str, to: str) -> str:

@@ -9,6 +9,7 @@ from app.domain.liquidity import TakenLevel
 from app.domain.order import (
     TRANSITIONS,
     Arrival,
+    Decision,
     Order,
     OrderSnapshot,
     OrderStatus,
@@ -26,7 +27,8 @@ class OrderEvent:
     present exactly when the event is a fill, ``reason`` exactly when the order ended unfilled.
     ``arrival`` is the first quote that the order met, ``quotes_seen`` how many it met so far.
     ``departure_update_id`` is the newest update id that was applied when the order ended, None
-    while it is open and if it met no quote.
+    while it is open and if it met no quote. ``decision`` is present exactly when a quote decided an
+    IOC or FOK order without filling it.
     """
 
     order: Order
@@ -40,6 +42,7 @@ class OrderEvent:
     arrival: Arrival | None
     quotes_seen: int
     departure_update_id: int | None = None
+    decision: Decision | None = None
 
     @property
     def remaining_quantity(self) -> Decimal:
@@ -97,6 +100,7 @@ def snapshot_after(event: OrderEvent) -> OrderSnapshot:
         arrival=event.arrival,
         quotes_seen=event.quotes_seen,
         departure_update_id=event.departure_update_id,
+        decision=event.decision,
     )
 
 

@@ -36,7 +36,6 @@ from app.domain.order import (
     Reason,
     Side,
     Symbol,
-    TimeInForce,
 )
 from app.domain.quote import Quote
 from app.domain.resting import (
@@ -368,18 +367,12 @@ class SymbolMatcher:
 
     def _decide(self) -> list[Closing]:
         """End the IOC and FOK orders that met a quote and still have something to fill."""
-        undecided = list(self._undecided.values())
-        self._undecided.clear()
-        return [
-            self._close(
-                resting,
-                OrderStatus.EXPIRED,
-                Reason.IOC_REMAINDER
-                if resting.order.time_in_force is TimeInForce.IOC
-                else Reason.FOK_UNFILLABLE,
-            )
-            for resting in undecided
-        ]
+        closings: list[Closing] = []
+        for resting in list(self._undecided.values()):
+            self._let_go(resting)
+            side_book = self._books[resting.order.owner, resting.order.side]
+            closings.append(side_book.decide(resting, self.gate, self.quotes_applied))
+        return closings
 
     def _cancel(self, resting: Resting) -> Closing:
         return self._close(resting, OrderStatus.CANCELED, Reason.CANCELED_BY_CLIENT)

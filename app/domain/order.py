@@ -161,6 +161,20 @@ class Arrival:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What the quote that decided an IOC or FOK order had for it when its turn came.
+
+    ``price`` is the best on the other side, zero where that was empty; ``taken_quantity`` is how
+    much of what was displayed its owner's orders had taken before. It need not be the first quote
+    that the order met: nothing is decided while nothing can be written.
+    """
+
+    price: Decimal
+    displayed_quantity: Decimal
+    taken_quantity: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OrderSnapshot:
     """An order with what has become of it, as far as it is durable.
 
@@ -169,6 +183,8 @@ class OrderSnapshot:
     stored event told of; ``quotes_seen`` counts the quotes it met until its newest event.
     ``departure_update_id`` is the newest update id that was applied when it ended, None while it is
     open and if it met no quote: all its splits lie between its arrival and its departure.
+    ``decision`` is what that quote had for an IOC or FOK order that it did not fill, None for any
+    other and if it was not stored.
     """
 
     order: Order
@@ -182,6 +198,7 @@ class OrderSnapshot:
     arrival: Arrival | None
     quotes_seen: int
     departure_update_id: int | None = None
+    decision: Decision | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

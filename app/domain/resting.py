@@ -7,7 +7,7 @@ from typing import Final
 
 from app.domain.amounts import EXACT, FRACTION_DIGITS_MAX
 from app.domain.arrivals import FirstQuote
-from app.domain.order import Arrival, Order, OrderStatus, Reason, Side
+from app.domain.order import Arrival, Decision, Order, OrderStatus, Reason, Side
 
 _STALE_KEYS_MAX: Final = 64
 """So many keys of orders that left may stay in any heap; beyond it their share decides."""
@@ -49,7 +49,8 @@ class Closing:
     """The end of an order that was not filled, with what was filled until then.
 
     ``status`` is ``EXPIRED`` or ``CANCELED``. ``departure_update_id`` is the newest update id that
-    was applied when it ended, None if the order met no quote.
+    was applied when it ended, None if the order met no quote. ``decision`` is what that quote had
+    for an IOC or FOK order that ends by it.
     """
 
     order: Order
@@ -61,6 +62,7 @@ class Closing:
     arrival: Arrival | None
     quotes_seen: int
     departure_update_id: int | None
+    decision: Decision | None = None
 
     @property
     def closes(self) -> bool:
@@ -107,7 +109,13 @@ class Resting:
         return self.deadline_key >> _NUMBER_BITS
 
     def close(
-        self, status: OrderStatus, reason: Reason, *, quotes_applied: int, gate: int
+        self,
+        status: OrderStatus,
+        reason: Reason,
+        *,
+        quotes_applied: int,
+        gate: int,
+        decision: Decision | None = None,
     ) -> Closing:
         """Return the end of the order.
 
@@ -126,6 +134,7 @@ class Resting:
             arrival=arrival,
             quotes_seen=quotes_seen,
             departure_update_id=departure_of(arrival, gate) if has_met_quotes else None,
+            decision=decision,
         )
 
 
@@ -158,6 +167,9 @@ class RestingHeap:
 
     The heap holds bare integers, which compare fast and are no work for the garbage collector. An
     order leaves without being searched: its key stays until it is met, or too many have stayed.
+
+    A sorted list, into which newcomers are merged from a small heap, was tried and refused: it
+    gives up its first order a third quicker and takes one in three times slower, with pauses.
     """
 
     __slots__ = ("_keys", "_open", "first")

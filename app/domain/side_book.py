@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from app.domain.amounts import EXACT, ZERO
 from app.domain.liquidity import LiquidityLedger, TakenLevel
-from app.domain.order import OrderStatus, Owner, Reason, Side, TimeInForce
+from app.domain.order import Decision, OrderStatus, Owner, Reason, Side, TimeInForce
 from app.domain.quote import Quote
 from app.domain.resting import Closing, Fill, Resting, RestingHeap, Step
 
@@ -73,29 +73,38 @@ class SideBook:
         steps: list[Step] = []
         while available and (first := self.resting.first) is not None and self.is_reached():
             if first.order.time_in_force is TimeInForce.FOK and first.remaining > available:
-                steps.append(self._kill(first, update_id, quotes_applied))
+                steps.append(self.decide(first, update_id, quotes_applied))
             else:
                 quantity = min(first.remaining, available)
                 available = EXACT.subtract(available, quantity)
                 steps.append(self._fill(first, quantity, update_id, quotes_applied))
         return steps
 
+    def decide(self, resting: Resting, update_id: int, quotes_applied: int) -> Closing:
+        """End an IOC or FOK order that the touch does not fill, in its turn or after all others.
+
+        Whoever is left over after all others met a touch beyond its limit, or one of which nothing
+        was left: nobody took from it after his turn. What the order took itself is no part of that.
+        """
+        is_ioc = resting.order.time_in_force is TimeInForce.IOC
+        self.remove(resting)
+        return resting.close(
+            OrderStatus.EXPIRED,
+            Reason.IOC_REMAINDER if is_ioc else Reason.FOK_UNFILLABLE,
+            quotes_applied=quotes_applied,
+            gate=update_id,
+            decision=Decision(
+                price=self.price,
+                displayed_quantity=self.displayed,
+                taken_quantity=EXACT.subtract(self.taken(), resting.filled_quantity),
+            ),
+        )
+
     def taken(self) -> Decimal:
         """Return how much of what is displayed at the touch was taken before."""
         if not self.displayed:
             return ZERO
         return EXACT.subtract(self.displayed, self.ledger.available(self.price, self.displayed))
-
-    def _kill(self, resting: Resting, update_id: int, quotes_applied: int) -> Closing:
-        """End an order that wants all or nothing and cannot have all."""
-        end = resting.close(
-            OrderStatus.EXPIRED,
-            Reason.FOK_UNFILLABLE,
-            quotes_applied=quotes_applied,
-            gate=update_id,
-        )
-        self.remove(resting)
-        return end
 
     def _fill(
         self, resting: Resting, quantity: Decimal, update_id: int, quotes_applied: int

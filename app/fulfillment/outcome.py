@@ -81,6 +81,7 @@ def _closing_event(closing: Closing, at: datetime) -> OrderEvent:
         arrival=closing.arrival,
         quotes_seen=closing.quotes_seen,
         departure_update_id=closing.departure_update_id,
+        decision=closing.decision,
     )
 
 

@@ -202,6 +202,35 @@ def _time_in_force(record: OrderRecord) -> Iterator[str]:
         yield f"{time_in_force} was filled by {len(quotes)} quotes"
 
 
+def _decisions(record: OrderRecord) -> Iterator[str]:
+    """Hold what an order got against what the quote had that decided it, if that was stored."""
+    order, decision = record.order, record.stored.decision
+    if decision is None:
+        return
+    price, displayed, taken = decision.price, decision.displayed_quantity, decision.taken_quantity
+    seen = (
+        f"{format_amount(taken)} of {format_amount(displayed)} was taken at {format_amount(price)}"
+    )
+    if taken > displayed:
+        yield seen
+        return
+    is_reached = (
+        price <= order.limit_price if order.side is Side.BUY else price >= order.limit_price
+    )
+    left = EXACT.subtract(displayed, taken) if is_reached else ZERO
+    filled = record.stored.filled_quantity
+    is_right = {
+        TimeInForce.GTD: False,
+        TimeInForce.IOC: filled == left,
+        TimeInForce.FOK: filled == ZERO and left < order.quantity,
+    }
+    if not is_right[order.time_in_force]:
+        yield f"{order.time_in_force} got {format_amount(filled)} where {seen}"
+    for split in record.splits:
+        if (split.price, split.displayed_quantity) != (price, displayed):
+            yield f"split {split.split_number} is not of the quote where {seen}"
+
+
 def _reasons(record: OrderRecord) -> Iterator[str]:
     time_in_force, stored = record.order.time_in_force, record.stored
     match stored.status:
@@ -297,6 +326,7 @@ _CHECKS: Final = {
     Invariant.FULFILLED_ORDERS: _Check(_fulfilled_orders, _one),
     Invariant.CLIENT_ORDER_IDS: _Check(_client_order_ids, _one),
     Invariant.TIME_IN_FORCE: _Check(_time_in_force, _one),
+    Invariant.DECISIONS: _Check(_decisions, _one),
     Invariant.REASONS: _Check(_reasons, _one),
     Invariant.TIMES: _Check(_times, _events),
     Invariant.UPDATE_ID_BOUNDS: _Check(_update_id_bounds, _splits),

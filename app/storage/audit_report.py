@@ -27,6 +27,7 @@ class Invariant(StrEnum):
     FULFILLED_ORDERS = "fulfilled_orders"
     CLIENT_ORDER_IDS = "client_order_ids"
     TIME_IN_FORCE = "time_in_force"
+    DECISIONS = "decisions"
     REASONS = "reasons"
     TIMES = "times"
     UPDATE_ID_BOUNDS = "update_id_bounds"
@@ -52,6 +53,7 @@ SENTENCES: Final = {
     Invariant.FULFILLED_ORDERS: "FILLED orders, and only they, stand in fulfilled_orders",
     Invariant.CLIENT_ORDER_IDS: "each client order id is that of one order",
     Invariant.TIME_IN_FORCE: "IOC and FOK were decided on one quote, FOK as a whole",
+    Invariant.DECISIONS: "an IOC or FOK order got no less than its quote had left for it",
     Invariant.REASONS: "an order that ended unfilled says why, and could end so",
     Invariant.TIMES: "nothing happened to an order before its acceptance",
     Invariant.UPDATE_ID_BOUNDS: "splits lie between the update ids at which an order came and went",

@@ -16,6 +16,7 @@ from sqlalchemy import Row
 from app.domain.amounts import format_amount
 from app.domain.order import (
     Arrival,
+    Decision,
     Order,
     OrderId,
     OrderSnapshot,
@@ -141,6 +142,15 @@ def read_order(row: Row[Any]) -> OrderSnapshot:
         departure_update_id=None
         if row.departure_update_id is None
         else _whole("departure_update_id", row.departure_update_id),
+        decision=None
+        if row.decision_price is None
+        else Decision(
+            price=_amount("decision_price", row.decision_price),
+            displayed_quantity=_amount(
+                "decision_displayed_quantity", row.decision_displayed_quantity
+            ),
+            taken_quantity=_amount("decision_taken_quantity", row.decision_taken_quantity),
+        ),
     )
 
 

@@ -38,6 +38,8 @@ class Checkpoints:
         self._connection: PoolProxiedConnection | None = None
         self._under_way: Future[None] | None = None
         self._commits = self._rows = 0
+        # It starts now: were it refused later, a commit that is on disk would seem to have failed.
+        self.close()
 
     def note_commit(self, rows_in_all: int) -> None:
         """Begin a checkpoint if one is due.

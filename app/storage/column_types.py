@@ -8,12 +8,15 @@ is time order. PostgreSQL has both: NUMERIC without a scale, which never rounds,
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
+import msgspec
 from sqlalchemy import Column, DateTime, Dialect, Numeric, Text
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from app.domain.amounts import format_amount
+
+_encode: Final = msgspec.json.Encoder().encode
 
 
 class ExactAmount(TypeDecorator[Decimal]):
@@ -81,4 +84,6 @@ def format_instant(instant: datetime) -> str:
     """Write an aware instant as ``2026-11-23T16:46:37.000000Z``."""
     if instant.tzinfo is not UTC:
         instant = instant.astimezone(UTC)
+    if instant.microsecond:  # else msgspec leaves the decimals out
+        return _encode(instant)[1:-1].decode()  # a tenth of what isoformat takes
     return instant.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"

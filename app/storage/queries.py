@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Row, Select, bindparam, select
 from app.domain.liquidity import TakenLevel
 from app.domain.order import (
     Arrival,
+    Decision,
     Order,
     OrderId,
     OrderSnapshot,
@@ -201,6 +202,7 @@ def _snapshot(row: Row[Any]) -> OrderSnapshot:
         arrival=_arrival(row),
         quotes_seen=row.quotes_seen,
         departure_update_id=row.departure_update_id,
+        decision=_decision(row),
     )
 
 
@@ -225,6 +227,16 @@ def _arrival(row: Row[Any]) -> Arrival | None:
     if row.arrival_update_id is None:
         return None
     return Arrival(update_id=row.arrival_update_id, price=row.arrival_price)
+
+
+def _decision(row: Row[Any]) -> Decision | None:
+    if row.decision_price is None:
+        return None
+    return Decision(
+        price=row.decision_price,
+        displayed_quantity=row.decision_displayed_quantity,
+        taken_quantity=row.decision_taken_quantity,
+    )
 
 
 def _split(row: Row[Any]) -> Split:

@@ -58,17 +58,16 @@ class SqliteReaders:
         self._threads = ThreadPoolExecutor(READERS_MAX, thread_name_prefix="database-reader")
 
     async def run(self, work: Callable[[Connection], _Result]) -> _Result:
-        """Read in a thread; it reads on there if the caller is canceled."""
+        """Read in a thread; it reads on there if the caller is canceled, and is free only then."""
         try:
             async with asyncio.timeout(READER_WAIT_SECONDS):
                 await self._free.acquire()
         except TimeoutError:
             raise PoolTimeoutError("no connection to read with came free") from None
-        try:
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._threads, self._run, work)
-        finally:
-            self._free.release()
+        loop = asyncio.get_running_loop()
+        reading = loop.run_in_executor(self._threads, self._run, work)
+        reading.add_done_callback(lambda _: self._free.release())
+        return await asyncio.shield(reading)
 
     async def close(self) -> None:
         """Close the connections behind whatever the threads still do."""

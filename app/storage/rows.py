@@ -150,6 +150,9 @@ def _order_row(acceptance: OrderEvent) -> Row:
         "arrival_price": _arrival_price(acceptance.arrival),
         "quotes_seen": acceptance.quotes_seen,
         "departure_update_id": None,
+        "decision_price": None,
+        "decision_displayed_quantity": None,
+        "decision_taken_quantity": None,
     }
 
 
@@ -169,6 +172,7 @@ def _event_row(event: OrderEvent, position: int) -> Row:
 
 def _state_row(event: OrderEvent) -> Row:
     """Return what an event changes of its order, under the names that the update binds."""
+    decision = event.decision
     return {
         "the_order_id": event.order.order_id,
         "new_status": event.status,
@@ -182,6 +186,11 @@ def _state_row(event: OrderEvent) -> Row:
         "new_arrival_price": _arrival_price(event.arrival),
         "new_quotes_seen": event.quotes_seen,
         "new_departure_update_id": event.departure_update_id,
+        "new_decision_price": None if decision is None else decision.price,
+        "new_decision_displayed_quantity": None
+        if decision is None
+        else decision.displayed_quantity,
+        "new_decision_taken_quantity": None if decision is None else decision.taken_quantity,
     }
 
 

@@ -44,9 +44,10 @@ from app.storage.tables import (
 if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql
 
-ROWS_PER_STATEMENT: Final = tuple(2**power for power in reversed(range(9)))
+ROWS_PER_STATEMENT: Final = (256, 128, 64, 32, 16, 8, 7, 6, 5, 4, 3, 2, 1)
 """Rows of the statements that SQLite keeps prepared: any number is a sum of few of these. The
-largest has fewer than the 32,766 parameters that SQLite allows."""
+largest has fewer than the 32,766 parameters that SQLite allows, and there are few enough for the
+128 statements that Python's driver keeps, which is 13 for each of nine tables."""
 
 
 class Statement(Protocol):
@@ -175,6 +176,9 @@ _STATE_COLUMNS: Final = (
     "arrival_price",
     "quotes_seen",
     "departure_update_id",
+    "decision_price",
+    "decision_displayed_quantity",
+    "decision_taken_quantity",
 )
 
 

@@ -41,6 +41,9 @@ orders: Final = Table(
     Column("arrival_price", ExactAmount),
     Column("quotes_seen", BigInteger, nullable=False, server_default="0"),
     Column("departure_update_id", BigInteger),
+    Column("decision_price", ExactAmount),
+    Column("decision_displayed_quantity", ExactAmount),
+    Column("decision_taken_quantity", ExactAmount),
 )
 """Every accepted order, with what has become of it."""
 

@@ -170,6 +170,7 @@ def _compare_end(
         (Kind.REASON, end.reason, stored.reason),
         (Kind.ARRIVAL, end.arrival, stored.arrival),
         (Kind.DEPARTURE, end.departure_update_id, stored.departure_update_id),
+        (Kind.DECISION, end.decision, stored.decision),
         (Kind.QUOTES_SEEN, end.quotes_seen, stored.quotes_seen),
         (Kind.FILLED_QUANTITY, _sums(*life.sums), _sums_of(stored)),
     )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from app.domain.order import Arrival, Order, OrderSnapshot, OrderStatus, Reason, Split
+from app.domain.order import Arrival, Decision, Order, OrderSnapshot, OrderStatus, Reason, Split
 from app.domain.resting import Closing, Fill
 from app.evidence.notes import OrderRested, OrderUnmet
 from app.verification.replay import Act, SymbolSession
@@ -29,6 +29,7 @@ class DerivedEnd:
     departure_update_id: int | None
     quotes_seen: int
     arrival: Arrival | None
+    decision: Decision | None = None
     act: Act
 
 
@@ -96,6 +97,7 @@ class OrderLife:
             departure_update_id=closing.departure_update_id,
             quotes_seen=closing.quotes_seen,
             arrival=closing.arrival,
+            decision=closing.decision,
             act=act,
         )
 

@@ -28,6 +28,7 @@ class Kind(StrEnum):
     COUNTS = "counts"
     ARRIVAL = "arrival"
     DEPARTURE = "departure"
+    DECISION = "decision"
     QUOTES_SEEN = "quotes_seen"
     CARRIED = "carried"
     NOT_A_TAIL = "not_a_tail"
@@ -55,6 +56,7 @@ SENTENCES: Final = {
     Kind.COUNTS: "an order tells another number of splits or events than it has",
     Kind.ARRIVAL: "an order met another quote first",
     Kind.DEPARTURE: "an order ended at another quote",
+    Kind.DECISION: "an order was decided on other quantities",
     Kind.QUOTES_SEEN: "an order met another number of quotes",
     Kind.CARRIED: "an order was taken up with other sums than it had",
     Kind.NOT_A_TAIL: "something was lost, and what came after it was not",

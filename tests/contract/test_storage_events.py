@@ -9,7 +9,17 @@ import pytest
 
 from app.domain.errors import JournalUnavailableError
 from app.domain.events import StoredEvent
-from app.domain.order import PUBLIC, Arrival, OrderId, OrderStatus, Owner, Reason, Symbol
+from app.domain.order import (
+    PUBLIC,
+    Arrival,
+    Decision,
+    OrderId,
+    OrderStatus,
+    Owner,
+    Reason,
+    Symbol,
+    TimeInForce,
+)
 from app.ports import EventFilter
 from app.storage import event_queries
 from tests.support.builders import LTCBTC, make_order, make_quote
@@ -29,7 +39,9 @@ def heard(storage: OpenStorage) -> list[StoredEvent]:
     return [
         StoredEvent(
             position=position,
-            event=replace(event, arrival=None, quotes_seen=0, departure_update_id=None),
+            event=replace(
+                event, arrival=None, quotes_seen=0, departure_update_id=None, decision=None
+            ),
         )
         for position, event in zip(storage.listener.positions, storage.listener.events, strict=True)
     ]
@@ -237,6 +249,46 @@ async def test_an_arrival_at_an_empty_side_is_stored(storage: OpenStorage) -> No
 
     assert found is not None
     assert found.arrival == arrival
+
+
+@pytest.mark.parametrize("kind", [TimeInForce.IOC, TimeInForce.FOK])
+async def test_what_decided_an_order_is_stored_with_its_end(
+    storage: OpenStorage, kind: TimeInForce
+) -> None:
+    """To the digit, whether its quote was reached or empty; no other order has one."""
+    work = SymbolAtWork()
+    filled = make_order("0.000000000001", number=1)
+    reaching = make_order(8, number=2, time_in_force=kind)
+    beyond = make_order(8, number=3, limit_price=50, time_in_force=kind)
+    empty = make_order(8, number=4, time_in_force=kind)
+    orders = (filled, reaching, beyond, empty)
+    for order in orders:
+        await storage.journal.accept(order)
+    acts = [
+        *(work.rest(order) for order in orders[:3]),
+        work.meet(make_quote(11, ask=("99.99", 5))),
+        work.meet(make_quote(12, ask=(0, 0), bid=(1, 1))),
+        work.rest(empty),
+    ]
+    for act in acts:
+        storage.journal.record(act)
+    await storage.journal.settle()
+
+    found = await storage.orders.find_many(PUBLIC, [order.order_id for order in orders])
+
+    at_the_touch = Decision(
+        price=Decimal("99.99"),
+        displayed_quantity=Decimal(5),
+        taken_quantity=Decimal("0.000000000001"),
+    )
+    after_all = Decimal(5) if kind is TimeInForce.IOC else at_the_touch.taken_quantity
+    nothing = Decision(price=Decimal(0), displayed_quantity=Decimal(0), taken_quantity=Decimal(0))
+    assert [(one.decision, one.departure_update_id) for one in found] == [
+        (None, 11),
+        (at_the_touch, 11),
+        (replace(at_the_touch, taken_quantity=after_all), 11),
+        (nothing, 12),
+    ]
 
 
 async def test_the_numbers_of_what_was_pruned_are_not_given_again(url: str) -> None:

@@ -18,8 +18,8 @@ from app.storage.migrate import migrate, migrations_folder
 from tests.support.builders import LTCBTC
 from tests.support.databases import KINDS, open_storage, scratch_postgresql, sqlite_url
 
-PREVIOUS: Final = ("20261123", "20261124")
-"""The releases that a database may be of, the first and the last before this one."""
+PREVIOUS: Final = ("20261123", "20261124", "20261125")
+"""The schemas that a database may have, from the first to the last before this one."""
 
 ROWS: Final = {
     "orders": (
@@ -188,6 +188,6 @@ async def test_an_upgraded_database_is_a_stream_of_its_own_and_serves(url: str) 
         (unfinished,) = await storage.orders.load_unfinished(LTCBTC)
         assert unfinished.order.order_id == NAMES["c"]
         assert await storage.rows(
-            "SELECT DISTINCT arrival_update_id, arrival_price, quotes_seen, departure_update_id"
-            " FROM orders"
-        ) == [(None, None, 0, None)]
+            "SELECT DISTINCT arrival_update_id, arrival_price, quotes_seen, departure_update_id,"
+            " decision_price, decision_displayed_quantity, decision_taken_quantity FROM orders"
+        ) == [(None, None, 0, *[None] * 4)]

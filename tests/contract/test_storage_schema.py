@@ -37,6 +37,9 @@ ORDER: Final = {
     "arrival_price": "'0.5'",
     "quotes_seen": "3",
     "departure_update_id": "NULL",
+    "decision_price": "NULL",
+    "decision_displayed_quantity": "NULL",
+    "decision_taken_quantity": "NULL",
 }
 PARTIAL: Final = ORDER | {
     "status": "'PARTIALLY_FILLED'",
@@ -63,6 +66,15 @@ EXPIRED: Final = FILLED | {
     "filled_quantity": "'5'",
     "last_sequence": "3",
 }
+DECIDED: Final = EXPIRED | {
+    "time_in_force": "'IOC'",
+    "reason": "'IOC_REMAINDER'",
+    "decision_price": "'0.5'",
+    "decision_displayed_quantity": "'15'",
+    "decision_taken_quantity": "'10'",
+}
+DECISION: Final = tuple(name for name in DECIDED if name.startswith("decision_"))
+UNDECIDED: Final = dict.fromkeys(DECISION, "NULL")
 SPLIT: Final = {
     "order_id": PRESENT_ID,
     "split_number": "2",
@@ -151,6 +163,9 @@ SOUND: Final[Sequence[Row]] = [
     ("orders", PARTIAL),
     ("orders", FILLED),
     ("orders", EXPIRED),
+    ("orders", DECIDED),
+    ("orders", DECIDED | dict.fromkeys(DECISION, "'0'")),
+    ("orders", DECIDED | UNDECIDED),
     ("fulfilled_order_splits", SPLIT),
     ("order_events", EVENT),
     ("order_events", FILL_EVENT),
@@ -284,6 +299,14 @@ BAD_ON_BOTH: Final[Sequence[Row]] = [
     ("orders", ORDER | {"quotes_seen": "NULL"}),
     ("orders", FILLED | {"departure_update_id": "0"}),
     ("orders", ORDER | {"departure_update_id": "7"}),
+    ("orders", DECIDED | {"reason": "'TIMEOUT'"}),
+    ("orders", DECIDED | {"status": "'CANCELED'", "reason": "'CANCELED_BY_CLIENT'"}),
+    ("orders", DECIDED | {"departure_update_id": "NULL"}),
+    ("orders", FILLED | {column: DECIDED[column] for column in DECISION}),
+    ("orders", ORDER | {column: DECIDED[column] for column in DECISION}),
+    ("orders", DECIDED | {"decision_taken_quantity": "'15.1'"}),
+    *(("orders", DECIDED | UNDECIDED | {column: DECIDED[column]}) for column in DECISION),
+    *(("orders", DECIDED | {column: bad}) for column in DECISION for bad in ("'-1'", *NOT_EXACT)),
     ("client_order_ids", KEY | {"owner": "''"}),
     ("client_order_ids", KEY | {"client_order_id": "''"}),
     ("client_order_ids", KEY | {"client_order_id": f"'{'x' * 37}'"}),
@@ -310,6 +333,7 @@ BAD_ON_SQLITE: Final[Sequence[Row]] = [
     ("orders", ORDER | {"quotes_seen": "0.5"}),
     *(("orders", ORDER | {"quantity": bad}) for bad in NOT_CANONICAL),
     *(("orders", ORDER | {"arrival_price": bad}) for bad in NOT_CANONICAL),
+    *(("orders", DECIDED | {column: bad}) for column in DECISION for bad in NOT_CANONICAL),
     *(("orders", ORDER | {"filled_quantity": bad}) for bad in ("'0.0'", "'00'", "'-0'", "''")),
     *(
         (table, row | {column: bad})
@@ -336,7 +360,7 @@ TWINS: Final[Sequence[Row]] = [
     ("taken_liquidity", LEVEL | {"quantity": "'1'"}),
     ("client_order_ids", KEY | {"order_id": NEW_ID}),
     ("client_order_ids", KEY | {"client_order_id": "'mine-4'"}),
-    *SOUND[4:],
+    *SOUND[7:],
 ]
 """Sound rows but for a key that another row has, once those above from the splits on are there."""
 
@@ -397,7 +421,7 @@ async def test_every_bad_form_is_refused(storage: OpenStorage, kind: str) -> Non
 
 async def test_a_key_is_taken_once(storage: OpenStorage) -> None:
     """No two rows have the same number, id, client's id, or place in an order's history."""
-    for table, row in SOUND[4:]:
+    for table, row in SOUND[7:]:
         await storage.execute(insert(table, row))
 
     assert await accepted_by(storage, TWINS) == []

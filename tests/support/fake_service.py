@@ -221,6 +221,7 @@ class FakeService:
             "first_fill_milliseconds": 3 if order["splits"] else None,
             "last_fill_milliseconds": 9 if order["splits"] else None,
             "quotes_seen": 5,
+            "decision": None,
         }
         return {
             **order,

@@ -315,6 +315,19 @@ PLANTED: Final = (
         (_order(FILLED, "time_in_force = 'IOC'"),),
     ),
     Planted(
+        "a filled order that its quote had too little for",
+        Invariant.DECISIONS,
+        FILL_OR_KILL,
+        (
+            _order(
+                FILL_OR_KILL,
+                "decision_price = '99.99', decision_displayed_quantity = '5',"
+                " decision_taken_quantity = '4.6'",
+            ),
+        ),
+        is_constrained=True,
+    ),
+    Planted(
         "a reason that the time in force does not know",
         Invariant.REASONS,
         EXPIRED_EMPTY,

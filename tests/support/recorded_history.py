@@ -8,6 +8,8 @@ from tests.support.recorded_service import RecordedProcess, RecordedService
 
 ALICE: Final = Owner("alice")
 ORDERS_TOTAL: Final = 14
+IOC: Final = 5
+FOK: Final = 6
 OPEN: Final = 14
 """The order that is filled in part and open."""
 

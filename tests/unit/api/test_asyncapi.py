@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from fastapi import FastAPI
 from starlette.datastructures import URL
 
 from app.api import order_stream, positions, stream_form
@@ -58,6 +59,18 @@ async def test_served_document_is_the_built_one_for_the_address_asked(
     assert answer.json() == served | {"servers": {"this": server}}
     assert (server["host"], server["protocol"]) == ("localhost:8080", "ws")
     assert server_of(URL("https://example.com/"))["protocol"] == "wss"
+
+
+@pytest.mark.parametrize(("proxy", "protocol"), [("127.0.0.1", "wss"), ("192.0.2.1", "ws")])
+async def test_a_proxy_on_this_machine_may_say_that_it_speaks_tls(
+    application: FastAPI, proxy: str, protocol: str
+) -> None:
+    """Whoever else says so is not believed."""
+    transport = httpx2.ASGITransport(app=application, client=(proxy, 1))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        answer = await client.get("/docs/asyncapi.json", headers={"X-Forwarded-Proto": "https"})
+
+    assert answer.json()["servers"]["this"]["protocol"] == protocol
 
 
 def test_document_has_the_form_of_asyncapi_3(served: Json) -> None:

@@ -7,7 +7,7 @@ import pytest
 from starlette.requests import Request
 from starlette.types import Message
 
-from app.api.body import read_body, read_json_object
+from app.api.body import WHOLE_BODY_EXTENSION, read_body, read_json_object
 from app.api.errors import BodyTooLargeError, BodyTooSlowError
 from app.domain.errors import MalformedRequestError
 from app.exact_json import JsonNumber
@@ -72,6 +72,15 @@ async def test_body_that_does_not_arrive_is_not_waited_for() -> None:
 
     with pytest.raises(BodyTooSlowError):
         await read_body(stalled, bytes_max=BODY_BYTES_MAX, seconds_max=0.01)
+
+
+async def test_body_that_is_whole_is_bounded_as_well() -> None:
+    """That nobody has to wait for it says nothing of its length."""
+    whole = request([b"x" * 9])
+    whole.scope["extensions"] = {WHOLE_BODY_EXTENSION: {}}
+
+    with pytest.raises(BodyTooLargeError):
+        await read_body(whole, bytes_max=8)
 
 
 def test_numbers_keep_their_text() -> None:

@@ -17,6 +17,7 @@ from app.domain.rules import order_problems
         examples.expired_order,
         examples.open_order,
         examples.canceled_order,
+        examples.unfillable_order,
     ],
 )
 def test_example_order_could_have_happened(

@@ -14,7 +14,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
-from app.api.body import read_body
+from app.api.body import WHOLE_BODY_EXTENSION, read_body
 from app.api.errors import BodyTooSlowError, problem_response
 from app.api.http_protocol import HEAD_BYTES_MAX, BoundedHttpProtocol
 from tests.support.waiting import WAIT_SECONDS_MAX
@@ -23,6 +23,7 @@ HANDSHAKE = (
     b"GET /ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 )
+CHUNKED = b"POST /body HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 class HastyProtocol(BoundedHttpProtocol):
@@ -87,6 +88,7 @@ class Service:
         self.released = asyncio.Event()
         self.port = 0
         self.mistakes: list[dict[str, Any]] = []
+        self.heads: list[list[tuple[bytes, bytes]]] = []
         self._connections: list[Connection] = []
 
     async def application(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -94,12 +96,17 @@ class Service:
         if scope["type"] == "websocket":
             await self._echo(receive, send)
             return
+        self.heads.append(scope["headers"])
         if scope["path"] == "/half":
             await send({"type": "http.response.start", "status": 200, "headers": []})
             await send({"type": "http.response.body", "body": b"half", "more_body": True})
         try:
             if scope["path"] == "/body":
                 await read_body(Request(scope, receive), bytes_max=1_000, seconds_max=0.05)
+            if scope["path"] == "/whole":
+                is_whole = WHOLE_BODY_EXTENSION in scope.get("extensions", ())
+                await PlainTextResponse(str(is_whole))(scope, receive, send)
+                return
             if scope["path"] in {"/wait", "/half"}:
                 await self.released.wait()
         except BodyTooSlowError as error:
@@ -283,6 +290,70 @@ async def test_a_head_that_is_too_long_is_a_431(service: Service, head: bytes) -
     assert await connection.until_closed() == b""
 
 
+async def test_a_command_whose_end_cannot_be_told_is_not_begun(service: Service) -> None:
+    """One that needs no body would be done though it is refused."""
+    connection = await service.connect()
+    connection.send(b"DELETE / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: xchunked\r\n\r\n")
+
+    assert (await connection.answer()).status == 400
+    assert await connection.until_closed() == b""
+    assert not service.heads
+
+
+async def test_trailers_are_no_headers(service: Service) -> None:
+    """Whether they come with the head must not decide (RFC 9110 section 6.5.1)."""
+    connection = await service.connect()
+    connection.send(CHUNKED + b"2\r\n{}\r\n0\r\nAuthorization: Bearer x\r\n\r\n" + get("/second"))
+
+    assert (await connection.answer()).body == b"/body"
+    assert (await connection.answer()).body == b"/second"
+    assert [name for name, _ in service.heads[0]] == [b"host", b"transfer-encoding"]
+
+
+@pytest.mark.parametrize(
+    "endless",
+    [
+        b"0\r\n" + b"X: a\r\n" * HEAD_BYTES_MAX,
+        b"0\r\nX: " + b"a" * 2 * HEAD_BYTES_MAX,
+        b"1;" + b"a" * 2 * HEAD_BYTES_MAX,
+    ],
+    ids=["trailers", "trailer", "extension"],
+)
+async def test_what_is_neither_head_nor_body_is_bounded_as_well(
+    service: Service, endless: bytes
+) -> None:
+    """Nobody reads it, but it would be kept, and counts for nothing in the body's length."""
+    connection = await service.connect()
+    connection.send(CHUNKED + endless)
+
+    assert (await connection.answer()).status == 431
+    assert await connection.until_closed() == b""
+
+
+async def test_a_body_may_be_longer_than_a_head(service: Service) -> None:
+    """How long it may be is decided where it is read."""
+    connection = await service.connect()
+    chunks = b"4000\r\n" + b"a" * 0x4000 + b"\r\n"
+    connection.send(
+        CHUNKED.replace(b"/body", b"/long") + chunks * 8 + b"0\r\n\r\n" + get("/second")
+    )
+
+    assert (await connection.answer()).body == b"/long"
+    assert (await connection.answer()).body == b"/second"
+
+
+async def test_a_bad_target_behind_a_body_that_nobody_read_is_a_400(service: Service) -> None:
+    """The request before it was answered before its body came, and is over."""
+    connection = await service.connect()
+    connection.send(b"POST /first HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n")
+    assert (await connection.answer()).body == b"/first"
+
+    connection.send(b"{}GET http://localhost HTTP/1.1\r\nHost: localhost\r\n\r\n")
+
+    assert (await connection.answer()).status == 400
+    assert await connection.until_closed() == b""
+
+
 async def test_a_head_of_a_usual_length_is_answered(service: Service) -> None:
     """Three quarters of the limit, which no client of ours comes near, pass."""
     connection = await service.connect()
@@ -307,6 +378,10 @@ async def test_a_head_of_a_usual_length_is_answered(service: Service) -> None:
         b"GET / HTTP/1.1\r\nHost: localhost\r\nX: a\x00b\r\n\r\n",
         b"CONNECT localhost:80 HTTP/1.1\r\nHost: localhost\r\n\r\n",
         b"GET :no HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n",
+        b"GET / HTTP/1.0\r\nHost: localhost\r\nHost: localhost\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        b"DELETE / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n",
+        b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     ],
     ids=[
         "tls",
@@ -321,6 +396,10 @@ async def test_a_head_of_a_usual_length_is_answered(service: Service) -> None:
         "NUL",
         "tunnel",
         "bad target",
+        "two hosts of old",
+        "compressed",
+        "other coding",
+        "chunks of old",
     ],
 )
 async def test_what_is_not_http_is_a_400(service: Service, garbage: bytes) -> None:
@@ -364,6 +443,22 @@ async def test_garbage_behind_a_request_waits_for_its_answer(
     service.released.set()
 
     assert (await connection.answer()).body == b"/wait"
+    assert (await connection.answer()).status == 400
+    assert await connection.until_closed() == b""
+
+
+@pytest.mark.parametrize("last", [b"HELO\r\n\r\n", CHUNKED + b"zz\r\n"], ids=["head", "body"])
+async def test_garbage_behind_many_requests_waits_for_all_their_answers(
+    service: Service, last: bytes
+) -> None:
+    """Whoever is told that the last was no request must know what became of those before."""
+    connection = await service.connect()
+    connection.send(get("/wait") + get("/second") + get("/third") + last)
+    service.released.set()
+
+    bodies = [(await connection.answer()).body for _ in range(3)]
+
+    assert bodies == [b"/wait", b"/second", b"/third"]
     assert (await connection.answer()).status == 400
     assert await connection.until_closed() == b""
 
@@ -429,3 +524,17 @@ async def test_a_client_that_asks_before_it_sends_is_told_to_go_on(service: Serv
     connection.send(b"{}")
 
     assert (await connection.answer()).body == b"/body"
+
+
+@pytest.mark.parametrize(
+    ("sent", "is_whole"), [(b"", b"False"), (b"{", b"False"), (b"{}", b"True")]
+)
+async def test_it_is_told_whether_a_body_has_to_be_waited_for(
+    service: Service, sent: bytes, is_whole: bytes
+) -> None:
+    """What came with the head needs no timer."""
+    connection = await service.connect()
+
+    connection.send(b"POST /whole HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n" + sent)
+
+    assert (await connection.answer()).body == is_whole

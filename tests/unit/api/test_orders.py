@@ -205,6 +205,12 @@ async def test_order_is_found_by_its_key(client: httpx2.AsyncClient, ports: Memo
     assert (await client.get("/orders?client_order_id=k-3")).json()["orders"] == []
 
 
+async def place_and_wait(client: httpx2.AsyncClient, **changes: str) -> str:
+    """Place an order, and return its id when it has ended."""
+    answer = await client.post("/order/limit", json=BUY | changes)
+    return str(answer.json()["order_id"])
+
+
 def showing(update_id: int, sides: dict[str, tuple[str, str]]) -> Quote:
     """Return a quote with these sides; one that is not named is as usual."""
     usual = {"bid": ("0.000911", "400"), "ask": ("0.000912", "400")} | sides
@@ -421,11 +427,69 @@ async def test_closed_order_without_fills_has_no_slippage(
         "improvement": None,
         "first_fill_milliseconds": None,
         "last_fill_milliseconds": None,
+        "decision": None,
     }
     assert executions == [
         {"arrival_update_id": None, "arrival_price": None, **nothing, "quotes_seen": 0},
         {"arrival_update_id": 1, "arrival_price": "0.000912", **nothing, "quotes_seen": 2},
     ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "price"),
+    [("FOK", "0.000912"), ("IOC", "0.000912"), ("FOK", "0.0009"), ("IOC", "0.0009")],
+    ids=["too little left", "some left", "FOK beyond the limit", "IOC beyond the limit"],
+)
+async def test_order_that_a_quote_decided_tells_what_that_had_for_it(
+    client: httpx2.AsyncClient,
+    ports: MemoryPorts,
+    kind: str,
+    price: str,
+) -> None:
+    """Enough was displayed, and what one's own orders had taken of it says why it was not given."""
+    ports.desk.show(quote(7, ask=("0.000912", "312.484")))
+    await place_at_once(client, order_size="118.61", price="0.000912")
+    order_id = await place_and_wait(client, order_size="200", price=price, time_in_force=kind)
+
+    answer = await client.get(f"/order/{order_id}")
+
+    told = answer.json()
+    assert told["execution"]["decision"] == {
+        "update_id": 7,
+        "price": "0.000912",
+        "displayed_quantity": "312.484",
+        "taken_quantity": "118.61",
+    }
+    insight_shapes.OrderDetail.model_validate_json(answer.content, strict=True)
+
+
+async def test_order_decided_where_nothing_was_displayed_tells_no_price(
+    client: httpx2.AsyncClient, ports: MemoryPorts
+) -> None:
+    """Zero would be a price."""
+    ports.desk.show(quote(7, ask=("0", "0")))
+    order_id = await place_and_wait(client, time_in_force="IOC")
+
+    execution = (await client.get(f"/order/{order_id}")).json()["execution"]
+
+    assert execution["decision"] == {
+        "update_id": 7,
+        "price": None,
+        "displayed_quantity": "0",
+        "taken_quantity": "0",
+    }
+
+
+async def test_filled_order_was_not_left_wanting(
+    client: httpx2.AsyncClient, ports: MemoryPorts
+) -> None:
+    """Its split says what the quote displayed."""
+    ports.desk.show(quote(7, ask=("0.000912", "312.484")))
+    order_id = await place_and_wait(client, order_size="1", price="0.000912", time_in_force="FOK")
+
+    told = (await client.get(f"/order/{order_id}")).json()
+
+    assert (told["status"], told["execution"]["decision"]) == ("FILLED", None)
 
 
 async def test_last_fill_may_lie_beyond_the_splits_of_the_answer(

@@ -212,6 +212,33 @@ async def test_a_refused_handshake_is_a_problem_document_and_no_error(
     assert not [record for record in caplog.records if record.name.startswith("uvicorn")]
 
 
+@pytest.mark.parametrize(
+    "head",
+    [
+        (HANDSHAKE % b"/stay").replace(b"Host", b"Content-Length: 2\r\nHost") + b"{}",
+        (HANDSHAKE % b"/stay").replace(b"Host", b"X: y\r\n" * 200 + b"Host"),
+        (HANDSHAKE % b"/stay").replace(b"Host", b"X: " + b"y" * 9_000 + b"\r\nHost"),
+        HANDSHAKE % (b"/" + b"y" * 9_000),
+    ],
+    ids=["body", "headers", "header", "path"],
+)
+async def test_a_handshake_that_the_library_cannot_read_is_a_problem_document(
+    url: str, state: ServerState, head: bytes
+) -> None:
+    """It says nothing in such a case, and would wait for ever."""
+    address = urlsplit(url)
+    reader, writer = await asyncio.open_connection(address.hostname, address.port)
+    writer.write(head)
+
+    answer = await reader.read()
+
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"content-type: application/problem+json\r\n" in answer
+    assert answer.endswith(b'"code":"malformed_http"}')
+    await eventually(lambda: not state.connections)
+
+
 async def test_a_long_message_is_taken_and_a_longer_one_closes(url: str) -> None:
     """1009 says that it was too big (RFC 6455 section 7.4.1)."""
     async with connect(f"{url}/length") as websocket:

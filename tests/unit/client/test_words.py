@@ -138,6 +138,30 @@ def test_an_order_that_came_after_others_is_told_what_was_left(reason: Reason) -
 
 
 @pytest.mark.parametrize(
+    ("price", "displayed", "line"),
+    [
+        ("0.0025", "40", "quote 7 displayed 40 at 0.0025, 30 of it taken by earlier fills"),
+        (None, "0", "quote 7 displayed nothing"),
+    ],
+)
+def test_an_order_that_a_quote_decided_is_told_what_that_had(
+    price: str | None, displayed: str, line: str
+) -> None:
+    """The figures follow the reason."""
+    order = expired_order(Reason.IOC_REMAINDER)
+    execution = order["execution"]
+    assert execution is not None
+    execution["decision"] = {
+        "update_id": 7,
+        "price": price,
+        "displayed_quantity": displayed,
+        "taken_quantity": "30",
+    }
+
+    assert list(why_not_filled(order))[1:] == [line]
+
+
+@pytest.mark.parametrize(
     ("amount", "text"),
     [
         ("0.002512345678901234", "0.002512345679"),

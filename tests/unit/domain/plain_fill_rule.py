@@ -7,7 +7,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from app.domain.order import Arrival, Order, OrderId, Owner, Reason, Side, TimeInForce
+from app.domain.order import Arrival, Decision, Order, OrderId, Owner, Reason, Side, TimeInForce
 from app.domain.quote import Quote
 from tests.unit.domain.order_level_book import is_better_touch, reaches, touch_of
 
@@ -34,6 +34,7 @@ class PlainEnd:
     reason: Reason
     arrival: Arrival | None
     quotes_seen: int
+    decision: Decision | None
 
 
 PlainStep = PlainFill | PlainEnd
@@ -51,6 +52,7 @@ class PlainOrder:
     stored_arrival: Arrival | None = None
     stored_quotes_seen: int = 0
     was_open_before: bool = False
+    met_in_its_turn: Decision | None = None
 
     @property
     def rank(self) -> tuple[Decimal, int]:
@@ -66,13 +68,14 @@ class PlainOrder:
             price, _displayed = touch_of(quote, self.order.side)
             self.arrival = Arrival(update_id=quote.update_id, price=price)
 
-    def end(self, reason: Reason) -> PlainEnd:
+    def end(self, reason: Reason, decision: Decision | None = None) -> PlainEnd:
         """Say how it ends."""
         return PlainEnd(
             order_id=self.order.order_id,
             reason=reason,
             arrival=self.arrival,
             quotes_seen=self.quotes_seen,
+            decision=decision,
         )
 
 
@@ -181,6 +184,9 @@ class PlainFillRule:
             price, displayed = touch_of(self.current, order.side)
             level = (order.owner, order.side, price)
             quantity = min(one.remaining, displayed - spent[level])
+            one.met_in_its_turn = Decision(
+                price=price, displayed_quantity=displayed, taken_quantity=spent[level]
+            )
             if displayed == 0 or not reaches(order.side, order.limit_price, price) or not quantity:
                 continue
             if order.time_in_force is TimeInForce.FOK and quantity < order.quantity:
@@ -210,7 +216,7 @@ class PlainFillRule:
         }
         decided = [one for one in self.orders if one.order.time_in_force in reasons]
         self.orders = [one for one in self.orders if one not in decided]
-        return [one.end(reasons[one.order.time_in_force]) for one in decided]
+        return [one.end(reasons[one.order.time_in_force], one.met_in_its_turn) for one in decided]
 
     def _reason_to_expire(self, one: PlainOrder) -> Reason:
         if not one.quotes_seen and not one.was_open_before:

@@ -470,4 +470,5 @@ def _plain(step: Step) -> PlainStep:
         reason=step.reason,
         arrival=step.arrival,
         quotes_seen=step.quotes_seen,
+        decision=step.decision,
     )

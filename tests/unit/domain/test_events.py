@@ -12,7 +12,7 @@ from app.domain.events import (
     check_transition,
     snapshot_after,
 )
-from app.domain.order import TRANSITIONS, Arrival, OrderStatus, Reason, Split
+from app.domain.order import TRANSITIONS, Arrival, Decision, OrderStatus, Reason, Split
 from tests.support.builders import ACCEPTED_AT, make_order
 
 ORDER = make_order(5)
@@ -109,7 +109,11 @@ def test_snapshot_is_the_order_as_the_event_leaves_it(
 ) -> None:
     """Nothing that is told of an order gets lost on the way; only an end closes it."""
     split = _split(1) if status is OrderStatus.PARTIALLY_FILLED else None
+    decision = Decision(
+        price=Decimal("99.5"), displayed_quantity=Decimal(5), taken_quantity=Decimal(3)
+    )
     event = replace(_event(3, status, "2", split), arrival=arrival, quotes_seen=8)
+    event = replace(event, departure_update_id=9, decision=decision)
 
     snapshot = snapshot_after(event)
 
@@ -119,6 +123,7 @@ def test_snapshot_is_the_order_as_the_event_leaves_it(
     assert (snapshot.splits_total, snapshot.last_sequence) == (event.splits_total, 3)
     assert snapshot.closed_at == (None if split else ACCEPTED_AT)
     assert (snapshot.arrival, snapshot.quotes_seen) == (arrival, 8)
+    assert (snapshot.departure_update_id, snapshot.decision) == (9, decision)
 
 
 def test_an_acceptance_tells_the_quote_of_then() -> None:

@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from app.domain.matcher import SymbolMatcher
-from app.domain.order import Arrival, Order, OrderStatus, Owner, Reason, Side, TimeInForce
+from app.domain.order import Arrival, Decision, Order, OrderStatus, Owner, Reason, Side, TimeInForce
 from app.domain.resting import Closing, Fill, Step
 from tests.support.builders import FAR_NS, LTCBTC, MirroredMarket, closings_of, quantities_given
 
@@ -61,6 +61,9 @@ def test_ioc_takes_what_the_current_quote_has_and_ends(market: MirroredMarket) -
         arrival=Arrival(update_id=1, price=market.price("99.99")),
         quotes_seen=1,
         departure_update_id=1,
+        decision=Decision(
+            price=market.price("99.99"), displayed_quantity=Decimal(5), taken_quantity=Decimal(0)
+        ),
     )
     assert matcher.resting_total == 0
     assert matcher.next_deadline_ns() is None
@@ -337,3 +340,104 @@ def test_resting_orders_wait_for_their_arrival_only_until_they_met_a_quote(
     assert arrivals == {Arrival(update_id=1, price=market.price("99.99"))}
     assert {resting.arrival for resting in matcher._resting_by_id.values()} == arrivals
     assert not matcher._undecided
+
+
+def had(steps: list[Step]) -> list[tuple[int, str, str, str]]:
+    """Return of each end whose it is, and price, displayed and taken quantity of its decision."""
+    ends = [(end, end.decision) for end in closings_of(steps)]
+    return [
+        (
+            end.order.acceptance_number,
+            f"{decision.price:f}",
+            f"{decision.displayed_quantity:f}",
+            f"{decision.taken_quantity:f}",
+        )
+        for end, decision in ends
+        if decision is not None
+    ]
+
+
+@both_sides
+@pytest.mark.parametrize(
+    ("kind", "quantity", "taken"),
+    [(FOK, 6, "3"), (FOK, 9, "3"), (IOC, 6, "3"), (IOC, 9, "3")],
+)
+def test_end_tells_what_was_taken_before_its_turn(
+    market: MirroredMarket, kind: TimeInForce, quantity: int, taken: str
+) -> None:
+    """The orders before it count, whoever takes what it leaves does not, nor does itself."""
+    matcher = SymbolMatcher(LTCBTC)
+    rest(matcher, market.order(3, number=1))
+    rest(matcher, market.order(quantity, number=2, time_in_force=kind))
+    rest(matcher, market.order(9, number=3))
+
+    steps = matcher.apply_quote(market.quote(1, 8))
+
+    assert had(steps) == [(2, f"{market.price('99.99'):f}", "8", taken)]
+
+
+@both_sides
+@pytest.mark.parametrize("kind", [IOC, FOK])
+@pytest.mark.parametrize(
+    ("price", "displayed", "taken"),
+    [("100.01", 5, "2"), ("99.99", 2, "2"), ("99.98", 5, "0")],
+    ids=["beyond the limit", "all taken", "another level"],
+)
+def test_end_tells_why_the_quote_had_nothing_for_it(
+    market: MirroredMarket, kind: TimeInForce, price: str, displayed: int, taken: str
+) -> None:
+    """The price that it did not reach, or that what was displayed there had been taken."""
+    matcher = live_matcher(market, 9, price)
+    if taken != "0":
+        rest(matcher, market.order(2, number=1, limit_price=101))
+    matcher.apply_quote(market.quote(2, displayed, price))
+
+    steps = rest(matcher, market.order(8, number=2, time_in_force=kind))
+
+    assert had(steps) == [(2, f"{market.price(price):f}", str(displayed), taken)]
+
+
+@both_sides
+@pytest.mark.parametrize("kind", [IOC, FOK])
+def test_end_at_an_empty_side_tells_that_nothing_was_displayed(
+    market: MirroredMarket, kind: TimeInForce
+) -> None:
+    """What was taken at the touch before is forgotten with it."""
+    matcher = live_matcher(market, 5)
+    rest(matcher, market.order(5, number=1))
+    matcher.apply_quote(market.emptied(2))
+
+    assert had(rest(matcher, market.order(5, number=2, time_in_force=kind))) == [(2, "0", "0", "0")]
+
+
+@both_sides
+def test_held_order_tells_the_quote_that_decided_it(market: MirroredMarket) -> None:
+    """Not the first one it met, which it would have been filled by."""
+    matcher = live_matcher(market, 9)
+    matcher.hold()
+    rest(matcher, market.order(5, number=1, time_in_force=FOK))
+    matcher.apply_quote(market.quote(2, 4, "99.49"))
+
+    steps = matcher.release()
+
+    (end,) = closings_of(steps)
+    assert had(steps) == [(1, f"{market.price('99.49'):f}", "4", "0")]
+    assert end.arrival == Arrival(update_id=1, price=market.price("99.99"))
+    assert end.departure_update_id == 2
+
+
+@both_sides
+@pytest.mark.parametrize("kind", [GTD, IOC, FOK])
+def test_who_ends_otherwise_was_decided_by_no_quote(
+    market: MirroredMarket, kind: TimeInForce
+) -> None:
+    """Not whoever was canceled, or waited in vain."""
+    matcher = live_matcher(market, 9)
+    matcher.hold()
+    canceled, late = (market.order(5, number=number, time_in_force=kind) for number in (1, 2))
+    rest(matcher, canceled)
+    rest(matcher, late, 100)
+
+    ends = [matcher.cancel(canceled.order_id), *closings_of(matcher.expire(101))]
+
+    assert [end is not None and end.decision for end in ends] == [None, None]

@@ -6,7 +6,7 @@ import pytest
 
 from app.domain.events import SymbolOutcome, TransitionError
 from app.domain.liquidity import TakenLevel
-from app.domain.order import TRANSITIONS, Arrival, OrderStatus, Reason, Side
+from app.domain.order import TRANSITIONS, Arrival, Decision, OrderStatus, Reason, Side
 from app.domain.resting import Closing, Fill
 from app.fulfillment.outcome import (
     EVENTS_PER_OUTCOME_MAX,
@@ -16,6 +16,7 @@ from app.fulfillment.outcome import (
 from tests.support.builders import ACCEPTED_AT, LTCBTC, make_order
 
 ARRIVAL = Arrival(update_id=3, price=Decimal("99.5"))
+DECISION = Decision(price=Decimal("99.5"), displayed_quantity=Decimal(5), taken_quantity=Decimal(3))
 
 
 def make_fill(split_number: int, filled_quantity: int) -> Fill:
@@ -80,6 +81,7 @@ def test_an_unfilled_end_is_the_event_after_the_last_split(
         arrival=ARRIVAL,
         quotes_seen=6,
         departure_update_id=8,
+        decision=DECISION,
     )
 
     (event,) = step_events([closing], ACCEPTED_AT)
@@ -87,7 +89,7 @@ def test_an_unfilled_end_is_the_event_after_the_last_split(
     assert (event.sequence, event.status) == (splits_total + 2, status)
     assert (event.reason, event.splits_total) == (reason, splits_total)
     assert (event.arrival, event.quotes_seen) == (ARRIVAL, 6)
-    assert event.departure_update_id == 8
+    assert (event.departure_update_id, event.decision) == (8, DECISION)
 
 
 def test_a_move_outside_the_table_is_our_mistake(monkeypatch: pytest.MonkeyPatch) -> None:

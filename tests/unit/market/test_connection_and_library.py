@@ -42,7 +42,7 @@ class Receiver:
         self.kinds: list[str] = []
 
     def on_texts(self, connection: VenueConnection, texts: Sequence[bytes]) -> None:
-        """Note texts until there is nothing more to be told."""
+        """Note what came until there is nothing more to be told."""
         self.frames += [bytes(text) for text in texts if not connection.is_lost]
 
     def on_binary(self, connection: VenueConnection) -> None:

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from app.domain.order import OrderSnapshot, OrderStatus, Reason, Side, Split, TimeInForce
+from app.domain.order import Decision, OrderSnapshot, OrderStatus, Reason, Side, Split, TimeInForce
 from app.storage.audit_orders import check_order
 from app.storage.audit_report import Findings, Invariant
 from app.storage.audit_rows import OrderRecord, StoredEvent, StoredFulfilled
@@ -155,6 +155,76 @@ def test_who_was_filled_has_met_a_quote(time_in_force: TimeInForce, reason: Reas
     record = replace(expired(time_in_force, reason), splits=filled().splits[:1])
 
     assert Invariant.REASONS in violated(record)
+
+
+IOC, FOK = TimeInForce.IOC, TimeInForce.FOK
+
+
+@pytest.mark.parametrize("side", Side)
+@pytest.mark.parametrize(
+    ("time_in_force", "decision", "filled_quantity", "is_possible"),
+    [
+        (IOC, ("99.99", 5, 0), 5, True),
+        (IOC, ("99.99", 7, 2), 5, True),
+        (IOC, ("99.99", 7, 2), 4, False),
+        (IOC, ("99.99", 7, 2), 6, False),
+        (IOC, ("99.99", 5, 5), 0, True),
+        (IOC, ("99.99", 5, 6), 0, False),
+        (IOC, ("100", 5, 0), 0, False),
+        (IOC, ("100.01", 5, 0), 0, True),
+        (IOC, ("100.01", 5, 0), 5, False),
+        (IOC, ("0", 0, 0), 0, True),
+        (FOK, ("99.99", 5, 0), 0, True),
+        (FOK, ("99.99", 9, 2), 0, True),
+        (FOK, ("99.99", 9, 1), 0, False),
+        (FOK, ("99.99", 5, 0), 5, False),
+        (FOK, ("100.01", 50, 0), 0, True),
+        (TimeInForce.GTD, ("99.99", 5, 0), 5, False),
+    ],
+)
+def test_a_decided_order_got_what_its_quote_had_left(
+    side: Side,
+    time_in_force: TimeInForce,
+    decision: tuple[str, int, int],
+    filled_quantity: int,
+    *,
+    is_possible: bool,
+) -> None:
+    """Told for a BUY of 8 at 100, and mirrored; an IOC gets all of it, a FOK had too little."""
+    record = expired(time_in_force, Reason.IOC_REMAINDER)
+    price, displayed, taken = (Decimal(amount) for amount in decision)
+    stored = replace(
+        record.stored,
+        order=replace(record.order, side=side),
+        filled_quantity=Decimal(filled_quantity),
+        decision=Decision(
+            price=price if side is Side.BUY else 200 - price,
+            displayed_quantity=displayed,
+            taken_quantity=taken,
+        ),
+    )
+
+    assert (Invariant.DECISIONS not in violated(replace(record, stored=stored))) is is_possible
+
+
+@pytest.mark.parametrize(
+    ("price", "displayed", "is_possible"),
+    [("99.99", 5, True), ("99.98", 5, False), ("99.99", 6, False)],
+)
+def test_a_decided_order_was_filled_by_the_quote_that_decided_it(
+    price: str, displayed: int, *, is_possible: bool
+) -> None:
+    """Its split shows the price and the quantity of that quote."""
+    record = expired(IOC, Reason.IOC_REMAINDER)
+    decision = Decision(
+        price=Decimal(price),
+        displayed_quantity=Decimal(displayed),
+        taken_quantity=Decimal(displayed - 5),
+    )
+    stored = replace(record.stored, filled_quantity=Decimal(5), decision=decision)
+    record = replace(record, stored=stored, splits=filled().splits[:1])
+
+    assert (Invariant.DECISIONS not in violated(record)) is is_possible
 
 
 def test_amounts_are_added_up_exactly() -> None:

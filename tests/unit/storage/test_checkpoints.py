@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import sqlite3
+import threading
 from pathlib import Path
 
 import pytest
@@ -125,6 +126,24 @@ async def test_each_connection_waits_for_the_disk(file: Path) -> None:
 
     await opened.close()
     assert of_copies == of_commits == (FULL,)
+
+
+async def test_no_commit_needs_a_thread_that_cannot_be_had(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is on disk would seem to have failed, where processes and threads are limited."""
+
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    opened = await open_writer(file)
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+
+    for _ in range(COMMITS_BETWEEN):
+        await opened.transact(add_pages)
+
+    await eventually(lambda: file.stat().st_size >= COMMITS_BETWEEN * 30_000)
+    await opened.close()
 
 
 async def test_a_checkpoint_that_fails_fails_nothing_else(file: Path) -> None:

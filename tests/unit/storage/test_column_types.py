@@ -46,7 +46,7 @@ def test_postgresql_holds_decimals_and_instants_as_such() -> None:
     assert str(UtcInstant().process_result_value(east, POSTGRESQL)).endswith("+00:00")
 
 
-@pytest.mark.parametrize("microsecond", [0, 7, 123456])
+@pytest.mark.parametrize("microsecond", [0, 7, 120_000, 123_456, 999_999])
 def test_an_instant_is_utc_with_six_decimals(microsecond: int) -> None:
     """Text order is time order, whatever zone and precision it came with."""
     east = timezone(timedelta(hours=5, minutes=30))
@@ -56,6 +56,16 @@ def test_an_instant_is_utc_with_six_decimals(microsecond: int) -> None:
 
     assert stored == f"2026-11-23T16:46:37.{microsecond:06}Z" == format_instant(instant)
     assert UtcInstant().process_result_value(stored, SQLITE) == instant
+
+
+@pytest.mark.parametrize("year", [1, 999, 2026, 9999])
+def test_an_instant_of_any_year_has_one_form(year: int) -> None:
+    """With or without a fraction of a second, the same as the standard library's."""
+    for microsecond in (0, 1, 500_000):
+        instant = INSTANT.replace(year=year, microsecond=microsecond)
+
+        expected = f"{instant.replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
+        assert format_instant(instant) == expected
 
 
 @pytest.mark.parametrize("dialect", [SQLITE, POSTGRESQL], ids=["sqlite", "postgresql"])

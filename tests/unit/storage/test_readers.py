@@ -15,6 +15,7 @@ from app.storage import readers as readers_module
 from app.storage.address import DatabaseAddress
 from app.storage.readers import READERS_MAX, Readers, SqliteReaders, make_readers
 from tests.support.databases import KINDS, scratch_postgresql, sqlite_url
+from tests.support.waiting import eventually
 
 
 @pytest.fixture(params=KINDS)
@@ -95,6 +96,30 @@ async def test_a_read_that_waits_too_long_is_refused(
 
     may_end.set()
     assert all(await asyncio.gather(*slow))
+    assert await sqlite_readers.run(one) == 1
+
+
+async def test_a_canceled_read_keeps_its_connection_until_it_ends(
+    sqlite_readers: SqliteReaders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its thread reads on, so that who comes next waits no longer than he would for any other."""
+    monkeypatch.setattr(readers_module, "READER_WAIT_SECONDS", 0)
+    may_end = threading.Event()
+    slow = [
+        asyncio.create_task(sqlite_readers.run(lambda _: may_end.wait(60)))
+        for _ in range(READERS_MAX)
+    ]
+    await asyncio.sleep(0)
+    for task in slow:
+        task.cancel()
+    await asyncio.wait(slow)
+
+    with pytest.raises(PoolTimeoutError):
+        async with asyncio.timeout(5):
+            await sqlite_readers.run(one)
+
+    may_end.set()
+    await eventually(lambda: not sqlite_readers._free.locked())
     assert await sqlite_readers.run(one) == 1
 
 

@@ -52,7 +52,7 @@ async def test_each_row_is_written_once(storage: OpenStorage, total: int) -> Non
     )
     assert rows == symbols == total
     assert sum_of_ids == total * (total + 1) // 2
-    assert len(statements) <= len(ROWS_PER_STATEMENT) + total // ROWS_PER_STATEMENT[0]
+    assert len(statements) <= 6 + total // ROWS_PER_STATEMENT[0]
 
 
 async def test_one_refused_row_spoils_the_statement(storage: OpenStorage) -> None:

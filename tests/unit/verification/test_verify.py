@@ -28,7 +28,7 @@ from app.tapes.reading import TapeError
 from app.verification.report import Kind, VerificationReport
 from app.verification.verify import verify
 from tests.support.builders import LTCBTC, make_quote
-from tests.support.recorded_history import OPEN, ORDERS_TOTAL, history, id_of
+from tests.support.recorded_history import FOK, IOC, OPEN, ORDERS_TOTAL, history, id_of
 from tests.support.recorded_service import RecordedService, frame_of
 from tests.support.waiting import eventually
 
@@ -149,6 +149,10 @@ PLANTED: Final = (
     Planted(Kind.REASON, 2, _order("reason = 'TIMEOUT_DURING_OUTAGE'", 2)),
     Planted(Kind.ARRIVAL, 1, _order("arrival_update_id = 9")),
     Planted(Kind.DEPARTURE, 1, _order("departure_update_id = 16")),
+    Planted(Kind.DECISION, IOC, _order("decision_displayed_quantity = '999'", IOC)),
+    Planted(Kind.DECISION, IOC, _order("decision_price = '99.9'", IOC)),
+    Planted(Kind.DECISION, FOK, _order("decision_taken_quantity = '0.25'", FOK)),
+    Planted(Kind.DECISION, FOK, _order("decision_price = NULL", FOK)),
     Planted(Kind.QUOTES_SEEN, 2, _order("quotes_seen = quotes_seen + 1", 2)),
     Planted(Kind.FILLED_QUANTITY, 2, _order("filled_quantity = '5'", 2)),
     Planted(Kind.FILLED_QUANTITY, OPEN, _order("filled_quantity = '5'", OPEN)),

@@ -243,8 +243,8 @@ class SymbolFulfillment:
             if order_id not in self._waiting:  # else it came meanwhile, and has missed no quote
                 self._read_back.add(order_id)
                 self._waiting[order_id] = Incoming(snapshot, were_open_before=True)
-        arrivals, self._waiting = list(self._waiting.values()), {}
         matcher = self._incomplete = self._matchers.begin(self.symbol, stored)
+        arrivals, self._waiting = list(self._waiting.values()), {}
         steps: list[Step] = []
         is_start = not is_anew and any(one.were_open_before for one in arrivals)
         async for piece in pieces(arrivals, is_start=is_start):

@@ -112,6 +112,9 @@ def states(total: int, *, sequence: int) -> list[Row]:
             "new_arrival_price": Decimal("2.50"),
             "new_quotes_seen": 7,
             "new_departure_update_id": None,
+            "new_decision_price": None,
+            "new_decision_displayed_quantity": None,
+            "new_decision_taken_quantity": None,
         }
         for number in range(1, total + 1)
     ]

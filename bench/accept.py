@@ -39,7 +39,7 @@ ROUNDS: Final = 5
 REQUESTS: Final = {64: 2_000, 1: 300}
 """Requests of a round, by how many are under way at once."""
 
-SLOW_REQUESTS: Final = {64: 600, 1: 150}
+SLOW_REQUESTS: Final = {64: 400, 1: 100}
 """The same where each costs a commit, or two."""
 
 FSYNCS: Final = 50

@@ -45,6 +45,7 @@ from app.domain.resting import (
     Step,
     deadline_key_of,
     rank_of,
+    unmet_end,
 )
 from app.domain.side_book import SideBook
 
@@ -86,6 +87,7 @@ class SymbolMatcher:
         self.quotes_refused = 0
         self.awaits_confirmation = False
         self.first_deadline_ns = NEVER_NS
+        self._had_gate = gate != NO_GATE
         self._levels_dropped = 0
         self._is_held = False
         self._resting_by_id: dict[OrderId, Resting] = {}
@@ -147,6 +149,7 @@ class SymbolMatcher:
         is_late = current is not None and deadline_ns < current.received_ns
         must_wait = now_ns is not None and self.must_confirm(order, now_ns)
         met = None if is_late or must_wait else current
+        self._learn_gate(arrival)
         has_no_arrival = arrival is None and not may_have_met_quotes
         resting = Resting(
             order=order,
@@ -201,17 +204,8 @@ class SymbolMatcher:
     def end_unmet(self, snapshot: OrderSnapshot) -> Closing:
         """End an order that never rests here: its time was over before it could meet a quote."""
         assert snapshot.order.symbol == self.symbol, "a matcher serves one symbol"
-        return Closing(
-            order=snapshot.order,
-            status=OrderStatus.EXPIRED,
-            reason=Reason.TIMEOUT_DURING_OUTAGE,
-            splits_total=snapshot.splits_total,
-            filled_quantity=snapshot.filled_quantity,
-            quote_quantity=snapshot.quote_quantity,
-            arrival=snapshot.arrival,
-            quotes_seen=snapshot.quotes_seen,
-            departure_update_id=None if snapshot.arrival is None else self.gate,
-        )
+        self._learn_gate(snapshot.arrival)
+        return unmet_end(snapshot, self.gate)
 
     def holds(self, order_id: OrderId) -> bool:
         """Whether the order rests."""
@@ -325,6 +319,14 @@ class SymbolMatcher:
         for key in idle:
             self._levels_dropped += self._books.pop(key).ledger.levels_dropped
         return changes
+
+    def _learn_gate(self, arrival: Arrival | None) -> None:
+        """Take what an order met before for the gate, if none was stored.
+
+        One that was stands, even below it: the venue may have begun to count anew.
+        """
+        if arrival is not None and not self._had_gate and not self.quotes_applied:
+            self.gate = max(self.gate, arrival.update_id)
 
     def _is_too_old(self, quote: Quote, now_ns: int) -> bool:
         return now_ns - quote.received_ns > QUOTE_AGE_NS_MAX

@@ -13,7 +13,8 @@ class Quote:
 
     An empty side has price and quantity zero. Otherwise both are positive, and ``bid_price`` is
     below ``ask_price`` where both sides are present: whoever parses a quote sees to that with
-    ``malformation``. ``received_ns`` is the receiver's monotonic clock in nanoseconds.
+    ``malformation``. ``received_ns`` is the receiver's monotonic clock in nanoseconds at the read
+    that brought it: quotes of one read were received at the same instant.
 
     Nothing edits one, which the type checker sees to: ``frozen`` would do it at run time as well,
     but makes the constructor, called for every frame, seven times as expensive. Keywords cost it

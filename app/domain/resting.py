@@ -7,7 +7,7 @@ from typing import Final
 
 from app.domain.amounts import EXACT, FRACTION_DIGITS_MAX
 from app.domain.arrivals import FirstQuote
-from app.domain.order import Arrival, Decision, Order, OrderStatus, Reason, Side
+from app.domain.order import Arrival, Decision, Order, OrderSnapshot, OrderStatus, Reason, Side
 
 _STALE_KEYS_MAX: Final = 64
 """So many keys of orders that left may stay in any heap; beyond it their share decides."""
@@ -72,6 +72,21 @@ class Closing:
 
 Step = Fill | Closing
 """What happened to one order."""
+
+
+def unmet_end(snapshot: OrderSnapshot, gate: int) -> Closing:
+    """Return the end of an order whose time was over before it could rest anywhere again."""
+    return Closing(
+        order=snapshot.order,
+        status=OrderStatus.EXPIRED,
+        reason=Reason.TIMEOUT_DURING_OUTAGE,
+        splits_total=snapshot.splits_total,
+        filled_quantity=snapshot.filled_quantity,
+        quote_quantity=snapshot.quote_quantity,
+        arrival=snapshot.arrival,
+        quotes_seen=snapshot.quotes_seen,
+        departure_update_id=None if snapshot.arrival is None else gate,
+    )
 
 
 @dataclass(slots=True)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from app.domain.matcher import NO_GATE, SymbolMatcher
+from app.domain.matcher import SymbolMatcher
 from app.domain.order import MICROSECOND, OrderSnapshot
 from app.domain.resting import Step
 from app.ports import Clock
@@ -16,16 +16,6 @@ class Incoming(NamedTuple):
 
     snapshot: OrderSnapshot
     were_open_before: bool
-
-
-def newest_arrival(orders: Iterable[Incoming]) -> int:
-    """Return the highest update id that any of them met first, ``NO_GATE`` if none is known.
-
-    It was applied, though the stored gate, which is written with what came of a quote, may be lower
-    or missing. None of them may meet an older one, or be said to have ended before it came.
-    """
-    first_quotes = (snapshot.arrival for snapshot, _ in orders)
-    return max((one.update_id for one in first_quotes if one is not None), default=NO_GATE)
 
 
 def rest_all(matcher: SymbolMatcher, arrivals: Iterable[Incoming], clock: Clock) -> list[Step]:

@@ -8,7 +8,6 @@ fails, it is our bug: the symbol stops filling and starts anew from the database
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Final, TypeVar
 
@@ -30,7 +29,7 @@ from app.domain.quote import Quote
 from app.domain.resting import Step
 from app.fulfillment import reading
 from app.fulfillment.deadline_timer import DeadlineTimer
-from app.fulfillment.incoming import Incoming, newest_arrival, rest_all
+from app.fulfillment.incoming import Incoming, rest_all
 from app.fulfillment.matchers import MatcherSource
 from app.fulfillment.outcome import outcome_parts, step_events
 from app.fulfillment.pieces import PIECE, pieces
@@ -244,9 +243,8 @@ class SymbolFulfillment:
             if order_id not in self._waiting:  # else it came meanwhile, and has missed no quote
                 self._read_back.add(order_id)
                 self._waiting[order_id] = Incoming(snapshot, were_open_before=True)
-        arrivals, self._waiting = list(self._waiting.values()), {}
-        stored = replace(stored, gate=max(stored.gate, newest_arrival(arrivals)))
         matcher = self._incomplete = self._matchers.begin(self.symbol, stored)
+        arrivals, self._waiting = list(self._waiting.values()), {}
         steps: list[Step] = []
         is_start = not is_anew and any(one.were_open_before for one in arrivals)
         async for piece in pieces(arrivals, is_start=is_start):

@@ -303,13 +303,6 @@ class _Socket(ClientConnection):
         if self._owner is not None:
             self._owner.report_lost(self._ending(exc))
 
-    def send_data(self) -> None:
-        """Tell at once when a pong stays out: whatever still comes has lain somewhere as long."""
-        super().send_data()
-        last = self.protocol.close_sent
-        if self._owner is not None and last is not None and last.reason == _KEEPALIVE_REASON:
-            self._owner.report_lost(self._ending(None))
-
     async def ping(self, data: DataLike | None = None) -> Awaitable[float]:
         """Send a keepalive ping in its turn: it counts as a control message."""
         if self._window is not None:
@@ -337,9 +330,15 @@ class _Socket(ClientConnection):
                 looks += 1
 
     async def _give_up(self) -> None:
-        """End a connection that is dead; the end of it cancels whoever asks for that."""
+        """End a connection that is dead; the end of it cancels whoever asks for that.
+
+        It is told at once, and nothing after it, though the socket is gone only a second later:
+        what may still come has lain somewhere for as long as nothing came.
+        """
         async with self.send_context():
             self.protocol.fail(CloseCode.INTERNAL_ERROR, _KEEPALIVE_REASON)
+            if self._owner is not None:
+                self._owner.report_lost(self._ending(None))
 
     def _ending(self, error: Exception | None) -> Ending:
         """Say what ended the connection without a closing frame of the venue."""

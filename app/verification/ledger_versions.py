@@ -54,12 +54,8 @@ class LedgerVersions:
         self._note()
 
     def has_been(self, other: "LedgerVersions") -> bool:
-        """Whether it ever was what another one is now, whose gate may be above the stored one.
-
-        Orders that met a quote of which nothing came raise the gate when they are taken up again.
-        """
-        levels = _digest(other.levels)
-        return any(gate <= other.gate and levels == known for gate, known in self._versions)
+        """Whether it ever was what another one is now."""
+        return (other.gate, _digest(other.levels)) in self._versions
 
     def told(self) -> tuple[int, list[tuple[LevelKey, Decimal]]]:
         """Return gate and levels, to be compared and shown."""

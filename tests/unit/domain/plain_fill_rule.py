@@ -141,7 +141,8 @@ class PlainFillRule:
         for one in self.orders:
             one.arrival, one.quotes_seen = one.stored_arrival, one.stored_quotes_seen
             one.was_open_before = True
-        self.gate = self.stored_gate
+        met_before = [one.arrival.update_id for one in self.orders if one.arrival is not None]
+        self.gate = self.stored_gate or max(met_before, default=0)
         self.taken = dict(self.stored_taken)
         self.interrupt()
         self.is_held = False

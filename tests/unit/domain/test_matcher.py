@@ -322,6 +322,29 @@ def test_reset_by_the_venue_moves_the_gate_down_and_keeps_the_ledger(
     assert quantities_given(matcher.apply_quote(market.quote(4, 8))) == [(1, Decimal(2))]
 
 
+def test_what_orders_met_before_is_the_gate_where_none_was_stored() -> None:
+    """It is raised until the first quote is applied, and no older quote counts."""
+    matcher = SymbolMatcher(LTCBTC)
+    for number, update_id in ((1, 7), (2, 9), (3, 8)):
+        arrival = Arrival(update_id=update_id, price=Decimal(101))
+        matcher.rest(make_order(number=number), deadline_ns=FAR_NS, arrival=arrival)
+
+    assert matcher.gate == 9
+    assert matcher.apply_quote(make_quote(9, ask=("99", 5))) == []
+    assert matcher.apply_quote(make_quote(10, ask=("99", 5)))
+
+
+def test_a_gate_that_is_known_stands_below_what_orders_met() -> None:
+    """The venue may count anew; its quotes would be refused for long."""
+    arrival = Arrival(update_id=700, price=Decimal(101))
+    stored, applied = SymbolMatcher(LTCBTC, gate=5), SymbolMatcher(LTCBTC)
+    applied.apply_quote(make_quote(5))
+    for matcher in (stored, applied):
+        matcher.rest(make_order(), deadline_ns=FAR_NS, arrival=arrival)
+
+        assert matcher.gate == 5
+
+
 def test_foreign_and_repeated_orders_and_quotes_are_our_own_mistakes() -> None:
     """A matcher serves one symbol, and an order rests once and unfilled."""
     matcher = _matcher(make_order(5, number=1))

@@ -316,3 +316,18 @@ def test_an_order_whose_time_ended_unserved_keeps_what_it_had(market: MirroredMa
     assert (end.arrival, end.quotes_seen, end.departure_update_id) == (arrival, 6, 7)
     assert matcher.resting_total == 0
     assert matcher.end_unmet(replace(snapshot, arrival=None)).departure_update_id is None
+    assert SymbolMatcher(LTCBTC).end_unmet(snapshot).departure_update_id == 3
+
+
+@pytest.mark.parametrize("market", SIDES)
+def test_an_end_without_a_stored_gate_names_the_first_quote(market: MirroredMarket) -> None:
+    """After a crash nobody knows of a newer one, and no update id is 0."""
+    matcher = SymbolMatcher(LTCBTC)
+    order = market.order(8)
+    arrival = Arrival(update_id=3, price=market.price("99.99"))
+    matcher.rest(order, deadline_ns=FAR_NS, arrival=arrival, may_have_met_quotes=True)
+
+    end = matcher.cancel(order.order_id)
+
+    assert end is not None
+    assert (end.arrival, end.departure_update_id) == (arrival, 3)

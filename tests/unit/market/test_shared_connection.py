@@ -503,3 +503,32 @@ async def test_each_end_and_each_failure_is_counted_by_its_kind() -> None:
         "lost_ended_by_us": 1,
         "failed_http_status": 1,
     }
+
+
+async def test_quotes_read_at_once_were_received_at_one_instant() -> None:
+    """They were all there when the socket was read."""
+    async with rigged() as rig:
+        listener = await rig.live(LTCBTC)
+        rig.peer.send_at_once(ticker(6), ticker(7), ticker(8))
+        await eventually(lambda: len(listener.quotes) == 3)
+
+    assert len({quote.received_ns for quote in listener.quotes}) == 1
+
+
+async def test_connection_that_is_left_tells_nothing_more_of_the_same_read() -> None:
+    """What arrives between the decision to leave and the end is nobody's."""
+    async with rigged() as rig:
+        listener = await rig.live(LTCBTC)
+        link = rig.connection._present
+        assert link is not None
+        note = listener.on_quote
+
+        def leave(quote: Quote) -> None:
+            note(quote)
+            link.mute()
+
+        listener.on_quote = leave  # type: ignore[method-assign] # it leaves, unlike the others
+        rig.peer.send_at_once(ticker(6), ticker(7))
+        await (await rig.peer.last.ping())
+
+    assert [quote.update_id for quote in listener.quotes] == [6]

@@ -32,16 +32,6 @@ def test_each_version_is_known_and_no_other() -> None:
     assert versions.told() == found(7, level(101, 3)).told()
 
 
-def test_after_a_crash_the_gate_may_be_above_the_stored_one() -> None:
-    """An order met a quote that nothing came of; the levels are still those of one version."""
-    versions = LedgerVersions(5, [level(100, 1)], is_whole=True)
-    versions.store(9, [level(100, 2)])
-
-    assert versions.has_been(found(8, level(100, 1)))
-    assert not versions.has_been(found(8, level(100, 2)))
-    assert not versions.has_been(found(4, level(100, 1)))
-
-
 def test_a_matcher_that_was_there_before_may_have_handed_on_others() -> None:
     """What it had when its recording began is not what the database had."""
     versions = LedgerVersions(5, [level(100, 1)], is_whole=False)

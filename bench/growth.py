@@ -42,6 +42,9 @@ DOUBLINGS_MAX: Final = 5
 PROBED_SYNCS: Final = 50
 DONE_SHARE_MIN: Final = 0.9
 P99_GROWTH_MAX: Final = 10.0
+FULL_SHARE: Final = 0.9
+"""A resource that is taken for so much of the time has no room left, even if all goes well yet."""
+
 _LISTENERS: Final = "WebSocket listeners"
 _UNITS: Final = {
     "quotes/s": "per quote",
@@ -117,6 +120,16 @@ def first_to_give_in(usage: Usage, sync_seconds: float) -> str:
         )
     waiting = f", and ready to run {_percent(first.queued)}" if first.queued else ""
     return f"{first.of}, {_percent(first.busy)} busy{waiting}"
+
+
+def outlook(step: Step, before: Step | None, sync_seconds: float, *, is_last: bool) -> str:
+    """Say what gives in at this rate; at the last one, what is nearest to it."""
+    named = first_to_give_in(step.usage, sync_seconds)
+    if step.falls_behind(before):
+        return named
+    if shares(step.usage, sync_seconds)[0].taken >= FULL_SHARE:
+        return f"full: {named}"
+    return f"not yet; nearest: {named}" if is_last else "not yet"
 
 
 def measure() -> Section:
@@ -234,7 +247,8 @@ def _driven_table(driven: dict[str, list[Step]], sync_seconds: float) -> Table:
         for number, step in enumerate(steps):
             usage = step.usage
             found = {one.of: one for one in shares(usage, sync_seconds)}
-            is_behind = step.falls_behind(steps[number - 1] if number else None)
+            before = steps[number - 1] if number else None
+            is_last = number == len(steps) - 1
             p99 = usage.p99_milliseconds
             lines.append(
                 (
@@ -244,7 +258,7 @@ def _driven_table(driven: dict[str, list[Step]], sync_seconds: float) -> Table:
                     "-" if p99 is None else amount(p99),
                     *(_both(found[name]) for name in names),
                     _percent(usage.machine),
-                    first_to_give_in(usage, sync_seconds) if is_behind else "not yet",
+                    outlook(step, before, sync_seconds, is_last=is_last),
                 )
             )
     return Table(
@@ -252,8 +266,10 @@ def _driven_table(driven: dict[str, list[Step]], sync_seconds: float) -> Table:
         headings=("load", "asked", "done", "p99 ms", *names, "all processors", "gives in"),
         rows=tuple(lines),
         note="Of each the share of the time that it was busy, + the share that it stood ready to "
-        f"run while others had the processors. Each rate is held for {SECONDS:g} s. Open orders "
-        "are not here: 100,000 of them have a section of their own.",
+        f"run while others had the processors. Each rate is held for {SECONDS:g} s. What is "
+        "full and falls behind no further does more at once: an event loop that is full writes "
+        "more events to each listener in one go. Open orders are not here: they take memory alone, "
+        "and 100,000 of them have a section of their own.",
     )
 
 

@@ -24,6 +24,7 @@ from bench.ingest_contenders import (
     run_all,
 )
 from bench.ingest_lag import LAG_RUNS, lag_table, measure_lag, whole
+from bench.ingest_stages import stage_table
 from bench.report import Figure, Result, Section, Table, amount, main
 
 GOAL: Final = 5.0
@@ -47,6 +48,7 @@ def measure() -> Section:
         ),
         tables=(
             *(contender_table(symbols, runs) for symbols, runs in by_symbols.items()),
+            stage_table(),
             lag_table(lags),
         ),
     )

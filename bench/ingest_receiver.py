@@ -26,6 +26,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final, Protocol
 
+from app import event_loop
 from app.clock import SystemClock, Uuid7Source
 from app.domain.liquidity import TakenLevel
 from app.domain.matcher import SymbolMatcher
@@ -290,7 +291,7 @@ def main() -> None:
     arguments = parser.parse_args()
     plan = Plan(**arguments.plan)
     timed = TimedMatchers(plan)
-    received = asyncio.run(
+    received = event_loop.run(
         receive(
             plan,
             arguments.stream_url,

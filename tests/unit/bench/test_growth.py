@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from bench.growth import Step, first_to_give_in, shares
+from bench.growth import Step, first_to_give_in, outlook, shares
 from bench.growth_loads import Rest, Usage
 from bench.live_service import ThreadSeconds
 from bench.raw_listener import RawListener
@@ -89,3 +89,15 @@ def test_a_listener_counts_whole_messages_however_they_arrive() -> None:
         listener.data_received(piece)
 
     assert listener.heard == 4
+
+
+def test_what_is_full_is_named_before_anything_is_late() -> None:
+    """At the last rate the nearest is named, whatever room it has."""
+    easy = Step(per_second=100, usage=usage(loop=0.5, units=200))
+    full = Step(per_second=100, usage=usage(loop=1.9, units=200))
+    late = Step(per_second=100, usage=usage(loop=1.9, units=100))
+
+    assert outlook(easy, None, 0.004, is_last=False) == "not yet"
+    assert outlook(easy, None, 0.004, is_last=True) == "not yet; nearest: event loop, 25 % busy"
+    assert outlook(full, easy, 0.004, is_last=False) == "full: event loop, 95 % busy"
+    assert outlook(late, full, 0.004, is_last=True) == "event loop, 95 % busy"

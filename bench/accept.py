@@ -253,7 +253,7 @@ def section(best: dict[tuple[str, int], Best], fsync_ms: float) -> Section:
 def _costs(many: dict[str, Best]) -> tuple[Result, ...]:
     ours, empty = many[OURS], many[EMPTY]
     cpu, rate = (
-        {name: Figure(of=name, value=one.cpu, unit="us of CPU") for name, one in many.items()},
+        {name: Figure(of=name, value=one.cpu, unit="µs of CPU") for name, one in many.items()},
         {name: Figure(of=name, value=one.rate, unit="requests/s") for name, one in many.items()},
     )
     cpu_ratio, rate_ratio = empty.cpu / ours.cpu, ours.rate / empty.rate
@@ -331,9 +331,9 @@ def _fill(many: dict[str, Best], single: dict[str, Best]) -> Result:
     ours = many[AT_ONCE]
     return Result(
         what="CPU of an order that the live quote fills, 64 at once",
-        ours=Figure(of=AT_ONCE, value=ours.cpu, unit="us of CPU"),
+        ours=Figure(of=AT_ONCE, value=ours.cpu, unit="µs of CPU"),
         beside=tuple(
-            Figure(of=name, value=many[name].cpu, unit="us of CPU") for name in (OURS, SESSION)
+            Figure(of=name, value=many[name].cpu, unit="µs of CPU") for name in (OURS, SESSION)
         ),
         ratio=ours.cpu / many[OURS].cpu,
         ratio_of="of one that rests",
@@ -344,7 +344,7 @@ def _fill(many: dict[str, Best], single: dict[str, Best]) -> Result:
 
 def _spent(ours: Best) -> str:
     return (
-        f"Of the {ours.cpu:.0f} us, {ours.loop:.0f} are the event loop's, the rest those of the "
+        f"Of the {ours.cpu:.0f} µs, {ours.loop:.0f} are the event loop's, the rest those of the "
         "thread that commits; the two share one interpreter lock."
     )
 
@@ -374,9 +374,9 @@ def _table(best: dict[tuple[str, int], Best]) -> Table:
             "server",
             "at once",
             "requests/s",
-            "CPU, us",
-            "its loop, us",
-            "client, us",
+            "CPU, µs",
+            "its loop, µs",
+            "client, µs",
             "p50, ms",
             "p99, ms",
         ),

@@ -270,9 +270,9 @@ def _section(ours: Sequence[Answers], floor: Sequence[Answers]) -> Section:
 
 def _cost_note(answers: Answers) -> str:
     return (
-        f"Processor time per order: service {answers.per_order(answers.service)} us, of which its "
+        f"Processor time per order: service {answers.per_order(answers.service)} µs, of which its "
         f"event loop {answers.per_order(answers.service_loop)}; clients and venue together "
-        f"{answers.per_order(answers.clients)} us, {answers.share(answers.clients)} of "
+        f"{answers.per_order(answers.clients)} µs, {answers.share(answers.clients)} of "
         "the time until the last answer, so that they are not what is waited for. While others had "
         f"the processors, the event loop stood ready to run {answers.share(answers.loop_queued)} "
         f"of that time, the other threads {answers.share(answers.others_queued)}."
@@ -289,9 +289,9 @@ def _table(ours: Sequence[Answers], floor: Sequence[Answers]) -> Table:
             "p99 ms",
             "max ms",
             "lost",
-            "service CPU us per order",
+            "service CPU µs per order",
             "of which loop",
-            "clients CPU us per order",
+            "clients CPU µs per order",
         ),
         rows=tuple(
             (

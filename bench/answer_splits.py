@@ -128,10 +128,10 @@ def _result(runs: Sequence[Run], raw: Sequence[Cost]) -> Result:
     floor = min(one.cpu_microseconds for one in raw)
     return Result(
         what=f"{SPLITS_PER_ORDER} splits of one order, {_AT_ONCE}: quote to answer",
-        ours=Figure(of="service", value=cpu, unit="us of CPU per split"),
+        ours=Figure(of="service", value=cpu, unit="µs of CPU per split"),
         beside=(
-            Figure(of="of which loop", value=ours.microseconds_per_split(ours.cpu.loop), unit="us"),
-            Figure(of="ready rows in one transaction", value=floor, unit="us of CPU per split"),
+            Figure(of="of which loop", value=ours.microseconds_per_split(ours.cpu.loop), unit="µs"),
+            Figure(of="ready rows in one transaction", value=floor, unit="µs of CPU per split"),
         ),
         ratio=cpu / floor,
         ratio_of="of ready rows",
@@ -180,7 +180,7 @@ def _table(runs: dict[str, list[Run]], raw: Sequence[Cost]) -> Table:
             "answered ms",
             "last event heard ms",
             "splits/s",
-            "loop CPU us per split",
+            "loop CPU µs per split",
             "other threads",
         ),
         rows=tuple(rows),

@@ -220,7 +220,7 @@ def _cost_table(rows: dict[str, list[Usage]], rest: Rest, sync_seconds: float) -
         lines.append(
             (
                 name,
-                f"CPU us {_UNITS[name]}",
+                f"CPU µs {_UNITS[name]}",
                 *("below noise" if cost is None else amount(cost) for cost in costs),
                 first_to_give_in(usages[-1], sync_seconds),
             )

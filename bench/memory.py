@@ -76,8 +76,8 @@ def grown(what: str, few: float, many: float) -> Result:
     """Return by how much a cost grows with the open orders."""
     return Result(
         what=f"CPU of {what} at {OPEN_ORDERS:,} open orders",
-        ours=Figure(of=f"at {OPEN_ORDERS:,}", value=many * 1e6, unit="us"),
-        beside=(Figure(of="at a few thousand", value=few * 1e6, unit="us"),),
+        ours=Figure(of=f"at {OPEN_ORDERS:,}", value=many * 1e6, unit="µs"),
+        beside=(Figure(of="at a few thousand", value=few * 1e6, unit="µs"),),
         ratio=many / few,
         ratio_of="of that with few",
         goal=f"at most {FLAT_MAX}x",
@@ -131,7 +131,7 @@ def measure() -> Section:
                 rows=(
                     (
                         "an order that comes and ends in the matcher, beside 10,000 others",
-                        f"{amount(passing['seconds_per_order'] * 1e6)} us",
+                        f"{amount(passing['seconds_per_order'] * 1e6)} µs",
                     ),
                     (
                         f"longest turn of the loop while {OPEN_ORDERS:,} are canceled at once",

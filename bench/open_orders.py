@@ -400,8 +400,8 @@ def _results(few: Costs, many: Costs, task_bytes: int) -> tuple[Result, ...]:
         ),
         Result(
             what="CPU of a quote that crosses nothing, the whole service",
-            ours=Figure(of=at_many, value=many.quote_cpu_seconds * 1e6, unit="us"),
-            beside=(Figure(of=at_few, value=few.quote_cpu_seconds * 1e6, unit="us"),),
+            ours=Figure(of=at_many, value=many.quote_cpu_seconds * 1e6, unit="µs"),
+            beside=(Figure(of=at_few, value=few.quote_cpu_seconds * 1e6, unit="µs"),),
             ratio=many.quote_cpu_seconds / few.quote_cpu_seconds,
             ratio_of=at_few,
             goal="at most 1.3x",
@@ -409,8 +409,8 @@ def _results(few: Costs, many: Costs, task_bytes: int) -> tuple[Result, ...]:
         ),
         Result(
             what="CPU of an order that comes over HTTP and rests, the whole service",
-            ours=Figure(of=at_many, value=many.accept_cpu_seconds * 1e6, unit="us"),
-            beside=(Figure(of=at_few, value=few.accept_cpu_seconds * 1e6, unit="us"),),
+            ours=Figure(of=at_many, value=many.accept_cpu_seconds * 1e6, unit="µs"),
+            beside=(Figure(of=at_few, value=few.accept_cpu_seconds * 1e6, unit="µs"),),
             ratio=many.accept_cpu_seconds / few.accept_cpu_seconds,
             ratio_of=at_few,
         ),

@@ -287,12 +287,12 @@ def _splits_result(costs: dict[str, Cost]) -> Result:
     ours, raw = costs["splits"], costs["raw splits"]
     return Result(
         what=f"Durable splits, orders of {SPLITS_PER_ORDER} each",
-        ours=Figure(of="the journal", value=ours.cpu_microseconds, unit="us of CPU per split"),
+        ours=Figure(of="the journal", value=ours.cpu_microseconds, unit="µs of CPU per split"),
         beside=(
             Figure(
                 of="ready rows in groups of 5,000",
                 value=raw.cpu_microseconds,
-                unit="us of CPU per split",
+                unit="µs of CPU per split",
             ),
             Figure(of="the journal", value=ours.per_second, unit="splits/s"),
             Figure(of="ready rows", value=raw.per_second, unit="splits/s"),
@@ -306,8 +306,8 @@ def _reads_result(costs: dict[str, Cost]) -> Result:
     ours, raw = costs["find"], costs["raw find"]
     return Result(
         what="Reading one order",
-        ours=Figure(of="the reader", value=ours.cpu_microseconds, unit="us of CPU"),
-        beside=(Figure(of="sqlite3 in this thread", value=raw.cpu_microseconds, unit="us of CPU"),),
+        ours=Figure(of="the reader", value=ours.cpu_microseconds, unit="µs of CPU"),
+        beside=(Figure(of="sqlite3 in this thread", value=raw.cpu_microseconds, unit="µs of CPU"),),
         ratio=ours.cpu_microseconds / raw.cpu_microseconds,
         ratio_of="of sqlite3, which only fetches",
         note="Ours goes to a thread and back, and makes an order of the row.",
@@ -339,7 +339,7 @@ def _orders_table(costs: dict[str, Cost], rounds: dict[str, list[Cost]]) -> Tabl
     is_left_out = not any(name.startswith("PostgreSQL") for name in costs)
     return Table(
         title="Durable orders",
-        headings=("how", "us of CPU per order", "orders/s", "p50, ms", "p99, ms"),
+        headings=("how", "µs of CPU per order", "orders/s", "p50, ms", "p99, ms"),
         rows=tuple(rows),
         note="There is no PostgreSQL server here; it is left out." if is_left_out else "",
     )
@@ -361,7 +361,7 @@ def _reads_table(costs: dict[str, Cost]) -> Table:
     }
     return Table(
         title="Reads from SQLite, one after the other",
-        headings=("what", "us of CPU", "reads/s"),
+        headings=("what", "µs of CPU", "reads/s"),
         rows=tuple(
             (title, amount(costs[name].cpu_microseconds), amount(costs[name].per_second))
             for name, title in names.items()

@@ -28,7 +28,7 @@ from app.simulator.venue import SimulatedVenue
 
 SYMBOL: Final = "LTCBTC"
 PREFERRED_PORT: Final = 8080
-READY_SECONDS_MAX: Final = 10.0
+READY_SECONDS_MAX: Final = 60.0
 POLL_SECONDS: Final = 0.1
 ANSWER_SECONDS_MAX: Final = 60.0
 LIMIT_ABOVE_ASK: Final = Decimal("0.00003")

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import json
 import random
-import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,17 +17,23 @@ from app.storage.audit import audit
 from app.verification.verify import verify
 from tests.crash.checker import Truth, complaints
 from tests.crash.clients import Clients, Json
-from tests.crash.launcher import Incarnation, Launcher, launcher
 from tests.crash.lots import SYMBOLS, LotMarket
+from tests.support.processes import PapertapeProcess, start_papertape
 from tests.support.services import ScriptedVenue, scripted_venue, until_ready
 from tests.support.stream_client import ASYNCAPI_PATH, Contract
-from tests.support.waiting import eventually, eventually_true
+from tests.support.waiting import WAIT_SECONDS_MAX, eventually, eventually_true
 
 CLIENTS: Final = 12
-LIFE_SECONDS_MIN: Final = 0.1
-LIFE_SECONDS_MAX: Final = 0.6
-END_SECONDS_MAX: Final = 5.0
-"""How long after the last start an order may take to end, or an event to be told."""
+HEARD_PER_LIFE_MAX: Final = 300
+"""A life ends after a random number of answers and events, so that a slow machine has full ones."""
+
+PHASE_SECONDS_MAX: Final = 0.05
+"""The kill comes a random moment later: the last answer should not decide where it hits."""
+
+ENDS_SECONDS_MAX: Final = WAIT_SECONDS_MAX
+ENDS_SECONDS_MAX_PLANTED: Final = 10.0
+"""How long after the last start an order may take to end, or an event to be told. With a planted
+bug some never do."""
 
 OF_MANY_LIVES: Final = replace(BINANCE_LIMITS, connection_attempts_max=100_000)
 """A campaign starts more services in five minutes than one address may open connections."""
@@ -52,33 +57,47 @@ class Outcome:
 class Stage:
     """Where an ordeal takes place: a service that can be started and killed, and its clients."""
 
-    launch: Launcher
+    folder: Path
     venue: ScriptedVenue
     clients: Clients
     chance: random.Random
     database: Path
     recordings: Path
     planted: str | None
-    incarnation: Incarnation | None = None
+    process: PapertapeProcess | None = None
+    starts: int = 0
 
-    async def start(self) -> Incarnation:
+    async def start(self) -> None:
         """Start the service and let its clients know."""
-        self.incarnation = await self.launch.start(
-            self.planted,
+        self.starts += 1
+        self.process = await start_papertape(
+            self.folder,
+            "serve",
+            name=f"service-{self.starts}",
+            before=None if self.planted is None else f"tests.crash.planted_bugs:{self.planted}",
             VENUE="simulator",
             BINANCE_STREAM_URL=self.venue.stream_url,
             BINANCE_REST_URL=self.venue.rest_url,
             DATABASE_URL=f"sqlite+aiosqlite:///{self.database}",
             RECORD_DIR=str(self.recordings),
         )
-        self.clients.follow(await self.incarnation.url())
-        return self.incarnation
+        self.clients.follow(await self.process.url())
 
     async def kill(self) -> None:
         """End the service without a warning."""
-        assert self.incarnation is not None, "it was started"
         self.clients.lose()
-        await self.incarnation.end(signal.SIGKILL)
+        await self.running.kill()
+
+    async def until_heard(self, count: int) -> None:
+        """Wait until clients heard so much more, or the service has died of a planted bug."""
+        goal = self.clients.records.heard + count
+        await eventually(lambda: self.clients.records.heard >= goal or not self.running.is_running)
+
+    @property
+    def running(self) -> PapertapeProcess:
+        """The process of the service."""
+        assert self.process is not None, "it was started"
+        return self.process
 
 
 Ordeal = Callable[[Stage], Awaitable[None]]
@@ -91,11 +110,12 @@ def kills(count: int, on_kill: Callable[[int], None] = lambda _kill: None) -> Or
     async def ordeal(stage: Stage) -> None:
         for kill in range(1, count + 1):
             await stage.start()
-            await asyncio.sleep(stage.chance.uniform(LIFE_SECONDS_MIN, LIFE_SECONDS_MAX))
+            await stage.until_heard(stage.chance.randint(0, HEARD_PER_LIFE_MAX))
+            await asyncio.sleep(stage.chance.uniform(0, PHASE_SECONDS_MAX))
             await stage.kill()
             on_kill(kill)
         await stage.start()
-        await asyncio.sleep(LIFE_SECONDS_MAX)
+        await stage.until_heard(HEARD_PER_LIFE_MAX)
 
     return ordeal
 
@@ -110,10 +130,10 @@ async def campaign(
     database = folder / "disk" / "database.db"
     database.parent.mkdir(exist_ok=True)
     clients = Clients(seed=seed, count=CLIENTS)
-    async with scripted_venue(SYMBOLS, limits=OF_MANY_LIVES) as venue, launcher(folder) as launch:
+    async with scripted_venue(SYMBOLS, limits=OF_MANY_LIVES) as venue:
         market = LotMarket(venue.market)
         stage = Stage(
-            launch=launch,
+            folder=folder,
             venue=venue,
             clients=clients,
             chance=random.Random(seed),
@@ -121,13 +141,20 @@ async def campaign(
             recordings=folder / "recordings",
             planted=planted,
         )
-        async with _running(market, clients):
-            await ordeal(stage)
-            assert stage.incarnation is not None, "the ordeal leaves the service running"
-            clients.rest()
-            await clients.settle_doubts()
-            truth = await _truth(await stage.incarnation.url(), clients)
-        await stage.incarnation.end(signal.SIGTERM)
+        try:
+            async with _running(market, clients):
+                await ordeal(stage)
+                clients.rest()
+                await clients.settle_doubts()
+                truth = await _truth(
+                    await stage.running.url(),
+                    clients,
+                    seconds_max=ENDS_SECONDS_MAX_PLANTED if planted else ENDS_SECONDS_MAX,
+                )
+            await stage.running.stop()
+        finally:
+            if stage.process is not None:
+                await stage.process.kill()
     report = await audit(f"sqlite+aiosqlite:///{database}")
     verification = await verify(f"sqlite+aiosqlite:///{database}", [folder / "recordings"])
     return Outcome(
@@ -163,9 +190,9 @@ async def _running(market: LotMarket, clients: Clients) -> AsyncIterator[None]:
             raise end
 
 
-async def _truth(url: str, clients: Clients) -> Truth:
+async def _truth(url: str, clients: Clients, *, seconds_max: float) -> Truth:
     """Wait until every order has ended and everything was told, and read it all back."""
-    async with httpx2.AsyncClient(base_url=url, timeout=30) as client:
+    async with httpx2.AsyncClient(base_url=url, timeout=WAIT_SECONDS_MAX) as client:
         await until_ready(client)
 
         async def has_ended() -> bool:
@@ -174,12 +201,12 @@ async def _truth(url: str, clients: Clients) -> Truth:
 
         # If an end never comes, the checker says what is missing.
         with contextlib.suppress(TimeoutError):
-            await eventually_true(has_ended, seconds_max=END_SECONDS_MAX)
+            await eventually_true(has_ended, seconds_max=seconds_max)
         orders = await _orders(client)
-    events = await _events(url)
+    events = await _events(url, seconds_max=seconds_max)
     with contextlib.suppress(TimeoutError):
         await eventually(
-            lambda: len(clients.records.events) >= len(events), seconds_max=END_SECONDS_MAX
+            lambda: len(clients.records.events) >= len(events), seconds_max=seconds_max
         )
     return Truth(orders=orders, events=events)
 
@@ -195,20 +222,20 @@ async def _orders(client: httpx2.AsyncClient) -> list[Json]:
         parameters["cursor"] = page["next_cursor"]
 
 
-async def _events(url: str) -> list[Json]:
+async def _events(url: str, *, seconds_max: float) -> list[Json]:
     """Return every event that is stored, as a new subscriber is told them.
 
     Each is held against the served contract, and so is what clients heard, which must be the same.
     """
     events: list[Json] = []
-    async with httpx2.AsyncClient(base_url=url) as client:
+    async with httpx2.AsyncClient(base_url=url, timeout=WAIT_SECONDS_MAX) as client:
         contract = Contract((await client.get(ASYNCAPI_PATH)).json())
     async with connect(f"{url}/ws/orders".replace("http", "ws", 1)) as socket:
         await socket.send(json.dumps({"type": "subscribe", "after": "beginning"}))
         head = json.loads(await socket.recv())["position"]
         with contextlib.suppress(TimeoutError):
             while not events or events[-1]["position"] != head:
-                async with asyncio.timeout(END_SECONDS_MAX):
+                async with asyncio.timeout(seconds_max):
                     events.append(json.loads(await socket.recv()))
     for event in events:
         contract.check_service_message(event)

@@ -13,7 +13,7 @@ from websockets.exceptions import WebSocketException
 from tests.crash.lots import SYMBOLS
 
 PAUSE_SECONDS: Final = 0.02
-ANSWER_SECONDS_MAX: Final = 10.0
+ANSWER_SECONDS_MAX: Final = 60.0
 
 NOT_EXECUTED: Final = {"journal_unavailable", "journal_backlog", "rules_not_loaded"}
 """Codes by which a service promises that the order will never be executed."""
@@ -44,13 +44,14 @@ class Placement:
 
 @dataclass(slots=True)
 class Records:
-    """What all clients sent and heard."""
+    """What all clients sent and heard; ``heard`` counts answers and events."""
 
     placements: list[Placement] = field(default_factory=list)
     cancels: list[tuple[str, int, Json]] = field(default_factory=list)
     looks: list[Json] = field(default_factory=list)
     events: list[Json] = field(default_factory=list)
     stream_errors: list[Json] = field(default_factory=list)
+    heard: int = 0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -159,9 +160,11 @@ class Clients:
         **request: Any,  # noqa: ANN401 - the client's own parameters
     ) -> httpx2.Response | None:
         try:
-            return await client.request(method, f"{self.url}{path}", **request)
+            answer = await client.request(method, f"{self.url}{path}", **request)
         except httpx2.TransportError:
             return None
+        self.records.heard += 1
+        return answer
 
     async def _listen(self) -> None:
         """Follow every event, from where the connection before ended.
@@ -180,6 +183,7 @@ class Clients:
                             self.records.stream_errors.append(message)
                         if message["type"] == "event":
                             self.records.events.append(message)
+                            self.records.heard += 1
                             after = message["position"]
             except (OSError, WebSocketException):
                 await asyncio.sleep(PAUSE_SECONDS)

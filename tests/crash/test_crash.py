@@ -8,10 +8,10 @@ import pytest
 from tests.crash.campaign import campaign, kills
 from tests.crash.planted_bugs import PLANTED
 
-KILLS = 30
+KILLS = 20
 KILLS_UNTIL_A_BUG_SHOWS = 6
-CAMPAIGNS_UNTIL_A_BUG_SHOWS = 3
-"""On a machine that is busy with other things, too little may happen between two kills."""
+CAMPAIGNS_UNTIL_A_BUG_SHOWS = 5
+"""Chance decides where a kill hits; one campaign nearly always finds the bug."""
 SEED = int(os.environ.get("CRASH_SEED", "20261124"))
 
 

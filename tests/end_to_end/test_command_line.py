@@ -1,6 +1,5 @@
 """The `papertape` command as a user runs it."""
 
-import asyncio
 import contextlib
 import re
 import socket
@@ -10,10 +9,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.support.processes import papertape
+from tests.support.processes import papertape, papertape_from_scratch
 from tests.support.waiting import eventually
-
-DEMO_SECONDS_MAX = 30
 
 
 async def test_help_explains_every_command(tmp_path: Path) -> None:
@@ -39,7 +36,7 @@ async def test_help_explains_every_command(tmp_path: Path) -> None:
 
 async def test_the_version_is_told(tmp_path: Path) -> None:
     """`papertape --version` is one line."""
-    async with papertape(tmp_path, "--version") as process:
+    async with papertape_from_scratch(tmp_path, "--version") as process:
         assert await process.wait() == 0
 
     assert re.fullmatch(r"papertape \d+\.\d+\.\d+\n", process.log)
@@ -94,7 +91,7 @@ async def test_simulate_runs_the_venue_alone(tmp_path: Path) -> None:
         }
         body = '{"symbol": "LTCBTC", "order_size": 1000, "price": 0.0001, "side": "SELL"}'
         async with (
-            papertape(tmp_path, "serve", **settings) as service,
+            papertape_from_scratch(tmp_path, "serve", **settings) as service,
             service.ready_client() as client,
         ):
             answer = await client.post("/order/limit", content=body)
@@ -128,7 +125,7 @@ async def test_the_demo_fulfills_three_orders_and_stays_up(tmp_path: Path) -> No
 
 async def test_the_demo_ends_by_itself_when_told_so(tmp_path: Path) -> None:
     """`--once` ends after the orders, with exit status 0."""
-    async with papertape(tmp_path, "demo", "--once") as process, asyncio.timeout(DEMO_SECONDS_MAX):
+    async with papertape_from_scratch(tmp_path, "demo", "--once") as process:
         status = await process.wait()
 
     assert status == 0, process.log

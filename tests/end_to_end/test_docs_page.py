@@ -25,7 +25,7 @@ BROWSER_ARGUMENTS: Final = (
     "--disable-component-update",
     "--disable-sync",
 )
-STEP_MILLISECONDS_MAX: Final = 20_000
+STEP_MILLISECONDS_MAX: Final = 300_000
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -78,6 +78,7 @@ async def docs(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[DocsPa
             "VENUE": "simulator",
             "BINANCE_STREAM_URL": venue.stream_url,
             "BINANCE_REST_URL": venue.rest_url,
+            "ORDER_TIMEOUT_SECONDS": "3600",
         }
         async with (
             papertape(tmp_path_factory.mktemp("docs"), "serve", **addresses) as process,

@@ -29,6 +29,7 @@ async def a_venue(folder: Path) -> AsyncIterator[dict[str, str]]:
             "VENUE": "simulator",
             "BINANCE_STREAM_URL": f"ws://{address[0]}",
             "BINANCE_REST_URL": f"http://{address[0]}",
+            "ORDER_TIMEOUT_SECONDS": "3600",
         }
 
 

@@ -3,9 +3,7 @@
 import asyncio
 import gzip
 import json
-import os
 import re
-import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -19,41 +17,13 @@ from app.clock import SystemClock
 from app.simulator.tape_market import TapeMarket
 from app.simulator.venue import RunningVenue, SimulatedVenue
 from app.tapes.reading import TapeReader
-from tests.support.processes import REPOSITORY, papertape
+from tests.support.processes import papertape, run_papertape
 from tests.support.tapes import find_tape_file, read_expected_document
 from tests.support.waiting import eventually
 
 TAPES: Final = ("alts10-20210405", "majors-20240808", "ethusdt-20240809")
 START_US: Final = 1_723_161_254_000_000
 QUOTES: Final = 4_000
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """What a command that ended by itself said."""
-
-    status: int
-    output: bytes
-    errors: str
-
-
-async def run_papertape(folder: Path, *arguments: str, standard_input: bytes = b"") -> Ended:
-    """Run a command to its end, its outputs apart."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "app",
-        *arguments,
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    async with asyncio.timeout(60):
-        output, errors = await process.communicate(standard_input)
-    assert process.returncode is not None
-    return Ended(process.returncode, output, errors.decode())
 
 
 # --- replay -----------------------------------------------------------------------------------

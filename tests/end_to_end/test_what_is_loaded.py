@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-from tests.support.processes import papertape
+from tests.support.processes import papertape_from_scratch
 from tests.support.services import ScriptedVenue, scripted_venue
 
 _IMPORT: Final = re.compile(r"^import time: .*\| +(\S+)$", re.MULTILINE)
@@ -48,7 +48,7 @@ NOT_NEEDED_FOR_THE_VERSION: Final = {
 
 async def loaded_by_a_start(folder: Path, venue: ScriptedVenue, name: str) -> set[str]:
     """Start the service, wait until it takes orders, stop it, and return what it loaded."""
-    async with papertape(
+    async with papertape_from_scratch(
         folder,
         "serve",
         name=name,
@@ -76,7 +76,9 @@ async def test_a_start_loads_nothing_that_only_other_commands_need(tmp_path: Pat
 
 async def test_the_version_is_told_without_loading_the_service(tmp_path: Path) -> None:
     """Each command loads what it needs itself."""
-    async with papertape(tmp_path, "--version", PYTHONPROFILEIMPORTTIME="1") as process:
+    async with papertape_from_scratch(
+        tmp_path, "--version", PYTHONPROFILEIMPORTTIME="1"
+    ) as process:
         assert await process.wait() == 0
         loaded = set(_IMPORT.findall(process.log))
 

@@ -1,4 +1,4 @@
-"""Starts the product as processes of their own, and ends them, whatever a test does."""
+"""Runs commands of the product as processes of their own, and ends them after each test."""
 
 import asyncio
 import contextlib
@@ -6,16 +6,18 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import httpx2
 
-REPOSITORY: Final = Path(__file__).parents[2]
-START_SECONDS_MAX: Final = 30.0
-END_SECONDS_MAX: Final = 15.0
-POLL_SECONDS: Final = 0.05
+from tests.support.forker import REPOSITORY, Command, shared_forker
+from tests.support.waiting import WAIT_SECONDS_MAX
+
+POLL_SECONDS: Final = 0.02
 
 _SETTINGS: Final = (
     "HTTP_HOST",
@@ -28,10 +30,26 @@ _SETTINGS: Final = (
 )
 
 
+class Process(Protocol):
+    """A process of the system, new or forked."""
+
+    pid: int
+
+    @property
+    def returncode(self) -> int | None:
+        """The exit status, or None while it runs."""
+
+    def send_signal(self, number: int, /) -> None:
+        """Send a signal."""
+
+    async def wait(self) -> int:
+        """Wait until it has exited, and return its exit status."""
+
+
 class PapertapeProcess:
     """One run of ``papertape …`` with its log in a file."""
 
-    def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
+    def __init__(self, process: Process, log: Path) -> None:
         self._process = process
         self._log = log
 
@@ -41,16 +59,21 @@ class PapertapeProcess:
         return self._process.pid
 
     @property
+    def is_running(self) -> bool:
+        """Whether it has not exited yet."""
+        return self._process.returncode is None
+
+    @property
     def log(self) -> str:
         """What it wrote so far, on both of its outputs."""
         return self._log.read_text(encoding="utf-8")
 
     async def url(self) -> str:
         """Wait until the service listens, and return where."""
-        async with asyncio.timeout(START_SECONDS_MAX):
+        async with asyncio.timeout(WAIT_SECONDS_MAX):
             while True:
-                for line in self.log.splitlines():
-                    if '"service_started"' in line:
+                for line in self.log.splitlines(keepends=True):
+                    if '"service_started"' in line and line.endswith("\n"):
                         return str(json.loads(line)["url"])
                 assert self._process.returncode is None, self.log
                 await asyncio.sleep(POLL_SECONDS)
@@ -58,15 +81,17 @@ class PapertapeProcess:
     @contextlib.asynccontextmanager
     async def ready_client(self) -> AsyncIterator[httpx2.AsyncClient]:
         """Wait until orders are accepted; the context gets a client for the service."""
-        async with httpx2.AsyncClient(base_url=await self.url(), timeout=60) as client:
-            async with asyncio.timeout(START_SECONDS_MAX):
+        async with httpx2.AsyncClient(
+            base_url=await self.url(), timeout=WAIT_SECONDS_MAX
+        ) as client:
+            async with asyncio.timeout(WAIT_SECONDS_MAX):
                 while (await client.get("/readyz")).is_error:  # noqa: ASYNC110 - asked over HTTP
                     await asyncio.sleep(POLL_SECONDS)
             yield client
 
     async def wait(self) -> int:
         """Wait until it has ended by itself; return its exit status."""
-        async with asyncio.timeout(START_SECONDS_MAX):
+        async with asyncio.timeout(WAIT_SECONDS_MAX):
             return await self._process.wait()
 
     async def stop(self) -> int:
@@ -84,19 +109,52 @@ class PapertapeProcess:
     async def _signal(self, number: signal.Signals) -> int:
         if self._process.returncode is None:
             self._process.send_signal(number)
-        async with asyncio.timeout(END_SECONDS_MAX):
-            return await self._process.wait()
+        return await self.wait()
+
+
+async def start_papertape(
+    folder: Path,
+    *arguments: str,
+    name: str = "papertape",
+    before: str | None = None,
+    **settings: str,
+) -> PapertapeProcess:
+    """Start ``papertape ARGUMENTS`` in ``folder``, from a process that has imported everything.
+
+    Args:
+        folder: The current directory of the process. Its log is there as ``NAME.log``.
+        arguments: The command line.
+        name: A name for this process.
+        before: A function that the process calls first, as ``module:name``.
+        settings: Environment variables.
+    """
+    command = Command(
+        arguments=arguments, folder=str(folder), environment=_environment(settings), before=before
+    )
+    log = folder / f"{name}.log"
+    with log.open("wb") as output:
+        process = shared_forker().start(command, stdout=output.fileno(), stderr=output.fileno())
+    return PapertapeProcess(process, log)
 
 
 @contextlib.asynccontextmanager
 async def papertape(
     folder: Path, *arguments: str, name: str = "papertape", **settings: str
 ) -> AsyncIterator[PapertapeProcess]:
-    """Run ``papertape ARGUMENTS`` in ``folder``; it is killed at the end if it still runs."""
+    """Run ``papertape ARGUMENTS`` (see ``start_papertape``); kill it at the end if it runs."""
+    running = await start_papertape(folder, *arguments, name=name, **settings)
+    try:
+        yield running
+    finally:
+        await running.kill()
+
+
+@contextlib.asynccontextmanager
+async def papertape_from_scratch(
+    folder: Path, *arguments: str, name: str = "papertape", **settings: str
+) -> AsyncIterator[PapertapeProcess]:
+    """Run ``papertape ARGUMENTS`` in a new interpreter, for tests of the start itself."""
     log = folder / f"{name}.log"
-    environment = {key: value for key, value in os.environ.items() if key not in _SETTINGS}
-    environment |= {"HTTP_PORT": "0", "LOG_FORMAT": "json", "PYTHONPATH": str(REPOSITORY)}
-    environment |= settings
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -104,13 +162,63 @@ async def papertape(
             "app",
             *arguments,
             cwd=folder,
-            env=environment,
+            env=_environment(settings),
+            stdin=asyncio.subprocess.DEVNULL,
             stdout=output,
             stderr=asyncio.subprocess.STDOUT,
-            stdin=asyncio.subprocess.DEVNULL,
         )
     running = PapertapeProcess(process, log)
     try:
         yield running
     finally:
         await running.kill()
+
+
+def _environment(settings: Mapping[str, str]) -> dict[str, str]:
+    environment = {key: value for key, value in os.environ.items() if key not in _SETTINGS}
+    environment |= {"HTTP_PORT": "0", "LOG_FORMAT": "json", "PYTHONPATH": str(REPOSITORY)}
+    return environment | dict(settings)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A command that has exited, and its outputs."""
+
+    status: int
+    output: bytes
+    errors: str
+
+
+async def run_papertape(folder: Path, *arguments: str, standard_input: bytes = b"") -> Ended:
+    """Run ``papertape ARGUMENTS`` to its end, its outputs apart.
+
+    Args:
+        folder: The current directory of the process.
+        arguments: The command line.
+        standard_input: At most a pipe's buffer (64 KiB on Linux).
+    """
+    command = Command(
+        arguments=arguments,
+        folder=str(folder),
+        environment=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+    )
+    given, written = os.pipe()
+    with (
+        os.fdopen(given, "rb") as stdin,
+        tempfile.TemporaryFile() as output,
+        tempfile.TemporaryFile() as errors,
+    ):
+        with os.fdopen(written, "wb") as pipe:
+            pipe.write(standard_input)
+        process = shared_forker().start(
+            command, stdin=stdin.fileno(), stdout=output.fileno(), stderr=errors.fileno()
+        )
+        try:
+            async with asyncio.timeout(WAIT_SECONDS_MAX):
+                status = await process.wait()
+        finally:
+            if process.returncode is None:
+                process.send_signal(signal.SIGKILL)
+        output.seek(0)
+        errors.seek(0)
+        return Ended(status, output.read(), errors.read().decode())

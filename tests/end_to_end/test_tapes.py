@@ -4,7 +4,7 @@ import asyncio
 import gzip
 import json
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -19,7 +19,7 @@ from app.simulator.venue import RunningVenue, SimulatedVenue
 from app.tapes.reading import TapeReader
 from tests.support.processes import papertape, run_papertape
 from tests.support.tapes import find_tape_file, read_expected_document
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually, eventually_true
 
 TAPES: Final = ("alts10-20210405", "majors-20240808", "ethusdt-20240809")
 START_US: Final = 1_723_161_254_000_000
@@ -139,9 +139,9 @@ class RecordedVenue:
             "BINANCE_REST_URL": self.running.rest_url,
         }
 
-    async def start_when_heard(self) -> None:
-        """Let the market go once both symbols are subscribed."""
-        await eventually(lambda: len(self.venue.observations.quotes_subscribed) == 2)
+    async def start_when_heard(self, subscriptions: int = 2) -> None:
+        """Let the market go once there were so many subscriptions, one per symbol."""
+        await eventually(lambda: len(self.venue.observations.quotes_subscribed) == subscriptions)
         self.venue.resume()
 
 
@@ -159,6 +159,16 @@ def recorded(path: Path) -> list[bytes]:
     return [line.data for line in TapeReader(path) if line.data is not None]
 
 
+async def until_recorded(tape: Path, holds: Callable[[list[bytes]], bool]) -> None:
+    """Wait until the frames that can be read of a tape are as they should be."""
+
+    def is_recorded() -> bool:
+        return tape.exists() and holds(recorded(tape))
+
+    # Each look reads the whole tape: not in the loop that the venue runs on, and not too often.
+    await eventually_true(lambda: asyncio.to_thread(is_recorded), poll_seconds=0.1)
+
+
 @pytest.mark.parametrize("path_of_stream", ["/ws", "/stream"], ids=["raw", "combined"])
 async def test_what_was_recorded_is_what_was_sent(tmp_path: Path, path_of_stream: str) -> None:
     """Byte for byte and in order, each line within a second, and a summary at Ctrl-C."""
@@ -169,7 +179,7 @@ async def test_what_was_recorded_is_what_was_sent(tmp_path: Path, path_of_stream
         arguments = ("record", "ltcbtc", "ETHBTC", "LTCBTC", "--out", str(tape))
         async with papertape(tmp_path, *arguments, **settings) as process:
             await venue.start_when_heard()
-            await eventually(lambda: tape.exists() and len(recorded(tape)) == QUOTES)
+            await until_recorded(tape, lambda frames: len(frames) == QUOTES)
             status = await process.interrupt()
 
     assert status == 0, process.log
@@ -186,7 +196,7 @@ async def test_a_killed_recording_can_be_read(tmp_path: Path) -> None:
         arguments = ("record", "LTCBTC", "ETHBTC", "--out", str(tape))
         async with papertape(tmp_path, *arguments, **venue.settings) as process:
             await venue.start_when_heard()
-            await eventually(lambda: tape.exists() and len(recorded(tape)) > QUOTES // 10)
+            await until_recorded(tape, lambda frames: len(frames) > QUOTES // 10)
             seen = len(recorded(tape))
             await process.kill()
 
@@ -204,10 +214,12 @@ async def test_a_recording_is_a_market_to_simulate_and_to_replay(tmp_path: Path)
         arguments = ("record", "LTCBTC", "ETHBTC", "--out", str(tape))
         async with papertape(tmp_path, *arguments, **venue.settings) as process:
             await venue.start_when_heard()
-            await eventually(lambda: tape.exists() and len(recorded(tape)) > QUOTES // 10)
+            await until_recorded(tape, lambda frames: len(frames) > QUOTES // 10)
+            venue.venue.pause()
             venue.venue.drop_connections()
             await eventually(lambda: "connected again after" in process.log)
-            await eventually(lambda: recorded(tape)[-1] == sent(market)[-1])
+            await venue.start_when_heard(subscriptions=4)
+            await until_recorded(tape, lambda frames: frames[-1] == sent(market)[-1])
             status = await process.stop()
     frames = recorded(tape)
     order = {

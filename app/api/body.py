@@ -13,7 +13,7 @@ from starlette.requests import Request
 
 from app.api.errors import BodyTooLargeError, BodyTooSlowError
 from app.domain.errors import MalformedRequestError
-from app.exact_json import ConstantError, RepeatedKeyError, decode_json
+from app.exact_json import ConstantError, NestingError, RepeatedKeyError, decode_json
 
 BODY_SECONDS_MAX: Final = 10.0
 """A body fits into a few packets; one that takes longer holds a connection for nothing."""
@@ -77,7 +77,7 @@ def read_json_object(body: bytes) -> dict[str, object]:
         raise MalformedRequestError("a key is given twice in the same object") from None
     except ConstantError as error:
         raise MalformedRequestError(str(error)) from None
-    except RecursionError:
+    except NestingError:
         raise MalformedRequestError("the body is nested too deeply") from None
     if not isinstance(value, dict):
         raise MalformedRequestError("the body is JSON, but not an object")

@@ -199,6 +199,9 @@ def read_shape(text: str | bytes, shape: type[Shape]) -> Shape:
     try:
         document: Any = msgspec.json.decode(text)
         msgspec.convert(document, shape)
+    except RecursionError:
+        # The interpreter sets the limit and words the error; neither is part of our message.
+        raise UnexpectedShapeError("nested too deeply") from None
     except msgspec.MsgspecError as error:
         raise UnexpectedShapeError(str(error)) from None
     # The converted value would lack the keys that the shape does not name.

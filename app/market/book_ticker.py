@@ -26,6 +26,7 @@ from app.domain.amounts import ZERO
 from app.domain.amounts import parse_amount as _parse_amount
 from app.domain.order import Symbol
 from app.domain.quote import Quote
+from app.exact_json import NESTING_LEVELS_MAX, is_nested_too_deeply
 
 FRAME_BYTES_MAX: Final = 65_536
 """A book ticker has about 120 bytes; this leaves room for any answer to a control message."""
@@ -156,8 +157,9 @@ class FrameReader:
 
     def read(self, frame: bytes | str, received_ns: int) -> ParsedFrame:
         """Say what a text frame is; ``received_ns`` is the monotonic instant of its arrival."""
-        if len(frame) > FRAME_BYTES_MAX:
-            return _unread(frame, DropReason.OVERSIZED)
+        # The comparison first: a quote, of 200 bytes at most, takes no call.
+        if len(frame) > NESTING_LEVELS_MAX and (excess := _excess(frame)):
+            return _unread(frame, excess)
         try:
             if not frame.isascii():
                 _check_encoding(frame)
@@ -174,7 +176,7 @@ class FrameReader:
             bid_quantity = read.bid_quantity if ticker.B == told.B else _parse_amount(ticker.B)
             ask_price = read.ask_price if ticker.a == told.a else _parse_amount(ticker.a)
             ask_quantity = read.ask_quantity if ticker.A == told.A else _parse_amount(ticker.A)
-        except (ValueError, RecursionError):
+        except ValueError:
             # msgspec's errors and those of ``parse_amount`` are ValueErrors, and so is bad UTF-8.
             return _classify(frame)
         quote = Quote(
@@ -200,6 +202,13 @@ def parse_frame(frame: bytes | str, received_ns: int) -> ParsedFrame:
     return FrameReader().read(frame, received_ns)
 
 
+def _excess(frame: bytes | str) -> DropReason | None:
+    """Return why a frame is too long or too deep to be read; None if it is neither."""
+    if len(frame) > FRAME_BYTES_MAX:
+        return DropReason.OVERSIZED
+    return DropReason.NOT_JSON if is_nested_too_deeply(frame) else None
+
+
 def _check_encoding(frame: bytes | str) -> None:
     """Raise ValueError unless a frame is UTF-8, as text is to be (RFC 6455 section 5.6).
 
@@ -215,7 +224,7 @@ def _classify(frame: bytes | str) -> ParsedFrame:
     """Say what a frame is that is no sound book ticker."""
     try:
         message: object = _decode_anything(frame)
-    except (ValueError, RecursionError):
+    except ValueError:
         return _unread(frame, DropReason.NOT_JSON)
     if not isinstance(message, dict):
         return Drop(reason=DropReason.WRONG_TYPE)

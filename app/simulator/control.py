@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from app.exact_json import is_nested_too_deeply
 from app.simulator.limits import STREAMS_MAX
 
 METHODS: Final = ("SUBSCRIBE", "UNSUBSCRIBE", "LIST_SUBSCRIPTIONS", "SET_PROPERTY", "GET_PROPERTY")
@@ -95,15 +96,19 @@ def _invalid(text: str) -> _RefusedError:
     return _RefusedError(_INVALID_REQUEST, f"Invalid request: {text}")
 
 
+def _invalid_json(place: str) -> _RefusedError:
+    return _RefusedError(_INVALID_JSON, f"Invalid JSON: expected value at {place}")
+
+
 def _read(message: str) -> _Request:
+    if is_nested_too_deeply(message):
+        raise _invalid_json("line 1 column 1")
     try:
         fields = json.loads(message)
     except json.JSONDecodeError as error:
-        place = f"line {error.lineno} column {error.colno}"
-        raise _RefusedError(_INVALID_JSON, f"Invalid JSON: expected value at {place}") from None
-    except (RecursionError, ValueError):
-        place = "line 1 column 1"
-        raise _RefusedError(_INVALID_JSON, f"Invalid JSON: expected value at {place}") from None
+        raise _invalid_json(f"line {error.lineno} column {error.colno}") from None
+    except ValueError:  # an integer with more digits than Python reads
+        raise _invalid_json("line 1 column 1") from None
     end = f"at line {message.count(chr(10)) + 1} column {len(message.rpartition(chr(10))[2])}"
     if not isinstance(fields, dict):
         raise _invalid(f"invalid type: expected struct Request {end}")

@@ -99,6 +99,8 @@ def listings_from_exchange_info(body: bytes) -> list[Listing]:
     try:
         entries = json.loads(body)["symbols"]
         return [_listing_from_entry(entry) for entry in entries]
+    except RecursionError:
+        raise ValueError("not an exchangeInfo answer: nested too deeply") from None
     except (KeyError, TypeError, ArithmeticError) as error:
         raise ValueError(f"not an exchangeInfo answer: {error!r}") from error
 

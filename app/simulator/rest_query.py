@@ -6,6 +6,8 @@ from collections.abc import Collection
 from typing import Final
 from urllib.parse import parse_qsl
 
+from app.exact_json import is_nested_too_deeply
+
 _SYMBOL: Final = re.compile(r"(?:(?![a-z])[\w\-.]){1,50}")
 _SYMBOL_RANGE: Final = r"^[\w\-._&&[^a-z]]{1,50}$"
 _SYMBOLS_RANGE: Final = r"^\[(\"[\w\-._&&[^a-z]]{1,50}\"(,\"[\w\-._&&[^a-z]]{1,50}\"){0,}){0,1}\]$"
@@ -71,6 +73,8 @@ def limit_of(query: dict[str, str], *, default: int, most: int) -> int:
 
 
 def _symbols(text: str) -> list[str]:
+    if is_nested_too_deeply(text):
+        raise _illegal("symbols", _SYMBOLS_RANGE)
     try:
         symbols = json.loads(text)
     except ValueError:

@@ -9,9 +9,14 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from app.exact_json import NESTING_LEVELS_MAX, is_nested_too_deeply
+
 LINE_BYTES_MAX: Final = 256 * 1024
 """Of a line with its end. A book ticker has 170; it bounds what a file without line ends, or a
 venue gone mad, can make us hold."""
+
+LINE_LEVELS_MAX: Final = NESTING_LEVELS_MAX + 1
+"""A line adds one level to its frame."""
 
 NANOSECONDS_PER_MICROSECOND: Final = 1_000
 
@@ -55,10 +60,10 @@ def parse_line(text: bytes, number: int) -> TapeLine:
     """
     if len(text) >= LINE_BYTES_MAX:
         raise ValueError(f"not a line of a tape: more than {LINE_BYTES_MAX} bytes")
+    if is_nested_too_deeply(text, levels_max=LINE_LEVELS_MAX):
+        raise ValueError("not a line of a tape: nested too deeply")
     try:
         line = _decode_line(text)
-    except RecursionError:
-        raise ValueError("not a line of a tape: nested too deeply") from None
     except ValueError as error:
         raise ValueError(f"not a line of a tape: {error}") from error
     data, note = bytes(line.data) or None, bytes(line.note) or None
@@ -69,9 +74,11 @@ def parse_line(text: bytes, number: int) -> TapeLine:
 
 def is_whole_line(text: bytes) -> bool:
     """Whether nothing is missing at the end of a line that was perhaps cut off."""
+    if is_nested_too_deeply(text, levels_max=LINE_LEVELS_MAX):
+        return False
     try:
         _decode_anything(text)
-    except (ValueError, RecursionError):
+    except ValueError:
         return False
     return True
 
@@ -109,11 +116,13 @@ def note_line(ts: int, note: object) -> bytes:
 
 def _payload(frame: bytes) -> bytes:
     """Return the data of a frame of a combined stream, any other object as it is."""
+    if is_nested_too_deeply(frame):
+        raise ValueError("a frame that is no JSON object: nested too deeply")
     try:
         wire = _decode_frame(frame)
         if not frame.isascii():
             frame.decode()
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise ValueError(f"a frame that is no JSON object: {error}") from error
     is_combined = bool(wire.stream) and bool(wire.data)
     return bytes(wire.data) if is_combined else frame.strip()

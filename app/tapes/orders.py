@@ -16,7 +16,13 @@ from app.domain.amounts import parse_amount
 from app.domain.errors import StartupError
 from app.domain.order import PUBLIC, OrderId, Owner, Side, Symbol
 from app.domain.symbols import spelled_symbol
-from app.exact_json import ConstantError, JsonNumber, RepeatedKeyError, decode_json
+from app.exact_json import (
+    ConstantError,
+    JsonNumber,
+    NestingError,
+    RepeatedKeyError,
+    decode_json,
+)
 from app.tapes.replay import ReplayOrder
 from app.tapes.words import printable
 
@@ -106,8 +112,8 @@ def _decoded(text: str, source: str, where: str) -> object:
         place = where or f"line {error.lineno} "
         cause = f"not JSON at {place}column {error.colno}: {error.msg}"
         raise OrdersError(source, cause) from None
-    except RecursionError:
-        raise OrdersError(source, f"{where}nested too deeply".strip()) from None
+    except NestingError as error:
+        raise OrdersError(source, f"{where}{error}") from None
     except RepeatedKeyError as error:
         cause = f"{_echo(error.key)} is given twice in one object"
         raise OrdersError(source, f"{where}{cause}") from None

@@ -30,7 +30,7 @@ INTEGER_DIGITS_READABLE: Final = 4_300
 """Python turns no longer text into an integer, and a reader may refuse it as no JSON."""
 
 NESTING_READABLE: Final = 300
-"""Readers refuse what is nested more deeply, at some depth between this one and a thousand."""
+"""What is nested more deeply is refused, whatever the Python."""
 
 _HALF_CHARACTER: Final = re.compile(r"\\u[dD][89a-fA-F]")
 """Escapes of halves of a character: what comes of one alone, the standard leaves to the reader."""

@@ -26,9 +26,11 @@ async def make_authority(folder: Path, name: str) -> Authority:
     authority, authority_key = folder / f"{name}.pem", folder / f"{name}.key"
     request, key, issued = (folder / f"{name}-server.{end}" for end in ("csr", "key", "pem"))
     extensions = folder / f"{name}.ext"
-    extensions.write_text("subjectAltName=IP:127.0.0.1")
+    # Python 3.13 demands what RFC 5280 does: key usage of an authority, and of which key it is.
+    extensions.write_text("subjectAltName=IP:127.0.0.1\nauthorityKeyIdentifier=keyid")
     await _openssl(
         *("req", "-x509", "-days", "1", "-subj", f"/CN={name}", *_KEY),
+        *("-addext", "keyUsage=critical,keyCertSign,cRLSign"),
         *("-keyout", authority_key, "-out", authority),
     )
     await _openssl("req", "-subj", "/CN=venue", *_KEY, "-keyout", key, "-out", request)

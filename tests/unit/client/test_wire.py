@@ -17,7 +17,16 @@ def test_keys_that_the_client_does_not_know_are_kept() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    [b"", b"<html>", b"[]", b"{}", b'{"orders": [{}], "next_cursor": null}', b'{"orders": 1}'],
+    [
+        b"",
+        b"<html>",
+        b"[]",
+        b"{}",
+        b'{"orders": [{}], "next_cursor": null}',
+        b'{"orders": 1}',
+        b"[" * 100_000,
+    ],
+    ids=lambda text: str(text)[:40],
 )
 def test_another_shape_is_told(text: bytes) -> None:
     """What is missing does not surface later as a KeyError."""

@@ -82,6 +82,8 @@ def _steps(act: Callable[[], object]) -> int:
     tracer_before = sys.gettrace()  # that of coverage, if it is measured
     gc.collect()
     gc.disable()  # or what other tests left behind is finalized on our account
+    # Python 3.12 counts from the first call on only if some frame asked for it before.
+    sys._getframe().f_trace_opcodes = True
     sys.settrace(trace)
     try:
         act()

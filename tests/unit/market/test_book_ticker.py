@@ -201,6 +201,7 @@ def test_frame_of_no_readable_symbol_is_dropped(message: object, reason: DropRea
         json.dumps(TICKER)[:-1] + ',"x":"\ud800"}',
         b"[" * 60_000,
         b'{"a":' * 12_000,
+        json.dumps(TICKER)[:-1] + ',"x":' + "[" * 300 + "]" * 300 + "}",
         b"NaN",
         "\ud800",
         b'{"u":' + b"9" * 5_000 + b"}",

@@ -101,6 +101,7 @@ def test_other_ids_are_refused(fields: dict[str, object]) -> None:
         ("", (3, "Invalid JSON: expected value at line 1 column 1")),
         ('{\n "method": x}', (3, "Invalid JSON: expected value at line 2 column 12")),
         ("[" * 100_000, (3, "Invalid JSON: expected value at line 1 column 1")),
+        ("[" * 301 + "]" * 301, (3, "Invalid JSON: expected value at line 1 column 1")),
         ("1" * 5_000, (3, "Invalid JSON: expected value at line 1 column 1")),
         ("[]", (2, "Invalid request: invalid type: expected struct Request at line 1 column 2")),
         (

@@ -61,10 +61,12 @@ def test_a_captured_answer_is_listed_as_it_stands() -> None:
         b"<html>",
         b"[]",
         b"{}",
+        b"[" * 100_000,
         b'{"symbols": [{}]}',
         json.dumps({"symbols": [make_entry(filters={})]}).encode(),
         json.dumps({"symbols": [make_entry(filters=[])]}).encode(),
     ],
+    ids=lambda body: str(body)[:40],
 )
 def test_anything_else_is_refused(body: bytes) -> None:
     """A file that is no exchangeInfo answer is a ValueError, whatever it is."""

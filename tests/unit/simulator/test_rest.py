@@ -116,6 +116,7 @@ def test_exchange_info_answers_for_one_some_and_all() -> None:
         ("exchangeInfo", "symbol=LTCBTC&symbols=[]", -1128, "Combination of optional"),
         ("exchangeInfo", "symbols=LTCBTC", -1100, "parameter 'symbols'"),
         ("exchangeInfo", "symbols=[]", -1100, "parameter 'symbols'"),
+        ("exchangeInfo", "symbols=" + "[" * 15_000, -1100, "parameter 'symbols'"),
         ("exchangeInfo", 'symbols=["ltcbtc"]', -1100, "parameter 'symbols'"),
         ("ticker/bookTicker", 'symbols=["LTCBTC","NOPE"]', -1121, "Invalid symbol."),
     ],

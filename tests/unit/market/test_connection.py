@@ -185,6 +185,7 @@ async def test_what_comes_after_a_missing_pong_is_not_told(peer: WebSocketPeer) 
         was_closed = connection._socket.state is State.CLOSED
         peer.send_at_once("late")
         await connection._socket.wait_closed()
+        peer.last.transport.abort()  # or the peer waits 10 seconds for an answer it does not read
 
     assert not was_closed
     assert receiver.texts == []

@@ -87,8 +87,8 @@ async def test_old_connection_that_lags_is_given_time_and_not_for_ever() -> None
     async with rigged(timing=replace(SOON, overlap_seconds_max=0.2)) as rig:
         listener = await rig.live(LTCBTC)
         loop = asyncio.get_running_loop()
-        await begin(rig)
         started = loop.time()
+        await begin(rig)
         await rig.peer.last.send(ticker(9))
         await eventually_has(listener.quotes, 1)
 

@@ -17,13 +17,18 @@ from typing import Final
 
 import httpx2
 
+from app.access.key_file import add_key
 from app.composition import running_service
+from app.domain.access import Scope
 from app.simulator.scripted_market import ScriptedMarket
-from tests.support.keys import ALICE, authorization, write_key_file
+from tests.support.keys import authorization
 from tests.support.services import make_settings, scripted_venue, until_ready
 
 QUOTE_SECONDS: Final = 0.02
 """Pause between two quotes, so that an order meets several before its time is up."""
+
+_KEY: Final = "pt_alice"
+"""Has every scope, so that no operation is refused all of its requests."""
 
 _CONFIG: Final = Path(__file__).with_name("schemathesis.toml")
 _ROOT: Final = Path(__file__).parents[2]
@@ -53,11 +58,9 @@ class DocumentRun:
         return int(found[1]) if found else 0
 
 
-async def run_document(
-    folder: Path, *, examples: int, seed: int, with_keys: bool, seconds_max: int | None = None
-) -> DocumentRun:
+async def run_document(folder: Path, *, examples: int, seed: int, with_keys: bool) -> DocumentRun:
     """Start a service in ``folder`` and send it ``examples`` requests per operation and phase."""
-    headers = authorization(ALICE) if with_keys else {}
+    headers = authorization(_KEY) if with_keys else {}
     async with (
         _service(folder, with_keys=with_keys) as url,
         httpx2.AsyncClient(base_url=url, headers=headers) as client,
@@ -66,8 +69,6 @@ async def run_document(
         arguments = ["--seed", str(seed), "--max-examples", str(examples)]
         for name, value in headers.items():
             arguments += ["--header", f"{name}: {value}"]
-        if seconds_max is not None:
-            arguments += ["--max-time", str(seconds_max)]
         exit_code, report = await _schemathesis(folder, f"{url}/openapi.json", arguments)
         statuses = frozenset([status for status in _STATUSES if (await _has_order(client, status))])
     return DocumentRun(exit_code=exit_code, report=report, statuses=statuses)
@@ -90,7 +91,7 @@ async def _service(folder: Path, *, with_keys: bool) -> AsyncIterator[str]:
         ).model_copy(
             update={
                 "wait_seconds_max": 1,
-                "api_keys_file": str(write_key_file(folder / "keys.json")) if with_keys else "",
+                "api_keys_file": str(_key_file(folder)) if with_keys else "",
             }
         )
         quoting = asyncio.create_task(_quote(venue.market))
@@ -99,6 +100,12 @@ async def _service(folder: Path, *, with_keys: bool) -> AsyncIterator[str]:
                 yield url
         finally:
             quoting.cancel()
+
+
+def _key_file(folder: Path) -> Path:
+    path = folder / "keys.json"
+    add_key(path, _KEY, name="alice", scopes=list(Scope))
+    return path
 
 
 async def _quote(market: ScriptedMarket) -> None:

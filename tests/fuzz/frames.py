@@ -22,6 +22,9 @@ from tests.fuzz.frame_reader import Frame, complaint
 
 RECEIVED_NS: Final = 1_234_567_890_123
 SHOWN_BYTES_MAX: Final = 2_000
+PARTS_MAX: Final = 2_000
+"""The parts of a frame that are left out one by one; each costs a parse of the whole frame."""
+
 SAMPLES: Final = Path(__file__).parents[2] / "../shared/tapes/wire-samples.jsonl.gz"
 """Frames that the venue sent, if they lie beside this repository."""
 
@@ -74,7 +77,7 @@ def kind_of(result: object) -> str:
 def shorten(frame: Frame, parse: Parser) -> Frame:
     """Return a part of the frame about which the parser is wrong as well."""
     size = len(frame) // 2
-    while size:
+    while size and len(frame) <= size * PARTS_MAX:
         at = 0
         while at < len(frame):
             shorter: Frame = frame[:at] + frame[at + size :]  # type: ignore[operator]  # of one type

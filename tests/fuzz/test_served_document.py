@@ -1,21 +1,22 @@
-"""The service answers as the document says that it serves, whatever it is sent."""
+"""The service answers as the document says that it serves, whatever it is sent.
+
+This run sends a few hundred requests with keys. ``python -m tests.fuzz`` (``task schemathesis``)
+sends thousands, in open access as well.
+"""
 
 import os
 from pathlib import Path
 
-import pytest
-
 from tests.fuzz.document_run import run_document
 
-EXAMPLES = 15
+EXAMPLES = 5
 REQUESTS_LEAST = 300
 SEED = int(os.environ.get("SCHEMATHESIS_SEED", "20261124"))
 
 
-@pytest.mark.parametrize("with_keys", [False, True], ids=["open access", "with keys"])
-async def test_the_service_does_what_its_document_says(tmp_path: Path, *, with_keys: bool) -> None:
+async def test_the_service_does_what_its_document_says(tmp_path: Path) -> None:
     """No status, type, header or body but those documented, and nothing invalid is accepted."""
-    run = await run_document(tmp_path, examples=EXAMPLES, seed=SEED, with_keys=with_keys)
+    run = await run_document(tmp_path, examples=EXAMPLES, seed=SEED, with_keys=True)
 
     assert run.exit_code == 0, run.report
     # What was sent went all the way: operations were called one after the other, orders filled.

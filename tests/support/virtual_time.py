@@ -5,10 +5,11 @@ the next timer. Ten minutes of a venue's limits pass in some seconds, and to the
 """
 
 import asyncio
+import functools
 import selectors
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, TypeVar
+from typing import Any, Final, ParamSpec, TypeVar
 
 LOOKS: Final = 3
 """How often sockets are asked before the clock jumps: what was sent over loopback is there at once,
@@ -18,6 +19,7 @@ JUMP_SECONDS_MIN: Final = 1e-6
 """What is waited for may be nearer than a step of a float: the clock must go on all the same."""
 
 _NANOSECONDS: Final = 1_000_000_000
+_Parameters = ParamSpec("_Parameters")
 _Result = TypeVar("_Result")
 
 
@@ -57,10 +59,10 @@ class _JumpingSelector(selectors.DefaultSelector):
 class _VirtualLoop(asyncio.SelectorEventLoop):
     def __init__(self, clock: VirtualClock) -> None:
         super().__init__(_JumpingSelector(clock))
-        self._clock = clock
+        self.clock = clock
 
     def time(self) -> float:
-        return self._clock.seconds
+        return self.clock.seconds
 
 
 def run_in_virtual_time(
@@ -70,3 +72,22 @@ def run_in_virtual_time(
     clock = VirtualClock()
     with asyncio.Runner(loop_factory=lambda: _VirtualLoop(clock)) as runner:
         return runner.run(main(clock))
+
+
+def in_virtual_time(
+    test: Callable[_Parameters, Coroutine[Any, Any, _Result]],
+) -> Callable[_Parameters, _Result]:
+    """Let a test run in virtual time; its fixtures must not be bound to another loop."""
+
+    @functools.wraps(test)
+    def run(*arguments: _Parameters.args, **named: _Parameters.kwargs) -> _Result:
+        return run_in_virtual_time(lambda _clock: test(*arguments, **named))
+
+    return run
+
+
+def hold_up(seconds: float) -> None:
+    """Let time pass as if the running loop had worked on one thing for so long."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, _VirtualLoop)
+    loop.clock.seconds += seconds

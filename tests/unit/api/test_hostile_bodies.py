@@ -7,6 +7,7 @@ import httpx2
 import pytest
 
 from tests.support.in_memory import MemoryPorts
+from tests.support.waiting import WAIT_SECONDS_MAX
 
 BODY_BYTES_MAX = 16_384
 
@@ -216,7 +217,7 @@ async def test_hostile_body_gets_its_error(
     client: httpx2.AsyncClient, ports: MemoryPorts, case: Hostile
 ) -> None:
     """A hostile body is refused by name, briefly, and nothing is placed."""
-    async with asyncio.timeout(10):  # one that is accepted would wait for its end
+    async with asyncio.timeout(WAIT_SECONDS_MAX):  # one that is accepted would wait for its end
         response = await client.post("/order/limit", content=case.body)
 
     assert response.status_code == case.status

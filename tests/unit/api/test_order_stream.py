@@ -17,9 +17,10 @@ from starlette.types import Message, Scope
 from starlette.websockets import WebSocket
 from websockets.exceptions import InvalidStatus
 
+from app.api import order_stream
 from app.api.admission import Admission
 from app.api.application import ApiOptions, ApiServices, build_application
-from app.api.order_stream import EVENTS_PER_READ, EVENTS_PER_TURN, OrderStream, StreamPatience
+from app.api.order_stream import EVENTS_PER_TURN, OrderStream, StreamPatience
 from app.api.positions import write_position
 from app.api.rates import RequestRates
 from app.domain.errors import DatabaseUnavailableError
@@ -35,6 +36,9 @@ def open_admission(services: ApiServices) -> Admission:
     """Return the admission of open access, without a limit."""
     return Admission(services.access, RequestRates(0, clock=services.clock))
 
+
+EVENTS_PER_READ = 60
+"""Of a test that reads back more than one page; a page of the service is far longer."""
 
 OTHER_STREAM_ID = "ffffffffffffffff"
 """The name of another database's stream."""
@@ -173,9 +177,10 @@ async def test_resuming_tells_what_follows(
 
 
 async def test_more_is_read_back_than_one_read_holds(
-    url: str, client: httpx2.AsyncClient, ports: MemoryPorts
+    url: str, client: httpx2.AsyncClient, ports: MemoryPorts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A long absence is told page by page, without gap or repeat."""
+    monkeypatch.setattr(order_stream, "EVENTS_PER_READ", EVENTS_PER_READ)
     order_id = await place_at_once(client, order_size="100000")
     fills = 2 * EVENTS_PER_READ + 7
     for number in range(1, fills + 1):

@@ -24,6 +24,7 @@ from app.domain.order import NewOrder, OrderId, Owner, Side, Symbol, TimeInForce
 from tests.support.hand_driven import HandClock
 from tests.support.in_memory import MemoryPorts
 from tests.support.keys import ALICE, BOB, NOBODY, SCOPE_KEYS, authorization, write_key_file
+from tests.support.waiting import WAIT_SECONDS_MAX
 
 OPEN_PATHS: Final = {"/healthz", "/readyz"}
 """Of the documented ones; beside them only the docs page needs no key."""
@@ -362,7 +363,7 @@ async def test_nothing_is_read_of_a_body_before_its_sender_is_known(application:
         if message["type"] == "http.response.start":
             statuses.append(message["status"])
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(WAIT_SECONDS_MAX):
         await application(
             {
                 "type": "http",

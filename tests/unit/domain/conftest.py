@@ -1,22 +1,10 @@
-"""How hypothesis searches here: bounded and repeatable, unless another profile is asked for.
-
-``pytest --hypothesis-profile=explore tests/unit/domain`` searches longer and elsewhere each time.
-"""
+"""What holds for the tests of this folder: see ``tests.support.hypothesis_profiles``."""
 
 import pytest
-from hypothesis import settings
 
-settings.register_profile(
-    "repeatable",
-    max_examples=100,
-    deadline=None,
-    print_blob=True,
-    derandomize=True,
-    database=None,
-)
-settings.register_profile("explore", max_examples=20_000, deadline=None, print_blob=True)
+from tests.support.hypothesis_profiles import load_profile
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Load the repeatable profile, unless the command line names one."""
-    settings.load_profile(config.getoption("--hypothesis-profile") or "repeatable")
+    """Load the profile before the modules are imported, since their settings inherit from it."""
+    load_profile(config)

@@ -54,7 +54,11 @@ FAULTS: dict[type[SymbolMatcher], str] = {
 ENDS = (Reason.TIMEOUT, Reason.IOC_REMAINDER, Reason.FOK_UNFILLABLE, Reason.CANCELED_BY_CLIENT)
 """How orders of a long run end, if not filled."""
 
-SEARCH = settings(max_examples=2_000, phases=[Phase.generate])
+SCRIPTS_UNTIL_A_FAULT_SHOWS = 200
+"""Most faults show within 10 seeded scripts, the most hidden one within 30."""
+
+ACTIONS = 60
+SEARCH = settings(max_examples=200, phases=[Phase.generate])
 
 
 def _broken_promise(
@@ -65,6 +69,19 @@ def _broken_promise(
     except PropertyBrokenError as error:
         return str(error)
     return None
+
+
+def _departs(matcher_class: type[SymbolMatcher], script: list[Action]) -> bool:
+    promise = _broken_promise(matcher_class, script, beside_plain_rule=True)
+    return promise is not None and "plain rule" in promise
+
+
+def _first_script(shows: Callable[[list[Action]], bool]) -> list[Action]:
+    """Return the first seeded script that shows a fault; they are made faster than by a search."""
+    seeded = (long_script(seed, ACTIONS) for seed in range(SCRIPTS_UNTIL_A_FAULT_SHOWS))
+    script = next((script for script in seeded if shows(script)), None)
+    assert script is not None, "a script shows the fault"
+    return script
 
 
 def _shortened(script: list[Action], breaks: Callable[[list[Action]], bool]) -> list[Action]:
@@ -103,7 +120,7 @@ def test_planted_fault_breaks_the_promise_that_it_is_about(
     def breaks(script: list[Action]) -> bool:
         return _broken_promise(matcher_class, script, beside_plain_rule=False) == promise
 
-    script = _shortened(find(scripts, breaks, settings=SEARCH), breaks)
+    script = _shortened(_first_script(breaks), breaks)
 
     print(f"{matcher_class.__name__} breaks {promise!r}: {script}")  # noqa: T201 - shown on failure
     assert _broken_promise(SymbolMatcher, script, beside_plain_rule=True) is None
@@ -112,9 +129,9 @@ def test_planted_fault_breaks_the_promise_that_it_is_about(
 @pytest.mark.parametrize("matcher_class", FAULTS)
 def test_planted_fault_departs_from_the_plain_rule(matcher_class: type[SymbolMatcher]) -> None:
     """Each fault is also noticed by comparing fills."""
+    _first_script(lambda script: _departs(matcher_class, script))
 
-    def departs(script: list[Action]) -> bool:
-        promise = _broken_promise(matcher_class, script, beside_plain_rule=True)
-        return promise is not None and "plain rule" in promise
 
-    find(scripts, departs, settings=SEARCH)
+def test_the_search_finds_a_planted_fault() -> None:
+    """The scripts that hypothesis makes up reach a fault too, not only the seeded ones."""
+    find(scripts, lambda script: _departs(UngatedMatcher, script), settings=SEARCH)

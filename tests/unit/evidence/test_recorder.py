@@ -10,7 +10,7 @@ import pytest
 from app.domain.errors import StartupError
 from app.domain.order import Symbol
 from app.evidence.files import RecordingFolder, recordings_in
-from app.evidence.recorder import FLUSH_SECONDS, RETRY_SECONDS, RecordedDatabase, Recorder
+from app.evidence.recorder import RETRY_SECONDS, RecordedDatabase, Recorder
 from app.ports import StoredLedger
 from app.tapes.reading import TapeReader
 from tests.support.builders import FAR_NS, LTCBTC, make_order, make_quote
@@ -177,7 +177,7 @@ async def test_lines_are_flushed_soon_even_if_nothing_comes_of_them(
     running = asyncio.create_task(recorder.run())
     recorder.on_connection("opened", None)
 
-    await eventually(lambda: "connection" in lines_of(tmp_path, 0), seconds_max=FLUSH_SECONDS + 5)
+    await eventually(lambda: "connection" in lines_of(tmp_path, 0))
 
     running.cancel()
     await asyncio.wait({running})

@@ -13,7 +13,7 @@ from app.fulfillment.matchers import PlainMatchers
 from app.fulfillment.pieces import pieces
 from app.ports import StoredLedger
 from tests.support.builders import LTCBTC, make_quote
-from tests.support.waiting import eventually
+from tests.support.waiting import WAIT_SECONDS_MAX, eventually
 from tests.unit.fulfillment.conftest import Shop
 
 PIECE = 2
@@ -51,7 +51,7 @@ async def place_some(shop: Shop) -> list[Order]:
 
 async def until_half_taken_up(counted: CountedMatchers) -> None:
     """Wait until a matcher has some of the orders, and not all."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(WAIT_SECONDS_MAX):
         await counted.has_begun.wait()
     assert 0 < counted.begun[-1].resting_total < 3 * PIECE
 

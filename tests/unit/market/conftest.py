@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import pytest
+
 from app.clock import SystemClock
 from app.domain.order import Symbol
 from app.market.connection import stream_endpoint
@@ -17,6 +19,7 @@ from app.market.shared_connection import SharedConnection
 from app.market.timing import VENUE_LIMITS, FeedLimits, FeedTiming
 from app.ports import Clock
 from tests.support.builders import make_quote
+from tests.support.hypothesis_profiles import load_profile
 from tests.support.market import (
     LTCBTC,
     WITHOUT_TIME,
@@ -29,6 +32,11 @@ from tests.support.waiting import eventually
 
 ETHBTC = Symbol("ETHBTC")
 SHUTDOWN = '{"e":"serverShutdown"}'
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Load the profile before the modules are imported, since their settings inherit from it."""
+    load_profile(config)
 
 
 class Rig:

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.order import Symbol
@@ -425,7 +425,6 @@ FRAMES = st.one_of(
 )
 
 
-@settings(max_examples=400, deadline=None)
 @given(frame=FRAMES)
 def test_no_exception_and_no_bad_amount_leaves_the_parser(frame: bytes | str) -> None:
     """Whatever comes, the answer is a value; and a quote is sound and exact."""

@@ -21,7 +21,7 @@ from app.market.connection import MESSAGE_BYTES_MAX, VenueConnection, _Socket
 from app.market.pacing import SlidingWindow
 
 SEED: Final = 20_251_125
-STREAMS: Final = 3_000
+STREAMS: Final = 1_000
 SIZES: Final = (0, 1, 2, 5, 120, 125, 126, 127, 300, 4_096, 65_535, 65_536, 70_000)
 ODD_BYTES: Final = (0x00, 0x01, 0x7E, 0x7F, 0x80, 0x81, 0x82, 0x88, 0x89, 0x8A, 0xC1, 0xFE, 0xFF)
 

@@ -15,10 +15,12 @@ from app.market.connection import Keepalive, VenueConnection, open_connection
 from app.market.timing import FeedLimits
 from tests.support.waiting import eventually
 
-WORK_SECONDS = 0.3
+WORK_SECONDS = 0.9
+"""Three times as long as a pong may take, which is long for a thread that only has to answer."""
+
 HASTY = Keepalive(interval_seconds=0.005, timeout_seconds=WORK_SECONDS / 3)
 MANY_PINGS = FeedLimits(control_messages_max=1_000)
-TEXTS = 5
+TEXTS = 3
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 

@@ -12,7 +12,7 @@ from app.market.timing import FeedTiming
 from app.ports import ConnectionState, FeedState
 from app.states import Lag
 from tests.support.market import INTERRUPTED, LTCBTC, eventually_has
-from tests.support.virtual_time import VirtualClock
+from tests.support.virtual_time import VirtualClock, in_virtual_time
 from tests.support.waiting import eventually
 from tests.unit.market.conftest import SHUTDOWN, rigged, ticker
 
@@ -175,6 +175,7 @@ async def test_a_connection_asks_for_the_time_and_knows_its_lag() -> None:
 
 
 @pytest.mark.parametrize("answer", ['{"error":{"code":2,"msg":"no"},"id":{id}}', '{"code":2}', ""])
+@in_virtual_time
 async def test_a_venue_that_does_not_tell_the_time_costs_nothing_else(answer: str) -> None:
     """Refused with or without an id, or never answered: no cause of trouble, no lost connection."""
     timing = FeedTiming(time_stream_seconds=0.1, acknowledgment_seconds_max=0.05)

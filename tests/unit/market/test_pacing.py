@@ -4,6 +4,7 @@ import asyncio
 import random
 
 from app.market.pacing import Backoff, SlidingWindow
+from tests.support.virtual_time import in_virtual_time
 
 
 async def passes(window: SlidingWindow, count: int, units: int = 1) -> list[float]:
@@ -17,6 +18,7 @@ async def passes(window: SlidingWindow, count: int, units: int = 1) -> list[floa
     return times
 
 
+@in_virtual_time
 async def test_window_lets_its_limit_pass_at_once_and_then_makes_wait() -> None:
     """No more than the limit passes in any window, however it is cut."""
     window = SlidingWindow(limit=3, seconds=0.2)
@@ -27,6 +29,7 @@ async def test_window_lets_its_limit_pass_at_once_and_then_makes_wait() -> None:
     assert all(later - earlier >= 0.2 for earlier, later in zip(times, times[3:], strict=False))
 
 
+@in_virtual_time
 async def test_window_counts_units_and_what_was_noted_without_asking() -> None:
     """Weights differ, and what cannot wait is counted all the same."""
     window = SlidingWindow(limit=10, seconds=0.2)
@@ -38,6 +41,7 @@ async def test_window_counts_units_and_what_was_noted_without_asking() -> None:
     assert times[1] > 0.15
 
 
+@in_virtual_time
 async def test_waiters_of_a_window_pass_in_turn() -> None:
     """Whoever asked first is served first."""
     window = SlidingWindow(limit=1, seconds=0.02)
@@ -54,6 +58,7 @@ async def test_waiters_of_a_window_pass_in_turn() -> None:
     assert passed == [0, 1, 2, 3, 4]
 
 
+@in_virtual_time
 async def test_canceled_waiter_takes_nothing_from_the_window() -> None:
     """Its place goes to the next."""
     window = SlidingWindow(limit=1, seconds=0.05)
@@ -81,6 +86,7 @@ def test_pauses_double_up_to_the_most_with_jitter_and_start_anew() -> None:
     assert backoff.next_seconds(most_seconds=5) <= 0.5
 
 
+@in_virtual_time
 async def test_held_window_lets_nothing_pass_until_its_time() -> None:
     """The venue asked to be left alone; a shorter word does not take back a longer one."""
     window = SlidingWindow(limit=10, seconds=1)
@@ -93,6 +99,7 @@ async def test_held_window_lets_nothing_pass_until_its_time() -> None:
     assert times[1] < 1
 
 
+@in_virtual_time
 async def test_nobody_waits_for_the_last_digits_of_a_sum() -> None:
     """On a clock that moves only while somebody waits, that wait would never end."""
     chance = random.Random(1)

@@ -18,6 +18,7 @@ from tests.support.market import (
     RecordingListener,
     eventually_has,
 )
+from tests.support.virtual_time import in_virtual_time
 from tests.support.waiting import eventually
 from tests.unit.market.conftest import ETHBTC, SHUTDOWN, Rig, rigged, ticker
 
@@ -82,13 +83,14 @@ async def test_new_connection_that_lags_repeats_nothing_after_it_took_over() -> 
         assert rig.counters["lost_ids_went_back"] == 0
 
 
+@in_virtual_time
 async def test_old_connection_that_lags_is_given_time_and_not_for_ever() -> None:
     """What it never delivers cannot be waited for."""
     async with rigged(timing=replace(SOON, overlap_seconds_max=0.2)) as rig:
         listener = await rig.live(LTCBTC)
         loop = asyncio.get_running_loop()
-        await begin(rig)
         started = loop.time()
+        await begin(rig)
         await rig.peer.last.send(ticker(9))
         await eventually_has(listener.quotes, 1)
 
@@ -408,6 +410,7 @@ async def test_connection_that_opened_too_late_is_closed_again() -> None:
         assert rig.connection.status == "idle"
 
 
+@in_virtual_time
 async def test_connection_that_lasted_counts_although_another_one_took_over() -> None:
     """An outage is a new one then, whose first attempts follow each other soon."""
     async with rigged(timing=replace(SOON, stable_seconds=0.2)) as rig:
@@ -423,6 +426,7 @@ async def test_connection_that_lasted_counts_although_another_one_took_over() ->
         assert outage.next_pause_seconds() <= 2 * SOON.pause_seconds_first
 
 
+@in_virtual_time
 async def test_streams_that_are_never_ready_put_it_off_for_a_minute_at_most() -> None:
     """The venue's day ends, whatever comes and goes; who is not there yet is interrupted."""
     timing = replace(SOON, rotation_ready_seconds_max=0.2)

@@ -24,6 +24,7 @@ from tests.support.market import (
     RecordingListener,
     eventually_has,
 )
+from tests.support.virtual_time import in_virtual_time
 from tests.support.waiting import eventually
 from tests.unit.market.conftest import ETHBTC, rigged, ticker
 
@@ -100,6 +101,7 @@ async def test_seed_canceled_before_its_first_step_by_who_left_is_forgotten() ->
     assert listener.seeds
 
 
+@in_virtual_time
 async def test_silence_on_a_control_message_replaces_the_connection() -> None:
     """A venue that does not acknowledge does not stream either."""
     timing = FeedTiming(acknowledgment_seconds_max=0.1)
@@ -117,6 +119,7 @@ async def test_silence_on_a_control_message_replaces_the_connection() -> None:
     assert listener.told[-3:-1] == [INTERRUPTED, SEED]
 
 
+@in_virtual_time
 async def test_refused_subscription_is_named_and_asked_for_again() -> None:
     """The connection stays: other streams may flow on it."""
     async with rigged(timing=FeedTiming(refusal_seconds=0.05)) as rig:
@@ -136,6 +139,7 @@ async def test_refused_subscription_is_named_and_asked_for_again() -> None:
     assert [message["method"] for message in rig.peer.received] == ["SUBSCRIBE"] * 3
 
 
+@in_virtual_time
 async def test_refusal_of_nothing_in_particular_is_counted_and_waited_out() -> None:
     """An error without an id leaves its message unacknowledged, and that is noticed."""
     timing = FeedTiming(acknowledgment_seconds_max=0.1)
@@ -147,6 +151,7 @@ async def test_refusal_of_nothing_in_particular_is_counted_and_waited_out() -> N
     assert rig.counters["control_refusals"] >= 1
 
 
+@in_virtual_time
 async def test_refusal_of_an_earlier_connection_is_forgotten_with_it() -> None:
     """The new connection subscribes everything by itself."""
     async with rigged(timing=FeedTiming(refusal_seconds=0.3)) as rig:
@@ -300,6 +305,7 @@ async def test_connection_opened_for_nobody_is_closed_again() -> None:
         assert rig.connection.status == "idle"
 
 
+@in_virtual_time
 async def test_symbols_that_left_during_a_pause_need_no_connection() -> None:
     """Nothing is tried for nobody."""
     timing = FeedTiming(pause_seconds_first=0.2, stable_seconds=0)
@@ -315,19 +321,30 @@ async def test_symbols_that_left_during_a_pause_need_no_connection() -> None:
         assert rig.connection.status == "idle"
 
 
-async def test_connection_that_lasted_is_replaced_after_the_first_pause_again() -> None:
+async def test_connection_that_lasted_is_replaced_after_the_first_pause_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Backoff is for a venue in trouble, not for one that ends a connection now and then."""
     timing = FeedTiming(pause_seconds_first=0.02, stable_seconds=0)
     async with rigged(timing=timing) as rig:
         listener = await rig.live(LTCBTC)
-        loop = asyncio.get_running_loop()
-        started = loop.time()
+        outage = rig.connection._outage
+        draw, pauses = outage.next_pause_seconds, list[float]()
+
+        def draw_and_note() -> float:
+            pauses.append(draw())
+            return pauses[-1]
+
+        monkeypatch.setattr(outage, "next_pause_seconds", draw_and_note)
         for number in range(2, 10):
             rig.depth.answer(make_quote(5))
             await rig.peer.last.close()
             await eventually_has(listener.seeds, number)
 
-    assert loop.time() - started < 2
+    assert pauses
+    assert (
+        max(pauses) <= 2 * timing.pause_seconds_first
+    )  # eight losses may make it 256 times as long
     assert rig.counters["reconnects"] == 8
 
 
@@ -346,6 +363,7 @@ async def test_pauses_may_grow_longer_after_the_first_minute() -> None:
     assert 16 < max(late) <= 20
 
 
+@in_virtual_time
 async def test_attempts_of_all_connections_together_are_bounded() -> None:
     """The venue bans an address that connects too often."""
     timing = FeedTiming(pause_seconds_first=0.001, early_pause_seconds_max=0.001)
@@ -408,6 +426,7 @@ async def test_late_and_repeated_frames_between_others_replace_nothing() -> None
     assert INTERRUPTED not in listener.told[:9]
 
 
+@in_virtual_time
 async def test_change_that_depth_shows_and_no_frame_tells_is_a_stall() -> None:
     """The seed is used all the same; then the connection is replaced."""
     timing = FeedTiming(stall_seconds=0.1, confirmation_seconds=0, pause_seconds_first=0.01)
@@ -425,6 +444,7 @@ async def test_change_that_depth_shows_and_no_frame_tells_is_a_stall() -> None:
         assert rig.counters["lost_stalled"] == 1
 
 
+@in_virtual_time
 async def test_change_that_a_frame_tells_soon_is_none() -> None:
     """Depth may be a moment ahead of the stream."""
     timing = FeedTiming(stall_seconds=0.1, confirmation_seconds=0)
@@ -441,6 +461,7 @@ async def test_change_that_a_frame_tells_soon_is_none() -> None:
         assert listener.told == [SEED, SEED, QUOTE]
 
 
+@in_virtual_time
 async def test_confirmation_of_an_unchanged_quote_replaces_nothing() -> None:
     """The greater update id comes from deeper in the book."""
     timing = FeedTiming(stall_seconds=0.05, confirmation_seconds=0)
@@ -455,6 +476,7 @@ async def test_confirmation_of_an_unchanged_quote_replaces_nothing() -> None:
 
 
 @pytest.mark.parametrize("status", [429, 418, 503])
+@in_virtual_time
 async def test_refused_handshake_is_tried_again_when_the_venue_says(status: int) -> None:
     """Whoever goes on is banned; the wait holds for every connection of the feed."""
     async with rigged(timing=FeedTiming(pause_seconds_first=0.01)) as rig:

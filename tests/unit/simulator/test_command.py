@@ -18,7 +18,7 @@ from app.simulator.listing import exchange_info
 from app.simulator.options import SimulatorOptions
 from app.simulator.quotes import venue_quote
 from app.simulator.scripted_market import ScriptedMarket
-from tests.support.waiting import eventually_true
+from tests.support.waiting import WAIT_SECONDS_MAX, eventually_true
 
 HOST = "127.0.0.1"
 
@@ -100,7 +100,7 @@ async def test_the_log_says_why_a_market_is_silent(
     )
     assert process.stdout is not None
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(WAIT_SECONDS_MAX):
             while event.encode() not in (line := await process.stdout.readline()):
                 assert line, f"it ended without {event}"
     finally:

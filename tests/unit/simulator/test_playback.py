@@ -7,6 +7,7 @@ import pytest
 
 from app.simulator.playback import BATCH_MAX, Playback, PlayTarget
 from app.simulator.quotes import VenueQuote, venue_quote
+from tests.support.virtual_time import hold_up, in_virtual_time
 from tests.support.waiting import eventually
 
 MS = 1_000_000
@@ -36,6 +37,7 @@ def make_playback(recorder: Recorder, *, is_paused: bool = False, speed: float =
     return Playback(recorder.publish, first_update_id=1, is_paused=is_paused, speed=speed)
 
 
+@in_virtual_time
 async def test_quotes_come_at_their_instants_and_not_before() -> None:
     """Each is published when its time has come, all of them in order."""
     recorder = Recorder()
@@ -47,6 +49,7 @@ async def test_quotes_come_at_their_instants_and_not_before() -> None:
     assert recorder.at[2] - started >= 0.049
 
 
+@in_virtual_time
 async def test_being_late_does_not_add_up() -> None:
     """A market that was held up is where it should be again, with nothing left out."""
     recorder = Recorder()
@@ -55,8 +58,7 @@ async def test_being_late_does_not_add_up() -> None:
     def quotes() -> Iterator[VenueQuote]:
         for quote in quotes_at(*(number * 10 * MS for number in range(1, 13))):
             if quote.update_id == 3:
-                while asyncio.get_running_loop().time() < started + 0.1:
-                    pass  # the loop is held up for the time of seven quotes
+                hold_up(0.07)  # the time of seven quotes
             yield quote
 
     await make_playback(recorder).play(quotes())
@@ -66,6 +68,7 @@ async def test_being_late_does_not_add_up() -> None:
     assert 0.119 <= recorder.at[-1] - started < 0.2
 
 
+@in_virtual_time
 async def test_it_opens_after_the_quotes_at_the_opening() -> None:
     """Nobody is let in before every symbol has its quote, and everybody before the next one."""
     recorder = Recorder()
@@ -79,6 +82,7 @@ async def test_it_opens_after_the_quotes_at_the_opening() -> None:
     assert recorder.ids == [1, 2, 3]
 
 
+@in_virtual_time
 async def test_time_does_not_pass_while_paused() -> None:
     """What was due in the pause comes after it, as much later as the pause was long."""
     recorder = Recorder()
@@ -117,6 +121,7 @@ async def test_a_fast_market_leaves_time_for_others() -> None:
     assert BATCH_MAX in turns
 
 
+@in_virtual_time
 async def test_a_market_without_timed_quotes_opens_too() -> None:
     """An empty tape does not keep the venue shut."""
     playback = make_playback(Recorder())
@@ -125,6 +130,7 @@ async def test_a_market_without_timed_quotes_opens_too() -> None:
     assert playback.opened.is_set()
 
 
+@in_virtual_time
 async def test_time_passes_as_fast_as_it_was_told() -> None:
     """A minute of the market in 60 ms."""
     recorder = Recorder()
@@ -135,6 +141,7 @@ async def test_time_passes_as_fast_as_it_was_told() -> None:
 
 
 @pytest.mark.parametrize("symbol", ["LTCBTC", None])
+@in_virtual_time
 async def test_it_pauses_behind_the_quote_that_it_was_to_play_to(symbol: str | None) -> None:
     """Not one quote more, though it was due; then time goes on from that quote's instant."""
     recorder = Recorder()
@@ -143,9 +150,7 @@ async def test_it_pauses_behind_the_quote_that_it_was_to_play_to(symbol: str | N
     def quotes() -> Iterator[VenueQuote]:
         for quote in quotes_at(1, 1, 1, 1, 30 * MS):
             if quote.update_id == 3:
-                late_at = asyncio.get_running_loop().time() + 0.04
-                while asyncio.get_running_loop().time() < late_at:
-                    pass  # the loop is held up until after the last quote was due
+                hold_up(0.04)  # until after the last quote was due
             yield quote
 
     playing = asyncio.create_task(playback.play(quotes()))
@@ -164,6 +169,7 @@ async def test_it_pauses_behind_the_quote_that_it_was_to_play_to(symbol: str | N
     assert playback.is_over
 
 
+@in_virtual_time
 async def test_an_id_that_is_not_there_pauses_before_the_first_above() -> None:
     """So it does when the id is named while that quote is being waited for."""
     for is_named_late in (False, True):

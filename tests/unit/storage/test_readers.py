@@ -15,7 +15,7 @@ from app.storage import readers as readers_module
 from app.storage.address import DatabaseAddress
 from app.storage.readers import READERS_MAX, Readers, SqliteReaders, make_readers
 from tests.support.databases import KINDS, scratch_postgresql, sqlite_url
-from tests.support.waiting import eventually
+from tests.support.waiting import WAIT_SECONDS_MAX, eventually
 
 
 @pytest.fixture(params=KINDS)
@@ -115,7 +115,7 @@ async def test_a_canceled_read_keeps_its_connection_until_it_ends(
     await asyncio.wait(slow)
 
     with pytest.raises(PoolTimeoutError):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(WAIT_SECONDS_MAX):
             await sqlite_readers.run(one)
 
     may_end.set()

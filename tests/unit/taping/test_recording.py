@@ -16,7 +16,7 @@ from tests.support.builders import LTCBTC
 from tests.support.market import WebSocketPeer
 from tests.support.services import ScriptedVenue, make_settings, scripted_venue
 from tests.support.small_files import BYTES_MAX, small_files
-from tests.support.waiting import eventually
+from tests.support.waiting import WAIT_SECONDS_MAX, eventually
 
 ETHBTC = Symbol("ETHBTC")
 NOWHERE = "127.0.0.1:1"
@@ -67,7 +67,7 @@ class RunningRecording:
     async def stop(self) -> None:
         """Tell it to end, and wait until it has; raises what it raises."""
         self.stopped.set()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(WAIT_SECONDS_MAX):
             await self.task
 
 
@@ -125,7 +125,7 @@ async def test_it_ends_when_the_time_is_up(tmp_path: Path) -> None:
         )
         await eventually(lambda: len(venue.observations.quotes_subscribed) == 2)
         pushed = push(venue, 1)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(WAIT_SECONDS_MAX):
             await recording.task
 
     assert (tmp_path / "tape.jsonl").read_bytes().count(b"\n") == 1, "plain by its name"
@@ -140,7 +140,7 @@ async def test_it_ends_when_the_file_is_full(
         recording = await begin(venue, tmp_path, bytes_max=1_000)
         for number in range(1, 400):
             push(venue, number * 7919)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(WAIT_SECONDS_MAX):
             await recording.task
 
     assert "the file has reached its size" in capsys.readouterr().out
@@ -159,7 +159,7 @@ async def test_a_full_disk_is_told_and_leaves_what_was_written(
             for number in range(2, 5_000):
                 push(venue, number * 7919**3 % 99_999_989)
             with pytest.raises(TapeError, match=r"tape\.jsonl\.gz: File too large"):
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(WAIT_SECONDS_MAX):
                     await recording.task
 
     assert recording.out.stat().st_size == BYTES_MAX

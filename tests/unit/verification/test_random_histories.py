@@ -14,7 +14,7 @@ from app.verification.verify import verify
 from tests.support.builders import LTCBTC
 from tests.support.recorded_service import RecordedProcess, RecordedService
 
-SEEDS: Final = range(4)
+SEEDS: Final = range(2)
 PROCESSES: Final = 3
 ACTS: Final = 120
 SYMBOLS: Final = (LTCBTC, Symbol("ETHBTC"))

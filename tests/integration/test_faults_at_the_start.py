@@ -7,12 +7,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
-import httpx2
 import pytest
 
-from app.composition import running_service
 from tests.support.certificates import behind_tls, make_authority
-from tests.support.services import make_settings, scripted_venue, until_ready
+from tests.support.connections import http_client
+from tests.support.services import make_settings, scripted_venue, started, until_ready
 
 ORDER: Final = {"symbol": "LTCBTC", "order_size": "3", "price": "0.0026", "timeout_seconds": 0.3}
 
@@ -22,8 +21,8 @@ async def service_at(stream_url: str, rest_url: str, folder: Path) -> AsyncItera
     """Run the service with streams and REST at different addresses, and a client for it."""
     settings = make_settings(folder, stream_url=stream_url, rest_url=rest_url)
     async with (
-        running_service(settings) as url,
-        httpx2.AsyncClient(base_url=url, timeout=60) as client,
+        started(settings) as url,
+        http_client(base_url=url) as client,
     ):
         await until_ready(client)
         yield client

@@ -14,7 +14,6 @@ import httpx2
 import pytest
 
 from app.clock import SystemClock
-from app.composition import running_service
 from app.domain.order import Symbol
 from app.domain.rules import TradingRules
 from app.market.rest import RestLimits, VenueRest
@@ -22,6 +21,7 @@ from app.market.rules_book import RulesTiming, VenueRulesBook
 from app.ports import StoredRules
 from app.simulator.scripted_market import ScriptedMarket
 from app.simulator.venue import SimulatedVenue
+from tests.support.connections import http_client
 from tests.support.scrape import scrape
 from tests.support.services import make_settings, scripted_venue, started, until_ready
 from tests.support.side_by_side import run_side_by_side
@@ -197,12 +197,12 @@ async def _start_once_more(
     async with scripted_venue() as venue:
         venue.market.push("LTCBTC", bid=("0.0024", "7"), ask=("0.0025", "5"))
         settings = make_settings(folder, stream_url=venue.stream_url, rest_url=venue.rest_url)
-        async with started(settings) as first, httpx2.AsyncClient(base_url=first) as client:
+        async with started(settings) as first, http_client(base_url=first) as client:
             await eventually_true(lambda: _rules_are_from(client, "venue"))
         fail(venue.faults)
         async with (
             started(settings) as url,
-            httpx2.AsyncClient(base_url=url, timeout=60) as client,
+            http_client(base_url=url) as client,
         ):
             await until_ready(client)
             if cause:
@@ -241,7 +241,7 @@ async def test_rules_that_changed_meanwhile_decide_after_the_start(tmp_path: Pat
                 venue.faults.change_rules(LTCBTC, tick_size=Decimal("0.0001"))
             async with (
                 started(settings) as url,
-                httpx2.AsyncClient(base_url=url, timeout=60) as client,
+                http_client(base_url=url) as client,
             ):
                 await eventually_true(partial(_rules_are_from, client, "venue"))
                 answer = await client.post("/order/limit", json=order)
@@ -258,8 +258,8 @@ async def test_the_stored_copy_serves_a_start_while_the_venue_is_down(tmp_path: 
             if is_down:
                 venue.faults.rest_failure(503)
             async with (
-                running_service(settings) as url,
-                httpx2.AsyncClient(base_url=url, timeout=60) as client,
+                started(settings) as url,
+                http_client(base_url=url) as client,
             ):
                 await until_ready(client)
                 answer = await client.post("/order/limit", json=order)

@@ -8,9 +8,9 @@ from typing import Any
 
 import httpx2
 import pytest
-from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
+from tests.support.connections import connect
 from tests.support.services import ServiceUnderTest, service_under_test
 
 AT_ONCE = {"Prefer": "respond-async"}

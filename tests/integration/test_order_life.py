@@ -10,14 +10,15 @@ from typing import Any
 import httpx2
 from websockets.exceptions import WebSocketException
 
-from app.composition import running_service
 from app.simulator.scripted_market import ScriptedMarket
+from tests.support.connections import http_client
 from tests.support.sent_orders import AT_ONCE, post_all
 from tests.support.services import (
     ScriptedVenue,
     make_settings,
     scripted_venue,
     service_under_test,
+    started,
     until_ready,
 )
 from tests.support.stream_client import Contract, Json, open_stream, read_contract
@@ -35,10 +36,8 @@ async def one_life(
     """Run the service on the database in ``folder``; what it left there is taken up."""
     settings = make_settings(folder, stream_url=venue.stream_url, rest_url=venue.rest_url)
     async with (
-        running_service(settings) as url,
-        httpx2.AsyncClient(
-            base_url=url, timeout=60, limits=httpx2.Limits(max_connections=None)
-        ) as client,
+        started(settings) as url,
+        http_client(base_url=url) as client,
     ):
         await until_ready(client)
         yield url, client

@@ -10,10 +10,16 @@ from typing import Any
 import httpx2
 import pytest
 
-from app.composition import running_service
 from app.domain.errors import StartupError
+from tests.support.connections import http_client
 from tests.support.raw_http import RawConnection
-from tests.support.services import make_settings, scripted_venue, service_under_test, until_ready
+from tests.support.services import (
+    make_settings,
+    scripted_venue,
+    service_under_test,
+    started,
+    until_ready,
+)
 from tests.support.waiting import eventually, eventually_true
 
 BUY = {"symbol": "LTCBTC", "order_size": "8", "price": "0.0026"}
@@ -156,8 +162,8 @@ async def test_without_a_venue_the_service_starts_says_so_and_recovers(tmp_path:
         port = int(venue.rest_url.rpartition(":")[2])
         settings = make_settings(tmp_path, stream_url=venue.stream_url, rest_url=venue.rest_url)
     async with (
-        running_service(settings) as url,
-        httpx2.AsyncClient(base_url=url, timeout=60) as client,
+        started(settings) as url,
+        http_client(base_url=url) as client,
     ):
         ready = await client.get("/readyz")
         refused = await client.post("/order/limit", json=BUY)
@@ -193,7 +199,7 @@ async def test_a_taken_port_is_named(tmp_path: Path) -> None:
         settings = make_settings(tmp_path, stream_url="ws://x", rest_url="http://x")
 
         with pytest.raises(StartupError, match=f"cannot listen on 127.0.0.1:{port}"):
-            async with running_service(settings.model_copy(update={"http_port": port})):
+            async with started(settings.model_copy(update={"http_port": port})):
                 pass
 
 

@@ -21,14 +21,14 @@ import pytest
 
 from app.access.key_file import add_key
 from app.clock import SystemClock
-from app.composition import running_service
 from app.domain.access import DEFAULT_SCOPES
 from app.domain.order import OrderId, Symbol
 from app.domain.quote import Quote
 from app.simulator.tape_market import TapeMarket
 from app.simulator.venue import SimulatedVenue
+from tests.support.connections import http_client
 from tests.support.keys import authorization
-from tests.support.services import make_settings, until_ready
+from tests.support.services import make_settings, started, until_ready
 from tests.support.tapes import (
     ExpectedResults,
     PlacedOrder,
@@ -200,8 +200,8 @@ async def service_on_tape(
             folder, stream_url=running.stream_url, rest_url=running.rest_url
         ).model_copy(update={"api_keys_file": str(keys)})
         async with (
-            running_service(settings) as url,
-            httpx2.AsyncClient(base_url=url, timeout=60) as client,
+            started(settings) as url,
+            http_client(base_url=url) as client,
         ):
             await until_ready(client)
             yield TapeRun(client, venue)

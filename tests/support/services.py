@@ -10,6 +10,7 @@ from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 import httpx2
+from sqlalchemy.engine import make_url
 
 from app.clock import SystemClock
 from app.composition import running_service
@@ -19,6 +20,8 @@ from app.simulator.limits import BINANCE_LIMITS, VenueLimits
 from app.simulator.observations import Observations
 from app.simulator.scripted_market import ScriptedMarket
 from app.simulator.venue import SimulatedVenue
+from tests.support.connections import http_client
+from tests.support.databases import place_migrated_sqlite
 from tests.support.waiting import eventually_true
 
 _starts: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock]] = WeakKeyDictionary()
@@ -89,7 +92,7 @@ class ServiceUnderTest:
 
 
 def make_settings(
-    folder: Path, *, stream_url: str, rest_url: str, order_timeout_seconds: str = "30"
+    folder: Path, *, stream_url: str, rest_url: str, order_timeout_seconds: str = "3600"
 ) -> Settings:
     """Make the settings of a service on a free port with its database in ``folder``."""
     return Settings(
@@ -111,7 +114,7 @@ async def service_under_test(
     folder: Path,
     *,
     symbols: Iterable[str] = ("LTCBTC",),
-    order_timeout_seconds: str = "30",
+    order_timeout_seconds: str = "3600",
     limits: Mapping[str, int | str] | None = None,
     venue_limits: VenueLimits = BINANCE_LIMITS,
     stream_path: str = "",
@@ -131,9 +134,7 @@ async def service_under_test(
         ).model_copy(update=limits or {})
         async with (
             started(settings, timing) as url,
-            httpx2.AsyncClient(
-                base_url=url, timeout=60, limits=httpx2.Limits(max_connections=None)
-            ) as client,
+            http_client(base_url=url) as client,
         ):
             await until_ready(client)
             yield ServiceUnderTest(url=url, client=client, venue=venue)
@@ -143,8 +144,12 @@ async def service_under_test(
 async def started(settings: Settings, timing: FeedTiming | None = None) -> AsyncIterator[str]:
     """Run the service; several of one process start one after another.
 
-    Migrations of one process must not run in two threads at once.
+    Its SQLite database is migrated beforehand, which makes the start cheaper; a database that is
+    there stays. A change of the schema must not run in two threads of one process at once.
     """
+    path = make_url(settings.database_url).database
+    assert path is not None, "the service is on SQLite"
+    place_migrated_sqlite(Path(path))
     loop = asyncio.get_running_loop()
     async with contextlib.AsyncExitStack() as stack:
         async with _starts.setdefault(loop, asyncio.Lock()):

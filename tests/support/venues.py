@@ -12,8 +12,9 @@ from app.clock import SystemClock
 from app.simulator.limits import BINANCE_LIMITS, VenueLimits
 from app.simulator.scripted_market import ScriptedMarket
 from app.simulator.venue import RunningVenue, SimulatedVenue
+from tests.support.waiting import WAIT_SECONDS_MAX
 
-ANSWER_SECONDS_MAX: Final = 5.0
+ANSWER_SECONDS_MAX: Final = WAIT_SECONDS_MAX
 BID: Final = ("0.002577", "1")
 ASK: Final = ("0.002578", "2")
 

@@ -22,7 +22,21 @@ from app.simulator.scripted_market import ScriptedMarket
 from app.simulator.venue import SimulatedVenue
 from tests.support.connections import http_client
 from tests.support.databases import place_migrated_sqlite
-from tests.support.waiting import eventually_true
+from tests.support.waiting import WAIT_SECONDS_MAX, eventually_true
+
+PATIENT: Final = FeedTiming(
+    open_seconds_early=WAIT_SECONDS_MAX,
+    open_seconds=WAIT_SECONDS_MAX,
+    acknowledgment_seconds_max=WAIT_SECONDS_MAX,
+    ping_interval_seconds=WAIT_SECONDS_MAX,
+    ping_timeout_seconds=WAIT_SECONDS_MAX,
+    idle_seconds=WAIT_SECONDS_MAX,
+    rotation_ready_seconds_max=WAIT_SECONDS_MAX,
+    stall_seconds=WAIT_SECONDS_MAX,
+    behind_seconds=WAIT_SECONDS_MAX,
+    ids_back_seconds=WAIT_SECONDS_MAX,
+)
+"""A feed that takes a busy machine for no fault of the venue. Tests of such faults shorten one."""
 
 _starts: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock]] = WeakKeyDictionary()
 
@@ -77,6 +91,14 @@ class ServiceUnderTest:
         assert answer.status_code == httpx2.codes.OK, answer.text
         return dict(answer.json())
 
+    async def place(self, **body: Any) -> str:  # noqa: ANN401 - as above
+        """Post an order and return its id as soon as it is stored."""
+        answer = await self.client.post(
+            "/order/limit", json=body, headers={"Prefer": "respond-async"}
+        )
+        assert answer.is_success, answer.text
+        return str(answer.json()["order_id"])
+
     async def stored(self, order_id: str) -> dict[str, Any]:
         """Return an order as it is stored."""
         answer = await self.client.get(f"/order/{order_id}")
@@ -118,7 +140,7 @@ async def service_under_test(
     limits: Mapping[str, int | str] | None = None,
     venue_limits: VenueLimits = BINANCE_LIMITS,
     stream_path: str = "",
-    timing: FeedTiming | None = None,
+    timing: FeedTiming = PATIENT,
 ) -> AsyncIterator[ServiceUnderTest]:
     """Run the service on a scripted market of these symbols, and wait until it takes orders.
 
@@ -141,7 +163,7 @@ async def service_under_test(
 
 
 @contextlib.asynccontextmanager
-async def started(settings: Settings, timing: FeedTiming | None = None) -> AsyncIterator[str]:
+async def started(settings: Settings, timing: FeedTiming = PATIENT) -> AsyncIterator[str]:
     """Run the service; several of one process start one after another.
 
     Its SQLite database is migrated beforehand, which makes the start cheaper; a database that is

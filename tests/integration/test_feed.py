@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from app.clock import SystemClock
 from app.domain.order import Symbol
 from app.simulator.scripted_market import ScriptedMarket
 from app.simulator.venue import SimulatedVenue
@@ -20,14 +19,17 @@ from tests.support.market import (
     eventually_has,
     feed_on,
 )
+from tests.support.virtual_time import clock_of_loop
 from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.virtual_time
 
 
 @pytest.fixture
 async def wired() -> AsyncIterator[VenueAndFeed]:
     """Run a venue and a feed on it."""
     market = ScriptedMarket([LTCBTC, "币安人生USDT", *SYMBOLS])
-    venue = SimulatedVenue(market, clock=SystemClock())
+    venue = SimulatedVenue(market, clock=clock_of_loop())
     async with venue.serve() as running, feed_on(running) as feed:
         yield VenueAndFeed(market, venue, feed)
 

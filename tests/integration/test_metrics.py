@@ -41,13 +41,13 @@ async def test_figures_follow_an_order_and_its_quotes(tmp_path: Path) -> None:
         assert (before["symbols"], before["feed_symbols"], before["orders_open"]) == (0, 0, 0)
         assert "newest_quote_age_seconds" not in before
         assert before['rules_source{source="venue"}'] == 1
-        assert 0 <= before["rules_age_seconds"] < 60
+        assert 0 <= before["rules_age_seconds"] < 3_600
         assert before["rules_symbols"] == 1
         assert while_open['feed_status{status="connected"}'] == 1
         assert while_open['feed_connections{status="connected"}'] == 1
         assert while_open["feed_connected_seconds"] >= 0
         assert (while_open["symbols"], while_open["symbols_live"]) == (1, 1)
-        assert 0 <= while_open["newest_quote_age_seconds"] < 60
+        assert 0 <= while_open["newest_quote_age_seconds"] < 3_600
         assert (while_open["orders_open"], while_open["orders_accepted_total"]) == (1, 1)
         assert after["orders_open"] == 0
         assert after['orders_ended_total{reason="",status="FILLED"}'] == 1
@@ -82,7 +82,7 @@ async def test_rules_are_told_from_where_they_come_and_how_old_they_are(tmp_path
         assert probe["cause"]
         assert (with_venue["ready"], with_venue["rules_symbols"]) == (1, 1)
         assert with_venue['rules_source{source="venue"}'] == 1
-        assert 0 <= with_venue["rules_age_seconds"] < 60
+        assert 0 <= with_venue["rules_age_seconds"] < 3_600
         assert with_venue["rules_refreshes_total"] == 1
         assert with_venue["rules_refresh_failures_total"] >= 1
 

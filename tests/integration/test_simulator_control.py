@@ -10,7 +10,6 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from app.clock import SystemClock
 from app.simulator.control_table import CONTROLS
 from app.simulator.garbage import GARBAGE
 from app.simulator.observations import ViolationKind
@@ -20,7 +19,10 @@ from app.simulator.tape_market import TapeMarket
 from app.simulator.venue import SimulatedVenue
 from tests.support.connections import connect, http_client
 from tests.support.venues import ASK, BID, closed_with, next_message, scripted_venue
+from tests.support.virtual_time import clock_of_loop
 from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.virtual_time
 
 ARGUMENTS = {
     "slow-handshake": "seconds=0.01",
@@ -196,7 +198,7 @@ async def test_a_web_page_is_not_answered(headers: dict[str, str]) -> None:
 async def test_a_venue_that_was_told_so_is_controlled_from_everywhere() -> None:
     """Then the host may have any name; a page is refused all the same."""
     venue = SimulatedVenue(
-        ScriptedMarket(), clock=SystemClock(), is_controlled_from_everywhere=True
+        ScriptedMarket(), clock=clock_of_loop(), is_controlled_from_everywhere=True
     )
     async with (
         venue.serve() as running,
@@ -223,7 +225,7 @@ async def test_a_tape_plays_to_an_update_id_and_pauses_there(tmp_path: Path) -> 
     """The answer comes when it has got there; depth shows the id, and the next comes on resume."""
     ids = [(number, "AAAUSDT" if number % 2 else "BBBUSDT", 10 * number) for number in range(1, 30)]
     tape = TapeMarket(write_tape(tmp_path / "tape.jsonl", ids))
-    venue = SimulatedVenue(tape, clock=SystemClock())
+    venue = SimulatedVenue(tape, clock=clock_of_loop())
     venue.pause()
     async with (
         venue.serve() as running,

@@ -24,6 +24,8 @@ from tests.support.venues import (
 )
 from tests.support.waiting import eventually, eventually_true
 
+pytestmark = pytest.mark.virtual_time
+
 STREAM = "ws/ltcbtc@bookTicker"
 COMBINED = "stream?streams=ltcbtc@bookTicker"
 

@@ -14,6 +14,8 @@ from tests.support.connections import connect, http_client
 from tests.support.venues import ask, closed_with, scripted_venue
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.virtual_time
+
 
 def kinds(venue: SimulatedVenue) -> list[str]:
     """Return how the venue's rules were broken, in order."""

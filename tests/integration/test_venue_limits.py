@@ -143,7 +143,7 @@ async def knock(
             on.venue.drop_connections()
             await asyncio.sleep(1)
         assert len(on.feed.state().connections) == 3
-        assert len(on.observed.connection_attempts_at) > limits.attempts_max, "it knocked on"
+        assert len(on.observed.connection_attempts_at) > 200
         return on.violations()
 
 
@@ -179,7 +179,7 @@ def test_a_feed_that_knocks_more_often_is_caught() -> None:
     """Likewise for attempts to connect."""
 
     async def knock_wildly(clock: VirtualClock) -> Counter[str]:
-        return await knock(clock, replace(THREE_CONNECTIONS, attempts_max=320), seconds=MINUTE * 2)
+        return await knock(clock, replace(THREE_CONNECTIONS, attempts_max=1_000), seconds=MINUTE)
 
     assert run_in_virtual_time(knock_wildly)["connection_attempts"] > 0
 

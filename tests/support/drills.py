@@ -127,6 +127,12 @@ async def is_interrupted(service: ServiceUnderTest) -> bool:
     return (await service.client.get(f"/symbols/{SYMBOL}")).json()["quote"] is None
 
 
+async def has_met(service: ServiceUnderTest, order_id: str, update_id: int) -> bool:
+    """Whether an open order stands before this quote."""
+    market = (await service.stored(order_id))["market"]
+    return market is not None and bool(market["update_id"] == update_id)
+
+
 async def until_filled(service: ServiceUnderTest, quantity: str) -> None:
     """Wait until some open order has been filled so far."""
 

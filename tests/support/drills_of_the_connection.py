@@ -23,7 +23,8 @@ from tests.support.drills import (
     until,
     until_filled,
 )
-from tests.support.services import PATIENT, ServiceUnderTest, service_under_test
+from tests.support.market import PATIENT
+from tests.support.services import ServiceUnderTest, service_under_test
 from tests.support.side_by_side import RunDrill
 from tests.support.waiting import WAIT_SECONDS_MAX
 
@@ -48,11 +49,7 @@ async def refuse(service: ServiceUnderTest) -> None:
 
 async def listen_again(service: ServiceUnderTest) -> None:
     """Come back before the time of ``vanish`` is over."""
-    door = service.venue.faults._door
-    assert door is not None, "the venue runs"
-    assert door._shutting is not None, "it has vanished"
-    door._shutting.cancel()
-    await door.open(door._host, door._port)
+    await service.venue.listen_again()
 
 
 async def drop(service: ServiceUnderTest) -> None:

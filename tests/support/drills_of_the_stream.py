@@ -12,14 +12,16 @@ from tests.support.drills import (
     buy,
     check_books,
     count_of,
+    has_met,
     is_interrupted,
     reason_of,
     splits_of,
     until,
     until_filled,
 )
+from tests.support.market import PATIENT
 from tests.support.scrape import scrape
-from tests.support.services import PATIENT, ServiceUnderTest, service_under_test
+from tests.support.services import ServiceUnderTest, service_under_test
 from tests.support.side_by_side import RunDrill
 from tests.support.waiting import eventually
 
@@ -61,7 +63,7 @@ async def _is_found_by_a_new_order(
     selling = await service.place(symbol=SYMBOL, order_size=1, price="0.0023", side="SELL")
     await eventually(lambda: service.venue.observations.connections_opened == 2)
     moved = service.venue.faults.current_quote(SYMBOL).update_id
-    await until(lambda: _has_met(service, selling, moved))
+    await until(lambda: has_met(service, selling, moved))
     service.market.push(SYMBOL, bid=("0.0022", "7"), ask=("0.00251", "15"))
 
     assert splits_of(await buying) == [("0.0025", "5"), ("0.00251", "15")]
@@ -126,12 +128,6 @@ async def _is_older_than_seconds(service: ServiceUnderTest, seconds: float) -> b
 
 async def _has_counted(service: ServiceUnderTest, counter: str) -> bool:
     return await count_of(service, counter) == 1
-
-
-async def _has_met(service: ServiceUnderTest, order_id: str, update_id: int) -> bool:
-    """Whether an open order stands before this quote."""
-    market = (await service.stored(order_id))["market"]
-    return market is not None and bool(market["update_id"] == update_id)
 
 
 async def _is_not_interrupted(service: ServiceUnderTest) -> bool:

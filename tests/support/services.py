@@ -22,21 +22,8 @@ from app.simulator.scripted_market import ScriptedMarket
 from app.simulator.venue import SimulatedVenue
 from tests.support.connections import http_client
 from tests.support.databases import place_migrated_sqlite
-from tests.support.waiting import WAIT_SECONDS_MAX, eventually_true
-
-PATIENT: Final = FeedTiming(
-    open_seconds_early=WAIT_SECONDS_MAX,
-    open_seconds=WAIT_SECONDS_MAX,
-    acknowledgment_seconds_max=WAIT_SECONDS_MAX,
-    ping_interval_seconds=WAIT_SECONDS_MAX,
-    ping_timeout_seconds=WAIT_SECONDS_MAX,
-    idle_seconds=WAIT_SECONDS_MAX,
-    rotation_ready_seconds_max=WAIT_SECONDS_MAX,
-    stall_seconds=WAIT_SECONDS_MAX,
-    behind_seconds=WAIT_SECONDS_MAX,
-    ids_back_seconds=WAIT_SECONDS_MAX,
-)
-"""A feed that takes a busy machine for no fault of the venue. Tests of such faults shorten one."""
+from tests.support.market import PATIENT
+from tests.support.waiting import eventually_true
 
 _starts: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock]] = WeakKeyDictionary()
 
@@ -54,6 +41,19 @@ class ScriptedVenue:
     def observations(self) -> Observations:
         """What came in and went out."""
         return self.faults.observations
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether it has vanished and is not back yet."""
+        return self.faults._door is not None and self.faults._door.is_shut
+
+    async def listen_again(self) -> None:
+        """Let a venue that vanished come back before its time."""
+        door = self.faults._door
+        assert door is not None, "the venue runs"
+        assert door._shutting is not None, "it has vanished"
+        door._shutting.cancel()
+        await door.open(door._host, door._port)
 
 
 @contextlib.asynccontextmanager

@@ -14,6 +14,9 @@ from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
 
+from app.clock import SystemClock
+from app.ports import Clock
+
 LOOKS: Final = 3
 """How often sockets are asked before the clock jumps, though nothing seems to be under way."""
 
@@ -87,10 +90,21 @@ def _unacknowledged_bytes(fd: int) -> int:
 class _VirtualLoop(asyncio.SelectorEventLoop):
     def __init__(self, clock: VirtualClock) -> None:
         super().__init__(_JumpingSelector(clock))
-        self._clock = clock
+        self.clock = clock
 
     def time(self) -> float:
-        return self._clock.seconds
+        return self.clock.seconds
+
+
+def new_virtual_loop() -> asyncio.AbstractEventLoop:
+    """Make a loop with a clock of its own."""
+    return _VirtualLoop(VirtualClock())
+
+
+def clock_of_loop() -> Clock:
+    """Return the clock of the running loop: the system's, unless the loop is a virtual one."""
+    loop = asyncio.get_running_loop()
+    return loop.clock if isinstance(loop, _VirtualLoop) else SystemClock()
 
 
 def run_in_virtual_time(

@@ -11,8 +11,8 @@ from tests.support.services import ServiceUnderTest, service_under_test
 from tests.support.waiting import eventually_true
 
 AT_ONCE = replace(PATIENT, behind_seconds=0)
-BURSTS = 3
-BURST = 2_000
+BURSTS = 2
+BURST = 6_000
 DISPLAYED_MAX = 50
 
 

@@ -22,8 +22,6 @@ from tests.support.market import (
 from tests.support.virtual_time import clock_of_loop
 from tests.support.waiting import eventually
 
-pytestmark = pytest.mark.virtual_time
-
 
 @pytest.fixture
 async def wired() -> AsyncIterator[VenueAndFeed]:
@@ -198,6 +196,7 @@ async def test_malformed_frame_of_a_symbol_takes_its_quote_until_it_is_seeded_ag
     assert wired.feed.state().counters["dropped_crossed"] == 1
 
 
+@pytest.mark.virtual_time
 async def test_churn_keeps_within_four_control_messages_a_second(wired: VenueAndFeed) -> None:
     """Whatever comes and goes, the venue's limit is kept, pings and pongs included."""
     listener = RecordingListener()

@@ -22,8 +22,6 @@ from tests.support.venues import ASK, BID, closed_with, next_message, scripted_v
 from tests.support.virtual_time import clock_of_loop
 from tests.support.waiting import eventually
 
-pytestmark = pytest.mark.virtual_time
-
 ARGUMENTS = {
     "slow-handshake": "seconds=0.01",
     "vanish": "seconds=0",

@@ -1,23 +1,44 @@
 """An audit of either database: the same invariants, named in the same words."""
 
-from collections.abc import AsyncIterator
+import sqlite3
+from collections.abc import AsyncIterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from sqlalchemy.engine import make_url
 
 from app.storage.audit import audit
 from app.storage.audit_report import Invariant
-from tests.support.databases import KINDS, open_storage, scratch_database, server_connection
+from tests.support.databases import KINDS, server_connection
 from tests.support.planted_violations import PLANTED, Planted
-from tests.support.sound_database import NEW, ORDERS_TOTAL, fill_soundly, id_of
+from tests.support.sound_database import NEW, ORDERS_TOTAL, id_of, sound_database
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Name the SQLite file that the tests share a sound database in."""
+    return tmp_path_factory.mktemp("sound") / "template.db"
 
 
 @pytest.fixture(params=KINDS)
-async def url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
+async def url(request: pytest.FixtureRequest, tmp_path: Path, template: Path) -> AsyncIterator[str]:
     """Give a sound database of each kind."""
-    async with scratch_database(request.param, tmp_path) as url:
-        await fill_soundly(url)
+    async with sound_database(request.param, tmp_path, template) as url:
         yield url
+
+
+async def plant(url: str, statements: Sequence[str]) -> None:
+    """Change a database past the product; its constraints hold as ever."""
+    if url.startswith("sqlite"):
+        with closing(sqlite3.connect(str(make_url(url).database))) as connection, connection:
+            connection.execute("PRAGMA foreign_keys = ON")
+            for statement in statements:
+                connection.execute(statement)
+        return
+    async with server_connection(url) as connection, connection.transaction():
+        for statement in statements:
+            await connection.execute(statement)
 
 
 async def test_a_sound_database_is_found_sound(url: str) -> None:
@@ -36,9 +57,7 @@ async def test_a_sound_database_is_found_sound(url: str) -> None:
 )
 async def test_a_planted_violation_is_named(url: str, planted: Planted) -> None:
     """The invariant that does not hold, and the order to blame."""
-    async with open_storage(url) as storage:
-        for statement in planted.statements:
-            await storage.execute(statement)
+    await plant(url, planted.statements)
 
     report = await audit(url)
 
@@ -47,10 +66,9 @@ async def test_a_planted_violation_is_named(url: str, planted: Planted) -> None:
     assert (None if planted.number is None else id_of(planted.number)) in blamed
 
 
-async def test_a_row_without_its_order_is_named(tmp_path: Path) -> None:
+async def test_a_row_without_its_order_is_named(tmp_path: Path, template: Path) -> None:
     """PostgreSQL lets an administrator lift foreign keys."""
-    async with scratch_database("postgresql", tmp_path) as url:
-        await fill_soundly(url)
+    async with sound_database("postgresql", tmp_path, template) as url:
         async with server_connection(url) as connection:
             await connection.execute("SET session_replication_role = replica")
             await connection.execute(

@@ -210,7 +210,7 @@ async def test_sessions_that_end_while_idle_are_replaced(
     work.rest(ORDER)
     async with server_connection(postgresql_url) as connection:
         await connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            "SELECT pg_terminate_backend(pid, 300000) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
 

@@ -182,7 +182,7 @@ async def end_lock_session(url: str) -> int:
     """End the session that holds the owner's lock, as an administrator or a proxy may."""
     async with server_connection(url) as connection:
         pid = int(await connection.fetchval(LOCK_SESSIONS))
-        await connection.execute("SELECT pg_terminate_backend($1, 10000)", pid)
+        await connection.execute("SELECT pg_terminate_backend($1, 300000)", pid)
         return pid
 
 

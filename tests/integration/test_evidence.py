@@ -5,11 +5,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
-import httpx2
 import pytest
 
 from app.clock import SystemClock
-from app.composition import running_service
 from app.domain.errors import StartupError
 from app.settings import Settings
 from app.simulator.market import SyntheticMarket
@@ -17,8 +15,9 @@ from app.simulator.venue import RunningVenue, SimulatedVenue
 from app.storage.audit import audit
 from app.verification.verify import verify
 from tests.support.busy_trading import Trader
+from tests.support.connections import http_client
 from tests.support.keys import write_key_file
-from tests.support.services import make_settings, until_ready
+from tests.support.services import make_settings, started, until_ready
 
 SEED: Final = 20261125
 ORDERS: Final = 280
@@ -42,7 +41,7 @@ async def test_a_recording_that_cannot_be_written_ends_the_start(tmp_path: Path)
         settings = settings_of(tmp_path, running)
         settings = settings.model_copy(update={"record_dir": str(tmp_path / "keys.json")})
         with pytest.raises(StartupError, match=r"RECORD_DIR=.*keys.json"):
-            async with running_service(settings):
+            async with started(settings):
                 raise AssertionError("it has not started")
 
 
@@ -54,8 +53,8 @@ async def test_a_recording_derives_exactly_the_splits_of_the_database(tmp_path: 
         settings = settings_of(tmp_path, running)
         for _ in range(2):
             async with (
-                running_service(settings) as url,
-                httpx2.AsyncClient(base_url=url, timeout=30) as client,
+                started(settings) as url,
+                http_client(base_url=url) as client,
             ):
                 await until_ready(client)
                 for _ in range(4):

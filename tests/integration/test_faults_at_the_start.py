@@ -1,6 +1,5 @@
 """A venue whose streams cannot be reached from the start: orders wait, and say what they met."""
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,9 +9,10 @@ from typing import Any, Final
 import httpx2
 import pytest
 
-from app.composition import running_service
 from tests.support.certificates import behind_tls, make_authority
-from tests.support.services import make_settings, scripted_venue, until_ready
+from tests.support.connections import http_client
+from tests.support.services import make_settings, scripted_venue, started, until_ready
+from tests.support.waiting import eventually_true
 
 ORDER: Final = {"symbol": "LTCBTC", "order_size": "3", "price": "0.0026", "timeout_seconds": 0.3}
 
@@ -22,11 +22,23 @@ async def service_at(stream_url: str, rest_url: str, folder: Path) -> AsyncItera
     """Run the service with streams and REST at different addresses, and a client for it."""
     settings = make_settings(folder, stream_url=stream_url, rest_url=rest_url)
     async with (
-        running_service(settings) as url,
-        httpx2.AsyncClient(base_url=url, timeout=60) as client,
+        started(settings) as url,
+        http_client(base_url=url) as client,
     ):
         await until_ready(client)
         yield client
+
+
+async def feed_once_failed(client: httpx2.AsyncClient, kind: str) -> Any:  # noqa: ANN401 - JSON
+    """Return the state of the feed once an attempt has failed in this way and it is down."""
+    feed: dict[str, Any] = {}
+
+    async def has_failed() -> bool:
+        feed.update((await client.get("/readyz")).json()["feed"])
+        return bool(feed["failed"].get(kind, 0) > 0 and feed["status"] == "down")
+
+    await eventually_true(has_failed)
+    return feed
 
 
 async def test_a_name_that_nobody_knows_is_told_and_orders_wait(tmp_path: Path) -> None:
@@ -38,7 +50,7 @@ async def test_a_name_that_nobody_knows_is_told_and_orders_wait(tmp_path: Path) 
         venue.market.push("LTCBTC", bid=("0.0024", "7"), ask=("0.0025", "5"))
 
         order = (await client.post("/order/limit", json=ORDER)).json()
-        feed = (await client.get("/readyz")).json()["feed"]
+        feed = await feed_once_failed(client, "dns")
 
     assert (order["status"], order["reason"]) == ("EXPIRED", "NO_MARKET_DATA")
     assert feed["failed"]["dns"] > 0
@@ -53,7 +65,7 @@ async def test_a_certificate_of_a_stranger_is_not_believed_until_the_right_one_c
     company = await make_authority(tmp_path, "company")
     stranger = await make_authority(tmp_path, "stranger")
     monkeypatch.setenv("SSL_CERT_FILE", str(company.certificate))
-    async with asyncio.timeout(30), scripted_venue() as venue:
+    async with scripted_venue() as venue:
         venue.market.push("LTCBTC", bid=("0.0024", "7"), ask=("0.0025", "5"))
         inner_port = int(venue.stream_url.rpartition(":")[2])
         async with contextlib.AsyncExitStack() as running:
@@ -62,9 +74,9 @@ async def test_a_certificate_of_a_stranger_is_not_believed_until_the_right_one_c
                     service_at(f"wss://127.0.0.1:{port}", venue.rest_url, tmp_path)
                 )
                 order = (await client.post("/order/limit", json=ORDER)).json()
-                feed = (await client.get("/readyz")).json()["feed"]
+                feed = await feed_once_failed(client, "tls")
             async with behind_tls(inner_port, company.server, port=port):
-                later = ORDER | {"timeout_seconds": 60}
+                later = ORDER | {"timeout_seconds": 3_600}
                 filled = (await client.post("/order/limit", json=later)).json()
             await running.aclose()
 

@@ -13,7 +13,7 @@ from typing import Final
 import pytest
 
 from app.storage.audit import audit
-from tests.support.drills import SYMBOL, count_of, reason_of, splits_of, until_filled
+from tests.support.drills import SYMBOL, count_of, has_met, reason_of, splits_of, until_filled
 from tests.support.services import ServiceUnderTest, service_under_test
 from tests.support.waiting import eventually_true
 
@@ -80,12 +80,11 @@ async def test_a_bad_frame_of_the_symbol_is_made_up_for_by_depth(name: str, tmp_
 
         update_id = await miss_a_move(service, bad)
         await eventually_true(lambda: has_quote(service, update_id))
-        selling = await service.order(
-            symbol=SYMBOL, order_size=1, price="0.0023", side="SELL", timeout_seconds=0.2
-        )
+        selling = await service.place(symbol=SYMBOL, order_size=1, price="0.0023", side="SELL")
+        await eventually_true(lambda: has_met(service, selling, update_id))
         service.market.push(SYMBOL, bid=("0.0022", "7"), ask=("0.0025", "15"))
 
-        assert reason_of(selling) == ("EXPIRED", "TIMEOUT", "0")
+        assert reason_of(await service.stored(selling)) == ("NEW", None, "0")
         # The touch has passed 0.0025, so what is displayed there now is new.
         assert splits_of(await buying) == [("0.0025", "5"), ("0.0025", "15")]
         assert await count_of(service, bad.counter) == 1
@@ -148,7 +147,7 @@ async def buy_five(service: ServiceUnderTest) -> asyncio.Task[dict[str, object]]
     """Post an order of 20 and return once it has all of the 5 that are displayed."""
     service.market.push(SYMBOL, bid=("0.0024", "7"), ask=("0.0025", "5"))
     buying = asyncio.create_task(
-        service.order(symbol=SYMBOL, order_size=20, price="0.0026", timeout_seconds=60)
+        service.order(symbol=SYMBOL, order_size=20, price="0.0026", timeout_seconds=3_600)
     )
     await until_filled(service, "5")
     return buying

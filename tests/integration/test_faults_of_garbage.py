@@ -90,7 +90,7 @@ def _buy_five(service: ServiceUnderTest, symbol: str) -> asyncio.Task[dict[str, 
     """Post an order of 20, of which 5 are displayed."""
     service.market.push(symbol, bid=("0.0024", "7"), ask=("0.0025", "5"))
     return asyncio.create_task(
-        service.order(symbol=symbol, order_size=20, price="0.0026", timeout_seconds=60)
+        service.order(symbol=symbol, order_size=20, price="0.0026", timeout_seconds=3_600)
     )
 
 

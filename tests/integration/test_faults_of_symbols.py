@@ -8,8 +8,14 @@ from typing import Any, Final
 import httpx2
 import pytest
 
-from app.composition import running_service
-from tests.support.services import ScriptedVenue, make_settings, scripted_venue, until_ready
+from tests.support.connections import http_client
+from tests.support.services import (
+    ScriptedVenue,
+    make_settings,
+    scripted_venue,
+    started,
+    until_ready,
+)
 from tests.support.waiting import eventually_true
 
 SYMBOL: Final = "LTCBTC"
@@ -21,8 +27,8 @@ async def service_on(venue: ScriptedVenue, folder: Path) -> AsyncIterator[httpx2
     """Run the service on a venue, and a client for it; it asks for the rules when it starts."""
     settings = make_settings(folder, stream_url=venue.stream_url, rest_url=venue.rest_url)
     async with (
-        running_service(settings) as url,
-        httpx2.AsyncClient(base_url=url, timeout=60) as client,
+        started(settings) as url,
+        http_client(base_url=url) as client,
     ):
         await until_ready(client)
         yield client

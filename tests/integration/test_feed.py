@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from app.clock import SystemClock
 from app.domain.order import Symbol
 from app.simulator.scripted_market import ScriptedMarket
 from app.simulator.venue import SimulatedVenue
@@ -20,6 +19,7 @@ from tests.support.market import (
     eventually_has,
     feed_on,
 )
+from tests.support.virtual_time import clock_of_loop
 from tests.support.waiting import eventually
 
 
@@ -27,7 +27,7 @@ from tests.support.waiting import eventually
 async def wired() -> AsyncIterator[VenueAndFeed]:
     """Run a venue and a feed on it."""
     market = ScriptedMarket([LTCBTC, "币安人生USDT", *SYMBOLS])
-    venue = SimulatedVenue(market, clock=SystemClock())
+    venue = SimulatedVenue(market, clock=clock_of_loop())
     async with venue.serve() as running, feed_on(running) as feed:
         yield VenueAndFeed(market, venue, feed)
 
@@ -196,6 +196,7 @@ async def test_malformed_frame_of_a_symbol_takes_its_quote_until_it_is_seeded_ag
     assert wired.feed.state().counters["dropped_crossed"] == 1
 
 
+@pytest.mark.virtual_time
 async def test_churn_keeps_within_four_control_messages_a_second(wired: VenueAndFeed) -> None:
     """Whatever comes and goes, the venue's limit is kept, pings and pongs included."""
     listener = RecordingListener()

@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from app.clock import SystemClock
 from app.domain.order import Symbol
 from app.market.rest import VenueRest
 from app.market.timing import FeedTiming
@@ -25,14 +24,17 @@ from tests.support.market import (
     feed_on,
     running_feed,
 )
+from tests.support.virtual_time import clock_of_loop
 from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.virtual_time
 
 
 @pytest.fixture
 async def wired() -> AsyncIterator[VenueAndFeed]:
     """Run a venue and a feed on it."""
     market = ScriptedMarket([LTCBTC, *SYMBOLS])
-    venue = SimulatedVenue(market, clock=SystemClock())
+    venue = SimulatedVenue(market, clock=clock_of_loop())
     async with venue.serve() as running, feed_on(running) as feed:
         yield VenueAndFeed(market, venue, feed)
 
@@ -129,10 +131,10 @@ async def test_announced_shutdown_moves_to_a_new_connection(
 async def test_venue_that_is_not_there_yet_is_found_when_it_comes() -> None:
     """The feed starts without a venue, says what it cannot reach, and connects by itself."""
     market = ScriptedMarket([LTCBTC])
-    venue = SimulatedVenue(market, clock=SystemClock())
+    venue = SimulatedVenue(market, clock=clock_of_loop())
     async with venue.serve() as running:
         stream_url, rest_url, port = running.stream_url, running.rest_url, running.port
-    rest = VenueRest(rest_url, clock=SystemClock())
+    rest = VenueRest(rest_url, clock=clock_of_loop())
     listener = RecordingListener()
 
     async with running_feed(stream_url, rest) as feed:
@@ -185,13 +187,13 @@ async def test_throttled_depth_waits_as_long_as_the_venue_says(wired: VenueAndFe
     refused, *later = wired.observed.depth_requests
     assert refused.status == 429
     assert len(later) == 2
-    assert later[0].received_at - refused.received_at >= 1
+    assert later[0].received_at - refused.received_at >= 1 - 1e-6
 
 
 async def test_no_connection_is_kept_while_nobody_listens() -> None:
     """A feed without subscriptions is idle, and connects anew for the next one."""
     market = ScriptedMarket([LTCBTC])
-    venue = SimulatedVenue(market, clock=SystemClock())
+    venue = SimulatedVenue(market, clock=clock_of_loop())
     listener = RecordingListener()
     timing = FeedTiming(idle_seconds=0.05)
 
@@ -212,19 +214,20 @@ async def test_no_connection_is_kept_while_nobody_listens() -> None:
 
 
 async def test_half_open_connection_is_found_by_keepalive() -> None:
-    """A network that swallows everything is noticed by a missing pong, and replaced."""
+    """A network that swallows everything is noticed within 11 s by a missing pong, and replaced."""
     market = ScriptedMarket([LTCBTC])
-    venue = SimulatedVenue(market, clock=SystemClock())
+    venue = SimulatedVenue(market, clock=clock_of_loop())
     listener = RecordingListener()
-    timing = FeedTiming(ping_interval_seconds=0.2, ping_timeout_seconds=0.2, open_seconds_early=0.3)
 
     async with venue.serve() as running, swallowing_proxy(running.port) as (port, swallow):
-        rest = VenueRest(running.rest_url, clock=SystemClock())
-        async with running_feed(f"ws://127.0.0.1:{port}", rest, timing=timing) as feed:
+        rest = VenueRest(running.rest_url, clock=clock_of_loop())
+        async with running_feed(f"ws://127.0.0.1:{port}", rest) as feed:
             feed.subscribe(LTCBTC, listener)
             await eventually(lambda: listener.seeds)
             swallow.set()
+            swallowed_at = asyncio.get_running_loop().time()
             await eventually(lambda: INTERRUPTED in listener.told)
+            unnoticed_seconds = asyncio.get_running_loop().time() - swallowed_at
             state = feed.state()
             swallow.clear()
             await eventually(lambda: len(listener.seeds) == 2)
@@ -233,6 +236,7 @@ async def test_half_open_connection_is_found_by_keepalive() -> None:
 
     assert state.status == "down"
     assert "no pong" in str(state.cause)
+    assert unnoticed_seconds < 11
     assert state.counters["lost_keepalive"] == 1
     assert told == [SEED, INTERRUPTED, SEED]
 
@@ -241,7 +245,7 @@ async def test_more_streams_than_one_connection_holds_open_a_second() -> None:
     """The venue's 1,024 streams a connection are kept to, also when symbols change places."""
     symbols = [Symbol(f"COIN{number}USDT") for number in range(1_100)]
     market = ScriptedMarket(symbols)
-    venue = SimulatedVenue(market, clock=SystemClock())
+    venue = SimulatedVenue(market, clock=clock_of_loop())
     listener = RecordingListener()
 
     async with venue.serve() as running, feed_on(running) as feed:

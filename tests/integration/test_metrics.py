@@ -6,15 +6,15 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx2
-from websockets.asyncio.client import connect
 
-from app.composition import running_service
+from tests.support.connections import connect, http_client
 from tests.support.scrape import scrape
 from tests.support.services import (
     ServiceUnderTest,
     make_settings,
     scripted_venue,
     service_under_test,
+    started,
     until_ready,
 )
 from tests.support.waiting import eventually_true
@@ -41,13 +41,13 @@ async def test_figures_follow_an_order_and_its_quotes(tmp_path: Path) -> None:
         assert (before["symbols"], before["feed_symbols"], before["orders_open"]) == (0, 0, 0)
         assert "newest_quote_age_seconds" not in before
         assert before['rules_source{source="venue"}'] == 1
-        assert 0 <= before["rules_age_seconds"] < 60
+        assert 0 <= before["rules_age_seconds"] < 3_600
         assert before["rules_symbols"] == 1
         assert while_open['feed_status{status="connected"}'] == 1
         assert while_open['feed_connections{status="connected"}'] == 1
         assert while_open["feed_connected_seconds"] >= 0
         assert (while_open["symbols"], while_open["symbols_live"]) == (1, 1)
-        assert 0 <= while_open["newest_quote_age_seconds"] < 60
+        assert 0 <= while_open["newest_quote_age_seconds"] < 3_600
         assert (while_open["orders_open"], while_open["orders_accepted_total"]) == (1, 1)
         assert after["orders_open"] == 0
         assert after['orders_ended_total{reason="",status="FILLED"}'] == 1
@@ -65,8 +65,8 @@ async def test_rules_are_told_from_where_they_come_and_how_old_they_are(tmp_path
         venue = await running.enter_async_context(scripted_venue())
         venue.faults.rest_failure(503)
         settings = make_settings(tmp_path, stream_url=venue.stream_url, rest_url=venue.rest_url)
-        url = await running.enter_async_context(running_service(settings))
-        client = await running.enter_async_context(httpx2.AsyncClient(base_url=url, timeout=60))
+        url = await running.enter_async_context(started(settings))
+        client = await running.enter_async_context(http_client(base_url=url))
         await eventually_true(lambda: _have_failed(client))
         without = await scrape(client)
         probe = (await client.get("/readyz")).json()["rules"]
@@ -82,7 +82,7 @@ async def test_rules_are_told_from_where_they_come_and_how_old_they_are(tmp_path
         assert probe["cause"]
         assert (with_venue["ready"], with_venue["rules_symbols"]) == (1, 1)
         assert with_venue['rules_source{source="venue"}'] == 1
-        assert 0 <= with_venue["rules_age_seconds"] < 60
+        assert 0 <= with_venue["rules_age_seconds"] < 3_600
         assert with_venue["rules_refreshes_total"] == 1
         assert with_venue["rules_refresh_failures_total"] >= 1
 
@@ -139,7 +139,7 @@ async def test_a_listener_of_events_is_counted_while_it_listens(tmp_path: Path) 
     """It comes and goes."""
     async with service_under_test(tmp_path) as service:
         address = service.url.replace("http", "ws") + "/ws/orders"
-        async with connect(address, proxy=None) as websocket:
+        async with connect(address) as websocket:
             await websocket.send('{"type": "subscribe"}')
             await eventually_true(lambda: _shows(service, "event_subscriptions", 1))
         await eventually_true(lambda: _shows(service, "event_subscriptions", 0))

@@ -33,7 +33,7 @@ async def test_a_replay_of_a_service_s_recording_gives_the_service_s_splits(
     """Frames and gaps are in it; notes of other kinds are no matter."""
     folder = tmp_path / "recordings"
     async with service_under_test(
-        tmp_path, limits={"record_dir": str(folder)}, order_timeout_seconds="60"
+        tmp_path, limits={"record_dir": str(folder)}, order_timeout_seconds="3600"
     ) as service:
         answer = await service.client.post(
             "/order/limit",
@@ -59,7 +59,7 @@ async def test_a_replay_of_a_service_s_recording_gives_the_service_s_splits(
         "order_size": "40",
         "price": "100",
         "placed_ts": first.ts - 1,
-        "timeout_ms": 60_000,
+        "timeout_ms": 3_600_000,
     }
 
     arguments = ["replay", str(recording), "--orders", "-", "--json"]

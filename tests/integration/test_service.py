@@ -4,17 +4,25 @@ import asyncio
 import shutil
 import sqlite3
 import subprocess
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 
-from app.composition import running_service
 from app.domain.errors import StartupError
+from tests.support.connections import http_client
 from tests.support.raw_http import RawConnection
-from tests.support.services import make_settings, scripted_venue, service_under_test, until_ready
-from tests.support.waiting import eventually, eventually_true
+from tests.support.scrape import scrape
+from tests.support.services import (
+    make_settings,
+    scripted_venue,
+    service_under_test,
+    started,
+    until_ready,
+)
+from tests.support.waiting import WAIT_SECONDS_MAX, eventually, eventually_true
 
 BUY = {"symbol": "LTCBTC", "order_size": "8", "price": "0.0026"}
 
@@ -67,7 +75,12 @@ async def test_the_documented_command_works_as_printed(tmp_path: Path) -> None:
         command += ["--data", body]
 
         run = await asyncio.to_thread(
-            subprocess.run, command, capture_output=True, text=True, check=True, timeout=30
+            subprocess.run,
+            command,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=WAIT_SECONDS_MAX,
         )
 
         assert "Order successfully fulfilled" in run.stdout
@@ -102,17 +115,20 @@ async def test_orders_for_fifty_symbols_share_one_connection(tmp_path: Path) -> 
 
 async def test_five_hundred_orders_for_one_symbol_share_one_stream(tmp_path: Path) -> None:
     """And together they get what is displayed, once: better limit first, then first come."""
-    async with service_under_test(tmp_path, order_timeout_seconds="3") as service:
+    async with service_under_test(tmp_path) as service:
         service.market.push("LTCBTC", bid=("0.0023", "1"), ask=("0.0025", "400"))
+        buy = {"symbol": "LTCBTC", "order_size": 1, "price": "0.0026"}
 
-        answers = await asyncio.gather(
-            *(
-                service.order(symbol="LTCBTC", order_size=1, price="0.0026", timeout_seconds=2)
-                for _ in range(500)
-            )
-        )
+        connections = [await RawConnection.open(service.url) for _ in range(500)]
+        answering = [asyncio.create_task(one.order(buy)) for one in connections]
+        await eventually(lambda: sum(task.done() for task in answering) == 400)
+        await eventually_true(lambda: _are_open(service.client, 100))
+        await service.client.delete("/orders", params={"symbol": "LTCBTC"})
+        answers = await asyncio.gather(*answering)
+        for connection in connections:
+            await connection.close()
 
-        assert sum(one["status"] == "FILLED" for one in answers) == 400
+        assert Counter(one.body["status"] for one in answers) == {"FILLED": 400, "CANCELED": 100}
         assert service.venue.observations.connections_opened == 1
         assert service.venue.observations.quotes_subscribed == ["ltcbtc@bookTicker"]
 
@@ -156,8 +172,8 @@ async def test_without_a_venue_the_service_starts_says_so_and_recovers(tmp_path:
         port = int(venue.rest_url.rpartition(":")[2])
         settings = make_settings(tmp_path, stream_url=venue.stream_url, rest_url=venue.rest_url)
     async with (
-        running_service(settings) as url,
-        httpx2.AsyncClient(base_url=url, timeout=60) as client,
+        started(settings) as url,
+        http_client(base_url=url) as client,
     ):
         ready = await client.get("/readyz")
         refused = await client.post("/order/limit", json=BUY)
@@ -193,12 +209,16 @@ async def test_a_taken_port_is_named(tmp_path: Path) -> None:
         settings = make_settings(tmp_path, stream_url="ws://x", rest_url="http://x")
 
         with pytest.raises(StartupError, match=f"cannot listen on 127.0.0.1:{port}"):
-            async with running_service(settings.model_copy(update={"http_port": port})):
+            async with started(settings.model_copy(update={"http_port": port})):
                 pass
 
 
 async def _is_partially_filled(open_orders: Any) -> bool:  # noqa: ANN401 - an async method
     return any(one["status"] == "PARTIALLY_FILLED" for one in await open_orders())
+
+
+async def _are_open(client: httpx2.AsyncClient, count: int) -> bool:
+    return (await scrape(client))["orders_open"] == count
 
 
 async def _is_live(client: Any, symbol: str) -> bool:  # noqa: ANN401 - an httpx client

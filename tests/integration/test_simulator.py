@@ -4,9 +4,7 @@ import asyncio
 import itertools
 import json
 
-import httpx2
 import pytest
-from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from app.clock import SystemClock
@@ -15,6 +13,7 @@ from app.simulator.scripted_market import ScriptedMarket
 from app.simulator.stage import Market, Stage
 from app.simulator.tape_market import TapeMarket
 from app.simulator.venue import SimulatedVenue
+from tests.support.connections import connect, http_client
 from tests.support.tapes import find_tape_file
 from tests.support.venues import (
     ANSWER_SECONDS_MAX,
@@ -140,7 +139,7 @@ async def test_depth_is_the_last_frame_of_the_stream() -> None:
     """Update id, prices and quantities of level 1 are those that the stream carried last."""
     async with (
         scripted_venue() as (market, venue, running),
-        httpx2.AsyncClient(base_url=running.rest_url) as rest,
+        http_client(base_url=running.rest_url) as rest,
         connect(f"{running.stream_url}/ws/ltcbtc@bookTicker") as client,
     ):
         await eventually(lambda: venue.observations.connections_open == 1)
@@ -161,7 +160,7 @@ async def test_errors_come_with_their_status() -> None:
     """Unknown symbols, other methods and other paths are told apart."""
     async with (
         scripted_venue() as (_, venue, running),
-        httpx2.AsyncClient(base_url=running.rest_url) as rest,
+        http_client(base_url=running.rest_url) as rest,
     ):
         unknown = await rest.get("/api/v3/depth", params={"symbol": "NOPE"})
         other_method = await rest.delete("/api/v3/depth")
@@ -177,7 +176,7 @@ async def test_a_rest_failure_lasts_until_it_is_cleared() -> None:
     """Status, body and Retry-After are as told, also where no standard knows the status."""
     async with (
         scripted_venue() as (_, venue, running),
-        httpx2.AsyncClient(base_url=running.rest_url) as rest,
+        http_client(base_url=running.rest_url) as rest,
     ):
         venue.rest_failure(429, '{"code":-1003,"msg":"Too many."}', 35)
         failed = await rest.get("/api/v3/ping")
@@ -233,7 +232,7 @@ async def test_exchange_info_lists_every_symbol_with_what_it_quotes() -> None:
     """Each symbol has a quote, and the halted one says so."""
     async with (
         SimulatedVenue(SyntheticMarket(1), clock=SystemClock()).serve() as running,
-        httpx2.AsyncClient(base_url=running.rest_url) as rest,
+        http_client(base_url=running.rest_url) as rest,
     ):
         info = (await rest.get("/api/v3/exchangeInfo")).json()
         tickers = (await rest.get("/api/v3/ticker/bookTicker")).json()

@@ -9,9 +9,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from websockets.asyncio.client import connect
 
-from app.clock import SystemClock
 from app.simulator.control_table import CONTROLS
 from app.simulator.garbage import GARBAGE
 from app.simulator.observations import ViolationKind
@@ -19,7 +17,9 @@ from app.simulator.quotes import venue_quote
 from app.simulator.scripted_market import ScriptedMarket
 from app.simulator.tape_market import TapeMarket
 from app.simulator.venue import SimulatedVenue
+from tests.support.connections import connect, http_client
 from tests.support.venues import ASK, BID, closed_with, next_message, scripted_venue
+from tests.support.virtual_time import clock_of_loop
 from tests.support.waiting import eventually
 
 ARGUMENTS = {
@@ -46,7 +46,7 @@ async def controlled() -> AsyncIterator[tuple[ScriptedMarket, SimulatedVenue, ht
     """Serve a scripted market, with a client of its control API."""
     async with (
         scripted_venue() as (market, venue, running),
-        httpx2.AsyncClient(base_url=f"{running.rest_url}/simulator") as control,
+        http_client(base_url=f"{running.rest_url}/simulator") as control,
     ):
         yield market, venue, control
 
@@ -99,7 +99,7 @@ async def test_a_broken_rule_has_its_instant() -> None:
         venue.observations.note_violation(
             ViolationKind.BAN, at=asyncio.get_running_loop().time() - 3600
         )
-        async with httpx2.AsyncClient(base_url=f"{running.rest_url}/simulator") as control:
+        async with http_client(base_url=f"{running.rest_url}/simulator") as control:
             state = (await control.get("")).json()
 
     (violation,) = state["violations"]
@@ -113,7 +113,7 @@ async def test_a_fault_asked_for_is_the_fault() -> None:
     async with (
         scripted_venue() as (market, venue, running),
         connect(f"{running.stream_url}/ws/ltcbtc@bookTicker") as client,
-        httpx2.AsyncClient(base_url=f"{running.rest_url}/simulator") as control,
+        http_client(base_url=f"{running.rest_url}/simulator") as control,
     ):
         await eventually(lambda: venue.observations.connections_open == 1)
         sent = await control.post("/garbage?kind=extra_keys&symbol=LTCBTC")
@@ -196,11 +196,11 @@ async def test_a_web_page_is_not_answered(headers: dict[str, str]) -> None:
 async def test_a_venue_that_was_told_so_is_controlled_from_everywhere() -> None:
     """Then the host may have any name; a page is refused all the same."""
     venue = SimulatedVenue(
-        ScriptedMarket(), clock=SystemClock(), is_controlled_from_everywhere=True
+        ScriptedMarket(), clock=clock_of_loop(), is_controlled_from_everywhere=True
     )
     async with (
         venue.serve() as running,
-        httpx2.AsyncClient(base_url=f"{running.rest_url}/simulator") as control,
+        http_client(base_url=f"{running.rest_url}/simulator") as control,
     ):
         far = await control.get("", headers={"Host": "venue:8090"})
         page = await control.get("", headers={"Host": "venue:8090", "Origin": "http://venue:8090"})
@@ -223,12 +223,12 @@ async def test_a_tape_plays_to_an_update_id_and_pauses_there(tmp_path: Path) -> 
     """The answer comes when it has got there; depth shows the id, and the next comes on resume."""
     ids = [(number, "AAAUSDT" if number % 2 else "BBBUSDT", 10 * number) for number in range(1, 30)]
     tape = TapeMarket(write_tape(tmp_path / "tape.jsonl", ids))
-    venue = SimulatedVenue(tape, clock=SystemClock())
+    venue = SimulatedVenue(tape, clock=clock_of_loop())
     venue.pause()
     async with (
         venue.serve() as running,
         connect(f"{running.stream_url}/ws/aaausdt@bookTicker/bbbusdt@bookTicker") as client,
-        httpx2.AsyncClient(base_url=f"{running.rest_url}/simulator") as control,
+        http_client(base_url=f"{running.rest_url}/simulator") as control,
     ):
         await eventually(lambda: venue.observations.connections_open == 1)
         at_id = await control.post("/play-to?symbol=AAAUSDT&update_id=50&wait=10")

@@ -7,11 +7,12 @@ from decimal import Decimal
 
 import httpx2
 import pytest
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosedError, InvalidHandshake, InvalidStatus
 
 from app.simulator.limits import BINANCE_LIMITS
 from app.simulator.venue import RunningVenue, SimulatedVenue
+from tests.support.connections import connect, http_client
 from tests.support.venues import (
     ANSWER_SECONDS_MAX,
     ASK,
@@ -22,6 +23,8 @@ from tests.support.venues import (
     scripted_venue,
 )
 from tests.support.waiting import eventually, eventually_true
+
+pytestmark = pytest.mark.virtual_time
 
 STREAM = "ws/ltcbtc@bookTicker"
 COMBINED = "stream?streams=ltcbtc@bookTicker"
@@ -337,7 +340,7 @@ async def test_a_failing_venue_says_what_a_real_one_does(status: int, text: str)
     """JSON where the venue has words, a page where what stands before it answers."""
     async with (
         scripted_venue() as (_, venue, running),
-        httpx2.AsyncClient(base_url=running.rest_url) as rest,
+        http_client(base_url=running.rest_url) as rest,
     ):
         venue.rest_failure(status, retry_after=7, path="/api/v3/depth")
         failed = await rest.get("/api/v3/depth", params={"symbol": "LTCBTC"})
@@ -353,7 +356,7 @@ async def test_html_instead_of_json_and_a_slow_answer() -> None:
     """200 with a page is no answer; a slow one comes, unless the client has gone."""
     async with (
         scripted_venue() as (_, venue, running),
-        httpx2.AsyncClient(base_url=running.rest_url) as rest,
+        http_client(base_url=running.rest_url) as rest,
     ):
         venue.html(path="/api/v3/exchangeInfo", times=1)
         page = await rest.get("/api/v3/exchangeInfo")
@@ -373,7 +376,7 @@ async def test_html_instead_of_json_and_a_slow_answer() -> None:
 
 async def symbol_status(running: RunningVenue, symbol: str) -> str | int:
     """Return the status in exchangeInfo, or the code of the error."""
-    async with httpx2.AsyncClient(base_url=running.rest_url) as rest:
+    async with http_client(base_url=running.rest_url) as rest:
         answer = (await rest.get("/api/v3/exchangeInfo", params={"symbol": symbol})).json()
     if "code" in answer:
         return int(answer["code"])
@@ -403,7 +406,7 @@ async def test_a_delisted_symbol_is_unknown_and_can_come_back() -> None:
     async with (
         scripted_venue("LTCBTC", "ETHBTC") as (market, venue, running),
         connect(f"{running.stream_url}/ws/ltcbtc@bookTicker") as client,
-        httpx2.AsyncClient(base_url=running.rest_url) as rest,
+        http_client(base_url=running.rest_url) as rest,
     ):
         await joined(venue)
         venue.remove_symbol("LTCBTC")
@@ -424,7 +427,7 @@ async def test_changed_rules_are_in_exchange_info() -> None:
     """Only what was named changes, and clearing takes it back."""
     async with (
         scripted_venue() as (_, venue, running),
-        httpx2.AsyncClient(base_url=running.rest_url) as rest,
+        http_client(base_url=running.rest_url) as rest,
     ):
 
         async def filters() -> dict[str, dict[str, str]]:
@@ -447,7 +450,7 @@ async def test_the_venue_can_begin_its_update_ids_anew() -> None:
     async with (
         scripted_venue() as (market, venue, running),
         connect(f"{running.stream_url}/{STREAM}") as client,
-        httpx2.AsyncClient(base_url=running.rest_url) as rest,
+        http_client(base_url=running.rest_url) as rest,
     ):
         await joined(venue)
         market.push("LTCBTC", bid=BID)

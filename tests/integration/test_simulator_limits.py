@@ -3,16 +3,18 @@
 import asyncio
 from dataclasses import replace
 
-import httpx2
 import pytest
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import InvalidStatus
 from websockets.frames import Frame, Opcode
 
 from app.simulator.limits import BINANCE_LIMITS
 from app.simulator.venue import SimulatedVenue
+from tests.support.connections import connect, http_client
 from tests.support.venues import ask, closed_with, scripted_venue
 from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.virtual_time
 
 
 def kinds(venue: SimulatedVenue) -> list[str]:
@@ -170,7 +172,7 @@ async def test_a_ban_shuts_streams_and_requests_alike() -> None:
     limits = replace(BINANCE_LIMITS, weight_per_minute_max=20, refusals_before_ban=1)
     async with (
         scripted_venue(limits=limits) as (_, venue, running),
-        httpx2.AsyncClient(base_url=running.rest_url) as rest,
+        http_client(base_url=running.rest_url) as rest,
     ):
         answers = [await rest.get("/api/v3/exchangeInfo") for _ in range(4)]
         with pytest.raises(InvalidStatus) as caught:
@@ -195,7 +197,7 @@ async def test_a_client_that_keeps_to_the_limits_breaks_no_rule() -> None:
     async with (
         scripted_venue(limits=BINANCE_LIMITS.scaled(60)) as (_, venue, running),
         connect(f"{running.stream_url}/ws") as client,
-        httpx2.AsyncClient(base_url=running.rest_url) as rest,
+        http_client(base_url=running.rest_url) as rest,
     ):
         await ask(client, method="SUBSCRIBE", params=["ltcbtc@bookTicker"], id=1)
         await rest.get("/api/v3/exchangeInfo")

@@ -21,14 +21,14 @@ import pytest
 
 from app.access.key_file import add_key
 from app.clock import SystemClock
-from app.composition import running_service
 from app.domain.access import DEFAULT_SCOPES
 from app.domain.order import OrderId, Symbol
 from app.domain.quote import Quote
 from app.simulator.tape_market import TapeMarket
 from app.simulator.venue import SimulatedVenue
+from tests.support.connections import http_client
 from tests.support.keys import authorization
-from tests.support.services import make_settings, until_ready
+from tests.support.services import make_settings, started, until_ready
 from tests.support.tapes import (
     ExpectedResults,
     PlacedOrder,
@@ -97,7 +97,7 @@ class TapeRun:
         self._client = client
         self._venue = venue
         self._posted: dict[tuple[str, OrderId], Posted] = {}
-        self._followed: set[Symbol] = set()
+        self._heard: dict[Symbol, int] = {}
         self._newest: Quote | None = None
 
     async def play_until(self, at_ns: int, quotes: Mapping[Symbol, Sequence[Quote]]) -> None:
@@ -107,10 +107,12 @@ class TapeRun:
         if newest is not self._newest:
             await self._venue.play_to(newest.update_id, symbol=newest.symbol).reached.wait()
             self._newest = newest
-        for symbol in self._followed:
+        for symbol, heard in self._heard.items():
             quote = last[symbol]
             assert quote is not None, "the symbol was quoted when its first order came"
-            await self._until_heard(symbol, quote.update_id)
+            if quote.update_id != heard:
+                await self._until_heard(symbol, quote.update_id)
+                self._heard[symbol] = quote.update_id
 
     async def begin(self, step: Step) -> None:
         """Post an order and see it rest, or be filled at once."""
@@ -130,9 +132,9 @@ class TapeRun:
         assert answer.is_success, answer.text  # 202, or 200 if it is finished by then
         posted = Posted(order_id=answer.json()["order_id"], key=key)
         self._posted[step.scenario, order.order_id] = posted
-        self._followed.add(order.symbol)
         update_id = self._venue.current_quote(order.symbol).update_id
         await eventually_true(lambda: self._has_met(posted, update_id))
+        self._heard[order.symbol] = update_id
 
     async def end(self, step: Step) -> None:
         """Take back what is left of an order whose time is over."""
@@ -200,8 +202,8 @@ async def service_on_tape(
             folder, stream_url=running.stream_url, rest_url=running.rest_url
         ).model_copy(update={"api_keys_file": str(keys)})
         async with (
-            running_service(settings) as url,
-            httpx2.AsyncClient(base_url=url, timeout=60) as client,
+            started(settings) as url,
+            http_client(base_url=url) as client,
         ):
             await until_ready(client)
             yield TapeRun(client, venue)

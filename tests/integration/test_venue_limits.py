@@ -7,7 +7,7 @@ stricter: "at most 4 a second". It notes every violation; a client that goes bey
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Final
@@ -18,7 +18,7 @@ from app.domain.order import Symbol
 from app.market.feed import BookTickerFeed
 from app.market.rest import RestLimits, VenueRest
 from app.market.timing import VENUE_LIMITS, FeedLimits, FeedTiming
-from app.simulator.limits import BINANCE_LIMITS
+from app.simulator.limits import BINANCE_LIMITS, VenueLimits
 from app.simulator.observations import Observations
 from app.simulator.scripted_market import ScriptedMarket
 from app.simulator.venue import SimulatedVenue
@@ -27,9 +27,15 @@ from tests.support.virtual_time import VirtualClock, run_in_virtual_time
 
 pytestmark = pytest.mark.no_cover  # the modules' own tests measure; tracing costs too much here
 
-SYMBOLS: Final = [Symbol(f"COIN{number}USDT") for number in range(3_000)]
+SYMBOLS: Final = [Symbol(f"COIN{number}USDT") for number in range(1_200)]
+"""More than one connection holds, and too many to be seeded twice within a minute."""
+
 STRICT: Final = replace(BINANCE_LIMITS, messages_per_second_max=4)
 MINUTE: Final = 60.0
+FEW: Final = SYMBOLS[:30]
+THREE_CONNECTIONS: Final = replace(VENUE_LIMITS, streams_max=11)
+"""A feed that needs three connections for a few symbols."""
+
 IMPATIENT: Final = FeedTiming(early_pause_seconds_max=0.2, pause_seconds_max=0.2)
 
 
@@ -41,6 +47,7 @@ class Churn:
     feed: BookTickerFeed
     listener: RecordingListener
     chance: random.Random
+    symbols: Sequence[Symbol]
 
     @property
     def observed(self) -> Observations:
@@ -49,12 +56,12 @@ class Churn:
 
     async def come_and_go(self, *, seconds: float, per_second: int) -> None:
         """Let symbols come and go at random, so many a second in all."""
-        subscribed = set(SYMBOLS[: 3_000 - per_second])
+        subscribed = set(self.symbols[per_second:])
         for symbol in subscribed:
             self.feed.subscribe(symbol, self.listener)
         ends_at = asyncio.get_running_loop().time() + seconds
         while asyncio.get_running_loop().time() < ends_at:
-            for symbol in self.chance.sample(SYMBOLS, per_second):
+            for symbol in self.chance.sample(self.symbols, per_second):
                 if symbol in subscribed:
                     subscribed.discard(symbol)
                     self.feed.unsubscribe(symbol, self.listener)
@@ -75,9 +82,11 @@ async def churn(
     limits: FeedLimits = VENUE_LIMITS,
     rest_limits: RestLimits | None = None,
     timing: FeedTiming | None = None,
+    symbols: Sequence[Symbol] = SYMBOLS,
+    venue_limits: VenueLimits = STRICT,
 ) -> AsyncIterator[Churn]:
-    """Run a venue of three thousand symbols and a feed on it."""
-    venue = SimulatedVenue(ScriptedMarket(SYMBOLS), clock=clock, limits=STRICT)
+    """Run a venue of these symbols and a feed on it."""
+    venue = SimulatedVenue(ScriptedMarket(symbols), clock=clock, limits=venue_limits)
     async with venue.serve() as running:
         rest = VenueRest(running.rest_url, clock=clock, limits=rest_limits)
         feed = BookTickerFeed(
@@ -89,47 +98,56 @@ async def churn(
             timing=timing,
         )
         task = asyncio.create_task(feed.run())
-        yield Churn(venue=venue, feed=feed, listener=RecordingListener(), chance=random.Random(2))
+        yield Churn(
+            venue=venue,
+            feed=feed,
+            listener=RecordingListener(),
+            chance=random.Random(2),
+            symbols=symbols,
+        )
         task.cancel()
         await asyncio.wait({task})
         await rest.aclose()
 
 
 async def come_and_go(clock: VirtualClock, limits: FeedLimits = VENUE_LIMITS) -> Counter[str]:
-    """Let symbols come and go for four minutes, with a lost connection in the middle."""
+    """Let symbols come and go for longer than a minute; all connections are lost meanwhile."""
     async with churn(clock, limits=limits) as on:
-        await on.come_and_go(seconds=2 * MINUTE, per_second=40)
+        await on.come_and_go(seconds=0.5 * MINUTE, per_second=40)
         on.venue.drop_connections()
-        await on.come_and_go(seconds=2 * MINUTE, per_second=40)
+        await on.come_and_go(seconds=0.75 * MINUTE, per_second=40)
         state = on.feed.state()
         assert state.status == "connected"
-        assert len(state.connections) == 3
-        assert len(on.observed.messages_of("SUBSCRIBE")) > 100
-        assert len(on.observed.messages_of("UNSUBSCRIBE")) > 100
-        assert len(on.observed.depth_requests) > 1_000
+        assert len(state.connections) == 2
+        assert len(on.observed.messages_of("SUBSCRIBE")) > 50
+        assert len(on.observed.messages_of("UNSUBSCRIBE")) > 50
+        assert len(on.observed.depth_requests) > 600, "more than a minute's weight"
         return on.violations()
 
 
-async def knock(clock: VirtualClock, limits: FeedLimits = VENUE_LIMITS) -> Counter[str]:
-    """Let nobody in for some minutes, then cut every connection at once for as long.
+async def knock(
+    clock: VirtualClock, limits: FeedLimits = THREE_CONNECTIONS, *, seconds: float = 5.5 * MINUTE
+) -> Counter[str]:
+    """Let nobody in at first, then cut every connection at once, again and again.
 
     The feed pauses so shortly between attempts that only the limit holds it back.
     """
-    async with churn(clock, limits=limits, timing=IMPATIENT) as on:
+    async with churn(clock, limits=limits, timing=IMPATIENT, symbols=FEW) as on:
         on.venue.refuse_connections()
-        for symbol in SYMBOLS:
+        for symbol in FEW:
             on.feed.subscribe(symbol, on.listener)
-        await asyncio.sleep(5.5 * MINUTE)
+        await asyncio.sleep(10)
         on.venue.refuse_connections(refused=False)
-        ends_at = asyncio.get_running_loop().time() + 5.5 * MINUTE
+        ends_at = asyncio.get_running_loop().time() + seconds
         while asyncio.get_running_loop().time() < ends_at:
             on.venue.drop_connections()
             await asyncio.sleep(1)
+        assert len(on.feed.state().connections) == 3
         assert len(on.observed.connection_attempts_at) > 200
         return on.violations()
 
 
-def test_three_thousand_symbols_that_come_and_go_break_no_limit() -> None:
+def test_more_symbols_than_a_connection_holds_come_and_go_and_break_no_limit() -> None:
     """Control messages, streams a connection, request weight: all within what the venue allows."""
     assert run_in_virtual_time(come_and_go) == Counter()
 
@@ -161,17 +179,21 @@ def test_a_feed_that_knocks_more_often_is_caught() -> None:
     """Likewise for attempts to connect."""
 
     async def knock_wildly(clock: VirtualClock) -> Counter[str]:
-        return await knock(clock, replace(VENUE_LIMITS, attempts_max=1_000))
+        return await knock(clock, replace(THREE_CONNECTIONS, attempts_max=1_000), seconds=MINUTE)
 
     assert run_in_virtual_time(knock_wildly)["connection_attempts"] > 0
 
 
 def test_a_feed_that_asks_more_than_the_weight_allows_is_caught() -> None:
-    """Likewise for the weight of its requests."""
+    """Likewise for the weight of its requests, at a tenth of the venue's limit and of ours."""
 
     async def seed_wildly(clock: VirtualClock) -> Counter[str]:
-        greedy = RestLimits(weight_max=60_000)
-        async with churn(clock, rest_limits=greedy) as on:
+        async with churn(
+            clock,
+            rest_limits=RestLimits(weight_max=6_000),
+            symbols=SYMBOLS[:400],
+            venue_limits=replace(STRICT, weight_per_minute_max=600),
+        ) as on:
             await on.come_and_go(seconds=20, per_second=40)
             return on.violations()
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import httpx2
 
+from tests.support.connections import http_client
 from tests.support.keys import ALICE, BOB, authorization
 from tests.support.sent_orders import AT_ONCE
 
@@ -92,7 +93,7 @@ class Trader:
         return body
 
     async def _touches(self) -> dict[str, Any]:
-        async with httpx2.AsyncClient(base_url=self._venue_rest_url) as client:
+        async with http_client(base_url=self._venue_rest_url) as client:
             return {
                 symbol: (
                     await client.get("/api/v3/ticker/bookTicker", params={"symbol": symbol})

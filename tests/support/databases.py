@@ -4,9 +4,14 @@ import asyncio
 import atexit
 import os
 import secrets
+import shutil
+import sqlite3
+import tempfile
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,6 +29,7 @@ from app.storage.migrate import migrate
 from app.storage.queries import StoredOrders
 from app.storage.readers import SqliteReaders
 from app.storage.tables import METADATA
+from tests.support.waiting import WAIT_SECONDS_MAX
 
 KINDS: Final = ("sqlite", "postgresql")
 VENUE: Final = "simulator"
@@ -92,17 +98,19 @@ class OpenStorage:
 
 @asynccontextmanager
 async def scratch_database(kind: str, folder: Path) -> AsyncIterator[str]:
-    """Give the URL of a database without rows, for one test.
+    """Give the URL of a migrated database without rows, for one test.
 
-    On PostgreSQL it is migrated, and emptied for the next test rather than made anew, which takes
-    ten times as long; whoever changes its schema or settings asks for ``scratch_postgresql``.
+    Only the first database of each kind is migrated. Later tests get a copy of the SQLite file, and
+    the same PostgreSQL database once it is empty again. A test that changes the schema or settings
+    of a PostgreSQL database asks for ``scratch_postgresql``.
     """
     if kind == "sqlite":
-        yield sqlite_url(folder / "papertape.db")
+        path = folder / "papertape.db"
+        place_migrated_sqlite(path)
+        yield sqlite_url(path)
         return
-    name = _idle.pop() if _idle else await _make_database()
+    name = _idle.pop() if _idle else await _make_migrated_database()
     url = _url_of(name)
-    await migrate(url)
     yield url
     async with server_connection(url) as connection:
         await connection.execute(f"TRUNCATE {', '.join(METADATA.tables)}")
@@ -119,8 +127,16 @@ async def scratch_postgresql() -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def open_storage(url: str, *, answer_seconds_max: float = 5.0) -> AsyncIterator[OpenStorage]:
-    """Open a database and run its journal; close both afterwards."""
+async def open_storage(
+    url: str, *, answer_seconds_max: float = WAIT_SECONDS_MAX
+) -> AsyncIterator[OpenStorage]:
+    """Open a database and run its journal; close both afterwards.
+
+    An SQLite database that is not there yet is made as a copy of a migrated one.
+    """
+    path = make_url(url).database
+    if url.startswith("sqlite") and path is not None:
+        place_migrated_sqlite(Path(path))
     database = await Database.open(url, venue=VENUE, owner=OWNER)
     async with run_storage(database, answer_seconds_max=answer_seconds_max) as storage:
         yield storage
@@ -128,7 +144,7 @@ async def open_storage(url: str, *, answer_seconds_max: float = 5.0) -> AsyncIte
 
 @asynccontextmanager
 async def run_storage(
-    database: Database, *, answer_seconds_max: float = 5.0
+    database: Database, *, answer_seconds_max: float = WAIT_SECONDS_MAX
 ) -> AsyncIterator[OpenStorage]:
     """Run a journal on an open database; close both afterwards."""
     journal = GroupCommitJournal(database, answer_seconds_max=answer_seconds_max)
@@ -156,6 +172,19 @@ def engine_of_readers(storage: OpenStorage) -> Engine:
     return readers.engine
 
 
+def place_migrated_sqlite(path: Path) -> None:
+    """Put a migrated SQLite database without rows at ``path``, unless a database is there.
+
+    It is a copy: a migration takes thirty times as long. The copy gets an id of its event stream of
+    its own, as a migrated database has.
+    """
+    if path.exists():
+        return
+    shutil.copyfile(_migrated_sqlite(), path)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE event_stream SET stream_id = ?", (secrets.token_hex(8),))
+
+
 def sqlite_url(path: Path) -> str:
     """Return the URL of an SQLite file."""
     return f"sqlite+aiosqlite:///{path}"
@@ -178,7 +207,7 @@ async def server_connection(url: str) -> AsyncIterator[Any]:
             user=parts.username,
             password=parts.password,
             database=parts.database,
-            timeout=10,
+            timeout=WAIT_SECONDS_MAX,
         )
     except OSError as error:
         if os.environ.get("CI") == "true":
@@ -202,6 +231,23 @@ def _url_of(name: str) -> str:
 
 def _bound(statement: str, values: dict[str, object]) -> TextClause:
     return text(statement).bindparams(**values)
+
+
+@cache
+def _migrated_sqlite() -> Path:
+    """Migrate one database for this process; a thread does it, as the caller's loop may run."""
+    folder = Path(tempfile.mkdtemp(prefix="papertape-"))
+    atexit.register(shutil.rmtree, folder)
+    path = folder / "migrated.db"
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, migrate(sqlite_url(path))).result()
+    return path
+
+
+async def _make_migrated_database() -> str:
+    name = await _make_database()
+    await migrate(_url_of(name))
+    return name
 
 
 async def _make_database() -> str:

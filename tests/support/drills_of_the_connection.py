@@ -3,11 +3,13 @@
 import asyncio
 import itertools
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
 from app.market.timing import FeedTiming
+from app.simulator.faults import DELAY_SECONDS_MAX
 from app.simulator.limits import BINANCE_LIMITS, VenueLimits
 from tests.support.drills import (
     SYMBOL,
@@ -21,15 +23,20 @@ from tests.support.drills import (
     until,
     until_filled,
 )
+from tests.support.market import PATIENT
 from tests.support.services import ServiceUnderTest, service_under_test
 from tests.support.side_by_side import RunDrill
-from tests.support.waiting import eventually
+from tests.support.waiting import WAIT_SECONDS_MAX
 
-DAY_SECONDS: Final = 2.0
-DAY: Final = VenueLimits(connection_seconds_max=DAY_SECONDS)
-"""A venue whose day is over after two seconds."""
+DAY: Final = VenueLimits(connection_seconds_max=WAIT_SECONDS_MAX)
+"""A venue whose day is over after the longest wait of a test."""
 
-BEFORE_THE_DAY_ENDS: Final = FeedTiming(rotation_seconds=1.0, rotation_look_seconds=0.05)
+BEFORE_THE_DAY_ENDS: Final = replace(PATIENT, rotation_seconds=1.0, rotation_look_seconds=0.05)
+QUICK_TO_PING: Final = replace(PATIENT, ping_interval_seconds=1.0, ping_timeout_seconds=10.0)
+QUICK_TO_GIVE_UP: Final = replace(PATIENT, open_seconds_early=2.0, open_seconds=2.0)
+ORDERED: Final = 100_000
+"""More than the quotes of a drill can fill one by one."""
+
 TICK: Final = Decimal("0.000001")
 DEPTH: Final = "/api/v3/depth"
 OBEYED: Final = (418, 429)
@@ -37,7 +44,12 @@ OBEYED: Final = (418, 429)
 
 async def refuse(service: ServiceUnderTest) -> None:
     """Be gone for a while, depth too: the machine itself refuses connections."""
-    service.venue.faults.vanish(2.5)
+    service.venue.faults.vanish(DELAY_SECONDS_MAX)
+
+
+async def listen_again(service: ServiceUnderTest) -> None:
+    """Come back before the time of ``vanish`` is over."""
+    await service.venue.listen_again()
 
 
 async def drop(service: ServiceUnderTest) -> None:
@@ -53,9 +65,9 @@ async def close(service: ServiceUnderTest) -> None:
 
 
 async def end_the_day(service: ServiceUnderTest) -> None:
-    """Let the venue's day come to its end, and answer the next connection with 503."""
+    """Close as the venue does at the end of its day, and answer the next connection with 503."""
     service.venue.faults.refuse_connections(status=503)
-    await eventually(lambda: service.venue.observations.closes["24 hours"])
+    service.venue.faults.close_connections(1001, "24 hours")
 
 
 async def swallow(service: ServiceUnderTest) -> None:
@@ -78,7 +90,7 @@ async def reset_handshakes(service: ServiceUnderTest) -> None:
 
 async def keep_waiting(service: ServiceUnderTest) -> None:
     """Let handshakes take longer than anybody waits for them."""
-    service.venue.faults.delay_handshakes(30)
+    service.venue.faults.delay_handshakes(DELAY_SECONDS_MAX)
     service.venue.faults.drop_connections()
 
 
@@ -89,7 +101,7 @@ async def come_back(service: ServiceUnderTest) -> None:
 
 async def announce(service: ServiceUnderTest) -> None:
     """Announce a shutdown, and mean it."""
-    service.venue.faults.announce_shutdown(close_after_seconds=5)
+    service.venue.faults.announce_shutdown(close_after_seconds=WAIT_SECONDS_MAX)
 
 
 async def wait(service: ServiceUnderTest) -> None:
@@ -115,29 +127,30 @@ def _failing_depth(status: int) -> Act:
 async def fail_depth_slowly(service: ServiceUnderTest) -> None:
     """Likewise, while depth does not answer in time."""
     service.venue.faults.mute(SYMBOL)
-    service.venue.faults.slow_rest(30, path=DEPTH)
+    service.venue.faults.slow_rest(DELAY_SECONDS_MAX, path=DEPTH)
     service.venue.faults.drop_connections()
 
 
 FAULTS: Final[Mapping[str, Fault]] = {
-    "half open": Fault(
-        begins=swallow, ends=come_back, counters=("lost_keepalive",), seconds_max=10.5
-    ),
+    "half open": Fault(begins=swallow, ends=come_back, counters=("lost_keepalive",), seconds=12),
     "handshakes too slow": Fault(
         begins=keep_waiting,
         ends=come_back,
         counters=("lost_reset", "failed_timeout"),
-        seconds_max=5,
     ),
     "depth too slow": Fault(
         begins=fail_depth_slowly,
         ends=come_back,
         counters=("lost_reset", "seeds_failed"),
-        seconds_max=5.5,
     ),
-    "refused": Fault(begins=refuse, ends=wait, counters=("lost_reset", "failed_refused")),
+    "refused": Fault(begins=refuse, ends=listen_again, counters=("lost_reset", "failed_refused")),
     "dropped": Fault(begins=drop, ends=come_back, counters=("lost_reset", "failed_http_status")),
     "closed with 1008": Fault(begins=close, ends=come_back, counters=("lost_closed_by_venue",)),
+    "thrown out at the end of its day": Fault(
+        begins=end_the_day,
+        ends=come_back,
+        counters=("lost_closed_by_venue", "failed_http_status"),
+    ),
     "shut down": Fault(
         begins=announce_and_go, ends=come_back, counters=("shutdown_notices", "lost_shutdown")
     ),
@@ -153,9 +166,16 @@ FAULTS: Final[Mapping[str, Fault]] = {
 }
 
 
-def _through(fault: Fault, *, stream_path: str = "") -> RunDrill:
+TIMINGS: Final[Mapping[str, FeedTiming]] = {
+    "half open": QUICK_TO_PING,
+    "handshakes too slow": QUICK_TO_GIVE_UP,
+}
+"""What the feed does not wait long for, where a fault shows only by a time that has passed."""
+
+
+def _through(fault: Fault, *, stream_path: str = "", timing: FeedTiming = PATIENT) -> RunDrill:
     async def run(folder: Path) -> None:
-        async with service_under_test(folder, stream_path=stream_path) as service:
+        async with service_under_test(folder, stream_path=stream_path, timing=timing) as service:
             await drill(service, fault, folder)
             _check_retry_after_is_obeyed(service)
 
@@ -167,18 +187,6 @@ def _check_retry_after_is_obeyed(service: ServiceUnderTest) -> None:
     for asked, next_one in itertools.pairwise(requests):
         if asked.status in OBEYED:
             assert next_one.received_at - asked.received_at >= 1
-
-
-async def _thrown_out(folder: Path) -> None:
-    """Be thrown out at the end of the day, as one who does not rotate."""
-    fault = Fault(
-        begins=end_the_day,
-        ends=come_back,
-        counters=("lost_closed_by_venue", "failed_http_status"),
-        seconds_max=DAY_SECONDS,
-    )
-    async with service_under_test(folder, venue_limits=DAY) as service:
-        await drill(service, fault, folder)
 
 
 async def _rotated_in_time(folder: Path) -> None:
@@ -207,12 +215,12 @@ async def fill_across(
     A quote that is missed leaves a hole in its splits.
     """
     published = [service.market.push(SYMBOL, bid=("0.0024", "7"), ask=("0.0025", "1"))]
-    buying = asyncio.create_task(buy(service, 1_000, "0.0035"))
+    buying = asyncio.create_task(buy(service, ORDERED, "0.5"))
     await until_filled(service, "1")
     await begins(service)
 
     async def publish() -> None:
-        for number in range(1, 1_000):
+        for number in itertools.count(1):
             price = f"{Decimal('0.0025') + number * TICK:f}"
             published.append(service.market.push(SYMBOL, bid=("0.0024", "7"), ask=(price, "1")))
             await asyncio.sleep(0.01)
@@ -226,7 +234,7 @@ async def fill_across(
     publishing.cancel()
     await asyncio.wait({publishing})
     price = f"{Decimal('0.0025') + len(published) * TICK:f}"
-    rest = str(1_000 - len(published))
+    rest = str(ORDERED - len(published))
     published.append(service.market.push(SYMBOL, bid=("0.0024", "7"), ask=(price, rest)))
 
     order = await buying
@@ -249,9 +257,8 @@ async def until_filled_by_more(service: ServiceUnderTest, more: int) -> None:
 
 
 DRILLS: Final[Mapping[str, RunDrill]] = {
-    **{name: _through(fault) for name, fault in FAULTS.items()},
+    **{name: _through(fault, timing=TIMINGS.get(name, PATIENT)) for name, fault in FAULTS.items()},
     "dropped with combined frames": _through(FAULTS["dropped"], stream_path="/stream"),
-    "thrown out at the end of its day": _thrown_out,
     "rotated before the end of its day": _rotated_in_time,
     "shutdown announced": _announced("/ws"),
     "shutdown announced in combined frames": _announced("/stream"),

@@ -2,29 +2,38 @@
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from tests.support.drills import (
+    LIMIT,
     SYMBOL,
     buy,
     check_books,
     count_of,
+    has_met,
     is_interrupted,
     reason_of,
     splits_of,
     until,
     until_filled,
 )
+from tests.support.market import PATIENT
 from tests.support.scrape import scrape
 from tests.support.services import ServiceUnderTest, service_under_test
 from tests.support.side_by_side import RunDrill
 from tests.support.waiting import eventually
 
+DEPTH: Final = "/api/v3/depth"
+
+QUICK_TO_MISS: Final = replace(PATIENT, stall_seconds=1.0)
+"""A feed that soon misses the frame of a change that depth shows."""
+
 
 async def _stalled(folder: Path) -> None:
     """Frames stop while pings go on, and the last quote is 5 s old: depth knows better."""
-    async with service_under_test(folder) as service:
+    async with service_under_test(folder, timing=QUICK_TO_MISS) as service:
         buying = await _buy_five(service)
         service.venue.faults.stall()
         service.market.push(SYMBOL, bid=("0.0022", "7"), ask=("0.0025", "5"))
@@ -35,10 +44,11 @@ def _last_frame(kind: str, counter: str) -> RunDrill:
     """Spoil the last frame before silence, so that nobody can tell whose it was."""
 
     async def run(folder: Path) -> None:
-        async with service_under_test(folder) as service:
+        async with service_under_test(folder, timing=QUICK_TO_MISS) as service:
             buying = await _buy_five(service)
             service.venue.faults.spoil(kind)
             service.market.push(SYMBOL, bid=("0.0022", "7"), ask=("0.0025", "5"))
+            await until(lambda: _has_counted(service, counter))
             await _is_found_by_a_new_order(service, buying, folder)
             assert await count_of(service, counter) == 1
 
@@ -50,14 +60,14 @@ async def _is_found_by_a_new_order(
 ) -> None:
     """Let an order come to a bid that is gone: it is not filled, and the connection replaced."""
     await until(lambda: _is_older_than_seconds(service, 5))
-    selling = await service.order(
-        symbol=SYMBOL, order_size=1, price="0.0023", side="SELL", timeout_seconds=0.5
-    )
+    selling = await service.place(symbol=SYMBOL, order_size=1, price="0.0023", side="SELL")
     await eventually(lambda: service.venue.observations.connections_opened == 2)
+    moved = service.venue.faults.current_quote(SYMBOL).update_id
+    await until(lambda: has_met(service, selling, moved))
     service.market.push(SYMBOL, bid=("0.0022", "7"), ask=("0.00251", "15"))
 
-    assert reason_of(selling) == ("EXPIRED", "TIMEOUT", "0")
     assert splits_of(await buying) == [("0.0025", "5"), ("0.00251", "15")]
+    assert reason_of(await service.stored(selling)) == ("NEW", None, "0")
     assert await count_of(service, "lost_stalled") == 1
     await check_books(folder)
 
@@ -83,17 +93,20 @@ async def _counted_anew(folder: Path) -> None:
     """Let the venue count anew after an outage: nothing is filled for 10 s, nothing twice."""
     async with service_under_test(folder) as service:
         buying = await _buy_five(service)
+        service.venue.faults.rest_failure(503, path=DEPTH)
         service.venue.faults.reset_update_ids(1)
         service.venue.faults.drop_connections()
         await until(lambda: is_interrupted(service))
-        ending = await buy(service, 1, timeout_seconds=0.5)
+        # Its time begins before the 10 s do, so it is over before them on any machine.
+        ending = await service.place(symbol=SYMBOL, order_size=1, price=LIMIT, timeout_seconds=2)
+        service.venue.faults.clear_rest_failure()
         await until(lambda: _is_not_interrupted(service))
         assert (await service.open_orders())[0]["filled_quantity"] == "5"
         service.market.push(SYMBOL, bid=("0.0024", "7"), ask=("0.0025", "8"))
         await until_filled(service, "8")
         service.market.push(SYMBOL, bid=("0.0024", "7"), ask=("0.00251", "12"))
 
-        assert reason_of(ending) == ("EXPIRED", "NO_MARKET_DATA", "0")
+        assert reason_of(await service.stored(ending)) == ("EXPIRED", "NO_MARKET_DATA", "0")
         assert splits_of(await buying) == [("0.0025", "5"), ("0.0025", "3"), ("0.00251", "12")]
         assert await count_of(service, "seeds_stale") >= 3
         assert (await scrape(service.client))["gate_resets_total"] == 1
@@ -111,6 +124,10 @@ async def _buy_five(service: ServiceUnderTest) -> asyncio.Task[dict[str, object]
 async def _is_older_than_seconds(service: ServiceUnderTest, seconds: float) -> bool:
     quote = (await service.client.get(f"/symbols/{SYMBOL}")).json()["quote"]
     return quote is not None and bool(quote["age_milliseconds"] > seconds * 1_000)
+
+
+async def _has_counted(service: ServiceUnderTest, counter: str) -> bool:
+    return await count_of(service, counter) == 1
 
 
 async def _is_not_interrupted(service: ServiceUnderTest) -> bool:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from app.storage.database import Database, _TakenOver
 from app.storage.writer import Writer
 from tests.support.databases import OWNER, VENUE, OpenStorage, run_storage
+from tests.support.waiting import WAIT_SECONDS_MAX
 
 _Result = TypeVar("_Result")
 
@@ -48,7 +49,7 @@ class FaultyWriter:
 
 @asynccontextmanager
 async def faulty_storage(
-    url: str, *, answer_seconds_max: float = 5.0
+    url: str, *, answer_seconds_max: float = WAIT_SECONDS_MAX
 ) -> AsyncIterator[tuple[FaultyWriter, OpenStorage]]:
     """Run a journal whose writer can be told to fail."""
     database = await Database.open(url, venue=VENUE, owner=OWNER)

@@ -10,25 +10,39 @@ from contextlib import asynccontextmanager
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
 
-from app.clock import SystemClock
 from app.domain.errors import VenueError
 from app.domain.order import Symbol
 from app.domain.quote import Quote
 from app.market.feed import BookTickerFeed
-from app.market.rest import VenueRest
+from app.market.rest import RestLimits, VenueRest
 from app.market.seeding import DepthSource
 from app.market.streams import TIME_STREAM
 from app.market.timing import VENUE_LIMITS, FeedLimits, FeedTiming
 from app.ports import Clock, FeedRecorder
 from app.simulator.scripted_market import ScriptedMarket
 from app.simulator.venue import RunningVenue, SimulatedVenue
-from tests.support.waiting import eventually
+from tests.support.virtual_time import clock_of_loop
+from tests.support.waiting import WAIT_SECONDS_MAX, eventually
 
 LTCBTC = Symbol("LTCBTC")
 
 SEED = "seed"
 QUOTE = "quote"
 INTERRUPTED = "interrupted"
+
+PATIENT = FeedTiming(
+    open_seconds_early=WAIT_SECONDS_MAX,
+    open_seconds=WAIT_SECONDS_MAX,
+    acknowledgment_seconds_max=WAIT_SECONDS_MAX,
+    ping_interval_seconds=WAIT_SECONDS_MAX,
+    ping_timeout_seconds=WAIT_SECONDS_MAX,
+    idle_seconds=WAIT_SECONDS_MAX,
+    rotation_ready_seconds_max=WAIT_SECONDS_MAX,
+    stall_seconds=WAIT_SECONDS_MAX,
+    behind_seconds=WAIT_SECONDS_MAX,
+    ids_back_seconds=WAIT_SECONDS_MAX,
+)
+"""A feed that takes a busy machine for no fault of the venue. Tests of such faults shorten one."""
 
 WITHOUT_TIME = FeedTiming(time_stream_seconds=3_600.0)
 """For tests that count control messages, however long they take: the one for the venue's time does
@@ -150,7 +164,7 @@ async def running_feed(
     feed = BookTickerFeed(
         stream_url=stream_url,
         depth=depth,
-        clock=clock or SystemClock(),
+        clock=clock or clock_of_loop(),
         random=random.Random(1),
         timing=timing or WITHOUT_TIME,
         limits=limits,
@@ -170,7 +184,9 @@ async def feed_on(
     venue: RunningVenue, *, timing: FeedTiming | None = None, clock: Clock | None = None
 ) -> AsyncIterator[BookTickerFeed]:
     """Run a feed on a venue, streams and REST alike."""
-    rest = VenueRest(venue.rest_url, clock=clock or SystemClock())
+    clock = clock or clock_of_loop()
+    limits = RestLimits(depth_seconds_max=WAIT_SECONDS_MAX)
+    rest = VenueRest(venue.rest_url, clock=clock, limits=limits)
     try:
         async with running_feed(venue.stream_url, rest, timing=timing, clock=clock) as feed:
             yield feed

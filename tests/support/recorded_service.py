@@ -30,7 +30,7 @@ from app.storage.database import Database
 from app.storage.journal import GroupCommitJournal
 from app.storage.queries import StoredOrders
 from tests.support.builders import LTCBTC, Amount, make_quote
-from tests.support.databases import OWNER, VENUE, sqlite_url
+from tests.support.databases import OWNER, VENUE, place_migrated_sqlite, sqlite_url
 from tests.support.hand_driven import HandClock, HandFeed
 from tests.support.waiting import eventually
 
@@ -178,6 +178,7 @@ class RecordedService:
     ) -> AsyncIterator[RecordedProcess]:
         """Run a process, which stops in order at the end unless it ``is_killed``."""
         self.clock.advance(1)  # the next file has another name
+        place_migrated_sqlite(self.path)
         database = await Database.open(sqlite_url(self.path), venue=VENUE, owner=OWNER)
         folder = RecordingFolder(
             self.recordings,

@@ -10,6 +10,7 @@ from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 import httpx2
+from sqlalchemy.engine import make_url
 
 from app.clock import SystemClock
 from app.composition import running_service
@@ -19,6 +20,9 @@ from app.simulator.limits import BINANCE_LIMITS, VenueLimits
 from app.simulator.observations import Observations
 from app.simulator.scripted_market import ScriptedMarket
 from app.simulator.venue import SimulatedVenue
+from tests.support.connections import http_client
+from tests.support.databases import place_migrated_sqlite
+from tests.support.market import PATIENT
 from tests.support.waiting import eventually_true
 
 _starts: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock]] = WeakKeyDictionary()
@@ -37,6 +41,19 @@ class ScriptedVenue:
     def observations(self) -> Observations:
         """What came in and went out."""
         return self.faults.observations
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether it has vanished and is not back yet."""
+        return self.faults._door is not None and self.faults._door.is_shut
+
+    async def listen_again(self) -> None:
+        """Let a venue that vanished come back before its time."""
+        door = self.faults._door
+        assert door is not None, "the venue runs"
+        assert door._shutting is not None, "it has vanished"
+        door._shutting.cancel()
+        await door.open(door._host, door._port)
 
 
 @contextlib.asynccontextmanager
@@ -74,6 +91,14 @@ class ServiceUnderTest:
         assert answer.status_code == httpx2.codes.OK, answer.text
         return dict(answer.json())
 
+    async def place(self, **body: Any) -> str:  # noqa: ANN401 - as above
+        """Post an order and return its id as soon as it is stored."""
+        answer = await self.client.post(
+            "/order/limit", json=body, headers={"Prefer": "respond-async"}
+        )
+        assert answer.is_success, answer.text
+        return str(answer.json()["order_id"])
+
     async def stored(self, order_id: str) -> dict[str, Any]:
         """Return an order as it is stored."""
         answer = await self.client.get(f"/order/{order_id}")
@@ -89,7 +114,7 @@ class ServiceUnderTest:
 
 
 def make_settings(
-    folder: Path, *, stream_url: str, rest_url: str, order_timeout_seconds: str = "30"
+    folder: Path, *, stream_url: str, rest_url: str, order_timeout_seconds: str = "3600"
 ) -> Settings:
     """Make the settings of a service on a free port with its database in ``folder``."""
     return Settings(
@@ -111,11 +136,11 @@ async def service_under_test(
     folder: Path,
     *,
     symbols: Iterable[str] = ("LTCBTC",),
-    order_timeout_seconds: str = "30",
+    order_timeout_seconds: str = "3600",
     limits: Mapping[str, int | str] | None = None,
     venue_limits: VenueLimits = BINANCE_LIMITS,
     stream_path: str = "",
-    timing: FeedTiming | None = None,
+    timing: FeedTiming = PATIENT,
 ) -> AsyncIterator[ServiceUnderTest]:
     """Run the service on a scripted market of these symbols, and wait until it takes orders.
 
@@ -131,20 +156,22 @@ async def service_under_test(
         ).model_copy(update=limits or {})
         async with (
             started(settings, timing) as url,
-            httpx2.AsyncClient(
-                base_url=url, timeout=60, limits=httpx2.Limits(max_connections=None)
-            ) as client,
+            http_client(base_url=url) as client,
         ):
             await until_ready(client)
             yield ServiceUnderTest(url=url, client=client, venue=venue)
 
 
 @contextlib.asynccontextmanager
-async def started(settings: Settings, timing: FeedTiming | None = None) -> AsyncIterator[str]:
+async def started(settings: Settings, timing: FeedTiming = PATIENT) -> AsyncIterator[str]:
     """Run the service; several of one process start one after another.
 
-    Migrations of one process must not run in two threads at once.
+    Its SQLite database is migrated beforehand, which makes the start cheaper; a database that is
+    there stays. A change of the schema must not run in two threads of one process at once.
     """
+    path = make_url(settings.database_url).database
+    assert path is not None, "the service is on SQLite"
+    place_migrated_sqlite(Path(path))
     loop = asyncio.get_running_loop()
     async with contextlib.AsyncExitStack() as stack:
         async with _starts.setdefault(loop, asyncio.Lock()):

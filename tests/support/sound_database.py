@@ -1,12 +1,23 @@
 """A database in which orders of every kind ended, or did not, as they should."""
 
+import shutil
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 
 from app.domain.order import Order, Owner, Side, Symbol, TimeInForce
+from app.storage.tables import METADATA
 from tests.support.builders import ACCEPTED_AT, make_order, make_quote
-from tests.support.databases import OpenStorage, open_storage
+from tests.support.databases import (
+    OpenStorage,
+    open_storage,
+    scratch_database,
+    server_connection,
+    sqlite_url,
+)
 from tests.support.outcomes import TICK, SymbolAtWork
 
 ETHBTC: Final = Symbol("ETHBTC")
@@ -24,10 +35,48 @@ NEW: Final = 8
 
 ORDERS_TOTAL: Final = 8
 
+_rows: Final[dict[str, Sequence[tuple[Any, ...]]]] = {}
+"""The rows of a sound PostgreSQL database by table, once one was filled."""
+
 
 def id_of(number: int) -> str:
     """Return the id of one of the orders named above."""
     return make_order(number=number).order_id
+
+
+@asynccontextmanager
+async def sound_database(kind: str, folder: Path, template: Path) -> AsyncIterator[str]:
+    """Give the URL of a database with the orders named above.
+
+    Only the first database of each kind is filled by ``fill_soundly``, which takes longer than most
+    tests need for all the rest: the others are copies. ``template`` is where the SQLite file to
+    copy is, or will be.
+    """
+    if kind == "sqlite":
+        if not template.exists():  # noqa: ASYNC240 - a local file
+            await fill_soundly(sqlite_url(template))
+        path = folder / "papertape.db"
+        shutil.copyfile(template, path)
+        yield sqlite_url(path)
+        return
+    async with scratch_database(kind, folder) as url:
+        if _rows:
+            await _copy_rows(url)
+        else:
+            await fill_soundly(url)
+            async with server_connection(url) as connection:
+                for table in METADATA.tables.values():
+                    _rows[table.name] = await connection.fetch(f"SELECT * FROM {table.name}")  # noqa: S608 - a name of ours
+        yield url
+
+
+async def _copy_rows(url: str) -> None:
+    async with server_connection(url) as connection, connection.transaction():
+        # The rows are sound together, so no foreign key need be checked in between.
+        await connection.execute("SET LOCAL session_replication_role = replica")
+        await connection.execute("DELETE FROM event_stream")
+        for name, rows in _rows.items():
+            await connection.copy_records_to_table(name, records=rows)
 
 
 async def fill_soundly(url: str) -> None:

@@ -13,9 +13,10 @@ from typing import Any, Final
 
 import httpx2
 import jsonschema  # type: ignore[import-untyped] # it ships no types
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
+from tests.support.connections import connect, http_client
 from tests.support.waiting import WAIT_SECONDS_MAX
 
 Json = dict[str, Any]
@@ -163,7 +164,7 @@ class StreamClient:
 
 async def read_contract(url: str) -> Contract:
     """Return what the service at ``url`` says of its messages."""
-    async with httpx2.AsyncClient(base_url=url) as client:
+    async with http_client(base_url=url) as client:
         answer = await client.get(ASYNCAPI_PATH)
     assert answer.status_code == httpx2.codes.OK
     return Contract(answer.json())
@@ -190,9 +191,7 @@ async def open_stream(
     async with connect(
         address,
         additional_headers=headers,
-        proxy=None,
         compression=None,
-        ping_interval=None,
         close_timeout=1,
         **options,
     ) as connection:

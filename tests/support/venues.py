@@ -8,12 +8,13 @@ from typing import Any, Final
 
 from websockets.asyncio.client import ClientConnection
 
-from app.clock import SystemClock
 from app.simulator.limits import BINANCE_LIMITS, VenueLimits
 from app.simulator.scripted_market import ScriptedMarket
 from app.simulator.venue import RunningVenue, SimulatedVenue
+from tests.support.virtual_time import clock_of_loop
+from tests.support.waiting import WAIT_SECONDS_MAX
 
-ANSWER_SECONDS_MAX: Final = 5.0
+ANSWER_SECONDS_MAX: Final = WAIT_SECONDS_MAX
 BID: Final = ("0.002577", "1")
 ASK: Final = ("0.002578", "2")
 
@@ -24,7 +25,7 @@ async def scripted_venue(
 ) -> AsyncIterator[tuple[ScriptedMarket, SimulatedVenue, RunningVenue]]:
     """Serve a market that the test drives."""
     market = ScriptedMarket(symbols or ("LTCBTC",))
-    venue = SimulatedVenue(market, clock=SystemClock(), limits=limits)
+    venue = SimulatedVenue(market, clock=clock_of_loop(), limits=limits)
     async with venue.serve() as running:
         yield market, venue, running
 

@@ -5,15 +5,26 @@ the next timer. Ten minutes of a venue's limits pass in some seconds, and to the
 """
 
 import asyncio
+import fcntl
 import functools
+import os
 import selectors
+import sys
+import termios
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, ParamSpec, TypeVar
 
+from app.clock import SystemClock
+from app.ports import Clock
+
 LOOKS: Final = 3
-"""How often sockets are asked before the clock jumps: what was sent over loopback is there at once,
-but for what the machine has not come to."""
+"""How often sockets are asked before the clock jumps, though nothing seems to be under way."""
+
+LOOKS_MAX: Final = 200
+LOOK_SECONDS: Final = 0.001
+"""How often, and how long, sockets are asked while something is under way. The end of it is for
+bytes that wait because their receiver does not read."""
 
 JUMP_SECONDS_MIN: Final = 1e-6
 """What is waited for may be nearer than a step of a float: the clock must go on all the same."""
@@ -48,12 +59,34 @@ class _JumpingSelector(selectors.DefaultSelector):
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is None:
             return super().select(None)  # only a thread can wake us: there is no timer to jump to
-        for _ in range(LOOKS if timeout > 0 else 1):
-            events = super().select(0)
+        for look in range(LOOKS_MAX if timeout > 0 else 1):
+            events = super().select(0 if look < LOOKS else LOOK_SECONDS)
             if events or timeout <= 0:
                 return events
+            if look + 1 >= LOOKS and not self._is_anything_under_way():
+                break
+            os.sched_yield()
         self._clock.seconds += max(timeout, JUMP_SECONDS_MIN)
         return []
+
+    def _is_anything_under_way(self) -> bool:
+        """Whether a socket connects, or has sent bytes that the system did not deliver yet.
+
+        A busy machine may take a while for either, and the clock must not jump meanwhile.
+        """
+        for key in self.get_map().values():
+            is_connecting = key.events & selectors.EVENT_WRITE
+            if is_connecting or _unacknowledged_bytes(key.fd):
+                return True
+        return False
+
+
+def _unacknowledged_bytes(fd: int) -> int:
+    try:
+        answer = fcntl.ioctl(fd, termios.TIOCOUTQ, bytes(4))
+    except OSError:
+        return 0  # a listening socket sends nothing
+    return int.from_bytes(answer, sys.byteorder)
 
 
 class _VirtualLoop(asyncio.SelectorEventLoop):
@@ -63,6 +96,17 @@ class _VirtualLoop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         return self.clock.seconds
+
+
+def new_virtual_loop() -> asyncio.AbstractEventLoop:
+    """Make a loop with a clock of its own."""
+    return _VirtualLoop(VirtualClock())
+
+
+def clock_of_loop() -> Clock:
+    """Return the clock of the running loop: the system's, unless the loop is a virtual one."""
+    loop = asyncio.get_running_loop()
+    return loop.clock if isinstance(loop, _VirtualLoop) else SystemClock()
 
 
 def run_in_virtual_time(

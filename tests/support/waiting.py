@@ -1,10 +1,12 @@
-"""Waiting for a condition, with a bound."""
+"""Waiting for a condition, with a bound that only a broken condition reaches."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
 WAIT_SECONDS_MAX: Final = 300.0
+"""A busy machine needs a part of it; nothing that holds takes longer for it."""
+
 POLL_SECONDS: Final = 0.005
 
 

@@ -1,0 +1,21 @@
+"""Clients that wait for a busy machine: the defaults of their libraries give up after seconds."""
+
+from functools import partial
+from typing import Final
+
+import httpx2
+from websockets.asyncio.client import connect as connect_by_default
+
+from tests.support.waiting import WAIT_SECONDS_MAX
+
+connect: Final = partial(
+    connect_by_default, open_timeout=WAIT_SECONDS_MAX, ping_interval=None, proxy=None
+)
+"""Open a WebSocket. It sends no pings of its own, so that none is counted or missed."""
+
+http_client: Final = partial(
+    httpx2.AsyncClient,
+    timeout=WAIT_SECONDS_MAX,
+    limits=httpx2.Limits(max_connections=None, max_keepalive_connections=None),
+)
+"""Make an HTTP client, which opens as many connections as it needs."""

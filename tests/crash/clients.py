@@ -11,6 +11,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
 
 from tests.crash.lots import SYMBOLS
+from tests.support.connections import http_client
 
 PAUSE_SECONDS: Final = 0.02
 ANSWER_SECONDS_MAX: Final = 60.0
@@ -95,7 +96,7 @@ class Clients:
 
     async def settle_doubts(self) -> None:
         """Send again what no answer came to, until there is one."""
-        async with httpx2.AsyncClient(timeout=ANSWER_SECONDS_MAX) as client:
+        async with http_client(timeout=ANSWER_SECONDS_MAX) as client:
             for placement in self.records.placements:
                 while not placement.answers or placement.answers[-1][0] >= httpx2.codes(500):
                     await self._place(client, placement, {"Prefer": "respond-async"})
@@ -104,7 +105,7 @@ class Clients:
         chance = random.Random(f"{self._seed}-{number}")
         own = _Own(number=number)
         actions = (self._place_new, self._place_new, self._repeat, self._cancel, self._look)
-        async with httpx2.AsyncClient(timeout=ANSWER_SECONDS_MAX) as client:
+        async with http_client(timeout=ANSWER_SECONDS_MAX) as client:
             while not self._is_resting:
                 await self._is_up.wait()
                 await chance.choice(actions)(client, chance, own)

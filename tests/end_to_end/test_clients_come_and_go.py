@@ -16,13 +16,13 @@ from tests.support.raw_http import RawConnection
 from tests.support.services import scripted_venue, service_under_test
 from tests.support.waiting import eventually, eventually_true
 
-WARM_UP_CLIENTS: Final = 1_500
-CLIENTS: Final = int(os.environ.get("CLIENTS", "4000"))
+WARM_UP_CLIENTS: Final = 1_000
+CLIENTS: Final = int(os.environ.get("CLIENTS", "2000"))
 CLIENTS_AT_ONCE: Final = 100
 FILES_OPENED_LATER_MAX: Final = 20
 """What the service opens for itself when it is first needed: readers, the venue's connection."""
 
-GROWTH_BYTES_MAX: Final = 1_500 * CLIENTS
+GROWTH_BYTES_MAX: Final = 2_000 * CLIENTS
 """An open WebSocket or request holds many times as much."""
 
 KEPT_PER_CLIENT: Final = frozenset({"_EventWaiter", "_Subscription", "_Teller"})
@@ -123,7 +123,7 @@ async def test_no_task_or_waiter_is_left_behind(tmp_path: Path) -> None:
         await eventually_true(lambda: are_over(service.client))
         tasks, already_kept = len(asyncio.all_tasks()), len(kept())
 
-        await come_and_go(service.url, 10 * CLIENTS_AT_ONCE, seed=4)
+        await come_and_go(service.url, 4 * CLIENTS_AT_ONCE, seed=4)
 
         await eventually_true(lambda: are_over(service.client))
         await eventually(lambda: len(asyncio.all_tasks()) <= tasks)

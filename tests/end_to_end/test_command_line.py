@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from tests.support.connections import http_client
 from tests.support.processes import papertape, papertape_from_scratch
 from tests.support.waiting import eventually
 
@@ -114,7 +115,7 @@ async def test_the_demo_fulfills_three_orders_and_stays_up(tmp_path: Path) -> No
             command = re.search(r"--url (http://\S+)/order/limit --data '(.*?)'", process.log)
             assert command is not None
             assert not command[1].endswith(":8080")
-            async with httpx2.AsyncClient(base_url=command[1], timeout=60) as client:
+            async with http_client(base_url=command[1]) as client:
                 assert (await client.get("/docs")).status_code == httpx2.codes.OK
                 answer = await client.post("/order/limit", content=command[2])
 

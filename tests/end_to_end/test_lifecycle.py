@@ -12,9 +12,10 @@ from typing import Any
 import httpx2
 import pytest
 
+from tests.support.connections import http_client
 from tests.support.processes import PapertapeProcess, papertape
 from tests.support.services import ScriptedVenue, scripted_venue
-from tests.support.waiting import WAIT_SECONDS_MAX, eventually, eventually_true
+from tests.support.waiting import eventually, eventually_true
 
 HASTY_SECONDS = 5.0
 PATIENT_SECONDS = 3_600.0
@@ -186,9 +187,7 @@ async def test_a_renewed_level_sells_again_after_hundreds_of_orders_and_a_kill(
     """
     prices = ("0.0025", "0.00251")
     async with scene.service("first", ORDER_TIMEOUT_SECONDS="3600") as (process, _):
-        async with httpx2.AsyncClient(
-            base_url=await process.url(), timeout=WAIT_SECONDS_MAX
-        ) as client:
+        async with http_client(base_url=await process.url()) as client:
             for visit in range(12):
                 scene.quote("30", price=prices[visit % 2])
                 answers = await asyncio.gather(
@@ -224,9 +223,7 @@ async def test_the_service_starts_without_a_venue_and_recovers_by_itself(scene: 
         BINANCE_STREAM_URL=scene.venue.stream_url,
         BINANCE_REST_URL=scene.venue.rest_url,
     ) as process:
-        async with httpx2.AsyncClient(
-            base_url=await process.url(), timeout=WAIT_SECONDS_MAX
-        ) as client:
+        async with http_client(base_url=await process.url()) as client:
             ready = await client.get("/readyz")
             assert ready.status_code == httpx2.codes.SERVICE_UNAVAILABLE
             assert "rules" in ready.text

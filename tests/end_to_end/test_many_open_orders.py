@@ -19,7 +19,7 @@ from tests.support.services import ScriptedVenue, scripted_venue
 from tests.support.waiting import eventually_true
 
 SYMBOLS: Final = tuple(f"T{number:02}BTC" for number in range(20))
-ORDERS: Final = int(os.environ.get("OPEN_ORDERS", "2000"))
+ORDERS: Final = int(os.environ.get("OPEN_ORDERS", "1000"))
 WAITING: Final = 100
 CONNECTIONS: Final = 40
 

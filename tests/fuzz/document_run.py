@@ -21,6 +21,7 @@ from app.access.key_file import add_key
 from app.composition import running_service
 from app.domain.access import Scope
 from app.simulator.scripted_market import ScriptedMarket
+from tests.support.connections import http_client
 from tests.support.keys import authorization
 from tests.support.services import make_settings, scripted_venue, until_ready
 
@@ -63,7 +64,7 @@ async def run_document(folder: Path, *, examples: int, seed: int, with_keys: boo
     headers = authorization(_KEY) if with_keys else {}
     async with (
         _service(folder, with_keys=with_keys) as url,
-        httpx2.AsyncClient(base_url=url, headers=headers) as client,
+        http_client(base_url=url, headers=headers) as client,
     ):
         await until_ready(client)
         arguments = ["--seed", str(seed), "--max-examples", str(examples)]

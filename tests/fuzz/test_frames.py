@@ -39,7 +39,7 @@ SEED_OF_FAULTS = 20261134
 """Shows every planted fault within a few hundred frames; other seeds take up to 40,000."""
 
 FRAMES_UNTIL_A_FAULT_SHOWS = 100_000
-FORMS = max(300, settings().max_examples)
+FORMS = settings().max_examples
 NESTINGS_MAX = 1_100
 
 TICKER = '{"u":400900217,"s":"LTCBTC","b":"0.00257700","B":"31.21","a":"0.002578","A":"40.66"}'

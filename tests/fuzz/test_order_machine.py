@@ -19,7 +19,7 @@ pytestmark = pytest.mark.no_cover  # the modules' own tests measure; tracing cos
 HISTORIES = os.environ.get("ORDER_HISTORIES")
 """How many histories a campaign wants; a plain run lives through a few, the same every time."""
 
-HISTORIES_OF_A_PLAIN_RUN = 12
+HISTORIES_OF_A_PLAIN_RUN = 8
 STEPS = 40
 ANY_SPEED = settings(
     stateful_step_count=STEPS,

@@ -6,6 +6,7 @@ in one go. Orders rest longer than the test takes; where an order's time ends on
 canceled there, while the tape stands still.
 """
 
+import os
 from bisect import bisect_right
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -41,7 +42,12 @@ from tests.support.waiting import eventually_true
 
 pytestmark = pytest.mark.no_cover  # the modules' own tests measure; tracing costs too much here
 
-TAPES: Final = ("alts10-20210405", "majors-20240808", "ethusdt-20240809")
+TAPES: Final = ("alts10-20210405", "ethusdt-20240809") + (
+    ("majors-20240808",) if os.environ.get("ALL_TAPES") else ()
+)
+"""The longest one is left to ``ALL_TAPES=1``: its market is that of ethusdt, and replays of it are
+compared with the same results in ``tests/end_to_end/test_tapes.py``."""
+
 SPEED: Final = 10_000.0
 """As fast as it goes: the tape waits for nothing but the pauses."""
 

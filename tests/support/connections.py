@@ -17,5 +17,6 @@ http_client: Final = partial(
     httpx2.AsyncClient,
     timeout=WAIT_SECONDS_MAX,
     limits=httpx2.Limits(max_connections=None, max_keepalive_connections=None),
+    verify=False,
 )
-"""Make an HTTP client, which opens as many connections as it needs."""
+"""Make an HTTP client for loopback, which opens as many connections as it needs."""

@@ -14,6 +14,7 @@ from typing import Final, Protocol
 
 import httpx2
 
+from tests.support.connections import http_client
 from tests.support.forker import REPOSITORY, Command, shared_forker
 from tests.support.waiting import WAIT_SECONDS_MAX
 
@@ -81,9 +82,7 @@ class PapertapeProcess:
     @contextlib.asynccontextmanager
     async def ready_client(self) -> AsyncIterator[httpx2.AsyncClient]:
         """Wait until orders are accepted; the context gets a client for the service."""
-        async with httpx2.AsyncClient(
-            base_url=await self.url(), timeout=WAIT_SECONDS_MAX
-        ) as client:
+        async with http_client(base_url=await self.url()) as client:
             async with asyncio.timeout(WAIT_SECONDS_MAX):
                 while (await client.get("/readyz")).is_error:  # noqa: ASYNC110 - asked over HTTP
                     await asyncio.sleep(POLL_SECONDS)

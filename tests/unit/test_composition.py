@@ -8,7 +8,6 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx2
 import pytest
 from structlog.testing import capture_logs
 
@@ -17,6 +16,7 @@ from app.access.key_file import add_key
 from app.composition import raise_descriptor_limit, running_service, told_to_end
 from app.domain.access import Scope
 from app.domain.errors import StartupError
+from tests.support.connections import http_client
 from tests.support.keys import authorization
 from tests.support.services import make_settings
 from tests.support.waiting import eventually
@@ -84,7 +84,7 @@ async def test_the_start_says_how_callers_are_known(tmp_path: Path) -> None:
     keyed = settings.model_copy(update={"api_keys_file": str(tmp_path / "keys.json")})
 
     with capture_logs() as logs:
-        async with running_service(keyed) as url, httpx2.AsyncClient(base_url=url) as client:
+        async with running_service(keyed) as url, http_client(base_url=url) as client:
             statuses = [
                 (await client.get("/orders")).status_code,
                 (await client.get("/orders", headers=authorization("pt_alice"))).status_code,

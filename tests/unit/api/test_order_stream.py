@@ -25,6 +25,7 @@ from app.api.positions import write_position
 from app.api.rates import RequestRates
 from app.domain.errors import DatabaseUnavailableError
 from app.domain.order import OrderId, Owner
+from tests.support.connections import http_client
 from tests.support.in_memory import STREAM_ID, MemoryPorts, quote
 from tests.support.sent_orders import AT_ONCE, BUY, place_at_once
 from tests.support.serving import serving
@@ -462,7 +463,7 @@ async def test_slow_reader_is_told_where_to_resume_and_misses_nothing(
     application = build_application(ports.services(), options)
     async with (
         serving(application, send_buffer_bytes=4_096) as url,
-        httpx2.AsyncClient(base_url=url) as client,
+        http_client(base_url=url) as client,
         open_stream(url, reads_slowly=True) as slow,
     ):
         await slow.subscribe()
@@ -509,7 +510,7 @@ async def test_reader_that_never_reads_does_not_keep_its_place(options: ApiOptio
     )
     async with (
         serving(application, send_buffer_bytes=4_096) as url,
-        httpx2.AsyncClient(base_url=url) as client,
+        http_client(base_url=url) as client,
         open_stream(url, reads_slowly=True) as slow,
     ):
         await slow.subscribe()

@@ -15,6 +15,7 @@ from app.api.stream_places import STRANGERS_MAX
 from app.domain.access import Caller, Scope
 from app.domain.errors import UnauthorizedError
 from app.domain.order import OrderId, Owner
+from tests.support.connections import http_client
 from tests.support.in_memory import MemoryPorts, quote
 from tests.support.sent_orders import place_at_once
 from tests.support.serving import serving
@@ -60,7 +61,7 @@ async def url(ports: MemoryPorts, options: ApiOptions, keys: KeyRing) -> AsyncIt
 @pytest.fixture
 async def alice(url: str) -> AsyncIterator[httpx2.AsyncClient]:
     """Return a client with alice's key."""
-    async with httpx2.AsyncClient(base_url=url, headers=bearer("pt_alice")) as client:
+    async with http_client(base_url=url, headers=bearer("pt_alice")) as client:
         yield client
 
 

@@ -18,6 +18,7 @@ from app.simulator.listing import exchange_info
 from app.simulator.options import SimulatorOptions
 from app.simulator.quotes import venue_quote
 from app.simulator.scripted_market import ScriptedMarket
+from tests.support.connections import http_client
 from tests.support.waiting import WAIT_SECONDS_MAX, eventually_true
 
 HOST = "127.0.0.1"
@@ -36,7 +37,7 @@ async def answers(options: SimulatorOptions, *paths: str) -> list[Any]:
     answered: list[Any] = []
 
     async def has_answered() -> bool:
-        async with httpx2.AsyncClient(base_url=f"http://{HOST}:{options.port}") as rest:
+        async with http_client(base_url=f"http://{HOST}:{options.port}") as rest:
             try:
                 answered.extend([(await rest.get(path)).json() for path in paths])
             except httpx2.ConnectError:
@@ -148,7 +149,7 @@ async def test_a_tape_with_its_exchange_info_plays_to_an_id(tmp_path: Path) -> N
     running = asyncio.create_task(simulate(options))
 
     async def has_got_there() -> bool:
-        async with httpx2.AsyncClient(base_url=f"http://{HOST}:{options.port}") as rest:
+        async with http_client(base_url=f"http://{HOST}:{options.port}") as rest:
             try:
                 market = (await rest.get("/simulator")).json()["market"]
             except httpx2.ConnectError:

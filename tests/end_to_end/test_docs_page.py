@@ -88,7 +88,7 @@ async def docs(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[DocsPa
                 executable_path=CHROMIUM, args=BROWSER_ARGUMENTS
             ) as browser,
         ):
-            page = await browser.new_page(viewport={"width": 1280, "height": 1600})
+            page = await browser.new_page(viewport={"width": 1024, "height": 768})
             page.set_default_timeout(STEP_MILLISECONDS_MAX)
             expect.set_options(timeout=STEP_MILLISECONDS_MAX)
             docs = DocsPage(page=page, venue=venue, client=client)

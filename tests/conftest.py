@@ -31,7 +31,7 @@ def pytest_handlecrashitem(crashitem: str, report: pytest.TestReport, sched: Any
     """End the run at once when a worker crashes, with the name of its test.
 
     Left to itself xdist runs what the other workers have queued; with a new worker in place of the
-    crashed one it can wait for ever.
+    crashed one it can hang.
     """
     sched.config.hook.pytest_runtest_logreport(report=report)
     pytest.exit(f"the worker that ran {crashitem} crashed", returncode=1)
@@ -47,7 +47,7 @@ def _measured_threads_keep_their_greenlets() -> Iterator[None]:
 
     Coverage asks for the greenlet of every thread and refers to it weakly. The greenlet dies in a
     pending call of the interpreter, where the weak reference calls a function that is traced; if
-    one more thread ends meanwhile, the interpreter tries to enter that function for ever.
+    one more thread ends meanwhile, the interpreter never gets into that function.
     """
     begin = threading.gettrace()
     if begin is None:

@@ -86,7 +86,7 @@ _decode_refusal = msgspec.json.Decoder(_VenueRefusal).decode
 
 
 def _trusted(base_url: str) -> ssl.SSLContext:
-    """Return whom to trust: as the feed does, SSL_CERT_FILE included; nobody without TLS.
+    """Return the certificates to trust: those of the feed with TLS, none without it.
 
     Loading the certificates takes longer than all else that a start does.
     """

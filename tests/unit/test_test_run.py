@@ -70,7 +70,7 @@ def options_of_the_task() -> list[str]:
 
 
 async def test_a_crashed_worker_ends_the_run_with_its_test_named(tmp_path: Path) -> None:
-    """Nobody waits for the other workers, and no new worker goes on."""
+    """The run neither waits for the other workers nor starts a new one."""
     status, output = await run_tests(
         tmp_path, *options_of_the_task(), "-n2", test_crash=CRASHES, test_wait=WAITS
     )

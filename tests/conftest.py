@@ -1,7 +1,9 @@
 """What holds for every test."""
 
+import socket
 import threading
-from collections.abc import Iterator
+from asyncio.selector_events import BaseSelectorEventLoop
+from collections.abc import Awaitable, Callable, Iterator
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -35,6 +37,32 @@ def pytest_handlecrashitem(crashitem: str, report: pytest.TestReport, sched: Any
     """
     sched.config.hook.pytest_runtest_logreport(report=report)
     pytest.exit(f"the worker that ran {crashitem} crashed", returncode=1)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _servers_that_close_end_what_they_accepted() -> Iterator[None]:
+    """Close a connection that asyncio accepted just before its server closed.
+
+    asyncio fails to make a transport for it and leaves the socket open until the collector comes:
+    the client waits, and the test that runs by then fails for a socket that was not closed.
+    """
+    accept: Callable[..., Awaitable[None]] = BaseSelectorEventLoop._accept_connection2  # type: ignore[attr-defined]
+
+    async def accept_or_close(
+        loop: BaseSelectorEventLoop,
+        make: object,
+        connection: socket.socket,
+        *more: Any,  # noqa: ANN401 - a server of asyncio, whose class has no public name
+    ) -> None:
+        _, _, server, *_ = more
+        if server.sockets:
+            await accept(loop, make, connection, *more)
+        else:
+            connection.close()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BaseSelectorEventLoop, "_accept_connection2", accept_or_close)
+        yield
 
 
 _kept_greenlets: list[tuple[object, object]] = []

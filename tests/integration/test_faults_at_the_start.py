@@ -1,6 +1,5 @@
 """A venue whose streams cannot be reached from the start: orders wait, and say what they met."""
 
-import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -68,17 +67,15 @@ async def test_a_certificate_of_a_stranger_is_not_believed_until_the_right_one_c
     async with scripted_venue() as venue:
         venue.market.push("LTCBTC", bid=("0.0024", "7"), ask=("0.0025", "5"))
         inner_port = int(venue.stream_url.rpartition(":")[2])
-        async with contextlib.AsyncExitStack() as running:
-            async with behind_tls(inner_port, stranger.server) as port:
-                client = await running.enter_async_context(
-                    service_at(f"wss://127.0.0.1:{port}", venue.rest_url, tmp_path)
-                )
-                order = (await client.post("/order/limit", json=ORDER)).json()
-                feed = await feed_once_failed(client, "tls")
-            async with behind_tls(inner_port, company.server, port=port):
-                later = ORDER | {"timeout_seconds": 3_600}
-                filled = (await client.post("/order/limit", json=later)).json()
-            await running.aclose()
+        async with (
+            behind_tls(inner_port, stranger.server) as port,
+            service_at(f"wss://127.0.0.1:{port.number}", venue.rest_url, tmp_path) as client,
+        ):
+            order = (await client.post("/order/limit", json=ORDER)).json()
+            feed = await feed_once_failed(client, "tls")
+            port.present(company.server)
+            later = ORDER | {"timeout_seconds": 3_600}
+            filled = (await client.post("/order/limit", json=later)).json()
 
     assert filled["status"] == "FILLED"
     assert (order["status"], order["reason"]) == ("EXPIRED", "NO_MARKET_DATA")

@@ -42,9 +42,21 @@ async def make_authority(folder: Path, name: str) -> Authority:
     return Authority(certificate=authority, server=issued)
 
 
+class TlsPort:
+    """A port of this machine behind TLS; ``number`` is the port."""
+
+    def __init__(self, number: int, tls: ssl.SSLContext) -> None:
+        self.number = number
+        self._tls = tls
+
+    def present(self, certificate: Path) -> None:
+        """Show this certificate to every connection from now on."""
+        self._tls.load_cert_chain(certificate)
+
+
 @asynccontextmanager
-async def behind_tls(inner_port: int, certificate: Path, *, port: int = 0) -> AsyncIterator[int]:
-    """Put a port of this machine behind TLS while the block runs, which gets the new port."""
+async def behind_tls(inner_port: int, certificate: Path) -> AsyncIterator[TlsPort]:
+    """Put a port of this machine behind TLS while the block runs, which gets the new one."""
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     tls.load_cert_chain(certificate)
 
@@ -52,9 +64,9 @@ async def behind_tls(inner_port: int, certificate: Path, *, port: int = 0) -> As
         inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", inner_port)
         await asyncio.gather(_pump(reader, inner_writer), _pump(inner_reader, writer))
 
-    server = await asyncio.start_server(connect, "127.0.0.1", port, ssl=tls)
+    server = await asyncio.start_server(connect, "127.0.0.1", 0, ssl=tls)
     async with server:
-        yield int(server.sockets[0].getsockname()[1])
+        yield TlsPort(int(server.sockets[0].getsockname()[1]), tls)
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -29,19 +29,19 @@ from app.api.http_protocol import KEEP_ALIVE_SECONDS, BoundedHttpProtocol
 from app.api.websocket_protocol import MESSAGE_BYTES_MAX, BoundedWebSocketProtocol
 from app.clock import SystemClock, Uuid7Source
 from app.domain.errors import StartupError
-from app.evidence.files import RecordingFolder
-from app.evidence.recorder import RecordedDatabase, Recorder
 from app.fulfillment.desk import FulfillmentDesk
 from app.fulfillment.open_orders import OpenOrderLimits
 from app.market.feed import BookTickerFeed
+from app.market.report import MarketReport
 from app.market.rest import VenueRest
 from app.market.rules_book import VenueRulesBook
-from app.market.timing import FeedTiming
-from app.market_report import MarketReport
+from app.market.session.timing import FeedTiming
 from app.notify.announcements import Announcements
 from app.notify.fan_out import FanOut
 from app.notify.subscriptions import Subscriptions
 from app.ports import Access, Clock
+from app.recording.service.recorder import RecordedDatabase, Recorder
+from app.recording.service.recording_folder import RecordingFolder
 from app.settings import Settings
 from app.storage.database import Database
 from app.storage.event_queries import StoredEvents

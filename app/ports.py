@@ -10,8 +10,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final, Protocol
 
-from app.domain.access import Caller
 from app.domain.amounts import ZERO
+from app.domain.caller import Caller
 from app.domain.events import StoredEvent, SymbolOutcome
 from app.domain.liquidity import TakenLevel
 from app.domain.order import (

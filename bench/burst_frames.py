@@ -10,9 +10,9 @@ from functools import lru_cache
 from itertools import cycle, islice
 from typing import Final
 
-from app.simulator.market import SyntheticMarket
-from app.simulator.pairs import PAIRS, Pair
-from app.simulator.quotes import VenueQuote, stream_name
+from app.simulator.market.pairs import PAIRS, Pair
+from app.simulator.market.synthetic_market import SyntheticMarket
+from app.simulator.market.venue_quotes import VenueQuote, stream_name
 
 SEED: Final = 5
 DIFFERENT_QUOTES: Final = 50_000

@@ -26,13 +26,13 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from app.clock import SystemClock
-from app.simulator.admission import Admission
-from app.simulator.limits import VenueLimits
-from app.simulator.listed import ListedSymbols
-from app.simulator.listing import listing_from_rules
-from app.simulator.observations import Observations
-from app.simulator.quotes import VenueQuote, stream_name, with_update_id
-from app.simulator.rest import REST_ROOT, RestApi
+from app.simulator.market.venue_quotes import VenueQuote, stream_name, with_update_id
+from app.simulator.venue.client_admission import Admission
+from app.simulator.venue.listed_symbols import ListedSymbols
+from app.simulator.venue.listing import listing_from_rules
+from app.simulator.venue.observations import Observations
+from app.simulator.venue.rest_api import REST_ROOT, RestApi
+from app.simulator.venue.venue_limits import VenueLimits
 from bench.burst_frames import (
     FIRST_UPDATE_ID,
     Part,

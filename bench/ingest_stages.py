@@ -18,7 +18,7 @@ from app.domain.matcher import SymbolMatcher
 from app.domain.order import PUBLIC, Order, OrderId, Side, Symbol, TimeInForce
 from app.domain.quote import Quote
 from app.market.book_ticker import FrameReader
-from app.market.framing import leading_texts
+from app.market.transport.framing import leading_texts
 from bench.burst_frames import FIRST_UPDATE_ID, burst_pairs, market_quotes, wire_parts
 from bench.report import Table, amount, tell
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from app.clock import SystemClock
-from app.simulator.scripted_market import ScriptedMarket
-from app.simulator.venue import SimulatedVenue
+from app.simulator.market.scripted_market import ScriptedMarket
+from app.simulator.venue.server import SimulatedVenue
 from bench.processes import Program, free_port, program
 from bench.raw_client import RawClient, get_request
 

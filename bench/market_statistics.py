@@ -19,9 +19,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
-from app.simulator.market import SyntheticMarket
-from app.simulator.pairs import PAIRS
-from app.simulator.quotes import DECIMALS
+from app.simulator.market.pairs import PAIRS
+from app.simulator.market.synthetic_market import SyntheticMarket
+from app.simulator.market.venue_quotes import DECIMALS
 from bench import tape_figures
 from bench.market_bounds import ALT_BOUNDS, LIVELY_BOUNDS, MAJOR_BOUNDS, QUIET_BOUNDS, Bound
 from bench.quote_statistics import NS_PER_SECOND, Observation, QuoteStatistics, quote_statistics

@@ -21,9 +21,9 @@ from app.domain.matcher import SymbolMatcher
 from app.domain.order import PUBLIC, Order, OrderId, Side, Symbol, TimeInForce
 from app.domain.quote import Quote
 from app.market.book_ticker import FrameReader
-from app.simulator.market import SyntheticMarket
-from app.simulator.pairs import PAIRS
-from app.simulator.quotes import venue_quote
+from app.simulator.market.pairs import PAIRS
+from app.simulator.market.synthetic_market import SyntheticMarket
+from app.simulator.market.venue_quotes import venue_quote
 
 SEED: Final = 20240808
 SYMBOL: Final = Symbol("BTCUSDT")

@@ -33,8 +33,8 @@ from app.clock import SystemClock, Uuid7Source
 from app.domain.events import StoredEvent
 from app.domain.order import PUBLIC, Order, Side, Symbol, TimeInForce
 from app.settings import Venue
-from app.simulator.scripted_market import ScriptedMarket
-from app.simulator.venue import SimulatedVenue
+from app.simulator.market.scripted_market import ScriptedMarket
+from app.simulator.venue.server import SimulatedVenue
 from app.storage.database import Database
 from app.storage.journal import GroupCommitJournal
 from bench.processes import Program, free_port, program, unique_bytes

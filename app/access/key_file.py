@@ -17,7 +17,7 @@ from app.access.keys import (
     read_entries,
     write_entries,
 )
-from app.domain.access import Caller, Scope
+from app.domain.caller import Caller, Scope
 from app.domain.errors import StartupError, UnauthorizedError
 from app.ports import Clock
 

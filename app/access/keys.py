@@ -14,7 +14,7 @@ from typing import Annotated, Final
 
 import msgspec
 
-from app.domain.access import Caller, Scope
+from app.domain.caller import Caller, Scope
 from app.domain.errors import StartupError
 from app.domain.order import Owner
 

@@ -1,6 +1,6 @@
 """Open access: nobody is asked for a key."""
 
-from app.domain.access import EVERYBODY, Caller
+from app.domain.caller import EVERYBODY, Caller
 
 
 class OpenAccess:

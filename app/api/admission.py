@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.api.rates import RequestRates
-from app.domain.access import Caller, Scope
+from app.domain.caller import Caller, Scope
 from app.domain.errors import UnauthorizedError
 from app.domain.order import Owner
 from app.ports import Access

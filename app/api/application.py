@@ -36,7 +36,7 @@ from app.api.probes import ProbeRoutes
 from app.api.rates import RequestRates
 from app.api.services import ApiOptions, ApiServices
 from app.api.symbols import SymbolRoutes
-from app.domain.access import Scope
+from app.domain.caller import Scope
 from app.domain.errors import PapertapeError
 
 __all__ = ["ApiOptions", "ApiServices", "Lifespan", "build_application"]

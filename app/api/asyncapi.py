@@ -33,7 +33,7 @@ from app.api.stream_form import (
     StreamSilenceError,
 )
 from app.api.websocket_protocol import MESSAGE_BYTES_MAX
-from app.domain.access import Scope
+from app.domain.caller import Scope
 from app.domain.errors import (
     DatabaseUnavailableError,
     FieldProblem,

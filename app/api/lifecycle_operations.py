@@ -19,7 +19,7 @@ from app.api.order_operations import (
     page_limit,
 )
 from app.api.query import EVENTS_PER_PAGE_DEFAULT
-from app.domain.access import Scope
+from app.domain.caller import Scope
 from app.domain.errors import (
     DatabaseUnavailableError,
     FieldProblem,

@@ -22,7 +22,7 @@ from app.api.errors import (
     problem_headers,
     refusal_of,
 )
-from app.domain.access import Scope
+from app.domain.caller import Scope
 from app.domain.errors import (
     ClientOrderIdReusedError,
     InvalidInputError,

@@ -11,7 +11,7 @@ from app.api.lifecycle_operations import lifecycle_operations
 from app.api.openapi import Answer, Example, Operation, Parameter
 from app.api.order_operations import EVERYWHERE, UNKNOWN_PARAMETER, order_operations
 from app.api.state_views import SymbolState, readiness_view, symbol_view
-from app.domain.access import Scope
+from app.domain.caller import Scope
 from app.domain.errors import RulesNotLoadedError, UnknownSymbolError
 
 DESCRIPTION: Final = """\

@@ -18,7 +18,7 @@ from app.api.fields import SYMBOL_FORM
 from app.api.openapi import Answer, Example, Operation, Parameter
 from app.api.preference import CLIENT_ORDER_ID_FORM, IDEMPOTENCY_HEADER, IDEMPOTENCY_KEY_FORM
 from app.api.query import ORDERS_PER_PAGE_DEFAULT, PAGE_LIMIT_MAX, SPLITS_PER_PAGE_DEFAULT
-from app.domain.access import Scope
+from app.domain.caller import Scope
 from app.domain.errors import (
     ClientOrderIdReusedError,
     DatabaseUnavailableError,

@@ -39,7 +39,7 @@ from app.api.stream_form import (
 )
 from app.api.stream_places import StreamPlace, StreamPlaces
 from app.api.text_frames import EXTENSION, takes_text_frames
-from app.domain.access import Caller, Scope
+from app.domain.caller import Caller, Scope
 from app.domain.errors import PapertapeError, UnauthorizedError, UnavailableError
 from app.domain.events import StoredEvent
 from app.domain.order import Owner

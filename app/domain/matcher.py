@@ -24,7 +24,7 @@ from decimal import Decimal
 from typing import Final
 
 from app.domain.amounts import ZERO
-from app.domain.arrivals import FirstQuotes
+from app.domain.first_quotes import FirstQuotes
 from app.domain.liquidity import TakenLevel
 from app.domain.order import (
     Arrival,

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Final
 
 from app.domain.amounts import EXACT, FRACTION_DIGITS_MAX
-from app.domain.arrivals import FirstQuote
+from app.domain.first_quotes import FirstQuote
 from app.domain.order import Arrival, Decision, Order, OrderSnapshot, OrderStatus, Reason, Side
 
 _STALE_KEYS_MAX: Final = 64

@@ -29,13 +29,13 @@ from app.domain.order import (
 from app.domain.order_counts import OrderCounts
 from app.domain.quote import Quote
 from app.fulfillment import interruptions
+from app.fulfillment.counters import OrderTally
 from app.fulfillment.interruptions import Interruptions
 from app.fulfillment.matchers import MatcherSource, PlainMatchers
 from app.fulfillment.open_orders import OpenOrderLimits
 from app.fulfillment.pieces import pieces
 from app.fulfillment.reading import read_until_answered
 from app.fulfillment.symbol import SymbolFulfillment
-from app.fulfillment.tallies import OrderTally
 from app.ports import NO_MARKET, Clock, EventBus, Feed, Journal, MarketView, RecoveryStore
 from app.states import DeskState, QuoteCounts
 

@@ -28,6 +28,7 @@ from app.domain.order import (
 from app.domain.quote import Quote
 from app.domain.resting import Step
 from app.fulfillment import reading
+from app.fulfillment.counters import QuoteTally
 from app.fulfillment.deadline_timer import DeadlineTimer
 from app.fulfillment.incoming import Incoming, rest_all
 from app.fulfillment.matchers import MatcherSource
@@ -35,7 +36,6 @@ from app.fulfillment.outcome import outcome_parts, step_events
 from app.fulfillment.pieces import PIECE, pieces
 from app.fulfillment.reading import read_until_answered
 from app.fulfillment.stale_seeds import StaleSeeds
-from app.fulfillment.tallies import QuoteTally
 from app.ports import NO_MARKET, Clock, Feed, Journal, MarketView, RecoveryStore, StoredLedger
 
 LINGER_SECONDS: Final = 60.0

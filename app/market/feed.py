@@ -16,13 +16,13 @@ import structlog
 
 from app.domain.order import Symbol
 from app.market.book_ticker import DropReason
-from app.market.causes import EndKind, FailureKind
-from app.market.connection import stream_endpoint
-from app.market.link import FrameCounts, SharedParts
-from app.market.pacing import SlidingWindow
 from app.market.seeding import DepthSource, Seeder
-from app.market.shared_connection import SharedConnection
-from app.market.timing import VENUE_LIMITS, FeedLimits, FeedTiming
+from app.market.session.session import FrameCounts, SharedParts
+from app.market.session.supervisor import SessionSupervisor
+from app.market.session.timing import VENUE_LIMITS, FeedLimits, FeedTiming
+from app.market.transport.connection import stream_endpoint
+from app.market.transport.failure_kinds import EndKind, FailureKind
+from app.market.transport.pacing import SlidingWindow
 from app.ports import Clock, FeedRecorder, FeedState, QuoteListener
 
 _COUNTED_FROM_THE_START: Final = (
@@ -91,8 +91,8 @@ class BookTickerFeed:
             limits=limits,
             recorder=recorder,
         )
-        self._connections = [SharedConnection(self._parts)]
-        self._connection_by_symbol: dict[Symbol, SharedConnection] = {}
+        self._connections = [SessionSupervisor(self._parts)]
+        self._connection_by_symbol: dict[Symbol, SessionSupervisor] = {}
         self._tasks: asyncio.TaskGroup | None = None
         self._status = "idle"
         self._since = clock.now()
@@ -142,11 +142,11 @@ class BookTickerFeed:
             connections=tuple(connection.state() for connection in self._connections),
         )
 
-    def _connection_with_room(self) -> SharedConnection:
+    def _connection_with_room(self) -> SessionSupervisor:
         for connection in self._connections:
             if not connection.is_full:
                 return connection
-        connection = SharedConnection(self._parts)
+        connection = SessionSupervisor(self._parts)
         self._connections.append(connection)
         if self._tasks is not None:
             self._tasks.create_task(connection.run())

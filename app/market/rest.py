@@ -27,7 +27,7 @@ from app.market.exchange_info import (
     UnreadableExchangeInfoError,
     parse_exchange_info,
 )
-from app.market.pacing import SlidingWindow
+from app.market.transport.pacing import SlidingWindow
 from app.ports import Clock
 
 DEPTH_WEIGHT: Final = 5

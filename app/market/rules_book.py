@@ -16,7 +16,7 @@ from app.domain.errors import RulesNotLoadedError, VenueError, VenueThrottledErr
 from app.domain.order import Symbol
 from app.domain.rules import TRADING, TradingRules
 from app.market.exchange_info import ParsedExchangeInfo
-from app.market.pacing import Backoff
+from app.market.transport.pacing import Backoff
 from app.ports import Clock, RulesStore, StoredRules
 from app.states import RulesState
 

@@ -16,8 +16,8 @@ import structlog
 from app.domain.errors import VenueError, VenueThrottledError
 from app.domain.order import Symbol
 from app.domain.quote import Quote
-from app.market.pacing import Backoff
-from app.market.symbol_stream import SymbolStream
+from app.market.session.symbol_stream import SymbolStream
+from app.market.transport.pacing import Backoff
 from app.ports import FeedRecorder
 
 SEEDS_AT_ONCE_MAX: Final = 25

@@ -1,7 +1,6 @@
-"""A Binance-compatible venue as a server of its own, so that everything runs offline.
+"""A Binance-compatible venue as a separate server, for offline use and for tests.
 
-``venue`` serves, ``connection`` and ``streams`` hold the clients, ``control`` and ``rest`` speak
-Binance's words. A market is shown through ``stage``: ``market`` is the synthetic one (``pairs``,
-``book_walk``), ``tape_market`` plays a recording, ``scripted_market`` is driven by a test.
-The service reaches it only through its network address, by the same code as Binance.
+``venue`` serves clients over WebSocket and REST, ``market`` makes the quotes, ``faults`` makes
+things go wrong on request. The service reaches the simulator only through its network address, by
+the same code as Binance.
 """

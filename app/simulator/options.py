@@ -153,7 +153,7 @@ class SimulateCommand(TyperCommand):
         """Write the help."""
         from rich.markup import escape  # noqa: PLC0415 - other commands start faster without
 
-        from app.simulator.control_table import help_lines  # noqa: PLC0415 - as above
+        from app.simulator.faults.fault_table import help_lines  # noqa: PLC0415 - as above
 
         self.epilog = escape("\n\n".join([*_EXAMPLES, *help_lines()]))
         super().format_help(ctx, formatter)

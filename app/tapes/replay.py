@@ -22,8 +22,8 @@ from app.domain.matcher import SymbolMatcher
 from app.domain.order import Order, OrderId, Owner, Side, Symbol, TimeInForce
 from app.domain.quote import Quote
 from app.domain.resting import Fill, Step
-from app.tapes.lines import NANOSECONDS_PER_MICROSECOND, TapeLine
-from app.tapes.notes import read_interruption
+from app.tapes.tape_lines import NANOSECONDS_PER_MICROSECOND, TapeLine
+from app.tapes.tape_notes import read_interruption
 
 SYMBOLS_TOLD_MAX: Final = 20
 """Of those on a tape, where one that was asked for is not among them."""

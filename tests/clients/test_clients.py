@@ -13,9 +13,9 @@ from typing import Any, Final
 import httpx2
 import pytest
 
-from app.simulator.quotes import VenueQuote
-from app.simulator.scripted_market import ScriptedMarket
-from app.simulator.venue import RunningVenue, SimulatedVenue
+from app.simulator.market.scripted_market import ScriptedMarket
+from app.simulator.market.venue_quotes import VenueQuote
+from app.simulator.venue.server import RunningVenue, SimulatedVenue
 from tests.support.venues import scripted_venue
 from tests.support.waiting import eventually
 

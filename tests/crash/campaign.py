@@ -12,9 +12,9 @@ from typing import Final
 import httpx2
 from websockets.asyncio.client import connect
 
-from app.simulator.limits import BINANCE_LIMITS
+from app.recording.verify.verification import verify
+from app.simulator.venue.venue_limits import BINANCE_LIMITS
 from app.storage.audit import audit
-from app.verification.verify import verify
 from tests.crash.checker import Truth, complaints
 from tests.crash.clients import Clients, Json
 from tests.crash.lots import SYMBOLS, LotMarket
@@ -57,7 +57,7 @@ class Outcome:
 
 
 @dataclass(slots=True, kw_only=True)
-class Stage:
+class QuotePublisher:
     """Where an ordeal takes place: a service that can be started and killed, and its clients."""
 
     folder: Path
@@ -103,14 +103,14 @@ class Stage:
         return self.process
 
 
-Ordeal = Callable[[Stage], Awaitable[None]]
+Ordeal = Callable[[QuotePublisher], Awaitable[None]]
 """What a service has to go through; it is up again in the end."""
 
 
 def kills(count: int, on_kill: Callable[[int], None] = lambda _kill: None) -> Ordeal:
     """Return the ordeal of being killed at random moments."""
 
-    async def ordeal(stage: Stage) -> None:
+    async def ordeal(stage: QuotePublisher) -> None:
         for kill in range(1, count + 1):
             await stage.start()
             await stage.until_heard(stage.chance.randint(0, HEARD_PER_LIFE_MAX))
@@ -135,7 +135,7 @@ async def campaign(
     clients = Clients(seed=seed, count=CLIENTS)
     async with scripted_venue(SYMBOLS, limits=OF_MANY_LIVES) as venue:
         market = LotMarket(venue.market)
-        stage = Stage(
+        stage = QuotePublisher(
             folder=folder,
             venue=venue,
             clients=clients,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
-from app.simulator.scripted_market import ScriptedMarket
+from app.simulator.market.scripted_market import ScriptedMarket
 
 SYMBOLS: Final = ("LTCBTC", "ETHBTC", "BNBBTC")
 DISPLAYED: Final = Decimal(60)

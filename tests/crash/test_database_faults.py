@@ -13,7 +13,7 @@ from typing import Final
 import pytest
 
 from app.storage.writer import BUSY_SECONDS
-from tests.crash.campaign import DATABASE_TROUBLE, Ordeal, Stage, campaign
+from tests.crash.campaign import DATABASE_TROUBLE, Ordeal, QuotePublisher, campaign
 from tests.support.waiting import eventually
 
 SEED: Final = 20261124
@@ -41,7 +41,7 @@ def _opened(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(path, isolation_level=None, timeout=5, check_same_thread=False)
 
 
-async def held_lock(stage: Stage) -> None:
+async def held_lock(stage: QuotePublisher) -> None:
     """Hold the lock for longer than SQLite waits for it; see that nothing is told meanwhile."""
     await stage.start()
     await stage.until_heard(HEARD_IN_CALM)
@@ -59,13 +59,13 @@ def _events_stored(path: Path) -> int:
         return int(count)
 
 
-async def _until_refused(stage: Stage) -> None:
+async def _until_refused(stage: QuotePublisher) -> None:
     """Wait until orders are refused on account of the database, several more than before."""
     goal = _refusals(stage) + REFUSALS
     await eventually(lambda: _refusals(stage) >= goal)
 
 
-def _refusals(stage: Stage) -> int:
+def _refusals(stage: QuotePublisher) -> int:
     return sum(
         body.get("code") in DATABASE_TROUBLE
         for placement in stage.clients.records.placements
@@ -73,7 +73,7 @@ def _refusals(stage: Stage) -> int:
     )
 
 
-async def slow_disk(stage: Stage) -> None:
+async def slow_disk(stage: QuotePublisher) -> None:
     """Make most writes wait, but none for so long that it fails.
 
     A machine that is too busy to give the lock back in time refuses orders; that is no fault.
@@ -89,7 +89,7 @@ async def slow_disk(stage: Stage) -> None:
     assert _refusals(stage) == 0 or longest > BUSY_SECONDS / 2
 
 
-async def full_disk(stage: Stage) -> None:
+async def full_disk(stage: QuotePublisher) -> None:
     """Leave no room on the disk for a while, and kill the service in the middle of it once."""
     await stage.start()
     await stage.until_heard(HEARD_IN_CALM)

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from app.clock import SystemClock
-from app.simulator.market import SyntheticMarket
-from app.simulator.venue import SimulatedVenue
+from app.simulator.market.synthetic_market import SyntheticMarket
+from app.simulator.venue.server import SimulatedVenue
 from tests.support.busy_trading import Trader
 from tests.support.keys import write_key_file
 from tests.support.processes import papertape

@@ -14,9 +14,9 @@ from typing import Any, Final
 import pytest
 
 from app.clock import SystemClock
-from app.simulator.tape_market import TapeMarket
-from app.simulator.venue import RunningVenue, SimulatedVenue
-from app.tapes.reading import TapeReader
+from app.simulator.market.tape_market import TapeMarket
+from app.simulator.venue.server import RunningVenue, SimulatedVenue
+from app.tapes.tape_reader import TapeReader
 from tests.support.processes import papertape, run_papertape
 from tests.support.tapes import find_tape_file, read_expected_document
 from tests.support.waiting import eventually, eventually_true

@@ -26,13 +26,13 @@ NOT_NEEDED_AT_A_START: Final = {
     "app.api.documents",
     "app.api.exposition",
     "app.api.openapi",
-    "app.client.service",
-    "app.demo",
-    "app.maintenance",
-    "app.simulator.venue",
+    "app.cli.client.service_client",
+    "app.cli.demo",
+    "app.cli.maintenance",
+    "app.simulator.venue.server",
     "app.storage.audit",
-    "app.taping.recording",
-    "app.verification",
+    "app.cli.record",
+    "app.recording.verify",
 }
 NOT_NEEDED_FOR_THE_VERSION: Final = {
     "app.settings",
@@ -85,5 +85,5 @@ async def test_the_version_is_told_without_loading_the_service(tmp_path: Path) -
         assert await process.wait() == 0
         loaded = set(_IMPORT.findall(process.log))
 
-    assert "app.cli" in loaded
+    assert "app.cli.main" in loaded
     assert loaded & NOT_NEEDED_FOR_THE_VERSION == set()

@@ -19,8 +19,8 @@ import httpx2
 
 from app.access.key_file import add_key
 from app.composition import running_service
-from app.domain.access import Scope
-from app.simulator.scripted_market import ScriptedMarket
+from app.domain.caller import Scope
+from app.simulator.market.scripted_market import ScriptedMarket
 from tests.support.connections import http_client
 from tests.support.keys import authorization
 from tests.support.services import make_settings, scripted_venue, until_ready

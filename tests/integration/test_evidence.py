@@ -9,11 +9,11 @@ import pytest
 
 from app.clock import SystemClock
 from app.domain.errors import StartupError
+from app.recording.verify.verification import verify
 from app.settings import Settings
-from app.simulator.market import SyntheticMarket
-from app.simulator.venue import RunningVenue, SimulatedVenue
+from app.simulator.market.synthetic_market import SyntheticMarket
+from app.simulator.venue.server import RunningVenue, SimulatedVenue
 from app.storage.audit import audit
-from app.verification.verify import verify
 from tests.support.busy_trading import Trader
 from tests.support.connections import http_client
 from tests.support.keys import write_key_file

@@ -4,7 +4,7 @@ import random
 from dataclasses import replace
 from pathlib import Path
 
-from app.maintenance import verify_database
+from app.cli.maintenance import verify_database
 from tests.support.market import PATIENT
 from tests.support.scrape import scrape
 from tests.support.services import ServiceUnderTest, service_under_test

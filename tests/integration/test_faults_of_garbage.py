@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import pytest
 
-from app.simulator.garbage import GARBAGE
+from app.simulator.faults.garbage import GARBAGE
 from tests.support.drills import check_books, count_of, splits_of
 from tests.support.scrape import scrape
 from tests.support.services import ServiceUnderTest, service_under_test

@@ -20,9 +20,9 @@ from app.domain.rules import TradingRules
 from app.market.rest import RestLimits, VenueRest
 from app.market.rules_book import RulesTiming, VenueRulesBook
 from app.ports import StoredRules
-from app.simulator.faults import DELAY_SECONDS_MAX
-from app.simulator.scripted_market import ScriptedMarket
-from app.simulator.venue import SimulatedVenue
+from app.simulator.faults.venue_faults import DELAY_SECONDS_MAX
+from app.simulator.market.scripted_market import ScriptedMarket
+from app.simulator.venue.server import SimulatedVenue
 from tests.support.connections import http_client
 from tests.support.scrape import scrape
 from tests.support.services import make_settings, scripted_venue, started, until_ready

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from app.domain.order import Symbol
-from app.simulator.scripted_market import ScriptedMarket
-from app.simulator.venue import SimulatedVenue
+from app.simulator.market.scripted_market import ScriptedMarket
+from app.simulator.venue.server import SimulatedVenue
 from tests.support.market import (
     INTERRUPTED,
     LTCBTC,

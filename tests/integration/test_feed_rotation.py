@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from app.domain.order import Symbol
-from app.market.timing import FeedTiming
-from app.simulator.scripted_market import ScriptedMarket
-from app.simulator.venue import SimulatedVenue
+from app.market.session.timing import FeedTiming
+from app.simulator.market.scripted_market import ScriptedMarket
+from app.simulator.venue.server import SimulatedVenue
 from tests.support.market import (
     INTERRUPTED,
     QUOTE,

@@ -9,8 +9,8 @@ import pytest
 from app.clock import SystemClock
 from app.domain.errors import VenueUnreachableError
 from app.market.rest import VenueRest
-from app.simulator.scripted_market import ScriptedMarket
-from app.simulator.venue import SimulatedVenue
+from app.simulator.market.scripted_market import ScriptedMarket
+from app.simulator.venue.server import SimulatedVenue
 from tests.support.certificates import Authority, behind_tls, make_authority
 from tests.support.market import LTCBTC, HandDepth, RecordingListener, running_feed
 from tests.support.waiting import eventually

@@ -10,7 +10,7 @@ from typing import Any
 import httpx2
 from websockets.exceptions import WebSocketException
 
-from app.simulator.scripted_market import ScriptedMarket
+from app.simulator.market.scripted_market import ScriptedMarket
 from tests.support.connections import http_client
 from tests.support.sent_orders import AT_ONCE, post_all
 from tests.support.services import (

@@ -7,9 +7,9 @@ from typing import Any
 
 from typer.testing import CliRunner
 
-from app import cli
-from app.simulator.tape_market import TapeMarket
-from app.tapes.reading import TapeReader
+from app.cli import main as cli
+from app.simulator.market.tape_market import TapeMarket
+from app.tapes.tape_reader import TapeReader
 from tests.support.services import ServiceUnderTest, service_under_test
 from tests.support.waiting import eventually_true
 

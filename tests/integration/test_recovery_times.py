@@ -12,9 +12,9 @@ from typing import Final
 import pytest
 
 from app.domain.quote import Quote
-from app.market.timing import FeedTiming
-from app.simulator.scripted_market import ScriptedMarket
-from app.simulator.venue import SimulatedVenue
+from app.market.session.timing import FeedTiming
+from app.simulator.market.scripted_market import ScriptedMarket
+from app.simulator.venue.server import SimulatedVenue
 from tests.support.market import SYMBOLS, RecordingListener, feed_on
 from tests.support.virtual_time import VirtualClock, run_in_virtual_time
 

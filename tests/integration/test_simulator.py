@@ -8,11 +8,11 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from app.clock import SystemClock
-from app.simulator.market import SyntheticMarket
-from app.simulator.scripted_market import ScriptedMarket
-from app.simulator.stage import Market, Stage
-from app.simulator.tape_market import TapeMarket
-from app.simulator.venue import SimulatedVenue
+from app.simulator.market.market_protocols import Market, QuotePublisher
+from app.simulator.market.scripted_market import ScriptedMarket
+from app.simulator.market.synthetic_market import SyntheticMarket
+from app.simulator.market.tape_market import TapeMarket
+from app.simulator.venue.server import SimulatedVenue
 from tests.support.connections import connect, http_client
 from tests.support.tapes import find_tape_file
 from tests.support.venues import (
@@ -305,10 +305,10 @@ class FailingMarket:
         self._is_opened = is_opened
         self.listings = ScriptedMarket().listings
 
-    async def run(self, stage: Stage) -> None:
+    async def run(self, publisher: QuotePublisher) -> None:
         """Fail."""
         if self._is_opened:
-            stage.open()
+            publisher.open()
             await asyncio.sleep(0)
         raise RuntimeError("a bug of the market")
 

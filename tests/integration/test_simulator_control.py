@@ -10,13 +10,13 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from app.simulator.control_table import CONTROLS
-from app.simulator.garbage import GARBAGE
-from app.simulator.observations import ViolationKind
-from app.simulator.quotes import venue_quote
-from app.simulator.scripted_market import ScriptedMarket
-from app.simulator.tape_market import TapeMarket
-from app.simulator.venue import SimulatedVenue
+from app.simulator.faults.fault_table import CONTROLS
+from app.simulator.faults.garbage import GARBAGE
+from app.simulator.market.scripted_market import ScriptedMarket
+from app.simulator.market.tape_market import TapeMarket
+from app.simulator.market.venue_quotes import venue_quote
+from app.simulator.venue.observations import ViolationKind
+from app.simulator.venue.server import SimulatedVenue
 from tests.support.connections import connect, http_client
 from tests.support.venues import ASK, BID, closed_with, next_message, scripted_venue
 from tests.support.virtual_time import clock_of_loop

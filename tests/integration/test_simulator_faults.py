@@ -10,8 +10,8 @@ import pytest
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosedError, InvalidHandshake, InvalidStatus
 
-from app.simulator.limits import BINANCE_LIMITS
-from app.simulator.venue import RunningVenue, SimulatedVenue
+from app.simulator.venue.server import RunningVenue, SimulatedVenue
+from app.simulator.venue.venue_limits import BINANCE_LIMITS
 from tests.support.connections import connect, http_client
 from tests.support.venues import (
     ANSWER_SECONDS_MAX,

@@ -8,8 +8,8 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import InvalidStatus
 from websockets.frames import Frame, Opcode
 
-from app.simulator.limits import BINANCE_LIMITS
-from app.simulator.venue import SimulatedVenue
+from app.simulator.venue.server import SimulatedVenue
+from app.simulator.venue.venue_limits import BINANCE_LIMITS
 from tests.support.connections import connect, http_client
 from tests.support.venues import ask, closed_with, scripted_venue
 from tests.support.waiting import eventually

@@ -22,11 +22,11 @@ import pytest
 
 from app.access.key_file import add_key
 from app.clock import SystemClock
-from app.domain.access import DEFAULT_SCOPES
+from app.domain.caller import DEFAULT_SCOPES
 from app.domain.order import OrderId, Symbol
 from app.domain.quote import Quote
-from app.simulator.tape_market import TapeMarket
-from app.simulator.venue import SimulatedVenue
+from app.simulator.market.tape_market import TapeMarket
+from app.simulator.venue.server import SimulatedVenue
 from tests.support.connections import http_client
 from tests.support.keys import authorization
 from tests.support.services import make_settings, started, until_ready

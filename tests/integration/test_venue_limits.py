@@ -17,11 +17,11 @@ import pytest
 from app.domain.order import Symbol
 from app.market.feed import BookTickerFeed
 from app.market.rest import RestLimits, VenueRest
-from app.market.timing import VENUE_LIMITS, FeedLimits, FeedTiming
-from app.simulator.limits import BINANCE_LIMITS, VenueLimits
-from app.simulator.observations import Observations
-from app.simulator.scripted_market import ScriptedMarket
-from app.simulator.venue import SimulatedVenue
+from app.market.session.timing import VENUE_LIMITS, FeedLimits, FeedTiming
+from app.simulator.market.scripted_market import ScriptedMarket
+from app.simulator.venue.observations import Observations
+from app.simulator.venue.server import SimulatedVenue
+from app.simulator.venue.venue_limits import BINANCE_LIMITS, VenueLimits
 from tests.support.market import RecordingListener
 from tests.support.virtual_time import VirtualClock, run_in_virtual_time
 

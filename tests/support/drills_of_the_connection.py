@@ -8,9 +8,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
-from app.market.timing import FeedTiming
-from app.simulator.faults import DELAY_SECONDS_MAX
-from app.simulator.limits import BINANCE_LIMITS, VenueLimits
+from app.market.session.timing import FeedTiming
+from app.simulator.faults.venue_faults import DELAY_SECONDS_MAX
+from app.simulator.venue.venue_limits import BINANCE_LIMITS, VenueLimits
 from tests.support.drills import (
     SYMBOL,
     Act,

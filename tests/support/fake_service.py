@@ -22,11 +22,11 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from app.client.address import ServiceAddress
-from app.client.patience import Patience
+from app.cli.client.retries import RetryPolicy
+from app.cli.client.service_address import ServiceAddress
 from app.domain.amounts import EXACT, format_amount
 
-QUICK: Final = Patience(
+QUICK: Final = RetryPolicy(
     attempts_max=3,
     pause_seconds_first=0.001,
     pause_seconds_max=0.001,

@@ -65,7 +65,7 @@ class Command:
         before: A function to call before ``entry``, as ``module:name``.
     """
 
-    entry: str = "app.cli:main"
+    entry: str = "app.cli.main:main"
     arguments: Sequence[str]
     folder: str
     environment: Mapping[str, str]

@@ -15,7 +15,6 @@ from decimal import Decimal
 
 from app.access.open_access import OpenAccess
 from app.api.services import ApiServices
-from app.domain.arrivals import arrival_of
 from app.domain.errors import (
     ClientOrderIdTakenError,
     JournalUnavailableError,
@@ -29,6 +28,7 @@ from app.domain.events import (
     acceptance_event,
     snapshot_after,
 )
+from app.domain.first_quotes import arrival_of
 from app.domain.matcher import SymbolMatcher
 from app.domain.order import (
     MICROSECOND,

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Final
 
 from app.access.key_file import add_key
-from app.domain.access import DEFAULT_SCOPES, Scope
+from app.domain.caller import DEFAULT_SCOPES, Scope
 
 ALICE: Final = "pt_alice"
 BOB: Final = "pt_bob"

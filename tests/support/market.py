@@ -16,11 +16,11 @@ from app.domain.quote import Quote
 from app.market.feed import BookTickerFeed
 from app.market.rest import RestLimits, VenueRest
 from app.market.seeding import DepthSource
-from app.market.streams import TIME_STREAM
-from app.market.timing import VENUE_LIMITS, FeedLimits, FeedTiming
+from app.market.session.stream_requests import TIME_STREAM
+from app.market.session.timing import VENUE_LIMITS, FeedLimits, FeedTiming
 from app.ports import Clock, FeedRecorder
-from app.simulator.scripted_market import ScriptedMarket
-from app.simulator.venue import RunningVenue, SimulatedVenue
+from app.simulator.market.scripted_market import ScriptedMarket
+from app.simulator.venue.server import RunningVenue, SimulatedVenue
 from tests.support.virtual_time import clock_of_loop
 from tests.support.waiting import WAIT_SECONDS_MAX, eventually
 
@@ -200,7 +200,7 @@ class WebSocketPeer:
     What asks for the venue's time is noted apart, so that no test depends on when it comes.
 
     ``answer`` is what a control message is answered with, where ``{id}`` stands for its id; nothing
-    if it is empty. While ``door`` is not set, handshakes wait; ``refusals`` answer the next ones.
+    if it is empty. While ``accepts`` is not set, handshakes wait; ``refusals`` answer the next.
     """
 
     def __init__(self) -> None:
@@ -213,8 +213,8 @@ class WebSocketPeer:
         self.answer = '{"result":null,"id":{id}}'
         self.handshakes = 0
         self.refusals: deque[Response] = deque()
-        self.door = asyncio.Event()
-        self.door.set()
+        self.accepts = asyncio.Event()
+        self.accepts.set()
 
     @property
     def last(self) -> ServerConnection:
@@ -245,7 +245,7 @@ class WebSocketPeer:
         self.paths.append(request.path)
         self.user_agents.append(request.headers.get("User-Agent"))
         assert connection not in self.connections
-        await self.door.wait()
+        await self.accepts.wait()
         return self.refusals.popleft() if self.refusals else None
 
     async def _converse(self, connection: ServerConnection) -> None:

@@ -21,11 +21,11 @@ from app.domain.order import (
     TimeInForce,
 )
 from app.domain.quote import Quote
-from app.evidence.files import RecordingFolder
-from app.evidence.recorder import RecordedDatabase, Recorder
 from app.fulfillment.desk import FulfillmentDesk
 from app.fulfillment.open_orders import OpenOrderLimits
 from app.notify.announcements import Announcements
+from app.recording.service.recorder import RecordedDatabase, Recorder
+from app.recording.service.recording_folder import RecordingFolder
 from app.storage.database import Database
 from app.storage.journal import GroupCommitJournal
 from app.storage.queries import StoredOrders

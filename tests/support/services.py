@@ -14,12 +14,12 @@ from sqlalchemy.engine import make_url
 
 from app.clock import SystemClock
 from app.composition import running_service
-from app.market.timing import FeedTiming
+from app.market.session.timing import FeedTiming
 from app.settings import Settings, Venue
-from app.simulator.limits import BINANCE_LIMITS, VenueLimits
-from app.simulator.observations import Observations
-from app.simulator.scripted_market import ScriptedMarket
-from app.simulator.venue import SimulatedVenue
+from app.simulator.market.scripted_market import ScriptedMarket
+from app.simulator.venue.observations import Observations
+from app.simulator.venue.server import SimulatedVenue
+from app.simulator.venue.venue_limits import BINANCE_LIMITS, VenueLimits
 from tests.support.connections import http_client
 from tests.support.databases import place_migrated_sqlite
 from tests.support.market import PATIENT
@@ -45,15 +45,15 @@ class ScriptedVenue:
     @property
     def is_gone(self) -> bool:
         """Whether it has vanished and is not back yet."""
-        return self.faults._door is not None and self.faults._door.is_shut
+        return self.faults._listener is not None and self.faults._listener.is_shut
 
     async def listen_again(self) -> None:
         """Let a venue that vanished come back before its time."""
-        door = self.faults._door
-        assert door is not None, "the venue runs"
-        assert door._shutting is not None, "it has vanished"
-        door._shutting.cancel()
-        await door.open(door._host, door._port)
+        listener = self.faults._listener
+        assert listener is not None, "the venue runs"
+        assert listener._shutting is not None, "it has vanished"
+        listener._shutting.cancel()
+        await listener.open(listener._host, listener._port)
 
 
 @contextlib.asynccontextmanager

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from websockets.asyncio.client import ClientConnection
 
-from app.simulator.limits import BINANCE_LIMITS, VenueLimits
-from app.simulator.scripted_market import ScriptedMarket
-from app.simulator.venue import RunningVenue, SimulatedVenue
+from app.simulator.market.scripted_market import ScriptedMarket
+from app.simulator.venue.server import RunningVenue, SimulatedVenue
+from app.simulator.venue.venue_limits import BINANCE_LIMITS, VenueLimits
 from tests.support.virtual_time import clock_of_loop
 from tests.support.waiting import WAIT_SECONDS_MAX
 

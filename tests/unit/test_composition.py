@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from app import composition
 from app.access.key_file import add_key
 from app.composition import raise_descriptor_limit, running_service, told_to_end
-from app.domain.access import Scope
+from app.domain.caller import Scope
 from app.domain.errors import StartupError
 from tests.support.connections import http_client
 from tests.support.keys import authorization

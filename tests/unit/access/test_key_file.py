@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 
 from app.access.key_file import KeyFileAccess, add_key, list_keys
 from app.access.keys import write_entries
-from app.domain.access import Caller, Scope
+from app.domain.caller import Caller, Scope
 from app.domain.errors import StartupError, UnauthorizedError
 from app.domain.order import Owner
 from tests.support.hand_driven import HandClock

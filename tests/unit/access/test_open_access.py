@@ -3,7 +3,7 @@
 import pytest
 
 from app.access.open_access import OpenAccess
-from app.domain.access import EVERYBODY
+from app.domain.caller import EVERYBODY
 
 
 @pytest.mark.parametrize("bearer", [None, "", "pt_anything"])

@@ -11,7 +11,7 @@ from app.access.key_file import KeyFileAccess
 from app.access.open_access import OpenAccess
 from app.api.admission import Admission, bearer_of, caller_of
 from app.api.rates import RequestRates
-from app.domain.access import EVERYBODY, Scope
+from app.domain.caller import EVERYBODY, Scope
 from app.domain.errors import MissingScopeError, RateLimitedError, UnauthorizedError
 from app.domain.order import Owner
 from tests.support.hand_driven import HandClock

@@ -12,7 +12,7 @@ from websockets.exceptions import InvalidStatus
 
 from app.api.application import ApiOptions, build_application
 from app.api.stream_places import STRANGERS_MAX
-from app.domain.access import Caller, Scope
+from app.domain.caller import Caller, Scope
 from app.domain.errors import UnauthorizedError
 from app.domain.order import OrderId, Owner
 from tests.support.connections import http_client

@@ -9,7 +9,7 @@ import pytest
 from app.access.key_file import KeyFileAccess
 from app.api import state_shapes
 from app.api.application import ApiOptions, ApiServices, build_application
-from app.domain.access import Scope
+from app.domain.caller import Scope
 from app.states import RecordingState
 from tests.support.hand_driven import HandClock
 from tests.support.in_memory import MemoryPorts

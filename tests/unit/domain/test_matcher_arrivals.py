@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from app.domain.arrivals import arrival_of
+from app.domain.first_quotes import arrival_of
 from app.domain.matcher import QUOTE_AGE_NS_MAX, SymbolMatcher
 from app.domain.order import PUBLIC, Arrival, OrderId, Owner, Side
 from app.domain.resting import Closing

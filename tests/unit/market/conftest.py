@@ -11,12 +11,12 @@ import pytest
 
 from app.clock import SystemClock
 from app.domain.order import Symbol
-from app.market.connection import stream_endpoint
-from app.market.link import FrameCounts, SharedParts
-from app.market.pacing import SlidingWindow
 from app.market.seeding import DepthSource, Seeder
-from app.market.shared_connection import SharedConnection
-from app.market.timing import VENUE_LIMITS, FeedLimits, FeedTiming
+from app.market.session.session import FrameCounts, SharedParts
+from app.market.session.supervisor import SessionSupervisor
+from app.market.session.timing import VENUE_LIMITS, FeedLimits, FeedTiming
+from app.market.transport.connection import stream_endpoint
+from app.market.transport.pacing import SlidingWindow
 from app.ports import Clock
 from tests.support.builders import make_quote
 from tests.support.hypothesis_profiles import load_profile
@@ -57,7 +57,7 @@ class Rig:
         self.counters: Counter[str] = Counter()
         self.counts = FrameCounts()
         self.statuses: list[str] = []
-        self.connection = SharedConnection(
+        self.connection = SessionSupervisor(
             SharedParts(
                 endpoint=stream_endpoint(peer.url),
                 tls=None,

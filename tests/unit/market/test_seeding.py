@@ -11,7 +11,7 @@ from app.domain.errors import VenueThrottledError, VenueUnreachableError
 from app.domain.order import Symbol
 from app.domain.quote import Quote
 from app.market.seeding import SEEDS_AT_ONCE_MAX, Seeder
-from app.market.symbol_stream import SymbolStream
+from app.market.session.symbol_stream import SymbolStream
 from tests.support.builders import make_quote
 from tests.support.market import LTCBTC, SEED, HandDepth, RecordingListener
 from tests.support.waiting import eventually

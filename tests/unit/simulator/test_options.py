@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from app import cli
+from app.cli import main as cli
 from app.domain.errors import StartupError
-from app.simulator.control_table import CONTROLS
+from app.simulator.faults.fault_table import CONTROLS
 from app.simulator.options import SimulatorOptions
 
 TAPE = Path("tape.jsonl")

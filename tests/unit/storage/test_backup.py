@@ -29,7 +29,7 @@ KERNELS: Final = Path("/proc/self")
 REPOSITORY: Final = Path(__file__).parents[3]
 LIMITED: Final = """
 import resource, sys
-from app.cli import main
+from app.cli.main import main
 sys.argv = ["papertape", "backup", "copy.db"]
 resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
 main()

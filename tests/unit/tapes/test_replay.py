@@ -8,8 +8,6 @@ import msgspec
 
 from app.domain.order import PUBLIC, OrderId, Owner, Side, Symbol
 from app.domain.quote import Quote
-from app.tapes.lines import TapeLine
-from app.tapes.notes import ConnectionNote, DropNote
 from app.tapes.replay import (
     FinalState,
     Playing,
@@ -18,6 +16,8 @@ from app.tapes.replay import (
     UnusableFrame,
     replay,
 )
+from app.tapes.tape_lines import TapeLine
+from app.tapes.tape_notes import ConnectionNote, DropNote
 from tests.support.builders import LTCBTC, Amount, make_quote
 
 ETHBTC = Symbol("ETHBTC")

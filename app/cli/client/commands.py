@@ -1,0 +1,276 @@
+"""The commands that speak to a service: ``order``, ``orders``, ``show``, ``cancel``, ``watch``.
+
+Nothing heavy is imported before a command runs, so that each starts quickly.
+"""
+
+import asyncio
+import uuid
+from collections.abc import Coroutine
+from typing import Annotated, Final, NoReturn
+
+import typer
+
+from app.cli.client.arguments import check_numbers, one_of
+from app.cli.client.service_address import DEFAULT_URL, ServiceAddress, read_address
+from app.domain.errors import PapertapeError
+from app.domain.order import OrderStatus, Side, TimeInForce
+
+ORDERS_SHOWN_DEFAULT: Final = 20
+
+_EXIT_FAILED: Final = 1
+_EXIT_INTERRUPTED: Final = 130
+
+client_commands = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+_Url = Annotated[
+    str,
+    typer.Option(
+        "--url", envvar="PAPERTAPE_URL", help="The service's address.", rich_help_panel="Service"
+    ),
+]
+_Key = Annotated[
+    str | None,
+    typer.Option(
+        "--key",
+        envvar="PAPERTAPE_KEY",
+        show_default=False,
+        help="The key of a service that asks for one; others on this machine can read a key "
+        "given here, but not one in the environment.",
+        rich_help_panel="Service",
+    ),
+]
+_Json = Annotated[
+    bool, typer.Option("--json", help="Print what the service says, one JSON object per line.")
+]
+_Side = Annotated[
+    Side,
+    typer.Option(parser=one_of(Side), metavar="buy|sell", help="Buy or sell.", show_default="buy"),
+]
+_TimeInForce = Annotated[
+    TimeInForce,
+    typer.Option(
+        parser=one_of(TimeInForce),
+        metavar="gtd|ioc|fok",
+        help="Time in force: rest until the timeout; fill at once what can be filled; "
+        "fill all at once or nothing.",
+        show_default="gtd",
+    ),
+]
+_OrderId = Annotated[str, typer.Argument(metavar="ID", help="The order's id.", show_default=False)]
+
+
+@client_commands.command("order")
+def _order(
+    *,
+    symbol: Annotated[
+        str, typer.Argument(metavar="SYMBOL", help="Such as LTCBTC.", show_default=False)
+    ],
+    size: Annotated[
+        str,
+        typer.Argument(
+            metavar="SIZE", help="Quantity of the base asset, here LTC.", show_default=False
+        ),
+    ],
+    price: Annotated[
+        str,
+        typer.Option(
+            metavar="P", help="The worst price to accept, in the quote asset.", show_default=False
+        ),
+    ],
+    side: _Side = Side.BUY,
+    tif: _TimeInForce = TimeInForce.GTD,
+    timeout: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SECONDS",
+            help="How long the order may rest (gtd); the service has a default.",
+            show_default=False,
+        ),
+    ] = None,
+    client_order_id: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ID",
+            help="Your own id; under the same one no second order is placed.",
+            show_default="a new one",
+        ),
+    ] = None,
+    is_async: Annotated[
+        bool, typer.Option("--async", help="Return once the order is accepted.")
+    ] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Print each event of the order on a line of its own.")
+    ] = False,
+    as_json: _Json = False,
+    url: _Url = DEFAULT_URL,
+    key: _Key = None,
+) -> None:
+    """Place a limit order and follow it until it is filled, canceled or expired.
+
+    Exit status: 0 only when the order was fulfilled (with --async: accepted),
+    1 when it was not or was refused, 2 for a mistake in the command line,
+    130 after Ctrl-C, which leaves the order alone.
+    """
+    check_numbers({"SIZE": size, "--price": price, "--timeout": timeout})
+    address = _address_or_refuse(url, key)
+    from app.cli.client.place_order import OrderRequest, Until, place_order  # noqa: PLC0415 - starts faster
+
+    body = {
+        "symbol": symbol,
+        "order_size": size,
+        "price": price,
+        "side": side.value,
+        "time_in_force": tif.value,
+        "client_order_id": client_order_id or str(uuid.uuid4()),
+    }
+    if timeout is not None:
+        body["timeout_seconds"] = timeout
+    until = Until.ACCEPTED if is_async else Until.CLOSED
+    if watch:
+        until = Until.CLOSED_LINE_BY_LINE
+    _run(place_order(address, OrderRequest(body=body, until=until, as_json=as_json)))
+
+
+@client_commands.command("orders")
+def _orders(
+    *,
+    symbol: Annotated[
+        str | None, typer.Option(help="Only orders of this symbol.", show_default=False)
+    ] = None,
+    status: Annotated[
+        OrderStatus | None,
+        typer.Option(
+            parser=one_of(OrderStatus),
+            metavar="STATUS",
+            help=f"Only orders with this status: {', '.join(OrderStatus).lower()}.",
+            show_default=False,
+        ),
+    ] = None,
+    client_order_id: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ID", help="Only the order with this id of yours.", show_default=False
+        ),
+    ] = None,
+    limit: Annotated[
+        int, typer.Option(help="How many orders at most.", min=1)
+    ] = ORDERS_SHOWN_DEFAULT,
+    show_all: Annotated[bool, typer.Option("--all", help="All of them, without a limit.")] = False,
+    as_json: _Json = False,
+    url: _Url = DEFAULT_URL,
+    key: _Key = None,
+) -> None:
+    """List orders, the newest first."""
+    address = _address_or_refuse(url, key)
+    from app.cli.client.manage_orders import list_orders  # noqa: PLC0415 - as above
+
+    filters = {"symbol": symbol, "status": status, "client_order_id": client_order_id}
+    _run(list_orders(address, filters, limit=None if show_all else limit, as_json=as_json))
+
+
+@client_commands.command("show")
+def _show(
+    *,
+    order_id: _OrderId,
+    show_all: Annotated[
+        bool, typer.Option("--all", help="All splits, not only the first ones.")
+    ] = False,
+    as_json: _Json = False,
+    url: _Url = DEFAULT_URL,
+    key: _Key = None,
+) -> None:
+    """Show an order, its splits, and why it is not filled or how well it was executed."""
+    address = _address_or_refuse(url, key)
+    from app.cli.client.manage_orders import show_order  # noqa: PLC0415 - as above
+
+    _run(show_order(address, order_id, all_splits=show_all, as_json=as_json))
+
+
+@client_commands.command("cancel")
+def _cancel(
+    *,
+    order_id: Annotated[
+        str | None, typer.Argument(metavar="ID", help="The order's id.", show_default=False)
+    ] = None,
+    cancel_all: Annotated[
+        bool, typer.Option("--all", help="All open orders of the symbol.")
+    ] = False,
+    symbol: Annotated[
+        str | None, typer.Option(help="Whose orders --all cancels.", show_default=False)
+    ] = None,
+    as_json: _Json = False,
+    url: _Url = DEFAULT_URL,
+    key: _Key = None,
+) -> None:
+    """Cancel an order, or with --all --symbol SYMBOL all open ones of a symbol.
+
+    Exit status: 0 when the order is canceled, also when it was before,
+    1 when it was filled or expired meanwhile.
+    """
+    address = _address_or_refuse(url, key)
+    from app.cli.client.manage_orders import cancel_order, cancel_orders  # noqa: PLC0415 - as above
+
+    if order_id is not None and not cancel_all and symbol is None:
+        _run(cancel_order(address, order_id, as_json=as_json))
+    if order_id is None and cancel_all and symbol is not None:
+        _run(cancel_orders(address, symbol, as_json=as_json))
+    raise typer.BadParameter("give the ID of an order, or both --all and --symbol SYMBOL")
+
+
+@client_commands.command("watch")
+def _watch(
+    *,
+    order_ids: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="ID", help="Only these orders.", show_default=False),
+    ] = None,
+    symbol: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SYMBOL",
+            help="Only orders of this symbol; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    after: Annotated[
+        str | None,
+        typer.Option(
+            metavar="POSITION",
+            help='Begin after this position, or at the "beginning".',
+            show_default="now",
+        ),
+    ] = None,
+    as_json: _Json = False,
+    url: _Url = DEFAULT_URL,
+    key: _Key = None,
+) -> None:
+    """Follow what happens to orders, one line per event, until Ctrl-C.
+
+    A broken connection is taken up where it broke. At the end the position to
+    go on from is printed on the error output. Exit status after Ctrl-C: 130.
+    """
+    address = _address_or_refuse(url, key)
+    from app.cli.client.event_stream import Subscription  # noqa: PLC0415 - as above
+    from app.cli.client.watch import watch_events  # noqa: PLC0415 - as above
+
+    subscription = Subscription(order_ids=order_ids or (), symbols=symbol or ())
+    _run(watch_events(address, subscription, after=after, as_json=as_json))
+
+
+def _address_or_refuse(url: str, key: str | None) -> ServiceAddress:
+    try:
+        return read_address(url=url, key=key)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def _run(coroutine: Coroutine[object, object, int]) -> NoReturn:
+    """Run a command to its end, and end the process with its exit status."""
+    try:
+        status = asyncio.run(coroutine)
+    except KeyboardInterrupt:
+        status = _EXIT_INTERRUPTED
+    except PapertapeError as error:
+        typer.echo(f"papertape: {error}", err=True)
+        status = _EXIT_FAILED
+    raise typer.Exit(status)

@@ -1,0 +1,222 @@
+"""The service's events over its WebSocket, taken up again where the connection broke."""
+
+import asyncio
+import contextlib
+import random
+import re
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final, TypedDict
+
+import msgspec
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+from websockets.frames import CloseCode
+
+from app.cli.client import answers as wire
+from app.cli.client.client_errors import (
+    RefusedError,
+    ServiceUnreachableError,
+    UnexpectedAnswerError,
+    cause_of,
+    refusal,
+    shorten,
+)
+from app.cli.client.retries import Attempts, RetryPolicy
+from app.cli.client.service_address import ServiceAddress
+from app.cli.client.service_client import USER_AGENT
+
+OPEN_SECONDS_MAX: Final = 10.0
+CLOSE_SECONDS_MAX: Final = 1.0
+
+_RESUME_AFTER = re.compile(r"resume after (\S+)")
+_PASSING: Final = frozenset(
+    {
+        HTTPStatus.TOO_MANY_REQUESTS,
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        HTTPStatus.BAD_GATEWAY,
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        HTTPStatus.GATEWAY_TIMEOUT,
+    }
+)
+
+
+_PASSING_CODES: Final = frozenset(
+    {CloseCode.INTERNAL_ERROR, CloseCode.SERVICE_RESTART, CloseCode.TRY_AGAIN_LATER}
+)
+
+
+class _Tagged(TypedDict):
+    type: str
+
+
+class _PassingError(Exception):
+    """The service cannot give the stream for now; the text says why."""
+
+
+class StreamLostError(ServiceUnreachableError):
+    """The stream could not be had or taken up again, however often it was tried."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscription:
+    """Whose events: of these orders, of these symbols, or without either of all."""
+
+    order_ids: Sequence[str] = ()
+    symbols: Sequence[str] = ()
+
+    def message(self, after: str | None) -> str:
+        """Return the message that asks for the events after a position, or from now on."""
+        message: dict[str, object] = {"type": "subscribe"}
+        if self.order_ids:
+            message["order_ids"] = list(self.order_ids)
+        if self.symbols:
+            message["symbols"] = list(self.symbols)
+        if after is not None:
+            message["after"] = after
+        return msgspec.json.encode(message).decode()
+
+
+class EventStream:
+    """A subscription that outlives its connections.
+
+    ``was_reached`` says that the service is known to be there: then the first connection, too, is
+    tried more than once. ``tell`` gets a line when a connection is tried again.
+    """
+
+    def __init__(
+        self,
+        address: ServiceAddress,
+        subscription: Subscription,
+        *,
+        retries: RetryPolicy,
+        random_source: random.Random,
+        tell: Callable[[str], None],
+        after: str | None = None,
+        was_reached: bool = False,
+    ) -> None:
+        self.position = after
+        """Everything up to here was told; resume after it."""
+        self._address = address
+        self._subscription = subscription
+        self._patience = retries
+        self._attempts = Attempts(retries, random_source)
+        self._tell = tell
+        self._was_reached = was_reached
+
+    async def messages(self) -> AsyncGenerator[wire.Subscribed | wire.Event]:
+        """Tell each subscription and then its events, without end and each event once.
+
+        Raises:
+            RefusedError: the service does not give this stream.
+            StreamLostError: the connection failed too often in a row.
+            UnexpectedAnswerError: whoever is there speaks another language.
+        """
+        while True:
+            try:
+                async with contextlib.aclosing(self._one_connection()) as messages:
+                    async for message in messages:
+                        if message["type"] == "event":
+                            self._attempts.succeed()
+                        yield message
+                cause = "the connection was closed"
+            except _PassingError as error:
+                cause = str(error)
+            except InvalidStatus as error:
+                self._refuse_for_good(error)
+                cause = f"HTTP {error.response.status_code}"
+            except ConnectionClosed as error:
+                self._take_position(error)
+                cause = str(error)
+            except (OSError, WebSocketException) as error:
+                cause = cause_of(error)
+            pause_seconds = self._attempts.fail()
+            if self._attempts.is_exhausted or not self._was_reached:
+                raise StreamLostError(self._address.url, cause)
+            told = f"the event stream broke ({cause})"
+            self._tell(self._attempts.retelling(told, pause_seconds))
+            await asyncio.sleep(pause_seconds)
+
+    async def _one_connection(self) -> AsyncGenerator[wire.Subscribed | wire.Event]:
+        async with connect(
+            self._address.stream_url,
+            additional_headers=self._address.headers,
+            user_agent_header=USER_AGENT,
+            proxy=None,
+            open_timeout=OPEN_SECONDS_MAX,
+            close_timeout=CLOSE_SECONDS_MAX,
+        ) as connection:
+            self._was_reached = True
+            # Who is refused at once can be closed before this is sent; what was said is read below.
+            with contextlib.suppress(ConnectionClosed):
+                await connection.send(self._subscription.message(self.position))
+            with self._counting_as_success_once_steady():
+                async for text in connection:
+                    message = self._read(text)
+                    if message is None:
+                        continue
+                    if message["type"] == "error":
+                        raise await self._failure(connection, message)
+                    # While old events are told again, the head of "subscribed" lies beyond them.
+                    if message["type"] == "event" or self.position is None:
+                        self.position = message["position"]
+                    yield message
+
+    @contextlib.contextmanager
+    def _counting_as_success_once_steady(self) -> Iterator[None]:
+        """Renew the retries if the block took long; where nothing happens nothing is told."""
+        loop = asyncio.get_running_loop()
+        steady_at = loop.time() + self._patience.steady_seconds
+        try:
+            yield
+        finally:
+            if loop.time() >= steady_at:
+                self._attempts.succeed()
+
+    async def _failure(self, connection: ClientConnection, error: wire.StreamError) -> Exception:
+        """Return what an error means: the code of the close that follows says if it may pass."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_SECONDS_MAX):
+                await connection.wait_closed()
+        refused = self._refusal(error)
+        may_pass = connection.close_code in _PASSING_CODES
+        return _PassingError(str(refused)) if may_pass else refused
+
+    def _refusal(self, problem: wire.Problem) -> RefusedError:
+        return refusal(problem, has_key=self._address.key is not None)
+
+    def _read(self, text: str | bytes) -> wire.Subscribed | wire.Event | wire.StreamError | None:
+        try:
+            match wire.read_shape(text, _Tagged)["type"]:
+                case "event":
+                    return wire.read_shape(text, wire.Event)
+                case "subscribed":
+                    return wire.read_shape(text, wire.Subscribed)
+                case "error":
+                    return wire.read_shape(text, wire.StreamError)
+                case _:  # a newer service may say more
+                    return None
+        except wire.UnexpectedShapeError as error:
+            raise UnexpectedAnswerError(self._address.stream_url, shorten(str(error))) from None
+
+    def _take_position(self, closed: ConnectionClosed) -> None:
+        """Read where to resume; the service knows it best, since it also counts what it skipped."""
+        if closed.rcvd is None:
+            return
+        if closed.rcvd.code == CloseCode.POLICY_VIOLATION:
+            raise RefusedError({"code": "policy_violation", "detail": closed.rcvd.reason})
+        if resume := _RESUME_AFTER.fullmatch(closed.rcvd.reason):
+            self.position = resume[1]
+
+    def _refuse_for_good(self, error: InvalidStatus) -> None:
+        status = error.response.status_code
+        if status in _PASSING:
+            self._was_reached = True
+            return
+        try:
+            problem = wire.read_shape(bytes(error.response.body or b""), wire.Problem)
+        except wire.UnexpectedShapeError:
+            what = f"HTTP {status} instead of a WebSocket"
+            raise UnexpectedAnswerError(self._address.stream_url, what) from None
+        raise self._refusal(problem)

@@ -1,0 +1,97 @@
+"""Every event of one order, each once and in order, whatever happens to the connection.
+
+The stream tells them as they happen; what was before it, or is missing in it, is read with a
+request. Where no stream can be had, the order itself is asked for now and then.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator
+from dataclasses import replace
+from typing import Final
+
+from app.cli.client import answers as wire
+from app.cli.client.client_errors import RefusedError, UnexpectedAnswerError
+from app.cli.client.event_stream import EventStream, StreamLostError, Subscription
+from app.cli.client.service_client import ServiceClient
+
+STREAM_ATTEMPTS_MAX: Final = 4
+"""Few: asking now and then shows the same, only later."""
+
+
+class OrderFollower:
+    """Follows one order to its end."""
+
+    def __init__(self, service: ServiceClient, order_id: str) -> None:
+        self._service = service
+        self._order_id = order_id
+        self._sequence = 0
+        self._cursor: str | None = None
+        self._is_closed = False
+
+    async def events(self) -> AsyncGenerator[wire.Event]:
+        """Tell the order's events from the first to the one that closes it.
+
+        Raises:
+            ClientError: the service cannot be asked any more; the order goes on without us.
+        """
+        try:
+            async with contextlib.aclosing(self._streamed()) as events:
+                async for event in events:
+                    yield event
+        except (RefusedError, UnexpectedAnswerError, StreamLostError):
+            # What is wrong beyond the stream shows itself when the order is asked for.
+            async with contextlib.aclosing(self._polled()) as events:
+                async for event in events:
+                    yield event
+
+    async def _streamed(self) -> AsyncGenerator[wire.Event]:
+        service = self._service
+        stream = EventStream(
+            service.address,
+            Subscription(order_ids=(self._order_id,)),
+            retries=replace(service.retries, attempts_max=STREAM_ATTEMPTS_MAX),
+            random_source=service.random_source,
+            tell=service.tell,
+            was_reached=True,
+        )
+        async with contextlib.aclosing(stream.messages()) as messages:
+            async for message in messages:
+                if message["type"] == "event" and message["sequence"] == self._sequence + 1:
+                    self._note(message)
+                    yield message
+                elif message["type"] == "subscribed" or message["sequence"] > self._sequence:
+                    async with contextlib.aclosing(self._missed()) as events:
+                        async for event in events:
+                            yield event
+                if self._is_closed:
+                    return
+
+    async def _polled(self) -> AsyncGenerator[wire.Event]:
+        known = None
+        while known is None or known[0] not in wire.CLOSED:
+            order = await self._service.order(self._order_id)
+            now = (order["status"], order["filled_quantity"])
+            if now == known:
+                await asyncio.sleep(self._service.retries.poll_seconds)
+                continue
+            known = now
+            async with contextlib.aclosing(self._missed()) as events:
+                async for event in events:
+                    yield event
+
+    async def _missed(self) -> AsyncGenerator[wire.Event]:
+        """Read the events that were not told yet, from the page where they begin."""
+        while True:
+            page = await self._service.events_page(self._order_id, cursor=self._cursor)
+            for event in page["events"]:
+                if event["sequence"] == self._sequence + 1:
+                    self._note(event)
+                    yield event
+            if page["next_cursor"] is None:
+                return
+            self._cursor = page["next_cursor"]
+
+    def _note(self, event: wire.Event) -> None:
+        self._sequence = event["sequence"]
+        self._is_closed = event["status"] in wire.CLOSED

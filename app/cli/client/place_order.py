@@ -1,0 +1,177 @@
+"""``papertape order``: place an order and follow it to its end."""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Final
+
+from app.cli.client import answers as wire
+from app.cli.client.client_errors import ClientError, RefusedError, ServiceUnreachableError
+from app.cli.client.order_follower import OrderFollower
+from app.cli.client.retries import USUAL_PATIENCE, RetryPolicy
+from app.cli.client.sentences import (
+    event_line,
+    execution_quality,
+    order_outcome,
+    order_title,
+    why_not_filled,
+)
+from app.cli.client.service_address import ServiceAddress
+from app.cli.client.service_client import Placed, ServiceClient
+from app.cli.client.tables import SPLITS_SHOWN_MAX, FillProgress, split_table
+from app.cli.client.terminal import (
+    make_console,
+    print_json,
+    print_line,
+    print_table,
+    print_words,
+    tell,
+)
+
+FULFILLED: Final = 0
+NOT_FULFILLED: Final = 1
+
+_OUTCOME_UNKNOWN: Final = frozenset({"outcome_unknown", "internal_error"})
+"""With these refusals the order may have been stored; all others say that it was not."""
+
+
+class Until(Enum):
+    """How far an order is followed, and how that looks."""
+
+    ACCEPTED = auto()
+    CLOSED = auto()
+    CLOSED_LINE_BY_LINE = auto()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderRequest:
+    """What to send, with a client order id in it, and what to do then."""
+
+    body: Mapping[str, str]
+    until: Until
+    as_json: bool
+
+
+async def place_order(
+    address: ServiceAddress, request: OrderRequest, *, retries: RetryPolicy = USUAL_PATIENCE
+) -> int:
+    """Place an order, follow it as far as asked, return the command's exit status.
+
+    An interrupt while it is followed leaves the order alone.
+    """
+    async with ServiceClient(
+        address, retries=retries, tell=tell, random_source=random.SystemRandom()
+    ) as service:
+        placed = await _place(service, request)
+        if request.until is Until.ACCEPTED:
+            _tell_accepted(address, request, placed.order)
+            return FULFILLED
+        try:
+            return await _follow(service, request, placed.order)
+        except asyncio.CancelledError:
+            tell(f"the order goes on\n{_next_steps(address, placed.order['order_id'])}")
+            raise
+        except ClientError:
+            tell(f"the order was accepted\n{_next_steps(address, placed.order['order_id'])}")
+            raise
+
+
+async def _place(service: ServiceClient, request: OrderRequest) -> Placed:
+    client_order_id = request.body["client_order_id"]
+    options = service.address.options
+    whether = (
+        "it is not known whether the order was accepted\n"
+        f"  look      papertape orders --client-order-id {client_order_id}{options}\n"
+        f"  or repeat the command with --client-order-id {client_order_id}: "
+        "it is never placed twice"
+    )
+    try:
+        placed = await service.place(request.body)
+    except asyncio.CancelledError:
+        tell(whether)
+        raise
+    except ServiceUnreachableError as error:
+        if error.was_sent:
+            tell(whether)
+        raise
+    except RefusedError as error:
+        if error.reason_code in _OUTCOME_UNKNOWN:
+            tell(whether)
+        raise
+    if placed.is_replay:
+        tell(f"the client order id {client_order_id} was used before; this is the order it placed")
+    return placed
+
+
+def _tell_accepted(address: ServiceAddress, request: OrderRequest, order: wire.Order) -> None:
+    if request.as_json:
+        print_json(order)
+        return
+    console = make_console()
+    print_line(console, f"{order_title(order)}: accepted, {order['status']}")
+    print_line(console, f"  order     {order['order_id']}")
+    print_line(console, _next_steps(address, order["order_id"]))
+
+
+def _next_steps(address: ServiceAddress, order_id: str) -> str:
+    return "\n".join(
+        f"  {verb:8}  papertape {verb} {order_id}{address.options}" for verb in ("show", "cancel")
+    )
+
+
+async def _follow(service: ServiceClient, request: OrderRequest, placed: wire.Order) -> int:
+    if request.until is Until.CLOSED_LINE_BY_LINE:
+        await _print_events(service, placed["order_id"], as_json=request.as_json)
+    elif placed["status"] not in wire.CLOSED:
+        await _draw_progress(service, placed, is_shown=not request.as_json)
+    order = await service.order(placed["order_id"])
+    if request.as_json:
+        print_json(order)
+    else:
+        _print_closed(order, with_splits=request.until is Until.CLOSED)
+    return FULFILLED if order["status"] == wire.FILLED else NOT_FULFILLED
+
+
+async def _print_events(service: ServiceClient, order_id: str, *, as_json: bool) -> None:
+    console = make_console()
+    async with contextlib.aclosing(OrderFollower(service, order_id).events()) as events:
+        async for event in events:
+            if as_json:
+                print_json(event)
+            else:
+                print_line(console, event_line(event))
+
+
+async def _draw_progress(service: ServiceClient, placed: wire.Order, *, is_shown: bool) -> None:
+    console = make_console()
+    with FillProgress(console, is_shown=is_shown) as progress:
+        bar = progress.add_order(order_title(placed), order_size=placed["order_size"])
+        async with contextlib.aclosing(
+            OrderFollower(service, placed["order_id"]).events()
+        ) as events:
+            async for event in events:
+                progress.follow(bar, event)
+
+
+def print_outcome(order: wire.Order) -> None:
+    """Print an order and what has become of it."""
+    console = make_console()
+    print_line(console, f"{order['order_id']}  {order_title(order)}")
+    print_words(console, order_outcome(order))
+
+
+def _print_closed(order: wire.Order, *, with_splits: bool) -> None:
+    """Print what has become of an order, why or how well, and its first splits."""
+    print_outcome(order)
+    console = make_console()
+    if order["status"] == wire.EXPIRED:
+        for line in why_not_filled(order):
+            print_words(console, line)
+    if execution := order.get("execution"):
+        print_words(console, execution_quality(execution))
+    if with_splits and order["splits"]:
+        splits = order["splits"][:SPLITS_SHOWN_MAX]
+        print_table(console, split_table(splits, splits_total=order["splits_total"]))

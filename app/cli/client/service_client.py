@@ -1,0 +1,236 @@
+"""The requests, each repeated where the service says so, and where that can do no harm.
+
+Everything that the client asks may be asked twice: reading and canceling by nature, placing because
+each order carries a client order id, under which the service places one order and no second.
+"""
+
+import asyncio
+import random
+import ssl
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from types import TracebackType
+from typing import Final, Self, TypeVar
+from urllib.parse import quote
+
+import httpx2
+
+from app import __version__
+from app.cli.client import answers as wire
+from app.cli.client.client_errors import (
+    RefusedError,
+    ServiceUnreachableError,
+    UnexpectedAnswerError,
+    cause_of,
+    refusal,
+    shorten,
+)
+from app.cli.client.retries import Attempts, RetryPolicy
+from app.cli.client.service_address import ServiceAddress
+
+CONNECT_SECONDS_MAX: Final = 5.0
+ANSWER_SECONDS_MAX: Final = 20.0
+"""The service itself answers within some 5 s, even when its database does not."""
+
+PAGE_LIMIT_MAX: Final = 1_000
+
+USER_AGENT: Final = f"papertape/{__version__}"
+
+_PASSING: Final = frozenset(
+    {HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
+)
+_RATE_LIMITED: Final = "rate_limited"
+
+_Shape = TypeVar("_Shape")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placed:
+    """An accepted order; ``is_replay`` if its client order id had placed it in an earlier run."""
+
+    order: wire.Order
+    is_replay: bool
+
+
+class ServiceClient:
+    """One service, asked over kept connections; ``tell`` gets a line when a request is repeated."""
+
+    def __init__(
+        self,
+        address: ServiceAddress,
+        *,
+        retries: RetryPolicy,
+        tell: Callable[[str], None],
+        random_source: random.Random,
+    ) -> None:
+        self.address = address
+        self.retries = retries
+        self.random_source = random_source
+        self.tell = tell
+        self._was_reached = False
+        # The environment's proxies and .netrc stay out: what the options say is what is used.
+        self._http = httpx2.AsyncClient(
+            headers={"User-Agent": USER_AGENT, **address.headers},
+            timeout=httpx2.Timeout(ANSWER_SECONDS_MAX, connect=CONNECT_SECONDS_MAX),
+            trust_env=False,
+            verify=_trusted(address),
+        )
+
+    async def __aenter__(self) -> Self:
+        """Return the client; it connects with its first request."""
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def place(self, body: Mapping[str, str]) -> Placed:
+        """Place an order and return it as accepted; ``body`` names a client order id.
+
+        Raises:
+            ServiceUnreachableError: if ``was_sent``, the order may have been placed.
+        """
+        assert body["client_order_id"], "without it a repeated request might place a second order"
+        answer, attempts = await self._ask(
+            "POST", "/order/limit", body=body, headers={"Prefer": "respond-async"}
+        )
+        return Placed(
+            order=self._read(answer, wire.Order),
+            is_replay=attempts == 1 and answer.headers.get("Idempotent-Replayed") == "true",
+        )
+
+    async def order(self, order_id: str) -> wire.Order:
+        """Return an order as it is now."""
+        return self._read((await self._ask("GET", _path(order_id)))[0], wire.Order)
+
+    async def splits_page(self, order_id: str, *, cursor: str | None) -> wire.SplitsPage:
+        """Return a page of an order's splits."""
+        query = _query(limit=PAGE_LIMIT_MAX, cursor=cursor)
+        answer, _ = await self._ask("GET", f"{_path(order_id)}/splits", query=query)
+        return self._read(answer, wire.SplitsPage)
+
+    async def events_page(self, order_id: str, *, cursor: str | None) -> wire.EventsPage:
+        """Return a page of an order's events."""
+        query = _query(limit=PAGE_LIMIT_MAX, cursor=cursor)
+        answer, _ = await self._ask("GET", f"{_path(order_id)}/events", query=query)
+        return self._read(answer, wire.EventsPage)
+
+    async def orders_page(
+        self, filters: Mapping[str, str | None], *, limit: int, cursor: str | None
+    ) -> wire.OrdersPage:
+        """Return a page of the orders that pass the filters, the newest first."""
+        query = _query(**filters, limit=limit, cursor=cursor)
+        answer, _ = await self._ask("GET", "/orders", query=query)
+        return self._read(answer, wire.OrdersPage)
+
+    async def cancel(self, order_id: str) -> wire.Order:
+        """Cancel an order and return it.
+
+        Raises:
+            RefusedError: ``order_closed`` if it was filled or expired meanwhile.
+        """
+        return self._read((await self._ask("DELETE", _path(order_id)))[0], wire.Order)
+
+    async def cancel_all(self, symbol: str) -> wire.CanceledOrders:
+        """Cancel the open orders of a symbol."""
+        answer, _ = await self._ask("DELETE", "/orders", query={"symbol": symbol})
+        return self._read(answer, wire.CanceledOrders)
+
+    async def _ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> tuple[httpx2.Response, int]:
+        """Return a success and the number of attempts it took."""
+        attempts = Attempts(self.retries, self.random_source)
+        count = 0
+        while True:
+            count += 1
+            retry_after_seconds = None
+            try:
+                answer = await self._http.request(
+                    method, self.address.url + path, params=query, json=body, headers=headers
+                )
+            except httpx2.TransportError as error:
+                cause = f"cannot reach {self.address.url} ({cause_of(error)})"
+                failure: Exception = self._unreachable(error, count)
+                if count == 1 and not self._was_reached and _is_unsent(error):
+                    raise failure from None
+            else:
+                self._was_reached = True
+                if answer.is_success:
+                    return answer, count
+                failure = self._failure(answer)
+                cause = str(failure).splitlines()[0]
+                if not _may_pass(answer, failure):
+                    raise failure
+                retry_after_seconds = _retry_after_seconds(answer)
+            pause_seconds = attempts.fail(retry_after_seconds)
+            if attempts.is_exhausted:
+                raise failure
+            self.tell(attempts.retelling(cause, pause_seconds))
+            await asyncio.sleep(pause_seconds)
+
+    def _unreachable(self, error: httpx2.TransportError, count: int) -> ServiceUnreachableError:
+        was_sent = count > 1 or not _is_unsent(error)
+        return ServiceUnreachableError(self.address.url, cause_of(error), was_sent=was_sent)
+
+    def _failure(self, answer: httpx2.Response) -> RefusedError | UnexpectedAnswerError:
+        try:
+            problem = wire.read_shape(answer.content, wire.Problem)
+        except wire.UnexpectedShapeError:
+            what = f"HTTP {answer.status_code} {answer.reason_phrase}".rstrip()
+            if location := answer.headers.get("Location"):
+                what += f", which leads to {shorten(location)}"
+            return UnexpectedAnswerError(self.address.url, what)
+        return refusal(problem, has_key=self.address.key is not None)
+
+    def _read(self, answer: httpx2.Response, shape: type[_Shape]) -> _Shape:
+        try:
+            return wire.read_shape(answer.content, shape)
+        except wire.UnexpectedShapeError as error:
+            raise UnexpectedAnswerError(self.address.url, shorten(str(error))) from None
+
+
+def _trusted(address: ServiceAddress) -> ssl.SSLContext | bool:
+    """Return whose certificates count: the usual ones; nobody's where there are none to check.
+
+    Loading them takes a tenth of a second, which a command would spend before it does anything.
+    """
+    if address.url.startswith("https:"):
+        return True
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+def _path(order_id: str) -> str:
+    return f"/order/{quote(order_id, safe='')}"
+
+
+def _query(**parameters: str | int | None) -> dict[str, str]:
+    return {name: str(value) for name, value in parameters.items() if value is not None}
+
+
+def _is_unsent(error: httpx2.TransportError) -> bool:
+    return isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout)
+
+
+def _may_pass(answer: httpx2.Response, failure: Exception) -> bool:
+    if answer.status_code == HTTPStatus.TOO_MANY_REQUESTS:
+        return isinstance(failure, RefusedError) and failure.reason_code == _RATE_LIMITED
+    return answer.status_code in _PASSING
+
+
+def _retry_after_seconds(answer: httpx2.Response) -> float | None:
+    """Read the header's seconds; its other form, a date, is treated as not given."""
+    text = answer.headers.get("Retry-After", "")
+    return float(text) if text.isascii() and text.isdigit() else None

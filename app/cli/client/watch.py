@@ -1,0 +1,76 @@
+"""``papertape watch``: follow the events of many orders until Ctrl-C."""
+
+import asyncio
+import contextlib
+import random
+from typing import Final, Never
+
+from app.cli.client.client_errors import ClientError, RefusedError
+from app.cli.client.event_stream import EventStream, Subscription
+from app.cli.client.retries import USUAL_PATIENCE, RetryPolicy
+from app.cli.client.sentences import event_line
+from app.cli.client.service_address import ServiceAddress
+from app.cli.client.terminal import make_console, print_json, print_line, tell
+
+_POSITION_REFUSED: Final = frozenset(
+    {
+        "invalid_position",
+        "position_of_another_database",
+        "position_beyond_head",
+        "position_pruned",
+    }
+)
+"""With these refusals there is nothing to go on from."""
+
+
+async def watch_events(
+    address: ServiceAddress,
+    subscription: Subscription,
+    *,
+    after: str | None,
+    as_json: bool,
+    retries: RetryPolicy = USUAL_PATIENCE,
+) -> Never:
+    """Print events as they happen; say at the end where to go on, if one can.
+
+    Raises:
+        ClientError: the service refuses the stream, or it cannot be had any more.
+    """
+    stream = EventStream(
+        address,
+        subscription,
+        retries=retries,
+        random_source=random.SystemRandom(),
+        tell=tell,
+        after=after,
+    )
+    console = make_console()
+    try:
+        async with contextlib.aclosing(stream.messages()) as messages:
+            async for message in messages:
+                if message["type"] != "event":
+                    continue
+                if as_json:
+                    print_json(message)
+                else:
+                    print_line(console, event_line(message))
+    except asyncio.CancelledError:
+        _tell_position(address, subscription, stream.position)
+        raise
+    except ClientError as error:
+        is_refused = isinstance(error, RefusedError) and error.reason_code in _POSITION_REFUSED
+        # The position that was given is known to who gave it.
+        if not is_refused and stream.position != after:
+            _tell_position(address, subscription, stream.position)
+        raise
+    raise AssertionError("the stream has no end")
+
+
+def _tell_position(
+    address: ServiceAddress, subscription: Subscription, position: str | None
+) -> None:
+    if position is None:
+        return
+    words = ["papertape watch", *subscription.order_ids]
+    words += [f"--symbol {symbol}" for symbol in subscription.symbols]
+    tell(f"to go on from here: {' '.join(words)} --after {position}{address.options}")

@@ -1,0 +1,238 @@
+"""``papertape record``: the venue's quotes into a tape, as they come, until told to end."""
+
+import asyncio
+import contextlib
+import difflib
+import random
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Never
+
+from app.cli.record_progress import RecordingProgress
+from app.domain.errors import StartupError, VenueError
+from app.domain.order import Symbol
+from app.domain.quote import Quote
+from app.market.feed import BookTickerFeed
+from app.market.rest import RestLimits, VenueRest
+from app.market.session.timing import VENUE_LIMITS
+from app.ports import Clock
+from app.settings import Settings
+from app.tapes.replay_orders import read_symbol
+from app.tapes.tape_lines import ReceiptTimes
+from app.tapes.tape_reader import TapeError
+from app.tapes.tape_recorder import TapeRecorder
+from app.tapes.tape_writer import TapeWriter
+
+SYMBOLS_MAX: Final = VENUE_LIMITS.symbols_max
+"""As many as share one connection."""
+
+FLUSH_SECONDS: Final = 0.5
+"""A recorder that is killed loses what came since."""
+
+EXCHANGE_INFO_SECONDS_MAX: Final = 10.0
+"""A recording may begin without it; who waits longer misses quotes for a check of spelling."""
+
+_GZIP_SUFFIX: Final = ".gz"
+_TRADING: Final = "TRADING"
+_MICROSECONDS: Final = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordCommand:
+    """What the command line asks for; ``seconds`` and ``bytes_max`` end it, None does not."""
+
+    symbols: tuple[Symbol, ...]
+    out: Path
+    seconds: float | None
+    bytes_max: int | None
+
+
+def read_symbols(texts: Sequence[str]) -> tuple[Symbol, ...]:
+    """Return the symbols in the venue's spelling, each once.
+
+    Raises:
+        StartupError: one that cannot be any, or too many.
+    """
+    symbols = tuple(dict.fromkeys(_symbol(text) for text in texts))
+    if len(symbols) > SYMBOLS_MAX:
+        raise StartupError(f"at most {SYMBOLS_MAX} symbols, not {len(symbols)}")
+    return symbols
+
+
+def _symbol(text: str) -> Symbol:
+    try:
+        return read_symbol(text)
+    except ValueError as error:
+        raise StartupError(f"SYMBOL {error}") from None
+
+
+async def record_until_told(command: RecordCommand, settings: Settings, *, clock: Clock) -> None:
+    """Record until SIGTERM or Ctrl-C comes, or as ``record_tape`` ends by itself.
+
+    Until the tape is begun a signal ends the process at once, as signals do: nothing is written.
+
+    Raises:
+        StartupError: as ``record_tape``.
+    """
+    stopped = asyncio.Event()
+    with _signals_to(stopped.set) as begin:
+        await record_tape(command, settings, clock=clock, stopped=stopped, on_begin=begin)
+
+
+async def record_tape(
+    command: RecordCommand,
+    settings: Settings,
+    *,
+    clock: Clock,
+    stopped: asyncio.Event,
+    on_begin: Callable[[], None],
+) -> None:
+    """Record until the time is up, the file is full, or ``stopped`` is set.
+
+    ``on_begin`` is called once the tape is there.
+
+    Raises:
+        StartupError: a symbol is unknown, or the file is there already; then nothing is written.
+            Or the file could not be written on, or no frame came at all.
+    """
+    if command.out.exists():
+        raise TapeError(command.out, 0, "exists already, and a tape is never overwritten")
+    progress = RecordingProgress(command.symbols, clock)
+    await _check_symbols(command.symbols, settings.rest_url, clock, tell=progress.tell)
+    writer = TapeWriter(command.out, is_compressed=command.out.suffix == _GZIP_SUFFIX)
+    recorder = TapeRecorder(
+        writer,
+        times=_receipt_times(clock),
+        monotonic_ns=clock.monotonic_ns,
+        bytes_max=command.bytes_max,
+        on_end=stopped.set,
+        on_trouble=progress.tell,
+    )
+    feed = BookTickerFeed(
+        stream_url=settings.stream_url,
+        depth=_NoDepth(),
+        clock=clock,
+        random=random.Random(),  # noqa: S311 - jitter of waiting times, not a secret
+        recorder=recorder,
+    )
+    on_begin()
+    try:
+        await _record(command, feed, recorder, progress, stopped)
+    finally:
+        _close(writer, recorder)
+    progress.show_summary(recorder, command.out)
+    if recorder.failure is not None:
+        raise recorder.failure
+    if not recorder.frames:
+        command.out.unlink(missing_ok=True)  # it would be in the way of the next attempt
+        cause = feed.state().cause
+        raise StartupError(f"not one frame came{'' if cause is None else f': {cause}'}")
+
+
+async def _record(
+    command: RecordCommand,
+    feed: BookTickerFeed,
+    recorder: TapeRecorder,
+    progress: RecordingProgress,
+    stopped: asyncio.Event,
+) -> None:
+    for symbol in command.symbols:
+        feed.subscribe(symbol, _Listener())
+    if command.seconds is not None:
+        asyncio.get_running_loop().call_later(command.seconds, stopped.set)
+    async with asyncio.TaskGroup() as group:
+        tasks = [
+            group.create_task(feed.run(), name="feed"),
+            group.create_task(_keep_flushing(recorder), name="flush"),
+            group.create_task(progress.run(recorder, feed.state), name="progress"),
+        ]
+        await stopped.wait()
+        recorder.end()
+        for task in tasks:
+            task.cancel()
+
+
+async def _keep_flushing(recorder: TapeRecorder) -> Never:
+    while True:
+        await asyncio.sleep(FLUSH_SECONDS)
+        recorder.flush()
+
+
+def _close(writer: TapeWriter, recorder: TapeRecorder) -> None:
+    try:
+        writer.close()
+    except TapeError as error:
+        recorder.failure = recorder.failure or error
+
+
+def _receipt_times(clock: Clock) -> ReceiptTimes:
+    epoch_us = round(clock.now().timestamp() * _MICROSECONDS)
+    return ReceiptTimes(epoch_us=epoch_us, monotonic_ns=clock.monotonic_ns())
+
+
+async def _check_symbols(
+    symbols: Sequence[Symbol], rest_url: str, clock: Clock, *, tell: Callable[[str], None]
+) -> None:
+    """Refuse a symbol that the venue does not list: its stream would be silent for ever.
+
+    Where the venue's list cannot be had, say so and record all the same.
+    """
+    limits = RestLimits(exchange_info_seconds_max=EXCHANGE_INFO_SECONDS_MAX)
+    rest = VenueRest(rest_url, clock=clock, limits=limits)
+    try:
+        info = await rest.exchange_info()
+    except VenueError as error:
+        tell(f"cannot check the symbols: {error}")
+        return
+    finally:
+        await rest.aclose()
+    statuses = {rules.symbol: rules.status for rules in info.rules}
+    for symbol in symbols:
+        if symbol not in statuses:
+            near = difflib.get_close_matches(symbol, statuses, n=1)
+            advice = f"; did you mean {near[0]}?" if near else ""
+            raise StartupError(f"the venue lists no symbol {symbol}{advice}")
+        if statuses[symbol] != _TRADING:
+            tell(f"{symbol} is {statuses[symbol]} now and may say nothing")
+
+
+@contextlib.contextmanager
+def _signals_to(stop: Callable[[], None]) -> Iterator[Callable[[], None]]:
+    """Let SIGTERM and Ctrl-C call ``stop`` from when the block calls what it gets to its end."""
+    loop = asyncio.get_running_loop()
+    signals = (signal.SIGTERM, signal.SIGINT)
+
+    def begin() -> None:
+        for number in signals:
+            loop.add_signal_handler(number, stop)
+
+    try:
+        yield begin
+    finally:
+        for number in signals:
+            loop.remove_signal_handler(number)
+
+
+class _Listener:
+    """Keeps a stream subscribed; the recorder has been told before."""
+
+    def on_quote(self, quote: Quote) -> None:
+        """Leave it."""
+
+    def on_seed(self, _seed: Quote) -> bool:
+        """Be content."""
+        return True
+
+    def on_interrupted(self) -> None:
+        """Leave it."""
+
+
+class _NoDepth:
+    """Never gives a seed: a tape holds what the stream says."""
+
+    async def depth(self, _symbol: Symbol) -> Never:
+        """Wait for ever."""
+        while True:
+            await asyncio.Event().wait()

@@ -1,0 +1,186 @@
+"""``papertape replay``: orders on a tape, and what each of them would have got.
+
+The output depends on the tape and the orders alone, byte for byte; whatever does not, such as how
+long it took, goes to the standard error.
+"""
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from app.cli.client.terminal import tell
+from app.cli.replay_results import LIST_BEGIN, json_lines, show_results, warn_of_times_and_faults
+from app.domain.errors import StartupError
+from app.domain.quote import Quote
+from app.market.book_ticker import Drop, FrameReader
+from app.ports import Clock
+from app.tapes.replay import ReplayOrder, ReplayReport, UnusableFrame, replay
+from app.tapes.replay_orders import ORDERS_BYTES_MAX, read_orders
+from app.tapes.tape_lines import TapeLine
+from app.tapes.tape_reader import TapeError, TapeReader
+
+STANDARD_INPUT: Final = "-"
+SYMBOLS_TOLD_MAX: Final = 5
+"""Of those that the tape lacks."""
+
+PROGRESS_SECONDS: Final = 5.0
+"""Between two lines on a pipe; a terminal shows a bar from a second on."""
+
+_BAR_AFTER_SECONDS: Final = 1.0
+_LINES_PER_LOOK: Final = 8_192
+_NANOSECONDS: Final = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayCommand:
+    """What the command line asks for; ``orders`` may be ``-``, the standard input."""
+
+    tape: Path
+    orders: str
+    as_json: bool
+    out: Path | None
+
+
+def replay_tape(command: ReplayCommand, *, clock: Clock) -> None:
+    """Replay, and write the results to the standard output, or as JSON to ``out``.
+
+    Raises:
+        StartupError: the tape or the orders cannot be used, or ``out`` cannot be written.
+    """
+    _check_out(command)
+    orders = _read_orders(command.orders)
+    reader = TapeReader(command.tape)
+    started_ns = clock.monotonic_ns()
+    with _ReplayProgress(reader, clock) as progress:
+        outcome = replay(progress.watched(), orders, parse=partial(_parse, FrameReader()))
+    seconds = (clock.monotonic_ns() - started_ns) / _NANOSECONDS
+    _refuse_unseen(command.tape, outcome.report)
+    warn_of_times_and_faults(reader, outcome.results, outcome.report)
+    if command.out is not None:
+        _write(command.out, b"".join(json_lines(outcome.results)))
+    elif command.as_json:
+        sys.stdout.buffer.writelines(json_lines(outcome.results))
+        sys.stdout.buffer.flush()
+    if not command.as_json:
+        show_results(outcome, command.tape)
+    frames = outcome.report.frames
+    tell(f"{frames} frames in {seconds:.2f} s, {frames / max(seconds, 1e-9):,.0f} a second")
+
+
+def _parse(frames: FrameReader, frame: bytes, received_ns: int) -> Quote | UnusableFrame:
+    """Read a frame as the service does."""
+    parsed = frames.read(frame, received_ns)
+    if isinstance(parsed, Quote):
+        return parsed
+    return UnusableFrame(symbol=parsed.symbol if isinstance(parsed, Drop) else None)
+
+
+def _read_orders(name: str) -> list[ReplayOrder]:
+    most = ORDERS_BYTES_MAX + 1  # one more than is allowed tells that there are too many
+    if name == STANDARD_INPUT:
+        return read_orders(sys.stdin.buffer.read(most), "standard input")
+    try:
+        with Path(name).open("rb") as file:
+            content = file.read(most)
+    except OSError as error:
+        raise StartupError(f"{name}: {error.strerror}") from None
+    return read_orders(content, name)
+
+
+def _check_out(command: ReplayCommand) -> None:
+    """Refuse what would fail, or do harm, only after a long replay."""
+    out = command.out
+    if out is None:
+        return
+    if not out.parent.is_dir():
+        raise StartupError(f"{out}: there is no folder {out.parent}")
+    if out.is_dir():
+        raise StartupError(f"{out}: is a folder")
+    inputs = [command.tape]
+    if command.orders != STANDARD_INPUT:
+        inputs.append(Path(command.orders))
+    if any(one.exists() and out.exists() and out.samefile(one) for one in inputs):
+        raise StartupError(f"{out}: is read by this replay; name another file for the results")
+    if not _may_be_replaced(out):
+        raise StartupError(f"{out}: exists already and holds no results; name another file")
+
+
+def _may_be_replaced(out: Path) -> bool:
+    """Tell whether nothing is lost but results: a tape in this place may be the only one."""
+    if not out.is_file():  # nothing there yet, or a pipe
+        return True
+    try:
+        with out.open("rb") as file:
+            return file.read(len(LIST_BEGIN)) in {b"", LIST_BEGIN}
+    except OSError as error:
+        raise StartupError(f"{out}: {error.strerror}") from None
+
+
+def _write(out: Path, content: bytes) -> None:
+    try:
+        out.write_bytes(content)
+    except OSError as error:
+        raise StartupError(f"{out}: {error.strerror}") from None
+
+
+def _refuse_unseen(tape: Path, report: ReplayReport) -> None:
+    if not report.unseen:
+        return
+    missing = ", ".join(sorted(report.unseen)[:SYMBOLS_TOLD_MAX])
+    seen = ", ".join(sorted(report.symbols)) or "no others"
+    raise TapeError(tape, 0, f"holds no quote of {missing}; it has {seen}")
+
+
+class _ReplayProgress:
+    """Says on the standard error how far a replay is, if it takes long."""
+
+    def __init__(self, reader: TapeReader, clock: Clock) -> None:
+        self._reader = reader
+        self._clock = clock
+        self._is_terminal = sys.stderr.isatty()
+        self._bar: Progress | None = None
+        pause = _BAR_AFTER_SECONDS if self._is_terminal else PROGRESS_SECONDS
+        self._next_ns = clock.monotonic_ns() + round(pause * _NANOSECONDS)
+
+    def watched(self) -> Iterator[TapeLine]:
+        """Yield the lines of the tape."""
+        for line in self._reader:
+            if not line.number % _LINES_PER_LOOK:
+                self._look(line.number)
+            yield line
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def _look(self, number: int) -> None:
+        now_ns = self._clock.monotonic_ns()
+        if now_ns < self._next_ns:
+            return
+        reader = self._reader
+        if not self._is_terminal:
+            self._next_ns = now_ns + round(PROGRESS_SECONDS * _NANOSECONDS)
+            percent = 100 * reader.bytes_read // max(reader.bytes_total, 1)
+            tell(f"{percent} % of {reader.path}, line {number}")
+            return
+        if self._bar is None:
+            self._bar = Progress(
+                TextColumn("line {task.fields[line]}"),
+                BarColumn(),
+                TextColumn("{task.percentage:.0f} %"),
+                TimeRemainingColumn(),
+                console=Console(stderr=True),
+                transient=True,
+            )
+            self._bar.start()
+            self._bar.add_task("", total=reader.bytes_total, line=number)
+        self._bar.update(self._bar.task_ids[0], completed=reader.bytes_read, line=number)

@@ -1,0 +1,98 @@
+"""``papertape simulate``: the venue alone, until it is told to end."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Final
+
+import structlog
+
+from app.clock import SystemClock
+from app.domain.errors import StartupError
+from app.simulator.market.market_protocols import Market
+from app.simulator.market.synthetic_market import SyntheticMarket
+from app.simulator.market.tape_market import TapeMarket
+from app.simulator.options import SimulatorOptions
+from app.simulator.venue.server import SimulatedVenue
+from app.simulator.venue.venue_limits import BINANCE_LIMITS, VenueLimits
+
+PINGS_UNANSWERED_MAX: Final = 3
+"""A minute for the answer to a ping every 20 s, at Binance."""
+
+log = structlog.get_logger()
+
+
+async def simulate(options: SimulatorOptions) -> None:
+    """Serve a synthetic market, or a tape, until SIGTERM or Ctrl-C.
+
+    Raises:
+        StartupError: the tape cannot be played, the market has no such symbol, or the address is
+            taken.
+    """
+    market = _market(options)
+    venue = SimulatedVenue(
+        market,
+        clock=SystemClock(),
+        limits=_limits(options),
+        first_update_id=options.first_update_id,
+        speed=options.speed,
+        is_controlled_from_everywhere=options.control_from_everywhere,
+    )
+    if options.paused:
+        venue.pause()
+    if (target := options.play_target) is not None:
+        symbol, update_id = target
+        try:
+            venue.play_to(update_id, symbol=symbol)
+        except ValueError as error:
+            raise StartupError(f"--play-to: {error}") from error
+    with _told_to_end() as told:
+        try:
+            async with venue.serve(options.host, options.port) as running:
+                log.info(
+                    "simulator_ready",
+                    stream_url=running.stream_url,
+                    rest_url=running.rest_url,
+                    control_url=f"{running.rest_url}/simulator",
+                    symbols=len(market.listings),
+                )
+                await told.wait()
+        except OSError as error:
+            address = f"{options.host}:{options.port}"
+            raise StartupError(f"cannot listen on {address}: {error.strerror}") from error
+
+
+def _market(options: SimulatorOptions) -> Market:
+    if options.tape is None:
+        return SyntheticMarket(options.seed)
+    return TapeMarket(options.tape, is_looping=options.loop, exchange_info=options.exchange_info)
+
+
+def _limits(options: SimulatorOptions) -> VenueLimits:
+    limits = BINANCE_LIMITS.scaled(options.scale)
+    if options.day_seconds is not None:
+        limits = replace(limits, connection_seconds_max=options.day_seconds)
+    if options.ping_seconds is not None:
+        limits = replace(
+            limits,
+            ping_interval_seconds=options.ping_seconds,
+            pong_timeout_seconds=PINGS_UNANSWERED_MAX * options.ping_seconds,
+        )
+    return limits
+
+
+@contextlib.contextmanager
+def _told_to_end() -> Iterator[asyncio.Event]:
+    """Turn SIGTERM and Ctrl-C into an event for as long as the context lasts."""
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    signals = (signal.SIGTERM, signal.SIGINT)
+    for number in signals:
+        loop.add_signal_handler(number, told.set)
+    try:
+        yield told
+    finally:
+        for number in signals:
+            loop.remove_signal_handler(number)

@@ -1,0 +1,1 @@
+"""Recordings of a running service, and their verification against its database."""

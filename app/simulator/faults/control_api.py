@@ -1,0 +1,126 @@
+"""The control API: faults on request while the venue runs, under ``/simulator`` on its port.
+
+A web page that somebody looks at on this machine could ask for it too. So it answers only where the
+connection came to a loopback address and names one as its host, unless it was allowed everywhere,
+and never a request that a page sent, which always names its origin.
+"""
+
+import ipaddress
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+import structlog
+
+from app.simulator.faults.control_parameters import ControlError
+from app.simulator.faults.fault_table import BY_NAME, CONTROLS, ROOT
+from app.simulator.faults.venue_faults import VenueFaults
+from app.simulator.venue.rest_api import RestAnswer
+
+log = structlog.get_logger()
+
+_FORBIDDEN: Final = 403
+_LOCAL_NAMES: Final = frozenset({"localhost"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlRequest:
+    """A request, the names of its headers in lower case, and the address of ours it came to."""
+
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+    local_address: str
+
+
+class ControlApi:
+    """Does to a venue what it is asked for."""
+
+    def __init__(self, venue: VenueFaults, *, is_allowed_everywhere: bool = False) -> None:
+        self._venue = venue
+        self._is_allowed_everywhere = is_allowed_everywhere
+
+    @staticmethod
+    def is_for(path: str) -> bool:
+        """Tell whether a path is the control API's."""
+        return path == ROOT or path.startswith(f"{ROOT}/")
+
+    async def answer(self, request: ControlRequest) -> RestAnswer:
+        """Answer in JSON; what is wrong with a request stands in ``error``."""
+        if (reason := self._why_forbidden(request)) is not None:
+            return _error(_FORBIDDEN, reason)
+        name = request.path.removeprefix(ROOT).strip("/")
+        if not name:
+            return self._overview(request)
+        control = BY_NAME.get(name)
+        if control is None:
+            return _error(404, f"no fault {name[:40]!r}; GET {ROOT} lists them", known=[*BY_NAME])
+        if request.method != "POST":
+            return _error(405, f"ask for it with POST {control.usage}", allow="POST")
+        try:
+            result = await control.perform(self._venue, request.query)
+        except ControlError as error:
+            return _error(400, str(error), usage=control.usage)
+        log.info("control_done", control=name, query=request.query)
+        return _json(200, {"done": name, "result": result, "on": self._venue.faults_on()})
+
+    def _overview(self, request: ControlRequest) -> RestAnswer:
+        if request.method != "GET":
+            return _error(405, f"GET {ROOT} tells the state", allow="GET")
+        faults = [
+            {
+                "name": control.name,
+                "method": "POST",
+                "usage": control.usage,
+                "does": control.words,
+                "parameters": {
+                    one.name: {"is_required": one.is_required, "words": one.words}
+                    for one in control.parameters
+                },
+            }
+            for control in CONTROLS
+        ]
+        return _json(200, {**self._venue.state(), "faults": faults})
+
+    def _why_forbidden(self, request: ControlRequest) -> str | None:
+        if "origin" in request.headers or request.headers.get("sec-fetch-site", "none") != "none":
+            return "the control API answers no web page"
+        if self._is_allowed_everywhere:
+            return None
+        if not _is_loopback(request.local_address):
+            return "the control API answers on loopback only, unless the venue was told otherwise"
+        if not _is_local_host(request.headers.get("host", "")):
+            return "the control API answers only where the host is named as localhost"
+        return None
+
+
+def _is_local_host(host: str) -> bool:
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return False
+    return name in _LOCAL_NAMES or _is_loopback(name)
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    mapped = getattr(parsed, "ipv4_mapped", None)
+    return (mapped or parsed).is_loopback
+
+
+def _error(status: int, message: str, *, allow: str | None = None, **more: object) -> RestAnswer:
+    answer = _json(status, {"error": message, **more})
+    if allow is not None:
+        answer.headers["Allow"] = allow
+    return answer
+
+
+def _json(status: int, body: object) -> RestAnswer:
+    text = json.dumps(body, indent=2, ensure_ascii=False) + "\n"
+    return RestAnswer(status=status, body=text.encode(), headers={"Cache-Control": "no-store"})

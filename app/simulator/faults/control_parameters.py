@@ -1,0 +1,147 @@
+"""The parameters of the control API: how each is read from a query, and what it says of itself."""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+from urllib.parse import parse_qsl
+
+from app.domain.amounts import parse_amount
+from app.simulator.venue.rest_api import ENDPOINTS, REST_ROOT
+
+COUNT_MAX: Final = 1_000_000
+TEXT_CHARACTERS_MAX: Final = 4_096
+
+_FLAGS: Final = {"true": True, "on": True, "1": True, "false": False, "off": False, "0": False}
+_UPDATE_ID_MAX: Final = 2**63 - 1
+
+
+class ControlError(ValueError):
+    """A request to the control API that makes no sense, in words for whoever sent it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameter:
+    """One parameter; a default of None, unless it is required, is not passed on at all."""
+
+    name: str
+    read: Callable[[str], object]
+    words: str
+    is_required: bool = False
+
+
+def read_parameters(parameters: Collection[Parameter], query: str) -> dict[str, object]:
+    """Read a query string; each parameter once, no others, the required ones all there.
+
+    Raises:
+        ControlError: it says which parameter is wrong, and what there might be.
+    """
+    pairs = parse_qsl(query, keep_blank_values=True)
+    known = {parameter.name: parameter for parameter in parameters}
+    values: dict[str, object] = {}
+    for name, text in pairs:
+        if name not in known:
+            may_be = f"known are {', '.join(known)}" if known else "it has none"
+            raise ControlError(f"no parameter {name[:40]!r}; {may_be}")
+        if name in values:
+            raise ControlError(f"{name} is given twice")
+        try:
+            values[name] = known[name].read(text)
+        except ValueError as error:
+            raise ControlError(f"{name} {error}") from error
+    for parameter in parameters:
+        if parameter.is_required and parameter.name not in values:
+            raise ControlError(f"{parameter.name} is missing: {parameter.words}")
+    return values
+
+
+def flag(text: str) -> bool:
+    """Read true or false."""
+    if text.lower() not in _FLAGS:
+        raise ValueError(f"is true or false, not {text[:40]!r}")
+    return _FLAGS[text.lower()]
+
+
+def seconds(most: float) -> Callable[[str], float]:
+    """Return a reader of seconds, 0 to ``most``."""
+
+    def read(text: str) -> float:
+        value = _number(text)
+        if not 0 <= value <= most:
+            raise ValueError(f"is 0 to {most:g} seconds, not {text[:40]!r}")
+        return float(value)
+
+    return read
+
+
+def integer(least: int, most: int) -> Callable[[str], int]:
+    """Return a reader of whole numbers from ``least`` to ``most``."""
+
+    def read(text: str) -> int:
+        is_number = text.isascii() and text.isdecimal() and len(text) <= len(str(most))
+        if not is_number or not least <= int(text) <= most:
+            raise ValueError(f"is a whole number from {least} to {most}, not {text[:40]!r}")
+        return int(text)
+
+    return read
+
+
+def one_of(words: Collection[str]) -> Callable[[str], str]:
+    """Return a reader of one of these words."""
+
+    def read(text: str) -> str:
+        if text not in words:
+            raise ValueError(f"is one of {', '.join(words)}, not {text[:40]!r}")
+        return text
+
+    return read
+
+
+def symbol(text: str) -> str:
+    """Read a symbol; whether the market has it is the venue's to say."""
+    if not text:
+        raise ValueError("is empty")
+    return text.upper()
+
+
+def endpoint(text: str) -> str:
+    """Read the path of an endpoint, whole or as it stands below ``/api/v3``."""
+    return REST_ROOT + one_of(ENDPOINTS)(text.removeprefix(REST_ROOT).strip("/"))
+
+
+def amount(text: str) -> Decimal:
+    """Read a price or a quantity."""
+    return _number(text)
+
+
+def text_of(text: str) -> str:
+    """Read any text."""
+    if len(text) > TEXT_CHARACTERS_MAX:
+        raise ValueError(f"has more than {TEXT_CHARACTERS_MAX:,} characters")
+    return text
+
+
+def _number(text: str) -> Decimal:
+    try:
+        return parse_amount(text)
+    except ValueError as error:
+        raise ValueError(f"is a number in plain digits, not {text[:40]!r}") from error
+
+
+count: Final = integer(0, COUNT_MAX)
+update_id: Final = integer(0, _UPDATE_ID_MAX)
+status_code: Final = integer(200, 599)
+close_code: Final = integer(1000, 4999)
+
+SYMBOL: Final = Parameter(
+    name="symbol", read=symbol, words="a symbol of the market", is_required=True
+)
+ANY_SYMBOL: Final = Parameter(name="symbol", read=symbol, words="only this symbol")
+ON: Final = Parameter(name="on", read=flag, words="false ends it; true unless given")
+FRAMES: Final = Parameter(
+    name="frames", read=count, words="how many; for good unless given, 0 ends it"
+)
+PATH: Final = Parameter(
+    name="path", read=endpoint, words=f"only this endpoint: {', '.join(ENDPOINTS)}"
+)
+TIMES: Final = Parameter(name="times", read=count, words="how many answers; for good unless given")

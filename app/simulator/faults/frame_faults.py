@@ -1,0 +1,117 @@
+"""What goes wrong with frames on their way out: silence, repeats, wrong order, garbage."""
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Final
+
+from app.simulator.faults.garbage import garbage_kind
+from app.simulator.market.venue_quotes import VenueQuote
+
+RECENT_MAX: Final = 100
+"""Quotes of a symbol that are remembered, to be sent once more."""
+
+
+@dataclass(slots=True)
+class Countdown:
+    """How many more times something happens: None is for good, 0 never."""
+
+    left: int | None = 0
+
+    def take(self) -> bool:
+        """Tell whether it happens now, and count it."""
+        if self.left == 0:
+            return False
+        if self.left is not None:
+            self.left -= 1
+        return True
+
+    def __bool__(self) -> bool:
+        """Tell whether it would."""
+        return self.left != 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutgoingFrame:
+    """A quote to be sent, spoiled if ``garbage`` names a kind."""
+
+    quote: VenueQuote
+    garbage: str | None = None
+
+
+class FrameFaults:
+    """Turns each quote into the frames that are sent for it, none to three."""
+
+    def __init__(self) -> None:
+        self.muted: set[str] = set()
+        self.duplicating = Countdown()
+        self.reordering = Countdown()
+        self.spoiling = Countdown()
+        self._spoiled_kind = ""
+        self._spoiled_symbol: str | None = None
+        self._held: dict[str, VenueQuote] = {}
+        self._recent: dict[str, deque[VenueQuote]] = {}
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether every quote is sent as it stands, once; the usual case, so it is cheap to ask."""
+        return (
+            self.duplicating.left == self.reordering.left == self.spoiling.left == 0
+            and not self.muted
+            and not self._held
+        )
+
+    def remember(self, quote: VenueQuote) -> None:
+        """Keep a quote, to be sent once more."""
+        recent = self._recent.get(quote.symbol)
+        if recent is None:
+            recent = self._recent[quote.symbol] = deque(maxlen=RECENT_MAX)
+        recent.append(quote)
+
+    def frames_of(self, quote: VenueQuote) -> list[OutgoingFrame]:
+        """Return what is sent when this quote comes about."""
+        if quote.symbol in self.muted:
+            return []
+        in_order = self._in_order(quote) if self.reordering or self._held else [quote]
+        frames = [
+            OutgoingFrame(quote=one, garbage=self._garbage_for(one.symbol)) for one in in_order
+        ]
+        if self.duplicating:
+            return [one for one in frames for _ in range(2 if self.duplicating.take() else 1)]
+        return frames
+
+    def spoil(self, kind: str, *, symbol: str | None, frames: int | None) -> None:
+        """Spoil the next ``frames`` of a symbol, or of all; None for good.
+
+        Raises:
+            ValueError: no such kind of garbage.
+        """
+        garbage_kind(kind)
+        self._spoiled_kind = kind
+        self._spoiled_symbol = symbol
+        self.spoiling.left = frames
+
+    def recent(self, symbol: str, frames: int) -> list[VenueQuote]:
+        """Return the last quotes of a symbol, oldest first."""
+        return list(self._recent.get(symbol, ()))[-frames:]
+
+    def clear(self) -> list[VenueQuote]:
+        """End every fault; returns the quotes that were held back."""
+        self.muted.clear()
+        self.duplicating.left = self.reordering.left = self.spoiling.left = 0
+        held = list(self._held.values())
+        self._held.clear()
+        return held
+
+    def _in_order(self, quote: VenueQuote) -> list[VenueQuote]:
+        """Hold a quote back until the next one of its symbol has gone before it."""
+        if (held := self._held.pop(quote.symbol, None)) is not None:
+            return [quote, held]
+        if self.reordering.take():
+            self._held[quote.symbol] = quote
+            return []
+        return [quote]
+
+    def _garbage_for(self, symbol: str) -> str | None:
+        if not self.spoiling or self._spoiled_symbol not in {None, symbol}:
+            return None
+        return self._spoiled_kind if self.spoiling.take() else None

@@ -1,0 +1,88 @@
+"""Where a synthetic pair should trade: a value that jumps, now and then jumps back, and stays sane.
+
+Jumps are scattered in time, closer together while the pair is excited. A weak pull toward the first
+price keeps the value near it for ever: days of jumps end up about a percent away, seldom two.
+"""
+
+import math
+import random
+from typing import Final
+
+from app.simulator.market.pair_dynamics import PairDynamics
+
+NS: Final = 1_000_000_000
+_COIN: Final = 0.5
+
+_STATIONARY_BPS: Final = 120.0
+"""Standard deviation of the value around the first price, in the long run."""
+
+_BPS_MAX: Final = 900.0
+"""Beyond it the value does not go, seven standard deviations or not."""
+
+_SIZE_SIGMA: Final = 0.8
+_UNDONE_SHARE: Final = 0.3
+_UNDONE_GAP_PART: Final = 0.2
+"""How soon a jump is undone, in parts of the usual gap between two."""
+
+_CALM_SECONDS: Final = 4.0
+_EXCITED_SECONDS: Final = 1.2
+
+
+class FairValue:
+    """``bps`` is the distance from the first price; the next jump is due at ``due_ns``."""
+
+    __slots__ = (
+        "_calm_until_ns",
+        "_chance",
+        "_dynamics",
+        "_excited_until_ns",
+        "_is_undone_next",
+        "_jump_bps",
+        "bps",
+        "due_ns",
+    )
+
+    def __init__(self, dynamics: PairDynamics, chance: random.Random) -> None:
+        self._dynamics = dynamics
+        self._chance = chance
+        self._jump_bps = 0.0
+        self._is_undone_next = False
+        self._excited_until_ns = 0
+        self._calm_until_ns = int(chance.expovariate(1 / _CALM_SECONDS) * NS)
+        self.bps = 0.0
+        self.due_ns = self._next_ns(0)
+
+    def jump(self, now_ns: int) -> None:
+        """Jump and say when next."""
+        dynamics, chance = self._dynamics, self._chance
+        if self._is_undone_next:
+            self._is_undone_next = False
+            self._jump_bps = -self._jump_bps
+        else:
+            size = dynamics.move_bps * math.exp(chance.gauss(0.0, _SIZE_SIGMA))
+            self._jump_bps = size if chance.random() < _COIN else -size
+            self._is_undone_next = chance.random() < _UNDONE_SHARE
+        pull = 0.5 * (dynamics.move_bps / _STATIONARY_BPS) ** 2
+        value = self.bps * (1.0 - pull) + self._jump_bps
+        self.bps = max(-_BPS_MAX, min(_BPS_MAX, value))
+        self.due_ns = self._next_ns(now_ns)
+
+    def is_excited(self, now_ns: int) -> bool:
+        """Alternate between calm and excited stretches, the first one calm."""
+        if now_ns < self._excited_until_ns:
+            return True
+        if now_ns < self._calm_until_ns:
+            return False
+        excited = int(self._chance.expovariate(1 / _EXCITED_SECONDS) * NS)
+        calm = int(self._chance.expovariate(1 / _CALM_SECONDS) * NS)
+        self._excited_until_ns = now_ns + excited
+        self._calm_until_ns = self._excited_until_ns + calm
+        return True
+
+    def _next_ns(self, now_ns: int) -> int:
+        gap = self._dynamics.move_gap
+        if self.is_excited(now_ns):
+            gap /= self._dynamics.activity
+        if self._is_undone_next:
+            gap *= _UNDONE_GAP_PART
+        return now_ns + int(self._chance.expovariate(1.0) * gap * NS)

@@ -1,0 +1,79 @@
+"""The streams ``<symbol>@miniTicker``: what the last 24 hours brought, and what time it is.
+
+Binance pushes once a second, with these keys in this order: ``{"e":"24hrMiniTicker",
+"E":1672515782136,"s":"BNBBTC","c":"0.0025","o":"0.0010","h":"0.0025","l":"0.0010","v":"10000",
+"q":"18"}``; the time is in milliseconds. Nothing is traded here, so the prices are those of the
+best bid since the venue opened, and the volumes 0.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from app.ports import Clock
+from app.simulator.market.venue_quotes import EMPTY, VenueQuote
+from app.simulator.venue.listed_symbols import ListedSymbols
+from app.simulator.venue.subscribers import Streams
+
+INTERVAL_SECONDS: Final = 1.0
+"""The documented update speed, whatever the speed of the market."""
+
+
+@dataclass(slots=True)
+class _Day:
+    """The best bid of a symbol as it began, and its extremes, in the words of the wire."""
+
+    first: str
+    highest: str
+    lowest: str
+
+
+class MiniTickers:
+    """Sends the mini tickers of whatever trades and has listeners."""
+
+    def __init__(
+        self,
+        *,
+        listed: ListedSymbols,
+        quotes: Mapping[str, VenueQuote],
+        streams: Streams,
+        clock: Clock,
+    ) -> None:
+        self._listed = listed
+        self._quotes = quotes
+        self._streams = streams
+        self._clock = clock
+        self._days: dict[str, _Day] = {}
+
+    async def run(self) -> None:
+        """Send once a second, until canceled."""
+        loop = asyncio.get_running_loop()
+        due_at = loop.time()
+        while True:
+            due_at += INTERVAL_SECONDS
+            await asyncio.sleep(due_at - loop.time())
+            self.send_all()
+
+    def send_all(self) -> None:
+        """Send one frame of each symbol that trades and is quoted."""
+        at_ms = int(self._clock.now().timestamp() * 1000)
+        for listing in self._listed:
+            quote = self._quotes.get(listing.symbol)
+            if quote is not None and quote.bid_price != EMPTY and listing.is_trading:
+                self._send(quote, at_ms)
+
+    def _send(self, quote: VenueQuote, at_ms: int) -> None:
+        symbol, price = quote.symbol, quote.bid_price
+        day = self._days.setdefault(symbol, _Day(price, price, price))
+        day.highest = max(day.highest, price, key=Decimal)
+        day.lowest = min(day.lowest, price, key=Decimal)
+        if symbol in self._streams.faults.muted:
+            return
+        self._streams.send_on(
+            f"{symbol.lower()}@miniTicker",
+            symbol,
+            f'{{"e":"24hrMiniTicker","E":{at_ms},"s":"{symbol}","c":"{price}","o":"{day.first}",'
+            f'"h":"{day.highest}","l":"{day.lowest}","v":"{EMPTY}","q":"{EMPTY}"}}',
+        )

@@ -1,0 +1,214 @@
+"""The control messages of a stream connection: reading them, and Binance's words in reply.
+
+The formats and texts are those of Binance's documentation, "Live Subscribing/Unsubscribing to
+streams", and for too many streams that of a recorded answer. Errors of the documentation stand
+alone; the recorded one is wrapped and names the request: both exist on the wire.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from app.exact_json import is_nested_too_deeply
+from app.simulator.venue.venue_limits import STREAMS_MAX
+
+METHODS: Final = ("SUBSCRIBE", "UNSUBSCRIBE", "LIST_SUBSCRIPTIONS", "SET_PROPERTY", "GET_PROPERTY")
+
+RequestId = int | str | None
+
+_INT64_MAX: Final = 2**63 - 1
+_TEXT_ID: Final = re.compile(r"[a-zA-Z0-9_-]{1,36}")
+_COMBINED: Final = "combined"
+
+_UNKNOWN_PROPERTY: Final = 0
+_NOT_BOOLEAN: Final = 1
+_INVALID_REQUEST: Final = 2
+_INVALID_JSON: Final = 3
+_TOO_MANY_STREAMS: Final = 4
+
+
+@dataclass(slots=True)
+class Subscriptions:
+    """What one connection listens to, in the order of subscribing, and how it wants it wrapped."""
+
+    streams: dict[str, None]
+    is_combined: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What goes back, and what was understood of the message, for the record."""
+
+    text: str
+    method: str = ""
+    params: tuple[object, ...] = ()
+    is_over_limit: bool = False
+
+
+class _RefusedError(Exception):
+    """The message is refused with this code and text."""
+
+    def __init__(self, code: int, text: str) -> None:
+        self.code = code
+        self.text = text
+        super().__init__(text)
+
+    def body(self, request_id: RequestId) -> dict[str, object]:
+        """Return the reply: only two of the errors say which request they mean."""
+        error: dict[str, object] = {"code": self.code, "msg": self.text}
+        if self.code == _TOO_MANY_STREAMS:
+            return {"error": error, "id": request_id}
+        if self.code == _UNKNOWN_PROPERTY:
+            return {**error, "id": request_id}
+        return error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Request:
+    method: str
+    params: tuple[object, ...]
+    request_id: RequestId
+
+
+def answer(message: str, subscriptions: Subscriptions) -> Reply:
+    """Apply a control message to the connection's subscriptions and return the reply."""
+    try:
+        request = _read(message)
+    except _RefusedError as refused:
+        return Reply(text=_dump(refused.body(None)))
+    is_over_limit = False
+    try:
+        body: dict[str, object] = {"result": _apply(request, subscriptions)}
+        body["id"] = request.request_id
+    except _RefusedError as refused:
+        is_over_limit = refused.code == _TOO_MANY_STREAMS
+        body = refused.body(request.request_id)
+    return Reply(
+        text=_dump(body),
+        method=request.method,
+        params=request.params,
+        is_over_limit=is_over_limit,
+    )
+
+
+def _invalid(text: str) -> _RefusedError:
+    return _RefusedError(_INVALID_REQUEST, f"Invalid request: {text}")
+
+
+def _invalid_json(place: str) -> _RefusedError:
+    return _RefusedError(_INVALID_JSON, f"Invalid JSON: expected value at {place}")
+
+
+def _read(message: str) -> _Request:
+    if is_nested_too_deeply(message):
+        raise _invalid_json("line 1 column 1")
+    try:
+        fields = json.loads(message)
+    except json.JSONDecodeError as error:
+        raise _invalid_json(f"line {error.lineno} column {error.colno}") from None
+    except ValueError:  # an integer with more digits than Python reads
+        raise _invalid_json("line 1 column 1") from None
+    end = f"at line {message.count(chr(10)) + 1} column {len(message.rpartition(chr(10))[2])}"
+    if not isinstance(fields, dict):
+        raise _invalid(f"invalid type: expected struct Request {end}")
+    if "method" not in fields:
+        raise _invalid(f"missing field `method` {end}")
+    return _Request(
+        method=_method(fields["method"], message, end),
+        params=_params(fields, end),
+        request_id=_request_id(fields),
+    )
+
+
+def _method(value: object, message: str, end: str) -> str:
+    if isinstance(value, str) and value in METHODS:
+        return value
+    if isinstance(value, str) and (at := message.find(f'"{value}"')) >= 0:
+        end = f"at line 1 column {at + len(value) + 2}"
+    expected = ", ".join(f"`{one}`" for one in METHODS)
+    raise _invalid(f"unknown variant `{str(value)[:40]}`, expected one of {expected} {end}")
+
+
+def _params(fields: dict[str, object], end: str) -> tuple[object, ...]:
+    params = fields.get("params")
+    if fields["method"] == "LIST_SUBSCRIPTIONS":
+        if params:
+            raise _invalid("too many parameters")
+        return ()
+    if params is None:
+        raise _invalid(f"missing field `params` {end}")
+    if not isinstance(params, list):
+        raise _invalid(f"invalid type: expected a sequence {end}")
+    return tuple(params)
+
+
+def _request_id(fields: dict[str, object]) -> RequestId:
+    """Accept "64-bit signed integer", "alphanumeric strings; max length 36" (UUIDs) and null."""
+    request_id = fields.get("id", False)
+    match request_id:
+        case bool():
+            pass
+        case None:
+            return None
+        case int() if abs(request_id) <= _INT64_MAX:
+            return request_id
+        case str() if _TEXT_ID.fullmatch(request_id):
+            return request_id
+    raise _invalid("request ID must be an unsigned integer")
+
+
+def _apply(request: _Request, subscriptions: Subscriptions) -> object:
+    match request.method:
+        case "SUBSCRIBE":
+            _subscribe(request.params, subscriptions)
+            return None
+        case "UNSUBSCRIBE":
+            for stream in _streams(request.params):
+                subscriptions.streams.pop(stream, None)
+            return None
+        case "LIST_SUBSCRIPTIONS":
+            return list(subscriptions.streams)
+        case "SET_PROPERTY":
+            _set_property(request.params, subscriptions)
+            return None
+        case _:
+            _property_name(request.params, 1)
+            return subscriptions.is_combined
+
+
+def _subscribe(params: tuple[object, ...], subscriptions: Subscriptions) -> None:
+    """Subscribe; a name that means nothing is taken without a word, as Binance does."""
+    wanted = dict.fromkeys(_streams(params))
+    if len(subscriptions.streams | wanted) > STREAMS_MAX:
+        raise _RefusedError(_TOO_MANY_STREAMS, "Too many subscriptions")
+    subscriptions.streams.update(wanted)
+
+
+def _set_property(params: tuple[object, ...], subscriptions: Subscriptions) -> None:
+    _property_name(params, 2)
+    value = params[1] if len(params) > 1 else None
+    if not isinstance(value, bool):
+        raise _RefusedError(_NOT_BOOLEAN, "Invalid value type: expected Boolean")
+    subscriptions.is_combined = value
+
+
+def _property_name(params: tuple[object, ...], params_max: int) -> None:
+    """Insist on the one property that there is."""
+    if not params or not isinstance(params[0], str):
+        raise _invalid("property name must be a string")
+    if len(params) > params_max:
+        raise _invalid("too many parameters")
+    if params[0] != _COMBINED:
+        raise _RefusedError(_UNKNOWN_PROPERTY, "Unknown property")
+
+
+def _streams(params: tuple[object, ...]) -> list[str]:
+    streams = [param for param in params if isinstance(param, str)]
+    if len(streams) != len(params):
+        raise _invalid("stream names must be strings")
+    return streams
+
+
+def _dump(body: dict[str, object]) -> str:
+    return json.dumps(body, separators=(",", ":"), ensure_ascii=False)

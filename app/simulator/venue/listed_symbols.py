@@ -1,0 +1,109 @@
+"""What the venue lists now: the market's symbols, with what was changed while it runs."""
+
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from typing import Final
+
+from app.domain.rules import TRADING
+from app.simulator.market.venue_quotes import wire_amount
+from app.simulator.venue.listing import Listing
+
+RULES: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
+    "price_min": (("PRICE_FILTER",), "minPrice"),
+    "price_max": (("PRICE_FILTER",), "maxPrice"),
+    "tick_size": (("PRICE_FILTER",), "tickSize"),
+    "quantity_min": (("LOT_SIZE",), "minQty"),
+    "quantity_max": (("LOT_SIZE",), "maxQty"),
+    "step_size": (("LOT_SIZE",), "stepSize"),
+    "notional_min": (("NOTIONAL", "MIN_NOTIONAL"), "minNotional"),
+    "notional_max": (("NOTIONAL",), "maxNotional"),
+}
+"""Where a trading rule stands in exchangeInfo: the filters that may hold it, and its key there."""
+
+
+class ListedSymbols:
+    """Symbols by name, in the order of exchangeInfo.
+
+    Raises:
+        ValueError: by every method that names a symbol, for one that the market does not have.
+    """
+
+    def __init__(self, listings: Sequence[Listing]) -> None:
+        self._original = {listing.symbol: listing for listing in listings}
+        self._present = dict(self._original)
+
+    def __iter__(self) -> Iterator[Listing]:
+        """Yield what is listed."""
+        return iter(self._present.values())
+
+    def get(self, symbol: str) -> Listing | None:
+        """Return a listing; None if it is not listed."""
+        return self._present.get(symbol)
+
+    def is_silent(self, symbol: str) -> bool:
+        """Tell whether quotes of a symbol stop: it was halted, or delisted."""
+        listing = self._present.get(symbol)
+        if listing is None:
+            return True
+        return listing is not self._original[symbol] and not listing.is_trading
+
+    @property
+    def changed(self) -> dict[str, str]:
+        """What differs from the market's own listings: the status, or ``delisted``, by symbol."""
+        return {
+            symbol: listing.status if (listing := self._present.get(symbol)) else "delisted"
+            for symbol, original in self._original.items()
+            if self._present.get(symbol) is not original
+        }
+
+    def set_status(self, symbol: str, status: str = TRADING) -> None:
+        """Change the status; one that was delisted is listed again."""
+        listing = self._present.get(symbol) or self._known(symbol)
+        self._put(replace(listing, entry={**listing.entry, "status": status}))
+
+    def remove(self, symbol: str) -> None:
+        """Delist a symbol."""
+        self._known(symbol)
+        self._present.pop(symbol, None)
+
+    def change_rules(self, symbol: str, **rules: Decimal | None) -> None:
+        """Change the trading rules of a listed symbol; the names are those of ``RULES``."""
+        listing = self._present.get(symbol)
+        if listing is None:
+            self._known(symbol)
+            raise ValueError(f"{symbol} is delisted")
+        entry = copy.deepcopy(listing.entry)
+        filters = entry["filters"]
+        assert isinstance(filters, list), "checked when the listing was made"
+        given = {name: value for name, value in rules.items() if value is not None}
+        for name, value in given.items():
+            kinds, key = RULES[name]
+            holders = [one for one in filters if one["filterType"] in kinds]
+            if not holders:
+                raise ValueError(f"{symbol} has no filter {' or '.join(kinds)}")
+            for holder in holders:
+                holder[key] = wire_amount(value)
+        self._put(
+            replace(
+                listing,
+                entry=entry,
+                tick_size=given.get("tick_size", listing.tick_size),
+                step_size=given.get("step_size", listing.step_size),
+            )
+        )
+
+    def restore(self) -> None:
+        """Take back every change."""
+        self._present = dict(self._original)
+
+    def _known(self, symbol: str) -> Listing:
+        if symbol not in self._original:
+            raise ValueError(f"the market has no symbol {symbol[:40]!r}")
+        return self._original[symbol]
+
+    def _put(self, listing: Listing) -> None:
+        """Replace a listing; exchangeInfo keeps its order."""
+        present = {**self._present, listing.symbol: listing}
+        self._present = {symbol: present[symbol] for symbol in self._original if symbol in present}

@@ -1,0 +1,215 @@
+"""A listed symbol, as exchangeInfo tells it.
+
+The shape is that of the live answer of August 2025: ``permissionSets`` instead of ``permissions``,
+``amendAllowed``, ``otoAllowed``, NOTIONAL instead of MIN_NOTIONAL.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from app.domain.order import Symbol
+from app.domain.rules import TRADING, TradingRules
+from app.simulator.market.venue_quotes import wire_amount
+
+HALTED: Final = "BREAK"
+"""Binance's status of a symbol whose trading is stopped, often for good."""
+
+QUOTE_ASSETS: Final = (
+    "USDT", "USDC", "FDUSD", "TUSD", "BUSD", "BTC", "ETH", "BNB", "EUR", "TRY", "BRL", "AUD", "JPY",
+    "USD",
+)  # fmt: skip
+"""Tried in turn to split a symbol into its assets."""
+
+_ORDER_TYPES: Final = (
+    "LIMIT",
+    "LIMIT_MAKER",
+    "MARKET",
+    "STOP_LOSS",
+    "STOP_LOSS_LIMIT",
+    "TAKE_PROFIT",
+    "TAKE_PROFIT_LIMIT",
+)
+_SELF_TRADE_PREVENTION: Final = ("EXPIRE_TAKER", "EXPIRE_MAKER", "EXPIRE_BOTH", "DECREMENT")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """A symbol, the grid of its prices and quantities, and its object in exchangeInfo."""
+
+    symbol: str
+    tick_size: Decimal
+    step_size: Decimal
+    entry: dict[str, object]
+
+    @property
+    def status(self) -> str:
+        """``TRADING``, ``BREAK`` or another of Binance's words."""
+        return str(self.entry["status"])
+
+    @property
+    def is_trading(self) -> bool:
+        """Whether quotes may be expected."""
+        return self.status == TRADING
+
+
+def listing_from_rules(rules: TradingRules) -> Listing:
+    """List a symbol under these trading rules."""
+    return Listing(
+        symbol=rules.symbol,
+        tick_size=rules.tick_size,
+        step_size=rules.step_size,
+        entry={
+            "symbol": rules.symbol,
+            "status": rules.status,
+            "baseAsset": rules.base_asset,
+            "baseAssetPrecision": 8,
+            "quoteAsset": rules.quote_asset,
+            "quotePrecision": 8,
+            "quoteAssetPrecision": 8,
+            "baseCommissionPrecision": 8,
+            "quoteCommissionPrecision": 8,
+            "orderTypes": list(_ORDER_TYPES),
+            "icebergAllowed": True,
+            "ocoAllowed": True,
+            "otoAllowed": True,
+            "quoteOrderQtyMarketAllowed": True,
+            "allowTrailingStop": True,
+            "cancelReplaceAllowed": True,
+            "amendAllowed": True,
+            "isSpotTradingAllowed": True,
+            "isMarginTradingAllowed": False,
+            "filters": _filters(rules),
+            "permissions": [],
+            "permissionSets": [["SPOT"]],
+            "defaultSelfTradePreventionMode": "EXPIRE_MAKER",
+            "allowedSelfTradePreventionModes": list(_SELF_TRADE_PREVENTION),
+        },
+    )
+
+
+def listings_from_exchange_info(body: bytes) -> list[Listing]:
+    """Read the listings of an exchangeInfo answer; each entry is served as it stands.
+
+    Raises:
+        ValueError: it is not such an answer.
+    """
+    try:
+        entries = json.loads(body)["symbols"]
+        return [_listing_from_entry(entry) for entry in entries]
+    except RecursionError:
+        raise ValueError("not an exchangeInfo answer: nested too deeply") from None
+    except (KeyError, TypeError, ArithmeticError) as error:
+        raise ValueError(f"not an exchangeInfo answer: {error!r}") from error
+
+
+def inferred_rules(symbol: str, *, tick_size: Decimal, step_size: Decimal) -> TradingRules:
+    """Return rules for a symbol of which only the grid of its amounts is known."""
+    base_asset, quote_asset = split_symbol(symbol)
+    return TradingRules(
+        symbol=Symbol(symbol),
+        status=TRADING,
+        base_asset=base_asset,
+        quote_asset=quote_asset,
+        price_min=tick_size,
+        price_max=Decimal(1_000_000),
+        tick_size=tick_size,
+        quantity_min=step_size,
+        quantity_max=Decimal(9_000_000),
+        step_size=step_size,
+    )
+
+
+def split_symbol(symbol: str) -> tuple[str, str]:
+    """Split a symbol into base and quote asset, in the middle if the quote asset is unknown."""
+    for quote_asset in QUOTE_ASSETS:
+        if symbol.endswith(quote_asset) and symbol != quote_asset:
+            return symbol.removesuffix(quote_asset), quote_asset
+    middle = (len(symbol) + 1) // 2
+    return symbol[:middle], symbol[middle:]
+
+
+def exchange_info(
+    listings: Sequence[Listing], *, server_time_ms: int, weight_limit: int
+) -> dict[str, object]:
+    """Return the answer of ``GET /api/v3/exchangeInfo``."""
+    return {
+        "timezone": "UTC",
+        "serverTime": server_time_ms,
+        "rateLimits": [
+            _rate_limit("REQUEST_WEIGHT", "MINUTE", 1, weight_limit),
+            _rate_limit("ORDERS", "SECOND", 10, 100),
+            _rate_limit("ORDERS", "DAY", 1, 200_000),
+            _rate_limit("RAW_REQUESTS", "MINUTE", 5, 61_000),
+        ],
+        "exchangeFilters": [],
+        "symbols": [listing.entry for listing in listings],
+    }
+
+
+def _rate_limit(kind: str, interval: str, number: int, limit: int) -> dict[str, object]:
+    return {"rateLimitType": kind, "interval": interval, "intervalNum": number, "limit": limit}
+
+
+def _listing_from_entry(entry: dict[str, object]) -> Listing:
+    filters = entry["filters"]
+    if not isinstance(filters, list) or not isinstance(entry["symbol"], str):
+        raise TypeError("an entry needs a symbol and a list of filters")
+    grid = {one["filterType"]: one for one in filters}
+    return Listing(
+        symbol=entry["symbol"],
+        tick_size=Decimal(grid["PRICE_FILTER"]["tickSize"]),
+        step_size=Decimal(grid["LOT_SIZE"]["stepSize"]),
+        entry=entry,
+    )
+
+
+def _filters(rules: TradingRules) -> list[dict[str, object]]:
+    return [
+        {
+            "filterType": "PRICE_FILTER",
+            "minPrice": wire_amount(rules.price_min),
+            "maxPrice": wire_amount(rules.price_max),
+            "tickSize": wire_amount(rules.tick_size),
+        },
+        {
+            "filterType": "LOT_SIZE",
+            "minQty": wire_amount(rules.quantity_min),
+            "maxQty": wire_amount(rules.quantity_max),
+            "stepSize": wire_amount(rules.step_size),
+        },
+        {"filterType": "ICEBERG_PARTS", "limit": 10},
+        {
+            "filterType": "MARKET_LOT_SIZE",
+            "minQty": wire_amount(Decimal(0)),
+            "maxQty": wire_amount(rules.quantity_max),
+            "stepSize": wire_amount(Decimal(0)),
+        },
+        {
+            "filterType": "TRAILING_DELTA",
+            "minTrailingAboveDelta": 10,
+            "maxTrailingAboveDelta": 2000,
+            "minTrailingBelowDelta": 10,
+            "maxTrailingBelowDelta": 2000,
+        },
+        {
+            "filterType": "PERCENT_PRICE_BY_SIDE",
+            "bidMultiplierUp": "5",
+            "bidMultiplierDown": "0.2",
+            "askMultiplierUp": "5",
+            "askMultiplierDown": "0.2",
+            "avgPriceMins": 5,
+        },
+        {
+            "filterType": "NOTIONAL",
+            "minNotional": wire_amount(rules.notional_min),
+            "applyMinToMarket": True,
+            "maxNotional": wire_amount(rules.notional_max or Decimal(9_000_000)),
+            "applyMaxToMarket": False,
+            "avgPriceMins": 5,
+        },
+        {"filterType": "MAX_NUM_ORDERS", "maxNumOrders": 200},
+        {"filterType": "MAX_NUM_ALGO_ORDERS", "maxNumAlgoOrders": 5},
+    ]

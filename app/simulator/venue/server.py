@@ -1,0 +1,326 @@
+"""The simulated venue: a Binance-compatible server on one port, streams and REST alike.
+
+The WebSocket library answers the REST requests too, from its hook before the handshake; so there is
+one listener, one event loop, and full control over every frame, ping and close.
+"""
+
+import asyncio
+import contextlib
+import functools
+import http
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any, Final, cast
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import structlog
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.datastructures import Headers
+from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
+
+from app.ports import Clock
+from app.simulator.faults.control_api import ControlApi, ControlRequest
+from app.simulator.faults.venue_faults import DELAY_SECONDS_MAX, VenueFaults
+from app.simulator.market.market_protocols import Market
+from app.simulator.market.mini_tickers import MiniTickers
+from app.simulator.market.playback import Playback
+from app.simulator.venue.client_connection import VenueConnection
+from app.simulator.venue.listener import VenueListener
+from app.simulator.venue.observations import ControlMessage, RestRequest, ViolationKind
+from app.simulator.venue.rest_api import RestAnswer, refusal_answer
+from app.simulator.venue.rest_bodies import default_body, is_page
+from app.simulator.venue.venue_limits import BINANCE_LIMITS, STREAMS_MAX, VenueLimits
+
+LOOPBACK: Final = "127.0.0.1"
+
+MESSAGE_BYTES_MAX: Final = 256 * 1024
+"""A SUBSCRIBE of 1,024 streams has some 30 KiB."""
+
+HANDSHAKE_SECONDS_MAX: Final = DELAY_SECONDS_MAX + 10.0
+"""How long a connection may be open without having come to anything."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunningVenue:
+    """Where clients find the venue."""
+
+    host: str
+    port: int
+    market: asyncio.Task[None]
+
+    @property
+    def stream_url(self) -> str:
+        """The base of ``/ws`` and ``/stream``."""
+        return f"ws://{self.host}:{self.port}"
+
+    @property
+    def rest_url(self) -> str:
+        """The base of ``/api/v3``."""
+        return f"http://{self.host}:{self.port}"
+
+    async def wait_market_end(self) -> None:
+        """Wait until the market has no more quotes; raises what ended it if it failed."""
+        await asyncio.shield(self.market)
+
+
+class SimulatedVenue(VenueFaults):
+    """A venue that shows one market. It may be served again after it ended, not twice at once.
+
+    ``first_update_id`` defaults to the wall clock in milliseconds, so that a venue started later
+    counts on from above; a tape keeps the ids of its recording. The market's time passes ``speed``
+    times as fast as ours. ``observations`` tells what came in and went out, and who broke a rule.
+    The control API answers on loopback addresses, or everywhere if told so.
+    """
+
+    def __init__(
+        self,
+        market: Market,
+        *,
+        clock: Clock,
+        limits: VenueLimits = BINANCE_LIMITS,
+        first_update_id: int | None = None,
+        speed: float = 1.0,
+        is_controlled_from_everywhere: bool = False,
+    ) -> None:
+        super().__init__(market, clock=clock, limits=limits)
+        if not speed > 0:
+            raise ValueError("the speed of a market is above 0")
+        self._market = market
+        self._first_update_id = first_update_id
+        self._speed = speed
+        self._control = ControlApi(self, is_allowed_everywhere=is_controlled_from_everywhere)
+
+    @contextlib.asynccontextmanager
+    async def serve(self, host: str = LOOPBACK, port: int = 0) -> AsyncIterator[RunningVenue]:
+        """Open the market, then let clients in until the context ends; port 0 takes a free one."""
+        assert self._playback is None, "a venue is served once at a time"
+        playback = self._playback = Playback(
+            self._publish,
+            first_update_id=self._start_id(),
+            is_paused=self._is_paused,
+            speed=self._speed,
+        )
+        if self._target is not None and not self._target.reached.is_set():
+            playback.play_to(self._target)
+        market = asyncio.create_task(self._market.run(playback), name="simulated market")
+        try:
+            await _wait_opened(playback, market)
+            listener = self._listener = VenueListener(self._listen)
+            mini_tickers = asyncio.create_task(self._mini_tickers().run(), name="mini tickers")
+            try:
+                bound_port = await listener.open(host, port)
+                log.info("simulated_venue_open", host=host, port=bound_port)
+                yield RunningVenue(host=host, port=bound_port, market=market)
+            finally:
+                self._listener = None
+                await listener.close(self._cut_all)
+                await _end(mini_tickers)
+        finally:
+            self._playback = None
+            await _end(market)
+
+    # --- inner workings -----------------------------------------------------------------------
+
+    def _start_id(self) -> int:
+        if self._first_update_id is not None:
+            return self._first_update_id
+        return int(self._clock.now().timestamp() * 1000)
+
+    def _mini_tickers(self) -> MiniTickers:
+        return MiniTickers(
+            listed=self._listed, quotes=self._quotes, streams=self._streams, clock=self._clock
+        )
+
+    async def _listen(self, host: str, port: int) -> Server:
+        connection = functools.partial(
+            VenueConnection,
+            limits=self._limits,
+            clock=self._clock,
+            observations=self.observations,
+            peers=self._peers,
+        )
+        return await serve(
+            self._converse,
+            host,
+            port,
+            create_connection=cast("type[ServerConnection]", connection),
+            process_request=self._process_request,
+            compression=None,
+            ping_interval=None,
+            open_timeout=HANDSHAKE_SECONDS_MAX,
+            max_size=MESSAGE_BYTES_MAX,
+            server_header=None,
+        )
+
+    def _cut_all(self) -> None:
+        for connection in list(self._peers):
+            connection.transport.abort()
+
+    async def _process_request(
+        self, connection: ServerConnection, request: Request
+    ) -> Response | None:
+        """Answer a REST request, or let a handshake for streams go on by returning None."""
+        assert isinstance(connection, VenueConnection), "the venue makes its own connections"
+        url = urlsplit(request.path)
+        answer: RestAnswer | None
+        if "Upgrade" in request.headers:
+            answer = await self._admit(connection, url.path, url.query)
+        elif self._control.is_for(url.path):
+            answer = await self._control_answer(connection, request)
+        else:
+            await self._hold_back(connection, self._rest.delay_seconds(url.path))
+            answer = self._answer_rest(connection, request, url.path, url.query)
+        return None if answer is None else _response(answer)
+
+    async def _control_answer(self, connection: VenueConnection, request: Request) -> RestAnswer:
+        """Let the control API answer, for as long as the client waits for it."""
+        answering = asyncio.ensure_future(
+            self._control.answer(_control_request(connection, request))
+        )
+        ends: list[asyncio.Future[Any]] = [answering, connection.connection_lost_waiter]
+        try:
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            return answering.result() if answering.done() else RestAnswer(status=503, body=b"")
+        finally:
+            answering.cancel()
+
+    async def _admit(self, connection: VenueConnection, path: str, query: str) -> RestAnswer | None:
+        """Return why the handshake is refused, or None."""
+        self.observations.connection_attempts_at.append(connection.loop.time())
+        await self._hold_back(connection, self._handshake_delay_seconds)
+        if self._is_resetting:
+            connection.transport.abort()
+            return RestAnswer(status=502, body=b"")
+        if (refusal := self._admission.connect(connection.address)) is not None:
+            return refusal_answer(refusal)
+        if (status := self._refusing_status) is not None:
+            return self._refusal_of_all(status)
+        streams = _streams_of(path, query)
+        if streams is None:
+            return RestAnswer(status=404, body=b"")
+        if len(streams) > STREAMS_MAX:
+            connection.note_violation(ViolationKind.STREAMS)
+            return RestAnswer(status=400, body=b"")
+        connection.subscriptions.streams.update(streams)
+        connection.subscriptions.is_combined = path == "/stream"
+        return None
+
+    def _refusal_of_all(self, status: int) -> RestAnswer:
+        body = default_body(status, retry_after=None, now_ms=self._now_ms())
+        content_type = "text/html" if is_page(body) else "application/json"
+        return RestAnswer(status=status, body=body.encode(), content_type=content_type)
+
+    def _answer_rest(
+        self, connection: VenueConnection, request: Request, path: str, query: str
+    ) -> RestAnswer:
+        if request.method == "GET":
+            answer = self._rest.answer(path, query, address=connection.address)
+        else:
+            answer = RestAnswer(status=405, body=b"", headers={"Allow": "GET"})
+        self.observations.rest_requests.append(
+            RestRequest(
+                received_at=connection.loop.time(),
+                path=path,
+                query={name: values[-1] for name, values in parse_qs(query).items()},
+                status=answer.status,
+            )
+        )
+        return answer
+
+    async def _converse(self, connection: ServerConnection) -> None:
+        """Serve one client from its handshake to its end."""
+        assert isinstance(connection, VenueConnection), "the venue makes its own connections"
+        self.observations.connections_opened += 1
+        self.observations.connections_open += 1
+        self._streams.join(connection)
+        try:
+            async with asyncio.TaskGroup() as group:
+                keeper = group.create_task(connection.keep_alive())
+                await self._read(connection)
+                keeper.cancel()
+        finally:
+            self._streams.leave(connection)
+            self.observations.connections_open -= 1
+
+    async def _read(self, connection: VenueConnection) -> None:
+        """Answer control messages until the connection ends."""
+        try:
+            async for message in connection:
+                text = message if isinstance(message, str) else message.decode(errors="replace")
+                self._answer(connection, text)
+        except ConnectionClosed:
+            return
+
+    def _answer(self, connection: VenueConnection, text: str) -> None:
+        reply = self._streams.answer(connection, text)
+        if reply.is_over_limit:
+            connection.note_violation(ViolationKind.STREAMS)
+        self.observations.control_messages.append(
+            ControlMessage(
+                received_at=connection.loop.time(),
+                method=reply.method,
+                params=reply.params,
+                text=text,
+            )
+        )
+        connection.send_text(reply.text)
+
+
+def _control_request(connection: VenueConnection, request: Request) -> ControlRequest:
+    url = urlsplit(request.path)
+    return ControlRequest(
+        method=request.method,
+        path=url.path,
+        query=url.query,
+        headers={name.lower(): value for name, value in request.headers.raw_items()},
+        local_address=str(connection.local_address[0]) if connection.local_address else "",
+    )
+
+
+async def _wait_opened(playback: Playback, market: asyncio.Task[None]) -> None:
+    """Wait until every symbol has a quote; a market that fails before raises here."""
+    opened = asyncio.ensure_future(playback.opened.wait())
+    try:
+        await asyncio.wait([opened, market], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        opened.cancel()
+    if market.done():
+        market.result()
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    """End a task of ours; a failure of its own comes to light here."""
+    task.cancel()
+    await asyncio.wait([task])
+    if not task.cancelled():
+        task.result()
+
+
+def _streams_of(path: str, query: str) -> dict[str, None] | None:
+    """Return the streams that an address names, None for one that is no stream address."""
+    if path == "/stream":
+        names = [name for value in parse_qs(query).get("streams", []) for name in value.split("/")]
+    elif path == "/ws" or path.startswith("/ws/"):
+        names = unquote(path.removeprefix("/ws")).split("/")
+    else:
+        return None
+    return dict.fromkeys(name for name in names if name)
+
+
+def _response(answer: RestAnswer) -> Response:
+    headers = Headers(
+        {
+            "Content-Type": answer.content_type,
+            "Content-Length": str(len(answer.body)),
+            "Connection": "close",
+            **answer.headers,
+        }
+    )
+    try:
+        phrase = http.HTTPStatus(answer.status).phrase
+    except ValueError:
+        phrase = ""
+    return Response(answer.status, phrase, headers, answer.body)

@@ -1,0 +1,219 @@
+"""The orders of a replay, read from JSON: a list of objects, or one object per line.
+
+``{"id": "a", "symbol": "LTCBTC", "side": "BUY", "order_size": "100", "price": "0.0026",
+"placed_ts": 1723161254500000, "timeout_ms": 30000, "owner": "alice"}``. ``side`` (BUY) and
+``owner`` (one for all) may be left out. Amounts are strings or numbers, exact to the digit as
+written, and are held to the same form as those of an order that the service takes.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
+from typing import Final, TypeVar
+
+from app.domain.amounts import parse_amount
+from app.domain.errors import StartupError
+from app.domain.order import PUBLIC, OrderId, Owner, Side, Symbol
+from app.domain.symbols import spelled_symbol
+from app.exact_json import (
+    ConstantError,
+    JsonNumber,
+    NestingError,
+    RepeatedKeyError,
+    decode_json,
+)
+from app.tapes.printing import printable
+from app.tapes.replay import ReplayOrder
+
+ORDERS_BYTES_MAX: Final = 64 * 1024 * 1024
+ORDERS_MAX: Final = 200_000
+TEXT_CHARACTERS_MAX: Final = 100
+"""Of an id or an owner; they are shown in tables."""
+
+TIMEOUT_MS_MAX: Final = 86_400_000
+"""A day, as the service allows at most."""
+
+PLACED_TS_MAX: Final = 2**53 - 1
+"""In the year 2255; every JSON reader keeps integers up to here."""
+
+_REQUIRED: Final = ("id", "symbol", "order_size", "price", "placed_ts", "timeout_ms")
+_KNOWN: Final = frozenset({*_REQUIRED, "side", "owner"})
+_MICROSECONDS_PER_MILLISECOND: Final = 1_000
+_ECHO_CHARACTERS_MAX: Final = 40
+_Value = TypeVar("_Value")
+
+
+class OrdersError(StartupError):
+    """The orders cannot be used; the message names the source, the order and the cause."""
+
+    code = "bad_orders"
+
+    def __init__(self, source: str, cause: str) -> None:
+        super().__init__(f"{source}: {cause}")
+
+
+def read_orders(content: bytes, source: str, *, orders_max: int = ORDERS_MAX) -> list[ReplayOrder]:
+    """Read all orders; ``source`` is what messages call their file.
+
+    Raises:
+        OrdersError: the first thing that is wrong.
+    """
+    orders: list[ReplayOrder] = []
+    number_by_id: dict[OrderId, int] = {}
+    for number, value in enumerate(_values(content, source), start=1):
+        if number > orders_max:
+            raise OrdersError(source, f"more than {orders_max} orders")
+        try:
+            order = _order(value)
+            if order.order_id in number_by_id:
+                first = number_by_id[order.order_id]
+                raise ValueError(f"the id is that of order {first} already")  # noqa: TRY301
+        except ValueError as error:
+            raise OrdersError(source, f"order {number}{_named(value)}: {error}") from None
+        number_by_id[order.order_id] = number
+        orders.append(order)
+    if not orders:
+        raise OrdersError(source, "holds no order")
+    return orders
+
+
+def read_symbol(value: object) -> Symbol:
+    """Return a symbol in the venue's spelling.
+
+    Raises:
+        ValueError: it can be none; the text goes behind its name.
+    """
+    return spelled_symbol(_text(value))
+
+
+def _values(content: bytes, source: str) -> Iterator[object]:
+    if len(content) > ORDERS_BYTES_MAX:
+        raise OrdersError(source, f"more than {ORDERS_BYTES_MAX} bytes")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise OrdersError(source, f"not UTF-8 at byte {error.start}") from None
+    if text.lstrip()[:1] == "{":
+        for number, line in enumerate(text.split("\n"), start=1):
+            if line.strip():
+                yield _decoded(line, source, f"line {number} ")
+        return
+    values = _decoded(text, source, "")
+    if not isinstance(values, list):
+        raise OrdersError(source, "neither a JSON list of orders nor one order per line")
+    yield from values
+
+
+def _decoded(text: str, source: str, where: str) -> object:
+    try:
+        return decode_json(text)
+    except json.JSONDecodeError as error:
+        place = where or f"line {error.lineno} "
+        cause = f"not JSON at {place}column {error.colno}: {error.msg}"
+        raise OrdersError(source, cause) from None
+    except NestingError as error:
+        raise OrdersError(source, f"{where}{error}") from None
+    except RepeatedKeyError as error:
+        cause = f"{_echo(error.key)} is given twice in one object"
+        raise OrdersError(source, f"{where}{cause}") from None
+    except ConstantError as error:
+        raise OrdersError(source, f"{where}{error}") from None
+
+
+def _order(value: object) -> ReplayOrder:
+    """Read one order.
+
+    Raises:
+        ValueError: what is wrong with it.
+    """
+    if not isinstance(value, Mapping):
+        raise ValueError(f"must be an object, not {_json_type(value)}")  # noqa: TRY004 - of input
+    unknown = [str(key) for key in value if key not in _KNOWN]
+    if unknown:
+        known = ", ".join([*_REQUIRED, "side", "owner"])
+        raise ValueError(f"{_echo(unknown[0])} is not known; known are {known}")
+    missing = [key for key in _REQUIRED if key not in value]
+    if missing:
+        raise ValueError(f"{missing[0]} is missing")
+    timeout_ms = _field(value, "timeout_ms", _integer_up_to(TIMEOUT_MS_MAX))
+    return ReplayOrder(
+        order_id=OrderId(_field(value, "id", _text)),
+        owner=Owner(_field(value, "owner", _text)) if "owner" in value else PUBLIC,
+        symbol=_field(value, "symbol", read_symbol),
+        side=_field(value, "side", _side) if "side" in value else Side.BUY,
+        quantity=_field(value, "order_size", _amount),
+        limit_price=_field(value, "price", _amount),
+        placed_ts=_field(value, "placed_ts", _integer_up_to(PLACED_TS_MAX)),
+        timeout_us=timeout_ms * _MICROSECONDS_PER_MILLISECOND,
+    )
+
+
+def _field(values: Mapping[str, object], name: str, reader: Callable[[object], _Value]) -> _Value:
+    try:
+        return reader(values[name])
+    except ValueError as error:
+        raise ValueError(f"{name} {error}") from None
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or isinstance(value, JsonNumber):
+        raise ValueError(f"must be a string, not {_json_type(value)}")  # noqa: TRY004 - of input
+    if not value or len(value) > TEXT_CHARACTERS_MAX or not value.isprintable():
+        raise ValueError(f"must be 1 to {TEXT_CHARACTERS_MAX} printable characters")
+    return value
+
+
+def _side(value: object) -> Side:
+    try:
+        return Side(_text(value).upper())
+    except ValueError:
+        raise ValueError("must be BUY (the default) or SELL") from None
+
+
+def _amount(value: object) -> Decimal:
+    if not isinstance(value, str):
+        raise ValueError(  # noqa: TRY004 - of input
+            f"must be a string or a number, not {_json_type(value)}"
+        )
+    amount = parse_amount(value.removeprefix("-"))
+    if value.startswith("-") or not amount:
+        raise ValueError("must be above zero")
+    return amount
+
+
+def _integer_up_to(most: int) -> Callable[[object], int]:
+    def read(value: object) -> int:
+        if not isinstance(value, JsonNumber):
+            raise ValueError(  # noqa: TRY004 - of input
+                f"must be an integer, not {_json_type(value)}"
+            )
+        if not re.fullmatch("[0-9]{1,16}", value, re.ASCII) or not 0 < int(value) <= most:
+            raise ValueError(f"must be an integer from 1 to {most}")
+        return int(value)
+
+    return read
+
+
+def _json_type(value: object) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "a boolean"
+    if isinstance(value, JsonNumber):
+        return "a number"
+    if isinstance(value, str):
+        return "a string"
+    return "a list" if isinstance(value, list) else "an object"
+
+
+def _named(value: object) -> str:
+    """Return the id of an order, as far as there is one to show."""
+    order_id = value.get("id") if isinstance(value, Mapping) else None
+    return f" ({_echo(order_id)})" if isinstance(order_id, str) and order_id else ""
+
+
+def _echo(text: str) -> str:
+    return printable(text[:_ECHO_CHARACTERS_MAX]) + (
+        "…" if len(text) > _ECHO_CHARACTERS_MAX else ""
+    )

@@ -1,0 +1,144 @@
+"""Writes a tape so that a recorder may be killed at any instant and loses the last moment only.
+
+The file is one gzip member. ``flush`` ends a block of it at the boundary of a byte (zlib's
+``Z_SYNC_FLUSH``) and hands it to the operating system, so that every line before can be read though
+the member never ended. What the system itself still holds survives our end, not the machine's; that
+is what ``sync`` is for.
+"""
+
+import os
+import zlib
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from app.tapes.tape_lines import LINE_BYTES_MAX
+from app.tapes.tape_reader import TapeError
+
+COMPRESSION_LEVEL: Final = 6
+PENDING_BYTES_MAX: Final = 64 * 1024
+"""Compressed, before it is handed to the operating system without a flush."""
+
+_GZIP_BITS: Final = 16 + zlib.MAX_WBITS
+
+
+class TapeWriter:
+    """One new tape. Once writing has failed every further call fails; what was flushed is readable.
+
+    Without ``is_compressed`` the lines are written as they are. Not for several threads at once.
+
+    Raises:
+        TapeError: the file exists, or cannot be made.
+    """
+
+    def __init__(self, path: Path, *, is_compressed: bool = True) -> None:
+        self.path = path
+        self.lines_written = 0
+        self.bytes_written = 0
+        self._is_compressed = is_compressed
+        self._compressor = zlib.compressobj(COMPRESSION_LEVEL, zlib.DEFLATED, _GZIP_BITS)
+        self._pending = bytearray()
+        self._is_flushed = True
+        self._failure: TapeError | None = None
+        try:
+            # Exclusively: a tape is never overwritten, not even by one that starts this instant.
+            self._file = path.open("xb", buffering=0)
+        except FileExistsError:
+            raise TapeError(path, 0, "exists already, and a tape is never overwritten") from None
+        except OSError as error:
+            raise TapeError(path, 0, error.strerror or str(error)) from error
+
+    def write(self, line: bytes) -> None:
+        """Add a line, given without its end.
+
+        Raises:
+            ValueError: the line is longer than a reader takes, or is several; nothing was written.
+            TapeError: it could not be written.
+        """
+        if len(line) >= LINE_BYTES_MAX:
+            raise ValueError(f"a line of {len(line)} bytes, more than {LINE_BYTES_MAX - 1}")
+        if b"\n" in line:
+            raise ValueError("a line end within a line")
+        self._check()
+        text = line + b"\n"
+        self._pending += self._compressor.compress(text) if self._is_compressed else text
+        self._is_flushed = False
+        self.lines_written += 1
+        if len(self._pending) > PENDING_BYTES_MAX:
+            self._write_pending()
+
+    def flush(self) -> None:
+        """Hand every line to the operating system; they can be read if the process ends now.
+
+        Raises:
+            TapeError: they could not be written.
+        """
+        self._check()
+        if self._is_flushed:
+            return
+        if self._is_compressed:
+            self._pending += self._compressor.flush(zlib.Z_SYNC_FLUSH)
+        self._write_pending()
+        self._is_flushed = True
+
+    def sync(self) -> None:
+        """Flush, and wait until the lines are on the disk.
+
+        Raises:
+            TapeError: they could not be written.
+        """
+        self.flush()
+        try:
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            self._fail(error)
+
+    def close(self) -> None:
+        """End the tape, and wait until it is on the disk; a second call does nothing.
+
+        Raises:
+            TapeError: the end could not be written. The file is closed all the same.
+        """
+        if self._file.closed:
+            return
+        try:
+            if self._failure is None:
+                if self._is_compressed:
+                    self._pending += self._compressor.flush(zlib.Z_FINISH)
+                self._write_pending()
+                os.fsync(self._file.fileno())
+        except OSError as error:
+            self._fail(error)
+        finally:
+            self._file.close()
+
+    def __enter__(self) -> Self:
+        """Return the writer itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close."""
+        self.close()
+
+    def _write_pending(self) -> None:
+        try:
+            while self._pending:
+                written = self._file.write(self._pending) or 0
+                self.bytes_written += written
+                del self._pending[:written]
+        except OSError as error:
+            self._fail(error)
+
+    def _check(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+        assert not self._file.closed, "nothing is written behind the end of a tape"
+
+    def _fail(self, error: OSError) -> None:
+        self._failure = TapeError(self.path, 0, error.strerror or str(error))
+        raise self._failure from error

@@ -1,0 +1,31 @@
+"""What the tests of the client share."""
+
+import random
+from collections.abc import AsyncIterator
+
+import pytest
+
+from app.cli.client.service_client import ServiceClient
+from tests.support.fake_service import QUICK, FakeService, fake_service
+
+
+@pytest.fixture
+async def fake() -> AsyncIterator[FakeService]:
+    """A service whose orders and troubles the test decides."""
+    async with fake_service() as service:
+        yield service
+
+
+@pytest.fixture
+def told() -> list[str]:
+    """What the client said beside its output."""
+    return []
+
+
+@pytest.fixture
+async def client(fake: FakeService, told: list[str]) -> AsyncIterator[ServiceClient]:
+    """A client of the service."""
+    async with ServiceClient(
+        fake.address, retries=QUICK, tell=told.append, random_source=random.Random(1)
+    ) as service:
+        yield service

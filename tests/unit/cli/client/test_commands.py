@@ -1,0 +1,278 @@
+"""Tests of ``app.cli.client.commands``: reading arguments."""
+
+import asyncio
+import contextlib
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Coroutine, Iterator
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from app.cli.client.client_errors import RefusedError
+from app.cli.client.commands import _run
+from app.cli.main import _cli
+from tests.support.fake_service import FakeService, fake_service
+
+RUNNER = CliRunner()
+
+
+@pytest.fixture
+def served() -> Iterator[FakeService]:
+    """A service in a thread of its own, since a command runs its own loop in this one."""
+    with _in_a_thread() as service:
+        service.on_accepted = lambda order_id: service.fill(order_id, "100", "0.00251")
+        yield service
+
+
+@contextlib.contextmanager
+def _in_a_thread() -> Iterator[FakeService]:
+    started: list[FakeService] = []
+    is_up, loop = threading.Event(), asyncio.new_event_loop()
+    stop = asyncio.Event()
+
+    async def serve() -> None:
+        async with fake_service() as service:
+            started.append(service)
+            is_up.set()
+            await stop.wait()
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
+    thread.start()
+    assert is_up.wait(timeout=30)
+    try:
+        yield started[0]
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join()
+        loop.close()
+
+
+def test_the_documented_order_is_placed_and_fulfilled(served: FakeService) -> None:
+    """`papertape order LTCBTC 100 --price 0.0026` against the service of the environment."""
+    result = RUNNER.invoke(
+        _cli,
+        ["order", "LTCBTC", "100", "--price", "0.0026"],
+        env={"PAPERTAPE_URL": served.url},
+    )
+
+    assert result.exit_code == 0, result.output
+    assert "FILLED: 100 of 100 at 0.00251 on average in 1 split" in result.output
+    (body,) = served.bodies
+    assert len(body.pop("client_order_id")) == 36
+    assert body == {
+        "symbol": "LTCBTC",
+        "order_size": "100",
+        "price": "0.0026",
+        "side": "BUY",
+        "time_in_force": "GTD",
+    }
+
+
+def test_every_part_of_an_order_can_be_said(served: FakeService) -> None:
+    """In lower case, as one types; the rest is for the service to judge."""
+    served.on_accepted = lambda order_id: served.close(order_id, "EXPIRED", "IOC_REMAINDER")
+    options = "--price 0.0026 --side sell --tif ioc --timeout 2.5 --client-order-id mine"
+
+    result = RUNNER.invoke(
+        _cli, ["order", "LTCBTC", "100", *options.split(), "--watch", "--url", served.url]
+    )
+
+    assert result.exit_code == 1
+    assert "EXPIRED, IOC_REMAINDER" in result.output
+    assert served.bodies == [
+        {
+            "symbol": "LTCBTC",
+            "order_size": "100",
+            "price": "0.0026",
+            "side": "SELL",
+            "time_in_force": "IOC",
+            "timeout_seconds": "2.5",
+            "client_order_id": "mine",
+        }
+    ]
+
+
+def test_orders_are_placed_listed_shown_and_canceled(served: FakeService) -> None:
+    """Each command finds its way to the service."""
+    served.on_accepted = lambda _order_id: None
+    url = {"PAPERTAPE_URL": served.url}
+    placed = RUNNER.invoke(_cli, ["order", "LTCBTC", "5", "--price", "1", "--async"], env=url)
+    (order_id,) = served.orders
+    assert (placed.exit_code, order_id in placed.output) == (0, True)
+
+    for arguments in (
+        ["orders", "--symbol", "LTCBTC", "--status", "new", "--limit", "5"],
+        ["orders", "--all", "--json"],
+        ["show", order_id],
+        ["cancel", order_id],
+        ["cancel", "--all", "--symbol", "LTCBTC"],
+    ):
+        result = RUNNER.invoke(_cli, arguments, env=url)
+        assert result.exit_code == 0, result.output
+
+    assert served.orders[order_id]["status"] == "CANCELED"
+
+
+def test_the_key_is_taken_from_the_environment(served: FakeService) -> None:
+    """Without it the service refuses, on one line and with exit status 1."""
+    served.key = "secret"
+    arguments = ["orders", "--url", served.url]
+
+    refused = RUNNER.invoke(_cli, arguments)
+    allowed = RUNNER.invoke(_cli, arguments, env={"PAPERTAPE_KEY": "secret"})
+
+    asked = "the service asks for a key: give --key or set PAPERTAPE_KEY"
+    assert (refused.exit_code, refused.output) == (1, f"papertape: {asked}\n")
+    assert allowed.exit_code == 0
+
+
+def test_a_refused_position_ends_watching(served: FakeService) -> None:
+    """What the service says about it is all there is."""
+    result = RUNNER.invoke(
+        _cli, ["watch", "1", "--symbol", "LTCBTC", "--after", "p9", "--url", served.url]
+    )
+
+    assert result.exit_code == 1
+    assert result.output == "papertape: said position_beyond_head\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "order LTCBTC 100",
+        "order LTCBTC --price 1",
+        "order LTCBTC 1 --price 1 --side hold",
+        "order LTCBTC 1 --price 1 --tif gtc",
+        "order LTCBTC abc --price 1",
+        "order LTCBTC 1 --price 1e-3",
+        "order LTCBTC 1 --price 1 --timeout soon",
+        "orders --limit 0",
+        "orders --status OPEN",
+        "orders --url 127.0.0.1:8080",
+        "orders --key schlüssel",
+        "show",
+        "cancel",
+        "cancel 1 --all",
+        "cancel --all",
+        "cancel --symbol LTCBTC",
+        "cancel 1 --symbol LTCBTC",
+        "watch --after",
+    ],
+)
+def test_a_mistake_in_the_command_is_exit_status_2(arguments: str) -> None:
+    """Nothing is asked of any service."""
+    result = RUNNER.invoke(_cli, arguments.split())
+
+    assert result.exit_code == 2
+    assert "Error" in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("order LTCBTC abc --price 1", "SIZE must be a plain number such as 100 or 0.001"),
+        ("order LTCBTC 1 --price 1,5", "--price must be a plain number such as 100 or 0.001"),
+        ("order LTCBTC 1 --price 1 --timeout 0", "--timeout must be above zero"),
+        ("orders --status open", "'open' is not one of new, partially_filled, filled, canceled"),
+        ("order LTCBTC 1 --price 1 --side hold", "'hold' is not one of buy, sell"),
+    ],
+)
+def test_a_mistake_is_told_in_the_words_of_the_command(arguments: str, said: str) -> None:
+    """Not in those of the wire or of a library."""
+    result = RUNNER.invoke(_cli, arguments.split(), env={"COLUMNS": "200"})
+
+    assert result.exit_code == 2
+    assert said in result.output
+    assert "Value error" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("command", "usage"),
+    [
+        ("watch", "watch [OPTIONS] [ID]..."),
+        ("cancel", "cancel [OPTIONS] [ID]"),
+        ("show", "show [OPTIONS] {ID}"),
+    ],
+)
+def test_the_usage_names_ids_once(command: str, usage: str) -> None:
+    """With the brackets of what may be left out, and no more of them."""
+    result = RUNNER.invoke(_cli, [command, "--help"])
+
+    assert f"Usage: papertape {usage}" in [
+        line.strip().replace("root", "papertape") for line in result.output.splitlines()
+    ]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "order LTCBTC 1 --price 1",
+        "orders",
+        "show 1",
+        "cancel 1",
+        "cancel --all --symbol A",
+        "watch",
+    ],
+)
+def test_a_service_that_cannot_be_reached_is_one_line(arguments: str) -> None:
+    """It names the address and what to do."""
+    url = "http://127.0.0.1:1"
+
+    result = RUNNER.invoke(_cli, [*arguments.split(), "--url", url])
+
+    assert result.exit_code == 1
+    assert result.output.startswith(f"papertape: cannot reach a service at {url}")
+    assert result.output.count("\n") == 1
+
+
+def test_a_key_is_not_shown_by_the_help() -> None:
+    """It may be in the environment of whoever asks for help."""
+    result = RUNNER.invoke(_cli, ["orders", "--help"], env={"PAPERTAPE_KEY": "secret"})
+
+    assert result.exit_code == 0
+    assert "secret" not in result.output
+
+
+async def _refuse() -> int:
+    raise RefusedError({"code": "no", "detail": "not now"})
+
+
+async def _interrupt() -> int:
+    raise KeyboardInterrupt
+
+
+async def _succeed() -> int:
+    return 0
+
+
+@pytest.mark.parametrize(
+    ("command", "status", "said"),
+    [(_refuse, 1, "papertape: not now\n"), (_interrupt, 130, ""), (_succeed, 0, "")],
+)
+def test_a_command_ends_with_its_status(
+    capsys: pytest.CaptureFixture[str],
+    command: Callable[[], Coroutine[object, object, int]],
+    status: int,
+    said: str,
+) -> None:
+    """An error of ours is told without a traceback, an interrupt is silent."""
+    with pytest.raises(typer.Exit) as ended:
+        _run(command())
+
+    assert ended.value.exit_code == status
+    assert capsys.readouterr().err == said
+
+
+def test_the_commands_start_without_what_they_do_not_need() -> None:
+    """Neither the service nor the libraries of a command are imported for the list of commands."""
+    heavy = ("httpx2", "websockets", "rich.progress", "structlog", "sqlalchemy", "app.settings")
+    program = f"import sys, app.cli.main; print([name for name in {heavy} if name in sys.modules])"
+
+    listed = subprocess.run(  # noqa: S603 - the program is ours
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+
+    assert listed.stdout == "[]\n"

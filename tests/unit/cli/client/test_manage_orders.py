@@ -1,0 +1,211 @@
+"""Tests of ``app.cli.client.manage_orders``."""
+
+import json
+
+import pytest
+
+from app.cli.client.client_errors import RefusedError
+from app.cli.client.manage_orders import cancel_order, cancel_orders, list_orders, show_order
+from tests.support.fake_service import QUICK, FakeService, PlannedAnswer, problem
+from tests.unit.cli.client.order_builders import BODY
+
+NO_FILTERS: dict[str, str | None] = {"symbol": None, "status": None, "client_order_id": None}
+
+
+def words_of(output: str) -> list[str]:
+    """Return the lines of an output with single spaces."""
+    return [" ".join(line.split()) for line in output.splitlines()]
+
+
+@pytest.mark.parametrize("limit", [3, None])
+async def test_orders_are_listed_newest_first_across_pages(
+    fake: FakeService, capsys: pytest.CaptureFixture[str], limit: int | None
+) -> None:
+    """One table with one heading; what is left out is told beside it."""
+    fake.page_limit = 2
+    ids = [fake.accept(BODY)["order_id"] for _ in range(5)][::-1]
+
+    assert (
+        await list_orders(fake.address, NO_FILTERS, limit=limit, as_json=False, retries=QUICK) == 0
+    )
+
+    output = capsys.readouterr()
+    heading, *rows = output.out.splitlines()
+    assert heading.split()[0] == "order"
+    assert [row.split()[0] for row in rows] == ids[:limit]
+    assert ("there are more orders than these" in output.err) is (limit == 3)
+
+
+async def test_filters_are_the_service_s(
+    fake: FakeService, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each is passed on; as JSON each order is a line."""
+    fake.accept(BODY)
+    fake.accept({**BODY, "symbol": "ETHBTC"})
+
+    await list_orders(
+        fake.address, {**NO_FILTERS, "symbol": "ETHBTC"}, limit=20, as_json=True, retries=QUICK
+    )
+
+    (line,) = capsys.readouterr().out.splitlines()
+    assert json.loads(line)["symbol"] == "ETHBTC"
+
+
+async def test_no_order_is_no_output(fake: FakeService, capsys: pytest.CaptureFixture[str]) -> None:
+    """A user is told so beside it, a program is not."""
+    for as_json in (False, True):
+        await list_orders(fake.address, NO_FILTERS, limit=20, as_json=as_json, retries=QUICK)
+
+    assert capsys.readouterr() == ("", "papertape: there are no such orders\n")
+
+
+async def test_an_open_order_says_why_it_is_not_filled(
+    fake: FakeService, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With what it meets on the market now."""
+    order_id = fake.accept(BODY)["order_id"]
+
+    assert (
+        await show_order(fake.address, order_id, all_splits=False, as_json=False, retries=QUICK)
+        == 0
+    )
+
+    lines = words_of(capsys.readouterr().out)
+    assert lines[:3] == [
+        f"order {order_id}",
+        "client order id mine",
+        "placed BUY 100 LTCBTC at 0.0026, GTD",
+    ]
+    assert "so far NEW: 0 of 100 in 0 splits" in lines
+    assert "why not filled the best ask is above the limit" in lines
+    assert lines[-1] == "market data: connected"
+
+
+async def test_a_closed_order_says_how_well_it_was_executed(
+    fake: FakeService, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And how it ended."""
+    order_id = fake.accept(BODY)["order_id"]
+    fake.fill(order_id, "10", "0.00251")
+    fake.close(order_id, "EXPIRED", "TIMEOUT")
+
+    await show_order(fake.address, order_id, all_splits=False, as_json=False, retries=QUICK)
+
+    lines = words_of(capsys.readouterr().out)
+    assert "outcome EXPIRED, TIMEOUT: 10 of 100 at 0.00251 on average in 1 split" in lines
+    assert "why not filled its time was up" in lines
+    assert [line for line in lines if line.startswith("execution 0.00009 better than the limit")]
+    assert lines[-1].startswith("1 1 0.00251 10")
+
+
+@pytest.mark.parametrize(("all_splits", "rows"), [(False, 12 + 1), (True, 30)])
+async def test_only_the_first_splits_are_shown_unless_all_are_wanted(
+    fake: FakeService,
+    capsys: pytest.CaptureFixture[str],
+    all_splits: bool,  # noqa: FBT001 - a case
+    rows: int,
+) -> None:
+    """All of them are read page by page; otherwise the rest is counted."""
+    fake.page_limit = 20
+    order_id = fake.accept(BODY)["order_id"]
+    for _ in range(30):
+        fake.fill(order_id, "1", "0.00251")
+
+    await show_order(fake.address, order_id, all_splits=all_splits, as_json=False, retries=QUICK)
+
+    lines = words_of(capsys.readouterr().out)
+    table = lines[lines.index("split update id price quantity filled at") + 1 :]
+    assert len(table) == rows
+    assert table[-1].startswith("30 30 " if all_splits else "… 18 more")
+
+
+async def test_a_shown_order_as_json_is_what_the_service_says(
+    fake: FakeService, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With all keys, also those that the client does not read."""
+    order_id = fake.accept(BODY)["order_id"]
+
+    await show_order(fake.address, order_id, all_splits=False, as_json=True, retries=QUICK)
+
+    assert json.loads(capsys.readouterr().out) == fake.view(fake.orders[order_id])
+
+
+async def test_an_unknown_order_is_refused(fake: FakeService) -> None:
+    """With the service's words."""
+    with pytest.raises(RefusedError, match="no order has this id"):
+        await show_order(fake.address, "1", all_splits=False, as_json=False, retries=QUICK)
+
+
+async def test_a_canceled_order_is_told_also_the_second_time(
+    fake: FakeService, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is canceled; that is what was wanted."""
+    order_id = fake.accept(BODY)["order_id"]
+
+    for _ in range(2):
+        assert await cancel_order(fake.address, order_id, as_json=False, retries=QUICK) == 0
+
+        assert words_of(capsys.readouterr().out) == [
+            f"{order_id} BUY 100 LTCBTC at 0.0026",
+            "CANCELED, CANCELED_BY_CLIENT: 0 of 100 in 0 splits",
+        ]
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+async def test_an_order_that_was_closed_before_is_told_and_shown(
+    fake: FakeService,
+    capsys: pytest.CaptureFixture[str],
+    as_json: bool,  # noqa: FBT001 - a case
+) -> None:
+    """In the service's words, beside the output; the exit status says that it was not canceled."""
+    order_id = fake.accept(BODY)["order_id"]
+    fake.fill(order_id, "100", "0.00251")
+
+    assert await cancel_order(fake.address, order_id, as_json=as_json, retries=QUICK) == 1
+
+    output, said = capsys.readouterr()
+    assert said == "papertape: the order is closed\n"
+    if as_json:
+        assert json.loads(output)["status"] == "FILLED"
+    else:
+        assert words_of(output) == [
+            f"{order_id} BUY 100 LTCBTC at 0.0026",
+            "FILLED: 100 of 100 at 0.00251 on average in 1 split",
+        ]
+
+
+async def test_another_refusal_of_a_cancel_is_told(fake: FakeService) -> None:
+    """Only an order that is closed can be shown instead."""
+    fake.plan("DELETE /order", PlannedAnswer(answer=problem(404, "order_not_found", "unknown")))
+
+    with pytest.raises(RefusedError, match="unknown"):
+        await cancel_order(fake.address, "1", as_json=False, retries=QUICK)
+
+
+async def test_all_orders_of_a_symbol_are_canceled(
+    fake: FakeService, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They are listed and counted; those of other symbols stay."""
+    mine = fake.accept(BODY)["order_id"]
+    other = fake.accept({**BODY, "symbol": "ETHBTC"})["order_id"]
+
+    assert await cancel_orders(fake.address, "LTCBTC", as_json=False, retries=QUICK) == 0
+
+    heading, row, summary = words_of(capsys.readouterr().out)
+    assert heading.startswith("order symbol")
+    assert row.startswith(mine)
+    assert summary == "LTCBTC: 1 canceled"
+    assert fake.orders[other]["status"] == "NEW"
+
+
+async def test_all_canceled_as_json_is_one_document(
+    fake: FakeService, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the number and the orders."""
+    await cancel_orders(fake.address, "LTCBTC", as_json=True, retries=QUICK)
+
+    assert json.loads(capsys.readouterr().out) == {
+        "symbol": "LTCBTC",
+        "canceled_total": 0,
+        "orders": [],
+    }

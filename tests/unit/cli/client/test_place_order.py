@@ -1,0 +1,269 @@
+"""Tests of ``app.cli.client.place_order``."""
+
+import asyncio
+import json
+from collections.abc import Callable
+
+import pytest
+from starlette.responses import HTMLResponse
+
+from app.cli.client.client_errors import RefusedError, ServiceUnreachableError
+from app.cli.client.place_order import OrderRequest, Until, place_order
+from tests.support.fake_service import (
+    AT,
+    QUICK,
+    FakeService,
+    HangingAnswer,
+    LostAnswer,
+    PlannedAnswer,
+    PlannedClose,
+    problem,
+)
+from tests.support.waiting import eventually
+from tests.unit.cli.client.order_builders import BODY
+
+
+def request(until: Until = Until.CLOSED, *, as_json: bool = False) -> OrderRequest:
+    """Make a request for an order of 100."""
+    return OrderRequest(body=BODY, until=until, as_json=as_json)
+
+
+async def place(fake: FakeService, what: OrderRequest) -> int:
+    """Run the command; return its exit status."""
+    return await place_order(fake.address, what, retries=QUICK)
+
+
+def fill_in_two(fake: FakeService) -> Callable[[str], None]:
+    """Fill every order as soon as it is accepted."""
+
+    def fill(order_id: str) -> None:
+        fake.fill(order_id, "60", "0.00251")
+        fake.fill(order_id, "40", "0.00251")
+
+    return fill
+
+
+def expire(fake: FakeService) -> Callable[[str], None]:
+    """Let every order's time be up after a part of it is filled."""
+
+    def close(order_id: str) -> None:
+        fake.fill(order_id, "60", "0.00251")
+        fake.close(order_id, "EXPIRED", "TIMEOUT")
+
+    return close
+
+
+async def test_a_fulfilled_order_is_a_summary_and_a_table(
+    fake: FakeService, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On a pipe nothing else is printed, and the exit status is 0."""
+    fake.on_accepted = fill_in_two(fake)
+
+    assert await place(fake, request()) == 0
+
+    output = capsys.readouterr()
+    (order_id,) = fake.orders
+    assert [" ".join(line.split()) for line in output.out.splitlines()] == [
+        f"{order_id} BUY 100 LTCBTC at 0.0026",
+        "FILLED: 100 of 100 at 0.00251 on average in 2 splits",
+        (
+            "0.00009 better than the limit; 0.00001 worse than the price at arrival, 0.0025; "
+            "first fill after 3 ms, the last after 9 ms; 5 quotes seen"
+        ),
+        "split update id price quantity filled at",
+        f"1 1 0.00251 60 {AT}",
+        f"2 2 0.00251 40 {AT}",
+    ]
+    assert not output.err
+    assert fake.bodies == [BODY]
+
+
+async def test_an_order_is_followed_until_it_is_closed(
+    fake: FakeService, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also when it takes its time; not fulfilled is exit status 1."""
+    running = asyncio.create_task(place(fake, request()))
+    await eventually(lambda: fake.subscriptions)
+    (order_id,) = fake.orders
+    expire(fake)(order_id)
+
+    assert await running == 1
+
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].startswith("EXPIRED, TIMEOUT: 60 of 100")
+    assert lines[2] == "its time was up"
+
+
+async def test_an_accepted_order_is_enough_when_told_so(
+    fake: FakeService, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The id, and how to look at it and cancel it; at the same service."""
+    assert await place(fake, request(Until.ACCEPTED)) == 0
+
+    (order_id,) = fake.orders
+    assert capsys.readouterr().out.splitlines() == [
+        "BUY 100 LTCBTC at 0.0026: accepted, NEW",
+        f"  order     {order_id}",
+        f"  show      papertape show {order_id} --url {fake.url}",
+        f"  cancel    papertape cancel {order_id} --url {fake.url}",
+    ]
+    assert not fake.subscriptions
+
+
+async def test_each_event_is_a_line_when_told_so(
+    fake: FakeService, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """From the acceptance on, and the summary last."""
+    fake.on_accepted = fill_in_two(fake)
+
+    assert await place(fake, request(Until.CLOSED_LINE_BY_LINE)) == 0
+
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("  ")[3] for line in lines[:3]] == ["#1", "#2", "#3"]
+    assert lines[4].startswith("FILLED: 100 of 100")
+    assert "update id" not in "".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("until", "lines"), [(Until.ACCEPTED, 1), (Until.CLOSED, 1), (Until.CLOSED_LINE_BY_LINE, 4)]
+)
+async def test_json_is_one_document_a_line(
+    fake: FakeService, capsys: pytest.CaptureFixture[str], until: Until, lines: int
+) -> None:
+    """The last one is the order."""
+    fake.on_accepted = fill_in_two(fake)
+
+    assert await place(fake, request(until, as_json=True)) == 0
+
+    documents = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert len(documents) == lines
+    assert documents[-1]["status"] == "FILLED"
+    assert [one["type"] for one in documents[:-1]] == ["event"] * (lines - 1)
+
+
+async def test_a_lost_connection_does_not_place_an_order_twice(
+    fake: FakeService, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The order is found again and followed to its end."""
+    fake.on_accepted = fill_in_two(fake)
+    fake.plan("POST /order", PlannedAnswer(answer=LostAnswer(), does_work=True))
+
+    assert await place(fake, request()) == 0
+
+    assert len(fake.orders) == 1
+    assert "trying again" in capsys.readouterr().err
+
+
+async def test_where_there_is_no_stream_the_order_is_followed_all_the_same(
+    fake: FakeService,
+) -> None:
+    """By asking for it now and then."""
+    fake.planned_streams.append(PlannedClose(refusal=HTMLResponse("no", status_code=404)))
+    running = asyncio.create_task(place(fake, request()))
+    await eventually(lambda: fake.asked.count("GET /order") > 2)
+    (order_id,) = fake.orders
+    fill_in_two(fake)(order_id)
+
+    assert await running == 0
+
+
+async def test_an_order_placed_before_is_told_as_such(
+    fake: FakeService, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same client order id means the same order."""
+    fake.on_accepted = fill_in_two(fake)
+    fake.accept(BODY)
+
+    assert await place(fake, request()) == 0
+
+    assert "mine was used before" in capsys.readouterr().err
+    assert len(fake.orders) == 1
+
+
+async def test_a_refused_order_prints_nothing(
+    fake: FakeService, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The refusal itself is all there is to say."""
+    fake.plan("POST /order", PlannedAnswer(answer=problem(422, "invalid_order")))
+
+    with pytest.raises(RefusedError):
+        await place(fake, request())
+
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("answers", "error"),
+    [
+        ([PlannedAnswer(answer=LostAnswer())] * 3, ServiceUnreachableError),
+        ([PlannedAnswer(answer=problem(503, "outcome_unknown"))] * 3, RefusedError),
+    ],
+    ids=["lost", "outcome unknown"],
+)
+async def test_a_doubt_about_an_order_is_told_with_the_way_out(
+    fake: FakeService,
+    capsys: pytest.CaptureFixture[str],
+    answers: list[PlannedAnswer],
+    error: type[Exception],
+) -> None:
+    """How to look whether it was accepted, and that repeating it is safe."""
+    fake.plan("POST /order", *answers)
+
+    with pytest.raises(error):
+        await place(fake, request())
+
+    said = capsys.readouterr().err
+    assert f"papertape orders --client-order-id mine --url {fake.url}" in said
+    assert "never placed twice" in said
+
+
+async def interrupted(running: asyncio.Task[int]) -> bool:
+    """Interrupt a command as Ctrl-C does; return whether that ended it."""
+    running.cancel()
+    await asyncio.wait({running})
+    return running.cancelled()
+
+
+async def test_an_interrupt_leaves_the_order_alone(
+    fake: FakeService, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It says how to look at the order and how to cancel it."""
+    running = asyncio.create_task(place(fake, request()))
+    await eventually(lambda: fake.subscriptions)
+
+    assert await interrupted(running)
+
+    (order_id,) = fake.orders
+    assert fake.orders[order_id]["status"] == "NEW"
+    assert capsys.readouterr().err.splitlines() == [
+        "papertape: the order goes on",
+        f"  show      papertape show {order_id} --url {fake.url}",
+        f"  cancel    papertape cancel {order_id} --url {fake.url}",
+    ]
+
+
+async def test_an_interrupt_before_the_answer_says_that_it_is_not_known(
+    fake: FakeService, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The order may have been accepted."""
+    fake.plan("POST /order", PlannedAnswer(answer=HangingAnswer()))
+    running = asyncio.create_task(place(fake, request()))
+    await eventually(lambda: fake.asked)
+
+    assert await interrupted(running)
+
+    assert "it is not known whether the order was accepted" in capsys.readouterr().err
+
+
+async def test_an_accepted_order_that_cannot_be_followed_is_named(
+    fake: FakeService, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A key that may place orders need not be one that may read them."""
+    fake.planned_streams.append(PlannedClose(refusal=problem(403, "missing_scope")))
+    fake.plan("GET /order", PlannedAnswer(answer=problem(403, "missing_scope", "may not read")))
+
+    with pytest.raises(RefusedError, match="may not read"):
+        await place(fake, request())
+
+    (order_id,) = fake.orders
+    assert f"papertape show {order_id}" in capsys.readouterr().err

@@ -1,0 +1,204 @@
+"""Tests of ``app.cli.client.service_client``."""
+
+import random
+import socket
+
+import pytest
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from app.cli.client.client_errors import (
+    RefusedError,
+    ServiceUnreachableError,
+    UnexpectedAnswerError,
+)
+from app.cli.client.service_address import ServiceAddress
+from app.cli.client.service_client import ServiceClient
+from tests.support.fake_service import QUICK, FakeService, LostAnswer, PlannedAnswer, problem
+
+BODY = {
+    "symbol": "LTCBTC",
+    "order_size": "100",
+    "price": "0.0026",
+    "client_order_id": "mine",
+}
+
+
+async def test_amounts_are_sent_as_they_were_typed(
+    fake: FakeService, client: ServiceClient
+) -> None:
+    """No float comes near them."""
+    await client.place({**BODY, "order_size": "1.000000000001"})
+
+    (body,) = fake.bodies
+    assert body["order_size"] == "1.000000000001"
+
+
+async def test_an_answer_that_is_lost_is_asked_for_again_and_places_one_order(
+    fake: FakeService, client: ServiceClient, told: list[str]
+) -> None:
+    """The second request finds the order by its client order id, and is no replay to the user."""
+    fake.plan("POST /order", PlannedAnswer(answer=LostAnswer(), does_work=True))
+
+    placed = await client.place(BODY)
+
+    assert fake.asked == ["POST /order", "POST /order"]
+    assert list(fake.orders) == [placed.order["order_id"]]
+    assert not placed.is_replay
+    assert "trying again" in told[0]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        problem(503, "outcome_unknown", retry_after="5"),
+        problem(503, "journal_unavailable", retry_after="2"),
+        problem(503, "not_ready", retry_after="Fri, 31 Dec 1999 23:59:59 GMT"),
+        problem(429, "rate_limited", retry_after="1"),
+        HTMLResponse("<h1>Bad Gateway</h1>", status_code=502),
+    ],
+    ids=["outcome_unknown", "journal_unavailable", "a date", "rate_limited", "gateway"],
+)
+async def test_what_may_pass_is_tried_again(
+    fake: FakeService, client: ServiceClient, answer: Response
+) -> None:
+    """The same request, after a pause."""
+    fake.plan("POST /order", PlannedAnswer(answer=answer))
+
+    await client.place(BODY)
+
+    assert fake.asked == ["POST /order", "POST /order"]
+
+
+async def test_trying_again_ends(fake: FakeService, client: ServiceClient, told: list[str]) -> None:
+    """After a bounded number of attempts the refusal is told; until then, its words once."""
+    refusal = problem(503, "journal_unavailable", "the disk is full", retry_after="2")
+    unavailable = PlannedAnswer(answer=refusal)
+    fake.plan("POST /order", *[unavailable] * 10)
+
+    with pytest.raises(RefusedError) as refused:
+        await client.place(BODY)
+
+    assert refused.value.reason_code == "journal_unavailable"
+    assert len(fake.asked) == QUICK.attempts_max
+    assert told == [
+        "the disk is full; trying again up to 2 times, the first in 0.0 s (Ctrl-C is safe)",
+        "trying again in 0.0 s (2 of 2)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [(422, "invalid_order"), (429, "too_many_open_orders"), (500, "internal_error")],
+)
+async def test_a_refusal_is_final(
+    fake: FakeService, client: ServiceClient, status: int, code: str
+) -> None:
+    """What the same request will meet again is not sent again."""
+    fake.plan("POST /order", PlannedAnswer(answer=problem(status, code)))
+
+    with pytest.raises(RefusedError) as refused:
+        await client.place(BODY)
+
+    assert refused.value.reason_code == code
+    assert fake.asked == ["POST /order"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "what"),
+    [
+        (HTMLResponse("hello", status_code=404), "HTTP 404"),
+        (RedirectResponse("https://elsewhere/"), "leads to https://elsewhere/"),
+        (Response('{"hello": 1}'), "missing required field"),
+    ],
+    ids=["a page", "a redirect", "other JSON"],
+)
+async def test_another_server_is_recognized(
+    fake: FakeService, client: ServiceClient, answer: Response, what: str
+) -> None:
+    """The message says what it did instead; a redirect is not followed with the key."""
+    fake.plan("GET /order", PlannedAnswer(answer=answer))
+
+    with pytest.raises(UnexpectedAnswerError, match=what) as unexpected:
+        await client.order("1")
+
+    assert fake.url in str(unexpected.value)
+
+
+async def test_nobody_there_is_told_at_once() -> None:
+    """What never answered is not waited for, and surely got nothing."""
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{reserved.getsockname()[1]}"
+        told: list[str] = []
+        async with ServiceClient(
+            ServiceAddress(url=url),
+            retries=QUICK,
+            tell=told.append,
+            random_source=random.Random(),
+        ) as client:
+            with pytest.raises(ServiceUnreachableError) as unreachable:
+                await client.place(BODY)
+
+    assert url in str(unreachable.value)
+    assert not unreachable.value.was_sent
+    assert not told
+
+
+async def test_a_service_without_a_certificate_is_told(fake: FakeService) -> None:
+    """A secure address is not asked in any other way; the message says which would work."""
+    url = fake.url.replace("http:", "https:")
+    async with ServiceClient(
+        ServiceAddress(url=url), retries=QUICK, tell=print, random_source=random.Random()
+    ) as client:
+        with pytest.raises(
+            ServiceUnreachableError, match=f"not speak https there; try {fake.url}$"
+        ):
+            await client.order("1")
+
+    assert not fake.asked
+
+
+async def test_an_answer_that_is_lost_every_time_leaves_a_doubt(
+    fake: FakeService, client: ServiceClient
+) -> None:
+    """The error says that the order may have been placed."""
+    fake.plan("POST /order", *[PlannedAnswer(answer=LostAnswer(), does_work=True)] * 3)
+
+    with pytest.raises(ServiceUnreachableError) as unreachable:
+        await client.place(BODY)
+
+    assert unreachable.value.was_sent
+    assert len(fake.orders) == 1
+
+
+async def test_an_order_of_an_earlier_run_is_a_replay(
+    fake: FakeService, client: ServiceClient
+) -> None:
+    """The service says so, and the client passes it on."""
+    earlier = fake.accept(BODY)
+
+    placed = await client.place(BODY)
+
+    assert placed.is_replay
+    assert placed.order["order_id"] == earlier["order_id"]
+
+
+async def test_the_key_is_sent(fake: FakeService, client: ServiceClient) -> None:
+    """A service that asks for one lets in who has it, and nobody else."""
+    fake.key = "secret"
+    with pytest.raises(RefusedError, match="the service asks for a key: give --key or set"):
+        await client.place(BODY)
+
+    async with ServiceClient(
+        fake.address, retries=QUICK, tell=print, random_source=random.Random()
+    ) as other:
+        assert (await other.place(BODY)).order["status"] == "NEW"
+        fake.key = "another"
+        with pytest.raises(RefusedError, match=r"^the service does not know this key$"):
+            await other.place(BODY)
+
+
+async def test_an_id_stays_within_its_path(client: ServiceClient) -> None:
+    """Whatever a user types as an id asks for an order."""
+    with pytest.raises(UnexpectedAnswerError, match="HTTP 404"):
+        await client.order("../orders?limit=1")

@@ -1,0 +1,96 @@
+"""Tests of ``app.cli.client.terminal``."""
+
+import io
+import json
+
+import pytest
+from rich.console import Console
+
+from app.cli.client.tables import orders_table
+from app.cli.client.terminal import (
+    make_console,
+    print_json,
+    print_line,
+    print_table,
+    print_words,
+    tell,
+)
+from tests.unit.cli.client.order_builders import filled_order
+
+
+def test_on_a_pipe_a_table_is_whole_and_plain(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No frame, no color, nothing cut off, also when the environment wants color everywhere."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "20")
+    order = filled_order()
+
+    print_table(make_console(), orders_table([order]))
+
+    heading, row = capsys.readouterr().out.splitlines()
+    assert heading.split()[:2] == ["order", "symbol"]
+    assert row.startswith(f"{order['order_id']}  LTCBTC  BUY")
+    assert row.endswith("2026-03-01 12:00:00")
+
+
+@pytest.mark.parametrize(("columns", "has_frame"), [(40, False), (300, True)])
+def test_on_a_terminal_a_table_is_whole(columns: int, has_frame: bool) -> None:  # noqa: FBT001
+    """It has a frame where there is room for one; an id is never cut."""
+    console = Console(file=io.StringIO(), force_terminal=True, width=columns)
+    order = filled_order()
+
+    print_table(console, orders_table([order]))
+
+    assert isinstance(console.file, io.StringIO)
+    text = console.file.getvalue()
+    assert order["order_id"] in text
+    assert "2026-03-01 12:00:00" in text
+    assert ("━" in text) is has_frame
+
+
+def test_a_sentence_is_not_broken(capsys: pytest.CaptureFixture[str]) -> None:
+    """Nor is anything in it taken for markup."""
+    sentence = f"[bold]{'word ' * 100}end"
+
+    print_line(make_console(), sentence)
+
+    assert capsys.readouterr().out == f"{sentence}\n"
+
+
+def test_words_are_broken_between_words_on_a_terminal() -> None:
+    """What follows the first line stands below the text, not below its name."""
+    console = Console(file=io.StringIO(), force_terminal=True, width=40)
+
+    print_words(console, "word " * 10, name="execution")
+
+    assert isinstance(console.file, io.StringIO)
+    lines = console.file.getvalue().splitlines()
+    assert lines[0] == "execution        word word word word"
+    assert lines[1] == "                 word word word word"
+
+
+def test_words_stay_together_on_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
+    """A line is a sentence there."""
+    print_words(make_console(), "word " * 60)
+
+    assert capsys.readouterr().out == f"{'word ' * 59}word\n"
+
+
+def test_a_document_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever is in it."""
+    document = {"text": "two\nlines, é", "list": [{"a": None}]}
+
+    print_json(document)
+
+    (line,) = capsys.readouterr().out.splitlines()
+    assert json.loads(line) == document
+
+
+def test_what_is_said_beside_the_output_goes_beside_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A pipe gets the output only."""
+    tell("try again")
+
+    assert capsys.readouterr() == ("", "papertape: try again\n")

@@ -1,0 +1,66 @@
+"""A tape of four lines, and the command on it."""
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+from typer.testing import CliRunner, Result
+
+from app.cli import main as cli
+
+START: Final = 1_723_161_254_000_000
+
+
+def frame(ts: int, update_id: int, ask: str, quantity: str, symbol: str = "LTCBTC") -> str:
+    """Return a line of a tape; ``ts`` counts from its start."""
+    data = f'{{"u":{update_id},"s":"{symbol}","b":"99.00","B":"1","a":"{ask}","A":"{quantity}"}}'
+    return f'{{"ts":{START + ts},"data":{data}}}\n'
+
+
+TAPE: Final = (
+    frame(0, 10, "99.99", "5.00000000")
+    + frame(1_000, 1, "700", "3", "ETHBTC")
+    + frame(2_000, 11, "99.99", "8")
+    + frame(9_000, 12, "99.98", "1")
+)
+ORDER: Final = {
+    "id": "a",
+    "symbol": "LTCBTC",
+    "order_size": "20",
+    "price": "100",
+    "placed_ts": START + 500,
+    "timeout_ms": 5,
+}
+
+
+class Replayed:
+    """A folder with a tape, and the command on it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.tape = folder / "tape.jsonl"
+        self.tape.write_text(TAPE)
+
+    def run(self, orders: object, *arguments: str) -> Result:
+        """Replay orders, given as what becomes JSON or as text."""
+        text = orders if isinstance(orders, str) else json.dumps(orders)
+        (self.folder / "orders.json").write_text(text)
+        return self.invoke(str(self.tape), "--orders", str(self.folder / "orders.json"), *arguments)
+
+    def invoke(self, *arguments: str, standard_input: str = "") -> Result:
+        """Run ``papertape replay ARGUMENTS``."""
+        return CliRunner().invoke(cli._cli, ["replay", *arguments], input=standard_input)
+
+    def refused(self, orders: object, *arguments: str) -> str:
+        """Return the one line that refuses."""
+        result = self.run(orders, *arguments)
+        assert result.exit_code == 1, result.output
+        assert result.stdout == ""
+        (line,) = result.stderr.splitlines()
+        return line.replace(f"{self.folder}/", "")
+
+
+def results(result: Result) -> Any:  # noqa: ANN401 - whatever JSON can say
+    """Return what ``--json`` printed."""
+    assert result.exit_code == 0, result.stderr
+    return json.loads(result.stdout)

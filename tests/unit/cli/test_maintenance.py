@@ -1,0 +1,221 @@
+"""What the maintenance commands say; what they do is tested in ``storage`` and ``contract``."""
+
+import json
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from app.cli.maintenance import (
+    audit_database,
+    back_up_database,
+    prune_database,
+    read_before,
+    verify_database,
+)
+from app.recording.service.recording_folder import recordings_in
+from app.storage.audit_report import EXAMPLES_MAX, Invariant
+from app.storage.failures import MaintenanceError
+from tests.support.builders import ACCEPTED_AT
+from tests.support.databases import sqlite_url
+from tests.support.recorded_history import OPEN, history
+from tests.support.recorded_history import id_of as id_of_recorded
+from tests.support.sound_database import FILLED, ORDERS_TOTAL, fill_soundly, id_of
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+async def path(tmp_path: Path) -> Path:
+    """Give a sound database."""
+    path = tmp_path / "papertape.db"
+    await fill_soundly(sqlite_url(path))
+    return path
+
+
+def spoil(path: Path, *statements: str) -> None:
+    """Change a database behind everybody's back, past its constraints."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA ignore_check_constraints = ON")
+        for statement in statements:
+            connection.execute(statement)
+        connection.commit()
+
+
+async def test_a_sound_database_is_told_in_one_line_per_invariant(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And a last line with the verdict; nothing else where no terminal is."""
+    assert await audit_database(str(path), as_json=False)
+
+    said = capsys.readouterr()
+    *lines, verdict = said.out.splitlines()
+    assert len(lines) == len(Invariant)
+    assert "          ok            17 rows  the positions of an order's events rise" in lines
+    assert verdict == f"{path} with {ORDERS_TOTAL} orders is sound"
+    assert said.err == ""
+
+
+async def test_violations_name_their_order(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One line each, after the invariants."""
+    spoil(path, "UPDATE orders SET limit_price = '99.98' WHERE acceptance_number = 1")
+
+    assert not await audit_database(str(path), as_json=False)
+
+    lines = capsys.readouterr().out.splitlines()
+    assert "  1 violated             6 rows  no split is beyond the limit price" in lines
+    assert f"limit_price  {id_of(FILLED)}  split 1 at 99.99, BUY limit 99.98" in lines
+    assert lines[-1].endswith("orders is not sound: 2 violations")
+
+
+async def test_many_violations_and_notes_are_counted(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The first are shown, the rest is a number; a screen is enough."""
+    spoil(
+        path,
+        "WITH RECURSIVE n (i) AS (SELECT 1000 UNION ALL SELECT i + 1 FROM n LIMIT 30)"
+        " INSERT INTO taken_liquidity SELECT 'LTCBTC', 'public', 'BUY', i, '1', 12 FROM n",
+        "UPDATE symbol_gates SET update_id = 1",
+    )
+
+    assert not await audit_database(str(path), as_json=False)
+
+    lines = capsys.readouterr().out.splitlines()
+    assert sum(line.startswith("ledger  -  LTCBTC BUY of public at ") for line in lines) == 20
+    assert f"and {30 - EXAMPLES_MAX} more violations" in lines
+    assert sum(line.startswith("note: the gate of ") for line in lines) == 3
+
+
+async def test_a_program_reads_the_report_as_json(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Everything that people are told, and nothing else on the standard output."""
+    spoil(path, "UPDATE orders SET limit_price = '99.98' WHERE acceptance_number = 1")
+
+    await audit_database(str(path), as_json=True)
+
+    report = json.loads(capsys.readouterr().out)
+    assert (report["database"], report["orders"]) == (str(path), ORDERS_TOTAL)
+    assert (report["sound"], report["violations_total"]) == (False, 2)
+    assert [one["invariant"] for one in report["invariants"]] == list(Invariant)
+    assert {
+        "invariant": "limit_price",
+        "order_id": id_of(FILLED),
+        "detail": "split 1 at 99.99, BUY limit 99.98",
+    } in report["violations"]
+    assert (report["notes"], report["notes_total"]) == ([], 0)
+
+
+async def test_pruning_says_what_is_gone(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A dry run says the same and deletes nothing."""
+    for dry_run in (True, False, False):
+        await prune_database(sqlite_url(path), "2024-08-09", now=NOW, dry_run=dry_run)
+
+    assert capsys.readouterr().out.splitlines() == [
+        "would prune 6 orders, 14 events, 5 splits",
+        "pruned 6 orders, 14 events, 5 splits",
+        "pruned 0 orders, 0 events, 0 splits",
+    ]
+
+
+async def test_a_copy_is_told(
+    path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where it is and how large."""
+    copy = tmp_path / "copy.db"
+
+    await back_up_database(sqlite_url(path), copy)
+
+    said = capsys.readouterr().out
+    assert said.startswith(f"copied the database to {copy} (")
+    assert said.endswith(" bytes)\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "instant"),
+    [
+        ("2024-08-08", ACCEPTED_AT.replace(hour=0, minute=0, second=0)),
+        ("2024-08-08T23:54:14Z", ACCEPTED_AT),
+        ("2024-08-08t23:54:14.000001z", ACCEPTED_AT + timedelta(microseconds=1)),
+        ("2024-08-09 01:54:14+02:00", ACCEPTED_AT),
+        ("2026-11-24T12:00:00Z", NOW),
+    ],
+)
+def test_a_date_or_an_instant_is_read(text: str, instant: datetime) -> None:
+    """A date means its first moment, in UTC."""
+    assert read_before(text, now=NOW) == instant
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "yesterday",
+        "2024-8-8",
+        "20240808",
+        "2024-W32-4",
+        "2024-02-30",
+        "2024-08-08T23:54:14",
+        "2024-08-08T25:00:00Z",
+        "0001-01-01T00:00:00+23:59",
+        "٢٠٢٤-٠٨-٠٨",
+        "1" * 5000,
+    ],
+)
+def test_what_is_no_date_is_refused(text: str) -> None:
+    """One short line says what a date looks like."""
+    with pytest.raises(MaintenanceError, match="is no date: write YYYY-MM-DD, or an") as told:
+        read_before(text, now=NOW)
+
+    assert len(str(told.value)) < 200
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("text", ["2026-11-25", "2026-11-24T12:00:00.000001Z"])
+def test_a_future_date_is_refused(text: str) -> None:
+    """It is a slip of the hand: everything would go."""
+    with pytest.raises(MaintenanceError, match=f"--before {text} is in the future"):
+        read_before(text, now=NOW)
+
+
+async def test_what_is_verified_is_told_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """How much of what was read is the same."""
+    service = await history(tmp_path)
+    capsys.readouterr()
+
+    report = await verify_database(str(service.path), [service.recordings], as_json=False)
+
+    assert capsys.readouterr().out == (
+        f"14 orders, {report.splits} splits verified by {report.frames} frames in 3 files,"
+        " 0 differ, 0 splits of 0 orders not covered\n"
+    )
+
+
+async def test_a_difference_is_told_with_both_sides_and_a_gap_with_its_cause(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And the same as JSON."""
+    service = await history(tmp_path)
+    split = f"order_id = '{id_of_recorded(OPEN)}' AND split_number = 1"
+    spoil(service.path, f"UPDATE fulfilled_order_splits SET price = '99.4' WHERE {split}")  # noqa: S608 - constants
+    files = recordings_in(service.recordings)[1:]
+    capsys.readouterr()
+
+    await verify_database(str(service.path), files, as_json=False)
+
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:3] == [
+        f"price  {id_of_recorded(OPEN)}  split 1: a split has another price",
+        "  by the recording: 3 at 99.5 of 7 displayed by quote 30",
+        "  in the database:  3 at 99.4 of 7 displayed by quote 30",
+    ]
+    assert any(line.endswith(" before the recording begins") for line in lines)
+    await verify_database(str(service.path), files, as_json=True)
+    told = json.loads(capsys.readouterr().out)
+    assert (told["verified"], told["differences"][0]["kind"]) == (False, "price")
+    assert told["causes"]["before the recording begins"] > 0

@@ -1,0 +1,123 @@
+"""Tests of ``app.cli.record_progress``."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from app.cli.record_progress import SYMBOLS_SHOWN_MAX, RecordingProgress
+from app.domain.order import Symbol
+from app.ports import FeedState
+from app.tapes.tape_lines import ReceiptTimes
+from app.tapes.tape_recorder import TapeRecorder
+from app.tapes.tape_writer import TapeWriter
+from tests.support.builders import LTCBTC
+
+ETHBTC = Symbol("ETHBTC")
+
+
+class HandClock:
+    """A clock that the test moves."""
+
+    def __init__(self) -> None:
+        self.ns = 10**12
+
+    def now(self) -> datetime:
+        """Return always the same."""
+        return datetime(2024, 8, 8, tzinfo=UTC)
+
+    def monotonic_ns(self) -> int:
+        """Return where the test has moved it."""
+        return self.ns
+
+
+def feed_state(status: str = "connected", cause: str | None = None) -> FeedState:
+    """Return a feed's state."""
+    return FeedState(
+        status=status,
+        cause=cause,
+        since=datetime(2024, 8, 8, tzinfo=UTC),
+        symbols=2,
+        counters={},
+    )
+
+
+class Watched:
+    """A recording and its progress on one clock."""
+
+    def __init__(self, folder: Path, *symbols: Symbol) -> None:
+        self.clock = HandClock()
+        self.progress = RecordingProgress(symbols, self.clock)
+        self.writer = TapeWriter(folder / "tape.jsonl", is_compressed=False)
+        self.recorder = TapeRecorder(
+            self.writer,
+            times=ReceiptTimes(epoch_us=1, monotonic_ns=self.clock.ns),
+            monotonic_ns=self.clock.monotonic_ns,
+            bytes_max=None,
+            on_end=lambda: None,
+            on_trouble=self.progress.tell,
+        )
+
+    def frames(self, symbol: Symbol, count: int) -> None:
+        """Let frames come."""
+        for _ in range(count):
+            self.recorder.on_frame(symbol, b"{}", self.clock.ns)
+        self.recorder.flush()
+
+    def line(self, state: FeedState | None = None) -> str:
+        """Return what is shown now."""
+        return self.progress._line(self.recorder, state or feed_state())
+
+    def close(self) -> None:
+        """End the tape."""
+        self.writer.close()
+
+
+def test_a_line_counts_in_all_and_rates_since_the_last_line(tmp_path: Path) -> None:
+    """The liveliest symbol first, then what was written and how the connection is."""
+    watched = Watched(tmp_path, LTCBTC, ETHBTC)
+    watched.frames(LTCBTC, 30)
+    watched.frames(ETHBTC, 50)
+    watched.clock.ns += 10 * 10**9
+    first = watched.line()
+    watched.frames(LTCBTC, 10)
+    watched.clock.ns += 5 * 10**9
+    second = watched.line(feed_state("down", "refused"))
+    watched.close()
+
+    assert first == "10 s  ETHBTC 50 (5.0/s)  LTCBTC 30 (3.0/s)  1.5 kB  connected"
+    assert second == "15 s  LTCBTC 40 (2.0/s)  ETHBTC 50 (0.0/s)  1.8 kB  down: refused"
+
+
+def test_of_many_symbols_the_liveliest_are_shown_and_the_sum(tmp_path: Path) -> None:
+    """A line stays a line."""
+    symbols = [Symbol(f"A{number}") for number in range(40)]
+    watched = Watched(tmp_path, *symbols)
+    for number, symbol in enumerate(symbols):
+        watched.frames(symbol, number)
+    watched.clock.ns += 10**9
+    line = watched.line()
+    watched.close()
+
+    assert line.count("/s)") == SYMBOLS_SHOWN_MAX + 1
+    assert line.startswith("1 s  A39 39 (39.0/s)  A38 38 (38.0/s)")
+    assert "  all 40: 780 (780.0/s)  " in line
+
+
+def test_losses_are_told_and_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """At once, in every line after, and in the summary."""
+    watched = Watched(tmp_path, LTCBTC)
+    recorder = watched.recorder
+    recorder.on_connection("opened", None)
+    watched.frames(LTCBTC, 1)
+    recorder.on_connection("lost", "\x1b[31mreset[/]")
+    watched.clock.ns += 2 * 10**9
+    line = watched.line(feed_state("connecting"))
+    watched.progress.show_summary(recorder, tmp_path / "tape.jsonl")
+    watched.close()
+    said = capsys.readouterr()
+
+    assert line.endswith("  connecting  1 loss, 2.0 s without")
+    assert said.err == "papertape: connection lost: \\x1b[31mreset[/]\n"
+    assert "tape.jsonl: 1 frame in 2.0 s, " in said.out
+    assert said.out.endswith("  LTCBTC 1\n  1 connection loss, 2.0 s without\n")

@@ -1,0 +1,144 @@
+"""Tests of ``app.cli.replay`` through the command; real tapes: ``tests/end_to_end``."""
+
+import json
+import re
+from datetime import UTC, datetime
+
+import pytest
+
+from app.cli.replay import ReplayCommand, replay_tape
+from tests.unit.cli.replays import ORDER, TAPE, Replayed, frame, results
+
+
+def test_orders_may_come_by_the_standard_input(replayed: Replayed) -> None:
+    """Named ``-``; problems name it so."""
+    arguments = (str(replayed.tape), "--orders", "-", "--json")
+
+    result = replayed.invoke(*arguments, standard_input=json.dumps(ORDER))
+    refused = replayed.invoke(*arguments, standard_input="")
+
+    assert results(result)[0]["filled_quantity"] == "8"
+    assert (
+        refused.stderr
+        == "papertape: standard input: not JSON at line 1 column 1: Expecting value\n"
+    )
+
+
+def test_out_gets_the_json_and_the_output_the_table(replayed: Replayed) -> None:
+    """With ``--json`` the output gets nothing; a file of former results is replaced."""
+    out = replayed.folder / "results.json"
+    out.write_text("[\nformer results" * 1_000)
+
+    shown = replayed.run([ORDER], "--out", str(out))
+    quiet = replayed.run([ORDER], "--json", "--out", str(out))
+
+    assert shown.stdout.startswith("order")
+    assert quiet.stdout == ""
+    assert out.read_bytes() == replayed.run([ORDER], "--json").stdout_bytes
+
+
+def test_out_replaces_nothing_but_results(replayed: Replayed) -> None:
+    """A tape named by mistake may be the only one of its market."""
+    other = replayed.folder / "other.jsonl"
+    other.write_bytes(replayed.tape.read_bytes())
+
+    line = replayed.refused([ORDER], "--out", str(other))
+
+    assert line == "papertape: other.jsonl: exists already and holds no results; name another file"
+    assert other.read_bytes() == replayed.tape.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("orders", "line"),
+    [
+        ("", "orders.json: not JSON at line 1 column 1: Expecting value"),
+        ([], "orders.json: holds no order"),
+        ([{**ORDER, "price": "0"}], "orders.json: order 1 (a): price must be above zero"),
+        ([ORDER, ORDER], "orders.json: order 2 (a): the id is that of order 1 already"),
+        (
+            [ORDER, {**ORDER, "id": "b", "symbol": "LTCBTX"}],
+            "tape.jsonl: holds no quote of LTCBTX; it has ETHBTC, LTCBTC",
+        ),
+    ],
+    ids=["nothing", "no order", "bad amount", "same id", "unknown symbol"],
+)
+def test_bad_orders_are_one_line(replayed: Replayed, orders: object, line: str) -> None:
+    """It says what to change."""
+    assert replayed.refused(orders) == f"papertape: {line}"
+
+
+def test_a_bad_tape_is_one_line(replayed: Replayed) -> None:
+    """It says where."""
+    replayed.tape.write_text(TAPE + "nonsense\n")
+    message = replayed.refused([{**ORDER, "timeout_ms": 60_000}])
+    assert message.startswith("papertape: tape.jsonl, line 5: not a line of a tape: ")
+
+    replayed.tape.unlink()
+    assert replayed.refused([ORDER]) == "papertape: tape.jsonl: No such file or directory"
+
+
+def test_orders_that_are_not_there_are_one_line(replayed: Replayed) -> None:
+    """So are a folder, and a tape in their place."""
+    missing = replayed.invoke(str(replayed.tape), "--orders", "none.json")
+    folder = replayed.invoke(str(replayed.tape), "--orders", str(replayed.folder))
+    tape = replayed.invoke(str(replayed.tape), "--orders", str(replayed.tape))
+
+    assert missing.stderr == "papertape: none.json: No such file or directory\n"
+    assert folder.stderr == f"papertape: {replayed.folder}: Is a directory\n"
+    assert tape.stderr == (
+        f"papertape: {replayed.tape}: order 1: ts is not known; known are id, symbol, "
+        "order_size, price, placed_ts, timeout_ms, side, owner\n"
+    )
+    assert {missing.exit_code, folder.exit_code, tape.exit_code} == {1}
+
+
+@pytest.mark.parametrize(
+    ("out", "line"),
+    [
+        ("none/results.json", "none/results.json: there is no folder none"),
+        (".", ".: is a folder"),
+        ("tape.jsonl", "tape.jsonl: is read by this replay; name another file for the results"),
+        ("orders.json", "orders.json: is read by this replay; name another file for the results"),
+    ],
+)
+def test_results_go_nowhere_where_they_would_do_harm(
+    replayed: Replayed, monkeypatch: pytest.MonkeyPatch, out: str, line: str
+) -> None:
+    """It is refused before the replay, and tape and orders stay as they are."""
+    monkeypatch.chdir(replayed.folder)
+
+    assert replayed.refused([ORDER], "--out", out) == f"papertape: {line}"
+    assert replayed.tape.read_text() == TAPE
+
+
+class LeapingClock:
+    """A clock on which every look takes a second."""
+
+    def __init__(self) -> None:
+        self._seconds = 0
+
+    def now(self) -> datetime:
+        """Return always the same."""
+        return datetime(2024, 8, 8, tzinfo=UTC)
+
+    def monotonic_ns(self) -> int:
+        """Return a second more than before."""
+        self._seconds += 1
+        return self._seconds * 1_000_000_000
+
+
+def test_a_long_replay_says_how_far_it_is(
+    replayed: Replayed, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On a pipe a line every few seconds, beside the output."""
+    lines = "".join(frame(number, number, "99.99", "5") for number in range(1, 60_000))
+    replayed.tape.write_text(lines)
+    orders = replayed.folder / "orders.json"
+    orders.write_text(json.dumps([{**ORDER, "timeout_ms": 86_400_000}]))
+    command = ReplayCommand(tape=replayed.tape, orders=str(orders), as_json=True, out=None)
+
+    replay_tape(command, clock=LeapingClock())
+
+    first, *_, last = capsys.readouterr().err.splitlines()
+    assert re.fullmatch(rf"papertape: [0-9]+ % of {replayed.tape}, line [0-9]+", first)
+    assert last.startswith("papertape: 59999 frames in ")

@@ -1,0 +1,105 @@
+"""Tests of ``app.cli.replay_results``, through `papertape replay`."""
+
+import re
+
+from app.cli.replay_results import ROWS_SHOWN_MAX
+from tests.unit.cli.replays import ORDER, START, TAPE, Replayed, frame, results
+
+
+def test_results_have_exactly_this_form(replayed: Replayed) -> None:
+    """Amounts in plain notation, one order to a line, nothing else on the output."""
+    result = replayed.run([ORDER, {**ORDER, "id": "b", "symbol": "ETHBTC", "price": 1}], "--json")
+
+    assert result.stdout == (
+        '[\n{"id":"a","final_state":"expired_partial","filled_quantity":"8",'
+        '"remaining_quantity":"12","total_cost":"799.92","splits":['
+        f'{{"update_id":10,"price":"99.99","quantity":"5","ts":{START}}},'
+        f'{{"update_id":11,"price":"99.99","quantity":"3","ts":{START + 2_000}}}]}},\n'
+        '{"id":"b","final_state":"expired_unfilled","filled_quantity":"0",'
+        '"remaining_quantity":"20","total_cost":"0","splits":[]}\n]\n'
+    )
+    assert re.fullmatch(r"papertape: 3 frames in [0-9.]+ s, [0-9,]+ a second\n", result.stderr), (
+        "no warning"
+    )
+
+
+def test_the_table_shows_each_order_and_the_summary_all_of_them(replayed: Replayed) -> None:
+    """Readable without JSON, and the same each time."""
+    orders = [
+        ORDER,
+        {**ORDER, "id": "b", "owner": "bob", "order_size": "5", "side": "SELL", "price": "99"},
+    ]
+
+    result = replayed.run(orders)
+
+    header, first, second, *words = result.stdout.splitlines()
+    assert header.split() == [
+        *("order", "symbol", "side", "size", "price", "filled"),
+        *("average", "price", "cost", "splits", "state"),
+    ]
+    assert first.split() == [
+        *("a", "LTCBTC", "BUY", "20", "100", "8", "99.99", "799.92", "2", "expired_partial"),
+    ]
+    assert second.split()[-6:] == ["99", "1", "99", "99", "1", "expired_partial"]
+    assert words[0] == "2 orders: 0 filled, 2 expired_partial, 0 expired_unfilled; 3 splits"
+    assert words[1].endswith(
+        "tape.jsonl: 3 frames read, 2024-08-08 23:54:14.000000Z to 2024-08-08 23:54:14.002000Z"
+    )
+    assert result.stdout == replayed.run(orders).stdout
+
+
+def test_a_long_table_is_cut_and_says_so(replayed: Replayed) -> None:
+    """JSON has all of them."""
+    orders = [{**ORDER, "id": f"{number}"} for number in range(ROWS_SHOWN_MAX + 7)]
+
+    result = replayed.run(orders)
+
+    assert "7 more; --json has all of them" in result.stdout
+    assert len(results(replayed.run(orders, "--json"))) == ROWS_SHOWN_MAX + 7
+
+
+def test_a_time_in_another_unit_is_told(replayed: Replayed) -> None:
+    """Milliseconds lie decades before the tape: the order does not wait for it."""
+    result = replayed.run([{**ORDER, "placed_ts": START // 1_000}])
+
+    assert result.stderr.splitlines()[0] == (
+        "papertape: 1 order over before the tape begins, and unfilled "
+        "(placed_ts is in microseconds): a"
+    )
+
+
+def test_times_beside_the_tape_are_told(replayed: Replayed) -> None:
+    """Before it, after it, and beyond its end; each is decided all the same."""
+    orders = [
+        {**ORDER, "id": "early", "placed_ts": START - 4_000, "owner": "1"},
+        {**ORDER, "id": "late", "placed_ts": START + 9_001, "owner": "2"},
+        {**ORDER, "id": "long", "timeout_ms": 86_400_000, "owner": "3"},
+        {**ORDER, "id": "inside", "owner": "4"},
+        {**ORDER, "id": "filled", "owner": "5", "timeout_ms": 60_000, "order_size": 5},
+    ]
+
+    result = replayed.run(orders, "--json")
+
+    assert [one["filled_quantity"] for one in results(result)] == ["5", "0", "9", "8", "5"]
+    assert result.stderr.splitlines()[:-1] == [
+        "papertape: 1 order placed before the tape begins, to wait for it: early",
+        "papertape: 1 order placed after the tape ends, and unfilled: late",
+        "papertape: 1 order still had time when the tape ended: long",
+    ]
+
+
+def test_a_tape_with_faults_is_replayed_and_they_are_told(replayed: Replayed) -> None:
+    """Cut short, with quotes again and frames of no use."""
+    note = f'{{"ts":{START + 550},"note":{{"kind":"connection","what":"lost"}}}}\n'
+    unsound = (
+        note + frame(500, 10, "99.99", "9") + frame(500, 13, "98", "9") + frame(600, 14, "99", "0")
+    )
+    replayed.tape.write_text(TAPE.splitlines(keepends=True)[0] + unsound + TAPE[-60:][:30])
+
+    result = replayed.run([{**ORDER, "placed_ts": START}], "--json")
+
+    assert results(result)[0]["filled_quantity"] == "5"
+    assert f"papertape: {replayed.tape} ends in the middle" in result.stderr
+    assert "papertape: 1 quote with an update id that did not rise" in result.stderr
+    assert "papertape: 2 frames of no use: " in result.stderr
+    assert "papertape: 1 gap in the recording: " in result.stderr

@@ -1,0 +1,179 @@
+"""Tests of ``app.cli.simulate``."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from app.cli.simulate import simulate
+from app.domain.errors import StartupError
+from app.simulator.market.scripted_market import ScriptedMarket
+from app.simulator.market.venue_quotes import venue_quote
+from app.simulator.options import SimulatorOptions
+from app.simulator.venue.listing import exchange_info
+from tests.support.connections import http_client
+from tests.support.waiting import WAIT_SECONDS_MAX, eventually_true
+
+HOST = "127.0.0.1"
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+async def answers(options: SimulatorOptions, *paths: str) -> list[Any]:
+    """Run the command until it answers each path, and end it with SIGTERM."""
+    running = asyncio.create_task(simulate(options))
+    answered: list[Any] = []
+
+    async def has_answered() -> bool:
+        async with http_client(base_url=f"http://{HOST}:{options.port}") as rest:
+            try:
+                answered.extend([(await rest.get(path)).json() for path in paths])
+            except httpx2.ConnectError:
+                return False
+        return True
+
+    await eventually_true(has_answered)
+    os.kill(os.getpid(), signal.SIGTERM)
+    await running
+    return answered
+
+
+async def served_symbols(port: int, tape: Path | None) -> list[str]:
+    """Return the symbols that the command serves."""
+    options = SimulatorOptions(host=HOST, port=port, tape=tape, speed=10)
+    [tickers] = await answers(options, "/api/v3/ticker/bookTicker")
+    return [ticker["symbol"] for ticker in tickers]
+
+
+async def test_the_command_serves_the_synthetic_market_until_sigterm() -> None:
+    """It ends by itself, without an error."""
+    assert "LTCBTC" in await served_symbols(free_port(), None)
+
+
+async def test_the_command_serves_a_tape(tmp_path: Path) -> None:
+    """Only the tape's symbols are there."""
+    quote = venue_quote(symbol="ZILUSDT", update_id=5, bid=("0.1", "1"), ask=("0.2", "1"))
+    tape = tmp_path / "tape.jsonl"
+    tape.write_text(f'{{"ts":1,"data":{quote.data}}}\n', encoding="utf-8")
+
+    assert await served_symbols(free_port(), tape) == ["ZILUSDT"]
+
+
+@pytest.mark.parametrize(
+    ("options", "event"),
+    [
+        ((), "market_over"),
+        (("--play-to", "ZILUSDT:6"), "market_paused_at_target"),
+        (("--exchange-info", "info.json"), "tape_symbols_not_listed"),
+    ],
+)
+async def test_the_log_says_why_a_market_is_silent(
+    tmp_path: Path, options: tuple[str, ...], event: str
+) -> None:
+    """To its clients it looks like a venue that broke, and nobody else can tell them."""
+    quotes = [
+        venue_quote(symbol="ZILUSDT", update_id=number, bid=("0.1", "1"), ask=("0.2", "1"))
+        for number in (5, 6, 7)
+    ]
+    lines = [f'{{"ts":{one.update_id}000,"data":{one.data}}}\n' for one in quotes]
+    (tmp_path / "tape.jsonl").write_text("".join(lines), encoding="utf-8")
+    (tmp_path / "info.json").write_text('{"symbols": []}', encoding="utf-8")
+    command = (sys.executable, "-m", "app", "simulate", "--port", "0", "--tape", "tape.jsonl")
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        *options,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path.cwd())},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    assert process.stdout is not None
+    try:
+        async with asyncio.timeout(WAIT_SECONDS_MAX):
+            while event.encode() not in (line := await process.stdout.readline()):
+                assert line, f"it ended without {event}"
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+async def test_the_options_shape_limits_ids_and_time() -> None:
+    """What was asked for stands in the state that the control API tells."""
+    options = SimulatorOptions(
+        host=HOST,
+        port=free_port(),
+        paused=True,
+        first_update_id=500,
+        scale=60,
+        day_seconds=90,
+        ping_seconds=2,
+    )
+    [state] = await answers(options, "/simulator")
+    limits = state["limits"]
+
+    assert state["market"]["state"] == "paused"
+    assert state["market"]["update_ids"]["LTCBTC"] == 500
+    assert (limits["weight_window_seconds"], limits["connection_seconds_max"]) == (1, 90)
+    assert (limits["ping_interval_seconds"], limits["pong_timeout_seconds"]) == (2, 6)
+
+
+async def test_a_tape_with_its_exchange_info_plays_to_an_id(tmp_path: Path) -> None:
+    """It stands there when the first client comes, with the rules of the file."""
+    quotes = [
+        venue_quote(symbol="LTCBTC", update_id=number, bid=("0.1", "1"), ask=("0.2", "1"))
+        for number in range(5, 9)
+    ]
+    tape = tmp_path / "tape.jsonl"
+    tape.write_text(
+        "".join(f'{{"ts":{one.update_id},"data":{one.data}}}\n' for one in quotes),
+        encoding="utf-8",
+    )
+    info = exchange_info(ScriptedMarket().listings, server_time_ms=0, weight_limit=1)
+    file = tmp_path / "info.json"
+    file.write_text(json.dumps(info), encoding="utf-8")
+    options = SimulatorOptions(
+        host=HOST, port=free_port(), tape=tape, exchange_info=file, play_to="ltcbtc:7"
+    )
+    running = asyncio.create_task(simulate(options))
+
+    async def has_got_there() -> bool:
+        async with http_client(base_url=f"http://{HOST}:{options.port}") as rest:
+            try:
+                market = (await rest.get("/simulator")).json()["market"]
+            except httpx2.ConnectError:
+                return False
+            listed = (await rest.get("/api/v3/exchangeInfo")).json()
+        assert listed["symbols"] == info["symbols"]
+        return bool(market["update_ids"] == {"LTCBTC": 7} and market["play_to"]["is_reached"])
+
+    await eventually_true(has_got_there)
+    os.kill(os.getpid(), signal.SIGTERM)
+    await running
+
+
+async def test_a_place_to_play_to_must_be_in_the_market() -> None:
+    """The message names the symbol."""
+    with pytest.raises(StartupError, match="--play-to: the market has no symbol 'NOPE'"):
+        await simulate(SimulatorOptions(host=HOST, port=free_port(), play_to="NOPE:5"))
+
+
+async def test_a_taken_port_is_one_clear_line() -> None:
+    """The message names the address."""
+    with socket.socket() as taken:
+        taken.bind((HOST, 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(StartupError, match=f"cannot listen on {HOST}:{port}"):
+            await simulate(SimulatorOptions(host=HOST, port=port))

@@ -1,0 +1,79 @@
+"""Frames of a new connection, kept in order."""
+
+from app.domain.order import Symbol
+from app.domain.quote import Quote
+from app.market.book_ticker import Drop, DropReason
+from app.market.session.kept_frames import SUPERSEDED_NS, KeptFrame, KeptFrames
+from app.market.session.symbol_stream import SymbolStream
+from tests.support.builders import LTCBTC, make_quote
+from tests.support.market import RecordingListener
+
+ETHBTC = Symbol("ETHBTC")
+
+
+def frame(quote: Quote | Drop, received_ns: int = 0) -> KeptFrame:
+    """Make a frame; its text is no matter here."""
+    return KeptFrame(quote, b"", received_ns)
+
+
+def stream_at(update_id: int, *, wanted_since_ns: int = 0) -> SymbolStream:
+    """Make a stream that has delivered an update."""
+    stream = SymbolStream(LTCBTC, {}, wanted_since_ns=wanted_since_ns)  # type: ignore[arg-type] # no failures are counted
+    stream.add(RecordingListener())
+    if update_id:
+        stream.deliver(make_quote(update_id))
+    return stream
+
+
+def test_frames_come_out_as_they_went_in_and_no_more_than_there_is_room_for() -> None:
+    """What does not fit is refused, and the frames that wait stay."""
+    kept = KeptFrames(2)
+    frames = [frame(make_quote(number)) for number in (1, 2, 3)]
+
+    verdicts = [kept.keep(one) for one in frames]
+
+    assert verdicts == [True, True, False]
+    assert [kept.take(), kept.take()] == frames[:2]
+    assert len(kept) == 0
+
+
+def test_stream_has_caught_up_once_it_delivered_the_first_kept_quote() -> None:
+    """Then nothing lies between what the one connection ended with and the other began with."""
+    kept = KeptFrames(10)
+    kept.keep(frame(make_quote(7)))
+    kept.keep(frame(make_quote(9)))
+
+    assert [kept.has_caught_up(stream_at(one)) for one in (0, 6, 7, 8)] == [
+        False,
+        False,
+        True,
+        True,
+    ]
+    assert [kept.has_overlapped(stream_at(one)) for one in (6, 7)] == [False, True]
+
+
+def test_quiet_stream_has_caught_up_and_proves_nothing() -> None:
+    """Nothing was kept of it, or only from before it was wanted."""
+    kept = KeptFrames(10)
+    kept.keep(frame(make_quote(7, symbol=ETHBTC)))
+    kept.keep(frame(Drop(reason=DropReason.CROSSED, symbol=LTCBTC)))
+    late = KeptFrames(10)
+    late.keep(frame(make_quote(7, received_ns=3)))
+
+    assert kept.has_caught_up(stream_at(0))
+    assert not kept.has_overlapped(stream_at(9))
+    assert late.has_caught_up(stream_at(0, wanted_since_ns=4))
+    assert not late.has_overlapped(stream_at(9, wanted_since_ns=4))
+
+
+def test_only_old_quotes_that_were_replaced_are_superseded() -> None:
+    """The newest of each symbol stands for what is there now, however old it is."""
+    kept = KeptFrames(10)
+    old, replaced_soon = frame(make_quote(1), 0), frame(make_quote(2), SUPERSEDED_NS)
+    drop = frame(Drop(reason=DropReason.CROSSED, symbol=LTCBTC), 0)
+    other = frame(make_quote(3, symbol=ETHBTC), 0)
+    newest = frame(make_quote(4), SUPERSEDED_NS + 1)
+    for one in (old, replaced_soon, drop, other, newest):
+        kept.keep(one)
+
+    assert kept.superseded(2 * SUPERSEDED_NS) == {0}

@@ -1,0 +1,53 @@
+"""When the next attempt to connect is due."""
+
+import asyncio
+import random
+from dataclasses import replace
+
+from app.market.session.outage import Outage
+from app.market.session.timing import FeedTiming
+
+TIMING = FeedTiming(pause_seconds_first=0.04, stable_seconds=100)
+
+
+async def test_trouble_is_over_with_a_connection_and_its_pauses_once_that_lasted() -> None:
+    """A venue that takes us in and throws us out again is not tried ever faster."""
+    outage = Outage(TIMING, random.Random(1))
+    loop = asyncio.get_running_loop()
+    outage.note_trouble("refused")
+    grown = [outage.next_pause_seconds() for _ in range(9)][-1]
+
+    outage.note_connected()
+    outage.note_lost(opened_at=loop.time())
+    after_a_moment = outage.next_pause_seconds()
+    outage.note_lost(opened_at=loop.time() - 100)
+    after_long = outage.next_pause_seconds()
+
+    assert outage.trouble is None
+    assert grown > 1
+    assert after_a_moment > 1
+    assert after_long <= 0.08
+
+
+async def test_attempts_take_less_time_at_first() -> None:
+    """So that another one follows within five seconds in the first minute."""
+    early = Outage(TIMING, random.Random(1))
+    late = Outage(replace(TIMING, early_seconds=0), random.Random(1))
+    late.note_trouble("refused")
+
+    assert early.open_seconds == TIMING.open_seconds_early
+    assert late.open_seconds == TIMING.open_seconds
+
+
+async def test_attempts_are_counted_from_start_to_start() -> None:
+    """The first comes at once, the second after a pause."""
+    outage = Outage(TIMING, random.Random(1))
+    loop = asyncio.get_running_loop()
+    started = loop.time()
+
+    await outage.wait_for_attempt()
+    first = loop.time() - started
+    await outage.wait_for_attempt()
+
+    assert first < 0.02
+    assert loop.time() - started >= 0.02

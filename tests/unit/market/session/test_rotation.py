@@ -1,0 +1,451 @@
+"""One connection replaces another, against a peer that does what the test says."""
+
+import asyncio
+import itertools
+from dataclasses import replace
+
+from websockets.protocol import State
+
+from app.market.session.session import FRAMES_AT_ONCE_MAX
+from app.market.session.timing import VENUE_LIMITS, FeedTiming
+from tests.support.builders import make_quote
+from tests.support.hand_driven import HandClock
+from tests.support.market import (
+    INTERRUPTED,
+    LTCBTC,
+    QUOTE,
+    SEED,
+    RecordingListener,
+    eventually_has,
+)
+from tests.support.virtual_time import in_virtual_time
+from tests.support.waiting import eventually
+from tests.unit.market.conftest import ETHBTC, SHUTDOWN, Rig, rigged, ticker
+
+SOON = FeedTiming(rotation_look_seconds=0.02, pause_seconds_first=0.02, idle_seconds=0.05)
+LATE = replace(SOON, rotation_look_seconds=60.0)
+"""The new connection is ready, but waits for a test to end the old one."""
+
+
+async def begin(rig: Rig) -> None:
+    """Have the venue announce a shutdown, and return once the new connection subscribes."""
+    messages = len(rig.peer.received)
+    await rig.peer.connections[0].send(SHUTDOWN)
+    await eventually_has(rig.peer.connections, 2)
+    await eventually_has(rig.peer.received, messages + 1)
+
+
+def ids_of(listener: RecordingListener) -> list[int]:
+    """Return the update ids of the frames a listener got."""
+    return [quote.update_id for quote in listener.quotes]
+
+
+async def test_frames_of_the_new_connection_wait_for_the_last_of_the_old_one() -> None:
+    """They come in order and once, however far the one venue server is ahead of the other."""
+    async with rigged(timing=SOON) as rig:
+        listener = await rig.live(LTCBTC)
+        await begin(rig)
+        old, new = rig.peer.connections
+        for update_id in (8, 9, 10):
+            await new.send(ticker(update_id))
+        for update_id in (6, 7, 8, 9):
+            await eventually(lambda: rig.counts.frames >= 4)
+            before = ids_of(listener)
+            await old.send(ticker(update_id))
+            await eventually_has(listener.quotes, len(before) + 1)
+        await eventually(lambda: rig.counters["rotations"])
+        await new.send(ticker(11))
+        await eventually_has(listener.quotes, 6)
+
+        assert ids_of(listener) == [6, 7, 8, 9, 10, 11]
+        assert rig.counters["rotation_duplicates"] == 2
+        assert rig.counters["reconnects"] == 0
+        assert listener.told == [SEED, *[QUOTE] * 6]
+        assert rig.depth.asked == [LTCBTC]
+        await eventually(lambda: old.state is State.CLOSED)
+
+
+async def test_new_connection_that_lags_repeats_nothing_after_it_took_over() -> None:
+    """What the old one delivered may come much later here, and there is no gap before it."""
+    async with rigged(timing=SOON) as rig:
+        listener = await rig.live(LTCBTC)
+        for update_id in (6, 7, 8):
+            await rig.peer.last.send(ticker(update_id))
+        await eventually_has(listener.quotes, 3)
+        await begin(rig)
+        await eventually(lambda: rig.counters["rotations"])
+        for update_id in (7, 8, 9):
+            await rig.peer.last.send(ticker(update_id))
+        await eventually_has(listener.quotes, 4)
+
+        assert ids_of(listener) == [6, 7, 8, 9]
+        assert rig.counters["rotation_duplicates"] == 2
+        assert rig.counters["lost_ids_went_back"] == 0
+
+
+@in_virtual_time
+async def test_old_connection_that_lags_is_given_time_and_not_for_ever() -> None:
+    """What it never delivers cannot be waited for."""
+    async with rigged(timing=replace(SOON, overlap_seconds_max=0.2)) as rig:
+        listener = await rig.live(LTCBTC)
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        await begin(rig)
+        await rig.peer.last.send(ticker(9))
+        await eventually_has(listener.quotes, 1)
+
+        assert loop.time() - started >= 0.2
+        assert ids_of(listener) == [9]
+        assert INTERRUPTED not in listener.told
+
+
+async def test_attempt_that_fails_leaves_the_old_connection_and_is_made_again() -> None:
+    """Nobody notices, but for the counters."""
+    async with rigged(timing=replace(SOON, open_seconds_early=0.05)) as rig:
+        listener = await rig.live(LTCBTC)
+        rig.peer.accepts.clear()
+        await rig.peer.last.send(SHUTDOWN)
+        await eventually(lambda: rig.counters["failed_timeout"] >= 2)
+        cause = rig.connection.cause
+        await rig.peer.connections[0].send(ticker(6))
+        rig.peer.accepts.set()
+        await eventually(lambda: rig.counters["rotations"])
+
+        assert cause is None
+        assert listener.told == [SEED, QUOTE]
+        assert "down" not in rig.statuses
+
+
+async def test_new_connection_that_is_lost_is_replaced_by_another() -> None:
+    """The old one goes on meanwhile."""
+    async with rigged(timing=SOON) as rig:
+        listener = await rig.live(LTCBTC)
+        rig.peer.answer = ""
+        await begin(rig)
+        await rig.peer.last.send(ticker(6))
+        await rig.peer.last.close(1013, "try again later")
+        await eventually(lambda: rig.counters["lost_closed_by_venue"])
+        rig.peer.answer = '{"result":null,"id":{id}}'
+        await rig.peer.connections[0].send(ticker(6))
+        await eventually(lambda: rig.counters["rotations"])
+
+        assert ids_of(listener) == [6]
+        assert INTERRUPTED not in listener.told
+        assert rig.counters["connections"] == 3
+
+
+async def test_new_connection_that_is_going_away_as_well_is_of_no_use() -> None:
+    """Another one may get a server that stays."""
+    async with rigged(timing=SOON) as rig:
+        listener = await rig.live(LTCBTC)
+        rig.peer.answer = ""
+        await begin(rig)
+        rig.peer.answer = '{"result":null,"id":{id}}'
+        await rig.peer.last.send(SHUTDOWN)
+        await eventually(lambda: rig.counters["rotations"])
+
+        assert rig.counters["lost_shutdown"] == 1
+        assert rig.counters["connections"] == 3
+        assert listener.told == [SEED]
+
+
+async def test_notice_that_comes_while_the_new_connection_takes_over_is_not_forgotten() -> None:
+    """The old one has said goodbye, but its socket is not closed yet."""
+    async with rigged(timing=SOON) as rig:
+        listener = await rig.live(LTCBTC)
+        await begin(rig)
+        old, new = rig.peer.connections
+        old.transport.pause_reading()
+        await eventually(lambda: rig.connection.present and rig.connection.present.is_finishing)
+        old.protocol.send_close(1001)
+        old.send_data()
+        await eventually(lambda: rig.counters["rotations"])
+        await new.send(SHUTDOWN)
+        await eventually(lambda: rig.counters["shutdown_notices"] == 2)
+        old.transport.abort()
+        await eventually(lambda: rig.counters["rotations"] == 2)
+
+        assert listener.told == [SEED]
+        assert len(rig.peer.connections) == 3
+
+
+async def test_frames_beyond_what_is_kept_end_the_new_connection() -> None:
+    """Memory is bounded; the old connection goes on and all begins again."""
+    limits = replace(VENUE_LIMITS, kept_frames_max=3)
+    async with rigged(timing=LATE, limits=limits) as rig:
+        listener = await rig.live(LTCBTC)
+        await begin(rig)
+        for update_id in range(6, 10):
+            await rig.peer.last.send(ticker(update_id))
+        await eventually(lambda: rig.counters["lost_too_far_behind"])
+        await rig.peer.connections[0].send(ticker(6))
+        await eventually_has(listener.quotes, 1)
+
+        assert ids_of(listener) == [6]
+        assert INTERRUPTED not in listener.told
+
+
+async def test_loss_of_the_old_connection_interrupts_only_what_the_new_one_has_not() -> None:
+    """A symbol that flows there goes on; one that does not is void until it is seeded there."""
+    async with rigged(timing=SOON) as rig:
+        stays, comes = await rig.live(LTCBTC), RecordingListener()
+        rig.peer.answer = ""
+        await begin(rig)
+        old, new = rig.peer.connections
+        await new.send(rig.acknowledgment())
+        rig.connection.add(ETHBTC, comes)
+        await eventually_has(rig.peer.received, 4)
+        await old.send('{"result":null,"id":2}')
+        rig.depth.answer(make_quote(5, symbol=ETHBTC))
+        await eventually_has(comes.seeds, 1)
+
+        rig.depth.answer(make_quote(5))
+        old.transport.abort()
+        await eventually(lambda: INTERRUPTED in comes.told)
+        told = list(stays.told)
+        rig.depth.answer(make_quote(6, symbol=ETHBTC))
+        await new.send('{"result":null,"id":2}')
+        await eventually_has(comes.seeds, 2)
+
+        assert INTERRUPTED not in told
+        assert comes.told == [SEED, INTERRUPTED, SEED]
+        assert rig.counters["reconnects"] == 0
+        assert rig.counters["lost_shutdown"] == 1
+        assert rig.connection.status == "connected"
+
+
+async def test_quiet_symbol_is_confirmed_after_the_old_connection_was_lost() -> None:
+    """It may have missed the last change on a connection that was dead already."""
+    async with rigged(timing=LATE) as rig:
+        listener = await rig.live(LTCBTC)
+        await begin(rig)
+        rig.depth.answer(make_quote(7))
+        rig.peer.connections[0].transport.abort()
+        await eventually_has(listener.seeds, 2)
+
+    assert listener.told[:2] == [SEED, SEED]
+
+
+async def test_seed_asked_for_before_the_old_connection_was_lost_confirms_nothing() -> None:
+    """It may show the book as it was before the first frame that could come here."""
+    async with rigged(timing=LATE) as rig:
+        listener = await rig.live(LTCBTC)
+        rig.connection.confirm(LTCBTC, listener)
+        await eventually_has(rig.depth.asked, 2)
+        await begin(rig)
+        session = rig.connection._next
+        rig.peer.connections[0].transport.abort()
+        await eventually(lambda: rig.connection.present is session)
+        await eventually_has(rig.depth.asked, 3)
+        rig.depth.answer(make_quote(7))
+        await eventually_has(listener.seeds, 2)
+
+        assert listener.told == [SEED, SEED]
+
+
+async def test_symbol_that_quoted_on_both_connections_needs_no_confirmation() -> None:
+    """Nothing was missed: the first quote there came here as well."""
+    async with rigged(timing=LATE) as rig:
+        listener = await rig.live(LTCBTC)
+        await begin(rig)
+        old, new = rig.peer.connections
+        await new.send(ticker(6))
+        await new.send(ticker(7))
+        await old.send(ticker(6))
+        await eventually(lambda: rig.counts.frames >= 6)
+        old.transport.abort()
+        await eventually_has(listener.quotes, 2)
+        await asyncio.sleep(0.05)
+
+        assert listener.told == [SEED, QUOTE, QUOTE]
+        assert rig.depth.asked == [LTCBTC]
+
+
+async def test_quotes_that_were_replaced_long_ago_are_not_delivered_late() -> None:
+    """The old connection was dead for seconds: orders that came meanwhile must not meet them."""
+    clock = HandClock()
+    async with rigged(timing=LATE, clock=clock) as rig:
+        listener = await rig.live(LTCBTC)
+        await begin(rig)
+        old, new = rig.peer.connections
+        before = 3  # two acknowledgments and the announcement
+        for number, update_id in enumerate((6, 7, 8), start=1):
+            await new.send(ticker(update_id))
+            frames = before + number
+            await eventually(lambda: rig.counts.frames == frames)  # noqa: B023 - at once
+            clock.advance(0.7)
+        rig.depth.answer(make_quote(8))
+        old.transport.abort()
+        await eventually(lambda: 8 in ids_of(listener))
+
+        assert ids_of(listener) == [8]
+        assert rig.counters["rotation_superseded"] == 2
+
+
+async def test_frames_that_come_while_old_ones_are_skipped_are_not_taken_for_them() -> None:
+    """They may stand in memory where one stood that was replaced long ago."""
+    clock = HandClock()
+    async with rigged(timing=LATE, clock=clock) as rig:
+        listener = await rig.live(LTCBTC)
+        await begin(rig)
+        old, session = rig.peer.connections[0], rig.connection._next
+        assert session is not None
+        ids = itertools.count(6)
+        for update_id in itertools.islice(ids, 2 * FRAMES_AT_ONCE_MAX):
+            session.on_texts(session._opened, [ticker(update_id).encode()])
+        clock.advance(5)
+        first_young = last = 6 + 2 * FRAMES_AT_ONCE_MAX
+        old.transport.abort()
+        while session.kept is not None:
+            await asyncio.sleep(0)
+            last = next(ids)
+            session.on_texts(session._opened, [ticker(last).encode()])
+
+        assert ids_of(listener) == list(range(first_young, last + 1))
+
+
+async def test_old_connection_that_ends_in_order_may_have_stalled_all_the_same() -> None:
+    """What it kept from us and what was replaced since is no more current than after a loss."""
+    clock = HandClock()
+    async with rigged(timing=replace(SOON, overlap_seconds_max=0.05), clock=clock) as rig:
+        listener = await rig.live(LTCBTC)
+        rig.peer.answer = ""
+        await begin(rig)
+        before = rig.counts.frames
+        for number, update_id in enumerate((6, 7, 8), start=1):
+            await rig.peer.last.send(ticker(update_id))
+            frames = before + number
+            await eventually(lambda: rig.counts.frames == frames)  # noqa: B023 - at once
+            clock.advance(0.7)
+        await rig.peer.last.send(rig.acknowledgment())
+        await eventually(lambda: 8 in ids_of(listener))
+
+        assert rig.counters["rotations"] == 1
+        assert ids_of(listener) == [8]
+        assert listener.told == [SEED, QUOTE]
+
+
+async def test_whoever_comes_during_a_rotation_hears_nothing_from_before() -> None:
+    """Frames that were kept for somebody who left are not for somebody who came."""
+    clock = HandClock()
+    async with rigged(timing=SOON, clock=clock) as rig:
+        first, second = await rig.live(LTCBTC, ETHBTC), RecordingListener()
+        rig.peer.answer = ""
+        await begin(rig)
+        old, new = rig.peer.connections
+        before = rig.counts.frames
+        await new.send(ticker(6))
+        await eventually(lambda: rig.counts.frames > before)
+        clock.advance(1)
+        rig.connection.remove(LTCBTC, first)
+        rig.connection.add(LTCBTC, second)
+        rig.depth.answer(make_quote(8))
+        await new.send(rig.acknowledgment())
+        await eventually(lambda: rig.counters["rotations"])
+        await eventually(lambda: second.seeds)
+        await new.send(ticker(9))
+        await eventually(lambda: second.quotes)
+
+        assert old.state is not State.OPEN
+        assert ids_of(second) == [9]
+
+
+async def test_malformed_frame_of_the_new_connection_takes_the_quote_in_its_turn() -> None:
+    """It is kept among the others, since it stands for a change."""
+    async with rigged(timing=LATE) as rig:
+        listener = await rig.live(LTCBTC)
+        await begin(rig)
+        old, new = rig.peer.connections
+        for frame in (ticker(6), '{"s":"LTCBTC","u":7}', ticker(8)):
+            await new.send(frame)
+        await old.send(ticker(6))
+        await eventually(lambda: rig.counts.frames >= 7)
+        told = list(listener.told)
+        old.transport.abort()
+        await eventually_has(listener.quotes, 2)
+
+        assert told == [SEED, QUOTE]
+        assert listener.told[:4] == [SEED, QUOTE, INTERRUPTED, QUOTE]
+
+
+async def test_both_connections_end_when_nobody_listens_any_more() -> None:
+    """A rotation is not finished for nobody."""
+    async with rigged(timing=replace(LATE, idle_seconds=0.05)) as rig:
+        listener = await rig.live(LTCBTC)
+        await begin(rig)
+        rig.connection.remove(LTCBTC, listener)
+        await eventually(lambda: rig.connection.status == "idle")
+        await eventually(lambda: all(one.state is State.CLOSED for one in rig.peer.connections))
+
+    assert listener.told == [SEED]
+    assert rig.counters["rotations"] == 0
+
+
+async def test_loss_while_the_new_connection_opens_is_an_ordinary_loss() -> None:
+    """Everybody is interrupted, and seeded on the connection that comes."""
+    async with rigged(timing=SOON) as rig:
+        listener = await rig.live(LTCBTC)
+        rig.peer.accepts.clear()
+        await rig.peer.last.send(SHUTDOWN)
+        await eventually(lambda: rig.peer.handshakes == 2)
+        rig.depth.answer(make_quote(6))
+        await rig.peer.last.close(1001, "going away")
+        await eventually(lambda: INTERRUPTED in listener.told)
+        rig.peer.accepts.set()
+        await eventually_has(listener.seeds, 2)
+
+        assert listener.told == [SEED, INTERRUPTED, SEED]
+        assert rig.counters["lost_shutdown"] == 1
+        assert rig.counters["reconnects"] == 1
+
+
+async def test_connection_that_opened_too_late_is_closed_again() -> None:
+    """The one that it was to replace was lost in that very moment, and all begins anew."""
+    async with rigged(timing=SOON) as rig:
+        session = await rig.connection.open_next()
+        await eventually_has(rig.peer.connections, 1)
+        await eventually(lambda: rig.peer.last.state is State.CLOSED)
+
+        assert session is None
+        assert rig.connection.status == "idle"
+
+
+@in_virtual_time
+async def test_connection_that_lasted_counts_although_another_one_took_over() -> None:
+    """An outage is a new one then, whose first attempts follow each other soon."""
+    async with rigged(timing=replace(SOON, stable_seconds=0.2)) as rig:
+        outage = rig.connection._outage
+        outage.note_trouble("refused")
+        for _ in range(9):
+            outage.next_pause_seconds()
+        await rig.live(LTCBTC)
+        await asyncio.sleep(0.2)
+        await begin(rig)
+        await eventually(lambda: rig.counters["rotations"])
+
+        assert outage.next_pause_seconds() <= 2 * SOON.pause_seconds_first
+
+
+@in_virtual_time
+async def test_streams_that_are_never_ready_put_it_off_for_a_minute_at_most() -> None:
+    """The venue's day ends, whatever comes and goes; who is not there yet is interrupted."""
+    timing = replace(SOON, rotation_ready_seconds_max=0.2)
+    async with rigged(timing=timing) as rig:
+        listener = await rig.live(LTCBTC)
+        rig.peer.answer = ""
+        await begin(rig)
+        await eventually(lambda: rig.counters["rotations"])
+        await eventually(lambda: INTERRUPTED in listener.told)
+        rig.depth.answer(make_quote(6))
+        await rig.peer.last.send(rig.acknowledgment())
+        await eventually_has(listener.seeds, 2)
+
+        assert listener.told == [SEED, INTERRUPTED, SEED]
+
+
+async def test_rotation_is_due_before_the_venues_day_is_over_and_not_at_one_instant() -> None:
+    """Several connections must not rotate together."""
+    timing = FeedTiming()
+    soonest = timing.rotation_seconds * (1 - timing.rotation_part_sooner_max)
+
+    assert 22 * 3600 < soonest < timing.rotation_seconds == 23 * 3600

@@ -1,0 +1,205 @@
+"""Reference counting, and the control messages that follow from what is wanted."""
+
+import json
+
+import pytest
+
+from app.domain.order import Symbol
+from app.market.session.stream_requests import (
+    CONTROL_BYTES_MAX,
+    TIME_STREAM,
+    ControlMessage,
+    ControlMethod,
+    StreamRequests,
+    stream_name,
+)
+from tests.support.market import (
+    LTCBTC,
+)
+
+ETHBTC = Symbol("ETHBTC")
+
+
+def symbols(count: int) -> list[Symbol]:
+    """Make symbols."""
+    return [Symbol(f"COIN{number}USDT") for number in range(count)]
+
+
+def next_message(requests: StreamRequests) -> ControlMessage:
+    """Return the next message, which there must be."""
+    message = requests.next_message()
+    assert message is not None
+    return message
+
+
+def acknowledge_next(requests: StreamRequests) -> tuple[Symbol, ...]:
+    """Send the next message and have it acknowledged."""
+    return requests.acknowledge(next_message(requests).request_id)
+
+
+def test_message_is_what_the_venue_documents() -> None:
+    """Stream names are lower case; the id comes back in the acknowledgment."""
+    message = ControlMessage(
+        request_id=7, method=ControlMethod.SUBSCRIBE, symbols=(LTCBTC, Symbol("币安人生USDT"))
+    )
+
+    assert json.loads(message.encode()) == {
+        "method": "SUBSCRIBE",
+        "params": ["ltcbtc@bookTicker", "币安人生usdt@bookTicker"],
+        "id": 7,
+    }
+
+
+def test_everything_wanted_is_subscribed_in_order_in_one_message() -> None:
+    """On a new connection the oldest subscription comes first."""
+    wanted = symbols(50)
+    requests = StreamRequests(wanted, wanted)
+
+    message = next_message(requests)
+
+    assert message.symbols == tuple(wanted)
+    assert requests.next_message() is None
+    assert not requests.has_changes
+    assert requests.is_awaited(message.request_id)
+    assert not requests.is_acknowledged(wanted[0])
+    assert requests.acknowledge(message.request_id) == tuple(wanted)
+    assert requests.is_acknowledged(wanted[0])
+    assert not requests.is_awaited(message.request_id)
+
+
+@pytest.mark.parametrize("prefix", ["COIN", "币安人生币安人生币安人生币安"])
+def test_message_is_never_longer_than_the_venue_reads(prefix: str) -> None:
+    """The venue answers a longer one with silence."""
+    wanted = [Symbol(f"{prefix}{number}") for number in range(1_000)]
+    requests = StreamRequests(wanted, wanted)
+    sent: list[Symbol] = []
+
+    while requests.has_changes:
+        message = next_message(requests)
+        assert len(message.encode()) <= CONTROL_BYTES_MAX
+        sent.extend(message.symbols)
+
+    assert sent == wanted
+
+
+def test_what_came_and_went_before_the_message_costs_none() -> None:
+    """Only the difference to what the venue knows is asked for."""
+    wanted = {LTCBTC}
+    requests = StreamRequests(wanted, wanted)
+    acknowledge_next(requests)
+
+    requests.note_change(ETHBTC)
+    requests.note_change(LTCBTC)
+
+    assert requests.next_message() is None
+    assert not requests.has_changes
+    assert requests.is_acknowledged(LTCBTC)
+
+
+def test_unwanted_stream_is_unsubscribed_after_new_ones_are_subscribed() -> None:
+    """A new order waits for its stream; nobody waits for the end of one."""
+    wanted = {LTCBTC}
+    requests = StreamRequests(wanted, wanted)
+    acknowledge_next(requests)
+    wanted.clear()
+    wanted.add(ETHBTC)
+    requests.note_change(LTCBTC)
+    requests.note_change(ETHBTC)
+
+    first, second = next_message(requests), next_message(requests)
+
+    assert (first.method, first.symbols) == (ControlMethod.SUBSCRIBE, (ETHBTC,))
+    assert (second.method, second.symbols) == (ControlMethod.UNSUBSCRIBE, (LTCBTC,))
+    assert not requests.is_acknowledged(LTCBTC)
+    assert requests.acknowledge(second.request_id) == ()
+
+
+def test_late_acknowledgment_does_not_speak_for_a_newer_subscription() -> None:
+    """Subscribed, unsubscribed and subscribed again: only the last acknowledgment counts."""
+    wanted = {LTCBTC}
+    requests = StreamRequests(wanted, wanted)
+    first = next_message(requests)
+    wanted.clear()
+    requests.note_change(LTCBTC)
+    next_message(requests)
+    wanted.add(LTCBTC)
+    requests.note_change(LTCBTC)
+    third = next_message(requests)
+
+    assert requests.acknowledge(first.request_id) == ()
+    assert not requests.is_acknowledged(LTCBTC)
+    assert requests.acknowledge(third.request_id) == (LTCBTC,)
+
+
+def test_refused_subscription_may_be_asked_for_again() -> None:
+    """The stream does not flow, and nothing says that it was asked for."""
+    wanted = {LTCBTC}
+    requests = StreamRequests(wanted, wanted)
+
+    refused = requests.refuse(next_message(requests).request_id)
+    requests.note_change(LTCBTC)
+
+    assert refused == (LTCBTC,)
+    assert not requests.is_acknowledged(LTCBTC)
+    assert acknowledge_next(requests) == (LTCBTC,)
+
+
+def test_answer_to_a_message_never_sent_is_no_matter() -> None:
+    """Neither agreement nor refusal."""
+    requests = StreamRequests({LTCBTC}, [LTCBTC])
+
+    assert requests.acknowledge(77) == ()
+    assert requests.refuse(77) == ()
+
+
+def test_full_connection_makes_room_before_it_subscribes() -> None:
+    """The venue never sees more streams than it allows."""
+    wanted = set(symbols(3))
+    requests = StreamRequests(wanted, sorted(wanted), symbols_max=3)
+    acknowledge_next(requests)
+    wanted.clear()
+    wanted.update({LTCBTC, ETHBTC})
+    for symbol in (LTCBTC, ETHBTC, *symbols(3)):
+        requests.note_change(symbol)
+
+    first, second = next_message(requests), next_message(requests)
+
+    assert first.method is ControlMethod.UNSUBSCRIBE
+    assert set(first.symbols) == set(symbols(3))
+    assert (second.method, second.symbols) == (ControlMethod.SUBSCRIBE, (LTCBTC, ETHBTC))
+
+
+def test_stream_name_is_lower_case() -> None:
+    """As the venue demands."""
+    assert stream_name(LTCBTC) == "ltcbtc@bookTicker"
+
+
+def test_time_is_asked_for_once_and_last_in_a_message_of_its_own() -> None:
+    """No symbol waits for it, and none is refused with it."""
+    wanted = {LTCBTC}
+    requests = StreamRequests(wanted, wanted)
+    requests.want_time()
+
+    first, second = next_message(requests), next_message(requests)
+
+    assert first.symbols == (LTCBTC,)
+    assert json.loads(second.encode())["params"] == [TIME_STREAM]
+    assert requests.next_message() is None
+    assert not requests.has_changes
+    assert requests.acknowledge(second.request_id) == ()
+
+
+def test_answer_about_the_time_is_told_from_one_about_symbols() -> None:
+    """Without an id it is about whatever has not been answered yet."""
+    wanted = {LTCBTC}
+    requests = StreamRequests(wanted, wanted)
+    requests.want_time()
+    first, second = next_message(requests), next_message(requests)
+
+    assert not requests.is_for_time_only(first.request_id)
+    assert requests.is_for_time_only(second.request_id)
+    assert not requests.is_for_time_only(None)
+    requests.acknowledge(first.request_id)
+    assert requests.is_for_time_only(None)
+    requests.refuse(second.request_id)
+    assert not requests.is_for_time_only(None)

@@ -1,0 +1,556 @@
+"""One connection for many streams, against a peer that does what the test says."""
+
+import asyncio
+
+import pytest
+from websockets.datastructures import Headers
+from websockets.http11 import Response
+from websockets.protocol import State
+
+from app.domain.order import Symbol
+from app.domain.quote import Quote
+from app.market.session.stream_requests import STREAMS_MAX
+from app.market.session.timing import FeedTiming
+from app.market.transport.pacing import SlidingWindow
+from tests.support.builders import make_quote
+from tests.support.hand_driven import HandClock
+from tests.support.market import (
+    INTERRUPTED,
+    LTCBTC,
+    QUOTE,
+    SEED,
+    FailingListener,
+    HandDepth,
+    RecordingListener,
+    eventually_has,
+)
+from tests.support.virtual_time import in_virtual_time
+from tests.support.waiting import eventually
+from tests.unit.market.conftest import ETHBTC, rigged, ticker
+
+
+async def test_seed_is_not_asked_for_before_the_acknowledgment() -> None:
+    """An earlier snapshot could be older than the first update that we miss."""
+    async with rigged() as rig:
+        listener = await rig.live(LTCBTC)
+        rig.peer.answer = ""
+        rig.connection.add(ETHBTC, listener)
+        await eventually_has(rig.peer.received, 2)
+        await rig.peer.last.send(ticker(7, "ETHBTC"))
+        await eventually(lambda: listener.quotes)
+        asked_before = list(rig.depth.asked)
+
+        await rig.peer.last.send(rig.acknowledgment())
+        await eventually_has(rig.depth.asked, 2)
+
+    assert asked_before == [LTCBTC]
+
+
+async def test_frames_behind_a_malformed_end_are_not_passed_on() -> None:
+    """After the interruption nothing of that connection counts, whatever is still on its way."""
+    async with rigged() as rig:
+        listener = await rig.live(LTCBTC)
+
+        rig.peer.last.protocol.send_text(ticker(6).encode())
+        rig.peer.last.protocol.writes.append(b"\xff" * 20)  # no opcode has this value
+        rig.peer.send_at_once(ticker(7))
+        await eventually(lambda: INTERRUPTED in listener.told)
+
+    assert listener.told[:3] == [SEED, QUOTE, INTERRUPTED]
+    assert [quote.update_id for quote in listener.quotes] == [6]
+    assert rig.counters["lost_unreadable"] == 1
+
+
+async def test_seed_canceled_before_its_first_step_comes_after_the_reconnect() -> None:
+    """An acknowledgment and the end may arrive in one segment."""
+    async with rigged() as rig:
+        listener = RecordingListener()
+        await rig.subscribe_unanswered(listener)
+
+        rig.peer.last.protocol.send_text(rig.acknowledgment().encode())
+        await rig.peer.last.close()
+        rig.depth.answer(make_quote(5))
+        await eventually(lambda: listener.seeds)
+
+    assert listener.told[:2] == [INTERRUPTED, SEED]
+    assert rig.counters["connections"] == 2
+
+
+async def test_seed_canceled_before_its_first_step_by_who_left_is_forgotten() -> None:
+    """An acknowledgment and a frame that ends an order may arrive in one segment, too."""
+    async with rigged() as rig:
+
+        class Leaving(RecordingListener):
+            """A listener that has got what it wanted."""
+
+            def on_quote(self, quote: Quote) -> None:
+                """Leave."""
+                rig.connection.remove(LTCBTC, self)
+                super().on_quote(quote)
+
+        leaving = Leaving()
+        await rig.subscribe_unanswered(leaving)
+
+        rig.peer.send_at_once(rig.acknowledgment(), ticker(6))
+        await eventually(lambda: leaving.quotes)
+        left_behind = dict(rig.connection._seeding)
+        listener = await rig.live(LTCBTC)
+
+    assert left_behind == {}
+    assert leaving.told == [QUOTE]
+    assert listener.seeds
+
+
+@in_virtual_time
+async def test_silence_on_a_control_message_replaces_the_connection() -> None:
+    """A venue that does not acknowledge does not stream either."""
+    timing = FeedTiming(acknowledgment_seconds_max=0.1)
+    async with rigged(timing=timing) as rig:
+        rig.peer.answer = ""
+        listener = RecordingListener()
+        rig.connection.add(LTCBTC, listener)
+        await eventually(lambda: rig.connection.status == "down")
+        cause = rig.connection.cause
+        rig.peer.answer = '{"result":null,"id":{id}}'
+        rig.depth.answer(make_quote(5))
+        await eventually(lambda: listener.seeds)
+
+    assert cause == "the venue did not acknowledge a control message"
+    assert listener.told[-3:-1] == [INTERRUPTED, SEED]
+
+
+@in_virtual_time
+async def test_refused_subscription_is_named_and_asked_for_again() -> None:
+    """The connection stays: other streams may flow on it."""
+    async with rigged(timing=FeedTiming(refusal_seconds=0.05)) as rig:
+        rig.peer.answer = '{"error":{"code":4,"msg":"Too many subscriptions"},"id":{id}}'
+        listener = RecordingListener()
+        rig.connection.add(LTCBTC, listener)
+        await eventually(lambda: rig.counters["control_refusals"] == 2)
+        cause = rig.connection.cause
+        rig.peer.answer = '{"result":null,"id":{id}}'
+        rig.depth.answer(make_quote(5))
+        await eventually(lambda: listener.seeds)
+
+        assert rig.connection.status == "connected"
+        assert rig.connection.cause is None
+        assert len(rig.peer.connections) == 1
+    assert cause == "the venue refused a control message: 4: Too many subscriptions"
+    assert [message["method"] for message in rig.peer.received] == ["SUBSCRIBE"] * 3
+
+
+@in_virtual_time
+async def test_refusal_of_nothing_in_particular_is_counted_and_waited_out() -> None:
+    """An error without an id leaves its message unacknowledged, and that is noticed."""
+    timing = FeedTiming(acknowledgment_seconds_max=0.1)
+    async with rigged(timing=timing) as rig:
+        rig.peer.answer = '{"code":2,"msg":"Invalid request"}'
+        rig.connection.add(LTCBTC, RecordingListener())
+        await eventually(lambda: rig.counters["reconnects"] >= 1)
+
+    assert rig.counters["control_refusals"] >= 1
+
+
+@in_virtual_time
+async def test_refusal_of_an_earlier_connection_is_forgotten_with_it() -> None:
+    """The new connection subscribes everything by itself."""
+    async with rigged(timing=FeedTiming(refusal_seconds=0.3)) as rig:
+        rig.peer.answer = '{"error":"no","id":{id}}'
+        rig.connection.add(LTCBTC, RecordingListener())
+        await eventually(lambda: rig.counters["control_refusals"])
+        rig.peer.answer = '{"result":null,"id":{id}}'
+        await rig.peer.last.close()
+        await eventually(lambda: rig.depth.asked)
+        await asyncio.sleep(0.3)
+
+    assert len(rig.peer.received) == 2
+
+
+async def test_frames_go_to_their_listeners_and_others_are_counted() -> None:
+    """Late frames of an unsubscribed stream are nobody's."""
+    async with rigged() as rig:
+        listener = await rig.live(LTCBTC)
+
+        for frame in (ticker(6), ticker(7, "ETHBTC"), b"\x00", '{"e":"trade"}', ticker(8)):
+            await rig.peer.last.send(frame)
+        await eventually(lambda: len(listener.quotes) == 2)
+
+        assert [quote.update_id for quote in listener.quotes] == [6, 8]
+        assert rig.counters["dropped_unsubscribed"] == 1
+        assert rig.counters["dropped_binary"] == 1
+        assert rig.counters["dropped_foreign"] == 1
+
+
+async def test_unreadable_frame_of_a_symbol_nobody_wants_is_only_counted() -> None:
+    """There is nobody to tell."""
+    async with rigged() as rig:
+        listener = await rig.live(LTCBTC)
+
+        await rig.peer.last.send('{"s":"ETHBTC","u":1}')
+        await rig.peer.last.send(ticker(6))
+        await eventually(lambda: listener.quotes)
+
+        assert rig.counters["dropped_missing_key"] == 1
+    assert listener.told[:2] == [SEED, QUOTE]
+
+
+async def test_failing_listener_costs_no_other_symbol_its_connection() -> None:
+    """One symbol's bug stays its own."""
+    async with rigged() as rig:
+        rig.connection.add(ETHBTC, FailingListener())
+        rig.depth.answer(make_quote(5, symbol=ETHBTC))
+        listener = await rig.live(LTCBTC)
+
+        await rig.peer.last.send(ticker(6, "ETHBTC"))
+        await rig.peer.last.send(ticker(7))
+        await eventually(lambda: listener.quotes)
+
+        assert len(rig.peer.connections) == 1
+    assert rig.counters["listener_failures"] >= 2
+
+
+async def test_listener_may_leave_while_it_is_seeded() -> None:
+    """An order may be filled by the seed, and its symbol end with it."""
+    async with rigged() as rig:
+
+        class Leaving(RecordingListener):
+            """A listener that has got what it wanted."""
+
+            def on_seed(self, seed: Quote) -> bool:
+                """Leave."""
+                rig.connection.remove(LTCBTC, self)
+                return super().on_seed(seed)
+
+        leaving = Leaving()
+        rig.connection.add(LTCBTC, leaving)
+        rig.depth.answer(make_quote(5))
+        await eventually(lambda: len(rig.peer.received) == 2)
+        listener = await rig.live(ETHBTC)
+
+        assert len(rig.peer.connections) == 1
+    assert leaving.told == [SEED]
+    assert listener.seeds
+
+
+async def test_symbol_that_left_and_came_back_is_seeded_anew() -> None:
+    """Its first seed was still under way when it left."""
+    async with rigged() as rig:
+        first, second = RecordingListener(), RecordingListener()
+        rig.connection.add(LTCBTC, first)
+        await eventually(lambda: rig.depth.asked)
+
+        rig.connection.remove(LTCBTC, first)
+        rig.connection.add(LTCBTC, second)
+        await eventually(lambda: len(rig.depth.asked) == 2)
+        rig.depth.answer(make_quote(6))
+        await eventually(lambda: second.seeds)
+
+    assert first.told == []
+    assert len(rig.peer.received) == 1
+
+
+async def test_error_of_our_own_is_said_and_survived() -> None:
+    """The task that keeps the connection outlives our bugs."""
+
+    class BrokenOnce(HandDepth):
+        """A source with a bug."""
+
+        async def depth(self, symbol: Symbol) -> Quote:
+            """Fail the first time."""
+            if not self.asked:
+                self.asked.append(symbol)
+                raise KeyError(symbol)
+            return await super().depth(symbol)
+
+    depth = BrokenOnce()
+    async with rigged(depth=depth) as rig:
+        listener = RecordingListener()
+        rig.connection.add(LTCBTC, listener)
+        await eventually(lambda: "error of our own" in str(rig.connection.cause))
+        status = rig.connection.status
+        depth.answer(make_quote(5))
+        await eventually(lambda: listener.seeds)
+
+    assert status == "down"
+    assert listener.told[:2] == [INTERRUPTED, SEED]
+
+
+async def test_connection_that_nobody_wants_by_now_is_closed_again() -> None:
+    """All symbols left while it was being opened."""
+    async with rigged(timing=FeedTiming(idle_seconds=0.05)) as rig:
+        listener = RecordingListener()
+        rig.connection.add(LTCBTC, listener)
+        await eventually(lambda: rig.peer.connections)
+        rig.connection.remove(LTCBTC, listener)
+        await eventually(lambda: rig.connection.status == "idle")
+
+        assert rig.connection.cause is None
+        assert len(rig.peer.connections) == 1
+    assert "down" not in rig.statuses
+
+
+async def test_connection_opened_for_nobody_is_closed_again() -> None:
+    """Its handshake took longer than anybody waited."""
+    async with rigged(timing=FeedTiming(idle_seconds=0.02)) as rig:
+        listener = RecordingListener()
+        rig.peer.accepts.clear()
+        rig.connection.add(LTCBTC, listener)
+        await eventually(lambda: rig.peer.handshakes)
+        rig.connection.remove(LTCBTC, listener)
+        await eventually(lambda: rig.connection._idle_timer is None)
+        rig.peer.accepts.set()
+        await eventually(lambda: rig.peer.connections)
+        await eventually(lambda: rig.peer.last.state is State.CLOSED)
+
+        assert rig.connection.status == "idle"
+
+
+@in_virtual_time
+async def test_symbols_that_left_during_a_pause_need_no_connection() -> None:
+    """Nothing is tried for nobody."""
+    timing = FeedTiming(pause_seconds_first=0.2, stable_seconds=0)
+    async with rigged(timing=timing) as rig:
+        listener = await rig.live(LTCBTC)
+        await rig.peer.last.close()
+        await eventually(lambda: INTERRUPTED in listener.told)
+
+        rig.connection.remove(LTCBTC, listener)
+        await asyncio.sleep(0.25)
+
+        assert len(rig.peer.connections) == 1
+        assert rig.connection.status == "idle"
+
+
+async def test_connection_that_lasted_is_replaced_after_the_first_pause_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Backoff is for a venue in trouble, not for one that ends a connection now and then."""
+    timing = FeedTiming(pause_seconds_first=0.02, stable_seconds=0)
+    async with rigged(timing=timing) as rig:
+        listener = await rig.live(LTCBTC)
+        outage = rig.connection._outage
+        draw, pauses = outage.next_pause_seconds, list[float]()
+
+        def draw_and_note() -> float:
+            pauses.append(draw())
+            return pauses[-1]
+
+        monkeypatch.setattr(outage, "next_pause_seconds", draw_and_note)
+        for number in range(2, 10):
+            rig.depth.answer(make_quote(5))
+            await rig.peer.last.close()
+            await eventually_has(listener.seeds, number)
+
+    assert pauses
+    assert (
+        max(pauses) <= 2 * timing.pause_seconds_first
+    )  # eight losses may make it 256 times as long
+    assert rig.counters["reconnects"] == 8
+
+
+async def test_pauses_may_grow_longer_after_the_first_minute() -> None:
+    """Attempts at most five seconds apart are for the beginning of an outage."""
+    async with rigged() as rig:
+        outage = rig.connection._outage
+        outage.note_trouble("refused")
+        early = [outage.next_pause_seconds() for _ in range(50)]
+        assert outage._since is not None
+        outage._since -= 60
+        late = [outage.next_pause_seconds() for _ in range(50)]
+
+    assert early[0] <= 0.1
+    assert 4 < max(early) <= 5
+    assert 16 < max(late) <= 20
+
+
+@in_virtual_time
+async def test_attempts_of_all_connections_together_are_bounded() -> None:
+    """The venue bans an address that connects too often."""
+    timing = FeedTiming(pause_seconds_first=0.001, early_pause_seconds_max=0.001)
+    attempts = SlidingWindow(limit=3, seconds=60)
+    async with rigged(timing=timing, attempts=attempts) as rig:
+        rig.connection.add(LTCBTC, RecordingListener())
+        for number in range(1, 4):
+            await eventually_has(rig.peer.connections, number)
+            await rig.peer.last.close()
+        await asyncio.sleep(0.1)
+
+        assert len(rig.peer.connections) == 3
+        assert rig.connection.status == "down"
+
+
+async def test_connection_is_full_at_the_venues_limit() -> None:
+    """Another symbol needs another connection; one stream is for the venue's time."""
+    async with rigged() as rig:
+        listener = RecordingListener()
+        for number in range(STREAMS_MAX - 2):
+            rig.connection.add(Symbol(f"COIN{number}"), listener)
+        was_full = rig.connection.is_full
+        rig.connection.add(LTCBTC, listener)
+
+        assert not was_full
+        assert rig.connection.is_full
+
+
+async def test_update_ids_that_stay_below_the_highest_for_ten_seconds_replace_it() -> None:
+    """An absurdly high one must not silence its symbol until a chance reconnect."""
+    clock = HandClock()
+    timing = FeedTiming(pause_seconds_first=0.01)
+    async with rigged(clock=clock, timing=timing) as rig:
+        listener = await rig.live(LTCBTC)
+        for number, update_id in enumerate((2**62, 6, 7, 8), start=1):
+            await rig.peer.last.send(ticker(update_id))
+            await eventually_has(listener.quotes, number)
+            clock.advance(5)
+        rig.depth.answer(make_quote(9))
+        await eventually_has(listener.seeds, 2)
+        await rig.peer.last.send(ticker(10))
+        await eventually_has(listener.quotes, 5)
+
+        assert rig.counters["lost_ids_went_back"] == 1
+        assert listener.told == [SEED, *[QUOTE] * 4, INTERRUPTED, SEED, QUOTE]
+        assert len(rig.peer.connections) == 2
+
+
+async def test_late_and_repeated_frames_between_others_replace_nothing() -> None:
+    """As long as the stream goes on, it may stutter."""
+    clock = HandClock()
+    async with rigged(clock=clock) as rig:
+        listener = await rig.live(LTCBTC)
+        for number, update_id in enumerate((8, 8, 7, 9, 9, 8, 10, 10), start=1):
+            await rig.peer.last.send(ticker(update_id))
+            await eventually_has(listener.quotes, number)
+            clock.advance(4)
+
+        assert len(rig.peer.connections) == 1
+    assert INTERRUPTED not in listener.told[:9]
+
+
+@in_virtual_time
+async def test_change_that_depth_shows_and_no_frame_tells_is_a_stall() -> None:
+    """The seed is used all the same; then the connection is replaced."""
+    timing = FeedTiming(stall_seconds=0.1, confirmation_seconds=0, pause_seconds_first=0.01)
+    async with rigged(timing=timing) as rig:
+        listener = await rig.live(LTCBTC)
+        rig.depth.answer(make_quote(9, ask=("98", 5)))
+        rig.connection.confirm(LTCBTC, listener)
+        await eventually_has(listener.seeds, 2)
+        told = list(listener.told)
+        rig.depth.answer(make_quote(9, ask=("98", 5)))
+        await eventually_has(listener.seeds, 3)
+
+        assert told == [SEED, SEED]
+        assert listener.told == [SEED, SEED, INTERRUPTED, SEED]
+        assert rig.counters["lost_stalled"] == 1
+
+
+@in_virtual_time
+async def test_change_that_a_frame_tells_soon_is_none() -> None:
+    """Depth may be a moment ahead of the stream."""
+    timing = FeedTiming(stall_seconds=0.1, confirmation_seconds=0)
+    async with rigged(timing=timing) as rig:
+        listener = await rig.live(LTCBTC)
+        rig.depth.answer(make_quote(9, ask=("98", 5)))
+        rig.connection.confirm(LTCBTC, listener)
+        await eventually_has(listener.seeds, 2)
+        await rig.peer.last.send(ticker(8))
+        await eventually(lambda: listener.quotes)
+        await asyncio.sleep(0.15)
+
+        assert rig.counters["lost_stalled"] == 0
+        assert listener.told == [SEED, SEED, QUOTE]
+
+
+@in_virtual_time
+async def test_confirmation_of_an_unchanged_quote_replaces_nothing() -> None:
+    """The greater update id comes from deeper in the book."""
+    timing = FeedTiming(stall_seconds=0.05, confirmation_seconds=0)
+    async with rigged(timing=timing) as rig:
+        listener = await rig.live(LTCBTC)
+        rig.depth.answer(make_quote(9))
+        rig.connection.confirm(LTCBTC, listener)
+        await eventually_has(listener.seeds, 2)
+        await asyncio.sleep(0.1)
+
+        assert listener.told == [SEED, SEED]
+
+
+@pytest.mark.parametrize("status", [429, 418, 503])
+@in_virtual_time
+async def test_refused_handshake_is_tried_again_when_the_venue_says(status: int) -> None:
+    """Whoever goes on is banned; the wait holds for every connection of the feed."""
+    async with rigged(timing=FeedTiming(pause_seconds_first=0.01)) as rig:
+        headers = Headers({"Retry-After": "1", "Content-Length": "0"})
+        rig.peer.refusals.append(Response(status, "", headers, b""))
+        loop = asyncio.get_running_loop()
+        rig.connection.add(LTCBTC, RecordingListener())
+        await eventually(lambda: rig.counters["failed_http_status"])
+        refused_at = loop.time()
+        cause = str(rig.connection.cause)
+        await eventually(lambda: rig.connection.status == "connected")
+
+        assert loop.time() - refused_at >= 0.95
+    assert f"HTTP {status}" in cause
+    assert rig.peer.handshakes == 2
+
+
+async def test_each_end_and_each_failure_is_counted_by_its_kind() -> None:
+    """What an operator does about it depends on it."""
+    timing = FeedTiming(pause_seconds_first=0.01, open_seconds_early=0.1, stable_seconds=0)
+    async with rigged(timing=timing) as rig:
+        listener = await rig.live(LTCBTC)
+
+        async def lose(number: int) -> None:
+            rig.depth.answer(make_quote(5))
+            await eventually_has(listener.seeds, number)
+
+        await rig.peer.last.close(1008, "Too many requests")
+        await lose(2)
+        rig.peer.last.transport.abort()
+        await lose(3)
+        rig.peer.refusals.append(Response(451, "", Headers({"Content-Length": "0"}), b""))
+        await rig.peer.last.close(1001)
+        await lose(4)
+        rig.peer.accepts.clear()
+        await rig.peer.last.close(1001)
+        await eventually(lambda: rig.counters["failed_timeout"])
+        rig.peer.accepts.set()
+        await lose(5)
+
+    kinds = {name: count for name, count in rig.counters.items() if name[:5] in {"lost_", "faile"}}
+    assert kinds.pop("failed_timeout") >= 1
+    assert kinds == {
+        "lost_closed_by_venue": 3,
+        "lost_reset": 1,
+        "lost_ended_by_us": 1,
+        "failed_http_status": 1,
+    }
+
+
+async def test_quotes_read_at_once_were_received_at_one_instant() -> None:
+    """They were all there when the socket was read."""
+    async with rigged() as rig:
+        listener = await rig.live(LTCBTC)
+        rig.peer.send_at_once(ticker(6), ticker(7), ticker(8))
+        await eventually(lambda: len(listener.quotes) == 3)
+
+    assert len({quote.received_ns for quote in listener.quotes}) == 1
+
+
+async def test_connection_that_is_left_tells_nothing_more_of_the_same_read() -> None:
+    """What arrives between the decision to leave and the end is nobody's."""
+    async with rigged() as rig:
+        listener = await rig.live(LTCBTC)
+        session = rig.connection._present
+        assert session is not None
+        note = listener.on_quote
+
+        def leave(quote: Quote) -> None:
+            note(quote)
+            session.mute()
+
+        listener.on_quote = leave  # type: ignore[method-assign] # it leaves, unlike the others
+        rig.peer.send_at_once(ticker(6), ticker(7))
+        await (await rig.peer.last.ping())
+
+    assert [quote.update_id for quote in listener.quotes] == [6]

@@ -1,0 +1,212 @@
+"""Who listens to a stream, what they are told, and what still holds of it."""
+
+from collections import Counter
+
+import pytest
+
+from app.market.session.symbol_stream import SymbolStream
+from tests.support.builders import make_quote
+from tests.support.market import (
+    INTERRUPTED,
+    LTCBTC,
+    QUOTE,
+    SEED,
+    FailingListener,
+    RecordingListener,
+)
+
+
+@pytest.fixture
+def stream() -> SymbolStream:
+    """Make a stream without listeners."""
+    return SymbolStream(LTCBTC, Counter())
+
+
+def test_listener_counts_as_often_as_it_subscribed(stream: SymbolStream) -> None:
+    """It is told once, and stays until it has left as often as it came."""
+    listener = RecordingListener()
+    stream.add(listener)
+    stream.add(listener)
+
+    stream.deliver(make_quote(1))
+    stream.remove(listener)
+    has_listeners = stream.has_listeners
+    stream.remove(listener)
+    stream.remove(listener)
+
+    assert listener.told == [QUOTE]
+    assert has_listeners
+    assert not stream.has_listeners
+
+
+def test_seed_goes_to_those_who_asked_and_still_listen(stream: SymbolStream) -> None:
+    """Who came later gets a later one; who left hears nothing."""
+    early, gone, late = RecordingListener(), RecordingListener(), RecordingListener()
+    stream.add(early)
+    stream.add(gone)
+    waiting = stream.unseeded()
+    stream.add(late)
+    stream.remove(gone)
+
+    is_enough = stream.offer(make_quote(1), waiting)
+
+    assert is_enough
+    assert (early.told, gone.told, late.told) == ([SEED], [], [])
+    assert [one.listener for one in stream.unseeded()] == [late]
+
+
+def test_refused_seed_leaves_the_listener_waiting(stream: SymbolStream) -> None:
+    """One refusal is enough to ask again, for that listener alone."""
+    content, refusing = RecordingListener(), RecordingListener(refused_seeds=1)
+    stream.add(content)
+    stream.add(refusing)
+
+    is_enough = stream.offer(make_quote(1), stream.unseeded())
+
+    assert not is_enough
+    assert [one.listener for one in stream.unseeded()] == [refusing]
+
+
+def test_distrust_interrupts_everybody_and_makes_seeds_due(stream: SymbolStream) -> None:
+    """What was quoted is no longer current."""
+    listener = RecordingListener()
+    stream.add(listener)
+    stream.offer(make_quote(1), stream.unseeded())
+
+    stream.distrust()
+
+    assert listener.told == [SEED, INTERRUPTED]
+    assert len(stream.unseeded()) == 1
+    assert stream.distrusted == 1
+
+
+def test_failing_listener_does_not_keep_anything_from_the_others() -> None:
+    """Its failures are counted."""
+    counters: Counter[str] = Counter()
+    stream = SymbolStream(LTCBTC, counters)
+    listener = RecordingListener()
+    stream.add(FailingListener())
+    stream.add(listener)
+
+    stream.deliver(make_quote(1))
+    is_enough = stream.offer(make_quote(1), stream.unseeded())
+    stream.distrust()
+
+    assert listener.told == [QUOTE, SEED, INTERRUPTED]
+    assert not is_enough
+    assert counters["listener_failures"] == 3
+
+
+def test_listener_may_unsubscribe_while_it_is_told(stream: SymbolStream) -> None:
+    """The others are told all the same."""
+
+    class Leaving(RecordingListener):
+        """A listener that has heard enough."""
+
+        def on_interrupted(self) -> None:
+            """Leave."""
+            stream.remove(self)
+
+    last = RecordingListener()
+    stream.add(Leaving())
+    stream.add(last)
+
+    stream.distrust()
+
+    assert last.told == [INTERRUPTED]
+
+
+def test_frames_at_or_below_the_highest_one_are_timed_until_one_is_above(
+    stream: SymbolStream,
+) -> None:
+    """Single ones are late or repeated; a stream that stays below counts from elsewhere."""
+    since: list[int | None] = []
+    for received_ns, update_id in enumerate((5, 7, 7, 6, 8, 3), start=10):
+        stream.deliver(make_quote(update_id, received_ns=received_ns))
+        since.append(stream.went_back_since_ns)
+
+    assert since == [None, None, 12, 12, None, 15]
+    assert stream.last_update_id == 8
+
+
+def test_stream_that_begins_anew_forgets_its_update_ids(stream: SymbolStream) -> None:
+    """Another connection may count from elsewhere; a malformed frame is no reason to."""
+    listener = RecordingListener()
+    stream.add(listener)
+    stream.deliver(make_quote(7))
+    stream.deliver(make_quote(6))
+
+    stream.distrust()
+    kept = stream.last_update_id
+    stream.begin_anew()
+
+    assert kept == 7
+    assert (stream.last_update_id, stream.went_back_since_ns, stream.current) == (0, None, None)
+    assert listener.told == [QUOTE, QUOTE, INTERRUPTED, INTERRUPTED]
+
+
+def test_confirmation_is_wanted_by_whoever_has_a_quote(stream: SymbolStream) -> None:
+    """Who has none waits for a seed as it is, and who does not listen for nothing."""
+    seeded, unseeded = RecordingListener(), RecordingListener()
+    stream.add(seeded)
+    stream.offer(make_quote(5), stream.unseeded())
+    stream.add(unseeded)
+
+    for listener in (seeded, unseeded, RecordingListener()):
+        stream.want_confirmation(listener)
+
+    assert [one.confirmed_above for one in stream.unseeded()] == [5, None]
+    assert not stream.wants_confirmation_only
+
+
+def test_frame_below_the_quote_in_question_confirms_nothing(stream: SymbolStream) -> None:
+    """A seed may have been ahead of the stream."""
+    listener = RecordingListener()
+    stream.add(listener)
+    stream.offer(make_quote(9), stream.unseeded())
+    stream.want_confirmation(listener)
+
+    stream.deliver(make_quote(8))
+    stream.note_confirmations()
+    waiting = len(stream.unseeded())
+    stream.deliver(make_quote(10))
+    stream.note_confirmations()
+
+    assert waiting == 1
+    assert stream.unseeded() == []
+
+
+def test_a_connection_that_lags_behind_repeats_nothing() -> None:
+    """What the one before has delivered is counted and skipped; what is above goes on."""
+    counters: Counter[str] = Counter()
+    stream, listener = SymbolStream(LTCBTC, counters), RecordingListener()
+    stream.add(listener)
+    for update_id in (5, 6, 7):
+        stream.deliver(make_quote(update_id))
+
+    stream.change_connection()
+    for update_id in (6, 7, 8):
+        stream.deliver(make_quote(update_id))
+
+    assert [quote.update_id for quote in listener.quotes] == [5, 6, 7, 8]
+    assert counters["rotation_duplicates"] == 2
+    assert stream.went_back_since_ns is None
+
+
+def test_ids_that_went_back_for_good_are_timed_after_a_change_of_connection(
+    stream: SymbolStream,
+) -> None:
+    """What is skipped as repeated still tells that the venue counts anew."""
+    stream.add(RecordingListener())
+    stream.deliver(make_quote(7))
+    stream.change_connection()
+
+    stream.deliver(make_quote(2, received_ns=5))
+    since_ns = stream.went_back_since_ns
+    stream.begin_anew()
+    listener = RecordingListener()
+    stream.add(listener)
+    stream.deliver(make_quote(2))
+
+    assert since_ns == 5
+    assert listener.told == [QUOTE]

@@ -1,0 +1,535 @@
+"""One WebSocket against a peer that does what the test says."""
+
+import asyncio
+import re
+import socket
+import ssl
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import pytest
+from websockets.frames import Close, Frame, Opcode
+from websockets.protocol import State
+
+from app import __version__
+from app.market.session.conflation import BEHIND_SECONDS
+from app.market.session.timing import FeedLimits
+from app.market.transport.connection import (
+    MESSAGE_BYTES_MAX,
+    Keepalive,
+    VenueConnection,
+    open_connection,
+    stream_endpoint,
+)
+from app.market.transport.failure_kinds import ConnectionFailedError, Ending
+from tests.support.market import WebSocketPeer
+from tests.support.waiting import eventually
+
+ANSWER = '{"result":null,"id":1}'
+QUIET = Keepalive(interval_seconds=60, timeout_seconds=60)
+BUSY = Keepalive(interval_seconds=0.05, timeout_seconds=0.2)
+
+
+class Receiver:
+    """Notes what a connection tells."""
+
+    def __init__(self) -> None:
+        self.texts: list[bytes] = []
+        self.binaries = 0
+        self.causes: list[str] = []
+        self.kinds: list[str] = []
+        self.skipped = 0
+        self.times_behind = 0
+        self.connections: set[VenueConnection] = set()
+
+    def on_texts(self, connection: VenueConnection, texts: Sequence[bytes]) -> None:
+        """Note what came until there is nothing more to be told."""
+        self.connections.add(connection)
+        for text in texts:
+            if not connection.is_lost:
+                self.on_text(connection, text)
+
+    def on_text(self, connection: VenueConnection, text: bytes) -> None:
+        """Note a frame."""
+        del connection
+        self.texts.append(bytes(text))
+
+    def on_binary(self, connection: VenueConnection) -> None:
+        """Note a frame."""
+        self.connections.add(connection)
+        self.binaries += 1
+
+    def on_skipped(self, connection: VenueConnection, texts: int) -> None:
+        """Note what is not told."""
+        self.connections.add(connection)
+        self.skipped += texts
+
+    def on_behind(self, connection: VenueConnection, *, is_behind: bool) -> None:
+        """Note it."""
+        self.connections.add(connection)
+        self.times_behind += is_behind
+
+    def on_lost(self, connection: VenueConnection, ending: Ending) -> None:
+        """Note the end."""
+        self.connections.add(connection)
+        self.causes.append(ending.cause)
+        self.kinds.append(ending.kind)
+
+
+@pytest.fixture
+async def peer() -> AsyncIterator[WebSocketPeer]:
+    """Run a peer."""
+    async with WebSocketPeer().serve() as peer:
+        yield peer
+
+
+@asynccontextmanager
+async def connected(
+    peer: WebSocketPeer, keepalive: Keepalive = QUIET, *, behind_seconds: float = BEHIND_SECONDS
+) -> AsyncIterator[tuple[VenueConnection, Receiver]]:
+    """Connect to the peer and start; close at the end."""
+    receiver = Receiver()
+    connection = await open_connection(
+        stream_endpoint(peer.url),
+        receiver,
+        tls=None,
+        keepalive=keepalive,
+        open_seconds=5,
+        behind_seconds=behind_seconds,
+    )
+    try:
+        await eventually(lambda: peer.connections)
+        connection.start()
+        yield connection, receiver
+    finally:
+        await connection.close()
+
+
+@pytest.mark.parametrize(
+    ("stream_url", "endpoint"),
+    [
+        ("wss://stream.example", "wss://stream.example/ws"),
+        ("wss://stream.example/", "wss://stream.example/ws"),
+        ("wss://stream.example:9443/ws", "wss://stream.example:9443/ws"),
+        ("wss://stream.example/stream", "wss://stream.example/stream"),
+    ],
+)
+def test_path_is_added_where_the_address_has_none(stream_url: str, endpoint: str) -> None:
+    """Many write the whole address of Binance's documentation, and that works too."""
+    assert stream_endpoint(stream_url) == endpoint
+
+
+async def test_frames_arrive_whole_and_in_order(peer: WebSocketPeer) -> None:
+    """Texts, fragmented texts and binaries, each as one call."""
+    async with connected(peer) as (connection, receiver):
+        await peer.last.send("one")
+        await peer.last.send(["t", "w", "o"])
+        await peer.last.send(b"\x00")
+        await peer.last.send([b"\x00", b"\x01"])
+        await peer.last.send("three")
+        await eventually(lambda: len(receiver.texts) == 3)
+
+    assert receiver.texts == [b"one", b"two", b"three"]
+    assert receiver.binaries == 2
+    assert receiver.connections == {connection}
+    assert receiver.causes == []
+    assert peer.paths == ["/ws"]
+    assert peer.user_agents == [f"papertape/{__version__}"]
+
+
+async def test_control_message_leaves_as_text(peer: WebSocketPeer) -> None:
+    """The venue reads no binary frames."""
+    async with connected(peer) as (connection, receiver):
+        await connection.wait_turn()
+        await connection.send(b'{"id":5}')
+        await eventually(lambda: receiver.texts)
+
+    assert peer.received == [{"id": 5}]
+    assert receiver.texts == [b'{"result":null,"id":5}']
+
+
+async def test_close_of_the_venue_is_told_with_its_reason(peer: WebSocketPeer) -> None:
+    """Once, and as soon as the closing frame is there."""
+    async with connected(peer) as (_, receiver):
+        await peer.last.close(1008, "Pong timeout")
+        await eventually(lambda: receiver.causes)
+
+    assert receiver.causes == [f"closed by the venue: {Close(1008, 'Pong timeout')}"]
+    assert receiver.kinds == ["closed_by_venue"]
+
+
+async def test_close_without_a_word_is_told_too(peer: WebSocketPeer) -> None:
+    """A closing frame need not hold anything."""
+    async with connected(peer) as (_, receiver):
+        peer.last.protocol.send_close()
+        peer.last.send_data()
+        await eventually(lambda: receiver.causes)
+
+    assert receiver.causes[0].startswith("closed by the venue")
+
+
+async def test_cut_connection_is_told(peer: WebSocketPeer) -> None:
+    """Without a closing frame, too."""
+    async with connected(peer) as (_, receiver):
+        peer.last.transport.abort()
+        await eventually(lambda: receiver.causes)
+
+    assert receiver.kinds == ["reset"]
+
+
+async def test_what_comes_after_a_missing_pong_is_not_told(peer: WebSocketPeer) -> None:
+    """It has lain somewhere for as long, and the socket is gone only a second later."""
+    async with connected(peer, BUSY) as (connection, receiver):
+        peer.last.transport.pause_reading()
+        await eventually(lambda: receiver.causes)
+        was_closed = connection._socket.state is State.CLOSED
+        peer.send_at_once("late")
+        await connection._socket.wait_closed()
+        peer.last.transport.abort()  # or the peer waits 10 seconds for an answer it does not read
+
+    assert not was_closed
+    assert receiver.texts == []
+    assert receiver.kinds == ["keepalive"]
+
+
+async def test_silence_on_our_pings_is_told_as_what_it_is(peer: WebSocketPeer) -> None:
+    """A half-open connection is found by the pong that stays out."""
+    async with connected(peer, BUSY) as (_, receiver):
+        peer.last.transport.pause_reading()
+        await eventually(lambda: receiver.causes)
+        peer.last.transport.abort()
+
+    assert receiver.kinds == ["keepalive"]
+    assert re.fullmatch(r"no pong within [0-9.]+ s of a ping", receiver.causes[0])
+
+
+async def test_goodbye_of_ours_lets_through_what_the_venue_had_sent(peer: WebSocketPeer) -> None:
+    """Its frames are told until its own closing frame, which comes behind them."""
+    async with connected(peer) as (connection, receiver):
+        answer = peer.last.protocol.send_frame
+
+        def send_more_before(frame: Frame) -> None:
+            if frame.opcode is Opcode.CLOSE:
+                for text in (b"one", b"two"):
+                    answer(Frame(Opcode.TEXT, text))
+            answer(frame)
+
+        peer.last.protocol.send_frame = send_more_before  # type: ignore[method-assign] # a peer's whim
+        is_answered = await connection.finish()
+
+    assert is_answered
+    assert receiver.texts == [b"one", b"two"]
+    assert receiver.kinds == ["closed_by_venue"]
+
+
+async def test_goodbye_of_ours_is_not_waited_for_beyond_its_time(peer: WebSocketPeer) -> None:
+    """A venue that does not answer is cut off, and what it had sent is lost."""
+    async with connected(peer) as (connection, receiver):
+        peer.last.transport.pause_reading()
+        is_answered = await connection.finish()
+        peer.last.transport.abort()
+
+    assert not is_answered
+    assert receiver.kinds == ["reset"]
+
+
+async def test_control_messages_keep_to_the_limits_that_were_given(peer: WebSocketPeer) -> None:
+    """A test of many hours in one minute shrinks the windows on both sides."""
+    loop = asyncio.get_running_loop()
+    limits = FeedLimits(control_messages_max=2, control_seconds=0.1)
+    connection = await open_connection(
+        stream_endpoint(peer.url),
+        Receiver(),
+        tls=None,
+        keepalive=QUIET,
+        open_seconds=5,
+        limits=limits,
+    )
+    started = loop.time()
+    for _ in range(5):
+        await connection.wait_turn()
+    await connection.close()
+
+    assert 0.2 <= loop.time() - started < 1
+
+
+async def test_what_cannot_be_read_is_told_before_the_venue_hangs_up(peer: WebSocketPeer) -> None:
+    """Nothing behind it can be read either, so nothing before it is current."""
+    async with connected(peer) as (_, receiver):
+        peer.last.transport.pause_reading()
+        peer.last.transport.write(b"\xff" * 20)
+        await eventually(lambda: receiver.causes)
+        peer.last.transport.abort()
+
+    assert receiver.kinds == ["unreadable"]
+
+
+async def test_endless_message_ends_the_connection_with_its_cause(peer: WebSocketPeer) -> None:
+    """Memory is bounded whatever comes."""
+    async with connected(peer) as (_, receiver):
+        await peer.last.send("x" * MESSAGE_BYTES_MAX)
+        await eventually(lambda: receiver.texts)
+        await peer.last.send("x" * (MESSAGE_BYTES_MAX + 1))
+        await eventually(lambda: receiver.causes)
+
+    assert "exceeds limit" in receiver.causes[0]
+    assert receiver.kinds == ["unreadable"]
+
+
+async def test_muted_connection_says_nothing_more(peer: WebSocketPeer) -> None:
+    """What arrives between the decision to leave and the end is nobody's."""
+    async with connected(peer) as (connection, receiver):
+        connection.mute()
+        await peer.last.send("one")
+        await peer.last.close()
+
+    assert receiver.texts == []
+    assert receiver.causes == []
+
+
+async def test_connection_lost_before_the_start_is_told_at_the_start(peer: WebSocketPeer) -> None:
+    """A venue may accept and close in one breath."""
+    receiver = Receiver()
+    connection = await open_connection(
+        stream_endpoint(peer.url), receiver, tls=None, keepalive=QUIET, open_seconds=5
+    )
+    await eventually(lambda: peer.connections)
+    await peer.last.close(1013, "try again later")
+
+    connection.start()
+    await connection.close()
+
+    assert receiver.causes == ["closed by the venue at once"]
+
+
+async def test_many_frames_before_the_start_hold_up_nothing_after_it(peer: WebSocketPeer) -> None:
+    """The library stops reading when more of them wait than it keeps, and nobody takes those."""
+    receiver = Receiver()
+    connection = await open_connection(
+        stream_endpoint(peer.url), receiver, tls=None, keepalive=QUIET, open_seconds=5
+    )
+    await eventually(lambda: peer.connections)
+    peer.send_at_once(*["early"] * 100)
+    await (await peer.last.ping())
+
+    connection.start()
+    await peer.last.send("in time")
+    await eventually(lambda: receiver.texts)
+    await connection.close()
+
+    assert receiver.texts == [b"in time"]
+
+
+async def test_send_on_a_lost_connection_is_no_error(peer: WebSocketPeer) -> None:
+    """Whoever sends learns of the loss like everybody else."""
+    async with connected(peer) as (connection, receiver):
+        await peer.last.close()
+        await eventually(lambda: receiver.causes)
+
+        await connection.send(b"{}")
+
+    assert len(receiver.causes) == 1
+
+
+async def test_pongs_that_we_owe_leave_less_room_for_messages(peer: WebSocketPeer) -> None:
+    """The venue counts them, so what can wait does: at most four in any second, all together."""
+    loop = asyncio.get_running_loop()
+
+    async with connected(peer) as (connection, _):
+        started = loop.time()
+        for _ in range(2):
+            await (await peer.last.ping())
+        await connection.wait_turn()
+        first = loop.time() - started
+        await connection.wait_turn()
+        second = loop.time() - started
+
+    assert first < 1
+    assert second >= 1.25
+
+
+async def test_pings_are_control_messages_and_their_pongs_keep_the_connection(
+    peer: WebSocketPeer,
+) -> None:
+    """A quiet connection whose pings are answered is alive."""
+    async with connected(peer, BUSY) as (connection, receiver):
+        await eventually(lambda: connection._window._units == 3)
+        await peer.last.send("alive")
+        await eventually(lambda: receiver.texts)
+
+    assert receiver.causes == []
+
+
+async def test_refused_connection_says_where_and_why() -> None:
+    """Nobody listens there."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        endpoint = f"ws://127.0.0.1:{taken.getsockname()[1]}/ws"
+        with pytest.raises(ConnectionFailedError, match=f"{endpoint}: .*refused|Connect call"):
+            await open_connection(endpoint, Receiver(), tls=None, keepalive=QUIET, open_seconds=5)
+
+
+async def test_name_that_does_not_resolve_says_so() -> None:
+    """DNS failures are failures like any other."""
+    with pytest.raises(ConnectionFailedError, match=r"venue\.invalid"):
+        await open_connection(
+            "ws://venue.invalid/ws", Receiver(), tls=None, keepalive=QUIET, open_seconds=5
+        )
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n", "502"),
+        (b"SSH-2.0-OpenSSH\r\n\r\n", "did not receive a valid HTTP response"),
+        (b"", "timed out"),
+    ],
+    ids=["refusal", "not HTTP", "silence"],
+)
+async def test_failed_handshake_says_why(answer: bytes, said: str) -> None:
+    """An answer that is none, and none at all."""
+    is_over = asyncio.Event()
+
+    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(answer)
+            await reader.read()
+        except OSError:
+            pass
+        finally:
+            writer.close()
+            is_over.set()
+
+    server = await asyncio.start_server(converse, "127.0.0.1", 0)
+    async with server:
+        endpoint = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/ws"
+        with pytest.raises(ConnectionFailedError, match=said):
+            await open_connection(endpoint, Receiver(), tls=None, keepalive=QUIET, open_seconds=0.3)
+        await is_over.wait()
+
+
+async def test_venue_without_tls_is_refused_where_tls_was_asked_for(peer: WebSocketPeer) -> None:
+    """The cause names the address; nothing falls back to an open connection."""
+    endpoint = peer.url.replace("ws://", "wss://")
+
+    with pytest.raises(ConnectionFailedError, match="wss://"):
+        await open_connection(
+            endpoint, Receiver(), tls=ssl.create_default_context(), keepalive=QUIET, open_seconds=5
+        )
+
+    assert not peer.connections
+
+
+async def test_texts_arrive_in_their_order_however_the_data_is_cut(peer: WebSocketPeer) -> None:
+    """Pings between them are answered, binaries counted, and a text may come byte by byte."""
+    async with connected(peer) as (_, receiver):
+        frames = [
+            Frame(Opcode.TEXT, b"one"),
+            Frame(Opcode.PING, b"are you there?"),
+            Frame(Opcode.TEXT, b"2" * 300),
+            Frame(Opcode.BINARY, b"\x00"),
+            Frame(Opcode.TEXT, b"three"),
+        ]
+        for byte in b"".join(frame.serialize(mask=False) for frame in frames):
+            peer.last.transport.write(bytes([byte]))
+            await asyncio.sleep(0)
+        await (await peer.last.ping())
+        await eventually(lambda: len(receiver.texts) == 3)
+
+    assert receiver.texts == [b"one", b"2" * 300, b"three"]
+    assert receiver.binaries == 1
+    assert receiver.causes == []
+
+
+async def test_texts_before_and_after_a_fragmented_one_arrive_in_their_order(
+    peer: WebSocketPeer,
+) -> None:
+    """From the first fragment on the library reads, in the middle of the data, too."""
+    async with connected(peer) as (_, receiver):
+        peer.last.transport.write(
+            Frame(Opcode.TEXT, b"one").serialize(mask=False)
+            + Frame(Opcode.TEXT, b"tw", fin=False).serialize(mask=False)
+            + Frame(Opcode.PING, b"").serialize(mask=False)
+            + Frame(Opcode.CONT, b"o").serialize(mask=False)
+            + Frame(Opcode.TEXT, b"three").serialize(mask=False)
+        )
+        await eventually(lambda: len(receiver.texts) == 3)
+        await peer.last.send("four")
+        await eventually(lambda: len(receiver.texts) == 4)
+
+    assert receiver.texts == [b"one", b"two", b"three", b"four"]
+
+
+async def test_nothing_is_told_of_what_stands_behind_the_end(peer: WebSocketPeer) -> None:
+    """A closing frame is the last thing that counts, in the same data, too."""
+    async with connected(peer) as (_, receiver):
+        peer.last.transport.write(
+            Frame(Opcode.TEXT, b"one").serialize(mask=False)
+            + Frame(Opcode.CLOSE, Close(1001, "").serialize()).serialize(mask=False)
+            + Frame(Opcode.TEXT, b"two").serialize(mask=False)
+        )
+        await eventually(lambda: receiver.causes)
+
+    assert receiver.texts == [b"one"]
+    assert receiver.kinds == ["closed_by_venue"]
+
+
+async def test_receiver_that_leaves_hears_no_more_of_the_same_data(peer: WebSocketPeer) -> None:
+    """It may mute the connection in the middle of a burst."""
+    async with connected(peer) as (connection, receiver):
+        note = receiver.on_text
+
+        def leave(told_by: VenueConnection, text: bytes) -> None:
+            note(told_by, text)
+            connection.mute()
+
+        receiver.on_text = leave  # type: ignore[method-assign, assignment] # it leaves, unlike the others
+        peer.send_at_once("one", "two")
+        await (await peer.last.ping())
+
+    assert receiver.texts == [b"one"]
+
+
+def burst(begin: int) -> list[str]:
+    """Make more frames of one symbol than a read takes in, with an answer in the middle."""
+    amounts = '"b":"0.5","B":"1.0","a":"0.6","A":"2"'
+    texts = [f'{{"u":{begin + number},"s":"LTCBTC",{amounts}}}' for number in range(20_000)]
+    texts.insert(10_000, ANSWER)
+    return texts
+
+
+async def test_while_behind_replaced_quotes_are_skipped_and_nothing_else(
+    peer: WebSocketPeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The newest comes, what is no quote comes in its place, and all are accounted for."""
+    async with connected(peer, behind_seconds=0) as (connection, receiver):
+        # Each read leaves most of what the socket holds, however late the machine fills it again.
+        monkeypatch.setattr(connection._socket.transport, "max_size", 8_192)
+        texts = burst(1)
+        peer.send_at_once(*texts)
+        await eventually(lambda: receiver.texts[-1:] == [texts[-1].encode()])
+        await peer.last.send("one")
+        await peer.last.send("two")
+        await eventually(lambda: receiver.texts[-1:] == [b"two"])
+
+    told = [text.decode() for text in receiver.texts[:-2]]
+    place = told.index(ANSWER)
+    assert receiver.times_behind >= 1
+    assert receiver.skipped > 0
+    assert len(told) + receiver.skipped == len(texts)
+    told_before, told_after = set(told[:place]), set(told[place:])
+    assert told[:place] == [text for text in texts[:10_000] if text in told_before]
+    assert told[place - 1] == texts[9_999]
+    assert told[place:] == [text for text in texts[10_000:] if text in told_after]
+
+
+async def test_burst_that_is_worked_off_in_time_loses_nothing(peer: WebSocketPeer) -> None:
+    """However large it is: behind is who cannot empty the socket for long."""
+    async with connected(peer, behind_seconds=60) as (_, receiver):
+        texts = burst(1)
+        peer.send_at_once(*texts)
+        await eventually(lambda: len(receiver.texts) == len(texts))
+
+    assert receiver.texts == [text.encode() for text in texts]
+    assert (receiver.skipped, receiver.times_behind) == (0, 0)

@@ -1,0 +1,113 @@
+"""Texts cut out of a stream's data, held against what the library reads in it."""
+
+import random
+from collections.abc import Iterator
+from itertools import pairwise
+
+import pytest
+from websockets.frames import Frame, Opcode
+
+from app.market.transport.framing import end_of_frame, leading_texts
+
+SEED = 20_240_808
+SIZES = (0, 1, 125, 126, 127, 300, 65_535)
+"""At the borders of the ways to write a size."""
+
+
+def rendered(opcode: Opcode, data: bytes, *, fin: bool = True) -> bytes:
+    """Write a frame as a venue does."""
+    return Frame(opcode, data, fin=fin).serialize(mask=False)
+
+
+def text(size: int) -> bytes:
+    """Make a text of so many bytes."""
+    return (b"0123456789" * (size // 10 + 1))[:size]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_texts_of_every_size_are_cut_out_whole(size: int) -> None:
+    """Two in a row, so that the second begins where the first ends."""
+    data = rendered(Opcode.TEXT, text(size)) + rendered(Opcode.TEXT, b"next")
+
+    assert leading_texts(data, 0) == ([text(size), b"next"], len(data))
+    assert end_of_frame(data, 0) == len(data) - 6
+
+
+@pytest.mark.parametrize("size", [0, 1, 126, 300])
+def test_text_that_is_cut_anywhere_waits_for_its_rest(size: int) -> None:
+    """What came before it is told all the same, and its end lies beyond the data."""
+    before, whole = rendered(Opcode.TEXT, b"one"), rendered(Opcode.TEXT, text(size))
+
+    for cut in range(1, len(whole)):
+        data = before + whole[:cut]
+        assert leading_texts(data, 0) == ([b"one"], len(before))
+        end = end_of_frame(data, len(before))
+        assert end is not None
+        assert len(data) < end <= len(before + whole)
+
+
+@pytest.mark.parametrize("opcode", [Opcode.PING, Opcode.PONG, Opcode.CLOSE, Opcode.BINARY])
+def test_frames_of_other_kinds_are_left_in_their_place(opcode: Opcode) -> None:
+    """The library judges them, in the order of the wire."""
+    first, other = rendered(Opcode.TEXT, b"one"), rendered(opcode, text(100))
+    data = first + other + rendered(Opcode.TEXT, b"two")
+
+    assert leading_texts(data, 0) == ([b"one"], len(first))
+    assert end_of_frame(data, len(first)) == len(first + other)
+
+
+@pytest.mark.parametrize(
+    "begin",
+    [
+        rendered(Opcode.TEXT, b"part", fin=False),
+        rendered(Opcode.CONT, b"part"),
+        rendered(Opcode.TEXT, text(65_536)),
+        rendered(Opcode.BINARY, text(65_536)),
+        Frame(Opcode.TEXT, b"masked").serialize(mask=True),
+        b"\xc1\x01x",
+        b"\x83\x01x",
+        b"\x89\x7e\x00\x80" + text(128),
+        b"\xff" * 20,
+    ],
+    ids=["fragment", "rest", "long", "long binary", "masked", "bit", "kind", "ping", "noise"],
+)
+def test_anything_unusual_is_left_to_the_library_with_all_that_follows(begin: bytes) -> None:
+    """Its end is not told here: it depends on what came before, or is no frame at all."""
+    data = begin + rendered(Opcode.TEXT, b"next")
+
+    assert leading_texts(data, 0) == ([], 0)
+    assert end_of_frame(data, 0) is None
+
+
+def made_frames(source: random.Random, total: int) -> Iterator[tuple[Opcode, bytes]]:
+    """Make frames of all usual kinds, mostly texts."""
+    kinds = [Opcode.TEXT] * 6 + [Opcode.BINARY, Opcode.PING, Opcode.PONG]
+    for _ in range(total):
+        opcode = source.choice(kinds)
+        is_data = opcode in {Opcode.TEXT, Opcode.BINARY}
+        yield opcode, text(source.choice((0, 3, 119, 125, 126, 400) if is_data else (0, 8, 125)))
+
+
+def test_every_way_to_cut_a_stream_into_pieces_gives_the_same_frames() -> None:
+    """Each text once, whole and in its place, wherever the socket's data ends."""
+    source = random.Random(SEED)
+    for _ in range(200):
+        frames = list(made_frames(source, 30))
+        stream = b"".join(rendered(opcode, data) for opcode, data in frames)
+        cuts = sorted(source.choices(range(len(stream)), k=12))
+        got: list[tuple[Opcode, bytes]] = []
+        begun = b""
+        for start, stop in pairwise([0, *cuts, len(stream)]):
+            data, position = begun + stream[start:stop], 0
+            while position < len(data):
+                texts, position = leading_texts(data, position)
+                got += [(Opcode.TEXT, one) for one in texts]
+                end = end_of_frame(data, position) if position < len(data) else None
+                if end is None or end > len(data):
+                    break
+                opcode = Opcode(data[position] & 0x0F)
+                got.append((opcode, data[position + (4 if data[position + 1] == 126 else 2) : end]))
+                position = end
+            begun = data[position:]
+        assert got == frames
+        assert begun == b""

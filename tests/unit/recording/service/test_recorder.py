@@ -1,0 +1,195 @@
+"""Tests of ``app.recording.service.recorder``; ``verify`` is tested apart."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from app.domain.errors import StartupError
+from app.domain.order import Symbol
+from app.ports import StoredLedger
+from app.recording.service.recorder import RETRY_SECONDS, RecordedDatabase, Recorder
+from app.recording.service.recording_folder import RecordingFolder, recordings_in
+from app.tapes.tape_reader import TapeReader
+from tests.support.builders import FAR_NS, LTCBTC, make_order, make_quote
+from tests.support.hand_driven import HandClock
+from tests.support.recorded_service import break_disk, frame_of
+from tests.support.waiting import eventually
+
+OF = RecordedDatabase(stream_id="0f1e2d3c4b5a6978", epoch=3, acceptance_number=7)
+NOTHING = StoredLedger(gate=0, levels=())
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    """A clock in the test's hands."""
+    return HandClock()
+
+
+@pytest.fixture
+def recorder(tmp_path: Path, clock: HandClock) -> Iterator[Recorder]:
+    """A recorder whose every file is full at once."""
+    folder = RecordingFolder(tmp_path, file_bytes_max=1, total_bytes_max=1_000_000)
+    recorder = Recorder(folder, OF, clock=clock, version="0")
+    recorder.start()
+    yield recorder
+    recorder.close()
+
+
+def lines_of(folder: Path, number: int = -1) -> list[str]:
+    """Return what the lines of a file hold: the frame, or the kind of the note."""
+    return [
+        line.data.decode()
+        if line.data is not None
+        else str(msgspec.json.decode(line.note or b"")["kind"])
+        for line in TapeReader(recordings_in(folder)[number])
+    ]
+
+
+def test_a_frame_is_written_byte_for_byte_with_its_instants(
+    tmp_path: Path, recorder: Recorder, clock: HandClock
+) -> None:
+    """As a tape, whose other keys a reader may ignore."""
+    frame = b'{"u":1,"s":"LTCBTC","b":"1.00","B":"2","a":"3","A":"4","e":"bookTicker"}'
+    clock.advance(1.5)
+
+    recorder.on_frame(LTCBTC, frame, clock.monotonic_ns() - 1_001)
+    recorder.flush()
+
+    _, line, note = TapeReader(recordings_in(tmp_path)[0])
+    assert (line.data, line.received_ns) == (frame, clock.monotonic_ns() - 1_001)
+    assert line.ts == int(clock.now().timestamp() * 1_000_000) - 2
+    assert note.note == b'{"kind":"unheard","symbol":"LTCBTC"}'
+
+
+def test_it_is_told_of_each_frame_what_became_of_it(tmp_path: Path, recorder: Recorder) -> None:
+    """Applied, refused at the gate, or heard by nobody; and what is no line of the tape."""
+    matcher = recorder.begin(LTCBTC, NOTHING)
+    for update_id in (1, 1):
+        quote = make_quote(update_id, received_ns=5)
+        recorder.on_frame(LTCBTC, frame_of(quote), 5)
+        matcher.expire(5)
+        matcher.apply_quote(quote)
+    recorder.on_frame(LTCBTC, b'{"u":2,\n"s":"LTCBTC"}', 6)  # legal JSON, but of two lines
+    matcher.apply_quote(make_quote(2, received_ns=6))
+    recorder.on_drop(None, "not_json", 7)
+    recorder.on_connection("lost", "the peer closed")
+    recorder.flush()
+
+    frame = frame_of(make_quote(1)).decode()
+    assert lines_of(tmp_path) == [
+        "file",
+        "symbol",
+        frame,
+        frame,
+        "refused",
+        "quote",
+        "dropped",
+        "connection",
+    ]
+
+
+async def test_a_seed_is_told_once_whoever_hears_of_it(tmp_path: Path, recorder: Recorder) -> None:
+    """With what the matcher did with it, or that no matcher was there."""
+    recorder.on_seed(make_quote(9))
+    recorder.on_seed(make_quote(10))
+    matcher = recorder.begin(LTCBTC, NOTHING)
+    matcher.apply_seed(make_quote(10))
+    recorder.on_seed(make_quote(11))
+    await recorder.tick()
+
+    texts = [line.note or b"" for line in TapeReader(recordings_in(tmp_path)[0])]
+    seeds = [msgspec.json.decode(text) for text in texts if b'"seed"' in text]
+    assert [(seed["quote"]["update_id"], seed["is_applied"]) for seed in seeds] == [
+        (9, None),
+        (10, True),
+        (11, None),
+    ]
+
+
+async def test_a_new_file_begins_with_what_is_needed_to_go_on(
+    tmp_path: Path, recorder: Recorder, clock: HandClock
+) -> None:
+    """Every matcher, and every order that rests; those that are gone are not told."""
+    matcher = recorder.begin(LTCBTC, NOTHING)
+    matcher.rest(make_order(5), deadline_ns=FAR_NS)
+    gone = recorder.begin(Symbol("ETHBTC"), NOTHING)
+    recorder.end(gone, "ended")
+    clock.advance(1)
+
+    await recorder.tick()
+
+    assert lines_of(tmp_path, 0)[-1] == "continued"
+    assert lines_of(tmp_path) == ["file", "symbol", "rested"]
+    assert recorder.state().files == 2
+
+
+async def test_a_disk_that_refuses_stops_the_recording_and_nothing_else(
+    tmp_path: Path, recorder: Recorder, clock: HandClock
+) -> None:
+    """It says so, and tries again with a new file, which says that it does not follow."""
+    matcher = recorder.begin(LTCBTC, NOTHING)
+    break_disk(recorder)
+
+    matcher.apply_quote(make_quote(1))
+    matcher.drain_ledger_changes()
+
+    state = recorder.state()
+    assert (state.is_recording, state.failures) == (False, 1)
+    assert "No space left on device" in str(state.cause)
+    await recorder.tick()
+    assert not recorder.state().is_recording
+    clock.advance(RETRY_SECONDS)
+    await recorder.tick()
+    assert (recorder.state().is_recording, recorder.state().cause) == (True, None)
+    first, *_ = TapeReader(recordings_in(tmp_path)[-1])
+    assert b'"continues":false' in (first.note or b"")
+
+
+async def test_a_folder_that_is_gone_is_tried_again_and_again(
+    tmp_path: Path, clock: HandClock
+) -> None:
+    """As long as it takes."""
+    folder = RecordingFolder(tmp_path / "here", file_bytes_max=1, total_bytes_max=1_000_000)
+    recorder = Recorder(folder, OF, clock=clock, version="0")
+    recorder.start()
+    (tmp_path / "here").rename(tmp_path / "there")
+    recorder.on_connection("opened", None)
+
+    await recorder.tick()
+    clock.advance(RETRY_SECONDS)
+    await recorder.tick()
+    assert recorder.state().failures == 2
+    (tmp_path / "there").rename(tmp_path / "here")
+    clock.advance(RETRY_SECONDS)
+    await recorder.tick()
+
+    assert recorder.state().is_recording
+    recorder.close()
+
+
+async def test_lines_are_flushed_soon_even_if_nothing_comes_of_them(
+    tmp_path: Path, recorder: Recorder
+) -> None:
+    """The task does it by itself, and ends when it is told."""
+    running = asyncio.create_task(recorder.run())
+    recorder.on_connection("opened", None)
+
+    await eventually(lambda: "connection" in lines_of(tmp_path, 0))
+
+    running.cancel()
+    await asyncio.wait({running})
+    assert running.cancelled()
+
+
+def test_a_folder_that_cannot_be_written_to_ends_the_start(
+    tmp_path: Path, clock: HandClock
+) -> None:
+    """Who asks for a recording gets one, or a line that says why not."""
+    (tmp_path / "file").write_text("")
+    folder = RecordingFolder(tmp_path / "file", file_bytes_max=1, total_bytes_max=2)
+
+    with pytest.raises(StartupError, match="RECORD_DIR="):
+        Recorder(folder, OF, clock=clock, version="0").start()

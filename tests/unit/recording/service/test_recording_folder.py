@@ -1,0 +1,76 @@
+"""Tests of ``app.recording.service.recording_folder``."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from app.domain.errors import StartupError
+from app.recording.service.recording_folder import RecordingFolder, recordings_in
+from app.tapes.tape_reader import TapeError
+from tests.support.builders import ACCEPTED_AT
+
+
+def make_folder(path: Path) -> RecordingFolder:
+    """Make a folder for files of 100 bytes, 300 in all."""
+    folder = RecordingFolder(path, file_bytes_max=100, total_bytes_max=300)
+    folder.check()
+    return folder
+
+
+def test_files_sort_by_the_time_they_were_begun(tmp_path: Path) -> None:
+    """Whatever else lies there is left alone, and not taken for a recording."""
+    folder = make_folder(tmp_path / "new" / "folder")
+    (folder.folder / "notes.txt").write_text("x" * 1_000)
+
+    for microseconds in (10**9, 1, 0):
+        folder.open_next(ACCEPTED_AT + timedelta(microseconds=microseconds)).close()
+
+    assert [path.name for path in recordings_in(folder.folder)] == [
+        "recording-20240808T235414.000000Z.jsonl.gz",
+        "recording-20240808T235414.000001Z.jsonl.gz",
+        "recording-20240809T001054.000000Z.jsonl.gz",
+    ]
+
+
+def test_the_oldest_make_room_for_a_new_one(tmp_path: Path) -> None:
+    """The new file may become as large as it may, and all of them stay within the bound."""
+    folder = make_folder(tmp_path)
+    for number in range(3):
+        path = tmp_path / f"recording-2024080{number}T000000.000000Z.jsonl.gz"
+        path.write_bytes(bytes(90))
+
+    folder.open_next(ACCEPTED_AT).close()
+
+    assert folder.files_deleted == 1
+    assert [path.name[:18] for path in recordings_in(tmp_path)] == [
+        "recording-20240801",
+        "recording-20240802",
+        "recording-20240808",
+    ]
+
+
+def test_a_recording_is_never_overwritten(tmp_path: Path) -> None:
+    """Two of the same instant cannot be."""
+    folder = make_folder(tmp_path)
+    folder.open_next(ACCEPTED_AT).close()
+
+    with pytest.raises(TapeError, match="exists already"):
+        folder.open_next(ACCEPTED_AT)
+
+
+def test_a_folder_that_cannot_be_made_ends_the_start(tmp_path: Path) -> None:
+    """The setting is named."""
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(StartupError, match=r"RECORD_DIR=.*file/folder: Not a directory; name a"):
+        make_folder(tmp_path / "file" / "folder")
+
+
+def test_a_folder_that_went_away_is_trouble_and_no_crash(tmp_path: Path) -> None:
+    """The recorder tries again later."""
+    folder = make_folder(tmp_path / "folder")
+    (tmp_path / "folder").rmdir()
+
+    with pytest.raises(TapeError, match="No such file or directory"):
+        folder.open_next(ACCEPTED_AT)

@@ -1,0 +1,132 @@
+"""Tests of ``app.recording.service.recording_notes``."""
+
+from decimal import Decimal
+
+import msgspec
+import pytest
+
+from app.domain.liquidity import TakenLevel
+from app.domain.order import PUBLIC, Arrival, OrderId, Side
+from app.recording.service.recording_notes import (
+    LEVELS_PER_NOTE,
+    AnyNote,
+    ConnectionChanged,
+    FileBegun,
+    FileContinued,
+    FrameDropped,
+    FrameRefused,
+    FrameUnheard,
+    GateReset,
+    Held,
+    Interrupted,
+    LedgerStored,
+    LevelsKnown,
+    OrderCanceled,
+    OrderRested,
+    OrdersCanceled,
+    OrdersExpired,
+    OrderUnmet,
+    QuoteMet,
+    RecordingEnded,
+    Released,
+    SeedMet,
+    SymbolEnded,
+    SymbolState,
+    level_notes,
+    read_note,
+)
+from app.tapes.tape_lines import LINE_BYTES_MAX, note_line
+from tests.support.builders import LTCBTC, make_order, make_quote
+
+LEVEL = TakenLevel(
+    owner=PUBLIC, side=Side.SELL, price=Decimal("0.000000000001"), quantity=Decimal("1.50")
+)
+QUOTE = make_quote(11, ask=("99.990", "0.00000001"), received_ns=2**62 + 1)
+ORDER = make_order("0.1", client_order_id="mine-1")
+ARRIVAL = Arrival(update_id=2**62 + 1, price=Decimal("1E-8"))
+ORDER_ID = OrderId(ORDER.order_id)
+
+NOTES: list[AnyNote] = [
+    FileBegun(
+        stream_id="s", epoch=1, number=2, continues=True, acceptance_number=3, version="0.1.0"
+    ),
+    FileContinued(),
+    RecordingEnded(),
+    ConnectionChanged(what="lost", cause="the peer closed"),
+    FrameDropped(symbol=None, reason="not_json", received_ns=1),
+    FrameRefused(symbol=LTCBTC, update_id=1, gate=2),
+    FrameUnheard(symbol=LTCBTC),
+    QuoteMet(quote=QUOTE),
+    SeedMet(quote=QUOTE, is_applied=None),
+    GateReset(quote=QUOTE),
+    SymbolState(
+        symbol=LTCBTC,
+        goes_on=True,
+        gate=7,
+        is_held=True,
+        awaits_confirmation=True,
+        quote=QUOTE,
+        levels_total=1,
+        resting_total=2,
+    ),
+    LevelsKnown(symbol=LTCBTC, levels=(LEVEL,)),
+    OrderRested(
+        order=ORDER,
+        deadline_ns=2**62 + 3,
+        now_ns=2**62 + 1,
+        filled_quantity=Decimal("0.05"),
+        quote_quantity=Decimal(5),
+        splits_total=1,
+        arrival=ARRIVAL,
+        quotes_seen=4,
+        may_have_met_quotes=True,
+        goes_on=True,
+    ),
+    OrderUnmet(
+        order=ORDER,
+        filled_quantity=Decimal(0),
+        quote_quantity=Decimal(0),
+        splits_total=0,
+        last_sequence=1,
+        arrival=None,
+        quotes_seen=0,
+    ),
+    OrderCanceled(symbol=LTCBTC, order_id=ORDER_ID),
+    OrdersCanceled(symbol=LTCBTC, owner=PUBLIC),
+    OrdersExpired(symbol=LTCBTC, now_ns=5),
+    Interrupted(symbol=LTCBTC),
+    Held(symbol=LTCBTC),
+    Released(symbol=LTCBTC, now_ns=None),
+    LedgerStored(symbol=LTCBTC),
+    SymbolEnded(symbol=LTCBTC, how="ended"),
+]
+
+
+@pytest.mark.parametrize("note", NOTES, ids=lambda note: type(note).__name__)
+def test_a_note_is_read_as_it_was_written(note: AnyNote) -> None:
+    """To the nanosecond and to the digit."""
+    line = msgspec.json.decode(note_line(1, note))
+
+    assert read_note(msgspec.json.encode(line["note"])) == note
+
+
+def test_every_kind_of_note_is_tried_above() -> None:
+    """A new kind is written and read, too."""
+    assert {type(note) for note in NOTES} == set(AnyNote.__args__)
+
+
+@pytest.mark.parametrize("text", [b"{}", b'{"kind":"weed"}', b'{"kind":"held"}', b"[]", b"{"])
+def test_what_is_no_note_is_refused(text: bytes) -> None:
+    """Another release may write other notes."""
+    with pytest.raises(ValueError):  # noqa: PT011 - the words are those of msgspec
+        read_note(text)
+
+
+def test_many_levels_are_told_in_lines_that_can_be_read() -> None:
+    """Ten thousand levels are more than a line may hold."""
+    levels = [LEVEL] * (2 * LEVELS_PER_NOTE + 1)
+
+    notes = list(level_notes(LTCBTC, levels))
+
+    assert [len(note.levels) for note in notes] == [LEVELS_PER_NOTE, LEVELS_PER_NOTE, 1]
+    assert all(len(note_line(1, note)) < LINE_BYTES_MAX / 2 for note in notes)

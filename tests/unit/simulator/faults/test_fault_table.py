@@ -1,0 +1,46 @@
+"""Tests of ``app.simulator.faults.fault_table``."""
+
+from pathlib import Path
+
+import pytest
+
+from app.clock import SystemClock
+from app.simulator.faults.control_parameters import ControlError
+from app.simulator.faults.fault_table import BY_NAME, CONTROLS, documentation, help_lines
+from app.simulator.market.scripted_market import ScriptedMarket
+from app.simulator.venue.server import SimulatedVenue
+
+DOCUMENT = Path(__file__).parents[4] / "docs" / "simulator.md"
+
+
+def test_the_documentation_is_the_table() -> None:
+    """A control that is added or changed is documented, or this fails."""
+    assert documentation() in DOCUMENT.read_text(encoding="utf-8")
+
+
+def test_each_control_has_a_name_of_its_own_and_a_line_of_help() -> None:
+    """Optional parameters stand in brackets."""
+    assert len(BY_NAME) == len(CONTROLS)
+    assert "mute symbol [on]: Send no quotes of a symbol; its depth goes on." in help_lines()
+    assert BY_NAME["mute"].usage == "/simulator/mute?symbol=&[on=]"
+
+
+async def test_what_the_venue_refuses_is_an_error_of_the_request() -> None:
+    """Whether a method refuses it at once or while it is awaited."""
+    venue = SimulatedVenue(ScriptedMarket(), clock=SystemClock())
+    for name, query in (
+        ("halt", "symbol=NOPE"),
+        ("play-to", "symbol=NOPE&update_id=1"),
+        ("rules", "symbol=NOPE&tick_size=1"),
+    ):
+        with pytest.raises(ControlError, match="the market has no symbol 'NOPE'"):
+            await BY_NAME[name].perform(venue, query)
+
+
+async def test_a_control_returns_what_its_method_does() -> None:
+    """The words of the query become keywords."""
+    venue = SimulatedVenue(ScriptedMarket(), clock=SystemClock())
+
+    assert await BY_NAME["resend"].perform(venue, "symbol=ltcbtc&frames=5") == 0
+    assert await BY_NAME["duplicate"].perform(venue, "frames=5") is None
+    assert venue.faults_on() == {"duplicating": 5}

@@ -1,0 +1,36 @@
+"""Tests of ``app.simulator.market.pair_dynamics``."""
+
+import dataclasses
+
+import pytest
+
+from app.simulator.market.pair_dynamics import ALT, LIQUID, LIVELY, MAJOR, QUIET, THIN, PairDynamics
+from app.simulator.market.pairs import PAIRS
+
+KINDS = {
+    "major": MAJOR,
+    "liquid": LIQUID,
+    "lively": LIVELY,
+    "alt": ALT,
+    "quiet": QUIET,
+    "thin": THIN,
+}
+each_kind = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS.keys())
+
+
+@each_kind
+def test_shares_are_shares_and_gaps_are_gaps(kind: PairDynamics) -> None:
+    """A share lies from 0 to 1, no time is negative, bursts and echoes are at most all."""
+    for field in dataclasses.fields(kind):
+        value = getattr(kind, field.name)
+        is_share = field.name.endswith(("_share", "urgency", "flicker", "persistence"))
+        assert 0 <= value <= (1 if is_share else 1_000), field.name
+    assert kind.burst_share + kind.echo_share <= 1
+    assert kind.burst_gap < kind.echo_gap < kind.idle_gap
+
+
+def test_the_market_has_pairs_of_every_kind() -> None:
+    """From a major down to one that is silent for seconds."""
+    of_pairs = [pair.dynamics for pair in PAIRS]
+
+    assert all(kind in of_pairs for kind in KINDS.values())

@@ -1,0 +1,213 @@
+"""Tests of ``app.simulator.market.playback``."""
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from app.simulator.market.playback import BATCH_MAX, Playback, PlayTarget
+from app.simulator.market.venue_quotes import VenueQuote, venue_quote
+from tests.support.virtual_time import hold_up, in_virtual_time
+from tests.support.waiting import eventually
+
+MS = 1_000_000
+
+
+def quotes_at(*instants_ns: int) -> Iterator[VenueQuote]:
+    """Yield a quote at each instant, its update id counting from 1."""
+    for update_id, at_ns in enumerate(instants_ns, 1):
+        yield venue_quote(at_ns=at_ns, symbol="LTCBTC", update_id=update_id)
+
+
+class Recorder:
+    """Notes what is published and when."""
+
+    def __init__(self) -> None:
+        self.ids: list[int] = []
+        self.at: list[float] = []
+
+    def publish(self, quote: VenueQuote) -> None:
+        """Note a quote."""
+        self.ids.append(quote.update_id)
+        self.at.append(asyncio.get_running_loop().time())
+
+
+def make_playback(recorder: Recorder, *, is_paused: bool = False, speed: float = 1.0) -> Playback:
+    """Make a playback into a recorder."""
+    return Playback(recorder.publish, first_update_id=1, is_paused=is_paused, speed=speed)
+
+
+@in_virtual_time
+async def test_quotes_come_at_their_instants_and_not_before() -> None:
+    """Each is published when its time has come, all of them in order."""
+    recorder = Recorder()
+    started = asyncio.get_running_loop().time()
+    await make_playback(recorder).play(quotes_at(0, 20 * MS, 50 * MS))
+
+    assert recorder.ids == [1, 2, 3]
+    assert recorder.at[1] - started >= 0.019
+    assert recorder.at[2] - started >= 0.049
+
+
+@in_virtual_time
+async def test_being_late_does_not_add_up() -> None:
+    """A market that was held up is where it should be again, with nothing left out."""
+    recorder = Recorder()
+    started = asyncio.get_running_loop().time()
+
+    def quotes() -> Iterator[VenueQuote]:
+        for quote in quotes_at(*(number * 10 * MS for number in range(1, 13))):
+            if quote.update_id == 3:
+                hold_up(0.07)  # the time of seven quotes
+            yield quote
+
+    await make_playback(recorder).play(quotes())
+
+    assert recorder.ids == list(range(1, 13))
+    assert recorder.at[8] - recorder.at[2] < 0.02
+    assert 0.119 <= recorder.at[-1] - started < 0.2
+
+
+@in_virtual_time
+async def test_it_opens_after_the_quotes_at_the_opening() -> None:
+    """Nobody is let in before every symbol has its quote, and everybody before the next one."""
+    recorder = Recorder()
+    playback = make_playback(recorder, is_paused=True)
+    playing = asyncio.create_task(playback.play(quotes_at(0, 0, 1)))
+    await playback.opened.wait()
+
+    assert recorder.ids == [1, 2]
+    playback.resume()
+    await playing
+    assert recorder.ids == [1, 2, 3]
+
+
+@in_virtual_time
+async def test_time_does_not_pass_while_paused() -> None:
+    """What was due in the pause comes after it, as much later as the pause was long."""
+    recorder = Recorder()
+    playback = make_playback(recorder)
+    started = asyncio.get_running_loop().time()
+    playing = asyncio.create_task(playback.play(quotes_at(1, 30 * MS, 40 * MS)))
+    await eventually(lambda: recorder.ids == [1])
+    playback.pause()
+    playback.pause()
+    await asyncio.sleep(0.06)  # a pause that is longer than the time to the next quote
+    assert recorder.ids == [1]
+    playback.resume()
+    playback.resume()
+    await playing
+
+    assert recorder.at[1] - started >= 0.089
+    assert recorder.ids == [1, 2, 3]
+
+
+async def test_a_fast_market_leaves_time_for_others() -> None:
+    """Quotes that are all due at once are published in batches."""
+    recorder = Recorder()
+    turns: list[int] = []
+
+    async def count_turns() -> None:
+        while True:
+            turns.append(len(recorder.ids))
+            await asyncio.sleep(0)
+
+    counting = asyncio.create_task(count_turns())
+    await make_playback(recorder).play(quotes_at(*([1] * (3 * BATCH_MAX))))
+    counting.cancel()
+    await asyncio.wait([counting])
+
+    assert len(recorder.ids) == 3 * BATCH_MAX
+    assert BATCH_MAX in turns
+
+
+@in_virtual_time
+async def test_a_market_without_timed_quotes_opens_too() -> None:
+    """An empty tape does not keep the venue shut."""
+    playback = make_playback(Recorder())
+    await playback.play(quotes_at())
+
+    assert playback.opened.is_set()
+
+
+@in_virtual_time
+async def test_time_passes_as_fast_as_it_was_told() -> None:
+    """A minute of the market in 60 ms."""
+    recorder = Recorder()
+    started = asyncio.get_running_loop().time()
+    await make_playback(recorder, speed=1_000).play(quotes_at(1, 60_000 * MS))
+
+    assert 0.059 <= recorder.at[1] - started < 30
+
+
+@pytest.mark.parametrize("symbol", ["LTCBTC", None])
+@in_virtual_time
+async def test_it_pauses_behind_the_quote_that_it_was_to_play_to(symbol: str | None) -> None:
+    """Not one quote more, though it was due; then time goes on from that quote's instant."""
+    recorder = Recorder()
+    playback = make_playback(recorder, is_paused=True)
+
+    def quotes() -> Iterator[VenueQuote]:
+        for quote in quotes_at(1, 1, 1, 1, 30 * MS):
+            if quote.update_id == 3:
+                hold_up(0.04)  # until after the last quote was due
+            yield quote
+
+    playing = asyncio.create_task(playback.play(quotes()))
+    target = PlayTarget(symbol=symbol, update_id=3)
+    playback.play_to(target)
+    await target.reached.wait()
+    await asyncio.sleep(0.05)  # time in which the others would have come
+    assert recorder.ids == [1, 2, 3]
+    assert playback.is_paused
+
+    resumed_at = asyncio.get_running_loop().time()
+    playback.resume()
+    await playing
+    assert recorder.ids == [1, 2, 3, 4, 5]
+    assert recorder.at[4] - resumed_at >= 0.029
+    assert playback.is_over
+
+
+@in_virtual_time
+async def test_an_id_that_is_not_there_pauses_before_the_first_above() -> None:
+    """So it does when the id is named while that quote is being waited for."""
+    for is_named_late in (False, True):
+        recorder = Recorder()
+        playback = make_playback(recorder, is_paused=not is_named_late)
+
+        def quotes() -> Iterator[VenueQuote]:
+            for at_ns, update_id in ((1, 10), (1, 20), (60_000 * MS, 30)):
+                yield venue_quote(at_ns=at_ns, symbol="LTCBTC", update_id=update_id)
+
+        playing = asyncio.create_task(playback.play(quotes()))
+        if is_named_late:
+            await eventually(lambda: recorder.ids == [10, 20])  # noqa: B023 - awaited at once
+        target = PlayTarget(symbol="LTCBTC", update_id=25)
+        playback.play_to(target)
+        await asyncio.wait_for(target.reached.wait(), 10)
+
+        assert recorder.ids == [10, 20]
+        playing.cancel()
+        await asyncio.wait([playing])
+
+
+async def test_pausing_is_heeded_between_two_batches() -> None:
+    """What pauses in the turn that a fast market leaves to others stops it right there."""
+    recorder = Recorder()
+    playback = make_playback(recorder)
+
+    async def pause_at_a_turn() -> None:
+        while not recorder.ids:  # noqa: ASYNC110 - at the very next turn of the loop
+            await asyncio.sleep(0)
+        playback.pause()
+
+    pausing = asyncio.create_task(pause_at_a_turn())
+    playing = asyncio.create_task(playback.play(quotes_at(*([1] * (2 * BATCH_MAX)))))
+    await pausing
+    await asyncio.sleep(0.02)  # time in which the second batch would have come
+    assert len(recorder.ids) <= BATCH_MAX
+    playback.resume()
+    await playing
+
+    assert len(recorder.ids) == 2 * BATCH_MAX

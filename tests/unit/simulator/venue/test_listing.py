@@ -1,0 +1,97 @@
+"""Tests of ``app.simulator.venue.listing``."""
+
+import gzip
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from app.simulator.venue.listing import (
+    exchange_info,
+    inferred_rules,
+    listing_from_rules,
+    listings_from_exchange_info,
+    split_symbol,
+)
+from tests.support.tapes import find_tape_file
+
+
+def make_entry(**changes: object) -> dict[str, Any]:
+    """Make the entry of a symbol with a tick of a cent and a step of a thousandth."""
+    rules = inferred_rules("LTCUSDT", tick_size=Decimal("0.01"), step_size=Decimal("0.001"))
+    return {**listing_from_rules(rules).entry, **changes}
+
+
+def test_rules_become_an_entry_with_their_filters() -> None:
+    """What the market quotes fits the filters that it is listed with."""
+    filters = {one["filterType"]: one for one in make_entry()["filters"]}
+
+    assert filters["PRICE_FILTER"]["tickSize"] == "0.01000000"
+    assert filters["LOT_SIZE"]["stepSize"] == "0.00100000"
+
+
+def test_an_entry_has_the_keys_of_the_live_answer() -> None:
+    """A client that reads the answer of 2025 finds every key that it knows."""
+    capture = gzip.decompress(
+        find_tape_file("exchangeinfo-20250807-25symbols.json.gz").read_bytes()
+    )
+    captured = json.loads(capture)["symbols"][1]
+    entry = make_entry()
+
+    assert entry.keys() == captured.keys()
+    assert [one["filterType"] for one in entry["filters"]] == [
+        one["filterType"] for one in captured["filters"]
+    ]
+    assert [set(one) for one in entry["filters"]] == [set(one) for one in captured["filters"]]
+
+
+def test_a_captured_answer_is_listed_as_it_stands() -> None:
+    """The entries of a capture are served unchanged, halted symbols too."""
+    body = gzip.decompress(find_tape_file("exchangeinfo-20250807-25symbols.json.gz").read_bytes())
+    listings = listings_from_exchange_info(body)
+
+    assert [listing.entry for listing in listings] == json.loads(body)["symbols"]
+    assert {listing.symbol: listing.is_trading for listing in listings}["BCCBTC"] is False
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<html>",
+        b"[]",
+        b"{}",
+        b"[" * 100_000,
+        b'{"symbols": [{}]}',
+        json.dumps({"symbols": [make_entry(filters={})]}).encode(),
+        json.dumps({"symbols": [make_entry(filters=[])]}).encode(),
+    ],
+    ids=lambda body: str(body)[:40],
+)
+def test_anything_else_is_refused(body: bytes) -> None:
+    """A file that is no exchangeInfo answer is a ValueError, whatever it is."""
+    with pytest.raises(ValueError):  # noqa: PT011 - json brings its own text
+        listings_from_exchange_info(body)
+
+
+@pytest.mark.parametrize(
+    ("symbol", "assets"),
+    [
+        ("LTCBTC", ("LTC", "BTC")),
+        ("1000SATSUSDT", ("1000SATS", "USDT")),
+        ("BTCAUD", ("BTC", "AUD")),
+        ("BTC", ("BT", "C")),
+        ("ABCXYZ", ("ABC", "XYZ")),
+    ],
+)
+def test_a_symbol_is_split_at_its_quote_asset(symbol: str, assets: tuple[str, str]) -> None:
+    """Known quote assets are found, anything else is cut in the middle."""
+    assert split_symbol(symbol) == assets
+
+
+def test_exchange_info_tells_the_venues_own_weight_limit() -> None:
+    """A client that obeys the answer obeys the venue."""
+    body: dict[str, Any] = exchange_info([], server_time_ms=5, weight_limit=77)
+
+    assert body["rateLimits"][0]["limit"] == 77
+    assert body["serverTime"] == 5

@@ -1,0 +1,202 @@
+"""Tests of ``app.simulator.venue.rest_api`` and ``app.simulator.venue.rest_query``."""
+
+import json
+from decimal import Decimal
+from typing import Any
+from urllib.parse import quote as percent_encoded
+
+import pytest
+
+from app.simulator.market.venue_quotes import venue_quote
+from app.simulator.venue.client_admission import Admission
+from app.simulator.venue.listed_symbols import ListedSymbols
+from app.simulator.venue.listing import inferred_rules, listing_from_rules
+from app.simulator.venue.observations import Observations
+from app.simulator.venue.rest_api import RestAnswer, RestApi, RestFailure
+from app.simulator.venue.venue_limits import VenueLimits
+from tests.support.hand_driven import HandClock
+
+SYMBOLS = ("LTCBTC", "ETHBTC", "币安人生USDT")
+LISTINGS = [
+    listing_from_rules(
+        inferred_rules(symbol, tick_size=Decimal("0.000001"), step_size=Decimal("0.001"))
+    )
+    for symbol in SYMBOLS
+]
+QUOTES = {
+    symbol: venue_quote(
+        symbol=symbol, update_id=42, bid=("0.00257700", "1.00000000"), ask=("0.0025800", "2.0000")
+    )
+    for symbol in SYMBOLS
+}
+
+
+def make_api(*, weight_max: int = 6000, clock: HandClock | None = None) -> RestApi:
+    """Make the REST side of a venue with three symbols."""
+    clock = clock or HandClock()
+    limits = VenueLimits(weight_per_minute_max=weight_max)
+    return RestApi(
+        listed=ListedSymbols(LISTINGS),
+        quotes=QUOTES,
+        admission=Admission(clock=clock, limits=limits, observations=Observations()),
+        clock=clock,
+        limits=limits,
+    )
+
+
+def get(path: str, query: str = "", *, api: RestApi | None = None) -> RestAnswer:
+    """Send a GET request to a path under ``/api/v3``."""
+    return (api or make_api()).answer(f"/api/v3/{path}", query)
+
+
+def body_of(answer: RestAnswer) -> Any:  # noqa: ANN401 - whatever JSON can say
+    """Return the body of an answer."""
+    return json.loads(answer.body)
+
+
+def test_ping_and_time_answer() -> None:
+    """The time is the clock's, in milliseconds."""
+    assert body_of(get("ping")) == {}
+    assert body_of(get("time")) == {"serverTime": 1_723_161_254_000}
+
+
+def test_depth_begins_with_the_current_quote() -> None:
+    """The update id and the first level are those of the newest frame."""
+    body = body_of(get("depth", "symbol=LTCBTC&limit=5"))
+
+    assert body["lastUpdateId"] == 42
+    assert body["bids"][0] == ["0.00257700", "1.00000000"]
+    assert len(body["asks"]) == 5
+
+
+def test_depth_has_a_hundred_levels_unless_told_otherwise_and_5000_at_most() -> None:
+    """A limit beyond the most is cut without a word."""
+    assert len(body_of(get("depth", "symbol=LTCBTC"))["asks"]) == 100
+    assert len(body_of(get("depth", "symbol=LTCBTC&limit=99999"))["asks"]) == 5000
+
+
+def test_book_ticker_answers_for_one_some_and_all() -> None:
+    """One symbol is an object, several are a list, with Binance's keys in their order."""
+    one = body_of(get("ticker/bookTicker", "symbol=LTCBTC"))
+    some = body_of(get("ticker/bookTicker", 'symbols=["LTCBTC","ETHBTC"]'))
+    everything = body_of(get("ticker/bookTicker"))
+
+    assert list(one) == ["symbol", "bidPrice", "bidQty", "askPrice", "askQty"]
+    assert [ticker["symbol"] for ticker in some] == ["LTCBTC", "ETHBTC"]
+    assert [ticker["symbol"] for ticker in everything] == list(SYMBOLS)
+
+
+def test_exchange_info_answers_for_one_some_and_all() -> None:
+    """Symbols that are not ASCII are symbols too."""
+
+    def symbols(query: str) -> list[str]:
+        return [entry["symbol"] for entry in body_of(get("exchangeInfo", query))["symbols"]]
+
+    assert symbols("symbol=" + percent_encoded(SYMBOLS[2])) == [SYMBOLS[2]]
+    assert symbols("symbols=" + percent_encoded('["LTCBTC","ETHBTC"]')) == ["LTCBTC", "ETHBTC"]
+    assert symbols("") == list(SYMBOLS)
+    assert symbols("symbolStatus=BREAK") == []
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "code", "text"),
+    [
+        ("depth", "", -1102, "Mandatory parameter 'symbol' was not sent"),
+        ("depth", "symbol=", -1102, "Mandatory parameter 'symbol' was not sent"),
+        ("depth", "symbol=NOPE", -1121, "Invalid symbol."),
+        ("depth", "symbol=ltcbtc", -1100, "Illegal characters found in parameter 'symbol'"),
+        ("depth", "symbol=LTC%2FBTC", -1100, "legal range is '^[\\w\\-._&&[^a-z]]{1,50}$'."),
+        ("depth", "symbol=LTCBTC&limit=abc", -1100, "parameter 'limit'; legal range is '^[0-9]"),
+        ("depth", "symbol=LTCBTC&limit=-5", -1100, "parameter 'limit'"),
+        ("depth", "symbol=LTCBTC&limit=0", -1130, "parameter 'limit' is not valid"),
+        ("depth", "symbol=LTCBTC&symbol=LTCBTC", -1101, "Duplicate values"),
+        ("depth", "symbol=LTCBTC&x=1", -1104, "read '1' parameter(s) but was sent '2'."),
+        ("time", "x=1", -1101, "Too many parameters; expected '0' and received '1'."),
+        ("exchangeInfo", "symbol=NOPE", -1121, "Invalid symbol."),
+        ("exchangeInfo", "symbol=LTCBTC&symbols=[]", -1128, "Combination of optional"),
+        ("exchangeInfo", "symbols=LTCBTC", -1100, "parameter 'symbols'"),
+        ("exchangeInfo", "symbols=[]", -1100, "parameter 'symbols'"),
+        ("exchangeInfo", "symbols=" + "[" * 15_000, -1100, "parameter 'symbols'"),
+        ("exchangeInfo", 'symbols=["ltcbtc"]', -1100, "parameter 'symbols'"),
+        ("ticker/bookTicker", 'symbols=["LTCBTC","NOPE"]', -1121, "Invalid symbol."),
+    ],
+)
+def test_a_bad_request_is_refused_in_binances_words(
+    path: str, query: str, code: int, text: str
+) -> None:
+    """Status 400, the code, and the text of the venue."""
+    answer = get(path, query)
+
+    assert answer.status == 400
+    assert body_of(answer)["code"] == code
+    assert text in body_of(answer)["msg"]
+
+
+def test_an_unknown_path_is_not_found() -> None:
+    """Not JSON, as with Binance."""
+    answer = get("klines", "symbol=LTCBTC")
+
+    assert answer.status == 404
+    assert answer.content_type == "text/html"
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "weight"),
+    [
+        ("ping", "", 1),
+        ("exchangeInfo", "", 20),
+        ("depth", "symbol=LTCBTC&limit=5", 5),
+        ("depth", "symbol=LTCBTC&limit=101", 25),
+        ("depth", "symbol=LTCBTC&limit=1000", 50),
+        ("depth", "symbol=LTCBTC&limit=5000", 250),
+        ("ticker/bookTicker", "symbol=LTCBTC", 2),
+        ("ticker/bookTicker", "", 4),
+    ],
+)
+def test_a_request_weighs_what_it_weighs_at_binance(path: str, query: str, weight: int) -> None:
+    """The used weight stands in the headers of every answer."""
+    headers = get(path, query).headers
+
+    assert headers["X-MBX-USED-WEIGHT-1M"] == headers["X-MBX-USED-WEIGHT"] == str(weight)
+
+
+def test_too_much_weight_is_429_with_retry_after_until_the_minute_is_over() -> None:
+    """The body is the recorded one with this venue's limit; in the next minute all is well."""
+    clock = HandClock()
+    api = make_api(weight_max=20, clock=clock)
+    assert get("exchangeInfo", api=api).status == 200
+    refused = get("ping", api=api)
+    clock.advance(60)
+
+    assert refused.status == 429
+    assert refused.headers["Retry-After"] == "46"
+    assert body_of(refused) == {
+        "code": -1003,
+        "msg": "Too much request weight used; current limit is 20 request weight per 1 MINUTE. "
+        "Please use WebSocket Streams for live updates to avoid polling the API.",
+    }
+    assert get("ping", api=api).status == 200
+
+
+def test_a_failure_is_answered_as_often_as_told() -> None:
+    """After that the answers are proper again."""
+    api = make_api()
+    api.fail(RestFailure(status=418, body="{}", retry_after=720, path=None, times=2))
+    answers = [get("ping", api=api) for _ in range(3)]
+
+    assert [answer.status for answer in answers] == [418, 418, 200]
+    assert answers[0].headers == {"Retry-After": "720"}
+
+
+def test_a_failure_can_be_for_one_path_and_for_good() -> None:
+    """Other paths answer properly, and so does this one when the failure is lifted."""
+    api = make_api()
+    api.fail(
+        RestFailure(status=502, body="<html>", retry_after=None, path="/api/v3/depth", times=None)
+    )
+
+    assert get("ping", api=api).status == 200
+    failed = [get("depth", "symbol=LTCBTC", api=api) for _ in range(3)]
+    assert {(one.status, one.content_type) for one in failed} == {(502, "text/html")}
+    api.failures.clear()
+    assert get("depth", "symbol=LTCBTC", api=api).status == 200

@@ -1,0 +1,200 @@
+"""Tests of ``app.tapes.replay_orders``."""
+
+import json
+from decimal import Decimal
+
+import pytest
+
+from app.domain.errors import StartupError
+from app.domain.order import PUBLIC, OrderId, Owner, Side, Symbol
+from app.tapes.replay import ReplayOrder
+from app.tapes.replay_orders import (
+    ORDERS_BYTES_MAX,
+    PLACED_TS_MAX,
+    OrdersError,
+    read_orders,
+    read_symbol,
+)
+
+ORDER = {
+    "id": "a",
+    "symbol": "LTCBTC",
+    "side": "SELL",
+    "order_size": "100",
+    "price": "0.0026",
+    "placed_ts": 1_723_161_254_500_000,
+    "timeout_ms": 30_000,
+}
+
+
+def read(text: str) -> list[ReplayOrder]:
+    """Read orders of a file named orders.json."""
+    return read_orders(text.encode(), "orders.json")
+
+
+def test_an_order_is_read_as_it_was_written() -> None:
+    """Amounts exactly, times in microseconds; everybody is one owner."""
+    assert read(json.dumps([ORDER])) == [
+        ReplayOrder(
+            order_id=OrderId("a"),
+            owner=PUBLIC,
+            symbol=Symbol("LTCBTC"),
+            side=Side.SELL,
+            quantity=Decimal(100),
+            limit_price=Decimal("0.0026"),
+            placed_ts=1_723_161_254_500_000,
+            timeout_us=30_000_000,
+        )
+    ]
+
+
+def test_side_and_owner_have_defaults_and_symbols_any_case() -> None:
+    """As in an order that is posted: BUY, and lower case is accepted."""
+    order = {**ORDER, "symbol": "ltcbtc", "owner": "alice"}
+    del order["side"]
+
+    (read_order,) = read(json.dumps([order]))
+
+    assert (read_order.side, read_order.owner) == (Side.BUY, Owner("alice"))
+    assert read_order.symbol == "LTCBTC"
+    assert read(json.dumps([{**ORDER, "side": "sell"}]))[0].side is Side.SELL
+
+
+def test_amounts_may_be_numbers_and_never_pass_through_a_float() -> None:
+    """Every digit counts, as text or as a number."""
+    text = json.dumps([ORDER]).replace('"100"', "0.1234567890123").replace('"0.0026"', "7")
+    text = text.replace("0.1234567890123", "1234567890123456.123456789012")
+
+    assert read(text)[0].quantity == Decimal("1234567890123456.123456789012")
+    assert read(text)[0].limit_price == 7
+
+
+def test_one_order_per_line_is_as_good_as_a_list() -> None:
+    """Blank lines are no matter, nor is a byte order mark or a line separator in a name."""
+    orders = [{**ORDER, "id": name} for name in "abc"]
+    lines = "\n\n".join(json.dumps(order) for order in orders) + "\r\n"
+
+    assert read("\ufeff" + lines) == read(json.dumps(orders))
+
+
+@pytest.mark.parametrize(
+    ("change", "cause"),
+    [
+        ({"id": 7}, "order 1 (7): id must be a string, not a number"),
+        ({"id": ""}, "order 1: id must be 1 to 100 printable characters"),
+        ({"id": "x" * 101}, "id must be 1 to 100 printable characters"),
+        ({"id": "a\x1b[2Jb"}, r"order 1 (a\x1b[2Jb): id must be 1 to 100 printable characters"),
+        ({"owner": None}, "order 1 (a): owner must be a string, not null"),
+        ({"symbol": "LTC/BTC"}, "symbol must be 1 to 20 letters or digits"),
+        ({"side": "HOLD"}, "side must be BUY (the default) or SELL"),
+        ({"side": True}, "side must be BUY (the default) or SELL"),
+        ({"order_size": "0"}, "order_size must be above zero"),
+        ({"order_size": "-1"}, "order_size must be above zero"),
+        ({"order_size": -1}, "order_size must be above zero"),
+        ({"order_size": "1e3"}, "order_size must be a plain decimal number"),
+        ({"order_size": 1e30}, "order_size must be a plain decimal number"),
+        ({"order_size": "NaN"}, "order_size must be a plain decimal number"),
+        ({"order_size": "٣"}, "order_size must be a plain decimal number"),
+        ({"order_size": "0.0000000000001"}, "order_size must be a plain decimal number"),
+        ({"order_size": "1" * 17}, "order_size must be a plain decimal number"),
+        ({"order_size": None}, "order_size must be a string or a number, not null"),
+        ({"price": [1]}, "price must be a string or a number, not a list"),
+        ({"price": {}}, "price must be a string or a number, not an object"),
+        ({"price": ""}, "price must be a plain decimal number"),
+        ({"placed_ts": "1"}, "placed_ts must be an integer, not a string"),
+        ({"placed_ts": True}, "placed_ts must be an integer, not a boolean"),
+        ({"placed_ts": 1.5}, "placed_ts must be an integer from 1 to"),
+        ({"placed_ts": 0}, "placed_ts must be an integer from 1 to"),
+        ({"placed_ts": -5}, "placed_ts must be an integer from 1 to"),
+        ({"placed_ts": PLACED_TS_MAX + 1}, "placed_ts must be an integer from 1 to"),
+        ({"timeout_ms": 0}, "timeout_ms must be an integer from 1 to 86400000"),
+        ({"timeout_ms": 86_400_001}, "timeout_ms must be an integer from 1 to 86400000"),
+        ({"tif": "IOC"}, "tif is not known; known are id, symbol"),
+        ({"\x1b[2J": 1}, r"\x1b[2J is not known"),
+    ],
+    ids=lambda value: str(value)[:50],
+)
+def test_a_bad_field_is_told_in_one_line(change: dict[str, object], cause: str) -> None:
+    """Which order, which field, what it must be."""
+    with pytest.raises(OrdersError) as caught:
+        read(json.dumps([{**ORDER, **change}]))
+
+    message = str(caught.value)
+    assert message.startswith("orders.json: order 1")
+    assert cause in message
+    assert message.isprintable()
+    assert isinstance(caught.value, StartupError)
+
+
+def test_an_integer_of_any_length_is_refused_by_its_form() -> None:
+    """It is never computed."""
+    text = json.dumps([ORDER]).replace("30000", "3" * 5_000)
+
+    with pytest.raises(OrdersError, match="timeout_ms must be an integer from 1 to 86400000"):
+        read(text)
+
+
+@pytest.mark.parametrize("field", sorted(ORDER.keys() - {"side"}))
+def test_a_missing_field_is_named(field: str) -> None:
+    """All but two are needed."""
+    order = {key: value for key, value in ORDER.items() if key != field}
+
+    with pytest.raises(OrdersError, match=f"{field} is missing"):
+        read(json.dumps([order]))
+
+
+def test_the_same_id_twice_is_refused() -> None:
+    """A result must say whose it is."""
+    orders = [ORDER, {**ORDER, "id": "b"}, ORDER]
+
+    with pytest.raises(OrdersError, match=r"order 3 \(a\): the id is that of order 1 already"):
+        read(json.dumps(orders))
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        ("", "not JSON at line 1 column 1"),
+        ("nonsense", "not JSON at line 1 column 1"),
+        ("[{},\n{]", "not JSON at line 2 column 2"),
+        ('{"id":"a"\n', "not JSON at line 1 column 10"),
+        ("7", "neither a JSON list of orders nor one order per line"),
+        ("[]", "holds no order"),
+        ("[7]", "order 1: must be an object, not a number"),
+        ("[[]]", "order 1: must be an object, not a list"),
+        ('[{"id":"a","id":"b"}]', "id is given twice in one object"),
+        ('[{"price":NaN}]', "NaN and Infinity are not JSON"),
+        ('{"price":-Infinity}', "line 1 NaN and Infinity are not JSON"),
+        ("[" * 200_000, "nested too deeply"),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_what_is_no_list_of_orders_is_told_in_one_line(text: str, cause: str) -> None:
+    """The message names the file and the place."""
+    with pytest.raises(OrdersError) as caught:
+        read(text)
+
+    assert str(caught.value).startswith("orders.json: ")
+    assert cause in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_bytes_that_are_no_text_are_refused() -> None:
+    """A gzipped file of orders is none."""
+    with pytest.raises(OrdersError, match="not UTF-8 at byte 1"):
+        read_orders(b"\x1f\x8b", "orders.json")
+
+
+def test_orders_are_bounded() -> None:
+    """More than fit are refused before they fill the memory."""
+    with pytest.raises(OrdersError, match=f"more than {ORDERS_BYTES_MAX} bytes"):
+        read_orders(bytes(ORDERS_BYTES_MAX + 1), "orders.json")
+    content = json.dumps([{**ORDER, "id": name} for name in "abcd"]).encode()
+    with pytest.raises(OrdersError, match="more than 3 orders"):
+        read_orders(content, "orders.json", orders_max=3)
+
+
+def test_only_ascii_letters_have_another_case() -> None:
+    """The long s is no S; a listed name of another script stays as it is."""
+    assert read_symbol("币安人生usdt") == "币安人生USDT"
+    assert read_symbol("\u017fusdt") == "\u017fUSDT"

@@ -1,0 +1,115 @@
+"""Tests of ``app.tapes.tape_lines``."""
+
+import pytest
+
+from app.tapes.tape_lines import (
+    LINE_BYTES_MAX,
+    ReceiptTimes,
+    TapeLine,
+    frame_line,
+    is_whole_line,
+    note_line,
+    parse_line,
+)
+
+FRAME = b'{"u":10,"s":"LTCBTC","b":"0.0025","B":"1.50000000","a":"0.0026","A":"2.00000000"}'
+
+
+def test_a_frame_is_written_byte_for_byte() -> None:
+    """What the venue sent is what the tape holds."""
+    assert frame_line(17, FRAME) == b'{"ts":17,"data":' + FRAME + b"}"
+
+
+def test_a_frame_of_a_combined_stream_is_written_as_its_data() -> None:
+    """A tape reads the same however it was received, white space and unknown keys included."""
+    spaced = FRAME.replace(b":", b" : ")
+    combined = b'{"stream":"ltcbtc@bookTicker", "data": ' + spaced + b' , "more":1}'
+
+    assert frame_line(17, combined) == b'{"ts":17,"data":' + spaced + b"}"
+
+
+def test_data_without_a_stream_is_a_frame_of_its_own() -> None:
+    """Only both keys make a combined stream."""
+    assert frame_line(1, b'{"data":{}}') == b'{"ts":1,"data":{"data":{}}}'
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        b"",
+        b"garbage",
+        FRAME[:-1],
+        FRAME + b"}",
+        b"[1]",
+        b"17",
+        FRAME.replace(b",", b",\n"),
+        FRAME.replace(b",", b",\r"),
+        FRAME.replace(b"LTCBTC", b"LTC\xff"),
+        b'{"x":' * 301 + b"1" + b"}" * 301,
+        b'{"x":"%b"}' % (b"x" * LINE_BYTES_MAX),
+    ],
+    ids=str,
+)
+def test_a_frame_that_would_spoil_the_tape_is_refused(frame: bytes) -> None:
+    """A line must be read as it was written, whatever a venue sends."""
+    with pytest.raises(ValueError, match="frame"):
+        frame_line(17, frame)
+
+
+def test_a_line_is_read_as_it_was_written() -> None:
+    """Writing and reading are inverse."""
+    note = note_line(18, {"lost": "closed by the venue"})
+
+    assert parse_line(frame_line(17, FRAME), 1) == TapeLine(1, 17, FRAME, None)
+    deepest = b'{"x":' + b"[" * 299 + b"]" * 299 + b"}"
+    assert parse_line(frame_line(17, deepest), 1) == TapeLine(1, 17, deepest, None)
+    assert is_whole_line(frame_line(17, deepest))
+    assert parse_line(note, 2) == TapeLine(2, 18, None, b'{"lost":"closed by the venue"}')
+
+
+def test_a_note_that_is_too_long_is_refused() -> None:
+    """It would make the tape unreadable."""
+    with pytest.raises(ValueError, match="too long"):
+        note_line(1, "x" * LINE_BYTES_MAX)
+
+
+def test_other_keys_of_a_line_are_ignored() -> None:
+    """Later recorders may know more."""
+    assert parse_line(b'{"ts":1,"from":"here","data":{}}', 1) == TapeLine(1, 1, b"{}", None)
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        (b"", "not a line of a tape"),
+        (b"nonsense", "not a line of a tape"),
+        (b"[]", "not a line of a tape"),
+        (b'{"data":{}}', "missing required field `ts`"),
+        (b'{"ts":"1","data":{}}', "Expected `int`"),
+        (b'{"ts":1.5,"data":{}}', "Expected `int`"),
+        (b'{"ts":1}', "neither `data` nor `note`"),
+        (b'{"ts":1,"data":' + b"[" * 301 + b"]" * 301 + b"}", "nested too deeply"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_what_is_no_line_is_refused_with_its_cause(text: bytes, cause: str) -> None:
+    """The reader can say what is wrong."""
+    with pytest.raises(ValueError, match=cause):
+        parse_line(text, 1)
+
+
+def test_no_beginning_of_a_line_is_a_whole_line() -> None:
+    """So a tape that was cut in a line is known by it."""
+    line = frame_line(17, FRAME)
+
+    assert is_whole_line(line)
+    assert not any(is_whole_line(line[:size]) for size in range(len(line)))
+
+
+def test_times_follow_the_monotonic_clock_and_never_decrease() -> None:
+    """Microseconds since the epoch as of the start, whatever the wall clock does later."""
+    times = ReceiptTimes(epoch_us=1_000_000, monotonic_ns=5_000_000_000)
+
+    given = [times.ts(5_000_000_000 + ns) for ns in (999, 1_000, 2_500_000, 0, 2_501_000)]
+
+    assert given == [1_000_000, 1_000_001, 1_002_500, 1_002_500, 1_002_501]

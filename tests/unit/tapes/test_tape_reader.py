@@ -1,0 +1,207 @@
+"""Tests of ``app.tapes.tape_reader``."""
+
+import gzip
+import random
+import zlib
+from pathlib import Path
+
+import pytest
+
+from app.domain.errors import StartupError
+from app.tapes.tape_lines import LINE_BYTES_MAX, TapeLine
+from app.tapes.tape_reader import BLOCK_BYTES_MAX, CHUNK_BYTES, TapeError, TapeReader, read_tape
+from app.tapes.tape_writer import TapeWriter
+
+FIRST = b'{"ts":100,"data":{"u":1}}\n'
+NOTE = b'{"ts":150,"note":{"kind":"connection"}}\n'
+SECOND = b'{"ts":200,"data":{"u":2}}\n'
+WHOLE = FIRST + NOTE + SECOND
+
+
+def write(folder: Path, content: bytes) -> Path:
+    """Write a file."""
+    path = folder / "tape"
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize("content", [WHOLE, gzip.compress(WHOLE)], ids=["plain", "gzip"])
+def test_a_tape_is_known_by_its_content(tmp_path: Path, content: bytes) -> None:
+    """Gzipped or plain, whatever the name; notes come in their place and are counted."""
+    reader = TapeReader(write(tmp_path, content))
+
+    lines = list(reader)
+
+    assert lines == [
+        TapeLine(1, 100, b'{"u":1}', None),
+        TapeLine(2, 150, None, b'{"kind":"connection"}'),
+        TapeLine(3, 200, b'{"u":2}', None),
+    ]
+    assert (reader.frames, reader.notes, reader.is_cut_short) == (2, 1, False)
+    assert reader.bytes_read == reader.bytes_total == len(content)
+
+
+def test_a_tape_can_be_read_again(tmp_path: Path) -> None:
+    """Each iteration begins anew, also after one that was given up."""
+    reader = TapeReader(write(tmp_path, gzip.compress(WHOLE)))
+    next(iter(reader))
+
+    assert list(reader) == list(reader) == list(read_tape(reader.path))
+    assert reader.frames == 2
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        gzip.compress(FIRST) + gzip.compress(NOTE + SECOND),
+        gzip.compress(FIRST + NOTE[:10]) + gzip.compress(NOTE[10:] + SECOND),
+        gzip.compress(FIRST) + bytes(CHUNK_BYTES * 3) + gzip.compress(NOTE + SECOND) + bytes(9),
+    ],
+    ids=["two members", "split in a line", "padded"],
+)
+def test_members_follow_one_another(tmp_path: Path, content: bytes) -> None:
+    """Tapes that were put together with ``cat`` are one tape."""
+    reader = TapeReader(write(tmp_path, content))
+
+    assert [line.ts for line in reader] == [100, 150, 200]
+    assert not reader.is_cut_short
+
+
+def test_a_last_line_may_lack_its_end(tmp_path: Path) -> None:
+    """An editor may have dropped it; a line that is whole says so by itself."""
+    reader = TapeReader(write(tmp_path, WHOLE[:-1]))
+
+    assert len(list(reader)) == 3
+    assert not reader.is_cut_short
+
+
+def test_a_tape_cut_short_at_any_byte_gives_every_whole_line(tmp_path: Path) -> None:
+    """However a plain file ends, nothing that is there is lost, and nothing is made up."""
+    for size in range(len(WHOLE)):
+        reader = TapeReader(write(tmp_path, WHOLE[:size]))
+        whole_lines = sum(size >= len(line) - 1 for line in (FIRST, FIRST + NOTE, WHOLE))
+
+        assert [line.number for line in reader] == [1, 2, 3][:whole_lines]
+        ends_with_a_line = size in {len(FIRST), len(FIRST + NOTE)}
+        assert reader.is_cut_short == (
+            not ends_with_a_line
+            and size not in {len(FIRST) - 1, len(FIRST + NOTE) - 1}
+            and size < len(WHOLE) - 1
+        )
+
+
+def test_a_killed_recorder_loses_nothing_that_was_flushed(tmp_path: Path) -> None:
+    """Cut anywhere, the file gives at least the lines flushed before that byte, unchanged."""
+    path = tmp_path / "tape.jsonl.gz"
+    chance = random.Random(7)
+    texts = [b'{"ts":%d,"data":{"u":%d}}' % (n, chance.randrange(10**9)) for n in range(120)]
+    flushed_at = [(0, 0)]
+    with TapeWriter(path) as writer:
+        for number, text in enumerate(texts, 1):
+            writer.write(text)
+            if chance.random() < 0.1:
+                writer.flush()
+                flushed_at.append((path.stat().st_size, number))
+    content = path.read_bytes()
+    for size in range(len(content)):
+        cut = TapeReader(write(tmp_path, content[:size]))
+        read = [line.data for line in cut]
+        promised = max(lines for bytes_then, lines in flushed_at if bytes_then <= size)
+
+        assert len(read) >= promised
+        assert read == [text.partition(b'"data":')[2][:-1] for text in texts[: len(read)]]
+        assert cut.is_cut_short
+
+
+@pytest.mark.parametrize(
+    ("content", "line_number", "cause"),
+    [
+        (FIRST + b"nonsense\n" + SECOND, 2, "not a line of a tape"),
+        (FIRST + b"nonsense\n", 2, "not a line of a tape"),
+        (FIRST + b"\n" + SECOND, 2, "not a line of a tape"),
+        (SECOND + NOTE + FIRST, 3, "ts 100 is below the one before, 200"),
+        (FIRST + b'{"ts":1,"data":"' + b"x" * LINE_BYTES_MAX + b'"}\n' + SECOND, 2, "more than"),
+        (b"x" * 3 * BLOCK_BYTES_MAX, 1, "more than"),
+        (gzip.compress(FIRST, mtime=0) + b"trailing garbage", 2, "damaged"),
+        (gzip.compress(b"nonsense\n", mtime=0), 1, "not a line of a tape"),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_a_fault_before_the_end_is_told_with_its_line(
+    tmp_path: Path, content: bytes, line_number: int, cause: str
+) -> None:
+    """A tape with a hole would replay as a market that never was."""
+    with pytest.raises(TapeError, match=cause) as caught:
+        list(TapeReader(write(tmp_path, content)))
+
+    assert caught.value.line_number == line_number
+    assert str(tmp_path / "tape") in str(caught.value)
+    assert isinstance(caught.value, StartupError)
+
+
+def test_a_damaged_middle_is_an_error(tmp_path: Path) -> None:
+    """A gzip file whose bytes were changed never passes as a shorter one."""
+    chance = random.Random(11)
+    lines = b"".join(
+        b'{"ts":%d,"data":{"u":%d}}\n' % (n, chance.getrandbits(60)) for n in range(99)
+    )
+    content = bytearray(gzip.compress(lines, mtime=0))
+    for position in range(20, len(content) - 8, 7):
+        damaged = (
+            bytes(content[:position])
+            + bytes([content[position] ^ 0xFF])
+            + bytes(content[position + 1 :])
+        )
+        reader = TapeReader(write(tmp_path, damaged))
+        try:
+            list(reader)
+        except TapeError as error:
+            assert error.line_number > 0  # noqa: PT017 - not every fault is one
+        else:
+            # Damage may make the stream ask for more than there is: then it is not whole.
+            assert reader.is_cut_short
+
+
+def test_memory_is_bounded_whatever_a_file_unfolds_to(tmp_path: Path) -> None:
+    """Of a file that unfolds a thousandfold no more than a block is held, and all of it is read."""
+    line = b'{"ts":1,"data":{"x":"' + b"0" * 200_000 + b'"}}\n'
+    reader = TapeReader(write(tmp_path, gzip.compress(line * 64)))
+
+    assert sum(len(one.data or b"") for one in reader) == 64 * (len(line) - 17)
+    assert not reader.is_cut_short
+
+
+def test_nothing_is_left_in_the_decompressor(tmp_path: Path) -> None:
+    """Input that is used up may still owe output, where a block is full: the last line is read."""
+    filler = b'{"ts":1,"data":"%b"}\n' % (b"0" * 65_000)
+    rest = (BLOCK_BYTES_MAX + 2) % len(filler)
+    last = b'{"ts":1,"data":"%b"}\n' % (b"0" * (rest - len(b'{"ts":1,"data":""}\n')))
+    compressor = zlib.compressobj(wbits=31)
+    content = compressor.compress(filler * (BLOCK_BYTES_MAX // len(filler)) + last)
+    content += compressor.flush(zlib.Z_SYNC_FLUSH)[:-6]  # to the last code of the line
+    reader = TapeReader(write(tmp_path, content))
+
+    assert len(list(reader)) == BLOCK_BYTES_MAX // len(filler) + 1
+    assert reader.is_cut_short
+
+
+def test_a_bomb_without_line_ends_is_refused_early(tmp_path: Path) -> None:
+    """It is not unfolded to its end."""
+    compressor = zlib.compressobj(wbits=31)
+    content = b"".join(compressor.compress(bytes(1024 * 1024)) for _ in range(100))
+    reader = TapeReader(write(tmp_path, content + compressor.flush()))
+
+    with pytest.raises(TapeError, match="line 1: not a line of a tape: more than"):
+        list(reader)
+
+    assert reader.bytes_read == CHUNK_BYTES
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    """So is a folder."""
+    with pytest.raises(TapeError, match="No such file") as caught:
+        list(read_tape(tmp_path / "none"))
+    with pytest.raises(TapeError, match="Is a directory"):
+        list(read_tape(tmp_path))
+
+    assert caught.value.line_number == 0

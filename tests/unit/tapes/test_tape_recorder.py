@@ -1,0 +1,227 @@
+"""Tests of ``app.tapes.tape_recorder``."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.domain.order import Symbol
+from app.tapes.tape_lines import ReceiptTimes
+from app.tapes.tape_reader import TapeReader
+from app.tapes.tape_recorder import TapeRecorder
+from app.tapes.tape_writer import TapeWriter
+from tests.support.builders import LTCBTC, make_quote
+
+ETHBTC = Symbol("ETHBTC")
+EPOCH_US = 1_700_000_000_000_000
+
+
+class RecordingUnderTest:
+    """A recorder on a clock in the test's hands, with what it told."""
+
+    def __init__(
+        self, path: Path, *, bytes_max: int | None = None, is_compressed: bool = True
+    ) -> None:
+        self.now_ns = 10**12
+        self.told: list[str] = []
+        self.ends = 0
+        self.writer = TapeWriter(path, is_compressed=is_compressed)
+        self.recorder = TapeRecorder(
+            self.writer,
+            times=ReceiptTimes(epoch_us=EPOCH_US, monotonic_ns=self.now_ns),
+            monotonic_ns=lambda: self.now_ns,
+            bytes_max=bytes_max,
+            on_end=self._note_end,
+            on_trouble=self.told.append,
+        )
+
+    def frame(self, update_id: int, symbol: Symbol = LTCBTC) -> bytes:
+        """Let a frame come a millisecond later, and return it."""
+        self.now_ns += 1_000_000
+        frame = b'{"u":%d,"s":"%b"}' % (update_id, symbol.encode())
+        self.recorder.on_frame(symbol, frame, self.now_ns)
+        return frame
+
+    def lines(self) -> list[object]:
+        """Return what a reader finds."""
+        reader = TapeReader(self.writer.path)
+        return [line.data or json.loads(line.note or b"") for line in reader]
+
+    def _note_end(self) -> None:
+        self.ends += 1
+
+
+Begin = Callable[..., RecordingUnderTest]
+
+
+@pytest.fixture
+def begin(tmp_path: Path) -> Iterator[Begin]:
+    """Begin a recording, which is closed at the end."""
+    begun = []
+
+    def begin_one(**options: Any) -> RecordingUnderTest:  # noqa: ANN401 - passed on
+        begun.append(RecordingUnderTest(tmp_path / "tape", **options))
+        return begun[-1]
+
+    yield begin_one
+    for one in begun:
+        one.writer.close()
+
+
+def test_frames_are_written_with_the_time_of_their_receipt(begin: Begin, tmp_path: Path) -> None:
+    """Microseconds since the epoch, as the monotonic clock counts them on."""
+    recording = begin()
+    frames = [recording.frame(1), recording.frame(7, ETHBTC), recording.frame(2)]
+    recording.recorder.flush()
+    lines = list(TapeReader(tmp_path / "tape"))
+
+    assert [line.data for line in lines] == frames
+    assert [line.ts - EPOCH_US for line in lines] == [1_000, 2_000, 3_000]
+    assert recording.recorder.frames_by_symbol == {LTCBTC: 2, ETHBTC: 1}
+    assert recording.recorder.frames == 3
+    assert recording.recorder.bytes_written == (tmp_path / "tape").stat().st_size
+
+
+def test_a_recording_without_trouble_is_frames_alone(begin: Begin) -> None:
+    """That the connection was opened at first is no news, nor is a seed a frame."""
+    recording = begin()
+    recording.recorder.on_connection("opened", None)
+    frame = recording.frame(1)
+    recording.recorder.on_seed(make_quote(1))
+    recording.recorder.flush()
+
+    assert recording.lines() == [frame]
+    assert recording.told == []
+
+
+def test_a_lost_connection_is_noted_told_and_counted(begin: Begin) -> None:
+    """What was displayed meanwhile nobody knows, and the tape says so."""
+    recording = begin()
+    recorder = recording.recorder
+    recorder.on_connection("opened", None)
+    first = recording.frame(1)
+    recorder.on_connection("lost", "closed by the venue")
+    recording.now_ns += 1_500_000_000
+    assert recorder.gap_seconds == 1.5
+    recorder.on_connection("opened", None)
+    recording.now_ns += 9_000_000_000
+    second = recording.frame(2)
+    recorder.flush()
+
+    assert recording.lines() == [
+        first,
+        {"kind": "connection", "what": "lost", "cause": "closed by the venue"},
+        {"kind": "connection", "what": "opened", "cause": None},
+        second,
+    ]
+    assert recording.told == [
+        "connection lost: closed by the venue",
+        "connected again after 1.5 s",
+    ]
+    assert (recorder.losses, recorder.gap_seconds) == (1, 1.5)
+
+
+def test_a_frame_ends_a_gap_too(begin: Begin) -> None:
+    """Another connection may be there already when one is lost."""
+    recording = begin()
+    recording.recorder.on_connection("opened", None)
+    recording.recorder.on_connection("lost", "closed by the venue")
+    recording.frame(1)
+    recording.now_ns += 10**12
+
+    assert recording.recorder.gap_seconds == 0.001
+    assert recording.told[-1] == "connected again after 0.0 s"
+
+
+def test_a_planned_change_of_connections_is_no_loss(begin: Begin) -> None:
+    """It is noted all the same."""
+    recording = begin()
+    recording.recorder.on_connection("opened", None)
+    recording.recorder.on_connection("rotated", "24 h")
+    recording.recorder.flush()
+
+    assert recording.lines() == [{"kind": "connection", "what": "rotated", "cause": "24 h"}]
+    assert (recording.recorder.losses, recording.told) == (0, [])
+
+
+@pytest.mark.parametrize("frame", [b"garbage", b'{"u":1,\n"s":"LTCBTC"}'])
+def test_a_frame_that_cannot_be_written_is_noted(begin: Begin, frame: bytes) -> None:
+    """It is missing, which the tape says, and the terminal once."""
+    recording = begin()
+    recording.recorder.on_frame(LTCBTC, frame, recording.now_ns)
+    recording.recorder.on_drop(None, "not_json", recording.now_ns)
+    recording.recorder.flush()
+    first, second = recording.lines()
+
+    assert isinstance(first, dict)
+    assert first["symbol"] == "LTCBTC"
+    assert second == {"kind": "dropped", "symbol": None, "reason": "not_json"}
+    assert recording.recorder.frames_dropped == 2
+    assert recording.recorder.frames == 0
+    assert len(recording.told) == 1
+
+
+def test_what_others_say_is_noted_at_bounded_length(begin: Begin) -> None:
+    """A cause may come from the venue."""
+    recording = begin()
+    recording.recorder.on_connection("lost", "x" * 1_000_000)
+    recording.recorder.on_drop(LTCBTC, "y" * 1_000_000, recording.now_ns)
+    recording.recorder.flush()
+
+    assert recording.lines() == [
+        {"kind": "connection", "what": "lost", "cause": "x" * 300},
+        {"kind": "dropped", "symbol": "LTCBTC", "reason": "y" * 300},
+    ]
+
+
+def test_nothing_is_written_once_it_has_ended(begin: Begin) -> None:
+    """That we close the connection ourselves is no loss."""
+    recording = begin()
+    frame = recording.frame(1)
+    recording.recorder.end()
+    recording.frame(2)
+    recording.recorder.on_connection("lost", "we ended the connection")
+    recording.recorder.on_drop(LTCBTC, "crossed", recording.now_ns)
+    recording.recorder.flush()
+    recording.writer.close()
+
+    assert recording.lines() == [frame]
+    assert (recording.told, recording.ends) == ([], 0)
+
+
+def test_a_file_that_is_full_ends_the_recording(begin: Begin) -> None:
+    """At the size that was asked for, but for what one flush adds."""
+    recording = begin(bytes_max=1_000, is_compressed=False)
+    written = 0
+    while not recording.ends:
+        recording.frame(written)
+        recording.recorder.flush()
+        written += 1
+    recording.frame(written)
+
+    assert recording.recorder.is_full
+    assert recording.ends == 1
+    assert len(recording.lines()) == written
+    assert 1_000 <= recording.writer.bytes_written < 1_100
+
+
+def test_a_failure_ends_the_recording_and_is_not_raised_into_the_feed(
+    begin: Begin, tmp_path: Path
+) -> None:
+    """The feed must not suffer from a full disk; whoever waits is told once."""
+    recording = begin()
+    first = recording.frame(1)
+    recording.recorder.flush()
+    recording.writer._file.close()
+    recording.writer._file = (tmp_path / "tape").open("rb", buffering=0)  # it cannot be written on
+    recording.frame(2)
+    recording.recorder.flush()
+    recording.frame(3)
+    recording.recorder.flush()
+
+    assert recording.recorder.failure is not None
+    assert recording.ends == 1
+    assert recording.lines() == [first]
+    assert not recording.recorder.is_full

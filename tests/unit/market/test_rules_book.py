@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import deque
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -46,11 +46,14 @@ class HandSource:
     def __init__(self, answers: Iterable[Answer]) -> None:
         self.asked = 0
         self.skipped = SKIPPED
+        self.answers = asyncio.Event()
+        self.answers.set()
         self._answers = deque(answers)
 
     async def exchange_info(self) -> ParsedExchangeInfo:
         """Return or raise the next answer."""
         self.asked += 1
+        await self.answers.wait()
         answer = self._answers[0] if len(self._answers) == 1 else self._answers.popleft()
         if isinstance(answer, VenueError):
             raise answer
@@ -79,22 +82,40 @@ class HandStore:
             raise OSError("no space left on device")
 
 
-@asynccontextmanager
-async def running_book(
-    *answers: Answer, store: HandStore | None = None, timing: RulesTiming = QUICK
-) -> AsyncIterator[tuple[VenueRulesBook, HandSource, HandStore]]:
-    """Run a book until the context ends."""
-    source, store = HandSource(answers), store or HandStore()
+def book_of(
+    *answers: Answer, store: HandStore, timing: RulesTiming
+) -> tuple[VenueRulesBook, HandSource]:
+    """Make a book that is not running yet."""
+    source = HandSource(answers)
     book = VenueRulesBook(
         rest=source, store=store, clock=HandClock(), random=random.Random(1), timing=timing
     )
-    task = asyncio.create_task(book.run())
+    return book, source
+
+
+@asynccontextmanager
+async def running(
+    book: VenueRulesBook, on_loaded: Callable[[], None] | None = None
+) -> AsyncIterator[None]:
+    """Run a book until the context ends."""
+    task = asyncio.create_task(book.run(on_loaded))
     try:
-        yield book, source, store
+        yield
     finally:
         task.cancel()
         await asyncio.wait({task})
         assert task.cancelled(), "the book runs until it is stopped"
+
+
+@asynccontextmanager
+async def running_book(
+    *answers: Answer, store: HandStore | None = None, timing: RulesTiming = QUICK
+) -> AsyncIterator[tuple[VenueRulesBook, HandSource, HandStore]]:
+    """Make a book and run it until the context ends."""
+    store = store or HandStore()
+    book, source = book_of(*answers, store=store, timing=timing)
+    async with running(book):
+        yield book, source, store
 
 
 def test_nothing_loaded_is_no_empty_book() -> None:
@@ -143,7 +164,6 @@ async def test_a_symbol_trades_unless_the_venue_says_otherwise() -> None:
     """One that is missing was delisted, but not if the venue listed some that nobody can read."""
     listed = rules("LTCBTC") + rules("BNBBTC", "BREAK")
     async with running_book(listed) as (book, source, _):
-        before = book.is_trading(LTCBTC)
         await eventually(lambda: book.state().source == "venue")
         unread = [book.is_trading(Symbol(one)) for one in ("LTCBTC", "BNBBTC", "NOSUCH")]
         source.skipped = 0
@@ -151,9 +171,38 @@ async def test_a_symbol_trades_unless_the_venue_says_otherwise() -> None:
         await eventually(lambda: source.asked >= asked + 2)
         delisted = book.is_trading(Symbol("NOSUCH"))
 
-    assert before
     assert unread == [True, False, True]
     assert not delisted
+
+
+async def test_no_symbol_trades_by_the_stored_copy_before_the_venue_answers() -> None:
+    """A symbol may have been halted since; depth would go on showing its book."""
+    store = HandStore(StoredRules(rules=rules(), fetched_at=ACCEPTED_AT))
+    changes = []
+    book, source = book_of(rules(status="BREAK"), store=store, timing=HOURLY)
+    source.answers.clear()
+    async with running(book, lambda: changes.append(book.is_trading(LTCBTC))):
+        await eventually(lambda: source.asked)
+        before = book.is_trading(LTCBTC)
+        source.answers.set()
+        await eventually(lambda: book.state().source == "venue")
+
+    assert not before
+    assert not any(changes)
+
+
+@pytest.mark.parametrize("trouble", ["fails", "never answers"])
+async def test_symbols_trade_by_the_stored_copy_if_the_venue_does_not_answer(trouble: str) -> None:
+    """Orders go on, and their holder is called."""
+    store = HandStore(StoredRules(rules=rules(), fetched_at=ACCEPTED_AT))
+    released = asyncio.Event()
+    timing = RulesTiming(confirm_seconds=0.05 if trouble == "never answers" else 600)
+    book, source = book_of(VenueUnreachableError("no route"), store=store, timing=timing)
+    if trouble == "never answers":
+        source.answers.clear()
+
+    async with running(book, lambda: released.set() if book.is_trading(LTCBTC) else None):
+        await released.wait()
 
 
 async def test_stored_copy_serves_while_the_venue_is_down() -> None:

@@ -65,14 +65,6 @@ class DatabaseAddress:
         """Name the database for people, without its password."""
         return str(self.path) if self.path else self.url.render_as_string(hide_password=True)
 
-    @property
-    def url_of_present_file(self) -> URL:
-        """By this an SQLite file is opened only if it is there, and never made."""
-        assert self.path is not None, "an SQLite database is a file"
-        # A URI, in which SQLite undoes the quoting: https://www.sqlite.org/uri.html
-        url = self.url.set(database=self.path.as_uri())
-        return url.update_query_dict({"mode": "rw", "uri": "true"})
-
     def check_place(self) -> None:
         """See that an SQLite file is or can be where it is meant to be.
 

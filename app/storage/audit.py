@@ -30,7 +30,7 @@ from app.storage.audit_rows import (
 )
 from app.storage.failures import first_line
 from app.storage.migrate import check_revision
-from app.storage.reading import address_of, read_snapshot
+from app.storage.snapshot import address_of, read_snapshot
 
 OnProgress = Callable[[str, int, int], None]
 """Told what is being read, how many rows were, and how many there are (0 if unknown)."""

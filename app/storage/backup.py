@@ -10,6 +10,7 @@ The copy gets an identity of its own. It is another database from then on: a cli
 the events of the original must not go on at a position of the copy.
 """
 
+import asyncio
 import contextlib
 import errno
 import os
@@ -23,7 +24,7 @@ from typing import Final
 
 from app.storage.address import DatabaseAddress
 from app.storage.failures import MaintenanceError
-from app.storage.reading import address_of, in_thread, open_read_only
+from app.storage.snapshot import BUSY_SECONDS, address_of, stop_statements_when
 
 PAGES_PER_STEP: Final = 1_000
 """Pages copied before progress is told: 4 MB."""
@@ -50,7 +51,11 @@ async def back_up(database: str, file: Path, *, on_progress: OnProgress | None =
     if address.path is None:
         raise MaintenanceError("a PostgreSQL database is backed up with its own pg_dump")
     _check_place(file)
-    return await in_thread(lambda stopped: _back_up(address, file, on_progress, stopped))
+    stopped = threading.Event()
+    try:
+        return await asyncio.to_thread(_back_up, address, file, on_progress, stopped)
+    finally:
+        stopped.set()
 
 
 def _check_place(file: Path) -> None:
@@ -108,7 +113,7 @@ def _copy(
             on_progress(total - remaining, total)
 
     with (
-        closing(open_read_only(source, stopped)) as reading,
+        closing(_open_read_only(source, stopped)) as reading,
         closing(sqlite3.connect(copy, isolation_level=None)) as writing,
     ):
         # It is flushed as a whole in the end; until then it is nobody's.
@@ -118,10 +123,19 @@ def _copy(
         reading.backup(writing, pages=PAGES_PER_STEP, progress=tell)
 
 
+def _open_read_only(path: Path, stopped: threading.Event) -> sqlite3.Connection:
+    """Open an existing SQLite file; statements fail once ``stopped`` is set."""
+    connection = sqlite3.connect(
+        f"{path.as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS, isolation_level=None
+    )
+    stop_statements_when(stopped, connection)
+    return connection
+
+
 def _make_its_own(copy: Path, stopped: threading.Event) -> None:
     """Give the copy its own stream of events, and see that it is sound as a file."""
     with closing(sqlite3.connect(copy, isolation_level=None)) as connection:
-        connection.set_progress_handler(stopped.is_set, 10_000)
+        stop_statements_when(stopped, connection)
         has_stream = connection.execute(
             "SELECT 1 FROM sqlite_master WHERE name = 'event_stream'"
         ).fetchone()

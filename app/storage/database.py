@@ -11,17 +11,16 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from app.domain.errors import DatabaseUnavailableError
 from app.storage.address import DatabaseAddress
+from app.storage.connections import Readers, Writer
 from app.storage.failures import (
-    database_errors,
+    DATABASE_ERRORS,
     first_line,
     is_operational,
     startup_error,
 )
 from app.storage.migrate import migrate
 from app.storage.ownership import LOCK_CHECK_SECONDS, OwnerLock, claim, lock_database
-from app.storage.readers import Readers, make_readers
 from app.storage.tables import event_stream, order_events, orders
-from app.storage.writer import PostgresqlWriter, SqliteWriter, Writer
 
 _Result = TypeVar("_Result")
 
@@ -68,15 +67,15 @@ class Database:
                 lock = await lock_database(address, owner)
                 stack.push_async_callback(lock.release)
                 await migrate(url)
-                writer = make_writer(address)
+                writer = Writer(address)
                 stack.push_async_callback(writer.close)
                 taken_over = await writer.transact(
                     lambda connection: _take_over(connection, venue=venue, owner=owner)
                 )
-            except database_errors() as error:
+            except DATABASE_ERRORS as error:
                 raise startup_error(address, error) from error
             stack.pop_all()
-        return cls(writer=writer, readers=make_readers(address), lock=lock, taken_over=taken_over)
+        return cls(writer=writer, readers=Readers(address), lock=lock, taken_over=taken_over)
 
     async def write(self, work: Callable[[Connection], _Result]) -> _Result:
         """Do ``work`` as one transaction on the connection that writes; the journal's alone."""
@@ -97,7 +96,7 @@ class Database:
             return await self._readers.run(
                 lambda connection: connection.execute(statement, values).all()
             )
-        except database_errors() as error:
+        except DATABASE_ERRORS as error:
             if not (is_operational(error) or isinstance(error, PoolTimeoutError)):
                 raise
             _log.warning("database_read_failed", error=first_line(error))
@@ -146,8 +145,3 @@ def _take_over(connection: Connection, *, venue: str, owner: str) -> _TakenOver:
 def _greatest(connection: Connection, *numbers: Column[int]) -> int:
     """Return the greatest of what stands in these columns, 0 if nothing does."""
     return max(connection.scalar(select(func.max(number))) or 0 for number in numbers)
-
-
-def make_writer(address: DatabaseAddress) -> Writer:
-    """Make the one connection that writes; an SQLite file must be there."""
-    return SqliteWriter(address) if address.path is not None else PostgresqlWriter(address)

@@ -1,9 +1,9 @@
 """What a database's error means: wait and try again, our own bug, or a wrong set-up."""
 
 import sqlite3
-import sys
 from typing import Final
 
+import asyncpg  # type: ignore[import-untyped] # it has no types
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from app.domain.errors import PapertapeError, StartupError
@@ -45,9 +45,9 @@ class MaintenanceError(PapertapeError):
     code = "maintenance"
 
 
-def database_errors() -> tuple[type[Exception], ...]:
-    """Return whatever the libraries raise: a server that cannot be reached is a bare OSError."""
-    return (SQLAlchemyError, OSError, *_postgresql_errors())
+DATABASE_ERRORS: Final = (SQLAlchemyError, OSError, asyncpg.PostgresError, sqlite3.Error)
+"""Every error of the libraries: a server that cannot be reached raises a bare OSError, and a
+connection that fails while it is set up raises the driver's error."""
 
 
 def is_operational(error: BaseException) -> bool:
@@ -59,18 +59,15 @@ def is_operational(error: BaseException) -> bool:
     """
     if isinstance(error, OSError):
         return True
-    if not isinstance(error, DBAPIError):
-        return isinstance(error, _postgresql_errors())
-    if error.connection_invalidated:
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True
     cause = _cause(error)
     if isinstance(cause, sqlite3.Error):
         return not isinstance(cause, _SQLITE_ERRORS_OF_BAD_ROWS)
-    sqlstate = getattr(cause, "sqlstate", None)
-    if sqlstate is None:
-        # asyncpg refuses a value that it cannot encode with a ValueError of its own.
-        return not isinstance(cause, ValueError)
-    return sqlstate[:2] not in _SQLSTATE_CLASSES_OF_BAD_ROWS
+    if isinstance(cause, asyncpg.PostgresError):
+        return str(cause.sqlstate)[:2] not in _SQLSTATE_CLASSES_OF_BAD_ROWS
+    # A value that asyncpg cannot encode is a ValueError.
+    return isinstance(error, DBAPIError) and not isinstance(cause, ValueError)
 
 
 def startup_error(address: DatabaseAddress, error: BaseException) -> StartupError:
@@ -92,15 +89,6 @@ def first_line(error: BaseException) -> str:
     """Return what the database said, without the statement that it was told."""
     cause = _cause(error)
     return next(iter(str(cause).splitlines()), type(cause).__name__)
-
-
-def _postgresql_errors() -> tuple[type[Exception], ...]:
-    """Return what asyncpg raises, and nothing unless somebody imported it.
-
-    SQLAlchemy does so for PostgreSQL; a start on SQLite is spared it, and its memory.
-    """
-    asyncpg = sys.modules.get("asyncpg")
-    return () if asyncpg is None else (asyncpg.PostgresError,)
 
 
 def _cause(error: BaseException) -> BaseException:

@@ -5,18 +5,15 @@ IMMEDIATE takes, on PostgreSQL an advisory lock that ends with the transaction. 
 transaction, so a crash in the middle leaves the database as it was.
 """
 
-import asyncio
 from pathlib import Path
 from typing import Final
 
 from sqlalchemy import Connection, Text, column, func, inspect, select, table, text
-from sqlalchemy.pool import NullPool
 
 from app.domain.errors import StartupError
 from app.storage.address import DatabaseAddress
-from app.storage.asynchronous import make_async_engine
-from app.storage.failures import database_errors, startup_error
-from app.storage.writer import CONNECT_SECONDS, sqlite_writing_engine
+from app.storage.connections import writing_engine
+from app.storage.failures import DATABASE_ERRORS, startup_error
 
 LOCK_SECONDS_MAX: Final = 10
 """How long a process waits for another that is migrating, before it gives up with a message."""
@@ -39,10 +36,12 @@ async def migrate(url: str) -> str:
     address = DatabaseAddress.parse(url)
     address.check_place()
     try:
-        if address.path is not None:
-            return await asyncio.to_thread(_migrate_sqlite, address)
-        return await _migrate_postgresql(address)
-    except database_errors() as error:
+        engine = writing_engine(
+            address, may_create=True, busy_seconds=LOCK_SECONDS_MAX, command_seconds=None
+        )
+        async with engine.begin() as connection:
+            return await connection.run_sync(_upgrade, address)
+    except DATABASE_ERRORS as error:
         raise startup_error(address, error) from error
 
 
@@ -77,24 +76,11 @@ def migrations_folder() -> Path:
     return _IN_THE_WHEEL if _IN_THE_WHEEL.is_dir() else _IN_THE_REPOSITORY
 
 
-def _migrate_sqlite(address: DatabaseAddress) -> str:
-    engine = sqlite_writing_engine(address.url, busy_seconds=LOCK_SECONDS_MAX)
-    with engine.connect() as connection, connection.begin():
-        return _upgrade(connection, address)
-
-
-async def _migrate_postgresql(address: DatabaseAddress) -> str:
-    engine = make_async_engine(
-        address, poolclass=NullPool, connect_args={"timeout": CONNECT_SECONDS}
-    )
-    async with engine.connect() as connection, connection.begin():
-        await connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_SECONDS_MAX}s'"))
-        await connection.execute(select(func.pg_advisory_xact_lock(_POSTGRESQL_LOCK)))
-        return await connection.run_sync(_upgrade, address)
-
-
 def _upgrade(connection: Connection, address: DatabaseAddress) -> str:
-    """Run what is missing on a connection whose transaction has begun."""
+    """Run the missing steps on a connection whose transaction has begun."""
+    if address.path is None:
+        connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_SECONDS_MAX}s'"))
+        connection.execute(select(func.pg_advisory_xact_lock(_POSTGRESQL_LOCK)))
     known = revisions()
     present = _present_revision(connection)
     if present is not None and present not in known:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, bindparam, text
 from app.domain.order import OrderId, OrderSnapshot, Split
 from app.storage.audit_rows import MalformedRowError, read_order, read_split
 from app.storage.migrate import check_revision
-from app.storage.reading import address_of, read_snapshot
+from app.storage.snapshot import address_of, read_snapshot
 
 ORDERS_PER_QUERY: Final = 500
 """Both databases allow some 32,000 parameters."""

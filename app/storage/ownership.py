@@ -12,7 +12,7 @@ import fcntl
 import os
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final, Protocol
 
 import structlog
 from sqlalchemy import (
@@ -26,10 +26,12 @@ from sqlalchemy import (
     text,
     update,
 )
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain.errors import StartupError
 from app.storage.address import DatabaseAddress
-from app.storage.failures import OwnershipLostError, database_errors, first_line
+from app.storage.connections import postgresql_engine
+from app.storage.failures import DATABASE_ERRORS, OwnershipLostError, first_line
 from app.storage.tables import (
     THE_ONLY_ROW,
     client_order_ids,
@@ -40,10 +42,6 @@ from app.storage.tables import (
     taken_liquidity,
     trading_rules,
 )
-from app.storage.writer import postgresql_engine
-
-if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncConnection
 
 LOCK_SUFFIX: Final = ".lock"
 OWNER_BYTES_MAX: Final = 1_000
@@ -232,7 +230,7 @@ class _AdvisoryLock:
     The owner's name is the session's application name, so that whoever meets the lock reads it.
     """
 
-    _connection: "AsyncConnection | None" = None
+    _connection: AsyncConnection | None = None
     _pid = 0
 
     def __init__(self, address: DatabaseAddress, owner: str) -> None:
@@ -265,14 +263,14 @@ class _AdvisoryLock:
             await asyncio.sleep(LOCK_RETRY_SECONDS if self._connection is None else check_seconds)
             if not await self._is_held():
                 # A server that cannot be reached gives the lock to nobody else either.
-                with contextlib.suppress(*database_errors()):
+                with contextlib.suppress(*DATABASE_ERRORS):
                     await self._take_again()
 
     async def release(self) -> None:
         """End the session."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            with contextlib.suppress(*database_errors()):
+            with contextlib.suppress(*DATABASE_ERRORS):
                 await connection.invalidate()
             await connection.close()
 
@@ -281,7 +279,7 @@ class _AdvisoryLock:
             return False
         try:
             await self._connection.execute(select(1))
-        except database_errors() as error:
+        except DATABASE_ERRORS as error:
             _log.warning("database_lock_lost", error=first_line(error))
             await self.release()
             return False

@@ -18,11 +18,10 @@ from sqlalchemy import Connection, Executable, Row, delete, func, select, update
 from sqlalchemy.exc import DBAPIError
 
 from app.domain.errors import StartupError
-from app.storage.database import make_writer
-from app.storage.failures import MaintenanceError, database_errors, startup_error
+from app.storage.connections import Readers, Writer
+from app.storage.failures import DATABASE_ERRORS, MaintenanceError, startup_error
 from app.storage.migrate import check_revision
-from app.storage.readers import Readers, make_readers
-from app.storage.reading import address_of
+from app.storage.snapshot import address_of
 from app.storage.tables import (
     event_stream,
     fulfilled_order_splits,
@@ -30,7 +29,6 @@ from app.storage.tables import (
     order_events,
     orders,
 )
-from app.storage.writer import Writer
 
 ORDERS_PER_TRANSACTION_MAX: Final = 500
 ROWS_PER_TRANSACTION_MAX: Final = 1_000
@@ -101,7 +99,7 @@ async def prune(
     pruned = Pruned()
     async with _readers(database) as readers:
         total = (await _count(readers, before)).orders
-        writer = make_writer(address)
+        writer = Writer(address)
         try:
             last_number = 0
             while batch := await _next_batch(readers, before, after=last_number):
@@ -121,11 +119,11 @@ async def prune(
 async def _readers(database: str) -> AsyncIterator[Readers]:
     """Open connections that read, on a database of this release."""
     address = address_of(database)
-    readers = make_readers(address)
+    readers = Readers(address)
     try:
         await readers.run(lambda connection: check_revision(connection, address))
         yield readers
-    except database_errors() as error:
+    except DATABASE_ERRORS as error:
         raise startup_error(address, error) from error
     finally:
         await readers.close()

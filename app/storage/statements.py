@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from itertools import islice
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final, Protocol
 
 from sqlalchemy import (
     ClauseElement,
@@ -26,7 +26,7 @@ from sqlalchemy import (
     update,
     values,
 )
-from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects import postgresql, sqlite
 
 from app.storage.column_types import sqlite_form
 from app.storage.rows import Row
@@ -40,9 +40,6 @@ from app.storage.tables import (
     taken_liquidity,
     trading_rules,
 )
-
-if TYPE_CHECKING:
-    from sqlalchemy.dialects import postgresql
 
 ROWS_PER_STATEMENT: Final = (256, 128, 64, 32, 16, 8, 7, 6, 5, 4, 3, 2, 1)
 """Rows of the statements that SQLite keeps prepared: any number is a sum of few of these. The
@@ -136,7 +133,7 @@ class Statements:
         if self._is_sqlite:
             insert = sqlite.insert(table).on_conflict_do_nothing(index_elements=key)
             return ManyRows(insert, _written(table))
-        return EachRow(_postgresql_insert(table).on_conflict_do_nothing(index_elements=key))
+        return EachRow(postgresql.insert(table).on_conflict_do_nothing(index_elements=key))
 
     def _put(self, table: Table) -> Statement:
         """Insert, or overwrite the row with the same primary key."""
@@ -147,7 +144,7 @@ class Statements:
             values = {name: own.excluded[name] for name in rest}
             put = own.on_conflict_do_update(index_elements=key, set_=values)
             return ManyRows(put, _written(table))
-        insert = _postgresql_insert(table)
+        insert = postgresql.insert(table)
         values = {name: insert.excluded[name] for name in rest}
         return EachRow(insert.on_conflict_do_update(index_elements=key, set_=values))
 
@@ -202,12 +199,6 @@ def _written(table: Table) -> list[Column[Any]]:
 def statements_for(dialect: str) -> Statements:
     """Return the statements for ``sqlite`` or ``postgresql``."""
     return Statements(dialect)
-
-
-def _postgresql_insert(table: Table) -> "postgresql.Insert":
-    from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - half of a start on SQLite
-
-    return postgresql.insert(table)
 
 
 statements_for("sqlite")  # made now rather than while the first order waits

@@ -12,7 +12,7 @@ from typing import Final
 
 import pytest
 
-from app.storage.writer import BUSY_SECONDS
+from app.storage.connections import BUSY_SECONDS
 from tests.crash.campaign import DATABASE_TROUBLE, Ordeal, QuotePublisher, campaign
 from tests.support.waiting import eventually
 

@@ -27,7 +27,6 @@ from app.storage.event_queries import StoredEvents
 from app.storage.journal import GroupCommitJournal
 from app.storage.migrate import migrate
 from app.storage.queries import StoredOrders
-from app.storage.readers import SqliteReaders
 from app.storage.tables import METADATA
 from tests.support.waiting import WAIT_SECONDS_MAX
 
@@ -167,9 +166,7 @@ async def run_storage(
 
 def engine_of_readers(storage: OpenStorage) -> Engine:
     """Return what an SQLite database is read with, to listen to its statements."""
-    readers = storage.database._readers
-    assert isinstance(readers, SqliteReaders)
-    return readers.engine
+    return storage.database._readers.engine.sync_engine
 
 
 def place_migrated_sqlite(path: Path) -> None:

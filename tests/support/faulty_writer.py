@@ -7,15 +7,15 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
+from app.storage.connections import Writer
 from app.storage.database import Database, _TakenOver
-from app.storage.writer import Writer
 from tests.support.databases import OWNER, VENUE, OpenStorage, run_storage
 from tests.support.waiting import WAIT_SECONDS_MAX
 
 _Result = TypeVar("_Result")
 
 
-class FaultyWriter:
+class FaultyWriter(Writer):
     """A real writer that can be told to wait before it begins, to fail, or to lose its answers."""
 
     def __init__(self, inner: Writer) -> None:

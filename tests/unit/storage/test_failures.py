@@ -11,8 +11,8 @@ from sqlalchemy import Connection, NullPool, create_engine, text
 from sqlalchemy.exc import DBAPIError, InvalidRequestError
 
 from app.storage.address import DatabaseAddress
+from app.storage.connections import Writer
 from app.storage.failures import OwnershipLostError, is_operational, startup_error
-from app.storage.writer import PostgresqlWriter
 from tests.support.databases import scratch_postgresql
 
 POSTGRESQL = DatabaseAddress.parse("postgresql+asyncpg://me:secret@db.example/papertape")
@@ -73,7 +73,7 @@ async def test_postgresql_tells_by_its_codes() -> None:
     }
     found = {}
     async with scratch_postgresql() as url:
-        writer = PostgresqlWriter(DatabaseAddress.parse(url))
+        writer = Writer(DatabaseAddress.parse(url))
         for statement in cases:
             with pytest.raises(DBAPIError) as caught:
                 await writer.transact(partial(Connection.exec_driver_sql, statement=statement))

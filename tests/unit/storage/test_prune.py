@@ -14,10 +14,10 @@ from sqlalchemy.exc import OperationalError
 from app.domain.errors import StartupError
 from app.storage import prune as pruning
 from app.storage.address import DatabaseAddress
+from app.storage.connections import Writer
 from app.storage.failures import MaintenanceError
 from app.storage.prune import BUSY_ATTEMPTS_MAX, Pruned, prune
 from app.storage.tables import orders
-from app.storage.writer import SqliteWriter
 from tests.support.builders import ACCEPTED_AT, make_order, make_quote
 from tests.support.databases import open_storage, sqlite_url
 from tests.support.outcomes import SymbolAtWork
@@ -28,7 +28,7 @@ LATER = ACCEPTED_AT + timedelta(days=1)
 _Result = TypeVar("_Result")
 
 
-class BusyWriter(SqliteWriter):
+class BusyWriter(Writer):
     """Meets another program's lock as many times as it is told."""
 
     def __init__(self, url: str, *, busy: int) -> None:

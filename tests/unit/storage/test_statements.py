@@ -148,12 +148,14 @@ async def test_orders_that_move_are_found_by_their_id(storage: OpenStorage) -> N
     plan: list[str] = []
 
     def move(connection: Connection) -> None:
-        def explain(*call: Any) -> None:  # noqa: ANN401 - as SQLAlchemy calls it
-            rows = call[1].connection.execute(f"EXPLAIN QUERY PLAN {call[2]}", call[3])
-            plan.extend(row[3] for row in rows)
-
-        event.listen(connection, "before_cursor_execute", explain)
+        statements: list[tuple[str, Any]] = []
+        event.listen(
+            connection, "before_cursor_execute", lambda *call: statements.append(call[2:4])
+        )
         SQLITE.move_orders.execute(connection, states(300, sequence=2))
+        for sql, parameters in tuple(statements):
+            rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", parameters)
+            plan.extend(row[3] for row in rows)
 
     await storage.database.write(move)
 

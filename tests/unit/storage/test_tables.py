@@ -6,9 +6,9 @@ import pytest
 from sqlalchemy import Connection, inspect
 
 from app.storage.address import DatabaseAddress
+from app.storage.connections import Writer
 from app.storage.migrate import migrate
 from app.storage.tables import METADATA
-from app.storage.writer import PostgresqlWriter, SqliteWriter, Writer
 from tests.support.databases import KINDS, scratch_database
 
 
@@ -18,7 +18,7 @@ async def test_every_column_is_as_the_migrations_make_it(kind: str, tmp_path: Pa
     async with scratch_database(kind, tmp_path) as url:
         await migrate(url)
         address = DatabaseAddress.parse(url)
-        writer: Writer = SqliteWriter(address) if address.path else PostgresqlWriter(address)
+        writer = Writer(address)
 
         differing = await writer.transact(differences)
         await writer.close()

@@ -1,9 +1,6 @@
 """One moment of a database, read from beside the service."""
 
 import asyncio
-import sqlite3
-import threading
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,7 +9,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app.domain.errors import StartupError
 from app.storage.migrate import migrate
-from app.storage.reading import address_of, in_thread, open_read_only, read_snapshot
+from app.storage.snapshot import address_of, read_snapshot
 from tests.support.builders import make_order
 from tests.support.databases import (
     KINDS,
@@ -20,7 +17,6 @@ from tests.support.databases import (
     scratch_database,
     sqlite_url,
 )
-from tests.support.waiting import eventually
 
 ENDLESS = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
 
@@ -36,14 +32,13 @@ async def test_a_snapshot_stays_as_it_was_begun(kind: str, tmp_path: Path) -> No
     async with scratch_database(kind, tmp_path) as url, open_storage(url) as storage:
         await storage.journal.accept(make_order(number=1))
         is_begun = asyncio.Event()
-        loop = asyncio.get_running_loop()
         counted: list[int] = []
         more = 0
 
         def count_until_there_are_more(connection: Connection) -> None:
             counted.append(orders_in(connection))
-            loop.call_soon_threadsafe(is_begun.set)
-            while not more:  # on PostgreSQL each statement lets the test go on
+            is_begun.set()
+            while not more:  # each statement lets the test continue
                 counted.append(orders_in(connection))
             counted.append(orders_in(connection))
 
@@ -70,28 +65,26 @@ async def test_a_snapshot_takes_no_writes(kind: str, tmp_path: Path) -> None:
         await read_snapshot(address_of(url), write)
 
 
-async def test_work_in_a_thread_stops_with_its_caller(tmp_path: Path) -> None:
-    """Ctrl-C ends a statement that would go on for ever."""
-    path = tmp_path / "a.db"
-    with closing(sqlite3.connect(path)):
-        pass
-    has_started, has_ended = threading.Event(), threading.Event()
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_canceled_read_interrupts_its_statement(kind: str, tmp_path: Path) -> None:
+    """Ctrl-C ends a statement that would never return."""
+    endless = ENDLESS if kind == "sqlite" else "SELECT pg_sleep(3600)"
+    has_begun = asyncio.Event()
 
-    def work(stopped: threading.Event) -> None:
-        with closing(open_read_only(path, stopped)) as connection:
-            has_started.set()
-            try:
-                connection.execute(ENDLESS)
-            finally:
-                has_ended.set()
+    def work(connection: Connection) -> None:
+        connection.execute(text("SELECT 1"))
+        has_begun.set()
+        connection.execute(text(endless))
 
-    working = asyncio.create_task(in_thread(work))
-    await eventually(has_started.is_set)
-    working.cancel()
+    async with scratch_database(kind, tmp_path) as url:
+        await migrate(url)
+        reading = asyncio.create_task(read_snapshot(address_of(url), work))
+        await has_begun.wait()
+        await asyncio.sleep(0.05)
+        reading.cancel()
 
-    with pytest.raises(asyncio.CancelledError):
-        await working
-    await eventually(has_ended.is_set)
+        with pytest.raises(asyncio.CancelledError):
+            await reading
 
 
 def test_a_database_is_named_by_url_or_path(tmp_path: Path) -> None:

@@ -12,16 +12,11 @@ _IMPORT: Final = re.compile(r"^import time: .*\| +(\S+)$", re.MULTILINE)
 too, so that a package which may be tried for is named by a module within."""
 
 NOT_NEEDED_AT_A_START: Final = {
-    "aiosqlite",
     "alembic",
-    "asyncpg",
     "fastapi_offline",
     "mako",
     "prometheus_client",
     "rich.console",
-    "sqlalchemy.dialects.postgresql",
-    "sqlalchemy.ext.asyncio",
-    "sqlalchemy.orm",
     "app.api.asyncapi",
     "app.api.documents",
     "app.api.exposition",

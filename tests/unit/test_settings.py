@@ -18,7 +18,7 @@ def _empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_an_empty_environment_gives_the_documented_defaults() -> None:
-    """The defaults are those of the README's table."""
+    """The defaults are those of the documented table."""
     settings = read_settings(ABSENT)
 
     assert settings.http_host == "127.0.0.1"

@@ -1,0 +1,77 @@
+"""Prose is plain: words that make a reader look twice stay rare in docstrings and docs."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+ROOT: Final = Path(__file__).parents[2]
+APP: Final = ROOT / "app"
+REPORT: Final = ROOT / "docs" / "benchmarks.md"
+PAGES: Final = (
+    ROOT / "README.md",
+    ROOT / "CHANGELOG.md",
+    ROOT / "CONTRIBUTING.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+)
+AVOIDED: Final = (
+    "whoever",
+    "whatever",
+    "that of",
+    "those of",
+    "one that",
+    "anew",
+    "likewise",
+    "somebody",
+    "nobody",
+    "everybody",
+    "for ever",
+    "is told",
+    "has it that",
+)
+PER_1000_MAX: Final = 1.0
+"""How many of 1,000 words may be avoided ones."""
+
+DOCSTRINGS_PER_1000_MAX: Final = 8.3
+"""The bound for the docstrings of ``app``, as measured: lower it to ``PER_1000_MAX``."""
+
+REPORT_PER_1000_MAX: Final = 2.2
+"""The bound for the report that the benchmarks wrote, until they write plainer notes."""
+
+_CHOICES: Final = "|".join(words.replace(" ", r"\s+") for words in AVOIDED)
+_AVOIDED: Final = re.compile(rf"\b(?:{_CHOICES})\b", re.IGNORECASE)
+_GENERATED: Final = r"^\| `/simulator/[^\n]*$"
+_NO_PROSE: Final = re.compile(rf"^```.*?^```|{_GENERATED}|`[^`\n]*`", re.MULTILINE | re.DOTALL)
+
+
+def docstrings() -> Iterator[str]:
+    """Return the docstrings in ``app``: of modules, classes, functions and attributes."""
+    for path in sorted(APP.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            constant = node.value if isinstance(node, ast.Expr) else None
+            if isinstance(constant, ast.Constant) and isinstance(constant.value, str):
+                yield constant.value
+
+
+def per_1000(text: str) -> tuple[float, list[str]]:
+    """Return how many of 1,000 words are avoided ones, and which were found."""
+    found = [" ".join(words.lower().split()) for words in _AVOIDED.findall(text)]
+    return 1000 * len(found) / len(text.split()), found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_page_is_plain(page: Path) -> None:
+    """At most one word in a thousand of a page is an avoided one."""
+    share, found = per_1000(_NO_PROSE.sub("", page.read_text(encoding="utf-8")))
+
+    assert share <= (REPORT_PER_1000_MAX if page == REPORT else PER_1000_MAX), found
+
+
+def test_docstrings_are_plain() -> None:
+    """The docstrings of ``app`` hold no more avoided words than the bound allows."""
+    share, found = per_1000("\n".join(docstrings()))
+
+    assert share <= DOCSTRINGS_PER_1000_MAX, {words: found.count(words) for words in AVOIDED}

@@ -1,7 +1,7 @@
-"""How lively a pair is: the numbers that a walk is driven by, and the kinds of pairs there are.
+"""How active a synthetic pair is: the parameters of its quotes, and the kinds of pairs.
 
-They are fitted to the recordings of real book tickers, two majors of 2024 and pairs of 2021 from
-fifteen updates a second down to one; ``python -m bench.market_statistics`` shows how near they are.
+The parameters are fitted to recorded book tickers: two majors of 2024, and pairs of 2021 with one
+to fifteen updates a second. ``python -m tests.support.market_statistics`` shows how well they fit.
 """
 
 from dataclasses import dataclass, replace

@@ -8,7 +8,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from app.clock import SystemClock
-from app.simulator.market.market_protocols import Market, QuotePublisher
+from app.simulator.market.playback import Market, Playback
 from app.simulator.market.scripted_market import ScriptedMarket
 from app.simulator.market.synthetic_market import SyntheticMarket
 from app.simulator.market.tape_market import TapeMarket
@@ -305,10 +305,10 @@ class FailingMarket:
         self._is_opened = is_opened
         self.listings = ScriptedMarket().listings
 
-    async def run(self, publisher: QuotePublisher) -> None:
+    async def run(self, playback: Playback) -> None:
         """Fail."""
         if self._is_opened:
-            publisher.open()
+            playback.open()
             await asyncio.sleep(0)
         raise RuntimeError("a bug of the market")
 

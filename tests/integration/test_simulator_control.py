@@ -130,9 +130,9 @@ async def test_a_fault_asked_for_is_the_fault() -> None:
     ("method", "path", "status", "text"),
     [
         ("POST", "/nonsense", 404, "no fault 'nonsense'; GET /simulator lists them"),
-        ("GET", "/drop", 405, "ask for it with POST /simulator/drop"),
-        ("POST", "", 405, "GET /simulator tells the state"),
-        ("POST", "/drop?x=1", 400, "no parameter 'x'; it has none"),
+        ("GET", "/drop", 405, "use POST /simulator/drop"),
+        ("POST", "", 405, "use GET /simulator, which returns the state"),
+        ("POST", "/drop?x=1", 400, "no parameter 'x'; this control has none"),
         ("POST", "/mute?symbol=LTCBTC&x=1", 400, "no parameter 'x'; known are symbol, on"),
         ("POST", "/mute", 400, "symbol is missing: a symbol of the market"),
         ("POST", "/mute?symbol=", 400, "symbol is empty"),

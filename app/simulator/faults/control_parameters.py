@@ -1,4 +1,4 @@
-"""The parameters of the control API: how each is read from a query, and what it says of itself."""
+"""The parameters of the control API: how they are read from a query, and their descriptions."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -17,12 +17,19 @@ _UPDATE_ID_MAX: Final = 2**63 - 1
 
 
 class ControlError(ValueError):
-    """A request to the control API that makes no sense, in words for whoever sent it."""
+    """A wrong request to the control API, with a message for its sender."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter:
-    """One parameter; a default of None, unless it is required, is not passed on at all."""
+    """One parameter of a control.
+
+    Attributes:
+        name: its name in the query.
+        read: converts its text; raises ValueError for a wrong one.
+        words: its description in the help, the documentation and errors.
+        is_required: whether the request must have it.
+    """
 
     name: str
     read: Callable[[str], object]
@@ -31,18 +38,18 @@ class Parameter:
 
 
 def read_parameters(parameters: Collection[Parameter], query: str) -> dict[str, object]:
-    """Read a query string; each parameter once, no others, the required ones all there.
+    """Read a query string into the values of its parameters; missing ones are left out.
 
     Raises:
-        ControlError: it says which parameter is wrong, and what there might be.
+        ControlError: a parameter is unknown, repeated, malformed or missing.
     """
     pairs = parse_qsl(query, keep_blank_values=True)
     known = {parameter.name: parameter for parameter in parameters}
     values: dict[str, object] = {}
     for name, text in pairs:
         if name not in known:
-            may_be = f"known are {', '.join(known)}" if known else "it has none"
-            raise ControlError(f"no parameter {name[:40]!r}; {may_be}")
+            choices = f"known are {', '.join(known)}" if known else "this control has none"
+            raise ControlError(f"no parameter {name[:40]!r}; {choices}")
         if name in values:
             raise ControlError(f"{name} is given twice")
         try:
@@ -63,7 +70,7 @@ def flag(text: str) -> bool:
 
 
 def seconds(most: float) -> Callable[[str], float]:
-    """Return a reader of seconds, 0 to ``most``."""
+    """Return a reader for seconds from 0 to ``most``."""
 
     def read(text: str) -> float:
         value = _number(text)
@@ -75,9 +82,10 @@ def seconds(most: float) -> Callable[[str], float]:
 
 
 def integer(least: int, most: int) -> Callable[[str], int]:
-    """Return a reader of whole numbers from ``least`` to ``most``."""
+    """Return a reader for whole numbers from ``least`` to ``most``."""
 
     def read(text: str) -> int:
+        # int() would also accept signs, underscores and digits of other scripts.
         is_number = text.isascii() and text.isdecimal() and len(text) <= len(str(most))
         if not is_number or not least <= int(text) <= most:
             raise ValueError(f"is a whole number from {least} to {most}, not {text[:40]!r}")
@@ -87,7 +95,7 @@ def integer(least: int, most: int) -> Callable[[str], int]:
 
 
 def one_of(words: Collection[str]) -> Callable[[str], str]:
-    """Return a reader of one of these words."""
+    """Return a reader that accepts one of these words."""
 
     def read(text: str) -> str:
         if text not in words:
@@ -98,14 +106,14 @@ def one_of(words: Collection[str]) -> Callable[[str], str]:
 
 
 def symbol(text: str) -> str:
-    """Read a symbol; whether the market has it is the venue's to say."""
+    """Read a symbol; the venue checks whether the market has it."""
     if not text:
         raise ValueError("is empty")
     return text.upper()
 
 
 def endpoint(text: str) -> str:
-    """Read the path of an endpoint, whole or as it stands below ``/api/v3``."""
+    """Read the path of an endpoint, complete or relative to ``/api/v3``."""
     return REST_ROOT + one_of(ENDPOINTS)(text.removeprefix(REST_ROOT).strip("/"))
 
 
@@ -137,11 +145,11 @@ SYMBOL: Final = Parameter(
     name="symbol", read=symbol, words="a symbol of the market", is_required=True
 )
 ANY_SYMBOL: Final = Parameter(name="symbol", read=symbol, words="only this symbol")
-ON: Final = Parameter(name="on", read=flag, words="false ends it; true unless given")
+ON: Final = Parameter(name="on", read=flag, words="false ends the fault; default true")
 FRAMES: Final = Parameter(
-    name="frames", read=count, words="how many; for good unless given, 0 ends it"
+    name="frames", read=count, words="number of frames; 0 ends the fault; default no limit"
 )
 PATH: Final = Parameter(
     name="path", read=endpoint, words=f"only this endpoint: {', '.join(ENDPOINTS)}"
 )
-TIMES: Final = Parameter(name="times", read=count, words="how many answers; for good unless given")
+TIMES: Final = Parameter(name="times", read=count, words="number of answers; default no limit")

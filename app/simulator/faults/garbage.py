@@ -1,4 +1,4 @@
-"""Frames that no client should believe, each kind made from a sound quote."""
+"""Malformed frames that a client must not accept as quotes; each kind changes a sound quote."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -8,7 +8,7 @@ from typing import Final
 from app.simulator.market.venue_quotes import EMPTY, VenueQuote
 
 OVERSIZED_BYTES: Final = 2 * 1024 * 1024
-"""Twice what client libraries take by default."""
+"""Twice the message size that client libraries accept by default."""
 
 NESTING: Final = 100_000
 DIGITS: Final = 5_000
@@ -18,7 +18,7 @@ _Fields = dict[str, object]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """What goes out: a text or a binary frame with exactly these bytes."""
+    """A text or binary frame with exactly these bytes."""
 
     payload: bytes
     is_text: bool = True
@@ -26,7 +26,14 @@ class Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GarbageKind:
-    """How a frame is spoiled: first its data, then the whole of it, be it wrapped or raw."""
+    """How a frame is spoiled.
+
+    Attributes:
+        words: the description of the kind.
+        data: makes the data from a quote.
+        whole: makes the message from the data, raw or wrapped for a combined stream.
+        is_sound: whether the frame is still a valid quote.
+    """
 
     words: str
     data: Callable[[VenueQuote], str]
@@ -67,14 +74,15 @@ def _truncated(text: str) -> Message:
 
 
 def _crossed(quote: VenueQuote) -> str:
-    """Swap the prices of both sides; where one is empty, make two that cross."""
+    """Swap the prices of both sides; if a side is empty, use two crossed prices."""
+    # A swap crosses the book only if both sides have a price and the prices differ.
     if EMPTY in {quote.bid_price, quote.ask_price} or quote.bid_price == quote.ask_price:
         return _changed(b="2.00000000", B="1.00000000", a="1.00000000", A="1.00000000")(quote)
     return _changed(b=quote.ask_price, a=quote.bid_price)(quote)
 
 
 def _zero(quote: VenueQuote) -> str:
-    """Keep the quantity of a price that is zero: an empty side has neither."""
+    """Set the ask price to zero, with a quantity; a valid empty side has neither."""
     return _changed(a=EMPTY, A="1.00000000")(quote)
 
 
@@ -97,7 +105,7 @@ def _long_number(quote: VenueQuote) -> str:
 
 
 def _extra_keys(quote: VenueQuote) -> str:
-    """Keep the quote as it stands, with keys that the futures stream has."""
+    """Add keys of the futures stream to the quote."""
     extra: _Fields = {"e": "bookTicker", "ps": quote.symbol, "T": 1_568_014_460_891, "E": 0}
     return _dump({**extra, **_fields(quote)})
 
@@ -105,7 +113,7 @@ def _extra_keys(quote: VenueQuote) -> str:
 GARBAGE: Final[Mapping[str, GarbageKind]] = {
     "truncated": GarbageKind(words="half a frame", data=_plain, whole=_truncated),
     "binary": GarbageKind(
-        words="a binary frame of every byte there is",
+        words="a binary frame with all byte values",
         data=_plain,
         whole=lambda _: Message(payload=bytes(range(256)), is_text=False),
     ),
@@ -117,20 +125,22 @@ GARBAGE: Final[Mapping[str, GarbageKind]] = {
     "non_json": GarbageKind(
         words="a page of HTML", data=_plain, whole=_instead("<html><body>Oops</body></html>")
     ),
-    "empty": GarbageKind(words="a frame of no bytes", data=_plain, whole=_instead("")),
-    "null": GarbageKind(words="null for the data", data=lambda _: "null"),
-    "list": GarbageKind(words="a list for the data", data=lambda _: "[1,2,3]"),
+    "empty": GarbageKind(words="an empty frame", data=_plain, whole=_instead("")),
+    "null": GarbageKind(words="null instead of data", data=lambda _: "null"),
+    "list": GarbageKind(words="a list instead of data", data=lambda _: "[1,2,3]"),
     "nested": GarbageKind(
         words=f"{NESTING:,} opening brackets", data=_plain, whole=_instead("[" * NESTING)
     ),
     "oversized": GarbageKind(words=f"a quote of {OVERSIZED_BYTES:,} bytes", data=_oversized),
     "long_number": GarbageKind(words=f"an update id of {DIGITS:,} digits", data=_long_number),
     "non_ascii": GarbageKind(words="a symbol in Chinese", data=_changed(s="币安人生USDT")),
-    "unknown_symbol": GarbageKind(words="a symbol nobody lists", data=_changed(s="NOPENOPE")),
-    "wrong_type": GarbageKind(words="keys of other types than they should be", data=_wrong_type),
+    "unknown_symbol": GarbageKind(words="an unlisted symbol", data=_changed(s="NOPENOPE")),
+    "wrong_type": GarbageKind(words="values of wrong types", data=_wrong_type),
     "missing_key": GarbageKind(words="no ask quantity", data=_missing_key),
     "negative": GarbageKind(words="a negative ask price", data=_changed(a="-1.00000000")),
-    "negative_quantity": GarbageKind(words="likewise quantity", data=_changed(A="-1.00000000")),
+    "negative_quantity": GarbageKind(
+        words="a negative ask quantity", data=_changed(A="-1.00000000")
+    ),
     "negative_id": GarbageKind(words="update id -1", data=_changed(u=-1)),
     "zero": GarbageKind(words="an ask price of zero with a quantity", data=_zero),
     "nan": GarbageKind(words="an ask price of NaN", data=_changed(a="NaN")),
@@ -138,17 +148,17 @@ GARBAGE: Final[Mapping[str, GarbageKind]] = {
     "exponent": GarbageKind(words="an ask quantity of 1E+999999", data=_changed(A="1E+999999")),
     "crossed": GarbageKind(words="bid above ask", data=_crossed),
     "extra_keys": GarbageKind(
-        words="a sound quote with keys more than usual", data=_extra_keys, is_sound=True
+        words="a sound quote with additional keys", data=_extra_keys, is_sound=True
     ),
 }
-"""By the name that the faults go by."""
+"""All kinds of garbage, by name."""
 
 
 def garbage_kind(name: str) -> GarbageKind:
-    """Return the kind of this name.
+    """Return the kind with this name.
 
     Raises:
-        ValueError: there is none.
+        ValueError: there is no such kind.
     """
     if name not in GARBAGE:
         raise ValueError(f"garbage is one of {', '.join(GARBAGE)}, not {name[:40]!r}")
@@ -156,10 +166,10 @@ def garbage_kind(name: str) -> GarbageKind:
 
 
 def garbage_message(kind: str, quote: VenueQuote, *, stream: str | None) -> Message:
-    """Return a spoiled frame, wrapped for ``stream`` unless that is None.
+    """Return a spoiled frame, wrapped for the combined stream ``stream`` if that is given.
 
     Raises:
-        ValueError: no such kind.
+        ValueError: there is no such kind.
     """
     spoiled = garbage_kind(kind)
     data = spoiled.data(quote)

@@ -17,13 +17,13 @@ TAPE = Path("tape.jsonl")
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"loop": True}, "--loop goes with --tape"),
-        ({"exchange_info": TAPE}, "--exchange-info goes with --tape"),
-        ({"tape": TAPE, "first_update_id": 5}, "--first-update-id is not for a tape"),
-        ({"paused": True, "play_to": "5"}, "leave out --paused"),
-        ({"play_to": "five"}, "--play-to is ID or SYMBOL:ID, not 'five'"),
-        ({"play_to": "LTCBTC:"}, "--play-to is ID or SYMBOL:ID"),
-        ({"play_to": "9" * 40}, "--play-to is ID or SYMBOL:ID"),
+        ({"loop": True}, "--loop needs --tape"),
+        ({"exchange_info": TAPE}, "--exchange-info needs --tape"),
+        ({"tape": TAPE, "first_update_id": 5}, "--first-update-id excludes --tape"),
+        ({"paused": True, "play_to": "5"}, "remove --paused"),
+        ({"play_to": "five"}, "--play-to must be ID or SYMBOL:ID, not 'five'"),
+        ({"play_to": "LTCBTC:"}, "--play-to must be ID or SYMBOL:ID"),
+        ({"play_to": "9" * 40}, "--play-to must be ID or SYMBOL:ID"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(options: Any, message: str) -> None:  # noqa: ANN401 - of all types
@@ -57,4 +57,4 @@ def test_a_bad_option_ends_the_command_with_one_line() -> None:
 
     assert result.exit_code == 1
     assert result.output.count("\n") == 1
-    assert result.output.startswith("papertape: --loop goes with --tape")
+    assert result.output.startswith("papertape: --loop needs --tape")

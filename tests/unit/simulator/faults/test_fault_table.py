@@ -21,7 +21,7 @@ def test_the_documentation_is_the_table() -> None:
 def test_each_control_has_a_name_of_its_own_and_a_line_of_help() -> None:
     """Optional parameters stand in brackets."""
     assert len(BY_NAME) == len(CONTROLS)
-    assert "mute symbol [on]: Send no quotes of a symbol; its depth goes on." in help_lines()
+    assert "mute symbol [on]: Send no quotes of a symbol; its depth continues." in help_lines()
     assert BY_NAME["mute"].usage == "/simulator/mute?symbol=&[on=]"
 
 

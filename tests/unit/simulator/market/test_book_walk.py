@@ -8,9 +8,9 @@ from functools import cache
 
 import pytest
 
-from app.simulator.market.book_walk import BookWalk
 from app.simulator.market.pair_dynamics import MAJOR
 from app.simulator.market.pairs import PAIRS
+from app.simulator.market.synthetic_market import SyntheticBook
 from app.simulator.market.venue_quotes import VenueQuote
 
 BY_SYMBOL = {pair.symbol: pair for pair in PAIRS}
@@ -29,7 +29,7 @@ each_busy = pytest.mark.parametrize(
 @cache
 def walked(symbol: str, seed: int) -> list[VenueQuote]:
     """Return the quotes of a pair over a stretch of market time."""
-    walk = BookWalk(BY_SYMBOL[symbol], random.Random(seed), first_update_id=1_000)
+    walk = SyntheticBook(BY_SYMBOL[symbol], random.Random(seed), first_update_id=1_000)
     return list(itertools.takewhile(lambda quote: quote.at_ns < SECONDS * 10**9, walk.quotes()))
 
 
@@ -182,7 +182,7 @@ def test_the_price_is_sane_after_weeks(seed: int) -> None:
     Jumps of 20 bps instead of one do in two hours what weeks would.
     """
     pair = replace(BY_SYMBOL["BTCUSDT"], dynamics=replace(MAJOR, move_bps=20.0, echo_gap=0.1))
-    walk = BookWalk(pair, random.Random(seed), first_update_id=1)
+    walk = SyntheticBook(pair, random.Random(seed), first_update_id=1)
     prices = [float(one.bid_price) for one in itertools.islice(walk.quotes(), 60_000)]
 
     assert all(0.95 < price / float(pair.price) < 1.05 for price in prices)
@@ -193,7 +193,7 @@ def test_the_price_is_sane_after_weeks(seed: int) -> None:
 def test_even_a_pair_of_single_steps_never_repeats_a_quote(symbol: str) -> None:
     """Where a level is one step already, there is no dust to leave and little to take."""
     pair = replace(BY_SYMBOL[symbol], quantity=BY_SYMBOL[symbol].step_size)
-    walk = BookWalk(pair, random.Random(1), first_update_id=1)
+    walk = SyntheticBook(pair, random.Random(1), first_update_id=1)
     quotes = list(itertools.islice(walk.quotes(), 3_000))
 
     assert all((bid(a), ask(a)) != (bid(b), ask(b)) for a, b in itertools.pairwise(quotes))
@@ -203,7 +203,7 @@ def test_even_a_pair_of_single_steps_never_repeats_a_quote(symbol: str) -> None:
 def test_even_a_pair_at_its_smallest_price_stays_on_the_grid() -> None:
     """There is no bid below one tick: the last one stands."""
     pair = replace(BY_SYMBOL["BTCUSDT"], price=Decimal("0.03"))
-    walk = BookWalk(pair, random.Random(1), first_update_id=1)
+    walk = SyntheticBook(pair, random.Random(1), first_update_id=1)
     quotes = list(itertools.islice(walk.quotes(), 3_000))
 
     assert all(

@@ -1,6 +1,6 @@
 """Tests of ``app.simulator.venue.client_admission``."""
 
-from app.simulator.venue.client_admission import ADDRESSES_MAX, Admission, Refusal
+from app.simulator.venue.client_admission import ADDRESSES_MAX, Admission, Refusal, WeightMeter
 from app.simulator.venue.observations import Observations
 from app.simulator.venue.venue_limits import VenueLimits
 from tests.support.hand_driven import HandClock
@@ -124,5 +124,16 @@ def test_addresses_are_not_remembered_without_bound() -> None:
     for number in range(ADDRESSES_MAX):
         gate.spend(1, f"10.0.{number // 256}.{number % 256}")
 
-    assert len(gate.admission._accounts) == ADDRESSES_MAX
+    assert len(gate.admission._usages) == ADDRESSES_MAX
     assert gate.spend(1) is None
+
+
+def test_weight_over_the_limit_must_wait_for_the_next_minute() -> None:
+    """The seconds to wait are those until the clock's minute is over, and then it is forgotten."""
+    clock = HandClock()  # 14 s into a minute
+    meter = WeightMeter(clock, weight_max=10)
+
+    assert [meter.spend(6), meter.spend(4), meter.spend(1)] == [None, None, 46]
+    clock.advance(46)
+    assert meter.spend(1) is None
+    assert meter.used == 1

@@ -1,5 +1,6 @@
 """Tests of ``app.simulator.venue.rest_api`` and ``app.simulator.venue.rest_query``."""
 
+import itertools
 import json
 from decimal import Decimal
 from typing import Any
@@ -12,7 +13,15 @@ from app.simulator.venue.client_admission import Admission
 from app.simulator.venue.listed_symbols import ListedSymbols
 from app.simulator.venue.listing import inferred_rules, listing_from_rules
 from app.simulator.venue.observations import Observations
-from app.simulator.venue.rest_api import RestAnswer, RestApi, RestFailure
+from app.simulator.venue.rest_api import (
+    MAINTENANCE_PAGE,
+    RestAnswer,
+    RestApi,
+    RestFailure,
+    default_body,
+    depth_levels,
+    is_page,
+)
 from app.simulator.venue.venue_limits import VenueLimits
 from tests.support.hand_driven import HandClock
 
@@ -200,3 +209,104 @@ def test_a_failure_can_be_for_one_path_and_for_good() -> None:
     assert {(one.status, one.content_type) for one in failed} == {(502, "text/html")}
     api.failures.clear()
     assert get("depth", "symbol=LTCBTC", api=api).status == 200
+
+
+# --- depth ---
+
+DEPTH_LISTING = listing_from_rules(
+    inferred_rules("LTCBTC", tick_size=Decimal("0.000001"), step_size=Decimal("0.001"))
+)
+DEPTH_QUOTE = venue_quote(
+    symbol="LTCBTC",
+    update_id=42,
+    bid=("0.00257700", "21.46100000"),
+    ask=("0.00257900", "0.00100000"),
+)
+
+
+def levels_of(levels_max: int = 20, **changes: Any) -> dict[str, Any]:  # noqa: ANN401 - quote fields
+    """Return the depth of the quote, or of one that differs from it."""
+    quote = venue_quote(symbol="LTCBTC", update_id=42, **changes) if changes else DEPTH_QUOTE
+    return depth_levels(quote, DEPTH_LISTING, levels_max)
+
+
+def test_the_first_level_is_the_quote_exactly() -> None:
+    """Id, price and quantity are those of the newest frame."""
+    answer = levels_of(levels_max=1)
+
+    assert answer == {
+        "lastUpdateId": 42,
+        "bids": [["0.00257700", "21.46100000"]],
+        "asks": [["0.00257900", "0.00100000"]],
+    }
+
+
+def test_deeper_levels_lead_away_from_the_touch_on_the_grid() -> None:
+    """Bids fall, asks rise, in whole ticks and steps, with something on every level."""
+    answer = levels_of()
+    bids = [Decimal(price) for price, _ in answer["bids"]]
+    asks = [Decimal(price) for price, _ in answer["asks"]]
+
+    assert len(bids) == len(asks) == 20
+    assert all(a > b for a, b in itertools.pairwise(bids))
+    assert all(a < b for a, b in itertools.pairwise(asks))
+    for price, quantity in answer["bids"] + answer["asks"]:
+        assert Decimal(price) % DEPTH_LISTING.tick_size == 0
+        assert Decimal(quantity) % DEPTH_LISTING.step_size == 0
+        assert Decimal(quantity) > 0
+
+
+def test_the_same_quote_has_the_same_depth() -> None:
+    """What was made up once stays so."""
+    assert levels_of() == levels_of()
+
+
+def test_an_empty_side_has_no_levels() -> None:
+    """A halted symbol shows nothing."""
+    answer = levels_of(bid=("0.00257700", "21.46100000"))
+
+    assert answer["asks"] == []
+    assert len(answer["bids"]) == 20
+
+
+def test_bids_end_above_zero() -> None:
+    """There is no bid for nothing."""
+    answer = levels_of(levels_max=100, bid=("0.00000500", "1.00000000"))
+    prices = [Decimal(price) for price, _ in answer["bids"]]
+
+    assert 1 < len(prices) <= 5
+    assert min(prices) >= DEPTH_LISTING.tick_size
+
+
+# --- bodies of failures ---
+
+
+def usual_body(status: int, retry_after: int | None = None) -> str:
+    """Return the body at the epoch."""
+    return default_body(status, retry_after=retry_after, now_ms=0)
+
+
+@pytest.mark.parametrize(("status", "code"), [(400, -1100), (418, -1003), (429, -1003), (451, 0)])
+def test_the_venue_s_own_refusals_are_json(status: int, code: int) -> None:
+    """With its code and its words."""
+    assert json.loads(usual_body(status))["code"] == code
+    assert not is_page(usual_body(status))
+
+
+@pytest.mark.parametrize("status", [403, 404, 502, 503, 504])
+def test_what_stands_before_the_venue_answers_with_a_page(status: int) -> None:
+    """As a load balancer does."""
+    assert is_page(usual_body(status))
+    assert str(status) in usual_body(status)
+    assert is_page(MAINTENANCE_PAGE)
+
+
+def test_a_ban_lasts_as_long_as_retry_after_says() -> None:
+    """Two minutes unless it says anything."""
+    assert "IP banned until 720000. " in usual_body(418, 720)
+    assert "IP banned until 120000. " in usual_body(418)
+
+
+def test_other_statuses_have_no_body() -> None:
+    """Nothing is made up."""
+    assert usual_body(599) == ""

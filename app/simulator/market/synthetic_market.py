@@ -39,7 +39,7 @@ _GAP_BPS_MAX: Final = 18.0
 """Greatest distances between levels, in median distances and in basis points."""
 
 _ROUND_SHARE: Final = 0.5
-"""Share of the levels behind the best one that have a round price."""
+"""Share of the levels behind the best one with a round price."""
 
 _DUST_MEDIAN: Final = 0.002
 _DUST_SIGMA: Final = 2.3

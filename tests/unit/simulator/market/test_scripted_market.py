@@ -12,7 +12,7 @@ from app.simulator.venue.listing import inferred_rules
 
 
 async def test_pushed_quotes_are_published_immediately() -> None:
-    """What was pushed before is there at the opening, what comes later follows."""
+    """An earlier quote is current at the opening, and later quotes follow."""
     market, published = ScriptedMarket(), list[VenueQuote]()
     playback = Playback(published.append, first_update_id=5, is_paused=False)
     before = market.push("LTCBTC", bid=("0.0025", "1"), ask=("0.0026", "2"))
@@ -30,8 +30,8 @@ async def test_pushed_quotes_are_published_immediately() -> None:
     assert (after.ask_price, after.ask_quantity) == ("0.00000000", "0.00000000")
 
 
-def test_update_ids_count_on_unless_told_otherwise() -> None:
-    """A test may name the id, lower ones too."""
+def test_update_ids_rise_by_one_by_default() -> None:
+    """A test may give any id, also a lower one."""
     market = ScriptedMarket()
     ids = [
         market.push("LTCBTC").update_id,
@@ -43,8 +43,8 @@ def test_update_ids_count_on_unless_told_otherwise() -> None:
     assert ids == [FIRST_UPDATE_ID + 1, 50, 51, 3]
 
 
-async def test_a_push_after_the_end_is_only_remembered() -> None:
-    """A market that nobody shows any more does not fail."""
+async def test_a_push_after_the_end_is_only_stored() -> None:
+    """A market accepts quotes after it was canceled."""
     market, published = ScriptedMarket(), list[VenueQuote]()
     playback = Playback(published.append, first_update_id=5, is_paused=False)
     running = asyncio.create_task(market.run(playback))
@@ -57,7 +57,7 @@ async def test_a_push_after_the_end_is_only_remembered() -> None:
 
 
 def test_symbols_by_name_and_by_rules_are_listed() -> None:
-    """Both kinds can be mixed; an unlisted symbol cannot be pushed."""
+    """Both can be combined, and an unlisted symbol cannot be pushed."""
     rules = inferred_rules("ETHBTC", tick_size=Decimal("0.01"), step_size=Decimal("0.1"))
     market = ScriptedMarket(["LTCBTC"], rules=[rules])
 

@@ -44,6 +44,7 @@ async def simulate(options: SimulatorOptions) -> None:
         venue.pause()
     if (target := options.play_target) is not None:
         symbol, update_id = target
+        # An unknown symbol is a mistake in the options, not a bug of ours.
         try:
             venue.play_to(update_id, symbol=symbol)
         except ValueError as error:

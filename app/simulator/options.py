@@ -147,6 +147,7 @@ class SimulatorOptions:
         if self.play_to is None:
             return None
         symbol, _, number = self.play_to.rpartition(":")
+        # int() accepts digits of other scripts, and raises for thousands of digits.
         if not (number.isascii() and number.isdecimal()) or len(number) > len(str(UPDATE_ID_MAX)):
             raise StartupError(f"--play-to must be ID or SYMBOL:ID, not {self.play_to[:60]!r}")
         return symbol.upper() or None, int(number)

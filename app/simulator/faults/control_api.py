@@ -66,6 +66,7 @@ class ControlApi:
         control = BY_NAME.get(name)
         if control is None:
             return _error(404, f"no fault {name[:40]!r}; GET {ROOT} lists them", known=[*BY_NAME])
+        # A browser prefetches GET requests, so only POST may change anything.
         if request.method != "POST":
             return _error(405, f"use POST {control.usage}", allow="POST")
         try:

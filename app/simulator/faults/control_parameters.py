@@ -50,6 +50,7 @@ def read_parameters(parameters: Collection[Parameter], query: str) -> dict[str, 
         if name not in known:
             choices = f"known are {', '.join(known)}" if known else "this control has none"
             raise ControlError(f"no parameter {name[:40]!r}; {choices}")
+        # Two values would be ambiguous, and the wrong one would silently win.
         if name in values:
             raise ControlError(f"{name} is given twice")
         try:
@@ -73,7 +74,7 @@ def seconds(most: float) -> Callable[[str], float]:
     """Return a reader for seconds from 0 to ``most``."""
 
     def read(text: str) -> float:
-        value = _number(text)
+        value = amount(text)
         if not 0 <= value <= most:
             raise ValueError(f"is 0 to {most:g} seconds, not {text[:40]!r}")
         return float(value)
@@ -118,8 +119,11 @@ def endpoint(text: str) -> str:
 
 
 def amount(text: str) -> Decimal:
-    """Read a price or a quantity."""
-    return _number(text)
+    """Read a price, a quantity or another number."""
+    try:
+        return parse_amount(text)
+    except ValueError as error:
+        raise ValueError(f"is a number in plain digits, not {text[:40]!r}") from error
 
 
 def text_of(text: str) -> str:
@@ -127,13 +131,6 @@ def text_of(text: str) -> str:
     if len(text) > TEXT_CHARACTERS_MAX:
         raise ValueError(f"has more than {TEXT_CHARACTERS_MAX:,} characters")
     return text
-
-
-def _number(text: str) -> Decimal:
-    try:
-        return parse_amount(text)
-    except ValueError as error:
-        raise ValueError(f"is a number in plain digits, not {text[:40]!r}") from error
 
 
 count: Final = integer(0, COUNT_MAX)

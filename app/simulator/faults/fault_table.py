@@ -77,6 +77,7 @@ class Control:
             ControlError: the query or a value in it is wrong.
         """
         values = read_parameters(self.parameters, query)
+        # The venue refuses unknown symbols and numbers out of range, which is the client's mistake.
         try:
             result = self.act(venue, **values)
             return await result if inspect.isawaitable(result) else result

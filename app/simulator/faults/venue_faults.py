@@ -244,6 +244,7 @@ class VenueFaults(MarketTime):
         greater ids.
         """
         for one in [symbol] if symbol is not None else list(self._quotes):
+            # Shifts add up, because the market itself keeps counting with its own ids.
             current = self._quotes[self._checked_symbol(one)]
             self._id_shifts[one] = self._id_shifts.get(one, 0) + to - current.update_id
             self._quotes[one] = with_update_id(current, to)
@@ -290,6 +291,7 @@ class VenueFaults(MarketTime):
             ("spoiling", frames.spoiling),
         ):
             state[name] = "for good" if countdown.left is None else countdown.left
+        # A fault that is off has an empty or zero value here.
         return {name: value for name, value in state.items() if value}
 
     def state(self) -> dict[str, object]:

@@ -41,6 +41,7 @@ class BookSide:
         assert (self.price - price) * self.outward > 0, "only a better level covers a level"
         if stays:
             self._covered.append((self.price, self.quantity))
+            # The first covered level is the worst one, because later ones are always better.
             if len(self._covered) > LEVELS_MAX:
                 del self._covered[0]
         self._begin(price, quantity)

@@ -62,6 +62,7 @@ class FairValue:
             size = dynamics.move_bps * math.exp(chance.gauss(0.0, _SIZE_SIGMA))
             self._jump_bps = size if chance.random() < _COIN else -size
             self._is_undone_next = chance.random() < _UNDONE_SHARE
+        # The pull grows with the square of the jumps, so that large jumps stay in range as well.
         pull = 0.5 * (dynamics.move_bps / _STATIONARY_BPS) ** 2
         value = self.bps * (1.0 - pull) + self._jump_bps
         self.bps = max(-_BPS_MAX, min(_BPS_MAX, value))

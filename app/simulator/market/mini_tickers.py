@@ -52,6 +52,7 @@ class MiniTickers:
         loop = asyncio.get_running_loop()
         due_at = loop.time()
         while True:
+            # Counting from the last due time keeps the rate after a late frame.
             due_at += INTERVAL_SECONDS
             await asyncio.sleep(due_at - loop.time())
             self.send_all()

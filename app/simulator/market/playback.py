@@ -48,7 +48,7 @@ class Playback:
     stops while the playback is paused.
 
     Args:
-        publish: called with each quote.
+        publish: makes a quote the current one, and sends it to its subscribers.
         first_update_id: the first update id of a market without its own ids.
         is_paused: whether the playback starts paused.
         speed: how many times faster than real time the market runs.
@@ -62,8 +62,8 @@ class Playback:
         is_paused: bool,
         speed: float = 1.0,
     ) -> None:
-        self._publish = publish
-        self._first_update_id = first_update_id
+        self.publish = publish
+        self.first_update_id = first_update_id
         self._seconds_per_ns = _SECONDS_PER_NS / speed
         self._played_ns = 0
         self._next: VenueQuote | None = None
@@ -77,15 +77,6 @@ class Playback:
             self._going.set()
         self.opened = asyncio.Event()
 
-    @property
-    def first_update_id(self) -> int:
-        """The first update id of a market without its own ids."""
-        return self._first_update_id
-
-    def publish(self, quote: VenueQuote) -> None:
-        """Make a quote the current one, and send it to its subscribers."""
-        self._publish(quote)
-
     def open(self) -> None:
         """Admit clients; each listed symbol must have a quote, though it may be empty."""
         self.opened.set()
@@ -98,6 +89,7 @@ class Playback:
 
     def resume(self) -> None:
         """Continue the market's time where it stopped."""
+        # Moving the opening by the length of the pause delays all later quotes by it.
         if self._paused_at is not None:
             self._opened_at += self._loop.time() - self._paused_at
             self._paused_at = None
@@ -114,6 +106,7 @@ class Playback:
         If the quote was already played, the market pauses where it is.
         """
         self._target = target
+        # Quotes after ``_next`` are unknown, but ids rise, so a smaller id cannot come any more.
         if self._next is not None and target.is_before(self._next):
             self._arrive()
         else:
@@ -133,12 +126,14 @@ class Playback:
                 if await self._wait_for(quote):
                     published = 0
                 published += 1
-            self._publish(quote)
+            self.publish(quote)
             self._played_ns = quote.at_ns
+            # Quotes at time 0 are the state at the opening; a target is always a later quote.
             if self._target is not None and quote.at_ns > 0 and self._target.is_at(quote):
                 self._arrive()
         self._next = None
         self.is_over = True
+        # A market without later quotes must open too, or the venue would never start.
         self.open()
         log.info("market_over")
 

@@ -83,6 +83,7 @@ class ScriptedMarket:
             ask=_wire_level(ask),
         )
         self._current[symbol] = quote
+        # Before and after a run the quote is stored only, and the next run publishes it.
         if self._playback is not None:
             self._playback.publish(quote)
         return quote

@@ -11,20 +11,19 @@ skipped and counted, and the log states their number.
 """
 
 import gzip
-import re
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import BinaryIO, Final, cast
+from typing import Final
 
 import msgspec
 import structlog
 
 from app.domain.amounts import parse_amount
 from app.simulator.market.playback import Playback
-from app.simulator.market.venue_quotes import VenueQuote, venue_quote
+from app.simulator.market.venue_quotes import VenueQuote, venue_quote, with_update_id
 from app.simulator.venue.listing import (
     Listing,
     inferred_rules,
@@ -37,8 +36,6 @@ LOOP_GAP_US: Final = 1_000_000
 """Tape time between the last quote of a round and the first quote of the next round."""
 
 SYMBOLS_LOGGED_MAX: Final = 10
-
-_UPDATE_ID: Final = re.compile(r'("u"\s*:\s*)\d+')
 
 _log = structlog.get_logger()
 
@@ -171,20 +168,19 @@ class TapeMarket:
         start_us = number * (self._scan.last_ts - self._scan.first_ts + LOOP_GAP_US)
         for frame in _played(self._path, _TapeScan(), last_line=self._scan.last_line):
             elapsed_us = start_us + frame.ts - self._scan.first_ts
-            text, data = frame.text, frame.data
-            if lift:
-                text = _UPDATE_ID.sub(rf"\g<1>{data.u + lift}", text, count=1)
-            yield VenueQuote(
+            data = frame.data
+            quote = VenueQuote(
                 # Quotes at time 0 are published before clients are admitted, who would miss them.
                 at_ns=max(int(elapsed_us * 1000 / self._speed), 1),
                 symbol=data.s,
-                update_id=data.u + lift,
+                update_id=data.u,
                 bid_price=data.b,
                 bid_quantity=data.B,
                 ask_price=data.a,
                 ask_quantity=data.A,
-                data=text,
+                data=frame.text,
             )
+            yield with_update_id(quote, data.u + lift)
 
 
 def _scan(path: Path) -> _TapeScan:
@@ -201,6 +197,7 @@ def _played(path: Path, scan: _TapeScan, *, last_line: int | None = None) -> Ite
     """Yield the quotes to play, up to ``last_line``, and record facts about them in ``scan``."""
     reader = TapeReader(path)
     for line in reader:
+        # A recorder may have added lines since the tape was checked.
         if last_line is not None and line.number > last_line:
             return
         scan.last_line = line.number
@@ -248,6 +245,7 @@ def _decimals(text: str) -> int:
         parse_amount(text)
     except ValueError as error:
         raise ValueError(f"amount {text[:40]!r} {error}") from error
+    # Binance always sends eight decimals, so trailing zeros say nothing about the step.
     return len(text.partition(".")[2].rstrip("0"))
 
 
@@ -260,16 +258,11 @@ def _inferred_listing(symbol: str, scan: _SymbolScan) -> Listing:
     return listing_from_rules(rules)
 
 
-def _open(path: Path) -> BinaryIO:
-    if path.suffix == ".gz":
-        return cast("BinaryIO", gzip.open(path, "rb"))
-    return path.open("rb")
-
-
 def _listings_from_file(path: Path) -> tuple[Listing, ...]:
     try:
-        with _open(path) as file:
-            return tuple(listings_from_exchange_info(file.read()))
+        content = path.read_bytes()
+        body = gzip.decompress(content) if path.suffix == ".gz" else content
+        return tuple(listings_from_exchange_info(body))
     except ValueError as error:
         raise TapeError(path, 0, f"no answer to exchangeInfo: {error}") from error
     except (OSError, EOFError, zlib.error) as error:

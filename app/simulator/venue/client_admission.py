@@ -131,7 +131,7 @@ class Admission:
         now = self._now()
         attempts_at = usage.attempts_at
         # "There is a limit of 300 connections per attempt every 5 minutes per IP." The deque holds
-        # the newest attempts, so its first entry is the one that must leave the window.
+        # the newest attempts, and the oldest of them must leave the window first.
         if len(attempts_at) == attempts_at.maxlen:
             wait_seconds = attempts_at[0] + self._limits.connection_window_seconds - now
             if wait_seconds > 0:

@@ -129,6 +129,7 @@ class VenueConnection(ServerConnection):
 
     def cut(self, code: int, reason: str) -> None:
         """Send a closing frame, and abort the connection if the client does not answer soon."""
+        # The peer of a half-open connection must not receive a closing frame.
         if not self.is_open or self.is_swallowing:
             return
         self._observations.closes[reason] += 1
@@ -183,6 +184,7 @@ class VenueConnection(ServerConnection):
         if payload in self._unanswered_pings:
             for earlier in list(self._unanswered_pings):
                 del self._unanswered_pings[earlier]
+                # RFC 6455 lets a client answer only the newest of several pings.
                 if earlier == payload:
                     break
 

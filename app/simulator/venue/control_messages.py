@@ -134,6 +134,7 @@ def _read(message: str) -> _Request:
 def _method(value: object, message: str, end: str) -> str:
     if isinstance(value, str) and value in METHODS:
         return value
+    # Binance's parser reports the column after the wrong word, not the end of the message.
     if isinstance(value, str) and (at := message.find(f'"{value}"')) >= 0:
         end = f"at line 1 column {at + len(value) + 2}"
     expected = ", ".join(f"`{one}`" for one in METHODS)

@@ -40,6 +40,7 @@ class VenueListener:
 
     def shut(self, seconds: float) -> None:
         """Refuse connections for some time; open connections stay. A shut listener ignores it."""
+        # A second task would try to bind the port again while the first one holds it.
         if not self.is_shut:
             self._servers[-1].close(close_connections=False)
             self._shutting = asyncio.create_task(self._reopen(seconds), name="shut listener")

@@ -125,6 +125,7 @@ def inferred_rules(symbol: str, *, tick_size: Decimal, step_size: Decimal) -> Tr
 def split_symbol(symbol: str) -> tuple[str, str]:
     """Split a symbol into base and quote asset; an unknown quote asset is half the symbol."""
     for quote_asset in QUOTE_ASSETS:
+        # A symbol that equals a quote asset would otherwise get an empty base asset.
         if symbol.endswith(quote_asset) and symbol != quote_asset:
             return symbol.removesuffix(quote_asset), quote_asset
     middle = (len(symbol) + 1) // 2
@@ -155,6 +156,7 @@ def _rate_limit(kind: str, interval: str, number: int, limit: int) -> dict[str, 
 
 def _listing_from_entry(entry: dict[str, object]) -> Listing:
     filters = entry["filters"]
+    # An object in place of the list would iterate over its keys, and fail later without a reason.
     if not isinstance(filters, list) or not isinstance(entry["symbol"], str):
         raise TypeError("an entry needs a symbol and a list of filters")
     grid = {one["filterType"]: one for one in filters}

@@ -3,7 +3,7 @@
 from collections import Counter, deque
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -61,19 +61,8 @@ class RestRequest:
     status: int
 
 
-def _kept_messages() -> deque[ControlMessage]:
-    return deque(maxlen=KEPT_MAX)
-
-
-def _kept_requests() -> deque[RestRequest]:
-    return deque(maxlen=KEPT_MAX)
-
-
-def _kept_violations() -> deque[Violation]:
-    return deque(maxlen=KEPT_MAX)
-
-
-def _kept_times() -> deque[float]:
+def _kept() -> deque[Any]:
+    # A venue that runs for days must not fill the memory with records.
     return deque(maxlen=KEPT_MAX)
 
 
@@ -84,16 +73,16 @@ class Observations:
     Times are seconds of the event loop. ``violations`` is empty if the clients kept all limits.
     """
 
-    connection_attempts_at: deque[float] = field(default_factory=_kept_times)
+    connection_attempts_at: deque[float] = field(default_factory=_kept)
     connections_opened: int = 0
     connections_open: int = 0
     closes: Counter[str] = field(default_factory=Counter)
-    control_messages: deque[ControlMessage] = field(default_factory=_kept_messages)
-    rest_requests: deque[RestRequest] = field(default_factory=_kept_requests)
+    control_messages: deque[ControlMessage] = field(default_factory=_kept)
+    rest_requests: deque[RestRequest] = field(default_factory=_kept)
     pongs_received: int = 0
     frames_sent: Counter[str] = field(default_factory=Counter)
     last_update_id_sent: dict[str, int] = field(default_factory=dict)
-    violations: deque[Violation] = field(default_factory=_kept_violations)
+    violations: deque[Violation] = field(default_factory=_kept)
 
     def note_violation(self, kind: ViolationKind, *, at: float) -> None:
         """Record a broken rule, and log it."""

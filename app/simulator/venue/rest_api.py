@@ -135,6 +135,7 @@ class RestApi:
         if failure is not None:
             return failure
         route = self._routes.get(path)
+        # At Binance the answer to an unknown path is HTML, not JSON, and shows no weight.
         if route is None:
             return RestAnswer(status=404, body=_NOT_FOUND, content_type=_HTML)
         try:
@@ -153,6 +154,7 @@ class RestApi:
         return answer
 
     def _pending_failure(self, path: str) -> RestAnswer | None:
+        # A failure of the path itself has priority over a failure of all paths.
         failure = self.failures.get(path) or self.failures.get(None)
         if failure is None:
             return None

@@ -194,6 +194,7 @@ class SimulatedVenue(VenueFaults):
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             return answering.result() if answering.done() else RestAnswer(status=503, body=b"")
         finally:
+            # A ``play-to`` that waits must not outlive its client, or it would delay the end.
             answering.cancel()
 
     async def _admit(self, connection: VenueConnection, path: str, query: str) -> RestAnswer | None:
@@ -201,6 +202,7 @@ class SimulatedVenue(VenueFaults):
         self.observations.connection_attempts_at.append(connection.loop.time())
         await self._delay(connection, self._handshake_delay_seconds)
         if self._is_resetting:
+            # The library needs an answer, but the aborted connection never sends it.
             connection.transport.abort()
             return RestAnswer(status=502, body=b"")
         if (refusal := self._admission.connect(connection.address)) is not None:
@@ -298,6 +300,7 @@ async def _wait_opened(playback: Playback, market: asyncio.Task[None]) -> None:
         await asyncio.wait([opened, market], return_when=asyncio.FIRST_COMPLETED)
     finally:
         opened.cancel()
+    # A market without later quotes has ended already, so only a failure is raised here.
     if market.done():
         market.result()
 
@@ -316,6 +319,7 @@ def _streams_of(path: str, query: str) -> dict[str, None] | None:
     if path == "/stream":
         names = [name for value in parse_qs(query).get("streams", []) for name in value.split("/")]
     elif path == "/ws" or path.startswith("/ws/"):
+        # Some clients encode the ``@`` of a stream as ``%40``.
         names = unquote(path.removeprefix("/ws")).split("/")
     else:
         return None

@@ -54,9 +54,9 @@ async def controlled() -> AsyncIterator[tuple[ScriptedMarket, SimulatedVenue, ht
 async def test_each_control_is_listed_and_can_be_requested() -> None:
     """GET lists the controls that POST accepts, and ``clear`` ends all faults."""
     async with controlled() as (_, venue, control):
-        told = (await control.get("")).json()
-        assert [one["name"] for one in told["faults"]] == [one.name for one in CONTROLS]
-        assert told["on"] == {}
+        listed = (await control.get("")).json()
+        assert [one["name"] for one in listed["faults"]] == [one.name for one in CONTROLS]
+        assert listed["on"] == {}
         for one in CONTROLS:
             answer = await control.post(f"/{one.name}?{ARGUMENTS.get(one.name, '')}")
             assert answer.status_code == 200, answer.text

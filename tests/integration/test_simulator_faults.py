@@ -35,7 +35,7 @@ async def next_ids(client: ClientConnection, count: int) -> list[int]:
     return [(await next_message(client))["u"] for _ in range(count)]
 
 
-async def joined(venue: SimulatedVenue, connections: int = 1) -> None:
+async def until_connected(venue: SimulatedVenue, connections: int = 1) -> None:
     """Wait until this number of connections is open."""
     await eventually(lambda: venue.observations.connections_open == connections)
 
@@ -126,7 +126,7 @@ async def test_a_stalled_connection_gets_no_frames() -> None:
         ),
         connect(f"{running.stream_url}/{STREAM}") as stalled,
     ):
-        await joined(venue)
+        await until_connected(venue)
         venue.stall()
         pongs = venue.observations.pongs_received
         await eventually(lambda: venue.observations.pongs_received >= pongs + 2)
@@ -138,7 +138,7 @@ async def test_a_stalled_connection_gets_no_frames() -> None:
             "id": 1,
         }
         async with connect(f"{running.stream_url}/{STREAM}") as sound:
-            await joined(venue, 2)
+            await until_connected(venue, 2)
             market.push("LTCBTC", bid=BID)
             assert await next_ids(sound, 1) == [1002]
         venue.stall(on=False)
@@ -153,14 +153,14 @@ async def test_a_swallowing_venue_leaves_connections_half_open() -> None:
         scripted_venue() as (market, venue, running),
         connect(f"{running.stream_url}/{STREAM}", close_timeout=0.1) as dead,
     ):
-        await joined(venue)
+        await until_connected(venue)
         venue.swallow()
         market.push("LTCBTC", bid=BID)
         pong = asyncio.ensure_future(await dead.ping())
         await dead.send('{"method":"LIST_SUBSCRIPTIONS","id":1}')
         venue.close_connections(1008)
         async with connect(f"{running.stream_url}/{STREAM}") as sound:
-            await joined(venue, 2)
+            await until_connected(venue, 2)
             market.push("LTCBTC", bid=BID)
             assert await next_ids(sound, 1) == [1002]
         assert not pong.done()
@@ -180,7 +180,7 @@ async def test_a_half_open_connection_is_not_closed_for_missing_pongs() -> None:
     )
     async with scripted_venue(limits=limits) as (market, venue, running):
         client = await connect(f"{running.stream_url}/{STREAM}")
-        await joined(venue)
+        await until_connected(venue)
         venue.swallow()
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(client.recv(), 0.4)
@@ -200,7 +200,7 @@ async def test_a_shutdown_is_announced_before_the_close(path: str) -> None:
         scripted_venue() as (_, venue, running),
         connect(f"{running.stream_url}/{path}") as client,
     ):
-        await joined(venue)
+        await until_connected(venue)
         venue.announce_shutdown(0.05)
         notice = await next_message(client)
         if path == COMBINED:
@@ -251,7 +251,7 @@ async def test_frames_are_duplicated_reordered_and_resent() -> None:
         scripted_venue() as (market, venue, running),
         connect(f"{running.stream_url}/{STREAM}") as client,
     ):
-        await joined(venue)
+        await until_connected(venue)
         venue.duplicate(2)
         for _ in range(3):
             market.push("LTCBTC", bid=BID)
@@ -270,7 +270,7 @@ async def test_held_frames_are_sent_when_faults_are_cleared() -> None:
         scripted_venue() as (market, venue, running),
         connect(f"{running.stream_url}/{STREAM}") as client,
     ):
-        await joined(venue)
+        await until_connected(venue)
         venue.reorder()
         market.push("LTCBTC", bid=BID)
         venue.clear()
@@ -287,7 +287,7 @@ async def test_garbage_is_sent_in_addition_to_quotes_or_instead(path: str) -> No
         scripted_venue() as (market, venue, running),
         connect(f"{running.stream_url}/{path}") as client,
     ):
-        await joined(venue)
+        await until_connected(venue)
         market.push("LTCBTC", bid=BID, ask=ASK)
         assert venue.garbage("truncated") == 1
         venue.spoil("nan")
@@ -310,7 +310,7 @@ async def test_binary_and_invalid_text_frames_reach_the_client() -> None:
         scripted_venue() as (_, venue, running),
         connect(f"{running.stream_url}/{STREAM}") as client,
     ):
-        await joined(venue)
+        await until_connected(venue)
         venue.garbage("binary", symbol="LTCBTC")
         assert await client.recv() == bytes(range(256))
         venue.garbage("invalid_utf8", symbol="LTCBTC")
@@ -389,7 +389,7 @@ async def test_a_halted_symbol_stops_and_continues() -> None:
         scripted_venue("LTCBTC", "ETHBTC") as (market, venue, running),
         connect(f"{running.stream_url}/ws/ltcbtc@bookTicker/ethbtc@bookTicker") as client,
     ):
-        await joined(venue)
+        await until_connected(venue)
         venue.set_status("LTCBTC", "BREAK")
         assert await symbol_status(running, "LTCBTC") == "BREAK"
         market.push("LTCBTC", bid=BID)
@@ -408,7 +408,7 @@ async def test_a_delisted_symbol_is_unknown_and_can_be_relisted() -> None:
         connect(f"{running.stream_url}/ws/ltcbtc@bookTicker") as client,
         http_client(base_url=running.rest_url) as rest,
     ):
-        await joined(venue)
+        await until_connected(venue)
         venue.remove_symbol("LTCBTC")
         market.push("LTCBTC", bid=BID)
         assert await symbol_status(running, "LTCBTC") == -1121
@@ -452,7 +452,7 @@ async def test_the_venue_can_restart_its_update_ids() -> None:
         connect(f"{running.stream_url}/{STREAM}") as client,
         http_client(base_url=running.rest_url) as rest,
     ):
-        await joined(venue)
+        await until_connected(venue)
         market.push("LTCBTC", bid=BID)
         venue.reset_update_ids(7)
         depth = (await rest.get("/api/v3/depth", params={"symbol": "LTCBTC"})).json()

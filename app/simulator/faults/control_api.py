@@ -84,9 +84,9 @@ class ControlApi:
                 "name": control.name,
                 "method": "POST",
                 "usage": control.usage,
-                "does": control.words,
+                "does": control.help,
                 "parameters": {
-                    one.name: {"is_required": one.is_required, "words": one.words}
+                    one.name: {"is_required": one.is_required, "words": one.help}
                     for one in control.parameters
                 },
             }

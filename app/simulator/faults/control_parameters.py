@@ -27,13 +27,13 @@ class Parameter:
     Attributes:
         name: its name in the query.
         read: converts its text; raises ValueError for a wrong one.
-        words: its description in the help, the documentation and errors.
+        help: its description for the help text, the documentation and errors.
         is_required: whether the request must have it.
     """
 
     name: str
     read: Callable[[str], object]
-    words: str
+    help: str
     is_required: bool = False
 
 
@@ -59,7 +59,7 @@ def read_parameters(parameters: Collection[Parameter], query: str) -> dict[str, 
             raise ControlError(f"{name} {error}") from error
     for parameter in parameters:
         if parameter.is_required and parameter.name not in values:
-            raise ControlError(f"{parameter.name} is missing: {parameter.words}")
+            raise ControlError(f"{parameter.name} is missing: {parameter.help}")
     return values
 
 
@@ -139,14 +139,14 @@ status_code: Final = integer(200, 599)
 close_code: Final = integer(1000, 4999)
 
 SYMBOL: Final = Parameter(
-    name="symbol", read=symbol, words="a symbol of the market", is_required=True
+    name="symbol", read=symbol, help="a symbol of the market", is_required=True
 )
-ANY_SYMBOL: Final = Parameter(name="symbol", read=symbol, words="only this symbol")
-ON: Final = Parameter(name="on", read=flag, words="false ends the fault; default true")
+ANY_SYMBOL: Final = Parameter(name="symbol", read=symbol, help="only this symbol")
+ON: Final = Parameter(name="on", read=flag, help="false ends the fault; default true")
 FRAMES: Final = Parameter(
-    name="frames", read=count, words="number of frames; 0 ends the fault; default no limit"
+    name="frames", read=count, help="number of frames; 0 ends the fault; default no limit"
 )
 PATH: Final = Parameter(
-    name="path", read=endpoint, words=f"only this endpoint: {', '.join(ENDPOINTS)}"
+    name="path", read=endpoint, help=f"only this endpoint: {', '.join(ENDPOINTS)}"
 )
-TIMES: Final = Parameter(name="times", read=count, words="number of answers; default no limit")
+TIMES: Final = Parameter(name="times", read=count, help="number of answers; default no limit")

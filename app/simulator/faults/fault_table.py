@@ -35,11 +35,11 @@ _CLOSE_CODE: Final = 1008
 _SECONDS: Final = Parameter(
     name="seconds",
     read=read.seconds(DELAY_SECONDS_MAX),
-    words=f"0 to {DELAY_SECONDS_MAX:g}; 0 ends the fault",
+    help=f"0 to {DELAY_SECONDS_MAX:g}; 0 ends the fault",
     is_required=True,
 )
 _KIND: Final = Parameter(
-    name="kind", read=read.one_of(GARBAGE), words=", ".join(GARBAGE), is_required=True
+    name="kind", read=read.one_of(GARBAGE), help=", ".join(GARBAGE), is_required=True
 )
 
 
@@ -49,13 +49,13 @@ class Control:
 
     Attributes:
         name: the last part of its path.
-        words: its description in the help and the documentation.
+        help: its description in the help and the documentation.
         act: called with the venue and the parameters.
         parameters: the parameters that its query may have.
     """
 
     name: str
-    words: str
+    help: str
     act: Callable[..., object]
     parameters: tuple[Parameter, ...] = ()
 
@@ -102,121 +102,121 @@ def _mute(venue: VenueFaults, symbol: str, *, on: bool = True) -> None:
 
 
 CONTROLS: Final = (
-    Control(name="drop", words="Cut all streams without a closing frame.",
+    Control(name="drop", help="Cut all streams without a closing frame.",
             act=VenueFaults.drop_connections),
-    Control(name="close", words="Close all streams with a closing frame.", act=_close,
+    Control(name="close", help="Close all streams with a closing frame.", act=_close,
             parameters=(
-                Parameter(name="code", read=read.close_code, words="default 1008"),
-                Parameter(name="reason", read=read.text_of, words="default empty"),
+                Parameter(name="code", read=read.close_code, help="default 1008"),
+                Parameter(name="reason", read=read.text_of, help="default empty"),
             )),
-    Control(name="stall", words="Send no quotes on the open streams; pings and depth continue.",
+    Control(name="stall", help="Send no quotes on the open streams; pings and depth continue.",
             act=VenueFaults.stall, parameters=(ON,)),
-    Control(name="swallow", words="Leave the open streams half open: TCP stays connected, but "
+    Control(name="swallow", help="Leave the open streams half open: TCP stays connected, but "
             "nothing is sent or answered, not even a pong.",
             act=VenueFaults.swallow, parameters=(ON,)),
-    Control(name="shutdown", words="Announce serverShutdown on all streams.", act=_shutdown,
+    Control(name="shutdown", help="Announce serverShutdown on all streams.", act=_shutdown,
             parameters=(
                 Parameter(name="seconds", read=read.seconds(DELAY_SECONDS_MAX),
-                          words="time until the streams close; default never"),
+                          help="time until the streams close; default never"),
             )),
-    Control(name="vanish", words="Cut all streams and refuse TCP connections, also to this API.",
+    Control(name="vanish", help="Cut all streams and refuse TCP connections, also to this API.",
             act=VenueFaults.vanish,
             parameters=(
                 Parameter(name="seconds", read=read.seconds(DELAY_SECONDS_MAX),
-                          words=f"0 to {DELAY_SECONDS_MAX:g}", is_required=True),
+                          help=f"0 to {DELAY_SECONDS_MAX:g}", is_required=True),
             )),
-    Control(name="refuse", words="Answer handshakes with a status.", act=_refuse,
+    Control(name="refuse", help="Answer handshakes with a status.", act=_refuse,
             parameters=(
                 ON,
-                Parameter(name="status", read=read.status_code, words="default 502"),
+                Parameter(name="status", read=read.status_code, help="default 502"),
             )),
-    Control(name="reset-handshakes", words="Cut each connection that requests a stream.",
+    Control(name="reset-handshakes", help="Cut each connection that requests a stream.",
             act=VenueFaults.reset_handshakes, parameters=(ON,)),
-    Control(name="slow-handshake", words="Delay the answer to each handshake.",
+    Control(name="slow-handshake", help="Delay the answer to each handshake.",
             act=VenueFaults.delay_handshakes, parameters=(_SECONDS,)),
-    Control(name="mute", words="Send no quotes of a symbol; its depth continues.", act=_mute,
+    Control(name="mute", help="Send no quotes of a symbol; its depth continues.", act=_mute,
             parameters=(SYMBOL, ON)),
-    Control(name="duplicate", words="Send each frame twice.",
+    Control(name="duplicate", help="Send each frame twice.",
             act=VenueFaults.duplicate, parameters=(FRAMES,)),
-    Control(name="reorder", words="Send each frame after the next frame of its symbol.",
+    Control(name="reorder", help="Send each frame after the next frame of its symbol.",
             act=VenueFaults.reorder, parameters=(FRAMES,)),
-    Control(name="resend", words="Send the last frames of a symbol again.",
+    Control(name="resend", help="Send the last frames of a symbol again.",
             act=VenueFaults.resend,
             parameters=(
                 SYMBOL,
-                Parameter(name="frames", read=read.count, words="number of frames; default 10"),
+                Parameter(name="frames", read=read.count, help="number of frames; default 10"),
             )),
-    Control(name="garbage", words="Send a spoiled frame now, in addition to the quotes.",
+    Control(name="garbage", help="Send a spoiled frame now, in addition to the quotes.",
             act=VenueFaults.garbage, parameters=(_KIND, ANY_SYMBOL)),
-    Control(name="spoil", words="Spoil the next quotes.", act=VenueFaults.spoil,
+    Control(name="spoil", help="Spoil the next quotes.", act=VenueFaults.spoil,
             parameters=(
                 _KIND,
                 ANY_SYMBOL,
-                Parameter(name="frames", read=read.count, words="number of frames; default 1"),
+                Parameter(name="frames", read=read.count, help="number of frames; default 1"),
             )),
-    Control(name="send", words="Send any text on the stream of a symbol.",
+    Control(name="send", help="Send any text on the stream of a symbol.",
             act=VenueFaults.send_frame,
             parameters=(
                 SYMBOL,
-                Parameter(name="data", read=read.text_of, words="the text", is_required=True),
+                Parameter(name="data", read=read.text_of, help="the text", is_required=True),
             )),
-    Control(name="rest-failure", words="Answer REST requests with a status.",
+    Control(name="rest-failure", help="Answer REST requests with a status.",
             act=VenueFaults.rest_failure,
             parameters=(
                 Parameter(name="status", read=read.status_code,
-                          words="200 to 599; 403, 418, 429, 451 and 5xx have Binance's body",
+                          help="200 to 599; 403, 418, 429, 451 and 5xx have Binance's body",
                           is_required=True),
-                Parameter(name="retry_after", read=read.count, words="seconds"),
-                Parameter(name="body", read=read.text_of, words="instead of the usual body"),
+                Parameter(name="retry_after", read=read.count, help="seconds"),
+                Parameter(name="body", read=read.text_of, help="instead of the usual body"),
                 PATH,
                 TIMES,
             )),
-    Control(name="html", words="Answer REST requests with 200 and a page of HTML.",
+    Control(name="html", help="Answer REST requests with 200 and a page of HTML.",
             act=VenueFaults.html, parameters=(PATH, TIMES)),
-    Control(name="slow-rest", words="Delay the answers to REST requests.",
+    Control(name="slow-rest", help="Delay the answers to REST requests.",
             act=VenueFaults.slow_rest, parameters=(_SECONDS, PATH)),
-    Control(name="clear-rest", words="Answer REST requests normally again, without delay.",
+    Control(name="clear-rest", help="Answer REST requests normally again, without delay.",
             act=VenueFaults.clear_rest_failure),
-    Control(name="halt", words="Change a symbol's status; its quotes stop unless it is TRADING.",
+    Control(name="halt", help="Change a symbol's status; its quotes stop unless it is TRADING.",
             act=VenueFaults.set_status,
             parameters=(
                 SYMBOL,
                 Parameter(name="status", read=read.one_of(_STATUSES),
-                          words=f"{', '.join(_STATUSES)}; default {HALTED}"),
+                          help=f"{', '.join(_STATUSES)}; default {HALTED}"),
             )),
-    Control(name="delist", words="Remove a symbol from the market.",
+    Control(name="delist", help="Remove a symbol from the market.",
             act=VenueFaults.remove_symbol, parameters=(SYMBOL,)),
-    Control(name="relist", words="List a symbol again, with status TRADING.",
+    Control(name="relist", help="List a symbol again, with status TRADING.",
             act=VenueFaults.restore_symbol, parameters=(SYMBOL,)),
-    Control(name="rules", words="Change a symbol's trading rules.",
+    Control(name="rules", help="Change a symbol's trading rules.",
             act=VenueFaults.change_rules,
             parameters=(
                 SYMBOL,
-                *(Parameter(name=name, read=read.amount, words=f"{'/'.join(kinds)}.{key}")
+                *(Parameter(name=name, read=read.amount, help=f"{'/'.join(kinds)}.{key}")
                   for name, (kinds, key) in RULES.items()),
             )),
-    Control(name="reset-ids", words="Restart the update ids.",
+    Control(name="reset-ids", help="Restart the update ids.",
             act=VenueFaults.reset_update_ids,
             parameters=(
                 Parameter(name="to", read=read.update_id,
-                          words="the new id of the current quote; default 1"),
+                          help="the new id of the current quote; default 1"),
                 ANY_SYMBOL,
             )),
-    Control(name="pause", words="Stop the market's time.", act=VenueFaults.pause),
-    Control(name="resume", words="Continue the market's time.", act=VenueFaults.resume),
-    Control(name="play-to", words="Play up to and including an update id, then pause.",
+    Control(name="pause", help="Stop the market's time.", act=VenueFaults.pause),
+    Control(name="resume", help="Continue the market's time.", act=VenueFaults.resume),
+    Control(name="play-to", help="Play up to and including an update id, then pause.",
             act=VenueFaults.play_and_wait,
             parameters=(
                 Parameter(name="update_id", read=read.update_id,
-                          words="an id of the market itself; reset-ids does not change it",
+                          help="an id of the market itself; reset-ids does not change it",
                           is_required=True),
                 Parameter(name="symbol", read=read.symbol,
-                          words="the symbol of the id; default the first symbol that reaches it"),
+                          help="the symbol of the id; default the first symbol that reaches it"),
                 Parameter(name="wait", read=read.seconds(WAIT_SECONDS_MAX),
-                          words=f"seconds to wait for the id before the answer, at most "
+                          help=f"seconds to wait for the id before the answer, at most "
                           f"{WAIT_SECONDS_MAX:g}; default 0"),
             )),
-    Control(name="clear", words="End all faults; update ids and the market's time stay.",
+    Control(name="clear", help="End all faults; update ids and the market's time stay.",
             act=VenueFaults.clear),
 )  # fmt: skip
 """All controls, in the order of the documentation."""
@@ -233,7 +233,7 @@ def help_lines() -> list[str]:
                 *(one.name if one.is_required else f"[{one.name}]" for one in control.parameters),
             ]
         )
-        + f": {control.words}"
+        + f": {control.help}"
         for control in CONTROLS
     ]
 
@@ -243,8 +243,8 @@ def documentation() -> str:
     rows = ["| `POST` | does | parameters |", "| --- | --- | --- |"]
     for control in CONTROLS:
         parameters = "; ".join(
-            f"`{one.name}`{' (required)' if one.is_required else ''}: {one.words}"
+            f"`{one.name}`{' (required)' if one.is_required else ''}: {one.help}"
             for one in control.parameters
         )
-        rows.append(f"| `{control.path}` | {control.words} | {parameters} |")
+        rows.append(f"| `{control.path}` | {control.help} | {parameters} |")
     return "\n".join(rows)

@@ -62,7 +62,7 @@ def _changed(**changes: object) -> Callable[[VenueQuote], str]:
     return lambda quote: _dump({**_fields(quote), **changes})
 
 
-def _instead(text: str) -> Callable[[str], Message]:
+def _replaced_by(text: str) -> Callable[[str], Message]:
     return lambda _: Message(payload=text.encode())
 
 
@@ -115,12 +115,12 @@ GARBAGE: Final[Mapping[str, GarbageKind]] = {
     "invalid_utf8": GarbageKind(
         whole=lambda text: Message(payload=text.encode()[:-2] + b'\xff\xfe"}'),
     ),
-    "non_json": GarbageKind(whole=_instead("<html><body>Oops</body></html>")),
-    "empty": GarbageKind(whole=_instead("")),
+    "non_json": GarbageKind(whole=_replaced_by("<html><body>Oops</body></html>")),
+    "empty": GarbageKind(whole=_replaced_by("")),
     "null": GarbageKind(data=lambda _: "null"),
     "list": GarbageKind(data=lambda _: "[1,2,3]"),
     # Recursive JSON readers overflow their stack.
-    "nested": GarbageKind(whole=_instead("[" * NESTING)),
+    "nested": GarbageKind(whole=_replaced_by("[" * NESTING)),
     "oversized": GarbageKind(data=_oversized),
     # Python refuses to convert an integer with more than 4,300 digits.
     "long_number": GarbageKind(data=_long_number),

@@ -89,7 +89,7 @@ class VenueFaults(MarketTime):
             connection.is_swallowing = on
 
     def announce_shutdown(self, close_after_seconds: float | None = None) -> None:
-        """Send the event ``serverShutdown``; close the open connections later if told so."""
+        """Send the event ``serverShutdown``; with a number, close the connections after it."""
         self._check_seconds(close_after_seconds or 0)
         notice = f'{{"e":"serverShutdown","E":{self._now_ms()}}}'
         combined = f'{{"stream":"!serverShutdown","data":{notice}}}'

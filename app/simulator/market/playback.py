@@ -72,9 +72,9 @@ class Playback:
         self._loop = asyncio.get_running_loop()
         self._opened_at = self._loop.time()
         self._paused_at: float | None = self._opened_at if is_paused else None
-        self._going = asyncio.Event()
+        self._resumed = asyncio.Event()
         if not is_paused:
-            self._going.set()
+            self._resumed.set()
         self.opened = asyncio.Event()
 
     def open(self) -> None:
@@ -85,7 +85,7 @@ class Playback:
         """Stop the market's time."""
         if self._paused_at is None:
             self._paused_at = self._loop.time()
-            self._going.clear()
+            self._resumed.clear()
 
     def resume(self) -> None:
         """Continue the market's time where it stopped."""
@@ -93,7 +93,7 @@ class Playback:
         if self._paused_at is not None:
             self._opened_at += self._loop.time() - self._paused_at
             self._paused_at = None
-            self._going.set()
+            self._resumed.set()
 
     @property
     def is_paused(self) -> bool:
@@ -108,7 +108,7 @@ class Playback:
         self._target = target
         # Quotes after ``_next`` are unknown, but ids rise, so a smaller id cannot come any more.
         if self._next is not None and target.is_before(self._next):
-            self._arrive()
+            self._pause_at_target()
         else:
             self.resume()
 
@@ -130,7 +130,7 @@ class Playback:
             self._played_ns = quote.at_ns
             # Quotes at time 0 are the state at the opening; a target is always a later quote.
             if self._target is not None and quote.at_ns > 0 and self._target.is_at(quote):
-                self._arrive()
+                self._pause_at_target()
         self._next = None
         self.is_over = True
         # A market without later quotes must open too, or the venue would never start.
@@ -144,20 +144,20 @@ class Playback:
         # A pause or a new target may come while this waits, so both are checked again.
         while True:
             if self._target is not None and self._target.is_before(quote):
-                self._arrive()
+                self._pause_at_target()
             if self._paused_at is None and self._seconds_until(quote.at_ns) <= 0:
                 return has_waited
             has_waited = True
             if self._paused_at is not None:
-                await self._going.wait()
+                await self._resumed.wait()
             else:
                 await asyncio.sleep(self._seconds_until(quote.at_ns))
 
-    def _arrive(self) -> None:
+    def _pause_at_target(self) -> None:
         """Pause at the time of the last quote, even if that quote was late."""
         assert self._target is not None, "there is a target to arrive at"
         self._paused_at = self._opened_at + self._played_ns * self._seconds_per_ns
-        self._going.clear()
+        self._resumed.clear()
         self._target.reached.set()
         log.info(
             "market_paused_at_target", symbol=self._target.symbol, update_id=self._target.update_id

@@ -136,7 +136,7 @@ class SyntheticBook:
             yield venue_quote(
                 at_ns=self._at_ns, symbol=self._symbol, update_id=self._update_id, bid=bid, ask=ask
             )
-            self._pass_time()
+            self._advance_time()
             changed = self._change()
             if chance() < both_share:
                 self._change_quantity(self._bid if changed is self._ask else self._ask)
@@ -154,7 +154,7 @@ class SyntheticBook:
 
     # --- time ---------------------------------------------------------------------------------
 
-    def _pass_time(self) -> None:
+    def _advance_time(self) -> None:
         dynamics, chance = self._dynamics, self._chance
         draw = chance.random()
         is_busy = self._is_busy()

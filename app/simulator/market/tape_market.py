@@ -166,7 +166,7 @@ class TapeMarket:
     def _round(self, number: int) -> Iterator[VenueQuote]:
         lift = number * self._scan.update_id_span
         start_us = number * (self._scan.last_ts - self._scan.first_ts + LOOP_GAP_US)
-        for frame in _played(self._path, _TapeScan(), last_line=self._scan.last_line):
+        for frame in _played_frames(self._path, _TapeScan(), last_line=self._scan.last_line):
             elapsed_us = start_us + frame.ts - self._scan.first_ts
             data = frame.data
             quote = VenueQuote(
@@ -186,14 +186,16 @@ class TapeMarket:
 def _scan(path: Path) -> _TapeScan:
     """Read the whole tape once, and raise TapeError for a bad line."""
     scan = _TapeScan()
-    for _ in _played(path, scan):
+    for _ in _played_frames(path, scan):
         pass
     if not scan.symbols:
         raise TapeError(path, 0, "the tape holds no quote")
     return scan
 
 
-def _played(path: Path, scan: _TapeScan, *, last_line: int | None = None) -> Iterator[_Frame]:
+def _played_frames(
+    path: Path, scan: _TapeScan, *, last_line: int | None = None
+) -> Iterator[_Frame]:
     """Yield the quotes to play, up to ``last_line``, and record facts about them in ``scan``."""
     reader = TapeReader(path)
     for line in reader:
@@ -205,7 +207,7 @@ def _played(path: Path, scan: _TapeScan, *, last_line: int | None = None) -> Ite
             continue
         try:
             frame = _Frame(line.ts, line.data.decode(), _decode_data(line.data))
-            _note(scan, frame)
+            _record(scan, frame)
         except ValueError as error:
             # Only a recorder writes notes. Any other tape must hold nothing but rising quotes.
             if not reader.notes:
@@ -216,7 +218,7 @@ def _played(path: Path, scan: _TapeScan, *, last_line: int | None = None) -> Ite
     scan.is_cut_short = reader.is_cut_short
 
 
-def _note(scan: _TapeScan, frame: _Frame) -> None:
+def _record(scan: _TapeScan, frame: _Frame) -> None:
     """Record facts about a quote.
 
     Raises:

@@ -135,7 +135,7 @@ class RestApi:
         if failure is not None:
             return failure
         route = self._routes.get(path)
-        # At Binance the answer to an unknown path is HTML, not JSON, and shows no weight.
+        # An unknown path gets HTML instead of JSON, as at Binance.
         if route is None:
             return RestAnswer(status=404, body=_NOT_FOUND, content_type=_HTML)
         try:

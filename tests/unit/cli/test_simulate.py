@@ -148,7 +148,7 @@ async def test_a_tape_with_its_exchange_info_plays_to_an_id(tmp_path: Path) -> N
     )
     running = asyncio.create_task(simulate(options))
 
-    async def has_got_there() -> bool:
+    async def is_at_target() -> bool:
         async with http_client(base_url=f"http://{HOST}:{options.port}") as rest:
             try:
                 market = (await rest.get("/simulator")).json()["market"]
@@ -158,7 +158,7 @@ async def test_a_tape_with_its_exchange_info_plays_to_an_id(tmp_path: Path) -> N
         assert listed["symbols"] == info["symbols"]
         return bool(market["update_ids"] == {"LTCBTC": 7} and market["play_to"]["is_reached"])
 
-    await eventually_true(has_got_there)
+    await eventually_true(is_at_target)
     os.kill(os.getpid(), signal.SIGTERM)
     await running
 

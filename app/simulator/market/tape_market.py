@@ -137,7 +137,7 @@ class TapeMarket:
 
     @property
     def frames_skipped(self) -> int:
-        """The number of frames that are not played, because they are not quotes or are late."""
+        """The number of frames that are not played: not quotes, or with ids that do not rise."""
         return self._scan.skipped
 
     @property

@@ -66,7 +66,7 @@ class WeightMeter:
         return (self._window_ms - into_window_ms) / 1000
 
     def _start_window_if_due(self) -> int:
-        """Start a new window if the clock is in one; return the milliseconds since its start."""
+        """Start a new window if it is time; return the milliseconds since its start."""
         now_ms = math.floor(self._clock.now().timestamp() * 1000)
         window, into_window_ms = divmod(now_ms, self._window_ms)
         if window != self._window:

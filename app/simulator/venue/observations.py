@@ -14,7 +14,7 @@ KEPT_MAX: Final = 100_000
 
 
 class ViolationKind(StrEnum):
-    """The rules that a client can break."""
+    """The kinds of violations that a client can commit."""
 
     MESSAGE_RATE = "message_rate"
     STREAMS = "streams"

@@ -230,11 +230,11 @@ def _simulate(
 ) -> None:
     """Run the simulated venue: a Binance-compatible market on this machine, for offline use.
 
-    It shows a synthetic market of some sixty pairs, LTCBTC and BTCUSDT among them, or plays a tape.
+    It shows a synthetic market of about sixty pairs, including LTCBTC and BTCUSDT, or plays a tape.
 
-    Point a service at it with VENUE=simulator, any other client with its addresses: /ws/STREAM and
-    /stream?streams=... for book tickers, /api/v3 for exchangeInfo, depth, ticker/bookTicker, time
-    and ping. It has Binance's limits, and any failure on request.
+    A service uses it with VENUE=simulator. Any other client uses its addresses: /ws/STREAM and
+    /stream?streams=... for book tickers and mini tickers, /api/v3 for exchangeInfo, depth,
+    ticker/bookTicker, time and ping. It applies Binance's limits, and causes failures on request.
     """
     _configure_logs(level="INFO")
     from app.cli.simulate import simulate  # noqa: PLC0415 - as above

@@ -1,4 +1,4 @@
-"""``papertape simulate``: the venue alone, until it is told to end."""
+"""``papertape simulate``: serve the simulated venue until SIGTERM or Ctrl-C."""
 
 import asyncio
 import contextlib
@@ -11,7 +11,7 @@ import structlog
 
 from app.clock import SystemClock
 from app.domain.errors import StartupError
-from app.simulator.market.market_protocols import Market
+from app.simulator.market.playback import Market
 from app.simulator.market.synthetic_market import SyntheticMarket
 from app.simulator.market.tape_market import TapeMarket
 from app.simulator.options import SimulatorOptions
@@ -19,17 +19,17 @@ from app.simulator.venue.server import SimulatedVenue
 from app.simulator.venue.venue_limits import BINANCE_LIMITS, VenueLimits
 
 PINGS_UNANSWERED_MAX: Final = 3
-"""A minute for the answer to a ping every 20 s, at Binance."""
+"""Binance pings every 20 s and waits a minute for the pong."""
 
 log = structlog.get_logger()
 
 
 async def simulate(options: SimulatorOptions) -> None:
-    """Serve a synthetic market, or a tape, until SIGTERM or Ctrl-C.
+    """Serve the synthetic market, or a tape, until SIGTERM or Ctrl-C.
 
     Raises:
-        StartupError: the tape cannot be played, the market has no such symbol, or the address is
-            taken.
+        StartupError: the tape is unreadable, the market does not have the symbol of ``--play-to``,
+            or the address is in use.
     """
     market = _market(options)
     venue = SimulatedVenue(
@@ -44,11 +44,12 @@ async def simulate(options: SimulatorOptions) -> None:
         venue.pause()
     if (target := options.play_target) is not None:
         symbol, update_id = target
+        # An unknown symbol is a mistake in the options, not a bug of ours.
         try:
             venue.play_to(update_id, symbol=symbol)
         except ValueError as error:
             raise StartupError(f"--play-to: {error}") from error
-    with _told_to_end() as told:
+    with _stop_signals() as stopped:
         try:
             async with venue.serve(options.host, options.port) as running:
                 log.info(
@@ -58,7 +59,7 @@ async def simulate(options: SimulatorOptions) -> None:
                     control_url=f"{running.rest_url}/simulator",
                     symbols=len(market.listings),
                 )
-                await told.wait()
+                await stopped.wait()
         except OSError as error:
             address = f"{options.host}:{options.port}"
             raise StartupError(f"cannot listen on {address}: {error.strerror}") from error
@@ -84,15 +85,15 @@ def _limits(options: SimulatorOptions) -> VenueLimits:
 
 
 @contextlib.contextmanager
-def _told_to_end() -> Iterator[asyncio.Event]:
-    """Turn SIGTERM and Ctrl-C into an event for as long as the context lasts."""
-    told = asyncio.Event()
+def _stop_signals() -> Iterator[asyncio.Event]:
+    """Yield an event that SIGTERM and Ctrl-C set during the context."""
+    stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     signals = (signal.SIGTERM, signal.SIGINT)
     for number in signals:
-        loop.add_signal_handler(number, told.set)
+        loop.add_signal_handler(number, stopped.set)
     try:
-        yield told
+        yield stopped
     finally:
         for number in signals:
             loop.remove_signal_handler(number)

@@ -1,4 +1,4 @@
-"""The options of ``papertape simulate``: how they read on the command line, and what they mean."""
+"""The options of ``papertape simulate``: their texts on the command line, and their checks."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,44 +16,50 @@ DAY_SECONDS_MAX: Final = 7 * 24 * 3600.0
 UPDATE_ID_MAX: Final = 2**62
 
 _EXAMPLES: Final = (
-    "While it runs, faults come on request on the same port, with their parameters in the query:",
+    "While it runs, the same port accepts requests for faults, with parameters in the query:",
     "curl -X POST 'http://127.0.0.1:8090/simulator/drop'",
     "curl -X POST 'http://127.0.0.1:8090/simulator/garbage?kind=crossed&symbol=LTCBTC'",
-    "curl http://127.0.0.1:8090/simulator tells what is on and what was observed.",
-    "Faults and controls, optional parameters in brackets:",
+    "curl http://127.0.0.1:8090/simulator shows the active faults and the observations.",
+    "Faults and controls, with optional parameters in brackets:",
 )
 
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
-Port = Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535)]
-Seed = Annotated[int, typer.Option(help="Of the synthetic market: same seed, same quotes.")]
+Port = Annotated[
+    int, typer.Option(help="Port to listen on; 0 selects a free port.", min=0, max=65535)
+]
+Seed = Annotated[
+    int, typer.Option(help="Seed of the synthetic market; the same seed gives the same quotes.")
+]
 Tape = Annotated[
     Path | None,
-    typer.Option(help="Play this tape (.jsonl or .jsonl.gz) instead of a synthetic market."),
+    typer.Option(help="Play this tape (.jsonl or .jsonl.gz) instead of the synthetic market."),
 ]
 ExchangeInfo = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help="With a tape: list the symbols of this answer to exchangeInfo, plain or gzipped, "
-        "instead of rules inferred from the tape.",
+        help="With --tape: list the symbols and rules in this exchangeInfo answer, plain or "
+        "gzipped, instead of rules inferred from the tape.",
     ),
 ]
 Speed = Annotated[
     float,
     typer.Option(
-        help="How fast the market's time passes; 2 is twice as fast.",
+        help="Speed of the market's time; 2 is twice as fast.",
         min=SPEED_MIN,
         max=SPEED_MAX,
     ),
 ]
-Loop = Annotated[bool, typer.Option("--loop", help="Play the tape again and again, ids rising.")]
+Loop = Annotated[
+    bool, typer.Option("--loop", help="Repeat the tape without end; update ids keep rising.")
+]
 Paused = Annotated[bool, typer.Option("--paused", help="Start with the market's time stopped.")]
 PlayTo = Annotated[
     str | None,
     typer.Option(
         "--play-to",
         metavar="[SYMBOL:]ID",
-        help="Play up to and including this update id of a symbol, and pause right there.",
+        help="Play up to and including this update id of a symbol, then pause.",
     ),
 ]
 FirstUpdateId = Annotated[
@@ -61,7 +67,7 @@ FirstUpdateId = Annotated[
     typer.Option(
         min=1,
         max=UPDATE_ID_MAX,
-        help="Where the synthetic market's update ids begin; wall-clock milliseconds otherwise.",
+        help="First update id of the synthetic market; the default is wall-clock milliseconds.",
         show_default=False,
     ),
 ]
@@ -70,7 +76,7 @@ DaySeconds = Annotated[
     typer.Option(
         min=SECONDS_MIN,
         max=DAY_SECONDS_MAX,
-        help="End each stream after so long, instead of 24 h.",
+        help="Lifetime of a stream connection in seconds, instead of 24 h.",
         show_default=False,
     ),
 ]
@@ -79,7 +85,7 @@ PingSeconds = Annotated[
     typer.Option(
         min=SECONDS_MIN,
         max=DAY_SECONDS_MAX,
-        help="Ping so often, instead of every 20 s; a pong may take three times as long.",
+        help="Seconds between pings, instead of 20; a pong may take three times as long.",
         show_default=False,
     ),
 ]
@@ -88,24 +94,24 @@ Scale = Annotated[
     typer.Option(
         min=SPEED_MIN,
         max=SPEED_MAX,
-        help="Make the window of every limit, pings, bans and the 24 h so many times shorter.",
+        help="Divide the windows of all limits, the pings, the bans and the 24 h by this factor.",
     ),
 ]
 ControlFromEverywhere = Annotated[
     bool,
     typer.Option(
         "--control-from-everywhere",
-        help="Let other machines ask for faults too, not only this one.",
+        help="Accept requests for faults from other machines too.",
     ),
 ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimulatorOptions:
-    """What to serve and where; the fields are the options.
+    """The options of the command, one field each.
 
     Raises:
-        StartupError: options that do not go together.
+        StartupError: the options contradict each other.
     """
 
     host: str = "127.0.0.1"
@@ -124,15 +130,15 @@ class SimulatorOptions:
     control_from_everywhere: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse options that do not go together."""
+        """Refuse options that contradict each other."""
         if self.tape is None and self.loop:
-            raise StartupError("--loop goes with --tape: the synthetic market has no end")
+            raise StartupError("--loop needs --tape: the synthetic market has no end")
         if self.tape is None and self.exchange_info is not None:
-            raise StartupError("--exchange-info goes with --tape")
+            raise StartupError("--exchange-info needs --tape")
         if self.tape is not None and self.first_update_id is not None:
-            raise StartupError("--first-update-id is not for a tape, which keeps its own ids")
+            raise StartupError("--first-update-id excludes --tape: a tape has its own ids")
         if self.paused and self.play_to is not None:
-            raise StartupError("--play-to pauses by itself: leave out --paused")
+            raise StartupError("--play-to pauses by itself: remove --paused")
         _ = self.play_target
 
     @property
@@ -141,16 +147,18 @@ class SimulatorOptions:
         if self.play_to is None:
             return None
         symbol, _, number = self.play_to.rpartition(":")
+        # int() accepts digits of other scripts, and raises for thousands of digits.
         if not (number.isascii() and number.isdecimal()) or len(number) > len(str(UPDATE_ID_MAX)):
-            raise StartupError(f"--play-to is ID or SYMBOL:ID, not {self.play_to[:60]!r}")
+            raise StartupError(f"--play-to must be ID or SYMBOL:ID, not {self.play_to[:60]!r}")
         return symbol.upper() or None, int(number)
 
 
 class SimulateCommand(TyperCommand):
-    """The command, with all faults at the end of its help; read only when somebody asks for it."""
+    """The command, whose help lists all faults."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 - typer's, private
-        """Write the help."""
+        """Write the help text, with the table of faults at its end."""
+        # The table imports the whole simulator, so it is loaded for the help only.
         from rich.markup import escape  # noqa: PLC0415 - other commands start faster without
 
         from app.simulator.faults.fault_table import help_lines  # noqa: PLC0415 - as above

@@ -222,8 +222,8 @@ async def _start_once_more(
                 json=order | {"price": "0.0026"},
                 headers={"Prefer": "respond-async"},
             )
-            if venue.is_gone:  # and its streams are, too
-                await venue.listen_again()
+            if venue.faults.is_vanished:  # then its streams are gone, too
+                await venue.faults.reappear()
             await eventually_true(lambda: _is_filled(client, taken.json()["order_id"]))
             figures = await scrape(client)
             venue.faults.clear_rest_failure()

@@ -8,10 +8,11 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from app.clock import SystemClock
-from app.simulator.market.market_protocols import Market, QuotePublisher
+from app.simulator.market.playback import Market, Playback
 from app.simulator.market.scripted_market import ScriptedMarket
 from app.simulator.market.synthetic_market import SyntheticMarket
 from app.simulator.market.tape_market import TapeMarket
+from app.simulator.venue.listener import STOP_SECONDS_MAX
 from app.simulator.venue.server import SimulatedVenue
 from tests.support.connections import connect, http_client
 from tests.support.tapes import find_tape_file
@@ -29,8 +30,8 @@ from tests.support.waiting import eventually
 # --- streams ------------------------------------------------------------------------------------
 
 
-async def test_a_raw_stream_carries_the_quotes_as_they_stand() -> None:
-    """Nothing is wrapped around a frame of ``/ws/<stream>``."""
+async def test_a_raw_stream_carries_the_quotes_unchanged() -> None:
+    """A frame of ``/ws/<stream>`` is not wrapped."""
     async with (
         scripted_venue() as (market, venue, running),
         connect(f"{running.stream_url}/ws/ltcbtc@bookTicker") as client,
@@ -45,7 +46,7 @@ async def test_a_raw_stream_carries_the_quotes_as_they_stand() -> None:
 
 @pytest.mark.parametrize("separator", ["@", "%40"])
 async def test_a_combined_stream_names_the_stream_of_each_frame(separator: str) -> None:
-    """``/stream?streams=a/b`` wraps each frame, and nothing comes of other streams."""
+    """``/stream?streams=a/b`` wraps each frame, and other streams send nothing."""
     async with (
         scripted_venue("LTCBTC", "ETHBTC", "BNBBTC") as (market, venue, running),
         connect(
@@ -64,8 +65,8 @@ async def test_a_combined_stream_names_the_stream_of_each_frame(separator: str) 
     ]
 
 
-async def test_quotes_come_from_subscribe_to_unsubscribe() -> None:
-    """The reply comes before the first frame, and no frame comes after the last reply."""
+async def test_quotes_are_sent_from_subscribe_to_unsubscribe() -> None:
+    """The first frame follows the reply, and no frame follows the last reply."""
     async with (
         scripted_venue() as (market, venue, running),
         connect(f"{running.stream_url}/ws") as client,
@@ -86,7 +87,7 @@ async def test_quotes_come_from_subscribe_to_unsubscribe() -> None:
 
 
 async def test_set_property_wraps_frames_from_then_on() -> None:
-    """A raw connection becomes a combined one on request."""
+    """A client can switch its connection from raw to combined frames."""
     async with (
         scripted_venue() as (market, _, running),
         connect(f"{running.stream_url}/ws") as client,
@@ -99,7 +100,7 @@ async def test_set_property_wraps_frames_from_then_on() -> None:
 
 
 async def test_a_bad_control_message_is_answered_and_the_connection_stays() -> None:
-    """Binary frames are read as text; what cannot be read gets Binance's error."""
+    """Binary frames are read as text, and an unreadable one gets Binance's error."""
     async with (
         scripted_venue() as (_, venue, running),
         connect(f"{running.stream_url}/stream") as client,
@@ -111,8 +112,8 @@ async def test_a_bad_control_message_is_answered_and_the_connection_stays() -> N
 
 
 @pytest.mark.parametrize(("path", "status"), [("/nope", 404), ("/", 404)])
-async def test_a_wrong_address_is_no_stream(path: str, status: int) -> None:
-    """The handshake fails with a status."""
+async def test_a_wrong_path_is_refused(path: str, status: int) -> None:
+    """The handshake fails with status 404."""
     async with scripted_venue() as (_, _, running):
         with pytest.raises(InvalidStatus) as caught:
             await connect(running.stream_url + path)
@@ -120,8 +121,8 @@ async def test_a_wrong_address_is_no_stream(path: str, status: int) -> None:
     assert caught.value.response.status_code == status
 
 
-async def test_an_address_with_too_many_streams_is_refused() -> None:
-    """1,024 streams are fine, one more is not."""
+async def test_a_path_with_too_many_streams_is_refused() -> None:
+    """1,024 streams are accepted, one more is not."""
     names = ["".join(letters) for letters in itertools.product("abcdefghijk", repeat=3)]
     async with scripted_venue() as (_, _, running):
         async with connect(f"{running.stream_url}/ws/{'/'.join(names[:1024])}"):
@@ -135,8 +136,8 @@ async def test_an_address_with_too_many_streams_is_refused() -> None:
 # --- REST ---------------------------------------------------------------------------------------
 
 
-async def test_depth_is_the_last_frame_of_the_stream() -> None:
-    """Update id, prices and quantities of level 1 are those that the stream carried last."""
+async def test_depth_equals_the_last_frame_of_the_stream() -> None:
+    """Update id, prices and quantities of level 1 equal the last frame."""
     async with (
         scripted_venue() as (market, venue, running),
         http_client(base_url=running.rest_url) as rest,
@@ -156,8 +157,8 @@ async def test_depth_is_the_last_frame_of_the_stream() -> None:
     assert request.query == {"symbol": "LTCBTC", "limit": "5"}
 
 
-async def test_errors_come_with_their_status() -> None:
-    """Unknown symbols, other methods and other paths are told apart."""
+async def test_errors_have_their_status() -> None:
+    """Unknown symbols, other methods and other paths have different statuses."""
     async with (
         scripted_venue() as (_, venue, running),
         http_client(base_url=running.rest_url) as rest,
@@ -173,7 +174,7 @@ async def test_errors_come_with_their_status() -> None:
 
 
 async def test_a_rest_failure_lasts_until_it_is_cleared() -> None:
-    """Status, body and Retry-After are as told, also where no standard knows the status."""
+    """Status, body and Retry-After are as given, also for a non-standard status."""
     async with (
         scripted_venue() as (_, venue, running),
         http_client(base_url=running.rest_url) as rest,
@@ -196,7 +197,7 @@ async def test_a_rest_failure_lasts_until_it_is_cleared() -> None:
 
 
 async def test_the_synthetic_market_streams_what_it_generates() -> None:
-    """What a client hears of a symbol is a stretch of the seed's quotes, nothing left out."""
+    """A client receives the quotes of the seed without gaps."""
     venue = SimulatedVenue(SyntheticMarket(4), clock=SystemClock(), first_update_id=500)
     venue.pause()
     async with (
@@ -217,8 +218,8 @@ async def test_the_synthetic_market_streams_what_it_generates() -> None:
     assert received == list(itertools.islice(of_btc, 20))
 
 
-async def test_update_ids_begin_at_the_wall_clock() -> None:
-    """A venue that starts later counts on from above."""
+async def test_update_ids_start_at_the_wall_clock() -> None:
+    """A venue that starts later has greater ids."""
     before_ms = int(SystemClock().now().timestamp() * 1000)
     venue = SimulatedVenue(SyntheticMarket(1), clock=SystemClock())
     venue.pause()
@@ -228,8 +229,8 @@ async def test_update_ids_begin_at_the_wall_clock() -> None:
     assert before_ms <= first_id <= int(SystemClock().now().timestamp() * 1000)
 
 
-async def test_exchange_info_lists_every_symbol_with_what_it_quotes() -> None:
-    """Each symbol has a quote, and the halted one says so."""
+async def test_exchange_info_lists_each_symbol_that_has_a_quote() -> None:
+    """Each trading symbol has a quote, and the halted one has the status BREAK."""
     async with (
         SimulatedVenue(SyntheticMarket(1), clock=SystemClock()).serve() as running,
         http_client(base_url=running.rest_url) as rest,
@@ -245,7 +246,7 @@ async def test_exchange_info_lists_every_symbol_with_what_it_quotes() -> None:
 
 
 async def test_a_tape_played_fast_arrives_byte_for_byte() -> None:
-    """Every frame of a recording reaches the client as it stands in the file, in order."""
+    """Each frame of a recording reaches the client unchanged and in order."""
     tape = TapeMarket(find_tape_file("alts4-20210814.jsonl.gz"), speed=1_000)
     venue = SimulatedVenue(tape, clock=SystemClock())
     venue.pause()
@@ -264,31 +265,32 @@ async def test_a_tape_played_fast_arrives_byte_for_byte() -> None:
     assert received == recorded
 
 
-async def test_the_venue_ends_fast_with_clients_of_every_kind() -> None:
-    """Clients that answer, that do not, and that never said anything delay it by no second."""
+@pytest.mark.virtual_time
+async def test_the_venue_does_not_wait_for_clients_when_it_stops() -> None:
+    """Clients that never answer cannot delay the end; the time is virtual, so it is exact."""
     loop = asyncio.get_running_loop()
     async with scripted_venue() as (_, venue, running):
         polite = await connect(f"{running.stream_url}/ws")
-        _, mute_writer = await asyncio.open_connection("127.0.0.1", running.port)
-        _, rude_writer = await asyncio.open_connection("127.0.0.1", running.port)
-        rude_writer.write(
+        _, silent_writer = await asyncio.open_connection("127.0.0.1", running.port)
+        _, deaf_writer = await asyncio.open_connection("127.0.0.1", running.port)
+        deaf_writer.write(
             b"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
             b"Connection: Upgrade\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
             b"Sec-WebSocket-Version: 13\r\n\r\n"
         )
         await eventually(lambda: venue.observations.connections_open == 2)
-        ending_at = loop.time()
-    took = loop.time() - ending_at
+        stopping_at = loop.time()
+    waited = loop.time() - stopping_at
 
-    assert took < 1
+    assert waited == pytest.approx(STOP_SECONDS_MAX, abs=0.1)
     assert await closed_with(polite) == (1001, "")
     assert venue.observations.connections_open == 0
-    mute_writer.close()
-    rude_writer.close()
+    silent_writer.close()
+    deaf_writer.close()
 
 
 async def test_a_venue_can_be_served_again_on_its_port() -> None:
-    """What was quoted before is there at once."""
+    """The last quotes are current when it is served again."""
     market = ScriptedMarket()
     venue = SimulatedVenue(market, clock=SystemClock())
     async with venue.serve() as first:
@@ -299,23 +301,23 @@ async def test_a_venue_can_be_served_again_on_its_port() -> None:
 
 
 class FailingMarket:
-    """A market with a bug, before its opening or after it."""
+    """A market that fails before or after its opening."""
 
     def __init__(self, *, is_opened: bool) -> None:
         self._is_opened = is_opened
         self.listings = ScriptedMarket().listings
 
-    async def run(self, publisher: QuotePublisher) -> None:
+    async def run(self, playback: Playback) -> None:
         """Fail."""
         if self._is_opened:
-            publisher.open()
+            playback.open()
             await asyncio.sleep(0)
         raise RuntimeError("a bug of the market")
 
 
 @pytest.mark.parametrize("is_opened", [False, True])
-async def test_a_market_that_fails_is_not_passed_over(is_opened: bool) -> None:  # noqa: FBT001 - a parameter of the test
-    """Its error comes out, at the opening or at the end."""
+async def test_a_failure_of_the_market_is_raised(is_opened: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    """The error is raised at the opening or at the end."""
     market: Market = FailingMarket(is_opened=is_opened)
     with pytest.raises(RuntimeError, match="a bug of the market"):
         async with SimulatedVenue(market, clock=SystemClock()).serve() as running:

@@ -38,7 +38,7 @@ ARGUMENTS = {
     "rules": "symbol=LTCBTC&tick_size=0.01",
     "play-to": "update_id=5",
 }
-"""What the controls are asked with that need something."""
+"""Queries for the controls with required parameters."""
 
 
 @asynccontextmanager
@@ -51,12 +51,12 @@ async def controlled() -> AsyncIterator[tuple[ScriptedMarket, SimulatedVenue, ht
         yield market, venue, control
 
 
-async def test_every_control_is_listed_and_can_be_asked_for() -> None:
-    """What GET tells is what POST takes, and clearing ends all of it."""
+async def test_each_control_is_listed_and_can_be_requested() -> None:
+    """GET lists the controls that POST accepts, and ``clear`` ends all faults."""
     async with controlled() as (_, venue, control):
-        told = (await control.get("")).json()
-        assert [one["name"] for one in told["faults"]] == [one.name for one in CONTROLS]
-        assert told["on"] == {}
+        listed = (await control.get("")).json()
+        assert [one["name"] for one in listed["faults"]] == [one.name for one in CONTROLS]
+        assert listed["on"] == {}
         for one in CONTROLS:
             answer = await control.post(f"/{one.name}?{ARGUMENTS.get(one.name, '')}")
             assert answer.status_code == 200, answer.text
@@ -66,8 +66,8 @@ async def test_every_control_is_listed_and_can_be_asked_for() -> None:
         assert not venue.observations.rest_requests
 
 
-async def test_the_state_tells_what_is_on_and_what_was_observed() -> None:
-    """Faults, the market, the limits, the counters, and every rule that was broken."""
+async def test_the_state_shows_active_faults_and_observations() -> None:
+    """It contains faults, market, limits, counters and broken rules."""
     async with controlled() as (market, _, control):
         market.push("LTCBTC", bid=BID)
         await control.post("/stall")
@@ -93,8 +93,8 @@ async def test_the_state_tells_what_is_on_and_what_was_observed() -> None:
     assert state["violations"] == []
 
 
-async def test_a_broken_rule_has_its_instant() -> None:
-    """It can be found in the client's own log, which knows no event loop of another process."""
+async def test_a_broken_rule_has_its_time() -> None:
+    """The time is a wall-clock time, so it can be found in the log of a client."""
     async with scripted_venue() as (_market, venue, running):
         venue.observations.note_violation(
             ViolationKind.BAN, at=asyncio.get_running_loop().time() - 3600
@@ -108,8 +108,8 @@ async def test_a_broken_rule_has_its_instant() -> None:
     assert timedelta(minutes=59) < ago < timedelta(minutes=61)
 
 
-async def test_a_fault_asked_for_is_the_fault() -> None:
-    """What the client of the streams sees is what the method of the venue does."""
+async def test_a_requested_fault_takes_effect() -> None:
+    """A client of the streams sees the effect of each request."""
     async with (
         scripted_venue() as (market, venue, running),
         connect(f"{running.stream_url}/ws/ltcbtc@bookTicker") as client,
@@ -130,9 +130,9 @@ async def test_a_fault_asked_for_is_the_fault() -> None:
     ("method", "path", "status", "text"),
     [
         ("POST", "/nonsense", 404, "no fault 'nonsense'; GET /simulator lists them"),
-        ("GET", "/drop", 405, "ask for it with POST /simulator/drop"),
-        ("POST", "", 405, "GET /simulator tells the state"),
-        ("POST", "/drop?x=1", 400, "no parameter 'x'; it has none"),
+        ("GET", "/drop", 405, "use POST /simulator/drop"),
+        ("POST", "", 405, "use GET /simulator, which returns the state"),
+        ("POST", "/drop?x=1", 400, "no parameter 'x'; this control has none"),
         ("POST", "/mute?symbol=LTCBTC&x=1", 400, "no parameter 'x'; known are symbol, on"),
         ("POST", "/mute", 400, "symbol is missing: a symbol of the market"),
         ("POST", "/mute?symbol=", 400, "symbol is empty"),
@@ -149,10 +149,10 @@ async def test_a_fault_asked_for_is_the_fault() -> None:
         ("POST", "/play-to?update_id=5&symbol=NOPE", 400, "the market has no symbol 'NOPE'"),
     ],
 )
-async def test_a_wrong_request_is_told_what_is_wrong(
+async def test_a_wrong_request_gets_a_reason(
     method: str, path: str, status: int, text: str
 ) -> None:
-    """In JSON, and nothing happens."""
+    """The reason is JSON, and no fault starts."""
     async with controlled() as (_, venue, control):
         answer = await control.request(method, path)
         assert venue.faults_on() == {}
@@ -161,8 +161,8 @@ async def test_a_wrong_request_is_told_what_is_wrong(
     assert text in answer.json()["error"]
 
 
-async def test_a_request_with_a_body_is_told_where_parameters_go() -> None:
-    """``curl --data`` is answered instead of cut off."""
+async def test_a_request_with_a_body_gets_an_explanation() -> None:
+    """``curl --data`` gets an answer instead of a closed connection."""
     async with controlled() as (_, _, control):
         answer = await control.post("/stall", content=b"on=true")
 
@@ -181,7 +181,7 @@ async def test_a_request_with_a_body_is_told_where_parameters_go() -> None:
     ],
 )
 async def test_a_web_page_is_not_answered(headers: dict[str, str]) -> None:
-    """A page that somebody looks at on this machine must not play with the venue."""
+    """A page in a browser on this machine cannot control the venue."""
     async with controlled() as (_, _, control):
         answers = [
             await control.post("/refuse", headers=headers),
@@ -193,8 +193,8 @@ async def test_a_web_page_is_not_answered(headers: dict[str, str]) -> None:
     assert state["on"] == {}
 
 
-async def test_a_venue_that_was_told_so_is_controlled_from_everywhere() -> None:
-    """Then the host may have any name; a page is refused all the same."""
+async def test_a_venue_can_be_controlled_from_everywhere_by_option() -> None:
+    """The host may then have any name, but a page is still refused."""
     venue = SimulatedVenue(
         ScriptedMarket(), clock=clock_of_loop(), is_controlled_from_everywhere=True
     )
@@ -209,7 +209,7 @@ async def test_a_venue_that_was_told_so_is_controlled_from_everywhere() -> None:
 
 
 def write_tape(path: Path, lines: Iterable[tuple[int, str, int]]) -> Path:
-    """Write a tape of quotes: milliseconds, symbol, update id."""
+    """Write a tape from lines of milliseconds, symbol and update id."""
     frames = (
         f'{{"ts":{1_000_000 + at_ms * 1000},"data":'
         f"{venue_quote(symbol=symbol, update_id=update_id, bid=BID, ask=ASK).data}}}\n"
@@ -220,7 +220,7 @@ def write_tape(path: Path, lines: Iterable[tuple[int, str, int]]) -> Path:
 
 
 async def test_a_tape_plays_to_an_update_id_and_pauses_there(tmp_path: Path) -> None:
-    """The answer comes when it has got there; depth shows the id, and the next comes on resume."""
+    """The answer comes at the target, which is current, and later quotes follow on request."""
     ids = [(number, "AAAUSDT" if number % 2 else "BBBUSDT", 10 * number) for number in range(1, 30)]
     tape = TapeMarket(write_tape(tmp_path / "tape.jsonl", ids))
     venue = SimulatedVenue(tape, clock=clock_of_loop())
@@ -248,8 +248,8 @@ async def test_a_tape_plays_to_an_update_id_and_pauses_there(tmp_path: Path) -> 
     assert received == [10 * number for number in range(1, 30)]
 
 
-async def test_a_waiting_request_does_not_hold_up_the_end_of_the_venue() -> None:
-    """Nor does it matter that the client of it has gone."""
+async def test_a_waiting_request_does_not_delay_the_end_of_the_venue() -> None:
+    """The client may also give up before the answer."""
     async with controlled() as (_, venue, control):
         venue.pause()
         with pytest.raises(httpx2.ReadTimeout):

@@ -1,4 +1,4 @@
-"""The faults of the simulated venue over real sockets, one after the other."""
+"""The faults of the simulated venue, over real sockets and in virtual time."""
 
 import asyncio
 import json
@@ -35,8 +35,8 @@ async def next_ids(client: ClientConnection, count: int) -> list[int]:
     return [(await next_message(client))["u"] for _ in range(count)]
 
 
-async def joined(venue: SimulatedVenue, connections: int = 1) -> None:
-    """Wait until so many connections listen."""
+async def until_connected(venue: SimulatedVenue, connections: int = 1) -> None:
+    """Wait until this number of connections is open."""
     await eventually(lambda: venue.observations.connections_open == connections)
 
 
@@ -44,7 +44,7 @@ async def joined(venue: SimulatedVenue, connections: int = 1) -> None:
 
 
 async def test_dropped_connections_end_without_a_closing_frame() -> None:
-    """A client sees an abnormal end, and may come again."""
+    """A client sees code 1006, and can reconnect."""
     async with scripted_venue() as (_, venue, running):
         async with connect(f"{running.stream_url}/ws") as client:
             venue.drop_connections()
@@ -55,7 +55,7 @@ async def test_dropped_connections_end_without_a_closing_frame() -> None:
 
 
 async def test_closed_connections_get_the_code() -> None:
-    """A venue may close with any code and reason."""
+    """The venue closes with the given code and reason."""
     async with (
         scripted_venue() as (_, venue, running),
         connect(f"{running.stream_url}/ws") as client,
@@ -65,8 +65,8 @@ async def test_closed_connections_get_the_code() -> None:
         venue.close_connections(1012, "again")
 
 
-async def test_refused_connections_get_502_and_later_come_in() -> None:
-    """The answer is that of Binance's load balancer; every attempt is counted."""
+async def test_refused_connections_get_502_until_the_fault_ends() -> None:
+    """The answer has the form of Binance's load balancer, and each attempt is counted."""
     async with scripted_venue() as (_, venue, running):
         venue.refuse_connections()
         with pytest.raises(InvalidStatus) as caught:
@@ -85,7 +85,7 @@ async def test_refused_connections_get_502_and_later_come_in() -> None:
     [(403, "403 Forbidden"), (429, "-1003"), (418, "IP banned until"), (451, "restricted")],
 )
 async def test_handshakes_can_be_refused_with_any_status(status: int, body: str) -> None:
-    """The body is what the venue says with the status."""
+    """The body is the usual one of the status."""
     async with scripted_venue() as (_, venue, running):
         venue.refuse_connections(status=status)
         with pytest.raises(InvalidStatus) as caught:
@@ -95,8 +95,8 @@ async def test_handshakes_can_be_refused_with_any_status(status: int, body: str)
     assert body in caught.value.response.body.decode()
 
 
-async def test_handshakes_can_be_cut_or_held_back() -> None:
-    """Before a word is said, or after a while; a client that gives up delays nobody."""
+async def test_handshakes_can_be_cut_or_delayed() -> None:
+    """A client that gives up during the delay does not hold up the venue."""
     async with scripted_venue() as (_, venue, running):
         venue.reset_handshakes()
         with pytest.raises((InvalidHandshake, ConnectionError, EOFError)):
@@ -115,8 +115,8 @@ async def test_handshakes_can_be_cut_or_held_back() -> None:
         await waiting
 
 
-async def test_a_stalled_connection_says_nothing_of_the_market() -> None:
-    """Pings, pongs and replies come, depth goes on, and a new connection hears every frame."""
+async def test_a_stalled_connection_gets_no_frames() -> None:
+    """Pings, pongs, replies and depth continue, and a new connection gets each frame."""
     limits = replace(BINANCE_LIMITS, ping_interval_seconds=0.1, messages_per_second_max=100)
     async with (
         scripted_venue(limits=limits) as (
@@ -126,7 +126,7 @@ async def test_a_stalled_connection_says_nothing_of_the_market() -> None:
         ),
         connect(f"{running.stream_url}/{STREAM}") as stalled,
     ):
-        await joined(venue)
+        await until_connected(venue)
         venue.stall()
         pongs = venue.observations.pongs_received
         await eventually(lambda: venue.observations.pongs_received >= pongs + 2)
@@ -138,7 +138,7 @@ async def test_a_stalled_connection_says_nothing_of_the_market() -> None:
             "id": 1,
         }
         async with connect(f"{running.stream_url}/{STREAM}") as sound:
-            await joined(venue, 2)
+            await until_connected(venue, 2)
             market.push("LTCBTC", bid=BID)
             assert await next_ids(sound, 1) == [1002]
         venue.stall(on=False)
@@ -147,20 +147,20 @@ async def test_a_stalled_connection_says_nothing_of_the_market() -> None:
         assert await next_ids(stalled, 1) == [1003]
 
 
-async def test_a_swallowing_venue_is_a_line_whose_other_end_is_gone() -> None:
-    """No frame, no reply, no pong, no closing frame; TCP stands, and new connections work."""
+async def test_a_swallowing_venue_leaves_connections_half_open() -> None:
+    """No frame of any kind is sent, TCP stays connected, and new connections work."""
     async with (
         scripted_venue() as (market, venue, running),
         connect(f"{running.stream_url}/{STREAM}", close_timeout=0.1) as dead,
     ):
-        await joined(venue)
+        await until_connected(venue)
         venue.swallow()
         market.push("LTCBTC", bid=BID)
         pong = asyncio.ensure_future(await dead.ping())
         await dead.send('{"method":"LIST_SUBSCRIPTIONS","id":1}')
         venue.close_connections(1008)
         async with connect(f"{running.stream_url}/{STREAM}") as sound:
-            await joined(venue, 2)
+            await until_connected(venue, 2)
             market.push("LTCBTC", bid=BID)
             assert await next_ids(sound, 1) == [1002]
         assert not pong.done()
@@ -170,8 +170,8 @@ async def test_a_swallowing_venue_is_a_line_whose_other_end_is_gone() -> None:
             await asyncio.wait_for(dead.recv(), 0.05)
 
 
-async def test_a_line_that_is_gone_is_not_closed_for_want_of_pongs() -> None:
-    """TCP stands past pings and past the day; afterwards both are counted anew."""
+async def test_a_half_open_connection_is_not_closed_for_missing_pongs() -> None:
+    """It stays past pings and past its day; both are counted again afterwards."""
     limits = replace(
         BINANCE_LIMITS,
         ping_interval_seconds=0.05,
@@ -180,7 +180,7 @@ async def test_a_line_that_is_gone_is_not_closed_for_want_of_pongs() -> None:
     )
     async with scripted_venue(limits=limits) as (market, venue, running):
         client = await connect(f"{running.stream_url}/{STREAM}")
-        await joined(venue)
+        await until_connected(venue)
         venue.swallow()
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(client.recv(), 0.4)
@@ -194,13 +194,13 @@ async def test_a_line_that_is_gone_is_not_closed_for_want_of_pongs() -> None:
 
 
 @pytest.mark.parametrize("path", [STREAM, COMBINED])
-async def test_a_shutdown_is_announced_and_then_happens(path: str) -> None:
-    """The event has the form of the connection, raw or combined; 1001 comes after it."""
+async def test_a_shutdown_is_announced_before_the_close(path: str) -> None:
+    """The event is raw or wrapped like other frames, and 1001 follows it."""
     async with (
         scripted_venue() as (_, venue, running),
         connect(f"{running.stream_url}/{path}") as client,
     ):
-        await joined(venue)
+        await until_connected(venue)
         venue.announce_shutdown(0.05)
         notice = await next_message(client)
         if path == COMBINED:
@@ -215,8 +215,8 @@ async def test_a_shutdown_is_announced_and_then_happens(path: str) -> None:
 # --- frames -------------------------------------------------------------------------------------
 
 
-async def test_a_muted_symbol_is_silent_while_its_depth_goes_on() -> None:
-    """Other symbols are heard, and it is heard again when it is unmuted."""
+async def test_a_muted_symbol_is_silent_while_its_depth_continues() -> None:
+    """Other symbols have frames, and it has frames again after the fault."""
     async with (
         scripted_venue("LTCBTC", "ETHBTC") as (market, venue, running),
         connect(f"{running.stream_url}/ws/ltcbtc@bookTicker/ethbtc@bookTicker") as client,
@@ -233,7 +233,7 @@ async def test_a_muted_symbol_is_silent_while_its_depth_goes_on() -> None:
 
 
 async def test_any_text_can_be_sent_on_a_stream() -> None:
-    """The venue itself takes no notice of it."""
+    """The text does not change the state of the venue."""
     async with (
         scripted_venue() as (_, venue, running),
         connect(f"{running.stream_url}/ws/ltcbtc@bookTicker") as client,
@@ -245,13 +245,13 @@ async def test_any_text_can_be_sent_on_a_stream() -> None:
         assert await client.recv() == "nonsense"
 
 
-async def test_frames_come_twice_in_the_wrong_order_and_once_more() -> None:
-    """Each fault lasts for as many frames as it was told, and nothing is lost by it."""
+async def test_frames_are_duplicated_reordered_and_resent() -> None:
+    """Each fault lasts for the given number of frames, and no quote is lost."""
     async with (
         scripted_venue() as (market, venue, running),
         connect(f"{running.stream_url}/{STREAM}") as client,
     ):
-        await joined(venue)
+        await until_connected(venue)
         venue.duplicate(2)
         for _ in range(3):
             market.push("LTCBTC", bid=BID)
@@ -264,13 +264,13 @@ async def test_frames_come_twice_in_the_wrong_order_and_once_more() -> None:
         assert await next_ids(client, 2) == [1005, 1006]
 
 
-async def test_what_was_held_back_comes_when_faults_are_cleared() -> None:
-    """A fault that ends leaves no quote behind."""
+async def test_held_frames_are_sent_when_faults_are_cleared() -> None:
+    """The end of a fault loses no quote."""
     async with (
         scripted_venue() as (market, venue, running),
         connect(f"{running.stream_url}/{STREAM}") as client,
     ):
-        await joined(venue)
+        await until_connected(venue)
         venue.reorder()
         market.push("LTCBTC", bid=BID)
         venue.clear()
@@ -281,13 +281,13 @@ async def test_what_was_held_back_comes_when_faults_are_cleared() -> None:
 
 
 @pytest.mark.parametrize("path", [STREAM, COMBINED])
-async def test_garbage_comes_beside_the_quotes_or_in_their_place(path: str) -> None:
-    """Sent now it leaves the market alone; spoiled is what would have been a quote."""
+async def test_garbage_is_sent_in_addition_to_quotes_or_instead(path: str) -> None:
+    """``garbage`` adds a frame, and ``spoil`` replaces the next quote."""
     async with (
         scripted_venue() as (market, venue, running),
         connect(f"{running.stream_url}/{path}") as client,
     ):
-        await joined(venue)
+        await until_connected(venue)
         market.push("LTCBTC", bid=BID, ask=ASK)
         assert venue.garbage("truncated") == 1
         venue.spoil("nan")
@@ -304,13 +304,13 @@ async def test_garbage_comes_beside_the_quotes_or_in_their_place(path: str) -> N
     assert (sound["a"], last["u"]) == ("0.00257800", 1003)
 
 
-async def test_a_binary_frame_and_broken_text_are_what_they_say() -> None:
-    """The library tells the one apart and closes with 1007 for the other."""
+async def test_binary_and_invalid_text_frames_reach_the_client() -> None:
+    """The client gets the binary frame, and closes with 1007 after the invalid text."""
     async with (
         scripted_venue() as (_, venue, running),
         connect(f"{running.stream_url}/{STREAM}") as client,
     ):
-        await joined(venue)
+        await until_connected(venue)
         venue.garbage("binary", symbol="LTCBTC")
         assert await client.recv() == bytes(range(256))
         venue.garbage("invalid_utf8", symbol="LTCBTC")
@@ -336,8 +336,8 @@ async def test_a_binary_frame_and_broken_text_are_what_they_say() -> None:
         (503, "<h1>503"),
     ],
 )
-async def test_a_failing_venue_says_what_a_real_one_does(status: int, text: str) -> None:
-    """JSON where the venue has words, a page where what stands before it answers."""
+async def test_a_failure_has_the_body_of_a_real_one(status: int, text: str) -> None:
+    """Errors of the venue are JSON, and errors of its load balancer are HTML."""
     async with (
         scripted_venue() as (_, venue, running),
         http_client(base_url=running.rest_url) as rest,
@@ -352,8 +352,8 @@ async def test_a_failing_venue_says_what_a_real_one_does(status: int, text: str)
     assert failed.headers["Content-Type"].startswith("text/html") == text.startswith("<")
 
 
-async def test_html_instead_of_json_and_a_slow_answer() -> None:
-    """200 with a page is no answer; a slow one comes, unless the client has gone."""
+async def test_rest_answers_can_be_html_or_slow() -> None:
+    """A page has status 200, and a slow answer is sent if the client still waits."""
     async with (
         scripted_venue() as (_, venue, running),
         http_client(base_url=running.rest_url) as rest,
@@ -383,13 +383,13 @@ async def symbol_status(running: RunningVenue, symbol: str) -> str | int:
     return str(answer["symbols"][0]["status"])
 
 
-async def test_a_halted_symbol_stops_and_goes_on() -> None:
-    """ExchangeInfo says BREAK, no quote comes, depth stands; afterwards all is as before."""
+async def test_a_halted_symbol_stops_and_continues() -> None:
+    """Its status is BREAK, and it has no new quotes until its status is TRADING again."""
     async with (
         scripted_venue("LTCBTC", "ETHBTC") as (market, venue, running),
         connect(f"{running.stream_url}/ws/ltcbtc@bookTicker/ethbtc@bookTicker") as client,
     ):
-        await joined(venue)
+        await until_connected(venue)
         venue.set_status("LTCBTC", "BREAK")
         assert await symbol_status(running, "LTCBTC") == "BREAK"
         market.push("LTCBTC", bid=BID)
@@ -401,14 +401,14 @@ async def test_a_halted_symbol_stops_and_goes_on() -> None:
         assert [(await next_message(client))["s"] for _ in range(2)] == ["ETHBTC", "LTCBTC"]
 
 
-async def test_a_delisted_symbol_is_unknown_and_can_come_back() -> None:
-    """REST does not know it, its stream is silent, and other symbols are untouched."""
+async def test_a_delisted_symbol_is_unknown_and_can_be_relisted() -> None:
+    """REST does not know it, its stream is silent, and other symbols are not affected."""
     async with (
         scripted_venue("LTCBTC", "ETHBTC") as (market, venue, running),
         connect(f"{running.stream_url}/ws/ltcbtc@bookTicker") as client,
         http_client(base_url=running.rest_url) as rest,
     ):
-        await joined(venue)
+        await until_connected(venue)
         venue.remove_symbol("LTCBTC")
         market.push("LTCBTC", bid=BID)
         assert await symbol_status(running, "LTCBTC") == -1121
@@ -424,7 +424,7 @@ async def test_a_delisted_symbol_is_unknown_and_can_come_back() -> None:
 
 
 async def test_changed_rules_are_in_exchange_info() -> None:
-    """Only what was named changes, and clearing takes it back."""
+    """Only the given rules change, and ``clear`` restores them."""
     async with (
         scripted_venue() as (_, venue, running),
         http_client(base_url=running.rest_url) as rest,
@@ -445,14 +445,14 @@ async def test_changed_rules_are_in_exchange_info() -> None:
         assert await filters() == before
 
 
-async def test_the_venue_can_begin_its_update_ids_anew() -> None:
-    """Depth has the new id at once, frames count on from it, their text otherwise unchanged."""
+async def test_the_venue_can_restart_its_update_ids() -> None:
+    """Depth has the new id immediately, and later frames differ in their ids only."""
     async with (
         scripted_venue() as (market, venue, running),
         connect(f"{running.stream_url}/{STREAM}") as client,
         http_client(base_url=running.rest_url) as rest,
     ):
-        await joined(venue)
+        await until_connected(venue)
         market.push("LTCBTC", bid=BID)
         venue.reset_update_ids(7)
         depth = (await rest.get("/api/v3/depth", params={"symbol": "LTCBTC"})).json()
@@ -464,8 +464,8 @@ async def test_the_venue_can_begin_its_update_ids_anew() -> None:
     assert frames[1] == pushed.data.replace('"u":1005', '"u":11')
 
 
-async def test_a_symbol_that_the_market_has_not_is_refused() -> None:
-    """A fault never goes astray because of a slip."""
+async def test_an_unknown_symbol_is_refused() -> None:
+    """A fault with a wrong symbol raises an error instead of doing nothing."""
     async with scripted_venue() as (_, venue, _):
         for fault in (venue.mute, venue.set_status, venue.remove_symbol, venue.resend):
             with pytest.raises(ValueError, match="the market has no symbol 'NOPE'"):
@@ -474,8 +474,8 @@ async def test_a_symbol_that_the_market_has_not_is_refused() -> None:
             venue.garbage("nonsense")
 
 
-async def test_a_venue_that_vanishes_refuses_connections_and_comes_back() -> None:
-    """Streams are cut, TCP is refused, and after the time it listens at the same port."""
+async def test_a_vanished_venue_refuses_connections_and_returns() -> None:
+    """Streams are cut, TCP is refused, and later the venue listens on the same port."""
     async with scripted_venue() as (_, venue, running):
         async with connect(f"{running.stream_url}/ws") as client:
             venue.vanish(0.2)
@@ -493,3 +493,15 @@ async def test_a_venue_that_vanishes_refuses_connections_and_comes_back() -> Non
         await eventually_true(is_back)
         venue.vanish(60)
         venue.vanish(60)
+
+
+async def test_a_vanished_venue_can_reappear_early() -> None:
+    """It accepts connections again on its port, and ``reappear`` has no effect after that."""
+    async with scripted_venue() as (_, venue, running):
+        venue.vanish(60)
+        assert venue.is_vanished
+        for _ in range(2):
+            await venue.reappear()
+            assert not venue.is_vanished
+        async with connect(f"{running.stream_url}/ws") as client:
+            assert await ask(client, method="LIST_SUBSCRIPTIONS", id=1)

@@ -1,4 +1,4 @@
-"""The limits of the simulated venue over real sockets, and what is noted of who breaks them."""
+"""The limits of the simulated venue and the recorded violations, over real sockets."""
 
 import asyncio
 from dataclasses import replace
@@ -18,12 +18,12 @@ pytestmark = pytest.mark.virtual_time
 
 
 def kinds(venue: SimulatedVenue) -> list[str]:
-    """Return how the venue's rules were broken, in order."""
+    """Return the kinds of the recorded violations, in order."""
     return [one.kind.value for one in venue.observations.violations]
 
 
 async def test_six_messages_in_a_second_end_the_connection() -> None:
-    """Close code 1008 with the recorded reason; five are answered."""
+    """The connection closes with code 1008 and the recorded reason."""
     async with (
         scripted_venue() as (_, venue, running),
         connect(f"{running.stream_url}/ws") as client,
@@ -49,8 +49,8 @@ async def test_pings_and_pongs_count_as_messages() -> None:
         assert await closed_with(client) == (1008, "Too many requests")
 
 
-async def test_five_messages_a_second_may_come_for_ever() -> None:
-    """The window slides: the oldest of five is forgotten after a second."""
+async def test_five_messages_a_second_are_allowed() -> None:
+    """The window slides, so a message leaves it after a second."""
     async with (
         scripted_venue() as (_, venue, running),
         connect(f"{running.stream_url}/ws") as client,
@@ -64,8 +64,8 @@ async def test_five_messages_a_second_may_come_for_ever() -> None:
         assert await ask(client, method="LIST_SUBSCRIPTIONS", id=6) == {"result": [], "id": 6}
 
 
-async def test_a_client_that_answers_pings_stays() -> None:
-    """Pings come at the interval, each with a payload that the pong must repeat."""
+async def test_a_client_that_answers_pings_stays_connected() -> None:
+    """Pings are sent at intervals, with a payload that the pong repeats."""
     limits = replace(BINANCE_LIMITS, ping_interval_seconds=0.25, pong_timeout_seconds=0.4)
     async with (
         scripted_venue(limits=limits) as (_, venue, running),
@@ -77,7 +77,7 @@ async def test_a_client_that_answers_pings_stays() -> None:
 
 
 class DeafConnection(ClientConnection):
-    """A client that answers pings with pongs that nobody asked for."""
+    """A client that answers pings with unsolicited pongs."""
 
     def send_data(self) -> None:
         """Replace the library's own pongs."""
@@ -88,7 +88,7 @@ class DeafConnection(ClientConnection):
 
 
 async def test_a_client_that_does_not_answer_pings_is_cut() -> None:
-    """Close code 1008 with the recorded reason; unsolicited pongs do not prevent it."""
+    """Unsolicited pongs do not prevent the recorded close with code 1008."""
     limits = replace(BINANCE_LIMITS, ping_interval_seconds=0.25, pong_timeout_seconds=0.6)
     async with scripted_venue(limits=limits) as (_, venue, running):
         client = await connect(
@@ -102,7 +102,7 @@ async def test_a_client_that_does_not_answer_pings_is_cut() -> None:
 
 
 async def test_a_connection_ends_after_its_day() -> None:
-    """The 24 hours are an argument."""
+    """The lifetime of 24 hours is one of the limits."""
     limits = replace(BINANCE_LIMITS, connection_seconds_max=0.2)
     async with (
         scripted_venue(limits=limits) as (_, _, running),
@@ -112,7 +112,7 @@ async def test_a_connection_ends_after_its_day() -> None:
 
 
 async def test_a_client_that_does_not_read_is_cut() -> None:
-    """What waits for a slow client is bounded; the market does not wait for it."""
+    """The bytes that wait for a slow client are bounded, and the market does not wait."""
     limits = replace(BINANCE_LIMITS, unsent_bytes_max=100_000)
     async with scripted_venue(limits=limits) as (_, venue, running):
         reader, writer = await asyncio.open_connection("127.0.0.1", running.port)
@@ -133,7 +133,7 @@ async def test_a_client_that_does_not_read_is_cut() -> None:
 
 
 async def test_too_many_streams_are_refused_and_noted() -> None:
-    """The recorded error; the connection stays, and so does what it listens to."""
+    """The reply is the recorded error, and the subscriptions stay the same."""
     async with (
         scripted_venue() as (_, venue, running),
         connect(f"{running.stream_url}/ws") as client,
@@ -147,7 +147,7 @@ async def test_too_many_streams_are_refused_and_noted() -> None:
 
 
 async def test_an_address_that_connects_too_often_must_wait() -> None:
-    """429 says for how long; another address comes in, and so does this one afterwards."""
+    """429 gives the wait; other addresses are accepted, and this one is after the wait."""
     limits = replace(BINANCE_LIMITS, connection_attempts_max=2, connection_window_seconds=0.5)
     async with scripted_venue(limits=limits) as (_, venue, running):
         url = f"{running.stream_url}/ws"
@@ -167,8 +167,8 @@ async def test_an_address_that_connects_too_often_must_wait() -> None:
             pass
 
 
-async def test_a_ban_shuts_streams_and_requests_alike() -> None:
-    """Who goes on after 429 gets 418 with the recorded words, for longer each time."""
+async def test_a_ban_applies_to_streams_and_requests() -> None:
+    """A client that continues after 429 gets 418 with the recorded text."""
     limits = replace(BINANCE_LIMITS, weight_per_minute_max=20, refusals_before_ban=1)
     async with (
         scripted_venue(limits=limits) as (_, venue, running),
@@ -192,8 +192,8 @@ async def test_a_ban_shuts_streams_and_requests_alike() -> None:
     ]
 
 
-async def test_a_client_that_keeps_to_the_limits_breaks_no_rule() -> None:
-    """What a test asserts of its client: there are no violations."""
+async def test_a_client_within_the_limits_breaks_no_rule() -> None:
+    """The venue records no violation of such a client."""
     async with (
         scripted_venue(limits=BINANCE_LIMITS.scaled(60)) as (_, venue, running),
         connect(f"{running.stream_url}/ws") as client,

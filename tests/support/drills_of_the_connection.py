@@ -47,9 +47,9 @@ async def refuse(service: ServiceUnderTest) -> None:
     service.venue.faults.vanish(DELAY_SECONDS_MAX)
 
 
-async def listen_again(service: ServiceUnderTest) -> None:
-    """Come back before the time of ``vanish`` is over."""
-    await service.venue.listen_again()
+async def reappear(service: ServiceUnderTest) -> None:
+    """Accept connections again before the time of ``vanish`` is over."""
+    await service.venue.faults.reappear()
 
 
 async def drop(service: ServiceUnderTest) -> None:
@@ -143,7 +143,7 @@ FAULTS: Final[Mapping[str, Fault]] = {
         ends=come_back,
         counters=("lost_reset", "seeds_failed"),
     ),
-    "refused": Fault(begins=refuse, ends=listen_again, counters=("lost_reset", "failed_refused")),
+    "refused": Fault(begins=refuse, ends=reappear, counters=("lost_reset", "failed_refused")),
     "dropped": Fault(begins=drop, ends=come_back, counters=("lost_reset", "failed_http_status")),
     "closed with 1008": Fault(begins=close, ends=come_back, counters=("lost_closed_by_venue",)),
     "thrown out at the end of its day": Fault(

@@ -42,19 +42,6 @@ class ScriptedVenue:
         """What came in and went out."""
         return self.faults.observations
 
-    @property
-    def is_gone(self) -> bool:
-        """Whether it has vanished and is not back yet."""
-        return self.faults._listener is not None and self.faults._listener.is_shut
-
-    async def listen_again(self) -> None:
-        """Let a venue that vanished come back before its time."""
-        listener = self.faults._listener
-        assert listener is not None, "the venue runs"
-        assert listener._shutting is not None, "it has vanished"
-        listener._shutting.cancel()
-        await listener.open(listener._host, listener._port)
-
 
 @contextlib.asynccontextmanager
 async def scripted_venue(

@@ -36,7 +36,7 @@ async def ask(client: ClientConnection, **fields: object) -> Any:  # noqa: ANN40
     return await next_message(client)
 
 
-async def next_message(client: ClientConnection) -> Any:  # noqa: ANN401 - whatever JSON can say
+async def next_message(client: ClientConnection) -> Any:  # noqa: ANN401 - any JSON
     """Return the next message, parsed."""
     async with asyncio.timeout(ANSWER_SECONDS_MAX):
         return json.loads(await client.recv())

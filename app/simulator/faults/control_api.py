@@ -1,8 +1,8 @@
-"""The control API: faults on request while the venue runs, under ``/simulator`` on its port.
+"""The control API under ``/simulator``, which controls faults while the venue runs.
 
-A web page that somebody looks at on this machine could ask for it too. So it answers only where the
-connection came to a loopback address and names one as its host, unless it was allowed everywhere,
-and never a request that a page sent, which always names its origin.
+A web page in a browser on this machine could send requests too. So the API answers only on a
+loopback address, and only if the host of the request is a loopback name, unless it is allowed
+everywhere. It never answers a request with an origin, which browsers add for a web page.
 """
 
 import ipaddress
@@ -27,7 +27,15 @@ _LOCAL_NAMES: Final = frozenset({"localhost"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControlRequest:
-    """A request, the names of its headers in lower case, and the address of ours it came to."""
+    """A request to the control API.
+
+    Attributes:
+        method: its HTTP method.
+        path: its path, without the query.
+        query: its query, which holds the parameters.
+        headers: its headers, with names in lower case.
+        local_address: the address of this machine that the client connected to.
+    """
 
     method: str
     path: str
@@ -37,7 +45,7 @@ class ControlRequest:
 
 
 class ControlApi:
-    """Does to a venue what it is asked for."""
+    """Applies the requested controls to a venue."""
 
     def __init__(self, venue: VenueFaults, *, is_allowed_everywhere: bool = False) -> None:
         self._venue = venue
@@ -45,11 +53,11 @@ class ControlApi:
 
     @staticmethod
     def is_for(path: str) -> bool:
-        """Tell whether a path is the control API's."""
+        """Return whether a path belongs to the control API."""
         return path == ROOT or path.startswith(f"{ROOT}/")
 
     async def answer(self, request: ControlRequest) -> RestAnswer:
-        """Answer in JSON; what is wrong with a request stands in ``error``."""
+        """Answer in JSON; ``error`` explains a wrong request."""
         if (reason := self._why_forbidden(request)) is not None:
             return _error(_FORBIDDEN, reason)
         name = request.path.removeprefix(ROOT).strip("/")
@@ -58,8 +66,9 @@ class ControlApi:
         control = BY_NAME.get(name)
         if control is None:
             return _error(404, f"no fault {name[:40]!r}; GET {ROOT} lists them", known=[*BY_NAME])
+        # A browser prefetches GET requests, so only POST may change anything.
         if request.method != "POST":
-            return _error(405, f"ask for it with POST {control.usage}", allow="POST")
+            return _error(405, f"use POST {control.usage}", allow="POST")
         try:
             result = await control.perform(self._venue, request.query)
         except ControlError as error:
@@ -69,15 +78,15 @@ class ControlApi:
 
     def _overview(self, request: ControlRequest) -> RestAnswer:
         if request.method != "GET":
-            return _error(405, f"GET {ROOT} tells the state", allow="GET")
+            return _error(405, f"use GET {ROOT}, which returns the state", allow="GET")
         faults = [
             {
                 "name": control.name,
                 "method": "POST",
                 "usage": control.usage,
-                "does": control.words,
+                "does": control.help,
                 "parameters": {
-                    one.name: {"is_required": one.is_required, "words": one.words}
+                    one.name: {"is_required": one.is_required, "words": one.help}
                     for one in control.parameters
                 },
             }
@@ -86,14 +95,20 @@ class ControlApi:
         return _json(200, {**self._venue.state(), "faults": faults})
 
     def _why_forbidden(self, request: ControlRequest) -> str | None:
+        # Browsers add one of these headers to the requests of a page, and a page cannot remove it.
         if "origin" in request.headers or request.headers.get("sec-fetch-site", "none") != "none":
-            return "the control API answers no web page"
+            return "the control API does not answer web pages"
         if self._is_allowed_everywhere:
             return None
         if not _is_loopback(request.local_address):
-            return "the control API answers on loopback only, unless the venue was told otherwise"
+            return (
+                "the control API answers on loopback addresses only; "
+                "the option --control-from-everywhere allows others"
+            )
+        # A foreign name that resolves to 127.0.0.1 (DNS rebinding) gives a page access without an
+        # origin, because the page and the API then have the same one.
         if not _is_local_host(request.headers.get("host", "")):
-            return "the control API answers only where the host is named as localhost"
+            return "the control API answers only if the host is localhost or a loopback address"
         return None
 
 
@@ -110,6 +125,7 @@ def _is_loopback(address: str) -> bool:
         parsed = ipaddress.ip_address(address)
     except ValueError:
         return False
+    # A dual-stack socket shows 127.0.0.1 as ::ffff:127.0.0.1.
     mapped = getattr(parsed, "ipv4_mapped", None)
     return (mapped or parsed).is_loopback
 

@@ -1,4 +1,4 @@
-"""The parameters of the control API: how each is read from a query, and what it says of itself."""
+"""The parameters of the control API: how they are read from a query, and their descriptions."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -17,32 +17,40 @@ _UPDATE_ID_MAX: Final = 2**63 - 1
 
 
 class ControlError(ValueError):
-    """A request to the control API that makes no sense, in words for whoever sent it."""
+    """A wrong request to the control API, with a message for its sender."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter:
-    """One parameter; a default of None, unless it is required, is not passed on at all."""
+    """One parameter of a control.
+
+    Attributes:
+        name: its name in the query.
+        read: converts its text; raises ValueError for a wrong one.
+        help: its description for the help text, the documentation and errors.
+        is_required: whether the request must have it.
+    """
 
     name: str
     read: Callable[[str], object]
-    words: str
+    help: str
     is_required: bool = False
 
 
 def read_parameters(parameters: Collection[Parameter], query: str) -> dict[str, object]:
-    """Read a query string; each parameter once, no others, the required ones all there.
+    """Read a query string into the values of its parameters; missing ones are left out.
 
     Raises:
-        ControlError: it says which parameter is wrong, and what there might be.
+        ControlError: a parameter is unknown, repeated, malformed or missing.
     """
     pairs = parse_qsl(query, keep_blank_values=True)
     known = {parameter.name: parameter for parameter in parameters}
     values: dict[str, object] = {}
     for name, text in pairs:
         if name not in known:
-            may_be = f"known are {', '.join(known)}" if known else "it has none"
-            raise ControlError(f"no parameter {name[:40]!r}; {may_be}")
+            choices = f"known are {', '.join(known)}" if known else "this control has none"
+            raise ControlError(f"no parameter {name[:40]!r}; {choices}")
+        # Two values would be ambiguous, and the wrong one would silently win.
         if name in values:
             raise ControlError(f"{name} is given twice")
         try:
@@ -51,7 +59,7 @@ def read_parameters(parameters: Collection[Parameter], query: str) -> dict[str, 
             raise ControlError(f"{name} {error}") from error
     for parameter in parameters:
         if parameter.is_required and parameter.name not in values:
-            raise ControlError(f"{parameter.name} is missing: {parameter.words}")
+            raise ControlError(f"{parameter.name} is missing: {parameter.help}")
     return values
 
 
@@ -63,10 +71,10 @@ def flag(text: str) -> bool:
 
 
 def seconds(most: float) -> Callable[[str], float]:
-    """Return a reader of seconds, 0 to ``most``."""
+    """Return a reader for seconds from 0 to ``most``."""
 
     def read(text: str) -> float:
-        value = _number(text)
+        value = amount(text)
         if not 0 <= value <= most:
             raise ValueError(f"is 0 to {most:g} seconds, not {text[:40]!r}")
         return float(value)
@@ -75,9 +83,10 @@ def seconds(most: float) -> Callable[[str], float]:
 
 
 def integer(least: int, most: int) -> Callable[[str], int]:
-    """Return a reader of whole numbers from ``least`` to ``most``."""
+    """Return a reader for whole numbers from ``least`` to ``most``."""
 
     def read(text: str) -> int:
+        # int() would also accept signs, underscores and digits of other scripts.
         is_number = text.isascii() and text.isdecimal() and len(text) <= len(str(most))
         if not is_number or not least <= int(text) <= most:
             raise ValueError(f"is a whole number from {least} to {most}, not {text[:40]!r}")
@@ -87,7 +96,7 @@ def integer(least: int, most: int) -> Callable[[str], int]:
 
 
 def one_of(words: Collection[str]) -> Callable[[str], str]:
-    """Return a reader of one of these words."""
+    """Return a reader that accepts one of these words."""
 
     def read(text: str) -> str:
         if text not in words:
@@ -98,20 +107,23 @@ def one_of(words: Collection[str]) -> Callable[[str], str]:
 
 
 def symbol(text: str) -> str:
-    """Read a symbol; whether the market has it is the venue's to say."""
+    """Read a symbol; the venue checks whether the market has it."""
     if not text:
         raise ValueError("is empty")
     return text.upper()
 
 
 def endpoint(text: str) -> str:
-    """Read the path of an endpoint, whole or as it stands below ``/api/v3``."""
+    """Read the path of an endpoint, complete or relative to ``/api/v3``."""
     return REST_ROOT + one_of(ENDPOINTS)(text.removeprefix(REST_ROOT).strip("/"))
 
 
 def amount(text: str) -> Decimal:
-    """Read a price or a quantity."""
-    return _number(text)
+    """Read a price, a quantity or another number."""
+    try:
+        return parse_amount(text)
+    except ValueError as error:
+        raise ValueError(f"is a number in plain digits, not {text[:40]!r}") from error
 
 
 def text_of(text: str) -> str:
@@ -121,27 +133,20 @@ def text_of(text: str) -> str:
     return text
 
 
-def _number(text: str) -> Decimal:
-    try:
-        return parse_amount(text)
-    except ValueError as error:
-        raise ValueError(f"is a number in plain digits, not {text[:40]!r}") from error
-
-
 count: Final = integer(0, COUNT_MAX)
 update_id: Final = integer(0, _UPDATE_ID_MAX)
 status_code: Final = integer(200, 599)
 close_code: Final = integer(1000, 4999)
 
 SYMBOL: Final = Parameter(
-    name="symbol", read=symbol, words="a symbol of the market", is_required=True
+    name="symbol", read=symbol, help="a symbol of the market", is_required=True
 )
-ANY_SYMBOL: Final = Parameter(name="symbol", read=symbol, words="only this symbol")
-ON: Final = Parameter(name="on", read=flag, words="false ends it; true unless given")
+ANY_SYMBOL: Final = Parameter(name="symbol", read=symbol, help="only this symbol")
+ON: Final = Parameter(name="on", read=flag, help="false ends the fault; default true")
 FRAMES: Final = Parameter(
-    name="frames", read=count, words="how many; for good unless given, 0 ends it"
+    name="frames", read=count, help="number of frames; 0 ends the fault; default no limit"
 )
 PATH: Final = Parameter(
-    name="path", read=endpoint, words=f"only this endpoint: {', '.join(ENDPOINTS)}"
+    name="path", read=endpoint, help=f"only this endpoint: {', '.join(ENDPOINTS)}"
 )
-TIMES: Final = Parameter(name="times", read=count, words="how many answers; for good unless given")
+TIMES: Final = Parameter(name="times", read=count, help="number of answers; default no limit")

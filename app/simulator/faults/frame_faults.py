@@ -1,4 +1,4 @@
-"""What goes wrong with frames on their way out: silence, repeats, wrong order, garbage."""
+"""Faults of outgoing frames: muted symbols, repeats, wrong order and garbage."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -8,17 +8,17 @@ from app.simulator.faults.garbage import garbage_kind
 from app.simulator.market.venue_quotes import VenueQuote
 
 RECENT_MAX: Final = 100
-"""Quotes of a symbol that are remembered, to be sent once more."""
+"""Quotes of a symbol that are remembered for ``resend``."""
 
 
 @dataclass(slots=True)
 class Countdown:
-    """How many more times something happens: None is for good, 0 never."""
+    """The number of times that a fault still occurs; None means no limit."""
 
     left: int | None = 0
 
     def take(self) -> bool:
-        """Tell whether it happens now, and count it."""
+        """Return whether the fault occurs now, and count it."""
         if self.left == 0:
             return False
         if self.left is not None:
@@ -26,20 +26,20 @@ class Countdown:
         return True
 
     def __bool__(self) -> bool:
-        """Tell whether it would."""
+        """Return whether the fault would occur, without counting it."""
         return self.left != 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutgoingFrame:
-    """A quote to be sent, spoiled if ``garbage`` names a kind."""
+    """A quote to send, spoiled if ``garbage`` names a kind."""
 
     quote: VenueQuote
     garbage: str | None = None
 
 
 class FrameFaults:
-    """Turns each quote into the frames that are sent for it, none to three."""
+    """Turns each quote into the frames to send, which may be none or several."""
 
     def __init__(self) -> None:
         self.muted: set[str] = set()
@@ -53,7 +53,7 @@ class FrameFaults:
 
     @property
     def is_idle(self) -> bool:
-        """Whether every quote is sent as it stands, once; the usual case, so it is cheap to ask."""
+        """Whether each quote is sent once and unchanged. It is read for every quote."""
         return (
             self.duplicating.left == self.reordering.left == self.spoiling.left == 0
             and not self.muted
@@ -61,14 +61,14 @@ class FrameFaults:
         )
 
     def remember(self, quote: VenueQuote) -> None:
-        """Keep a quote, to be sent once more."""
+        """Store a quote for ``resend``."""
         recent = self._recent.get(quote.symbol)
         if recent is None:
             recent = self._recent[quote.symbol] = deque(maxlen=RECENT_MAX)
         recent.append(quote)
 
     def frames_of(self, quote: VenueQuote) -> list[OutgoingFrame]:
-        """Return what is sent when this quote comes about."""
+        """Return the frames to send for this quote."""
         if quote.symbol in self.muted:
             return []
         in_order = self._in_order(quote) if self.reordering or self._held else [quote]
@@ -80,10 +80,10 @@ class FrameFaults:
         return frames
 
     def spoil(self, kind: str, *, symbol: str | None, frames: int | None) -> None:
-        """Spoil the next ``frames`` of a symbol, or of all; None for good.
+        """Spoil the next ``frames`` of a symbol, or of all symbols; None means no limit.
 
         Raises:
-            ValueError: no such kind of garbage.
+            ValueError: there is no such kind of garbage.
         """
         garbage_kind(kind)
         self._spoiled_kind = kind
@@ -95,7 +95,7 @@ class FrameFaults:
         return list(self._recent.get(symbol, ()))[-frames:]
 
     def clear(self) -> list[VenueQuote]:
-        """End every fault; returns the quotes that were held back."""
+        """End all faults, and return the quotes that were held back."""
         self.muted.clear()
         self.duplicating.left = self.reordering.left = self.spoiling.left = 0
         held = list(self._held.values())
@@ -103,7 +103,8 @@ class FrameFaults:
         return held
 
     def _in_order(self, quote: VenueQuote) -> list[VenueQuote]:
-        """Hold a quote back until the next one of its symbol has gone before it."""
+        """Hold a quote back, and return it after the next quote of its symbol."""
+        # A held quote must go out even if the countdown has ended, or it would be lost.
         if (held := self._held.pop(quote.symbol, None)) is not None:
             return [quote, held]
         if self.reordering.take():

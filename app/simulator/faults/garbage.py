@@ -1,4 +1,4 @@
-"""Frames that no client should believe, each kind made from a sound quote."""
+"""Malformed frames that a client must not accept as quotes; each kind changes a sound quote."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -8,7 +8,7 @@ from typing import Final
 from app.simulator.market.venue_quotes import EMPTY, VenueQuote
 
 OVERSIZED_BYTES: Final = 2 * 1024 * 1024
-"""Twice what client libraries take by default."""
+"""Twice the message size that client libraries accept by default."""
 
 NESTING: Final = 100_000
 DIGITS: Final = 5_000
@@ -18,20 +18,10 @@ _Fields = dict[str, object]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """What goes out: a text or a binary frame with exactly these bytes."""
+    """A text or binary frame with exactly these bytes."""
 
     payload: bytes
     is_text: bool = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GarbageKind:
-    """How a frame is spoiled: first its data, then the whole of it, be it wrapped or raw."""
-
-    words: str
-    data: Callable[[VenueQuote], str]
-    whole: Callable[[str], Message] = lambda text: Message(payload=text.encode())
-    is_sound: bool = False
 
 
 def _fields(quote: VenueQuote) -> _Fields:
@@ -53,11 +43,26 @@ def _plain(quote: VenueQuote) -> str:
     return _dump(_fields(quote))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GarbageKind:
+    """How a frame is spoiled.
+
+    Attributes:
+        data: makes the data from a quote.
+        whole: makes the message from the data, raw or wrapped for a combined stream.
+        is_sound: whether the frame is still a valid quote.
+    """
+
+    data: Callable[[VenueQuote], str] = _plain
+    whole: Callable[[str], Message] = lambda text: Message(payload=text.encode())
+    is_sound: bool = False
+
+
 def _changed(**changes: object) -> Callable[[VenueQuote], str]:
     return lambda quote: _dump({**_fields(quote), **changes})
 
 
-def _instead(text: str) -> Callable[[str], Message]:
+def _replaced_by(text: str) -> Callable[[str], Message]:
     return lambda _: Message(payload=text.encode())
 
 
@@ -67,14 +72,15 @@ def _truncated(text: str) -> Message:
 
 
 def _crossed(quote: VenueQuote) -> str:
-    """Swap the prices of both sides; where one is empty, make two that cross."""
+    """Swap the prices of both sides; if a side is empty, use two crossed prices."""
+    # A swap crosses the book only if both sides have a price and the prices differ.
     if EMPTY in {quote.bid_price, quote.ask_price} or quote.bid_price == quote.ask_price:
         return _changed(b="2.00000000", B="1.00000000", a="1.00000000", A="1.00000000")(quote)
     return _changed(b=quote.ask_price, a=quote.bid_price)(quote)
 
 
 def _zero(quote: VenueQuote) -> str:
-    """Keep the quantity of a price that is zero: an empty side has neither."""
+    """Set the ask price to zero, with a quantity; a valid empty side has neither."""
     return _changed(a=EMPTY, A="1.00000000")(quote)
 
 
@@ -97,58 +103,52 @@ def _long_number(quote: VenueQuote) -> str:
 
 
 def _extra_keys(quote: VenueQuote) -> str:
-    """Keep the quote as it stands, with keys that the futures stream has."""
+    """Add keys of the futures stream to the quote."""
     extra: _Fields = {"e": "bookTicker", "ps": quote.symbol, "T": 1_568_014_460_891, "E": 0}
     return _dump({**extra, **_fields(quote)})
 
 
 GARBAGE: Final[Mapping[str, GarbageKind]] = {
-    "truncated": GarbageKind(words="half a frame", data=_plain, whole=_truncated),
-    "binary": GarbageKind(
-        words="a binary frame of every byte there is",
-        data=_plain,
-        whole=lambda _: Message(payload=bytes(range(256)), is_text=False),
-    ),
+    "truncated": GarbageKind(whole=_truncated),
+    "binary": GarbageKind(whole=lambda _: Message(payload=bytes(range(256)), is_text=False)),
+    # RFC 6455: a client must fail the connection if a text frame is not valid UTF-8.
     "invalid_utf8": GarbageKind(
-        words="a text frame that is not UTF-8; a client must close with 1007",
-        data=_plain,
         whole=lambda text: Message(payload=text.encode()[:-2] + b'\xff\xfe"}'),
     ),
-    "non_json": GarbageKind(
-        words="a page of HTML", data=_plain, whole=_instead("<html><body>Oops</body></html>")
-    ),
-    "empty": GarbageKind(words="a frame of no bytes", data=_plain, whole=_instead("")),
-    "null": GarbageKind(words="null for the data", data=lambda _: "null"),
-    "list": GarbageKind(words="a list for the data", data=lambda _: "[1,2,3]"),
-    "nested": GarbageKind(
-        words=f"{NESTING:,} opening brackets", data=_plain, whole=_instead("[" * NESTING)
-    ),
-    "oversized": GarbageKind(words=f"a quote of {OVERSIZED_BYTES:,} bytes", data=_oversized),
-    "long_number": GarbageKind(words=f"an update id of {DIGITS:,} digits", data=_long_number),
-    "non_ascii": GarbageKind(words="a symbol in Chinese", data=_changed(s="币安人生USDT")),
-    "unknown_symbol": GarbageKind(words="a symbol nobody lists", data=_changed(s="NOPENOPE")),
-    "wrong_type": GarbageKind(words="keys of other types than they should be", data=_wrong_type),
-    "missing_key": GarbageKind(words="no ask quantity", data=_missing_key),
-    "negative": GarbageKind(words="a negative ask price", data=_changed(a="-1.00000000")),
-    "negative_quantity": GarbageKind(words="likewise quantity", data=_changed(A="-1.00000000")),
-    "negative_id": GarbageKind(words="update id -1", data=_changed(u=-1)),
-    "zero": GarbageKind(words="an ask price of zero with a quantity", data=_zero),
-    "nan": GarbageKind(words="an ask price of NaN", data=_changed(a="NaN")),
-    "infinity": GarbageKind(words="an ask price of Infinity", data=_changed(a="Infinity")),
-    "exponent": GarbageKind(words="an ask quantity of 1E+999999", data=_changed(A="1E+999999")),
-    "crossed": GarbageKind(words="bid above ask", data=_crossed),
-    "extra_keys": GarbageKind(
-        words="a sound quote with keys more than usual", data=_extra_keys, is_sound=True
-    ),
+    "non_json": GarbageKind(whole=_replaced_by("<html><body>Oops</body></html>")),
+    "empty": GarbageKind(whole=_replaced_by("")),
+    "null": GarbageKind(data=lambda _: "null"),
+    "list": GarbageKind(data=lambda _: "[1,2,3]"),
+    # Recursive JSON readers overflow their stack.
+    "nested": GarbageKind(whole=_replaced_by("[" * NESTING)),
+    "oversized": GarbageKind(data=_oversized),
+    # Python refuses to convert an integer with more than 4,300 digits.
+    "long_number": GarbageKind(data=_long_number),
+    # Binance lists symbols with such characters, but this market does not.
+    "non_ascii": GarbageKind(data=_changed(s="币安人生USDT")),
+    "unknown_symbol": GarbageKind(data=_changed(s="NOPENOPE")),
+    "wrong_type": GarbageKind(data=_wrong_type),
+    "missing_key": GarbageKind(data=_missing_key),
+    "negative": GarbageKind(data=_changed(a="-1.00000000")),
+    "negative_quantity": GarbageKind(data=_changed(A="-1.00000000")),
+    "negative_id": GarbageKind(data=_changed(u=-1)),
+    "zero": GarbageKind(data=_zero),
+    "nan": GarbageKind(data=_changed(a="NaN")),
+    "infinity": GarbageKind(data=_changed(a="Infinity")),
+    # A decimal that is legal but takes a million digits in plain notation.
+    "exponent": GarbageKind(data=_changed(A="1E+999999")),
+    "crossed": GarbageKind(data=_crossed),
+    # A client must ignore unknown keys.
+    "extra_keys": GarbageKind(data=_extra_keys, is_sound=True),
 }
-"""By the name that the faults go by."""
+"""All kinds of garbage, by name."""
 
 
 def garbage_kind(name: str) -> GarbageKind:
-    """Return the kind of this name.
+    """Return the kind with this name.
 
     Raises:
-        ValueError: there is none.
+        ValueError: there is no such kind.
     """
     if name not in GARBAGE:
         raise ValueError(f"garbage is one of {', '.join(GARBAGE)}, not {name[:40]!r}")
@@ -156,10 +156,10 @@ def garbage_kind(name: str) -> GarbageKind:
 
 
 def garbage_message(kind: str, quote: VenueQuote, *, stream: str | None) -> Message:
-    """Return a spoiled frame, wrapped for ``stream`` unless that is None.
+    """Return a spoiled frame, wrapped for the combined stream ``stream`` if that is given.
 
     Raises:
-        ValueError: no such kind.
+        ValueError: there is no such kind.
     """
     spoiled = garbage_kind(kind)
     data = spoiled.data(quote)

@@ -1,5 +1,5 @@
-"""The markets that a simulated venue can show, behind ``market_protocols``.
+"""The markets that a simulated venue can show: a source of quotes, played by ``playback``.
 
-``synthetic_market`` makes quotes from a seed (``pairs``, ``pair_dynamics``, ``fair_value``,
-``book_walk``), ``tape_market`` plays a tape, ``scripted_market`` plays what a test pushes.
+``synthetic_market`` generates quotes from a seed, with ``pairs``, ``pair_dynamics``, ``fair_value``
+and ``book_side``. ``tape_market`` plays a tape, and ``scripted_market`` the quotes of a test.
 """

@@ -1,7 +1,7 @@
-"""Where a synthetic pair should trade: a value that jumps, now and then jumps back, and stays sane.
+"""The fair value of a synthetic pair: it jumps, sometimes jumps back, and stays in a range.
 
-Jumps are scattered in time, closer together while the pair is excited. A weak pull toward the first
-price keeps the value near it for ever: days of jumps end up about a percent away, seldom two.
+Jumps occur at random times, more often while the pair is excited. A weak pull keeps the value near
+the first price. After days of jumps it is about one percent away, rarely two.
 """
 
 import math
@@ -14,22 +14,22 @@ NS: Final = 1_000_000_000
 _COIN: Final = 0.5
 
 _STATIONARY_BPS: Final = 120.0
-"""Standard deviation of the value around the first price, in the long run."""
+"""Long-term standard deviation of the value around the first price."""
 
 _BPS_MAX: Final = 900.0
-"""Beyond it the value does not go, seven standard deviations or not."""
+"""Greatest distance of the value from the first price."""
 
 _SIZE_SIGMA: Final = 0.8
 _UNDONE_SHARE: Final = 0.3
 _UNDONE_GAP_PART: Final = 0.2
-"""How soon a jump is undone, in parts of the usual gap between two."""
+"""Time until a jump is undone, as a share of the usual gap between two jumps."""
 
 _CALM_SECONDS: Final = 4.0
 _EXCITED_SECONDS: Final = 1.2
 
 
 class FairValue:
-    """``bps`` is the distance from the first price; the next jump is due at ``due_ns``."""
+    """A value at the distance ``bps`` from the first price; its next jump is at ``due_ns``."""
 
     __slots__ = (
         "_calm_until_ns",
@@ -53,7 +53,7 @@ class FairValue:
         self.due_ns = self._next_ns(0)
 
     def jump(self, now_ns: int) -> None:
-        """Jump and say when next."""
+        """Change the value, and schedule the next jump."""
         dynamics, chance = self._dynamics, self._chance
         if self._is_undone_next:
             self._is_undone_next = False
@@ -62,13 +62,14 @@ class FairValue:
             size = dynamics.move_bps * math.exp(chance.gauss(0.0, _SIZE_SIGMA))
             self._jump_bps = size if chance.random() < _COIN else -size
             self._is_undone_next = chance.random() < _UNDONE_SHARE
+        # The pull grows with the square of the jumps, so that large jumps stay in range as well.
         pull = 0.5 * (dynamics.move_bps / _STATIONARY_BPS) ** 2
         value = self.bps * (1.0 - pull) + self._jump_bps
         self.bps = max(-_BPS_MAX, min(_BPS_MAX, value))
         self.due_ns = self._next_ns(now_ns)
 
     def is_excited(self, now_ns: int) -> bool:
-        """Alternate between calm and excited stretches, the first one calm."""
+        """Return whether the pair is excited; calm and excited periods alternate, calm first."""
         if now_ns < self._excited_until_ns:
             return True
         if now_ns < self._calm_until_ns:

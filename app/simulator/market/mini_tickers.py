@@ -1,9 +1,9 @@
-"""The streams ``<symbol>@miniTicker``: what the last 24 hours brought, and what time it is.
+"""The streams ``<symbol>@miniTicker``: statistics of 24 hours, and the time of the venue.
 
-Binance pushes once a second, with these keys in this order: ``{"e":"24hrMiniTicker",
+Binance sends a frame once a second, with these keys in this order: ``{"e":"24hrMiniTicker",
 "E":1672515782136,"s":"BNBBTC","c":"0.0025","o":"0.0010","h":"0.0025","l":"0.0010","v":"10000",
-"q":"18"}``; the time is in milliseconds. Nothing is traded here, so the prices are those of the
-best bid since the venue opened, and the volumes 0.
+"q":"18"}``. The time is in milliseconds. The venue has no trades, so its prices are best bids since
+it opened, and its volumes are 0.
 """
 
 import asyncio
@@ -15,15 +15,15 @@ from typing import Final
 from app.ports import Clock
 from app.simulator.market.venue_quotes import EMPTY, VenueQuote
 from app.simulator.venue.listed_symbols import ListedSymbols
-from app.simulator.venue.subscribers import Streams
+from app.simulator.venue.subscribers import Subscribers
 
 INTERVAL_SECONDS: Final = 1.0
-"""The documented update speed, whatever the speed of the market."""
+"""The documented update speed; it does not depend on the speed of the market."""
 
 
 @dataclass(slots=True)
 class _Day:
-    """The best bid of a symbol as it began, and its extremes, in the words of the wire."""
+    """The first, highest and lowest best bid of a symbol, as texts of the wire."""
 
     first: str
     highest: str
@@ -31,33 +31,34 @@ class _Day:
 
 
 class MiniTickers:
-    """Sends the mini tickers of whatever trades and has listeners."""
+    """Sends the mini tickers of the trading symbols to their subscribers."""
 
     def __init__(
         self,
         *,
         listed: ListedSymbols,
         quotes: Mapping[str, VenueQuote],
-        streams: Streams,
+        subscribers: Subscribers,
         clock: Clock,
     ) -> None:
         self._listed = listed
         self._quotes = quotes
-        self._streams = streams
+        self._subscribers = subscribers
         self._clock = clock
         self._days: dict[str, _Day] = {}
 
     async def run(self) -> None:
-        """Send once a second, until canceled."""
+        """Send frames once a second, until canceled."""
         loop = asyncio.get_running_loop()
         due_at = loop.time()
         while True:
+            # Counting from the last due time keeps the rate after a late frame.
             due_at += INTERVAL_SECONDS
             await asyncio.sleep(due_at - loop.time())
             self.send_all()
 
     def send_all(self) -> None:
-        """Send one frame of each symbol that trades and is quoted."""
+        """Send one frame for each symbol that trades and has a quote."""
         at_ms = int(self._clock.now().timestamp() * 1000)
         for listing in self._listed:
             quote = self._quotes.get(listing.symbol)
@@ -69,9 +70,10 @@ class MiniTickers:
         day = self._days.setdefault(symbol, _Day(price, price, price))
         day.highest = max(day.highest, price, key=Decimal)
         day.lowest = min(day.lowest, price, key=Decimal)
-        if symbol in self._streams.faults.muted:
+        # The fault ``mute`` stops all streams of a symbol; its prices are still recorded above.
+        if symbol in self._subscribers.faults.muted:
             return
-        self._streams.send_on(
+        self._subscribers.send_on(
             f"{symbol.lower()}@miniTicker",
             symbol,
             f'{{"e":"24hrMiniTicker","E":{at_ms},"s":"{symbol}","c":"{price}","o":"{day.first}",'

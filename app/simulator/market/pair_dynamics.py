@@ -1,7 +1,7 @@
-"""How lively a pair is: the numbers that a walk is driven by, and the kinds of pairs there are.
+"""How active a synthetic pair is: the parameters of its quotes, and the kinds of pairs.
 
-They are fitted to the recordings of real book tickers, two majors of 2024 and pairs of 2021 from
-fifteen updates a second down to one; ``python -m bench.market_statistics`` shows how near they are.
+The parameters are fitted to recorded book tickers: two majors of 2024, and pairs of 2021 with one
+to fifteen updates a second. ``python -m tests.support.market_statistics`` shows how well they fit.
 """
 
 from dataclasses import dataclass, replace
@@ -10,73 +10,75 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairDynamics:
-    """How a pair's best bid and ask move. Gaps are means in seconds, shares lie from 0 to 1.
+    """How the best bid and the best ask of a pair change.
 
-    *Median* is the median quantity of the pair, *edge* where a side belongs by the fair value.
+    Gaps are means in seconds, and shares are between 0 and 1. A *median* is the median quantity of
+    the pair. An *edge* is the price of a side according to the fair value. *Dust* is a quantity
+    far below the median.
     """
 
-    # When updates come: in a burst, as an echo of the one before, or after an idle gap.
+    # The time of updates. An update belongs to a burst, echoes the previous update, or is idle.
     idle_gap: float
     activity: float
-    """How many times shorter idle gaps and the gaps between moves are while it is excited."""
+    """Factor by which idle gaps and gaps between moves are shorter while the pair is excited."""
     burst_share: float
-    """Share of the updates that come in a burst."""
+    """Share of the updates that belong to a burst."""
     busy_burst_share: float
-    """The same while busy, when all others are echoes."""
+    """The same while the pair is busy; all its other updates are echoes then."""
     burst_persistence: float
-    """The same right after an update that came in a burst, busy or not."""
+    """The same directly after an update in a burst, busy or not."""
     burst_gap: float
     echo_share: float
     echo_gap: float
     busy_updates: float
-    """How many updates a move keeps it busy for, beside those that bring a side to its edge."""
+    """Mean number of busy updates after a move, once both sides are at their edges."""
     gap_min: float = 0.0
 
-    # Where the price goes.
+    # Prices.
     move_gap: float
     move_bps: float
     """Median size of a jump of the fair value."""
     spread_bps: float
-    """Between the edges; one tick at least."""
+    """Distance between the edges, at least one tick."""
     jitter_bps: float
-    """Standard deviation by which a side sees its edge elsewhere, anew each time."""
+    """Standard deviation of a random offset of an edge, drawn for each change."""
     urgency: float
-    """Share of the updates that would bring a side to its edge."""
+    """Share of the updates that try to move a side to its edge."""
     open_urgency: float
-    """The same while the spread is wider than it should be."""
+    """The same while the spread is too wide."""
     stepping_share: float
-    """Share of the better levels that go only a step toward the edge, not all the way."""
+    """Share of the better levels that move one step towards the edge instead of the whole way."""
     step_bps: float
     """Median size of such a step."""
     gap_bps: float
-    """Median distance to the level behind a touch, where none is known."""
+    """Median distance to a new level behind the best one."""
     stay_share: float
     """Share of the covered levels that stay behind; the others are withdrawn."""
     kept_share: float
-    """Share of the levels back from behind that show the quantity they had."""
+    """Share of the uncovered levels that show their former quantity."""
 
-    # What is displayed.
+    # Quantities.
     quantity_sigma: float
-    """Standard deviation of the logarithm of what a level is going for."""
+    """Standard deviation of the logarithm of the quantity that a level approaches."""
     quantity_span: float = 12.0
-    """The most that is displayed, in medians."""
+    """Greatest displayed quantity, in medians."""
     fresh_part: float
-    """What a better level begins with, in medians."""
+    """First quantity of a better level, in medians."""
     goal_part: float
-    """What a level is going for, in medians; many updates come before it is there."""
+    """Quantity that a level approaches over many updates, in medians."""
     dust_share: float
-    """Share of the fuller levels that are eaten to dust before they are gone."""
+    """Share of the large levels that shrink to dust before they disappear."""
     order_part: float
-    """Median order that is added to a level of median quantity or taken off it, in medians."""
+    """Median order that is added to or removed from a level of median quantity, in medians."""
     flicker: float
-    """Share of the changes of a quantity that undo the one before."""
+    """Share of the changes of a quantity that undo the previous change."""
     sided_share: float
-    """Share of the changes of a quantity that keep off a side which is in the way."""
+    """Share of the changes of a quantity that spare a side beyond its edge."""
 
     both_share: float
-    """Share of the updates that change the other side too."""
+    """Share of the updates that change both sides."""
     update_id_sigma: float
-    """Standard deviation of the logarithm of how many book events lie between two updates."""
+    """Standard deviation of the logarithm of the number of book events between two updates."""
 
 
 MAJOR: Final = PairDynamics(
@@ -110,7 +112,7 @@ MAJOR: Final = PairDynamics(
     both_share=0.006,
     update_id_sigma=1.5,
 )
-"""Some eighty updates a second, one tick wide but for the milliseconds of a sweep."""
+"""About eighty updates a second. The spread is one tick, except for milliseconds of a sweep."""
 
 LIQUID: Final = replace(
     MAJOR,
@@ -131,7 +133,7 @@ LIQUID: Final = replace(
     dust_share=0.3,
     order_part=0.3,
 )
-"""Some thirty updates a second, one coarse tick wide, never more than three medians displayed."""
+"""About thirty updates a second, a spread of one coarse tick, and at most three medians."""
 
 LIVELY: Final = PairDynamics(
     idle_gap=0.28,
@@ -164,7 +166,7 @@ LIVELY: Final = PairDynamics(
     both_share=0.006,
     update_id_sigma=1.1,
 )
-"""Some ten updates a second, many ticks wide; a touch is bettered by little and goes while full."""
+"""About ten updates a second and a wide spread; levels improve by little and vanish while full."""
 
 ALT: Final = replace(
     LIVELY,
@@ -202,4 +204,4 @@ THIN: Final = replace(
     busy_updates=0.0,
     gap_min=2.0,
 )
-"""One update every few seconds and never two at once, for whoever wants to see silence."""
+"""One update every few seconds and never two together, to test silent streams."""

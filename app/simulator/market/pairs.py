@@ -1,4 +1,4 @@
-"""The pairs of the synthetic market: what they cost, in which steps, and how lively they are."""
+"""The pairs of the synthetic market: first prices, steps, quantities and dynamics."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -12,7 +12,17 @@ from app.simulator.venue.listing import HALTED
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
-    """A pair: its first price, the grid of its amounts, and the median quantity displayed."""
+    """A pair of the synthetic market.
+
+    Attributes:
+        base_asset: the asset that is bought and sold.
+        quote_asset: the asset of the prices.
+        price: the first price.
+        tick_size: the step of its prices.
+        step_size: the step of its quantities.
+        quantity: the median quantity displayed.
+        dynamics: how its quotes change; None for a halted pair.
+    """
 
     base_asset: str
     quote_asset: str
@@ -24,12 +34,12 @@ class Pair:
 
     @property
     def symbol(self) -> str:
-        """The pair as the venue spells it."""
+        """The symbol of the pair."""
         return self.base_asset + self.quote_asset
 
     @property
     def rules(self) -> TradingRules:
-        """The pair's trading rules; a pair without dynamics is halted."""
+        """The trading rules of the pair; a pair without dynamics is halted."""
         return TradingRules(
             symbol=Symbol(self.symbol),
             status=HALTED if self.dynamics is None else TRADING,
@@ -66,7 +76,7 @@ def _pair(line: str, dynamics: PairDynamics | None) -> Pair:
     )
 
 
-# assets, first price, tick size, step size, median quantity at the touch
+# Assets, first price, tick size, step size, median quantity at the best levels.
 _LINES: Final[tuple[tuple[PairDynamics | None, tuple[str, ...]], ...]] = (
     (
         MAJOR,

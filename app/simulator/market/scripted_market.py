@@ -1,4 +1,4 @@
-"""A market whose quotes are pushed by code, for tests that need exact ones."""
+"""A market whose quotes are pushed by code, for tests that need exact quotes."""
 
 import asyncio
 from collections.abc import Iterable, Sequence
@@ -6,12 +6,12 @@ from decimal import Decimal
 from typing import Final
 
 from app.domain.rules import TradingRules
-from app.simulator.market.market_protocols import QuotePublisher
+from app.simulator.market.playback import Playback
 from app.simulator.market.venue_quotes import EMPTY, VenueQuote, venue_quote, wire_amount
 from app.simulator.venue.listing import Listing, inferred_rules, listing_from_rules
 
 FIRST_UPDATE_ID: Final = 1_000
-"""Small and round, so that a test can name the ids it expects."""
+"""A small, round number, so that tests can name the update ids that they expect."""
 
 _FINEST: Final = Decimal("0.00000001")
 
@@ -20,11 +20,13 @@ Level = tuple[str, str]
 
 
 class ScriptedMarket:
-    """Quotes what it is told, when it is told.
+    """A market that publishes each pushed quote immediately.
 
-    Symbols given by name get rules that allow everything; ``rules`` lists further ones. A symbol
-    is listed with empty sides and update id ``first_update_id`` until its first quote, which gets
-    the next id.
+    Args:
+        symbols: symbols to list with rules that allow everything.
+        rules: further symbols to list, with these rules.
+        first_update_id: the update id of a symbol before its first quote, while both of its sides
+            are empty. The first quote gets the next id.
     """
 
     def __init__(
@@ -36,7 +38,7 @@ class ScriptedMarket:
     ) -> None:
         named = (inferred_rules(one, tick_size=_FINEST, step_size=_FINEST) for one in symbols)
         self._listings = tuple(listing_from_rules(one) for one in (*named, *rules))
-        self._publisher: QuotePublisher | None = None
+        self._playback: Playback | None = None
         self._current = {
             listing.symbol: venue_quote(symbol=listing.symbol, update_id=first_update_id)
             for listing in self._listings
@@ -47,16 +49,16 @@ class ScriptedMarket:
         """The symbols, in the order of exchangeInfo."""
         return self._listings
 
-    async def run(self, publisher: QuotePublisher) -> None:
-        """Let pushes through until canceled; what was pushed before is there at the opening."""
+    async def run(self, playback: Playback) -> None:
+        """Publish pushed quotes until canceled; earlier quotes are current at the opening."""
         for quote in self._current.values():
-            publisher.publish(quote)
-        self._publisher = publisher
-        publisher.open()
+            playback.publish(quote)
+        self._playback = playback
+        playback.open()
         try:
             await asyncio.Event().wait()
         finally:
-            self._publisher = None
+            self._playback = None
 
     def push(
         self,
@@ -66,9 +68,13 @@ class ScriptedMarket:
         ask: Level | None = None,
         update_id: int | None = None,
     ) -> VenueQuote:
-        """Quote ``symbol`` now and return what is sent; None leaves a side empty.
+        """Publish a quote of ``symbol`` now, and return it.
 
-        ``update_id`` defaults to the one after the last.
+        Args:
+            symbol: a listed symbol.
+            bid: its best bid; None for an empty side.
+            ask: its best ask; None for an empty side.
+            update_id: its update id; the next one by default.
         """
         quote = venue_quote(
             symbol=symbol,
@@ -77,8 +83,9 @@ class ScriptedMarket:
             ask=_wire_level(ask),
         )
         self._current[symbol] = quote
-        if self._publisher is not None:
-            self._publisher.publish(quote)
+        # Before and after a run the quote is stored only, and the next run publishes it.
+        if self._playback is not None:
+            self._playback.publish(quote)
         return quote
 
 

@@ -1,31 +1,29 @@
-"""Plays a tape: a stored stream of quotes, its data byte for byte as it was received.
+"""Plays a tape: a stored stream of quotes, with the data of each frame exactly as received.
 
-The format is that of ``app.tapes``. The file is read through once at the start, to know its symbols
-and the grid of their amounts and to refuse a bad one before anybody listens; it is never held in
-memory. A tape that was cut short is played as far as it goes, and one that is still being written
-as far as it went then.
+``app.tapes`` defines the format. The file is read once at the start to find its symbols and their
+steps, and to refuse a bad tape before clients connect. It is never held in memory. A truncated
+tape is played up to its end, and a growing tape up to its length at the start.
 
-On a tape of quotes alone the update id rises with each line of a symbol, and a line that breaks
-this is refused. A recording tells about itself in notes, and holds what really came: quotes again
-or late after a reconnect, frames that are none. A venue does not send those, so behind the first
-note they are skipped, counted, and the log says how many.
+On a tape without notes, the update ids of each symbol must rise, and any other line is refused.
+The recorder writes notes, and it also stores frames that a venue would not send: repeated or late
+quotes after a reconnect, and frames that are not quotes. After the first note such frames are
+skipped and counted, and the log states their number.
 """
 
 import gzip
-import re
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import BinaryIO, Final, cast
+from typing import Final
 
 import msgspec
 import structlog
 
 from app.domain.amounts import parse_amount
-from app.simulator.market.market_protocols import QuotePublisher
-from app.simulator.market.venue_quotes import VenueQuote, venue_quote
+from app.simulator.market.playback import Playback
+from app.simulator.market.venue_quotes import VenueQuote, venue_quote, with_update_id
 from app.simulator.venue.listing import (
     Listing,
     inferred_rules,
@@ -35,10 +33,9 @@ from app.simulator.venue.listing import (
 from app.tapes.tape_reader import TapeError, TapeReader
 
 LOOP_GAP_US: Final = 1_000_000
-SYMBOLS_TOLD_MAX: Final = 10
-"""Tape time between the last quote of one round and the first of the next."""
+"""Tape time between the last quote of a round and the first quote of the next round."""
 
-_UPDATE_ID: Final = re.compile(r'("u"\s*:\s*)\d+')
+SYMBOLS_LOGGED_MAX: Final = 10
 
 _log = structlog.get_logger()
 
@@ -57,7 +54,7 @@ _decode_data = msgspec.json.Decoder(_Data).decode
 
 @dataclass(frozen=True, slots=True)
 class _Frame:
-    """A quote of the tape; ``text`` is what went over the wire."""
+    """A quote of the tape; ``text`` is its data as received."""
 
     ts: int
     text: str
@@ -66,7 +63,7 @@ class _Frame:
 
 @dataclass(slots=True)
 class _SymbolScan:
-    """What the first reading learns about a symbol."""
+    """Facts about a symbol from the first reading."""
 
     first_update_id: int
     last_update_id: int
@@ -85,19 +82,22 @@ class _TapeScan:
 
     @property
     def update_id_span(self) -> int:
-        """How far a round must lift the ids so that each symbol's go on rising."""
+        """The offset of the update ids from one round to the next, so that they keep rising."""
         return 1 + max(one.last_update_id - one.first_update_id for one in self.symbols.values())
 
 
 class TapeMarket:
-    """A market whose quotes come from a tape, at ``speed`` times the pace it was received with.
+    """A market whose quotes come from a tape.
 
-    ``exchange_info`` is the path of an exchangeInfo answer to serve instead of inferred rules,
-    gzipped or plain. With ``is_looping`` the tape begins anew when it is over, its update ids
-    lifted so that they go on rising.
+    Args:
+        path: the file of the tape, plain or gzipped.
+        speed: how many times faster than recorded the quotes are played.
+        is_looping: whether the tape restarts at its end, with update ids that keep rising.
+        exchange_info: the file of an exchangeInfo answer, plain or gzipped, to serve instead of
+            inferred rules.
 
     Raises:
-        TapeError: a file that cannot be read, or is not what it should be.
+        TapeError: a file is unreadable or has wrong content.
     """
 
     def __init__(
@@ -128,7 +128,7 @@ class TapeMarket:
         )
         listed = {one.symbol for one in self._listings}
         if unlisted := sorted(self._scan.symbols.keys() - listed):
-            _log.warning("tape_symbols_not_listed", symbols=unlisted[:SYMBOLS_TOLD_MAX])
+            _log.warning("tape_symbols_not_listed", symbols=unlisted[:SYMBOLS_LOGGED_MAX])
 
     @property
     def listings(self) -> Sequence[Listing]:
@@ -137,24 +137,22 @@ class TapeMarket:
 
     @property
     def frames_skipped(self) -> int:
-        """How many frames of a recording are not played: no quotes, or of ids that do not rise."""
+        """The number of frames that are not played: not quotes, or with ids that do not rise."""
         return self._scan.skipped
 
     @property
     def is_cut_short(self) -> bool:
-        """Whether the file ended in the middle when it was read."""
+        """Whether the file was truncated when it was read."""
         return self._scan.is_cut_short
 
-    async def run(self, publisher: QuotePublisher) -> None:
-        """Perform until the tape is over, for ever if it loops."""
-        await publisher.play(self.quotes())
+    async def run(self, playback: Playback) -> None:
+        """Publish quotes until the tape ends; a looping tape never ends."""
+        await playback.play(self.quotes())
 
     def quotes(self) -> Iterator[VenueQuote]:
-        """Yield the tape's quotes, before them an empty one at 0 for every listed symbol.
-
-        The empty one's update id is just below the first real one, so that a client which asks for
-        depth before the tape has come to a symbol does not gate out what follows.
-        """
+        """Yield an empty quote at time 0 for each listed symbol, then the quotes of the tape."""
+        # The empty quote has the id below the first real one. A client may request depth before the
+        # first quote of a symbol, and a greater id would make it ignore that quote.
         for listing in self._listings:
             scan = self._scan.symbols.get(listing.symbol)
             before = scan.first_update_id - 1 if scan is not None else 1
@@ -168,38 +166,40 @@ class TapeMarket:
     def _round(self, number: int) -> Iterator[VenueQuote]:
         lift = number * self._scan.update_id_span
         start_us = number * (self._scan.last_ts - self._scan.first_ts + LOOP_GAP_US)
-        for frame in _played(self._path, _TapeScan(), last_line=self._scan.last_line):
+        for frame in _played_frames(self._path, _TapeScan(), last_line=self._scan.last_line):
             elapsed_us = start_us + frame.ts - self._scan.first_ts
-            text, data = frame.text, frame.data
-            if lift:
-                text = _UPDATE_ID.sub(rf"\g<1>{data.u + lift}", text, count=1)
-            yield VenueQuote(
-                # Never 0, the instant of the opening: clients should hear of all of it.
+            data = frame.data
+            quote = VenueQuote(
+                # Quotes at time 0 are published before clients are admitted, who would miss them.
                 at_ns=max(int(elapsed_us * 1000 / self._speed), 1),
                 symbol=data.s,
-                update_id=data.u + lift,
+                update_id=data.u,
                 bid_price=data.b,
                 bid_quantity=data.B,
                 ask_price=data.a,
                 ask_quantity=data.A,
-                data=text,
+                data=frame.text,
             )
+            yield with_update_id(quote, data.u + lift)
 
 
 def _scan(path: Path) -> _TapeScan:
-    """Read the whole tape once; refuse what is out of order or no quote."""
+    """Read the whole tape once, and raise TapeError for a bad line."""
     scan = _TapeScan()
-    for _ in _played(path, scan):
+    for _ in _played_frames(path, scan):
         pass
     if not scan.symbols:
         raise TapeError(path, 0, "the tape holds no quote")
     return scan
 
 
-def _played(path: Path, scan: _TapeScan, *, last_line: int | None = None) -> Iterator[_Frame]:
-    """Yield the quotes that are played, up to ``last_line``, and note in ``scan`` what was read."""
+def _played_frames(
+    path: Path, scan: _TapeScan, *, last_line: int | None = None
+) -> Iterator[_Frame]:
+    """Yield the quotes to play, up to ``last_line``, and record facts about them in ``scan``."""
     reader = TapeReader(path)
     for line in reader:
+        # A recorder may have added lines since the tape was checked.
         if last_line is not None and line.number > last_line:
             return
         scan.last_line = line.number
@@ -207,8 +207,9 @@ def _played(path: Path, scan: _TapeScan, *, last_line: int | None = None) -> Ite
             continue
         try:
             frame = _Frame(line.ts, line.data.decode(), _decode_data(line.data))
-            _note(scan, frame)
+            _record(scan, frame)
         except ValueError as error:
+            # Only a recorder writes notes. Any other tape must hold nothing but rising quotes.
             if not reader.notes:
                 raise TapeError(path, line.number, f"not a quote to play: {error}") from error
             scan.skipped += 1
@@ -217,11 +218,11 @@ def _played(path: Path, scan: _TapeScan, *, last_line: int | None = None) -> Ite
     scan.is_cut_short = reader.is_cut_short
 
 
-def _note(scan: _TapeScan, frame: _Frame) -> None:
-    """Learn from a quote.
+def _record(scan: _TapeScan, frame: _Frame) -> None:
+    """Record facts about a quote.
 
     Raises:
-        ValueError: it is out of order, or an amount is none; nothing was learned.
+        ValueError: its update id does not rise, or an amount is malformed; ``scan`` is unchanged.
     """
     data = frame.data
     known = scan.symbols.get(data.s)
@@ -241,11 +242,12 @@ def _note(scan: _TapeScan, frame: _Frame) -> None:
 
 
 def _decimals(text: str) -> int:
-    """Count the digits behind the point that say something."""
+    """Return the number of decimals of an amount, without trailing zeros."""
     try:
         parse_amount(text)
     except ValueError as error:
         raise ValueError(f"amount {text[:40]!r} {error}") from error
+    # Binance always sends eight decimals, so trailing zeros say nothing about the step.
     return len(text.partition(".")[2].rstrip("0"))
 
 
@@ -258,16 +260,11 @@ def _inferred_listing(symbol: str, scan: _SymbolScan) -> Listing:
     return listing_from_rules(rules)
 
 
-def _open(path: Path) -> BinaryIO:
-    if path.suffix == ".gz":
-        return cast("BinaryIO", gzip.open(path, "rb"))
-    return path.open("rb")
-
-
 def _listings_from_file(path: Path) -> tuple[Listing, ...]:
     try:
-        with _open(path) as file:
-            return tuple(listings_from_exchange_info(file.read()))
+        content = path.read_bytes()
+        body = gzip.decompress(content) if path.suffix == ".gz" else content
+        return tuple(listings_from_exchange_info(body))
     except ValueError as error:
         raise TapeError(path, 0, f"no answer to exchangeInfo: {error}") from error
     except (OSError, EOFError, zlib.error) as error:

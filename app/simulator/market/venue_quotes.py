@@ -1,8 +1,8 @@
-"""What a market tells the venue, and how it reads on the wire.
+"""The quotes of a market, and their form on the wire.
 
-Binance's ``<symbol>@bookTicker`` has neither event time nor snapshot, always these keys in this
-order: ``{"u":400900217,"s":"BNBUSDT","b":"25.35190000","B":"31.21000000","a":"25.36520000",
-"A":"40.66000000"}``.
+A frame of Binance's ``<symbol>@bookTicker`` has no event time, and the stream has no snapshot. Its
+keys have this order: ``{"u":400900217,"s":"BNBUSDT","b":"25.35190000","B":"31.21000000",
+"a":"25.36520000","A":"40.66000000"}``.
 """
 
 import re
@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Final
 
 DECIMALS: Final = 8
-"""Digits behind the point of every amount that the venue sends."""
+"""Digits after the decimal point of each amount that the venue sends."""
 
 EMPTY: Final = "0.00000000"
 """Price and quantity of an empty side."""
@@ -22,10 +22,10 @@ _UPDATE_ID: Final = re.compile(r'("u"\s*:\s*)\d+')
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VenueQuote:
-    """One observation of a symbol's best bid and best ask, in the words of the wire.
+    """One observation of a symbol's best bid and best ask, with amounts as texts of the wire.
 
-    ``at_ns`` counts from the opening of the market; ``data`` is the frame's exact text. Only quotes
-    that are there at the opening, at 0, may have two empty sides.
+    ``at_ns`` counts from the opening of the market, and ``data`` is the exact text of the frame.
+    Only a quote at time 0, the opening, may have two empty sides.
     """
 
     at_ns: int
@@ -46,7 +46,7 @@ def venue_quote(
     bid: tuple[str, str] = (EMPTY, EMPTY),
     ask: tuple[str, str] = (EMPTY, EMPTY),
 ) -> VenueQuote:
-    """Make a quote and its text from ``(price, quantity)`` of both sides, decimals as sent."""
+    """Return a quote with its text; ``bid`` and ``ask`` are price and quantity as sent."""
     return VenueQuote(
         at_ns=at_ns,
         symbol=symbol,
@@ -63,7 +63,7 @@ def venue_quote(
 
 
 def with_update_id(quote: VenueQuote, update_id: int) -> VenueQuote:
-    """Return the same quote under another update id, its text otherwise as it stands."""
+    """Return the quote with another update id; the rest of its text stays the same."""
     if update_id == quote.update_id:
         return quote
     data = _UPDATE_ID.sub(rf"\g<1>{update_id}", quote.data, count=1)
@@ -71,10 +71,10 @@ def with_update_id(quote: VenueQuote, update_id: int) -> VenueQuote:
 
 
 def wire_amount(amount: Decimal) -> str:
-    """Write an amount as the venue does, with eight decimals."""
+    """Format an amount as Binance does, with eight decimals."""
     return format(amount, f".{DECIMALS}f")
 
 
 def stream_name(symbol: str) -> str:
-    """Return the stream that carries the quotes of ``symbol``."""
+    """Return the name of the stream with the quotes of ``symbol``."""
     return f"{symbol.lower()}@bookTicker"

@@ -1,6 +1,7 @@
-"""The server: one port with streams and REST, the limits and the errors of Binance.
+"""The server: streams and REST on one port, with the limits and the errors of Binance.
 
-``server`` runs it on ``listener``. ``client_connection`` is one WebSocket, ``subscribers`` its
-streams, ``control_messages`` its SUBSCRIBE and UNSUBSCRIBE. ``rest_api`` answers REST requests.
-``client_admission``, ``request_weight`` and ``venue_limits`` enforce Binance's limits.
+``server`` runs the venue on a ``listener``. A ``client_connection`` is one WebSocket,
+``subscribers`` holds the streams of all connections, and ``control_messages`` changes them.
+``rest_api`` answers REST requests from ``listed_symbols``. ``client_admission`` applies the
+``venue_limits``, and ``observations`` records the traffic.
 """

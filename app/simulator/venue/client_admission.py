@@ -1,8 +1,8 @@
-"""Who may come in: what each address has used up, and the bans of those who do not heed a refusal.
+"""Limits per client address: request weight, connection attempts and bans.
 
 Binance: "A 429 will be returned when either rate limit is violated. ... Repeatedly violating rate
 limits and/or failing to back off after receiving 429s will result in an automated IP ban (HTTP
-status 418)." A ban holds for requests and handshakes alike.
+status 418)." A ban applies to REST requests and to handshakes.
 """
 
 import math
@@ -12,11 +12,10 @@ from typing import Final
 
 from app.ports import Clock
 from app.simulator.venue.observations import Observations, ViolationKind
-from app.simulator.venue.request_weight import WeightMeter
 from app.simulator.venue.venue_limits import VenueLimits
 
 ADDRESSES_MAX: Final = 1_000
-"""Addresses remembered; beyond that the one that came first is forgotten."""
+"""Addresses remembered; the oldest is dropped to make room for a new address."""
 
 TOO_MANY_REQUESTS: Final = 429
 BANNED: Final = 418
@@ -26,7 +25,7 @@ _SECONDS_PER_NS: Final = 1e-9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """Why an address is not served: 429 for now, or 418 until its ban is over."""
+    """An answer to an address over a limit: status 429, or 418 until its ban ends."""
 
     status: int
     retry_after_seconds: int
@@ -34,11 +33,49 @@ class Refusal:
 
     @property
     def body(self) -> dict[str, object]:
-        """The venue's JSON for it."""
+        """The JSON body of the refusal."""
         return {"code": -1003, "msg": self.message}
 
 
-class _Account:
+class WeightMeter:
+    """Counts the request weight of one address in fixed windows of the clock.
+
+    A window is a minute long at Binance. It starts on the full minute, not at the first request.
+    """
+
+    def __init__(self, clock: Clock, *, weight_max: int, window_seconds: float = 60.0) -> None:
+        self._clock = clock
+        self._weight_max = weight_max
+        self._window_ms = max(1, round(window_seconds * 1000))
+        self._window = -1
+        self._used = 0
+
+    @property
+    def used(self) -> int:
+        """The weight used in the current window."""
+        self._start_window_if_due()
+        return self._used
+
+    def spend(self, weight: int) -> float | None:
+        """Count a request; if it exceeds the limit, return the seconds until the next window."""
+        into_window_ms = self._start_window_if_due()
+        # A refused request counts too, so a client does not get through by repeating it.
+        self._used += weight
+        if self._used <= self._weight_max:
+            return None
+        return (self._window_ms - into_window_ms) / 1000
+
+    def _start_window_if_due(self) -> int:
+        """Start a new window if it is time; return the milliseconds since its start."""
+        now_ms = math.floor(self._clock.now().timestamp() * 1000)
+        window, into_window_ms = divmod(now_ms, self._window_ms)
+        if window != self._window:
+            self._window = window
+            self._used = 0
+        return into_window_ms
+
+
+class _Usage:
     """What one address has used."""
 
     def __init__(self, clock: Clock, limits: VenueLimits) -> None:
@@ -54,41 +91,47 @@ class _Account:
 
 
 class Admission:
-    """Counts requests and connection attempts by address; what goes over a limit is noted."""
+    """Counts requests and connection attempts per address, and records violations."""
 
     def __init__(self, *, clock: Clock, limits: VenueLimits, observations: Observations) -> None:
         self._clock = clock
         self._limits = limits
         self._observations = observations
-        self._accounts: dict[str, _Account] = {}
+        self._usages: dict[str, _Usage] = {}
 
     def used_weight(self, address: str) -> int:
-        """Return the weight that an address has used in the present window."""
-        return self._account(address).meter.used
+        """Return the weight that an address has used in the current window."""
+        return self._usage(address).meter.used
 
     def spend(self, address: str, weight: int) -> Refusal | None:
-        """Count a request; return a refusal if the address may not have it."""
-        account = self._account(address)
-        if banned := self._ban_of(account):
+        """Count a request; return a refusal if the address is over its limit or banned."""
+        usage = self._usage(address)
+        if banned := self._ban_of(usage):
             return banned
-        wait_seconds = account.meter.spend(weight)
+        wait_seconds = usage.meter.spend(weight)
         if wait_seconds is None:
-            account.refusals = 0
+            # The client waited as asked, so earlier refusals no longer lead to a ban.
+            usage.refusals = 0
             return None
         message = (
             f"Too much request weight used; current limit is {self._limits.weight_per_minute_max} "
             "request weight per 1 MINUTE. Please use WebSocket Streams for live updates to avoid "
             "polling the API."
         )
-        return self._refuse(account, ViolationKind.REQUEST_WEIGHT, wait_seconds, message)
+        return self._refuse(usage, ViolationKind.REQUEST_WEIGHT, wait_seconds, message)
 
     def connect(self, address: str) -> Refusal | None:
-        """Count a connection attempt; only those that are let through use up the limit."""
-        account = self._account(address)
-        if banned := self._ban_of(account):
+        """Count a connection attempt; return a refusal if the address made too many.
+
+        Refused attempts do not count towards the limit.
+        """
+        usage = self._usage(address)
+        if banned := self._ban_of(usage):
             return banned
         now = self._now()
-        attempts_at = account.attempts_at
+        attempts_at = usage.attempts_at
+        # "There is a limit of 300 connections per attempt every 5 minutes per IP." The deque holds
+        # the newest attempts, and the oldest of them must leave the window first.
         if len(attempts_at) == attempts_at.maxlen:
             wait_seconds = attempts_at[0] + self._limits.connection_window_seconds - now
             if wait_seconds > 0:
@@ -96,49 +139,49 @@ class Admission:
                     f"Too many requests; current limit is {attempts_at.maxlen} connection "
                     "attempts per 5 MINUTE."
                 )
-                return self._refuse(
-                    account, ViolationKind.CONNECTION_ATTEMPTS, wait_seconds, message
-                )
+                return self._refuse(usage, ViolationKind.CONNECTION_ATTEMPTS, wait_seconds, message)
         attempts_at.append(now)
         return None
 
-    def _account(self, address: str) -> _Account:
-        account = self._accounts.get(address)
-        if account is None:
-            if len(self._accounts) >= ADDRESSES_MAX:
-                del self._accounts[next(iter(self._accounts))]
-            account = self._accounts[address] = _Account(self._clock, self._limits)
-        return account
+    def _usage(self, address: str) -> _Usage:
+        usage = self._usages.get(address)
+        if usage is None:
+            # Without this bound a client with many source addresses would fill the memory.
+            if len(self._usages) >= ADDRESSES_MAX:
+                del self._usages[next(iter(self._usages))]
+            usage = self._usages[address] = _Usage(self._clock, self._limits)
+        return usage
 
     def _refuse(
-        self, account: _Account, kind: ViolationKind, wait_seconds: float, message: str
+        self, usage: _Usage, kind: ViolationKind, wait_seconds: float, message: str
     ) -> Refusal:
-        """Refuse once more; who does not heed it is banned, each time for twice as long."""
+        """Refuse a client, and ban it after too many refusals in a row."""
         self._note(kind)
-        account.refusals += 1
-        if account.refusals <= self._limits.refusals_before_ban:
+        usage.refusals += 1
+        if usage.refusals <= self._limits.refusals_before_ban:
             retry_after_seconds = max(1, math.ceil(wait_seconds))
             return Refusal(
                 status=TOO_MANY_REQUESTS, retry_after_seconds=retry_after_seconds, message=message
             )
         self._note(ViolationKind.BAN)
-        account.refusals = 0
-        account.banned_until_ms = self._now_ms() + round(account.ban_seconds * 1000)
-        account.ban_seconds = min(2 * account.ban_seconds, self._limits.ban_seconds_max)
-        return self._banned(account)
+        usage.refusals = 0
+        usage.banned_until_ms = self._now_ms() + round(usage.ban_seconds * 1000)
+        # "IP bans are tracked and scale in duration for repeat offenders."
+        usage.ban_seconds = min(2 * usage.ban_seconds, self._limits.ban_seconds_max)
+        return self._banned(usage)
 
-    def _ban_of(self, account: _Account) -> Refusal | None:
-        if self._now_ms() >= account.banned_until_ms:
+    def _ban_of(self, usage: _Usage) -> Refusal | None:
+        if self._now_ms() >= usage.banned_until_ms:
             return None
         self._note(ViolationKind.WHILE_BANNED)
-        return self._banned(account)
+        return self._banned(usage)
 
-    def _banned(self, account: _Account) -> Refusal:
-        left_ms = account.banned_until_ms - self._now_ms()
+    def _banned(self, usage: _Usage) -> Refusal:
+        left_ms = usage.banned_until_ms - self._now_ms()
         return Refusal(
             status=BANNED,
             retry_after_seconds=max(1, math.ceil(left_ms / 1000)),
-            message=banned_message(account.banned_until_ms),
+            message=banned_message(usage.banned_until_ms),
         )
 
     def _note(self, kind: ViolationKind) -> None:
@@ -152,7 +195,7 @@ class Admission:
 
 
 def banned_message(until_ms: int) -> str:
-    """Return the venue's words for a ban that ends at this epoch time in milliseconds."""
+    """Return Binance's text for a ban that ends at this epoch time in milliseconds."""
     return (
         f"Way too much request weight used; IP banned until {until_ms}. Please use the websocket "
         "for live updates to avoid bans."

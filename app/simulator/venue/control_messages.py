@@ -1,8 +1,8 @@
-"""The control messages of a stream connection: reading them, and Binance's words in reply.
+"""The control messages of a stream connection: SUBSCRIBE, UNSUBSCRIBE and three others.
 
-The formats and texts are those of Binance's documentation, "Live Subscribing/Unsubscribing to
-streams", and for too many streams that of a recorded answer. Errors of the documentation stand
-alone; the recorded one is wrapped and names the request: both exist on the wire.
+Formats and texts come from Binance's documentation, "Live Subscribing/Unsubscribing to streams".
+The answer to too many streams comes from a recording. Documented errors are sent as they are; the
+recorded one is wrapped in ``error`` and names the request. Both forms exist on the wire.
 """
 
 import json
@@ -30,7 +30,7 @@ _TOO_MANY_STREAMS: Final = 4
 
 @dataclass(slots=True)
 class Subscriptions:
-    """What one connection listens to, in the order of subscribing, and how it wants it wrapped."""
+    """The streams of one connection in the order of subscribing, and the form of its frames."""
 
     streams: dict[str, None]
     is_combined: bool
@@ -38,7 +38,14 @@ class Subscriptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """What goes back, and what was understood of the message, for the record."""
+    """The reply to a control message, with the parsed message for the observations.
+
+    Attributes:
+        text: the reply as sent.
+        method: the method of the message; empty if it was unreadable.
+        params: its parameters.
+        is_over_limit: whether it asked for more streams than allowed.
+    """
 
     text: str
     method: str = ""
@@ -47,7 +54,7 @@ class Reply:
 
 
 class _RefusedError(Exception):
-    """The message is refused with this code and text."""
+    """A message is refused with this code and text."""
 
     def __init__(self, code: int, text: str) -> None:
         self.code = code
@@ -55,10 +62,12 @@ class _RefusedError(Exception):
         super().__init__(text)
 
     def body(self, request_id: RequestId) -> dict[str, object]:
-        """Return the reply: only two of the errors say which request they mean."""
+        """Return the reply; only two of the errors carry the id of the request."""
         error: dict[str, object] = {"code": self.code, "msg": self.text}
+        # The recorded answer wraps the error and names the request.
         if self.code == _TOO_MANY_STREAMS:
             return {"error": error, "id": request_id}
+        # The documentation shows this error with the id, and all others without it.
         if self.code == _UNKNOWN_PROPERTY:
             return {**error, "id": request_id}
         return error
@@ -72,7 +81,7 @@ class _Request:
 
 
 def answer(message: str, subscriptions: Subscriptions) -> Reply:
-    """Apply a control message to the connection's subscriptions and return the reply."""
+    """Apply a control message to a connection's subscriptions, and return the reply."""
     try:
         request = _read(message)
     except _RefusedError as refused:
@@ -101,13 +110,14 @@ def _invalid_json(place: str) -> _RefusedError:
 
 
 def _read(message: str) -> _Request:
+    # json.loads would raise RecursionError, and the connection would end with status 1011.
     if is_nested_too_deeply(message):
         raise _invalid_json("line 1 column 1")
     try:
         fields = json.loads(message)
     except json.JSONDecodeError as error:
         raise _invalid_json(f"line {error.lineno} column {error.colno}") from None
-    except ValueError:  # an integer with more digits than Python reads
+    except ValueError:  # an integer with more digits than Python converts
         raise _invalid_json("line 1 column 1") from None
     end = f"at line {message.count(chr(10)) + 1} column {len(message.rpartition(chr(10))[2])}"
     if not isinstance(fields, dict):
@@ -124,6 +134,7 @@ def _read(message: str) -> _Request:
 def _method(value: object, message: str, end: str) -> str:
     if isinstance(value, str) and value in METHODS:
         return value
+    # Binance's parser reports the column after the wrong word, not the end of the message.
     if isinstance(value, str) and (at := message.find(f'"{value}"')) >= 0:
         end = f"at line 1 column {at + len(value) + 2}"
     expected = ", ".join(f"`{one}`" for one in METHODS)
@@ -133,6 +144,7 @@ def _method(value: object, message: str, end: str) -> str:
 def _params(fields: dict[str, object], end: str) -> tuple[object, ...]:
     params = fields.get("params")
     if fields["method"] == "LIST_SUBSCRIPTIONS":
+        # Some clients always send the field, so an empty list is accepted.
         if params:
             raise _invalid("too many parameters")
         return ()
@@ -144,9 +156,10 @@ def _params(fields: dict[str, object], end: str) -> tuple[object, ...]:
 
 
 def _request_id(fields: dict[str, object]) -> RequestId:
-    """Accept "64-bit signed integer", "alphanumeric strings; max length 36" (UUIDs) and null."""
+    """Return the id: "64-bit signed integer", "alphanumeric strings; max length 36", or null."""
     request_id = fields.get("id", False)
     match request_id:
+        # A missing id is False here. The case must precede int(), which matches booleans.
         case bool():
             pass
         case None:
@@ -164,6 +177,7 @@ def _apply(request: _Request, subscriptions: Subscriptions) -> object:
             _subscribe(request.params, subscriptions)
             return None
         case "UNSUBSCRIBE":
+            # An UNSUBSCRIBE of an unknown stream succeeds at Binance.
             for stream in _streams(request.params):
                 subscriptions.streams.pop(stream, None)
             return None
@@ -178,8 +192,9 @@ def _apply(request: _Request, subscriptions: Subscriptions) -> object:
 
 
 def _subscribe(params: tuple[object, ...], subscriptions: Subscriptions) -> None:
-    """Subscribe; a name that means nothing is taken without a word, as Binance does."""
+    """Add streams; an unknown name is accepted and never gets a frame, as at Binance."""
     wanted = dict.fromkeys(_streams(params))
+    # "A single connection can listen to a maximum of 1024 streams." None of the new ones is added.
     if len(subscriptions.streams | wanted) > STREAMS_MAX:
         raise _RefusedError(_TOO_MANY_STREAMS, "Too many subscriptions")
     subscriptions.streams.update(wanted)
@@ -194,7 +209,7 @@ def _set_property(params: tuple[object, ...], subscriptions: Subscriptions) -> N
 
 
 def _property_name(params: tuple[object, ...], params_max: int) -> None:
-    """Insist on the one property that there is."""
+    """Check the name of the property; ``combined`` is the only one."""
     if not params or not isinstance(params[0], str):
         raise _invalid("property name must be a string")
     if len(params) > params_max:

@@ -1,4 +1,4 @@
-"""What the venue lists now: the market's symbols, with what was changed while it runs."""
+"""The symbols that the venue lists now: the market's listings with the changes at run time."""
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,14 +20,14 @@ RULES: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
     "notional_min": (("NOTIONAL", "MIN_NOTIONAL"), "minNotional"),
     "notional_max": (("NOTIONAL",), "maxNotional"),
 }
-"""Where a trading rule stands in exchangeInfo: the filters that may hold it, and its key there."""
+"""The place of each trading rule in exchangeInfo: the filters that may hold it, and its key."""
 
 
 class ListedSymbols:
-    """Symbols by name, in the order of exchangeInfo.
+    """Listings by symbol, in the order of exchangeInfo.
 
     Raises:
-        ValueError: by every method that names a symbol, for one that the market does not have.
+        ValueError: from each method that changes a symbol, if the market does not have it.
     """
 
     def __init__(self, listings: Sequence[Listing]) -> None:
@@ -35,23 +35,24 @@ class ListedSymbols:
         self._present = dict(self._original)
 
     def __iter__(self) -> Iterator[Listing]:
-        """Yield what is listed."""
+        """Yield the listings."""
         return iter(self._present.values())
 
     def get(self, symbol: str) -> Listing | None:
-        """Return a listing; None if it is not listed."""
+        """Return the listing of a symbol; None if the symbol is not listed."""
         return self._present.get(symbol)
 
     def is_silent(self, symbol: str) -> bool:
-        """Tell whether quotes of a symbol stop: it was halted, or delisted."""
+        """Return whether quotes of a symbol stop, because it was halted or delisted."""
         listing = self._present.get(symbol)
         if listing is None:
             return True
+        # A symbol that the market itself lists as halted keeps the quotes that its tape has.
         return listing is not self._original[symbol] and not listing.is_trading
 
     @property
     def changed(self) -> dict[str, str]:
-        """What differs from the market's own listings: the status, or ``delisted``, by symbol."""
+        """The status, or ``delisted``, of each symbol that differs from the market's listing."""
         return {
             symbol: listing.status if (listing := self._present.get(symbol)) else "delisted"
             for symbol, original in self._original.items()
@@ -59,7 +60,7 @@ class ListedSymbols:
         }
 
     def set_status(self, symbol: str, status: str = TRADING) -> None:
-        """Change the status; one that was delisted is listed again."""
+        """Change the status of a symbol; a delisted symbol is listed again."""
         listing = self._present.get(symbol) or self._known(symbol)
         self._put(replace(listing, entry={**listing.entry, "status": status}))
 
@@ -69,11 +70,12 @@ class ListedSymbols:
         self._present.pop(symbol, None)
 
     def change_rules(self, symbol: str, **rules: Decimal | None) -> None:
-        """Change the trading rules of a listed symbol; the names are those of ``RULES``."""
+        """Change trading rules of a listed symbol, named by the keys of ``RULES``."""
         listing = self._present.get(symbol)
         if listing is None:
             self._known(symbol)
             raise ValueError(f"{symbol} is delisted")
+        # The original must stay intact for restore().
         entry = copy.deepcopy(listing.entry)
         filters = entry["filters"]
         assert isinstance(filters, list), "checked when the listing was made"
@@ -95,7 +97,7 @@ class ListedSymbols:
         )
 
     def restore(self) -> None:
-        """Take back every change."""
+        """Undo every change."""
         self._present = dict(self._original)
 
     def _known(self, symbol: str) -> Listing:
@@ -104,6 +106,6 @@ class ListedSymbols:
         return self._original[symbol]
 
     def _put(self, listing: Listing) -> None:
-        """Replace a listing; exchangeInfo keeps its order."""
+        """Replace a listing without changing the order of exchangeInfo."""
         present = {**self._present, listing.symbol: listing}
         self._present = {symbol: present[symbol] for symbol in self._original if symbol in present}

@@ -1,4 +1,4 @@
-"""The listening socket of the venue: it may be shut for a while and opened again at its port."""
+"""The listening socket of the venue, which can close for some time and reopen on its port."""
 
 import asyncio
 import contextlib
@@ -10,13 +10,13 @@ from websockets.asyncio.server import Server
 from app.simulator.venue.client_connection import GOING_AWAY
 
 STOP_SECONDS_MAX: Final = 0.3
-"""How long clients may take to answer the closing frame when the venue ends."""
+"""Seconds that clients have to answer the closing frame when the venue stops."""
 
 Listen = Callable[[str, int], Awaitable[Server]]
 
 
 class VenueListener:
-    """Lets clients in. While it is shut, the system refuses their TCP connections."""
+    """Accepts clients. While it is shut, the operating system refuses TCP connections."""
 
     def __init__(self, listen: Listen) -> None:
         self._listen = listen
@@ -26,7 +26,7 @@ class VenueListener:
         self._shutting: asyncio.Task[None] | None = None
 
     async def open(self, host: str, port: int) -> int:
-        """Listen, and return the port, a free one if it was to be 0."""
+        """Start to listen, and return the port; port 0 selects a free port."""
         server = await self._listen(host, port)
         self._servers.append(server)
         self._host = host
@@ -35,26 +35,31 @@ class VenueListener:
 
     @property
     def is_shut(self) -> bool:
-        """Whether connections are refused now."""
+        """Whether TCP connections are refused now."""
         return self._shutting is not None and not self._shutting.done()
 
     def shut(self, seconds: float) -> None:
-        """Refuse connections for some time; those that are there stay. Nothing if it is shut."""
+        """Refuse connections for some time; open connections stay. A shut listener ignores it."""
+        # A second task would try to bind the port again while the first one holds it.
         if not self.is_shut:
             self._servers[-1].close(close_connections=False)
             self._shutting = asyncio.create_task(self._reopen(seconds), name="shut listener")
 
+    async def reopen(self) -> None:
+        """Accept clients again before the time of ``shut`` is over."""
+        if self._shutting is not None and self.is_shut:
+            await self._stop_shutting(self._shutting)
+            await self.open(self._host, self._port)
+
     async def close(self, cut: Callable[[], None]) -> None:
-        """Say goodbye, then cut whoever does not answer."""
+        """Send each client a closing frame, then call ``cut`` to abort the remaining ones."""
         if self._shutting is not None:
-            self._shutting.cancel()
-            await asyncio.wait([self._shutting])
-            if not self._shutting.cancelled():
-                self._shutting.result()
+            await self._stop_shutting(self._shutting)
         for server in self._servers:
             server.close(code=GOING_AWAY)
         closed = asyncio.gather(*(server.wait_closed() for server in self._servers))
         try:
+            # A client that never answers must not delay the end of the venue.
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(STOP_SECONDS_MAX):
                     await asyncio.shield(closed)
@@ -65,3 +70,10 @@ class VenueListener:
     async def _reopen(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
         await self.open(self._host, self._port)
+
+    async def _stop_shutting(self, shutting: asyncio.Task[None]) -> None:
+        shutting.cancel()
+        await asyncio.wait([shutting])
+        # An error of opening the port again must not stay unnoticed.
+        if not shutting.cancelled():
+            shutting.result()

@@ -1,7 +1,7 @@
-"""A listed symbol, as exchangeInfo tells it.
+"""A listed symbol and its entry in exchangeInfo.
 
-The shape is that of the live answer of August 2025: ``permissionSets`` instead of ``permissions``,
-``amendAllowed``, ``otoAllowed``, NOTIONAL instead of MIN_NOTIONAL.
+An entry has the form of the live answer of August 2025: ``permissionSets`` instead of
+``permissions``, ``amendAllowed``, ``otoAllowed``, and NOTIONAL instead of MIN_NOTIONAL.
 """
 
 import json
@@ -15,13 +15,13 @@ from app.domain.rules import TRADING, TradingRules
 from app.simulator.market.venue_quotes import wire_amount
 
 HALTED: Final = "BREAK"
-"""Binance's status of a symbol whose trading is stopped, often for good."""
+"""Binance's status of a symbol whose trading is stopped, often permanently."""
 
 QUOTE_ASSETS: Final = (
     "USDT", "USDC", "FDUSD", "TUSD", "BUSD", "BTC", "ETH", "BNB", "EUR", "TRY", "BRL", "AUD", "JPY",
     "USD",
 )  # fmt: skip
-"""Tried in turn to split a symbol into its assets."""
+"""Quote assets, tried in this order to split a symbol into its assets."""
 
 _ORDER_TYPES: Final = (
     "LIMIT",
@@ -37,7 +37,7 @@ _SELF_TRADE_PREVENTION: Final = ("EXPIRE_TAKER", "EXPIRE_MAKER", "EXPIRE_BOTH", 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
-    """A symbol, the grid of its prices and quantities, and its object in exchangeInfo."""
+    """A symbol, the steps of its prices and quantities, and its entry in exchangeInfo."""
 
     symbol: str
     tick_size: Decimal
@@ -46,17 +46,17 @@ class Listing:
 
     @property
     def status(self) -> str:
-        """``TRADING``, ``BREAK`` or another of Binance's words."""
+        """``TRADING``, ``BREAK`` or another status of Binance."""
         return str(self.entry["status"])
 
     @property
     def is_trading(self) -> bool:
-        """Whether quotes may be expected."""
+        """Whether the symbol trades."""
         return self.status == TRADING
 
 
 def listing_from_rules(rules: TradingRules) -> Listing:
-    """List a symbol under these trading rules."""
+    """Return the listing of a symbol with these trading rules."""
     return Listing(
         symbol=rules.symbol,
         tick_size=rules.tick_size,
@@ -91,10 +91,10 @@ def listing_from_rules(rules: TradingRules) -> Listing:
 
 
 def listings_from_exchange_info(body: bytes) -> list[Listing]:
-    """Read the listings of an exchangeInfo answer; each entry is served as it stands.
+    """Read the listings of an exchangeInfo answer, and keep each entry unchanged.
 
     Raises:
-        ValueError: it is not such an answer.
+        ValueError: ``body`` is not such an answer.
     """
     try:
         entries = json.loads(body)["symbols"]
@@ -106,7 +106,7 @@ def listings_from_exchange_info(body: bytes) -> list[Listing]:
 
 
 def inferred_rules(symbol: str, *, tick_size: Decimal, step_size: Decimal) -> TradingRules:
-    """Return rules for a symbol of which only the grid of its amounts is known."""
+    """Return permissive rules for a symbol whose tick size and step size are known."""
     base_asset, quote_asset = split_symbol(symbol)
     return TradingRules(
         symbol=Symbol(symbol),
@@ -123,8 +123,9 @@ def inferred_rules(symbol: str, *, tick_size: Decimal, step_size: Decimal) -> Tr
 
 
 def split_symbol(symbol: str) -> tuple[str, str]:
-    """Split a symbol into base and quote asset, in the middle if the quote asset is unknown."""
+    """Split a symbol into base and quote asset; an unknown quote asset is half the symbol."""
     for quote_asset in QUOTE_ASSETS:
+        # A symbol that equals a quote asset would otherwise get an empty base asset.
         if symbol.endswith(quote_asset) and symbol != quote_asset:
             return symbol.removesuffix(quote_asset), quote_asset
     middle = (len(symbol) + 1) // 2
@@ -134,7 +135,7 @@ def split_symbol(symbol: str) -> tuple[str, str]:
 def exchange_info(
     listings: Sequence[Listing], *, server_time_ms: int, weight_limit: int
 ) -> dict[str, object]:
-    """Return the answer of ``GET /api/v3/exchangeInfo``."""
+    """Return the answer to ``GET /api/v3/exchangeInfo``."""
     return {
         "timezone": "UTC",
         "serverTime": server_time_ms,
@@ -155,6 +156,7 @@ def _rate_limit(kind: str, interval: str, number: int, limit: int) -> dict[str, 
 
 def _listing_from_entry(entry: dict[str, object]) -> Listing:
     filters = entry["filters"]
+    # An object in place of the list would iterate over its keys, and fail later without a reason.
     if not isinstance(filters, list) or not isinstance(entry["symbol"], str):
         raise TypeError("an entry needs a symbol and a list of filters")
     grid = {one["filterType"]: one for one in filters}

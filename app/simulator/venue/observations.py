@@ -1,20 +1,20 @@
-"""What the venue received and sent, for tests and for whoever watches it."""
+"""Records of everything that the venue received and sent, for tests and for the control API."""
 
 from collections import Counter, deque
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
 log = structlog.get_logger()
 
 KEPT_MAX: Final = 100_000
-"""Entries kept of each kind; older ones are forgotten."""
+"""Entries kept of each kind; older ones are dropped."""
 
 
 class ViolationKind(StrEnum):
-    """How a client broke the venue's rules."""
+    """The kinds of violations that a client can commit."""
 
     MESSAGE_RATE = "message_rate"
     STREAMS = "streams"
@@ -28,7 +28,7 @@ class ViolationKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Violation:
-    """A rule broken once. Loop time in seconds."""
+    """One broken rule, at this time of the event loop in seconds."""
 
     kind: ViolationKind
     at: float
@@ -36,7 +36,14 @@ class Violation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControlMessage:
-    """A message of a client; ``method`` is empty if it could not be read. Loop time in seconds."""
+    """A message from a client.
+
+    Attributes:
+        received_at: the time of the event loop, in seconds.
+        method: its method; empty if the message was unreadable.
+        params: its parameters.
+        text: the message as received.
+    """
 
     received_at: float
     method: str
@@ -46,7 +53,7 @@ class ControlMessage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestRequest:
-    """A request with its query as received. Loop time in seconds."""
+    """A REST request with its query as received, at this time of the event loop in seconds."""
 
     received_at: float
     path: str
@@ -54,70 +61,59 @@ class RestRequest:
     status: int
 
 
-def _kept_messages() -> deque[ControlMessage]:
-    return deque(maxlen=KEPT_MAX)
-
-
-def _kept_requests() -> deque[RestRequest]:
-    return deque(maxlen=KEPT_MAX)
-
-
-def _kept_violations() -> deque[Violation]:
-    return deque(maxlen=KEPT_MAX)
-
-
-def _kept_times() -> deque[float]:
+def _kept() -> deque[Any]:
+    # A venue that runs for days must not fill the memory with records.
     return deque(maxlen=KEPT_MAX)
 
 
 @dataclass(slots=True)
 class Observations:
-    """Counters and records since the venue was made; times are the event loop's, in seconds.
+    """Counters and records since the venue was created.
 
-    ``violations`` is empty for a client that kept to every limit.
+    Times are seconds of the event loop. ``violations`` is empty if the clients kept all limits.
     """
 
-    connection_attempts_at: deque[float] = field(default_factory=_kept_times)
+    connection_attempts_at: deque[float] = field(default_factory=_kept)
     connections_opened: int = 0
     connections_open: int = 0
     closes: Counter[str] = field(default_factory=Counter)
-    control_messages: deque[ControlMessage] = field(default_factory=_kept_messages)
-    rest_requests: deque[RestRequest] = field(default_factory=_kept_requests)
+    control_messages: deque[ControlMessage] = field(default_factory=_kept)
+    rest_requests: deque[RestRequest] = field(default_factory=_kept)
     pongs_received: int = 0
     frames_sent: Counter[str] = field(default_factory=Counter)
     last_update_id_sent: dict[str, int] = field(default_factory=dict)
-    violations: deque[Violation] = field(default_factory=_kept_violations)
+    violations: deque[Violation] = field(default_factory=_kept)
 
     def note_violation(self, kind: ViolationKind, *, at: float) -> None:
-        """Note a broken rule, and say so to whoever watches the venue's log."""
+        """Record a broken rule, and log it."""
         self.violations.append(Violation(kind=kind, at=at))
         log.warning("rule_broken", kind=kind.value)
 
     def messages_of(self, method: str) -> list[ControlMessage]:
-        """Return the messages of one method, oldest first."""
+        """Return the messages with this method, oldest first."""
         return [message for message in self.control_messages if message.method == method]
 
     def requests_of(self, path: str) -> list[RestRequest]:
-        """Return the requests of one path, oldest first."""
+        """Return the requests for this path, oldest first."""
         return [request for request in self.rest_requests if request.path == path]
 
     @property
     def depth_requests(self) -> list[RestRequest]:
-        """The requests for depth, answered or refused, oldest first."""
+        """The requests for depth, answered and refused, oldest first."""
         return self.requests_of("/api/v3/depth")
 
     @property
     def subscribed(self) -> list[str]:
-        """Every stream of every SUBSCRIBE, in order, repeats included."""
+        """Each stream of each SUBSCRIBE, in order and with repeats."""
         return [str(one) for message in self.messages_of("SUBSCRIBE") for one in message.params]
 
     @property
     def quotes_subscribed(self) -> list[str]:
-        """Those of them that carry quotes; others tell the time, of whichever pair."""
+        """The streams of ``subscribed`` that carry quotes; mini tickers are left out."""
         return [one for one in self.subscribed if one.endswith("@bookTicker")]
 
     def summary(self) -> dict[str, object]:
-        """Return the counters, and how many there are of what is kept one by one, for JSON."""
+        """Return the counters and the number of records of each kind, ready for JSON."""
         return {
             "connection_attempts": len(self.connection_attempts_at),
             "connections_opened": self.connections_opened,

@@ -1,17 +1,23 @@
-"""The REST side of the venue: GET requests of the market-data API, answered as Binance does."""
+"""The REST side of the venue: GET requests of the market-data API, answered as Binance does.
+
+Only the best levels are part of a market. The deeper levels of a depth answer are derived from the
+symbol, its steps and the quantities at the best levels, so the same quote has the same depth.
+"""
 
 import json
+import zlib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import partial
 from typing import Final
 
+from app.domain.amounts import EXACT, ZERO
 from app.ports import Clock
-from app.simulator.market.depth_levels import depth_levels
-from app.simulator.market.venue_quotes import VenueQuote
-from app.simulator.venue.client_admission import Admission, Refusal
+from app.simulator.market.venue_quotes import VenueQuote, wire_amount
+from app.simulator.venue.client_admission import BANNED, Admission, Refusal, banned_message
 from app.simulator.venue.listed_symbols import ListedSymbols
 from app.simulator.venue.listing import Listing, exchange_info
-from app.simulator.venue.rest_bodies import is_page
 from app.simulator.venue.rest_query import (
     RestRefusalError,
     limit_of,
@@ -34,14 +40,14 @@ _ALL_TICKERS_WEIGHT: Final = 4
 
 REST_ROOT: Final = "/api/v3/"
 ENDPOINTS: Final = ("ping", "time", "exchangeInfo", "depth", "ticker/bookTicker")
-"""What is answered, below the root."""
+"""The endpoints that are served, below ``REST_ROOT``."""
 
 _Query = dict[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestAnswer:
-    """What goes back to the client."""
+    """The HTTP answer to a client."""
 
     status: int
     body: bytes
@@ -51,7 +57,15 @@ class RestAnswer:
 
 @dataclass(slots=True)
 class RestFailure:
-    """An answer given instead of the real one, to ``path`` or to all, ``times`` or for good."""
+    """An answer that replaces the real one.
+
+    Attributes:
+        status: the HTTP status.
+        body: the body; HTML if it starts with ``<``.
+        retry_after: the seconds of the header ``Retry-After``; None omits the header.
+        path: the path that fails; None for all paths.
+        times: the number of answers; None until the failure is cleared.
+    """
 
     status: int
     body: str
@@ -62,7 +76,7 @@ class RestFailure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Route:
-    """An endpoint: the parameters it knows, what it weighs, what it answers."""
+    """An endpoint: its parameters, its weight and its answer."""
 
     known: Collection[str]
     weigh: Callable[[_Query], int]
@@ -70,9 +84,10 @@ class _Route:
 
 
 class RestApi:
-    """Answers from the listings and the current quotes, which it only reads.
+    """Answers requests from the listings and the current quotes, which it only reads.
 
-    Faults are by path, None standing for every path; that of the path itself comes first.
+    ``failures`` and ``delays`` hold the faults by path. The key None applies to every path that
+    has no entry.
     """
 
     def __init__(
@@ -107,19 +122,20 @@ class RestApi:
         self._routes = {REST_ROOT + endpoint: routes[endpoint] for endpoint in ENDPOINTS}
 
     def fail(self, failure: RestFailure) -> None:
-        """Answer its path with a failure from now on."""
+        """Answer requests with this failure from now on."""
         self.failures[failure.path] = failure
 
     def delay_seconds(self, path: str) -> float:
-        """Return how long an answer is held back."""
+        """Return the delay of the answers for a path."""
         return self.delays.get(path, self.delays.get(None, 0.0))
 
     def answer(self, path: str, query_text: str, *, address: str = "") -> RestAnswer:
-        """Answer a GET request of a client at ``address``."""
+        """Answer a GET request from a client at ``address``."""
         failure = self._pending_failure(path)
         if failure is not None:
             return failure
         route = self._routes.get(path)
+        # An unknown path gets HTML instead of JSON, as at Binance.
         if route is None:
             return RestAnswer(status=404, body=_NOT_FOUND, content_type=_HTML)
         try:
@@ -131,11 +147,14 @@ class RestApi:
                 answer = refusal_answer(refused)
         except RestRefusalError as error:
             answer = RestAnswer(status=400, body=_dump({"code": error.code, "msg": error.message}))
+        # "Each request will contain X-MBX-USED-WEIGHT-(intervalNum)(intervalLetter) in the response
+        # headers"; a refusal has them too.
         used = str(self._admission.used_weight(address))
         answer.headers["X-MBX-USED-WEIGHT"] = answer.headers["X-MBX-USED-WEIGHT-1M"] = used
         return answer
 
     def _pending_failure(self, path: str) -> RestAnswer | None:
+        # A failure of the path itself has priority over a failure of all paths.
         failure = self.failures.get(path) or self.failures.get(None)
         if failure is None:
             return None
@@ -177,6 +196,7 @@ class RestApi:
         if symbols is None:
             return [_ticker(self._quotes[one.symbol]) for one in self._listed]
         tickers = [_ticker(self._quotes[self._listing(symbol).symbol]) for symbol in symbols]
+        # Binance answers ``symbol`` with an object, and ``symbols`` with a list of any length.
         return tickers[0] if "symbol" in query else tickers
 
     def _listing(self, symbol: str) -> Listing:
@@ -187,7 +207,7 @@ class RestApi:
 
 
 def refusal_answer(refusal: Refusal) -> RestAnswer:
-    """Answer a request, or a handshake, of an address that is not served."""
+    """Return the answer to a request or a handshake that the admission refused."""
     headers = {"Retry-After": str(refusal.retry_after_seconds)}
     return RestAnswer(status=refusal.status, body=_dump(refusal.body), headers=headers)
 
@@ -213,3 +233,104 @@ def _ticker_weight(query: _Query) -> int:
 
 def _dump(body: object) -> bytes:
     return json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+# --- depth ----------------------------------------------------------------------------------------
+
+_GAP_TICKS_MAX: Final = 3
+_FINEST: Final = Decimal("0.00000001")
+
+Level = list[str]
+
+
+def depth_levels(quote: VenueQuote, listing: Listing, levels_max: int) -> dict[str, object]:
+    """Return the answer to ``GET /api/v3/depth``; an empty side has no levels."""
+    typical = max(Decimal(quote.bid_quantity), Decimal(quote.ask_quantity))
+    levels = partial(_levels, listing=listing, typical=typical, levels_max=levels_max)
+    return {
+        "lastUpdateId": quote.update_id,
+        "bids": levels([quote.bid_price, quote.bid_quantity], direction=-1),
+        "asks": levels([quote.ask_price, quote.ask_quantity], direction=1),
+    }
+
+
+def _levels(
+    best: Level, *, listing: Listing, typical: Decimal, levels_max: int, direction: int
+) -> list[Level]:
+    """Return the levels of a side, starting with the best one."""
+    price = Decimal(best[0])
+    if price == ZERO:
+        return []
+    # A filter may have a step of 0, which disables the rule at Binance.
+    tick = listing.tick_size or _FINEST
+    step = listing.step_size or _FINEST
+    levels = [best]
+    while len(levels) < levels_max:
+        digest = zlib.crc32(f"{listing.symbol}{levels[-1][0]}{direction}".encode())
+        ticks = direction * (1 + digest % _GAP_TICKS_MAX)
+        price = EXACT.fma(tick, Decimal(ticks), price)
+        # A bid cannot be below one tick, so a cheap symbol has fewer levels than asked for.
+        if price < tick:
+            break
+        levels.append([wire_amount(price), wire_amount(_quantity(typical, step, digest))])
+    return levels
+
+
+def _quantity(typical: Decimal, step: Decimal, digest: int) -> Decimal:
+    """Return 0.5 to 2.5 times the typical quantity, in whole steps and at least one step."""
+    share = Decimal(50 + (digest >> 8) % 200).scaleb(-2)
+    steps = EXACT.divide_int(EXACT.multiply(typical, share), step)
+    return EXACT.multiply(max(steps, Decimal(1)), step)
+
+
+# --- bodies of failures ---------------------------------------------------------------------------
+
+
+def _page(title: str) -> str:
+    return (
+        f"<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n"
+        f"<center><h1>{title}</h1></center>\r\n</body>\r\n</html>\r\n"
+    )
+
+
+BAD_GATEWAY: Final = _page("502 Bad Gateway")
+"""The page of Binance's load balancer when a handshake fails."""
+
+MAINTENANCE_PAGE: Final = _page("We will be back soon")
+"""HTML where a client expects JSON."""
+
+_BODIES: Final = {
+    400: '{"code":-1100,"msg":"Illegal characters found in a parameter."}',
+    403: _page("403 Forbidden"),
+    404: _page("404 Not Found"),
+    429: (
+        '{"code":-1003,"msg":"Too much request weight used; current limit is 6000 request weight '
+        'per 1 MINUTE. Please use WebSocket Streams for live updates to avoid polling the API."}'
+    ),
+    451: (
+        '{\n  "code": 0,\n  "msg": "Service unavailable from a restricted location according to '
+        "'b. Eligibility' in https://www.binance.com/en/terms. Please contact customer service if "
+        'you believe you received this message in error."\n}'
+    ),
+    500: '{"code":-1000,"msg":"An unknown error occured while processing the request."}',
+    502: BAD_GATEWAY,
+    503: _page("503 Service Temporarily Unavailable"),
+    504: _page("504 Gateway Time-out"),
+}
+
+"""Recorded or documented answers of Binance. The HTML pages are our own, in the same form."""
+
+_BAN_SECONDS_DEFAULT: Final = 120
+
+
+def default_body(status: int, *, retry_after: int | None, now_ms: int) -> str:
+    """Return the usual body of a status; empty for a status without one."""
+    if status == BANNED:
+        until_ms = now_ms + 1000 * (retry_after or _BAN_SECONDS_DEFAULT)
+        return f'{{"code":-1003,"msg":"{banned_message(until_ms)}"}}'
+    return _BODIES.get(status, "")
+
+
+def is_page(body: str) -> bool:
+    """Return whether a body is HTML."""
+    return body.lstrip().startswith("<")

@@ -1,4 +1,4 @@
-"""The parameters of a REST request, checked in Binance's words."""
+"""The query parameters of a REST request, and Binance's errors for wrong ones."""
 
 import json
 import re
@@ -15,7 +15,7 @@ _NUMBER: Final = re.compile(r"[0-9]{1,20}", re.ASCII)
 
 
 class RestRefusalError(Exception):
-    """The venue refuses the request with status 400 and one of its codes."""
+    """The venue refuses a request with status 400 and this code and text of Binance."""
 
     def __init__(self, code: int, message: str) -> None:
         self.code = code
@@ -24,13 +24,14 @@ class RestRefusalError(Exception):
 
 
 def read_query(text: str, *, known: Collection[str]) -> dict[str, str]:
-    """Read a query string; only ``known`` parameters, each once."""
+    """Return the parameters of a query string; each must be in ``known`` and appear once."""
     pairs = parse_qsl(text, keep_blank_values=True)
     query = dict(pairs)
     if len(query) != len(pairs):
         raise RestRefusalError(-1101, "Duplicate values for a parameter detected.")
     read = sum(name in known for name in query)
     if read < len(query):
+        # Binance has another error for an endpoint that takes no parameters at all.
         if not known:
             message = f"Too many parameters; expected '0' and received '{len(query)}'."
             raise RestRefusalError(-1101, message)
@@ -43,7 +44,7 @@ def read_query(text: str, *, known: Collection[str]) -> dict[str, str]:
 
 
 def mandatory_symbol(query: dict[str, str]) -> str:
-    """Return the symbol that must be there."""
+    """Return the parameter ``symbol``, which must be present."""
     symbol = query.get("symbol", "")
     if not symbol:
         message = "Mandatory parameter 'symbol' was not sent, was empty/null, or malformed."
@@ -52,7 +53,7 @@ def mandatory_symbol(query: dict[str, str]) -> str:
 
 
 def wanted_symbols(query: dict[str, str]) -> list[str] | None:
-    """Return the symbols named by ``symbol`` or ``symbols``, None if neither is there."""
+    """Return the symbols in ``symbol`` or ``symbols``; None if both are missing."""
     if "symbol" in query and "symbols" in query:
         raise RestRefusalError(-1128, "Combination of optional parameters invalid.")
     if "symbol" in query:
@@ -63,7 +64,7 @@ def wanted_symbols(query: dict[str, str]) -> list[str] | None:
 
 
 def limit_of(query: dict[str, str], *, default: int, most: int) -> int:
-    """Return the number of levels asked for; more than ``most`` is cut to it without a word."""
+    """Return the parameter ``limit``; Binance silently reduces a greater value to ``most``."""
     text = query.get("limit", str(default))
     if not _NUMBER.fullmatch(text):
         raise _illegal("limit", "^[0-9]{1,20}$")
@@ -73,6 +74,7 @@ def limit_of(query: dict[str, str], *, default: int, most: int) -> int:
 
 
 def _symbols(text: str) -> list[str]:
+    # json.loads would raise RecursionError, and the request would get status 500.
     if is_nested_too_deeply(text):
         raise _illegal("symbols", _SYMBOLS_RANGE)
     try:

@@ -1,7 +1,7 @@
-"""The simulated venue: a Binance-compatible server on one port, streams and REST alike.
+"""The simulated venue: a Binance-compatible server for streams and REST on one port.
 
-The WebSocket library answers the REST requests too, from its hook before the handshake; so there is
-one listener, one event loop, and full control over every frame, ping and close.
+The hook of the WebSocket library that runs before a handshake also answers REST requests. So there
+is one listener and one event loop, with full control over frames, pings and closes.
 """
 
 import asyncio
@@ -22,30 +22,28 @@ from websockets.http11 import Request, Response
 from app.ports import Clock
 from app.simulator.faults.control_api import ControlApi, ControlRequest
 from app.simulator.faults.venue_faults import DELAY_SECONDS_MAX, VenueFaults
-from app.simulator.market.market_protocols import Market
 from app.simulator.market.mini_tickers import MiniTickers
-from app.simulator.market.playback import Playback
+from app.simulator.market.playback import Market, Playback
 from app.simulator.venue.client_connection import VenueConnection
 from app.simulator.venue.listener import VenueListener
 from app.simulator.venue.observations import ControlMessage, RestRequest, ViolationKind
-from app.simulator.venue.rest_api import RestAnswer, refusal_answer
-from app.simulator.venue.rest_bodies import default_body, is_page
+from app.simulator.venue.rest_api import RestAnswer, default_body, is_page, refusal_answer
 from app.simulator.venue.venue_limits import BINANCE_LIMITS, STREAMS_MAX, VenueLimits
 
 LOOPBACK: Final = "127.0.0.1"
 
 MESSAGE_BYTES_MAX: Final = 256 * 1024
-"""A SUBSCRIBE of 1,024 streams has some 30 KiB."""
+"""A SUBSCRIBE of 1,024 streams has about 30 KiB."""
 
 HANDSHAKE_SECONDS_MAX: Final = DELAY_SECONDS_MAX + 10.0
-"""How long a connection may be open without having come to anything."""
+"""Seconds that a connection may stay open without a request or a handshake."""
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunningVenue:
-    """Where clients find the venue."""
+    """The address of a running venue, and the task of its market."""
 
     host: str
     port: int
@@ -62,17 +60,25 @@ class RunningVenue:
         return f"http://{self.host}:{self.port}"
 
     async def wait_market_end(self) -> None:
-        """Wait until the market has no more quotes; raises what ended it if it failed."""
+        """Wait until the market has no more quotes; raise its error if it failed."""
         await asyncio.shield(self.market)
 
 
 class SimulatedVenue(VenueFaults):
-    """A venue that shows one market. It may be served again after it ended, not twice at once.
+    """A venue that shows one market.
 
-    ``first_update_id`` defaults to the wall clock in milliseconds, so that a venue started later
-    counts on from above; a tape keeps the ids of its recording. The market's time passes ``speed``
-    times as fast as ours. ``observations`` tells what came in and went out, and who broke a rule.
-    The control API answers on loopback addresses, or everywhere if told so.
+    It can be served again after it stopped, but not twice at the same time. ``observations``
+    records its traffic and the rules that clients broke.
+
+    Args:
+        market: the source of the quotes.
+        clock: the source of the venue's time.
+        limits: the limits that clients must keep.
+        first_update_id: the first update id of a market without its own ids. The default is the
+            wall clock in milliseconds, so a later venue has greater ids.
+        speed: how many times faster than real time the market runs.
+        is_controlled_from_everywhere: whether the control API also answers on other addresses than
+            loopback.
     """
 
     def __init__(
@@ -95,8 +101,8 @@ class SimulatedVenue(VenueFaults):
 
     @contextlib.asynccontextmanager
     async def serve(self, host: str = LOOPBACK, port: int = 0) -> AsyncIterator[RunningVenue]:
-        """Open the market, then let clients in until the context ends; port 0 takes a free one."""
-        assert self._playback is None, "a venue is served once at a time"
+        """Open the market, and serve clients until the context ends; port 0 selects a free port."""
+        assert self._playback is None, "a venue is not served twice at the same time"
         playback = self._playback = Playback(
             self._publish,
             first_update_id=self._start_id(),
@@ -117,12 +123,12 @@ class SimulatedVenue(VenueFaults):
             finally:
                 self._listener = None
                 await listener.close(self._cut_all)
-                await _end(mini_tickers)
+                await _cancel(mini_tickers)
         finally:
             self._playback = None
-            await _end(market)
+            await _cancel(market)
 
-    # --- inner workings -----------------------------------------------------------------------
+    # --- connections and requests -------------------------------------------------------------
 
     def _start_id(self) -> int:
         if self._first_update_id is not None:
@@ -131,7 +137,10 @@ class SimulatedVenue(VenueFaults):
 
     def _mini_tickers(self) -> MiniTickers:
         return MiniTickers(
-            listed=self._listed, quotes=self._quotes, streams=self._streams, clock=self._clock
+            listed=self._listed,
+            quotes=self._quotes,
+            subscribers=self._subscribers,
+            clock=self._clock,
         )
 
     async def _listen(self, host: str, port: int) -> Server:
@@ -143,7 +152,7 @@ class SimulatedVenue(VenueFaults):
             peers=self._peers,
         )
         return await serve(
-            self._converse,
+            self._serve_client,
             host,
             port,
             create_connection=cast("type[ServerConnection]", connection),
@@ -162,7 +171,7 @@ class SimulatedVenue(VenueFaults):
     async def _process_request(
         self, connection: ServerConnection, request: Request
     ) -> Response | None:
-        """Answer a REST request, or let a handshake for streams go on by returning None."""
+        """Answer a REST request; return None to continue with the handshake of a stream."""
         assert isinstance(connection, VenueConnection), "the venue makes its own connections"
         url = urlsplit(request.path)
         answer: RestAnswer | None
@@ -171,12 +180,12 @@ class SimulatedVenue(VenueFaults):
         elif self._control.is_for(url.path):
             answer = await self._control_answer(connection, request)
         else:
-            await self._hold_back(connection, self._rest.delay_seconds(url.path))
+            await self._delay(connection, self._rest.delay_seconds(url.path))
             answer = self._answer_rest(connection, request, url.path, url.query)
         return None if answer is None else _response(answer)
 
     async def _control_answer(self, connection: VenueConnection, request: Request) -> RestAnswer:
-        """Let the control API answer, for as long as the client waits for it."""
+        """Return the answer of the control API, or give up when the client disconnects."""
         answering = asyncio.ensure_future(
             self._control.answer(_control_request(connection, request))
         )
@@ -185,22 +194,25 @@ class SimulatedVenue(VenueFaults):
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             return answering.result() if answering.done() else RestAnswer(status=503, body=b"")
         finally:
+            # A ``play-to`` that waits must not outlive its client, or it would delay the end.
             answering.cancel()
 
     async def _admit(self, connection: VenueConnection, path: str, query: str) -> RestAnswer | None:
-        """Return why the handshake is refused, or None."""
+        """Return the answer that refuses a handshake; None admits the client."""
         self.observations.connection_attempts_at.append(connection.loop.time())
-        await self._hold_back(connection, self._handshake_delay_seconds)
+        await self._delay(connection, self._handshake_delay_seconds)
         if self._is_resetting:
+            # The library needs an answer, but the aborted connection never sends it.
             connection.transport.abort()
             return RestAnswer(status=502, body=b"")
         if (refusal := self._admission.connect(connection.address)) is not None:
             return refusal_answer(refusal)
         if (status := self._refusing_status) is not None:
-            return self._refusal_of_all(status)
+            return self._failure(status)
         streams = _streams_of(path, query)
         if streams is None:
             return RestAnswer(status=404, body=b"")
+        # "A single connection can listen to a maximum of 1024 streams."
         if len(streams) > STREAMS_MAX:
             connection.note_violation(ViolationKind.STREAMS)
             return RestAnswer(status=400, body=b"")
@@ -208,7 +220,7 @@ class SimulatedVenue(VenueFaults):
         connection.subscriptions.is_combined = path == "/stream"
         return None
 
-    def _refusal_of_all(self, status: int) -> RestAnswer:
+    def _failure(self, status: int) -> RestAnswer:
         body = default_body(status, retry_after=None, now_ms=self._now_ms())
         content_type = "text/html" if is_page(body) else "application/json"
         return RestAnswer(status=status, body=body.encode(), content_type=content_type)
@@ -230,32 +242,33 @@ class SimulatedVenue(VenueFaults):
         )
         return answer
 
-    async def _converse(self, connection: ServerConnection) -> None:
-        """Serve one client from its handshake to its end."""
+    async def _serve_client(self, connection: ServerConnection) -> None:
+        """Serve one client, from its handshake until it disconnects."""
         assert isinstance(connection, VenueConnection), "the venue makes its own connections"
         self.observations.connections_opened += 1
         self.observations.connections_open += 1
-        self._streams.join(connection)
+        self._subscribers.add(connection)
         try:
             async with asyncio.TaskGroup() as group:
                 keeper = group.create_task(connection.keep_alive())
                 await self._read(connection)
                 keeper.cancel()
         finally:
-            self._streams.leave(connection)
+            self._subscribers.remove(connection)
             self.observations.connections_open -= 1
 
     async def _read(self, connection: VenueConnection) -> None:
-        """Answer control messages until the connection ends."""
+        """Answer control messages until the connection closes."""
         try:
             async for message in connection:
+                # A binary frame is read as text, so that garbage gets Binance's error.
                 text = message if isinstance(message, str) else message.decode(errors="replace")
                 self._answer(connection, text)
         except ConnectionClosed:
             return
 
     def _answer(self, connection: VenueConnection, text: str) -> None:
-        reply = self._streams.answer(connection, text)
+        reply = self._subscribers.answer(connection, text)
         if reply.is_over_limit:
             connection.note_violation(ViolationKind.STREAMS)
         self.observations.control_messages.append(
@@ -281,29 +294,32 @@ def _control_request(connection: VenueConnection, request: Request) -> ControlRe
 
 
 async def _wait_opened(playback: Playback, market: asyncio.Task[None]) -> None:
-    """Wait until every symbol has a quote; a market that fails before raises here."""
+    """Wait until each symbol has a quote; raise the error of a market that fails before."""
     opened = asyncio.ensure_future(playback.opened.wait())
     try:
         await asyncio.wait([opened, market], return_when=asyncio.FIRST_COMPLETED)
     finally:
         opened.cancel()
+    # A market without later quotes has ended already, so only a failure is raised here.
     if market.done():
         market.result()
 
 
-async def _end(task: asyncio.Task[None]) -> None:
-    """End a task of ours; a failure of its own comes to light here."""
+async def _cancel(task: asyncio.Task[None]) -> None:
+    """Cancel a task of ours and wait for its end."""
     task.cancel()
     await asyncio.wait([task])
+    # A bug of the market must not stay unnoticed, so its error is raised here.
     if not task.cancelled():
         task.result()
 
 
 def _streams_of(path: str, query: str) -> dict[str, None] | None:
-    """Return the streams that an address names, None for one that is no stream address."""
+    """Return the streams that a URL names; None if it is not the URL of a stream."""
     if path == "/stream":
         names = [name for value in parse_qs(query).get("streams", []) for name in value.split("/")]
     elif path == "/ws" or path.startswith("/ws/"):
+        # Some clients encode the ``@`` of a stream as ``%40``.
         names = unquote(path.removeprefix("/ws")).split("/")
     else:
         return None
@@ -319,6 +335,7 @@ def _response(answer: RestAnswer) -> Response:
             **answer.headers,
         }
     )
+    # A fault may have any status, also a status that Python does not know.
     try:
         phrase = http.HTTPStatus(answer.status).phrase
     except ValueError:

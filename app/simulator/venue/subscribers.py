@@ -1,4 +1,4 @@
-"""Who listens to which stream, and sending to them."""
+"""The subscribers of each stream, and sending frames to them."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -11,38 +11,39 @@ from app.simulator.venue.control_messages import Reply, answer
 from app.simulator.venue.observations import Observations
 
 
-class Streams:
-    """The subscriptions of all connections, by stream.
+class Subscribers:
+    """The connections that subscribed to each stream.
 
-    A connection's subscriptions take effect with the reply: no frame of a stream comes before it,
-    and none after the reply to UNSUBSCRIBE.
+    A subscription takes effect with its reply. No frame of the stream precedes the reply to
+    SUBSCRIBE, and no frame follows the reply to UNSUBSCRIBE.
     """
 
     def __init__(self, observations: Observations) -> None:
         self.faults = FrameFaults()
         self._observations = observations
-        self._listeners: dict[str, set[VenueConnection]] = {}
+        self._by_stream: dict[str, set[VenueConnection]] = {}
 
-    def join(self, connection: VenueConnection) -> None:
-        """Begin to send what the connection subscribed to by its address."""
-        self._listen(connection, connection.subscriptions.streams)
+    def add(self, connection: VenueConnection) -> None:
+        """Add a connection to the streams that its URL names."""
+        self._subscribe(connection, connection.subscriptions.streams)
 
-    def leave(self, connection: VenueConnection) -> None:
-        """Forget a connection that is gone."""
-        self._ignore(connection, connection.subscriptions.streams)
+    def remove(self, connection: VenueConnection) -> None:
+        """Remove a lost connection from all its streams."""
+        self._unsubscribe(connection, connection.subscriptions.streams)
 
     def answer(self, connection: VenueConnection, message: str) -> Reply:
-        """Apply a control message, return the reply; the caller sends it."""
+        """Apply a control message and return the reply, which the caller must send."""
         before = dict(connection.subscriptions.streams)
         reply = answer(message, connection.subscriptions)
         after = connection.subscriptions.streams
-        self._listen(connection, [stream for stream in after if stream not in before])
-        self._ignore(connection, [stream for stream in before if stream not in after])
+        self._subscribe(connection, [stream for stream in after if stream not in before])
+        self._unsubscribe(connection, [stream for stream in before if stream not in after])
         return reply
 
     def publish(self, quote: VenueQuote) -> None:
-        """Send a quote to those who listen, with the faults that are on."""
+        """Send a quote to its subscribers, changed by the active faults."""
         self.faults.remember(quote)
+        # Most quotes meet no fault; this path saves the objects of the other one.
         if self.faults.is_idle:
             if self.send(quote.symbol, quote.data):
                 self._observations.last_update_id_sent[quote.symbol] = quote.update_id
@@ -54,33 +55,35 @@ class Streams:
                 self._observations.last_update_id_sent[quote.symbol] = frame.quote.update_id
 
     def send(self, symbol: str, data: str) -> int:
-        """Send ``data`` as it stands on the stream of ``symbol``; return how many got it."""
+        """Send ``data`` unchanged on the stream of ``symbol``; return the number of receivers."""
         return self.send_on(stream_name(symbol), symbol, data)
 
     def send_on(self, stream: str, symbol: str, data: str) -> int:
-        """Send ``data`` on another stream of ``symbol`` likewise."""
-        listeners = self._hearing(stream)
-        if not listeners:
+        """Send ``data`` on another stream of ``symbol``; return the number of receivers."""
+        receivers = self._receivers(stream)
+        if not receivers:
             return 0
         raw = data.encode()
+        # "Combined stream events are wrapped as follows:
+        # {"stream":"<streamName>","data":<rawPayload>}"
         combined = b'{"stream":"%b","data":%b}' % (stream.encode(), raw)
-        for connection in listeners:
+        for connection in receivers:
             connection.send_payload(combined if connection.subscriptions.is_combined else raw)
-        self._observations.frames_sent[symbol] += len(listeners)
-        return len(listeners)
+        self._observations.frames_sent[symbol] += len(receivers)
+        return len(receivers)
 
-    def listeners(self, symbol: str) -> int:
-        """Return how many connections subscribed to the stream of a symbol."""
-        return len(self._listeners.get(stream_name(symbol), ()))
+    def count(self, symbol: str) -> int:
+        """Return the number of connections that subscribed to the quotes of a symbol."""
+        return len(self._by_stream.get(stream_name(symbol), ()))
 
     def send_garbage(self, kind: str, quote: VenueQuote) -> int:
-        """Send a spoiled quote on its stream now; return how many got it.
+        """Send a spoiled quote on its stream now; return the number of receivers.
 
-        Its update id is the one after the quote's, so that a client which believes it is found out:
-        it takes a wrong price, or passes over the next true quote. What is sound repeats the quote.
+        Its update id is one above the quote's. So a client that accepts the frame uses a wrong
+        price, or ignores the next real quote, and its test fails. A sound kind keeps the id.
 
         Raises:
-            ValueError: no such kind.
+            ValueError: there is no such kind.
         """
         is_sound = garbage_kind(kind).is_sound
         return self._send_garbage(
@@ -88,42 +91,44 @@ class Streams:
         )
 
     def resend(self, symbol: str, frames: int) -> int:
-        """Send the last frames of a symbol once more, oldest first; return how many."""
+        """Send the last frames of a symbol again, oldest first; return their number."""
         old = self.faults.recent(symbol, frames)
         for quote in old:
             self.send(symbol, quote.data)
         return len(old)
 
     def clear_faults(self) -> None:
-        """Let frames pass as they are, those that were held back at once."""
+        """End all faults of frames, and send the frames that were held back."""
         for quote in self.faults.clear():
             self.send(quote.symbol, quote.data)
 
     def _send_garbage(self, kind: str, quote: VenueQuote) -> int:
         stream = stream_name(quote.symbol)
-        listeners = self._hearing(stream)
+        receivers = self._receivers(stream)
         messages: dict[bool, Message] = {}
-        for connection in listeners:
+        for connection in receivers:
             is_combined = connection.subscriptions.is_combined
+            # Some kinds are megabytes long, so each form is made once and only if it is needed.
             if is_combined not in messages:
                 named = stream if is_combined else None
                 messages[is_combined] = garbage_message(kind, quote, stream=named)
             message = messages[is_combined]
             connection.send_payload(message.payload, is_text=message.is_text)
-        self._observations.frames_sent[quote.symbol] += len(listeners)
-        return len(listeners)
+        self._observations.frames_sent[quote.symbol] += len(receivers)
+        return len(receivers)
 
-    def _hearing(self, stream: str) -> list[VenueConnection]:
-        listeners = self._listeners.get(stream, ())
-        return [connection for connection in listeners if not connection.is_stalled]
+    def _receivers(self, stream: str) -> list[VenueConnection]:
+        subscribers = self._by_stream.get(stream, ())
+        return [connection for connection in subscribers if not connection.is_stalled]
 
-    def _listen(self, connection: VenueConnection, streams: Iterable[str]) -> None:
+    def _subscribe(self, connection: VenueConnection, streams: Iterable[str]) -> None:
         for stream in streams:
-            self._listeners.setdefault(stream, set()).add(connection)
+            self._by_stream.setdefault(stream, set()).add(connection)
 
-    def _ignore(self, connection: VenueConnection, streams: Iterable[str]) -> None:
+    def _unsubscribe(self, connection: VenueConnection, streams: Iterable[str]) -> None:
         for stream in streams:
-            listeners = self._listeners.get(stream, set())
-            listeners.discard(connection)
-            if not listeners:
-                self._listeners.pop(stream, None)
+            subscribers = self._by_stream.get(stream, set())
+            subscribers.discard(connection)
+            # Clients may name any number of streams; empty sets would stay in memory.
+            if not subscribers:
+                self._by_stream.pop(stream, None)

@@ -1,4 +1,4 @@
-"""What the venue allows its clients, in Binance's numbers of 2025."""
+"""The limits that the venue applies to its clients: Binance's numbers of 2025."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -10,20 +10,27 @@ STREAMS_MAX: Final = 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VenueLimits:
-    """The venue's limits and rhythms; tests shorten the times.
+    """The limits and intervals of the venue; tests shorten the times.
 
-    ``messages_per_second_max``: "WebSocket connections have a limit of 5 incoming messages per
-    second", PING and PONG frames included. ``pong_timeout_seconds``: "If the WebSocket server does
-    not receive a pong frame back from the connection within a minute the connection will be
-    disconnected." ``connection_attempts_max``: "There is a limit of 300 connections per attempt
-    every 5 minutes per IP." ``weight_per_minute_max`` is the request weight of one address.
-
-    Who goes on after a refusal (429) is banned (418) with the refusal after
-    ``refusals_before_ban``, a number of ours, since Binance names none; "IP bans are tracked and
-    scale in duration for repeat offenders, from 2 minutes to 3 days", here by doubling.
-
-    ``unsent_bytes_max`` bounds what waits for a client that reads too slowly; beyond it the
-    connection is cut. All times are in seconds.
+    Attributes:
+        messages_per_second_max: "WebSocket connections have a limit of 5 incoming messages per
+            second", PING and PONG frames included.
+        message_window_seconds: the window of this limit.
+        ping_interval_seconds: the time between two pings.
+        pong_timeout_seconds: "If the WebSocket server does not receive a pong frame back from the
+            connection within a minute the connection will be disconnected."
+        connection_seconds_max: the lifetime of a connection, 24 hours at Binance.
+        connection_attempts_max: "There is a limit of 300 connections per attempt every 5 minutes
+            per IP."
+        connection_window_seconds: the window of this limit.
+        weight_per_minute_max: the request weight of one address.
+        weight_window_seconds: the window of this limit.
+        refusals_before_ban: the refusals (429) in a row after which a client is banned (418);
+            Binance publishes no number.
+        ban_seconds_min: the length of the first ban. "IP bans are tracked and scale in duration
+            for repeat offenders, from 2 minutes to 3 days"; here each ban is twice as long.
+        ban_seconds_max: the length of the longest ban.
+        unsent_bytes_max: the bytes that may wait for a slow client before it is cut.
     """
 
     messages_per_second_max: int = 5
@@ -41,10 +48,10 @@ class VenueLimits:
     unsent_bytes_max: int = 4 * 1024 * 1024
 
     def scaled(self, factor: float) -> "VenueLimits":
-        """Return limits whose every window, rhythm and ban is ``factor`` times shorter.
+        """Return limits whose windows, intervals and bans are ``factor`` times shorter.
 
-        How much fits into a window stays: scaled by 60, an hour of a client's life passes in a
-        minute, and a client that keeps to the limits at 60 times its pace still does.
+        The counts stay the same: with a factor of 60, a client may send 60 times as fast, and a
+        connection lives 24 minutes instead of 24 hours.
         """
         if not factor > 0:
             raise ValueError("limits are scaled by a factor above 0")

@@ -25,14 +25,14 @@ HOST = "127.0.0.1"
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on now."""
+    """Return a free port."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])
 
 
 async def answers(options: SimulatorOptions, *paths: str) -> list[Any]:
-    """Run the command until it answers each path, and end it with SIGTERM."""
+    """Run the command until it answers each path, and stop it with SIGTERM."""
     running = asyncio.create_task(simulate(options))
     answered: list[Any] = []
 
@@ -58,12 +58,12 @@ async def served_symbols(port: int, tape: Path | None) -> list[str]:
 
 
 async def test_the_command_serves_the_synthetic_market_until_sigterm() -> None:
-    """It ends by itself, without an error."""
+    """SIGTERM ends the command without an error."""
     assert "LTCBTC" in await served_symbols(free_port(), None)
 
 
 async def test_the_command_serves_a_tape(tmp_path: Path) -> None:
-    """Only the tape's symbols are there."""
+    """Only the symbols of the tape are served."""
     quote = venue_quote(symbol="ZILUSDT", update_id=5, bid=("0.1", "1"), ask=("0.2", "1"))
     tape = tmp_path / "tape.jsonl"
     tape.write_text(f'{{"ts":1,"data":{quote.data}}}\n', encoding="utf-8")
@@ -82,7 +82,7 @@ async def test_the_command_serves_a_tape(tmp_path: Path) -> None:
 async def test_the_log_says_why_a_market_is_silent(
     tmp_path: Path, options: tuple[str, ...], event: str
 ) -> None:
-    """To its clients it looks like a venue that broke, and nobody else can tell them."""
+    """Clients see a silent venue, so the log must state the reason."""
     quotes = [
         venue_quote(symbol="ZILUSDT", update_id=number, bid=("0.1", "1"), ask=("0.2", "1"))
         for number in (5, 6, 7)
@@ -110,7 +110,7 @@ async def test_the_log_says_why_a_market_is_silent(
 
 
 async def test_the_options_shape_limits_ids_and_time() -> None:
-    """What was asked for stands in the state that the control API tells."""
+    """The control API shows the effect of each option."""
     options = SimulatorOptions(
         host=HOST,
         port=free_port(),
@@ -130,7 +130,7 @@ async def test_the_options_shape_limits_ids_and_time() -> None:
 
 
 async def test_a_tape_with_its_exchange_info_plays_to_an_id(tmp_path: Path) -> None:
-    """It stands there when the first client comes, with the rules of the file."""
+    """The market is paused at the id, with the rules of the file."""
     quotes = [
         venue_quote(symbol="LTCBTC", update_id=number, bid=("0.1", "1"), ask=("0.2", "1"))
         for number in range(5, 9)
@@ -148,7 +148,7 @@ async def test_a_tape_with_its_exchange_info_plays_to_an_id(tmp_path: Path) -> N
     )
     running = asyncio.create_task(simulate(options))
 
-    async def has_got_there() -> bool:
+    async def is_at_target() -> bool:
         async with http_client(base_url=f"http://{HOST}:{options.port}") as rest:
             try:
                 market = (await rest.get("/simulator")).json()["market"]
@@ -158,12 +158,12 @@ async def test_a_tape_with_its_exchange_info_plays_to_an_id(tmp_path: Path) -> N
         assert listed["symbols"] == info["symbols"]
         return bool(market["update_ids"] == {"LTCBTC": 7} and market["play_to"]["is_reached"])
 
-    await eventually_true(has_got_there)
+    await eventually_true(is_at_target)
     os.kill(os.getpid(), signal.SIGTERM)
     await running
 
 
-async def test_a_place_to_play_to_must_be_in_the_market() -> None:
+async def test_the_symbol_of_play_to_must_be_in_the_market() -> None:
     """The message names the symbol."""
     with pytest.raises(StartupError, match="--play-to: the market has no symbol 'NOPE'"):
         await simulate(SimulatorOptions(host=HOST, port=free_port(), play_to="NOPE:5"))

@@ -24,10 +24,10 @@ from app.simulator.faults.control_parameters import ON, SYMBOL, ControlError, re
         (parameters.text_of, "a b", "a b"),
     ],
 )
-def test_what_is_well_formed_is_read(
+def test_a_well_formed_value_is_read(
     read: Callable[[str], object], text: str, value: object
 ) -> None:
-    """Symbols are in upper case, endpoints whole, amounts exact."""
+    """Symbols become upper case, endpoints complete paths, and amounts exact."""
     assert read(text) == value
 
 
@@ -50,8 +50,8 @@ def test_what_is_well_formed_is_read(
         (parameters.text_of, "x" * 5_000),
     ],
 )
-def test_what_is_not_is_refused(read: Callable[[str], object], text: str) -> None:
-    """The message is short, whatever was sent."""
+def test_a_malformed_value_is_refused(read: Callable[[str], object], text: str) -> None:
+    """The message is short, even for a long value."""
     with pytest.raises(ValueError, match=r"^.{1,200}$"):
         read(text)
 
@@ -65,12 +65,12 @@ def test_what_is_not_is_refused(read: Callable[[str], object], text: str) -> Non
         ("symbol=A&on=x", "on is true or false, not 'x'"),
     ],
 )
-def test_a_query_that_makes_no_sense_says_why(query: str, message: str) -> None:
-    """It names the parameter."""
+def test_a_wrong_query_is_refused_with_a_reason(query: str, message: str) -> None:
+    """The message names the parameter."""
     with pytest.raises(ControlError, match=message):
         read_parameters((SYMBOL, ON), query)
 
 
-def test_what_is_not_given_is_not_passed_on() -> None:
-    """So the method's own default holds."""
+def test_a_missing_parameter_is_left_out() -> None:
+    """The default of the method applies then."""
     assert read_parameters((SYMBOL, ON), "symbol=%E5%B8%81USDT") == {"symbol": "币USDT"}

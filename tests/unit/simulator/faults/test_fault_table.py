@@ -14,19 +14,19 @@ DOCUMENT = Path(__file__).parents[4] / "docs" / "simulator.md"
 
 
 def test_the_documentation_is_the_table() -> None:
-    """A control that is added or changed is documented, or this fails."""
+    """The documentation contains the table of controls as it is."""
     assert documentation() in DOCUMENT.read_text(encoding="utf-8")
 
 
 def test_each_control_has_a_name_of_its_own_and_a_line_of_help() -> None:
-    """Optional parameters stand in brackets."""
+    """Optional parameters are in brackets."""
     assert len(BY_NAME) == len(CONTROLS)
-    assert "mute symbol [on]: Send no quotes of a symbol; its depth goes on." in help_lines()
+    assert "mute symbol [on]: Send no quotes of a symbol; its depth continues." in help_lines()
     assert BY_NAME["mute"].usage == "/simulator/mute?symbol=&[on=]"
 
 
-async def test_what_the_venue_refuses_is_an_error_of_the_request() -> None:
-    """Whether a method refuses it at once or while it is awaited."""
+async def test_a_refusal_of_the_venue_is_an_error_of_the_request() -> None:
+    """Both kinds of methods are covered, synchronous and awaited."""
     venue = SimulatedVenue(ScriptedMarket(), clock=SystemClock())
     for name, query in (
         ("halt", "symbol=NOPE"),
@@ -38,7 +38,7 @@ async def test_what_the_venue_refuses_is_an_error_of_the_request() -> None:
 
 
 async def test_a_control_returns_what_its_method_does() -> None:
-    """The words of the query become keywords."""
+    """The parameters of the query become keyword arguments."""
     venue = SimulatedVenue(ScriptedMarket(), clock=SystemClock())
 
     assert await BY_NAME["resend"].perform(venue, "symbol=ltcbtc&frames=5") == 0

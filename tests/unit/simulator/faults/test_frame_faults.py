@@ -7,24 +7,24 @@ from app.simulator.market.venue_quotes import VenueQuote, venue_quote
 
 
 def quote(update_id: int, symbol: str = "LTCBTC") -> VenueQuote:
-    """Make a quote."""
+    """Return a quote with this update id."""
     return venue_quote(symbol=symbol, update_id=update_id)
 
 
 def sent(faults: FrameFaults, *quotes: VenueQuote) -> list[int | str]:
-    """Send quotes through; return the update id of each frame, or how it is spoiled."""
+    """Return the update id of each frame for these quotes, or the kind of its garbage."""
     return [
         frame.garbage or frame.quote.update_id for one in quotes for frame in faults.frames_of(one)
     ]
 
 
-def test_frames_pass_as_they_are_without_a_fault() -> None:
-    """One for each quote."""
+def test_frames_are_unchanged_without_a_fault() -> None:
+    """Each quote gives one frame."""
     assert sent(FrameFaults(), quote(1), quote(2)) == [1, 2]
 
 
 def test_a_muted_symbol_has_no_frames() -> None:
-    """Others have theirs."""
+    """Other symbols still have frames."""
     faults = FrameFaults()
     faults.muted.add("LTCBTC")
 
@@ -34,8 +34,8 @@ def test_a_muted_symbol_has_no_frames() -> None:
 @pytest.mark.parametrize(
     ("frames", "ids"), [(0, [1, 2, 3]), (2, [1, 1, 2, 2, 3]), (None, [1, 1, 2, 2, 3, 3])]
 )
-def test_frames_come_twice_as_often_as_told(frames: int | None, ids: list[int | str]) -> None:
-    """None is for good."""
+def test_as_many_frames_as_told_are_sent_twice(frames: int | None, ids: list[int | str]) -> None:
+    """None means no limit."""
     faults = FrameFaults()
     faults.duplicating.left = frames
 
@@ -43,7 +43,7 @@ def test_frames_come_twice_as_often_as_told(frames: int | None, ids: list[int | 
 
 
 def test_frames_change_places_with_the_next_of_their_symbol() -> None:
-    """Another symbol's frame does not let a held one go."""
+    """A frame of another symbol does not release a held frame."""
     faults = FrameFaults()
     faults.reordering.left = 2
     quotes = (quote(1), quote(10, "ETHBTC"), quote(2), quote(11, "ETHBTC"), quote(3))
@@ -52,7 +52,7 @@ def test_frames_change_places_with_the_next_of_their_symbol() -> None:
 
 
 def test_frames_are_spoiled_in_their_place() -> None:
-    """As many as told, of the symbol that was named."""
+    """As many frames as told are spoiled, and only those with the given symbol."""
     faults = FrameFaults()
     faults.spoil("nan", symbol="LTCBTC", frames=1)
 
@@ -62,7 +62,7 @@ def test_frames_are_spoiled_in_their_place() -> None:
 
 
 def test_faults_are_idle_until_one_is_on() -> None:
-    """Each of them is one, and so is a quote that is still held back."""
+    """Each fault counts, and so does a quote that is still held back."""
     assert FrameFaults().is_idle
     for name in ("duplicating", "reordering", "spoiling"):
         faults = FrameFaults()
@@ -79,8 +79,8 @@ def test_faults_are_idle_until_one_is_on() -> None:
     assert faults.is_idle
 
 
-def test_faults_at_once_do_not_get_in_each_other_s_way() -> None:
-    """A spoiled frame comes twice, a held one is not lost when all faults end."""
+def test_several_faults_work_at_the_same_time() -> None:
+    """A spoiled frame is duplicated, and a held frame survives the end of all faults."""
     faults = FrameFaults()
     faults.duplicating.left = 1
     faults.spoil("nan", symbol=None, frames=1)
@@ -93,8 +93,8 @@ def test_faults_at_once_do_not_get_in_each_other_s_way() -> None:
     assert faults.clear() == []
 
 
-def test_old_frames_are_remembered_up_to_a_bound() -> None:
-    """The newest of them, oldest first."""
+def test_a_bounded_number_of_old_frames_is_remembered() -> None:
+    """The newest frames are returned, oldest first."""
     faults = FrameFaults()
     for number in range(RECENT_MAX + 10):
         faults.remember(quote(number))

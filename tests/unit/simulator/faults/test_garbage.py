@@ -10,12 +10,12 @@ from app.simulator.market.venue_quotes import venue_quote
 QUOTE = venue_quote(symbol="LTCBTC", update_id=7, bid=("0.1", "1"), ask=("0.2", "2"))
 STREAM = "ltcbtc@bookTicker"
 WHOLE = {"truncated", "binary", "invalid_utf8", "non_json", "empty", "nested"}
-"""Kinds of which not even the wrapping is left."""
+"""Kinds that spoil the wrapping of the frame too."""
 
 
 @pytest.mark.parametrize("kind", GARBAGE)
 def test_no_kind_of_garbage_is_a_quote(kind: str) -> None:
-    """Only what is said to be sound can be read as one, raw or wrapped."""
+    """Only a sound kind can be read as a quote, both raw and wrapped."""
     for stream in (None, STREAM):
         message = garbage_message(kind, QUOTE, stream=stream)
         assert is_quote(message.payload, is_wrapped=stream is not None) == GARBAGE[kind].is_sound
@@ -24,7 +24,7 @@ def test_no_kind_of_garbage_is_a_quote(kind: str) -> None:
 
 
 def is_quote(payload: bytes, *, is_wrapped: bool) -> bool:
-    """Judge a frame as a careful client does."""
+    """Return whether a careful client accepts a frame as a quote."""
     try:
         data = json.loads(payload)
         data = data["data"] if is_wrapped else data
@@ -38,7 +38,7 @@ def is_quote(payload: bytes, *, is_wrapped: bool) -> bool:
 
 
 def test_a_sound_quote_with_extra_keys_is_otherwise_the_same() -> None:
-    """A client must ignore what it does not know."""
+    """A client must ignore unknown keys, so the others must be unchanged."""
     data = json.loads(garbage_message("extra_keys", QUOTE, stream=None).payload)
 
     assert {key: data[key] for key in "usbBaA"} == json.loads(QUOTE.data)
@@ -46,7 +46,7 @@ def test_a_sound_quote_with_extra_keys_is_otherwise_the_same() -> None:
 
 
 def test_an_empty_book_can_be_crossed_too() -> None:
-    """There is always something to cross."""
+    """The kind ``crossed`` also works without prices."""
     empty = venue_quote(symbol="LTCBTC", update_id=7)
     data = json.loads(garbage_message("crossed", empty, stream=None).payload)
 
@@ -54,6 +54,6 @@ def test_an_empty_book_can_be_crossed_too() -> None:
 
 
 def test_an_unknown_kind_is_refused() -> None:
-    """The message names those there are."""
+    """The message lists the known kinds."""
     with pytest.raises(ValueError, match="garbage is one of truncated, binary, "):
         garbage_message("nonsense", QUOTE, stream=None)

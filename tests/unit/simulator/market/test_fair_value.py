@@ -12,7 +12,7 @@ from app.simulator.market.pair_dynamics import MAJOR, PairDynamics
 
 
 def jumps(dynamics: PairDynamics, number: int, seed: int = 1) -> list[tuple[int, float]]:
-    """Return the instants of jumps, and the value after each."""
+    """Return the time of each jump and the value after it."""
     fair = FairValue(dynamics, random.Random(seed))
     seen = []
     for _ in range(number):
@@ -22,8 +22,8 @@ def jumps(dynamics: PairDynamics, number: int, seed: int = 1) -> list[tuple[int,
     return seen
 
 
-def test_jumps_come_as_often_as_the_temperament_says() -> None:
-    """Excited stretches and undone jumps make the gaps shorter than the mean of calm ones."""
+def test_jumps_occur_as_often_as_the_dynamics_say() -> None:
+    """Excited periods and undone jumps make the mean gap shorter than in calm periods."""
     seen = jumps(MAJOR, 2_000)
     mean_gap = (seen[-1][0] - seen[0][0]) / NS / len(seen)
 
@@ -32,7 +32,7 @@ def test_jumps_come_as_often_as_the_temperament_says() -> None:
 
 
 def test_some_jumps_are_undone() -> None:
-    """The value is back where it was but for the pull, which is weak."""
+    """After an undone jump, only the weak pull separates the value from its former one."""
     values = [value for _, value in jumps(MAJOR, 1_000)]
     undone = [abs(a - c) < 0.05 for a, c in zip(values, values[2:], strict=False)]
 
@@ -40,16 +40,16 @@ def test_some_jumps_are_undone() -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_the_value_stays_near_for_ever(seed: int) -> None:
-    """In the long run its standard deviation is about 120 bps, whatever the size of a jump."""
+def test_the_value_stays_near_the_first_price(seed: int) -> None:
+    """Its long-term standard deviation is about 120 bps, also with large jumps."""
     values = [value for _, value in jumps(replace(MAJOR, move_bps=10.0), 50_000, seed)]
 
     assert 60 < statistics.pstdev(values) < 260
     assert max(map(abs, values)) <= 900
 
 
-def test_excited_and_calm_stretches_alternate() -> None:
-    """Calm first, and mostly."""
+def test_excited_and_calm_periods_alternate() -> None:
+    """The pair starts calm and is calm most of the time."""
     fair = FairValue(MAJOR, random.Random(3))
     seen = [fair.is_excited(step * NS // 20) for step in range(20_000)]
 

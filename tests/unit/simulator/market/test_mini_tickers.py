@@ -1,4 +1,4 @@
-"""The streams that tell the time: Binance's form, once a second, of what trades."""
+"""Tests of ``app.simulator.market.mini_tickers``."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ TIME = "ltcbtc@miniTicker"
 
 
 def scripted() -> ScriptedMarket:
-    """A market of two symbols, one of which is quoted."""
+    """Return a market of two symbols, of which LTCBTC has a quote."""
     market = ScriptedMarket(["LTCBTC", "ETHBTC"])
     market.push("LTCBTC", bid=("0.5", "1"), ask=("0.6", "1"))
     return market
@@ -31,12 +31,12 @@ async def read(socket: ClientConnection) -> dict[str, Any]:
 
 
 def open_stream(running: RunningVenue, path: str) -> connect:
-    """Connect as a client does."""
+    """Connect a client to a path of the venue."""
     return connect(f"{running.stream_url}{path}", proxy=None)
 
 
 def test_frame_has_binances_form_and_the_venues_time() -> None:
-    """Its keys in its order, and the venue's clock in milliseconds, a second apart."""
+    """The keys have Binance's order, and the times of two frames are one second apart."""
 
     async def listen(clock: VirtualClock) -> list[dict[str, Any]]:
         venue = SimulatedVenue(scripted(), clock=clock)
@@ -56,7 +56,7 @@ def test_frame_has_binances_form_and_the_venues_time() -> None:
 
 
 def test_prices_are_those_since_the_opening() -> None:
-    """First, highest and lowest best bid, and the last."""
+    """A frame shows the last, first, highest and lowest best bid."""
 
     async def listen(clock: VirtualClock) -> dict[str, Any]:
         market = scripted()
@@ -75,7 +75,7 @@ def test_prices_are_those_since_the_opening() -> None:
 
 
 async def test_stream_is_subscribed_listed_and_unsubscribed_like_any() -> None:
-    """On a combined connection it comes in an envelope."""
+    """A combined connection gets wrapped frames."""
     venue = SimulatedVenue(scripted(), clock=SystemClock())
     async with venue.serve() as running, open_stream(running, f"/stream?streams={TIME}") as socket:
         frame = await read(socket)
@@ -89,8 +89,8 @@ async def test_stream_is_subscribed_listed_and_unsubscribed_like_any() -> None:
     assert answered == {"result": None, "id": 2}
 
 
-def test_nothing_comes_of_what_does_not_trade() -> None:
-    """Unknown, never quoted, halted, delisted or muted: acknowledged, and silent."""
+def test_a_symbol_that_does_not_trade_has_no_frames() -> None:
+    """A stream is silent if its symbol is unknown, unquoted, halted, delisted or muted."""
 
     async def listen(clock: VirtualClock) -> list[str]:
         venue = SimulatedVenue(scripted(), clock=clock)

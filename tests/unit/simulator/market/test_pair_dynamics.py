@@ -20,7 +20,7 @@ each_kind = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS.keys())
 
 @each_kind
 def test_shares_are_shares_and_gaps_are_gaps(kind: PairDynamics) -> None:
-    """A share lies from 0 to 1, no time is negative, bursts and echoes are at most all."""
+    """Shares are between 0 and 1, times are not negative, and the gaps are ordered."""
     for field in dataclasses.fields(kind):
         value = getattr(kind, field.name)
         is_share = field.name.endswith(("_share", "urgency", "flicker", "persistence"))
@@ -30,7 +30,7 @@ def test_shares_are_shares_and_gaps_are_gaps(kind: PairDynamics) -> None:
 
 
 def test_the_market_has_pairs_of_every_kind() -> None:
-    """From a major down to one that is silent for seconds."""
+    """The kinds range from a major to a pair that is silent for seconds."""
     of_pairs = [pair.dynamics for pair in PAIRS]
 
     assert all(kind in of_pairs for kind in KINDS.values())

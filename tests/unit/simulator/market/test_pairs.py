@@ -9,7 +9,7 @@ from app.simulator.market.pairs import PAIRS, Pair
 
 
 def test_the_market_lists_what_the_documentation_names() -> None:
-    """The documented pair, two majors, a thin pair, a halted one, and more than sixty in all."""
+    """It has the documented pair, two majors, a thin and a halted pair, and sixty in total."""
     symbols = [pair.symbol for pair in PAIRS]
 
     assert {"LTCBTC", "BTCUSDT", "ETHUSDT", "QTUMETH", "BCCBTC"} <= set(symbols)
@@ -19,14 +19,14 @@ def test_the_market_lists_what_the_documentation_names() -> None:
 
 @pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: pair.symbol)
 def test_a_pair_stays_on_its_grid(pair: Pair) -> None:
-    """First price and usual quantity are what the pair's own rules accept."""
+    """The first price and the median quantity are on the grid of the pair."""
     assert pair.price % pair.tick_size == 0
     assert pair.quantity % pair.step_size == 0
     assert pair.price / pair.tick_size >= 100, "a tick of over 1 % is no believable market"
 
 
 def test_the_documented_order_keeps_to_the_rules() -> None:
-    """The SELL of 1,000 LTC at 0.0001 is acceptable."""
+    """The rules accept a SELL of 1,000 LTC at 0.0001."""
     rules = next(pair.rules for pair in PAIRS if pair.symbol == "LTCBTC")
 
     assert order_problems(rules, quantity=Decimal(1000), limit_price=Decimal("0.0001")) == []

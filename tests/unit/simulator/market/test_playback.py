@@ -14,32 +14,32 @@ MS = 1_000_000
 
 
 def quotes_at(*instants_ns: int) -> Iterator[VenueQuote]:
-    """Yield a quote at each instant, its update id counting from 1."""
+    """Yield a quote at each time, with update ids counting from 1."""
     for update_id, at_ns in enumerate(instants_ns, 1):
         yield venue_quote(at_ns=at_ns, symbol="LTCBTC", update_id=update_id)
 
 
 class Recorder:
-    """Notes what is published and when."""
+    """Records the published quotes and their times."""
 
     def __init__(self) -> None:
         self.ids: list[int] = []
         self.at: list[float] = []
 
     def publish(self, quote: VenueQuote) -> None:
-        """Note a quote."""
+        """Record a quote."""
         self.ids.append(quote.update_id)
         self.at.append(asyncio.get_running_loop().time())
 
 
 def make_playback(recorder: Recorder, *, is_paused: bool = False, speed: float = 1.0) -> Playback:
-    """Make a playback into a recorder."""
+    """Return a playback that publishes to a recorder."""
     return Playback(recorder.publish, first_update_id=1, is_paused=is_paused, speed=speed)
 
 
 @in_virtual_time
-async def test_quotes_come_at_their_instants_and_not_before() -> None:
-    """Each is published when its time has come, all of them in order."""
+async def test_quotes_are_published_at_their_times_and_not_before() -> None:
+    """Each quote is published at its time, in order."""
     recorder = Recorder()
     started = asyncio.get_running_loop().time()
     await make_playback(recorder).play(quotes_at(0, 20 * MS, 50 * MS))
@@ -50,8 +50,8 @@ async def test_quotes_come_at_their_instants_and_not_before() -> None:
 
 
 @in_virtual_time
-async def test_being_late_does_not_add_up() -> None:
-    """A market that was held up is where it should be again, with nothing left out."""
+async def test_delays_do_not_accumulate() -> None:
+    """A delayed market catches up, and publishes every quote."""
     recorder = Recorder()
     started = asyncio.get_running_loop().time()
 
@@ -70,7 +70,7 @@ async def test_being_late_does_not_add_up() -> None:
 
 @in_virtual_time
 async def test_it_opens_after_the_quotes_at_the_opening() -> None:
-    """Nobody is let in before every symbol has its quote, and everybody before the next one."""
+    """Clients are admitted after all quotes at time 0 and before the next quote."""
     recorder = Recorder()
     playback = make_playback(recorder, is_paused=True)
     playing = asyncio.create_task(playback.play(quotes_at(0, 0, 1)))
@@ -84,7 +84,7 @@ async def test_it_opens_after_the_quotes_at_the_opening() -> None:
 
 @in_virtual_time
 async def test_time_does_not_pass_while_paused() -> None:
-    """What was due in the pause comes after it, as much later as the pause was long."""
+    """A pause delays all later quotes by its length."""
     recorder = Recorder()
     playback = make_playback(recorder)
     started = asyncio.get_running_loop().time()
@@ -102,8 +102,8 @@ async def test_time_does_not_pass_while_paused() -> None:
     assert recorder.ids == [1, 2, 3]
 
 
-async def test_a_fast_market_leaves_time_for_others() -> None:
-    """Quotes that are all due at once are published in batches."""
+async def test_a_fast_market_leaves_time_for_other_tasks() -> None:
+    """Quotes that are due at the same time are published in batches."""
     recorder = Recorder()
     turns: list[int] = []
 
@@ -123,7 +123,7 @@ async def test_a_fast_market_leaves_time_for_others() -> None:
 
 @in_virtual_time
 async def test_a_market_without_timed_quotes_opens_too() -> None:
-    """An empty tape does not keep the venue shut."""
+    """A market without quotes does not block the venue."""
     playback = make_playback(Recorder())
     await playback.play(quotes_at())
 
@@ -131,8 +131,8 @@ async def test_a_market_without_timed_quotes_opens_too() -> None:
 
 
 @in_virtual_time
-async def test_time_passes_as_fast_as_it_was_told() -> None:
-    """A minute of the market in 60 ms."""
+async def test_the_speed_scales_the_time() -> None:
+    """A minute of the market takes 60 ms at a speed of 1,000."""
     recorder = Recorder()
     started = asyncio.get_running_loop().time()
     await make_playback(recorder, speed=1_000).play(quotes_at(1, 60_000 * MS))
@@ -142,8 +142,8 @@ async def test_time_passes_as_fast_as_it_was_told() -> None:
 
 @pytest.mark.parametrize("symbol", ["LTCBTC", None])
 @in_virtual_time
-async def test_it_pauses_behind_the_quote_that_it_was_to_play_to(symbol: str | None) -> None:
-    """Not one quote more, though it was due; then time goes on from that quote's instant."""
+async def test_it_pauses_after_the_target(symbol: str | None) -> None:
+    """No later quote is published, even if it is due; time continues from the target."""
     recorder = Recorder()
     playback = make_playback(recorder, is_paused=True)
 
@@ -170,8 +170,8 @@ async def test_it_pauses_behind_the_quote_that_it_was_to_play_to(symbol: str | N
 
 
 @in_virtual_time
-async def test_an_id_that_is_not_there_pauses_before_the_first_above() -> None:
-    """So it does when the id is named while that quote is being waited for."""
+async def test_a_missing_id_pauses_before_the_first_greater_id() -> None:
+    """This also holds if the target is set while the playback waits for that quote."""
     for is_named_late in (False, True):
         recorder = Recorder()
         playback = make_playback(recorder, is_paused=not is_named_late)
@@ -192,8 +192,8 @@ async def test_an_id_that_is_not_there_pauses_before_the_first_above() -> None:
         await asyncio.wait([playing])
 
 
-async def test_pausing_is_heeded_between_two_batches() -> None:
-    """What pauses in the turn that a fast market leaves to others stops it right there."""
+async def test_a_pause_between_two_batches_takes_effect() -> None:
+    """A pause stops a fast market before its next batch."""
     recorder = Recorder()
     playback = make_playback(recorder)
 

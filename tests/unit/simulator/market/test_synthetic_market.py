@@ -1,6 +1,9 @@
 """Tests of ``app.simulator.market.synthetic_market``."""
 
 import itertools
+import random
+import statistics
+from dataclasses import replace
 from decimal import Decimal
 from functools import cache
 
@@ -9,12 +12,16 @@ import pytest
 from app.domain.matcher import SymbolMatcher
 from app.domain.order import Order, Side, Symbol
 from app.domain.quote import Quote
-from app.simulator.market.pairs import PAIRS
-from app.simulator.market.synthetic_market import SyntheticMarket
+from app.simulator.market.pair_dynamics import MAJOR
+from app.simulator.market.pairs import PAIRS, Pair
+from app.simulator.market.synthetic_market import SyntheticBook, SyntheticMarket
 from app.simulator.market.venue_quotes import VenueQuote
 from tests.support.builders import make_order
+from tests.support.market_statistics.measurement import synthetic_statistics
+from tests.support.market_statistics.quote_statistics import QuoteStatistics
 
-PAIR = next(pair for pair in PAIRS if pair.symbol == "LTCBTC")
+BY_SYMBOL = {pair.symbol: pair for pair in PAIRS}
+PAIR = BY_SYMBOL["LTCBTC"]
 DOCUMENTED_SECONDS_MAX = 30
 SEEDS = range(20)
 
@@ -38,7 +45,7 @@ def documented_quotes(seed: int) -> list[Quote]:
 
 
 def seconds_and_splits(order: Order, quotes: list[Quote]) -> tuple[float, int]:
-    """Fill an order from the first quote on; return how long it took, and its splits."""
+    """Match an order with the quotes; return the seconds to its fill, and its splits."""
     matcher = SymbolMatcher(PAIR.rules.symbol)
     splits = len(matcher.rest(order, deadline_ns=60 * 10**9))
     for quote in quotes:
@@ -50,30 +57,30 @@ def seconds_and_splits(order: Order, quotes: list[Quote]) -> tuple[float, int]:
 
 
 def first_quotes(seed: int, number: int = 1_500) -> list[VenueQuote]:
-    """Return the beginning of a market."""
+    """Return the first quotes of a market."""
     return list(itertools.islice(SyntheticMarket(seed).quotes(first_update_id=1), number))
 
 
 def test_the_same_seed_gives_the_same_quotes() -> None:
-    """A market can be seen again, to the instant and the digit."""
+    """Times and amounts are equal in two runs."""
     assert first_quotes(7) == first_quotes(7)
 
 
 def test_another_seed_gives_another_market() -> None:
-    """Seeds matter."""
+    """The quotes depend on the seed."""
     assert first_quotes(7) != first_quotes(8)
 
 
 def test_a_pair_is_the_same_alone_and_among_all() -> None:
-    """What one pair does depends on no other."""
+    """The quotes of a pair do not depend on other pairs."""
     among_all = [quote for quote in first_quotes(7) if quote.symbol == "LTCBTC"]
     alone = SyntheticMarket(7).pair_quotes(PAIR, first_update_id=1)
 
     assert list(itertools.islice(alone, len(among_all))) == among_all
 
 
-def test_every_symbol_is_there_at_the_opening() -> None:
-    """Depth has data from the first moment on; a halted symbol has two empty sides."""
+def test_each_symbol_has_a_quote_at_the_opening() -> None:
+    """Depth has data from the opening on, and a halted symbol has two empty sides."""
     at_opening = [quote for quote in first_quotes(1) if quote.at_ns == 0]
     empty = [quote.symbol for quote in at_opening if quote.bid_price == "0.00000000"]
 
@@ -81,8 +88,8 @@ def test_every_symbol_is_there_at_the_opening() -> None:
     assert empty == ["BCCBTC"]
 
 
-def test_quotes_come_in_the_order_of_their_instants() -> None:
-    """No quote is older than the one before, and ids begin where they are told to."""
+def test_quotes_are_ordered_by_time() -> None:
+    """Times never fall, and the first update ids are as told."""
     quotes = first_quotes(3)
 
     assert all(a.at_ns <= b.at_ns for a, b in itertools.pairwise(quotes))
@@ -91,7 +98,7 @@ def test_quotes_come_in_the_order_of_their_instants() -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_documented_sell_fills_in_several_splits_well_within_its_time(seed: int) -> None:
-    """SELL 1,000 LTC at 0.0001 takes 2 to 20 seconds under the fill rule, whatever the seed."""
+    """SELL 1,000 LTC at 0.0001 takes 2 to 20 seconds with each seed."""
     order = make_order(1000, limit_price="0.0001", side=Side.SELL)
     seconds, splits = seconds_and_splits(order, documented_quotes(seed))
 
@@ -101,7 +108,7 @@ def test_the_documented_sell_fills_in_several_splits_well_within_its_time(seed: 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_buy_above_the_ask_fills_in_several_splits_in_seconds(seed: int) -> None:
-    """BUY 100 LTC is more than is ever displayed at once, and filled within 10 seconds."""
+    """BUY 100 LTC exceeds each displayed quantity, and fills within 10 seconds."""
     order = make_order(100, limit_price="0.003", side=Side.BUY)
     seconds, splits = seconds_and_splits(order, documented_quotes(seed))
 
@@ -110,7 +117,187 @@ def test_a_buy_above_the_ask_fills_in_several_splits_in_seconds(seed: int) -> No
 
 
 def test_a_market_of_few_pairs_lists_only_those() -> None:
-    """A test can have a small market."""
+    """Only the given pairs are listed."""
     market = SyntheticMarket(1, pairs=[PAIR])
 
     assert [listing.symbol for listing in market.listings] == ["LTCBTC"]
+
+
+# --- the quotes of one pair -----------------------------------------------------------------------
+
+SECONDS = 120
+LIQUID = ("BTCUSDT", "ETHUSDT", "LTCBTC")
+BUSY = (*LIQUID, "LTCUSDT", "ATOMUSDT")
+each_seed = pytest.mark.parametrize("seed", [1, 2])
+each_liquid = pytest.mark.parametrize("symbol", LIQUID)
+each_busy = pytest.mark.parametrize("symbol", BUSY)
+
+
+@cache
+def measured(symbol: str, seed: int) -> QuoteStatistics:
+    """Return the statistics of two minutes of a pair."""
+    return synthetic_statistics(symbol, seed=seed, seconds=SECONDS)
+
+
+@cache
+def quotes_of(symbol: str, seed: int) -> list[VenueQuote]:
+    """Return two minutes of a pair."""
+    quotes = SyntheticMarket(seed).pair_quotes(BY_SYMBOL[symbol], first_update_id=1)
+    return list(itertools.takewhile(lambda quote: quote.at_ns < SECONDS * 10**9, quotes))
+
+
+def book_quotes(pair: Pair, number: int, seed: int = 1) -> list[VenueQuote]:
+    """Return the first quotes of a changed pair."""
+    book = SyntheticBook(pair, random.Random(seed), first_update_id=1)
+    return list(itertools.islice(book.quotes(), number))
+
+
+def amounts(quote: VenueQuote) -> tuple[str, str, str, str]:
+    """Return the four amounts of a quote: the bid's, then the ask's."""
+    return quote.bid_price, quote.bid_quantity, quote.ask_price, quote.ask_quantity
+
+
+@each_seed
+@each_busy
+def test_every_update_changes_a_side_and_few_change_both(symbol: str, seed: int) -> None:
+    """No update repeats all four fields. On tapes 1 % change both sides, on a short one 3 %."""
+    sides = measured(symbol, seed).sides
+
+    assert sides.neither_side == 0
+    assert sides.both_sides < 0.03
+
+
+@each_seed
+@each_busy
+def test_the_book_is_never_crossed_nor_empty_and_on_its_grid(symbol: str, seed: int) -> None:
+    """The bid is below the ask, and all amounts are whole steps with eight decimals."""
+    pair = BY_SYMBOL[symbol]
+    for quote in quotes_of(symbol, seed):
+        bid_price, bid_quantity, ask_price, ask_quantity = map(Decimal, amounts(quote))
+        assert 0 < bid_price < ask_price
+        assert bid_price % pair.tick_size == ask_price % pair.tick_size == 0
+        assert bid_quantity % pair.step_size == ask_quantity % pair.step_size == 0
+        assert min(bid_quantity, ask_quantity) > 0
+        assert {len(one.partition(".")[2]) for one in amounts(quote)} == {8}
+
+
+@each_seed
+@each_liquid
+def test_about_half_of_the_updates_repeat_the_ask(symbol: str, seed: int) -> None:
+    """On tapes, 0.44 to 0.50 of the updates of majors repeat it."""
+    assert 0.42 < measured(symbol, seed).sides.repeats_ask < 0.58
+
+
+@each_seed
+@each_liquid
+def test_the_spread_is_mostly_one_tick(symbol: str, seed: int) -> None:
+    """On tapes, it is one tick in 0.88 of the updates of majors."""
+    assert 0.8 < measured(symbol, seed).sides.one_tick < 0.98
+
+
+@each_seed
+@each_busy
+def test_update_ids_have_gaps(symbol: str, seed: int) -> None:
+    """On tapes, the median step is 2 to 3, and the 99th percentile is 11 to 70."""
+    step = measured(symbol, seed).pace.update_id_step
+    ids = [quote.update_id for quote in quotes_of(symbol, seed)]
+
+    assert all(a < b for a, b in itertools.pairwise(ids))
+    assert 2 <= step.p50 <= 3
+    assert 11 <= step.p99 <= 100
+
+
+@each_seed
+@pytest.mark.parametrize(
+    ("symbol", "least", "most"),
+    [("BTCUSDT", 50, 130), ("ETHUSDT", 50, 130), ("LTCBTC", 15, 45), ("LTCUSDT", 1.5, 8)],
+)
+def test_a_pair_has_its_rate_of_updates(symbol: str, least: float, most: float, seed: int) -> None:
+    """Majors have about a hundred updates a second, and the documented pair about thirty."""
+    assert least < measured(symbol, seed).pace.per_second < most
+
+
+@each_seed
+def test_majors_have_bursts(seed: int) -> None:
+    """On tapes, almost half of the gaps are under 1 ms, and some seconds are far busier."""
+    pace = measured("BTCUSDT", seed).pace
+
+    assert 0.35 < pace.gaps_under_1ms < 0.65
+    assert pace.in_one_second.p99 > 2 * pace.per_second
+
+
+@each_seed
+def test_a_thin_pair_has_at_most_one_update_every_few_seconds(seed: int) -> None:
+    """A client that connects to it may receive nothing for a while."""
+    quotes = quotes_of("QTUMETH", seed)
+
+    assert min(b.at_ns - a.at_ns for a, b in itertools.pairwise(quotes)) >= 2 * 10**9
+    assert 20 < len(quotes) < 60
+
+
+@each_seed
+def test_quantities_of_ltcbtc_are_in_the_range_of_such_pairs(seed: int) -> None:
+    """On tapes, such pairs have medians of 8 to 34 and 95th percentiles of 38 to 258."""
+    quantities = [
+        float(quantity)
+        for quote in quotes_of("LTCBTC", seed)
+        for quantity in (quote.bid_quantity, quote.ask_quantity)
+    ]
+
+    assert 10 <= statistics.median(quantities) <= 40
+    assert max(quantities) < 100
+
+
+@each_seed
+@each_busy
+def test_prices_move_as_far_as_real_ones_in_a_second(symbol: str, seed: int) -> None:
+    """On tapes, returns of one second have a standard deviation of 1.1 to 2.7 bps, at most 15.
+
+    Pairs with coarse ticks have greater ones: a single tick of LTCBTC is 3.9 bps.
+    """
+    movement = measured(symbol, seed).movement
+
+    assert 0.5 < movement.return_1s_sd_bps < 5
+    assert movement.return_1s_max_bps < 25
+
+
+@each_seed
+def test_the_price_stays_in_its_range_for_weeks(seed: int) -> None:
+    """The fair value is pulled back, so it stays within 5 % of the first price.
+
+    Jumps of 20 bps instead of one have the effect of weeks within two hours.
+    """
+    dynamics = replace(MAJOR, move_bps=20.0, echo_gap=0.1)
+    pair = replace(BY_SYMBOL["BTCUSDT"], dynamics=dynamics)
+    prices = [float(one.bid_price) for one in book_quotes(pair, 60_000, seed)]
+
+    assert all(0.95 < price / float(pair.price) < 1.05 for price in prices)
+    assert max(prices) / min(prices) > 1.01, "it does move"
+
+
+@pytest.mark.parametrize("symbol", ["LTCBTC", "BTCUSDT"])
+def test_a_pair_of_single_steps_never_repeats_a_quote(symbol: str) -> None:
+    """A level of one step cannot shrink, but each update still changes the quote."""
+    pair = replace(BY_SYMBOL[symbol], quantity=BY_SYMBOL[symbol].step_size)
+    quotes = [amounts(quote) for quote in book_quotes(pair, 3_000)]
+
+    assert all(a != b for a, b in itertools.pairwise(quotes))
+    assert min(Decimal(amount) for quote in quotes for amount in quote) > 0
+
+
+def test_a_pair_at_its_smallest_price_stays_on_the_grid() -> None:
+    """The last bid stays, because no bid can be below one tick."""
+    pair = replace(BY_SYMBOL["BTCUSDT"], price=Decimal("0.03"))
+
+    for quote in book_quotes(pair, 3_000):
+        assert pair.tick_size <= Decimal(quote.bid_price) < Decimal(quote.ask_price)
+
+
+@each_seed
+def test_covered_levels_return_and_lost_levels_are_dust(seed: int) -> None:
+    """Some levels return with their quantity; a level of a major shrinks before it is lost."""
+    levels = measured("BTCUSDT", seed).levels
+
+    assert levels.back_from_behind > 0.05
+    assert 0 < levels.same_quantity < 1
+    assert levels.before_lost.p50 < 0.01

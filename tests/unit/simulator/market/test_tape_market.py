@@ -27,14 +27,14 @@ GOOD = line(START_US, FIRST) + line(START_US + 500, SECOND) + line(START_US + 2_
 
 
 def write_tape(folder: Path, text: str = GOOD) -> Path:
-    """Write a plain tape."""
+    """Write a plain tape, and return its path."""
     path = folder / "tape.jsonl"
     path.write_text(text, encoding="utf-8")
     return path
 
 
-def test_the_data_is_played_byte_for_byte_at_its_instants(tmp_path: Path) -> None:
-    """What went over the wire goes over it again, spaced as it was."""
+def test_the_data_is_played_byte_for_byte_at_its_times(tmp_path: Path) -> None:
+    """The frames and the times between them are as recorded."""
     quotes = list(TapeMarket(write_tape(tmp_path)).quotes())[2:]
 
     assert [quote.data for quote in quotes] == [FIRST, SECOND, THIRD]
@@ -42,21 +42,21 @@ def test_the_data_is_played_byte_for_byte_at_its_instants(tmp_path: Path) -> Non
 
 
 def test_a_speed_shortens_the_time_between_quotes(tmp_path: Path) -> None:
-    """At four times the speed two seconds are half a second."""
+    """At four times the speed, two seconds take half a second."""
     quotes = list(TapeMarket(write_tape(tmp_path), speed=4).quotes())
 
     assert quotes[-1].at_ns == 500_000_000
 
 
 def test_every_symbol_opens_empty_just_below_its_first_update_id(tmp_path: Path) -> None:
-    """A client that seeds itself before the first quote does not gate it out."""
+    """A client that requests depth before the first quote still accepts that quote."""
     opening = [quote for quote in TapeMarket(write_tape(tmp_path)).quotes() if quote.at_ns == 0]
 
     assert [(one.symbol, one.update_id) for one in opening] == [("LTCBTC", 9), ("BTCUSDT", 11)]
 
 
 def test_the_rules_are_inferred_from_the_decimals_seen(tmp_path: Path) -> None:
-    """The grid is as fine as the finest amount needs, and no finer."""
+    """The steps are as small as the finest amount needs."""
     listings = {one.symbol: one for one in TapeMarket(write_tape(tmp_path)).listings}
 
     assert str(listings["LTCBTC"].tick_size) == "0.000001"
@@ -65,7 +65,7 @@ def test_the_rules_are_inferred_from_the_decimals_seen(tmp_path: Path) -> None:
 
 
 def test_a_looping_tape_lifts_its_update_ids(tmp_path: Path) -> None:
-    """Round after round ids rise per symbol, in the text too, and time goes on."""
+    """The ids of a symbol rise from round to round, also in the text, and times rise too."""
     market = TapeMarket(write_tape(tmp_path), is_looping=True)
     quotes = list(itertools.islice(market.quotes(), 2 + 9))[2:]
     of_ltc = [quote for quote in quotes if quote.symbol == "LTCBTC"]
@@ -78,7 +78,7 @@ def test_a_looping_tape_lifts_its_update_ids(tmp_path: Path) -> None:
 
 
 def test_a_given_exchange_info_is_served_instead(tmp_path: Path) -> None:
-    """The capture's listings come as they stand, one that is not on the tape empty."""
+    """Its listings are served unchanged; a symbol without quotes has empty sides."""
     info = find_tape_file("exchangeinfo-20250807-25symbols.json.gz")
     market = TapeMarket(write_tape(tmp_path), exchange_info=info)
     opening = {quote.symbol: quote.update_id for quote in market.quotes() if quote.at_ns == 0}
@@ -88,8 +88,8 @@ def test_a_given_exchange_info_is_served_instead(tmp_path: Path) -> None:
     assert opening["BCCBTC"] == 1
 
 
-def test_a_real_tape_is_played_line_by_line() -> None:
-    """Each frame of a recording comes out as it stands in the file."""
+def test_a_real_tape_is_played_completely() -> None:
+    """Each frame of a recording is played unchanged."""
     path = find_tape_file("alts10-20210405.jsonl.gz")
     with gzip.open(path, "rt", encoding="utf-8") as file:
         recorded = [one.partition('"data":')[2].rstrip()[:-1] for one in file]
@@ -115,7 +115,7 @@ def test_a_real_tape_is_played_line_by_line() -> None:
 def test_a_bad_tape_is_refused_with_its_line(
     tmp_path: Path, text: str, line_number: int, cause: str
 ) -> None:
-    """The message names the file, the line and the cause, before anybody listens."""
+    """The message names the file, the line and the cause."""
     with pytest.raises(TapeError) as caught:
         TapeMarket(write_tape(tmp_path, text))
 
@@ -126,13 +126,13 @@ def test_a_bad_tape_is_refused_with_its_line(
 
 
 def test_a_missing_tape_is_refused(tmp_path: Path) -> None:
-    """No file is a bad tape too."""
+    """A missing file raises TapeError."""
     with pytest.raises(TapeError, match="No such file"):
         TapeMarket(tmp_path / "none.jsonl")
 
 
-def test_a_tape_cut_short_is_played_as_far_as_it_goes(tmp_path: Path) -> None:
-    """A recorder that was killed left a market all the same, and the market says so."""
+def test_a_truncated_tape_is_played_up_to_its_end(tmp_path: Path) -> None:
+    """The complete lines are played, and the market reports the truncation."""
     path = tmp_path / "tape.jsonl.gz"
     path.write_bytes(gzip.compress(GOOD.encode())[:-12])
     market = TapeMarket(path)
@@ -141,10 +141,10 @@ def test_a_tape_cut_short_is_played_as_far_as_it_goes(tmp_path: Path) -> None:
     assert market.is_cut_short
 
 
-def test_of_a_recording_only_what_a_venue_would_send_is_played(tmp_path: Path) -> None:
-    """Behind a note, quotes that come again or late and frames that are none are skipped, counted.
+def test_frames_that_a_venue_would_not_send_are_skipped_in_a_recording(tmp_path: Path) -> None:
+    """After a note, repeated quotes, late quotes and frames that are not quotes are skipped.
 
-    What is skipped teaches nothing: neither a symbol nor an instant nor a grid.
+    They are counted, and affect neither the symbols nor the times nor the steps.
     """
     note = f'{{"ts":{START_US},"note":{{"kind":"connection","what":"opened"}}}}\n'
     more = line(START_US + 3_000_000, THIRD.replace('"u":17', '"u":18'))
@@ -165,8 +165,8 @@ def test_of_a_recording_only_what_a_venue_would_send_is_played(tmp_path: Path) -
     assert not market.is_cut_short
 
 
-def test_a_tape_that_grows_is_played_as_far_as_it_went_at_the_start(tmp_path: Path) -> None:
-    """Someone may be recording still: what was not checked is not played."""
+def test_a_growing_tape_is_played_up_to_its_length_at_the_start(tmp_path: Path) -> None:
+    """Lines that were not checked at the start are not played."""
     path = write_tape(tmp_path)
     market = TapeMarket(path, is_looping=True)
     with path.open("a", encoding="utf-8") as file:
@@ -177,13 +177,13 @@ def test_a_tape_that_grows_is_played_as_far_as_it_went_at_the_start(tmp_path: Pa
     assert [one.symbol for one in round_of_three][2:] == ["LTCBTC", "BTCUSDT", "LTCBTC"] * 2
 
 
-def test_an_exchange_info_that_is_none_is_refused(tmp_path: Path) -> None:
-    """The message names that file."""
+def test_a_wrong_exchange_info_is_refused(tmp_path: Path) -> None:
+    """The message names the file."""
     with pytest.raises(TapeError, match=r"tape\.jsonl: no answer to exchangeInfo: "):
         TapeMarket(write_tape(tmp_path), exchange_info=tmp_path / "tape.jsonl")
 
 
-def test_a_tape_does_not_stand_still(tmp_path: Path) -> None:
-    """A speed of zero is a mistake of the caller."""
+def test_a_speed_of_zero_is_refused(tmp_path: Path) -> None:
+    """The tape would never play."""
     with pytest.raises(ValueError, match="above 0"):
         TapeMarket(write_tape(tmp_path), speed=0)

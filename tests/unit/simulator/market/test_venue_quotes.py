@@ -6,7 +6,7 @@ from app.simulator.market.venue_quotes import stream_name, venue_quote, wire_amo
 
 
 def test_data_reads_as_binance_sends_it() -> None:
-    """The keys stand in Binance's order, amounts are strings, the update id is a number."""
+    """Keys are in Binance's order, amounts are strings, and the update id is a number."""
     quote = venue_quote(
         symbol="BNBUSDT",
         update_id=400900217,
@@ -21,14 +21,14 @@ def test_data_reads_as_binance_sends_it() -> None:
 
 
 def test_an_empty_side_is_zero_in_price_and_quantity() -> None:
-    """A side left out has neither price nor quantity."""
+    """A missing side has zero for both."""
     quote = venue_quote(symbol="BCCBTC", update_id=7)
 
     assert (quote.bid_price, quote.ask_quantity) == ("0.00000000", "0.00000000")
 
 
 def test_an_amount_has_eight_decimals_on_the_wire() -> None:
-    """Small amounts come without an exponent."""
+    """Small amounts have no exponent."""
     assert wire_amount(Decimal("1E-8")) == "0.00000001"
 
 
@@ -38,7 +38,7 @@ def test_a_stream_is_named_in_lower_case() -> None:
 
 
 def test_another_update_id_leaves_the_rest_of_the_text() -> None:
-    """Only the first id is replaced, whatever else stands there."""
+    """Only the update id is replaced, even if other numbers look like it."""
     quote = venue_quote(symbol="LTCBTC", update_id=7, bid=("7", "7"))
 
     assert with_update_id(quote, 7) is quote

@@ -1,6 +1,6 @@
 """Tests of ``app.simulator.venue.client_admission``."""
 
-from app.simulator.venue.client_admission import ADDRESSES_MAX, Admission, Refusal
+from app.simulator.venue.client_admission import ADDRESSES_MAX, Admission, Refusal, WeightMeter
 from app.simulator.venue.observations import Observations
 from app.simulator.venue.venue_limits import VenueLimits
 from tests.support.hand_driven import HandClock
@@ -8,8 +8,8 @@ from tests.support.hand_driven import HandClock
 HERE, THERE = "127.0.0.1", "127.0.0.2"
 
 
-class Gate:
-    """An admission with small limits, on a clock that the test moves."""
+class SmallAdmission:
+    """An admission with small limits and a clock that the test advances."""
 
     def __init__(self) -> None:
         self.clock = HandClock()  # 14 s into a minute
@@ -23,65 +23,65 @@ class Gate:
         )
 
     def spend(self, weight: int, address: str = HERE) -> tuple[int, int] | None:
-        """Ask for weight; return the status and the seconds of a refusal."""
-        return told(self.admission.spend(address, weight))
+        """Spend weight; return the status and the seconds of a refusal."""
+        return status_and_seconds(self.admission.spend(address, weight))
 
     def connect(self, address: str = HERE) -> tuple[int, int] | None:
-        """Ask for a connection, likewise."""
-        return told(self.admission.connect(address))
+        """Count a connection attempt; return the status and the seconds of a refusal."""
+        return status_and_seconds(self.admission.connect(address))
 
     @property
     def violations(self) -> list[str]:
-        """What was noted."""
+        """The recorded violations, in order."""
         return [one.kind.value for one in self.observations.violations]
 
 
-def told(refusal: Refusal | None) -> tuple[int, int] | None:
-    """Return what a client reads of a refusal."""
+def status_and_seconds(refusal: Refusal | None) -> tuple[int, int] | None:
+    """Return the status and the seconds that a client receives."""
     return None if refusal is None else (refusal.status, refusal.retry_after_seconds)
 
 
 def test_weight_is_counted_by_address_until_the_minute_is_over() -> None:
-    """One client's greed is not another's trouble."""
-    gate = Gate()
+    """Other addresses are not affected by a client over its limit."""
+    setup = SmallAdmission()
 
-    assert [gate.spend(10), gate.spend(1), gate.spend(1, THERE)] == [None, (429, 46), None]
-    gate.clock.advance(46)
-    assert gate.spend(1) is None
-    assert gate.admission.used_weight(HERE) == 1
-    assert gate.violations == ["request_weight"]
+    assert [setup.spend(10), setup.spend(1), setup.spend(1, THERE)] == [None, (429, 46), None]
+    setup.clock.advance(46)
+    assert setup.spend(1) is None
+    assert setup.admission.used_weight(HERE) == 1
+    assert setup.violations == ["request_weight"]
 
 
-def test_who_heeds_a_refusal_is_never_banned() -> None:
-    """Refusals count only while they follow one another."""
-    gate = Gate()
+def test_a_client_that_waits_after_a_refusal_is_never_banned() -> None:
+    """Only consecutive refusals count towards a ban."""
+    setup = SmallAdmission()
     for _ in range(5):
-        gate.spend(10)
-        assert gate.spend(1) is not None
-        gate.clock.advance(60)
+        setup.spend(10)
+        assert setup.spend(1) is not None
+        setup.clock.advance(60)
 
-    assert "ban" not in gate.violations
+    assert "ban" not in setup.violations
 
 
-def test_who_goes_on_is_banned_for_longer_each_time() -> None:
-    """Two minutes, then four, up to three days; streams are shut too, other addresses are not."""
-    gate = Gate()
-    gate.spend(10)
-    assert [gate.spend(1) for _ in range(4)] == [(429, 46), (429, 46), (418, 120), (418, 120)]
-    assert (gate.connect(), gate.connect(THERE)) == ((418, 120), None)
-    gate.clock.advance(120)
-    assert gate.connect() is None
+def test_a_client_that_continues_is_banned_for_longer_each_time() -> None:
+    """Bans last two minutes, then four, up to three days, and apply to streams too."""
+    setup = SmallAdmission()
+    setup.spend(10)
+    assert [setup.spend(1) for _ in range(4)] == [(429, 46), (429, 46), (418, 120), (418, 120)]
+    assert (setup.connect(), setup.connect(THERE)) == ((418, 120), None)
+    setup.clock.advance(120)
+    assert setup.connect() is None
 
     lengths = []
     for _ in range(13):
-        gate.spend(10)
-        refused = [gate.spend(1) for _ in range(3)][-1]
+        setup.spend(10)
+        refused = [setup.spend(1) for _ in range(3)][-1]
         assert refused is not None
         lengths.append(refused[1])
-        gate.clock.advance(refused[1])
+        setup.clock.advance(refused[1])
     assert lengths[:3] == [240, 480, 960]
     assert lengths[-1] == 3 * 24 * 3600
-    assert gate.violations[:6] == [
+    assert setup.violations[:6] == [
         "request_weight",
         "request_weight",
         "request_weight",
@@ -92,10 +92,10 @@ def test_who_goes_on_is_banned_for_longer_each_time() -> None:
 
 
 def test_a_ban_says_until_when() -> None:
-    """The recorded words, with the epoch time in milliseconds."""
-    gate = Gate()
-    gate.spend(10)
-    refusals = [gate.admission.spend(HERE, 1) for _ in range(3)]
+    """The message is the recorded one, with the epoch time in milliseconds."""
+    setup = SmallAdmission()
+    setup.spend(10)
+    refusals = [setup.admission.spend(HERE, 1) for _ in range(3)]
 
     assert refusals[-1] is not None
     assert refusals[-1].body == {
@@ -106,23 +106,34 @@ def test_a_ban_says_until_when() -> None:
 
 
 def test_connections_are_counted_in_a_window_that_slides() -> None:
-    """The oldest of them makes room when its five minutes are over."""
-    gate = Gate()
-    assert gate.connect() is None
-    gate.clock.advance(100)
-    assert [gate.connect(), gate.connect(), gate.connect(THERE)] == [None, (429, 200), None]
-    gate.clock.advance(200)
+    """An attempt leaves the window after five minutes."""
+    setup = SmallAdmission()
+    assert setup.connect() is None
+    setup.clock.advance(100)
+    assert [setup.connect(), setup.connect(), setup.connect(THERE)] == [None, (429, 200), None]
+    setup.clock.advance(200)
 
-    assert [gate.connect(), gate.connect()] == [None, (429, 100)]
-    assert gate.violations == ["connection_attempts", "connection_attempts"]
+    assert [setup.connect(), setup.connect()] == [None, (429, 100)]
+    assert setup.violations == ["connection_attempts", "connection_attempts"]
 
 
 def test_addresses_are_not_remembered_without_bound() -> None:
-    """The one that came first is forgotten."""
-    gate = Gate()
-    gate.spend(10)
+    """The oldest address is dropped."""
+    setup = SmallAdmission()
+    setup.spend(10)
     for number in range(ADDRESSES_MAX):
-        gate.spend(1, f"10.0.{number // 256}.{number % 256}")
+        setup.spend(1, f"10.0.{number // 256}.{number % 256}")
 
-    assert len(gate.admission._accounts) == ADDRESSES_MAX
-    assert gate.spend(1) is None
+    assert len(setup.admission._usages) == ADDRESSES_MAX
+    assert setup.spend(1) is None
+
+
+def test_weight_over_the_limit_must_wait_for_the_next_minute() -> None:
+    """The wait lasts until the next full minute, which starts with a weight of zero."""
+    clock = HandClock()  # 14 s into a minute
+    meter = WeightMeter(clock, weight_max=10)
+
+    assert [meter.spend(6), meter.spend(4), meter.spend(1)] == [None, None, 46]
+    clock.advance(46)
+    assert meter.spend(1) is None
+    assert meter.used == 1

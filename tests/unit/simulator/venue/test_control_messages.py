@@ -14,7 +14,7 @@ EXPECTED = (
 
 
 def make_subscriptions(*streams: str, is_combined: bool = False) -> Subscriptions:
-    """Make the subscriptions of a connection."""
+    """Return the subscriptions of a connection."""
     return Subscriptions(streams=dict.fromkeys(streams), is_combined=is_combined)
 
 
@@ -34,8 +34,8 @@ def test_subscribe_is_answered_with_result_null() -> None:
     assert (reply.method, reply.params) == ("SUBSCRIBE", ("btcusdt@aggTrade", "nonsense"))
 
 
-def test_unsubscribe_forgets_a_stream_and_takes_unknown_ones() -> None:
-    """An UNSUBSCRIBE of what was never subscribed is a success too."""
+def test_unsubscribe_removes_a_stream_and_accepts_unknown_ones() -> None:
+    """An UNSUBSCRIBE of an unknown stream succeeds."""
     subscriptions = make_subscriptions("a", "b")
     reply = ask(subscriptions, method="UNSUBSCRIBE", params=["a", "x"], id=312)
 
@@ -44,7 +44,7 @@ def test_unsubscribe_forgets_a_stream_and_takes_unknown_ones() -> None:
 
 
 def test_list_subscriptions_names_them_in_order() -> None:
-    """What was subscribed first comes first."""
+    """The streams are listed in the order of subscribing."""
     reply = ask(make_subscriptions("b", "a"), method="LIST_SUBSCRIPTIONS", id=3)
 
     assert reply == {"result": ["b", "a"], "id": 3}
@@ -52,14 +52,14 @@ def test_list_subscriptions_names_them_in_order() -> None:
 
 @pytest.mark.parametrize("params", [None, []])
 def test_list_subscriptions_takes_empty_parameters(params: list[str] | None) -> None:
-    """Some clients always send the field."""
+    """Some clients always send the field, so it may be null or empty."""
     reply = ask(make_subscriptions(), method="LIST_SUBSCRIPTIONS", params=params, id=3)
 
     assert reply == {"result": [], "id": 3}
 
 
 def test_the_combined_property_can_be_set_and_read() -> None:
-    """SET_PROPERTY and GET_PROPERTY know one property."""
+    """SET_PROPERTY and GET_PROPERTY support this property."""
     subscriptions = make_subscriptions()
 
     assert ask(subscriptions, method="SET_PROPERTY", params=["combined", True], id=5) == {
@@ -76,7 +76,7 @@ def test_the_combined_property_can_be_set_and_read() -> None:
     "request_id", [0, -5, 2**63 - 1, None, "abc", "0199c0de-0000-7000-8000-000000000001"]
 )
 def test_ids_of_the_documented_kinds_come_back(request_id: object) -> None:
-    """64-bit integers, short names, UUIDs and null are accepted."""
+    """64-bit integers, short names, UUIDs and null are returned in the reply."""
     reply = ask(make_subscriptions(), method="LIST_SUBSCRIPTIONS", id=request_id)
 
     assert reply == {"result": [], "id": request_id}
@@ -87,7 +87,7 @@ def test_ids_of_the_documented_kinds_come_back(request_id: object) -> None:
     [{}, {"id": True}, {"id": 1.5}, {"id": ""}, {"id": "a b"}, {"id": []}, {"id": 2**63}],
 )
 def test_other_ids_are_refused(fields: dict[str, object]) -> None:
-    """A missing id is refused as well, in Binance's words."""
+    """A missing id is refused with the same text of Binance."""
     assert ask(make_subscriptions(), method="LIST_SUBSCRIPTIONS", **fields) == {
         "code": 2,
         "msg": "Invalid request: request ID must be an unsigned integer",
@@ -159,7 +159,7 @@ def test_other_ids_are_refused(fields: dict[str, object]) -> None:
 def test_a_bad_message_is_refused_in_binances_words(
     message: str, expected: tuple[int, str]
 ) -> None:
-    """Code and text are the documented ones, and nothing is subscribed."""
+    """Code and text are as documented, and no stream is added."""
     subscriptions = make_subscriptions()
     reply = json.loads(answer(message, subscriptions).text)
 
@@ -168,7 +168,7 @@ def test_a_bad_message_is_refused_in_binances_words(
 
 
 def test_an_unknown_property_names_the_request() -> None:
-    """The one documented error that carries the id."""
+    """This is the only documented error that carries the id."""
     assert ask(make_subscriptions(), method="GET_PROPERTY", params=["x"], id=9) == {
         "code": 0,
         "msg": "Unknown property",

@@ -13,7 +13,7 @@ SYMBOLS = ("LTCBTC", "ETHBTC", "BNBBTC")
 
 @pytest.fixture
 def listed() -> ListedSymbols:
-    """Three symbols."""
+    """Return the listings of three symbols."""
     cent = Decimal("0.01")
     return ListedSymbols(
         [listing_from_rules(inferred_rules(one, tick_size=cent, step_size=cent)) for one in SYMBOLS]
@@ -21,15 +21,15 @@ def listed() -> ListedSymbols:
 
 
 def rules_of(listed: ListedSymbols, symbol: str) -> dict[str, Any]:
-    """Return a symbol's filters by kind."""
+    """Return the filters of a symbol by type."""
     listing = listed.get(symbol)
     assert listing is not None
     filters: Any = listing.entry["filters"]
     return {one["filterType"]: one for one in filters}
 
 
-def test_a_status_changes_what_is_told_and_silences_quotes(listed: ListedSymbols) -> None:
-    """Only of that symbol, and until it is TRADING again."""
+def test_a_status_is_listed_and_silences_quotes(listed: ListedSymbols) -> None:
+    """Only this symbol is silent, until its status is TRADING again."""
     listed.set_status("ETHBTC", "BREAK")
     assert [(one.symbol, one.status) for one in listed] == [
         ("LTCBTC", "TRADING"),
@@ -43,8 +43,8 @@ def test_a_status_changes_what_is_told_and_silences_quotes(listed: ListedSymbols
     assert not listed.is_silent("ETHBTC")
 
 
-def test_a_symbol_comes_back_where_it_was(listed: ListedSymbols) -> None:
-    """The order of exchangeInfo is the market's."""
+def test_a_relisted_symbol_has_its_former_position(listed: ListedSymbols) -> None:
+    """The order of exchangeInfo stays the order of the market."""
     listed.remove("LTCBTC")
     assert [one.symbol for one in listed] == ["ETHBTC", "BNBBTC"]
     assert listed.is_silent("LTCBTC")
@@ -57,7 +57,7 @@ def test_a_symbol_comes_back_where_it_was(listed: ListedSymbols) -> None:
 
 
 def test_every_rule_can_be_changed(listed: ListedSymbols) -> None:
-    """Each stands in its filter; the market's own listing stays untouched."""
+    """Each rule changes in its filter, and the listing of the market stays unchanged."""
     listed.change_rules("LTCBTC", **{name: Decimal(number) for number, name in enumerate(RULES, 1)})
     changed = rules_of(listed, "LTCBTC")
 
@@ -74,7 +74,7 @@ def test_every_rule_can_be_changed(listed: ListedSymbols) -> None:
 
 
 def test_a_symbol_that_is_not_there_is_refused(listed: ListedSymbols) -> None:
-    """So is a rule for which a symbol has no filter."""
+    """A rule without a filter is refused too."""
     for change in (listed.set_status, listed.remove, listed.change_rules):
         with pytest.raises(ValueError, match="the market has no symbol 'NOPE'"):
             change("NOPE")

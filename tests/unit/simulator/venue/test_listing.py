@@ -18,13 +18,13 @@ from tests.support.tapes import find_tape_file
 
 
 def make_entry(**changes: object) -> dict[str, Any]:
-    """Make the entry of a symbol with a tick of a cent and a step of a thousandth."""
+    """Return an entry with a tick size of 0.01 and a step size of 0.001."""
     rules = inferred_rules("LTCUSDT", tick_size=Decimal("0.01"), step_size=Decimal("0.001"))
     return {**listing_from_rules(rules).entry, **changes}
 
 
 def test_rules_become_an_entry_with_their_filters() -> None:
-    """What the market quotes fits the filters that it is listed with."""
+    """The filters show the tick size and the step size of the rules."""
     filters = {one["filterType"]: one for one in make_entry()["filters"]}
 
     assert filters["PRICE_FILTER"]["tickSize"] == "0.01000000"
@@ -32,7 +32,7 @@ def test_rules_become_an_entry_with_their_filters() -> None:
 
 
 def test_an_entry_has_the_keys_of_the_live_answer() -> None:
-    """A client that reads the answer of 2025 finds every key that it knows."""
+    """The keys and filters equal the recorded answer of 2025."""
     capture = gzip.decompress(
         find_tape_file("exchangeinfo-20250807-25symbols.json.gz").read_bytes()
     )
@@ -46,8 +46,8 @@ def test_an_entry_has_the_keys_of_the_live_answer() -> None:
     assert [set(one) for one in entry["filters"]] == [set(one) for one in captured["filters"]]
 
 
-def test_a_captured_answer_is_listed_as_it_stands() -> None:
-    """The entries of a capture are served unchanged, halted symbols too."""
+def test_a_captured_answer_is_listed_unchanged() -> None:
+    """The entries of a capture are served unchanged, including halted symbols."""
     body = gzip.decompress(find_tape_file("exchangeinfo-20250807-25symbols.json.gz").read_bytes())
     listings = listings_from_exchange_info(body)
 
@@ -69,7 +69,7 @@ def test_a_captured_answer_is_listed_as_it_stands() -> None:
     ids=lambda body: str(body)[:40],
 )
 def test_anything_else_is_refused(body: bytes) -> None:
-    """A file that is no exchangeInfo answer is a ValueError, whatever it is."""
+    """Any content that is not an exchangeInfo answer raises ValueError."""
     with pytest.raises(ValueError):  # noqa: PT011 - json brings its own text
         listings_from_exchange_info(body)
 
@@ -85,12 +85,12 @@ def test_anything_else_is_refused(body: bytes) -> None:
     ],
 )
 def test_a_symbol_is_split_at_its_quote_asset(symbol: str, assets: tuple[str, str]) -> None:
-    """Known quote assets are found, anything else is cut in the middle."""
+    """Known quote assets are found, and other symbols are split in the middle."""
     assert split_symbol(symbol) == assets
 
 
 def test_exchange_info_tells_the_venues_own_weight_limit() -> None:
-    """A client that obeys the answer obeys the venue."""
+    """The limit in the answer is the limit that the venue applies."""
     body: dict[str, Any] = exchange_info([], server_time_ms=5, weight_limit=77)
 
     assert body["rateLimits"][0]["limit"] == 77

@@ -11,7 +11,7 @@ from app.simulator.venue.observations import (
 
 
 def test_messages_and_requests_are_found_by_kind() -> None:
-    """A test asks for what it wants to know, in the order in which it came."""
+    """Messages and requests are returned in the order of their arrival."""
     seen = Observations()
     for method, params in (
         ("SUBSCRIBE", ("a", "b")),
@@ -30,7 +30,7 @@ def test_messages_and_requests_are_found_by_kind() -> None:
 
 
 def test_the_summary_counts_by_kind_and_is_json() -> None:
-    """It is what the control API shows."""
+    """The control API shows this summary, so it must be JSON."""
     seen = Observations()
     for kind in (ViolationKind.MESSAGE_RATE, ViolationKind.MESSAGE_RATE, ViolationKind.BAN):
         seen.note_violation(kind, at=1.0)

@@ -1,5 +1,6 @@
 """Tests of ``app.simulator.venue.rest_api`` and ``app.simulator.venue.rest_query``."""
 
+import itertools
 import json
 from decimal import Decimal
 from typing import Any
@@ -12,7 +13,15 @@ from app.simulator.venue.client_admission import Admission
 from app.simulator.venue.listed_symbols import ListedSymbols
 from app.simulator.venue.listing import inferred_rules, listing_from_rules
 from app.simulator.venue.observations import Observations
-from app.simulator.venue.rest_api import RestAnswer, RestApi, RestFailure
+from app.simulator.venue.rest_api import (
+    MAINTENANCE_PAGE,
+    RestAnswer,
+    RestApi,
+    RestFailure,
+    default_body,
+    depth_levels,
+    is_page,
+)
 from app.simulator.venue.venue_limits import VenueLimits
 from tests.support.hand_driven import HandClock
 
@@ -32,7 +41,7 @@ QUOTES = {
 
 
 def make_api(*, weight_max: int = 6000, clock: HandClock | None = None) -> RestApi:
-    """Make the REST side of a venue with three symbols."""
+    """Return the REST side of a venue with three symbols."""
     clock = clock or HandClock()
     limits = VenueLimits(weight_per_minute_max=weight_max)
     return RestApi(
@@ -55,13 +64,13 @@ def body_of(answer: RestAnswer) -> Any:  # noqa: ANN401 - whatever JSON can say
 
 
 def test_ping_and_time_answer() -> None:
-    """The time is the clock's, in milliseconds."""
+    """The time comes from the clock, in milliseconds."""
     assert body_of(get("ping")) == {}
     assert body_of(get("time")) == {"serverTime": 1_723_161_254_000}
 
 
 def test_depth_begins_with_the_current_quote() -> None:
-    """The update id and the first level are those of the newest frame."""
+    """The update id and the first level equal the newest frame."""
     body = body_of(get("depth", "symbol=LTCBTC&limit=5"))
 
     assert body["lastUpdateId"] == 42
@@ -70,13 +79,13 @@ def test_depth_begins_with_the_current_quote() -> None:
 
 
 def test_depth_has_a_hundred_levels_unless_told_otherwise_and_5000_at_most() -> None:
-    """A limit beyond the most is cut without a word."""
+    """A greater limit is silently reduced to 5,000."""
     assert len(body_of(get("depth", "symbol=LTCBTC"))["asks"]) == 100
     assert len(body_of(get("depth", "symbol=LTCBTC&limit=99999"))["asks"]) == 5000
 
 
 def test_book_ticker_answers_for_one_some_and_all() -> None:
-    """One symbol is an object, several are a list, with Binance's keys in their order."""
+    """One symbol gives an object, several give a list, with keys in Binance's order."""
     one = body_of(get("ticker/bookTicker", "symbol=LTCBTC"))
     some = body_of(get("ticker/bookTicker", 'symbols=["LTCBTC","ETHBTC"]'))
     everything = body_of(get("ticker/bookTicker"))
@@ -87,7 +96,7 @@ def test_book_ticker_answers_for_one_some_and_all() -> None:
 
 
 def test_exchange_info_answers_for_one_some_and_all() -> None:
-    """Symbols that are not ASCII are symbols too."""
+    """Symbols may have characters outside ASCII."""
 
     def symbols(query: str) -> list[str]:
         return [entry["symbol"] for entry in body_of(get("exchangeInfo", query))["symbols"]]
@@ -124,7 +133,7 @@ def test_exchange_info_answers_for_one_some_and_all() -> None:
 def test_a_bad_request_is_refused_in_binances_words(
     path: str, query: str, code: int, text: str
 ) -> None:
-    """Status 400, the code, and the text of the venue."""
+    """The answer has status 400 with Binance's code and text."""
     answer = get(path, query)
 
     assert answer.status == 400
@@ -133,7 +142,7 @@ def test_a_bad_request_is_refused_in_binances_words(
 
 
 def test_an_unknown_path_is_not_found() -> None:
-    """Not JSON, as with Binance."""
+    """The answer is HTML, as at Binance."""
     answer = get("klines", "symbol=LTCBTC")
 
     assert answer.status == 404
@@ -154,14 +163,14 @@ def test_an_unknown_path_is_not_found() -> None:
     ],
 )
 def test_a_request_weighs_what_it_weighs_at_binance(path: str, query: str, weight: int) -> None:
-    """The used weight stands in the headers of every answer."""
+    """The headers of each answer show the used weight."""
     headers = get(path, query).headers
 
     assert headers["X-MBX-USED-WEIGHT-1M"] == headers["X-MBX-USED-WEIGHT"] == str(weight)
 
 
 def test_too_much_weight_is_429_with_retry_after_until_the_minute_is_over() -> None:
-    """The body is the recorded one with this venue's limit; in the next minute all is well."""
+    """The body is the recorded one with this venue's limit, and the next minute is free."""
     clock = HandClock()
     api = make_api(weight_max=20, clock=clock)
     assert get("exchangeInfo", api=api).status == 200
@@ -179,7 +188,7 @@ def test_too_much_weight_is_429_with_retry_after_until_the_minute_is_over() -> N
 
 
 def test_a_failure_is_answered_as_often_as_told() -> None:
-    """After that the answers are proper again."""
+    """Later answers are normal again."""
     api = make_api()
     api.fail(RestFailure(status=418, body="{}", retry_after=720, path=None, times=2))
     answers = [get("ping", api=api) for _ in range(3)]
@@ -188,8 +197,8 @@ def test_a_failure_is_answered_as_often_as_told() -> None:
     assert answers[0].headers == {"Retry-After": "720"}
 
 
-def test_a_failure_can_be_for_one_path_and_for_good() -> None:
-    """Other paths answer properly, and so does this one when the failure is lifted."""
+def test_a_failure_can_be_for_one_path_without_a_limit() -> None:
+    """Other paths answer normally, and so does this path after the failure."""
     api = make_api()
     api.fail(
         RestFailure(status=502, body="<html>", retry_after=None, path="/api/v3/depth", times=None)
@@ -200,3 +209,104 @@ def test_a_failure_can_be_for_one_path_and_for_good() -> None:
     assert {(one.status, one.content_type) for one in failed} == {(502, "text/html")}
     api.failures.clear()
     assert get("depth", "symbol=LTCBTC", api=api).status == 200
+
+
+# --- depth ---
+
+DEPTH_LISTING = listing_from_rules(
+    inferred_rules("LTCBTC", tick_size=Decimal("0.000001"), step_size=Decimal("0.001"))
+)
+DEPTH_QUOTE = venue_quote(
+    symbol="LTCBTC",
+    update_id=42,
+    bid=("0.00257700", "21.46100000"),
+    ask=("0.00257900", "0.00100000"),
+)
+
+
+def levels_of(levels_max: int = 20, **changes: Any) -> dict[str, Any]:  # noqa: ANN401 - quote fields
+    """Return the depth of the quote, or of a changed quote."""
+    quote = venue_quote(symbol="LTCBTC", update_id=42, **changes) if changes else DEPTH_QUOTE
+    return depth_levels(quote, DEPTH_LISTING, levels_max)
+
+
+def test_the_first_level_is_the_quote_exactly() -> None:
+    """Update id, price and quantity equal the newest frame."""
+    answer = levels_of(levels_max=1)
+
+    assert answer == {
+        "lastUpdateId": 42,
+        "bids": [["0.00257700", "21.46100000"]],
+        "asks": [["0.00257900", "0.00100000"]],
+    }
+
+
+def test_deeper_levels_have_worse_prices_on_the_grid() -> None:
+    """Bids fall and asks rise in whole ticks, and each level has whole steps."""
+    answer = levels_of()
+    bids = [Decimal(price) for price, _ in answer["bids"]]
+    asks = [Decimal(price) for price, _ in answer["asks"]]
+
+    assert len(bids) == len(asks) == 20
+    assert all(a > b for a, b in itertools.pairwise(bids))
+    assert all(a < b for a, b in itertools.pairwise(asks))
+    for price, quantity in answer["bids"] + answer["asks"]:
+        assert Decimal(price) % DEPTH_LISTING.tick_size == 0
+        assert Decimal(quantity) % DEPTH_LISTING.step_size == 0
+        assert Decimal(quantity) > 0
+
+
+def test_the_same_quote_has_the_same_depth() -> None:
+    """The levels depend on the quote only."""
+    assert levels_of() == levels_of()
+
+
+def test_an_empty_side_has_no_levels() -> None:
+    """An empty ask side leaves the bid side complete."""
+    answer = levels_of(bid=("0.00257700", "21.46100000"))
+
+    assert answer["asks"] == []
+    assert len(answer["bids"]) == 20
+
+
+def test_bids_end_above_zero() -> None:
+    """No bid is below one tick."""
+    answer = levels_of(levels_max=100, bid=("0.00000500", "1.00000000"))
+    prices = [Decimal(price) for price, _ in answer["bids"]]
+
+    assert 1 < len(prices) <= 5
+    assert min(prices) >= DEPTH_LISTING.tick_size
+
+
+# --- bodies of failures ---
+
+
+def usual_body(status: int, retry_after: int | None = None) -> str:
+    """Return the usual body of a status, at the epoch."""
+    return default_body(status, retry_after=retry_after, now_ms=0)
+
+
+@pytest.mark.parametrize(("status", "code"), [(400, -1100), (418, -1003), (429, -1003), (451, 0)])
+def test_the_venue_s_own_refusals_are_json(status: int, code: int) -> None:
+    """The body has Binance's code."""
+    assert json.loads(usual_body(status))["code"] == code
+    assert not is_page(usual_body(status))
+
+
+@pytest.mark.parametrize("status", [403, 404, 502, 503, 504])
+def test_statuses_of_the_load_balancer_have_a_page(status: int) -> None:
+    """A load balancer answers with HTML that contains the status."""
+    assert is_page(usual_body(status))
+    assert str(status) in usual_body(status)
+    assert is_page(MAINTENANCE_PAGE)
+
+
+def test_a_ban_lasts_as_long_as_retry_after_says() -> None:
+    """The default is two minutes."""
+    assert "IP banned until 720000. " in usual_body(418, 720)
+    assert "IP banned until 120000. " in usual_body(418)
+
+
+def test_other_statuses_have_no_body() -> None:
+    """A status without a known body has an empty one."""
+    assert usual_body(599) == ""

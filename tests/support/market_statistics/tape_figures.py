@@ -1,7 +1,8 @@
-"""What the tapes' comparable symbols measure: facts about recordings, in four digits.
+"""Stored figures of the comparable symbols of the tapes, with four digits.
 
-``python -m bench.market_statistics --tapes FOLDER`` measures them anew and shows what differs. A
-figure is named by its path in ``QuoteStatistics``; NaN stands where a tape has no case of it.
+``python -m tests.support.market_statistics --tapes FOLDER`` measures them again and prints both
+values. The name of a figure is its path in ``QuoteStatistics``. NaN means that the tape has no
+case of it.
 """
 
 import math
@@ -14,11 +15,12 @@ _NAN: Final = math.nan
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TapeFigures:
-    """The figures of the comparable symbols, each tuple in the order of ``sources``."""
+    """The figures of the comparable symbols, each tuple in the order of ``sources``.
+
+    A source is a file name and a symbol.
+    """
 
     sources: tuple[tuple[str, str], ...]
-    """File and symbol."""
-
     figures: Mapping[str, tuple[float, ...]]
 
 

@@ -1,4 +1,4 @@
-"""Tests of ``bench.market_statistics``: the synthetic market keeps to the bounds, whoever looks."""
+"""The synthetic market is within its bounds; tests of ``tests.support.market_statistics``."""
 
 import itertools
 import json
@@ -10,18 +10,18 @@ from typing import Any
 
 import pytest
 
-from bench.market_bounds import Around, Bound
-from bench.market_statistics import (
+from tests.support.market_statistics.__main__ import main
+from tests.support.market_statistics.bounds import Around, Bound
+from tests.support.market_statistics.measurement import (
     CLASSES,
     SECONDS,
     Finding,
     PairClass,
     findings,
-    main,
     synthetic_observations,
     tape_statistics,
 )
-from bench.quote_statistics import Observation, quote_statistics
+from tests.support.market_statistics.quote_statistics import Observation, quote_statistics
 from tests.support.tapes import find_tape_file
 
 SEED = 1
@@ -32,31 +32,31 @@ each_class = pytest.mark.parametrize("pair_class", CLASSES, ids=lambda one: one.
 
 
 tape = cache(tape_statistics)
-"""Measure a tape once."""
+"""Measure each tape only once."""
 
 
 def missed(found: list[Finding]) -> dict[str, tuple[tuple[float, ...], tuple[float, float]]]:
-    """Return the figures whose bound does not hold, with what was measured and allowed."""
+    """Return the figures outside their bounds, with the measured and the allowed values."""
     return {one.bound.figure: (one.of_pairs, one.limits) for one in found if not one.is_held}
 
 
 @each_class
 def test_the_synthetic_market_keeps_to_the_bounds(pair_class: PairClass) -> None:
-    """Every figure of every class is as near to the tapes as the table of bounds demands."""
+    """Every figure of every class is within its bound around the figures of the tapes."""
     assert missed(findings(pair_class, seed=SEED, seconds=SECONDS)) == {}
 
 
-# --- a market that is wrong in one way is found out -----------------------------------------------
+# --- the bounds detect a market that is wrong in one way ------------------------------------------
 
 
 @cache
-def walked(symbol: str) -> tuple[Observation, ...]:
-    """Return a stretch of a pair."""
+def observed(symbol: str) -> tuple[Observation, ...]:
+    """Return the quotes of a pair."""
     return tuple(synthetic_observations(symbol, seed=SEED, seconds=SECONDS))
 
 
 def figures_missed(pair_class: PairClass, seen: list[Observation]) -> set[str]:
-    """Hold one stream against the bounds of a class."""
+    """Return the bounds of a class that a stream of quotes misses."""
     statistics = quote_statistics(seen)
     return {
         bound.figure
@@ -70,13 +70,13 @@ def figures_missed(pair_class: PairClass, seen: list[Observation]) -> set[str]:
 
 
 def evenly_paced(seen: tuple[Observation, ...]) -> list[Observation]:
-    """Space the updates evenly over the same time."""
+    """Distribute the updates evenly over the same time."""
     gap_ns = seen[-1].at_ns // len(seen)
     return [one._replace(at_ns=number * gap_ns) for number, one in enumerate(seen)]
 
 
 def one_side_at_a_time(seen: tuple[Observation, ...]) -> list[Observation]:
-    """Leave out the updates that change both sides."""
+    """Remove the updates that change both sides."""
     kept = [seen[0]]
     for one in seen[1:]:
         if one[2:4] == kept[-1][2:4] or one[4:6] == kept[-1][4:6]:
@@ -85,18 +85,18 @@ def one_side_at_a_time(seen: tuple[Observation, ...]) -> list[Observation]:
 
 
 def always_one_tick_wide(seen: tuple[Observation, ...]) -> list[Observation]:
-    """Let the bid follow the ask at once."""
+    """Keep the bid one tick below the ask."""
     return [one._replace(bid_price=one.ask_price - 1) for one in seen]
 
 
 def without_dust(seen: tuple[Observation, ...]) -> list[Observation]:
-    """Show a tenth of the median at least."""
+    """Raise small quantities to a tenth of the median."""
     least = sorted(one.ask_quantity for one in seen)[len(seen) // 2] // 10
     return [one._replace(ask_quantity=max(one.ask_quantity, least)) for one in seen]
 
 
 def without_memory(seen: tuple[Observation, ...]) -> list[Observation]:
-    """Change each level's quantities a little, so that none comes back with what it had."""
+    """Change the quantities of each level a little, so that no level returns unchanged."""
     lifts = itertools.count(1)
     lift = 0
     changed = []
@@ -108,7 +108,7 @@ def without_memory(seen: tuple[Observation, ...]) -> list[Observation]:
 
 
 def with_repeats(seen: tuple[Observation, ...]) -> list[Observation]:
-    """Say one thing twice."""
+    """Repeat one quote."""
     return [*seen[:100], seen[99], *seen[100:]]
 
 
@@ -127,21 +127,21 @@ def with_repeats(seen: tuple[Observation, ...]) -> list[Observation]:
 def test_a_market_that_is_wrong_in_one_way_is_found_out(
     spoil: Callable[[tuple[Observation, ...]], list[Observation]], figures: set[str]
 ) -> None:
-    """The bounds are narrow enough to see what is missing."""
-    assert figures <= figures_missed(MAJOR, spoil(walked("BTCUSDT")))
+    """The bounds are narrow enough to detect each spoiled property."""
+    assert figures <= figures_missed(MAJOR, spoil(observed("BTCUSDT")))
 
 
 def test_a_class_is_not_taken_for_another() -> None:
-    """A major is no lively alt, nor the other way round."""
-    assert len(figures_missed(LIVELY, list(walked("BTCUSDT")))) > 10
-    assert len(figures_missed(MAJOR, list(walked("ZILUSDT")))) > 10
+    """A major misses many bounds of a lively alt, and the reverse."""
+    assert len(figures_missed(LIVELY, list(observed("BTCUSDT")))) > 10
+    assert len(figures_missed(MAJOR, list(observed("ZILUSDT")))) > 10
 
 
 # --- bounds ---------------------------------------------------------------------------------------
 
 
 def test_a_bound_is_drawn_around_the_range_of_the_tapes() -> None:
-    """A tape that has no case of a figure says nothing about it."""
+    """A tape without the figure does not affect the bound."""
     factor = Bound("pace.per_second", Around.FACTOR, 2.0, "")
     margin = Bound("pace.per_second", Around.MARGIN, 2.0, "")
 
@@ -150,7 +150,7 @@ def test_a_bound_is_drawn_around_the_range_of_the_tapes() -> None:
 
 
 def test_a_figure_that_no_pair_shows_does_not_hold() -> None:
-    """Not a number is within no bound."""
+    """NaN is outside every bound."""
     bound = Bound("levels.same_quantity", Around.FACTOR, 2.0, "")
 
     assert not Finding(bound=bound, of_tapes=(0.5,), of_pairs=(math.nan,)).is_held
@@ -158,7 +158,7 @@ def test_a_figure_that_no_pair_shows_does_not_hold() -> None:
 
 @each_class
 def test_every_bound_has_a_reason_and_figures_of_every_tape(pair_class: PairClass) -> None:
-    """None is there twice, and no figure is stored that nobody asks for."""
+    """No figure has two bounds, and every stored figure has a bound."""
     figures = [bound.figure for bound in pair_class.bounds]
 
     assert len(set(figures)) == len(figures)
@@ -171,14 +171,16 @@ def test_every_bound_has_a_reason_and_figures_of_every_tape(pair_class: PairClas
 
 @each_class
 def test_the_stored_figures_are_those_of_the_tapes(pair_class: PairClass) -> None:
-    """Measured anew they are the same, to the fourth digit."""
+    """A new measurement of the tapes gives the stored figures, to the fourth digit."""
     measured = {
         file: tape(find_tape_file(file)) for file in {file for file, _ in pair_class.tapes.sources}
     }
     for bound in pair_class.bounds:
-        anew = [bound.measured(measured[file][symbol]) for file, symbol in pair_class.tapes.sources]
+        found = [
+            bound.measured(measured[file][symbol]) for file, symbol in pair_class.tapes.sources
+        ]
 
-        assert anew == pytest.approx(pair_class.tapes.figures[bound.figure], rel=1e-3, nan_ok=True)
+        assert found == pytest.approx(pair_class.tapes.figures[bound.figure], rel=1e-3, nan_ok=True)
 
 
 PUBLISHED = {
@@ -213,16 +215,16 @@ PUBLISHED = {
     "mid_1s_return_bps.max_abs": "movement.return_1s_max_bps",
     "max_60s_range_bps": "movement.range_60s_bps",
 }
-"""Where a published figure stands in ours."""
+"""The path in ``QuoteStatistics`` of each published figure."""
 
 ROUNDED = {"updates_per_s": 6e-3, "mid_1s_return_bps.max_abs": 6e-4}
-"""Figures published with fewer than four digits behind the point."""
+"""Figures published with fewer than four digits after the decimal point."""
 
 QUANTITIES = ("ask_qty", "ask_qty_just_before_level_lost")
 
 
 def published_figures(of_symbol: dict[str, Any]) -> Iterator[tuple[str, float, float]]:
-    """Yield our path, the published figure in our unit, and how far it may be rounded."""
+    """Yield our path, the published figure in our unit, and its rounding error."""
     for path, ours in PUBLISHED.items():
         value: Any = of_symbol
         for key in path.split("."):
@@ -239,7 +241,7 @@ def published_figures(of_symbol: dict[str, Any]) -> Iterator[tuple[str, float, f
 
 @pytest.mark.parametrize("place", range(4))
 def test_the_published_figures_of_the_tapes_are_reproduced(place: int) -> None:
-    """The definitions are those behind the figures that came with the recordings."""
+    """Our definitions give the figures that were published with the recordings."""
     published = json.loads(find_tape_file("stats.json").read_text(encoding="utf-8"))[place]
     measured = tape(find_tape_file(published["file"]))
     checked = 0
@@ -259,7 +261,7 @@ def test_the_published_figures_of_the_tapes_are_reproduced(place: int) -> None:
 def test_the_report_says_which_bounds_hold_and_fails_where_one_does_not(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """A stretch of four seconds is no believable market, and the process says so."""
+    """Four seconds are too short for the bounds, so the exit code is 1."""
     assert main(["--seed", "1", "--seconds", "4"]) == 1
 
     report = capsys.readouterr().out
@@ -269,7 +271,7 @@ def test_the_report_says_which_bounds_hold_and_fails_where_one_does_not(
 
 
 def test_the_report_is_there_as_json_and_as_markdown(capsys: pytest.CaptureFixture[str]) -> None:
-    """The same findings for a program and for a page."""
+    """Both formats show the same findings."""
     main(["--seconds", "4", "--json"])
     found = json.loads(capsys.readouterr().out)
     main(["--seconds", "4", "--markdown"])

@@ -1,11 +1,13 @@
-"""What a stream of quotes looks like in numbers: one symbol's best bid and best ask over time.
+"""Statistics of one symbol's quotes: its best bid and best ask over time.
 
-Pure: observations go in, figures come out. The definitions are those of the published figures of
-the tapes; where a name alone does not say what is counted, the field says it. A *change of the ask*
-is an update whose ask differs from the one before in price or quantity. A *level* is the stretch
-from the update that shows an ask price to the one that shows another. It is *lost* when the ask
-rises away from it, *covered* when a better ask comes before it. A percentile is always a value that
-was seen: of ``n`` in rising order, counted from 0, the one at ``n * percent / 100``, rounded down.
+The module has no I/O: it turns observations into figures. The definitions match the published
+figures of the tapes.
+
+- A *change of the ask* is an update whose ask differs from the previous one in price or quantity.
+- A *level* lasts from the update that shows an ask price to the update that shows another price.
+- A level is *lost* when the ask rises away from it, and *covered* when a better ask appears.
+- A percentile is always an observed value: of ``n`` sorted values, counted from 0, the value at
+  ``n * percent / 100``, rounded down.
 """
 
 import math
@@ -20,7 +22,7 @@ NS_PER_SECOND: Final = 1_000_000_000
 NS_PER_MS: Final = 1_000_000
 BPS: Final = 10_000
 BURST_GAP_NS: Final = NS_PER_MS
-"""Updates less than this apart belong to one burst."""
+"""Updates closer together than this belong to one burst."""
 
 RANGE_SECONDS: Final = 60
 
@@ -38,7 +40,7 @@ class Observation(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Distribution:
-    """A distribution in a few numbers; all NaN where nothing was seen."""
+    """Percentiles of a distribution; all are NaN if there are no values."""
 
     p5: float
     p25: float
@@ -58,19 +60,19 @@ class Pace:
     seconds: float
     per_second: float
     in_one_second: Distribution
-    """Updates in each second since the first one, the silent seconds too."""
+    """Updates in each second since the first update, silent seconds included."""
 
     gap_ms: Distribution
     gaps_under_1ms: float
     burst_updates: Distribution
-    """Length of the runs of updates less than 1 ms apart; a lone update is a burst of one."""
+    """Lengths of runs of updates less than 1 ms apart; a single update is a burst of one."""
 
     update_id_step: Distribution
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sides:
-    """What an update changes, and how wide the touch is."""
+    """Which sides an update changes, and how wide the spread is."""
 
     repeats_ask: float
     one_side: float
@@ -78,7 +80,7 @@ class Sides:
     neither_side: float
     spread_ticks: Distribution
     spread_bps: Distribution
-    """Of the ask."""
+    """In basis points of the ask."""
 
     one_tick: float
     one_tick_of_time: float
@@ -86,17 +88,17 @@ class Sides:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AskQuantity:
-    """The quantity at the best ask, by update."""
+    """The quantity at the best ask, counted per update."""
 
     median_steps: float
     relative: Distribution
     """Divided by its median."""
 
     new_over_old: Distribution
-    """Where the quantity changed at an unchanged price."""
+    """Ratios of changes of the quantity at an unchanged price."""
 
     flicker: float
-    """Changes of the quantity at an unchanged price that exactly undo the one before: a share."""
+    """Share of the changes of the quantity at an unchanged price that undo the previous change."""
 
     log_sd: float
     log_autocorrelation: float
@@ -105,44 +107,44 @@ class AskQuantity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AskPrice:
-    """How the best ask moves. The four shares are of its changes and add up to 1."""
+    """How the best ask moves. The first four fields are shares of its changes and add up to 1."""
 
     price_up: float
     price_down: float
     quantity_up: float
     quantity_down: float
     price_changes: float
-    """A share of all updates."""
+    """Share of all updates."""
 
     jump_bps: Distribution
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AskLevels:
-    """How long levels live and whether they come back."""
+    """How long levels last and whether they return."""
 
     life_seconds: Distribution
     before_lost: Distribution
-    """The last quantity that a lost level showed, divided by the median of all."""
+    """The last quantity of a lost level, divided by the median of all quantities."""
 
     lost_regained: float
-    """Lost levels that were the best ask again before the end: a share."""
+    """Share of the lost levels that became the best ask again before the end."""
 
     regained_after_seconds: Distribution
     back_from_behind: float
-    """Rises of the ask onto a level that was covered and never passed since, per price change."""
+    """Rises of the ask to a covered level that it has not passed since, per price change."""
 
     away_seconds: Distribution
     same_quantity: float
-    """Levels back from behind with the quantity they had when they were covered: a share."""
+    """Share of the levels in ``back_from_behind`` with the quantity they were covered with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Movement:
-    """How far the middle between bid and ask goes."""
+    """How far the midpoint between bid and ask moves."""
 
     return_1s_sd_bps: float
-    """Around zero, not around their mean."""
+    """Standard deviation around zero, not around the mean."""
 
     return_1s_max_bps: float
     range_60s_bps: float
@@ -161,7 +163,11 @@ class QuoteStatistics:
 
 
 def quote_statistics(observations: Iterable[Observation]) -> QuoteStatistics:
-    """Measure the quotes of one symbol, in the order they came; two at least."""
+    """Measure the quotes of one symbol, in their order of arrival.
+
+    Raises:
+        ValueError: there are fewer than two quotes.
+    """
     seen = list(observations)
     if len(seen) < 2:
         raise ValueError("one quote is no stream")
@@ -318,7 +324,7 @@ def _movement(seen: Sequence[Observation]) -> Movement:
 
 
 def _middle_by_second(seen: Sequence[Observation]) -> Iterator[float]:
-    """Yield the middle at the first quote, at every second since, and at the end."""
+    """Yield the midpoint at the first quote, at every full second after it, and at the end."""
     due = seen[0].at_ns
     for a, b in pairwise(seen):
         while due < b.at_ns:

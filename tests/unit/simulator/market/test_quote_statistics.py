@@ -1,10 +1,14 @@
-"""Tests of ``bench.quote_statistics``: hand-made quotes whose figures are counted by hand."""
+"""Tests of ``quote_statistics``: small streams of quotes whose figures are known."""
 
 import math
 
 import pytest
 
-from bench.quote_statistics import Observation, QuoteStatistics, quote_statistics
+from tests.support.market_statistics.quote_statistics import (
+    Observation,
+    QuoteStatistics,
+    quote_statistics,
+)
 
 MS = 1_000_000
 SECOND = 1_000 * MS
@@ -14,7 +18,7 @@ Touch = tuple[int, int]
 def measure(
     *seen: tuple[float, Touch] | tuple[float, Touch, Touch], bid: Touch = (99, 10)
 ) -> QuoteStatistics:
-    """Measure quotes given as ``(seconds, ask)`` or ``(seconds, ask, bid)``; ids rise by one."""
+    """Measure quotes given as ``(seconds, ask)`` or ``(seconds, ask, bid)``; ids rise by 1."""
     observations = []
     for update_id, (seconds, ask, *other) in enumerate(seen, 1):
         shown = other[0] if other else bid
@@ -32,12 +36,12 @@ def measure(
 
 
 def asks(*seen: Touch) -> QuoteStatistics:
-    """Measure asks that come a second apart over an unchanged bid."""
+    """Measure asks that arrive one second apart over an unchanged bid."""
     return measure(*enumerate(seen))
 
 
 def test_one_quote_is_no_stream() -> None:
-    """Nothing can be said of it."""
+    """A single quote has no statistics."""
     with pytest.raises(ValueError, match="no stream"):
         asks((100, 1))
 
@@ -46,7 +50,7 @@ def test_one_quote_is_no_stream() -> None:
 
 
 def test_updates_are_counted_by_the_second_since_the_first_one() -> None:
-    """Silent seconds count too."""
+    """Seconds without an update are counted as well."""
     pace = measure((5.0, (100, 1)), (5.5, (100, 2)), (5.9, (100, 3)), (8.5, (100, 4))).pace
 
     assert (pace.updates, pace.seconds) == (4, 3.5)
@@ -56,14 +60,14 @@ def test_updates_are_counted_by_the_second_since_the_first_one() -> None:
 
 
 def test_gaps_are_given_in_milliseconds() -> None:
-    """A percentile is one of the gaps."""
+    """Each percentile equals one of the gaps."""
     pace = measure((0.0, (100, 1)), (0.002, (100, 2)), (0.012, (100, 3)), (1.012, (100, 4))).pace
 
     assert (pace.gap_ms.p5, pace.gap_ms.p50, pace.gap_ms.max) == (2, 10, 1000)
 
 
 def test_updates_less_than_a_millisecond_apart_are_a_burst() -> None:
-    """Here a burst of three, a lone update and a burst of two; a gap of a full one ends a burst."""
+    """A gap of exactly 1 ms ends a burst: here bursts have three, one and two updates."""
     instants = (0.0, 0.0002, 0.0004, 0.0014, 0.5, 0.5009)
     pace = measure(*((at, (100, number)) for number, at in enumerate(instants, 1))).pace
 
@@ -72,7 +76,7 @@ def test_updates_less_than_a_millisecond_apart_are_a_burst() -> None:
 
 
 def test_steps_of_update_ids_are_those_between_neighbors() -> None:
-    """The first id does not matter."""
+    """The first update id has no influence."""
     ids = (1_000, 1_001, 1_004, 1_064)
     seen = [Observation(at, ids[at], 99, 1, 100, at + 1) for at in range(4)]
 
@@ -84,7 +88,7 @@ def test_steps_of_update_ids_are_those_between_neighbors() -> None:
 
 
 def test_an_update_changes_the_ask_the_bid_both_or_neither() -> None:
-    """Four updates, one of each kind."""
+    """The test has four updates, one of each kind."""
     sides = measure(
         (0, (100, 1), (99, 1)),
         (1, (100, 2), (99, 1)),
@@ -98,7 +102,7 @@ def test_an_update_changes_the_ask_the_bid_both_or_neither() -> None:
 
 
 def test_the_spread_counts_by_update_and_by_time() -> None:
-    """Wide for one of three updates, and for one of a hundred milliseconds."""
+    """The spread is wide in one of three updates, and for 1 ms of 100 ms."""
     sides = measure((0.0, (100, 1)), (0.099, (104, 1)), (0.1, (100, 1))).sides
 
     assert (sides.spread_ticks.p50, sides.spread_ticks.max) == (1, 5)
@@ -111,7 +115,7 @@ def test_the_spread_counts_by_update_and_by_time() -> None:
 
 
 def test_quantities_are_relative_to_their_median_by_update() -> None:
-    """A repeat counts again."""
+    """A repeated quantity is counted again."""
     quantity = asks((100, 5), (100, 10), (100, 10), (100, 30)).quantity
 
     assert quantity.median_steps == 10
@@ -119,22 +123,22 @@ def test_quantities_are_relative_to_their_median_by_update() -> None:
 
 
 def test_quantities_are_compared_at_an_unchanged_price_only() -> None:
-    """Neither the new level nor the repeat is a change of a quantity."""
+    """A new level and a repeated quote are not changes of a quantity."""
     ratios = asks((100, 10), (100, 5), (100, 5), (101, 80), (101, 160)).quantity.new_over_old
 
     assert (ratios.p5, ratios.max) == (0.5, 2)
 
 
 def test_a_flicker_undoes_the_change_before_exactly() -> None:
-    """10, 7 and 10 again; a repeat between does not matter, the same price does."""
+    """The quantity goes from 10 to 7 and back to 10 at the same price."""
     assert asks((100, 10), (100, 7), (100, 7), (100, 10)).quantity.flicker == 1 / 2
     assert asks((100, 10), (100, 7), (100, 11)).quantity.flicker == 0
-    # Away and back to the very ask is no flicker, but a level back from behind.
+    # A price that changes and returns is not a flicker but a level that returns.
     assert asks((100, 10), (99, 3), (100, 10), (100, 9)).quantity.flicker == 0
 
 
 def test_the_logarithm_of_the_quantity_says_how_far_and_how_fast_it_wanders() -> None:
-    """Four times 1 and four times e^2: a standard deviation of 1, and one step between them."""
+    """Four quantities of 1 and four of e^2 have a standard deviation of 1 and one step."""
     high = round(math.e**2 * 1_000_000)
     quantity = asks(*[(100, 1_000_000)] * 4, *[(100, high)] * 4).quantity
 
@@ -147,7 +151,7 @@ def test_the_logarithm_of_the_quantity_says_how_far_and_how_fast_it_wanders() ->
 
 
 def test_changes_of_the_ask_are_sorted_by_what_they_change() -> None:
-    """One of each kind, and a repeat which is no change but an update."""
+    """Each kind occurs once; a repeated quote counts as an update but not as a change."""
     price = asks((100, 5), (100, 9), (100, 2), (100, 2), (103, 2), (101, 9)).price
 
     assert (price.price_up, price.price_down) == (1 / 4, 1 / 4)
@@ -157,21 +161,21 @@ def test_changes_of_the_ask_are_sorted_by_what_they_change() -> None:
 
 
 def test_a_level_lives_until_another_price_is_shown() -> None:
-    """The one at the end has no known end."""
+    """The last level is not counted, because its end is unknown."""
     levels = measure((0.0, (100, 5)), (1.0, (100, 4)), (3.0, (101, 1)), (3.5, (100, 9))).levels
 
     assert (levels.life_seconds.p5, levels.life_seconds.max) == (0.5, 3.0)
 
 
 def test_what_a_lost_level_showed_last_is_relative_to_the_median() -> None:
-    """Only rises lose a level; the covered one was not lost."""
+    """Only a rise of the ask loses a level; a covered level is not lost."""
     levels = asks((100, 10), (100, 1), (101, 10), (100, 20)).levels
 
     assert (levels.before_lost.p50, levels.before_lost.max) == (0.1, 0.1)
 
 
 def test_a_lost_level_is_regained_when_it_is_the_best_ask_again() -> None:
-    """100 is lost and back after three seconds, 101 is lost for good."""
+    """The level 100 returns after three seconds, and 101 never returns."""
     levels = measure(
         (0, (100, 5)), (1, (101, 5)), (2, (102, 5)), (4, (100, 5)), (5, (100, 6))
     ).levels
@@ -181,7 +185,7 @@ def test_a_lost_level_is_regained_when_it_is_the_best_ask_again() -> None:
 
 
 def test_a_covered_level_is_back_from_behind_when_the_better_one_goes() -> None:
-    """100 shows its 7 again after two seconds, 102 another quantity; two of four price changes."""
+    """The level 100 returns with its quantity of 7 after two seconds, 102 with another one."""
     levels = measure(
         (0, (102, 3)), (1, (100, 7)), (2, (98, 1)), (4, (100, 7)), (5, (102, 4))
     ).levels
@@ -193,7 +197,7 @@ def test_a_covered_level_is_back_from_behind_when_the_better_one_goes() -> None:
 
 
 def test_a_covered_level_that_was_passed_was_withdrawn() -> None:
-    """The ask rose past 100 to 101, so that the 100 shown later is a new level."""
+    """The ask rose past 100 to 101, so the later 100 is a new level."""
     levels = asks((100, 7), (98, 1), (101, 5), (99, 1), (100, 7)).levels
 
     assert levels.back_from_behind == 0
@@ -204,7 +208,7 @@ def test_a_covered_level_that_was_passed_was_withdrawn() -> None:
 
 
 def test_the_middle_moves_by_the_second() -> None:
-    """What happens and is undone within a second does not count."""
+    """A movement that is undone within a second is not counted."""
     movement = measure(
         (0.0, (101, 1), (99, 1)),
         (0.3, (201, 1), (99, 1)),
@@ -220,7 +224,7 @@ def test_the_middle_moves_by_the_second() -> None:
 
 
 def test_the_range_is_that_of_the_worst_minute() -> None:
-    """A rise over two minutes is halved."""
+    """A steady rise over two minutes counts with one of its minutes."""
     movement = measure(
         *((second, (1_001 + second, 1), (999 + second, 1)) for second in range(121))
     ).movement

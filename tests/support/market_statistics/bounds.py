@@ -1,7 +1,7 @@
-"""How near the synthetic market must come to the tapes: one bound per figure, each with its reason.
+"""How close the synthetic market must be to the tapes: one bound per figure, each with a reason.
 
-A bound is drawn around the range that the comparable symbols of the tapes span, since they differ
-among one another. A figure is named by its path in ``QuoteStatistics``.
+The comparable symbols of the tapes differ from each other. A bound extends the range that they
+span. The name of a figure is its path in ``QuoteStatistics``.
 """
 
 import math
@@ -11,11 +11,11 @@ from enum import StrEnum
 from operator import attrgetter
 from typing import Final
 
-from bench.quote_statistics import QuoteStatistics
+from tests.support.market_statistics.quote_statistics import QuoteStatistics
 
 
 class Around(StrEnum):
-    """How a bound is drawn around the range of the tapes."""
+    """How a bound extends the range of the tapes."""
 
     FACTOR = "factor"
     MARGIN = "margin"
@@ -23,7 +23,7 @@ class Around(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """What one figure may be: the tapes' range, wider by a factor or by a margin."""
+    """The values allowed for one figure: the tapes' range, extended by a factor or a margin."""
 
     figure: str
     around: Around
@@ -31,14 +31,14 @@ class Bound:
     reason: str
 
     def limits(self, of_tapes: Sequence[float]) -> tuple[float, float]:
-        """Return the least and the greatest value allowed; what a tape lacks is NaN."""
+        """Return the smallest and the greatest value allowed; ignore tapes without the figure."""
         known = [one for one in of_tapes if not math.isnan(one)]
         if self.around is Around.FACTOR:
             return min(known) / self.width, max(known) * self.width
         return min(known) - self.width, max(known) + self.width
 
     def measured(self, statistics: QuoteStatistics) -> float:
-        """Pick the figure out of all."""
+        """Return this figure from all statistics of a symbol."""
         return float(attrgetter(self.figure)(statistics))
 
 
@@ -107,7 +107,7 @@ MAJOR_BOUNDS: Final = (
     _factor("movement.return_1s_max_bps", 2.0, "one second decides"),
     _factor("movement.range_60s_bps", 2.0, "one minute decides"),
 )
-"""For BTC and ETH against USDT, over some five minutes."""
+"""For BTC and ETH against USDT, over about five minutes."""
 
 LIVELY_BOUNDS: Final = (
     _factor("pace.per_second", 1.5, "the tapes' pairs differ by 1.7"),
@@ -160,7 +160,7 @@ LIVELY_BOUNDS: Final = (
     _factor("movement.return_1s_max_bps", 2.0, "one second decides"),
     _factor("movement.range_60s_bps", 1.5, "one minute decides"),
 )
-"""For pairs of ten to fifteen updates a second."""
+"""For pairs with ten to fifteen updates a second."""
 
 ALT_BOUNDS: Final = (
     _factor("pace.per_second", 1.5, "the tapes' pairs differ by 2.4"),
@@ -189,7 +189,7 @@ ALT_BOUNDS: Final = (
     _factor("movement.return_1s_sd_bps", 2.0, "most seconds show no update"),
     _factor("movement.range_60s_bps", 2.0, "one minute decides"),
 )
-"""For pairs of two to five updates a second, of which a tape has a few hundred in all."""
+"""For pairs with two to five updates a second; a tape has a few hundred of them in total."""
 
 QUIET_BOUNDS: Final = (
     _factor("pace.per_second", 1.5, "0.8 to 1.3"),
@@ -205,4 +205,4 @@ QUIET_BOUNDS: Final = (
     _factor("movement.return_1s_sd_bps", 2.0, "most seconds show no update"),
     _factor("movement.range_60s_bps", 2.0, "one minute decides"),
 )
-"""For pairs of about one update a second, of which a tape has a hundred in all."""
+"""For pairs with about one update a second; a tape has a hundred of them in total."""

@@ -1,0 +1,5 @@
+"""How close the synthetic market is to recorded markets.
+
+``quote_statistics`` measures a stream of quotes, ``tape_figures`` stores the figures of the tapes,
+``bounds`` says how far the synthetic market may deviate, ``measurement`` applies the bounds.
+"""

@@ -57,7 +57,7 @@ class Outcome:
 
 
 @dataclass(slots=True, kw_only=True)
-class QuotePublisher:
+class ServiceHost:
     """Where an ordeal takes place: a service that can be started and killed, and its clients."""
 
     folder: Path
@@ -103,22 +103,22 @@ class QuotePublisher:
         return self.process
 
 
-Ordeal = Callable[[QuotePublisher], Awaitable[None]]
+Ordeal = Callable[[ServiceHost], Awaitable[None]]
 """What a service has to go through; it is up again in the end."""
 
 
 def kills(count: int, on_kill: Callable[[int], None] = lambda _kill: None) -> Ordeal:
     """Return the ordeal of being killed at random moments."""
 
-    async def ordeal(stage: QuotePublisher) -> None:
+    async def ordeal(host: ServiceHost) -> None:
         for kill in range(1, count + 1):
-            await stage.start()
-            await stage.until_heard(stage.chance.randint(0, HEARD_PER_LIFE_MAX))
-            await asyncio.sleep(stage.chance.uniform(0, PHASE_SECONDS_MAX))
-            await stage.kill()
+            await host.start()
+            await host.until_heard(host.chance.randint(0, HEARD_PER_LIFE_MAX))
+            await asyncio.sleep(host.chance.uniform(0, PHASE_SECONDS_MAX))
+            await host.kill()
             on_kill(kill)
-        await stage.start()
-        await stage.until_heard(HEARD_PER_LIFE_MAX)
+        await host.start()
+        await host.until_heard(HEARD_PER_LIFE_MAX)
 
     return ordeal
 
@@ -135,7 +135,7 @@ async def campaign(
     clients = Clients(seed=seed, count=CLIENTS)
     async with scripted_venue(SYMBOLS, limits=OF_MANY_LIVES) as venue:
         market = LotMarket(venue.market)
-        stage = QuotePublisher(
+        host = ServiceHost(
             folder=folder,
             venue=venue,
             clients=clients,
@@ -146,18 +146,18 @@ async def campaign(
         )
         try:
             async with _running(market, clients):
-                await ordeal(stage)
+                await ordeal(host)
                 clients.rest()
                 await clients.settle_doubts()
                 truth = await _truth(
-                    await stage.running.url(),
+                    await host.running.url(),
                     clients,
                     seconds_max=ENDS_SECONDS_MAX_PLANTED if planted else ENDS_SECONDS_MAX,
                 )
-            await stage.running.stop()
+            await host.running.stop()
         finally:
-            if stage.process is not None:
-                await stage.process.kill()
+            if host.process is not None:
+                await host.process.kill()
     report = await audit(f"sqlite+aiosqlite:///{database}")
     verification = await verify(f"sqlite+aiosqlite:///{database}", [folder / "recordings"])
     return Outcome(

@@ -13,7 +13,7 @@ from typing import Final
 import pytest
 
 from app.storage.connections import BUSY_SECONDS
-from tests.crash.campaign import DATABASE_TROUBLE, Ordeal, QuotePublisher, campaign
+from tests.crash.campaign import DATABASE_TROUBLE, Ordeal, ServiceHost, campaign
 from tests.support.waiting import eventually
 
 SEED: Final = 20261124
@@ -41,16 +41,16 @@ def _opened(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(path, isolation_level=None, timeout=5, check_same_thread=False)
 
 
-async def held_lock(stage: QuotePublisher) -> None:
+async def held_lock(host: ServiceHost) -> None:
     """Hold the lock for longer than SQLite waits for it; see that nothing is told meanwhile."""
-    await stage.start()
-    await stage.until_heard(HEARD_IN_CALM)
-    async with locked(stage.database):
-        durable = _events_stored(stage.database)
-        await _until_refused(stage)
-        assert len(stage.clients.records.events) <= durable, "an event was told that is not durable"
-        assert _events_stored(stage.database) == durable, "the lock was held"
-    await stage.until_heard(HEARD_IN_CALM)
+    await host.start()
+    await host.until_heard(HEARD_IN_CALM)
+    async with locked(host.database):
+        durable = _events_stored(host.database)
+        await _until_refused(host)
+        assert len(host.clients.records.events) <= durable, "an event was told that is not durable"
+        assert _events_stored(host.database) == durable, "the lock was held"
+    await host.until_heard(HEARD_IN_CALM)
 
 
 def _events_stored(path: Path) -> int:
@@ -59,51 +59,51 @@ def _events_stored(path: Path) -> int:
         return int(count)
 
 
-async def _until_refused(stage: QuotePublisher) -> None:
+async def _until_refused(host: ServiceHost) -> None:
     """Wait until orders are refused on account of the database, several more than before."""
-    goal = _refusals(stage) + REFUSALS
-    await eventually(lambda: _refusals(stage) >= goal)
+    goal = _refusals(host) + REFUSALS
+    await eventually(lambda: _refusals(host) >= goal)
 
 
-def _refusals(stage: QuotePublisher) -> int:
+def _refusals(host: ServiceHost) -> int:
     return sum(
         body.get("code") in DATABASE_TROUBLE
-        for placement in stage.clients.records.placements
+        for placement in host.clients.records.placements
         for _, body in placement.answers
     )
 
 
-async def slow_disk(stage: QuotePublisher) -> None:
+async def slow_disk(host: ServiceHost) -> None:
     """Make most writes wait, but none for so long that it fails.
 
     A machine that is too busy to give the lock back in time refuses orders; that is no fault.
     """
-    await stage.start()
+    await host.start()
     longest = 0.0
     for _ in range(SHORT_LOCKS):
-        async with locked(stage.database):
+        async with locked(host.database):
             began = time.monotonic()
             await asyncio.sleep(SHORT_LOCK_SECONDS)
             longest = max(longest, time.monotonic() - began)
-        await stage.until_heard(1)
-    assert _refusals(stage) == 0 or longest > BUSY_SECONDS / 2
+        await host.until_heard(1)
+    assert _refusals(host) == 0 or longest > BUSY_SECONDS / 2
 
 
-async def full_disk(stage: QuotePublisher) -> None:
+async def full_disk(host: ServiceHost) -> None:
     """Leave no room on the disk for a while, and kill the service in the middle of it once."""
-    await stage.start()
-    await stage.until_heard(HEARD_IN_CALM)
-    filler = stage.database.with_name("filler")
+    await host.start()
+    await host.until_heard(HEARD_IN_CALM)
+    filler = host.database.with_name("filler")
     _fill(filler)
-    await _until_refused(stage)
+    await _until_refused(host)
     filler.unlink()
-    await stage.until_heard(HEARD_IN_CALM)
+    await host.until_heard(HEARD_IN_CALM)
     _fill(filler)
-    await _until_refused(stage)
-    await stage.kill()
+    await _until_refused(host)
+    await host.kill()
     filler.unlink()
-    await stage.start()
-    await stage.until_heard(HEARD_IN_CALM)
+    await host.start()
+    await host.until_heard(HEARD_IN_CALM)
 
 
 def _fill(path: Path) -> None:

@@ -8,6 +8,7 @@ The map, in the order of the data:
 ``market``          book-ticker parsing, the shared venue connection, seeding, trading rules
 ``fulfillment``     runs the matchers: orders, quotes and timers in, events out; recovery
 ``storage``         tables, migrations, the journal (the single group-commit writer), queries
+``auditing``        checks a whole database; prune and backup
 ``notify``          delivers durable events to waiting requests and subscribers
 ``simulator``       a Binance-compatible venue as a separate server, for offline use
 ``tapes``           stored streams of quotes: reading, writing, replaying orders on one

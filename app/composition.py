@@ -45,7 +45,7 @@ from app.recording.service.recording_folder import RecordingFolder
 from app.settings import Settings
 from app.storage.database import Database
 from app.storage.event_queries import StoredEvents
-from app.storage.journal import GroupCommitJournal
+from app.storage.journal.group_commit import GroupCommitJournal
 from app.storage.queries import StoredOrders
 
 GRACEFUL_SECONDS: Final = 2

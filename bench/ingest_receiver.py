@@ -41,7 +41,7 @@ from app.market.rest import VenueRest
 from app.notify.announcements import Announcements
 from app.ports import StoredLedger
 from app.storage.database import Database
-from app.storage.journal import GroupCommitJournal
+from app.storage.journal.group_commit import GroupCommitJournal
 from app.storage.queries import StoredOrders
 from bench.burst_frames import FIRST_UPDATE_ID
 from bench.burst_venue import BurstVenue, Plan

@@ -34,7 +34,7 @@ from app.notify.fan_out import FanOut
 from app.notify.subscriptions import Subscriptions
 from app.ports import FeedState, QuoteListener
 from app.storage.database import Database
-from app.storage.journal import GroupCommitJournal
+from app.storage.journal.group_commit import GroupCommitJournal
 from app.storage.queries import StoredOrders
 
 OPEN_ORDERS: Final = 100_000

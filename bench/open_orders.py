@@ -36,7 +36,7 @@ from app.settings import Venue
 from app.simulator.market.scripted_market import ScriptedMarket
 from app.simulator.venue.server import SimulatedVenue
 from app.storage.database import Database
-from app.storage.journal import GroupCommitJournal
+from app.storage.journal.group_commit import GroupCommitJournal
 from bench.processes import Program, free_port, program, unique_bytes
 from bench.report import Figure, Result, Section, Table, amount, main
 

@@ -30,7 +30,7 @@ from app.domain.quote import Quote
 from app.fulfillment.outcome import step_events
 from app.ports import OrderQuery
 from app.storage.database import Database
-from app.storage.journal import GroupCommitJournal
+from app.storage.journal.group_commit import GroupCommitJournal
 from app.storage.queries import StoredOrders
 from bench.persistence_ways import (
     Cost,

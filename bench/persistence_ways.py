@@ -29,12 +29,12 @@ from app.domain.amounts import format_amount
 from app.domain.events import SymbolOutcome, acceptance_event
 from app.domain.order import Order
 from app.storage.address import SQLITE_SCHEME
-from app.storage.column_types import format_instant
 from app.storage.database import Database
-from app.storage.journal import GroupCommitJournal
-from app.storage.migrate import migrate
-from app.storage.rows import Part, Rows
-from app.storage.tables import (
+from app.storage.journal.group_commit import GroupCommitJournal
+from app.storage.journal.rows import Part, Rows
+from app.storage.schema.column_types import format_instant
+from app.storage.schema.migrate import migrate
+from app.storage.schema.tables import (
     fulfilled_order_splits,
     order_events,
     orders,

@@ -1,4 +1,4 @@
-"""Run the migrations on the connection that ``app.storage.migrate`` passes in.
+"""Run the migrations on the connection that ``app.storage.schema.migrate`` passes in.
 
 It has begun the transaction and holds the lock, and it commits.
 """

@@ -107,7 +107,7 @@ def _serve() -> None:
 def _migrate() -> None:
     """Bring the database at DATABASE_URL up to date, and end."""
     settings = _settings_or_end()
-    from app.storage.migrate import migrate  # noqa: PLC0415 - as above
+    from app.storage.schema.migrate import migrate  # noqa: PLC0415 - as above
 
     revision = _run(migrate(settings.database_url))
     typer.echo(f"the database is at revision {revision}")

@@ -17,13 +17,13 @@ from typing import Final
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from app.auditing.audit import audit
+from app.auditing.audit_report import AuditReport
+from app.auditing.backup import back_up
+from app.auditing.prune import Pruned, count_finished, prune
 from app.recording.verify.verification import verify
 from app.recording.verify.verification_report import SENTENCES, VerificationReport
-from app.storage.audit import audit
-from app.storage.audit_report import AuditReport
-from app.storage.backup import back_up
 from app.storage.failures import MaintenanceError
-from app.storage.prune import Pruned, count_finished, prune
 
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _INSTANT: Final = re.compile(

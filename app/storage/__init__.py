@@ -1,9 +1,17 @@
 """Durable state: one journal writes it, queries read it.
 
-In the order in which a row comes to be: ``address`` and ``migrate`` say where and with what schema,
-``ownership`` that it is ours alone, ``database`` opens it; ``journal`` queues what happened,
-``rows`` and ``batch`` turn a group of it into one transaction, ``writer`` runs that, ``failures``
-says what an error means; ``queries`` answers. ``tables`` and ``column_types`` are how values are
-kept. Beside the service work ``audit`` (with ``audit_…``), ``prune`` and ``backup``; ``reading``
-shows them one moment of the database.
+===================  =============================================================================
+``address``          the URL of the database, parsed and checked
+``schema``           tables, column types, migrations
+``ownership``        one service owns a database: a lock, and an epoch that fences old owners
+``connections``      the asynchronous engines: one connection that writes, a pool that reads
+``database``         opens, locks and migrates a database, and closes it
+``journal``          the single writer, which commits in groups
+``queries``          orders and rules for answers and for recovery
+``event_queries``    events by position, for subscribers
+``order_lookup``     orders with their splits at one moment
+``unfinished``       open orders, page by page, for recovery
+``snapshot``         one moment of a database, beside a running service
+``failures``         which errors to retry, which are bugs, which are a wrong set-up
+===================  =============================================================================
 """

@@ -18,9 +18,9 @@ from app.storage.failures import (
     is_operational,
     startup_error,
 )
-from app.storage.migrate import migrate
 from app.storage.ownership import LOCK_CHECK_SECONDS, OwnerLock, claim, lock_database
-from app.storage.tables import event_stream, order_events, orders
+from app.storage.schema.migrate import migrate
+from app.storage.schema.tables import event_stream, order_events, orders
 
 _Result = TypeVar("_Result")
 

@@ -10,7 +10,7 @@ from app.domain.order import OrderId, OrderStatus, Reason, Split
 from app.ports import EventFilter
 from app.storage.database import Database
 from app.storage.queries import INTEGER_MAX, owner_is, read_order
-from app.storage.tables import event_stream, fulfilled_order_splits, order_events, orders
+from app.storage.schema.tables import event_stream, fulfilled_order_splits, order_events, orders
 
 POSITIONS_PER_QUERY: Final = 20_000
 """Events that one query looks at: an owner may have a few among the many of others."""

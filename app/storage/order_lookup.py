@@ -6,9 +6,9 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from sqlalchemy import Connection, Row, bindparam, text
 
+from app.auditing.audit_rows import MalformedRowError, read_order, read_split
 from app.domain.order import OrderId, OrderSnapshot, Split
-from app.storage.audit_rows import MalformedRowError, read_order, read_split
-from app.storage.migrate import check_revision
+from app.storage.schema.migrate import check_revision
 from app.storage.snapshot import address_of, read_snapshot
 
 ORDERS_PER_QUERY: Final = 500

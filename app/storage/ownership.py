@@ -32,7 +32,7 @@ from app.domain.errors import StartupError
 from app.storage.address import DatabaseAddress
 from app.storage.connections import postgresql_engine
 from app.storage.failures import DATABASE_ERRORS, OwnershipLostError, first_line
-from app.storage.tables import (
+from app.storage.schema.tables import (
     THE_ONLY_ROW,
     client_order_ids,
     event_stream,

@@ -24,9 +24,9 @@ from app.domain.order import (
 )
 from app.ports import OrderQuery, StoredLedger, StoredRules
 from app.storage.database import Database
-from app.storage.journal import GroupCommitJournal
-from app.storage.rows import read_rules
-from app.storage.tables import (
+from app.storage.journal.group_commit import GroupCommitJournal
+from app.storage.journal.rows import read_rules
+from app.storage.schema.tables import (
     client_order_ids,
     fulfilled_order_splits,
     orders,

@@ -26,7 +26,7 @@ from app.domain.order import (
     Symbol,
     TimeInForce,
 )
-from app.storage.tables import orders
+from app.storage.schema.tables import orders
 
 PAGE_ROWS: Final = 1_000
 """Orders of a page; between two pages the event loop serves everybody else."""

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import make_url
 
-from app.storage.audit import audit
-from app.storage.audit_report import Invariant
+from app.auditing.audit import audit
+from app.auditing.audit_report import Invariant
 from tests.support.databases import KINDS, server_connection
 from tests.support.planted_violations import PLANTED, Planted
 from tests.support.sound_database import NEW, ORDERS_TOTAL, id_of, sound_database

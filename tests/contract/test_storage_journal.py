@@ -24,9 +24,9 @@ from app.domain.order import (
 )
 from app.domain.rules import TradingRules
 from app.ports import OrderQuery, StoredLedger, StoredRules
-from app.storage.batch import Batch
-from app.storage.rows import Part
-from app.storage.tables import (
+from app.storage.journal.batch import Batch
+from app.storage.journal.rows import Part
+from app.storage.schema.tables import (
     client_order_ids,
     fulfilled_order_splits,
     fulfilled_orders,

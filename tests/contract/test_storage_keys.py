@@ -14,9 +14,9 @@ from app.domain.errors import (
 from app.domain.events import acceptance_event
 from app.domain.order import PUBLIC, Order, OrderId, OrderStatus, Owner
 from app.ports import OrderQuery
-from app.storage.batch import Batch
-from app.storage.journal import BATCH_EVENTS_MAX
-from app.storage.rows import Part
+from app.storage.journal.batch import Batch
+from app.storage.journal.group_commit import BATCH_EVENTS_MAX
+from app.storage.journal.rows import Part
 from tests.support.builders import make_order, make_quote
 from tests.support.databases import OpenStorage, open_storage
 from tests.support.faulty_writer import faulty_storage

@@ -13,8 +13,8 @@ from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from app.storage.audit import audit
-from app.storage.migrate import migrate, migrations_folder
+from app.auditing.audit import audit
+from app.storage.schema.migrate import migrate, migrations_folder
 from tests.support.builders import LTCBTC
 from tests.support.databases import KINDS, open_storage, scratch_postgresql, sqlite_url
 

@@ -18,7 +18,7 @@ from app.domain.order import PUBLIC, Side
 from app.ports import StoredLedger, StoredRules
 from app.storage.database import Database
 from app.storage.failures import OwnershipLostError
-from app.storage.migrate import migrate
+from app.storage.schema.migrate import migrate
 from tests.support.builders import ACCEPTED_AT, LTCBTC, make_order
 from tests.support.databases import (
     KINDS,

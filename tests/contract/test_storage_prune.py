@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from app.auditing.audit import audit
+from app.auditing.prune import ORDERS_PER_TRANSACTION_MAX, Pruned, count_finished, prune
 from app.domain.errors import StartupError
-from app.storage.audit import audit
 from app.storage.database import Database
-from app.storage.prune import ORDERS_PER_TRANSACTION_MAX, Pruned, count_finished, prune
 from tests.support.builders import ACCEPTED_AT, make_order, make_quote
 from tests.support.databases import (
     KINDS,

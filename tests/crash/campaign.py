@@ -12,9 +12,9 @@ from typing import Final
 import httpx2
 from websockets.asyncio.client import connect
 
+from app.auditing.audit import audit
 from app.recording.verify.verification import verify
 from app.simulator.venue.venue_limits import BINANCE_LIMITS
-from app.storage.audit import audit
 from tests.crash.checker import Truth, complaints
 from tests.crash.clients import Clients, Json
 from tests.crash.lots import SYMBOLS, LotMarket

@@ -16,8 +16,10 @@ from sqlalchemy import Connection
 from app.domain.events import StoredEvent
 from app.domain.order import OrderId
 from app.ports import JournalListener, StoredLedger
-from app.storage import batch, journal, queries, writer
-from app.storage.rows import Part, Rows
+from app.storage import queries, writer
+from app.storage.journal import batch
+from app.storage.journal import group_commit as journal
+from app.storage.journal.rows import Part, Rows
 
 GAP_SECONDS: Final = 0.05
 """How long the process is in the state that a kill must not find it in."""

@@ -25,7 +25,7 @@ NOT_NEEDED_AT_A_START: Final = {
     "app.cli.demo",
     "app.cli.maintenance",
     "app.simulator.venue.server",
-    "app.storage.audit",
+    "app.auditing.audit",
     "app.cli.record",
     "app.recording.verify",
 }

@@ -19,7 +19,7 @@ from app.notify.fan_out import FanOut
 from app.notify.subscriptions import Subscriptions
 from app.ports import EventFilter, EventSubscription
 from app.storage.database import Database
-from app.storage.journal import GroupCommitJournal
+from app.storage.journal.group_commit import GroupCommitJournal
 from app.storage.queries import StoredOrders
 from tests.support.builders import LTCBTC
 from tests.support.databases import OWNER, VENUE

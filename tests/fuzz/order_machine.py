@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from app.api.order_form import QUOTE_WAIT_SECONDS
+from app.auditing.audit import audit
 from app.domain.events import StoredEvent  # noqa: TC001 - beside its siblings
 from app.domain.order import NewOrder, OrderId, Owner, Side, TimeInForce
 from app.domain.quote import Quote
-from app.storage.audit import audit
-from app.storage.migrate import migrate
+from app.storage.schema.migrate import migrate
 from tests.fuzz.displayed_lots import DisplayedLots
 from tests.fuzz.hand_driven_service import OWNERS, HandDrivenService, HandLoop
 from tests.fuzz.order_model import ModelOrder, OrderModel

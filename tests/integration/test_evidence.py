@@ -7,13 +7,13 @@ from typing import Final
 
 import pytest
 
+from app.auditing.audit import audit
 from app.clock import SystemClock
 from app.domain.errors import StartupError
 from app.recording.verify.verification import verify
 from app.settings import Settings
 from app.simulator.market.synthetic_market import SyntheticMarket
 from app.simulator.venue.server import RunningVenue, SimulatedVenue
-from app.storage.audit import audit
 from tests.support.busy_trading import Trader
 from tests.support.connections import http_client
 from tests.support.keys import write_key_file

@@ -12,7 +12,7 @@ from typing import Final
 
 import pytest
 
-from app.storage.audit import audit
+from app.auditing.audit import audit
 from tests.support.drills import SYMBOL, count_of, has_met, reason_of, splits_of, until_filled
 from tests.support.services import ServiceUnderTest, service_under_test
 from tests.support.waiting import eventually_true

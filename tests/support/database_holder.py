@@ -9,8 +9,8 @@ import asyncio
 import sys
 
 from app.domain.errors import StartupError
-from app.storage import migrate as migrating
 from app.storage.database import Database
+from app.storage.schema import migrate as migrating
 from tests.support.databases import VENUE
 from tests.support.waiting import WAIT_SECONDS_MAX
 

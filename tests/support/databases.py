@@ -24,10 +24,10 @@ from app.domain.events import OrderEvent, StoredEvent
 from app.domain.order import Symbol
 from app.storage.database import Database
 from app.storage.event_queries import StoredEvents
-from app.storage.journal import GroupCommitJournal
-from app.storage.migrate import migrate
+from app.storage.journal.group_commit import GroupCommitJournal
 from app.storage.queries import StoredOrders
-from app.storage.tables import METADATA
+from app.storage.schema.migrate import migrate
+from app.storage.schema.tables import METADATA
 from tests.support.waiting import WAIT_SECONDS_MAX
 
 KINDS: Final = ("sqlite", "postgresql")

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from app.storage.audit import audit
+from app.auditing.audit import audit
 from tests.support.services import ServiceUnderTest
 from tests.support.waiting import eventually_true
 

@@ -5,7 +5,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from app.storage.audit_report import Invariant
+from app.auditing.audit_report import Invariant
 from tests.support.sound_database import (
     ANOTHER_OWNERS,
     CANCELED,

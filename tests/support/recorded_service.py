@@ -27,7 +27,7 @@ from app.notify.announcements import Announcements
 from app.recording.service.recorder import RecordedDatabase, Recorder
 from app.recording.service.recording_folder import RecordingFolder
 from app.storage.database import Database
-from app.storage.journal import GroupCommitJournal
+from app.storage.journal.group_commit import GroupCommitJournal
 from app.storage.queries import StoredOrders
 from tests.support.builders import LTCBTC, Amount, make_quote
 from tests.support.databases import OWNER, VENUE, place_migrated_sqlite, sqlite_url

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from app.domain.order import Order, Owner, Side, Symbol, TimeInForce
-from app.storage.tables import METADATA
+from app.storage.schema.tables import METADATA
 from tests.support.builders import ACCEPTED_AT, make_order, make_quote
 from tests.support.databases import (
     OpenStorage,

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from app.domain.order import OrderStatus
-from app.storage.rows import Part
+from app.storage.journal.rows import Part
 from bench.persistence import make_orders, make_outcomes
 from bench.persistence_ways import (
     Cost,

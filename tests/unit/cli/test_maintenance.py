@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from app.auditing.audit_report import EXAMPLES_MAX, Invariant
 from app.cli.maintenance import (
     audit_database,
     back_up_database,
@@ -16,7 +17,6 @@ from app.cli.maintenance import (
     verify_database,
 )
 from app.recording.service.recording_folder import recordings_in
-from app.storage.audit_report import EXAMPLES_MAX, Invariant
 from app.storage.failures import MaintenanceError
 from tests.support.builders import ACCEPTED_AT
 from tests.support.databases import sqlite_url

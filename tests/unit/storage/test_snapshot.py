@@ -8,7 +8,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from app.domain.errors import StartupError
-from app.storage.migrate import migrate
+from app.storage.schema.migrate import migrate
 from app.storage.snapshot import address_of, read_snapshot
 from tests.support.builders import make_order
 from tests.support.databases import (

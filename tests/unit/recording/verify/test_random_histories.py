@@ -7,10 +7,10 @@ from typing import Final
 
 import pytest
 
+from app.auditing.audit import audit
 from app.domain.order import PUBLIC, Order, Owner, Side, Symbol, TimeInForce
 from app.recording.service.recording_folder import recordings_in
 from app.recording.verify.verification import verify
-from app.storage.audit import audit
 from tests.support.builders import LTCBTC
 from tests.support.recorded_service import RecordedProcess, RecordedService
 

@@ -15,6 +15,7 @@ from typing import Final
 
 import pytest
 
+from app.auditing.audit import audit
 from app.domain.errors import StartupError
 from app.domain.events import SymbolOutcome
 from app.domain.liquidity import LiquidityLedger
@@ -23,9 +24,8 @@ from app.domain.order import Owner, Side, Symbol, TimeInForce
 from app.recording.service.recording_folder import recordings_in
 from app.recording.verify.verification import verify
 from app.recording.verify.verification_report import Kind, VerificationReport
-from app.storage.audit import audit
 from app.storage.database import Database
-from app.storage.journal import GroupCommitJournal
+from app.storage.journal.group_commit import GroupCommitJournal
 from app.tapes.tape_reader import TapeError
 from tests.support.builders import LTCBTC, make_quote
 from tests.support.recorded_history import FOK, IOC, OPEN, ORDERS_TOTAL, history, id_of

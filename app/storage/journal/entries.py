@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from app.domain.events import SymbolOutcome
 from app.domain.order import Order, OrderId, Owner, Symbol
 from app.domain.order_counts import OrderCounts
-from app.storage.rows import Part
+from app.storage.journal.rows import Part
 
 Key = tuple[Owner, str]
 """An owner and the ``client_order_id`` of an order."""

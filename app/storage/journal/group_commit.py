@@ -30,11 +30,11 @@ from app.domain.order import Arrival, Order, OrderId, Owner, Symbol
 from app.domain.order_counts import OrderCounts
 from app.ports import JournalListener, StoredRules
 from app.states import JournalState
-from app.storage.batch import Batch, RefusedPart
 from app.storage.database import Database
-from app.storage.entries import Entry, OrdersUnderWay, mark
 from app.storage.failures import OwnershipLostError, first_line, is_operational
-from app.storage.rows import Part
+from app.storage.journal.batch import Batch, RefusedPart
+from app.storage.journal.entries import Entry, OrdersUnderWay, mark
+from app.storage.journal.rows import Part
 
 BACKLOG_ENTRIES_MAX: Final = 10_000
 """Entries that may wait before new orders are refused, by default: about a second of writing."""

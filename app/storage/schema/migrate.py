@@ -23,8 +23,8 @@ _POSTGRESQL_LOCK: Final = 0x7061706572_01
 
 _VERSION_TABLE: Final = table("alembic_version", column("version_num", Text))
 
-_IN_THE_WHEEL: Final = Path(__file__).parent / "migrations"
-_IN_THE_REPOSITORY: Final = Path(__file__).parents[2] / "migrations"
+_IN_THE_WHEEL: Final = Path(__file__).parents[1] / "migrations"
+_IN_THE_REPOSITORY: Final = Path(__file__).parents[3] / "migrations"
 
 
 async def migrate(url: str) -> str:

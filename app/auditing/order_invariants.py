@@ -5,10 +5,10 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Final, NamedTuple
 
+from app.auditing.audit_report import Findings, Invariant
+from app.auditing.audit_rows import OrderRecord
 from app.domain.amounts import EXACT, ZERO, average_price, format_amount
 from app.domain.order import TRANSITIONS, OrderStatus, Reason, Side, TimeInForce
-from app.storage.audit_report import Findings, Invariant
-from app.storage.audit_rows import OrderRecord
 
 _FILLING: Final = frozenset({OrderStatus.PARTIALLY_FILLED, OrderStatus.FILLED})
 

@@ -28,9 +28,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from app.storage.column_types import sqlite_form
-from app.storage.rows import Row
-from app.storage.tables import (
+from app.storage.journal.rows import Row
+from app.storage.schema.column_types import sqlite_form
+from app.storage.schema.tables import (
     client_order_ids,
     fulfilled_order_splits,
     fulfilled_orders,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import NullPool, Row, create_engine, text
 
-from app.storage.audit_rows import MalformedRowError, read_event, read_level, read_split
+from app.auditing.audit_rows import MalformedRowError, read_event, read_level, read_split
 from tests.support.builders import ACCEPTED_AT
 
 LEVEL = {"owner": "public", "symbol": "LTCBTC", "side": "BUY", "price": "99.5", "quantity": "4"}

@@ -3,10 +3,10 @@
 from decimal import Decimal
 from typing import Final
 
+from app.auditing.audit_report import AuditReport, Findings, Invariant
+from app.auditing.audit_rows import SplitInOrder, StoredLevel
+from app.auditing.quote_invariants import QuoteAudit
 from app.domain.order import PUBLIC, OrderId, Owner, Side, Split
-from app.storage.audit_quotes import QuoteAudit
-from app.storage.audit_report import AuditReport, Findings, Invariant
-from app.storage.audit_rows import SplitInOrder, StoredLevel
 from tests.support.builders import ACCEPTED_AT, LTCBTC, Amount
 
 ALICE: Final = Owner("alice")

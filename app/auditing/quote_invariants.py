@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple
 
+from app.auditing.audit_report import Findings, Invariant
+from app.auditing.audit_rows import SplitInOrder, StoredLevel
 from app.domain.amounts import EXACT, ZERO, format_amount
 from app.domain.order import Owner, Side, Symbol
-from app.storage.audit_report import Findings, Invariant
-from app.storage.audit_rows import SplitInOrder, StoredLevel
 
 
 class _LevelKey(NamedTuple):

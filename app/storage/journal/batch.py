@@ -12,10 +12,10 @@ from sqlalchemy import Connection, select
 
 from app.domain.events import SymbolOutcome
 from app.domain.order import Order, OrderId, Symbol
+from app.storage.journal.rows import Part, Row, Rows, key_row
+from app.storage.journal.statements import Statement, statements_for
 from app.storage.ownership import check_epoch, probe
-from app.storage.rows import Part, Row, Rows, key_row
-from app.storage.statements import Statement, statements_for
-from app.storage.tables import client_order_ids
+from app.storage.schema.tables import client_order_ids
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from app.domain.order import (
     Symbol,
     TimeInForce,
 )
-from app.storage.column_types import format_instant
+from app.storage.schema.column_types import format_instant
 
 _PLAIN_NOTATION: Final = re.compile(r"[0-9]{1,32}(?:\.[0-9]{1,28})?", re.ASCII)
 """As many digits as any of our columns may hold: cost before the point, an average behind it."""

@@ -13,11 +13,8 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, text
 from sqlalchemy.exc import DBAPIError
 
-from app.storage.address import DatabaseAddress
-from app.storage.audit_orders import check_order
-from app.storage.audit_quotes import QuoteAudit
-from app.storage.audit_report import AuditReport, Findings, Invariant
-from app.storage.audit_rows import (
+from app.auditing.audit_report import AuditReport, Findings, Invariant
+from app.auditing.audit_rows import (
     MalformedRowError,
     OrderRecord,
     StoredLevel,
@@ -28,8 +25,11 @@ from app.storage.audit_rows import (
     read_split,
     read_split_in_order,
 )
+from app.auditing.order_invariants import check_order
+from app.auditing.quote_invariants import QuoteAudit
+from app.storage.address import DatabaseAddress
 from app.storage.failures import first_line
-from app.storage.migrate import check_revision
+from app.storage.schema.migrate import check_revision
 from app.storage.snapshot import address_of, read_snapshot
 
 OnProgress = Callable[[str, int, int], None]

@@ -14,10 +14,10 @@ from typing import Final
 
 import pytest
 
+from app.auditing import backup as backing_up
+from app.auditing.audit import audit
+from app.auditing.backup import back_up
 from app.domain.errors import StartupError
-from app.storage import backup as backing_up
-from app.storage.audit import audit
-from app.storage.backup import back_up
 from app.storage.failures import MaintenanceError
 from tests.support.builders import make_order, make_quote
 from tests.support.databases import open_storage, sqlite_url

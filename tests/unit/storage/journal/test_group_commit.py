@@ -11,7 +11,7 @@ from app.domain.errors import JournalBacklogError, JournalUnavailableError, Outc
 from app.domain.events import SymbolOutcome, acceptance_event
 from app.domain.order import PUBLIC, OrderStatus, Reason
 from app.ports import StoredRules
-from app.storage.journal import (
+from app.storage.journal.group_commit import (
     BACKLOG_ENTRIES_MAX,
     BATCH_EVENTS_MAX,
     GroupCommitJournal,

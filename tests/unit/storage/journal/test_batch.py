@@ -10,9 +10,9 @@ from sqlalchemy.exc import DBAPIError
 
 from app.domain.events import SymbolOutcome, acceptance_event
 from app.domain.order import Order, Symbol
-from app.storage.batch import Batch
 from app.storage.failures import OwnershipLostError, is_operational
-from app.storage.rows import Part
+from app.storage.journal.batch import Batch
+from app.storage.journal.rows import Part
 from tests.support.builders import LTCBTC, make_order
 from tests.support.databases import OpenStorage, open_storage, sqlite_url
 

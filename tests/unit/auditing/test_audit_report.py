@@ -1,6 +1,6 @@
 """What an audit keeps of what it finds."""
 
-from app.storage.audit_report import EXAMPLES_MAX, SENTENCES, Findings, Invariant
+from app.auditing.audit_report import EXAMPLES_MAX, SENTENCES, Findings, Invariant
 
 
 def test_every_invariant_has_its_sentence() -> None:

@@ -6,10 +6,10 @@ from decimal import Decimal
 
 import pytest
 
+from app.auditing.audit_report import Findings, Invariant
+from app.auditing.audit_rows import OrderRecord, StoredEvent, StoredFulfilled
+from app.auditing.order_invariants import check_order
 from app.domain.order import Decision, OrderSnapshot, OrderStatus, Reason, Side, Split, TimeInForce
-from app.storage.audit_orders import check_order
-from app.storage.audit_report import Findings, Invariant
-from app.storage.audit_rows import OrderRecord, StoredEvent, StoredFulfilled
 from tests.support.builders import ACCEPTED_AT, make_order
 
 CLOSED_AT = ACCEPTED_AT + timedelta(seconds=2)

@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import Connection, event
 from sqlalchemy.exc import IntegrityError
 
-from app.storage.rows import Row
-from app.storage.statements import (
+from app.storage.journal.rows import Row
+from app.storage.journal.statements import (
     _STATE_COLUMNS,
     ROWS_PER_STATEMENT,
     Statement,

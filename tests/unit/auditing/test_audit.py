@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from app.auditing.audit import PROGRESS_ROWS, audit
+from app.auditing.audit_report import Invariant
 from app.domain.errors import StartupError
-from app.storage.audit import PROGRESS_ROWS, audit
-from app.storage.audit_report import Invariant
-from app.storage.migrate import migrate
+from app.storage.schema.migrate import migrate
 from tests.support.builders import LTCBTC, make_order, make_quote
 from tests.support.databases import open_storage, sqlite_url
 from tests.support.outcomes import SymbolAtWork

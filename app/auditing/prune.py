@@ -20,15 +20,15 @@ from sqlalchemy.exc import DBAPIError
 from app.domain.errors import StartupError
 from app.storage.connections import Readers, Writer
 from app.storage.failures import DATABASE_ERRORS, MaintenanceError, startup_error
-from app.storage.migrate import check_revision
-from app.storage.snapshot import address_of
-from app.storage.tables import (
+from app.storage.schema.migrate import check_revision
+from app.storage.schema.tables import (
     event_stream,
     fulfilled_order_splits,
     fulfilled_orders,
     order_events,
     orders,
 )
+from app.storage.snapshot import address_of
 
 ORDERS_PER_TRANSACTION_MAX: Final = 500
 ROWS_PER_TRANSACTION_MAX: Final = 1_000

@@ -7,8 +7,8 @@ from sqlalchemy import Connection, inspect
 
 from app.storage.address import DatabaseAddress
 from app.storage.connections import Writer
-from app.storage.migrate import migrate
-from app.storage.tables import METADATA
+from app.storage.schema.migrate import migrate
+from app.storage.schema.tables import METADATA
 from tests.support.databases import KINDS, scratch_database
 
 

@@ -10,7 +10,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 from app.domain.errors import StartupError
-from app.storage.migrate import migrate, migrations_folder, revisions
+from app.storage.schema.migrate import migrate, migrations_folder, revisions
 from tests.support.databases import KINDS, scratch_postgresql, sqlite_url
 
 NEWEST = revisions()[-1]

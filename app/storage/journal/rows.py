@@ -12,7 +12,7 @@ from app.domain.events import OrderEvent, StoredEvent, SymbolOutcome
 from app.domain.order import Arrival, Order, OrderId, OrderStatus, Owner, Side, Split, Symbol
 from app.domain.rules import TradingRules
 from app.ports import StoredRules
-from app.storage.tables import THE_ONLY_ROW
+from app.storage.schema.tables import THE_ONLY_ROW
 
 Value = str | int | Decimal | datetime | None
 Row = dict[str, Value]

@@ -8,7 +8,7 @@ from sqlalchemy import Dialect
 from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 
-from app.storage.column_types import ExactAmount, UtcInstant, format_instant
+from app.storage.schema.column_types import ExactAmount, UtcInstant, format_instant
 
 SQLITE = SQLiteDialect()
 POSTGRESQL = PGDialect()  # type: ignore[no-untyped-call]  # SQLAlchemy has no types for it

@@ -11,13 +11,13 @@ import pytest
 from sqlalchemy import Connection, select
 from sqlalchemy.exc import OperationalError
 
+from app.auditing import prune as pruning
+from app.auditing.prune import BUSY_ATTEMPTS_MAX, Pruned, prune
 from app.domain.errors import StartupError
-from app.storage import prune as pruning
 from app.storage.address import DatabaseAddress
 from app.storage.connections import Writer
 from app.storage.failures import MaintenanceError
-from app.storage.prune import BUSY_ATTEMPTS_MAX, Pruned, prune
-from app.storage.tables import orders
+from app.storage.schema.tables import orders
 from tests.support.builders import ACCEPTED_AT, make_order, make_quote
 from tests.support.databases import open_storage, sqlite_url
 from tests.support.outcomes import SymbolAtWork

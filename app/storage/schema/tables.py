@@ -9,7 +9,7 @@ from typing import Final
 
 from sqlalchemy import BigInteger, Column, Integer, MetaData, Table, Text
 
-from app.storage.column_types import ExactAmount, UtcInstant
+from app.storage.schema.column_types import ExactAmount, UtcInstant
 
 METADATA: Final = MetaData()
 

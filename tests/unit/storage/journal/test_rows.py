@@ -10,7 +10,7 @@ from app.domain.liquidity import TakenLevel
 from app.domain.order import PUBLIC, OrderStatus, Side
 from app.domain.rules import TradingRules
 from app.ports import StoredRules
-from app.storage.rows import Part, Rows, read_rules
+from app.storage.journal.rows import Part, Rows, read_rules
 from tests.support.builders import ACCEPTED_AT, LTCBTC, make_order, make_quote
 from tests.support.outcomes import SymbolAtWork
 

@@ -35,7 +35,7 @@ from app.market.feed import BookTickerFeed
 from app.market.report import MarketReport
 from app.market.rest import VenueRest
 from app.market.rules_book import VenueRulesBook
-from app.market.session.timing import FeedTiming
+from app.market.timing import FeedTiming
 from app.notify.announcements import Announcements
 from app.notify.fan_out import FanOut
 from app.notify.subscriptions import Subscriptions

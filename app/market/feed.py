@@ -19,7 +19,7 @@ from app.market.book_ticker import DropReason
 from app.market.seeding import DepthSource, Seeder
 from app.market.session.session import FrameCounts, SharedParts
 from app.market.session.supervisor import SessionSupervisor
-from app.market.session.timing import VENUE_LIMITS, FeedLimits, FeedTiming
+from app.market.timing import VENUE_LIMITS, FeedLimits, FeedTiming
 from app.market.transport.connection import stream_endpoint
 from app.market.transport.failure_kinds import EndKind, FailureKind
 from app.market.transport.pacing import SlidingWindow

@@ -72,7 +72,7 @@ class Seeder:
         """
         backoff = Backoff(self._random, first_seconds=RETRY_SECONDS_FIRST)
         while stream.unseeded():
-            if stream.wants_confirmation_only:
+            if stream.awaits_confirmation_only:
                 await self._wait_for_confirmation(stream)
                 if not stream.unseeded():
                     return
@@ -84,7 +84,7 @@ class Seeder:
     async def _wait_for_confirmation(self, stream: SymbolStream) -> None:
         """Wait until the symbol may be asked for again; a frame that comes first is enough."""
         now = asyncio.get_running_loop().time()
-        await asyncio.sleep(stream.asked_at + self._confirmation_seconds - now)
+        await asyncio.sleep(stream.seed_requested_at + self._confirmation_seconds - now)
         stream.note_confirmations()
 
     async def _try(
@@ -93,14 +93,14 @@ class Seeder:
         """Offer one seed to those who waited when it was asked for; return how long to pause."""
         async with self._slots:
             waiting, distrusted = stream.unseeded(), stream.distrusted
-            stream.asked_at = asyncio.get_running_loop().time()
+            stream.seed_requested_at = asyncio.get_running_loop().time()
             try:
                 seed = await self._depth.depth(stream.symbol)
             except VenueError as error:
                 self._note_failure(stream, str(error))
                 return error.retry_after_seconds if isinstance(error, VenueThrottledError) else 0.0
         self._counters["seeds"] += 1
-        stream.seed_trouble = None
+        stream.seed_error = None
         if stream.distrusted == distrusted:
             if self._recorder is not None:
                 self._recorder.on_seed(seed)
@@ -111,9 +111,9 @@ class Seeder:
 
     def _note_failure(self, stream: SymbolStream, cause: str) -> None:
         self._counters["seeds_failed"] += 1
-        if stream.seed_trouble is None:
+        if stream.seed_error is None:
             _log.warning("seed_failed", symbol=stream.symbol, cause=cause)
-        stream.seed_trouble = cause
+        stream.seed_error = cause
 
     def _note_staleness(self, stream: SymbolStream, seed: Quote, *, is_stale: bool) -> None:
         if is_stale:

@@ -21,8 +21,8 @@ from websockets.protocol import Event, State
 from websockets.typing import DataLike
 
 from app import __version__
-from app.market.session.conflation import BEHIND_SECONDS, Backlog, newest_of_each
-from app.market.session.timing import VENUE_LIMITS, FeedLimits
+from app.market.timing import VENUE_LIMITS, FeedLimits
+from app.market.transport.conflation import BEHIND_SECONDS, Backlog, newest_of_each
 from app.market.transport.failure_kinds import (
     CAUSE_CHARACTERS_MAX,
     ConnectionFailedError,

@@ -14,7 +14,7 @@ from app.domain.order import Symbol
 from app.market.seeding import DepthSource, Seeder
 from app.market.session.session import FrameCounts, SharedParts
 from app.market.session.supervisor import SessionSupervisor
-from app.market.session.timing import VENUE_LIMITS, FeedLimits, FeedTiming
+from app.market.timing import VENUE_LIMITS, FeedLimits, FeedTiming
 from app.market.transport.connection import stream_endpoint
 from app.market.transport.pacing import SlidingWindow
 from app.ports import Clock

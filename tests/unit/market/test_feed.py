@@ -10,8 +10,7 @@ import pytest
 from app.clock import SystemClock
 from app.domain.order import Symbol
 from app.market.feed import BookTickerFeed
-from app.market.session.stream_requests import STREAMS_MAX
-from app.market.session.timing import FeedLimits, FeedTiming
+from app.market.timing import STREAMS_MAX, FeedLimits, FeedTiming
 from tests.support.builders import make_quote
 from tests.support.hand_driven import HandClock
 from tests.support.market import (

@@ -62,13 +62,13 @@ async def test_failures_are_named_until_a_seed_arrives() -> None:
     seeding.stream.add(RecordingListener())
 
     task = asyncio.create_task(seeding.seeder.seed(seeding.stream))
-    await eventually(lambda: seeding.stream.seed_trouble)
-    trouble = seeding.stream.seed_trouble
+    await eventually(lambda: seeding.stream.seed_error)
+    trouble = seeding.stream.seed_error
     depth.answer(make_quote(5))
     await task
 
     assert trouble == "no route"
-    assert seeding.stream.seed_trouble is None
+    assert seeding.stream.seed_error is None
     assert seeding.counters == {"seeds": 1, "seeds_failed": 1}
 
 
@@ -195,7 +195,7 @@ async def test_confirmations_of_a_symbol_are_a_second_apart() -> None:
     started = loop.time()
 
     for _ in range(3):
-        seeding.stream.want_confirmation(listener)
+        seeding.stream.request_confirmation(listener)
         await seeding.seeder.seed(seeding.stream)
 
     assert loop.time() - started >= 0.4
@@ -208,10 +208,10 @@ async def test_frame_that_comes_first_is_confirmation_enough() -> None:
     depth = HandDepth([make_quote(5)])
     seeding = Seeding(depth, confirmation_seconds=0.1)
     listener = await seeded(seeding, make_quote(5))
-    seeding.stream.want_confirmation(listener)
+    seeding.stream.request_confirmation(listener)
     await seeding.seeder.seed(seeding.stream)
 
-    seeding.stream.want_confirmation(listener)
+    seeding.stream.request_confirmation(listener)
     seeding.stream.deliver(make_quote(6))
     await seeding.seeder.seed(seeding.stream)
 
@@ -224,12 +224,12 @@ async def test_frame_that_has_become_old_as_well_is_confirmed_in_its_turn() -> N
     depth = HandDepth([VenueThrottledError(0.1), make_quote(6)])
     seeding = Seeding(depth, confirmation_seconds=0)
     listener = await seeded(seeding, make_quote(5))
-    seeding.stream.want_confirmation(listener)
+    seeding.stream.request_confirmation(listener)
     task = asyncio.create_task(seeding.seeder.seed(seeding.stream))
     await eventually(lambda: seeding.counters["seeds_failed"])
 
     seeding.stream.deliver(make_quote(6))
-    seeding.stream.want_confirmation(listener)
+    seeding.stream.request_confirmation(listener)
     await task
 
     assert [seed.update_id for seed in listener.seeds] == [5, 6]
@@ -240,12 +240,12 @@ async def test_listener_without_a_quote_does_not_wait_for_a_confirmations_turn()
     depth = HandDepth([make_quote(5), make_quote(5)])
     seeding = Seeding(depth, confirmation_seconds=60)
     listener = await seeded(seeding, make_quote(5))
-    seeding.stream.want_confirmation(listener)
+    seeding.stream.request_confirmation(listener)
     await seeding.seeder.seed(seeding.stream)
 
     newcomer = RecordingListener()
     seeding.stream.add(newcomer)
-    seeding.stream.want_confirmation(listener)
+    seeding.stream.request_confirmation(listener)
     await seeding.seeder.seed(seeding.stream)
 
     assert newcomer.told == [SEED]
@@ -260,7 +260,7 @@ async def test_stale_confirmation_is_asked_for_again_in_its_turn() -> None:
     seeding.stream.add(listener)
     seeding.stream.deliver(make_quote(5))
     seeding.stream.unseeded()[0].is_seeded = True
-    seeding.stream.want_confirmation(listener)
+    seeding.stream.request_confirmation(listener)
     loop = asyncio.get_running_loop()
     started = loop.time()
 
@@ -287,7 +287,7 @@ async def test_seed_that_shows_what_no_frame_told_is_pointed_out(
     """Before it is offered, so that whoever watches knows what was told until then."""
     seeding = Seeding(HandDepth([seed]), confirmation_seconds=0)
     listener = await seeded(seeding, make_quote(5))
-    seeding.stream.want_confirmation(listener)
+    seeding.stream.request_confirmation(listener)
     told: list[int] = []
 
     await seeding.seeder.seed(seeding.stream, lambda: told.append(len(listener.seeds)))

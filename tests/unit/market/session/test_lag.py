@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from structlog.testing import capture_logs
 
-from app.market.session.lag import OFFSET_SECONDS_MAX, TIME_SECONDS_MAX, LagMeter
-from app.market.session.timing import FeedTiming
+from app.market.session.lag import LAG_SECONDS_MAX, OFFSET_SECONDS_MAX, LagMeter
+from app.market.timing import FeedTiming
 from app.ports import ConnectionState, FeedState
 from app.states import Lag
 from tests.support.market import INTERRUPTED, LTCBTC, eventually_has
@@ -101,7 +101,7 @@ def test_lag_is_unknown_once_the_time_stays_out() -> None:
     """A halted pair, or a stream that was never granted: no old figure is shown for a new one."""
     venue = Venue()
     venue.tell(late_ms=10)
-    venue.clock.seconds += TIME_SECONDS_MAX
+    venue.clock.seconds += LAG_SECONDS_MAX
     assert venue.meter.newest is not None
 
     venue.clock.seconds += 1

@@ -5,7 +5,7 @@ import random
 from dataclasses import replace
 
 from app.market.session.outage import Outage
-from app.market.session.timing import FeedTiming
+from app.market.timing import FeedTiming
 
 TIMING = FeedTiming(pause_seconds_first=0.04, stable_seconds=100)
 
@@ -14,7 +14,7 @@ async def test_trouble_is_over_with_a_connection_and_its_pauses_once_that_lasted
     """A venue that takes us in and throws us out again is not tried ever faster."""
     outage = Outage(TIMING, random.Random(1))
     loop = asyncio.get_running_loop()
-    outage.note_trouble("refused")
+    outage.note_failure("refused")
     grown = [outage.next_pause_seconds() for _ in range(9)][-1]
 
     outage.note_connected()
@@ -23,7 +23,7 @@ async def test_trouble_is_over_with_a_connection_and_its_pauses_once_that_lasted
     outage.note_lost(opened_at=loop.time() - 100)
     after_long = outage.next_pause_seconds()
 
-    assert outage.trouble is None
+    assert outage.cause is None
     assert grown > 1
     assert after_a_moment > 1
     assert after_long <= 0.08
@@ -33,7 +33,7 @@ async def test_attempts_take_less_time_at_first() -> None:
     """So that another one follows within five seconds in the first minute."""
     early = Outage(TIMING, random.Random(1))
     late = Outage(replace(TIMING, early_seconds=0), random.Random(1))
-    late.note_trouble("refused")
+    late.note_failure("refused")
 
     assert early.open_seconds == TIMING.open_seconds_early
     assert late.open_seconds == TIMING.open_seconds

@@ -7,7 +7,7 @@ from dataclasses import replace
 from websockets.protocol import State
 
 from app.market.session.session import FRAMES_AT_ONCE_MAX
-from app.market.session.timing import VENUE_LIMITS, FeedTiming
+from app.market.timing import VENUE_LIMITS, FeedTiming
 from tests.support.builders import make_quote
 from tests.support.hand_driven import HandClock
 from tests.support.market import (
@@ -156,7 +156,7 @@ async def test_notice_that_comes_while_the_new_connection_takes_over_is_not_forg
         await begin(rig)
         old, new = rig.peer.connections
         old.transport.pause_reading()
-        await eventually(lambda: rig.connection.present and rig.connection.present.is_finishing)
+        await eventually(lambda: rig.connection.current and rig.connection.current.is_finishing)
         old.protocol.send_close(1001)
         old.send_data()
         await eventually(lambda: rig.counters["rotations"])
@@ -171,7 +171,7 @@ async def test_notice_that_comes_while_the_new_connection_takes_over_is_not_forg
 
 async def test_frames_beyond_what_is_kept_end_the_new_connection() -> None:
     """Memory is bounded; the old connection goes on and all begins again."""
-    limits = replace(VENUE_LIMITS, kept_frames_max=3)
+    limits = replace(VENUE_LIMITS, buffered_frames_max=3)
     async with rigged(timing=LATE, limits=limits) as rig:
         listener = await rig.live(LTCBTC)
         await begin(rig)
@@ -235,7 +235,7 @@ async def test_seed_asked_for_before_the_old_connection_was_lost_confirms_nothin
         await begin(rig)
         session = rig.connection._next
         rig.peer.connections[0].transport.abort()
-        await eventually(lambda: rig.connection.present is session)
+        await eventually(lambda: rig.connection.current is session)
         await eventually_has(rig.depth.asked, 3)
         rig.depth.answer(make_quote(7))
         await eventually_has(listener.seeds, 2)
@@ -296,7 +296,7 @@ async def test_frames_that_come_while_old_ones_are_skipped_are_not_taken_for_the
         clock.advance(5)
         first_young = last = 6 + 2 * FRAMES_AT_ONCE_MAX
         old.transport.abort()
-        while session.kept is not None:
+        while session.buffer is not None:
             await asyncio.sleep(0)
             last = next(ids)
             session.on_texts(session._opened, [ticker(last).encode()])
@@ -402,7 +402,7 @@ async def test_loss_while_the_new_connection_opens_is_an_ordinary_loss() -> None
 async def test_connection_that_opened_too_late_is_closed_again() -> None:
     """The one that it was to replace was lost in that very moment, and all begins anew."""
     async with rigged(timing=SOON) as rig:
-        session = await rig.connection.open_next()
+        session = await rig.connection.open_next_session()
         await eventually_has(rig.peer.connections, 1)
         await eventually(lambda: rig.peer.last.state is State.CLOSED)
 
@@ -415,7 +415,7 @@ async def test_connection_that_lasted_counts_although_another_one_took_over() ->
     """An outage is a new one then, whose first attempts follow each other soon."""
     async with rigged(timing=replace(SOON, stable_seconds=0.2)) as rig:
         outage = rig.connection._outage
-        outage.note_trouble("refused")
+        outage.note_failure("refused")
         for _ in range(9):
             outage.next_pause_seconds()
         await rig.live(LTCBTC)

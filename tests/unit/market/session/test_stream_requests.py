@@ -178,7 +178,7 @@ def test_time_is_asked_for_once_and_last_in_a_message_of_its_own() -> None:
     """No symbol waits for it, and none is refused with it."""
     wanted = {LTCBTC}
     requests = StreamRequests(wanted, wanted)
-    requests.want_time()
+    requests.request_time()
 
     first, second = next_message(requests), next_message(requests)
 
@@ -193,7 +193,7 @@ def test_answer_about_the_time_is_told_from_one_about_symbols() -> None:
     """Without an id it is about whatever has not been answered yet."""
     wanted = {LTCBTC}
     requests = StreamRequests(wanted, wanted)
-    requests.want_time()
+    requests.request_time()
     first, second = next_message(requests), next_message(requests)
 
     assert not requests.is_for_time_only(first.request_id)

@@ -9,8 +9,7 @@ from websockets.protocol import State
 
 from app.domain.order import Symbol
 from app.domain.quote import Quote
-from app.market.session.stream_requests import STREAMS_MAX
-from app.market.session.timing import FeedTiming
+from app.market.timing import STREAMS_MAX, FeedTiming
 from app.market.transport.pacing import SlidingWindow
 from tests.support.builders import make_quote
 from tests.support.hand_driven import HandClock
@@ -352,7 +351,7 @@ async def test_pauses_may_grow_longer_after_the_first_minute() -> None:
     """Attempts at most five seconds apart are for the beginning of an outage."""
     async with rigged() as rig:
         outage = rig.connection._outage
-        outage.note_trouble("refused")
+        outage.note_failure("refused")
         early = [outage.next_pause_seconds() for _ in range(50)]
         assert outage._since is not None
         outage._since -= 60
@@ -541,7 +540,7 @@ async def test_connection_that_is_left_tells_nothing_more_of_the_same_read() -> 
     """What arrives between the decision to leave and the end is nobody's."""
     async with rigged() as rig:
         listener = await rig.live(LTCBTC)
-        session = rig.connection._present
+        session = rig.connection._current
         assert session is not None
         note = listener.on_quote
 

@@ -138,7 +138,7 @@ def test_stream_that_begins_anew_forgets_its_update_ids(stream: SymbolStream) ->
 
     stream.distrust()
     kept = stream.last_update_id
-    stream.begin_anew()
+    stream.restart()
 
     assert kept == 7
     assert (stream.last_update_id, stream.went_back_since_ns, stream.current) == (0, None, None)
@@ -153,10 +153,10 @@ def test_confirmation_is_wanted_by_whoever_has_a_quote(stream: SymbolStream) -> 
     stream.add(unseeded)
 
     for listener in (seeded, unseeded, RecordingListener()):
-        stream.want_confirmation(listener)
+        stream.request_confirmation(listener)
 
     assert [one.confirmed_above for one in stream.unseeded()] == [5, None]
-    assert not stream.wants_confirmation_only
+    assert not stream.awaits_confirmation_only
 
 
 def test_frame_below_the_quote_in_question_confirms_nothing(stream: SymbolStream) -> None:
@@ -164,7 +164,7 @@ def test_frame_below_the_quote_in_question_confirms_nothing(stream: SymbolStream
     listener = RecordingListener()
     stream.add(listener)
     stream.offer(make_quote(9), stream.unseeded())
-    stream.want_confirmation(listener)
+    stream.request_confirmation(listener)
 
     stream.deliver(make_quote(8))
     stream.note_confirmations()
@@ -203,7 +203,7 @@ def test_ids_that_went_back_for_good_are_timed_after_a_change_of_connection(
 
     stream.deliver(make_quote(2, received_ns=5))
     since_ns = stream.went_back_since_ns
-    stream.begin_anew()
+    stream.restart()
     listener = RecordingListener()
     stream.add(listener)
     stream.deliver(make_quote(2))

@@ -12,8 +12,8 @@ from websockets.frames import Close, Frame, Opcode
 from websockets.protocol import State
 
 from app import __version__
-from app.market.session.conflation import BEHIND_SECONDS
-from app.market.session.timing import FeedLimits
+from app.market.timing import FeedLimits
+from app.market.transport.conflation import BEHIND_SECONDS
 from app.market.transport.connection import (
     MESSAGE_BYTES_MAX,
     Keepalive,

@@ -15,7 +15,7 @@ from websockets.protocol import State
 from websockets.server import ServerProtocol
 from websockets.uri import parse_uri
 
-from app.market.session.conflation import Backlog
+from app.market.transport.conflation import Backlog
 from app.market.transport.connection import MESSAGE_BYTES_MAX, VenueConnection, _Socket
 from app.market.transport.failure_kinds import Ending
 from app.market.transport.pacing import SlidingWindow

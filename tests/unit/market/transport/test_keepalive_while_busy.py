@@ -10,7 +10,7 @@ import pytest
 import uvloop
 from websockets.sync.server import ServerConnection, serve
 
-from app.market.session.timing import FeedLimits
+from app.market.timing import FeedLimits
 from app.market.transport.connection import Keepalive, VenueConnection, open_connection
 from app.market.transport.failure_kinds import Ending
 from tests.support.waiting import eventually

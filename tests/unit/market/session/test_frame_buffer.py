@@ -3,7 +3,7 @@
 from app.domain.order import Symbol
 from app.domain.quote import Quote
 from app.market.book_ticker import Drop, DropReason
-from app.market.session.kept_frames import SUPERSEDED_NS, KeptFrame, KeptFrames
+from app.market.session.frame_buffer import SUPERSEDED_NS, BufferedFrame, FrameBuffer
 from app.market.session.symbol_stream import SymbolStream
 from tests.support.builders import LTCBTC, make_quote
 from tests.support.market import RecordingListener
@@ -11,9 +11,9 @@ from tests.support.market import RecordingListener
 ETHBTC = Symbol("ETHBTC")
 
 
-def frame(quote: Quote | Drop, received_ns: int = 0) -> KeptFrame:
+def frame(quote: Quote | Drop, received_ns: int = 0) -> BufferedFrame:
     """Make a frame; its text is no matter here."""
-    return KeptFrame(quote, b"", received_ns)
+    return BufferedFrame(quote, b"", received_ns)
 
 
 def stream_at(update_id: int, *, wanted_since_ns: int = 0) -> SymbolStream:
@@ -27,21 +27,21 @@ def stream_at(update_id: int, *, wanted_since_ns: int = 0) -> SymbolStream:
 
 def test_frames_come_out_as_they_went_in_and_no_more_than_there_is_room_for() -> None:
     """What does not fit is refused, and the frames that wait stay."""
-    kept = KeptFrames(2)
+    kept = FrameBuffer(2)
     frames = [frame(make_quote(number)) for number in (1, 2, 3)]
 
-    verdicts = [kept.keep(one) for one in frames]
+    verdicts = [kept.append(one) for one in frames]
 
     assert verdicts == [True, True, False]
-    assert [kept.take(), kept.take()] == frames[:2]
+    assert [kept.pop_first(), kept.pop_first()] == frames[:2]
     assert len(kept) == 0
 
 
 def test_stream_has_caught_up_once_it_delivered_the_first_kept_quote() -> None:
     """Then nothing lies between what the one connection ended with and the other began with."""
-    kept = KeptFrames(10)
-    kept.keep(frame(make_quote(7)))
-    kept.keep(frame(make_quote(9)))
+    kept = FrameBuffer(10)
+    kept.append(frame(make_quote(7)))
+    kept.append(frame(make_quote(9)))
 
     assert [kept.has_caught_up(stream_at(one)) for one in (0, 6, 7, 8)] == [
         False,
@@ -54,11 +54,11 @@ def test_stream_has_caught_up_once_it_delivered_the_first_kept_quote() -> None:
 
 def test_quiet_stream_has_caught_up_and_proves_nothing() -> None:
     """Nothing was kept of it, or only from before it was wanted."""
-    kept = KeptFrames(10)
-    kept.keep(frame(make_quote(7, symbol=ETHBTC)))
-    kept.keep(frame(Drop(reason=DropReason.CROSSED, symbol=LTCBTC)))
-    late = KeptFrames(10)
-    late.keep(frame(make_quote(7, received_ns=3)))
+    kept = FrameBuffer(10)
+    kept.append(frame(make_quote(7, symbol=ETHBTC)))
+    kept.append(frame(Drop(reason=DropReason.CROSSED, symbol=LTCBTC)))
+    late = FrameBuffer(10)
+    late.append(frame(make_quote(7, received_ns=3)))
 
     assert kept.has_caught_up(stream_at(0))
     assert not kept.has_overlapped(stream_at(9))
@@ -68,12 +68,12 @@ def test_quiet_stream_has_caught_up_and_proves_nothing() -> None:
 
 def test_only_old_quotes_that_were_replaced_are_superseded() -> None:
     """The newest of each symbol stands for what is there now, however old it is."""
-    kept = KeptFrames(10)
+    kept = FrameBuffer(10)
     old, replaced_soon = frame(make_quote(1), 0), frame(make_quote(2), SUPERSEDED_NS)
     drop = frame(Drop(reason=DropReason.CROSSED, symbol=LTCBTC), 0)
     other = frame(make_quote(3, symbol=ETHBTC), 0)
     newest = frame(make_quote(4), SUPERSEDED_NS + 1)
     for one in (old, replaced_soon, drop, other, newest):
-        kept.keep(one)
+        kept.append(one)
 
     assert kept.superseded(2 * SUPERSEDED_NS) == {0}

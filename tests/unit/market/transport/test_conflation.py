@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from app.domain.quote import Quote
 from app.market.book_ticker import parse_frame
-from app.market.session.conflation import Backlog, newest_of_each
+from app.market.transport.conflation import Backlog, newest_of_each
 
 ANSWER = b'{"result":null,"id":1}'
 

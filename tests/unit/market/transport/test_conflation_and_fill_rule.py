@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from app.domain.quote import Quote
 from app.market.book_ticker import parse_frame
-from app.market.session.conflation import newest_of_each
+from app.market.transport.conflation import newest_of_each
 from tests.unit.domain.fill_rule_script import Action, Change, Redeliver, long_script, scripts
 from tests.unit.domain.order_level_book import PropertyBrokenError
 from tests.unit.domain.playthrough import Playthrough

@@ -51,7 +51,8 @@ class FeedTiming:
     confirmation_seconds: float = 1.0
     # A change shown by depth must arrive as a frame within this time, or the stream has stalled.
     stall_seconds: float = 2.0
-    # After unread data for this long without a break, replaced quotes are skipped.
+    # After unread data for this long without a break, replaced quotes are skipped until the socket
+    # is empty.
     behind_seconds: float = BEHIND_SECONDS
     # After this long without a frame above its stream's highest update id, reconnect.
     ids_back_seconds: float = 10.0

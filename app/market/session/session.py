@@ -30,7 +30,7 @@ from app.market.session.frame_buffer import BufferedFrame, FrameBuffer
 from app.market.session.stream_requests import StreamRequests
 from app.market.session.symbol_stream import SymbolStream
 from app.market.timing import VENUE_LIMITS, FeedLimits, FeedTiming
-from app.market.transport.connection import Keepalive, VenueConnection, open_connection
+from app.market.transport.connection import VenueConnection, open_connection
 from app.market.transport.failure_kinds import Ending, EndKind
 from app.market.transport.pacing import SlidingWindow
 from app.ports import Clock, FeedRecorder
@@ -141,17 +141,12 @@ class VenueSession:
 
     async def open(self, *, open_seconds: float) -> None:
         """Connect and shake hands. Raises ConnectionFailedError."""
-        timing = self._timing
         self._connection = await open_connection(
             self._parts.endpoint,
             self,
             tls=self._parts.tls,
-            keepalive=Keepalive(
-                interval_seconds=timing.ping_interval_seconds,
-                timeout_seconds=timing.ping_timeout_seconds,
-            ),
             open_seconds=open_seconds,
-            behind_seconds=timing.behind_seconds,
+            timing=self._timing,
             limits=self._parts.limits,
         )
         self.opened_at = asyncio.get_running_loop().time()

@@ -11,7 +11,6 @@ import ssl
 import sys
 import termios
 from collections.abc import Awaitable, Sequence
-from dataclasses import dataclass
 from typing import Final, Protocol
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -21,8 +20,8 @@ from websockets.protocol import Event, State
 from websockets.typing import DataLike
 
 from app import __version__
-from app.market.timing import VENUE_LIMITS, FeedLimits
-from app.market.transport.conflation import BEHIND_SECONDS, Backlog, newest_of_each
+from app.market.timing import VENUE_LIMITS, FeedLimits, FeedTiming
+from app.market.transport.conflation import Backlog, newest_of_each
 from app.market.transport.failure_kinds import (
     CAUSE_CHARACTERS_MAX,
     ConnectionFailedError,
@@ -48,14 +47,6 @@ _KEEPALIVE_CHECKS: Final = 5
 """How many checks after a ping find no data before the connection counts as dead."""
 
 _STREAM_PATHS: Final = ("/ws", "/stream")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Keepalive:
-    """When to send a ping, and how long it may stay without any data, pong included."""
-
-    interval_seconds: float
-    timeout_seconds: float
 
 
 class FrameReceiver(Protocol):
@@ -88,9 +79,8 @@ async def open_connection(
     receiver: FrameReceiver,
     *,
     tls: ssl.SSLContext | None,
-    keepalive: Keepalive,
     open_seconds: float,
-    behind_seconds: float = BEHIND_SECONDS,
+    timing: FeedTiming,
     limits: FeedLimits = VENUE_LIMITS,
 ) -> "VenueConnection":
     """Connect and shake hands. Proxy settings of the environment are ignored.
@@ -99,10 +89,8 @@ async def open_connection(
         endpoint: URL with its path.
         receiver: gets the frames once the connection is started.
         tls: required for a ``wss:`` endpoint, None for a ``ws:`` one.
-        keepalive: times of the pings.
         open_seconds: how long connecting and the handshake may take together.
-        behind_seconds: once data waited in the socket for this long without a break, replaced
-            quotes are skipped until the socket is empty.
+        timing: the times of the pings, and when replaced quotes are skipped.
         limits: the venue's limits on control messages.
 
     Raises:
@@ -116,8 +104,8 @@ async def open_connection(
             compression=None,
             proxy=None,
             open_timeout=open_seconds,
-            ping_interval=keepalive.interval_seconds,
-            ping_timeout=keepalive.timeout_seconds,
+            ping_interval=timing.ping_interval_seconds,
+            ping_timeout=timing.ping_timeout_seconds,
             close_timeout=CLOSE_SECONDS_MAX,
             max_size=MESSAGE_BYTES_MAX,
             max_queue=None,  # its frames are never read; a full queue would pause reading forever
@@ -127,7 +115,7 @@ async def open_connection(
         raise ConnectionFailedError(endpoint, error) from error
     assert isinstance(socket, _Socket)
     window = SlidingWindow(limit=limits.control_messages_max, seconds=limits.control_seconds)
-    return VenueConnection(socket, receiver, window, Backlog(behind_seconds))
+    return VenueConnection(socket, receiver, window, Backlog(timing.behind_seconds))
 
 
 class VenueConnection:

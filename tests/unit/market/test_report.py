@@ -85,9 +85,9 @@ async def test_it_reports_again_and_again(
     report = report_on(ports)
     running = asyncio.create_task(report.run())
     count(ports, frames=1)
-    await eventually(lambda: report._told == {"frames": 1})
+    await eventually(lambda: report._reported == {"frames": 1})
     count(ports, frames=2)
-    await eventually(lambda: report._told == {"frames": 2})
+    await eventually(lambda: report._reported == {"frames": 2})
     running.cancel()
     await asyncio.wait({running})
 

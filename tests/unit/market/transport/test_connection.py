@@ -6,17 +6,17 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 from websockets.frames import Close, Frame, Opcode
 from websockets.protocol import State
 
 from app import __version__
-from app.market.timing import FeedLimits
+from app.market.timing import FeedLimits, FeedTiming
 from app.market.transport.conflation import BEHIND_SECONDS
 from app.market.transport.connection import (
     MESSAGE_BYTES_MAX,
-    Keepalive,
     VenueConnection,
     open_connection,
     stream_endpoint,
@@ -26,8 +26,8 @@ from tests.support.market import WebSocketPeer
 from tests.support.waiting import eventually
 
 ANSWER = '{"result":null,"id":1}'
-QUIET = Keepalive(interval_seconds=60, timeout_seconds=60)
-BUSY = Keepalive(interval_seconds=0.05, timeout_seconds=0.2)
+QUIET = FeedTiming(ping_interval_seconds=60, ping_timeout_seconds=60)
+BUSY = FeedTiming(ping_interval_seconds=0.05, ping_timeout_seconds=0.2)
 
 
 class Receiver:
@@ -85,7 +85,7 @@ async def peer() -> AsyncIterator[WebSocketPeer]:
 
 @asynccontextmanager
 async def connected(
-    peer: WebSocketPeer, keepalive: Keepalive = QUIET, *, behind_seconds: float = BEHIND_SECONDS
+    peer: WebSocketPeer, timing: FeedTiming = QUIET, *, behind_seconds: float = BEHIND_SECONDS
 ) -> AsyncIterator[tuple[VenueConnection, Receiver]]:
     """Connect to the peer and start; close at the end."""
     receiver = Receiver()
@@ -93,9 +93,8 @@ async def connected(
         stream_endpoint(peer.url),
         receiver,
         tls=None,
-        keepalive=keepalive,
+        timing=replace(timing, behind_seconds=behind_seconds),
         open_seconds=5,
-        behind_seconds=behind_seconds,
     )
     try:
         await eventually(lambda: peer.connections)
@@ -241,7 +240,7 @@ async def test_control_messages_keep_to_the_limits_that_were_given(peer: WebSock
         stream_endpoint(peer.url),
         Receiver(),
         tls=None,
-        keepalive=QUIET,
+        timing=QUIET,
         open_seconds=5,
         limits=limits,
     )
@@ -291,7 +290,7 @@ async def test_connection_lost_before_the_start_is_told_at_the_start(peer: WebSo
     """A venue may accept and close in one breath."""
     receiver = Receiver()
     connection = await open_connection(
-        stream_endpoint(peer.url), receiver, tls=None, keepalive=QUIET, open_seconds=5
+        stream_endpoint(peer.url), receiver, tls=None, timing=QUIET, open_seconds=5
     )
     await eventually(lambda: peer.connections)
     await peer.last.close(1013, "try again later")
@@ -306,7 +305,7 @@ async def test_many_frames_before_the_start_hold_up_nothing_after_it(peer: WebSo
     """The library stops reading when more of them wait than it keeps, and nobody takes those."""
     receiver = Receiver()
     connection = await open_connection(
-        stream_endpoint(peer.url), receiver, tls=None, keepalive=QUIET, open_seconds=5
+        stream_endpoint(peer.url), receiver, tls=None, timing=QUIET, open_seconds=5
     )
     await eventually(lambda: peer.connections)
     peer.send_at_once(*["early"] * 100)
@@ -366,14 +365,14 @@ async def test_refused_connection_says_where_and_why() -> None:
         taken.bind(("127.0.0.1", 0))
         endpoint = f"ws://127.0.0.1:{taken.getsockname()[1]}/ws"
         with pytest.raises(ConnectionFailedError, match=f"{endpoint}: .*refused|Connect call"):
-            await open_connection(endpoint, Receiver(), tls=None, keepalive=QUIET, open_seconds=5)
+            await open_connection(endpoint, Receiver(), tls=None, timing=QUIET, open_seconds=5)
 
 
 async def test_name_that_does_not_resolve_says_so() -> None:
     """DNS failures are failures like any other."""
     with pytest.raises(ConnectionFailedError, match=r"venue\.invalid"):
         await open_connection(
-            "ws://venue.invalid/ws", Receiver(), tls=None, keepalive=QUIET, open_seconds=5
+            "ws://venue.invalid/ws", Receiver(), tls=None, timing=QUIET, open_seconds=5
         )
 
 
@@ -405,7 +404,7 @@ async def test_failed_handshake_says_why(answer: bytes, said: str) -> None:
     async with server:
         endpoint = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/ws"
         with pytest.raises(ConnectionFailedError, match=said):
-            await open_connection(endpoint, Receiver(), tls=None, keepalive=QUIET, open_seconds=0.3)
+            await open_connection(endpoint, Receiver(), tls=None, timing=QUIET, open_seconds=0.3)
         await is_over.wait()
 
 
@@ -415,7 +414,7 @@ async def test_venue_without_tls_is_refused_where_tls_was_asked_for(peer: WebSoc
 
     with pytest.raises(ConnectionFailedError, match="wss://"):
         await open_connection(
-            endpoint, Receiver(), tls=ssl.create_default_context(), keepalive=QUIET, open_seconds=5
+            endpoint, Receiver(), tls=ssl.create_default_context(), timing=QUIET, open_seconds=5
         )
 
     assert not peer.connections

@@ -10,15 +10,15 @@ import pytest
 import uvloop
 from websockets.sync.server import ServerConnection, serve
 
-from app.market.timing import FeedLimits
-from app.market.transport.connection import Keepalive, VenueConnection, open_connection
+from app.market.timing import FeedLimits, FeedTiming
+from app.market.transport.connection import VenueConnection, open_connection
 from app.market.transport.failure_kinds import Ending
 from tests.support.waiting import eventually
 
 WORK_SECONDS = 0.9
 """Three times as long as a pong may take, which is long for a thread that only has to answer."""
 
-HASTY = Keepalive(interval_seconds=0.005, timeout_seconds=WORK_SECONDS / 3)
+HASTY = FeedTiming(ping_interval_seconds=0.005, ping_timeout_seconds=WORK_SECONDS / 3)
 MANY_PINGS = FeedLimits(control_messages_max=1_000)
 TEXTS = 3
 
@@ -80,12 +80,12 @@ async def endings_while_busy(endpoint: str) -> list[Ending]:
     """Connect, work on all that comes, and return what ended the connection meanwhile."""
     receiver = BusyReceiver()
     connection = await open_connection(
-        endpoint, receiver, tls=None, keepalive=HASTY, open_seconds=5, limits=MANY_PINGS
+        endpoint, receiver, tls=None, timing=HASTY, open_seconds=5, limits=MANY_PINGS
     )
     try:
         connection.start()
         await eventually(lambda: receiver.endings or receiver.texts == TEXTS)
-        await asyncio.sleep(2 * HASTY.timeout_seconds)  # for what was due meanwhile
+        await asyncio.sleep(2 * HASTY.ping_timeout_seconds)  # for what was due meanwhile
         return receiver.endings
     finally:
         await connection.close()

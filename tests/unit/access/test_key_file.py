@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from app.access.key_file import KeyFileAccess, add_key, list_keys
+from app.access.key_file import KeyFileAccess, OpenAccess, add_key, list_keys
 from app.access.keys import write_entries
-from app.domain.caller import Caller, Scope
+from app.domain.caller import EVERYBODY, Caller, Scope
 from app.domain.errors import StartupError, UnauthorizedError
 from app.domain.order import Owner
 from tests.support.hand_driven import HandClock
@@ -233,3 +233,14 @@ def test_a_file_that_root_adds_to_stays_the_services(path: Path) -> None:
     add_key(path, NOBODY, name="carol", scopes=[])
 
     assert (path.stat().st_uid, path.stat().st_gid) == (4_711, 4_712)
+
+
+@pytest.mark.parametrize("bearer", [None, "", "pt_anything"])
+def test_everybody_is_let_in_with_a_key_or_without(bearer: str | None) -> None:
+    """Open access accepts every client, also one that sends a key."""
+    assert OpenAccess().identify(bearer) == EVERYBODY
+
+
+def test_the_log_can_say_that_nobody_is_asked() -> None:
+    """Open access describes itself for the log."""
+    assert OpenAccess().description == "open, no keys asked"

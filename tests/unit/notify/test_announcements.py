@@ -1,10 +1,11 @@
 """Tests of ``app.notify.announcements``."""
 
 import asyncio
+from collections.abc import Sequence
 
-from app.domain.events import acceptance_event
+from app.domain.events import StoredEvent, acceptance_event
 from app.domain.order import OrderStatus
-from app.notify.announcements import Announcements
+from app.notify.announcements import Announcements, FanOut
 from tests.support.builders import make_order, make_quote
 from tests.support.events import in_commit_order, make_event
 from tests.support.outcomes import SymbolAtWork
@@ -175,3 +176,25 @@ async def test_an_end_after_the_waiting_request_was_canceled_disturbs_nobody() -
         await asyncio.gather(gone, waiting, return_exceptions=True)
         assert gone.cancelled()
         assert waiting.result() is True
+
+
+class RecordingBus:
+    """Records the events it gets, with its name, in a list shared by several buses."""
+
+    def __init__(self, name: str, calls: list[tuple[str, Sequence[StoredEvent]]]) -> None:
+        self._name = name
+        self._calls = calls
+
+    def publish(self, events: Sequence[StoredEvent]) -> None:
+        """Record the events."""
+        self._calls.append((self._name, events))
+
+
+def test_every_receiver_is_told_the_same_in_turn() -> None:
+    """A fan-out passes the same events to each receiver, in the order of the receivers."""
+    calls: list[tuple[str, Sequence[StoredEvent]]] = []
+    events = in_commit_order(make_event(make_order()), make_event(make_order(number=2)))
+
+    FanOut(RecordingBus("first", calls), RecordingBus("second", calls)).publish(events)
+
+    assert calls == [("first", events), ("second", events)]

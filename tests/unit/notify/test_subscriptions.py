@@ -277,5 +277,5 @@ async def test_nothing_is_kept_of_subscribers_that_left() -> None:
     subscriptions.publish(events_of(make_order(owner=ALICE)))
 
     assert not subscriptions._by_filter
-    assert not subscriptions._filters
+    assert not subscriptions._filters_by_key
     assert subscription._waiting == []

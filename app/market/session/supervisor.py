@@ -231,7 +231,7 @@ class SessionSupervisor:
     def _end_current(self, ending: Ending | None) -> None:
         """Let the next session take over, or interrupt all listeners.
 
-        Without an ending, the connection is closed because nobody listens.
+        Without an ending, the connection is closed because there are no listeners.
         """
         old, new = self._current, self._next
         if old is None:

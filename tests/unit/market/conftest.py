@@ -1,4 +1,4 @@
-"""One connection against a peer that does what the test says, with depth that answers by hand."""
+"""A connection against a scripted peer, with depth that the test answers."""
 
 import asyncio
 import json
@@ -40,7 +40,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 class Rig:
-    """A peer, a connection to it, and depth that answers by hand."""
+    """A peer, a connection to it, and depth that the test answers."""
 
     def __init__(
         self,
@@ -81,7 +81,7 @@ class Rig:
             self.statuses.append(status)
 
     async def subscribe_unanswered(self, listener: RecordingListener) -> None:
-        """Subscribe, and return once the venue knows; it answers the next messages only."""
+        """Subscribe, and return once the venue got the message, without answering it."""
         answer, self.peer.answer = self.peer.answer, ""
         self.connection.add(LTCBTC, listener)
         await eventually_has(self.peer.received, 1)
@@ -110,7 +110,7 @@ async def rigged(
     limits: FeedLimits = VENUE_LIMITS,
     clock: Clock | None = None,
 ) -> AsyncIterator[Rig]:
-    """Run everything until the context ends."""
+    """Run all parts until the context ends."""
     async with WebSocketPeer().serve() as peer:
         rig = Rig(peer, depth=depth, timing=timing, attempts=attempts, limits=limits, clock=clock)
         task = asyncio.create_task(rig.connection.run())

@@ -1,4 +1,4 @@
-"""Seeds are asked for until every listener is content."""
+"""Tests of ``Seeder``."""
 
 import asyncio
 import random
@@ -32,7 +32,7 @@ class Seeding:
 
 
 async def test_contented_listener_ends_the_asking() -> None:
-    """One seed is enough."""
+    """One accepted seed ends the requests."""
     depth = HandDepth([make_quote(5)])
     seeding = Seeding(depth)
     listener = RecordingListener()
@@ -46,7 +46,7 @@ async def test_contented_listener_ends_the_asking() -> None:
 
 
 async def test_stream_without_waiting_listeners_asks_for_nothing() -> None:
-    """They may have left before their turn came."""
+    """A stream without waiting listeners causes no request."""
     depth = HandDepth()
     seeding = Seeding(depth)
 
@@ -56,7 +56,7 @@ async def test_stream_without_waiting_listeners_asks_for_nothing() -> None:
 
 
 async def test_failures_are_named_until_a_seed_arrives() -> None:
-    """The cause stands while there is one."""
+    """The cause of a failure shows until a seed arrives."""
     depth = HandDepth([VenueUnreachableError("no route")])
     seeding = Seeding(depth)
     seeding.stream.add(RecordingListener())
@@ -73,7 +73,7 @@ async def test_failures_are_named_until_a_seed_arrives() -> None:
 
 
 async def test_failure_is_logged_where_it_begins_and_not_at_each_retry() -> None:
-    """Once more after a seed had come in between."""
+    """A failure is logged once, and again only after a seed in between."""
     down = VenueUnreachableError("no route")
     depth = HandDepth([down, down, make_quote(5), down, make_quote(6)])
     seeding = Seeding(depth)
@@ -90,7 +90,7 @@ async def test_failure_is_logged_where_it_begins_and_not_at_each_retry() -> None
 
 
 async def test_stale_seed_is_logged_once_until_one_is_current() -> None:
-    """The venue's snapshot is older than what the listener has seen."""
+    """Stale seeds are logged once until a seed is accepted."""
     depth = HandDepth([make_quote(3), make_quote(4), make_quote(7), make_quote(8), make_quote(9)])
     seeding = Seeding(depth)
     seeding.stream.add(RecordingListener(refused_seeds=2))
@@ -108,7 +108,7 @@ async def test_stale_seed_is_logged_once_until_one_is_current() -> None:
 
 
 async def test_throttled_request_is_repeated_only_after_the_time_asked_for() -> None:
-    """The venue's word counts more than our own pause."""
+    """A throttled request is retried no sooner than the venue asked."""
     depth = HandDepth([VenueThrottledError(0.5), make_quote(5)])
     seeding = Seeding(depth)
     seeding.stream.add(RecordingListener())
@@ -121,7 +121,7 @@ async def test_throttled_request_is_repeated_only_after_the_time_asked_for() -> 
 
 
 async def test_seed_asked_for_before_the_quotes_became_worthless_is_not_used() -> None:
-    """It may show the book as it was before what we could not read."""
+    """A seed requested before a distrust is not offered."""
     depth = HandDepth()
     seeding = Seeding(depth)
     listener = RecordingListener()
@@ -138,7 +138,7 @@ async def test_seed_asked_for_before_the_quotes_became_worthless_is_not_used() -
 
 
 async def test_listener_that_came_while_a_seed_was_under_way_gets_the_next() -> None:
-    """It has not heard the frames since that seed was taken."""
+    """A listener that subscribes during a request gets the next seed."""
     depth = HandDepth()
     seeding = Seeding(depth)
     early, late = RecordingListener(), RecordingListener()
@@ -156,7 +156,7 @@ async def test_listener_that_came_while_a_seed_was_under_way_gets_the_next() -> 
 
 
 async def test_no_more_than_a_bounded_number_of_seeds_is_under_way() -> None:
-    """They are asked for in the order of the streams."""
+    """Requests are bounded in number and start in the order of the streams."""
     depth = HandDepth()
     counters: Counter[str] = Counter()
     seeder = Seeder(depth, random_source=random.Random(1), counters=counters)
@@ -179,7 +179,7 @@ async def test_no_more_than_a_bounded_number_of_seeds_is_under_way() -> None:
 
 
 async def seeded(seeding: Seeding, quote: Quote) -> RecordingListener:
-    """Let a listener have its seed."""
+    """Give a listener its seed."""
     listener = RecordingListener()
     seeding.stream.add(listener)
     seeding.stream.offer(quote, seeding.stream.unseeded())
@@ -187,7 +187,7 @@ async def seeded(seeding: Seeding, quote: Quote) -> RecordingListener:
 
 
 async def test_confirmations_of_a_symbol_are_a_second_apart() -> None:
-    """Many orders of one quiet symbol must not cost the venue's weight."""
+    """Confirmations of one symbol are at least a second apart."""
     depth = HandDepth([make_quote(number) for number in range(5, 8)])
     seeding = Seeding(depth, confirmation_seconds=0.2)
     listener = await seeded(seeding, make_quote(5))
@@ -204,7 +204,7 @@ async def test_confirmations_of_a_symbol_are_a_second_apart() -> None:
 
 
 async def test_frame_that_comes_first_is_confirmation_enough() -> None:
-    """A request is not sent for what the stream has told by then."""
+    """A frame that arrives first makes the confirmation request unnecessary."""
     depth = HandDepth([make_quote(5)])
     seeding = Seeding(depth, confirmation_seconds=0.1)
     listener = await seeded(seeding, make_quote(5))
@@ -220,7 +220,7 @@ async def test_frame_that_comes_first_is_confirmation_enough() -> None:
 
 
 async def test_frame_that_has_become_old_as_well_is_confirmed_in_its_turn() -> None:
-    """While the venue leaves one question open, the quote that answered it may become the next."""
+    """A newer frame that became old, too, is confirmed by the next request."""
     depth = HandDepth([VenueThrottledError(0.1), make_quote(6)])
     seeding = Seeding(depth, confirmation_seconds=0)
     listener = await seeded(seeding, make_quote(5))
@@ -236,7 +236,7 @@ async def test_frame_that_has_become_old_as_well_is_confirmed_in_its_turn() -> N
 
 
 async def test_listener_without_a_quote_does_not_wait_for_a_confirmations_turn() -> None:
-    """A confirmation is answered along with it."""
+    """A listener without a quote is seeded without delay, together with confirmations."""
     depth = HandDepth([make_quote(5), make_quote(5)])
     seeding = Seeding(depth, confirmation_seconds=60)
     listener = await seeded(seeding, make_quote(5))
@@ -253,7 +253,7 @@ async def test_listener_without_a_quote_does_not_wait_for_a_confirmations_turn()
 
 
 async def test_stale_confirmation_is_asked_for_again_in_its_turn() -> None:
-    """The venue's snapshot may lag behind its stream."""
+    """A stale confirmation is requested again a second later."""
     depth = HandDepth([make_quote(4), make_quote(5)])
     seeding = Seeding(depth, confirmation_seconds=0.3)
     listener = RecordingListener(refused_seeds=1)
@@ -284,7 +284,7 @@ async def test_stale_confirmation_is_asked_for_again_in_its_turn() -> None:
 async def test_seed_that_shows_what_no_frame_told_is_pointed_out(
     seed: Quote, *, is_contradiction: bool
 ) -> None:
-    """Before it is offered, so that whoever watches knows what was told until then."""
+    """A contradicting seed is reported before it is offered."""
     seeding = Seeding(HandDepth([seed]), confirmation_seconds=0)
     listener = await seeded(seeding, make_quote(5))
     seeding.stream.request_confirmation(listener)
@@ -296,7 +296,7 @@ async def test_seed_that_shows_what_no_frame_told_is_pointed_out(
 
 
 async def test_first_seed_contradicts_nothing() -> None:
-    """Neither does the one after a malformed frame: what was told was void."""
+    """The first seed, and the first after a distrust, contradict nothing."""
     seeding = Seeding(HandDepth([make_quote(5), make_quote(6, ask=("98", 5))]))
     seeding.stream.add(RecordingListener())
     told: list[str] = []

@@ -1,4 +1,4 @@
-"""Frames of a new connection, kept in order."""
+"""Tests of ``FrameBuffer``."""
 
 from app.domain.order import Symbol
 from app.domain.quote import Quote
@@ -12,7 +12,7 @@ ETHBTC = Symbol("ETHBTC")
 
 
 def frame(quote: Quote | Drop, received_ns: int = 0) -> BufferedFrame:
-    """Make a frame; its text is no matter here."""
+    """Make a frame whose text does not matter."""
     return BufferedFrame(quote, b"", received_ns)
 
 
@@ -26,7 +26,7 @@ def stream_at(update_id: int, *, wanted_since_ns: int = 0) -> SymbolStream:
 
 
 def test_frames_come_out_as_they_went_in_and_no_more_than_there_is_room_for() -> None:
-    """What does not fit is refused, and the frames that wait stay."""
+    """Frames leave in order, and a full buffer refuses more."""
     kept = FrameBuffer(2)
     frames = [frame(make_quote(number)) for number in (1, 2, 3)]
 
@@ -38,7 +38,7 @@ def test_frames_come_out_as_they_went_in_and_no_more_than_there_is_room_for() ->
 
 
 def test_stream_has_caught_up_once_it_delivered_the_first_kept_quote() -> None:
-    """Then nothing lies between what the one connection ended with and the other began with."""
+    """A stream has caught up once it delivered its first buffered quote."""
     kept = FrameBuffer(10)
     kept.append(frame(make_quote(7)))
     kept.append(frame(make_quote(9)))
@@ -53,7 +53,7 @@ def test_stream_has_caught_up_once_it_delivered_the_first_kept_quote() -> None:
 
 
 def test_quiet_stream_has_caught_up_and_proves_nothing() -> None:
-    """Nothing was kept of it, or only from before it was wanted."""
+    """A stream without buffered quotes has caught up, but has no overlap."""
     kept = FrameBuffer(10)
     kept.append(frame(make_quote(7, symbol=ETHBTC)))
     kept.append(frame(Drop(reason=DropReason.CROSSED, symbol=LTCBTC)))
@@ -67,7 +67,7 @@ def test_quiet_stream_has_caught_up_and_proves_nothing() -> None:
 
 
 def test_only_old_quotes_that_were_replaced_are_superseded() -> None:
-    """The newest of each symbol stands for what is there now, however old it is."""
+    """Only old quotes with a newer quote of their symbol are superseded."""
     kept = FrameBuffer(10)
     old, replaced_soon = frame(make_quote(1), 0), frame(make_quote(2), SUPERSEDED_NS)
     drop = frame(Drop(reason=DropReason.CROSSED, symbol=LTCBTC), 0)

@@ -1,4 +1,4 @@
-"""When the next attempt to connect is due."""
+"""Tests of ``Outage``."""
 
 import asyncio
 import random
@@ -11,7 +11,7 @@ TIMING = FeedTiming(pause_seconds_first=0.04, stable_seconds=100)
 
 
 async def test_trouble_is_over_with_a_connection_and_its_pauses_once_that_lasted() -> None:
-    """A venue that takes us in and throws us out again is not tried ever faster."""
+    """A connection clears the cause, but only a stable one restarts the pauses."""
     outage = Outage(TIMING, random.Random(1))
     loop = asyncio.get_running_loop()
     outage.note_failure("refused")
@@ -30,7 +30,7 @@ async def test_trouble_is_over_with_a_connection_and_its_pauses_once_that_lasted
 
 
 async def test_attempts_take_less_time_at_first() -> None:
-    """So that another one follows within five seconds in the first minute."""
+    """Attempts get less time in the first minute of an outage."""
     early = Outage(TIMING, random.Random(1))
     late = Outage(replace(TIMING, early_seconds=0), random.Random(1))
     late.note_failure("refused")
@@ -40,7 +40,7 @@ async def test_attempts_take_less_time_at_first() -> None:
 
 
 async def test_attempts_are_counted_from_start_to_start() -> None:
-    """The first comes at once, the second after a pause."""
+    """The first attempt is immediate, and pauses count from start to start."""
     outage = Outage(TIMING, random.Random(1))
     loop = asyncio.get_running_loop()
     started = loop.time()

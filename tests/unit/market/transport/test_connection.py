@@ -1,4 +1,4 @@
-"""One WebSocket against a peer that does what the test says."""
+"""Tests of ``VenueConnection`` against a scripted peer."""
 
 import asyncio
 import re
@@ -31,7 +31,7 @@ BUSY = FeedTiming(ping_interval_seconds=0.05, ping_timeout_seconds=0.2)
 
 
 class Receiver:
-    """Notes what a connection tells."""
+    """Records the calls of a connection."""
 
     def __init__(self) -> None:
         self.texts: list[bytes] = []
@@ -43,34 +43,34 @@ class Receiver:
         self.connections: set[VenueConnection] = set()
 
     def on_texts(self, connection: VenueConnection, texts: Sequence[bytes]) -> None:
-        """Note what came until there is nothing more to be told."""
+        """Record texts until the connection is lost."""
         self.connections.add(connection)
         for text in texts:
             if not connection.is_lost:
                 self.on_text(connection, text)
 
     def on_text(self, connection: VenueConnection, text: bytes) -> None:
-        """Note a frame."""
+        """Record a text."""
         del connection
         self.texts.append(bytes(text))
 
     def on_binary(self, connection: VenueConnection) -> None:
-        """Note a frame."""
+        """Record a binary frame."""
         self.connections.add(connection)
         self.binaries += 1
 
     def on_skipped(self, connection: VenueConnection, texts: int) -> None:
-        """Note what is not told."""
+        """Record the number of skipped texts."""
         self.connections.add(connection)
         self.skipped += texts
 
     def on_behind(self, connection: VenueConnection, *, is_behind: bool) -> None:
-        """Note it."""
+        """Record the change."""
         self.connections.add(connection)
         self.times_behind += is_behind
 
     def on_lost(self, connection: VenueConnection, ending: Ending) -> None:
-        """Note the end."""
+        """Record the end."""
         self.connections.add(connection)
         self.causes.append(ending.cause)
         self.kinds.append(ending.kind)
@@ -114,12 +114,12 @@ async def connected(
     ],
 )
 def test_path_is_added_where_the_address_has_none(stream_url: str, endpoint: str) -> None:
-    """Many write the whole address of Binance's documentation, and that works too."""
+    """A URL without a path gets ``/ws``; a complete URL is kept."""
     assert stream_endpoint(stream_url) == endpoint
 
 
 async def test_frames_arrive_whole_and_in_order(peer: WebSocketPeer) -> None:
-    """Texts, fragmented texts and binaries, each as one call."""
+    """Each text, fragmented text and binary arrives as one call, in order."""
     async with connected(peer) as (connection, receiver):
         await peer.last.send("one")
         await peer.last.send(["t", "w", "o"])
@@ -137,7 +137,7 @@ async def test_frames_arrive_whole_and_in_order(peer: WebSocketPeer) -> None:
 
 
 async def test_control_message_leaves_as_text(peer: WebSocketPeer) -> None:
-    """The venue reads no binary frames."""
+    """Control messages are sent as text frames, because the venue reads no binaries."""
     async with connected(peer) as (connection, receiver):
         await connection.wait_turn()
         await connection.send(b'{"id":5}')
@@ -148,7 +148,7 @@ async def test_control_message_leaves_as_text(peer: WebSocketPeer) -> None:
 
 
 async def test_close_of_the_venue_is_told_with_its_reason(peer: WebSocketPeer) -> None:
-    """Once, and as soon as the closing frame is there."""
+    """A close frame is reported immediately and once, with its reason."""
     async with connected(peer) as (_, receiver):
         await peer.last.close(1008, "Pong timeout")
         await eventually(lambda: receiver.causes)
@@ -158,7 +158,7 @@ async def test_close_of_the_venue_is_told_with_its_reason(peer: WebSocketPeer) -
 
 
 async def test_close_without_a_word_is_told_too(peer: WebSocketPeer) -> None:
-    """A closing frame need not hold anything."""
+    """An empty close frame is reported, too."""
     async with connected(peer) as (_, receiver):
         peer.last.protocol.send_close()
         peer.last.send_data()
@@ -168,7 +168,7 @@ async def test_close_without_a_word_is_told_too(peer: WebSocketPeer) -> None:
 
 
 async def test_cut_connection_is_told(peer: WebSocketPeer) -> None:
-    """Without a closing frame, too."""
+    """A connection cut without a close frame is reported."""
     async with connected(peer) as (_, receiver):
         peer.last.transport.abort()
         await eventually(lambda: receiver.causes)
@@ -177,7 +177,7 @@ async def test_cut_connection_is_told(peer: WebSocketPeer) -> None:
 
 
 async def test_what_comes_after_a_missing_pong_is_not_told(peer: WebSocketPeer) -> None:
-    """It has lain somewhere for as long, and the socket is gone only a second later."""
+    """Frames after a missing pong are not delivered."""
     async with connected(peer, BUSY) as (connection, receiver):
         peer.last.transport.pause_reading()
         await eventually(lambda: receiver.causes)
@@ -192,7 +192,7 @@ async def test_what_comes_after_a_missing_pong_is_not_told(peer: WebSocketPeer) 
 
 
 async def test_silence_on_our_pings_is_told_as_what_it_is(peer: WebSocketPeer) -> None:
-    """A half-open connection is found by the pong that stays out."""
+    """A half-open connection ends as ``keepalive``."""
     async with connected(peer, BUSY) as (_, receiver):
         peer.last.transport.pause_reading()
         await eventually(lambda: receiver.causes)
@@ -203,7 +203,7 @@ async def test_silence_on_our_pings_is_told_as_what_it_is(peer: WebSocketPeer) -
 
 
 async def test_goodbye_of_ours_lets_through_what_the_venue_had_sent(peer: WebSocketPeer) -> None:
-    """Its frames are told until its own closing frame, which comes behind them."""
+    """Frames before the venue's close frame arrive after our close frame."""
     async with connected(peer) as (connection, receiver):
         answer = peer.last.protocol.send_frame
 
@@ -222,7 +222,7 @@ async def test_goodbye_of_ours_lets_through_what_the_venue_had_sent(peer: WebSoc
 
 
 async def test_goodbye_of_ours_is_not_waited_for_beyond_its_time(peer: WebSocketPeer) -> None:
-    """A venue that does not answer is cut off, and what it had sent is lost."""
+    """A venue that does not answer our close frame is cut off after a second."""
     async with connected(peer) as (connection, receiver):
         peer.last.transport.pause_reading()
         is_answered = await connection.finish()
@@ -233,7 +233,7 @@ async def test_goodbye_of_ours_is_not_waited_for_beyond_its_time(peer: WebSocket
 
 
 async def test_control_messages_keep_to_the_limits_that_were_given(peer: WebSocketPeer) -> None:
-    """A test of many hours in one minute shrinks the windows on both sides."""
+    """Control messages respect the limits passed in."""
     loop = asyncio.get_running_loop()
     limits = FeedLimits(control_messages_max=2, control_seconds=0.1)
     connection = await open_connection(
@@ -253,7 +253,7 @@ async def test_control_messages_keep_to_the_limits_that_were_given(peer: WebSock
 
 
 async def test_what_cannot_be_read_is_told_before_the_venue_hangs_up(peer: WebSocketPeer) -> None:
-    """Nothing behind it can be read either, so nothing before it is current."""
+    """A protocol error is reported before the venue closes."""
     async with connected(peer) as (_, receiver):
         peer.last.transport.pause_reading()
         peer.last.transport.write(b"\xff" * 20)
@@ -264,7 +264,7 @@ async def test_what_cannot_be_read_is_told_before_the_venue_hangs_up(peer: WebSo
 
 
 async def test_endless_message_ends_the_connection_with_its_cause(peer: WebSocketPeer) -> None:
-    """Memory is bounded whatever comes."""
+    """A message above the limit ends the connection with that cause."""
     async with connected(peer) as (_, receiver):
         await peer.last.send("x" * MESSAGE_BYTES_MAX)
         await eventually(lambda: receiver.texts)
@@ -276,7 +276,7 @@ async def test_endless_message_ends_the_connection_with_its_cause(peer: WebSocke
 
 
 async def test_muted_connection_says_nothing_more(peer: WebSocketPeer) -> None:
-    """What arrives between the decision to leave and the end is nobody's."""
+    """A muted connection makes no more calls."""
     async with connected(peer) as (connection, receiver):
         connection.mute()
         await peer.last.send("one")
@@ -287,7 +287,7 @@ async def test_muted_connection_says_nothing_more(peer: WebSocketPeer) -> None:
 
 
 async def test_connection_lost_before_the_start_is_told_at_the_start(peer: WebSocketPeer) -> None:
-    """A venue may accept and close in one breath."""
+    """A connection lost before the start is reported at the start."""
     receiver = Receiver()
     connection = await open_connection(
         stream_endpoint(peer.url), receiver, tls=None, timing=QUIET, open_seconds=5
@@ -302,7 +302,7 @@ async def test_connection_lost_before_the_start_is_told_at_the_start(peer: WebSo
 
 
 async def test_many_frames_before_the_start_hold_up_nothing_after_it(peer: WebSocketPeer) -> None:
-    """The library stops reading when more of them wait than it keeps, and nobody takes those."""
+    """Many frames before the start do not block reading after it."""
     receiver = Receiver()
     connection = await open_connection(
         stream_endpoint(peer.url), receiver, tls=None, timing=QUIET, open_seconds=5
@@ -320,7 +320,7 @@ async def test_many_frames_before_the_start_hold_up_nothing_after_it(peer: WebSo
 
 
 async def test_send_on_a_lost_connection_is_no_error(peer: WebSocketPeer) -> None:
-    """Whoever sends learns of the loss like everybody else."""
+    """Sending on a lost connection reports the loss instead of raising."""
     async with connected(peer) as (connection, receiver):
         await peer.last.close()
         await eventually(lambda: receiver.causes)
@@ -331,7 +331,7 @@ async def test_send_on_a_lost_connection_is_no_error(peer: WebSocketPeer) -> Non
 
 
 async def test_pongs_that_we_owe_leave_less_room_for_messages(peer: WebSocketPeer) -> None:
-    """The venue counts them, so what can wait does: at most four in any second, all together."""
+    """Pongs count toward the limit of control messages."""
     loop = asyncio.get_running_loop()
 
     async with connected(peer) as (connection, _):
@@ -350,7 +350,7 @@ async def test_pongs_that_we_owe_leave_less_room_for_messages(peer: WebSocketPee
 async def test_pings_are_control_messages_and_their_pongs_keep_the_connection(
     peer: WebSocketPeer,
 ) -> None:
-    """A quiet connection whose pings are answered is alive."""
+    """A quiet connection stays open while its pings are answered."""
     async with connected(peer, BUSY) as (connection, receiver):
         await eventually(lambda: connection._window._units == 3)
         await peer.last.send("alive")
@@ -360,7 +360,7 @@ async def test_pings_are_control_messages_and_their_pongs_keep_the_connection(
 
 
 async def test_refused_connection_says_where_and_why() -> None:
-    """Nobody listens there."""
+    """A refused connection names the address and the cause."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         endpoint = f"ws://127.0.0.1:{taken.getsockname()[1]}/ws"
@@ -369,7 +369,7 @@ async def test_refused_connection_says_where_and_why() -> None:
 
 
 async def test_name_that_does_not_resolve_says_so() -> None:
-    """DNS failures are failures like any other."""
+    """A DNS failure names the host."""
     with pytest.raises(ConnectionFailedError, match=r"venue\.invalid"):
         await open_connection(
             "ws://venue.invalid/ws", Receiver(), tls=None, timing=QUIET, open_seconds=5
@@ -386,7 +386,7 @@ async def test_name_that_does_not_resolve_says_so() -> None:
     ids=["refusal", "not HTTP", "silence"],
 )
 async def test_failed_handshake_says_why(answer: bytes, said: str) -> None:
-    """An answer that is none, and none at all."""
+    """A failed or missing handshake answer is named as the cause."""
     is_over = asyncio.Event()
 
     async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -409,7 +409,7 @@ async def test_failed_handshake_says_why(answer: bytes, said: str) -> None:
 
 
 async def test_venue_without_tls_is_refused_where_tls_was_asked_for(peer: WebSocketPeer) -> None:
-    """The cause names the address; nothing falls back to an open connection."""
+    """A ``wss:`` endpoint without TLS is refused, and never used unencrypted."""
     endpoint = peer.url.replace("ws://", "wss://")
 
     with pytest.raises(ConnectionFailedError, match="wss://"):
@@ -421,7 +421,7 @@ async def test_venue_without_tls_is_refused_where_tls_was_asked_for(peer: WebSoc
 
 
 async def test_texts_arrive_in_their_order_however_the_data_is_cut(peer: WebSocketPeer) -> None:
-    """Pings between them are answered, binaries counted, and a text may come byte by byte."""
+    """Texts arrive in order among pings and binaries, even byte by byte."""
     async with connected(peer) as (_, receiver):
         frames = [
             Frame(Opcode.TEXT, b"one"),
@@ -444,7 +444,7 @@ async def test_texts_arrive_in_their_order_however_the_data_is_cut(peer: WebSock
 async def test_texts_before_and_after_a_fragmented_one_arrive_in_their_order(
     peer: WebSocketPeer,
 ) -> None:
-    """From the first fragment on the library reads, in the middle of the data, too."""
+    """Texts around a fragmented text arrive in order."""
     async with connected(peer) as (_, receiver):
         peer.last.transport.write(
             Frame(Opcode.TEXT, b"one").serialize(mask=False)
@@ -461,7 +461,7 @@ async def test_texts_before_and_after_a_fragmented_one_arrive_in_their_order(
 
 
 async def test_nothing_is_told_of_what_stands_behind_the_end(peer: WebSocketPeer) -> None:
-    """A closing frame is the last thing that counts, in the same data, too."""
+    """Frames after a close frame in the same data are not delivered."""
     async with connected(peer) as (_, receiver):
         peer.last.transport.write(
             Frame(Opcode.TEXT, b"one").serialize(mask=False)
@@ -475,7 +475,7 @@ async def test_nothing_is_told_of_what_stands_behind_the_end(peer: WebSocketPeer
 
 
 async def test_receiver_that_leaves_hears_no_more_of_the_same_data(peer: WebSocketPeer) -> None:
-    """It may mute the connection in the middle of a burst."""
+    """A receiver that mutes the connection gets no more texts of the same data."""
     async with connected(peer) as (connection, receiver):
         note = receiver.on_text
 
@@ -491,7 +491,7 @@ async def test_receiver_that_leaves_hears_no_more_of_the_same_data(peer: WebSock
 
 
 def burst(begin: int) -> list[str]:
-    """Make more frames of one symbol than a read takes in, with an answer in the middle."""
+    """Make more frames of one symbol than a read holds, with an answer in the middle."""
     amounts = '"b":"0.5","B":"1.0","a":"0.6","A":"2"'
     texts = [f'{{"u":{begin + number},"s":"LTCBTC",{amounts}}}' for number in range(20_000)]
     texts.insert(10_000, ANSWER)
@@ -501,7 +501,7 @@ def burst(begin: int) -> list[str]:
 async def test_while_behind_replaced_quotes_are_skipped_and_nothing_else(
     peer: WebSocketPeer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The newest comes, what is no quote comes in its place, and all are accounted for."""
+    """While behind, only replaced quotes are skipped, and all are counted."""
     async with connected(peer, behind_seconds=0) as (connection, receiver):
         # Each read leaves most of what the socket holds, however late the machine fills it again.
         monkeypatch.setattr(connection._socket.transport, "max_size", 8_192)
@@ -524,7 +524,7 @@ async def test_while_behind_replaced_quotes_are_skipped_and_nothing_else(
 
 
 async def test_burst_that_is_worked_off_in_time_loses_nothing(peer: WebSocketPeer) -> None:
-    """However large it is: behind is who cannot empty the socket for long."""
+    """A large burst that is handled in time loses no quote."""
     async with connected(peer, behind_seconds=60) as (_, receiver):
         texts = burst(1)
         peer.send_at_once(*texts)

@@ -56,7 +56,7 @@ class KeyFileAccess:
             UnauthorizedError: the key is missing or unknown.
         """
         if bearer is None or len(bearer) > KEY_CHARACTERS_MAX:
-            raise UnauthorizedError
+            raise UnauthorizedError  # bounds the cost of hashing
         self._reload_if_changed()
         caller = self._callers.get(hash_of(bearer))
         if caller is None:
@@ -141,7 +141,7 @@ def add_key(path: Path, key: str, *, name: str, scopes: Sequence[Scope]) -> None
             entries = list_keys(target) if target.exists() else ()
             file.write(_checked_text(target, [*entries, entry]))
             file.flush()
-            os.fsync(file.fileno())
+            os.fsync(file.fileno())  # on disk before it replaces the file
             _keep_owner(target, file.fileno())
         draft.replace(target)
     except BaseException as error:
@@ -168,7 +168,7 @@ def _keep_owner(target: Path, descriptor: int) -> None:
 def _read(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            return file.read(KEY_FILE_BYTES_MAX + 1)
+            return file.read(KEY_FILE_BYTES_MAX + 1)  # a byte more shows that it is too long
     except OSError as error:
         raise StartupError(f"the file of keys {path} cannot be read: {error.strerror}") from None
 

@@ -48,6 +48,7 @@ def new_key() -> str:
 
 def hash_of(key: str) -> str:
     """Return a key's SHA-256 as in the file: 64 hexadecimal digits in lower case."""
+    # A lone surrogate must give an unknown key, not an error.
     return hashlib.sha256(key.encode("utf-8", "backslashreplace")).hexdigest()
 
 
@@ -64,7 +65,7 @@ def read_entries(text: bytes) -> tuple[KeyEntry, ...]:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise StartupError(str(error)) from None
     hashes = [entry.sha256.lower() for entry in entries]
-    if len(set(hashes)) != len(hashes):
+    if len(set(hashes)) != len(hashes):  # a key must not have two owners
         raise StartupError("the same sha256 is listed twice")
     return entries
 
@@ -88,6 +89,6 @@ def checked_name(name: str) -> str:
     Raises:
         StartupError: the name is invalid.
     """
-    if not re.search(NAME_PATTERN, name):
+    if not re.search(NAME_PATTERN, name):  # the file would be refused
         raise StartupError("a name has 1 to 36 letters, digits, points, underscores or hyphens")
     return name

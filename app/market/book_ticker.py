@@ -173,9 +173,9 @@ class FrameReader:
             if ticker is None:
                 ticker = wire
             elif wire.stream != ticker.s.lower() + _STREAM_SUFFIX:
-                return _classify(frame)
+                return _classify(frame)  # the envelope names another stream
             if not ticker.s or not ticker.u:
-                return _classify(frame)
+                return _classify(frame)  # no book ticker, or a key is missing
             last, known = self._last_frames.get(ticker.s) or self._add_symbol(ticker.s)
             bid_price = known.bid_price if ticker.b == last.b else _parse_amount(ticker.b)
             bid_quantity = known.bid_quantity if ticker.B == last.B else _parse_amount(ticker.B)
@@ -198,7 +198,7 @@ class FrameReader:
     def _add_symbol(self, symbol: Symbol) -> _LastFrame:
         """Make room for another symbol and return a substitute for its last frame."""
         if len(self._last_frames) >= SYMBOLS_REMEMBERED_MAX:
-            self._last_frames.clear()
+            self._last_frames.clear()  # invented names must not use unlimited memory
         return _NO_FRAME, Quote(symbol, 0, ZERO, ZERO, ZERO, ZERO, 0)
 
 
@@ -246,6 +246,7 @@ def _drop_unreadable(frame: bytes | str, reason: DropReason) -> Drop:
     A wrongly named symbol costs one depth request. An unnamed symbol would keep an outdated quote.
     """
     beginning = frame[:BEGINNING_CHARACTERS]
+    # The cut may split a character, so decoding must not raise.
     text = beginning if isinstance(beginning, str) else str(beginning, "utf-8", "replace")
     if (named := _NAMED_SYMBOL.search(text)) is not None:
         return Drop(reason=reason, symbol=_shortened_symbol(named[1]))
@@ -257,6 +258,7 @@ def _drop_unreadable(frame: bytes | str, reason: DropReason) -> Drop:
 def _classify_object(message: dict[str, object], payload: dict[str, object]) -> ParsedFrame:
     """Classify a JSON object; ``payload`` is the object itself or its envelope's content."""
     stream = message.get("stream")
+    # The venue documents two forms: an event of its own, and a stream ``!serverShutdown``.
     if payload.get("e") == _SHUTDOWN or stream == f"!{_SHUTDOWN}":
         return ShutdownNotice()
     if stream is None and payload is not message:

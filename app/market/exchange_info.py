@@ -43,6 +43,7 @@ class _FilterName(msgspec.Struct, rename="camel", gc=False):
     filter_type: str
 
 
+# The venue disables a part of a filter by 0, so a missing part restricts nothing.
 class _PriceFilter(msgspec.Struct, rename="camel", gc=False):
     min_price: str = "0"
     max_price: str = "0"
@@ -83,7 +84,7 @@ def parse_exchange_info(body: bytes) -> ParsedExchangeInfo:
         try:
             rules.append(_read_symbol(raw))
         except (ValueError, RecursionError):
-            continue
+            continue  # deep nesting raises RecursionError
     return ParsedExchangeInfo(rules=tuple(rules), symbols_skipped=len(symbols) - len(rules))
 
 
@@ -129,4 +130,4 @@ def _add_filter(rules: TradingRules, raw: msgspec.Raw) -> TradingRules:
                 notional_max=max(rules.notional_max, parse_amount(notional.max_notional)),
             )
         case _:
-            return rules
+            return rules  # an unused filter never matters, in any form

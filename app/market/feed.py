@@ -157,7 +157,7 @@ class BookTickerFeed:
                 return connection
         connection = SessionSupervisor(self._parts)
         self._connections.append(connection)
-        if self._tasks is not None:
+        if self._tasks is not None:  # otherwise ``run`` starts it
             self._tasks.create_task(connection.run())
         return connection
 

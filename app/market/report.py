@@ -52,7 +52,7 @@ class MarketReport:
         }
         self._reported = feed.counters
         if not counted and not feed.symbols:
-            return None
+            return None  # an idle service must not fill the log
         rules_age = None if rules.loaded_at is None else self._clock.now() - rules.loaded_at
         return {
             "status": feed.status,

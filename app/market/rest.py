@@ -199,7 +199,7 @@ class VenueRest:
                 body = bytearray()
                 async for chunk in response.aiter_bytes():
                     body += chunk
-                    if len(body) > bytes_max:
+                    if len(body) > bytes_max:  # an endless body must not use unlimited memory
                         raise self._unreachable(path, f"more than {bytes_max} bytes")
         except TimeoutError as error:
             raise self._unreachable(path, f"no answer within {seconds_max:g} s") from error

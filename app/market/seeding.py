@@ -92,12 +92,14 @@ class Seeder:
     ) -> float:
         """Offer one seed to the listeners that waited at its request; return the pause to make."""
         async with self._slots:
+            # Noted before the request: a later listener has not seen the frames since the seed.
             waiting, distrusted = stream.unseeded(), stream.distrusted
             stream.seed_requested_at = asyncio.get_running_loop().time()
             try:
                 seed = await self._depth.depth(stream.symbol)
             except VenueError as error:
                 self._note_failure(stream, str(error))
+                # The venue bans an address that continues after a 429.
                 return error.retry_after_seconds if isinstance(error, VenueThrottledError) else 0.0
         self._counters["seeds"] += 1
         stream.seed_error = None

@@ -30,7 +30,7 @@ class Announcements:
     def expect(self, order_id: OrderId) -> Iterator["_EventWaiter"]:
         """Register a waiter; enter before the order is placed, so that no event is missed."""
         waiter = _EventWaiter()
-        if self._is_stopping:
+        if self._is_stopping:  # a request must not delay the shutdown
             waiter.resolve(is_closed=False)
         waiters = self._waiters.setdefault(order_id, set())
         waiters.add(waiter)
@@ -81,6 +81,7 @@ class _EventWaiter:
 
     def receive(self, event: OrderEvent) -> None:
         self._last = event
+        # An order may have any number of splits; an answer holds only the first ones.
         if event.split is not None and len(self.splits) < SPLITS_PER_ANSWER_MAX:
             self.splits.append(event.split)
         if event.status.is_terminal:
@@ -92,6 +93,7 @@ class _EventWaiter:
             self._wake()
 
     def _wake(self) -> None:
+        # The timeout and the end may both come before the waiter runs.
         if self._wakeup is not None and not self._wakeup.done():
             self._wakeup.set_result(None)
 

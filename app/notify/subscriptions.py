@@ -62,6 +62,7 @@ class Subscriptions:
     def _filters_for(self, order: Order) -> Iterator[EventFilter]:
         """Yield each subscribed filter that admits an order's events, once."""
         owner = order.owner
+        # Every filter names one owner, so these three keys find all that can match.
         for key in (
             (owner, None, None),
             (owner, order.order_id, None),
@@ -75,7 +76,7 @@ class Subscriptions:
     def open(self, event_filter: EventFilter) -> Iterator["_Subscription"]:
         """Provide a subscription for the duration of the block."""
         subscription = _Subscription(head=self.head, waiting_events_max=self._waiting_events_max)
-        if self._is_stopping:
+        if self._is_stopping:  # its reader ends at the first call
             subscription.end(is_stopping=True)
         self._add(event_filter, subscription)
         try:
@@ -154,9 +155,10 @@ class _Subscription:
     def receive(self, events: Sequence[StoredEvent]) -> None:
         """Queue events for the reader; the list is shared, so nothing may modify it."""
         if self._end is not None:
-            return
+            return  # the reader has not left yet
         self._waiting_events += len(events)
         if self._waiting_events > self._waiting_events_max:
+            # A slow reader must not use unlimited memory; the database has the events.
             self.end(is_stopping=False)
             return
         self._waiting.append(events)

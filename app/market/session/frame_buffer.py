@@ -78,5 +78,6 @@ class FrameBuffer:
 
     def _first_of(self, stream: SymbolStream) -> Quote | None:
         first = self._first.get(stream.symbol)
+        # A quote from before the stream was wanted belongs to earlier listeners.
         is_before = first is not None and first.received_ns < stream.wanted_since_ns
         return None if is_before else first

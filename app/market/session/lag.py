@@ -54,8 +54,9 @@ class LagMeter:
         """Note the venue's time (milliseconds since 1970) of a frame that was just read."""
         seconds = ((self._clock.now() - _EPOCH) / _MILLISECOND - venue_ms) / 1_000
         if abs(seconds) > OFFSET_SECONDS_MAX:
-            return
+            return  # garbage
         self._noted_ns = self._clock.monotonic_ns()
+        # Remembered first, so that the excess is never negative.
         self._remember(self._noted_ns // _NS_PER_MINUTE, seconds)
         excess = seconds - min(smallest for _, smallest in self._smallest)
         self._newest = Lag(seconds=seconds, excess_seconds=excess)

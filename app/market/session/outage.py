@@ -38,6 +38,7 @@ class Outage:
         if now - opened_at >= self._timing.stable_seconds:
             self._backoff.reset()
             self._since = None
+            # The pause has jitter: a venue's restart disconnects many clients together.
             self._next_attempt_at = now + self.next_pause_seconds()
 
     async def wait_for_attempt(self) -> None:

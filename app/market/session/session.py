@@ -137,8 +137,6 @@ class VenueSession:
         self._buffer = FrameBuffer(parts.limits.buffered_frames_max) if is_buffering else None
         self._ids_back_ns = round(parts.timing.ids_back_seconds * 1e9)
 
-    # --- Open and close -----------------------------------------------------------------------
-
     async def open(self, *, open_seconds: float) -> None:
         """Connect and shake hands. Raises ConnectionFailedError."""
         self._connection = await open_connection(
@@ -185,8 +183,6 @@ class VenueSession:
         """Stop handling frames without notifying the owner."""
         self._opened.mute()
 
-    # --- Control messages ---------------------------------------------------------------------
-
     def note_change(self, symbol: Symbol) -> None:
         """Compare a symbol again: it gained its first listener or lost its last one."""
         self._requests.note_change(symbol)
@@ -204,12 +200,14 @@ class VenueSession:
             self._has_work.clear()
             while self._requests.has_changes:
                 await connection.wait_turn()
+                # RFC 6455 section 5.5.1: the application "MUST NOT send any more data frames after
+                # sending a Close frame".
                 message = None if self.is_finishing else self._requests.next_message()
                 if message is None:
                     break
                 self._counters["control_messages"] += 1
                 await connection.send(message.encode())
-                if message.symbols:
+                if message.symbols:  # a missing answer about the time ends no connection
                     loop.call_later(
                         self._timing.acknowledgment_seconds_max,
                         self._check_acknowledged,
@@ -247,8 +245,6 @@ class VenueSession:
         for symbol in symbols:
             self.note_change(symbol)
 
-    # --- Frames of the venue ------------------------------------------------------------------
-
     def on_texts(self, connection: VenueConnection, texts: Sequence[bytes]) -> None:
         """Handle the texts of one read, all received at the same time (the hot path).
 
@@ -258,7 +254,7 @@ class VenueSession:
         counts, read = self._counts, self._reader.read
         for text in texts:
             if connection.is_lost:
-                return
+                return  # an earlier text ended the session, so the rest is not current
             counts.frames += 1
             parsed = read(text, received_ns)
             if type(parsed) is not Quote:
@@ -324,11 +320,12 @@ class VenueSession:
         stream = self._streams.get(quote.symbol)
         if stream is None:
             self._counters["dropped_unsubscribed"] += 1
-            return
+            return  # frames of a stream may arrive after its last listener left
         self._counts.quotes += 1
         if self._recorder is not None:
             self._recorder.on_frame(quote.symbol, bytes(text), quote.received_ns)
         stream.deliver(quote)
+        # Single late frames are normal; a stream that stays below was restarted by the venue.
         back_since_ns = stream.went_back_since_ns
         if back_since_ns is not None and quote.received_ns - back_since_ns >= self._ids_back_ns:
             cause = f"the update ids of {quote.symbol} went back to {quote.update_id}"
@@ -342,8 +339,6 @@ class VenueSession:
             # The book changed in an unknown way, so the last quote is not current.
             stream.distrust()
             self._owner.on_distrusted(self, stream)
-
-    # --- Buffered frames ----------------------------------------------------------------------
 
     @property
     def is_open(self) -> bool:

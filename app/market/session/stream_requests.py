@@ -107,7 +107,7 @@ class StreamRequests:
         subscribe = [symbol for symbol in self._changed if symbol in self._wanted]
         subscribe = subscribe[: self._symbols_max - len(self._request_by_symbol)]
         unsubscribe = [symbol for symbol in self._changed if symbol not in self._wanted]
-        if subscribe:
+        if subscribe:  # an order waits for its stream; an unsubscription can be late
             return self._message(ControlMethod.SUBSCRIBE, subscribe)
         if unsubscribe:
             return self._message(ControlMethod.UNSUBSCRIBE, unsubscribe)
@@ -156,6 +156,7 @@ class StreamRequests:
         return tuple(
             symbol
             for symbol in message.symbols
+            # A symbol may have been unsubscribed, or subscribed again, since this message.
             if self._request_by_symbol.get(symbol) == message.request_id
         )
 

@@ -102,8 +102,6 @@ class SessionSupervisor:
         """The streams with listeners."""
         return self._streams
 
-    # --- Listeners ----------------------------------------------------------------------------
-
     def add(self, symbol: Symbol, listener: QuoteListener) -> None:
         """Send the symbol's quotes to the listener from now on, and a seed soon."""
         stream = self._streams.get(symbol)
@@ -113,7 +111,7 @@ class SessionSupervisor:
             )
             self._note_change(symbol)
         stream.add(listener)
-        if self._idle_timer is not None:
+        if self._idle_timer is not None:  # a new listener came in time
             self._idle_timer.cancel()
             self._idle_timer = None
         self._wanted.set()
@@ -144,8 +142,6 @@ class SessionSupervisor:
         for session in (self._current, self._next):
             if session is not None:
                 session.note_change(symbol)
-
-    # --- Sessions -----------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Connect whenever there are listeners, and serve until none is left; never return."""
@@ -180,9 +176,9 @@ class SessionSupervisor:
         except ConnectionFailedError as error:
             self._counters["connection_failures"] += 1
             self._counters[f"failed_{error.kind}"] += 1
-            if error.retry_after_seconds:
+            if error.retry_after_seconds:  # the venue bans an address that continues
                 self._parts.attempts.hold(error.retry_after_seconds)
-            if self._current is None:
+            if self._current is None:  # a failed rotation is no outage
                 self._note_failure(str(error))
             _log.warning(
                 "venue_unreachable",
@@ -219,6 +215,7 @@ class SessionSupervisor:
                     self._tasks = None
                     rotating.cancel()
         finally:
+            # A ``serve`` canceled before its first step has not closed its connection.
             sessions, self._serving = list(self._serving), {}
             for serving in sessions:
                 await serving.close()
@@ -263,6 +260,7 @@ class SessionSupervisor:
         if ending is not None and self._streams:
             self._note_failure(ending.cause)
         self._lag.forget()
+        # A copy, because an interrupted listener may unsubscribe.
         for stream in list(self._streams.values()):
             self._stop_seeding(stream)
             stream.restart()
@@ -315,8 +313,6 @@ class SessionSupervisor:
         self._outage.note_failure(cause)
         self._parts.on_change()
 
-    # --- Callbacks of the sessions ------------------------------------------------------------
-
     def on_flowing(self, session: VenueSession, symbols: tuple[Symbol, ...]) -> None:
         """Seed the symbols whose streams the venue acknowledged."""
         if session is self._current:
@@ -357,8 +353,6 @@ class SessionSupervisor:
             self._counters[f"lost_{ending.kind}"] += 1
             self._record("lost", ending.cause)
             _log.warning("venue_rotation_failed", kind=ending.kind.value, cause=ending.cause)
-
-    # --- Seeds --------------------------------------------------------------------------------
 
     def _start_seeding(self, stream: SymbolStream | None) -> None:
         """Seed the stream's waiting listeners, unless it is being seeded or does not flow yet."""

@@ -106,7 +106,7 @@ class SymbolStream:
             if update_id <= self._duplicates_until:  # delivered by the connection before
                 self._counters["rotation_duplicates"] += 1
                 return
-        if self.current is None or update_id > self.current.update_id:
+        if self.current is None or update_id > self.current.update_id:  # a seed may be ahead
             self.current = quote
         for listener in self._listeners:
             try:
@@ -119,7 +119,7 @@ class SymbolStream:
         """Offer a seed to ``subscriptions`` that still exist; return False if one refused it."""
         if self.current is None or seed.update_id > self.current.update_id:
             self.current = seed
-        present = [entry for entry in subscriptions if entry.references]
+        present = [entry for entry in subscriptions if entry.references]  # some left since
         for subscription in present:
             is_accepted = self._call_listener(partial(subscription.listener.on_seed, seed))
             subscription.is_seeded = is_accepted

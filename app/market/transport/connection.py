@@ -140,7 +140,7 @@ class VenueConnection:
     def start(self) -> None:
         """Start the callbacks; earlier frames do not matter, as nothing is subscribed yet."""
         self._socket.attach(self, self._window)
-        if self._socket.state is not State.OPEN:
+        if self._socket.state is not State.OPEN:  # its end was not reported before
             self.report_lost(Ending(EndKind.CLOSED_BY_VENUE, "closed by the venue at once"))
 
     async def wait_turn(self) -> None:
@@ -232,7 +232,7 @@ class _Socket(ClientConnection):
         """Pass on texts in the order of the data; leave all other frames to the library."""
         read_bytes = len(data)
         self._is_silent = False
-        if self.protocol.state is State.CONNECTING:
+        if self.protocol.state is State.CONNECTING:  # the response and frames may share a read
             data = self._pass_handshake(data)
         data = self._incomplete + data
         position = 0
@@ -268,6 +268,7 @@ class _Socket(ClientConnection):
 
     def _pass_handshake(self, data: bytes) -> bytes:
         """Give the handshake response to the library, line by line; return the rest."""
+        # RFC 9112 section 2.1: an empty line ends the headers; frames follow it.
         lines = data.splitlines(keepends=True)
         passed = 0
         while passed < len(lines) and self.protocol.state is State.CONNECTING:

@@ -64,7 +64,7 @@ _KINDS: Final[tuple[tuple[type[Exception], FailureKind], ...]] = (
     (ssl.SSLError, FailureKind.TLS),
     (ConnectionRefusedError, FailureKind.REFUSED),
     (ConnectionError, FailureKind.HANDSHAKE),
-    (OSError, FailureKind.UNREACHABLE),
+    (OSError, FailureKind.UNREACHABLE),  # last, as most of the others are subclasses of it
 )
 """The first matching type counts; other errors are failed handshakes."""
 

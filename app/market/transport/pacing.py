@@ -40,10 +40,11 @@ class SlidingWindow:
         """Wait until ``units`` more fit into the limit, and count them."""
         assert units <= self.limit, "more units than the limit never fit"
         loop = asyncio.get_running_loop()
-        async with self._turn:
+        async with self._turn:  # a smaller request must not overtake
             instant = self._passes_at(units, loop.time())
             while instant is not None:
                 await asyncio.sleep(instant - loop.time())
+                # ``note`` or ``hold`` may have changed the instant during the wait.
                 instant = self._passes_at(units, loop.time())
             self.note(units)
 

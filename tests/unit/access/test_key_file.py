@@ -46,7 +46,7 @@ def test_a_key_is_its_owners(access: KeyFileAccess) -> None:
     "bearer",
     [None, "", NOBODY, ALICE.upper(), f" {ALICE}", f"{ALICE}\x00", "x" * 100_000, "\ud800"],
 )
-def test_no_key_and_nobodys_are_refused(access: KeyFileAccess, bearer: str | None) -> None:
+def test_missing_and_unknown_keys_are_refused(access: KeyFileAccess, bearer: str | None) -> None:
     """A missing, changed or unknown key is refused."""
     with pytest.raises(UnauthorizedError):
         access.identify(bearer)
@@ -114,9 +114,7 @@ def test_a_broken_version_changes_nothing_and_is_told_once(
     assert [(log["event"], log["log_level"]) for log in logs] == [("api_keys_refused", "error")]
 
 
-def test_a_mended_file_is_in_force_again(
-    access: KeyFileAccess, path: Path, clock: HandClock
-) -> None:
+def test_a_repaired_file_is_used_again(access: KeyFileAccess, path: Path, clock: HandClock) -> None:
     """A repaired file is used again."""
     entries = list_keys(path)
     path.unlink()
@@ -226,7 +224,7 @@ def test_a_target_that_cannot_be_replaced_leaves_no_draft(tmp_path: Path) -> Non
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a file away")
-def test_a_file_that_root_adds_to_stays_the_services(path: Path) -> None:
+def test_a_file_keeps_its_owner_when_root_adds_a_key(path: Path) -> None:
     """A file keeps its owner when root adds a key."""
     os.chown(path, 4_711, 4_712)
 
@@ -236,11 +234,11 @@ def test_a_file_that_root_adds_to_stays_the_services(path: Path) -> None:
 
 
 @pytest.mark.parametrize("bearer", [None, "", "pt_anything"])
-def test_everybody_is_let_in_with_a_key_or_without(bearer: str | None) -> None:
-    """Open access accepts every client, also one that sends a key."""
+def test_open_access_accepts_callers_with_and_without_a_key(bearer: str | None) -> None:
+    """Open access accepts every client, with or without a key."""
     assert OpenAccess().identify(bearer) == EVERYBODY
 
 
-def test_the_log_can_say_that_nobody_is_asked() -> None:
+def test_open_access_describes_itself_for_the_log() -> None:
     """Open access describes itself for the log."""
     assert OpenAccess().description == "open, no keys asked"

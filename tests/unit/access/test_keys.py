@@ -29,7 +29,7 @@ def text(*entries: dict[str, Any]) -> bytes:
     return json.dumps({"keys": entries}).encode()
 
 
-def test_a_new_key_is_like_no_other() -> None:
+def test_new_keys_are_unique() -> None:
     """New keys have the prefix, are unique and cannot be guessed."""
     made = {new_key() for _ in range(100)}
 
@@ -40,7 +40,7 @@ def test_a_new_key_is_like_no_other() -> None:
 def test_a_file_knows_a_key_by_its_hash_alone() -> None:
     """The file holds the hash of a key, never the key."""
     assert hash_of("pt_a") == hashlib.sha256(b"pt_a").hexdigest()
-    assert hash_of("\ud800") != hash_of("\udfff")  # half a character is a key of nobody, no error
+    assert hash_of("\ud800") != hash_of("\udfff")  # a lone surrogate is an unknown key, not an error
 
 
 def test_written_entries_are_read_again() -> None:

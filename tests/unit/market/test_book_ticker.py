@@ -134,7 +134,7 @@ def test_unsound_book_ticker_is_dropped_with_reason_and_symbol(
 
 
 @pytest.mark.parametrize("place", ["raw", "combined"])
-def test_a_frame_that_says_two_things_is_not_guessed_at(place: str) -> None:
+def test_contradictory_frame_is_dropped(place: str) -> None:
     """A frame with one valid and one invalid reading is dropped as contradictory."""
     data = json.dumps(TICKER)[:-1] + ',"A":40.66,"A":"40.66"}'
     frame = data if place == "raw" else f'{{"stream":"ltcbtc@bookTicker","data":{data}}}'
@@ -335,7 +335,7 @@ def test_mini_ticker_tells_the_venues_time(message: object) -> None:
         (-1, DropReason.NEGATIVE),
     ],
 )
-def test_mini_ticker_of_no_time_is_dropped_and_no_quote_with_it(
+def test_mini_ticker_with_an_invalid_time_is_dropped_without_a_symbol(
     told: object, reason: DropReason
 ) -> None:
     """A mini ticker with an invalid time is dropped without a symbol."""

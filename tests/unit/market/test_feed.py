@@ -77,7 +77,7 @@ async def test_subscriptions_made_before_it_runs_are_served(peer: WebSocketPeer)
     assert feed.state().symbols == 1
 
 
-async def test_what_was_never_subscribed_may_be_unsubscribed(peer: WebSocketPeer) -> None:
+async def test_unsubscribing_without_a_subscription_is_ignored(peer: WebSocketPeer) -> None:
     """Unsubscribing without a subscription is ignored."""
     listener = RecordingListener()
     async with running_feed(peer.url, HandDepth([make_quote(5)])) as feed:
@@ -117,7 +117,7 @@ async def test_second_connection_is_there_when_the_feed_starts_late(peer: WebSoc
     assert len(feed._connections) == 2
 
 
-async def test_recorder_is_told_everything_before_the_listener(peer: WebSocketPeer) -> None:
+async def test_recorder_gets_everything_before_the_listener(peer: WebSocketPeer) -> None:
     """The recorder gets everything before the listeners."""
     listener = RecordingListener()
     recorder = NotingRecorder(listener)
@@ -141,7 +141,7 @@ async def test_recorder_is_told_everything_before_the_listener(peer: WebSocketPe
     ]
 
 
-async def test_recorder_is_told_of_frames_that_were_kept_as_they_are_delivered(
+async def test_recorder_gets_buffered_frames_at_their_delivery(
     peer: WebSocketPeer,
 ) -> None:
     """Frames of a rotation are recorded once, with the change of connections."""
@@ -203,7 +203,7 @@ async def test_limits_of_the_venue_can_be_shrunk_for_a_test_of_many_hours(
         assert [one.streams for one in feed.state().connections] == [2, 2, 1]
 
 
-async def test_confirmation_for_a_symbol_that_nobody_listens_to_is_no_matter(
+async def test_confirmation_for_a_symbol_without_listeners_is_ignored(
     peer: WebSocketPeer,
 ) -> None:
     """A confirmation for a symbol without listeners is ignored."""

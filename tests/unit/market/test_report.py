@@ -67,7 +67,7 @@ async def test_an_idle_service_says_nothing(ports: MemoryPorts) -> None:
     assert report.next() is None
 
 
-async def test_what_is_not_there_has_no_age(ports: MemoryPorts) -> None:
+async def test_missing_quotes_and_rules_have_no_age(ports: MemoryPorts) -> None:
     """Missing quotes and rules have no age."""
     ports.rules.by_symbol = None
 

@@ -199,7 +199,7 @@ async def test_silence_ends_with_the_deadline(peer: HttpPeer) -> None:
     assert "no answer within 0.1 s" in await depth_trouble(peer, limits=limits)
 
 
-async def test_nobody_there_is_said_with_the_address() -> None:
+async def test_refused_connection_names_the_address() -> None:
     """A refused connection raises an error that names the address."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -289,7 +289,7 @@ async def test_trading_rules_are_read_and_unreadable_symbols_counted(peer: HttpP
     assert peer.requested == ["/api/v3/exchangeInfo"]
 
 
-async def test_reading_the_trading_rules_holds_nothing_up(
+async def test_parsing_the_trading_rules_does_not_block(
     peer: HttpPeer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Parsing the trading rules does not block the event loop."""
@@ -319,7 +319,7 @@ async def test_reading_the_trading_rules_holds_nothing_up(
     assert [one.symbol for one in reading.result().rules] == ["LTCBTC"]
 
 
-async def test_garbage_instead_of_trading_rules_is_no_empty_list(peer: HttpPeer) -> None:
+async def test_unreadable_trading_rules_raise(peer: HttpPeer) -> None:
     """A body that is not exchangeInfo raises instead of giving no rules."""
     peer.answer(HTML)
 

@@ -118,7 +118,7 @@ async def running_book(
         yield book, source, store
 
 
-def test_nothing_loaded_is_no_empty_book() -> None:
+def test_nothing_loaded_raises_instead_of_being_an_empty_book() -> None:
     """Before the first load, ``find`` raises instead of calling a symbol unknown."""
     book = VenueRulesBook(
         rest=HandSource([]), store=HandStore(), clock=HandClock(), random=random.Random(1)
@@ -274,7 +274,7 @@ async def test_throttled_fetch_waits_as_long_as_the_venue_says() -> None:
     assert loop.time() - started >= 0.3
 
 
-async def test_broken_store_neither_stops_the_rules_nor_goes_unsaid() -> None:
+async def test_failing_store_shows_as_cause_and_rules_stay_in_use() -> None:
     """A failing store shows as the cause, and fetched rules are used."""
     async with running_book(rules(), store=HandStore(is_broken=True)) as (book, source, _):
         await eventually(lambda: source.asked >= 2)

@@ -31,7 +31,7 @@ class Seeding:
         self.stream = SymbolStream(LTCBTC, self.counters)
 
 
-async def test_contented_listener_ends_the_asking() -> None:
+async def test_accepted_seed_ends_the_requests() -> None:
     """One accepted seed ends the requests."""
     depth = HandDepth([make_quote(5)])
     seeding = Seeding(depth)
@@ -45,7 +45,7 @@ async def test_contented_listener_ends_the_asking() -> None:
     assert seeding.counters == {"seeds": 1}
 
 
-async def test_stream_without_waiting_listeners_asks_for_nothing() -> None:
+async def test_stream_without_waiting_listeners_causes_no_request() -> None:
     """A stream without waiting listeners causes no request."""
     depth = HandDepth()
     seeding = Seeding(depth)
@@ -253,7 +253,7 @@ async def test_listener_without_a_quote_does_not_wait_for_a_confirmations_turn()
 
 
 async def test_stale_confirmation_is_asked_for_again_in_its_turn() -> None:
-    """A stale confirmation is requested again a second later."""
+    """A stale confirmation is requested again after the confirmation interval."""
     depth = HandDepth([make_quote(4), make_quote(5)])
     seeding = Seeding(depth, confirmation_seconds=0.3)
     listener = RecordingListener(refused_seeds=1)
@@ -281,7 +281,7 @@ async def test_stale_confirmation_is_asked_for_again_in_its_turn() -> None:
     ],
     ids=["other price", "other quantity", "same touch", "same id", "older"],
 )
-async def test_seed_that_shows_what_no_frame_told_is_pointed_out(
+async def test_contradicting_seed_is_reported_before_it_is_offered(
     seed: Quote, *, is_contradiction: bool
 ) -> None:
     """A contradicting seed is reported before it is offered."""

@@ -76,7 +76,7 @@ async def test_an_end_before_the_stop_still_counts() -> None:
         assert await waiter.wait(FAR_SECONDS) is True
 
 
-async def test_a_waiter_knows_how_the_order_stands() -> None:
+async def test_a_waiter_has_the_order_snapshot() -> None:
     """A waiter builds the order's snapshot from its events, without a read."""
     announcements = Announcements()
     order = make_order(5)
@@ -159,7 +159,7 @@ async def test_a_waiter_knows_its_order_from_the_acceptance_on() -> None:
         assert list(waiter.splits) == []
 
 
-async def test_an_end_after_the_waiting_request_was_canceled_disturbs_nobody() -> None:
+async def test_an_end_after_a_canceled_wait_reaches_the_other_waiters() -> None:
     """An end after a canceled wait still reaches the other waiters."""
     announcements = Announcements()
     order = make_order()

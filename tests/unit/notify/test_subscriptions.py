@@ -164,7 +164,7 @@ async def test_a_subscription_says_what_was_told_before_it() -> None:
             assert (await heard(first), await heard(second)) == ([8, 9, 12], [12])
 
 
-async def test_the_head_moves_though_nobody_listens() -> None:
+async def test_the_head_moves_without_subscribers() -> None:
     """The head moves without subscribers, too."""
     subscriptions = Subscriptions(head=0)
 
@@ -199,7 +199,7 @@ async def test_a_subscriber_that_does_not_keep_pace_is_ended() -> None:
         assert await heard(other) == [1]
 
 
-async def test_whoever_waits_hears_of_the_end_at_once() -> None:
+async def test_a_reader_learns_of_the_end_immediately() -> None:
     """A reader learns of the end immediately, also while it waits."""
     subscriptions = Subscriptions(head=0)
     with subscriptions.open(EVERYTHING) as subscription:
@@ -228,7 +228,7 @@ async def test_a_stop_gives_subscribers_time_to_leave() -> None:
     await stopping
 
 
-async def test_a_stop_does_not_wait_for_ever() -> None:
+async def test_a_stop_has_a_time_limit() -> None:
     """A stop ends after its time, though a subscriber stays."""
     subscriptions = Subscriptions(head=0)
     with subscriptions.open(EVERYTHING) as subscription:
@@ -243,7 +243,7 @@ async def test_a_stop_without_subscribers_is_at_once() -> None:
     await asyncio.wait_for(Subscriptions(head=0).stop(seconds=FAR_SECONDS), timeout=5)
 
 
-async def test_a_slow_subscriber_is_told_that_it_was_slow_though_a_stop_follows() -> None:
+async def test_the_first_reason_for_the_end_counts() -> None:
     """The first reason for the end of a subscription counts."""
     subscriptions = Subscriptions(head=0, waiting_events_max=1)
     with subscriptions.open(EVERYTHING) as subscription:

@@ -25,7 +25,7 @@ def stream_at(update_id: int, *, wanted_since_ns: int = 0) -> SymbolStream:
     return stream
 
 
-def test_frames_come_out_as_they_went_in_and_no_more_than_there_is_room_for() -> None:
+def test_frames_leave_in_order_and_a_full_buffer_refuses_more() -> None:
     """Frames leave in order, and a full buffer refuses more."""
     kept = FrameBuffer(2)
     frames = [frame(make_quote(number)) for number in (1, 2, 3)]
@@ -37,7 +37,7 @@ def test_frames_come_out_as_they_went_in_and_no_more_than_there_is_room_for() ->
     assert len(kept) == 0
 
 
-def test_stream_has_caught_up_once_it_delivered_the_first_kept_quote() -> None:
+def test_stream_has_caught_up_once_it_delivered_the_first_buffered_quote() -> None:
     """A stream has caught up once it delivered its first buffered quote."""
     kept = FrameBuffer(10)
     kept.append(frame(make_quote(7)))

@@ -67,7 +67,7 @@ def test_lag_is_our_time_less_the_venues() -> None:
 
 
 @pytest.mark.parametrize("ahead_ms", [-3_600_000, -5, 0, 5, 3_600_000])
-def test_excess_knows_no_difference_of_clocks(ahead_ms: int) -> None:
+def test_excess_ignores_a_difference_of_the_clocks(ahead_ms: int) -> None:
     """A difference of the clocks changes the lag but not the excess."""
     venue = Venue(ahead_ms)
     venue.tell(late_ms=40)
@@ -97,7 +97,7 @@ def test_smallest_lag_outlives_a_pause_only_while_it_is_recent() -> None:
     assert venue.tell(late_ms=110).excess_seconds == 0
 
 
-def test_lag_is_unknown_once_the_time_stays_out() -> None:
+def test_lag_is_unknown_without_recent_times() -> None:
     """Without new times the lag becomes unknown instead of staying at its last value."""
     venue = Venue()
     venue.tell(late_ms=10)
@@ -109,7 +109,7 @@ def test_lag_is_unknown_once_the_time_stays_out() -> None:
     assert venue.meter.newest is None
 
 
-def test_lost_connection_has_no_lag_but_the_next_is_held_against_its_best() -> None:
+def test_lost_connection_has_no_lag_but_the_next_uses_its_smallest_lag() -> None:
     """A lost connection has no lag, and the next one compares with its smallest lag."""
     venue = Venue()
     venue.tell(late_ms=10)
@@ -121,7 +121,7 @@ def test_lost_connection_has_no_lag_but_the_next_is_held_against_its_best() -> N
 
 
 @pytest.mark.parametrize("venue_ms", [0, 9_999_999_999_999])
-def test_time_days_off_is_no_time(venue_ms: int) -> None:
+def test_time_that_is_days_off_is_ignored(venue_ms: int) -> None:
     """A time that is days off is ignored."""
     venue = Venue()
     lag = venue.tell(late_ms=10)
@@ -176,7 +176,7 @@ async def test_a_connection_asks_for_the_time_and_knows_its_lag() -> None:
 
 @pytest.mark.parametrize("answer", ['{"error":{"code":2,"msg":"no"},"id":{id}}', '{"code":2}', ""])
 @in_virtual_time
-async def test_a_venue_that_does_not_tell_the_time_costs_nothing_else(answer: str) -> None:
+async def test_missing_time_stream_causes_no_error(answer: str) -> None:
     """A refused or unanswered time request causes no error and no lost connection."""
     timing = FeedTiming(time_stream_seconds=0.1, acknowledgment_seconds_max=0.05)
     async with rigged(timing=timing) as rig:
@@ -192,7 +192,7 @@ async def test_a_venue_that_does_not_tell_the_time_costs_nothing_else(answer: st
         assert len(rig.peer.connections) == 1
 
 
-async def test_garbage_instead_of_the_time_takes_nobodys_quote() -> None:
+async def test_invalid_time_interrupts_no_symbol() -> None:
     """An invalid time frame is dropped and leaves its symbol live."""
     async with rigged(timing=AT_ONCE) as rig:
         listener = await rig.live(LTCBTC)
@@ -205,7 +205,7 @@ async def test_garbage_instead_of_the_time_takes_nobodys_quote() -> None:
         assert rig.connection.state().lag is None
 
 
-async def test_lag_is_that_of_the_connection_that_delivers() -> None:
+async def test_lag_comes_from_the_delivering_connection() -> None:
     """Only the delivering connection sets the lag, and its loss clears the lag."""
     clock = VirtualClock()
     timing = FeedTiming(time_stream_seconds=0, rotation_look_seconds=60, pause_seconds_first=0.02)

@@ -84,7 +84,7 @@ async def test_new_connection_that_lags_repeats_nothing_after_it_took_over() -> 
 
 
 @in_virtual_time
-async def test_old_connection_that_lags_is_given_time_and_not_for_ever() -> None:
+async def test_old_connection_that_lags_gets_a_limited_time() -> None:
     """A lagging old connection gets a limited time to catch up."""
     async with rigged(timing=replace(SOON, overlap_seconds_max=0.2)) as rig:
         listener = await rig.live(LTCBTC)
@@ -134,7 +134,7 @@ async def test_new_connection_that_is_lost_is_replaced_by_another() -> None:
         assert rig.counters["connections"] == 3
 
 
-async def test_new_connection_that_is_going_away_as_well_is_of_no_use() -> None:
+async def test_new_connection_with_a_shutdown_notice_is_replaced() -> None:
     """A new connection with a shutdown notice is replaced by another one."""
     async with rigged(timing=SOON) as rig:
         listener = await rig.live(LTCBTC)
@@ -169,7 +169,7 @@ async def test_notice_that_comes_while_the_new_connection_takes_over_is_not_forg
         assert len(rig.peer.connections) == 3
 
 
-async def test_frames_beyond_what_is_kept_end_the_new_connection() -> None:
+async def test_full_buffer_ends_the_new_connection() -> None:
     """A full buffer ends the new connection, and the rotation restarts."""
     limits = replace(VENUE_LIMITS, buffered_frames_max=3)
     async with rigged(timing=LATE, limits=limits) as rig:
@@ -282,7 +282,7 @@ async def test_quotes_that_were_replaced_long_ago_are_not_delivered_late() -> No
         assert rig.counters["rotation_superseded"] == 2
 
 
-async def test_frames_that_come_while_old_ones_are_skipped_are_not_taken_for_them() -> None:
+async def test_frames_that_arrive_during_delivery_are_not_skipped() -> None:
     """Frames that arrive during delivery are not mistaken for superseded ones."""
     clock = HandClock()
     async with rigged(timing=LATE, clock=clock) as rig:
@@ -304,7 +304,7 @@ async def test_frames_that_come_while_old_ones_are_skipped_are_not_taken_for_the
         assert ids_of(listener) == list(range(first_young, last + 1))
 
 
-async def test_old_connection_that_ends_in_order_may_have_stalled_all_the_same() -> None:
+async def test_superseded_quotes_are_skipped_after_a_proper_close() -> None:
     """Superseded quotes are skipped also after a proper close of a stalled connection."""
     clock = HandClock()
     async with rigged(timing=replace(SOON, overlap_seconds_max=0.05), clock=clock) as rig:
@@ -325,7 +325,7 @@ async def test_old_connection_that_ends_in_order_may_have_stalled_all_the_same()
         assert listener.told == [SEED, QUOTE]
 
 
-async def test_whoever_comes_during_a_rotation_hears_nothing_from_before() -> None:
+async def test_listener_that_subscribes_during_a_rotation_gets_no_older_frames() -> None:
     """A listener that subscribes during a rotation gets no older frames."""
     clock = HandClock()
     async with rigged(timing=SOON, clock=clock) as rig:
@@ -350,7 +350,7 @@ async def test_whoever_comes_during_a_rotation_hears_nothing_from_before() -> No
         assert ids_of(second) == [9]
 
 
-async def test_malformed_frame_of_the_new_connection_takes_the_quote_in_its_turn() -> None:
+async def test_buffered_malformed_frame_interrupts_in_its_place() -> None:
     """A buffered malformed frame interrupts its symbol in its place among the frames."""
     async with rigged(timing=LATE) as rig:
         listener = await rig.live(LTCBTC)
@@ -368,7 +368,7 @@ async def test_malformed_frame_of_the_new_connection_takes_the_quote_in_its_turn
         assert listener.told[:4] == [SEED, QUOTE, INTERRUPTED, QUOTE]
 
 
-async def test_both_connections_end_when_nobody_listens_any_more() -> None:
+async def test_both_connections_close_when_the_last_listener_leaves() -> None:
     """Both connections close when the last listener leaves."""
     async with rigged(timing=replace(LATE, idle_seconds=0.05)) as rig:
         listener = await rig.live(LTCBTC)

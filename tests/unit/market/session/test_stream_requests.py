@@ -114,7 +114,7 @@ def test_unwanted_stream_is_unsubscribed_after_new_ones_are_subscribed() -> None
     assert requests.acknowledge(second.request_id) == ()
 
 
-def test_late_acknowledgment_does_not_speak_for_a_newer_subscription() -> None:
+def test_late_acknowledgment_does_not_count_for_a_newer_subscription() -> None:
     """Only the acknowledgment of the newest subscription counts."""
     wanted = {LTCBTC}
     requests = StreamRequests(wanted, wanted)
@@ -144,7 +144,7 @@ def test_refused_subscription_may_be_asked_for_again() -> None:
     assert acknowledge_next(requests) == (LTCBTC,)
 
 
-def test_answer_to_a_message_never_sent_is_no_matter() -> None:
+def test_answer_to_an_unknown_message_is_ignored() -> None:
     """An answer with an unknown id is ignored."""
     requests = StreamRequests({LTCBTC}, [LTCBTC])
 
@@ -189,7 +189,7 @@ def test_time_is_asked_for_once_and_last_in_a_message_of_its_own() -> None:
     assert requests.acknowledge(second.request_id) == ()
 
 
-def test_answer_about_the_time_is_told_from_one_about_symbols() -> None:
+def test_answer_about_the_time_is_distinguished_from_others() -> None:
     """An answer concerns the time only if no awaited message with its id has symbols."""
     wanted = {LTCBTC}
     requests = StreamRequests(wanted, wanted)

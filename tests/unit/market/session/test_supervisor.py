@@ -75,7 +75,7 @@ async def test_seed_canceled_before_its_first_step_comes_after_the_reconnect() -
     assert rig.counters["connections"] == 2
 
 
-async def test_seed_canceled_before_its_first_step_by_who_left_is_forgotten() -> None:
+async def test_seed_canceled_before_its_first_step_leaves_no_task() -> None:
     """An acknowledgment and a last fill in one segment leave no seed task behind."""
     async with rigged() as rig:
 
@@ -139,7 +139,7 @@ async def test_refused_subscription_is_named_and_asked_for_again() -> None:
 
 
 @in_virtual_time
-async def test_refusal_of_nothing_in_particular_is_counted_and_waited_out() -> None:
+async def test_refusal_without_an_id_is_counted_and_times_out() -> None:
     """An error without an id is counted, and its message times out."""
     timing = FeedTiming(acknowledgment_seconds_max=0.1)
     async with rigged(timing=timing) as rig:
@@ -180,7 +180,7 @@ async def test_frames_go_to_their_listeners_and_others_are_counted() -> None:
         assert rig.counters["dropped_foreign"] == 1
 
 
-async def test_unreadable_frame_of_a_symbol_nobody_wants_is_only_counted() -> None:
+async def test_unreadable_frame_of_an_unsubscribed_symbol_is_only_counted() -> None:
     """An unreadable frame of an unsubscribed symbol interrupts no listener."""
     async with rigged() as rig:
         listener = await rig.live(LTCBTC)
@@ -193,7 +193,7 @@ async def test_unreadable_frame_of_a_symbol_nobody_wants_is_only_counted() -> No
     assert listener.told[:2] == [SEED, QUOTE]
 
 
-async def test_failing_listener_costs_no_other_symbol_its_connection() -> None:
+async def test_failing_listener_affects_no_other_symbol() -> None:
     """A listener's exception leaves the connection and the other symbols alone."""
     async with rigged() as rig:
         rig.connection.add(ETHBTC, FailingListener())
@@ -248,7 +248,7 @@ async def test_symbol_that_left_and_came_back_is_seeded_anew() -> None:
     assert len(rig.peer.received) == 1
 
 
-async def test_error_of_our_own_is_said_and_survived() -> None:
+async def test_unexpected_error_is_logged_and_survived() -> None:
     """The supervisor logs an unexpected exception and connects again."""
 
     class BrokenOnce(HandDepth):
@@ -274,7 +274,7 @@ async def test_error_of_our_own_is_said_and_survived() -> None:
     assert listener.told[:2] == [INTERRUPTED, SEED]
 
 
-async def test_connection_that_nobody_wants_by_now_is_closed_again() -> None:
+async def test_connection_without_symbols_left_is_closed() -> None:
     """A connection is closed if all symbols left while it was being opened."""
     async with rigged(timing=FeedTiming(idle_seconds=0.05)) as rig:
         listener = RecordingListener()
@@ -288,7 +288,7 @@ async def test_connection_that_nobody_wants_by_now_is_closed_again() -> None:
     assert "down" not in rig.statuses
 
 
-async def test_connection_opened_for_nobody_is_closed_again() -> None:
+async def test_connection_without_listeners_is_closed_after_the_idle_time() -> None:
     """A connection without listeners at its handshake is closed after the idle time."""
     async with rigged(timing=FeedTiming(idle_seconds=0.02)) as rig:
         listener = RecordingListener()
@@ -305,7 +305,7 @@ async def test_connection_opened_for_nobody_is_closed_again() -> None:
 
 
 @in_virtual_time
-async def test_symbols_that_left_during_a_pause_need_no_connection() -> None:
+async def test_no_attempt_if_all_symbols_left_during_a_pause() -> None:
     """The supervisor makes no attempt if no symbol is left after a pause."""
     timing = FeedTiming(pause_seconds_first=0.2, stable_seconds=0)
     async with rigged(timing=timing) as rig:
@@ -426,7 +426,7 @@ async def test_late_and_repeated_frames_between_others_replace_nothing() -> None
 
 
 @in_virtual_time
-async def test_change_that_depth_shows_and_no_frame_tells_is_a_stall() -> None:
+async def test_change_in_depth_without_a_frame_is_a_stall() -> None:
     """A change in depth without a frame is used as seed, and replaces the connection."""
     timing = FeedTiming(stall_seconds=0.1, confirmation_seconds=0, pause_seconds_first=0.01)
     async with rigged(timing=timing) as rig:
@@ -444,7 +444,7 @@ async def test_change_that_depth_shows_and_no_frame_tells_is_a_stall() -> None:
 
 
 @in_virtual_time
-async def test_change_that_a_frame_tells_soon_is_none() -> None:
+async def test_change_in_depth_with_a_frame_is_no_stall() -> None:
     """A change in depth that soon arrives as a frame is not a stall."""
     timing = FeedTiming(stall_seconds=0.1, confirmation_seconds=0)
     async with rigged(timing=timing) as rig:
@@ -536,7 +536,7 @@ async def test_quotes_read_at_once_were_received_at_one_instant() -> None:
     assert len({quote.received_ns for quote in listener.quotes}) == 1
 
 
-async def test_connection_that_is_left_tells_nothing_more_of_the_same_read() -> None:
+async def test_no_frame_is_delivered_after_a_session_ends_itself() -> None:
     """No later frame of the same read is delivered after a session ends itself."""
     async with rigged() as rig:
         listener = await rig.live(LTCBTC)

@@ -67,7 +67,7 @@ def test_refused_seed_leaves_the_listener_waiting(stream: SymbolStream) -> None:
     assert [one.listener for one in stream.unseeded()] == [refusing]
 
 
-def test_distrust_interrupts_everybody_and_makes_seeds_due(stream: SymbolStream) -> None:
+def test_distrust_interrupts_all_listeners_and_makes_seeds_due(stream: SymbolStream) -> None:
     """Distrust interrupts all listeners and makes their seeds due."""
     listener = RecordingListener()
     stream.add(listener)
@@ -80,7 +80,7 @@ def test_distrust_interrupts_everybody_and_makes_seeds_due(stream: SymbolStream)
     assert stream.distrusted == 1
 
 
-def test_failing_listener_does_not_keep_anything_from_the_others() -> None:
+def test_failing_listener_affects_no_other_listener() -> None:
     """A failing listener is counted, and the other listeners are called."""
     counters: Counter[str] = Counter()
     stream = SymbolStream(LTCBTC, counters)
@@ -97,7 +97,7 @@ def test_failing_listener_does_not_keep_anything_from_the_others() -> None:
     assert counters["listener_failures"] == 3
 
 
-def test_listener_may_unsubscribe_while_it_is_told(stream: SymbolStream) -> None:
+def test_listener_may_unsubscribe_during_a_call(stream: SymbolStream) -> None:
     """A listener may unsubscribe during a call, and the others are still called."""
 
     class Leaving(RecordingListener):
@@ -129,7 +129,7 @@ def test_frames_at_or_below_the_highest_one_are_timed_until_one_is_above(
     assert stream.last_update_id == 8
 
 
-def test_stream_that_begins_anew_forgets_its_update_ids(stream: SymbolStream) -> None:
+def test_restart_forgets_the_update_ids(stream: SymbolStream) -> None:
     """A restart forgets the update ids; a distrust does not."""
     listener = RecordingListener()
     stream.add(listener)
@@ -145,7 +145,7 @@ def test_stream_that_begins_anew_forgets_its_update_ids(stream: SymbolStream) ->
     assert listener.told == [QUOTE, QUOTE, INTERRUPTED, INTERRUPTED]
 
 
-def test_confirmation_is_wanted_by_whoever_has_a_quote(stream: SymbolStream) -> None:
+def test_only_a_listener_with_a_quote_requests_a_confirmation(stream: SymbolStream) -> None:
     """Only a listener with a quote can request a confirmation."""
     seeded, unseeded = RecordingListener(), RecordingListener()
     stream.add(seeded)

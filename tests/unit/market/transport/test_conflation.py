@@ -29,7 +29,7 @@ def combined(update_id: int, symbol: str = "LTCBTC", stream: str = "ltcbtc@bookT
 
 
 @pytest.mark.parametrize("frame", [ticker, combined])
-def test_newest_quote_of_each_symbol_is_left(frame: object) -> None:
+def test_newest_quote_of_each_symbol_is_delivered(frame: object) -> None:
     """The newest quote of each symbol is delivered, in the order of arrival."""
     assert callable(frame)
     texts = [frame(1), frame(5, "ETHBTC"), frame(2), frame(6, "ETHBTC"), frame(3), frame(1, "A")]
@@ -55,14 +55,14 @@ def test_newest_quote_of_each_symbol_is_left(frame: object) -> None:
         b"\xff",
     ],
 )
-def test_whatever_else_comes_is_delivered_in_its_place(other: bytes) -> None:
+def test_any_other_text_is_delivered_in_its_place(other: bytes) -> None:
     """Any other text is delivered after all earlier and before all later texts."""
     texts = [ticker(1), ticker(2), ticker(1, "ETHBTC"), other, ticker(3), ticker(4)]
 
     assert newest_of_each(texts) == [ticker(2), ticker(1, "ETHBTC"), other, ticker(4)]
 
 
-def test_update_id_that_goes_back_hides_nothing() -> None:
+def test_update_id_that_goes_back_replaces_no_quote() -> None:
     """A quote before one with a lower update id is delivered, too."""
     texts = [ticker(7), ticker(8), ticker(3), ticker(4), ticker(4), ticker(5)]
 
@@ -102,7 +102,7 @@ def test_only_quotes_that_were_replaced_are_skipped(texts: list[bytes]) -> None:
         assert max(kept) == max(came)
 
 
-def test_behind_is_who_leaves_something_unread_for_so_long() -> None:
+def test_unread_data_for_the_given_time_means_behind() -> None:
     """Unread data for the given time means behind, and an empty socket ends it."""
     backlog = Backlog(seconds=2)
 
@@ -118,7 +118,7 @@ def test_behind_is_who_leaves_something_unread_for_so_long() -> None:
     assert backlog.is_behind
 
 
-def test_burst_that_is_worked_off_in_time_is_no_backlog() -> None:
+def test_burst_that_is_handled_in_time_is_no_backlog() -> None:
     """A burst that is handled in time does not count as a backlog."""
     backlog = Backlog(seconds=2)
     chance = random.Random(1)

@@ -147,7 +147,7 @@ async def test_control_message_leaves_as_text(peer: WebSocketPeer) -> None:
     assert receiver.texts == [b'{"result":null,"id":5}']
 
 
-async def test_close_of_the_venue_is_told_with_its_reason(peer: WebSocketPeer) -> None:
+async def test_close_of_the_venue_is_reported_with_its_reason(peer: WebSocketPeer) -> None:
     """A close frame is reported immediately and once, with its reason."""
     async with connected(peer) as (_, receiver):
         await peer.last.close(1008, "Pong timeout")
@@ -157,7 +157,7 @@ async def test_close_of_the_venue_is_told_with_its_reason(peer: WebSocketPeer) -
     assert receiver.kinds == ["closed_by_venue"]
 
 
-async def test_close_without_a_word_is_told_too(peer: WebSocketPeer) -> None:
+async def test_empty_close_frame_is_reported(peer: WebSocketPeer) -> None:
     """An empty close frame is reported, too."""
     async with connected(peer) as (_, receiver):
         peer.last.protocol.send_close()
@@ -167,7 +167,7 @@ async def test_close_without_a_word_is_told_too(peer: WebSocketPeer) -> None:
     assert receiver.causes[0].startswith("closed by the venue")
 
 
-async def test_cut_connection_is_told(peer: WebSocketPeer) -> None:
+async def test_cut_connection_is_reported(peer: WebSocketPeer) -> None:
     """A connection cut without a close frame is reported."""
     async with connected(peer) as (_, receiver):
         peer.last.transport.abort()
@@ -176,7 +176,7 @@ async def test_cut_connection_is_told(peer: WebSocketPeer) -> None:
     assert receiver.kinds == ["reset"]
 
 
-async def test_what_comes_after_a_missing_pong_is_not_told(peer: WebSocketPeer) -> None:
+async def test_frames_after_a_missing_pong_are_not_delivered(peer: WebSocketPeer) -> None:
     """Frames after a missing pong are not delivered."""
     async with connected(peer, BUSY) as (connection, receiver):
         peer.last.transport.pause_reading()
@@ -191,7 +191,7 @@ async def test_what_comes_after_a_missing_pong_is_not_told(peer: WebSocketPeer) 
     assert receiver.kinds == ["keepalive"]
 
 
-async def test_silence_on_our_pings_is_told_as_what_it_is(peer: WebSocketPeer) -> None:
+async def test_missing_pong_is_reported_as_keepalive(peer: WebSocketPeer) -> None:
     """A half-open connection ends as ``keepalive``."""
     async with connected(peer, BUSY) as (_, receiver):
         peer.last.transport.pause_reading()
@@ -202,7 +202,7 @@ async def test_silence_on_our_pings_is_told_as_what_it_is(peer: WebSocketPeer) -
     assert re.fullmatch(r"no pong within [0-9.]+ s of a ping", receiver.causes[0])
 
 
-async def test_goodbye_of_ours_lets_through_what_the_venue_had_sent(peer: WebSocketPeer) -> None:
+async def test_frames_before_the_venues_close_frame_arrive_after_ours(peer: WebSocketPeer) -> None:
     """Frames before the venue's close frame arrive after our close frame."""
     async with connected(peer) as (connection, receiver):
         answer = peer.last.protocol.send_frame
@@ -221,7 +221,7 @@ async def test_goodbye_of_ours_lets_through_what_the_venue_had_sent(peer: WebSoc
     assert receiver.kinds == ["closed_by_venue"]
 
 
-async def test_goodbye_of_ours_is_not_waited_for_beyond_its_time(peer: WebSocketPeer) -> None:
+async def test_close_handshake_has_a_time_limit(peer: WebSocketPeer) -> None:
     """A venue that does not answer our close frame is cut off after a second."""
     async with connected(peer) as (connection, receiver):
         peer.last.transport.pause_reading()
@@ -252,7 +252,7 @@ async def test_control_messages_keep_to_the_limits_that_were_given(peer: WebSock
     assert 0.2 <= loop.time() - started < 1
 
 
-async def test_what_cannot_be_read_is_told_before_the_venue_hangs_up(peer: WebSocketPeer) -> None:
+async def test_protocol_error_is_reported_immediately(peer: WebSocketPeer) -> None:
     """A protocol error is reported before the venue closes."""
     async with connected(peer) as (_, receiver):
         peer.last.transport.pause_reading()
@@ -275,7 +275,7 @@ async def test_endless_message_ends_the_connection_with_its_cause(peer: WebSocke
     assert receiver.kinds == ["unreadable"]
 
 
-async def test_muted_connection_says_nothing_more(peer: WebSocketPeer) -> None:
+async def test_muted_connection_makes_no_more_calls(peer: WebSocketPeer) -> None:
     """A muted connection makes no more calls."""
     async with connected(peer) as (connection, receiver):
         connection.mute()
@@ -286,7 +286,9 @@ async def test_muted_connection_says_nothing_more(peer: WebSocketPeer) -> None:
     assert receiver.causes == []
 
 
-async def test_connection_lost_before_the_start_is_told_at_the_start(peer: WebSocketPeer) -> None:
+async def test_connection_lost_before_the_start_is_reported_at_the_start(
+    peer: WebSocketPeer,
+) -> None:
     """A connection lost before the start is reported at the start."""
     receiver = Receiver()
     connection = await open_connection(
@@ -301,7 +303,7 @@ async def test_connection_lost_before_the_start_is_told_at_the_start(peer: WebSo
     assert receiver.causes == ["closed by the venue at once"]
 
 
-async def test_many_frames_before_the_start_hold_up_nothing_after_it(peer: WebSocketPeer) -> None:
+async def test_many_frames_before_the_start_do_not_block_reading(peer: WebSocketPeer) -> None:
     """Many frames before the start do not block reading after it."""
     receiver = Receiver()
     connection = await open_connection(
@@ -320,7 +322,7 @@ async def test_many_frames_before_the_start_hold_up_nothing_after_it(peer: WebSo
 
 
 async def test_send_on_a_lost_connection_is_no_error(peer: WebSocketPeer) -> None:
-    """Sending on a lost connection reports the loss instead of raising."""
+    """Sending on a lost connection does not raise, and the loss is reported once."""
     async with connected(peer) as (connection, receiver):
         await peer.last.close()
         await eventually(lambda: receiver.causes)
@@ -330,7 +332,7 @@ async def test_send_on_a_lost_connection_is_no_error(peer: WebSocketPeer) -> Non
     assert len(receiver.causes) == 1
 
 
-async def test_pongs_that_we_owe_leave_less_room_for_messages(peer: WebSocketPeer) -> None:
+async def test_pongs_count_toward_the_limit_of_messages(peer: WebSocketPeer) -> None:
     """Pongs count toward the limit of control messages."""
     loop = asyncio.get_running_loop()
 
@@ -460,7 +462,7 @@ async def test_texts_before_and_after_a_fragmented_one_arrive_in_their_order(
     assert receiver.texts == [b"one", b"two", b"three", b"four"]
 
 
-async def test_nothing_is_told_of_what_stands_behind_the_end(peer: WebSocketPeer) -> None:
+async def test_frames_after_a_close_frame_are_not_delivered(peer: WebSocketPeer) -> None:
     """Frames after a close frame in the same data are not delivered."""
     async with connected(peer) as (_, receiver):
         peer.last.transport.write(
@@ -474,7 +476,7 @@ async def test_nothing_is_told_of_what_stands_behind_the_end(peer: WebSocketPeer
     assert receiver.kinds == ["closed_by_venue"]
 
 
-async def test_receiver_that_leaves_hears_no_more_of_the_same_data(peer: WebSocketPeer) -> None:
+async def test_receiver_that_mutes_gets_no_more_texts_of_the_same_data(peer: WebSocketPeer) -> None:
     """A receiver that mutes the connection gets no more texts of the same data."""
     async with connected(peer) as (connection, receiver):
         note = receiver.on_text
@@ -523,7 +525,7 @@ async def test_while_behind_replaced_quotes_are_skipped_and_nothing_else(
     assert told[place:] == [text for text in texts[10_000:] if text in told_after]
 
 
-async def test_burst_that_is_worked_off_in_time_loses_nothing(peer: WebSocketPeer) -> None:
+async def test_burst_that_is_handled_in_time_loses_no_quote(peer: WebSocketPeer) -> None:
     """A large burst that is handled in time loses no quote."""
     async with connected(peer, behind_seconds=60) as (_, receiver):
         texts = burst(1)

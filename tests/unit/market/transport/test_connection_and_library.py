@@ -168,7 +168,7 @@ def cut(stream: bytes, chance: random.Random) -> list[bytes]:
     ]
 
 
-async def test_all_that_is_told_is_what_the_library_would_tell() -> None:
+async def test_connection_reports_the_same_as_the_library() -> None:
     """Texts, binaries, ends, pongs and close frames equal the library's."""
     chance = random.Random(SEED)
     for number in range(STREAMS):

@@ -64,6 +64,6 @@ def test_text_names_the_place_and_the_cause_at_no_great_length() -> None:
         (TimeoutError(), 0),
     ],
 )
-def test_venue_may_say_how_long_it_wants_to_be_left_alone(error: Exception, seconds: float) -> None:
+def test_retry_after_of_the_venue_is_read(error: Exception, seconds: float) -> None:
     """Retry-After in seconds is obeyed up to the longest ban; other forms are ignored."""
     assert ConnectionFailedError("ws://venue", error).retry_after_seconds == seconds

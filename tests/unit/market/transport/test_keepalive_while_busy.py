@@ -92,7 +92,7 @@ async def endings_while_busy(endpoint: str) -> list[Ending]:
 
 
 @pytest.mark.parametrize("loop_factory", [asyncio.new_event_loop, uvloop.new_event_loop])
-def test_being_busy_alone_ends_no_connection(loop_factory: LoopFactory) -> None:
+def test_busy_process_keeps_its_connection(loop_factory: LoopFactory) -> None:
     """A busy process ends no connection, in either order of timers and sockets."""
     with prompt_peer() as endpoint, asyncio.Runner(loop_factory=loop_factory) as runner:
         assert runner.run(endings_while_busy(endpoint)) == []

@@ -100,7 +100,7 @@ async def test_held_window_lets_nothing_pass_until_its_time() -> None:
 
 
 @in_virtual_time
-async def test_nobody_waits_for_the_last_digits_of_a_sum() -> None:
+async def test_rounding_difference_causes_no_wait() -> None:
     """A rounding difference of two times causes no wait."""
     chance = random.Random(1)
     for _ in range(1_000):

@@ -27,9 +27,6 @@ RETRY_SECONDS_FIRST: Final = 0.2
 RETRY_SECONDS_MAX: Final = 5.0
 """Allows three stale seeds in 10 s, which reveal that the venue restarted its update ids."""
 
-CONFIRMATION_SECONDS: Final = 1.0
-"""The least time between two confirmations of a symbol."""
-
 _log = structlog.get_logger()
 
 
@@ -52,8 +49,8 @@ class Seeder:
         *,
         random_source: random.Random,
         counters: Counter[str],
+        confirmation_seconds: float,
         recorder: FeedRecorder | None = None,
-        confirmation_seconds: float = CONFIRMATION_SECONDS,
     ) -> None:
         self._depth = depth
         self._recorder = recorder

@@ -55,14 +55,10 @@ class SharedParts:
     """What all connections of a feed share.
 
     Attributes:
-        endpoint: URL of the venue's stream.
         tls: the certificates to trust; None for a ``ws:`` endpoint.
-        seeder: gets the depth snapshots.
         attempts: limits the connection attempts of all connections together.
-        counters: events of the feed by name.
-        counts: the frames of all connections.
+        counters: the events of the feed by name, except the frames in ``counts``.
         on_change: called when a connection's status or cause may have changed.
-        limits: the venue's limits, and the bounds of the feed.
         recorder: None if nothing is recorded.
     """
 

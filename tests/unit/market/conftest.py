@@ -62,7 +62,10 @@ class Rig:
                 endpoint=stream_endpoint(peer.url),
                 tls=None,
                 seeder=Seeder(
-                    depth or self.depth, random_source=random.Random(1), counters=self.counters
+                    depth or self.depth,
+                    random_source=random.Random(1),
+                    counters=self.counters,
+                    confirmation_seconds=(timing or WITHOUT_TIME).confirmation_seconds,
                 ),
                 clock=clock or SystemClock(),
                 random_source=random.Random(1),

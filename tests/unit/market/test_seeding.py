@@ -158,16 +158,15 @@ async def test_listener_that_came_while_a_seed_was_under_way_gets_the_next() -> 
 async def test_no_more_than_a_bounded_number_of_seeds_is_under_way() -> None:
     """Requests are bounded in number and start in the order of the streams."""
     depth = HandDepth()
-    counters: Counter[str] = Counter()
-    seeder = Seeder(depth, random_source=random.Random(1), counters=counters)
+    seeding = Seeding(depth)
     symbols = [Symbol(f"COIN{number}") for number in range(SEEDS_AT_ONCE_MAX + 10)]
     listener = RecordingListener()
 
     async with asyncio.TaskGroup() as tasks:
         for symbol in symbols:
-            stream = SymbolStream(symbol, counters)
+            stream = SymbolStream(symbol, seeding.counters)
             stream.add(listener)
-            tasks.create_task(seeder.seed(stream))
+            tasks.create_task(seeding.seeder.seed(stream))
         await eventually(lambda: len(depth.asked) == SEEDS_AT_ONCE_MAX)
         under_way = list(depth.asked)
         for number, symbol in enumerate(symbols, 1):
@@ -175,7 +174,7 @@ async def test_no_more_than_a_bounded_number_of_seeds_is_under_way() -> None:
 
     assert under_way == symbols[:SEEDS_AT_ONCE_MAX]
     assert depth.asked == symbols
-    assert counters["seeds"] == len(symbols)
+    assert seeding.counters["seeds"] == len(symbols)
 
 
 async def seeded(seeding: Seeding, quote: Quote) -> RecordingListener:

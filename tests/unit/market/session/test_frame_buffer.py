@@ -27,53 +27,53 @@ def stream_at(update_id: int, *, wanted_since_ns: int = 0) -> SymbolStream:
 
 def test_frames_leave_in_order_and_a_full_buffer_refuses_more() -> None:
     """Frames leave in order, and a full buffer refuses more."""
-    kept = FrameBuffer(2)
+    buffer = FrameBuffer(2)
     frames = [frame(make_quote(number)) for number in (1, 2, 3)]
 
-    verdicts = [kept.append(one) for one in frames]
+    verdicts = [buffer.append(one) for one in frames]
 
     assert verdicts == [True, True, False]
-    assert [kept.pop_first(), kept.pop_first()] == frames[:2]
-    assert len(kept) == 0
+    assert [buffer.pop_first(), buffer.pop_first()] == frames[:2]
+    assert len(buffer) == 0
 
 
 def test_stream_has_caught_up_once_it_delivered_the_first_buffered_quote() -> None:
     """A stream has caught up once it delivered its first buffered quote."""
-    kept = FrameBuffer(10)
-    kept.append(frame(make_quote(7)))
-    kept.append(frame(make_quote(9)))
+    buffer = FrameBuffer(10)
+    buffer.append(frame(make_quote(7)))
+    buffer.append(frame(make_quote(9)))
 
-    assert [kept.has_caught_up(stream_at(one)) for one in (0, 6, 7, 8)] == [
+    assert [buffer.has_caught_up(stream_at(one)) for one in (0, 6, 7, 8)] == [
         False,
         False,
         True,
         True,
     ]
-    assert [kept.has_overlapped(stream_at(one)) for one in (6, 7)] == [False, True]
+    assert [buffer.has_overlapped(stream_at(one)) for one in (6, 7)] == [False, True]
 
 
 def test_quiet_stream_has_caught_up_and_proves_nothing() -> None:
     """A stream without buffered quotes has caught up, but has no overlap."""
-    kept = FrameBuffer(10)
-    kept.append(frame(make_quote(7, symbol=ETHBTC)))
-    kept.append(frame(Drop(reason=DropReason.CROSSED, symbol=LTCBTC)))
+    buffer = FrameBuffer(10)
+    buffer.append(frame(make_quote(7, symbol=ETHBTC)))
+    buffer.append(frame(Drop(reason=DropReason.CROSSED, symbol=LTCBTC)))
     late = FrameBuffer(10)
     late.append(frame(make_quote(7, received_ns=3)))
 
-    assert kept.has_caught_up(stream_at(0))
-    assert not kept.has_overlapped(stream_at(9))
+    assert buffer.has_caught_up(stream_at(0))
+    assert not buffer.has_overlapped(stream_at(9))
     assert late.has_caught_up(stream_at(0, wanted_since_ns=4))
     assert not late.has_overlapped(stream_at(9, wanted_since_ns=4))
 
 
 def test_only_old_quotes_that_were_replaced_are_superseded() -> None:
     """Only old quotes with a newer quote of their symbol are superseded."""
-    kept = FrameBuffer(10)
+    buffer = FrameBuffer(10)
     old, replaced_soon = frame(make_quote(1), 0), frame(make_quote(2), SUPERSEDED_NS)
     drop = frame(Drop(reason=DropReason.CROSSED, symbol=LTCBTC), 0)
     other = frame(make_quote(3, symbol=ETHBTC), 0)
     newest = frame(make_quote(4), SUPERSEDED_NS + 1)
     for one in (old, replaced_soon, drop, other, newest):
-        kept.append(one)
+        buffer.append(one)
 
-    assert kept.superseded(2 * SUPERSEDED_NS) == {0}
+    assert buffer.superseded(2 * SUPERSEDED_NS) == {0}

@@ -49,7 +49,7 @@ class Venue:
         self.clock.seconds += late_ms / 1_000
         self.meter.note(told_ms)
         lag = self.meter.newest
-        assert lag is not None, "just told"
+        assert lag is not None, "just noted"
         return lag
 
 
@@ -150,7 +150,7 @@ def test_log_tells_when_it_lags_and_when_it_has_caught_up() -> None:
 AT_ONCE = FeedTiming(time_stream_seconds=0)
 
 
-def told(clock: VirtualClock, *, ago_ms: int) -> str:
+def time_frame(clock: VirtualClock, *, ago_ms: int) -> str:
     """Make a mini-ticker frame with a time ``ago_ms`` before now."""
     at_ms = round(clock.now().timestamp() * 1_000) - ago_ms
     return f'{{"e":"24hrMiniTicker","E":{at_ms},"s":"BTCUSDT","c":"1"}}'
@@ -163,8 +163,8 @@ async def test_a_connection_asks_for_the_time_and_knows_its_lag() -> None:
         listener = await rig.live(LTCBTC)
         await eventually_has(rig.peer.time_requests, 1)
         assert rig.connection.state().lag is None
-        await rig.peer.last.send(told(clock, ago_ms=30))
-        await rig.peer.last.send(told(clock, ago_ms=250))
+        await rig.peer.last.send(time_frame(clock, ago_ms=30))
+        await rig.peer.last.send(time_frame(clock, ago_ms=250))
         await eventually(lambda: rig.counters["venue_times"] == 2)
 
         lag = rig.connection.state().lag
@@ -212,10 +212,10 @@ async def test_lag_comes_from_the_delivering_connection() -> None:
     async with rigged(timing=timing, clock=clock) as rig:
         await rig.live(LTCBTC)
         old = rig.peer.last
-        await old.send(told(clock, ago_ms=30))
+        await old.send(time_frame(clock, ago_ms=30))
         await old.send(SHUTDOWN)
         await eventually_has(rig.peer.time_requests, 2)
-        await rig.peer.last.send(told(clock, ago_ms=900))
+        await rig.peer.last.send(time_frame(clock, ago_ms=900))
         await eventually(lambda: rig.counters["venue_times"] == 2)
         lag = rig.connection.state().lag
         assert lag is not None

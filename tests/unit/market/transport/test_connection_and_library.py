@@ -26,7 +26,7 @@ SIZES: Final = (0, 1, 2, 5, 120, 125, 126, 127, 300, 4_096, 65_535, 65_536, 70_0
 ODD_BYTES: Final = (0x00, 0x01, 0x7E, 0x7F, 0x80, 0x81, 0x82, 0x88, 0x89, 0x8A, 0xC1, 0xFE, 0xFF)
 
 
-class Told(NamedTuple):
+class Outcome(NamedTuple):
     """The receiver's calls, and the bytes sent back to the venue."""
 
     frames: list[bytes | None]
@@ -103,7 +103,7 @@ class Pipe(asyncio.Transport):
         return -1
 
 
-def told_of(pieces: list[bytes], kind: type[_Socket]) -> Told:
+def outcome_of(pieces: list[bytes], kind: type[_Socket]) -> Outcome:
     """Feed the pieces to an open connection, then the end of the stream."""
     protocol = ClientProtocol(
         parse_uri("ws://venue.example/ws"), state=State.OPEN, max_size=MESSAGE_BYTES_MAX
@@ -120,7 +120,7 @@ def told_of(pieces: list[bytes], kind: type[_Socket]) -> Told:
     venue = ServerProtocol(state=State.OPEN)
     venue.receive_data(pipe.written)
     answers = [event for event in venue.events_received() if isinstance(event, Frame)]
-    return Told(receiver.frames, receiver.kinds, answers)
+    return Outcome(receiver.frames, receiver.kinds, answers)
 
 
 def made_frame(chance: random.Random) -> bytes:
@@ -175,6 +175,6 @@ async def test_connection_reports_the_same_as_the_library() -> None:
         stream = made_stream(chance)
         pieces = cut(stream, chance)
 
-        ours, theirs = told_of(pieces, _Socket), told_of([stream], LibraryAlone)
+        ours, theirs = outcome_of(pieces, _Socket), outcome_of([stream], LibraryAlone)
 
         assert ours == theirs, f"stream {number} of seed {SEED}: {stream[:200]!r}"

@@ -22,8 +22,7 @@ import uvicorn
 from fastapi import FastAPI
 
 import app
-from app.access.key_file import KeyFileAccess
-from app.access.open_access import OpenAccess
+from app.access.key_file import KeyFileAccess, OpenAccess
 from app.api.application import ApiOptions, ApiServices, build_application
 from app.api.http_protocol import KEEP_ALIVE_SECONDS, BoundedHttpProtocol
 from app.api.websocket_protocol import MESSAGE_BYTES_MAX, BoundedWebSocketProtocol
@@ -35,9 +34,8 @@ from app.market.feed import BookTickerFeed
 from app.market.report import MarketReport
 from app.market.rest import VenueRest
 from app.market.rules_book import VenueRulesBook
-from app.market.session.timing import FeedTiming
-from app.notify.announcements import Announcements
-from app.notify.fan_out import FanOut
+from app.market.timing import FeedTiming
+from app.notify.announcements import Announcements, FanOut
 from app.notify.subscriptions import Subscriptions
 from app.ports import Access, Clock
 from app.recording.service.recorder import RecordedDatabase, Recorder

@@ -29,8 +29,7 @@ from app.domain.order import PUBLIC, NewOrder, Order, OrderId, Side, Symbol, Tim
 from app.domain.quote import Quote
 from app.fulfillment.desk import FulfillmentDesk
 from app.fulfillment.open_orders import OpenOrderLimits
-from app.notify.announcements import Announcements
-from app.notify.fan_out import FanOut
+from app.notify.announcements import Announcements, FanOut
 from app.notify.subscriptions import Subscriptions
 from app.ports import FeedState, QuoteListener
 from app.storage.database import Database

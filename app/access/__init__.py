@@ -1,4 +1,7 @@
-"""Who a caller is, told by a key: everybody's (``open_access``) or one of a file (``key_file``).
+"""Identify callers.
 
-``keys`` holds the form of that file and of a key.
+============  =====================================================================================
+``key_file``  identifies callers by the keys of a file, or treats all alike (``OpenAccess``)
+``keys``      the format of keys and of the key file
+============  =====================================================================================
 """

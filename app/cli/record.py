@@ -16,7 +16,7 @@ from app.domain.order import Symbol
 from app.domain.quote import Quote
 from app.market.feed import BookTickerFeed
 from app.market.rest import RestLimits, VenueRest
-from app.market.session.timing import VENUE_LIMITS
+from app.market.timing import VENUE_LIMITS
 from app.ports import Clock
 from app.settings import Settings
 from app.tapes.replay_orders import read_symbol

@@ -7,6 +7,7 @@
 ``session``         subscriptions on a connection: deliver, rotate, reconnect
 ``seeding``         depth snapshots for listeners without a quote, or with an old one
 ``feed``            ``BookTickerFeed``: the quotes of all symbols
+``timing``          the waits and limits of the feed
 ``rest``            ``VenueRest``: depth and exchangeInfo within the venue's limits
 ``rules_book``      ``VenueRulesBook``: the last good trading rules, refreshed regularly
 ``report``          logs the state of the market data once a minute

@@ -1,8 +1,8 @@
-"""An exchangeInfo body to trading rules; pure.
+"""Parse an exchangeInfo body into trading rules; pure.
 
-The body changed with the years: PERCENT_PRICE became PERCENT_PRICE_BY_SIDE, MIN_NOTIONAL became
-NOTIONAL, keys and filters came. So only what we use is read, each symbol for itself: one that
-cannot be read is left out and counted, and takes no other with it.
+The format has changed over the years: PERCENT_PRICE became PERCENT_PRICE_BY_SIDE, MIN_NOTIONAL
+became NOTIONAL, and keys and filters were added. So only the used parts are read, per symbol. An
+unreadable symbol is left out and counted; the other symbols are unaffected.
 """
 
 from dataclasses import dataclass, replace
@@ -16,12 +16,12 @@ from app.domain.symbols import SYMBOL_CHARACTERS_MAX
 
 
 class UnreadableExchangeInfoError(ValueError):
-    """The body is no exchangeInfo at all."""
+    """The body is not an exchangeInfo body."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParsedExchangeInfo:
-    """The rules of a body, in its order, and how many symbols could not be read."""
+    """The rules of a body, in its order, and the number of unreadable symbols."""
 
     rules: tuple[TradingRules, ...]
     symbols_skipped: int
@@ -43,6 +43,7 @@ class _FilterName(msgspec.Struct, rename="camel", gc=False):
     filter_type: str
 
 
+# The venue disables a part of a filter by 0, so a missing part restricts nothing.
 class _PriceFilter(msgspec.Struct, rename="camel", gc=False):
     min_price: str = "0"
     max_price: str = "0"
@@ -69,10 +70,10 @@ _decode_notional = msgspec.json.Decoder(_Notional).decode
 
 
 def parse_exchange_info(body: bytes) -> ParsedExchangeInfo:
-    """Read the trading rules of every symbol.
+    """Parse the trading rules of every symbol.
 
     Raises:
-        UnreadableExchangeInfoError: not JSON, or without a list of symbols.
+        UnreadableExchangeInfoError: the body is not JSON, or has no list of symbols.
     """
     try:
         symbols = _decode_body(body).symbols
@@ -83,7 +84,7 @@ def parse_exchange_info(body: bytes) -> ParsedExchangeInfo:
         try:
             rules.append(_read_symbol(raw))
         except (ValueError, RecursionError):
-            continue
+            continue  # deep nesting raises RecursionError
     return ParsedExchangeInfo(rules=tuple(rules), symbols_skipped=len(symbols) - len(rules))
 
 
@@ -122,11 +123,11 @@ def _add_filter(rules: TradingRules, raw: msgspec.Raw) -> TradingRules:
             )
         case "MIN_NOTIONAL" | "NOTIONAL":
             notional = _decode_notional(raw)
-            # A symbol may carry both while the venue moves from one to the other.
+            # A symbol may carry both filters while the venue migrates; the stricter minimum counts.
             return replace(
                 rules,
                 notional_min=max(rules.notional_min, parse_amount(notional.min_notional)),
                 notional_max=max(rules.notional_max, parse_amount(notional.max_notional)),
             )
         case _:
-            return rules
+            return rules  # an unused filter never matters, in any form

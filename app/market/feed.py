@@ -1,8 +1,8 @@
-"""``BookTickerFeed``: quotes of many symbols, counted by reference, over as few connections as fit.
+"""``BookTickerFeed``: quotes of many symbols over as few connections as possible.
 
-What arrives is parsed and given to its listeners in the same call; only a connection that is to
-replace another one keeps its frames until that one has ended. What is lost is made up for by a
-seed, what the venue sends twice or late is the listener's to recognize by its update id.
+Subscriptions are counted by reference. A frame is parsed and delivered in the same call; only a
+connection that will replace another one buffers its frames. A seed covers lost frames. Listeners
+recognize repeated and late frames by their update ids.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from app.market.book_ticker import DropReason
 from app.market.seeding import DepthSource, Seeder
 from app.market.session.session import FrameCounts, SharedParts
 from app.market.session.supervisor import SessionSupervisor
-from app.market.session.timing import VENUE_LIMITS, FeedLimits, FeedTiming
+from app.market.timing import VENUE_LIMITS, FeedLimits, FeedTiming
 from app.market.transport.connection import stream_endpoint
 from app.market.transport.failure_kinds import EndKind, FailureKind
 from app.market.transport.pacing import SlidingWindow
@@ -36,7 +36,7 @@ _COUNTED_FROM_THE_START: Final = (
     "seeds",
     "seeds_stale",
     "seeds_failed",
-    # A counter that appears with its first count shows no increase there.
+    # A counter that starts with its first count would hide that increase from a monitor.
     *(f"lost_{kind}" for kind in EndKind),
     *(f"failed_{kind}" for kind in FailureKind),
     *(f"dropped_{reason}" for reason in DropReason),
@@ -51,8 +51,17 @@ _log = structlog.get_logger()
 class BookTickerFeed:
     """The venue's book tickers; see ``app.ports.Feed``.
 
-    ``run`` keeps the connections and is to be canceled at the end; subscribing works before it
-    runs, too, from within the event loop.
+    ``run`` maintains the connections until it is canceled. Subscribing within the event loop works
+    before that, too.
+
+    Args:
+        stream_url: address of the venue's stream, with or without a path.
+        depth: gets the depth snapshots.
+        clock: source of all times.
+        random: source of the jitter.
+        timing: the waits; None for the defaults.
+        limits: the venue's limits.
+        recorder: gets each delivered frame before the listeners; None to record nothing.
     """
 
     def __init__(
@@ -72,7 +81,7 @@ class BookTickerFeed:
         endpoint = stream_endpoint(stream_url)
         self._parts = SharedParts(
             endpoint=endpoint,
-            # As VenueRest trusts; made once, since reading the system's certificates takes 20 ms.
+            # The same trust as in VenueRest; created once, as reading the certificates takes 20 ms.
             tls=httpx2.create_ssl_context() if endpoint.startswith("wss:") else None,
             seeder=Seeder(
                 depth,
@@ -98,14 +107,14 @@ class BookTickerFeed:
         self._since = clock.now()
 
     async def run(self) -> None:
-        """Keep the connections; never return."""
+        """Maintain the connections; never return."""
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             for connection in self._connections:
                 tasks.create_task(connection.run())
 
     def subscribe(self, symbol: Symbol, listener: QuoteListener) -> None:
-        """Tell the listener everything about the symbol from now on, and soon a seed."""
+        """Send the symbol's quotes to the listener from now on, and a seed soon."""
         connection = self._connection_by_symbol.get(symbol)
         if connection is None:
             connection = self._connection_by_symbol[symbol] = self._connection_with_room()
@@ -113,7 +122,7 @@ class BookTickerFeed:
         self._note_change()
 
     def unsubscribe(self, symbol: Symbol, listener: QuoteListener) -> None:
-        """Take back one ``subscribe``, if there was one; then the listener hears nothing more."""
+        """Take back one ``subscribe``, if any; after the last one the listener gets no calls."""
         connection = self._connection_by_symbol.get(symbol)
         if connection is None:
             return
@@ -124,14 +133,14 @@ class BookTickerFeed:
     def confirm(self, symbol: Symbol, listener: QuoteListener) -> None:
         """Ask whether the listener's last quote is still current, at most once a second.
 
-        The answer is a seed, like any other, or a newer frame that comes first.
+        The answer is a seed like any other, or a newer frame that arrives first.
         """
         connection = self._connection_by_symbol.get(symbol)
         if connection is not None:
             connection.confirm(symbol, listener)
 
     def state(self) -> FeedState:
-        """Say how the connections are, the worst of them counts, and what is wrong with any."""
+        """Return the state of the feed: the status of its worst connection, and any cause."""
         causes = (connection.cause for connection in self._connections)
         return FeedState(
             status=self._status,
@@ -148,12 +157,12 @@ class BookTickerFeed:
                 return connection
         connection = SessionSupervisor(self._parts)
         self._connections.append(connection)
-        if self._tasks is not None:
+        if self._tasks is not None:  # otherwise ``run`` starts it
             self._tasks.create_task(connection.run())
         return connection
 
     def _note_change(self) -> None:
-        """Remember since when the feed and each of its connections are as they are."""
+        """Update the times at which the feed and its connections got their status."""
         for connection in self._connections:
             connection.note_status()
         statuses = {connection.status for connection in self._connections}

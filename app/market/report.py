@@ -1,7 +1,7 @@
-"""Says in the log, once a minute while there is something to say, how the market data is.
+"""Log the state of the market data once a minute, while there is something to report.
 
-What happens is told by whom it happens to, at once. This adds what has no moment of its own: the
-ages, and the frames that were dropped, which nobody could log one by one.
+Components log events as they occur. This report adds periodic values: ages, and counts of dropped
+frames, which are too many to log one by one.
 """
 
 import asyncio
@@ -21,17 +21,17 @@ _log = structlog.get_logger()
 
 
 class MarketReport:
-    """Reports what came since its last report; ``run`` writes it to the log."""
+    """Computes the change since its last report; ``run`` logs it."""
 
     def __init__(self, *, feed: Feed, rules: RulesBook, desk: OrderDesk, clock: Clock) -> None:
         self._feed = feed
         self._rules = rules
         self._desk = desk
         self._clock = clock
-        self._told: dict[str, int] = {}
+        self._reported: dict[str, int] = {}
 
     async def run(self) -> None:
-        """Report again and again; never return."""
+        """Report once a minute; never return."""
         while True:
             await asyncio.sleep(REPORT_SECONDS)
             fields = self.next()
@@ -39,20 +39,20 @@ class MarketReport:
                 _log.info("market_data", **fields)
 
     def next(self) -> dict[str, object] | None:
-        """Return the fields of another report; None if nothing is subscribed and nothing came.
+        """Return the fields of the next report; None if nothing is subscribed and nothing counted.
 
-        ``counted`` is what the feed counted since the last one: frames, those dropped by reason,
+        ``counted`` holds the feed's counts since the last report: frames, frames dropped by reason,
         connections lost by cause.
         """
         feed, desk, rules = self._feed.state(), self._desk.state(), self._rules.state()
         counted = {
-            name: count - self._told.get(name, 0)
+            name: count - self._reported.get(name, 0)
             for name, count in feed.counters.items()
-            if count != self._told.get(name, 0)
+            if count != self._reported.get(name, 0)
         }
-        self._told = feed.counters
+        self._reported = feed.counters
         if not counted and not feed.symbols:
-            return None
+            return None  # an idle service must not fill the log
         rules_age = None if rules.loaded_at is None else self._clock.now() - rules.loaded_at
         return {
             "status": feed.status,
@@ -68,7 +68,7 @@ class MarketReport:
         }
 
     def _age_seconds(self, instant_ns: int | None) -> float | None:
-        """Return how long ago an instant was, to the millisecond."""
+        """Return the age of an instant, in milliseconds precision."""
         if instant_ns is None:
             return None
         age_ns = max(0, self._clock.monotonic_ns() - instant_ns)

@@ -1,7 +1,8 @@
-"""``VenueRest``: the venue's REST interface, as far as market data needs it.
+"""``VenueRest``: the parts of the venue's REST interface that market data needs.
 
-The venue counts weight per address and minute, and bans whoever goes on after 429: so we keep
-below half of what it allows, and while a Retry-After lasts every call fails at once, unsent.
+The venue counts weight per address and minute, and bans clients that continue after a 429. So we
+use at most half of its limit. While a Retry-After lasts, every call fails immediately and sends
+nothing.
 """
 
 import asyncio
@@ -27,26 +28,24 @@ from app.market.exchange_info import (
     UnreadableExchangeInfoError,
     parse_exchange_info,
 )
+from app.market.transport.failure_kinds import RETRY_AFTER_SECONDS_MAX
 from app.market.transport.pacing import SlidingWindow
 from app.ports import Clock
 
 DEPTH_WEIGHT: Final = 5
-"""Of ``depth`` with a limit up to 100."""
+"""Weight of ``depth`` with a limit up to 100."""
 
 EXCHANGE_INFO_WEIGHT: Final = 20
 
 CONNECTIONS_MAX: Final = 32
-"""A little above what the feed asks for at once."""
+"""A little above the number of seeds that the feed requests at once."""
 
 DEPTH_BYTES_MAX: Final = 65_536
 EXCHANGE_INFO_BYTES_MAX: Final = 64 * 1024 * 1024
-"""Several times what the venue sends."""
+"""Several times the size of the venue's body."""
 
 THROTTLE_SECONDS_DEFAULT: Final = 60.0
-"""Where 429 or 418 come without Retry-After: one window of the venue's weight."""
-
-THROTTLE_SECONDS_MAX: Final = 3 * 86_400.0
-"""The venue's longest ban."""
+"""For 429 or 418 without Retry-After: one window of the venue's weight."""
 
 _HTTP_OK: Final = 200
 _HTTP_THROTTLED: Final = (418, 429)
@@ -59,14 +58,14 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestLimits:
-    """How much we ask for, and how long an answer may take, all of it included."""
+    """Our weight limit, and how long a complete answer may take."""
 
     # Half of the venue's 6,000 a minute: other programs may share the address.
     weight_max: int = 3_000
     weight_seconds: float = 60.0
-    # A seed that takes longer is asked for again.
+    # A seed that takes longer is requested again.
     depth_seconds_max: float = 5.0
-    # The body has some megabytes, and nothing waits for it but the first start.
+    # The body has several megabytes, and only the first start waits for it.
     exchange_info_seconds_max: float = 60.0
 
 
@@ -85,10 +84,10 @@ _decode_depth = msgspec.json.Decoder(_Depth).decode
 _decode_refusal = msgspec.json.Decoder(_VenueRefusal).decode
 
 
-def _trusted(base_url: str) -> ssl.SSLContext:
-    """Return the certificates to trust: those of the feed with TLS, none without it.
+def _tls_context(base_url: str) -> ssl.SSLContext:
+    """Return the certificates to trust: the feed's with TLS, none without it.
 
-    Loading the certificates takes longer than all else that a start does.
+    Loading the certificates takes longer than the rest of a start.
     """
     if base_url.startswith("https:"):
         return httpx2.create_ssl_context()
@@ -96,10 +95,9 @@ def _trusted(base_url: str) -> ssl.SSLContext:
 
 
 class VenueRest:
-    """Depth snapshots and trading rules, within the venue's limits.
+    """Depth snapshots and trading rules, within the venue's limits; close it with ``aclose``.
 
-    ``base_url`` is the venue's, without ``/api``. Proxies of the environment are not used. Close it
-    with ``aclose``.
+    Proxy settings of the environment are ignored. ``base_url`` does not include ``/api``.
     """
 
     def __init__(self, base_url: str, *, clock: Clock, limits: RestLimits | None = None) -> None:
@@ -115,17 +113,17 @@ class VenueRest:
             limits=httpx2.Limits(
                 max_connections=CONNECTIONS_MAX, max_keepalive_connections=CONNECTIONS_MAX
             ),
-            timeout=None,  # each call has one deadline for the whole of it, in ``_get``
-            verify=_trusted(base_url),
+            timeout=None,  # ``_get`` sets one deadline for the complete call
+            verify=_tls_context(base_url),
             trust_env=False,
         )
 
     async def depth(self, symbol: Symbol) -> Quote:
-        """Return the best of both sides now, with the snapshot's ``lastUpdateId``.
+        """Return the current best bid and ask, with the snapshot's ``lastUpdateId``.
 
         Raises:
-            VenueUnreachableError: no answer, or none that can be used.
-            VenueThrottledError: the venue asked us to wait; nothing was sent if it asked before.
+            VenueUnreachableError: there was no answer, or an unusable one.
+            VenueThrottledError: the venue asked us to wait. If it did so before, nothing was sent.
         """
         body = await self._get(
             "/api/v3/depth",
@@ -136,11 +134,11 @@ class VenueRest:
         )
         quote = self._read_depth(symbol, body)
         if quote.malformation is not None:
-            raise self._unusable("/api/v3/depth", f"{symbol} is {quote.malformation}")
+            raise self._unreachable("/api/v3/depth", f"{symbol} is {quote.malformation}")
         return quote
 
     async def exchange_info(self) -> ParsedExchangeInfo:
-        """Return the rules of all symbols; one that cannot be read is left out and counted.
+        """Return the rules of all symbols; an unreadable symbol is left out and counted.
 
         Raises: as ``depth``.
         """
@@ -153,10 +151,10 @@ class VenueRest:
             bytes_max=EXCHANGE_INFO_BYTES_MAX,
         )
         try:
-            # In a thread: it takes 50 ms, and no quote is to wait that long.
+            # In a thread: parsing takes 50 ms, and quotes must not wait that long.
             return await asyncio.to_thread(parse_exchange_info, body)
         except UnreadableExchangeInfoError as error:
-            raise self._unusable(path, str(error)) from error
+            raise self._unreachable(path, str(error)) from error
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -168,7 +166,7 @@ class VenueRest:
             bid_price, bid_quantity = _best(depth.bids)
             ask_price, ask_quantity = _best(depth.asks)
         except (ValueError, RecursionError) as error:
-            raise self._unusable("/api/v3/depth", "not a depth snapshot") from error
+            raise self._unreachable("/api/v3/depth", "not a depth snapshot") from error
         return Quote(
             symbol=symbol,
             update_id=depth.last_update_id,
@@ -188,9 +186,10 @@ class VenueRest:
         seconds_max: float,
         bytes_max: int,
     ) -> bytes:
-        """Return the body of a good answer, once the weight limit lets the request pass."""
+        """Return the body of a successful answer, after waiting for the weight limit."""
         self._refuse_while_throttled()
         await self._weight.acquire(weight)
+        # Another call may have been throttled during the wait.
         self._refuse_while_throttled()
         try:
             async with (
@@ -200,28 +199,28 @@ class VenueRest:
                 body = bytearray()
                 async for chunk in response.aiter_bytes():
                     body += chunk
-                    if len(body) > bytes_max:
-                        raise self._unusable(path, f"more than {bytes_max} bytes")
+                    if len(body) > bytes_max:  # an endless body must not use unlimited memory
+                        raise self._unreachable(path, f"more than {bytes_max} bytes")
         except TimeoutError as error:
-            raise self._unusable(path, f"no answer within {seconds_max:g} s") from error
+            raise self._unreachable(path, f"no answer within {seconds_max:g} s") from error
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
-            raise self._unusable(path, str(error) or type(error).__name__) from error
+            raise self._unreachable(path, str(error) or type(error).__name__) from error
         if response.status_code in _HTTP_THROTTLED:
-            raise self._throttled(response, bytes(body))
+            raise self._note_throttled(response, bytes(body))
         if response.status_code != _HTTP_OK:
-            raise self._unusable(path, _refusal(response.status_code, bytes(body)))
+            raise self._unreachable(path, _refusal_text(response.status_code, bytes(body)))
         return bytes(body)
 
-    def _unusable(self, path: str, cause: str) -> VenueUnreachableError:
+    def _unreachable(self, path: str, cause: str) -> VenueUnreachableError:
         return VenueUnreachableError(f"{self.base_url}{path}: {cause[:_ERROR_TEXT_MAX]}")
 
     def _refuse_while_throttled(self) -> None:
-        left_ns = self._throttled_until_ns - self._clock.monotonic_ns()
-        if left_ns > 0:
-            raise VenueThrottledError(left_ns / _NANOSECONDS)
+        wait_ns = self._throttled_until_ns - self._clock.monotonic_ns()
+        if wait_ns > 0:
+            raise VenueThrottledError(wait_ns / _NANOSECONDS)
 
-    def _throttled(self, response: httpx2.Response, body: bytes) -> VenueThrottledError:
-        """Remember how long the venue wants to be left alone."""
+    def _note_throttled(self, response: httpx2.Response, body: bytes) -> VenueThrottledError:
+        """Remember how long the venue asked us to wait."""
         seconds = self._seconds_to_wait(response.headers.get("Retry-After", ""), body)
         until_ns = self._clock.monotonic_ns() + round(seconds * _NANOSECONDS)
         self._throttled_until_ns = max(self._throttled_until_ns, until_ns)
@@ -229,7 +228,8 @@ class VenueRest:
         return VenueThrottledError(seconds)
 
     def _seconds_to_wait(self, retry_after: str, body: bytes) -> float:
-        """Read the header, else the end of a ban that the text names, else a whole window."""
+        """Read Retry-After, else the end of a ban named in the text, else use the default."""
+        # The text of a ban: "IP banned until <milliseconds since 1970>".
         banned = _BANNED_UNTIL.search(body)
         if re.fullmatch(r"[0-9]{1,9}", retry_after, re.ASCII):
             seconds = float(retry_after)
@@ -237,7 +237,7 @@ class VenueRest:
             seconds = int(banned.group(1)) / 1000 - self._clock.now().timestamp()
         else:
             seconds = THROTTLE_SECONDS_DEFAULT
-        return min(max(seconds, 1.0), THROTTLE_SECONDS_MAX)
+        return min(max(seconds, 1.0), RETRY_AFTER_SECONDS_MAX)
 
 
 def _best(levels: list[tuple[str, str]]) -> tuple[Decimal, Decimal]:
@@ -247,8 +247,8 @@ def _best(levels: list[tuple[str, str]]) -> tuple[Decimal, Decimal]:
     return parse_amount(price), parse_amount(quantity)
 
 
-def _refusal(status: int, body: bytes) -> str:
-    """Say what a refusal says; its body is JSON, or the HTML of something in between."""
+def _refusal_text(status: int, body: bytes) -> str:
+    """Describe a refusal; its body is JSON, or HTML of an intermediary."""
     try:
         refusal = _decode_refusal(body)
     except (ValueError, RecursionError):

@@ -1,7 +1,7 @@
-"""``VenueRulesBook``: the venue's trading rules, kept fresh.
+"""``VenueRulesBook``: the venue's trading rules, refreshed regularly.
 
-Whatever fails, the last good copy stays: orders are checked against rules that may be some hours
-old rather than refused. The copy in the store lets the service start while the venue is down.
+After any failure the last good copy stays in use: orders are checked against rules that are hours
+old rather than refused. The stored copy lets the service start while the venue is down.
 """
 
 import asyncio
@@ -25,26 +25,26 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RulesTiming:
-    """How often the venue is asked."""
+    """How often the rules are fetched."""
 
     # Rules change a few times a week, a symbol's status somewhat more often.
     refresh_seconds: float = 600.0
-    # While the venue does not answer.
+    # Pauses while the venue does not answer.
     retry_seconds_first: float = 1.0
     retry_seconds_max: float = 60.0
-    # How long a stored copy waits for the venue's first answer before its statuses count.
+    # How long the venue's first answer is awaited before the stored statuses count.
     confirm_seconds: float = 2.0
 
 
 class RulesSource(Protocol):
-    """Where the rules come from."""
+    """Source of the rules."""
 
     async def exchange_info(self) -> ParsedExchangeInfo:
-        """Return the rules of all symbols that can be read. Raises VenueError."""
+        """Return the rules of all readable symbols. Raises VenueError."""
 
 
 class VenueRulesBook:
-    """The trading rules by symbol; see ``app.ports.RulesBook``. ``run`` loads and refreshes."""
+    """Trading rules by symbol; see ``app.ports.RulesBook``. ``run`` loads and refreshes."""
 
     def __init__(
         self,
@@ -69,21 +69,21 @@ class VenueRulesBook:
         )
 
     def find(self, symbol: Symbol) -> TradingRules | None:
-        """Return a symbol's rules, None for an unknown one.
+        """Return a symbol's rules; None if the symbol is unknown.
 
         Raises:
-            RulesNotLoadedError: neither the store nor the venue has given any yet.
+            RulesNotLoadedError: neither the store nor the venue has provided rules yet.
         """
         if not self._rules:
             raise RulesNotLoadedError
         return self._rules.get(symbol)
 
     def is_trading(self, symbol: Symbol) -> bool:
-        """Whether the venue trades a symbol now; where nothing is known of it, that is assumed.
+        """Whether the venue trades a symbol now; True if nothing is known about it.
 
-        A symbol that is missing was delisted, unless some could not be read: it may be one of them.
-        Until the venue answers for the first time, or fails to, no symbol trades: it may have been
-        halted since the stored copy was made, and depth goes on showing a halted book.
+        A missing symbol was delisted, unless some symbols were unreadable: it may be one of them.
+        No symbol trades until the venue's first answer or failure. A symbol may have been halted
+        since the copy was stored, and depth still shows the book of a halted symbol.
         """
         if not self._is_confirmed:
             return False
@@ -93,27 +93,27 @@ class VenueRulesBook:
         return rules.status == TRADING
 
     def state(self) -> RulesState:
-        """Say where the rules come from, how old they are, and what failed last."""
+        """Return the source and age of the rules, and the last failure."""
         return self._state
 
     async def run(self, on_loaded: Callable[[], None] | None = None) -> None:
-        """Take the stored copy at once, then the venue's, again and again; never return.
+        """Load the stored copy, then fetch the venue's rules repeatedly; never return.
 
-        ``on_loaded`` is called whenever ``is_trading`` may say something else.
+        ``on_loaded`` is called when the result of ``is_trading`` may have changed.
         """
         self._on_loaded = on_loaded
-        late = asyncio.get_running_loop().call_later(self._timing.confirm_seconds, self._confirm)
+        timer = asyncio.get_running_loop().call_later(self._timing.confirm_seconds, self._confirm)
         try:
-            await self._guard("rules_load_failed", self._load())
+            await self._log_failure("rules_load_failed", self._load())
             while True:
                 pause_seconds = await self._refresh()
-                self._confirm()  # also where it failed: orders go on with the stored copy
+                self._confirm()  # also after a failure: orders continue with the stored copy
                 await asyncio.sleep(pause_seconds)
         finally:
-            late.cancel()
+            timer.cancel()
 
     def _confirm(self) -> None:
-        """Let the statuses count that we have: the venue answered, failed, or took too long."""
+        """Let the present statuses count: the venue answered, failed, or took too long."""
         if not self._is_confirmed:
             self._is_confirmed = True
             if self._on_loaded is not None:
@@ -125,12 +125,12 @@ class VenueRulesBook:
             self._replace("stored", stored)
 
     async def _refresh(self) -> float:
-        """Fetch once; return how long to wait before the next time."""
+        """Fetch the rules once; return the pause before the next fetch."""
         try:
             parsed = await self._rest.exchange_info()
         except VenueError as error:
-            asked = error.retry_after_seconds if isinstance(error, VenueThrottledError) else 0.0
-            return max(asked, self._note_failure(str(error)))
+            wait = error.retry_after_seconds if isinstance(error, VenueThrottledError) else 0.0
+            return max(wait, self._note_failure(str(error)))
         if not parsed.rules:
             return self._note_failure("the venue listed no symbol that can be read")
         self._backoff.reset()
@@ -138,7 +138,7 @@ class VenueRulesBook:
         self._state = replace(self._state, refreshes=self._state.refreshes + 1)
         self._is_confirmed = True
         self._replace("venue", fetched, skipped=parsed.symbols_skipped)
-        await self._guard("rules_save_failed", self._store.save_trading_rules(fetched))
+        await self._log_failure("rules_save_failed", self._store.save_trading_rules(fetched))
         return self._timing.refresh_seconds
 
     def _replace(self, source: str, copy: StoredRules, *, skipped: int = 0) -> None:
@@ -156,15 +156,15 @@ class VenueRulesBook:
             self._on_loaded()
 
     def _note_failure(self, cause: str) -> float:
-        """Keep what we have and say what failed; return how long to wait before the next try."""
+        """Keep the present rules and record the failure; return the pause before a retry."""
         self._state = replace(self._state, cause=cause, failures=self._state.failures + 1)
         _log.warning("trading_rules_refresh_failed", cause=cause)
         return self._backoff.next_seconds(most_seconds=self._timing.retry_seconds_max)
 
-    async def _guard(self, event: str, storing: Awaitable[None]) -> None:
-        """Go on without the store if it fails: it is a copy, and the journal tells of its state."""
+    async def _log_failure(self, event: str, storing: Awaitable[None]) -> None:
+        """Await a store operation, and only log its failure: the store is just a copy."""
         try:
             await storing
-        except Exception as error:  # noqa: BLE001 - whatever ails the store, rules stay in use
+        except Exception as error:  # noqa: BLE001 - the rules stay in use after any failure
             self._state = replace(self._state, cause=f"{event}: {error}")
             _log.warning(event, error=repr(error))

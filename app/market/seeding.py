@@ -1,8 +1,8 @@
-"""Depth snapshots for listeners that have no quote yet, or an old one that they want confirmed.
+"""Get depth snapshots for listeners without a quote, or with an old one to confirm.
 
-A stream brings no snapshot, and a quiet pair may say nothing for half a minute. So each listener
-gets a snapshot that was asked for after the venue acknowledged its stream and after anything that
-made its last quote worthless.
+A stream starts without a snapshot, and a quiet pair may send nothing for half a minute. So each
+listener gets a snapshot requested after two events: the venue acknowledged the stream, and anything
+that made the listener's last quote worthless.
 """
 
 import asyncio
@@ -21,29 +21,26 @@ from app.market.transport.pacing import Backoff
 from app.ports import FeedRecorder
 
 SEEDS_AT_ONCE_MAX: Final = 25
-"""50 symbols are live again within a second, and the venue sees no crowd of connections."""
+"""Enough for 50 symbols to be live within a second, without a crowd of connections."""
 
 RETRY_SECONDS_FIRST: Final = 0.2
 RETRY_SECONDS_MAX: Final = 5.0
-"""Three stale seeds fit into 10 s, which is how a venue that counts anew is recognized."""
-
-CONFIRMATION_SECONDS: Final = 1.0
-"""An old quote of a symbol is confirmed at most that often."""
+"""Allows three stale seeds in 10 s, which reveal that the venue restarted its update ids."""
 
 _log = structlog.get_logger()
 
 
 class DepthSource(Protocol):
-    """Where seeds come from."""
+    """Source of the seeds."""
 
     async def depth(self, symbol: Symbol) -> Quote:
-        """Return the best bid and ask now. Raises VenueError."""
+        """Return the current best bid and ask. Raises VenueError."""
 
 
 class Seeder:
-    """Gets seeds, a bounded number at once, in the order in which they are asked for.
+    """Gets seeds in the order of the requests, a bounded number at once.
 
-    Trouble is logged where it begins, not at each retry; the counters tell how often.
+    Failures are logged when they begin, not at each retry; counters show how often they occur.
     """
 
     def __init__(
@@ -52,8 +49,8 @@ class Seeder:
         *,
         random_source: random.Random,
         counters: Counter[str],
+        confirmation_seconds: float,
         recorder: FeedRecorder | None = None,
-        confirmation_seconds: float = CONFIRMATION_SECONDS,
     ) -> None:
         self._depth = depth
         self._recorder = recorder
@@ -65,14 +62,14 @@ class Seeder:
     async def seed(
         self, stream: SymbolStream, on_contradiction: Callable[[], None] | None = None
     ) -> None:
-        """Ask until every listener of the stream is content.
+        """Request seeds until every listener of the stream has accepted one.
 
-        ``on_contradiction`` is called before a seed is offered that shows another touch than the
-        stream told last.
+        ``on_contradiction`` is called before a seed is offered that shows another best bid or ask
+        than the last delivery.
         """
         backoff = Backoff(self._random, first_seconds=RETRY_SECONDS_FIRST)
         while stream.unseeded():
-            if stream.wants_confirmation_only:
+            if stream.awaits_confirmation_only:
                 await self._wait_for_confirmation(stream)
                 if not stream.unseeded():
                     return
@@ -82,25 +79,28 @@ class Seeder:
                 await asyncio.sleep(max(pause_seconds, backoff_seconds))
 
     async def _wait_for_confirmation(self, stream: SymbolStream) -> None:
-        """Wait until the symbol may be asked for again; a frame that comes first is enough."""
+        """Wait until a confirmation may be requested; a newer frame makes it unnecessary."""
         now = asyncio.get_running_loop().time()
-        await asyncio.sleep(stream.asked_at + self._confirmation_seconds - now)
+        await asyncio.sleep(stream.seed_requested_at + self._confirmation_seconds - now)
         stream.note_confirmations()
 
     async def _try(
         self, stream: SymbolStream, on_contradiction: Callable[[], None] | None
     ) -> float:
-        """Offer one seed to those who waited when it was asked for; return how long to pause."""
+        """Offer one seed to the listeners that waited at its request; return the pause to make."""
         async with self._slots:
+            # Noted before the request: a later listener has not seen the frames since the seed.
             waiting, distrusted = stream.unseeded(), stream.distrusted
-            stream.asked_at = asyncio.get_running_loop().time()
+            stream.seed_requested_at = asyncio.get_running_loop().time()
             try:
                 seed = await self._depth.depth(stream.symbol)
             except VenueError as error:
                 self._note_failure(stream, str(error))
+                # The venue bans an address that continues after a 429.
                 return error.retry_after_seconds if isinstance(error, VenueThrottledError) else 0.0
         self._counters["seeds"] += 1
-        stream.seed_trouble = None
+        stream.seed_error = None
+        # After a distrust the seed may show the book from before the unknown change.
         if stream.distrusted == distrusted:
             if self._recorder is not None:
                 self._recorder.on_seed(seed)
@@ -111,9 +111,9 @@ class Seeder:
 
     def _note_failure(self, stream: SymbolStream, cause: str) -> None:
         self._counters["seeds_failed"] += 1
-        if stream.seed_trouble is None:
+        if stream.seed_error is None:
             _log.warning("seed_failed", symbol=stream.symbol, cause=cause)
-        stream.seed_trouble = cause
+        stream.seed_error = cause
 
     def _note_staleness(self, stream: SymbolStream, seed: Quote, *, is_stale: bool) -> None:
         if is_stale:

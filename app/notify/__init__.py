@@ -1,5 +1,7 @@
-"""Durable events to whoever waits for them.
+"""Deliver durable events to their listeners.
 
-``announcements`` for requests that wait for an order's end, ``subscriptions`` for those who follow
-many orders, ``fan_out`` tells both.
+=================  ================================================================================
+``announcements``  wakes requests that wait for an order's end; ``FanOut`` joins several buses
+``subscriptions``  event streams for clients that follow many orders
+=================  ================================================================================
 """

@@ -1,7 +1,7 @@
-"""Durable events to those who follow many orders, each at its own pace within bounds.
+"""Deliver durable events to clients that follow many orders, each at its own pace within bounds.
 
-Telling them must not hold up the service, however many there are: subscribers are found by what
-their filters name, and those with the same filter share one list of events.
+Publishing must stay fast with many subscribers. An index finds them by the owner, order or symbol
+of their filters, and subscribers with the same filter share one list of events.
 """
 
 import asyncio
@@ -16,66 +16,67 @@ from app.domain.order import Order, OrderId, Owner, Symbol
 from app.ports import EventFilter, SubscriptionEndedError
 
 WAITING_EVENTS_MAX: Final = 20_000
-"""Events that may wait for one subscriber. One transaction tells some 1,000 at most, so that
-whoever keeps pace is never at the limit."""
+"""Events that may wait for one subscriber. A transaction has about 1,000 at most, so a subscriber
+that keeps pace never reaches the limit."""
 
 
-_Key = tuple[Owner, OrderId | None, Symbol | None]
-"""What an event may be looked for by: its owner and its order, or its symbol, or neither."""
+_IndexKey = tuple[Owner, OrderId | None, Symbol | None]
+"""Index key of a filter: an owner, with an order, a symbol, or neither."""
 
 
 class Subscriptions:
-    """Every subscriber of one process (ports ``EventBus`` and ``EventSubscriptions``).
+    """All subscribers of one process (ports ``EventBus`` and ``EventSubscriptions``).
 
-    Used from the process's event loop only. ``head`` is the position of the newest event that was
-    published, at first that of the newest one stored.
+    Call it from one event loop only. ``head`` is the position of the newest published event; it
+    starts with the newest stored one.
     """
 
     def __init__(self, *, head: int, waiting_events_max: int = WAITING_EVENTS_MAX) -> None:
         self.head = head
         self._waiting_events_max = waiting_events_max
         self._by_filter = dict[EventFilter, set[_Subscription]]()
-        self._filters = dict[_Key, set[EventFilter]]()
+        self._filters_by_key = dict[_IndexKey, set[EventFilter]]()
         self._is_stopping = False
         self._all_closed: asyncio.Event | None = None
 
     @property
     def total(self) -> int:
-        """How many subscriptions are open."""
+        """The number of open subscriptions."""
         return sum(len(subscriptions) for subscriptions in self._by_filter.values())
 
     def publish(self, events: Sequence[StoredEvent]) -> None:
-        """Tell events that are on disk, in commit order."""
+        """Pass durable events to the subscribers, in commit order."""
         if not events:
             return
         self.head = events[-1].position
         if not self._by_filter:
             return
-        heard = dict[EventFilter, list[StoredEvent]]()
+        admitted_by_filter = dict[EventFilter, list[StoredEvent]]()
         for stored in events:
             for event_filter in self._filters_for(stored.event.order):
-                heard.setdefault(event_filter, []).append(stored)
-        for event_filter, admitted in heard.items():
+                admitted_by_filter.setdefault(event_filter, []).append(stored)
+        for event_filter, admitted in admitted_by_filter.items():
             for subscription in self._by_filter[event_filter]:
-                subscription.hear(admitted)
+                subscription.receive(admitted)
 
     def _filters_for(self, order: Order) -> Iterator[EventFilter]:
-        """Yield each filter of a subscriber that admits an order's events, once."""
+        """Yield each subscribed filter that admits an order's events, once."""
         owner = order.owner
+        # Every filter names one owner, so these three keys find all that can match.
         for key in (
             (owner, None, None),
             (owner, order.order_id, None),
             (owner, None, order.symbol),
         ):
-            for event_filter in self._filters.get(key, ()):
+            for event_filter in self._filters_by_key.get(key, ()):
                 if event_filter.admits(order):
                     yield event_filter
 
     @contextmanager
     def open(self, event_filter: EventFilter) -> Iterator["_Subscription"]:
-        """Hand out a subscription for the time of the block."""
+        """Provide a subscription for the duration of the block."""
         subscription = _Subscription(head=self.head, waiting_events_max=self._waiting_events_max)
-        if self._is_stopping:
+        if self._is_stopping:  # its reader ends at the first call
             subscription.end(is_stopping=True)
         self._add(event_filter, subscription)
         try:
@@ -88,8 +89,8 @@ class Subscriptions:
     def _add(self, event_filter: EventFilter, subscription: "_Subscription") -> None:
         if event_filter not in self._by_filter:
             self._by_filter[event_filter] = set()
-            for key in _keys(event_filter):
-                self._filters.setdefault(key, set()).add(event_filter)
+            for key in _index_keys(event_filter):
+                self._filters_by_key.setdefault(key, set()).add(event_filter)
         self._by_filter[event_filter].add(subscription)
 
     def _remove(self, event_filter: EventFilter, subscription: "_Subscription") -> None:
@@ -97,15 +98,15 @@ class Subscriptions:
         if self._by_filter[event_filter]:
             return
         del self._by_filter[event_filter]
-        for key in _keys(event_filter):
-            self._filters[key].discard(event_filter)
-            if not self._filters[key]:
-                del self._filters[key]
+        for key in _index_keys(event_filter):
+            self._filters_by_key[key].discard(event_filter)
+            if not self._filters_by_key[key]:
+                del self._filters_by_key[key]
 
     async def stop(self, *, seconds: float) -> None:
-        """End every subscription, now and later; give them time to say good-bye.
+        """End all present and later subscriptions, because the service shuts down.
 
-        The service is about to end.
+        Wait at most ``seconds`` for their readers to leave.
         """
         self._is_stopping = True
         for subscription in chain.from_iterable(self._by_filter.values()):
@@ -117,8 +118,8 @@ class Subscriptions:
                     await self._all_closed.wait()
 
 
-def _keys(event_filter: EventFilter) -> Iterable[_Key]:
-    """Return what the events that a filter admits are found by: an event has but one of them."""
+def _index_keys(event_filter: EventFilter) -> Iterable[_IndexKey]:
+    """Return the index keys of a filter; an event matches at most one of them."""
     owner = event_filter.owner
     if event_filter.order_ids:
         return [(owner, order_id, None) for order_id in event_filter.order_ids]
@@ -128,7 +129,7 @@ def _keys(event_filter: EventFilter) -> Iterable[_Key]:
 
 
 class _Subscription:
-    """Hears the events of a filter (port ``EventSubscription``)."""
+    """A queue of the events that a filter admits (port ``EventSubscription``)."""
 
     def __init__(self, *, head: int, waiting_events_max: int) -> None:
         self.head = head
@@ -139,31 +140,32 @@ class _Subscription:
         self._wake = asyncio.Event()
 
     async def next(self) -> Sequence[StoredEvent]:
-        """Wait for events and return all that are there."""
+        """Wait for events and return all that are queued."""
         await self._wake.wait()
         self.check()
         self._wake.clear()
-        heard, self._waiting, self._waiting_events = self._waiting, [], 0
-        return list(chain.from_iterable(heard))
+        waiting, self._waiting, self._waiting_events = self._waiting, [], 0
+        return list(chain.from_iterable(waiting))
 
     def check(self) -> None:
-        """Raise ``SubscriptionEndedError`` if no more events come."""
+        """Raise ``SubscriptionEndedError`` if the subscription has ended."""
         if self._end is not None:
             raise self._end
 
-    def hear(self, events: Sequence[StoredEvent]) -> None:
-        """Keep events for the reader; others may hold the same list, which stays as it is."""
+    def receive(self, events: Sequence[StoredEvent]) -> None:
+        """Queue events for the reader; the list is shared, so nothing may modify it."""
         if self._end is not None:
-            return
+            return  # the reader has not left yet
         self._waiting_events += len(events)
         if self._waiting_events > self._waiting_events_max:
+            # A slow reader must not use unlimited memory; the database has the events.
             self.end(is_stopping=False)
             return
         self._waiting.append(events)
         self._wake.set()
 
     def end(self, *, is_stopping: bool) -> None:
-        """Tell no more; what waits is forgotten, since it can be read from the database."""
+        """Deliver no more; queued events are dropped, since the database has them."""
         if self._end is None:
             self._end = SubscriptionEndedError(is_stopping=is_stopping)
         self._waiting.clear()

@@ -259,7 +259,7 @@ def fails_at_half_a_character(frame: bytes | str) -> object:
         ("_decode_anything", fails_at_half_a_character),
         ("_check_encoding", lambda _frame: None),
         ("_is_answer", lambda message: "result" in message or "code" in message),
-        ("_shown", lambda symbol: symbol),
+        ("_shortened_symbol", lambda symbol: symbol),
         ("_STREAM_SUFFIX", "@bookTicker2"),
         ("UPDATE_ID_MAX", 2**70),
         ("TIME_MS_MAX", 2**70),

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from app.domain.order import Symbol
-from app.market.session.timing import FeedTiming
+from app.market.timing import FeedTiming
 from app.simulator.market.scripted_market import ScriptedMarket
 from app.simulator.venue.server import SimulatedVenue
 from tests.support.market import (

@@ -12,7 +12,7 @@ from app.domain.order import PUBLIC, NewOrder, Order, OrderId, OrderStatus, Side
 from app.fulfillment.desk import FulfillmentDesk
 from app.fulfillment.open_orders import OpenOrderLimits
 from app.market.feed import BookTickerFeed
-from app.market.session.timing import FeedTiming
+from app.market.timing import FeedTiming
 from app.notify.announcements import Announcements
 from app.simulator.market.scripted_market import ScriptedMarket
 from app.simulator.venue.server import SimulatedVenue

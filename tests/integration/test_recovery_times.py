@@ -12,7 +12,7 @@ from typing import Final
 import pytest
 
 from app.domain.quote import Quote
-from app.market.session.timing import FeedTiming
+from app.market.timing import FeedTiming
 from app.simulator.market.scripted_market import ScriptedMarket
 from app.simulator.venue.server import SimulatedVenue
 from tests.support.market import SYMBOLS, RecordingListener, feed_on

@@ -17,7 +17,7 @@ import pytest
 from app.domain.order import Symbol
 from app.market.feed import BookTickerFeed
 from app.market.rest import RestLimits, VenueRest
-from app.market.session.timing import VENUE_LIMITS, FeedLimits, FeedTiming
+from app.market.timing import VENUE_LIMITS, FeedLimits, FeedTiming
 from app.simulator.market.scripted_market import ScriptedMarket
 from app.simulator.venue.observations import Observations
 from app.simulator.venue.server import SimulatedVenue

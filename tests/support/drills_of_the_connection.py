@@ -8,7 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
-from app.market.session.timing import FeedTiming
+from app.market.timing import FeedTiming
 from app.simulator.faults.venue_faults import DELAY_SECONDS_MAX
 from app.simulator.venue.venue_limits import BINANCE_LIMITS, VenueLimits
 from tests.support.drills import (

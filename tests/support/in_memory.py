@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from app.access.open_access import OpenAccess
+from app.access.key_file import OpenAccess
 from app.api.services import ApiServices
 from app.domain.errors import (
     ClientOrderIdTakenError,
@@ -48,8 +48,7 @@ from app.domain.quote import Quote
 from app.domain.resting import Step
 from app.domain.rules import TradingRules
 from app.fulfillment.outcome import step_events
-from app.notify.announcements import Announcements
-from app.notify.fan_out import FanOut
+from app.notify.announcements import Announcements, FanOut
 from app.notify.subscriptions import WAITING_EVENTS_MAX, Subscriptions
 from app.ports import (
     NO_MARKET,

@@ -17,7 +17,7 @@ from app.market.feed import BookTickerFeed
 from app.market.rest import RestLimits, VenueRest
 from app.market.seeding import DepthSource
 from app.market.session.stream_requests import TIME_STREAM
-from app.market.session.timing import VENUE_LIMITS, FeedLimits, FeedTiming
+from app.market.timing import VENUE_LIMITS, FeedLimits, FeedTiming
 from app.ports import Clock, FeedRecorder
 from app.simulator.market.scripted_market import ScriptedMarket
 from app.simulator.venue.server import RunningVenue, SimulatedVenue

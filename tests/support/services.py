@@ -14,7 +14,7 @@ from sqlalchemy.engine import make_url
 
 from app.clock import SystemClock
 from app.composition import running_service
-from app.market.session.timing import FeedTiming
+from app.market.timing import FeedTiming
 from app.settings import Settings, Venue
 from app.simulator.market.scripted_market import ScriptedMarket
 from app.simulator.venue.observations import Observations

@@ -1,8 +1,13 @@
-"""Subscriptions on a venue connection, kept alive.
+"""Keep subscriptions on a venue connection alive.
 
-``session`` is one connection with its subscriptions. ``supervisor`` keeps one session alive for up
-to 1,023 symbols: it replaces a lost one (``outage``) and rotates before the venue closes it
-(``rotation``, ``kept_frames``). ``stream_requests`` is the venue's list of streams for one
-connection, ``symbol_stream`` the listeners of one symbol. ``lag`` measures how far the service is
-behind the venue; ``conflation`` keeps the newest quotes while it is. ``timing`` holds all waits.
+===================  ==============================================================================
+``session``          one connection with its subscriptions: delivers frames, or buffers them
+``supervisor``       keeps one session alive for up to 1,023 symbols; reconnects and rotates
+``outage``           schedules the attempts to reconnect
+``rotation``         replaces a session before the venue closes it
+``frame_buffer``     frames of the new session while the old one still delivers
+``stream_requests``  the streams requested on one connection, and the next control message
+``symbol_stream``    the listeners of one symbol
+``lag``              measures how far the service is behind the venue
+===================  ==============================================================================
 """

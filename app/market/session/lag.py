@@ -1,10 +1,11 @@
-"""How far behind the venue what we read is: from a stream that tells the time, which quotes do not.
+"""Measure how far behind the venue our reading is, from a stream with times; no I/O.
 
-The lag is our clock's time at which a frame was read, less the venue's time at which it came about.
-So it holds the way over the network, what waited in the socket's buffers on both sides, and by how
-much the two clocks differ. The last part does not change within minutes, nor does the shortest way;
-so the smallest lag of the last minutes is taken for both, and what goes beyond it is the excess:
-time for which frames lay somewhere. No I/O.
+Quotes carry no time, so a mini ticker stream provides it. The lag is our time at the read of a
+frame minus the venue's time in it. It contains the network delay, the wait in the socket buffers of
+both sides, and the difference of the two clocks.
+
+The clock difference and the shortest network delay are constant over minutes. So the smallest lag
+of the last minutes stands for both. The rest is the excess: time for which frames waited.
 """
 
 from collections import deque
@@ -16,18 +17,18 @@ import structlog
 from app.ports import Clock
 from app.states import Lag
 
-TIME_SECONDS_MAX: Final = 10
-"""The venue tells the time once a second; after so many without it we do not know the lag."""
+LAG_SECONDS_MAX: Final = 10
+"""The venue sends its time once a second; a lag older than this is unknown."""
 
 OFFSET_SECONDS_MAX: Final = 86_400
-"""A clock a day off trusts no certificate; a time beyond is garbage, and would spoil the figures
+"""A clock a day off fails TLS already, so a larger lag is garbage. It would spoil the smallest lag
 for minutes."""
 
 EXCESS_SECONDS_MAX: Final = 2.0
-"""An excess from here on is logged; a venue that tells the time a frame late has half of it."""
+"""An excess from here on is logged; a venue whose times come one frame late shows half of it."""
 
 EXCESS_SECONDS_CALM: Final = 1.0
-"""Below, it is over: another bound, lest one about the first fills the log."""
+"""Below this, the excess is over. The gap between the bounds keeps a wavering lag from the log."""
 
 _MINUTES_REMEMBERED: Final = 5
 _NS_PER_SECOND: Final = 1_000_000_000
@@ -39,37 +40,38 @@ _log = structlog.get_logger()
 
 
 class LagMeter:
-    """The lag of one connection, and of those that take over from it."""
+    """Measures the lag of one connection and of its successors."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._newest: Lag | None = None
-        self._told_ns = 0
-        # The smallest lag of each of the last minutes that had any, by the minute's number.
+        self._noted_ns = 0
+        # The smallest lag of each recent minute, with the number of the minute.
         self._smallest: deque[tuple[int, float]] = deque(maxlen=_MINUTES_REMEMBERED)
         self._is_excessive = False
 
     def note(self, venue_ms: int) -> None:
-        """Take the venue's time, in milliseconds since 1970, from a frame that was just read."""
+        """Note the venue's time (milliseconds since 1970) of a frame that was just read."""
         seconds = ((self._clock.now() - _EPOCH) / _MILLISECOND - venue_ms) / 1_000
         if abs(seconds) > OFFSET_SECONDS_MAX:
-            return
-        self._told_ns = self._clock.monotonic_ns()
-        self._remember(self._told_ns // _NS_PER_MINUTE, seconds)
+            return  # garbage
+        self._noted_ns = self._clock.monotonic_ns()
+        # Remembered first, so that the excess is never negative.
+        self._remember(self._noted_ns // _NS_PER_MINUTE, seconds)
         excess = seconds - min(smallest for _, smallest in self._smallest)
         self._newest = Lag(seconds=seconds, excess_seconds=excess)
-        self._tell(self._newest)
+        self._log_excess(self._newest)
 
     def forget(self) -> None:
-        """Know nothing until the next frame: the connection is gone."""
+        """Forget the last lag: the connection is lost."""
         self._newest = None
         self._is_excessive = False
 
     @property
     def newest(self) -> Lag | None:
-        """The last lag, None if none was told lately."""
-        age_ns = self._clock.monotonic_ns() - self._told_ns
-        return self._newest if age_ns <= TIME_SECONDS_MAX * _NS_PER_SECOND else None
+        """The last lag; None if it is unknown or too old."""
+        age_ns = self._clock.monotonic_ns() - self._noted_ns
+        return self._newest if age_ns <= LAG_SECONDS_MAX * _NS_PER_SECOND else None
 
     def _remember(self, minute: int, seconds: float) -> None:
         while self._smallest and self._smallest[0][0] <= minute - _MINUTES_REMEMBERED:
@@ -78,7 +80,7 @@ class LagMeter:
             seconds = min(seconds, self._smallest.pop()[1])
         self._smallest.append((minute, seconds))
 
-    def _tell(self, lag: Lag) -> None:
+    def _log_excess(self, lag: Lag) -> None:
         if not self._is_excessive and lag.excess_seconds >= EXCESS_SECONDS_MAX:
             self._is_excessive = True
             _log.warning("feed_lags_behind", **_rounded(lag))

@@ -1,11 +1,11 @@
-"""What the venue was asked for on one connection, and what is left to ask; no I/O.
+"""Track the streams requested on one connection, and compute the next control message; no I/O.
 
-Two facts per symbol are kept apart: whether somebody wants its stream, and what the venue was last
-told about it on the present connection. Control messages follow from comparing the two, so that
-whatever comes and goes meanwhile costs no message.
+Two facts are separate for each symbol: whether it has listeners, and the last request about it on
+this connection. Control messages follow from comparing the two. So a symbol that comes and goes
+in between costs no message.
 
-One more stream tells the venue's time, asked for in a message of its own: whatever the venue says
-to that, or if it says nothing, no symbol suffers.
+One more stream carries the venue's time. It is requested in a separate message, so no symbol
+suffers if the venue refuses it or does not answer.
 """
 
 import itertools
@@ -17,18 +17,16 @@ from typing import Final
 import msgspec
 
 from app.domain.order import Symbol
+from app.market.timing import STREAMS_MAX
 
 CONTROL_BYTES_MAX: Final = 3_500
-"""At a message that with its frame passes 4,096 bytes the venue falls silent, without an error."""
-
-STREAMS_MAX: Final = 1_024
-"""The venue's limit per connection."""
+"""If a message with its frame exceeds 4,096 bytes, the venue stops answering, without an error."""
 
 TIME_STREAM: Final = "btcusdt@miniTicker"
-"""A small frame once a second with the time at which it was made, as long as the pair trades.
+"""A small frame with its creation time, sent once a second while the pair trades.
 
-Trades come by the hundred a second or not for minutes, the average price has its time in whole
-seconds, and a candle is twice as long.
+Other streams fit less: trades come in hundreds a second or not for minutes, the average price has
+only whole seconds, and a candle is twice as long.
 """
 
 
@@ -41,14 +39,14 @@ class ControlMethod(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControlMessage:
-    """A control message and the symbols it is about; without any it is about ``TIME_STREAM``."""
+    """A control message and its symbols; without symbols it is about ``TIME_STREAM``."""
 
     request_id: int
     method: ControlMethod
     symbols: tuple[Symbol, ...]
 
     def encode(self) -> bytes:
-        """Return the text to send."""
+        """Return the JSON text to send."""
         params = [stream_name(symbol) for symbol in self.symbols] or [TIME_STREAM]
         return msgspec.json.encode(
             {"method": self.method.value, "params": params, "id": self.request_id}
@@ -56,15 +54,17 @@ class ControlMessage:
 
 
 def stream_name(symbol: Symbol) -> str:
-    """Return the venue's name of a symbol's stream; symbols are lower case in it."""
+    """Return the venue's name of a symbol's stream, which is in lower case."""
     return f"{symbol.lower()}@bookTicker"
 
 
 class StreamRequests:
-    """What the venue was asked for on one connection, and what is left to ask.
+    """The streams requested on one connection.
 
-    ``wanted`` answers which symbols somebody listens to; ``changed`` names those to look at, in the
-    order in which they are asked for. At most ``symbols_max`` of them have a place at once.
+    Args:
+        wanted: the symbols that have listeners.
+        changed: the symbols to compare first, in the order of their requests.
+        symbols_max: how many symbols may be subscribed at once.
     """
 
     def __init__(
@@ -84,30 +84,30 @@ class StreamRequests:
 
     @property
     def has_changes(self) -> bool:
-        """Whether there may be something to ask for."""
+        """Whether there may be something to request."""
         return bool(self._changed) or self._is_time_due
 
     def note_change(self, symbol: Symbol) -> None:
-        """Look at a symbol again: it is wanted now, or no longer."""
+        """Compare a symbol again: it gained its first listener or lost its last one."""
         self._changed.setdefault(symbol)
 
-    def want_time(self) -> None:
-        """Ask for ``TIME_STREAM``, once."""
+    def request_time(self) -> None:
+        """Request ``TIME_STREAM`` once."""
         self._is_time_due = True
 
     def next_message(self) -> ControlMessage | None:
-        """Return the next message to send, as full as it may be; None if there is none.
+        """Return the next message to send, as full as possible; None if there is none.
 
-        Subscriptions come first, but for the place that they need on the connection, and the time
-        last.
+        Subscriptions come before unsubscriptions, unless the connection is full. ``TIME_STREAM``
+        comes last.
         """
-        settled = [one for one in self._changed if (one in self._wanted) == self._is_asked(one)]
+        settled = [one for one in self._changed if (one in self._wanted) == self._is_requested(one)]
         for symbol in settled:
             del self._changed[symbol]
         subscribe = [symbol for symbol in self._changed if symbol in self._wanted]
         subscribe = subscribe[: self._symbols_max - len(self._request_by_symbol)]
         unsubscribe = [symbol for symbol in self._changed if symbol not in self._wanted]
-        if subscribe:
+        if subscribe:  # an order waits for its stream; an unsubscription can be late
             return self._message(ControlMethod.SUBSCRIBE, subscribe)
         if unsubscribe:
             return self._message(ControlMethod.UNSUBSCRIBE, unsubscribe)
@@ -117,43 +117,46 @@ class StreamRequests:
         return None
 
     def acknowledge(self, request_id: int) -> tuple[Symbol, ...]:
-        """Take the venue's agreement: return whose stream flows from now on."""
+        """Handle an acknowledgment; return the symbols whose streams now flow."""
         message = self._awaited.pop(request_id, None)
         if message is None:
             return ()
-        return self._still_asked_by(message)
+        return self._still_requested_by(message)
 
     def refuse(self, request_id: int) -> tuple[Symbol, ...]:
-        """Take the venue's refusal: return what was not subscribed."""
+        """Handle a refusal; return the symbols that were not subscribed."""
         message = self._awaited.pop(request_id, None)
         if message is None:
             return ()
-        refused = self._still_asked_by(message)
+        refused = self._still_requested_by(message)
         for symbol in refused:
             del self._request_by_symbol[symbol]
         return refused
 
     def is_for_time_only(self, request_id: int | None) -> bool:
-        """Whether an answer concerns no symbol; one without an id answers any that is awaited."""
-        asked = [one for one in self._awaited.values() if request_id in {None, one.request_id}]
-        return bool(asked) and not any(one.symbols for one in asked)
+        """Whether an answer concerns no symbol; without an id, it concerns all awaited messages."""
+        messages = self._awaited.values()
+        answered = [one for one in messages if request_id in {None, one.request_id}]
+        return bool(answered) and not any(message.symbols for message in answered)
 
     def is_awaited(self, request_id: int) -> bool:
-        """Whether the venue has not answered yet."""
+        """Whether the venue has not answered the message yet."""
         return request_id in self._awaited
 
     def is_acknowledged(self, symbol: Symbol) -> bool:
-        """Whether the symbol's stream flows."""
+        """Whether the venue acknowledged the symbol's stream."""
         request_id = self._request_by_symbol.get(symbol)
         return request_id is not None and request_id not in self._awaited
 
-    def _is_asked(self, symbol: Symbol) -> bool:
+    def _is_requested(self, symbol: Symbol) -> bool:
         return symbol in self._request_by_symbol
 
-    def _still_asked_by(self, message: ControlMessage) -> tuple[Symbol, ...]:
+    def _still_requested_by(self, message: ControlMessage) -> tuple[Symbol, ...]:
+        """Return the message's symbols without a newer request."""
         return tuple(
             symbol
             for symbol in message.symbols
+            # A symbol may have been unsubscribed, or subscribed again, since this message.
             if self._request_by_symbol.get(symbol) == message.request_id
         )
 
@@ -173,7 +176,7 @@ class StreamRequests:
 
 
 def _as_many_as_fit(symbols: list[Symbol]) -> Iterable[Symbol]:
-    """Return the first symbols, as many as one message holds."""
+    """Return as many of the first symbols as fit into one message."""
     sizes = itertools.accumulate(len(stream_name(symbol).encode()) + 3 for symbol in symbols)
     return (
         symbol

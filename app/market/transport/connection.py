@@ -1,8 +1,8 @@
 """One WebSocket to the venue: frames out by callback, control messages in at the venue's pace.
 
-Texts go from the socket's callback straight to the receiver: no queue, no task and no future per
-frame, and past the library, which costs a multiple of the parsing (see ``framing``). All the rest
-is the library's, from the handshake to the end.
+Text frames go from the socket's callback directly to the receiver, without a queue, a task or a
+future per frame. They bypass the library, whose handling costs a multiple of the parsing (see
+``framing``). The library does everything else, from the opening handshake to the closing one.
 """
 
 import asyncio
@@ -11,7 +11,6 @@ import ssl
 import sys
 import termios
 from collections.abc import Awaitable, Sequence
-from dataclasses import dataclass
 from typing import Final, Protocol
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -21,8 +20,8 @@ from websockets.protocol import Event, State
 from websockets.typing import DataLike
 
 from app import __version__
-from app.market.session.conflation import BEHIND_SECONDS, Backlog, newest_of_each
-from app.market.session.timing import VENUE_LIMITS, FeedLimits
+from app.market.timing import VENUE_LIMITS, FeedLimits, FeedTiming
+from app.market.transport.conflation import Backlog, newest_of_each
 from app.market.transport.failure_kinds import (
     CAUSE_CHARACTERS_MAX,
     ConnectionFailedError,
@@ -33,52 +32,44 @@ from app.market.transport.framing import end_of_frame, leading_texts
 from app.market.transport.pacing import SlidingWindow
 
 MESSAGE_BYTES_MAX: Final = 4 * 1024 * 1024
-"""Far above any frame; up to here an oversized one is dropped, beyond it the connection ends."""
+"""The parser drops oversized frames up to this size; a larger message ends the connection."""
 
 DRAINING_BYTES: Final = 4_096
-"""A read that brought less has emptied the socket, so nothing need be asked."""
+"""A smaller read has emptied the socket, so the unread bytes need no system call."""
 
 CLOSE_SECONDS_MAX: Final = 1.0
-"""How long we wait for the venue's part of the closing handshake."""
+"""How long to wait for the venue's close frame."""
 
 _KEEPALIVE_REASON: Final = "keepalive ping timeout"
-"""What we say to the venue when nothing comes any more."""
+"""The close reason that we send when a ping gets no answer."""
 
-_LOOKS_FOR_LIFE: Final = 5
-"""So often we look whether anything came after a ping, before the connection counts as dead."""
+_KEEPALIVE_CHECKS: Final = 5
+"""How many checks after a ping find no data before the connection counts as dead."""
 
 _STREAM_PATHS: Final = ("/ws", "/stream")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Keepalive:
-    """When we send a ping, and how long nothing may come after it, not even the pong."""
-
-    interval_seconds: float
-    timeout_seconds: float
-
-
 class FrameReceiver(Protocol):
-    """What a connection tells, synchronously and in the order of the wire."""
+    """The callbacks of a connection, synchronous and in the order of the wire."""
 
     def on_texts(self, connection: "VenueConnection", texts: Sequence[bytes]) -> None:
-        """Take whole texts that were read at once, one by one until ``connection.is_lost``."""
+        """Handle the texts of one read, in order, until ``connection.is_lost``."""
 
     def on_binary(self, connection: "VenueConnection") -> None:
-        """Take notice of a binary frame, which the venue never sends."""
+        """Handle a binary frame, which the venue never sends."""
 
     def on_skipped(self, connection: "VenueConnection", texts: int) -> None:
-        """Know how many texts of replaced quotes are not told, since we are behind."""
+        """Note how many texts with replaced quotes were skipped while behind."""
 
     def on_behind(self, connection: "VenueConnection", *, is_behind: bool) -> None:
-        """Know that we fell behind, or caught up."""
+        """Note that we fell behind, or caught up."""
 
     def on_lost(self, connection: "VenueConnection", ending: Ending) -> None:
-        """Know that nothing comes after this; it is told once."""
+        """Note that no more frames follow; called once."""
 
 
 def stream_endpoint(stream_url: str) -> str:
-    """Return where to connect: raw frames at ``/ws``, unless the address already names a path."""
+    """Return where to connect: at ``/ws`` (raw frames), unless the URL names a path."""
     url = stream_url.rstrip("/")
     return url if url.endswith(_STREAM_PATHS) else f"{url}/ws"
 
@@ -88,15 +79,19 @@ async def open_connection(
     receiver: FrameReceiver,
     *,
     tls: ssl.SSLContext | None,
-    keepalive: Keepalive,
     open_seconds: float,
-    behind_seconds: float = BEHIND_SECONDS,
+    timing: FeedTiming,
     limits: FeedLimits = VENUE_LIMITS,
 ) -> "VenueConnection":
-    """Connect and shake hands within ``open_seconds``. Proxies of the environment are not used.
+    """Connect and shake hands. Proxy settings of the environment are ignored.
 
-    ``tls`` belongs to a ``wss:`` endpoint, and None to a ``ws:`` one. Once something waited in the
-    socket for ``behind_seconds`` on end, replaced quotes are skipped until all was read.
+    Args:
+        endpoint: URL with its path.
+        receiver: gets the frames once the connection is started.
+        tls: required for a ``wss:`` endpoint, None for a ``ws:`` one.
+        open_seconds: how long connecting and the handshake may take together.
+        timing: the times of the pings, and when replaced quotes are skipped.
+        limits: the venue's limits on control messages.
 
     Raises:
         ConnectionFailedError: refused, not resolved, not trusted, too slow or not a WebSocket.
@@ -109,24 +104,24 @@ async def open_connection(
             compression=None,
             proxy=None,
             open_timeout=open_seconds,
-            ping_interval=keepalive.interval_seconds,
-            ping_timeout=keepalive.timeout_seconds,
+            ping_interval=timing.ping_interval_seconds,
+            ping_timeout=timing.ping_timeout_seconds,
             close_timeout=CLOSE_SECONDS_MAX,
             max_size=MESSAGE_BYTES_MAX,
-            max_queue=None,  # nobody takes from it: reading would stop for ever once it is full
+            max_queue=None,  # its frames are never read; a full queue would pause reading forever
             create_connection=_Socket,
         )
     except (OSError, WebSocketException) as error:
         raise ConnectionFailedError(endpoint, error) from error
     assert isinstance(socket, _Socket)
     window = SlidingWindow(limit=limits.control_messages_max, seconds=limits.control_seconds)
-    return VenueConnection(socket, receiver, window, Backlog(behind_seconds))
+    return VenueConnection(socket, receiver, window, Backlog(timing.behind_seconds))
 
 
 class VenueConnection:
-    """An open connection; ``start`` it, and ``close`` it whatever happens.
+    """An open connection; call ``start`` once, and ``close`` in any case.
 
-    ``is_lost`` says that the receiver is told nothing any more.
+    ``is_lost`` is True once the receiver gets no more calls.
     """
 
     def __init__(
@@ -143,33 +138,33 @@ class VenueConnection:
         self._window = window
 
     def start(self) -> None:
-        """Tell the receiver what comes; nothing of worth came before, as nothing is subscribed."""
-        self._socket.divert(self, self._window)
-        if self._socket.state is not State.OPEN:
+        """Start the callbacks; earlier frames do not matter, as nothing is subscribed yet."""
+        self._socket.attach(self, self._window)
+        if self._socket.state is not State.OPEN:  # its end was not reported before
             self.report_lost(Ending(EndKind.CLOSED_BY_VENUE, "closed by the venue at once"))
 
     async def wait_turn(self) -> None:
-        """Wait until the venue's limits allow another control message, and count it as sent."""
+        """Wait until the venue's limits allow another control message, and count it."""
         await self._window.acquire()
 
     async def send(self, text: bytes) -> None:
-        """Send a control message, whose turn it is."""
+        """Send a control message after ``wait_turn``."""
         try:
             await self._socket.send(text, text=True)
         except ConnectionClosed as error:
             self.report_lost(Ending(EndKind.RESET, str(error)))
 
     async def finish(self) -> bool:
-        """Say goodbye, and go on telling the receiver what comes until the venue has done so, too.
+        """Send a close frame, and pass on frames until the venue's close frame arrives.
 
-        TCP keeps the order: what the venue sent before its closing frame is told before the end.
-        Return whether that frame came; if not, the connection was lost, or cut after a second.
+        TCP keeps the order, so all frames that the venue sent before its close frame arrive first.
+        Return False if the connection was lost, or cut after a second, without that frame.
         """
         await self._socket.close()
         return self._socket.protocol.close_rcvd is not None
 
     def mute(self) -> None:
-        """Tell the receiver nothing from now on; ``close`` is still due."""
+        """Stop all calls to the receiver; ``close`` must still be called."""
         self.is_lost = True
 
     async def close(self) -> None:
@@ -178,28 +173,28 @@ class VenueConnection:
         await self._socket.close()
 
     def receive_texts(self, texts: list[bytes]) -> None:
-        """Take whole texts that were read at once (the hot path)."""
+        """Pass on the complete texts of one read (the hot path)."""
         if self.is_lost:
             return
         if self._backlog.is_behind:
-            came = len(texts)
+            received = len(texts)
             texts = newest_of_each(texts)
-            self._receiver.on_skipped(self, came - len(texts))
+            self._receiver.on_skipped(self, received - len(texts))
         self._receiver.on_texts(self, texts)
 
     @property
     def is_waiting(self) -> bool:
-        """Whether the last read left something in the socket."""
+        """Whether the last read left unread data in the socket."""
         return self._backlog.is_waiting
 
     def note_read(self, unread_bytes: int) -> None:
-        """Look whether we keep up, once a read was worked off."""
+        """Update whether we are behind, after the frames of a read were handled."""
         now = self._socket.loop.time()
         if self._backlog.note_read(unread_bytes, now) and not self.is_lost:
             self._receiver.on_behind(self, is_behind=self._backlog.is_behind)
 
     def receive(self, frame: Frame) -> None:
-        """Take a data frame from the socket, which has put its fragments together."""
+        """Pass on a complete message that the library read."""
         if self.is_lost:
             return
         if frame.opcode is Opcode.TEXT:
@@ -208,54 +203,55 @@ class VenueConnection:
             self._receiver.on_binary(self)
 
     def report_lost(self, ending: Ending) -> None:
-        """Tell the receiver, at once and only once, that nothing comes any more."""
+        """Tell the receiver, immediately and only once, that no more frames follow."""
         if not self.is_lost:
             self.is_lost = True
             self._receiver.on_lost(self, ending)
 
 
 class _Socket(ClientConnection):
-    """The library's connection, with its data frames diverted to a ``VenueConnection``.
+    """The library's connection, with its data frames redirected to a ``VenueConnection``.
 
-    The library gets whole frames only, so that it never waits for the rest of one when a text is
-    taken past it. With the first frame whose end only the library finds, such as a fragment, this
-    is over: it then reads all that comes.
+    The library gets complete frames only, so it never holds half a frame while a text bypasses it.
+    At the first frame whose end only the library can find, such as a fragment, this stops: the
+    library then reads all further data.
     """
 
     _owner: VenueConnection | None = None
     _window: SlidingWindow | None = None
     _fragments: Frame | None = None
-    _begun = b""
-    _has_left_all = False
+    _incomplete = b""
+    _library_reads_all = False
     _is_silent = False
 
-    def divert(self, owner: VenueConnection, window: SlidingWindow) -> None:
+    def attach(self, owner: VenueConnection, window: SlidingWindow) -> None:
         self._owner = owner
         self._window = window
 
     def data_received(self, data: bytes) -> None:
-        """Take texts out, in the order of what comes; leave everything else to the library."""
+        """Pass on texts in the order of the data; leave all other frames to the library."""
         read_bytes = len(data)
         self._is_silent = False
-        if self.protocol.state is State.CONNECTING:
-            data = self._shake_hands(data)
-        data = self._begun + data
+        if self.protocol.state is State.CONNECTING:  # the response and frames may share a read
+            data = self._pass_handshake(data)
+        data = self._incomplete + data
         position = 0
         while position < len(data):
-            if self._owner is not None and not self._has_left_all:
+            if self._owner is not None and not self._library_reads_all:
                 texts, position = leading_texts(data, position)
                 self._owner.receive_texts(texts)
                 if position == len(data):
                     break
-            end = None if self._has_left_all else end_of_frame(data, position)
+            end = None if self._library_reads_all else end_of_frame(data, position)
             if end is None:
-                self._has_left_all = True
+                # A fragment, or a frame that breaks a rule: what follows depends on it.
+                self._library_reads_all = True
                 end = len(data)
             if end > len(data):
-                break
-            self._leave(data[position:end])
+                break  # the library gets complete frames only
+            self._pass_to_library(data[position:end])
             position = end
-        self._begun = data[position:]
+        self._incomplete = data[position:]
         if self._owner is None:
             return
         if read_bytes >= DRAINING_BYTES:
@@ -264,29 +260,31 @@ class _Socket(ClientConnection):
             self._owner.note_read(0)
 
     def _unread_bytes(self) -> int:
-        """Ask the system how much waits in the socket; with TLS that is what is encrypted."""
+        """Return how many bytes wait in the socket; with TLS these are encrypted bytes."""
         descriptor = self.transport.get_extra_info("socket").fileno()
         if descriptor < 0:
-            return 0  # closed meanwhile
+            return 0  # closed in the meantime
         return int.from_bytes(fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4)), sys.byteorder)
 
-    def _shake_hands(self, data: bytes) -> bytes:
-        """Leave the venue's answer to the library, line by line; return what is behind it."""
+    def _pass_handshake(self, data: bytes) -> bytes:
+        """Give the handshake response to the library, line by line; return the rest."""
+        # RFC 9112 section 2.1: an empty line ends the headers; frames follow it.
         lines = data.splitlines(keepends=True)
-        read = 0
-        while read < len(lines) and self.protocol.state is State.CONNECTING:
-            super().data_received(lines[read])
-            read += 1
-        return b"".join(lines[read:])
+        passed = 0
+        while passed < len(lines) and self.protocol.state is State.CONNECTING:
+            super().data_received(lines[passed])
+            passed += 1
+        return b"".join(lines[passed:])
 
-    def _leave(self, data: bytes) -> None:
-        """Tell at once what cannot be read: the library would wait for the venue to hang up."""
+    def _pass_to_library(self, data: bytes) -> None:
+        """Give data to the library, and report a protocol error immediately."""
         super().data_received(data)
+        # After an error the library waits for the venue to hang up; the quotes are outdated now.
         if self.protocol.parser_exc is not None and self._owner is not None:
             self._owner.report_lost(self._ending(None))
 
     def process_event(self, event: Event) -> None:
-        """Divert data frames and the news of the end; everything else is the library's business."""
+        """Redirect data frames and the close frame; leave all other events to the library."""
         owner = self._owner
         if owner is None or not isinstance(event, Frame):
             super().process_event(event)
@@ -295,50 +293,52 @@ class _Socket(ClientConnection):
         elif event.opcode in {Opcode.TEXT, Opcode.BINARY, Opcode.CONT}:
             self._assemble(owner, event)
         elif event.opcode is Opcode.CLOSE:
-            cause = f"closed by the venue: {_spoken(self.protocol.close_rcvd)}"
+            cause = f"closed by the venue: {_close_text(self.protocol.close_rcvd)}"
             owner.report_lost(Ending(EndKind.CLOSED_BY_VENUE, cause[:CAUSE_CHARACTERS_MAX]))
         elif event.opcode is Opcode.PING:
+            # RFC 6455 section 5.5.2: an endpoint "MUST send a Pong frame in response".
             self._note_pong()
         else:
             super().process_event(event)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Pass the end on, in case that no close frame announced it."""
+        """Report the end, in case no close frame announced it."""
         super().connection_lost(exc)
         if self._owner is not None:
             self._owner.report_lost(self._ending(exc))
 
     async def ping(self, data: DataLike | None = None) -> Awaitable[float]:
-        """Send a keepalive ping in its turn: it counts as a control message."""
+        """Send a keepalive ping in its turn: the venue counts it as a control message."""
         if self._window is not None:
             await self._window.acquire()
         self._is_silent = True
         return await super().ping(data)
 
     async def keepalive(self) -> None:
-        """Ping in intervals, and end the connection once nothing at all comes after one.
+        """Send pings at intervals, and end the connection when no data follows a ping.
 
-        The library waits for the pong by the clock, and so ends a sound connection where the pong
-        stands behind quotes that we are still at, or waits in the socket while we do other things.
-        Whatever came proves life; and however long we were busy, it takes but one of our looks.
+        The library waits for the pong by the clock. So it ends a healthy connection whose pong
+        waits behind unhandled quotes, or in the socket while the process is busy. Here any data
+        proves life, and a busy time, however long, counts as one check.
         """
         assert self.ping_interval is not None
         assert self.ping_timeout is not None
         while True:
             await asyncio.sleep(self.ping_interval)
             await self.ping()
-            looks = 0
+            checks = 0
             while self._is_silent:
-                if looks >= _LOOKS_FOR_LIFE and not self._unread_bytes():
-                    await self._give_up()
-                await asyncio.sleep(self.ping_timeout / _LOOKS_FOR_LIFE)
-                looks += 1
+                # Unread data may hold the pong, so the connection is alive until it was read.
+                if checks >= _KEEPALIVE_CHECKS and not self._unread_bytes():
+                    await self._end_dead_connection()
+                await asyncio.sleep(self.ping_timeout / _KEEPALIVE_CHECKS)
+                checks += 1
 
-    async def _give_up(self) -> None:
-        """End a connection that is dead; the end of it cancels whoever asks for that.
+    async def _end_dead_connection(self) -> None:
+        """End a dead connection; this cancels the calling task.
 
-        It is told at once, and nothing after it, though the socket is gone only a second later:
-        what may still come has lain somewhere for as long as nothing came.
+        The end is reported immediately, though the socket closes up to a second later. Frames that
+        still arrive were delayed too long to be current.
         """
         async with self.send_context():
             self.protocol.fail(CloseCode.INTERNAL_ERROR, _KEEPALIVE_REASON)
@@ -346,7 +346,7 @@ class _Socket(ClientConnection):
                 self._owner.report_lost(self._ending(None))
 
     def _ending(self, error: Exception | None) -> Ending:
-        """Say what ended the connection without a closing frame of the venue."""
+        """Return why the connection ended without a close frame of the venue."""
         protocol = self.protocol
         if protocol.parser_exc is not None and not isinstance(protocol.parser_exc, EOFError):
             cause = str(protocol.parser_exc)
@@ -357,12 +357,13 @@ class _Socket(ClientConnection):
         return Ending(EndKind.RESET, cause[:CAUSE_CHARACTERS_MAX])
 
     def _note_pong(self) -> None:
-        """Count the pong with which the library has answered already."""
+        """Count the pong that the library has already sent."""
         assert self._window is not None
         self._window.note()
 
     def _assemble(self, owner: VenueConnection, part: Frame) -> None:
-        """Put fragments together; the library bounds the sum by ``MESSAGE_BYTES_MAX``."""
+        """Join fragments; the library limits their sum to ``MESSAGE_BYTES_MAX``."""
+        # RFC 6455 section 5.4: all but the first fragment have the opcode 0 (continuation).
         if self._fragments is None or part.opcode is not Opcode.CONT:
             self._fragments = Frame(part.opcode, bytearray(part.data))
         else:
@@ -373,5 +374,5 @@ class _Socket(ClientConnection):
             owner.receive(whole)
 
 
-def _spoken(close: Close | None) -> str:
+def _close_text(close: Close | None) -> str:
     return "without a word" if close is None else str(close)

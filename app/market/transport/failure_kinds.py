@@ -1,4 +1,4 @@
-"""Why a connection ended, and why one could not be opened: kinds to count, causes to read."""
+"""Classify why a connection ended or failed to open: kinds to count, causes to read."""
 
 import errno
 import re
@@ -11,38 +11,38 @@ from typing import Final
 from websockets.exceptions import InvalidStatus
 
 CAUSE_CHARACTERS_MAX: Final = 300
-"""What the venue says is shown to operators, but not at any length."""
+"""Bounds the venue's text, which is shown to operators."""
 
 RETRY_AFTER_SECONDS_MAX: Final = 3 * 86_400.0
 """The venue's longest ban."""
 
 _REFUSED: Final = f"[Errno {errno.ECONNREFUSED}]"
-"""Several addresses that fail differently come as one error, with all their texts."""
+"""If several addresses fail differently, one error holds all their texts."""
 
 
 class EndKind(StrEnum):
     """How a connection ended; counted as ``lost_<kind>``."""
 
     CLOSED_BY_VENUE = "closed_by_venue"
-    """With a closing frame: its code and reason are the cause."""
+    """By a close frame; its code and reason are the cause."""
     SHUTDOWN = "shutdown"
-    """Likewise or by a reset, after the venue had announced it."""
+    """By a close frame or a reset, after the venue announced it."""
     RESET = "reset"
-    """Without a closing frame."""
+    """Without a close frame."""
     KEEPALIVE = "keepalive"
-    """Half open: a ping of ours got no pong."""
+    """Half open: our ping got no pong."""
     UNREADABLE = "unreadable"
-    """What came was no WebSocket frame, or too large for one."""
+    """The data was not a WebSocket frame, or too large."""
     UNACKNOWLEDGED = "unacknowledged"
-    """A control message of ours got no answer."""
+    """Our control message got no answer."""
     STALLED = "stalled"
-    """Depth showed a change that no frame told."""
+    """Depth showed a change that no frame reported."""
     IDS_WENT_BACK = "ids_went_back"
-    """Update ids stayed at or below the highest one of their stream."""
+    """Update ids stayed at or below the highest id of their stream."""
     TOO_FAR_BEHIND = "too_far_behind"
-    """More frames had to be kept than there is room for."""
+    """The frame buffer of a new connection was full."""
     ENDED_BY_US = "ended_by_us"
-    """The feed stops, or an error of our own made it begin anew: see the log."""
+    """The feed stopped, or restarted after an error of our own (see the log)."""
 
 
 class FailureKind(StrEnum):
@@ -64,9 +64,9 @@ _KINDS: Final[tuple[tuple[type[Exception], FailureKind], ...]] = (
     (ssl.SSLError, FailureKind.TLS),
     (ConnectionRefusedError, FailureKind.REFUSED),
     (ConnectionError, FailureKind.HANDSHAKE),
-    (OSError, FailureKind.UNREACHABLE),
+    (OSError, FailureKind.UNREACHABLE),  # last, as most of the others are subclasses of it
 )
-"""The first that fits; whatever does not is no WebSocket handshake."""
+"""The first matching type counts; other errors are failed handshakes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class Ending:
 class ConnectionFailedError(Exception):
     """The connection could not be opened; the text says where and why.
 
-    ``retry_after_seconds`` is how long the venue wants to be left alone, 0 if it did not say.
+    ``retry_after_seconds`` is the wait that the venue asked for, 0 if it named none.
     """
 
     def __init__(self, endpoint: str, error: Exception) -> None:
@@ -99,10 +99,10 @@ def _kind_of(error: Exception) -> FailureKind:
 
 
 def _retry_after_seconds(error: Exception) -> float:
-    """Read the header of a refusal; the venue sends seconds, never a date."""
+    """Read the Retry-After header of a refusal; the venue sends seconds, never a date."""
     if not isinstance(error, InvalidStatus):
         return 0.0
-    said = ",".join(error.response.headers.get_all("Retry-After"))
-    if re.fullmatch(r"[0-9]{1,9}", said, re.ASCII) is None:
+    header = ",".join(error.response.headers.get_all("Retry-After"))
+    if re.fullmatch(r"[0-9]{1,9}", header, re.ASCII) is None:
         return 0.0
-    return min(float(said), RETRY_AFTER_SECONDS_MAX)
+    return min(float(header), RETRY_AFTER_SECONDS_MAX)

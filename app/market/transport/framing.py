@@ -1,9 +1,9 @@
-"""Where the frames of a WebSocket begin and end, as far as a venue's stream needs it; pure.
+"""Find WebSocket frames in the data of a stream; pure.
 
-Almost all that a venue sends is text in one frame of less than 64 KiB (RFC 6455 section 5.2), and
-to find the end of one takes two bytes. The library builds two objects and steps through four
-generators per frame, at ten times the cost. So texts are cut out here, and whatever else comes is
-found for the library to judge: it alone knows control frames, fragments, limits and violations.
+Almost every message of a venue is a text in one frame of less than 64 KiB (RFC 6455 section 5.2),
+whose end is found from two to four bytes. The library builds two objects and runs four generators
+per frame, at ten times the cost. So this module cuts out texts itself. It only finds the ends of
+other frames; the library judges control frames, fragments, limits and violations.
 """
 
 from typing import Final
@@ -13,23 +13,24 @@ _WHOLE_BINARY: Final = 0x82
 _CONTROL: Final = frozenset({0x88, 0x89, 0x8A})
 """Close, ping and pong."""
 
-_TWO_BYTES_OF_SIZE: Final = 126
-"""As first byte of a size: the next two hold it. Above are eight bytes, or the bit of a mask."""
+_EXTENDED_SIZE: Final = 126
+"""RFC 6455 section 5.2: "If 126, the following 2 bytes interpreted as a 16-bit unsigned integer are
+the payload length." 127 announces eight bytes. The bit above marks a mask."""
 
 
 def leading_texts(data: bytes, position: int) -> tuple[list[bytes], int]:
-    """Return the texts that stand whole at ``position``, one behind the other, and what is behind.
+    """Return the complete texts at ``position``, in order, and the position after them.
 
-    That is either the end, a frame that is not whole yet, or one of another kind.
+    That position is the end of the data, an incomplete frame, or a frame of another kind.
     """
     texts: list[bytes] = []
     end = len(data)
     while position + 1 < end and data[position] == _WHOLE_TEXT:
         size = data[position + 1]
         begin = position + 2
-        if size >= _TWO_BYTES_OF_SIZE:
-            if size > _TWO_BYTES_OF_SIZE or begin + 2 > end:
-                break
+        if size >= _EXTENDED_SIZE:
+            if size > _EXTENDED_SIZE or begin + 2 > end:
+                break  # larger or masked, or the size is incomplete
             size = data[begin] << 8 | data[begin + 1]
             begin += 2
         stop = begin + size
@@ -41,9 +42,10 @@ def leading_texts(data: bytes, position: int) -> tuple[list[bytes], int]:
 
 
 def end_of_frame(data: bytes, position: int) -> int | None:
-    """Return where the frame at ``position`` ends, None if that is not so easily told.
+    """Return where the frame at ``position`` ends; None if only the library can tell.
 
-    An end beyond the data says that more is to come, though perhaps not up to where.
+    A result beyond the data means that the frame is incomplete. It may then be too small, because
+    the size itself may be missing.
     """
     first = data[position]
     if first not in _CONTROL and first not in {_WHOLE_TEXT, _WHOLE_BINARY}:
@@ -52,8 +54,9 @@ def end_of_frame(data: bytes, position: int) -> int | None:
     if begin > len(data):
         return begin
     size = data[position + 1]
-    if size < _TWO_BYTES_OF_SIZE:
+    if size < _EXTENDED_SIZE:
         return begin + size
-    if size > _TWO_BYTES_OF_SIZE or first in _CONTROL:
+    if size > _EXTENDED_SIZE or first in _CONTROL:
+        # RFC 6455 section 5.5: control frames "MUST have a payload length of 125 bytes or less".
         return None
     return begin + 2 + int.from_bytes(data[begin : begin + 2])

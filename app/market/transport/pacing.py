@@ -1,6 +1,6 @@
-"""How often: sliding windows for the venue's limits, exponential backoff for its troubles.
+"""Limit rates: sliding windows for the venue's limits, exponential backoff for retries.
 
-Time is the event loop's: these count seconds and know no date.
+All times are event-loop time in seconds.
 """
 
 import asyncio
@@ -9,15 +9,15 @@ from collections import deque
 from typing import Final
 
 _ROUNDING_SECONDS: Final = 1e-6
-"""Sums of seconds differ in the last digits: nobody waits for less than this, or it takes for ever
-where time passes only while somebody waits."""
+"""A wait below this is skipped: sums of seconds differ in the last digits, and a test's clock that
+advances only during waits would never reach such an instant."""
 
 _DOUBLINGS_MAX: Final = 30
-"""Enough to reach any ceiling, few enough not to overflow."""
+"""Enough to reach any ceiling, few enough to avoid an overflow."""
 
 
 class SlidingWindow:
-    """At most ``limit`` units within any ``seconds``; whoever waits is served in turn."""
+    """Allows at most ``limit`` units within any ``seconds``, in order of request."""
 
     def __init__(self, *, limit: int, seconds: float) -> None:
         self.limit = limit
@@ -28,27 +28,28 @@ class SlidingWindow:
         self._turn = asyncio.Lock()
 
     def note(self, units: int = 1) -> None:
-        """Count units that went out without asking."""
+        """Count units that were sent without waiting."""
         self._noted.append((asyncio.get_running_loop().time(), units))
         self._units += units
 
     def hold(self, seconds: float) -> None:
-        """Let nothing pass for so long, as somebody asked us to."""
+        """Block everything for this long, because the venue asked for it."""
         self._held_until = max(self._held_until, asyncio.get_running_loop().time() + seconds)
 
     async def acquire(self, units: int = 1) -> None:
-        """Wait until ``units`` more are within the limit, and count them."""
-        assert units <= self.limit, "what exceeds the window never passes"
+        """Wait until ``units`` more fit into the limit, and count them."""
+        assert units <= self.limit, "more units than the limit never fit"
         loop = asyncio.get_running_loop()
-        async with self._turn:
+        async with self._turn:  # a smaller request must not overtake
             instant = self._passes_at(units, loop.time())
             while instant is not None:
                 await asyncio.sleep(instant - loop.time())
+                # ``note`` or ``hold`` may have changed the instant during the wait.
                 instant = self._passes_at(units, loop.time())
             self.note(units)
 
     def _passes_at(self, units: int, now: float) -> float | None:
-        """Return when to look again, None if the units may pass now."""
+        """Return when to check again; None if the units may pass now."""
         now += _ROUNDING_SECONDS
         if self._held_until > now:
             return self._held_until
@@ -63,7 +64,7 @@ class SlidingWindow:
 
 
 class Backoff:
-    """Growing pauses between attempts, with jitter, so that many clients do not come at once."""
+    """Growing pauses between attempts, with jitter, so that clients do not retry together."""
 
     def __init__(self, random_source: random.Random, *, first_seconds: float) -> None:
         self._random = random_source
@@ -71,11 +72,14 @@ class Backoff:
         self._attempts = 0
 
     def next_seconds(self, *, most_seconds: float) -> float:
-        """Return the next pause: between half and all of a ceiling that doubles up to the most."""
+        """Return the next pause, between half of its ceiling and the ceiling.
+
+        The ceiling doubles with each pause, up to ``most_seconds``.
+        """
         ceiling = min(most_seconds, self._first_seconds * 2 ** min(self._attempts, _DOUBLINGS_MAX))
         self._attempts += 1
         return self._random.uniform(ceiling / 2, ceiling)
 
     def reset(self) -> None:
-        """Begin again with the first pause."""
+        """Start with the first pause again."""
         self._attempts = 0

@@ -1,4 +1,4 @@
-"""The file of keys on disk."""
+"""Tests of ``app.access.key_file``."""
 
 import os
 from pathlib import Path
@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from app.access.key_file import KeyFileAccess, add_key, list_keys
+from app.access.key_file import KeyFileAccess, OpenAccess, add_key, list_keys
 from app.access.keys import write_entries
-from app.domain.caller import Caller, Scope
+from app.domain.caller import EVERYBODY, Caller, Scope
 from app.domain.errors import StartupError, UnauthorizedError
 from app.domain.order import Owner
 from tests.support.hand_driven import HandClock
@@ -29,12 +29,12 @@ def clock() -> HandClock:
 
 @pytest.fixture
 def access(path: Path, clock: HandClock) -> KeyFileAccess:
-    """Return who stands behind the keys of the file."""
+    """Return access by the keys of the file."""
     return KeyFileAccess(path, clock=clock)
 
 
 def test_a_key_is_its_owners(access: KeyFileAccess) -> None:
-    """Each key leads to its name and its scopes."""
+    """A key identifies its owner and scopes."""
     scopes = frozenset({Scope.ORDERS_READ, Scope.ORDERS_WRITE})
 
     assert access.identify(ALICE) == Caller(Owner("alice"), scopes)
@@ -46,14 +46,14 @@ def test_a_key_is_its_owners(access: KeyFileAccess) -> None:
     "bearer",
     [None, "", NOBODY, ALICE.upper(), f" {ALICE}", f"{ALICE}\x00", "x" * 100_000, "\ud800"],
 )
-def test_no_key_and_nobodys_are_refused(access: KeyFileAccess, bearer: str | None) -> None:
-    """A key is the key or it is not."""
+def test_missing_and_unknown_keys_are_refused(access: KeyFileAccess, bearer: str | None) -> None:
+    """A missing, changed or unknown key is refused."""
     with pytest.raises(UnauthorizedError):
         access.identify(bearer)
 
 
 def test_a_hash_is_no_key(access: KeyFileAccess, path: Path) -> None:
-    """Whoever saw the file cannot come in with it."""
+    """The hash in the file does not work as a key."""
     for entry in list_keys(path):
         with pytest.raises(UnauthorizedError):
             access.identify(entry.sha256)
@@ -62,7 +62,7 @@ def test_a_hash_is_no_key(access: KeyFileAccess, path: Path) -> None:
 def test_a_revoked_key_is_refused_within_a_second(
     access: KeyFileAccess, path: Path, clock: HandClock
 ) -> None:
-    """Nothing has to be started again to lock somebody out; the others go on."""
+    """A revoked key is refused within a second, without a restart, and others still work."""
     path.write_bytes(write_entries(list_keys(path)[1:]))
     clock.advance(1)
 
@@ -74,7 +74,7 @@ def test_a_revoked_key_is_refused_within_a_second(
 def test_a_new_key_is_known_within_a_second(
     access: KeyFileAccess, path: Path, clock: HandClock
 ) -> None:
-    """It also tells the log."""
+    """A new key works within a second, and the change is logged."""
     add_key(path, NOBODY, name="carol", scopes=[Scope.METRICS])
     clock.advance(1)
 
@@ -89,7 +89,7 @@ def test_a_new_key_is_known_within_a_second(
 def test_the_file_is_read_at_most_once_a_second(
     access: KeyFileAccess, path: Path, clock: HandClock
 ) -> None:
-    """A request costs no look at the disk."""
+    """Requests read the file at most once a second."""
     path.write_bytes(write_entries([]))
     clock.advance(0.999)
 
@@ -100,7 +100,7 @@ def test_the_file_is_read_at_most_once_a_second(
 def test_a_broken_version_changes_nothing_and_is_told_once(
     access: KeyFileAccess, path: Path, clock: HandClock, content: bytes | None
 ) -> None:
-    """A slip of the editor locks nobody out, and lets nobody in; the log does not repeat itself."""
+    """An invalid file keeps the previous keys in use and is logged once."""
     if content is None:
         path.unlink()
     else:
@@ -114,10 +114,8 @@ def test_a_broken_version_changes_nothing_and_is_told_once(
     assert [(log["event"], log["log_level"]) for log in logs] == [("api_keys_refused", "error")]
 
 
-def test_a_mended_file_is_in_force_again(
-    access: KeyFileAccess, path: Path, clock: HandClock
-) -> None:
-    """After a broken version comes a good one."""
+def test_a_repaired_file_is_used_again(access: KeyFileAccess, path: Path, clock: HandClock) -> None:
+    """A repaired file is used again."""
     entries = list_keys(path)
     path.unlink()
     clock.advance(1)
@@ -133,7 +131,7 @@ def test_a_mended_file_is_in_force_again(
 def test_a_service_does_not_start_on_a_bad_file(
     tmp_path: Path, clock: HandClock, content: bytes | None
 ) -> None:
-    """One line names the file."""
+    """An invalid file stops the start with one line that names it."""
     path = tmp_path / "keys.json"
     if content is not None:
         path.write_bytes(content)
@@ -144,13 +142,13 @@ def test_a_service_does_not_start_on_a_bad_file(
 
 
 def test_a_directory_is_no_file_of_keys(tmp_path: Path) -> None:
-    """Whatever the system says about it stands in the line."""
+    """A directory is refused with the system's message."""
     with pytest.raises(StartupError, match="Is a directory"):
         list_keys(tmp_path)
 
 
 def test_an_added_key_stands_in_a_file_that_only_its_owner_reads(tmp_path: Path) -> None:
-    """The file is made with the first key, whatever the mask of the shell is."""
+    """The first key creates a file that only its owner can read, under any umask."""
     path = tmp_path / "keys.json"
     before = os.umask(0)
     try:
@@ -166,7 +164,7 @@ def test_an_added_key_stands_in_a_file_that_only_its_owner_reads(tmp_path: Path)
 
 
 def test_the_file_behind_a_link_is_the_one_that_changes(tmp_path: Path, path: Path) -> None:
-    """A link stays a link."""
+    """Adding a key through a symbolic link changes the target and keeps the link."""
     link = tmp_path / "link.json"
     link.symlink_to(path)
 
@@ -177,7 +175,7 @@ def test_the_file_behind_a_link_is_the_one_that_changes(tmp_path: Path, path: Pa
 
 
 def test_a_file_that_cannot_be_read_is_not_replaced(tmp_path: Path) -> None:
-    """Adding a key must not throw away those that somebody mistyped."""
+    """Adding a key to an invalid file leaves the file unchanged."""
     path = tmp_path / "keys.json"
     path.write_text('{"keys": [}')
 
@@ -189,7 +187,7 @@ def test_a_file_that_cannot_be_read_is_not_replaced(tmp_path: Path) -> None:
 
 
 def test_the_same_key_is_not_added_twice(path: Path) -> None:
-    """The service would refuse such a file."""
+    """A key that the file has already is refused."""
     before = path.read_bytes()
 
     with pytest.raises(StartupError, match="listed twice"):
@@ -199,7 +197,7 @@ def test_the_same_key_is_not_added_twice(path: Path) -> None:
 
 
 def test_two_commands_at_once_do_not_lose_a_key(path: Path) -> None:
-    """The second is told to wait, and what the first writes is left alone."""
+    """A second command at the same time is refused and leaves the draft alone."""
     draft = path.with_name("keys.json.new")
     draft.touch()
 
@@ -210,13 +208,13 @@ def test_two_commands_at_once_do_not_lose_a_key(path: Path) -> None:
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
-    """One line, no traceback."""
+    """A missing directory is reported in one line."""
     with pytest.raises(StartupError, match="No such file or directory"):
         add_key(tmp_path / "none" / "keys.json", ALICE, name="alice", scopes=[])
 
 
 def test_a_target_that_cannot_be_replaced_leaves_no_draft(tmp_path: Path) -> None:
-    """What failed half-way does not stand in the way of the next command."""
+    """A failed command leaves no draft behind."""
     (tmp_path / "keys.json").mkdir()
 
     with pytest.raises(StartupError):
@@ -226,10 +224,21 @@ def test_a_target_that_cannot_be_replaced_leaves_no_draft(tmp_path: Path) -> Non
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a file away")
-def test_a_file_that_root_adds_to_stays_the_services(path: Path) -> None:
-    """The service runs as somebody else, who must still be able to read it."""
+def test_a_file_keeps_its_owner_when_root_adds_a_key(path: Path) -> None:
+    """A file keeps its owner when root adds a key."""
     os.chown(path, 4_711, 4_712)
 
     add_key(path, NOBODY, name="carol", scopes=[])
 
     assert (path.stat().st_uid, path.stat().st_gid) == (4_711, 4_712)
+
+
+@pytest.mark.parametrize("bearer", [None, "", "pt_anything"])
+def test_open_access_accepts_callers_with_and_without_a_key(bearer: str | None) -> None:
+    """Open access accepts every client, with or without a key."""
+    assert OpenAccess().identify(bearer) == EVERYBODY
+
+
+def test_open_access_describes_itself_for_the_log() -> None:
+    """Open access describes itself for the log."""
+    assert OpenAccess().description == "open, no keys asked"

@@ -1,4 +1,4 @@
-"""The form of keys and of their file."""
+"""Tests of ``app.access.keys``."""
 
 import hashlib
 import json
@@ -25,12 +25,12 @@ ENTRY: dict[str, Any] = {"name": "alice", "sha256": HASH, "scopes": ["orders:rea
 
 
 def text(*entries: dict[str, Any]) -> bytes:
-    """Return the text of a file with these entries."""
+    """Return the content of a file with these entries."""
     return json.dumps({"keys": entries}).encode()
 
 
-def test_a_new_key_is_like_no_other() -> None:
-    """It can be told from other secrets, and not be guessed."""
+def test_new_keys_are_unique() -> None:
+    """New keys have the prefix, are unique and cannot be guessed."""
     made = {new_key() for _ in range(100)}
 
     assert len(made) == 100
@@ -38,13 +38,13 @@ def test_a_new_key_is_like_no_other() -> None:
 
 
 def test_a_file_knows_a_key_by_its_hash_alone() -> None:
-    """Whoever reads the file cannot use what it reads."""
+    """The file holds the hash of a key, never the key."""
     assert hash_of("pt_a") == hashlib.sha256(b"pt_a").hexdigest()
-    assert hash_of("\ud800") != hash_of("\udfff")  # half a character is a key of nobody, no error
+    assert hash_of("\ud800") != hash_of("\udfff")  # a lone surrogate is no error
 
 
 def test_written_entries_are_read_again() -> None:
-    """The file of the command line is the file of the service."""
+    """Written entries can be read again."""
     entries = (
         KeyEntry("alice", HASH, (Scope.ORDERS_READ, Scope.METRICS)),
         KeyEntry("a.b-c_D", "f" * 64, ()),
@@ -54,7 +54,7 @@ def test_written_entries_are_read_again() -> None:
 
 
 def test_several_keys_of_a_name_are_one_owner() -> None:
-    """A key can be replaced by another without losing sight of one's orders."""
+    """All keys of one name identify the same owner."""
     newer = ENTRY | {"sha256": "F" * 64, "scopes": ["orders:write"]}
 
     callers = callers_by_hash(read_entries(text(ENTRY, newer)))
@@ -90,7 +90,7 @@ def test_several_keys_of_a_name_are_one_owner() -> None:
     ],
 )
 def test_a_bad_file_is_one_line_that_says_where(content: bytes, complaint: str) -> None:
-    """Nothing in it is guessed at: a misspelled scope must not become none."""
+    """An invalid file raises one line that names the place."""
     with pytest.raises(StartupError) as caught:
         read_entries(content)
 
@@ -99,7 +99,7 @@ def test_a_bad_file_is_one_line_that_says_where(content: bytes, complaint: str) 
 
 
 def test_a_file_has_a_longest_length(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is read again every second, so it must not be anything at all."""
+    """A file above the maximum size is refused."""
     with pytest.raises(StartupError, match="more than 4,194,304 bytes"):
         read_entries(b" " * (4 * 1024 * 1024 + 1))
 
@@ -111,12 +111,12 @@ def test_a_file_has_a_longest_length(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("name", ["a", "A.b_c-9", "x" * 36])
 def test_a_good_name_is_taken(name: str) -> None:
-    """Letters, digits, points, underscores, hyphens."""
+    """Letters, digits, points, underscores and hyphens are valid in a name."""
     assert checked_name(name) == name
 
 
 @pytest.mark.parametrize("name", ["", "x" * 37, "a b", "a/b", "a\n", "ä"])
 def test_a_bad_name_is_refused(name: str) -> None:
-    """A name that the file may not hold is not written into it."""
+    """An invalid name is refused."""
     with pytest.raises(StartupError, match="1 to 36 letters"):
         checked_name(name)

@@ -7,8 +7,7 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from app.access.key_file import KeyFileAccess
-from app.access.open_access import OpenAccess
+from app.access.key_file import KeyFileAccess, OpenAccess
 from app.api.admission import Admission, bearer_of, caller_of
 from app.api.rates import RequestRates
 from app.domain.caller import EVERYBODY, Scope

@@ -1,4 +1,4 @@
-"""One connection against a peer that does what the test says, with depth that answers by hand."""
+"""A connection against a scripted peer, with depth that the test answers."""
 
 import asyncio
 import json
@@ -14,7 +14,7 @@ from app.domain.order import Symbol
 from app.market.seeding import DepthSource, Seeder
 from app.market.session.session import FrameCounts, SharedParts
 from app.market.session.supervisor import SessionSupervisor
-from app.market.session.timing import VENUE_LIMITS, FeedLimits, FeedTiming
+from app.market.timing import VENUE_LIMITS, FeedLimits, FeedTiming
 from app.market.transport.connection import stream_endpoint
 from app.market.transport.pacing import SlidingWindow
 from app.ports import Clock
@@ -40,7 +40,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 class Rig:
-    """A peer, a connection to it, and depth that answers by hand."""
+    """A peer, a connection to it, and depth that the test answers."""
 
     def __init__(
         self,
@@ -62,7 +62,10 @@ class Rig:
                 endpoint=stream_endpoint(peer.url),
                 tls=None,
                 seeder=Seeder(
-                    depth or self.depth, random_source=random.Random(1), counters=self.counters
+                    depth or self.depth,
+                    random_source=random.Random(1),
+                    counters=self.counters,
+                    confirmation_seconds=(timing or WITHOUT_TIME).confirmation_seconds,
                 ),
                 clock=clock or SystemClock(),
                 random_source=random.Random(1),
@@ -81,7 +84,7 @@ class Rig:
             self.statuses.append(status)
 
     async def subscribe_unanswered(self, listener: RecordingListener) -> None:
-        """Subscribe, and return once the venue knows; it answers the next messages only."""
+        """Subscribe, and return once the venue got the message, without answering it."""
         answer, self.peer.answer = self.peer.answer, ""
         self.connection.add(LTCBTC, listener)
         await eventually_has(self.peer.received, 1)
@@ -110,7 +113,7 @@ async def rigged(
     limits: FeedLimits = VENUE_LIMITS,
     clock: Clock | None = None,
 ) -> AsyncIterator[Rig]:
-    """Run everything until the context ends."""
+    """Run all parts until the context ends."""
     async with WebSocketPeer().serve() as peer:
         rig = Rig(peer, depth=depth, timing=timing, attempts=attempts, limits=limits, clock=clock)
         task = asyncio.create_task(rig.connection.run())

@@ -1,4 +1,4 @@
-"""What a frame is taken for."""
+"""Tests of ``app.market.book_ticker``."""
 
 import gzip
 import json
@@ -39,7 +39,7 @@ QUOTE = Quote(
 
 
 def parsed(message: object) -> ParsedFrame:
-    """Parse a message as it would come from the wire."""
+    """Parse a message as it arrives on the wire."""
     return parse_frame(json.dumps(message).encode(), 99)
 
 
@@ -54,17 +54,17 @@ def parsed(message: object) -> ParsedFrame:
     ids=["raw", "combined", "futures keys", "unknown keys"],
 )
 def test_book_ticker_becomes_an_exact_quote(message: object) -> None:
-    """Raw and combined frames are read alike, and keys nobody knows change nothing."""
+    """Raw and combined frames give the same quote, and unknown keys are ignored."""
     assert parsed(message) == QUOTE
 
 
 def test_text_and_bytes_are_read_alike() -> None:
-    """The caller need not decode."""
+    """Text and bytes give the same result."""
     assert parse_frame(json.dumps(TICKER), 99) == QUOTE
 
 
 def test_digits_arrive_as_sent() -> None:
-    """No amount passes through a binary fraction, and trailing zeros stay."""
+    """Amounts keep all digits, trailing zeros included."""
     quote = parsed({**TICKER, "A": "9007199254740993.000000000010"})
 
     assert isinstance(quote, Quote)
@@ -72,7 +72,7 @@ def test_digits_arrive_as_sent() -> None:
 
 
 def test_empty_sides_are_sound() -> None:
-    """The venue shows an empty side as zeros."""
+    """A side of zeros is a valid empty side."""
     quote = parsed({**TICKER, "b": "0.00000000", "B": "0.00000000", "a": "0", "A": "0.0"})
 
     assert isinstance(quote, Quote)
@@ -81,7 +81,7 @@ def test_empty_sides_are_sound() -> None:
 
 
 def test_symbol_beyond_ascii_is_read() -> None:
-    """A few listed names are Chinese."""
+    """Symbols with Chinese characters are read."""
     message = {"stream": "币安人生usdt@bookTicker", "data": {**TICKER, "s": "币安人生USDT"}}
 
     quote = parsed(message)
@@ -125,7 +125,7 @@ def test_symbol_beyond_ascii_is_read() -> None:
 def test_unsound_book_ticker_is_dropped_with_reason_and_symbol(
     change: dict[str, object], reason: DropReason
 ) -> None:
-    """Whoever listens to the symbol must learn that something changed, raw or combined."""
+    """An invalid book ticker is dropped with its reason and symbol, raw or combined."""
     message = {**TICKER, **change}
 
     dropped = Drop(reason=reason, symbol=Symbol("LTCBTC"))
@@ -134,8 +134,8 @@ def test_unsound_book_ticker_is_dropped_with_reason_and_symbol(
 
 
 @pytest.mark.parametrize("place", ["raw", "combined"])
-def test_a_frame_that_says_two_things_is_not_guessed_at(place: str) -> None:
-    """Of a key that stands twice, one value would do and the other would not."""
+def test_contradictory_frame_is_dropped(place: str) -> None:
+    """A frame with one valid and one invalid reading is dropped as contradictory."""
     data = json.dumps(TICKER)[:-1] + ',"A":40.66,"A":"40.66"}'
     frame = data if place == "raw" else f'{{"stream":"ltcbtc@bookTicker","data":{data}}}'
 
@@ -144,7 +144,7 @@ def test_a_frame_that_says_two_things_is_not_guessed_at(place: str) -> None:
 
 @pytest.mark.parametrize("change", [{"b": "9"}, {"b": "x"}, {"u": 0}], ids=str)
 def test_a_dropped_frame_echoes_no_long_symbol(change: dict[str, object]) -> None:
-    """Whatever was wrong with it."""
+    """A dropped frame names at most the first characters of a long symbol."""
     result = parsed({**TICKER, "s": "X" * 60_000, **change})
 
     assert isinstance(result, Drop)
@@ -153,7 +153,7 @@ def test_a_dropped_frame_echoes_no_long_symbol(change: dict[str, object]) -> Non
 
 @pytest.mark.parametrize("key", ["u", "b", "B", "a", "A"])
 def test_missing_key_is_named_as_such(key: str) -> None:
-    """A frame cut down by something in between is no other stream's frame."""
+    """A book ticker with a missing key is not taken for a foreign frame."""
     message = {name: value for name, value in TICKER.items() if name != key}
 
     assert parsed(message) == Drop(reason=DropReason.MISSING_KEY, symbol=Symbol("LTCBTC"))
@@ -180,7 +180,7 @@ def test_missing_key_is_named_as_such(key: str) -> None:
     ids=str,
 )
 def test_frame_of_no_readable_symbol_is_dropped(message: object, reason: DropReason) -> None:
-    """It is nobody's in particular."""
+    """A frame without a readable symbol is dropped without a symbol."""
     result = parsed(message)
 
     assert isinstance(result, Drop)
@@ -209,12 +209,12 @@ def test_frame_of_no_readable_symbol_is_dropped(message: object, reason: DropRea
     ids=lambda frame: str(frame[:12]),
 )
 def test_what_is_no_json_is_dropped(frame: bytes | str) -> None:
-    """Truncated, binary, bottomless and unbounded texts all end here."""
+    """Truncated, binary, deeply nested and unbounded texts are dropped."""
     assert parse_frame(frame, 1) == Drop(reason=DropReason.NOT_JSON)
 
 
 def test_oversized_frame_is_dropped_unread() -> None:
-    """No book ticker is that long."""
+    """An oversized frame is dropped without being decoded."""
     frame = json.dumps({"x": "x" * FRAME_BYTES_MAX, **TICKER})
 
     assert parse_frame(frame, 1) == Drop(reason=DropReason.OVERSIZED)
@@ -239,14 +239,14 @@ def test_oversized_frame_is_dropped_unread() -> None:
 def test_what_is_no_json_names_its_symbol_if_its_beginning_does(
     frame: bytes | str, symbol: str | None
 ) -> None:
-    """A frame that was cut short still says whose quote is gone."""
+    """An undecodable frame names its symbol if its beginning does."""
     assert parse_frame(frame, 1) == Drop(
         reason=DropReason.NOT_JSON, symbol=None if symbol is None else Symbol(symbol)
     )
 
 
 def test_what_is_read_no_further_names_its_symbol_likewise() -> None:
-    """So do a frame that is too long, and one whose envelope holds nothing of use."""
+    """Oversized frames and empty envelopes name their symbol in the same way."""
     ticker = json.dumps(TICKER, separators=(",", ":"))
     too_long = ticker[:-1] + ',"x":"' + "x" * FRAME_BYTES_MAX + '"}'
 
@@ -287,7 +287,7 @@ def test_what_is_read_no_further_names_its_symbol_likewise() -> None:
 def test_answers_to_control_messages_are_recognized(
     message: object, answer: Acknowledgment
 ) -> None:
-    """The venue agrees with a result and refuses with an error, with or without an id."""
+    """Results and errors are answers, with or without an id."""
     assert parsed(message) == answer
 
 
@@ -300,7 +300,7 @@ def test_answers_to_control_messages_are_recognized(
     ids=["raw", "combined"],
 )
 def test_shutdown_is_recognized(message: object) -> None:
-    """In both forms of the venue's documentation."""
+    """Both documented forms of a shutdown notice are recognized."""
     assert parsed(message) == ShutdownNotice()
 
 
@@ -318,7 +318,7 @@ MINI_TICKER = {
     ids=["raw", "combined", "unknown keys"],
 )
 def test_mini_ticker_tells_the_venues_time(message: object) -> None:
-    """In milliseconds; nothing else of it is read."""
+    """A mini ticker gives the venue's time in milliseconds and nothing else."""
     assert parsed(message) == VenueTime(at_ms=1672515782136)
 
 
@@ -335,22 +335,22 @@ def test_mini_ticker_tells_the_venues_time(message: object) -> None:
         (-1, DropReason.NEGATIVE),
     ],
 )
-def test_mini_ticker_of_no_time_is_dropped_and_no_quote_with_it(
+def test_mini_ticker_with_an_invalid_time_is_dropped_without_a_symbol(
     told: object, reason: DropReason
 ) -> None:
-    """It says nothing of a book, so the symbol's quote is as good as before."""
+    """A mini ticker with an invalid time is dropped without a symbol."""
     assert parsed({**MINI_TICKER, "E": told}) == Drop(reason=reason)
 
 
 def test_mini_ticker_without_a_time_is_dropped() -> None:
-    """Likewise."""
+    """A mini ticker without a time is dropped without a symbol."""
     message = {key: value for key, value in MINI_TICKER.items() if key != "E"}
 
     assert parsed(message) == Drop(reason=DropReason.MISSING_KEY)
 
 
 def test_real_frames_of_other_streams_and_venues_are_told_apart() -> None:
-    """Of 125 real frames the 40 book tickers are read, futures included, the others foreign."""
+    """Of 125 real frames the 40 book tickers become quotes, and the others are foreign."""
     with gzip.open(find_tape_file("wire-samples.jsonl.gz"), "rt", encoding="utf-8") as lines:
         frames = [json.loads(line)["frame"] for line in lines]
 
@@ -368,7 +368,7 @@ def test_real_frames_of_other_streams_and_venues_are_told_apart() -> None:
 
 @pytest.mark.parametrize("tape", ["alts10-20210405", "alts4-20210814"])
 def test_every_line_of_a_real_tape_is_read_to_the_digit(tape: str) -> None:
-    """Raw and combined, as the venue sent it."""
+    """Every frame of a real tape keeps all its digits."""
     with gzip.open(find_tape_file(f"{tape}.jsonl.gz"), "rb") as lines:
         for line in lines:
             raw = bytes(msgspec.json.decode(line, type=dict[str, msgspec.Raw])["data"])
@@ -427,7 +427,7 @@ FRAMES = st.one_of(
 
 @given(frame=FRAMES)
 def test_no_exception_and_no_bad_amount_leaves_the_parser(frame: bytes | str) -> None:
-    """Whatever comes, the answer is a value; and a quote is sound and exact."""
+    """No input raises, and every quote is valid and exact."""
     result = parse_frame(frame, 1)
 
     assert isinstance(result, ParsedFrame)

@@ -1,4 +1,4 @@
-"""What is read from exchangeInfo bodies of four eras, and what is left out."""
+"""Tests of ``app.market.exchange_info`` with bodies of four eras."""
 
 import gzip
 import json
@@ -49,7 +49,7 @@ def parse(*symbols: object) -> ParsedExchangeInfo:
 
 
 def with_filters(*filters: object) -> dict[str, Any]:
-    """Make a symbol that has nothing but these filters."""
+    """Make a symbol with only these filters."""
     return {**LTCBTC, "filters": filters}
 
 
@@ -61,7 +61,7 @@ def capture(name: str) -> ParsedExchangeInfo:
 
 
 def test_rules_are_read_and_unknown_filters_ignored() -> None:
-    """What the domain knows is read to the digit, the rest does not disturb."""
+    """The used filters are read exactly, and unknown filters are ignored."""
     assert parse(LTCBTC).rules == (
         TradingRules(
             symbol=Symbol("LTCBTC"),
@@ -79,7 +79,7 @@ def test_rules_are_read_and_unknown_filters_ignored() -> None:
 
 
 def test_missing_filters_and_parts_are_off() -> None:
-    """What the venue does not say, it does not forbid."""
+    """A missing filter, or a missing part of one, restricts nothing."""
     (rules,) = parse(with_filters({"filterType": "LOT_SIZE", "stepSize": "0.1"})).rules
 
     assert rules.step_size == Decimal("0.1")
@@ -107,7 +107,7 @@ def test_missing_filters_and_parts_are_off() -> None:
 def test_notional_is_read_in_both_of_its_forms(
     filters: list[object], least: int, most: int
 ) -> None:
-    """MIN_NOTIONAL became NOTIONAL; where a symbol has both, the stricter minimum counts."""
+    """Both notional filters are read, and the stricter minimum counts."""
     (rules,) = parse(with_filters(*filters)).rules
 
     assert [rules.notional_min, rules.notional_max] == [Decimal(least), Decimal(most)]
@@ -130,7 +130,7 @@ def test_notional_is_read_in_both_of_its_forms(
     ids=str,
 )
 def test_unreadable_symbol_is_left_out_and_counted(broken: object) -> None:
-    """It takes no other symbol with it."""
+    """An unreadable symbol is counted and affects no other symbol."""
     parsed = parse(broken, LTCBTC)
 
     assert [rules.symbol for rules in parsed.rules] == ["LTCBTC"]
@@ -143,7 +143,7 @@ def test_unreadable_symbol_is_left_out_and_counted(broken: object) -> None:
     ids=lambda body: str(body[:12]),
 )
 def test_body_that_is_no_exchange_info_is_refused(body: bytes) -> None:
-    """Garbage must not pass for a venue without symbols."""
+    """A body that is not exchangeInfo raises."""
     with pytest.raises(UnreadableExchangeInfoError):
         parse_exchange_info(body)
 
@@ -158,7 +158,7 @@ def test_body_that_is_no_exchange_info_is_refused(body: bytes) -> None:
     ],
 )
 def test_real_capture_is_read_completely(name: str, trading: int, halted: int) -> None:
-    """Every symbol of every era has rules with a tick and a step."""
+    """Every symbol of every real body has a tick size and a step size."""
     parsed = capture(name)
 
     assert parsed.symbols_skipped == 0
@@ -178,7 +178,7 @@ def test_real_capture_is_read_completely(name: str, trading: int, halted: int) -
     ],
 )
 def test_everything_that_was_quoted_keeps_to_the_rules_of_its_time(tape: str, name: str) -> None:
-    """What the venue displayed for real passes the filters of the capture; notional apart."""
+    """Real quotes pass the filters of their time, notional excepted."""
     rules_by_symbol = {rules.symbol: rules for rules in capture(name).rules}
 
     for symbol, quotes in read_quotes(tape).items():
@@ -193,7 +193,7 @@ def test_everything_that_was_quoted_keeps_to_the_rules_of_its_time(tape: str, na
 
 
 def test_ticks_that_changed_since_are_noticed() -> None:
-    """Quotes of April do not keep to the rules of August: the check above can fail."""
+    """Quotes of April fail the rules of August, so the check above can fail."""
     rules_by_symbol = {rules.symbol: rules for rules in capture("20210814").rules}
 
     unfit = {

@@ -1,4 +1,4 @@
-"""What the feed says of itself, and which connection a symbol gets."""
+"""Tests of ``BookTickerFeed``."""
 
 import asyncio
 import random
@@ -10,8 +10,7 @@ import pytest
 from app.clock import SystemClock
 from app.domain.order import Symbol
 from app.market.feed import BookTickerFeed
-from app.market.session.stream_requests import STREAMS_MAX
-from app.market.session.timing import FeedLimits, FeedTiming
+from app.market.timing import STREAMS_MAX, FeedLimits, FeedTiming
 from tests.support.builders import make_quote
 from tests.support.hand_driven import HandClock
 from tests.support.market import (
@@ -35,7 +34,7 @@ async def peer() -> AsyncIterator[WebSocketPeer]:
 
 
 async def test_feed_is_idle_from_the_start_with_all_counters_at_zero() -> None:
-    """Nothing is connected before somebody listens."""
+    """A new feed is idle, without connections, and has all counters at zero."""
     clock = HandClock()
     feed = BookTickerFeed(
         stream_url="ws://127.0.0.1:1", depth=HandDepth(), clock=clock, random=random.Random(1)
@@ -55,7 +54,7 @@ async def test_feed_is_idle_from_the_start_with_all_counters_at_zero() -> None:
 def test_system_certificates_are_read_once_and_only_where_needed(
     *, stream_url: str, has_tls: bool
 ) -> None:
-    """That takes a while, during which no connection gets its quotes."""
+    """System certificates are read once, and only for ``wss:`` endpoints."""
     feed = BookTickerFeed(
         stream_url=stream_url, depth=HandDepth(), clock=HandClock(), random=random.Random(1)
     )
@@ -64,7 +63,7 @@ def test_system_certificates_are_read_once_and_only_where_needed(
 
 
 async def test_subscriptions_made_before_it_runs_are_served(peer: WebSocketPeer) -> None:
-    """Recovery may subscribe while everything is being put together."""
+    """Subscriptions from before ``run`` are served."""
     clock = HandClock()
     feed = BookTickerFeed(
         stream_url=peer.url, depth=HandDepth(), clock=clock, random=random.Random(1)
@@ -78,8 +77,8 @@ async def test_subscriptions_made_before_it_runs_are_served(peer: WebSocketPeer)
     assert feed.state().symbols == 1
 
 
-async def test_what_was_never_subscribed_may_be_unsubscribed(peer: WebSocketPeer) -> None:
-    """Whoever stops need not know how far it got."""
+async def test_unsubscribing_without_a_subscription_is_ignored(peer: WebSocketPeer) -> None:
+    """Unsubscribing without a subscription is ignored."""
     listener = RecordingListener()
     async with running_feed(peer.url, HandDepth([make_quote(5)])) as feed:
         feed.unsubscribe(LTCBTC, listener)
@@ -91,7 +90,7 @@ async def test_what_was_never_subscribed_may_be_unsubscribed(peer: WebSocketPeer
 
 
 async def test_symbols_beyond_a_full_connection_get_another_one(peer: WebSocketPeer) -> None:
-    """A place that becomes free is used first."""
+    """A symbol beyond a full connection gets another one, and free room is used first."""
     listener = RecordingListener()
     symbols = [Symbol(f"COIN{number}") for number in range(STREAMS_MAX)]
     async with running_feed(peer.url, HandDepth()) as feed:
@@ -108,7 +107,7 @@ async def test_symbols_beyond_a_full_connection_get_another_one(peer: WebSocketP
 
 
 async def test_second_connection_is_there_when_the_feed_starts_late(peer: WebSocketPeer) -> None:
-    """Also where all was subscribed before it runs."""
+    """A second connection from before ``run`` is served, too."""
     feed = BookTickerFeed(
         stream_url=peer.url, depth=HandDepth(), clock=SystemClock(), random=random.Random(1)
     )
@@ -118,8 +117,8 @@ async def test_second_connection_is_there_when_the_feed_starts_late(peer: WebSoc
     assert len(feed._connections) == 2
 
 
-async def test_recorder_is_told_everything_before_the_listener(peer: WebSocketPeer) -> None:
-    """Evidence is complete: whatever a listener acted on was recorded first."""
+async def test_recorder_gets_everything_before_the_listener(peer: WebSocketPeer) -> None:
+    """The recorder gets everything before the listeners."""
     listener = RecordingListener()
     recorder = NotingRecorder(listener)
     depth = HandDepth([make_quote(5)])
@@ -142,10 +141,10 @@ async def test_recorder_is_told_everything_before_the_listener(peer: WebSocketPe
     ]
 
 
-async def test_recorder_is_told_of_frames_that_were_kept_as_they_are_delivered(
+async def test_recorder_gets_buffered_frames_at_their_delivery(
     peer: WebSocketPeer,
 ) -> None:
-    """What both connections brought is recorded once, and so is the change of connections."""
+    """Frames of a rotation are recorded once, with the change of connections."""
     listener = RecordingListener()
     recorder = NotingRecorder(listener)
     timing = FeedTiming(rotation_look_seconds=0.02)
@@ -174,7 +173,7 @@ async def test_recorder_is_told_of_frames_that_were_kept_as_they_are_delivered(
 
 
 async def test_each_connection_says_how_it_is_and_since_when(peer: WebSocketPeer) -> None:
-    """Operators see which of several connections is in trouble."""
+    """Each connection reports its own status and since when it has it."""
     listener = RecordingListener()
     async with running_feed(peer.url, HandDepth([make_quote(5)])) as feed:
         (before,) = feed.state().connections
@@ -190,7 +189,7 @@ async def test_each_connection_says_how_it_is_and_since_when(peer: WebSocketPeer
 async def test_limits_of_the_venue_can_be_shrunk_for_a_test_of_many_hours(
     peer: WebSocketPeer,
 ) -> None:
-    """Streams of a connection and attempts of all connections keep to what was given."""
+    """Given limits bound streams per connection and attempts of all connections."""
     limits = FeedLimits(streams_max=3, attempts_max=2, attempts_seconds=0.3)
     listener = RecordingListener()
     loop = asyncio.get_running_loop()
@@ -204,10 +203,10 @@ async def test_limits_of_the_venue_can_be_shrunk_for_a_test_of_many_hours(
         assert [one.streams for one in feed.state().connections] == [2, 2, 1]
 
 
-async def test_confirmation_for_a_symbol_that_nobody_listens_to_is_no_matter(
+async def test_confirmation_for_a_symbol_without_listeners_is_ignored(
     peer: WebSocketPeer,
 ) -> None:
-    """An order may have ended meanwhile, and its symbol with it."""
+    """A confirmation for a symbol without listeners is ignored."""
     depth = HandDepth()
     async with running_feed(peer.url, depth) as feed:
         feed.confirm(LTCBTC, RecordingListener())

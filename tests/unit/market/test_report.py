@@ -1,4 +1,4 @@
-"""What the log says of the market data once a minute."""
+"""Tests of ``MarketReport``."""
 
 import asyncio
 from dataclasses import replace
@@ -13,22 +13,22 @@ from tests.support.waiting import eventually
 
 @pytest.fixture
 def ports() -> MemoryPorts:
-    """Return a feed, a desk and rules in the test's hands."""
+    """Return a feed, a desk and rules that the test controls."""
     return MemoryPorts()
 
 
 def report_on(ports: MemoryPorts) -> MarketReport:
-    """Return a report of them."""
+    """Return a report of these ports."""
     return MarketReport(feed=ports.feed, rules=ports.rules, desk=ports.desk, clock=ports.clock)
 
 
 def count(ports: MemoryPorts, **counters: int) -> None:
-    """Have the feed count."""
+    """Increase a counter of the feed."""
     ports.feed.feed_state = replace(ports.feed.feed_state, counters=counters)
 
 
 async def test_states_ages_and_what_was_counted_are_reported(ports: MemoryPorts) -> None:
-    """Connection, symbols, ages of quotes and rules, and the drops by reason."""
+    """A report holds states, symbols, ages and the counted drops."""
     count(ports, frames=12, dropped_not_json=2, lost_keepalive=1, rotations=0)
     ports.desk.show(quote(7))
 
@@ -46,7 +46,7 @@ async def test_states_ages_and_what_was_counted_are_reported(ports: MemoryPorts)
 
 
 async def test_a_report_counts_from_the_last_one_on(ports: MemoryPorts) -> None:
-    """Each minute's drops stand in its own entry."""
+    """Each report counts from the previous one."""
     report = report_on(ports)
     count(ports, frames=12, dropped_not_json=2)
     report.next()
@@ -59,7 +59,7 @@ async def test_a_report_counts_from_the_last_one_on(ports: MemoryPorts) -> None:
 
 
 async def test_an_idle_service_says_nothing(ports: MemoryPorts) -> None:
-    """Nobody reads a log that repeats that nothing happens; what came last is still told."""
+    """An idle service logs nothing after its last counts."""
     report = report_on(ports)
     ports.feed.feed_state = replace(ports.feed.feed_state, symbols=0)
 
@@ -67,8 +67,8 @@ async def test_an_idle_service_says_nothing(ports: MemoryPorts) -> None:
     assert report.next() is None
 
 
-async def test_what_is_not_there_has_no_age(ports: MemoryPorts) -> None:
-    """Neither quotes nor rules."""
+async def test_missing_quotes_and_rules_have_no_age(ports: MemoryPorts) -> None:
+    """Missing quotes and rules have no age."""
     ports.rules.by_symbol = None
 
     fields = report_on(ports).next()
@@ -80,14 +80,14 @@ async def test_what_is_not_there_has_no_age(ports: MemoryPorts) -> None:
 async def test_it_reports_again_and_again(
     ports: MemoryPorts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Until the service stops."""
+    """Reports repeat until the service stops."""
     monkeypatch.setattr(market_report, "REPORT_SECONDS", 0.001)
     report = report_on(ports)
     running = asyncio.create_task(report.run())
     count(ports, frames=1)
-    await eventually(lambda: report._told == {"frames": 1})
+    await eventually(lambda: report._reported == {"frames": 1})
     count(ports, frames=2)
-    await eventually(lambda: report._told == {"frames": 2})
+    await eventually(lambda: report._reported == {"frames": 2})
     running.cancel()
     await asyncio.wait({running})
 

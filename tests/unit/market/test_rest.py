@@ -1,4 +1,4 @@
-"""What the REST client asks for, and what it makes of the answers, over a real socket."""
+"""Tests of ``VenueRest`` over a real socket."""
 
 import asyncio
 import json
@@ -30,7 +30,7 @@ HTML = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>nginx</bo
 
 
 class HttpPeer:
-    """Answers every request with the same bytes, and notes what was asked for."""
+    """Answers every request with the same bytes, and records the requests."""
 
     def __init__(self) -> None:
         self.requested: list[str] = []
@@ -47,7 +47,7 @@ class HttpPeer:
         self.answer_raw("\r\n".join([*lines, "", text]).encode())
 
     def answer_raw(self, answer: bytes) -> None:
-        """Answer with bytes; none at all means silence."""
+        """Answer with these bytes; without bytes, stay silent."""
         self._answer = answer
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -85,7 +85,7 @@ async def client(
 
 
 async def depth_trouble(peer: HttpPeer, *, limits: RestLimits | None = None) -> str:
-    """Ask for depth and return what is said about the failure."""
+    """Request depth and return the text of the failure."""
     async with client(peer.url, limits=limits) as rest:
         with pytest.raises(VenueUnreachableError) as failure:
             await rest.depth(LTCBTC)
@@ -93,7 +93,7 @@ async def depth_trouble(peer: HttpPeer, *, limits: RestLimits | None = None) -> 
 
 
 async def test_depth_is_the_best_of_both_sides(peer: HttpPeer) -> None:
-    """With the snapshot's id, which compares with the update ids of the stream."""
+    """Depth gives the best bid and ask with the snapshot's id."""
     clock = HandClock()
     peer.answer(DEPTH)
 
@@ -108,7 +108,7 @@ async def test_depth_is_the_best_of_both_sides(peer: HttpPeer) -> None:
 
 
 async def test_empty_sides_of_the_depth_are_zeros(peer: HttpPeer) -> None:
-    """A halted symbol may display nothing at all."""
+    """Empty sides of the depth become zeros."""
     peer.answer({"lastUpdateId": 5, "bids": [], "asks": [], "more": 1})
 
     async with client(peer.url) as rest:
@@ -118,7 +118,7 @@ async def test_empty_sides_of_the_depth_are_zeros(peer: HttpPeer) -> None:
 
 
 async def test_symbol_is_quoted_in_the_url(peer: HttpPeer) -> None:
-    """Names beyond ASCII are percent-encoded UTF-8."""
+    """A symbol beyond ASCII is percent-encoded in the URL."""
     peer.answer(DEPTH)
 
     async with client(peer.url) as rest:
@@ -148,7 +148,7 @@ async def test_symbol_is_quoted_in_the_url(peer: HttpPeer) -> None:
     ids=lambda body: str(body)[:60],
 )
 async def test_unusable_depth_counts_as_no_answer(peer: HttpPeer, body: object) -> None:
-    """Garbage, HTML, half-empty, crossed and endless answers name the address and the path."""
+    """An unusable depth raises an error that names address and path."""
     peer.answer(body)
 
     assert (await depth_trouble(peer)).startswith(f"{peer.url}/api/v3/depth: ")
@@ -168,7 +168,7 @@ async def test_unusable_depth_counts_as_no_answer(peer: HttpPeer, body: object) 
 async def test_refusal_says_what_the_venue_says(
     peer: HttpPeer, status: int, body: object, said: str
 ) -> None:
-    """The code and the text of JSON, the status of anything else, nothing at length."""
+    """A refusal shows the venue's code and text, shortened, or else the status."""
     peer.answer(body, status=status)
 
     trouble = await depth_trouble(peer)
@@ -186,21 +186,21 @@ async def test_refusal_says_what_the_venue_says(
     ids=["not HTTP", "not gzip"],
 )
 async def test_broken_answer_counts_as_none(peer: HttpPeer, answer: bytes) -> None:
-    """Whatever the library makes of it, the caller sees one kind of error."""
+    """Every broken answer raises the same kind of error."""
     peer.answer_raw(answer)
 
     assert peer.url in await depth_trouble(peer)
 
 
 async def test_silence_ends_with_the_deadline(peer: HttpPeer) -> None:
-    """A venue that accepts and says nothing does not hold a seed forever."""
+    """A silent venue delays a call only until its deadline."""
     limits = RestLimits(depth_seconds_max=0.1)
 
     assert "no answer within 0.1 s" in await depth_trouble(peer, limits=limits)
 
 
-async def test_nobody_there_is_said_with_the_address() -> None:
-    """Connection refused, before anything was sent."""
+async def test_refused_connection_names_the_address() -> None:
+    """A refused connection raises an error that names the address."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
@@ -211,7 +211,7 @@ async def test_nobody_there_is_said_with_the_address() -> None:
 
 @pytest.mark.parametrize("status", [429, 418])
 async def test_throttling_is_obeyed_without_asking_again(peer: HttpPeer, status: int) -> None:
-    """Until Retry-After is over every call fails at once, and nothing is sent."""
+    """After throttling every call fails immediately, unsent, until Retry-After is over."""
     clock = HandClock()
     peer.answer("", status=status, headers={"Retry-After": "35"})
 
@@ -244,7 +244,7 @@ async def test_throttling_is_obeyed_without_asking_again(peer: HttpPeer, status:
 async def test_time_to_wait_is_read_as_far_as_it_can_be(
     peer: HttpPeer, headers: dict[str, str], body: str, seconds: int
 ) -> None:
-    """Never below a second, never beyond the longest ban, a whole window where nothing is said."""
+    """The wait is at least a second, at most the longest ban, by default a whole window."""
     peer.answer({"code": -1003, "msg": body}, status=418, headers=headers)
 
     async with client(peer.url) as rest:
@@ -255,7 +255,7 @@ async def test_time_to_wait_is_read_as_far_as_it_can_be(
 
 
 async def test_real_error_bodies_of_the_venue_are_understood(peer: HttpPeer) -> None:
-    """Every captured answer ends as one of our two errors."""
+    """Every captured error body becomes one of our two errors."""
     path = TAPES_FOLDER / "binance-errors.json"
     if not path.is_file():
         pytest.skip("the captured errors are not beside this repository, in ../shared/tapes")
@@ -271,7 +271,7 @@ async def test_real_error_bodies_of_the_venue_are_understood(peer: HttpPeer) -> 
 
 
 async def test_trading_rules_are_read_and_unreadable_symbols_counted(peer: HttpPeer) -> None:
-    """One symbol that nobody understands does not take the others with it."""
+    """An unreadable symbol is counted and affects no other symbol."""
     ltcbtc = {
         "symbol": "LTCBTC",
         "status": "TRADING",
@@ -289,10 +289,10 @@ async def test_trading_rules_are_read_and_unreadable_symbols_counted(peer: HttpP
     assert peer.requested == ["/api/v3/exchangeInfo"]
 
 
-async def test_reading_the_trading_rules_holds_nothing_up(
+async def test_parsing_the_trading_rules_does_not_block(
     peer: HttpPeer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Quotes go on arriving meanwhile."""
+    """Parsing the trading rules does not block the event loop."""
     lot_size = {"filterType": "LOT_SIZE", "minQty": "1", "maxQty": "9", "stepSize": "1"}
     ltcbtc = {
         "symbol": "LTCBTC",
@@ -319,8 +319,8 @@ async def test_reading_the_trading_rules_holds_nothing_up(
     assert [one.symbol for one in reading.result().rules] == ["LTCBTC"]
 
 
-async def test_garbage_instead_of_trading_rules_is_no_empty_list(peer: HttpPeer) -> None:
-    """An empty list would say that the venue lists nothing."""
+async def test_unreadable_trading_rules_raise(peer: HttpPeer) -> None:
+    """A body that is not exchangeInfo raises instead of giving no rules."""
     peer.answer(HTML)
 
     async with client(peer.url) as rest:
@@ -329,7 +329,7 @@ async def test_garbage_instead_of_trading_rules_is_no_empty_list(peer: HttpPeer)
 
 
 async def test_requests_wait_for_their_weight(peer: HttpPeer) -> None:
-    """Depth weighs 5: beyond the limit per window the next one waits its turn."""
+    """A request beyond the weight limit waits for the next window."""
     limits = RestLimits(weight_max=10, weight_seconds=0.3)
     peer.answer(DEPTH)
 

@@ -1,4 +1,4 @@
-"""The last good rules stay, whatever fails."""
+"""Tests of ``VenueRulesBook``."""
 
 import asyncio
 import random
@@ -34,14 +34,14 @@ Answer = tuple[TradingRules, ...] | VenueError
 
 
 def rules(symbol: str = "LTCBTC", status: str = "TRADING") -> tuple[TradingRules, ...]:
-    """Make the rules of a venue that lists one symbol."""
+    """Make the rules of a venue with one symbol."""
     return (
         TradingRules(symbol=Symbol(symbol), status=status, base_asset="LTC", quote_asset="BTC"),
     )
 
 
 class HandSource:
-    """A venue whose answers stand in a row; the last one is repeated."""
+    """A venue with prepared answers; the last one repeats."""
 
     def __init__(self, answers: Iterable[Answer]) -> None:
         self.asked = 0
@@ -61,7 +61,7 @@ class HandSource:
 
 
 class HandStore:
-    """A store in memory (port ``RulesStore``), which can be broken."""
+    """A store in memory (port ``RulesStore``) that can be made to fail."""
 
     def __init__(self, stored: StoredRules | None = None, *, is_broken: bool = False) -> None:
         self.stored = stored
@@ -85,7 +85,7 @@ class HandStore:
 def book_of(
     *answers: Answer, store: HandStore, timing: RulesTiming
 ) -> tuple[VenueRulesBook, HandSource]:
-    """Make a book that is not running yet."""
+    """Make a book that does not run yet."""
     source = HandSource(answers)
     book = VenueRulesBook(
         rest=source, store=store, clock=HandClock(), random=random.Random(1), timing=timing
@@ -118,8 +118,8 @@ async def running_book(
         yield book, source, store
 
 
-def test_nothing_loaded_is_no_empty_book() -> None:
-    """Every symbol would be unknown, while it is us who know nothing."""
+def test_nothing_loaded_raises_instead_of_being_an_empty_book() -> None:
+    """Before the first load, ``find`` raises instead of calling a symbol unknown."""
     book = VenueRulesBook(
         rest=HandSource([]), store=HandStore(), clock=HandClock(), random=random.Random(1)
     )
@@ -130,7 +130,7 @@ def test_nothing_loaded_is_no_empty_book() -> None:
 
 
 async def test_rules_come_from_the_venue_and_are_stored() -> None:
-    """The stored copy is for the next start."""
+    """Fetched rules are used and stored."""
     async with running_book(rules(), timing=HOURLY) as (book, _, store):
         await eventually(lambda: store.stored)
 
@@ -144,7 +144,7 @@ async def test_rules_come_from_the_venue_and_are_stored() -> None:
 
 
 async def test_load_says_how_many_symbols_could_not_be_read() -> None:
-    """An order for one of them is refused as unknown, and the log has to tell why."""
+    """The log names the number of unreadable symbols."""
     with capture_logs() as logs:
         async with running_book(rules(), timing=HOURLY) as (book, _, _):
             await eventually(lambda: book.state().source == "venue")
@@ -161,7 +161,7 @@ async def test_load_says_how_many_symbols_could_not_be_read() -> None:
 
 
 async def test_a_symbol_trades_unless_the_venue_says_otherwise() -> None:
-    """One that is missing was delisted, but not if the venue listed some that nobody can read."""
+    """A missing symbol does not trade, unless some symbols were unreadable."""
     listed = rules("LTCBTC") + rules("BNBBTC", "BREAK")
     async with running_book(listed) as (book, source, _):
         await eventually(lambda: book.state().source == "venue")
@@ -176,7 +176,7 @@ async def test_a_symbol_trades_unless_the_venue_says_otherwise() -> None:
 
 
 async def test_no_symbol_trades_by_the_stored_copy_before_the_venue_answers() -> None:
-    """A symbol may have been halted since; depth would go on showing its book."""
+    """No symbol trades by stored rules before the venue's first answer."""
     store = HandStore(StoredRules(rules=rules(), fetched_at=ACCEPTED_AT))
     changes = []
     book, source = book_of(rules(status="BREAK"), store=store, timing=HOURLY)
@@ -193,7 +193,7 @@ async def test_no_symbol_trades_by_the_stored_copy_before_the_venue_answers() ->
 
 @pytest.mark.parametrize("trouble", ["fails", "never answers"])
 async def test_symbols_trade_by_the_stored_copy_if_the_venue_does_not_answer(trouble: str) -> None:
-    """Orders go on, and their holder is called."""
+    """Symbols trade by stored rules after the venue failed to answer."""
     store = HandStore(StoredRules(rules=rules(), fetched_at=ACCEPTED_AT))
     released = asyncio.Event()
     timing = RulesTiming(confirm_seconds=0.05 if trouble == "never answers" else 600)
@@ -206,7 +206,7 @@ async def test_symbols_trade_by_the_stored_copy_if_the_venue_does_not_answer(tro
 
 
 async def test_stored_copy_serves_while_the_venue_is_down() -> None:
-    """The service starts without its venue, and says what it cannot reach."""
+    """The stored rules serve while the venue is down, and the state has the cause."""
     store = HandStore(StoredRules(rules=rules(), fetched_at=ACCEPTED_AT))
     down = VenueUnreachableError("no route to the venue")
 
@@ -221,7 +221,7 @@ async def test_stored_copy_serves_while_the_venue_is_down() -> None:
 
 
 async def test_first_fetch_is_repeated_until_it_works() -> None:
-    """Nobody has to restart anything."""
+    """The first fetch is retried until it succeeds."""
     down = VenueUnreachableError("no route to the venue")
 
     async with running_book(down, down, rules(), timing=HOURLY) as (book, source, _):
@@ -241,7 +241,7 @@ async def test_first_fetch_is_repeated_until_it_works() -> None:
     ids=["garbage", "nothing"],
 )
 async def test_failed_refresh_keeps_the_last_good_copy(trouble: Answer, cause: str) -> None:
-    """Old rules are better than none; the cause shows."""
+    """A failed refresh keeps the rules and shows its cause."""
     async with running_book(rules(), trouble) as (book, source, store):
         await eventually(lambda: source.asked >= 3)
 
@@ -253,7 +253,7 @@ async def test_failed_refresh_keeps_the_last_good_copy(trouble: Answer, cause: s
 
 
 async def test_refresh_replaces_everything() -> None:
-    """A symbol that was halted shows it, one that was delisted is unknown."""
+    """A refresh shows halted symbols and removes delisted ones."""
     halted, other = rules(status="BREAK"), rules("ETHBTC")
 
     async with running_book(rules() + other, halted) as (book, source, _):
@@ -264,7 +264,7 @@ async def test_refresh_replaces_everything() -> None:
 
 
 async def test_throttled_fetch_waits_as_long_as_the_venue_says() -> None:
-    """Its word counts more than our own pause."""
+    """A throttled fetch waits at least as long as the venue asked."""
     loop = asyncio.get_running_loop()
     started = loop.time()
 
@@ -274,8 +274,8 @@ async def test_throttled_fetch_waits_as_long_as_the_venue_says() -> None:
     assert loop.time() - started >= 0.3
 
 
-async def test_broken_store_neither_stops_the_rules_nor_goes_unsaid() -> None:
-    """What was fetched is used, and the refreshes go on."""
+async def test_failing_store_shows_as_cause_and_rules_stay_in_use() -> None:
+    """A failing store shows as the cause, and fetched rules are used."""
     async with running_book(rules(), store=HandStore(is_broken=True)) as (book, source, _):
         await eventually(lambda: source.asked >= 2)
 
@@ -284,7 +284,7 @@ async def test_broken_store_neither_stops_the_rules_nor_goes_unsaid() -> None:
 
 
 async def test_stored_copy_without_symbols_counts_as_none() -> None:
-    """It would make every symbol unknown."""
+    """An empty stored copy is ignored."""
     store = HandStore(StoredRules(rules=(), fetched_at=ACCEPTED_AT))
     down = VenueUnreachableError("no route to the venue")
 

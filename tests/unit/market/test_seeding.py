@@ -1,4 +1,4 @@
-"""Seeds are asked for until every listener is content."""
+"""Tests of ``Seeder``."""
 
 import asyncio
 import random
@@ -31,8 +31,8 @@ class Seeding:
         self.stream = SymbolStream(LTCBTC, self.counters)
 
 
-async def test_contented_listener_ends_the_asking() -> None:
-    """One seed is enough."""
+async def test_accepted_seed_ends_the_requests() -> None:
+    """One accepted seed ends the requests."""
     depth = HandDepth([make_quote(5)])
     seeding = Seeding(depth)
     listener = RecordingListener()
@@ -45,8 +45,8 @@ async def test_contented_listener_ends_the_asking() -> None:
     assert seeding.counters == {"seeds": 1}
 
 
-async def test_stream_without_waiting_listeners_asks_for_nothing() -> None:
-    """They may have left before their turn came."""
+async def test_stream_without_waiting_listeners_causes_no_request() -> None:
+    """A stream without waiting listeners causes no request."""
     depth = HandDepth()
     seeding = Seeding(depth)
 
@@ -56,24 +56,24 @@ async def test_stream_without_waiting_listeners_asks_for_nothing() -> None:
 
 
 async def test_failures_are_named_until_a_seed_arrives() -> None:
-    """The cause stands while there is one."""
+    """The cause of a failure shows until a seed arrives."""
     depth = HandDepth([VenueUnreachableError("no route")])
     seeding = Seeding(depth)
     seeding.stream.add(RecordingListener())
 
     task = asyncio.create_task(seeding.seeder.seed(seeding.stream))
-    await eventually(lambda: seeding.stream.seed_trouble)
-    trouble = seeding.stream.seed_trouble
+    await eventually(lambda: seeding.stream.seed_error)
+    trouble = seeding.stream.seed_error
     depth.answer(make_quote(5))
     await task
 
     assert trouble == "no route"
-    assert seeding.stream.seed_trouble is None
+    assert seeding.stream.seed_error is None
     assert seeding.counters == {"seeds": 1, "seeds_failed": 1}
 
 
 async def test_failure_is_logged_where_it_begins_and_not_at_each_retry() -> None:
-    """Once more after a seed had come in between."""
+    """A failure is logged once, and again only after a seed in between."""
     down = VenueUnreachableError("no route")
     depth = HandDepth([down, down, make_quote(5), down, make_quote(6)])
     seeding = Seeding(depth)
@@ -90,7 +90,7 @@ async def test_failure_is_logged_where_it_begins_and_not_at_each_retry() -> None
 
 
 async def test_stale_seed_is_logged_once_until_one_is_current() -> None:
-    """The venue's snapshot is older than what the listener has seen."""
+    """Stale seeds are logged once until a seed is accepted."""
     depth = HandDepth([make_quote(3), make_quote(4), make_quote(7), make_quote(8), make_quote(9)])
     seeding = Seeding(depth)
     seeding.stream.add(RecordingListener(refused_seeds=2))
@@ -108,7 +108,7 @@ async def test_stale_seed_is_logged_once_until_one_is_current() -> None:
 
 
 async def test_throttled_request_is_repeated_only_after_the_time_asked_for() -> None:
-    """The venue's word counts more than our own pause."""
+    """A throttled request is retried no sooner than the venue asked."""
     depth = HandDepth([VenueThrottledError(0.5), make_quote(5)])
     seeding = Seeding(depth)
     seeding.stream.add(RecordingListener())
@@ -121,7 +121,7 @@ async def test_throttled_request_is_repeated_only_after_the_time_asked_for() -> 
 
 
 async def test_seed_asked_for_before_the_quotes_became_worthless_is_not_used() -> None:
-    """It may show the book as it was before what we could not read."""
+    """A seed requested before a distrust is not offered."""
     depth = HandDepth()
     seeding = Seeding(depth)
     listener = RecordingListener()
@@ -138,7 +138,7 @@ async def test_seed_asked_for_before_the_quotes_became_worthless_is_not_used() -
 
 
 async def test_listener_that_came_while_a_seed_was_under_way_gets_the_next() -> None:
-    """It has not heard the frames since that seed was taken."""
+    """A listener that subscribes during a request gets the next seed."""
     depth = HandDepth()
     seeding = Seeding(depth)
     early, late = RecordingListener(), RecordingListener()
@@ -156,18 +156,17 @@ async def test_listener_that_came_while_a_seed_was_under_way_gets_the_next() -> 
 
 
 async def test_no_more_than_a_bounded_number_of_seeds_is_under_way() -> None:
-    """They are asked for in the order of the streams."""
+    """Requests are bounded in number and start in the order of the streams."""
     depth = HandDepth()
-    counters: Counter[str] = Counter()
-    seeder = Seeder(depth, random_source=random.Random(1), counters=counters)
+    seeding = Seeding(depth)
     symbols = [Symbol(f"COIN{number}") for number in range(SEEDS_AT_ONCE_MAX + 10)]
     listener = RecordingListener()
 
     async with asyncio.TaskGroup() as tasks:
         for symbol in symbols:
-            stream = SymbolStream(symbol, counters)
+            stream = SymbolStream(symbol, seeding.counters)
             stream.add(listener)
-            tasks.create_task(seeder.seed(stream))
+            tasks.create_task(seeding.seeder.seed(stream))
         await eventually(lambda: len(depth.asked) == SEEDS_AT_ONCE_MAX)
         under_way = list(depth.asked)
         for number, symbol in enumerate(symbols, 1):
@@ -175,11 +174,11 @@ async def test_no_more_than_a_bounded_number_of_seeds_is_under_way() -> None:
 
     assert under_way == symbols[:SEEDS_AT_ONCE_MAX]
     assert depth.asked == symbols
-    assert counters["seeds"] == len(symbols)
+    assert seeding.counters["seeds"] == len(symbols)
 
 
 async def seeded(seeding: Seeding, quote: Quote) -> RecordingListener:
-    """Let a listener have its seed."""
+    """Give a listener its seed."""
     listener = RecordingListener()
     seeding.stream.add(listener)
     seeding.stream.offer(quote, seeding.stream.unseeded())
@@ -187,7 +186,7 @@ async def seeded(seeding: Seeding, quote: Quote) -> RecordingListener:
 
 
 async def test_confirmations_of_a_symbol_are_a_second_apart() -> None:
-    """Many orders of one quiet symbol must not cost the venue's weight."""
+    """Confirmations of one symbol are at least a second apart."""
     depth = HandDepth([make_quote(number) for number in range(5, 8)])
     seeding = Seeding(depth, confirmation_seconds=0.2)
     listener = await seeded(seeding, make_quote(5))
@@ -195,7 +194,7 @@ async def test_confirmations_of_a_symbol_are_a_second_apart() -> None:
     started = loop.time()
 
     for _ in range(3):
-        seeding.stream.want_confirmation(listener)
+        seeding.stream.request_confirmation(listener)
         await seeding.seeder.seed(seeding.stream)
 
     assert loop.time() - started >= 0.4
@@ -204,14 +203,14 @@ async def test_confirmations_of_a_symbol_are_a_second_apart() -> None:
 
 
 async def test_frame_that_comes_first_is_confirmation_enough() -> None:
-    """A request is not sent for what the stream has told by then."""
+    """A frame that arrives first makes the confirmation request unnecessary."""
     depth = HandDepth([make_quote(5)])
     seeding = Seeding(depth, confirmation_seconds=0.1)
     listener = await seeded(seeding, make_quote(5))
-    seeding.stream.want_confirmation(listener)
+    seeding.stream.request_confirmation(listener)
     await seeding.seeder.seed(seeding.stream)
 
-    seeding.stream.want_confirmation(listener)
+    seeding.stream.request_confirmation(listener)
     seeding.stream.deliver(make_quote(6))
     await seeding.seeder.seed(seeding.stream)
 
@@ -220,32 +219,32 @@ async def test_frame_that_comes_first_is_confirmation_enough() -> None:
 
 
 async def test_frame_that_has_become_old_as_well_is_confirmed_in_its_turn() -> None:
-    """While the venue leaves one question open, the quote that answered it may become the next."""
+    """A newer frame that became old, too, is confirmed by the next request."""
     depth = HandDepth([VenueThrottledError(0.1), make_quote(6)])
     seeding = Seeding(depth, confirmation_seconds=0)
     listener = await seeded(seeding, make_quote(5))
-    seeding.stream.want_confirmation(listener)
+    seeding.stream.request_confirmation(listener)
     task = asyncio.create_task(seeding.seeder.seed(seeding.stream))
     await eventually(lambda: seeding.counters["seeds_failed"])
 
     seeding.stream.deliver(make_quote(6))
-    seeding.stream.want_confirmation(listener)
+    seeding.stream.request_confirmation(listener)
     await task
 
     assert [seed.update_id for seed in listener.seeds] == [5, 6]
 
 
 async def test_listener_without_a_quote_does_not_wait_for_a_confirmations_turn() -> None:
-    """A confirmation is answered along with it."""
+    """A listener without a quote is seeded without delay, together with confirmations."""
     depth = HandDepth([make_quote(5), make_quote(5)])
     seeding = Seeding(depth, confirmation_seconds=60)
     listener = await seeded(seeding, make_quote(5))
-    seeding.stream.want_confirmation(listener)
+    seeding.stream.request_confirmation(listener)
     await seeding.seeder.seed(seeding.stream)
 
     newcomer = RecordingListener()
     seeding.stream.add(newcomer)
-    seeding.stream.want_confirmation(listener)
+    seeding.stream.request_confirmation(listener)
     await seeding.seeder.seed(seeding.stream)
 
     assert newcomer.told == [SEED]
@@ -253,14 +252,14 @@ async def test_listener_without_a_quote_does_not_wait_for_a_confirmations_turn()
 
 
 async def test_stale_confirmation_is_asked_for_again_in_its_turn() -> None:
-    """The venue's snapshot may lag behind its stream."""
+    """A stale confirmation is requested again after the confirmation interval."""
     depth = HandDepth([make_quote(4), make_quote(5)])
     seeding = Seeding(depth, confirmation_seconds=0.3)
     listener = RecordingListener(refused_seeds=1)
     seeding.stream.add(listener)
     seeding.stream.deliver(make_quote(5))
     seeding.stream.unseeded()[0].is_seeded = True
-    seeding.stream.want_confirmation(listener)
+    seeding.stream.request_confirmation(listener)
     loop = asyncio.get_running_loop()
     started = loop.time()
 
@@ -281,13 +280,13 @@ async def test_stale_confirmation_is_asked_for_again_in_its_turn() -> None:
     ],
     ids=["other price", "other quantity", "same touch", "same id", "older"],
 )
-async def test_seed_that_shows_what_no_frame_told_is_pointed_out(
+async def test_contradicting_seed_is_reported_before_it_is_offered(
     seed: Quote, *, is_contradiction: bool
 ) -> None:
-    """Before it is offered, so that whoever watches knows what was told until then."""
+    """A contradicting seed is reported before it is offered."""
     seeding = Seeding(HandDepth([seed]), confirmation_seconds=0)
     listener = await seeded(seeding, make_quote(5))
-    seeding.stream.want_confirmation(listener)
+    seeding.stream.request_confirmation(listener)
     told: list[int] = []
 
     await seeding.seeder.seed(seeding.stream, lambda: told.append(len(listener.seeds)))
@@ -296,7 +295,7 @@ async def test_seed_that_shows_what_no_frame_told_is_pointed_out(
 
 
 async def test_first_seed_contradicts_nothing() -> None:
-    """Neither does the one after a malformed frame: what was told was void."""
+    """The first seed, and the first after a distrust, contradict nothing."""
     seeding = Seeding(HandDepth([make_quote(5), make_quote(6, ask=("98", 5))]))
     seeding.stream.add(RecordingListener())
     told: list[str] = []

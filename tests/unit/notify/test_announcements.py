@@ -1,10 +1,11 @@
 """Tests of ``app.notify.announcements``."""
 
 import asyncio
+from collections.abc import Sequence
 
-from app.domain.events import acceptance_event
+from app.domain.events import StoredEvent, acceptance_event
 from app.domain.order import OrderStatus
-from app.notify.announcements import Announcements
+from app.notify.announcements import Announcements, FanOut
 from tests.support.builders import make_order, make_quote
 from tests.support.events import in_commit_order, make_event
 from tests.support.outcomes import SymbolAtWork
@@ -14,7 +15,7 @@ FAR_SECONDS = 3_600.0
 
 
 async def test_a_waiter_wakes_when_its_order_ends() -> None:
-    """The terminal event of the order, and no other, wakes the waiter."""
+    """Only the terminal event of its order wakes a waiter."""
     announcements = Announcements()
     order, other = make_order(number=1), make_order(number=2)
     with announcements.expect(order.order_id) as waiter:
@@ -30,7 +31,7 @@ async def test_a_waiter_wakes_when_its_order_ends() -> None:
 
 
 async def test_an_end_announced_before_the_wait_is_not_missed() -> None:
-    """It is enough to expect an order before it is placed."""
+    """A waiter that was registered before the end does not miss it."""
     announcements = Announcements()
     order = make_order()
     with announcements.expect(order.order_id) as waiter:
@@ -40,7 +41,7 @@ async def test_an_end_announced_before_the_wait_is_not_missed() -> None:
 
 
 async def test_several_waiters_of_one_order_all_wake() -> None:
-    """Whoever waits for an order is told."""
+    """All waiters of an order wake."""
     announcements = Announcements()
     order = make_order()
     with (
@@ -53,7 +54,7 @@ async def test_several_waiters_of_one_order_all_wake() -> None:
 
 
 async def test_a_stop_lets_present_and_later_waiters_go() -> None:
-    """Nobody is kept waiting by a service that is about to end."""
+    """A stop releases present and later waiters."""
     announcements = Announcements()
     order = make_order()
     with announcements.expect(order.order_id) as present:
@@ -65,7 +66,7 @@ async def test_a_stop_lets_present_and_later_waiters_go() -> None:
 
 
 async def test_an_end_before_the_stop_still_counts() -> None:
-    """A stop does not turn an order's end into something else."""
+    """A stop does not change the result of an order that ended before."""
     announcements = Announcements()
     order = make_order()
     with announcements.expect(order.order_id) as waiter:
@@ -75,8 +76,8 @@ async def test_an_end_before_the_stop_still_counts() -> None:
         assert await waiter.wait(FAR_SECONDS) is True
 
 
-async def test_a_waiter_knows_how_the_order_stands() -> None:
-    """The answer is put together from what was announced, without a read."""
+async def test_a_waiter_has_the_order_snapshot() -> None:
+    """A waiter builds the order's snapshot from its events, without a read."""
     announcements = Announcements()
     order = make_order(5)
     with announcements.expect(order.order_id) as waiter:
@@ -94,7 +95,7 @@ async def test_a_waiter_knows_how_the_order_stands() -> None:
 
 
 async def test_a_waiter_keeps_as_many_splits_as_an_answer_holds() -> None:
-    """An order of very many splits does not grow the memory of who waits for it."""
+    """A waiter keeps at most as many splits as an answer holds."""
     announcements = Announcements()
     order = make_order(5_000)
     with announcements.expect(order.order_id) as waiter:
@@ -109,7 +110,7 @@ async def test_a_waiter_keeps_as_many_splits_as_an_answer_holds() -> None:
 
 
 async def test_nothing_is_kept_of_waiters_that_left() -> None:
-    """A client that gives up costs nothing afterwards."""
+    """No memory remains of waiters that left."""
     announcements = Announcements()
     order = make_order()
     with announcements.expect(order.order_id) as waiter:
@@ -122,7 +123,7 @@ async def test_nothing_is_kept_of_waiters_that_left() -> None:
 
 
 async def test_a_wait_ends_with_its_time_though_the_order_goes_on() -> None:
-    """The caller is told that the order is not finished, and may wait again."""
+    """A wait returns False at its timeout, and can be repeated."""
     announcements = Announcements()
     order = make_order()
     with announcements.expect(order.order_id) as waiter:
@@ -137,7 +138,7 @@ async def test_a_wait_ends_with_its_time_though_the_order_goes_on() -> None:
 
 
 async def test_a_wait_without_time_tells_an_end_that_was_heard() -> None:
-    """An order that was filled at once is not called unfinished."""
+    """A wait of zero seconds returns True if the order has ended."""
     announcements = Announcements()
     order = make_order()
     with announcements.expect(order.order_id) as waiter:
@@ -147,7 +148,7 @@ async def test_a_wait_without_time_tells_an_end_that_was_heard() -> None:
 
 
 async def test_a_waiter_knows_its_order_from_the_acceptance_on() -> None:
-    """An early answer tells the order as it stands."""
+    """A waiter has a snapshot from the order's acceptance on."""
     announcements = Announcements()
     order = make_order(5)
     with announcements.expect(order.order_id) as waiter:
@@ -158,8 +159,8 @@ async def test_a_waiter_knows_its_order_from_the_acceptance_on() -> None:
         assert list(waiter.splits) == []
 
 
-async def test_an_end_after_the_waiting_request_was_canceled_disturbs_nobody() -> None:
-    """A client that went away is passed over, and those behind it are told."""
+async def test_an_end_after_a_canceled_wait_reaches_the_other_waiters() -> None:
+    """An end after a canceled wait still reaches the other waiters."""
     announcements = Announcements()
     order = make_order()
     with (
@@ -175,3 +176,25 @@ async def test_an_end_after_the_waiting_request_was_canceled_disturbs_nobody() -
         await asyncio.gather(gone, waiting, return_exceptions=True)
         assert gone.cancelled()
         assert waiting.result() is True
+
+
+class RecordingBus:
+    """Records the events it gets, with its name, in a list shared by several buses."""
+
+    def __init__(self, name: str, calls: list[tuple[str, Sequence[StoredEvent]]]) -> None:
+        self._name = name
+        self._calls = calls
+
+    def publish(self, events: Sequence[StoredEvent]) -> None:
+        """Record the events."""
+        self._calls.append((self._name, events))
+
+
+def test_every_receiver_is_told_the_same_in_turn() -> None:
+    """A fan-out passes the same events to each receiver, in the order of the receivers."""
+    calls: list[tuple[str, Sequence[StoredEvent]]] = []
+    events = in_commit_order(make_event(make_order()), make_event(make_order(number=2)))
+
+    FanOut(RecordingBus("first", calls), RecordingBus("second", calls)).publish(events)
+
+    assert calls == [("first", events), ("second", events)]

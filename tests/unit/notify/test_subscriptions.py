@@ -31,12 +31,12 @@ def orders(first: int, last: int) -> list[Order]:
 
 
 async def heard(subscription: EventSubscription) -> list[int]:
-    """Return the positions of what waits."""
+    """Return the positions of the queued events."""
     return [stored.position for stored in await subscription.next()]
 
 
 async def ended(subscription: EventSubscription) -> bool:
-    """Check that no more comes, asked either way; return whether the service stops."""
+    """Check that the subscription has ended; return whether the service stops."""
     with pytest.raises(SubscriptionEndedError) as told:
         await subscription.next()
     with pytest.raises(SubscriptionEndedError):
@@ -45,7 +45,7 @@ async def ended(subscription: EventSubscription) -> bool:
 
 
 async def test_a_subscriber_hears_events_in_the_order_of_commits() -> None:
-    """All that waited comes at once, and each event once."""
+    """A subscriber gets all queued events, each once, in commit order."""
     subscriptions = Subscriptions(head=0)
     with subscriptions.open(EVERYTHING) as subscription:
         subscriptions.publish(events_of(*orders(1, 2), first_position=4))
@@ -58,7 +58,7 @@ async def test_a_subscriber_hears_events_in_the_order_of_commits() -> None:
 
 
 async def test_a_subscriber_waits_for_the_next_event() -> None:
-    """Nothing is handed out before something happened."""
+    """A subscriber waits until there is an event."""
     subscriptions = Subscriptions(head=0)
     with subscriptions.open(EVERYTHING) as subscription:
         subscriptions.publish(events_of(*orders(1, 1)))
@@ -95,7 +95,7 @@ async def test_a_subscriber_waits_for_the_next_event() -> None:
 async def test_a_subscriber_hears_what_his_filter_admits(
     event_filter: EventFilter, numbers: Sequence[int]
 ) -> None:
-    """Never another owner's, whatever is asked for; ids and symbols narrow further."""
+    """A subscriber gets its owner's events only, narrowed by order ids and symbols."""
     subscriptions = Subscriptions(head=0)
     published = events_of(
         make_order(number=1, owner=ALICE),
@@ -115,7 +115,7 @@ async def test_a_subscriber_hears_what_his_filter_admits(
 
 
 async def test_events_are_collected_once_for_all_who_ask_for_the_same() -> None:
-    """A thousand subscribers cost hardly more than one; each is told them as one list."""
+    """Subscribers with the same filter share one list of events."""
     asked = 0
 
     class CountingFilter(EventFilter):
@@ -141,7 +141,7 @@ async def test_events_are_collected_once_for_all_who_ask_for_the_same() -> None:
 
 
 async def test_subscribers_that_share_events_take_them_one_by_one() -> None:
-    """What one has taken, another still hears."""
+    """Subscribers that share events read them independently."""
     subscriptions = Subscriptions(head=0)
     with subscriptions.open(EVERYTHING) as first, subscriptions.open(EVERYTHING) as second:
         subscriptions.publish(events_of(*orders(1, 2)))
@@ -152,7 +152,7 @@ async def test_subscribers_that_share_events_take_them_one_by_one() -> None:
 
 
 async def test_a_subscription_says_what_was_told_before_it() -> None:
-    """From its head on it hears everything; what is above the head is not read as well."""
+    """A subscription's head is the position of the last event before it."""
     subscriptions = Subscriptions(head=7)
     with subscriptions.open(EVERYTHING) as first:
         subscriptions.publish(events_of(*orders(1, 2), first_position=8))
@@ -164,8 +164,8 @@ async def test_a_subscription_says_what_was_told_before_it() -> None:
             assert (await heard(first), await heard(second)) == ([8, 9, 12], [12])
 
 
-async def test_the_head_moves_though_nobody_listens() -> None:
-    """Whoever comes later begins at what was told meanwhile, to whomever."""
+async def test_the_head_moves_without_subscribers() -> None:
+    """The head moves without subscribers, too."""
     subscriptions = Subscriptions(head=0)
 
     subscriptions.publish(events_of(make_order(owner=BOB), first_position=5))
@@ -174,7 +174,7 @@ async def test_the_head_moves_though_nobody_listens() -> None:
 
 
 async def test_a_subscriber_within_the_bound_misses_nothing() -> None:
-    """As many as may wait do wait."""
+    """A subscriber at the limit loses no event."""
     subscriptions = Subscriptions(head=0, waiting_events_max=3)
     with subscriptions.open(EVERYTHING) as subscription:
         for _round in range(3):
@@ -184,7 +184,7 @@ async def test_a_subscriber_within_the_bound_misses_nothing() -> None:
 
 
 async def test_a_subscriber_that_does_not_keep_pace_is_ended() -> None:
-    """It is told, holds no memory, and others go on; it may read the rest and come again."""
+    """A subscriber beyond the limit is ended and frees its memory; others continue."""
     subscriptions = Subscriptions(head=0, waiting_events_max=3)
     only_first = EventFilter(owner=PUBLIC, order_ids=frozenset({make_order().order_id}))
     with (
@@ -199,8 +199,8 @@ async def test_a_subscriber_that_does_not_keep_pace_is_ended() -> None:
         assert await heard(other) == [1]
 
 
-async def test_whoever_waits_hears_of_the_end_at_once() -> None:
-    """A reader that is about to wait, or waits, does not wait for another event."""
+async def test_a_reader_learns_of_the_end_immediately() -> None:
+    """A reader learns of the end immediately, also while it waits."""
     subscriptions = Subscriptions(head=0)
     with subscriptions.open(EVERYTHING) as subscription:
         waiting = asyncio.create_task(ended(subscription))
@@ -213,7 +213,7 @@ async def test_whoever_waits_hears_of_the_end_at_once() -> None:
 
 
 async def test_a_stop_gives_subscribers_time_to_leave() -> None:
-    """It returns when the last one has left; who comes meanwhile is told as well."""
+    """A stop returns once the last subscriber left, and ends later subscribers."""
     subscriptions = Subscriptions(head=0)
     with subscriptions.open(EVERYTHING) as first:
         with subscriptions.open(EventFilter(owner=BOB)):
@@ -228,8 +228,8 @@ async def test_a_stop_gives_subscribers_time_to_leave() -> None:
     await stopping
 
 
-async def test_a_stop_does_not_wait_for_ever() -> None:
-    """A subscriber that never leaves is left behind."""
+async def test_a_stop_has_a_time_limit() -> None:
+    """A stop ends after its time, though a subscriber stays."""
     subscriptions = Subscriptions(head=0)
     with subscriptions.open(EVERYTHING) as subscription:
         await subscriptions.stop(seconds=0)
@@ -239,12 +239,12 @@ async def test_a_stop_does_not_wait_for_ever() -> None:
 
 
 async def test_a_stop_without_subscribers_is_at_once() -> None:
-    """There is nobody to say good-bye to."""
+    """A stop without subscribers returns immediately."""
     await asyncio.wait_for(Subscriptions(head=0).stop(seconds=FAR_SECONDS), timeout=5)
 
 
-async def test_a_slow_subscriber_is_told_that_it_was_slow_though_a_stop_follows() -> None:
-    """The first cause of the end counts."""
+async def test_the_first_reason_for_the_end_counts() -> None:
+    """The first reason for the end of a subscription counts."""
     subscriptions = Subscriptions(head=0, waiting_events_max=1)
     with subscriptions.open(EVERYTHING) as subscription:
         subscriptions.publish(events_of(*orders(1, 2)))
@@ -254,7 +254,7 @@ async def test_a_slow_subscriber_is_told_that_it_was_slow_though_a_stop_follows(
 
 
 async def test_a_check_is_silent_while_events_come() -> None:
-    """Whoever writes what was read asks between two pages whether to go on."""
+    """A check raises only after the end of the subscription."""
     subscriptions = Subscriptions(head=0)
     with subscriptions.open(EVERYTHING) as subscription:
         subscriptions.publish(events_of(*orders(1, 1)))
@@ -265,7 +265,7 @@ async def test_a_check_is_silent_while_events_come() -> None:
 
 
 async def test_nothing_is_kept_of_subscribers_that_left() -> None:
-    """Owners come and go all day."""
+    """No memory remains of subscribers that left."""
     subscriptions = Subscriptions(head=0)
     narrow = EventFilter(owner=ALICE, order_ids=frozenset({OrderId("1"), OrderId("2")}))
     by_symbol = EventFilter(owner=ALICE, symbols=frozenset({LTCBTC, ETHBTC}))
@@ -277,5 +277,5 @@ async def test_nothing_is_kept_of_subscribers_that_left() -> None:
     subscriptions.publish(events_of(make_order(owner=ALICE)))
 
     assert not subscriptions._by_filter
-    assert not subscriptions._filters
+    assert not subscriptions._filters_by_key
     assert subscription._waiting == []

@@ -1,4 +1,4 @@
-"""How far behind the venue we are, told from its time and ours."""
+"""Tests of ``LagMeter``, alone and behind a connection."""
 
 import asyncio
 from dataclasses import replace
@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from structlog.testing import capture_logs
 
-from app.market.session.lag import OFFSET_SECONDS_MAX, TIME_SECONDS_MAX, LagMeter
-from app.market.session.timing import FeedTiming
+from app.market.session.lag import LAG_SECONDS_MAX, OFFSET_SECONDS_MAX, LagMeter
+from app.market.timing import FeedTiming
 from app.ports import ConnectionState, FeedState
 from app.states import Lag
 from tests.support.market import INTERRUPTED, LTCBTC, eventually_has
@@ -26,16 +26,16 @@ class HandClock:
         self.seconds = 0.0
 
     def now(self) -> datetime:
-        """Return a date that moves with it."""
+        """Return the wall-clock time."""
         return START + timedelta(seconds=self.seconds)
 
     def monotonic_ns(self) -> int:
-        """Return nanoseconds."""
+        """Return the monotonic time in nanoseconds."""
         return round(self.seconds * 1_000_000_000)
 
 
 class Venue:
-    """A venue that tells the time once a second, its clock ahead of ours by ``ahead_ms``."""
+    """A venue that sends its time once a second, with its clock ``ahead_ms`` ahead of ours."""
 
     def __init__(self, ahead_ms: int = 0) -> None:
         self.clock = HandClock()
@@ -43,23 +43,23 @@ class Venue:
         self._ahead_ms = ahead_ms
 
     def tell(self, *, late_ms: int) -> Lag:
-        """Tell the time a second after the last, and let it be read so late."""
+        """Send the time a second after the last one, read ``late_ms`` later."""
         self.clock.seconds = float(int(self.clock.seconds)) + 1
         told_ms = round(self.clock.now().timestamp() * 1_000) + self._ahead_ms
         self.clock.seconds += late_ms / 1_000
         self.meter.note(told_ms)
         lag = self.meter.newest
-        assert lag is not None, "just told"
+        assert lag is not None, "just noted"
         return lag
 
 
 def test_lag_is_unknown_until_the_venue_tells_the_time() -> None:
-    """None is no figure."""
+    """There is no lag before the venue's first time."""
     assert Venue().meter.newest is None
 
 
 def test_lag_is_our_time_less_the_venues() -> None:
-    """In seconds; the first one has nothing to exceed."""
+    """The lag is our time minus the venue's, and the first one has no excess."""
     lag = Venue().tell(late_ms=40)
 
     assert lag.seconds == pytest.approx(0.04)
@@ -67,8 +67,8 @@ def test_lag_is_our_time_less_the_venues() -> None:
 
 
 @pytest.mark.parametrize("ahead_ms", [-3_600_000, -5, 0, 5, 3_600_000])
-def test_excess_knows_no_difference_of_clocks(ahead_ms: int) -> None:
-    """An hour of it, before or behind, stands in the lag alone."""
+def test_excess_ignores_a_difference_of_the_clocks(ahead_ms: int) -> None:
+    """A difference of the clocks changes the lag but not the excess."""
     venue = Venue(ahead_ms)
     venue.tell(late_ms=40)
     lag = venue.tell(late_ms=240)
@@ -78,7 +78,7 @@ def test_excess_knows_no_difference_of_clocks(ahead_ms: int) -> None:
 
 
 def test_smallest_lag_is_forgotten_after_five_minutes() -> None:
-    """A way that became longer for good is the usual one in the end."""
+    """A permanently longer network delay stops counting as excess after five minutes."""
     venue = Venue()
     venue.tell(late_ms=10)
 
@@ -89,7 +89,7 @@ def test_smallest_lag_is_forgotten_after_five_minutes() -> None:
 
 
 def test_smallest_lag_outlives_a_pause_only_while_it_is_recent() -> None:
-    """After minutes without a word nothing is known any more."""
+    """The smallest lag survives a short pause but not one of minutes."""
     venue = Venue()
     venue.tell(late_ms=10)
     venue.clock.seconds += 3_600
@@ -97,11 +97,11 @@ def test_smallest_lag_outlives_a_pause_only_while_it_is_recent() -> None:
     assert venue.tell(late_ms=110).excess_seconds == 0
 
 
-def test_lag_is_unknown_once_the_time_stays_out() -> None:
-    """A halted pair, or a stream that was never granted: no old figure is shown for a new one."""
+def test_lag_is_unknown_without_recent_times() -> None:
+    """Without new times the lag becomes unknown instead of staying at its last value."""
     venue = Venue()
     venue.tell(late_ms=10)
-    venue.clock.seconds += TIME_SECONDS_MAX
+    venue.clock.seconds += LAG_SECONDS_MAX
     assert venue.meter.newest is not None
 
     venue.clock.seconds += 1
@@ -109,8 +109,8 @@ def test_lag_is_unknown_once_the_time_stays_out() -> None:
     assert venue.meter.newest is None
 
 
-def test_lost_connection_has_no_lag_but_the_next_is_held_against_its_best() -> None:
-    """A connection that is behind from its first frame on is found out."""
+def test_lost_connection_has_no_lag_but_the_next_uses_its_smallest_lag() -> None:
+    """A lost connection has no lag, and the next one compares with its smallest lag."""
     venue = Venue()
     venue.tell(late_ms=10)
 
@@ -121,8 +121,8 @@ def test_lost_connection_has_no_lag_but_the_next_is_held_against_its_best() -> N
 
 
 @pytest.mark.parametrize("venue_ms", [0, 9_999_999_999_999])
-def test_time_days_off_is_no_time(venue_ms: int) -> None:
-    """It would make the smallest lag, or the newest one, absurd for minutes."""
+def test_time_that_is_days_off_is_ignored(venue_ms: int) -> None:
+    """A time that is days off is ignored."""
     venue = Venue()
     lag = venue.tell(late_ms=10)
     assert OFFSET_SECONDS_MAX == 86_400
@@ -134,7 +134,7 @@ def test_time_days_off_is_no_time(venue_ms: int) -> None:
 
 
 def test_log_tells_when_it_lags_and_when_it_has_caught_up() -> None:
-    """Once each, however long it lasts and however it wavers in between."""
+    """The log has one entry when the excess begins and one when it ends."""
     venue = Venue()
     with capture_logs() as logs:
         for late_ms in (10, 1_900, 2_100, 5_000, 1_500, 2_500, 900, 10, 1_500):
@@ -150,21 +150,21 @@ def test_log_tells_when_it_lags_and_when_it_has_caught_up() -> None:
 AT_ONCE = FeedTiming(time_stream_seconds=0)
 
 
-def told(clock: VirtualClock, *, ago_ms: int) -> str:
-    """Make a frame that tells a time so long ago."""
+def time_frame(clock: VirtualClock, *, ago_ms: int) -> str:
+    """Make a mini-ticker frame with a time ``ago_ms`` before now."""
     at_ms = round(clock.now().timestamp() * 1_000) - ago_ms
     return f'{{"e":"24hrMiniTicker","E":{at_ms},"s":"BTCUSDT","c":"1"}}'
 
 
 async def test_a_connection_asks_for_the_time_and_knows_its_lag() -> None:
-    """In a message of its own; what comes is no quote of anybody's."""
+    """A connection requests the time in a separate message and computes its lag."""
     clock = VirtualClock()
     async with rigged(timing=AT_ONCE, clock=clock) as rig:
         listener = await rig.live(LTCBTC)
         await eventually_has(rig.peer.time_requests, 1)
         assert rig.connection.state().lag is None
-        await rig.peer.last.send(told(clock, ago_ms=30))
-        await rig.peer.last.send(told(clock, ago_ms=250))
+        await rig.peer.last.send(time_frame(clock, ago_ms=30))
+        await rig.peer.last.send(time_frame(clock, ago_ms=250))
         await eventually(lambda: rig.counters["venue_times"] == 2)
 
         lag = rig.connection.state().lag
@@ -176,8 +176,8 @@ async def test_a_connection_asks_for_the_time_and_knows_its_lag() -> None:
 
 @pytest.mark.parametrize("answer", ['{"error":{"code":2,"msg":"no"},"id":{id}}', '{"code":2}', ""])
 @in_virtual_time
-async def test_a_venue_that_does_not_tell_the_time_costs_nothing_else(answer: str) -> None:
-    """Refused with or without an id, or never answered: no cause of trouble, no lost connection."""
+async def test_missing_time_stream_causes_no_error(answer: str) -> None:
+    """A refused or unanswered time request causes no error and no lost connection."""
     timing = FeedTiming(time_stream_seconds=0.1, acknowledgment_seconds_max=0.05)
     async with rigged(timing=timing) as rig:
         listener = await rig.live(LTCBTC)
@@ -192,8 +192,8 @@ async def test_a_venue_that_does_not_tell_the_time_costs_nothing_else(answer: st
         assert len(rig.peer.connections) == 1
 
 
-async def test_garbage_instead_of_the_time_takes_nobodys_quote() -> None:
-    """It is dropped and counted, and the symbol that it names stays live."""
+async def test_invalid_time_interrupts_no_symbol() -> None:
+    """An invalid time frame is dropped and leaves its symbol live."""
     async with rigged(timing=AT_ONCE) as rig:
         listener = await rig.live(LTCBTC)
         await rig.peer.last.send('{"e":"24hrMiniTicker","E":"soon","s":"LTCBTC"}')
@@ -205,17 +205,17 @@ async def test_garbage_instead_of_the_time_takes_nobodys_quote() -> None:
         assert rig.connection.state().lag is None
 
 
-async def test_lag_is_that_of_the_connection_that_delivers() -> None:
-    """One that is to take over tells nothing yet; once the old one is lost, nothing is known."""
+async def test_lag_comes_from_the_delivering_connection() -> None:
+    """Only the delivering connection sets the lag, and its loss clears the lag."""
     clock = VirtualClock()
     timing = FeedTiming(time_stream_seconds=0, rotation_look_seconds=60, pause_seconds_first=0.02)
     async with rigged(timing=timing, clock=clock) as rig:
         await rig.live(LTCBTC)
         old = rig.peer.last
-        await old.send(told(clock, ago_ms=30))
+        await old.send(time_frame(clock, ago_ms=30))
         await old.send(SHUTDOWN)
         await eventually_has(rig.peer.time_requests, 2)
-        await rig.peer.last.send(told(clock, ago_ms=900))
+        await rig.peer.last.send(time_frame(clock, ago_ms=900))
         await eventually(lambda: rig.counters["venue_times"] == 2)
         lag = rig.connection.state().lag
         assert lag is not None
@@ -229,7 +229,7 @@ async def test_lag_is_that_of_the_connection_that_delivers() -> None:
 
 
 def test_the_feed_is_as_far_behind_as_its_worst_connection() -> None:
-    """Whichever clocks they are told by; those that know nothing do not count."""
+    """The feed reports the largest excess of the connections with a known lag."""
     lags = [Lag(seconds=9, excess_seconds=0.1), Lag(seconds=1, excess_seconds=0.2), None]
     feed = FeedState(
         status="connected",

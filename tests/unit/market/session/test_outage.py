@@ -1,20 +1,20 @@
-"""When the next attempt to connect is due."""
+"""Tests of ``Outage``."""
 
 import asyncio
 import random
 from dataclasses import replace
 
 from app.market.session.outage import Outage
-from app.market.session.timing import FeedTiming
+from app.market.timing import FeedTiming
 
 TIMING = FeedTiming(pause_seconds_first=0.04, stable_seconds=100)
 
 
 async def test_trouble_is_over_with_a_connection_and_its_pauses_once_that_lasted() -> None:
-    """A venue that takes us in and throws us out again is not tried ever faster."""
+    """A connection clears the cause, but only a stable one restarts the pauses."""
     outage = Outage(TIMING, random.Random(1))
     loop = asyncio.get_running_loop()
-    outage.note_trouble("refused")
+    outage.note_failure("refused")
     grown = [outage.next_pause_seconds() for _ in range(9)][-1]
 
     outage.note_connected()
@@ -23,24 +23,24 @@ async def test_trouble_is_over_with_a_connection_and_its_pauses_once_that_lasted
     outage.note_lost(opened_at=loop.time() - 100)
     after_long = outage.next_pause_seconds()
 
-    assert outage.trouble is None
+    assert outage.cause is None
     assert grown > 1
     assert after_a_moment > 1
     assert after_long <= 0.08
 
 
 async def test_attempts_take_less_time_at_first() -> None:
-    """So that another one follows within five seconds in the first minute."""
+    """Attempts get less time in the first minute of an outage."""
     early = Outage(TIMING, random.Random(1))
     late = Outage(replace(TIMING, early_seconds=0), random.Random(1))
-    late.note_trouble("refused")
+    late.note_failure("refused")
 
     assert early.open_seconds == TIMING.open_seconds_early
     assert late.open_seconds == TIMING.open_seconds
 
 
 async def test_attempts_are_counted_from_start_to_start() -> None:
-    """The first comes at once, the second after a pause."""
+    """The first attempt is immediate, and pauses count from start to start."""
     outage = Outage(TIMING, random.Random(1))
     loop = asyncio.get_running_loop()
     started = loop.time()

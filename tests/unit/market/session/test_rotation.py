@@ -1,4 +1,4 @@
-"""One connection replaces another, against a peer that does what the test says."""
+"""Tests of the rotation of connections against a scripted peer."""
 
 import asyncio
 import itertools
@@ -7,7 +7,7 @@ from dataclasses import replace
 from websockets.protocol import State
 
 from app.market.session.session import FRAMES_AT_ONCE_MAX
-from app.market.session.timing import VENUE_LIMITS, FeedTiming
+from app.market.timing import VENUE_LIMITS, FeedTiming
 from tests.support.builders import make_quote
 from tests.support.hand_driven import HandClock
 from tests.support.market import (
@@ -28,7 +28,7 @@ LATE = replace(SOON, rotation_look_seconds=60.0)
 
 
 async def begin(rig: Rig) -> None:
-    """Have the venue announce a shutdown, and return once the new connection subscribes."""
+    """Announce a shutdown, and return once the new connection subscribes."""
     messages = len(rig.peer.received)
     await rig.peer.connections[0].send(SHUTDOWN)
     await eventually_has(rig.peer.connections, 2)
@@ -36,12 +36,12 @@ async def begin(rig: Rig) -> None:
 
 
 def ids_of(listener: RecordingListener) -> list[int]:
-    """Return the update ids of the frames a listener got."""
+    """Return the update ids of the frames that a listener got."""
     return [quote.update_id for quote in listener.quotes]
 
 
 async def test_frames_of_the_new_connection_wait_for_the_last_of_the_old_one() -> None:
-    """They come in order and once, however far the one venue server is ahead of the other."""
+    """Frames of both connections arrive in order and once."""
     async with rigged(timing=SOON) as rig:
         listener = await rig.live(LTCBTC)
         await begin(rig)
@@ -66,7 +66,7 @@ async def test_frames_of_the_new_connection_wait_for_the_last_of_the_old_one() -
 
 
 async def test_new_connection_that_lags_repeats_nothing_after_it_took_over() -> None:
-    """What the old one delivered may come much later here, and there is no gap before it."""
+    """A lagging new connection repeats no frame and leaves no gap."""
     async with rigged(timing=SOON) as rig:
         listener = await rig.live(LTCBTC)
         for update_id in (6, 7, 8):
@@ -84,8 +84,8 @@ async def test_new_connection_that_lags_repeats_nothing_after_it_took_over() -> 
 
 
 @in_virtual_time
-async def test_old_connection_that_lags_is_given_time_and_not_for_ever() -> None:
-    """What it never delivers cannot be waited for."""
+async def test_old_connection_that_lags_gets_a_limited_time() -> None:
+    """A lagging old connection gets a limited time to catch up."""
     async with rigged(timing=replace(SOON, overlap_seconds_max=0.2)) as rig:
         listener = await rig.live(LTCBTC)
         loop = asyncio.get_running_loop()
@@ -100,7 +100,7 @@ async def test_old_connection_that_lags_is_given_time_and_not_for_ever() -> None
 
 
 async def test_attempt_that_fails_leaves_the_old_connection_and_is_made_again() -> None:
-    """Nobody notices, but for the counters."""
+    """A failed attempt leaves the old connection in place and is retried."""
     async with rigged(timing=replace(SOON, open_seconds_early=0.05)) as rig:
         listener = await rig.live(LTCBTC)
         rig.peer.accepts.clear()
@@ -117,7 +117,7 @@ async def test_attempt_that_fails_leaves_the_old_connection_and_is_made_again() 
 
 
 async def test_new_connection_that_is_lost_is_replaced_by_another() -> None:
-    """The old one goes on meanwhile."""
+    """A lost new connection is replaced while the old one delivers."""
     async with rigged(timing=SOON) as rig:
         listener = await rig.live(LTCBTC)
         rig.peer.answer = ""
@@ -134,8 +134,8 @@ async def test_new_connection_that_is_lost_is_replaced_by_another() -> None:
         assert rig.counters["connections"] == 3
 
 
-async def test_new_connection_that_is_going_away_as_well_is_of_no_use() -> None:
-    """Another one may get a server that stays."""
+async def test_new_connection_with_a_shutdown_notice_is_replaced() -> None:
+    """A new connection with a shutdown notice is replaced by another one."""
     async with rigged(timing=SOON) as rig:
         listener = await rig.live(LTCBTC)
         rig.peer.answer = ""
@@ -150,13 +150,13 @@ async def test_new_connection_that_is_going_away_as_well_is_of_no_use() -> None:
 
 
 async def test_notice_that_comes_while_the_new_connection_takes_over_is_not_forgotten() -> None:
-    """The old one has said goodbye, but its socket is not closed yet."""
+    """A shutdown notice during the take-over starts another rotation."""
     async with rigged(timing=SOON) as rig:
         listener = await rig.live(LTCBTC)
         await begin(rig)
         old, new = rig.peer.connections
         old.transport.pause_reading()
-        await eventually(lambda: rig.connection.present and rig.connection.present.is_finishing)
+        await eventually(lambda: rig.connection.current and rig.connection.current.is_finishing)
         old.protocol.send_close(1001)
         old.send_data()
         await eventually(lambda: rig.counters["rotations"])
@@ -169,9 +169,9 @@ async def test_notice_that_comes_while_the_new_connection_takes_over_is_not_forg
         assert len(rig.peer.connections) == 3
 
 
-async def test_frames_beyond_what_is_kept_end_the_new_connection() -> None:
-    """Memory is bounded; the old connection goes on and all begins again."""
-    limits = replace(VENUE_LIMITS, kept_frames_max=3)
+async def test_full_buffer_ends_the_new_connection() -> None:
+    """A full buffer ends the new connection, and the rotation restarts."""
+    limits = replace(VENUE_LIMITS, buffered_frames_max=3)
     async with rigged(timing=LATE, limits=limits) as rig:
         listener = await rig.live(LTCBTC)
         await begin(rig)
@@ -186,7 +186,7 @@ async def test_frames_beyond_what_is_kept_end_the_new_connection() -> None:
 
 
 async def test_loss_of_the_old_connection_interrupts_only_what_the_new_one_has_not() -> None:
-    """A symbol that flows there goes on; one that does not is void until it is seeded there."""
+    """Losing the old connection interrupts only streams that the new one lacks."""
     async with rigged(timing=SOON) as rig:
         stays, comes = await rig.live(LTCBTC), RecordingListener()
         rig.peer.answer = ""
@@ -215,7 +215,7 @@ async def test_loss_of_the_old_connection_interrupts_only_what_the_new_one_has_n
 
 
 async def test_quiet_symbol_is_confirmed_after_the_old_connection_was_lost() -> None:
-    """It may have missed the last change on a connection that was dead already."""
+    """A quiet symbol gets a confirming seed after the old connection was lost."""
     async with rigged(timing=LATE) as rig:
         listener = await rig.live(LTCBTC)
         await begin(rig)
@@ -227,7 +227,7 @@ async def test_quiet_symbol_is_confirmed_after_the_old_connection_was_lost() -> 
 
 
 async def test_seed_asked_for_before_the_old_connection_was_lost_confirms_nothing() -> None:
-    """It may show the book as it was before the first frame that could come here."""
+    """A seed requested before the loss does not count as confirmation."""
     async with rigged(timing=LATE) as rig:
         listener = await rig.live(LTCBTC)
         rig.connection.confirm(LTCBTC, listener)
@@ -235,7 +235,7 @@ async def test_seed_asked_for_before_the_old_connection_was_lost_confirms_nothin
         await begin(rig)
         session = rig.connection._next
         rig.peer.connections[0].transport.abort()
-        await eventually(lambda: rig.connection.present is session)
+        await eventually(lambda: rig.connection.current is session)
         await eventually_has(rig.depth.asked, 3)
         rig.depth.answer(make_quote(7))
         await eventually_has(listener.seeds, 2)
@@ -244,7 +244,7 @@ async def test_seed_asked_for_before_the_old_connection_was_lost_confirms_nothin
 
 
 async def test_symbol_that_quoted_on_both_connections_needs_no_confirmation() -> None:
-    """Nothing was missed: the first quote there came here as well."""
+    """A symbol that quoted on both connections gets no confirming seed."""
     async with rigged(timing=LATE) as rig:
         listener = await rig.live(LTCBTC)
         await begin(rig)
@@ -262,7 +262,7 @@ async def test_symbol_that_quoted_on_both_connections_needs_no_confirmation() ->
 
 
 async def test_quotes_that_were_replaced_long_ago_are_not_delivered_late() -> None:
-    """The old connection was dead for seconds: orders that came meanwhile must not meet them."""
+    """Buffered quotes that were replaced long ago are not delivered."""
     clock = HandClock()
     async with rigged(timing=LATE, clock=clock) as rig:
         listener = await rig.live(LTCBTC)
@@ -282,8 +282,8 @@ async def test_quotes_that_were_replaced_long_ago_are_not_delivered_late() -> No
         assert rig.counters["rotation_superseded"] == 2
 
 
-async def test_frames_that_come_while_old_ones_are_skipped_are_not_taken_for_them() -> None:
-    """They may stand in memory where one stood that was replaced long ago."""
+async def test_frames_that_arrive_during_delivery_are_not_skipped() -> None:
+    """Frames that arrive during delivery are not mistaken for superseded ones."""
     clock = HandClock()
     async with rigged(timing=LATE, clock=clock) as rig:
         listener = await rig.live(LTCBTC)
@@ -296,7 +296,7 @@ async def test_frames_that_come_while_old_ones_are_skipped_are_not_taken_for_the
         clock.advance(5)
         first_young = last = 6 + 2 * FRAMES_AT_ONCE_MAX
         old.transport.abort()
-        while session.kept is not None:
+        while session.buffer is not None:
             await asyncio.sleep(0)
             last = next(ids)
             session.on_texts(session._opened, [ticker(last).encode()])
@@ -304,8 +304,8 @@ async def test_frames_that_come_while_old_ones_are_skipped_are_not_taken_for_the
         assert ids_of(listener) == list(range(first_young, last + 1))
 
 
-async def test_old_connection_that_ends_in_order_may_have_stalled_all_the_same() -> None:
-    """What it kept from us and what was replaced since is no more current than after a loss."""
+async def test_superseded_quotes_are_skipped_after_a_proper_close() -> None:
+    """Superseded quotes are skipped also after a proper close of a stalled connection."""
     clock = HandClock()
     async with rigged(timing=replace(SOON, overlap_seconds_max=0.05), clock=clock) as rig:
         listener = await rig.live(LTCBTC)
@@ -325,8 +325,8 @@ async def test_old_connection_that_ends_in_order_may_have_stalled_all_the_same()
         assert listener.told == [SEED, QUOTE]
 
 
-async def test_whoever_comes_during_a_rotation_hears_nothing_from_before() -> None:
-    """Frames that were kept for somebody who left are not for somebody who came."""
+async def test_listener_that_subscribes_during_a_rotation_gets_no_older_frames() -> None:
+    """A listener that subscribes during a rotation gets no older frames."""
     clock = HandClock()
     async with rigged(timing=SOON, clock=clock) as rig:
         first, second = await rig.live(LTCBTC, ETHBTC), RecordingListener()
@@ -350,8 +350,8 @@ async def test_whoever_comes_during_a_rotation_hears_nothing_from_before() -> No
         assert ids_of(second) == [9]
 
 
-async def test_malformed_frame_of_the_new_connection_takes_the_quote_in_its_turn() -> None:
-    """It is kept among the others, since it stands for a change."""
+async def test_buffered_malformed_frame_interrupts_in_its_place() -> None:
+    """A buffered malformed frame interrupts its symbol in its place among the frames."""
     async with rigged(timing=LATE) as rig:
         listener = await rig.live(LTCBTC)
         await begin(rig)
@@ -368,8 +368,8 @@ async def test_malformed_frame_of_the_new_connection_takes_the_quote_in_its_turn
         assert listener.told[:4] == [SEED, QUOTE, INTERRUPTED, QUOTE]
 
 
-async def test_both_connections_end_when_nobody_listens_any_more() -> None:
-    """A rotation is not finished for nobody."""
+async def test_both_connections_close_when_the_last_listener_leaves() -> None:
+    """Both connections close when the last listener leaves."""
     async with rigged(timing=replace(LATE, idle_seconds=0.05)) as rig:
         listener = await rig.live(LTCBTC)
         await begin(rig)
@@ -382,7 +382,7 @@ async def test_both_connections_end_when_nobody_listens_any_more() -> None:
 
 
 async def test_loss_while_the_new_connection_opens_is_an_ordinary_loss() -> None:
-    """Everybody is interrupted, and seeded on the connection that comes."""
+    """A loss while the new connection opens interrupts all listeners and reconnects."""
     async with rigged(timing=SOON) as rig:
         listener = await rig.live(LTCBTC)
         rig.peer.accepts.clear()
@@ -400,9 +400,9 @@ async def test_loss_while_the_new_connection_opens_is_an_ordinary_loss() -> None
 
 
 async def test_connection_that_opened_too_late_is_closed_again() -> None:
-    """The one that it was to replace was lost in that very moment, and all begins anew."""
+    """A new connection that opens after the loss of the old one is closed."""
     async with rigged(timing=SOON) as rig:
-        session = await rig.connection.open_next()
+        session = await rig.connection.open_next_session()
         await eventually_has(rig.peer.connections, 1)
         await eventually(lambda: rig.peer.last.state is State.CLOSED)
 
@@ -412,10 +412,10 @@ async def test_connection_that_opened_too_late_is_closed_again() -> None:
 
 @in_virtual_time
 async def test_connection_that_lasted_counts_although_another_one_took_over() -> None:
-    """An outage is a new one then, whose first attempts follow each other soon."""
+    """A take-over from a stable connection restarts the backoff."""
     async with rigged(timing=replace(SOON, stable_seconds=0.2)) as rig:
         outage = rig.connection._outage
-        outage.note_trouble("refused")
+        outage.note_failure("refused")
         for _ in range(9):
             outage.next_pause_seconds()
         await rig.live(LTCBTC)
@@ -428,7 +428,7 @@ async def test_connection_that_lasted_counts_although_another_one_took_over() ->
 
 @in_virtual_time
 async def test_streams_that_are_never_ready_put_it_off_for_a_minute_at_most() -> None:
-    """The venue's day ends, whatever comes and goes; who is not there yet is interrupted."""
+    """Streams that are never ready delay a rotation by at most a minute."""
     timing = replace(SOON, rotation_ready_seconds_max=0.2)
     async with rigged(timing=timing) as rig:
         listener = await rig.live(LTCBTC)
@@ -444,7 +444,7 @@ async def test_streams_that_are_never_ready_put_it_off_for_a_minute_at_most() ->
 
 
 async def test_rotation_is_due_before_the_venues_day_is_over_and_not_at_one_instant() -> None:
-    """Several connections must not rotate together."""
+    """Rotations are due before the venue's 24 h, at random times."""
     timing = FeedTiming()
     soonest = timing.rotation_seconds * (1 - timing.rotation_part_sooner_max)
 

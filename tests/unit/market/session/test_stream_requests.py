@@ -1,4 +1,4 @@
-"""Reference counting, and the control messages that follow from what is wanted."""
+"""Tests of ``StreamRequests``."""
 
 import json
 
@@ -26,19 +26,19 @@ def symbols(count: int) -> list[Symbol]:
 
 
 def next_message(requests: StreamRequests) -> ControlMessage:
-    """Return the next message, which there must be."""
+    """Return the next message, which must exist."""
     message = requests.next_message()
     assert message is not None
     return message
 
 
 def acknowledge_next(requests: StreamRequests) -> tuple[Symbol, ...]:
-    """Send the next message and have it acknowledged."""
+    """Take the next message and acknowledge it."""
     return requests.acknowledge(next_message(requests).request_id)
 
 
 def test_message_is_what_the_venue_documents() -> None:
-    """Stream names are lower case; the id comes back in the acknowledgment."""
+    """A message has lower-case stream names and an id, as the venue documents."""
     message = ControlMessage(
         request_id=7, method=ControlMethod.SUBSCRIBE, symbols=(LTCBTC, Symbol("币安人生USDT"))
     )
@@ -51,7 +51,7 @@ def test_message_is_what_the_venue_documents() -> None:
 
 
 def test_everything_wanted_is_subscribed_in_order_in_one_message() -> None:
-    """On a new connection the oldest subscription comes first."""
+    """A new connection subscribes all symbols in one message, oldest first."""
     wanted = symbols(50)
     requests = StreamRequests(wanted, wanted)
 
@@ -69,7 +69,7 @@ def test_everything_wanted_is_subscribed_in_order_in_one_message() -> None:
 
 @pytest.mark.parametrize("prefix", ["COIN", "币安人生币安人生币安人生币安"])
 def test_message_is_never_longer_than_the_venue_reads(prefix: str) -> None:
-    """The venue answers a longer one with silence."""
+    """No message exceeds the length that the venue reads."""
     wanted = [Symbol(f"{prefix}{number}") for number in range(1_000)]
     requests = StreamRequests(wanted, wanted)
     sent: list[Symbol] = []
@@ -83,7 +83,7 @@ def test_message_is_never_longer_than_the_venue_reads(prefix: str) -> None:
 
 
 def test_what_came_and_went_before_the_message_costs_none() -> None:
-    """Only the difference to what the venue knows is asked for."""
+    """A symbol that came and went before a message needs no message."""
     wanted = {LTCBTC}
     requests = StreamRequests(wanted, wanted)
     acknowledge_next(requests)
@@ -97,7 +97,7 @@ def test_what_came_and_went_before_the_message_costs_none() -> None:
 
 
 def test_unwanted_stream_is_unsubscribed_after_new_ones_are_subscribed() -> None:
-    """A new order waits for its stream; nobody waits for the end of one."""
+    """Subscriptions are sent before unsubscriptions."""
     wanted = {LTCBTC}
     requests = StreamRequests(wanted, wanted)
     acknowledge_next(requests)
@@ -114,8 +114,8 @@ def test_unwanted_stream_is_unsubscribed_after_new_ones_are_subscribed() -> None
     assert requests.acknowledge(second.request_id) == ()
 
 
-def test_late_acknowledgment_does_not_speak_for_a_newer_subscription() -> None:
-    """Subscribed, unsubscribed and subscribed again: only the last acknowledgment counts."""
+def test_late_acknowledgment_does_not_count_for_a_newer_subscription() -> None:
+    """Only the acknowledgment of the newest subscription counts."""
     wanted = {LTCBTC}
     requests = StreamRequests(wanted, wanted)
     first = next_message(requests)
@@ -132,7 +132,7 @@ def test_late_acknowledgment_does_not_speak_for_a_newer_subscription() -> None:
 
 
 def test_refused_subscription_may_be_asked_for_again() -> None:
-    """The stream does not flow, and nothing says that it was asked for."""
+    """A refused stream does not flow and can be requested again."""
     wanted = {LTCBTC}
     requests = StreamRequests(wanted, wanted)
 
@@ -144,8 +144,8 @@ def test_refused_subscription_may_be_asked_for_again() -> None:
     assert acknowledge_next(requests) == (LTCBTC,)
 
 
-def test_answer_to_a_message_never_sent_is_no_matter() -> None:
-    """Neither agreement nor refusal."""
+def test_answer_to_an_unknown_message_is_ignored() -> None:
+    """An answer with an unknown id is ignored."""
     requests = StreamRequests({LTCBTC}, [LTCBTC])
 
     assert requests.acknowledge(77) == ()
@@ -153,7 +153,7 @@ def test_answer_to_a_message_never_sent_is_no_matter() -> None:
 
 
 def test_full_connection_makes_room_before_it_subscribes() -> None:
-    """The venue never sees more streams than it allows."""
+    """A full connection unsubscribes before it subscribes."""
     wanted = set(symbols(3))
     requests = StreamRequests(wanted, sorted(wanted), symbols_max=3)
     acknowledge_next(requests)
@@ -170,15 +170,15 @@ def test_full_connection_makes_room_before_it_subscribes() -> None:
 
 
 def test_stream_name_is_lower_case() -> None:
-    """As the venue demands."""
+    """Stream names are in lower case, as the venue requires."""
     assert stream_name(LTCBTC) == "ltcbtc@bookTicker"
 
 
 def test_time_is_asked_for_once_and_last_in_a_message_of_its_own() -> None:
-    """No symbol waits for it, and none is refused with it."""
+    """The time is requested once, last, and in a separate message."""
     wanted = {LTCBTC}
     requests = StreamRequests(wanted, wanted)
-    requests.want_time()
+    requests.request_time()
 
     first, second = next_message(requests), next_message(requests)
 
@@ -189,11 +189,11 @@ def test_time_is_asked_for_once_and_last_in_a_message_of_its_own() -> None:
     assert requests.acknowledge(second.request_id) == ()
 
 
-def test_answer_about_the_time_is_told_from_one_about_symbols() -> None:
-    """Without an id it is about whatever has not been answered yet."""
+def test_answer_about_the_time_is_distinguished_from_others() -> None:
+    """An answer concerns the time only if no awaited message with its id has symbols."""
     wanted = {LTCBTC}
     requests = StreamRequests(wanted, wanted)
-    requests.want_time()
+    requests.request_time()
     first, second = next_message(requests), next_message(requests)
 
     assert not requests.is_for_time_only(first.request_id)

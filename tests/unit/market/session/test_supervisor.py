@@ -1,4 +1,4 @@
-"""One connection for many streams, against a peer that does what the test says."""
+"""Tests of ``SessionSupervisor`` against a scripted peer."""
 
 import asyncio
 
@@ -9,8 +9,7 @@ from websockets.protocol import State
 
 from app.domain.order import Symbol
 from app.domain.quote import Quote
-from app.market.session.stream_requests import STREAMS_MAX
-from app.market.session.timing import FeedTiming
+from app.market.timing import STREAMS_MAX, FeedTiming
 from app.market.transport.pacing import SlidingWindow
 from tests.support.builders import make_quote
 from tests.support.hand_driven import HandClock
@@ -30,7 +29,7 @@ from tests.unit.market.conftest import ETHBTC, rigged, ticker
 
 
 async def test_seed_is_not_asked_for_before_the_acknowledgment() -> None:
-    """An earlier snapshot could be older than the first update that we miss."""
+    """The supervisor requests a seed only after the acknowledgment of the stream."""
     async with rigged() as rig:
         listener = await rig.live(LTCBTC)
         rig.peer.answer = ""
@@ -47,7 +46,7 @@ async def test_seed_is_not_asked_for_before_the_acknowledgment() -> None:
 
 
 async def test_frames_behind_a_malformed_end_are_not_passed_on() -> None:
-    """After the interruption nothing of that connection counts, whatever is still on its way."""
+    """Frames after the end of a connection are not delivered."""
     async with rigged() as rig:
         listener = await rig.live(LTCBTC)
 
@@ -62,7 +61,7 @@ async def test_frames_behind_a_malformed_end_are_not_passed_on() -> None:
 
 
 async def test_seed_canceled_before_its_first_step_comes_after_the_reconnect() -> None:
-    """An acknowledgment and the end may arrive in one segment."""
+    """An acknowledgment and the end in one segment still lead to a seed after reconnecting."""
     async with rigged() as rig:
         listener = RecordingListener()
         await rig.subscribe_unanswered(listener)
@@ -76,15 +75,15 @@ async def test_seed_canceled_before_its_first_step_comes_after_the_reconnect() -
     assert rig.counters["connections"] == 2
 
 
-async def test_seed_canceled_before_its_first_step_by_who_left_is_forgotten() -> None:
-    """An acknowledgment and a frame that ends an order may arrive in one segment, too."""
+async def test_seed_canceled_before_its_first_step_leaves_no_task() -> None:
+    """An acknowledgment and a last fill in one segment leave no seed task behind."""
     async with rigged() as rig:
 
         class Leaving(RecordingListener):
-            """A listener that has got what it wanted."""
+            """A listener that unsubscribes at its first quote or seed."""
 
             def on_quote(self, quote: Quote) -> None:
-                """Leave."""
+                """Unsubscribe."""
                 rig.connection.remove(LTCBTC, self)
                 super().on_quote(quote)
 
@@ -103,7 +102,7 @@ async def test_seed_canceled_before_its_first_step_by_who_left_is_forgotten() ->
 
 @in_virtual_time
 async def test_silence_on_a_control_message_replaces_the_connection() -> None:
-    """A venue that does not acknowledge does not stream either."""
+    """A connection whose control message gets no answer is replaced."""
     timing = FeedTiming(acknowledgment_seconds_max=0.1)
     async with rigged(timing=timing) as rig:
         rig.peer.answer = ""
@@ -121,7 +120,7 @@ async def test_silence_on_a_control_message_replaces_the_connection() -> None:
 
 @in_virtual_time
 async def test_refused_subscription_is_named_and_asked_for_again() -> None:
-    """The connection stays: other streams may flow on it."""
+    """A refused subscription shows as the cause, and is retried on the same connection."""
     async with rigged(timing=FeedTiming(refusal_seconds=0.05)) as rig:
         rig.peer.answer = '{"error":{"code":4,"msg":"Too many subscriptions"},"id":{id}}'
         listener = RecordingListener()
@@ -140,8 +139,8 @@ async def test_refused_subscription_is_named_and_asked_for_again() -> None:
 
 
 @in_virtual_time
-async def test_refusal_of_nothing_in_particular_is_counted_and_waited_out() -> None:
-    """An error without an id leaves its message unacknowledged, and that is noticed."""
+async def test_refusal_without_an_id_is_counted_and_times_out() -> None:
+    """An error without an id is counted, and its message times out."""
     timing = FeedTiming(acknowledgment_seconds_max=0.1)
     async with rigged(timing=timing) as rig:
         rig.peer.answer = '{"code":2,"msg":"Invalid request"}'
@@ -153,7 +152,7 @@ async def test_refusal_of_nothing_in_particular_is_counted_and_waited_out() -> N
 
 @in_virtual_time
 async def test_refusal_of_an_earlier_connection_is_forgotten_with_it() -> None:
-    """The new connection subscribes everything by itself."""
+    """A new connection clears the refusal of the previous one."""
     async with rigged(timing=FeedTiming(refusal_seconds=0.3)) as rig:
         rig.peer.answer = '{"error":"no","id":{id}}'
         rig.connection.add(LTCBTC, RecordingListener())
@@ -167,7 +166,7 @@ async def test_refusal_of_an_earlier_connection_is_forgotten_with_it() -> None:
 
 
 async def test_frames_go_to_their_listeners_and_others_are_counted() -> None:
-    """Late frames of an unsubscribed stream are nobody's."""
+    """Frames reach the listeners of their symbol; frames without a stream are counted."""
     async with rigged() as rig:
         listener = await rig.live(LTCBTC)
 
@@ -181,8 +180,8 @@ async def test_frames_go_to_their_listeners_and_others_are_counted() -> None:
         assert rig.counters["dropped_foreign"] == 1
 
 
-async def test_unreadable_frame_of_a_symbol_nobody_wants_is_only_counted() -> None:
-    """There is nobody to tell."""
+async def test_unreadable_frame_of_an_unsubscribed_symbol_is_only_counted() -> None:
+    """An unreadable frame of an unsubscribed symbol interrupts no listener."""
     async with rigged() as rig:
         listener = await rig.live(LTCBTC)
 
@@ -194,8 +193,8 @@ async def test_unreadable_frame_of_a_symbol_nobody_wants_is_only_counted() -> No
     assert listener.told[:2] == [SEED, QUOTE]
 
 
-async def test_failing_listener_costs_no_other_symbol_its_connection() -> None:
-    """One symbol's bug stays its own."""
+async def test_failing_listener_affects_no_other_symbol() -> None:
+    """A listener's exception leaves the connection and the other symbols alone."""
     async with rigged() as rig:
         rig.connection.add(ETHBTC, FailingListener())
         rig.depth.answer(make_quote(5, symbol=ETHBTC))
@@ -210,14 +209,14 @@ async def test_failing_listener_costs_no_other_symbol_its_connection() -> None:
 
 
 async def test_listener_may_leave_while_it_is_seeded() -> None:
-    """An order may be filled by the seed, and its symbol end with it."""
+    """A listener may unsubscribe inside its seed callback."""
     async with rigged() as rig:
 
         class Leaving(RecordingListener):
             """A listener that has got what it wanted."""
 
             def on_seed(self, seed: Quote) -> bool:
-                """Leave."""
+                """Unsubscribe."""
                 rig.connection.remove(LTCBTC, self)
                 return super().on_seed(seed)
 
@@ -233,7 +232,7 @@ async def test_listener_may_leave_while_it_is_seeded() -> None:
 
 
 async def test_symbol_that_left_and_came_back_is_seeded_anew() -> None:
-    """Its first seed was still under way when it left."""
+    """A symbol that returns gets a new seed, not the one under way when it left."""
     async with rigged() as rig:
         first, second = RecordingListener(), RecordingListener()
         rig.connection.add(LTCBTC, first)
@@ -249,11 +248,11 @@ async def test_symbol_that_left_and_came_back_is_seeded_anew() -> None:
     assert len(rig.peer.received) == 1
 
 
-async def test_error_of_our_own_is_said_and_survived() -> None:
-    """The task that keeps the connection outlives our bugs."""
+async def test_unexpected_error_is_logged_and_survived() -> None:
+    """The supervisor logs an unexpected exception and connects again."""
 
     class BrokenOnce(HandDepth):
-        """A source with a bug."""
+        """A source of seeds whose first call raises an unexpected exception."""
 
         async def depth(self, symbol: Symbol) -> Quote:
             """Fail the first time."""
@@ -275,8 +274,8 @@ async def test_error_of_our_own_is_said_and_survived() -> None:
     assert listener.told[:2] == [INTERRUPTED, SEED]
 
 
-async def test_connection_that_nobody_wants_by_now_is_closed_again() -> None:
-    """All symbols left while it was being opened."""
+async def test_connection_without_symbols_left_is_closed() -> None:
+    """A connection is closed if all symbols left while it was being opened."""
     async with rigged(timing=FeedTiming(idle_seconds=0.05)) as rig:
         listener = RecordingListener()
         rig.connection.add(LTCBTC, listener)
@@ -289,8 +288,8 @@ async def test_connection_that_nobody_wants_by_now_is_closed_again() -> None:
     assert "down" not in rig.statuses
 
 
-async def test_connection_opened_for_nobody_is_closed_again() -> None:
-    """Its handshake took longer than anybody waited."""
+async def test_connection_without_listeners_is_closed_after_the_idle_time() -> None:
+    """A connection without listeners at its handshake is closed after the idle time."""
     async with rigged(timing=FeedTiming(idle_seconds=0.02)) as rig:
         listener = RecordingListener()
         rig.peer.accepts.clear()
@@ -306,8 +305,8 @@ async def test_connection_opened_for_nobody_is_closed_again() -> None:
 
 
 @in_virtual_time
-async def test_symbols_that_left_during_a_pause_need_no_connection() -> None:
-    """Nothing is tried for nobody."""
+async def test_no_attempt_if_all_symbols_left_during_a_pause() -> None:
+    """The supervisor makes no attempt if no symbol is left after a pause."""
     timing = FeedTiming(pause_seconds_first=0.2, stable_seconds=0)
     async with rigged(timing=timing) as rig:
         listener = await rig.live(LTCBTC)
@@ -324,7 +323,7 @@ async def test_symbols_that_left_during_a_pause_need_no_connection() -> None:
 async def test_connection_that_lasted_is_replaced_after_the_first_pause_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Backoff is for a venue in trouble, not for one that ends a connection now and then."""
+    """The loss of a stable connection restarts the backoff."""
     timing = FeedTiming(pause_seconds_first=0.02, stable_seconds=0)
     async with rigged(timing=timing) as rig:
         listener = await rig.live(LTCBTC)
@@ -349,10 +348,10 @@ async def test_connection_that_lasted_is_replaced_after_the_first_pause_again(
 
 
 async def test_pauses_may_grow_longer_after_the_first_minute() -> None:
-    """Attempts at most five seconds apart are for the beginning of an outage."""
+    """Pauses exceed the early maximum only after the first minute of an outage."""
     async with rigged() as rig:
         outage = rig.connection._outage
-        outage.note_trouble("refused")
+        outage.note_failure("refused")
         early = [outage.next_pause_seconds() for _ in range(50)]
         assert outage._since is not None
         outage._since -= 60
@@ -365,7 +364,7 @@ async def test_pauses_may_grow_longer_after_the_first_minute() -> None:
 
 @in_virtual_time
 async def test_attempts_of_all_connections_together_are_bounded() -> None:
-    """The venue bans an address that connects too often."""
+    """All connections share one limit on connection attempts."""
     timing = FeedTiming(pause_seconds_first=0.001, early_pause_seconds_max=0.001)
     attempts = SlidingWindow(limit=3, seconds=60)
     async with rigged(timing=timing, attempts=attempts) as rig:
@@ -380,7 +379,7 @@ async def test_attempts_of_all_connections_together_are_bounded() -> None:
 
 
 async def test_connection_is_full_at_the_venues_limit() -> None:
-    """Another symbol needs another connection; one stream is for the venue's time."""
+    """A connection is full at the venue's limit less the stream for the time."""
     async with rigged() as rig:
         listener = RecordingListener()
         for number in range(STREAMS_MAX - 2):
@@ -393,7 +392,7 @@ async def test_connection_is_full_at_the_venues_limit() -> None:
 
 
 async def test_update_ids_that_stay_below_the_highest_for_ten_seconds_replace_it() -> None:
-    """An absurdly high one must not silence its symbol until a chance reconnect."""
+    """Update ids that stay below the highest for ten seconds replace the connection."""
     clock = HandClock()
     timing = FeedTiming(pause_seconds_first=0.01)
     async with rigged(clock=clock, timing=timing) as rig:
@@ -413,7 +412,7 @@ async def test_update_ids_that_stay_below_the_highest_for_ten_seconds_replace_it
 
 
 async def test_late_and_repeated_frames_between_others_replace_nothing() -> None:
-    """As long as the stream goes on, it may stutter."""
+    """Single late or repeated frames do not replace the connection."""
     clock = HandClock()
     async with rigged(clock=clock) as rig:
         listener = await rig.live(LTCBTC)
@@ -427,8 +426,8 @@ async def test_late_and_repeated_frames_between_others_replace_nothing() -> None
 
 
 @in_virtual_time
-async def test_change_that_depth_shows_and_no_frame_tells_is_a_stall() -> None:
-    """The seed is used all the same; then the connection is replaced."""
+async def test_change_in_depth_without_a_frame_is_a_stall() -> None:
+    """A change in depth without a frame is used as seed, and replaces the connection."""
     timing = FeedTiming(stall_seconds=0.1, confirmation_seconds=0, pause_seconds_first=0.01)
     async with rigged(timing=timing) as rig:
         listener = await rig.live(LTCBTC)
@@ -445,8 +444,8 @@ async def test_change_that_depth_shows_and_no_frame_tells_is_a_stall() -> None:
 
 
 @in_virtual_time
-async def test_change_that_a_frame_tells_soon_is_none() -> None:
-    """Depth may be a moment ahead of the stream."""
+async def test_change_in_depth_with_a_frame_is_no_stall() -> None:
+    """A change in depth that soon arrives as a frame is not a stall."""
     timing = FeedTiming(stall_seconds=0.1, confirmation_seconds=0)
     async with rigged(timing=timing) as rig:
         listener = await rig.live(LTCBTC)
@@ -463,7 +462,7 @@ async def test_change_that_a_frame_tells_soon_is_none() -> None:
 
 @in_virtual_time
 async def test_confirmation_of_an_unchanged_quote_replaces_nothing() -> None:
-    """The greater update id comes from deeper in the book."""
+    """A confirmation with the same best bid and ask is not a stall."""
     timing = FeedTiming(stall_seconds=0.05, confirmation_seconds=0)
     async with rigged(timing=timing) as rig:
         listener = await rig.live(LTCBTC)
@@ -478,7 +477,7 @@ async def test_confirmation_of_an_unchanged_quote_replaces_nothing() -> None:
 @pytest.mark.parametrize("status", [429, 418, 503])
 @in_virtual_time
 async def test_refused_handshake_is_tried_again_when_the_venue_says(status: int) -> None:
-    """Whoever goes on is banned; the wait holds for every connection of the feed."""
+    """Retry-After of a refused handshake delays all connections of the feed."""
     async with rigged(timing=FeedTiming(pause_seconds_first=0.01)) as rig:
         headers = Headers({"Retry-After": "1", "Content-Length": "0"})
         rig.peer.refusals.append(Response(status, "", headers, b""))
@@ -495,7 +494,7 @@ async def test_refused_handshake_is_tried_again_when_the_venue_says(status: int)
 
 
 async def test_each_end_and_each_failure_is_counted_by_its_kind() -> None:
-    """What an operator does about it depends on it."""
+    """Each kind of end and of failure has its own counter."""
     timing = FeedTiming(pause_seconds_first=0.01, open_seconds_early=0.1, stable_seconds=0)
     async with rigged(timing=timing) as rig:
         listener = await rig.live(LTCBTC)
@@ -528,7 +527,7 @@ async def test_each_end_and_each_failure_is_counted_by_its_kind() -> None:
 
 
 async def test_quotes_read_at_once_were_received_at_one_instant() -> None:
-    """They were all there when the socket was read."""
+    """All quotes of one read have the same arrival time."""
     async with rigged() as rig:
         listener = await rig.live(LTCBTC)
         rig.peer.send_at_once(ticker(6), ticker(7), ticker(8))
@@ -537,11 +536,11 @@ async def test_quotes_read_at_once_were_received_at_one_instant() -> None:
     assert len({quote.received_ns for quote in listener.quotes}) == 1
 
 
-async def test_connection_that_is_left_tells_nothing_more_of_the_same_read() -> None:
-    """What arrives between the decision to leave and the end is nobody's."""
+async def test_no_frame_is_delivered_after_a_session_ends_itself() -> None:
+    """No later frame of the same read is delivered after a session ends itself."""
     async with rigged() as rig:
         listener = await rig.live(LTCBTC)
-        session = rig.connection._present
+        session = rig.connection._current
         assert session is not None
         note = listener.on_quote
 

@@ -1,4 +1,4 @@
-"""Who listens to a stream, what they are told, and what still holds of it."""
+"""Tests of ``SymbolStream``."""
 
 from collections import Counter
 
@@ -23,7 +23,7 @@ def stream() -> SymbolStream:
 
 
 def test_listener_counts_as_often_as_it_subscribed(stream: SymbolStream) -> None:
-    """It is told once, and stays until it has left as often as it came."""
+    """A listener gets each quote once, and leaves after as many removals as additions."""
     listener = RecordingListener()
     stream.add(listener)
     stream.add(listener)
@@ -40,7 +40,7 @@ def test_listener_counts_as_often_as_it_subscribed(stream: SymbolStream) -> None
 
 
 def test_seed_goes_to_those_who_asked_and_still_listen(stream: SymbolStream) -> None:
-    """Who came later gets a later one; who left hears nothing."""
+    """A seed reaches only listeners that waited at its request and still listen."""
     early, gone, late = RecordingListener(), RecordingListener(), RecordingListener()
     stream.add(early)
     stream.add(gone)
@@ -56,7 +56,7 @@ def test_seed_goes_to_those_who_asked_and_still_listen(stream: SymbolStream) -> 
 
 
 def test_refused_seed_leaves_the_listener_waiting(stream: SymbolStream) -> None:
-    """One refusal is enough to ask again, for that listener alone."""
+    """A listener that refuses a seed stays unseeded, and only that listener."""
     content, refusing = RecordingListener(), RecordingListener(refused_seeds=1)
     stream.add(content)
     stream.add(refusing)
@@ -67,8 +67,8 @@ def test_refused_seed_leaves_the_listener_waiting(stream: SymbolStream) -> None:
     assert [one.listener for one in stream.unseeded()] == [refusing]
 
 
-def test_distrust_interrupts_everybody_and_makes_seeds_due(stream: SymbolStream) -> None:
-    """What was quoted is no longer current."""
+def test_distrust_interrupts_all_listeners_and_makes_seeds_due(stream: SymbolStream) -> None:
+    """Distrust interrupts all listeners and makes their seeds due."""
     listener = RecordingListener()
     stream.add(listener)
     stream.offer(make_quote(1), stream.unseeded())
@@ -80,8 +80,8 @@ def test_distrust_interrupts_everybody_and_makes_seeds_due(stream: SymbolStream)
     assert stream.distrusted == 1
 
 
-def test_failing_listener_does_not_keep_anything_from_the_others() -> None:
-    """Its failures are counted."""
+def test_failing_listener_affects_no_other_listener() -> None:
+    """A failing listener is counted, and the other listeners are called."""
     counters: Counter[str] = Counter()
     stream = SymbolStream(LTCBTC, counters)
     listener = RecordingListener()
@@ -97,14 +97,14 @@ def test_failing_listener_does_not_keep_anything_from_the_others() -> None:
     assert counters["listener_failures"] == 3
 
 
-def test_listener_may_unsubscribe_while_it_is_told(stream: SymbolStream) -> None:
-    """The others are told all the same."""
+def test_listener_may_unsubscribe_during_a_call(stream: SymbolStream) -> None:
+    """A listener may unsubscribe during a call, and the others are still called."""
 
     class Leaving(RecordingListener):
-        """A listener that has heard enough."""
+        """A listener that unsubscribes when interrupted."""
 
         def on_interrupted(self) -> None:
-            """Leave."""
+            """Unsubscribe."""
             stream.remove(self)
 
     last = RecordingListener()
@@ -119,7 +119,7 @@ def test_listener_may_unsubscribe_while_it_is_told(stream: SymbolStream) -> None
 def test_frames_at_or_below_the_highest_one_are_timed_until_one_is_above(
     stream: SymbolStream,
 ) -> None:
-    """Single ones are late or repeated; a stream that stays below counts from elsewhere."""
+    """The time of frames that are not above the highest id is kept until one is."""
     since: list[int | None] = []
     for received_ns, update_id in enumerate((5, 7, 7, 6, 8, 3), start=10):
         stream.deliver(make_quote(update_id, received_ns=received_ns))
@@ -129,8 +129,8 @@ def test_frames_at_or_below_the_highest_one_are_timed_until_one_is_above(
     assert stream.last_update_id == 8
 
 
-def test_stream_that_begins_anew_forgets_its_update_ids(stream: SymbolStream) -> None:
-    """Another connection may count from elsewhere; a malformed frame is no reason to."""
+def test_restart_forgets_the_update_ids(stream: SymbolStream) -> None:
+    """A restart forgets the update ids; a distrust does not."""
     listener = RecordingListener()
     stream.add(listener)
     stream.deliver(make_quote(7))
@@ -138,33 +138,33 @@ def test_stream_that_begins_anew_forgets_its_update_ids(stream: SymbolStream) ->
 
     stream.distrust()
     kept = stream.last_update_id
-    stream.begin_anew()
+    stream.restart()
 
     assert kept == 7
     assert (stream.last_update_id, stream.went_back_since_ns, stream.current) == (0, None, None)
     assert listener.told == [QUOTE, QUOTE, INTERRUPTED, INTERRUPTED]
 
 
-def test_confirmation_is_wanted_by_whoever_has_a_quote(stream: SymbolStream) -> None:
-    """Who has none waits for a seed as it is, and who does not listen for nothing."""
+def test_only_a_listener_with_a_quote_requests_a_confirmation(stream: SymbolStream) -> None:
+    """Only a listener with a quote can request a confirmation."""
     seeded, unseeded = RecordingListener(), RecordingListener()
     stream.add(seeded)
     stream.offer(make_quote(5), stream.unseeded())
     stream.add(unseeded)
 
     for listener in (seeded, unseeded, RecordingListener()):
-        stream.want_confirmation(listener)
+        stream.request_confirmation(listener)
 
     assert [one.confirmed_above for one in stream.unseeded()] == [5, None]
-    assert not stream.wants_confirmation_only
+    assert not stream.awaits_confirmation_only
 
 
 def test_frame_below_the_quote_in_question_confirms_nothing(stream: SymbolStream) -> None:
-    """A seed may have been ahead of the stream."""
+    """A frame below the update id in question does not confirm it."""
     listener = RecordingListener()
     stream.add(listener)
     stream.offer(make_quote(9), stream.unseeded())
-    stream.want_confirmation(listener)
+    stream.request_confirmation(listener)
 
     stream.deliver(make_quote(8))
     stream.note_confirmations()
@@ -177,7 +177,7 @@ def test_frame_below_the_quote_in_question_confirms_nothing(stream: SymbolStream
 
 
 def test_a_connection_that_lags_behind_repeats_nothing() -> None:
-    """What the one before has delivered is counted and skipped; what is above goes on."""
+    """Frames that the previous connection delivered are counted and skipped."""
     counters: Counter[str] = Counter()
     stream, listener = SymbolStream(LTCBTC, counters), RecordingListener()
     stream.add(listener)
@@ -196,14 +196,14 @@ def test_a_connection_that_lags_behind_repeats_nothing() -> None:
 def test_ids_that_went_back_for_good_are_timed_after_a_change_of_connection(
     stream: SymbolStream,
 ) -> None:
-    """What is skipped as repeated still tells that the venue counts anew."""
+    """Skipped duplicates still count as update ids that went back."""
     stream.add(RecordingListener())
     stream.deliver(make_quote(7))
     stream.change_connection()
 
     stream.deliver(make_quote(2, received_ns=5))
     since_ns = stream.went_back_since_ns
-    stream.begin_anew()
+    stream.restart()
     listener = RecordingListener()
     stream.add(listener)
     stream.deliver(make_quote(2))

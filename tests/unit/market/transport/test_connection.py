@@ -1,4 +1,4 @@
-"""One WebSocket against a peer that does what the test says."""
+"""Tests of ``VenueConnection`` against a scripted peer."""
 
 import asyncio
 import re
@@ -6,17 +6,17 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 from websockets.frames import Close, Frame, Opcode
 from websockets.protocol import State
 
 from app import __version__
-from app.market.session.conflation import BEHIND_SECONDS
-from app.market.session.timing import FeedLimits
+from app.market.timing import FeedLimits, FeedTiming
+from app.market.transport.conflation import BEHIND_SECONDS
 from app.market.transport.connection import (
     MESSAGE_BYTES_MAX,
-    Keepalive,
     VenueConnection,
     open_connection,
     stream_endpoint,
@@ -26,12 +26,12 @@ from tests.support.market import WebSocketPeer
 from tests.support.waiting import eventually
 
 ANSWER = '{"result":null,"id":1}'
-QUIET = Keepalive(interval_seconds=60, timeout_seconds=60)
-BUSY = Keepalive(interval_seconds=0.05, timeout_seconds=0.2)
+QUIET = FeedTiming(ping_interval_seconds=60, ping_timeout_seconds=60)
+BUSY = FeedTiming(ping_interval_seconds=0.05, ping_timeout_seconds=0.2)
 
 
 class Receiver:
-    """Notes what a connection tells."""
+    """Records the calls of a connection."""
 
     def __init__(self) -> None:
         self.texts: list[bytes] = []
@@ -43,34 +43,34 @@ class Receiver:
         self.connections: set[VenueConnection] = set()
 
     def on_texts(self, connection: VenueConnection, texts: Sequence[bytes]) -> None:
-        """Note what came until there is nothing more to be told."""
+        """Record texts until the connection is lost."""
         self.connections.add(connection)
         for text in texts:
             if not connection.is_lost:
                 self.on_text(connection, text)
 
     def on_text(self, connection: VenueConnection, text: bytes) -> None:
-        """Note a frame."""
+        """Record a text."""
         del connection
         self.texts.append(bytes(text))
 
     def on_binary(self, connection: VenueConnection) -> None:
-        """Note a frame."""
+        """Record a binary frame."""
         self.connections.add(connection)
         self.binaries += 1
 
     def on_skipped(self, connection: VenueConnection, texts: int) -> None:
-        """Note what is not told."""
+        """Record the number of skipped texts."""
         self.connections.add(connection)
         self.skipped += texts
 
     def on_behind(self, connection: VenueConnection, *, is_behind: bool) -> None:
-        """Note it."""
+        """Record the change."""
         self.connections.add(connection)
         self.times_behind += is_behind
 
     def on_lost(self, connection: VenueConnection, ending: Ending) -> None:
-        """Note the end."""
+        """Record the end."""
         self.connections.add(connection)
         self.causes.append(ending.cause)
         self.kinds.append(ending.kind)
@@ -85,7 +85,7 @@ async def peer() -> AsyncIterator[WebSocketPeer]:
 
 @asynccontextmanager
 async def connected(
-    peer: WebSocketPeer, keepalive: Keepalive = QUIET, *, behind_seconds: float = BEHIND_SECONDS
+    peer: WebSocketPeer, timing: FeedTiming = QUIET, *, behind_seconds: float = BEHIND_SECONDS
 ) -> AsyncIterator[tuple[VenueConnection, Receiver]]:
     """Connect to the peer and start; close at the end."""
     receiver = Receiver()
@@ -93,9 +93,8 @@ async def connected(
         stream_endpoint(peer.url),
         receiver,
         tls=None,
-        keepalive=keepalive,
+        timing=replace(timing, behind_seconds=behind_seconds),
         open_seconds=5,
-        behind_seconds=behind_seconds,
     )
     try:
         await eventually(lambda: peer.connections)
@@ -115,12 +114,12 @@ async def connected(
     ],
 )
 def test_path_is_added_where_the_address_has_none(stream_url: str, endpoint: str) -> None:
-    """Many write the whole address of Binance's documentation, and that works too."""
+    """A URL without a path gets ``/ws``; a complete URL is kept."""
     assert stream_endpoint(stream_url) == endpoint
 
 
 async def test_frames_arrive_whole_and_in_order(peer: WebSocketPeer) -> None:
-    """Texts, fragmented texts and binaries, each as one call."""
+    """Each text, fragmented text and binary arrives as one call, in order."""
     async with connected(peer) as (connection, receiver):
         await peer.last.send("one")
         await peer.last.send(["t", "w", "o"])
@@ -138,7 +137,7 @@ async def test_frames_arrive_whole_and_in_order(peer: WebSocketPeer) -> None:
 
 
 async def test_control_message_leaves_as_text(peer: WebSocketPeer) -> None:
-    """The venue reads no binary frames."""
+    """Control messages are sent as text frames, because the venue reads no binaries."""
     async with connected(peer) as (connection, receiver):
         await connection.wait_turn()
         await connection.send(b'{"id":5}')
@@ -148,8 +147,8 @@ async def test_control_message_leaves_as_text(peer: WebSocketPeer) -> None:
     assert receiver.texts == [b'{"result":null,"id":5}']
 
 
-async def test_close_of_the_venue_is_told_with_its_reason(peer: WebSocketPeer) -> None:
-    """Once, and as soon as the closing frame is there."""
+async def test_close_of_the_venue_is_reported_with_its_reason(peer: WebSocketPeer) -> None:
+    """A close frame is reported immediately and once, with its reason."""
     async with connected(peer) as (_, receiver):
         await peer.last.close(1008, "Pong timeout")
         await eventually(lambda: receiver.causes)
@@ -158,8 +157,8 @@ async def test_close_of_the_venue_is_told_with_its_reason(peer: WebSocketPeer) -
     assert receiver.kinds == ["closed_by_venue"]
 
 
-async def test_close_without_a_word_is_told_too(peer: WebSocketPeer) -> None:
-    """A closing frame need not hold anything."""
+async def test_empty_close_frame_is_reported(peer: WebSocketPeer) -> None:
+    """An empty close frame is reported, too."""
     async with connected(peer) as (_, receiver):
         peer.last.protocol.send_close()
         peer.last.send_data()
@@ -168,8 +167,8 @@ async def test_close_without_a_word_is_told_too(peer: WebSocketPeer) -> None:
     assert receiver.causes[0].startswith("closed by the venue")
 
 
-async def test_cut_connection_is_told(peer: WebSocketPeer) -> None:
-    """Without a closing frame, too."""
+async def test_cut_connection_is_reported(peer: WebSocketPeer) -> None:
+    """A connection cut without a close frame is reported."""
     async with connected(peer) as (_, receiver):
         peer.last.transport.abort()
         await eventually(lambda: receiver.causes)
@@ -177,8 +176,8 @@ async def test_cut_connection_is_told(peer: WebSocketPeer) -> None:
     assert receiver.kinds == ["reset"]
 
 
-async def test_what_comes_after_a_missing_pong_is_not_told(peer: WebSocketPeer) -> None:
-    """It has lain somewhere for as long, and the socket is gone only a second later."""
+async def test_frames_after_a_missing_pong_are_not_delivered(peer: WebSocketPeer) -> None:
+    """Frames after a missing pong are not delivered."""
     async with connected(peer, BUSY) as (connection, receiver):
         peer.last.transport.pause_reading()
         await eventually(lambda: receiver.causes)
@@ -192,8 +191,8 @@ async def test_what_comes_after_a_missing_pong_is_not_told(peer: WebSocketPeer) 
     assert receiver.kinds == ["keepalive"]
 
 
-async def test_silence_on_our_pings_is_told_as_what_it_is(peer: WebSocketPeer) -> None:
-    """A half-open connection is found by the pong that stays out."""
+async def test_missing_pong_is_reported_as_keepalive(peer: WebSocketPeer) -> None:
+    """A half-open connection ends as ``keepalive``."""
     async with connected(peer, BUSY) as (_, receiver):
         peer.last.transport.pause_reading()
         await eventually(lambda: receiver.causes)
@@ -203,8 +202,8 @@ async def test_silence_on_our_pings_is_told_as_what_it_is(peer: WebSocketPeer) -
     assert re.fullmatch(r"no pong within [0-9.]+ s of a ping", receiver.causes[0])
 
 
-async def test_goodbye_of_ours_lets_through_what_the_venue_had_sent(peer: WebSocketPeer) -> None:
-    """Its frames are told until its own closing frame, which comes behind them."""
+async def test_frames_before_the_venues_close_frame_arrive_after_ours(peer: WebSocketPeer) -> None:
+    """Frames before the venue's close frame arrive after our close frame."""
     async with connected(peer) as (connection, receiver):
         answer = peer.last.protocol.send_frame
 
@@ -222,8 +221,8 @@ async def test_goodbye_of_ours_lets_through_what_the_venue_had_sent(peer: WebSoc
     assert receiver.kinds == ["closed_by_venue"]
 
 
-async def test_goodbye_of_ours_is_not_waited_for_beyond_its_time(peer: WebSocketPeer) -> None:
-    """A venue that does not answer is cut off, and what it had sent is lost."""
+async def test_close_handshake_has_a_time_limit(peer: WebSocketPeer) -> None:
+    """A venue that does not answer our close frame is cut off after a second."""
     async with connected(peer) as (connection, receiver):
         peer.last.transport.pause_reading()
         is_answered = await connection.finish()
@@ -234,14 +233,14 @@ async def test_goodbye_of_ours_is_not_waited_for_beyond_its_time(peer: WebSocket
 
 
 async def test_control_messages_keep_to_the_limits_that_were_given(peer: WebSocketPeer) -> None:
-    """A test of many hours in one minute shrinks the windows on both sides."""
+    """Control messages respect the limits passed in."""
     loop = asyncio.get_running_loop()
     limits = FeedLimits(control_messages_max=2, control_seconds=0.1)
     connection = await open_connection(
         stream_endpoint(peer.url),
         Receiver(),
         tls=None,
-        keepalive=QUIET,
+        timing=QUIET,
         open_seconds=5,
         limits=limits,
     )
@@ -253,8 +252,8 @@ async def test_control_messages_keep_to_the_limits_that_were_given(peer: WebSock
     assert 0.2 <= loop.time() - started < 1
 
 
-async def test_what_cannot_be_read_is_told_before_the_venue_hangs_up(peer: WebSocketPeer) -> None:
-    """Nothing behind it can be read either, so nothing before it is current."""
+async def test_protocol_error_is_reported_immediately(peer: WebSocketPeer) -> None:
+    """A protocol error is reported before the venue closes."""
     async with connected(peer) as (_, receiver):
         peer.last.transport.pause_reading()
         peer.last.transport.write(b"\xff" * 20)
@@ -265,7 +264,7 @@ async def test_what_cannot_be_read_is_told_before_the_venue_hangs_up(peer: WebSo
 
 
 async def test_endless_message_ends_the_connection_with_its_cause(peer: WebSocketPeer) -> None:
-    """Memory is bounded whatever comes."""
+    """A message above the limit ends the connection with that cause."""
     async with connected(peer) as (_, receiver):
         await peer.last.send("x" * MESSAGE_BYTES_MAX)
         await eventually(lambda: receiver.texts)
@@ -276,8 +275,8 @@ async def test_endless_message_ends_the_connection_with_its_cause(peer: WebSocke
     assert receiver.kinds == ["unreadable"]
 
 
-async def test_muted_connection_says_nothing_more(peer: WebSocketPeer) -> None:
-    """What arrives between the decision to leave and the end is nobody's."""
+async def test_muted_connection_makes_no_more_calls(peer: WebSocketPeer) -> None:
+    """A muted connection makes no more calls."""
     async with connected(peer) as (connection, receiver):
         connection.mute()
         await peer.last.send("one")
@@ -287,11 +286,13 @@ async def test_muted_connection_says_nothing_more(peer: WebSocketPeer) -> None:
     assert receiver.causes == []
 
 
-async def test_connection_lost_before_the_start_is_told_at_the_start(peer: WebSocketPeer) -> None:
-    """A venue may accept and close in one breath."""
+async def test_connection_lost_before_the_start_is_reported_at_the_start(
+    peer: WebSocketPeer,
+) -> None:
+    """A connection lost before the start is reported at the start."""
     receiver = Receiver()
     connection = await open_connection(
-        stream_endpoint(peer.url), receiver, tls=None, keepalive=QUIET, open_seconds=5
+        stream_endpoint(peer.url), receiver, tls=None, timing=QUIET, open_seconds=5
     )
     await eventually(lambda: peer.connections)
     await peer.last.close(1013, "try again later")
@@ -302,11 +303,11 @@ async def test_connection_lost_before_the_start_is_told_at_the_start(peer: WebSo
     assert receiver.causes == ["closed by the venue at once"]
 
 
-async def test_many_frames_before_the_start_hold_up_nothing_after_it(peer: WebSocketPeer) -> None:
-    """The library stops reading when more of them wait than it keeps, and nobody takes those."""
+async def test_many_frames_before_the_start_do_not_block_reading(peer: WebSocketPeer) -> None:
+    """Many frames before the start do not block reading after it."""
     receiver = Receiver()
     connection = await open_connection(
-        stream_endpoint(peer.url), receiver, tls=None, keepalive=QUIET, open_seconds=5
+        stream_endpoint(peer.url), receiver, tls=None, timing=QUIET, open_seconds=5
     )
     await eventually(lambda: peer.connections)
     peer.send_at_once(*["early"] * 100)
@@ -321,7 +322,7 @@ async def test_many_frames_before_the_start_hold_up_nothing_after_it(peer: WebSo
 
 
 async def test_send_on_a_lost_connection_is_no_error(peer: WebSocketPeer) -> None:
-    """Whoever sends learns of the loss like everybody else."""
+    """Sending on a lost connection does not raise, and the loss is reported once."""
     async with connected(peer) as (connection, receiver):
         await peer.last.close()
         await eventually(lambda: receiver.causes)
@@ -331,8 +332,8 @@ async def test_send_on_a_lost_connection_is_no_error(peer: WebSocketPeer) -> Non
     assert len(receiver.causes) == 1
 
 
-async def test_pongs_that_we_owe_leave_less_room_for_messages(peer: WebSocketPeer) -> None:
-    """The venue counts them, so what can wait does: at most four in any second, all together."""
+async def test_pongs_count_toward_the_limit_of_messages(peer: WebSocketPeer) -> None:
+    """Pongs count toward the limit of control messages."""
     loop = asyncio.get_running_loop()
 
     async with connected(peer) as (connection, _):
@@ -351,7 +352,7 @@ async def test_pongs_that_we_owe_leave_less_room_for_messages(peer: WebSocketPee
 async def test_pings_are_control_messages_and_their_pongs_keep_the_connection(
     peer: WebSocketPeer,
 ) -> None:
-    """A quiet connection whose pings are answered is alive."""
+    """A quiet connection stays open while its pings are answered."""
     async with connected(peer, BUSY) as (connection, receiver):
         await eventually(lambda: connection._window._units == 3)
         await peer.last.send("alive")
@@ -361,19 +362,19 @@ async def test_pings_are_control_messages_and_their_pongs_keep_the_connection(
 
 
 async def test_refused_connection_says_where_and_why() -> None:
-    """Nobody listens there."""
+    """A refused connection names the address and the cause."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         endpoint = f"ws://127.0.0.1:{taken.getsockname()[1]}/ws"
         with pytest.raises(ConnectionFailedError, match=f"{endpoint}: .*refused|Connect call"):
-            await open_connection(endpoint, Receiver(), tls=None, keepalive=QUIET, open_seconds=5)
+            await open_connection(endpoint, Receiver(), tls=None, timing=QUIET, open_seconds=5)
 
 
 async def test_name_that_does_not_resolve_says_so() -> None:
-    """DNS failures are failures like any other."""
+    """A DNS failure names the host."""
     with pytest.raises(ConnectionFailedError, match=r"venue\.invalid"):
         await open_connection(
-            "ws://venue.invalid/ws", Receiver(), tls=None, keepalive=QUIET, open_seconds=5
+            "ws://venue.invalid/ws", Receiver(), tls=None, timing=QUIET, open_seconds=5
         )
 
 
@@ -387,7 +388,7 @@ async def test_name_that_does_not_resolve_says_so() -> None:
     ids=["refusal", "not HTTP", "silence"],
 )
 async def test_failed_handshake_says_why(answer: bytes, said: str) -> None:
-    """An answer that is none, and none at all."""
+    """A failed or missing handshake answer is named as the cause."""
     is_over = asyncio.Event()
 
     async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -405,24 +406,24 @@ async def test_failed_handshake_says_why(answer: bytes, said: str) -> None:
     async with server:
         endpoint = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/ws"
         with pytest.raises(ConnectionFailedError, match=said):
-            await open_connection(endpoint, Receiver(), tls=None, keepalive=QUIET, open_seconds=0.3)
+            await open_connection(endpoint, Receiver(), tls=None, timing=QUIET, open_seconds=0.3)
         await is_over.wait()
 
 
 async def test_venue_without_tls_is_refused_where_tls_was_asked_for(peer: WebSocketPeer) -> None:
-    """The cause names the address; nothing falls back to an open connection."""
+    """A ``wss:`` endpoint without TLS is refused, and never used unencrypted."""
     endpoint = peer.url.replace("ws://", "wss://")
 
     with pytest.raises(ConnectionFailedError, match="wss://"):
         await open_connection(
-            endpoint, Receiver(), tls=ssl.create_default_context(), keepalive=QUIET, open_seconds=5
+            endpoint, Receiver(), tls=ssl.create_default_context(), timing=QUIET, open_seconds=5
         )
 
     assert not peer.connections
 
 
 async def test_texts_arrive_in_their_order_however_the_data_is_cut(peer: WebSocketPeer) -> None:
-    """Pings between them are answered, binaries counted, and a text may come byte by byte."""
+    """Texts arrive in order among pings and binaries, even byte by byte."""
     async with connected(peer) as (_, receiver):
         frames = [
             Frame(Opcode.TEXT, b"one"),
@@ -445,7 +446,7 @@ async def test_texts_arrive_in_their_order_however_the_data_is_cut(peer: WebSock
 async def test_texts_before_and_after_a_fragmented_one_arrive_in_their_order(
     peer: WebSocketPeer,
 ) -> None:
-    """From the first fragment on the library reads, in the middle of the data, too."""
+    """Texts around a fragmented text arrive in order."""
     async with connected(peer) as (_, receiver):
         peer.last.transport.write(
             Frame(Opcode.TEXT, b"one").serialize(mask=False)
@@ -461,8 +462,8 @@ async def test_texts_before_and_after_a_fragmented_one_arrive_in_their_order(
     assert receiver.texts == [b"one", b"two", b"three", b"four"]
 
 
-async def test_nothing_is_told_of_what_stands_behind_the_end(peer: WebSocketPeer) -> None:
-    """A closing frame is the last thing that counts, in the same data, too."""
+async def test_frames_after_a_close_frame_are_not_delivered(peer: WebSocketPeer) -> None:
+    """Frames after a close frame in the same data are not delivered."""
     async with connected(peer) as (_, receiver):
         peer.last.transport.write(
             Frame(Opcode.TEXT, b"one").serialize(mask=False)
@@ -475,8 +476,8 @@ async def test_nothing_is_told_of_what_stands_behind_the_end(peer: WebSocketPeer
     assert receiver.kinds == ["closed_by_venue"]
 
 
-async def test_receiver_that_leaves_hears_no_more_of_the_same_data(peer: WebSocketPeer) -> None:
-    """It may mute the connection in the middle of a burst."""
+async def test_receiver_that_mutes_gets_no_more_texts_of_the_same_data(peer: WebSocketPeer) -> None:
+    """A receiver that mutes the connection gets no more texts of the same data."""
     async with connected(peer) as (connection, receiver):
         note = receiver.on_text
 
@@ -492,7 +493,7 @@ async def test_receiver_that_leaves_hears_no_more_of_the_same_data(peer: WebSock
 
 
 def burst(begin: int) -> list[str]:
-    """Make more frames of one symbol than a read takes in, with an answer in the middle."""
+    """Make more frames of one symbol than a read holds, with an answer in the middle."""
     amounts = '"b":"0.5","B":"1.0","a":"0.6","A":"2"'
     texts = [f'{{"u":{begin + number},"s":"LTCBTC",{amounts}}}' for number in range(20_000)]
     texts.insert(10_000, ANSWER)
@@ -502,7 +503,7 @@ def burst(begin: int) -> list[str]:
 async def test_while_behind_replaced_quotes_are_skipped_and_nothing_else(
     peer: WebSocketPeer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The newest comes, what is no quote comes in its place, and all are accounted for."""
+    """While behind, only replaced quotes are skipped, and all are counted."""
     async with connected(peer, behind_seconds=0) as (connection, receiver):
         # Each read leaves most of what the socket holds, however late the machine fills it again.
         monkeypatch.setattr(connection._socket.transport, "max_size", 8_192)
@@ -524,8 +525,8 @@ async def test_while_behind_replaced_quotes_are_skipped_and_nothing_else(
     assert told[place:] == [text for text in texts[10_000:] if text in told_after]
 
 
-async def test_burst_that_is_worked_off_in_time_loses_nothing(peer: WebSocketPeer) -> None:
-    """However large it is: behind is who cannot empty the socket for long."""
+async def test_burst_that_is_handled_in_time_loses_no_quote(peer: WebSocketPeer) -> None:
+    """A large burst that is handled in time loses no quote."""
     async with connected(peer, behind_seconds=60) as (_, receiver):
         texts = burst(1)
         peer.send_at_once(*texts)

@@ -1,4 +1,4 @@
-"""A connection tells what the library alone would tell, whatever comes and however it is cut."""
+"""A connection reports the same as the library alone, for any data cut anywhere."""
 
 import asyncio
 import random
@@ -15,7 +15,7 @@ from websockets.protocol import State
 from websockets.server import ServerProtocol
 from websockets.uri import parse_uri
 
-from app.market.session.conflation import Backlog
+from app.market.transport.conflation import Backlog
 from app.market.transport.connection import MESSAGE_BYTES_MAX, VenueConnection, _Socket
 from app.market.transport.failure_kinds import Ending
 from app.market.transport.pacing import SlidingWindow
@@ -26,8 +26,8 @@ SIZES: Final = (0, 1, 2, 5, 120, 125, 126, 127, 300, 4_096, 65_535, 65_536, 70_0
 ODD_BYTES: Final = (0x00, 0x01, 0x7E, 0x7F, 0x80, 0x81, 0x82, 0x88, 0x89, 0x8A, 0xC1, 0xFE, 0xFF)
 
 
-class Told(NamedTuple):
-    """What came of a stream: in the receiver's ear, and on the wire back to the venue."""
+class Outcome(NamedTuple):
+    """The receiver's calls, and the bytes sent back to the venue."""
 
     frames: list[bytes | None]
     kinds: list[str]
@@ -35,76 +35,76 @@ class Told(NamedTuple):
 
 
 class Receiver:
-    """Notes texts, binaries as None, and ends."""
+    """Records texts, binaries as None, and ends."""
 
     def __init__(self) -> None:
         self.frames: list[bytes | None] = []
         self.kinds: list[str] = []
 
     def on_texts(self, connection: VenueConnection, texts: Sequence[bytes]) -> None:
-        """Note what came until there is nothing more to be told."""
+        """Record texts until the connection is lost."""
         self.frames += [bytes(text) for text in texts if not connection.is_lost]
 
     def on_binary(self, connection: VenueConnection) -> None:
-        """Note a binary."""
+        """Record a binary frame."""
         del connection
         self.frames.append(None)
 
     def on_skipped(self, connection: VenueConnection, texts: int) -> None:
-        """Nothing is skipped."""
+        """Ignore: no text is skipped here."""
 
     def on_behind(self, connection: VenueConnection, *, is_behind: bool) -> None:
-        """It does not matter here."""
+        """Ignore."""
 
     def on_lost(self, connection: VenueConnection, ending: Ending) -> None:
-        """Note the end."""
+        """Record the end."""
         del connection
         self.kinds.append(ending.kind)
 
 
 class LibraryAlone(_Socket):
-    """The same receiver, told of the library's frames only."""
+    """The same receiver, called for frames of the library only."""
 
     def data_received(self, data: bytes) -> None:
-        """Leave all to the library, and look whether it could read it."""
+        """Give all data to the library, and report a protocol error."""
         ClientConnection.data_received(self, data)
         if self.protocol.parser_exc is not None and self._owner is not None:
             self._owner.report_lost(self._ending(None))
 
 
 class Pipe(asyncio.Transport):
-    """Notes what is written; nothing waits in it."""
+    """A transport that records its writes and never blocks."""
 
     def __init__(self) -> None:
         super().__init__()
         self.written = b""
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Note it."""
+        """Record the data."""
         self.written += bytes(data)
 
     def can_write_eof(self) -> bool:
-        """Half a connection may be closed."""
+        """Return True: one direction can be closed."""
         return True
 
     def write_eof(self) -> None:
-        """Nothing is to be noted."""
+        """Ignore."""
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        """There is room for everything."""
+        """Ignore: there is no limit."""
 
     def get_extra_info(self, name: str, default: object = None) -> "Pipe":
-        """Be the socket, too."""
+        """Return itself as the socket."""
         del name, default
         return self
 
     def fileno(self) -> int:
-        """Be closed, so that nobody asks the system for what is unread."""
+        """Return -1, as a closed socket, so the unread bytes are not queried."""
         return -1
 
 
-def told_of(pieces: list[bytes], kind: type[_Socket]) -> Told:
-    """Bring pieces to an open connection, and then the end of the stream."""
+def outcome_of(pieces: list[bytes], kind: type[_Socket]) -> Outcome:
+    """Feed the pieces to an open connection, then the end of the stream."""
     protocol = ClientProtocol(
         parse_uri("ws://venue.example/ws"), state=State.OPEN, max_size=MESSAGE_BYTES_MAX
     )
@@ -120,11 +120,11 @@ def told_of(pieces: list[bytes], kind: type[_Socket]) -> Told:
     venue = ServerProtocol(state=State.OPEN)
     venue.receive_data(pipe.written)
     answers = [event for event in venue.events_received() if isinstance(event, Frame)]
-    return Told(receiver.frames, receiver.kinds, answers)
+    return Outcome(receiver.frames, receiver.kinds, answers)
 
 
 def made_frame(chance: random.Random) -> bytes:
-    """Make a frame: sound most often, else of a faulty kind, size or mask."""
+    """Make a frame: mostly valid, otherwise of a wrong kind, size or mask."""
     size = chance.choice(SIZES[:8] * 8 + SIZES)
     data = chance.choice((b"text", "€uro".encode(), b"\xff\xfe", b'{"u":1}')) * size
     kind = chance.random()
@@ -147,7 +147,7 @@ def made_frame(chance: random.Random) -> bytes:
 
 
 def made_stream(chance: random.Random) -> bytes:
-    """Make a few frames, some with a byte that fell over, some cut off."""
+    """Make a few frames, some with a damaged byte, some cut off."""
     stream = bytearray(b"".join(made_frame(chance) for _ in range(chance.randint(1, 12))))
     if chance.random() < 0.3:
         stream[chance.randrange(len(stream))] = chance.choice(ODD_BYTES)
@@ -157,7 +157,7 @@ def made_stream(chance: random.Random) -> bytes:
 
 
 def cut(stream: bytes, chance: random.Random) -> list[bytes]:
-    """Cut a stream anywhere, more often near the beginning; small ones into single bytes."""
+    """Cut a stream anywhere, more often near its beginning; cut small ones into single bytes."""
     if len(stream) < 400 and chance.random() < 0.3:
         return [bytes([byte]) for byte in stream]
     places = sorted(
@@ -168,13 +168,13 @@ def cut(stream: bytes, chance: random.Random) -> list[bytes]:
     ]
 
 
-async def test_all_that_is_told_is_what_the_library_would_tell() -> None:
-    """The same texts, binaries and ends, and the same pongs and closing frames."""
+async def test_connection_reports_the_same_as_the_library() -> None:
+    """Texts, binaries, ends, pongs and close frames equal the library's."""
     chance = random.Random(SEED)
     for number in range(STREAMS):
         stream = made_stream(chance)
         pieces = cut(stream, chance)
 
-        ours, theirs = told_of(pieces, _Socket), told_of([stream], LibraryAlone)
+        ours, theirs = outcome_of(pieces, _Socket), outcome_of([stream], LibraryAlone)
 
         assert ours == theirs, f"stream {number} of seed {SEED}: {stream[:200]!r}"

@@ -1,4 +1,4 @@
-"""Why an attempt to connect failed, by the error that it raised."""
+"""Tests of ``app.market.transport.failure_kinds``."""
 
 import errno
 import socket
@@ -40,12 +40,12 @@ def refusal(status: int, **headers: str) -> InvalidStatus:
     ],
 )
 def test_each_error_has_its_kind(error: Exception, kind: FailureKind) -> None:
-    """What an operator does about it depends on it."""
+    """Each error of an attempt has its own kind."""
     assert ConnectionFailedError("ws://venue", error).kind is kind
 
 
 def test_text_names_the_place_and_the_cause_at_no_great_length() -> None:
-    """An error without a text is named by its type."""
+    """The text names endpoint and cause, shortened; without a cause, the error's type."""
     assert str(ConnectionFailedError("ws://venue", refusal(403))) == (
         "ws://venue: server rejected WebSocket connection: HTTP 403"
     )
@@ -64,6 +64,6 @@ def test_text_names_the_place_and_the_cause_at_no_great_length() -> None:
         (TimeoutError(), 0),
     ],
 )
-def test_venue_may_say_how_long_it_wants_to_be_left_alone(error: Exception, seconds: float) -> None:
-    """Seconds are obeyed up to the longest ban; anything else says nothing."""
+def test_retry_after_of_the_venue_is_read(error: Exception, seconds: float) -> None:
+    """Retry-After in seconds is obeyed up to the longest ban; other forms are ignored."""
     assert ConnectionFailedError("ws://venue", error).retry_after_seconds == seconds

@@ -1,4 +1,4 @@
-"""Texts cut out of a stream's data, held against what the library reads in it."""
+"""Texts cut out of a stream, compared with the library's reading."""
 
 import random
 from collections.abc import Iterator
@@ -20,13 +20,13 @@ def rendered(opcode: Opcode, data: bytes, *, fin: bool = True) -> bytes:
 
 
 def text(size: int) -> bytes:
-    """Make a text of so many bytes."""
+    """Make a text of this many bytes."""
     return (b"0123456789" * (size // 10 + 1))[:size]
 
 
 @pytest.mark.parametrize("size", SIZES)
 def test_texts_of_every_size_are_cut_out_whole(size: int) -> None:
-    """Two in a row, so that the second begins where the first ends."""
+    """Two texts of any size in a row are cut out completely."""
     data = rendered(Opcode.TEXT, text(size)) + rendered(Opcode.TEXT, b"next")
 
     assert leading_texts(data, 0) == ([text(size), b"next"], len(data))
@@ -35,7 +35,7 @@ def test_texts_of_every_size_are_cut_out_whole(size: int) -> None:
 
 @pytest.mark.parametrize("size", [0, 1, 126, 300])
 def test_text_that_is_cut_anywhere_waits_for_its_rest(size: int) -> None:
-    """What came before it is told all the same, and its end lies beyond the data."""
+    """An incomplete text waits, and the complete texts before it are returned."""
     before, whole = rendered(Opcode.TEXT, b"one"), rendered(Opcode.TEXT, text(size))
 
     for cut in range(1, len(whole)):
@@ -48,7 +48,7 @@ def test_text_that_is_cut_anywhere_waits_for_its_rest(size: int) -> None:
 
 @pytest.mark.parametrize("opcode", [Opcode.PING, Opcode.PONG, Opcode.CLOSE, Opcode.BINARY])
 def test_frames_of_other_kinds_are_left_in_their_place(opcode: Opcode) -> None:
-    """The library judges them, in the order of the wire."""
+    """Other frames stay in their place for the library."""
     first, other = rendered(Opcode.TEXT, b"one"), rendered(opcode, text(100))
     data = first + other + rendered(Opcode.TEXT, b"two")
 
@@ -72,7 +72,7 @@ def test_frames_of_other_kinds_are_left_in_their_place(opcode: Opcode) -> None:
     ids=["fragment", "rest", "long", "long binary", "masked", "bit", "kind", "ping", "noise"],
 )
 def test_anything_unusual_is_left_to_the_library_with_all_that_follows(begin: bytes) -> None:
-    """Its end is not told here: it depends on what came before, or is no frame at all."""
+    """Fragments and invalid frames have no known end."""
     data = begin + rendered(Opcode.TEXT, b"next")
 
     assert leading_texts(data, 0) == ([], 0)
@@ -89,7 +89,7 @@ def made_frames(source: random.Random, total: int) -> Iterator[tuple[Opcode, byt
 
 
 def test_every_way_to_cut_a_stream_into_pieces_gives_the_same_frames() -> None:
-    """Each text once, whole and in its place, wherever the socket's data ends."""
+    """Each text is returned once, however the stream is cut."""
     source = random.Random(SEED)
     for _ in range(200):
         frames = list(made_frames(source, 30))

@@ -1,4 +1,4 @@
-"""A connection is kept while we are busy: what came waits in the socket, and so may the pong."""
+"""A busy process keeps its connection, though the pong waits unread in the socket."""
 
 import asyncio
 import threading
@@ -10,15 +10,15 @@ import pytest
 import uvloop
 from websockets.sync.server import ServerConnection, serve
 
-from app.market.session.timing import FeedLimits
-from app.market.transport.connection import Keepalive, VenueConnection, open_connection
+from app.market.timing import FeedLimits, FeedTiming
+from app.market.transport.connection import VenueConnection, open_connection
 from app.market.transport.failure_kinds import Ending
 from tests.support.waiting import eventually
 
 WORK_SECONDS = 0.9
 """Three times as long as a pong may take, which is long for a thread that only has to answer."""
 
-HASTY = Keepalive(interval_seconds=0.005, timeout_seconds=WORK_SECONDS / 3)
+HASTY = FeedTiming(ping_interval_seconds=0.005, ping_timeout_seconds=WORK_SECONDS / 3)
 MANY_PINGS = FeedLimits(control_messages_max=1_000)
 TEXTS = 3
 
@@ -26,37 +26,37 @@ LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
 
 class BusyReceiver:
-    """Works on each text for longer than a pong may take."""
+    """Takes longer for each text than a pong may take."""
 
     def __init__(self) -> None:
         self.texts = 0
         self.endings: list[Ending] = []
 
     def on_texts(self, connection: VenueConnection, texts: Sequence[bytes]) -> None:
-        """Keep the event loop from everything else."""
+        """Block the event loop for each text."""
         del connection
         for _ in texts:
             time.sleep(WORK_SECONDS)
             self.texts += 1
 
     def on_binary(self, connection: VenueConnection) -> None:
-        """None comes."""
+        """Ignore: the peer sends none."""
 
     def on_skipped(self, connection: VenueConnection, texts: int) -> None:
-        """Nothing is skipped."""
+        """Ignore: no text is skipped here."""
 
     def on_behind(self, connection: VenueConnection, *, is_behind: bool) -> None:
-        """It does not matter here."""
+        """Ignore."""
 
     def on_lost(self, connection: VenueConnection, ending: Ending) -> None:
-        """Note the end."""
+        """Record the end."""
         del connection
         self.endings.append(ending)
 
 
 @contextmanager
 def prompt_peer() -> Iterator[str]:
-    """Serve on a thread that answers pings at once, and sends a text a while after each other."""
+    """Serve on a thread that answers pings immediately and sends texts at intervals."""
     is_over = threading.Event()
 
     def converse(connection: ServerConnection) -> None:
@@ -77,22 +77,22 @@ def prompt_peer() -> Iterator[str]:
 
 
 async def endings_while_busy(endpoint: str) -> list[Ending]:
-    """Connect, work on all that comes, and return what ended the connection meanwhile."""
+    """Connect, handle all texts, and return the ends of the connection."""
     receiver = BusyReceiver()
     connection = await open_connection(
-        endpoint, receiver, tls=None, keepalive=HASTY, open_seconds=5, limits=MANY_PINGS
+        endpoint, receiver, tls=None, timing=HASTY, open_seconds=5, limits=MANY_PINGS
     )
     try:
         connection.start()
         await eventually(lambda: receiver.endings or receiver.texts == TEXTS)
-        await asyncio.sleep(2 * HASTY.timeout_seconds)  # for what was due meanwhile
+        await asyncio.sleep(2 * HASTY.ping_timeout_seconds)  # for what was due meanwhile
         return receiver.endings
     finally:
         await connection.close()
 
 
 @pytest.mark.parametrize("loop_factory", [asyncio.new_event_loop, uvloop.new_event_loop])
-def test_being_busy_alone_ends_no_connection(loop_factory: LoopFactory) -> None:
-    """Whether a loop looks at its timers or at its sockets first: the pong was there in time."""
+def test_busy_process_keeps_its_connection(loop_factory: LoopFactory) -> None:
+    """A busy process ends no connection, in either order of timers and sockets."""
     with prompt_peer() as endpoint, asyncio.Runner(loop_factory=loop_factory) as runner:
         assert runner.run(endings_while_busy(endpoint)) == []

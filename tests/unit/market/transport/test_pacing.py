@@ -1,4 +1,4 @@
-"""Limits are kept in any window, and pauses grow."""
+"""Tests of ``app.market.transport.pacing``."""
 
 import asyncio
 import random
@@ -8,7 +8,7 @@ from tests.support.virtual_time import in_virtual_time
 
 
 async def passes(window: SlidingWindow, count: int, units: int = 1) -> list[float]:
-    """Acquire one after the other and return when each passed, in seconds from now."""
+    """Acquire one unit after another; return when each passed, in seconds from now."""
     loop = asyncio.get_running_loop()
     start = loop.time()
     times = []
@@ -20,7 +20,7 @@ async def passes(window: SlidingWindow, count: int, units: int = 1) -> list[floa
 
 @in_virtual_time
 async def test_window_lets_its_limit_pass_at_once_and_then_makes_wait() -> None:
-    """No more than the limit passes in any window, however it is cut."""
+    """No window of any position passes more than the limit."""
     window = SlidingWindow(limit=3, seconds=0.2)
 
     times = await passes(window, 7)
@@ -31,7 +31,7 @@ async def test_window_lets_its_limit_pass_at_once_and_then_makes_wait() -> None:
 
 @in_virtual_time
 async def test_window_counts_units_and_what_was_noted_without_asking() -> None:
-    """Weights differ, and what cannot wait is counted all the same."""
+    """Weights and noted units count toward the limit."""
     window = SlidingWindow(limit=10, seconds=0.2)
     window.note(6)
 
@@ -43,7 +43,7 @@ async def test_window_counts_units_and_what_was_noted_without_asking() -> None:
 
 @in_virtual_time
 async def test_waiters_of_a_window_pass_in_turn() -> None:
-    """Whoever asked first is served first."""
+    """Waiters pass in the order of their requests."""
     window = SlidingWindow(limit=1, seconds=0.02)
     passed: list[int] = []
 
@@ -60,7 +60,7 @@ async def test_waiters_of_a_window_pass_in_turn() -> None:
 
 @in_virtual_time
 async def test_canceled_waiter_takes_nothing_from_the_window() -> None:
-    """Its place goes to the next."""
+    """A canceled waiter uses no units."""
     window = SlidingWindow(limit=1, seconds=0.05)
     await window.acquire()
     waiter = asyncio.create_task(window.acquire())
@@ -74,7 +74,7 @@ async def test_canceled_waiter_takes_nothing_from_the_window() -> None:
 
 
 def test_pauses_double_up_to_the_most_with_jitter_and_start_anew() -> None:
-    """Each pause lies between half and all of its ceiling."""
+    """Each pause lies between half of its ceiling and the ceiling, and a reset restarts."""
     backoff = Backoff(random.Random(7), first_seconds=0.5)
 
     pauses = [backoff.next_seconds(most_seconds=5) for _ in range(100)]
@@ -88,7 +88,7 @@ def test_pauses_double_up_to_the_most_with_jitter_and_start_anew() -> None:
 
 @in_virtual_time
 async def test_held_window_lets_nothing_pass_until_its_time() -> None:
-    """The venue asked to be left alone; a shorter word does not take back a longer one."""
+    """A hold blocks all units, and a shorter hold does not shorten it."""
     window = SlidingWindow(limit=10, seconds=1)
     window.hold(0.2)
     window.hold(0.05)
@@ -100,8 +100,8 @@ async def test_held_window_lets_nothing_pass_until_its_time() -> None:
 
 
 @in_virtual_time
-async def test_nobody_waits_for_the_last_digits_of_a_sum() -> None:
-    """On a clock that moves only while somebody waits, that wait would never end."""
+async def test_rounding_difference_causes_no_wait() -> None:
+    """A rounding difference of two times causes no wait."""
     chance = random.Random(1)
     for _ in range(1_000):
         window = SlidingWindow(limit=1, seconds=chance.uniform(0.1, 300))

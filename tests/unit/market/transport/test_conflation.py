@@ -1,4 +1,4 @@
-"""What is skipped while we are behind, and what never is."""
+"""Tests of ``app.market.transport.conflation``."""
 
 import json
 import random
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from app.domain.quote import Quote
 from app.market.book_ticker import parse_frame
-from app.market.session.conflation import Backlog, newest_of_each
+from app.market.transport.conflation import Backlog, newest_of_each
 
 ANSWER = b'{"result":null,"id":1}'
 
@@ -29,8 +29,8 @@ def combined(update_id: int, symbol: str = "LTCBTC", stream: str = "ltcbtc@bookT
 
 
 @pytest.mark.parametrize("frame", [ticker, combined])
-def test_newest_quote_of_each_symbol_is_left(frame: object) -> None:
-    """In the order in which the newest ones came."""
+def test_newest_quote_of_each_symbol_is_delivered(frame: object) -> None:
+    """The newest quote of each symbol is delivered, in the order of arrival."""
     assert callable(frame)
     texts = [frame(1), frame(5, "ETHBTC"), frame(2), frame(6, "ETHBTC"), frame(3), frame(1, "A")]
 
@@ -55,22 +55,22 @@ def test_newest_quote_of_each_symbol_is_left(frame: object) -> None:
         b"\xff",
     ],
 )
-def test_whatever_else_comes_is_delivered_in_its_place(other: bytes) -> None:
-    """After all that came before it, and before all that came after it."""
+def test_any_other_text_is_delivered_in_its_place(other: bytes) -> None:
+    """Any other text is delivered after all earlier and before all later texts."""
     texts = [ticker(1), ticker(2), ticker(1, "ETHBTC"), other, ticker(3), ticker(4)]
 
     assert newest_of_each(texts) == [ticker(2), ticker(1, "ETHBTC"), other, ticker(4)]
 
 
-def test_update_id_that_goes_back_hides_nothing() -> None:
-    """The one before is delivered as well, so that it is noticed."""
+def test_update_id_that_goes_back_replaces_no_quote() -> None:
+    """A quote before one with a lower update id is delivered, too."""
     texts = [ticker(7), ticker(8), ticker(3), ticker(4), ticker(4), ticker(5)]
 
     assert newest_of_each(texts) == [ticker(8), ticker(4), ticker(5)]
 
 
 def test_quote_on_a_stream_of_another_name_replaces_none() -> None:
-    """Nobody can say which symbol it is of, and the parser drops it."""
+    """A quote under another stream name replaces no quote."""
     texts = [combined(1), combined(2, stream="ethbtc@bookTicker"), ticker(3)]
 
     assert newest_of_each(texts) == texts
@@ -89,7 +89,7 @@ def test_quote_on_a_stream_of_another_name_replaces_none() -> None:
     )
 )
 def test_only_quotes_that_were_replaced_are_skipped(texts: list[bytes]) -> None:
-    """What is left is a part of what came; of each symbol the newest quote is always left."""
+    """Only replaced quotes are skipped, and the newest quote of each symbol remains."""
     left = newest_of_each(texts)
 
     assert [text for text in left if _symbol_of(text) is None] == [
@@ -102,8 +102,8 @@ def test_only_quotes_that_were_replaced_are_skipped(texts: list[bytes]) -> None:
         assert max(kept) == max(came)
 
 
-def test_behind_is_who_leaves_something_unread_for_so_long() -> None:
-    """The first time that nothing is left ends it."""
+def test_unread_data_for_the_given_time_means_behind() -> None:
+    """Unread data for the given time means behind, and an empty socket ends it."""
     backlog = Backlog(seconds=2)
 
     changes = [
@@ -118,8 +118,8 @@ def test_behind_is_who_leaves_something_unread_for_so_long() -> None:
     assert backlog.is_behind
 
 
-def test_burst_that_is_worked_off_in_time_is_no_backlog() -> None:
-    """However large: what counts is whether it was worked off in between."""
+def test_burst_that_is_handled_in_time_is_no_backlog() -> None:
+    """A burst that is handled in time does not count as a backlog."""
     backlog = Backlog(seconds=2)
     chance = random.Random(1)
     now = 0.0
@@ -132,7 +132,7 @@ def test_burst_that_is_worked_off_in_time_is_no_backlog() -> None:
 
 
 def _symbol_of(text: bytes) -> str | None:
-    """Return whose quote it is, with its form: those of two forms are kept apart."""
+    """Return a quote's symbol with its form, since the two forms count separately."""
     quote = parse_frame(text, 0)
     if not isinstance(quote, Quote):
         return None

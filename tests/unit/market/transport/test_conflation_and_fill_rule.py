@@ -1,4 +1,4 @@
-"""Skipped quotes sell no lot twice: held against markets in which every lot has an identity."""
+"""Conflation keeps the fill rule sound, in markets in which every lot has an identity."""
 
 import random
 from collections.abc import Callable, Sequence
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from app.domain.quote import Quote
 from app.market.book_ticker import parse_frame
-from app.market.session.conflation import newest_of_each
+from app.market.transport.conflation import newest_of_each
 from tests.unit.domain.fill_rule_script import Action, Change, Redeliver, long_script, scripts
 from tests.unit.domain.order_level_book import PropertyBrokenError
 from tests.unit.domain.playthrough import Playthrough
@@ -33,17 +33,14 @@ def text_of(quote: Quote) -> bytes:
 
 
 def quote_of(text: bytes) -> Quote:
-    """Read it as we do."""
+    """Parse a text as the service does."""
     quote = parse_frame(text, 0)
     assert isinstance(quote, Quote)
     return quote
 
 
 class ReadInPieces(Playthrough):
-    """A playthrough whose frames come by reads, each of them conflated.
-
-    Nothing comes between the frames of a read; what a client or the clock does comes between reads.
-    """
+    """A playthrough with conflated reads; all other actions come between the reads."""
 
     def __init__(self, read_sizes: Callable[[], int], conflate: Conflate = newest_of_each) -> None:
         super().__init__()
@@ -73,7 +70,7 @@ class ReadInPieces(Playthrough):
 
 
 def busiest_of_each(texts: Sequence[bytes]) -> list[bytes]:
-    """Conflate wrongly: the newest quote with the most that any of them displayed at its price."""
+    """Conflate wrongly: combine the newest quote with the largest quantity of any."""
     left = []
     for text in newest_of_each(texts):
         quote, others = quote_of(text), [quote_of(one) for one in texts]
@@ -86,7 +83,7 @@ def busiest_of_each(texts: Sequence[bytes]) -> list[bytes]:
 def test_any_script_keeps_every_promise_however_it_is_conflated(
     script: list[Action], seed: int
 ) -> None:
-    """Nothing is sold twice or held back, and fills are those of the plain rule."""
+    """No script sells a lot twice or withholds one, however it is conflated."""
     note(f"script: {script}")
     chance = random.Random(seed)
 
@@ -95,7 +92,7 @@ def test_any_script_keeps_every_promise_however_it_is_conflated(
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_long_run_keeps_every_promise_while_many_quotes_are_skipped(seed: int) -> None:
-    """The same over thousands of steps, where orders and levels pile up."""
+    """The same holds over thousands of steps with many orders and levels."""
     chance = random.Random(seed)
 
     played = ReadInPieces(lambda: chance.randint(1, FRAMES_MAX))
@@ -106,7 +103,7 @@ def test_long_run_keeps_every_promise_while_many_quotes_are_skipped(seed: int) -
 
 
 def test_conflation_that_mixes_quotes_is_found() -> None:
-    """So it is seen that the promise is looked at."""
+    """A wrong conflation fails these checks."""
 
     def broken_promise(seed: int) -> str | None:
         chance = random.Random(seed)

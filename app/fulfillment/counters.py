@@ -5,7 +5,7 @@ from collections import Counter
 from app.domain.events import OrderEvent
 from app.domain.matcher import SymbolMatcher
 from app.domain.order import OrderStatus, Reason
-from app.states import QuoteCounts
+from app.ports import QuoteCounts
 
 
 class OrderTally:

@@ -36,8 +36,17 @@ from app.fulfillment.open_orders import OpenOrderLimits
 from app.fulfillment.pieces import pieces
 from app.fulfillment.reading import read_until_answered
 from app.fulfillment.symbol import SymbolFulfillment
-from app.ports import NO_MARKET, Clock, EventBus, Feed, Journal, MarketView, RecoveryStore
-from app.states import DeskState, QuoteCounts
+from app.ports import (
+    NO_MARKET,
+    Clock,
+    DeskState,
+    EventBus,
+    Feed,
+    Journal,
+    MarketView,
+    QuoteCounts,
+    RecoveryStore,
+)
 
 LINGERING_SYMBOLS_MAX: Final = 256
 """Symbols kept subscribed without orders; beyond it the least recently used one ends."""

@@ -13,8 +13,7 @@ from typing import Final
 
 import structlog
 
-from app.ports import Clock
-from app.states import Lag
+from app.ports import Clock, Lag
 
 TIME_SECONDS_MAX: Final = 10
 """The venue tells the time once a second; after so many without it we do not know the lag."""

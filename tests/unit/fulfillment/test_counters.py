@@ -7,7 +7,7 @@ from app.domain.events import acceptance_event
 from app.domain.matcher import SymbolMatcher
 from app.domain.order import OrderStatus, Reason, Symbol
 from app.fulfillment.counters import OrderTally, QuoteTally
-from app.states import QuoteCounts
+from app.ports import QuoteCounts
 from tests.support.builders import ACCEPTED_AT, LTCBTC, make_order, make_quote
 from tests.support.waiting import eventually
 from tests.unit.fulfillment.conftest import Shop

@@ -29,8 +29,8 @@ from app.api.http_protocol import KEEP_ALIVE_SECONDS, BoundedHttpProtocol
 from app.api.websocket_protocol import MESSAGE_BYTES_MAX, BoundedWebSocketProtocol
 from app.clock import SystemClock, Uuid7Source
 from app.domain.errors import StartupError
+from app.domain.order_counts import OpenOrderLimits
 from app.fulfillment.desk import FulfillmentDesk
-from app.fulfillment.open_orders import OpenOrderLimits
 from app.market.feed import BookTickerFeed
 from app.market.report import MarketReport
 from app.market.rest import VenueRest

@@ -21,8 +21,8 @@ from app.domain.order import (
     Symbol,
     TimeInForce,
 )
+from app.domain.order_counts import OpenOrderLimits
 from app.fulfillment.desk import FulfillmentDesk
-from app.fulfillment.open_orders import OpenOrderLimits
 from app.notify.announcements import Announcements
 from tests.support.builders import LTCBTC
 from tests.support.hand_driven import HandClock, HandFeed, HandJournal

@@ -8,8 +8,8 @@ import pytest
 from app.domain.errors import JournalUnavailableError, TooManyOrdersError
 from app.domain.events import StoredEvent, acceptance_event
 from app.domain.order import OrderSnapshot, OrderStatus, Reason, Side, Symbol
+from app.domain.order_counts import OpenOrderLimits
 from app.fulfillment import desk as desk_module
-from app.fulfillment.open_orders import OpenOrderLimits
 from tests.support.builders import LTCBTC, make_order, make_quote
 from tests.support.waiting import eventually
 from tests.unit.fulfillment.conftest import Shop

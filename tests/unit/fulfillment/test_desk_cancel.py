@@ -17,7 +17,7 @@ from app.domain.order import (
     TimeInForce,
 )
 from app.fulfillment import desk as desk_module
-from app.fulfillment import reading
+from app.fulfillment import loading
 from app.fulfillment import symbol as symbol_module
 from tests.support.builders import LTCBTC, make_quote
 from tests.support.waiting import eventually
@@ -30,7 +30,7 @@ ALICE = Owner("alice")
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "RELOAD_SECONDS", 0.01)
+    monkeypatch.setattr(loading, "RELOAD_SECONDS", 0.01)
 
 
 @pytest.fixture
@@ -339,7 +339,7 @@ async def test_the_loop_goes_on_while_many_orders_are_canceled(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between slices a quote fills what is left of them, and an order that comes is not meant."""
-    monkeypatch.setattr(symbol_module, "PIECE", 2)
+    monkeypatch.setattr(symbol_module, "ORDERS_PER_BATCH", 2)
     orders = [await shop.place(1) for _ in range(20)]
     shop.journal.outcomes.clear()
     canceling = asyncio.create_task(shop.desk.cancel_all(PUBLIC, LTCBTC))
@@ -363,7 +363,7 @@ async def test_a_cancel_of_many_that_stops_half_way_leaves_its_outcome_unknown(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Some orders are canceled: nobody is told that nothing was done."""
-    monkeypatch.setattr(symbol_module, "PIECE", 2)
+    monkeypatch.setattr(symbol_module, "ORDERS_PER_BATCH", 2)
     orders = [await shop.place(1) for _ in range(20)]
     shop.journal.outcomes.clear()
     canceling = asyncio.create_task(shop.desk.cancel_all(PUBLIC, LTCBTC))

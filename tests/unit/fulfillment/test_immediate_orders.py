@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from app.domain.order import PUBLIC, Arrival, OrderStatus, Owner, Reason, Side, Symbol, TimeInForce
-from app.fulfillment import reading
+from app.fulfillment import loading
 from app.ports import NO_MARKET, MarketView
 from tests.support.builders import LTCBTC, make_quote
 from tests.support.waiting import eventually
@@ -19,7 +19,7 @@ both_kinds = pytest.mark.parametrize("kind", [IOC, FOK])
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "RELOAD_SECONDS", 0.01)
+    monkeypatch.setattr(loading, "RELOAD_SECONDS", 0.01)
 
 
 async def test_an_ioc_order_is_decided_by_the_current_quote(shop: Shop) -> None:
@@ -95,7 +95,7 @@ async def test_a_start_with_nothing_but_such_orders_lets_the_symbol_linger(shop:
         await shop.has_status(order, EXPIRED)
         await eventually(lambda: LTCBTC in shop.feed.listeners)
 
-        assert shop.desk._symbols[LTCBTC]._linger is not None
+        assert shop.desk._symbols[LTCBTC]._linger._handle is not None
 
 
 @both_kinds

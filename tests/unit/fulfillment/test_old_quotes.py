@@ -114,7 +114,7 @@ async def test_answers_that_stay_below_an_absurd_update_id_are_a_reset(shop: Sho
 
     await shop.has_status(order, OrderStatus.FILLED)
     assert verdicts == [False, False, True]
-    assert shop.desk._symbols[LTCBTC].tally.gate_resets == 1
+    assert shop.desk._symbols[LTCBTC].quote_counter.gate_resets == 1
 
 
 async def test_orders_held_back_by_the_journal_meet_no_old_quote_either(shop: Shop) -> None:

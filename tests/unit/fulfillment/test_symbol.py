@@ -7,8 +7,7 @@ import pytest
 
 from app.domain.events import StoredEvent, acceptance_event
 from app.domain.order import PUBLIC, Arrival, OrderStatus, Reason
-from app.fulfillment import pieces as pieces_module
-from app.fulfillment import reading
+from app.fulfillment import loading
 from tests.support.builders import LTCBTC, make_order, make_quote
 from tests.support.waiting import eventually
 from tests.unit.fulfillment.conftest import Shop
@@ -16,7 +15,7 @@ from tests.unit.fulfillment.conftest import Shop
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "RELOAD_SECONDS", 0.01)
+    monkeypatch.setattr(loading, "RELOAD_SECONDS", 0.01)
 
 
 async def test_an_order_expires_after_its_deadline(shop: Shop) -> None:
@@ -284,15 +283,15 @@ async def test_lingering_is_counted_from_the_last_order(shop: Shop) -> None:
     shop.feed.push(make_quote(1, ask=("99.99", 50)))
     await shop.has_status(order, OrderStatus.FILLED)
     fulfillment = shop.desk._symbols[LTCBTC]
-    first_end = fulfillment._linger
+    first_end = fulfillment._linger._handle
     assert first_end is not None
 
     second = await shop.place(5)
     await shop.has_status(second, OrderStatus.FILLED)
 
     assert first_end.cancelled()
-    assert fulfillment._linger is not None
-    assert fulfillment._linger.when() > first_end.when()
+    assert fulfillment._linger._handle is not None
+    assert fulfillment._linger._handle.when() > first_end.when()
 
 
 async def test_a_symbol_with_nothing_left_after_a_reload_ends_as_well(shop: Shop) -> None:
@@ -303,7 +302,7 @@ async def test_a_symbol_with_nothing_left_after_a_reload_ends_as_well(shop: Shop
     shop.desk.on_outcome_refused(LTCBTC)
     await eventually(lambda: shop.feed.subscriptions == [f"{sign}{LTCBTC}" for sign in "+-+"])
 
-    assert shop.desk._symbols[LTCBTC]._linger is not None
+    assert shop.desk._symbols[LTCBTC]._linger._handle is not None
 
 
 async def test_thousands_of_orders_that_expire_at_once_are_written_in_parts(shop: Shop) -> None:
@@ -331,7 +330,7 @@ async def test_many_open_orders_are_taken_up_in_slices(
     late = [await shop.place(1, timeout_seconds=Decimal(1)) for _ in range(20)]
     shop.desk.stop()
     shop.clock.advance(2)
-    monkeypatch.setattr(pieces_module, "PIECE", 2)
+    monkeypatch.setattr(loading, "ORDERS_PER_BATCH", 2)
 
     shop.desk = shop.new_desk()
     running = asyncio.create_task(shop.desk.run())

@@ -1,6 +1,6 @@
 """Open access: nobody is asked for a key."""
 
-from app.domain.caller import EVERYBODY, Caller
+from app.domain.caller import ANONYMOUS, Caller
 
 
 class OpenAccess:
@@ -13,4 +13,4 @@ class OpenAccess:
 
     def identify(self, bearer: str | None) -> Caller:  # noqa: ARG002 - a port's method
         """Return the one caller; a key that is sent all the same is not looked at."""
-        return EVERYBODY
+        return ANONYMOUS

@@ -16,7 +16,7 @@ from app.domain.liquidity import LiquidityLedger, TakenLevel
 from app.domain.matcher import NO_GATE, SymbolMatcher
 from app.domain.order import Order, OrderId, Owner, Side, Symbol, TimeInForce
 from app.domain.quote import Quote
-from app.domain.resting import Closing, Resting, Step
+from app.domain.resting import Closing, RestingOrder, Step
 from app.domain.side_book import SideBook
 
 
@@ -149,7 +149,7 @@ class CreditingMatcher(SymbolMatcher):
 class CancelCreditingMatcher(SymbolMatcher):
     """Gives back what an order took when the order is canceled."""
 
-    def _cancel(self, resting: Resting) -> Closing:
+    def _cancel(self, resting: RestingOrder) -> Closing:
         """Forget everything that was taken on the side of the canceled order."""
         order = resting.order
         self._book_of(order.owner, order.side).ledger.observe(ZERO, ZERO)

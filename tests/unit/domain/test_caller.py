@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.domain.caller import EVERYBODY, Caller, Scope
+from app.domain.caller import ANONYMOUS, Caller, Scope
 from app.domain.errors import MissingScopeError
 from app.domain.order import PUBLIC, Owner
 
@@ -19,6 +19,6 @@ def test_a_caller_may_do_what_its_scopes_say_and_nothing_else(scope: Scope) -> N
 
 def test_everybody_is_one_owner_who_may_do_everything() -> None:
     """Open access has no scopes to miss."""
-    assert EVERYBODY.owner == PUBLIC
+    assert ANONYMOUS.owner == PUBLIC
     for scope in Scope:
-        EVERYBODY.check(scope)
+        ANONYMOUS.check(scope)

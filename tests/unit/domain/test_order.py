@@ -82,7 +82,7 @@ ASKED = NewOrder(
 )
 def test_the_same_values_ask_for_the_same_order(again: NewOrder) -> None:
     """However they are written; the key is what the order was found by, not what it asks for."""
-    assert make_order(5).is_what_was_asked(again)
+    assert make_order(5).has_terms_of(again)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_the_same_values_ask_for_the_same_order(again: NewOrder) -> None:
 )
 def test_any_other_value_asks_for_another_order(another: NewOrder) -> None:
     """A key is good for one order, to the last digit."""
-    assert not make_order(5).is_what_was_asked(another)
+    assert not make_order(5).has_terms_of(another)
 
 
 def test_a_repeated_order_is_known_to_the_microsecond_in_any_context() -> None:
@@ -110,7 +110,7 @@ def test_a_repeated_order_is_known_to_the_microsecond_in_any_context() -> None:
     order = replace(order, expires_at=order.expires_at - timedelta(microseconds=1))
 
     with localcontext(prec=1):
-        assert order.is_what_was_asked(replace(ASKED, timeout_seconds=seconds))
+        assert order.has_terms_of(replace(ASKED, timeout_seconds=seconds))
 
 
 def test_only_a_good_till_date_order_rests() -> None:

@@ -11,8 +11,8 @@ from app.domain.amounts import ZERO
 from app.domain.order import Side
 from app.domain.resting import (
     _STALE_KEYS_MAX,
-    Resting,
     RestingHeap,
+    RestingOrder,
     deadline_key_of,
     rank_of,
 )
@@ -21,10 +21,10 @@ from tests.support.builders import Amount, make_order
 EARLY, LATE = 1, 2**63 - 1
 
 
-def make_resting(number: int, *, deadline_ns: int = 0) -> Resting:
+def make_resting(number: int, *, deadline_ns: int = 0) -> RestingOrder:
     """Make an order that rests."""
     order = make_order(number=number)
-    return Resting(
+    return RestingOrder(
         order=order,
         rank=rank_of(order),
         deadline_key=deadline_key_of(order, deadline_ns),
@@ -89,7 +89,7 @@ def test_first_is_always_the_open_one_with_the_smallest_key(
 ) -> None:
     """Held against a plain dictionary, and never larger than its bound."""
     heap = RestingHeap()
-    plain: dict[int, Resting] = {}
+    plain: dict[int, RestingOrder] = {}
     for is_taken_out, key in acts:
         if key in plain:
             heap.remove(key)

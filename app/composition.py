@@ -11,7 +11,7 @@ import random
 import resource
 import signal
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -212,14 +212,18 @@ async def _tasks(
         try:
             yield
         finally:
-            # Answers need the desk and the journal, so the server stops first. The journal writes
-            # the desk's last ledgers, so it stops last.
+            # Answers need the desk and the journal, so the server stops first.
             server.stop()
             await asyncio.wait({serving})
-            desk.stop()
-            for worker in workers:
-                worker.cancel()
+            _stop_filling(desk, workers)
             await _close(journal, recorder)
+
+
+def _stop_filling(desk: FulfillmentDesk, workers: Sequence[asyncio.Task[None]]) -> None:
+    """Stop the desk and its tasks. The journal still has to write the last ledgers."""
+    desk.stop()
+    for worker in workers:
+        worker.cancel()
 
 
 async def _close(journal: GroupCommitJournal, recorder: Recorder | None) -> None:

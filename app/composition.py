@@ -89,6 +89,8 @@ async def running_service(
         owner = (
             f"pid {os.getpid()} on {socket.gethostname()} since {clock.now():%Y-%m-%d %H:%M:%SZ}"
         )
+        # The socket is bound before the database opens: a start with an occupied port leaves no
+        # file behind.
         database = await Database.open(settings.database_url, venue=settings.venue, owner=owner)
         rest = VenueRest(settings.rest_url, clock=clock)
         try:
@@ -142,6 +144,7 @@ async def wait_for_stop_signal() -> None:
 
 def raise_descriptor_limit() -> None:
     """Raise the limit of open files as far as allowed: every waiting client holds a socket."""
+    # Only an administrator may raise the hard limit.
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = DESCRIPTORS_WANTED if hard == resource.RLIM_INFINITY else min(DESCRIPTORS_WANTED, hard)
     if soft < wanted:
@@ -199,6 +202,7 @@ async def _tasks(
         on_stopping=partial(_notify_clients_of_stop, announcements, journal, subscriptions),
     )
     async with asyncio.TaskGroup() as group:
+        # The journal is not canceled. It ends in `_close`, after it has written its queue.
         group.create_task(journal.run(desk), name="journal")
         workers = [
             group.create_task(rules.run(desk.on_rules), name="trading rules"),
@@ -227,7 +231,7 @@ def _stop_filling(desk: FulfillmentDesk, workers: Sequence[asyncio.Task[None]]) 
 
 
 async def _close(journal: GroupCommitJournal, recorder: Recorder | None) -> None:
-    """Write the remaining entries, and tell the recording whether all became durable."""
+    """Write the remaining entries, and note in the recording whether all became durable."""
     await journal.close()
     if recorder is not None:
         recorder.is_all_durable = journal.has_written_all
@@ -236,7 +240,7 @@ async def _close(journal: GroupCommitJournal, recorder: Recorder | None) -> None
 async def _notify_clients_of_stop(
     announcements: Announcements, journal: GroupCommitJournal, subscriptions: Subscriptions
 ) -> None:
-    """Tell waiting requests and subscriptions that the service stops."""
+    """Notify waiting requests and subscriptions that the service stops."""
     announcements.stop()
     journal.hasten()
     await subscriptions.stop(seconds=CLOSE_NOTICE_SECONDS)
@@ -335,7 +339,7 @@ class _HttpServer(uvicorn.Server):
                 ws=BoundedWebSocketProtocol,
                 ws_max_size=MESSAGE_BYTES_MAX,
                 timeout_keep_alive=KEEP_ALIVE_SECONDS,
-                lifespan="off",
+                lifespan="off",  # `_tasks` starts and stops all collaborators
                 log_config=None,
                 access_log=False,
                 backlog=LISTEN_BACKLOG,
@@ -372,6 +376,7 @@ def _listening_socket(host: str, port: int) -> Iterator[socket.socket]:
     except OSError as error:
         raise StartupError(f"HTTP_HOST={host}: {error.strerror}") from None
     with listener:
+        # A restart must not wait for old connections in TIME_WAIT.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         # Accepted sockets inherit the options.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)

@@ -249,6 +249,7 @@ class OutcomeUnknownError(UnavailableError):
 
     def __init__(self, order_id: OrderId | None, *, doing: str = "stored") -> None:
         self.order_id = order_id
+        # The order may have been executed, so the text must not say that nothing was.
         whose = "the orders were" if order_id is None else f"order {order_id} was"
         super().__init__(
             f"the database did not say in time whether {whose} {doing}; "

@@ -60,6 +60,7 @@ class OrderEvent:
     @property
     def splits_total(self) -> int:
         """How many splits the order has after this event."""
+        # Sequence 1 is the acceptance and each split adds one, so only an unfilled end counts less.
         is_fill_or_new = self.split is not None or self.status is OrderStatus.NEW
         return self.sequence - 1 if is_fill_or_new else self.sequence - 2
 

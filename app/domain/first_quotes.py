@@ -29,6 +29,7 @@ class FirstQuotes:
 
     def at(self, quote: Quote, side: Side) -> Arrival:
         """Return the arrival shared by all orders whose first quote on this side is this one."""
+        # The last quote suffices: an order meets the current quote, never an earlier one.
         known = self._met.get(side)
         if known is None or known[0] is not quote:
             known = self._met[side] = (quote, arrival_of(quote, side))

@@ -58,6 +58,7 @@ class OrderStatus(StrEnum):
         return not TRANSITIONS[self]
 
 
+# An order stays PARTIALLY_FILLED for any number of fills. A terminal status is final.
 TRANSITIONS: dict[OrderStatus, frozenset[OrderStatus]] = {
     OrderStatus.NEW: frozenset(
         {
@@ -150,6 +151,7 @@ class Order:
 
         The values are compared: 1.0 equals 1, and a default equals the same value sent explicitly.
         """
+        # The stored times have microseconds, so the timeouts compare as whole microseconds.
         timeout_microseconds = EXACT.multiply(new_order.timeout_seconds, MICROSECONDS_PER_SECOND)
         return (
             self.owner == new_order.owner

@@ -165,6 +165,8 @@ class RestingOrder:
             quote_quantity=self.quote_quantity,
             arrival=arrival,
             quotes_seen=quotes_seen,
+            # The gate may be a stored one from long ago. It bounds the splits of an order only if
+            # the order met a quote.
             departure_update_id=gate if has_met_quotes else None,
             decision=decision,
         )
@@ -175,6 +177,7 @@ def rank_of(order: Order) -> int:
     exact_units = EXACT.scaleb(order.limit_price, FRACTION_DIGITS_MAX)
     units = int(exact_units)
     assert units == exact_units, "no amount has more digits"
+    # Integers compare faster than decimals and tuples. The number of bits keeps both parts apart.
     return ((-units if order.side is Side.BUY else units) << _NUMBER_BITS) + order.acceptance_number
 
 
@@ -215,6 +218,7 @@ class RestingHeap:
     def remove(self, key: int) -> None:
         """Remove an order."""
         is_first = self._open.pop(key) is self.first
+        # A search for the key takes linear time, so the key stays until it reaches the top.
         stale = len(self._keys) - len(self._open)
         share = _STALE_SHARE_AT_THE_TOP if is_first else 1 / 2
         if stale > _STALE_KEYS_MAX and stale > share * len(self._keys):
@@ -230,6 +234,7 @@ class RestingHeap:
     def _advance(self) -> None:
         """Find the first order again."""
         keys = self._keys
+        # Keys of removed orders may have reached the top.
         while keys and keys[0] not in self._open:
             heapq.heappop(keys)
         self.first = self._open[keys[0]] if keys else None

@@ -51,7 +51,7 @@ def order_problems(
     Each problem names the filter, the value and the nearest valid value. The field names are the
     names of the public JSON: ``symbol``, ``price``, ``order_size``.
     """
-    if not rules.is_trading:
+    if not rules.is_trading:  # no other price or quantity would help
         message = f"{rules.symbol} is not trading at the venue now: its status is {rules.status}"
         return [FieldProblem(field="symbol", code="symbol_not_trading", message=message)]
     price_problem = _grid_problem(
@@ -83,6 +83,8 @@ class _Grid:
     step: Decimal
 
     def fault(self, value: Decimal) -> str | None:
+        # Binance, PRICE_FILTER: "Any of the above variables can be set to 0, which disables that
+        # rule". Hence each part is checked only if it is not zero.
         if self.least and value < self.least:
             return f"is below the minimum {format_amount(self.least)}"
         if self.most and value > self.most:
@@ -93,6 +95,8 @@ class _Grid:
 
     def nearest(self, value: Decimal) -> Decimal | None:
         """Return the valid value closest to ``value``, the smaller of two; None without one."""
+        # The nearest valid value is a neighboring step of the value, or next to a bound. A bound
+        # that is no multiple of the step is itself not valid.
         floor = _round_down(value, self.step)
         candidates = {floor}
         if self.step:
@@ -128,6 +132,7 @@ def _notional_problem(
     else:
         nearest = _quantity_at_most(rules, rules.notional_max, limit_price)
     message = f"NOTIONAL: price times order_size is {format_amount(notional)}, {fault}"
+    # No advice is better than a quantity that the venue would refuse for its notional.
     if nearest is not None and not _notional_fault(rules, EXACT.multiply(nearest, limit_price)):
         message += f"; at this price the nearest valid order_size is {format_amount(nearest)}"
     return FieldProblem(field="order_size", code="notional", message=message)

@@ -10,7 +10,8 @@ from app.ports import QuoteCounts
 
 STALE_SEEDS_OF_A_RESET: Final = 3
 STALE_NS_OF_A_RESET: Final = 10_000_000_000
-"""So many seeds below the same gate, over so long, show that the venue restarted its update ids."""
+"""The venue restarted its update ids if this many seeds in a row were below one gate, over at least
+this time."""
 
 
 class EventCounter:

@@ -58,6 +58,7 @@ class Interruptions:
         for symbol, lives in is_live.items():
             if lives:
                 self._since_ns.pop(symbol, None)
+                # The end of a short interruption is no news: its start was not logged.
                 if symbol in self._long:
                     self._long.discard(symbol)
                     changes.ended.append(symbol)

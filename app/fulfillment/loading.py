@@ -1,10 +1,10 @@
 """Load stored orders and ledgers into matchers, in batches, even from a database that fails.
 
-A start keeps the orders that it loads in memory for long, and the garbage collector would examine
-them again and again: 100,000 orders block the event loop for 0.1 s each time. Therefore a start
-freezes the collector after each batch. Reference counting still frees a frozen object, unless it
-is part of a reference cycle. A running service makes many cycles that die soon, so only a start
-freezes.
+A start loads orders that stay in memory for long. The garbage collector would examine them again
+and again, and 100,000 orders block the event loop for 0.1 s each time. Therefore a start exempts
+all objects from collection after each batch (``gc.freeze``). Reference counting still frees an
+exempt object, unless it is part of a reference cycle. A running service has many such cycles, so a
+reload exempts nothing.
 """
 
 import asyncio

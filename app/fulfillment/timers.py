@@ -26,7 +26,7 @@ class DeadlineTimer:
     def arm(self, deadline_ns: int | None) -> None:
         """Replace the deadline; None means that no order has one."""
         if deadline_ns == self._deadline_ns:
-            return
+            return  # most quotes leave the earliest deadline as it is
         self.disarm()
         if deadline_ns is not None:
             self._deadline_ns = deadline_ns

@@ -119,7 +119,7 @@ class JournalState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuoteCounts:
-    """What the matchers did with the quotes that reached them.
+    """Counts of the quotes that reached the matchers.
 
     Attributes:
         applied: quotes applied.
@@ -157,7 +157,7 @@ class DeskState:
         accepted: orders whose acceptance became durable.
         splits: splits that became durable.
         ended: orders whose end became durable, by status and reason.
-        quotes: what the matchers did with the quotes.
+        quotes: the counts of quotes.
     """
 
     symbols: int

@@ -41,7 +41,7 @@ class Feed(Protocol):
 
 
 class FeedRecorder(Protocol):
-    """Records what the feed receives. The feed calls it before it calls the listeners."""
+    """Records the frames of the feed. The feed calls it before it calls the listeners."""
 
     def on_frame(self, symbol: Symbol, frame: bytes, received_ns: int) -> None:
         """Record the raw bytes of a valid frame of a stream that has a listener."""

@@ -1,4 +1,4 @@
-"""What makes a quote unusable."""
+"""Tests of ``app.domain.quote``."""
 
 import pytest
 
@@ -15,8 +15,8 @@ from tests.support.builders import make_quote
         make_quote(1, bid=(0, 0), ask=("0.00000000", "0.00000000")),
     ],
 )
-def test_sound_quote_has_no_malformation(quote: Quote) -> None:
-    """A side may be empty, and so may both."""
+def test_valid_quote_has_no_malformation(quote: Quote) -> None:
+    """One side may be empty, or both."""
     assert quote.malformation is None
 
 
@@ -34,5 +34,5 @@ def test_sound_quote_has_no_malformation(quote: Quote) -> None:
     ],
 )
 def test_unusable_quote_says_why(quote: Quote, malformation: str) -> None:
-    """One of price and quantity zero, bid at or above ask, or no update id: it cannot be used."""
+    """A half-empty side, a bid at or above the ask, or no update id make a quote unusable."""
     assert quote.malformation == malformation

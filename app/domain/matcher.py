@@ -240,7 +240,7 @@ class SymbolMatcher:
     def reset_gate(self, seed: Quote) -> list[Step]:
         """Accept that the venue restarted its update ids: the seed's id becomes the gate."""
         assert seed.symbol == self.symbol, "a matcher serves one symbol"
-        # The ledger stays, because the venue may still display what was taken.
+        # The ledger stays, because the venue may still display the taken quantity.
         return self._apply(seed)
 
     def interrupt(self) -> None:

@@ -267,7 +267,7 @@ class SymbolFulfillment:
         return self._matcher
 
     async def _read(self, *, with_orders: bool) -> tuple[StoredLedger, list[OrderSnapshot]]:
-        await self._journal.settle()  # the stored ledger must include what was recorded before
+        await self._journal.settle()  # the stored ledger must include all earlier outcomes
         stored = await self._store.load_ledger(self.symbol)
         return stored, await self._store.load_unfinished(self.symbol) if with_orders else []
 

@@ -116,6 +116,8 @@ class FulfillmentDesk:
 
         Raises:
             TooManyOrdersError: a limit on open orders is reached.
+
+        It also raises the errors of ``Journal.accept``.
         """
         # The recovery reads all open orders. It would find an order accepted before it, and the
         # order would rest twice.

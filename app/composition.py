@@ -1,7 +1,7 @@
-"""The composition root: turns settings into a running service and takes it down in reverse.
+"""The composition root: turns settings into a running service, and closes it in reverse order.
 
-The only module that knows all packages. What it builds is passed on as arguments; nothing else
-builds its own collaborators.
+Only this module knows all packages. It passes its objects on as arguments; no other module builds
+its own collaborators.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ import random
 import resource
 import signal
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -28,8 +28,8 @@ from app.api.http_protocol import KEEP_ALIVE_SECONDS, BoundedHttpProtocol
 from app.api.websocket_protocol import MESSAGE_BYTES_MAX, BoundedWebSocketProtocol
 from app.clock import SystemClock, Uuid7Source
 from app.domain.errors import StartupError
+from app.domain.order_counts import OpenOrderLimits
 from app.fulfillment.desk import FulfillmentDesk
-from app.fulfillment.open_orders import OpenOrderLimits
 from app.market.feed import BookTickerFeed
 from app.market.report import MarketReport
 from app.market.rest import VenueRest
@@ -47,25 +47,25 @@ from app.storage.journal.group_commit import GroupCommitJournal
 from app.storage.queries import StoredOrders
 
 GRACEFUL_SECONDS: Final = 2
-"""How long answers that are under way may take to leave once the service stops."""
+"""How long running requests may take to finish once the service stops."""
 
-FAREWELL_SECONDS: Final = 1
-"""How long WebSockets may take to be told where to resume."""
+CLOSE_NOTICE_SECONDS: Final = 1
+"""How long the last message to each WebSocket may take; it says where to resume."""
 
 LISTEN_BACKLOG: Final = 2_048
 
 UNREAD_SECONDS_MAX: Final = 60
-"""How long a peer may leave what was sent to it unread, or its arrival unconfirmed. Closing does
-not end such a connection: it waits for what is left to be sent, for ever."""
+"""How long a peer may leave sent data unread or unacknowledged. Closing alone does not end such a
+connection, because closing waits without limit until the rest is sent."""
 
 SEND_BUFFER_BYTES: Final = 64 * 1024
-"""What the kernel keeps for a reader. It would keep megabytes, and make room for more only in large
-steps, so that one who reads slowly but steadily would look like one who does not read at all."""
+"""The kernel's send buffer per connection. The default holds megabytes and reports free space only
+in large steps, so that a slow but steady reader would look like a peer that never reads."""
 
 BYTES_PER_MB: Final = 1_000_000
 
 DESCRIPTORS_WANTED: Final = 65_536
-"""Open files and sockets; the usual limit of 1,024 would end at as many waiting clients."""
+"""Open files and sockets. The usual limit of 1,024 would allow as many waiting clients."""
 
 _log = structlog.get_logger()
 
@@ -74,12 +74,12 @@ _log = structlog.get_logger()
 async def running_service(
     settings: Settings, *, timing: FeedTiming | None = None
 ) -> AsyncIterator[str]:
-    """Run the service while the block runs, which gets its URL; stop it in order afterwards.
+    """Run the service while the block runs, and stop it in order afterwards. Yield its URL.
 
-    ``timing`` is that of the feed, its usual one if there is none.
+    ``timing`` replaces the default timing of the feed.
 
     Raises:
-        StartupError: it cannot start as it is set up.
+        StartupError: the configuration prevents the start.
     """
     with _listening_socket(settings.http_host, settings.http_port) as listener:
         clock = SystemClock()
@@ -87,6 +87,8 @@ async def running_service(
         owner = (
             f"pid {os.getpid()} on {socket.gethostname()} since {clock.now():%Y-%m-%d %H:%M:%SZ}"
         )
+        # The socket is bound before the database opens: a start with an occupied port leaves no
+        # file behind.
         database = await Database.open(settings.database_url, venue=settings.venue, owner=owner)
         rest = VenueRest(settings.rest_url, clock=clock)
         try:
@@ -123,14 +125,14 @@ async def running_service(
 async def serve(settings: Settings) -> None:
     """Run the service until SIGTERM or SIGINT.
 
-    Until it is open, a signal ends the process at once, as signals do: nothing is half-written.
+    Before the service is open, a signal ends the process at once. Nothing is half-written then.
     """
     raise_descriptor_limit()
     async with running_service(settings):
-        await told_to_end()
+        await wait_for_stop_signal()
 
 
-async def told_to_end() -> None:
+async def wait_for_stop_signal() -> None:
     """Wait for SIGTERM or SIGINT."""
     signaled = asyncio.Event()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
@@ -139,7 +141,8 @@ async def told_to_end() -> None:
 
 
 def raise_descriptor_limit() -> None:
-    """Allow as many open sockets as the system lets us: every waiting client holds one."""
+    """Raise the limit of open files as far as allowed: every waiting client holds a socket."""
+    # Only an administrator may raise the hard limit.
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = DESCRIPTORS_WANTED if hard == resource.RLIM_INFINITY else min(DESCRIPTORS_WANTED, hard)
     if soft < wanted:
@@ -158,14 +161,14 @@ async def _tasks(
     recorder: Recorder | None,
     timing: FeedTiming | None,
 ) -> AsyncIterator[None]:
-    """Run every long-lived task; at the end stop them so that nothing is half-written."""
-    seeded = random.Random()  # noqa: S311 - jitter of waiting times, not a secret
+    """Run every long-lived task. At the end stop them so that nothing is half-written."""
+    jitter = random.Random()  # noqa: S311 - jitter of waiting times, not a secret
     announcements = Announcements()
     subscriptions = Subscriptions(head=database.last_position)
     journal = GroupCommitJournal(database, backlog_entries_max=settings.journal_backlog_max)
     orders = StoredOrders(database, journal)
-    feed = _feed(settings, rest, clock, seeded, timing=timing, recorder=recorder)
-    rules = VenueRulesBook(rest=rest, store=orders, clock=clock, random=seeded)
+    feed = _feed(settings, rest, clock, jitter, timing=timing, recorder=recorder)
+    rules = VenueRulesBook(rest=rest, store=orders, clock=clock, random=jitter)
     desk = FulfillmentDesk(
         feed=feed,
         journal=journal,
@@ -194,9 +197,10 @@ async def _tasks(
     )
     server = _HttpServer(
         build_application(services, _options(settings)),
-        on_stopping=partial(_say_farewell, announcements, journal, subscriptions),
+        on_stopping=partial(_notify_clients_of_stop, announcements, journal, subscriptions),
     )
     async with asyncio.TaskGroup() as group:
+        # The journal is not canceled. It ends in `_close`, after it has written its queue.
         group.create_task(journal.run(desk), name="journal")
         workers = [
             group.create_task(rules.run(desk.on_rules), name="trading rules"),
@@ -205,43 +209,49 @@ async def _tasks(
             group.create_task(database.keep_lock(), name="owner lock"),
             group.create_task(report.run(), name="market report"),
         ]
-        listener.listen(LISTEN_BACKLOG)  # Who connects from here on waits instead of being refused.
+        listener.listen(LISTEN_BACKLOG)  # from here on a client waits instead of being refused
         serving = group.create_task(server.serve(sockets=[listener]), name="http")
         try:
             yield
         finally:
+            # Answers need the desk and the journal, so the server stops first.
             server.stop()
             await asyncio.wait({serving})
-            desk.stop()
-            for worker in workers:
-                worker.cancel()
+            _stop_filling(desk, workers)
             await _close(journal, recorder)
 
 
+def _stop_filling(desk: FulfillmentDesk, workers: Sequence[asyncio.Task[None]]) -> None:
+    """Stop the desk and its tasks. The journal still has to write the last ledgers."""
+    desk.stop()
+    for worker in workers:
+        worker.cancel()
+
+
 async def _close(journal: GroupCommitJournal, recorder: Recorder | None) -> None:
-    """Write what is left, and have the recording say whether that was possible."""
+    """Write the remaining entries, and note in the recording whether all became durable."""
     await journal.close()
     if recorder is not None:
         recorder.is_all_durable = journal.has_written_all
 
 
-async def _say_farewell(
+async def _notify_clients_of_stop(
     announcements: Announcements, journal: GroupCommitJournal, subscriptions: Subscriptions
 ) -> None:
-    """Tell those who wait or listen that the service stops."""
+    """Notify waiting requests and subscriptions that the service stops."""
     announcements.stop()
     journal.hasten()
-    await subscriptions.stop(seconds=FAREWELL_SECONDS)
+    await subscriptions.stop(seconds=CLOSE_NOTICE_SECONDS)
 
 
 @asynccontextmanager
 async def _recording(
     settings: Settings, database: Database, clock: Clock
 ) -> AsyncIterator[Recorder | None]:
-    """Record while the block runs, if that is wanted.
+    """Record while the block runs, if a folder is configured.
 
     Raises:
-        StartupError: the folder cannot be written to.
+        StartupError: the folder is not writable.
     """
     if not settings.record_dir:
         yield None
@@ -251,12 +261,12 @@ async def _recording(
         file_bytes_max=settings.record_file_mb * BYTES_PER_MB,
         total_bytes_max=settings.record_total_mb * BYTES_PER_MB,
     )
-    of = RecordedDatabase(
+    recorded_database = RecordedDatabase(
         stream_id=database.stream_id,
         epoch=database.epoch,
         acceptance_number=database.last_acceptance_number,
     )
-    recorder = Recorder(folder, of, clock=clock, version=app.__version__)
+    recorder = Recorder(folder, recorded_database, clock=clock, version=app.__version__)
     recorder.start()
     try:
         async with asyncio.TaskGroup() as group:
@@ -273,7 +283,7 @@ def _feed(
     settings: Settings,
     rest: VenueRest,
     clock: Clock,
-    seeded: random.Random,
+    jitter: random.Random,
     *,
     timing: FeedTiming | None,
     recorder: Recorder | None,
@@ -282,7 +292,7 @@ def _feed(
         stream_url=settings.stream_url,
         depth=rest,
         clock=clock,
-        random=seeded,
+        random=jitter,
         timing=timing,
         recorder=recorder,
     )
@@ -317,7 +327,7 @@ def _options(settings: Settings) -> ApiOptions:
 
 
 class _HttpServer(uvicorn.Server):
-    """Uvicorn inside a program that handles the signals itself."""
+    """Uvicorn in a program that handles signals itself."""
 
     def __init__(self, application: FastAPI, *, on_stopping: Callable[[], Awaitable[None]]) -> None:
         super().__init__(
@@ -327,30 +337,30 @@ class _HttpServer(uvicorn.Server):
                 ws=BoundedWebSocketProtocol,
                 ws_max_size=MESSAGE_BYTES_MAX,
                 timeout_keep_alive=KEEP_ALIVE_SECONDS,
-                lifespan="off",
+                lifespan="off",  # `_tasks` starts and stops all collaborators
                 log_config=None,
                 access_log=False,
                 backlog=LISTEN_BACKLOG,
                 timeout_graceful_shutdown=GRACEFUL_SECONDS,
                 server_header=False,
-                proxy_headers=False,  # the route that tells its address sees to them itself
+                proxy_headers=False,  # the route that shows its address reads them itself
                 ws_per_message_deflate=False,
             )
         )
         self._on_stopping = on_stopping
 
     def stop(self) -> None:
-        """Stop accepting, answer what is under way, end."""
+        """Stop accepting connections, finish the running requests, then exit."""
         self.should_exit = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Tell those who wait or listen before waiting for them to leave."""
+        """Notify the clients before waiting for their connections to close."""
         await self._on_stopping()
         await super().shutdown(sockets)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leave the signals alone: uvicorn would raise them again and end us half-way."""
+        """Capture no signal: uvicorn would raise it again and end the process half-way."""
         yield
 
 
@@ -364,10 +374,11 @@ def _listening_socket(host: str, port: int) -> Iterator[socket.socket]:
     except OSError as error:
         raise StartupError(f"HTTP_HOST={host}: {error.strerror}") from None
     with listener:
+        # A restart must not wait for old connections in TIME_WAIT.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        # What is accepted inherits it.
+        # Accepted sockets inherit the options.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
-        if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; what is accepted inherits it
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # only Linux has it
             milliseconds = UNREAD_SECONDS_MAX * 1_000
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
         try:

@@ -31,11 +31,11 @@ from app.clock import SystemClock, Uuid7Source
 from app.domain.liquidity import TakenLevel
 from app.domain.matcher import SymbolMatcher
 from app.domain.order import PUBLIC, NewOrder, Side, Symbol, TimeInForce
+from app.domain.order_counts import OpenOrderLimits
 from app.domain.quote import Quote
 from app.domain.resting import Step
 from app.fulfillment.desk import FulfillmentDesk
-from app.fulfillment.matchers import MatcherSource, PlainMatchers
-from app.fulfillment.open_orders import OpenOrderLimits
+from app.fulfillment.loading import MatcherSource, PlainMatchers
 from app.market.feed import BookTickerFeed
 from app.market.rest import VenueRest
 from app.notify.announcements import Announcements

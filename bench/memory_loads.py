@@ -26,9 +26,9 @@ from app.clock import SystemClock, Uuid7Source
 from app.domain.errors import OutcomeUnknownError
 from app.domain.matcher import SymbolMatcher
 from app.domain.order import PUBLIC, NewOrder, Order, OrderId, Side, Symbol, TimeInForce
+from app.domain.order_counts import OpenOrderLimits
 from app.domain.quote import Quote
 from app.fulfillment.desk import FulfillmentDesk
-from app.fulfillment.open_orders import OpenOrderLimits
 from app.notify.announcements import Announcements, FanOut
 from app.notify.subscriptions import Subscriptions
 from app.ports import FeedState, QuoteListener

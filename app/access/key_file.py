@@ -17,7 +17,7 @@ from app.access.keys import (
     read_entries,
     write_entries,
 )
-from app.domain.caller import EVERYBODY, Caller, Scope
+from app.domain.caller import ANONYMOUS, Caller, Scope
 from app.domain.errors import StartupError, UnauthorizedError
 from app.ports import Clock
 
@@ -98,7 +98,7 @@ class OpenAccess:
 
     def identify(self, bearer: str | None) -> Caller:  # noqa: ARG002 - a port's method
         """Return the common caller; a key is ignored."""
-        return EVERYBODY
+        return ANONYMOUS
 
 
 def list_keys(path: Path) -> tuple[KeyEntry, ...]:

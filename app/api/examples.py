@@ -29,8 +29,16 @@ from app.domain.order import (
 )
 from app.domain.quote import Quote
 from app.domain.rules import TRADING, TradingRules
-from app.ports import ConnectionState, FeedState, MarketView
-from app.states import DeskState, JournalState, Lag, QuoteCounts, RulesState
+from app.ports import (
+    ConnectionState,
+    DeskState,
+    FeedState,
+    JournalState,
+    Lag,
+    MarketView,
+    QuoteCounts,
+    RulesState,
+)
 
 EXAMPLE_SYMBOL: Final = Symbol("LTCBTC")
 EXAMPLE_ORDER_ID: Final = OrderId("0199be1c-8f0a-7c31-9d0f-5a2b8c6e4d10")

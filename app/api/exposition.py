@@ -22,7 +22,7 @@ from prometheus_client.registry import Collector
 from app.api.state_views import DROPPED, FAILED, LOST, split_counters
 from app.api.vitals import Vitals
 from app.domain.order import OrderStatus, Reason
-from app.states import DeskState, JournalState, RecordingState
+from app.ports import DeskState, JournalState, RecordingState
 
 CONNECTED: Final = "connected"
 FEED_STATUSES: Final = ("idle", "connecting", CONNECTED, "down")

@@ -112,7 +112,7 @@ class PlacementRoute:
             snapshot = await orders.find(new_order.owner, order_id)
             if snapshot is None:
                 raise OrderPrunedError(order_id)
-            if not snapshot.order.is_what_was_asked(new_order):
+            if not snapshot.order.has_terms_of(new_order):
                 raise ClientOrderIdReusedError(order_id)
             if not snapshot.status.is_terminal:
                 await waiter.wait(preference.wait_seconds)

@@ -15,9 +15,9 @@ from app.ports import (
     OrderDesk,
     OrderReader,
     OrderWaiters,
+    RecordingState,
     RulesBook,
 )
-from app.states import RecordingState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,8 +11,7 @@ from app.api.vitals import Present, Vitals
 from app.domain.amounts import format_amount
 from app.domain.quote import Quote
 from app.domain.rules import TradingRules
-from app.ports import ConnectionState, FeedState
-from app.states import DeskState, Lag, RulesState
+from app.ports import ConnectionState, DeskState, FeedState, Lag, RulesState
 
 NANOSECONDS_PER_MILLISECOND: Final = 1_000_000
 

@@ -5,8 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from app.api.services import ApiServices
-from app.ports import Clock, FeedState
-from app.states import DeskState, JournalState, RecordingState, RulesState
+from app.ports import Clock, DeskState, FeedState, JournalState, RecordingState, RulesState
 
 NO_RULES: Final = "none"
 """The source of rules that were never loaded."""

@@ -19,7 +19,7 @@ from app.cli.client.sentences import order_outcome
 from app.cli.client.tables import SPLITS_SHOWN_MAX, FillProgress, split_table
 from app.cli.client.terminal import print_words
 from app.clock import SystemClock
-from app.composition import running_service, told_to_end
+from app.composition import running_service, wait_for_stop_signal
 from app.domain.amounts import EXACT, format_amount
 from app.domain.errors import StartupError
 from app.settings import Settings, Venue, make_settings
@@ -195,4 +195,4 @@ async def _stay(console: Console, url: str) -> None:
         highlight=False,
         markup=False,
     )
-    await told_to_end()
+    await wait_for_stop_signal()

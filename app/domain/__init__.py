@@ -1,5 +1,5 @@
 """The pure core: plain synchronous Python, standard library only, no clock and no I/O.
 
-Read ``order`` and ``quote`` for the values, ``liquidity`` for the fill rule's memory, ``matcher``
-for the fill rule itself, ``rules`` for what the venue would accept.
+``order`` and ``quote`` define the values, ``matcher`` applies the fill rule, ``liquidity``
+remembers the taken quantities, and ``rules`` checks orders against the venue's trading rules.
 """

@@ -1,4 +1,4 @@
-"""Who calls, and what the caller may do."""
+"""The client that sends a request, and its permissions."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -9,7 +9,7 @@ from app.domain.order import PUBLIC, Owner
 
 
 class Scope(StrEnum):
-    """What a key is good for."""
+    """One permission of a key."""
 
     ORDERS_WRITE = "orders:write"
     ORDERS_READ = "orders:read"
@@ -17,21 +17,21 @@ class Scope(StrEnum):
 
 
 DEFAULT_SCOPES: Final = (Scope.ORDERS_WRITE, Scope.ORDERS_READ)
-"""What a key is good for unless something else is said."""
+"""The permissions of a key that names none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whoever sends a request; orders belong to ``owner``, so several keys may share them."""
+    """An identified client. Orders belong to ``owner``, so several keys may share them."""
 
     owner: Owner
     scopes: frozenset[Scope]
 
     def check(self, scope: Scope) -> None:
-        """Raise MissingScopeError unless the caller may do what ``scope`` stands for."""
+        """Raise MissingScopeError unless the caller has the scope."""
         if scope not in self.scopes:
             raise MissingScopeError(scope)
 
 
-EVERYBODY = Caller(owner=PUBLIC, scopes=frozenset(Scope))
-"""The one caller of open access."""
+ANONYMOUS = Caller(owner=PUBLIC, scopes=frozenset(Scope))
+"""The only caller while access is open."""

@@ -1,4 +1,4 @@
-"""The errors we raise on purpose, one branch per kind of cause.
+"""The errors that we raise on purpose, one branch per kind of cause.
 
 ::
 
@@ -8,25 +8,25 @@
     │   ├── InvalidInputError          understood but refused, field by field
     │   │   ├── InvalidOrderError          an order
     │   │   └── InvalidQueryError          the parameters of a listing
-    │   ├── UnauthorizedError          no key, or nobody's
-    │   ├── MissingScopeError          a key that is not good for this
-    │   ├── UnknownSymbolError         the venue does not list it
+    │   ├── UnauthorizedError          the key is missing or unknown
+    │   ├── MissingScopeError          the key lacks the scope for the request
+    │   ├── UnknownSymbolError         the venue does not list the symbol
     │   ├── OrderNotFoundError
-    │   ├── OrderPrunedError           it was finished and is not kept any more
-    │   ├── ClientOrderIdTakenError    the key belongs to an order already
-    │   └── ClientOrderIdReusedError   and that is another order than this one
+    │   ├── OrderPrunedError           the finished order was deleted
+    │   ├── ClientOrderIdTakenError    an order has this key already
+    │   └── ClientOrderIdReusedError   an order with this key has other terms
     ├── UnavailableError           nothing was executed; the same request may pass later
     │   ├── RulesNotLoadedError
     │   ├── JournalUnavailableError
     │   ├── JournalBacklogError
     │   ├── DatabaseUnavailableError   a read, which executes nothing
-    │   ├── TooManyOrdersError         open ones: in all, of one owner, of one symbol
-    │   ├── RateLimitedError           the owner's requests come too fast
-    │   └── OutcomeUnknownError        the exception to "nothing was executed": it may be
-    ├── VenueError                 the venue's trouble; worth a retry
-    │   ├── VenueUnreachableError      no answer, or not one of the venue's
-    │   └── VenueThrottledError        it asked us to wait, and for how long
-    └── StartupError               the service cannot start as it is set up; one line says why
+    │   ├── TooManyOrdersError         open orders: in all, per owner, per symbol
+    │   ├── RateLimitedError           the owner's requests arrive too fast
+    │   └── OutcomeUnknownError        the exception: the order may have been executed
+    ├── VenueError                 trouble at the venue; worth a retry
+    │   ├── VenueUnreachableError      no answer, or an answer from something else
+    │   └── VenueThrottledError        the venue asked us to wait, and for how long
+    └── StartupError               the configuration prevents the start; one line says why
 
 ``code`` is the contract with clients, the text is not.
 """
@@ -50,7 +50,7 @@ class CallerError(PapertapeError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldProblem:
-    """What is wrong with one field of the input, and what to do about it."""
+    """The problem of one input field, and how to correct it."""
 
     field: str
     code: str
@@ -58,13 +58,13 @@ class FieldProblem:
 
 
 class MalformedRequestError(CallerError):
-    """The body is not a JSON object that can be read without guessing."""
+    """The body is not an unambiguous JSON object."""
 
     code = "malformed_json"
 
 
 class InvalidInputError(CallerError):
-    """Understood, but refused for the named fields."""
+    """The input was understood, but the named fields are refused."""
 
     def __init__(self, problems: Sequence[FieldProblem]) -> None:
         assert problems, "a refusal names its cause"
@@ -73,19 +73,19 @@ class InvalidInputError(CallerError):
 
 
 class InvalidOrderError(InvalidInputError):
-    """An order that is not acceptable in form, or by the venue's trading rules."""
+    """An order breaks the required form, or the venue's trading rules."""
 
     code = "invalid_order"
 
 
 class InvalidQueryError(InvalidInputError):
-    """A listing's parameters that cannot be used."""
+    """The query parameters of a listing are invalid."""
 
     code = "invalid_query"
 
 
 class UnauthorizedError(CallerError):
-    """The service asks for a key; there is none, or it is nobody's."""
+    """The service requires a key, and the request has none or an unknown one."""
 
     code = "unauthorized"
 
@@ -94,7 +94,7 @@ class UnauthorizedError(CallerError):
 
 
 class MissingScopeError(CallerError):
-    """The key is valid, but not good for this."""
+    """The key is valid, but lacks the scope for the request."""
 
     code = "missing_scope"
 
@@ -113,7 +113,7 @@ class UnknownSymbolError(CallerError):
 
 
 class OrderNotFoundError(CallerError):
-    """No order has this id, or it is somebody else's."""
+    """No order has this id, or the order belongs to another owner."""
 
     code = "order_not_found"
 
@@ -123,20 +123,20 @@ class OrderNotFoundError(CallerError):
 
 
 class OrderPrunedError(CallerError):
-    """The order was finished long ago, and only its key is still kept."""
+    """The order finished long ago and was deleted. Only its key remains."""
 
     code = "order_pruned"
 
     def __init__(self, order_id: OrderId) -> None:
         self.order_id = order_id
         super().__init__(
-            f"order {order_id} has this key; it was finished and is not kept any more. "
-            "A key serves one order for ever, so choose another for a new one"
+            f"order {order_id} has this key; it was finished and has been deleted. "
+            "A key can never be used for another order, so choose a new key"
         )
 
 
 class ClientOrderIdTakenError(CallerError):
-    """The key belongs to an order already; whether to the same one is for the edge to say."""
+    """An order has this key already. The API decides whether it is the same order."""
 
     code = "client_order_id_taken"
 
@@ -146,7 +146,7 @@ class ClientOrderIdTakenError(CallerError):
 
 
 class ClientOrderIdReusedError(CallerError):
-    """The key belongs to an order that asks for something else."""
+    """An order with this key has other terms than the request."""
 
     code = "idempotency_key_reused"
 
@@ -159,7 +159,7 @@ class ClientOrderIdReusedError(CallerError):
 
 
 class UnavailableError(PapertapeError):
-    """Not now; the same request may pass after ``retry_after_seconds``."""
+    """The request fails now; the same request may pass after ``retry_after_seconds``."""
 
     def __init__(self, message: str, *, retry_after_seconds: int) -> None:
         self.retry_after_seconds = retry_after_seconds
@@ -167,20 +167,20 @@ class UnavailableError(PapertapeError):
 
 
 class RulesNotLoadedError(UnavailableError):
-    """The venue's trading rules were never loaded, neither from it nor from the stored copy."""
+    """The trading rules were never loaded, neither from the venue nor from the stored copy."""
 
     code = "rules_not_loaded"
 
     def __init__(self) -> None:
         super().__init__(
             "the venue's trading rules have not been loaded yet, see /readyz for the cause; "
-            "nothing was executed, and loading is tried again by itself",
+            "nothing was executed, and the service keeps trying to load them",
             retry_after_seconds=5,
         )
 
 
 class JournalUnavailableError(UnavailableError):
-    """The database does not take writes; the order was withdrawn and is never executed."""
+    """The database refuses writes. The order was withdrawn and is never executed."""
 
     code = "journal_unavailable"
 
@@ -191,7 +191,7 @@ class JournalUnavailableError(UnavailableError):
 
 
 class JournalBacklogError(UnavailableError):
-    """More waits to be written than we allow; the order was not taken."""
+    """Too many entries wait to be written, so the order was refused."""
 
     code = "journal_backlog"
 
@@ -211,9 +211,9 @@ class DatabaseUnavailableError(UnavailableError):
 
 
 class TooManyOrdersError(UnavailableError):
-    """As many open orders as are allowed; the order was not taken.
+    """The limit on open orders is reached, so the order was refused.
 
-    ``scope`` says of what: the service, the owner or the symbol.
+    ``scope`` names the limit: the service, an owner or a symbol.
     """
 
     code = "too_many_open_orders"
@@ -227,7 +227,7 @@ class TooManyOrdersError(UnavailableError):
 
 
 class RateLimitedError(UnavailableError):
-    """The owner sends more requests than the service takes from one."""
+    """The owner sends more requests a second than the service allows one owner."""
 
     code = "rate_limited"
 
@@ -240,15 +240,16 @@ class RateLimitedError(UnavailableError):
 
 
 class OutcomeUnknownError(UnavailableError):
-    """The database did not say in time whether an order, or its cancel, was stored.
+    """The database did not confirm in time that an order, or its cancel, was stored.
 
-    ``order_id`` is None where several orders were to be canceled.
+    ``order_id`` is None if the request was to cancel several orders.
     """
 
     code = "outcome_unknown"
 
     def __init__(self, order_id: OrderId | None, *, doing: str = "stored") -> None:
         self.order_id = order_id
+        # The order may have been executed, so the text must not say that nothing was.
         whose = "the orders were" if order_id is None else f"order {order_id} was"
         super().__init__(
             f"the database did not say in time whether {whose} {doing}; "
@@ -258,11 +259,11 @@ class OutcomeUnknownError(UnavailableError):
 
 
 class VenueError(PapertapeError):
-    """The venue's trouble; worth a retry."""
+    """Trouble at the venue; worth a retry."""
 
 
 class VenueUnreachableError(VenueError):
-    """No answer, or one that is not the venue's."""
+    """The venue did not answer, or something else answered in its place."""
 
     code = "venue_unreachable"
 
@@ -278,6 +279,6 @@ class VenueThrottledError(VenueError):
 
 
 class StartupError(PapertapeError):
-    """The service cannot start as it is set up; the message is one line that says what to do."""
+    """The configuration prevents the start. The message is one line with the remedy."""
 
     code = "startup"

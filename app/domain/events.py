@@ -1,4 +1,4 @@
-"""What happened to an order, in the words that are stored and announced."""
+"""The events of an order, as the journal stores and announces them."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,14 +21,22 @@ from app.domain.order import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderEvent:
-    """One transition of one order; ``sequence`` counts an order's events from 1 without gaps.
+    """One transition of one order.
 
-    ``filled_quantity`` and ``quote_quantity`` are cumulative, this event included. ``split`` is
-    present exactly when the event is a fill, ``reason`` exactly when the order ended unfilled.
-    ``arrival`` is the first quote that the order met, ``quotes_seen`` how many it met so far.
-    ``departure_update_id`` is the newest update id that was applied when the order ended, None
-    while it is open and if it met no quote. ``decision`` is present exactly when a quote decided an
-    IOC or FOK order without filling it.
+    Attributes:
+        order: the order.
+        sequence: the number of the event among the order's events, from 1 without gaps.
+        status: the status after the event.
+        reason: present exactly when the order ended without being filled.
+        at: when the event happened, in UTC.
+        split: present exactly when the event is a fill.
+        filled_quantity: cumulative, including this event.
+        quote_quantity: cumulative, including this event.
+        arrival: the first quote that the order met.
+        quotes_seen: how many quotes the order has met.
+        departure_update_id: the newest update id applied when the order ended. None while the
+            order is open, and if it met no quote.
+        decision: present exactly when a quote decided an IOC or FOK order without filling it.
     """
 
     order: Order
@@ -46,21 +54,22 @@ class OrderEvent:
 
     @property
     def remaining_quantity(self) -> Decimal:
-        """What is left to fill after this event."""
+        """The quantity left to fill after this event."""
         return EXACT.subtract(self.order.quantity, self.filled_quantity)
 
     @property
     def splits_total(self) -> int:
         """How many splits the order has after this event."""
+        # Sequence 1 is the acceptance and each split adds one, so only an unfilled end counts less.
         is_fill_or_new = self.split is not None or self.status is OrderStatus.NEW
         return self.sequence - 1 if is_fill_or_new else self.sequence - 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredEvent:
-    """An event that is on disk, and its place among all events of the database.
+    """A durable event, and its position among all events of the database.
 
-    ``position`` rises in the order of the commits; some numbers are never used.
+    Positions rise in commit order. Some numbers are never used.
     """
 
     position: int
@@ -70,7 +79,7 @@ class StoredEvent:
 def acceptance_event(order: Order, arrival: Arrival | None = None) -> OrderEvent:
     """Return the first event of an order: accepted, and nothing filled yet.
 
-    ``arrival`` is the quote that was current then, if there was one.
+    ``arrival`` is the quote that was current at acceptance, None without one.
     """
     return OrderEvent(
         order=order,
@@ -87,7 +96,7 @@ def acceptance_event(order: Order, arrival: Arrival | None = None) -> OrderEvent
 
 
 def snapshot_after(event: OrderEvent) -> OrderSnapshot:
-    """Return the order as the event leaves it."""
+    """Return the state of the order after the event."""
     return OrderSnapshot(
         order=event.order,
         status=event.status,
@@ -106,10 +115,13 @@ def snapshot_after(event: OrderEvent) -> OrderSnapshot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SymbolOutcome:
-    """What one symbol's fulfillment did: one indivisible part of a journal transaction.
+    """The steps of one symbol's fulfillment: an indivisible part of a journal transaction.
 
-    ``events`` are in the order in which they happened. ``gate`` is the largest update id applied
-    when the ledger looked like this.
+    Attributes:
+        symbol: the symbol.
+        events: in the order in which they happened.
+        ledger_changes: the changed levels; a forgotten level has quantity zero.
+        gate: the largest update id applied before the ledger reached this state.
     """
 
     symbol: Symbol
@@ -119,7 +131,7 @@ class SymbolOutcome:
 
 
 class TransitionError(AssertionError):
-    """A move outside the table of transitions: our own mistake."""
+    """A move outside the transition table: our own mistake."""
 
     def __init__(self, before: OrderStatus, after: OrderStatus) -> None:
         self.before = before

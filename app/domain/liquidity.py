@@ -1,8 +1,9 @@
-"""The memory that keeps fills honest: how much of each displayed level we have taken already.
+"""Remembers how much of each displayed level our orders took, so that nothing is sold twice.
 
-One ledger serves one side of one symbol for one owner. A level is known by its price alone, since
-the venue shows totals, not lots: what we took may still stand there, so it counts against what is
-displayed until the market proves that it is gone.
+One ledger serves one side of one symbol for one owner. A price identifies a level, because the
+venue displays totals and not single orders. The venue may still display the quantity that we took.
+Therefore the ledger subtracts it from the displayed quantity, until the market shows that it is
+gone.
 """
 
 import operator
@@ -16,14 +17,14 @@ from app.domain.amounts import EXACT, ZERO
 from app.domain.order import Owner, Side
 
 LEVELS_MAX: Final = 10_000
-"""Levels remembered per ledger; beyond it the one farthest from the touch is dropped."""
+"""Levels remembered per ledger. Beyond it the level farthest from the touch is dropped."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TakenLevel:
-    """A level of a ledger as it is stored; quantity zero says that it is forgotten.
+    """A level of a ledger, as it is stored. Quantity zero means that the level is forgotten.
 
-    ``side`` is the side of the orders that took: BUY for what was taken from asks.
+    ``side`` is the side of the orders: a BUY takes from asks.
     """
 
     owner: Owner
@@ -33,10 +34,10 @@ class TakenLevel:
 
 
 class LiquidityLedger:
-    """What the orders of one side took per price and may still be displayed.
+    """The quantity per price that orders of one side took and that may still be displayed.
 
-    ``side`` is the side of the orders: BUY takes from asks, where a lower price is better, SELL
-    from bids, where a higher one is.
+    ``side`` is the side of the orders. A BUY takes from asks, where a lower price is better. A SELL
+    takes from bids, where a higher price is better.
     """
 
     def __init__(self, owner: Owner, side: Side, levels: Iterable[TakenLevel] = ()) -> None:
@@ -46,7 +47,7 @@ class LiquidityLedger:
         self.is_better: Callable[[Decimal, Decimal], bool] = (
             operator.lt if side is Side.BUY else operator.gt
         )
-        # The best price stands last, so that forgetting pops from the end.
+        # The best price stands last, so that `_forget_better` pops from the end in constant time.
         self._sort_key: Callable[[Decimal], Decimal] = (
             Decimal.copy_negate if side is Side.BUY else Decimal.copy_abs
         )
@@ -55,20 +56,21 @@ class LiquidityLedger:
         self._changed: set[Decimal] = set()
 
     def observe(self, price: Decimal, displayed: Decimal) -> None:
-        """Take notice of the touch: ``displayed`` of the base asset at the best ``price``.
+        """Adjust the ledger to the touch: quantity ``displayed`` at the best ``price``.
 
-        Both zero says that the side is empty. The cost does not depend on the levels remembered.
+        Both are zero if the side is empty. The cost does not depend on the number of levels.
         """
         if not self._prices:
             return
         if not displayed:
+            # The side is empty, so no quantity that we took can still be displayed.
             self._forget_all()
             return
         self._forget_better(price)
         self._cap(price, displayed)
 
     def available(self, price: Decimal, displayed: Decimal) -> Decimal:
-        """Return how much of ``displayed`` at the touch ``price`` was not taken before."""
+        """Return how much of ``displayed`` at the touch ``price`` is not taken yet."""
         taken = self._taken.get(price)
         if taken is None:
             return displayed
@@ -83,6 +85,7 @@ class LiquidityLedger:
             self._taken[price] = quantity
             insort(self._prices, price, key=self._sort_key)
             if len(self._prices) > LEVELS_MAX:
+                # The farthest level is the least likely to become the touch again.
                 self._drop_farthest()
         else:
             self._taken[price] = EXACT.add(taken, quantity)
@@ -98,7 +101,7 @@ class LiquidityLedger:
         return [self._level(price) for price in self._prices]
 
     def drain_changes(self) -> list[TakenLevel]:
-        """Return the levels changed since the last call, a forgotten one with quantity zero."""
+        """Return the levels changed since the last call, forgotten levels with quantity zero."""
         changes = [self._level(price) for price in self._changed]
         self._changed.clear()
         return changes
@@ -108,13 +111,19 @@ class LiquidityLedger:
         return TakenLevel(owner=self.owner, side=self.side, price=price, quantity=quantity)
 
     def _forget_better(self, price: Decimal) -> None:
-        """Forget levels better than the touch: they have been emptied."""
+        """Forget levels better than the touch: the market has emptied them.
+
+        Worse levels stay: they are hidden behind the touch and may come back.
+        """
         prices = self._prices
         while prices and self.is_better(prices[-1], price):
             self._forget(prices.pop())
 
     def _cap(self, price: Decimal, displayed: Decimal) -> None:
-        """Believe that of what we took no more can be left than is displayed."""
+        """Reduce the taken quantity to the displayed one: no more of it can be left.
+
+        A change of the displayed quantity never resets the taken quantity to zero.
+        """
         taken = self._taken.get(price)
         if taken is not None and taken > displayed:
             self._taken[price] = displayed

@@ -1,22 +1,22 @@
 """The fill rule: one symbol's resting orders against its quotes, in price-time priority.
 
-Per quote and side, for the asks (bids mirrored), and for each owner apart:
+Each quote runs these steps per side and per owner. They are written for asks; bids are mirrored.
 
-1. forget what was taken at prices better than the best ask: those levels have been emptied;
-2. what was taken at the best ask can be at most what is displayed there;
-3. the rest of what is displayed goes to the resting orders whose limit reaches it, better limit
-   first, then earlier acceptance, each at the ask price.
+1. Forget the taken quantity at prices better than the best ask: those levels were emptied.
+2. Reduce the taken quantity at the best ask to the quantity displayed there.
+3. Give the rest of the displayed quantity to the resting orders whose limit reaches the best ask.
+   The better limit comes first, then the earlier acceptance. Each order fills at the ask price.
 
-IOC and FOK orders are decided by the first quote they meet: an IOC order keeps what it got there,
-a FOK order gets its whole quantity from what is available in its turn, or nothing.
+The first quote that an IOC or FOK order meets decides it. An IOC order keeps the quantity that it
+got. A FOK order gets its whole quantity from the quantity available in its turn, or nothing.
 
-A quote that is old may be so because nothing happened, or because its stream has stalled: a new
-order is not filled or decided on it before it was confirmed. Until then nothing is matched, and the
-order has not met that quote.
+A quote may be old because nothing happened, or because its stream stalled. A new order is neither
+filled nor decided on an old quote before the venue has confirmed it. Until then nothing is matched,
+and the order has not met that quote.
 
-Nothing is given back when an order expires, and a change of size is no reset. Missed quotes only
-make the rule stricter; quotes out of order would break it, hence the gate: the largest update id
-applied, at or below which no quote counts.
+The matcher never resets the taken quantity when the displayed quantity changes, and never gives it
+back when an order expires. Missed quotes only make the rule stricter. Quotes out of order would
+break it, so the gate refuses them: it is the largest update id applied.
 """
 
 from collections.abc import Iterable
@@ -37,44 +37,31 @@ from app.domain.order import (
     Side,
     Symbol,
 )
-from app.domain.quote import Quote
-from app.domain.resting import (
-    Closing,
-    Resting,
-    RestingHeap,
-    Step,
-    deadline_key_of,
-    rank_of,
-    unmet_end,
-)
+from app.domain.quote import Quote, is_marketable
+from app.domain.resting import Closing, RestingHeap, RestingOrder, Step, deadline_key_of, rank_of
 from app.domain.side_book import SideBook
 
 QUOTE_AGE_NS_MAX: Final = 5_000_000_000
-"""A quote that came or was confirmed longer ago is old."""
+"""A quote that was received or confirmed longer ago than this is old."""
 
 NEVER_NS: Final = 2**63
-"""After every deadline."""
+"""An instant later than every deadline."""
 
 NO_GATE: Final = 0
-"""Below every update id: no quote was applied yet."""
-
-
-def _is_marketable(order: Order, quote: Quote) -> bool:
-    """Whether the quote reaches the order's limit price; an empty side reaches none."""
-    if order.side is Side.BUY:
-        return bool(quote.ask_quantity) and order.limit_price >= quote.ask_price
-    return bool(quote.bid_quantity) and order.limit_price <= quote.bid_price
+"""The gate before the first quote: it is below every update id."""
 
 
 class SymbolMatcher:
     """One symbol's resting orders against its quotes. No I/O and no clock.
 
-    ``gate`` and ``levels`` are what was stored when the symbol was last fulfilled. The matcher has
-    no current quote until the first one above the gate; while it has one, the symbol is live. While
-    ``awaits_confirmation``, that quote is too old for an order that came: nothing is matched until
-    the next quote or seed is applied, which the caller is to ask for.
-    Instants are nanoseconds of one monotonic clock, the quotes' ``received_ns`` included;
-    ``first_deadline_ns`` is the earliest deadline of a resting order: call ``expire`` after it.
+    All instants, including ``received_ns`` of the quotes, are nanoseconds of one monotonic clock.
+
+    Attributes:
+        gate: the largest update id applied; the constructor takes the stored gate and levels.
+        current: the quote that orders meet now. None until the first quote above the gate.
+        awaits_confirmation: the current quote is too old for an order that came. Nothing is matched
+            until the next quote or seed is applied; the caller must request one.
+        first_deadline_ns: the earliest deadline of a resting order; call ``expire`` after it.
     """
 
     def __init__(
@@ -90,12 +77,12 @@ class SymbolMatcher:
         self._had_gate = gate != NO_GATE
         self._levels_dropped = 0
         self._is_held = False
-        self._resting_by_id: dict[OrderId, Resting] = {}
+        self._resting_by_id: dict[OrderId, RestingOrder] = {}
         self._deadlines = RestingHeap()
-        # IOC and FOK orders, which the first quote that they meet decides.
-        self._undecided: dict[OrderId, Resting] = {}
+        # IOC and FOK orders that wait for the quote that decides them.
+        self._undecided: dict[OrderId, RestingOrder] = {}
         self._first_quotes = FirstQuotes()
-        # Only those in which something rests or is remembered: a quote costs nothing for others.
+        # A book without orders and levels is removed, so that quotes cost nothing for its owner.
         self._books: dict[tuple[Owner, Side], SideBook] = {}
         by_book: dict[tuple[Owner, Side], list[TakenLevel]] = {}
         for level in levels:
@@ -105,7 +92,7 @@ class SymbolMatcher:
 
     @property
     def is_live(self) -> bool:
-        """Whether there is a quote of the present connection to fill against."""
+        """Whether the present connection has sent a quote to fill against."""
         return self.current is not None
 
     @property
@@ -115,7 +102,7 @@ class SymbolMatcher:
 
     @property
     def levels_dropped(self) -> int:
-        """How many remembered levels were dropped because there were too many."""
+        """How many remembered levels were dropped because a ledger was full."""
         return self._levels_dropped + sum(
             side_book.ledger.levels_dropped for side_book in self._books.values()
         )
@@ -133,14 +120,18 @@ class SymbolMatcher:
         quotes_seen: int = 0,
         may_have_met_quotes: bool = False,
     ) -> list[Step]:
-        """Take an accepted order; it meets the current quote at once, if there is one.
+        """Add an accepted order. It meets the current quote at once, if there is one.
 
-        One whose time was up when that quote was received does not: it ends here. One that must not
-        be filled on so old a quote at ``now_ns`` waits for the next; without an instant, no quote
-        is too old.
-
-        The last six arguments carry what an order had when the process before this one ended;
-        ``may_have_met_quotes`` says that there was one, so that its count may be short.
+        Args:
+            order: the order.
+            deadline_ns: the last instant at which a received quote may fill the order.
+            now_ns: the current instant, to detect an old quote; None means that none is too old.
+            filled_quantity: the quantity filled before this matcher existed.
+            quote_quantity: the sum of price times quantity of those fills.
+            splits_total: how many fills those were.
+            arrival: the first quote that the order met before, None without one.
+            quotes_seen: how many quotes the order is known to have met before.
+            may_have_met_quotes: whether ``quotes_seen`` may be too small.
         """
         assert order.symbol == self.symbol, "a matcher serves one symbol"
         assert order.order_id not in self._resting_by_id, "an order rests once"
@@ -151,7 +142,7 @@ class SymbolMatcher:
         met = None if is_late or must_wait else current
         self._learn_gate(arrival)
         has_no_arrival = arrival is None and not may_have_met_quotes
-        resting = Resting(
+        resting = RestingOrder(
             order=order,
             rank=rank_of(order),
             deadline_key=deadline_key_of(order, deadline_ns),
@@ -163,7 +154,8 @@ class SymbolMatcher:
             may_have_met_quotes=may_have_met_quotes,
         )
         if is_late:
-            # It must not stand in the book: the next order to come would have it matched.
+            # The current quote came after the deadline, so it must not fill the order. In the book
+            # the next order would make it match.
             return [self._end(resting, OrderStatus.EXPIRED, self._reason_to_expire(resting))]
         side_book = self._book_of(order.owner, order.side)
         self._resting_by_id[order.order_id] = resting
@@ -174,66 +166,62 @@ class SymbolMatcher:
             self._undecided[order.order_id] = resting
         if has_no_arrival:
             resting.first_quote = (
-                self._first_quotes.next(order.side)
+                self._first_quotes.upcoming(order.side)
                 if met is None
-                else self._first_quotes.of(met, order.side)
+                else self._first_quotes.at(met, order.side)
             )
         if met is None:
+            # The next quote or seed matches all orders of the book in priority order.
             self.awaits_confirmation = must_wait
             return []
         if self._is_held or self.awaits_confirmation:
             return []
-        return self._settle(side_book.match(met.update_id, self.quotes_applied))
+        return self._close_orders(side_book.match(met.update_id, self.quotes_applied))
 
     def arrival(self, order: Order, now_ns: int) -> Arrival | None:
-        """Return what a new order meets now; None if it has to wait for a quote."""
+        """Return the quote that a new order meets now, None if it has to wait for one."""
         if self.current is None or self.must_confirm(order, now_ns):
             return None
-        return self._first_quotes.of(self.current, order.side)
+        return self._first_quotes.at(self.current, order.side)
 
     def must_confirm(self, order: Order, now_ns: int) -> bool:
-        """Whether the current quote is too old to fill the order, or to decide it.
-
-        One that may rest and that the quote does not reach is neither filled nor decided.
-        """
+        """Whether the current quote is too old to fill the order, or to decide it."""
         quote = self.current
         if quote is None or not self._is_too_old(quote, now_ns):
             return False
-        return not order.rests or _is_marketable(order, quote)
+        # A resting order that the quote does not reach is neither filled nor decided by it.
+        return not order.rests or is_marketable(order, quote)
 
     def end_unmet(self, snapshot: OrderSnapshot) -> Closing:
-        """End an order that never rests here: its time was over before it could meet a quote."""
+        """Expire an order that never rests here: its time passed before it could meet a quote."""
         assert snapshot.order.symbol == self.symbol, "a matcher serves one symbol"
         self._learn_gate(snapshot.arrival)
-        return unmet_end(snapshot, self.gate)
+        return Closing.of_unmet(snapshot, self.gate)
 
     def holds(self, order_id: OrderId) -> bool:
         """Whether the order rests."""
         return order_id in self._resting_by_id
 
     def cancel(self, order_id: OrderId) -> Closing | None:
-        """End a resting order for its client; None if no such order rests here any more."""
+        """Cancel a resting order. Return None if the order does not rest here."""
         resting = self._resting_by_id.get(order_id)
         return None if resting is None else self._cancel(resting)
 
     def cancel_all(self, owner: Owner) -> list[Closing]:
-        """End all resting orders of an owner, in the order of their acceptance."""
+        """Cancel all resting orders of an owner, in the order of their acceptance."""
         return [self._cancel(resting) for resting in self._resting_of(owner)]
 
     def resting_of(self, owner: Owner) -> list[OrderId]:
-        """Return which orders of an owner rest, in the order of their acceptance."""
+        """Return the ids of an owner's resting orders, in the order of their acceptance."""
         return [resting.order.order_id for resting in self._resting_of(owner)]
 
     def taken(self, owner: Owner, side: Side) -> Decimal:
-        """Return how much of what the touch displays the owner's orders of ``side`` took before.
-
-        Zero while there is no current quote.
-        """
+        """Return how much of the displayed touch the owner's orders took; zero without a quote."""
         side_book = self._books.get((owner, side))
         return ZERO if self.current is None or side_book is None else side_book.taken()
 
     def apply_quote(self, quote: Quote) -> list[Step]:
-        """Apply a quote of the stream; one at or below the gate changes nothing."""
+        """Apply a quote of the stream. A quote at or below the gate changes nothing."""
         assert quote.symbol == self.symbol, "a matcher serves one symbol"
         if quote.update_id <= self.gate:
             self.quotes_refused += 1
@@ -241,23 +229,22 @@ class SymbolMatcher:
         return self._apply(quote)
 
     def apply_seed(self, seed: Quote) -> list[Step] | None:
-        """Apply a depth snapshot; None if it is stale and must be asked for again.
-
-        A seed at the gate confirms the last quote, one below it is older than what we know.
-        """
+        """Apply a depth snapshot. None if it is stale, so that the caller requests another."""
         assert seed.symbol == self.symbol, "a matcher serves one symbol"
+        # A seed at the gate confirms the last quote. A seed below it is older than that quote.
         if seed.update_id < self.gate:
             self.quotes_refused += 1
             return None
         return self._apply(seed)
 
     def reset_gate(self, seed: Quote) -> list[Step]:
-        """Accept that the venue counts anew: the seed's id becomes the gate, the ledger stays."""
+        """Accept that the venue restarted its update ids: the seed's id becomes the gate."""
         assert seed.symbol == self.symbol, "a matcher serves one symbol"
+        # The ledger stays, because the venue may still display the taken quantity.
         return self._apply(seed)
 
     def interrupt(self) -> None:
-        """Forget the current quote: the connection that brought it is gone."""
+        """Forget the current quote, because its connection was lost."""
         self.current = None
         self.awaits_confirmation = False
         for side_book in self._books.values():
@@ -265,17 +252,17 @@ class SymbolMatcher:
 
     @property
     def is_held(self) -> bool:
-        """Whether nothing is filled until ``release``."""
+        """Whether the matcher fills nothing until ``release``."""
         return self._is_held
 
     def hold(self) -> None:
-        """Fill nothing until ``release``; quotes are still observed, so the ledger stays sound."""
+        """Fill nothing until ``release``. Quotes still update the ledger, so it stays correct."""
         self._is_held = True
 
     def release(self, now_ns: int | None = None) -> list[Step]:
-        """Fill again; the resting orders meet the current quote in priority order.
+        """Fill again. The resting orders meet the current quote in priority order.
 
-        If that is too old by ``now_ns``, they wait for its confirmation.
+        If the quote is too old at ``now_ns``, the orders wait for its confirmation.
         """
         self._is_held = False
         if self.current is None or self.awaits_confirmation:
@@ -286,10 +273,10 @@ class SymbolMatcher:
         steps: list[Step] = []
         for side_book in self._books.values():
             steps.extend(side_book.match(self.current.update_id, self.quotes_applied))
-        return self._settle(steps)
+        return self._close_orders(steps)
 
     def expire(self, now_ns: int) -> list[Step]:
-        """End the orders whose deadline is before ``now_ns``; at it they may still fill."""
+        """Expire the orders whose deadline is before ``now_ns``; at its deadline one may fill."""
         closings: list[Step] = []
         while self.first_deadline_ns < now_ns:
             first = self._deadlines.first
@@ -306,9 +293,9 @@ class SymbolMatcher:
         return [level for side_book in self._books.values() for level in side_book.ledger.levels()]
 
     def drain_ledger_changes(self) -> list[TakenLevel]:
-        """Return the levels changed since the last call, a forgotten one with quantity zero.
+        """Return the levels changed since the last call, forgotten levels with quantity zero.
 
-        A book in which nothing rests and nothing is remembered any more is forgotten with it.
+        Also remove the books that have no resting order and no level any more.
         """
         changes: list[TakenLevel] = []
         idle: list[tuple[Owner, Side]] = []
@@ -321,10 +308,8 @@ class SymbolMatcher:
         return changes
 
     def _learn_gate(self, arrival: Arrival | None) -> None:
-        """Take what an order met before for the gate, if none was stored.
-
-        One that was stands, even below it: the venue may have begun to count anew.
-        """
+        """Raise the gate to the first quote that an order met before, if no gate was stored."""
+        # A stored gate stays even below that quote: the venue may have restarted its update ids.
         if arrival is not None and not self._had_gate and not self.quotes_applied:
             self.gate = max(self.gate, arrival.update_id)
 
@@ -338,24 +323,25 @@ class SymbolMatcher:
         is_confirmation = self.awaits_confirmation
         self.awaits_confirmation = False
         if self._first_quotes.awaited:
-            self._first_quotes.come(quote)
+            self._first_quotes.resolve(quote)
         steps: list[Step] = []
         for side_book in self._books.values():
+            # An unchanged touch fills nothing new, unless orders waited for its confirmation.
             is_news = side_book.observe(quote) or is_confirmation
             if is_news and not self._is_held and side_book.is_reached():
                 steps += side_book.match(quote.update_id, self.quotes_applied)
-        return self._settle(steps) if steps or self._undecided else steps
+        return self._close_orders(steps) if steps or self._undecided else steps
 
-    def _settle(self, steps: list[Step]) -> list[Step]:
-        """Let go of the orders that these steps closed, and of those that the quote decided."""
+    def _close_orders(self, steps: list[Step]) -> list[Step]:
+        """Remove the orders that these steps closed, then decide the IOC and FOK orders."""
         for step in steps:
             if step.closes:
-                self._let_go(self._resting_by_id[step.order.order_id])
+                self._forget(self._resting_by_id[step.order.order_id])
         if self._undecided and not self._is_held:
             steps.extend(self._decide())
         return steps
 
-    def _let_go(self, resting: Resting) -> None:
+    def _forget(self, resting: RestingOrder) -> None:
         """Forget an order that left its book."""
         order_id = resting.order.order_id
         del self._resting_by_id[order_id]
@@ -366,29 +352,29 @@ class SymbolMatcher:
             self._undecided.pop(order_id, None)
 
     def _decide(self) -> list[Closing]:
-        """End the IOC and FOK orders that met a quote and still have something to fill."""
+        """End the IOC and FOK orders that met a quote and are not filled."""
         closings: list[Closing] = []
         for resting in list(self._undecided.values()):
-            self._let_go(resting)
+            self._forget(resting)
             side_book = self._books[resting.order.owner, resting.order.side]
             closings.append(side_book.decide(resting, self.gate, self.quotes_applied))
         return closings
 
-    def _cancel(self, resting: Resting) -> Closing:
+    def _cancel(self, resting: RestingOrder) -> Closing:
         return self._close(resting, OrderStatus.CANCELED, Reason.CANCELED_BY_CLIENT)
 
-    def _close(self, resting: Resting, status: OrderStatus, reason: Reason) -> Closing:
-        """End an order that still rests."""
+    def _close(self, resting: RestingOrder, status: OrderStatus, reason: Reason) -> Closing:
+        """End a resting order."""
         order = resting.order
         self._books[order.owner, order.side].remove(resting)
-        self._let_go(resting)
+        self._forget(resting)
         return self._end(resting, status, reason)
 
-    def _end(self, resting: Resting, status: OrderStatus, reason: Reason) -> Closing:
+    def _end(self, resting: RestingOrder, status: OrderStatus, reason: Reason) -> Closing:
         return resting.close(status, reason, quotes_applied=self.quotes_applied, gate=self.gate)
 
-    def _resting_of(self, owner: Owner) -> list[Resting]:
-        resting: list[Resting] = []
+    def _resting_of(self, owner: Owner) -> list[RestingOrder]:
+        resting: list[RestingOrder] = []
         for side in Side:
             side_book = self._books.get((owner, side))
             if side_book is not None:
@@ -404,7 +390,7 @@ class SymbolMatcher:
                 side_book.observe(self.current)
         return side_book
 
-    def _reason_to_expire(self, resting: Resting) -> Reason:
+    def _reason_to_expire(self, resting: RestingOrder) -> Reason:
         has_met_quotes = resting.quotes_base != self.quotes_applied or resting.may_have_met_quotes
         if not has_met_quotes:
             return Reason.NO_MARKET_DATA

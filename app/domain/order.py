@@ -1,4 +1,4 @@
-"""The order, its statuses, and what a reader sees of it."""
+"""The order, its statuses, and its durable state."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,27 +12,31 @@ MICROSECOND: Final = timedelta(microseconds=1)
 MICROSECONDS_PER_SECOND: Final = Decimal(1_000_000)
 
 OrderId = NewType("OrderId", str)
-"""A UUID in its canonical text form (RFC 9562), time-ordered where we make it."""
+"""A UUID in its canonical text form (RFC 9562). The ids that we make are ordered by time."""
 
 Owner = NewType("Owner", str)
-"""Whose order it is; owners do not compete for liquidity."""
+"""The owner of an order. Owners do not compete for liquidity."""
 
 Symbol = NewType("Symbol", str)
-"""A trading pair as the venue spells it, upper case."""
+"""A trading pair in the venue's spelling, upper case."""
 
 PUBLIC = Owner("public")
-"""The one owner of open access."""
+"""The only owner while access is open."""
 
 
 class Side(StrEnum):
-    """What the order does with the base asset; a BUY takes from asks, a SELL from bids."""
+    """The order's direction in the base asset. A BUY takes from asks, a SELL from bids."""
 
     BUY = "BUY"
     SELL = "SELL"
 
 
 class TimeInForce(StrEnum):
-    """How long an order may rest: until a time (GTD), or not at all, whole or in part."""
+    """How long an order may rest.
+
+    GTD rests until ``expires_at``. The first quote decides the others: IOC keeps a part of its
+    quantity, FOK fills completely or not at all.
+    """
 
     GTD = "GTD"
     IOC = "IOC"
@@ -40,7 +44,7 @@ class TimeInForce(StrEnum):
 
 
 class OrderStatus(StrEnum):
-    """Binance's names for the states of an order."""
+    """The status of an order, with Binance's names."""
 
     NEW = "NEW"
     PARTIALLY_FILLED = "PARTIALLY_FILLED"
@@ -50,10 +54,11 @@ class OrderStatus(StrEnum):
 
     @property
     def is_terminal(self) -> bool:
-        """Whether no further status follows."""
+        """Whether no other status can follow."""
         return not TRANSITIONS[self]
 
 
+# An order stays PARTIALLY_FILLED for any number of fills. A terminal status is final.
 TRANSITIONS: dict[OrderStatus, frozenset[OrderStatus]] = {
     OrderStatus.NEW: frozenset(
         {
@@ -90,10 +95,10 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewOrder:
-    """What a client asks for, valid in form; the venue's rules are checked apart from it.
+    """A client's request for an order, valid in form. The venue's rules are checked separately.
 
-    ``timeout_seconds`` is how long it may rest: its own for GTD, the time to wait for the one quote
-    that decides for IOC and FOK.
+    ``timeout_seconds`` is how long a GTD order may rest, or how long an IOC or FOK order waits for
+    the quote that decides it.
     """
 
     owner: Owner
@@ -108,11 +113,20 @@ class NewOrder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """An accepted order: what it is, and nothing of what has become of it.
+    """The terms of an accepted order, without its fills and status.
 
-    ``acceptance_number`` rises with acceptance and decides priority at the same limit price;
-    ``accepted_at`` and ``expires_at`` are aware UTC times. The order may be filled by a quote
-    received at ``expires_at`` or before.
+    Attributes:
+        order_id: the id of the order.
+        acceptance_number: rises with acceptance, and decides priority at the same limit price.
+        owner: the owner of the order.
+        client_order_id: the client's own key, None without one.
+        symbol: the trading pair.
+        side: the direction in the base asset.
+        time_in_force: how long the order may rest.
+        quantity: the ordered quantity, in the base asset.
+        limit_price: the worst price that the order accepts, in the quote asset.
+        accepted_at: when the order was accepted, aware and in UTC.
+        expires_at: the last time at which a received quote may fill the order, aware and in UTC.
     """
 
     order_id: OrderId
@@ -129,14 +143,15 @@ class Order:
 
     @property
     def rests(self) -> bool:
-        """Whether it stays after the first quote it meets, which decides an IOC or FOK order."""
+        """Whether the order may stay after its first quote, which decides an IOC or FOK order."""
         return self.time_in_force is TimeInForce.GTD
 
-    def is_what_was_asked(self, new_order: NewOrder) -> bool:
-        """Whether a client that sends ``new_order`` asks for this order once more.
+    def has_terms_of(self, new_order: NewOrder) -> bool:
+        """Whether ``new_order`` repeats the request for this order.
 
-        Values are compared, so 1.0 is 1 and a default is the same as its value spelled out.
+        The values are compared: 1.0 equals 1, and a default equals the same value sent explicitly.
         """
+        # The stored times have microseconds, so the timeouts compare as whole microseconds.
         timeout_microseconds = EXACT.multiply(new_order.timeout_seconds, MICROSECONDS_PER_SECOND)
         return (
             self.owner == new_order.owner
@@ -151,9 +166,9 @@ class Order:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrival:
-    """The first quote that an order met: its update id and its best price on the other side.
+    """The first quote that an order met, as the reference for its fills.
 
-    What the fills are measured against. The price is zero where that side was empty.
+    ``price`` is the quote's best price on the opposite side, zero if that side was empty.
     """
 
     update_id: int
@@ -162,11 +177,15 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What the quote that decided an IOC or FOK order had for it when its turn came.
+    """The quote that decided an IOC or FOK order, as the order found it in its turn.
 
-    ``price`` is the best on the other side, zero where that was empty; ``taken_quantity`` is how
-    much of what was displayed its owner's orders had taken before. It need not be the first quote
-    that the order met: nothing is decided while nothing can be written.
+    This may be a later quote than the first one: nothing is decided while the database refuses
+    writes.
+
+    Attributes:
+        price: the best price on the opposite side, zero if that side was empty.
+        displayed_quantity: the quantity displayed at that price.
+        taken_quantity: how much of it the owner's other orders had taken before.
     """
 
     price: Decimal
@@ -176,15 +195,23 @@ class Decision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderSnapshot:
-    """An order with what has become of it, as far as it is durable.
+    """The durable state of an order.
 
-    ``last_sequence`` is the number of its newest event; ``quote_quantity`` the exact sum of price
-    times quantity over its splits. ``arrival`` is None while it has met no quote, or none that a
-    stored event told of; ``quotes_seen`` counts the quotes it met until its newest event.
-    ``departure_update_id`` is the newest update id that was applied when it ended, None while it is
-    open and if it met no quote: all its splits lie between its arrival and its departure.
-    ``decision`` is what that quote had for an IOC or FOK order that it did not fill, None for any
-    other and if it was not stored.
+    Attributes:
+        order: the terms of the order.
+        status: the current status.
+        reason: why the order ended without being filled, else None.
+        filled_quantity: the sum of the quantities of its splits.
+        quote_quantity: the exact sum of price times quantity of its splits.
+        splits_total: how many splits the order has.
+        last_sequence: the sequence of its newest event.
+        closed_at: when the order reached a terminal status, None while it is open.
+        arrival: the first quote that the order met. None if no stored event names one.
+        quotes_seen: how many quotes the order had met at its newest event.
+        departure_update_id: the newest update id applied when the order ended. None while the
+            order is open, and if it met no quote. All its splits lie between arrival and departure.
+        decision: the quote that decided an IOC or FOK order without filling it. None for other
+            orders, and if it was not stored.
     """
 
     order: Order

@@ -4,21 +4,22 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from app.domain.order import Symbol
+from app.domain.order import Order, Side, Symbol
 
 
 @dataclass(slots=True, unsafe_hash=True)
 class Quote:
-    """Best bid and best ask of ``symbol`` as of the venue's ``update_id``.
+    """Best bid and best ask of ``symbol`` at the venue's ``update_id``.
 
     An empty side has price and quantity zero. Otherwise both are positive, and ``bid_price`` is
-    below ``ask_price`` where both sides are present: whoever parses a quote sees to that with
-    ``malformation``. ``received_ns`` is the receiver's monotonic clock in nanoseconds at the read
-    that brought it: quotes of one read were received at the same instant.
+    below ``ask_price`` if both sides are present. The parser checks this with ``malformation``.
 
-    Nothing edits one, which the type checker sees to: ``frozen`` would do it at run time as well,
-    but makes the constructor, called for every frame, seven times as expensive. Keywords cost it
-    another half, so only the hot path does without.
+    ``received_ns`` is the receiver's monotonic clock, in nanoseconds, at the read that brought the
+    quote. All quotes of one read have the same instant.
+
+    A quote is immutable, and ``Final`` lets the type checker enforce it. ``frozen`` would enforce
+    it at run time too, but it makes the constructor seven times as expensive, and every frame calls
+    the constructor. Keyword arguments add another half, so only the hot path omits them.
     """
 
     symbol: Final[Symbol]
@@ -31,12 +32,13 @@ class Quote:
 
     @property
     def malformation(self) -> str | None:
-        """Say what makes this quote unusable, or None for a sound one.
+        """The reason why the quote is unusable, None for a valid quote.
 
-        Amounts below zero never get here: parsing refuses the sign.
+        Negative amounts need no check, because the parser refuses a sign.
         """
         if self.update_id <= 0:
             return "update_id_not_positive"
+        # A side is present or empty as a whole, and a market with bid >= ask cannot exist.
         if bool(self.bid_price) != bool(self.bid_quantity):
             return "bid_half_empty"
         if bool(self.ask_price) != bool(self.ask_quantity):
@@ -44,3 +46,10 @@ class Quote:
         if self.bid_price and self.ask_price and self.bid_price >= self.ask_price:
             return "crossed"
         return None
+
+
+def is_marketable(order: Order, quote: Quote) -> bool:
+    """Whether the quote reaches the order's limit price. An empty side reaches no price."""
+    if order.side is Side.BUY:
+        return bool(quote.ask_quantity) and order.limit_price >= quote.ask_price
+    return bool(quote.bid_quantity) and order.limit_price <= quote.bid_price

@@ -1,8 +1,8 @@
-"""The venue's trading rules for a symbol, and whether an order keeps to them.
+"""The venue's trading rules for a symbol, and the check of an order against them.
 
-The rules and their names are those of Binance's spot API, "Filters": PRICE_FILTER, LOT_SIZE,
-MIN_NOTIONAL and NOTIONAL. A part that is zero is off. PERCENT_PRICE and PERCENT_PRICE_BY_SIDE are
-left out on purpose: an order far from the market is the usual way to try the service.
+The rules and their names come from "Filters" of Binance's spot API: PRICE_FILTER, LOT_SIZE,
+MIN_NOTIONAL and NOTIONAL. A bound or step of zero is off. PERCENT_PRICE and PERCENT_PRICE_BY_SIDE
+are ignored on purpose: users usually try the service with an order far from the market.
 """
 
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ from app.domain.errors import FieldProblem
 from app.domain.order import Symbol
 
 TRADING: Final = "TRADING"
-"""The one ``status`` in which the venue takes orders."""
+"""The only ``status`` in which the venue accepts orders."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TradingRules:
-    """What the venue accepts for ``symbol``; zero switches a part off.
+    """The orders that the venue accepts for ``symbol``. Zero switches a bound or step off.
 
     Prices and notionals are in the quote asset, quantities in the base asset.
     """
@@ -39,19 +39,19 @@ class TradingRules:
 
     @property
     def is_trading(self) -> bool:
-        """Whether the venue takes orders for the symbol now."""
+        """Whether the venue accepts orders for the symbol now."""
         return self.status == TRADING
 
 
 def order_problems(
     rules: TradingRules, *, quantity: Decimal, limit_price: Decimal
 ) -> list[FieldProblem]:
-    """Return what the venue would refuse: the filter, the value and the nearest valid one.
+    """Return why the venue would refuse the order; empty if it would accept it.
 
-    The fields are named as in the public JSON: ``symbol``, ``price``, ``order_size``. The notional
-    is looked at only where price and quantity pass for themselves.
+    Each problem names the filter, the value and the nearest valid value. The field names are the
+    names of the public JSON: ``symbol``, ``price``, ``order_size``.
     """
-    if not rules.is_trading:
+    if not rules.is_trading:  # no other price or quantity would help
         message = f"{rules.symbol} is not trading at the venue now: its status is {rules.status}"
         return [FieldProblem(field="symbol", code="symbol_not_trading", message=message)]
     price_problem = _grid_problem(
@@ -67,7 +67,7 @@ def order_problems(
         _Grid(least=rules.quantity_min, most=rules.quantity_max, step=rules.step_size),
     )
     problems = [problem for problem in (price_problem, quantity_problem) if problem is not None]
-    if not problems:
+    if not problems:  # the notional of an invalid price or quantity would only confuse
         notional_problem = _notional_problem(rules, quantity=quantity, limit_price=limit_price)
         if notional_problem is not None:
             problems.append(notional_problem)
@@ -83,6 +83,8 @@ class _Grid:
     step: Decimal
 
     def fault(self, value: Decimal) -> str | None:
+        # Binance, PRICE_FILTER: "Any of the above variables can be set to 0, which disables that
+        # rule". Hence each part is checked only if it is not zero.
         if self.least and value < self.least:
             return f"is below the minimum {format_amount(self.least)}"
         if self.most and value > self.most:
@@ -92,7 +94,9 @@ class _Grid:
         return None
 
     def nearest(self, value: Decimal) -> Decimal | None:
-        """Return the valid value closest to ``value``, the smaller of two, if there is any."""
+        """Return the valid value closest to ``value``, the smaller of two; None without one."""
+        # The nearest valid value is a neighboring step of the value, or next to a bound. A bound
+        # that is no multiple of the step is itself not valid.
         floor = _round_down(value, self.step)
         candidates = {floor}
         if self.step:
@@ -128,6 +132,7 @@ def _notional_problem(
     else:
         nearest = _quantity_at_most(rules, rules.notional_max, limit_price)
     message = f"NOTIONAL: price times order_size is {format_amount(notional)}, {fault}"
+    # No advice is better than a quantity that the venue would refuse for its notional.
     if nearest is not None and not _notional_fault(rules, EXACT.multiply(nearest, limit_price)):
         message += f"; at this price the nearest valid order_size is {format_amount(nearest)}"
     return FieldProblem(field="order_size", code="notional", message=message)
@@ -170,6 +175,6 @@ def _round_up(value: Decimal, step: Decimal) -> Decimal:
 
 
 def _steps_up(value: Decimal, step: Decimal) -> Decimal:
-    """Return how many steps reach ``value`` or pass it."""
+    """Return the smallest number of steps whose sum is at least ``value``."""
     whole = EXACT.divide_int(value, step)
     return EXACT.add(whole, Decimal(1)) if EXACT.remainder(value, step) else whole

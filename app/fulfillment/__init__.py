@@ -1,5 +1,5 @@
 """The shell around the matcher: orders, quotes and timers in, durable events out.
 
-``desk`` takes orders, hands them to their symbols and recovers what a restart left open;
-``symbol`` is one symbol's fulfillment; ``outcome`` puts what the matcher did into events.
+``desk`` accepts orders, passes them to their symbols, and recovers open orders after a restart;
+``symbol`` fulfills one symbol's orders; ``outcome`` turns the matcher's steps into events.
 """

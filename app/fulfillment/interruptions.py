@@ -1,7 +1,7 @@
-"""Which symbols have been without a current quote for long, so that somebody is told.
+"""Detects symbols that have had no current quote for long, and logs them.
 
-A connection that is replaced interrupts every symbol for a moment, which is nothing to tell. What
-lasts is told once for all symbols together when it begins, and once when it is over.
+A replaced connection interrupts every symbol for a moment; that is not logged. A long interruption
+is logged once for all its symbols when it becomes long, and once when it is over.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,64 +12,71 @@ import structlog
 from app.domain.order import Symbol
 
 LONG_SECONDS: Final = 30.0
-"""An interruption is long from here on. A reconnect takes one, or some if it fails at first."""
+"""The age at which an interruption counts as long. A reconnect takes a second, or a few."""
 
 CHECK_SECONDS: Final = 5.0
-"""Pause between two looks at the symbols."""
+"""Pause between two checks of the symbols."""
 
 NAMED_SYMBOLS_MAX: Final = 10
-"""Symbols that an entry of the log names; the rest is counted."""
+"""Symbols that one log entry names; it gives the total of all."""
 
 _NS_PER_SECOND: Final = 1_000_000_000
 
 _log = structlog.get_logger()
 
 
-class Changes(NamedTuple):
-    """What is to be told: whose interruption has become long, and whose long one is over."""
+class InterruptionChanges(NamedTuple):
+    """The symbols whose interruption became long, and those whose long interruption is over."""
 
-    begun: list[Symbol]
+    started: list[Symbol]
     ended: list[Symbol]
 
 
 class Interruptions:
-    """Remembers since when symbols are seen without a quote. No I/O and no clock."""
+    """Remembers since when each symbol has had no quote. No I/O and no clock."""
 
     def __init__(self, *, long_seconds: float = LONG_SECONDS) -> None:
         self._long_ns = round(long_seconds * _NS_PER_SECOND)
         self._since_ns: dict[Symbol, int] = {}
-        self._told: set[Symbol] = set()
+        self._long: set[Symbol] = set()
 
     @property
     def total(self) -> int:
-        """How many symbols have been without a quote for long, at the last look."""
-        return len(self._told)
+        """How many symbols had a long interruption at the last update."""
+        return len(self._long)
 
-    def look(self, is_live: Mapping[Symbol, bool], *, now_ns: int) -> Changes:
-        """Take how the symbols are now; one that is not served any more is forgotten silently."""
+    def update(self, is_live: Mapping[Symbol, bool], *, now_ns: int) -> InterruptionChanges:
+        """Compare with the last update, and return the changes.
+
+        ``is_live`` holds the symbols that are served now. Other symbols are forgotten without a
+        change.
+        """
         for symbol in self._since_ns.keys() - is_live.keys():
             del self._since_ns[symbol]
-            self._told.discard(symbol)
-        changes = Changes([], [])
+            self._long.discard(symbol)
+        changes = InterruptionChanges([], [])
         for symbol, lives in is_live.items():
             if lives:
                 self._since_ns.pop(symbol, None)
-                if symbol in self._told:
-                    self._told.discard(symbol)
+                # The end of a short interruption is no news: its start was not logged.
+                if symbol in self._long:
+                    self._long.discard(symbol)
                     changes.ended.append(symbol)
             elif (
                 now_ns - self._since_ns.setdefault(symbol, now_ns) >= self._long_ns
-                and symbol not in self._told
+                and symbol not in self._long
             ):
-                self._told.add(symbol)
-                changes.begun.append(symbol)
+                self._long.add(symbol)
+                changes.started.append(symbol)
         return changes
 
 
-def tell(changes: Changes) -> None:
-    """Write to the log what has changed, if anything has."""
-    if changes.begun:
-        _log.warning("symbols_interrupted_for_long", **_named(changes.begun), seconds=LONG_SECONDS)
+def log_changes(changes: InterruptionChanges) -> None:
+    """Log the changes, if there are any."""
+    if changes.started:
+        _log.warning(
+            "symbols_interrupted_for_long", **_named(changes.started), seconds=LONG_SECONDS
+        )
     if changes.ended:
         _log.info("symbols_live_again", **_named(changes.ended))
 

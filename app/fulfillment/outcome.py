@@ -1,7 +1,7 @@
-"""Turns what the matcher did into the events that are stored and announced.
+"""Turns the matcher's steps into the events that the journal stores and announces.
 
-An order's events count from 1: acceptance, then one per split, then the end of an order that was
-not filled. So the sequence of an event follows from the number of splits before it.
+The events of an order have sequences from 1: acceptance, one per split, and the end of an order
+that was not filled. Therefore the number of splits before an event determines its sequence.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,12 +14,12 @@ from app.domain.order import OrderStatus, Split
 from app.domain.resting import Closing, Fill, Step
 
 EVENTS_PER_OUTCOME_MAX: Final = 512
-"""Events of one part of a transaction: thousands of orders may be filled in the same instant, and
-the first of them are answered while the next are written."""
+"""Events in one part of a transaction. One quote may fill thousands of orders; with small parts,
+the first of them are answered while the journal writes the next."""
 
 
 def step_events(steps: Iterable[Step], at: datetime) -> list[OrderEvent]:
-    """Return one event per step, in their order; ``at`` is when they were made, UTC."""
+    """Return one event per step, in order. ``at`` is the time of the steps, in UTC."""
     return [
         _fill_event(step, at) if isinstance(step, Fill) else _closing_event(step, at)
         for step in steps
@@ -27,15 +27,14 @@ def step_events(steps: Iterable[Step], at: datetime) -> list[OrderEvent]:
 
 
 def outcome_parts(outcome: SymbolOutcome) -> Iterator[SymbolOutcome]:
-    """Yield an outcome in parts that a transaction has room for, at least one.
-
-    The ledger goes with the first part: if the others are lost, it errs to the strict side.
-    """
+    """Split an outcome into parts that fit into a transaction. There is at least one part."""
     events = outcome.events
     for start in range(0, max(1, len(events)), EVENTS_PER_OUTCOME_MAX):
         yield replace(
             outcome,
             events=events[start : start + EVENTS_PER_OUTCOME_MAX],
+            # The whole ledger goes with the first part. If a crash loses the other parts, the
+            # stored ledger holds too much as taken, so that nothing is sold twice.
             ledger_changes=() if start else outcome.ledger_changes,
         )
 
@@ -86,5 +85,5 @@ def _closing_event(closing: Closing, at: datetime) -> OrderEvent:
 
 
 def _status_after(splits_total: int) -> OrderStatus:
-    """Return the status of an open order with so many splits."""
+    """Return the status of an open order that has this many splits."""
     return OrderStatus.PARTIALLY_FILLED if splits_total else OrderStatus.NEW

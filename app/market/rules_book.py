@@ -17,8 +17,7 @@ from app.domain.order import Symbol
 from app.domain.rules import TRADING, TradingRules
 from app.market.exchange_info import ParsedExchangeInfo
 from app.market.transport.pacing import Backoff
-from app.ports import Clock, RulesStore, StoredRules
-from app.states import RulesState
+from app.ports import Clock, RulesState, RulesStore, StoredRules
 
 _log = structlog.get_logger()
 

@@ -11,9 +11,9 @@ from typing import Final
 from app.domain.errors import ClientOrderIdTakenError
 from app.domain.events import StoredEvent
 from app.domain.order import PUBLIC, NewOrder, OrderId, Owner
+from app.domain.order_counts import OpenOrderLimits
 from app.domain.quote import Quote
 from app.fulfillment.desk import FulfillmentDesk
-from app.fulfillment.open_orders import OpenOrderLimits
 from app.notify.announcements import Announcements, FanOut
 from app.notify.subscriptions import Subscriptions
 from app.ports import EventFilter, EventSubscription

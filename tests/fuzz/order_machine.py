@@ -238,7 +238,7 @@ class OrderMachine(RuleBasedStateMachine):
         stored = self._run(self.service.orders.find(new_order.owner, placed_id))
         assert stored is not None, "its order is there"
         is_same = new_order == _as_sent(self.model.orders[earlier])
-        assert stored.order.is_what_was_asked(new_order) == is_same
+        assert stored.order.has_terms_of(new_order) == is_same
 
     def _next_quote(self, touch: tuple[Level, Level] | None = None) -> Quote:
         """Make the next quote, of the last prices and quantities if none are given."""

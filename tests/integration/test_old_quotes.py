@@ -9,8 +9,8 @@ from decimal import Decimal
 
 from app.clock import SystemClock
 from app.domain.order import PUBLIC, NewOrder, Order, OrderId, OrderStatus, Side, TimeInForce
+from app.domain.order_counts import OpenOrderLimits
 from app.fulfillment.desk import FulfillmentDesk
-from app.fulfillment.open_orders import OpenOrderLimits
 from app.market.feed import BookTickerFeed
 from app.market.timing import FeedTiming
 from app.notify.announcements import Announcements

@@ -16,8 +16,7 @@ from app.domain.liquidity import TakenLevel  # noqa: TC001 - beside its siblings
 from app.domain.order import Arrival, Order, OrderId, OrderSnapshot, Owner, Symbol
 from app.domain.order_counts import OrderCounts
 from app.domain.quote import Quote
-from app.ports import FeedState, JournalListener, QuoteListener, StoredLedger
-from app.states import JournalState
+from app.ports import FeedState, JournalListener, JournalState, QuoteListener, StoredLedger
 from tests.support.builders import ACCEPTED_AT
 
 

@@ -52,14 +52,17 @@ from app.notify.announcements import Announcements, FanOut
 from app.notify.subscriptions import WAITING_EVENTS_MAX, Subscriptions
 from app.ports import (
     NO_MARKET,
+    DeskState,
     EventBus,
     EventFilter,
     FeedState,
+    JournalState,
     MarketView,
     OrderQuery,
+    QuoteCounts,
     QuoteListener,
+    RulesState,
 )
-from app.states import DeskState, JournalState, QuoteCounts, RulesState
 
 START = datetime(2025, 10, 7, 9, 12, 30, 917204, tzinfo=UTC)
 NANOSECONDS_PER_MICROSECOND = 1_000

@@ -20,9 +20,9 @@ from app.domain.order import (
     Symbol,
     TimeInForce,
 )
+from app.domain.order_counts import OpenOrderLimits
 from app.domain.quote import Quote
 from app.fulfillment.desk import FulfillmentDesk
-from app.fulfillment.open_orders import OpenOrderLimits
 from app.notify.announcements import Announcements
 from app.recording.service.recorder import RecordedDatabase, Recorder
 from app.recording.service.recording_folder import RecordingFolder

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from app import composition
 from app.access.key_file import add_key
-from app.composition import raise_descriptor_limit, running_service, told_to_end
+from app.composition import raise_descriptor_limit, running_service, wait_for_stop_signal
 from app.domain.caller import Scope
 from app.domain.errors import StartupError
 from tests.support.connections import http_client
@@ -43,7 +43,7 @@ def test_the_limit_of_open_files_is_raised_as_far_as_allowed() -> None:
 
 @pytest.mark.usefixtures("_restored_limit")
 def test_a_higher_limit_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An operator may know better."""
+    """An operator may choose a higher limit."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
     monkeypatch.setattr(composition, "DESCRIPTORS_WANTED", 128)
@@ -55,8 +55,8 @@ def test_a_higher_limit_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_either_signal_ends_the_service(number: signal.Signals) -> None:
-    """SIGTERM of an orchestrator, SIGINT of a terminal."""
-    ending = asyncio.create_task(told_to_end())
+    """An orchestrator sends SIGTERM, a terminal SIGINT."""
+    ending = asyncio.create_task(wait_for_stop_signal())
     await asyncio.sleep(0)
 
     os.kill(os.getpid(), number)
@@ -67,7 +67,7 @@ async def test_either_signal_ends_the_service(number: signal.Signals) -> None:
 
 
 async def test_a_bad_file_of_keys_ends_the_start(tmp_path: Path) -> None:
-    """Nobody finds out later that nobody can come in, or everybody."""
+    """A wrong key file prevents the start, before it can lock clients out or let all in."""
     settings = make_settings(tmp_path, stream_url="ws://x", rest_url="http://x")
     settings = settings.model_copy(update={"api_keys_file": str(tmp_path / "none.json")})
 
@@ -78,7 +78,7 @@ async def test_a_bad_file_of_keys_ends_the_start(tmp_path: Path) -> None:
 
 
 async def test_the_start_says_how_callers_are_known(tmp_path: Path) -> None:
-    """An operator sees whether the service is open, and a key from the file opens it."""
+    """The log shows whether access is open, and a key from the file is accepted."""
     add_key(tmp_path / "keys.json", "pt_alice", name="alice", scopes=[Scope.ORDERS_READ])
     settings = make_settings(tmp_path, stream_url="ws://127.0.0.1:9", rest_url="http://127.0.0.1:9")
     keyed = settings.model_copy(update={"api_keys_file": str(tmp_path / "keys.json")})
@@ -100,7 +100,7 @@ async def test_the_start_says_how_callers_are_known(tmp_path: Path) -> None:
 
 
 async def test_a_host_that_is_none_is_named(tmp_path: Path) -> None:
-    """A name that cannot be resolved is one line."""
+    """A host that cannot be resolved gives an error of one line."""
     settings = make_settings(tmp_path, stream_url="ws://x", rest_url="http://x")
     settings = settings.model_copy(update={"http_host": "no such host"})
 
@@ -113,12 +113,12 @@ async def test_a_host_that_is_none_is_named(tmp_path: Path) -> None:
 async def test_peer_that_never_reads_does_not_keep_its_connection(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A connection that was closed here ends although its peer takes nothing off it."""
+    """A closed connection ends although its peer never reads."""
     monkeypatch.setattr(composition, "UNREAD_SECONDS_MAX", 1)
     ends: list[Exception | None] = []
 
     class Farewell(asyncio.Protocol):
-        """Says more than the network holds, and closes."""
+        """Sends more than the network buffers hold, and closes."""
 
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
             assert isinstance(transport, asyncio.Transport)

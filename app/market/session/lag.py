@@ -14,8 +14,7 @@ from typing import Final
 
 import structlog
 
-from app.ports import Clock
-from app.states import Lag
+from app.ports import Clock, Lag
 
 LAG_SECONDS_MAX: Final = 10
 """The venue sends its time once a second; a lag older than this is unknown."""

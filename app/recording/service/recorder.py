@@ -18,7 +18,7 @@ import structlog
 from app.domain.matcher import SymbolMatcher
 from app.domain.order import Symbol
 from app.domain.quote import Quote
-from app.ports import Clock, StoredLedger
+from app.ports import Clock, RecordingState, StoredLedger
 from app.recording.service.recorded_matcher import RecordedMatcher
 from app.recording.service.recording_folder import RecordingFolder
 from app.recording.service.recording_notes import (
@@ -37,7 +37,6 @@ from app.recording.service.recording_notes import (
     SeedMet,
     SymbolEnded,
 )
-from app.states import RecordingState
 from app.tapes.tape_lines import ReceiptTimes, frame_line, note_line
 from app.tapes.tape_reader import TapeError
 from app.tapes.tape_writer import TapeWriter

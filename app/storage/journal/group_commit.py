@@ -28,8 +28,7 @@ from app.domain.errors import (
 from app.domain.events import OrderEvent, SymbolOutcome, acceptance_event
 from app.domain.order import Arrival, Order, OrderId, Owner, Symbol
 from app.domain.order_counts import OrderCounts
-from app.ports import JournalListener, StoredRules
-from app.states import JournalState
+from app.ports import JournalListener, JournalState, StoredRules
 from app.storage.database import Database
 from app.storage.failures import OwnershipLostError, first_line, is_operational
 from app.storage.journal.batch import Batch, RefusedPart

@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 
 from app.access.key_file import KeyFileAccess, OpenAccess, add_key, list_keys
 from app.access.keys import write_entries
-from app.domain.caller import EVERYBODY, Caller, Scope
+from app.domain.caller import ANONYMOUS, Caller, Scope
 from app.domain.errors import StartupError, UnauthorizedError
 from app.domain.order import Owner
 from tests.support.hand_driven import HandClock
@@ -236,7 +236,7 @@ def test_a_file_keeps_its_owner_when_root_adds_a_key(path: Path) -> None:
 @pytest.mark.parametrize("bearer", [None, "", "pt_anything"])
 def test_open_access_accepts_callers_with_and_without_a_key(bearer: str | None) -> None:
     """Open access accepts every client, with or without a key."""
-    assert OpenAccess().identify(bearer) == EVERYBODY
+    assert OpenAccess().identify(bearer) == ANONYMOUS
 
 
 def test_open_access_describes_itself_for_the_log() -> None:

@@ -10,7 +10,7 @@ from starlette.responses import PlainTextResponse, Response
 from app.access.key_file import KeyFileAccess, OpenAccess
 from app.api.admission import Admission, bearer_of, caller_of
 from app.api.rates import RequestRates
-from app.domain.caller import EVERYBODY, Scope
+from app.domain.caller import ANONYMOUS, Scope
 from app.domain.errors import MissingScopeError, RateLimitedError, UnauthorizedError
 from app.domain.order import Owner
 from tests.support.hand_driven import HandClock
@@ -106,7 +106,7 @@ def test_open_access_lets_everybody_do_everything() -> None:
     """Nobody is asked, and a key for elsewhere does no harm."""
     admission = Admission(OpenAccess(), RequestRates(0, clock=HandClock()))
 
-    assert [admission.admit(None, scope) for scope in Scope] == [EVERYBODY] * len(Scope)
+    assert [admission.admit(None, scope) for scope in Scope] == [ANONYMOUS] * len(Scope)
     assert admission.knows(request())
 
 

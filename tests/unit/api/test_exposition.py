@@ -10,8 +10,7 @@ from app.api import examples
 from app.api.exposition import ENDS, Exposition
 from app.api.vitals import Vitals
 from app.domain.order import OrderStatus, Reason
-from app.ports import ConnectionState
-from app.states import QuoteCounts, RecordingState
+from app.ports import ConnectionState, QuoteCounts, RecordingState
 from tests.support.scrape import Figures, read_figures
 
 VITALS = examples.EXAMPLE_VITALS

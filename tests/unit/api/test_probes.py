@@ -10,7 +10,7 @@ from app.access.key_file import KeyFileAccess
 from app.api import state_shapes
 from app.api.application import ApiOptions, ApiServices, build_application
 from app.domain.caller import Scope
-from app.states import RecordingState
+from app.ports import RecordingState
 from tests.support.hand_driven import HandClock
 from tests.support.in_memory import MemoryPorts
 from tests.support.keys import NOBODY, SCOPE_KEYS, authorization, write_key_file

@@ -12,7 +12,7 @@ import pytest
 from websockets.asyncio.client import connect
 
 from app.domain.quote import Quote
-from app.fulfillment.matchers import PlainMatchers
+from app.fulfillment.loading import PlainMatchers
 from app.market.book_ticker import parse_frame
 from bench.burst_frames import FIRST_UPDATE_ID, market_quotes, wire_parts
 from bench.burst_venue import BurstVenue, Plan, Sent

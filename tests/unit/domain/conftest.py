@@ -1,4 +1,4 @@
-"""What holds for the tests of this folder: see ``tests.support.hypothesis_profiles``."""
+"""Settings of the tests in this folder: see ``tests.support.hypothesis_profiles``."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Scripts of what can happen to one symbol: by hypothesis for search, or long ones from a seed."""
+"""Scripts of events of one symbol: from hypothesis for search, or long ones from a seed."""
 
 import random
 from dataclasses import dataclass
@@ -18,14 +18,14 @@ _BEST: Final = {Side.BUY: Decimal("100.00"), Side.SELL: Decimal("99.99")}
 
 
 def price_at(side: Side, depth: int) -> Decimal:
-    """Return the price ``depth`` ticks behind the best possible one for takers of a side."""
+    """Return the price ``depth`` ticks worse than the best possible one for takers of a side."""
     away = _TICK * depth
     return _BEST[side] + away if side is Side.BUY else _BEST[side] - away
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """The market changes a level and says so in a frame, which may be lost on the way."""
+    """The market changes a level and sends a frame, which may be lost."""
 
     side: Side
     depth: int
@@ -35,17 +35,16 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Redeliver:
-    """A frame arrives late or once more, so many before the newest one."""
+    """A frame arrives late or again; ``back`` counts from the newest frame."""
 
     back: int
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A client places an order; at depth -1 it reaches nothing.
+    """A client places an order. At depth -1 the order reaches no level.
 
-    ``is_quote_old`` says that nothing has come for so long that the current quote, if there is one,
-    has to be confirmed first.
+    ``is_quote_old`` means that no quote came for so long that the current one needs confirmation.
     """
 
     owner: Owner
@@ -59,14 +58,14 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    """A client cancels an order, so many before the newest one; it may have ended before."""
+    """A client cancels an order, counted back from the newest; it may have ended before."""
 
     back: int
 
 
 @dataclass(frozen=True, slots=True)
 class CancelAll:
-    """An owner cancels every order."""
+    """An owner cancels all orders."""
 
     owner: Owner
 
@@ -78,26 +77,26 @@ class Interrupt:
 
 @dataclass(frozen=True, slots=True)
 class Seed:
-    """A depth snapshot arrives that is so many frames old."""
+    """A depth snapshot arrives that is this many frames old."""
 
     back: int
 
 
 @dataclass(frozen=True, slots=True)
 class Restart:
-    """The process ends and another goes on; after a kill with the ledger of the last fill."""
+    """The process exits and another one continues; a kill leaves the ledger of the last fill."""
 
     is_clean: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """The journal is in trouble: nothing is filled."""
+    """The journal fails, so nothing is filled."""
 
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """The journal is well again."""
+    """The journal works again."""
 
 
 Action = (
@@ -151,14 +150,14 @@ def _without_gaps(actions: list[Action | None]) -> list[Action]:
     return [action for action in actions if action is not None]
 
 
-# Left to itself hypothesis keeps lists near their least length, too short for much to happen. So
-# they are long, and what is not needed for a failure shrinks to a gap.
+# By default hypothesis makes short lists, in which little happens. So these lists are long, and
+# shrinking replaces an action that the failure does not need by a gap.
 scripts = st.lists(_actions, min_size=40, max_size=60).map(_without_gaps)
-"""What hypothesis searches."""
+"""The scripts that hypothesis searches."""
 
 
 def long_script(seed: int, length: int) -> list[Action]:
-    """Return a script too long for a search, the same one for the same seed."""
+    """Return a script too long for a search, always the same for one seed."""
     chance = random.Random(seed)
 
     def change() -> Action:

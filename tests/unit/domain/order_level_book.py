@@ -1,14 +1,14 @@
 """Books in which every unit of quantity has an identity, to judge fills by.
 
-The venue shows totals; behind them stand lots, each one unit here. The two books answer the two
-ways in which an account of displayed liquidity can be wrong:
+The venue displays totals. These books divide each total into lots of one unit. Each book finds one
+of the two possible mistakes of a ledger:
 
-* ``TrueBook`` is the market as it was, also where quotes were lost. Of all the lots that the
-  changes leave open it lets those go first that we did *not* take, so that what we took stays
-  displayed as long as it can. Whoever finds no untaken lot for a fill has sold one twice.
-* ``SeenBook`` is a market that shows just what was quoted, and changes no more than the quotes
-  prove. It keeps what we took as long as it can, too. A matcher that leaves one of its untaken
-  lots at the touch, while an order reaches it, is stricter than the quotes ask for.
+* ``TrueBook`` is the real market, including lost quotes. When a level shrinks, it removes lots that
+  we did *not* take first, so that our lots stay displayed as long as possible. A fill that finds no
+  untaken lot has sold a lot twice.
+* ``SeenBook`` is a market that shows exactly the quotes, and changes no more than the quotes prove.
+  It also keeps our lots as long as possible. A matcher that leaves an untaken lot at the touch,
+  while an order reaches it, is stricter than the quotes require.
 """
 
 from collections.abc import Sequence
@@ -30,11 +30,11 @@ Level = tuple[Side, Decimal]
 
 
 class PropertyBrokenError(AssertionError):
-    """A promise of the fill rule does not hold; told apart from the core's own assertions."""
+    """A promise of the fill rule is broken. The core's own assertions are different errors."""
 
 
 def require(*, that: bool, promise: str) -> None:
-    """Raise ``PropertyBrokenError`` unless the promise is kept."""
+    """Raise ``PropertyBrokenError`` unless the promise holds."""
     if not that:
         raise PropertyBrokenError(promise)
 
@@ -58,7 +58,7 @@ def reaches(side: Side, limit_price: Decimal, price: Decimal) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BookChange:
-    """``units`` arrive at a level, or leave it where negative; never more than stand there."""
+    """``units`` arrive at a level, or leave it if negative. No more leave than the level has."""
 
     side: Side
     price: Decimal
@@ -66,10 +66,10 @@ class BookChange:
 
 
 class TrueBook:
-    """The market lot by lot, as the worst enemy of one owner would have it.
+    """The market lot by lot, in the worst case for one owner.
 
-    What happens between two applied quotes is decided when the second one is applied, since fills
-    against the first one may still come until then.
+    The book decides the changes between two applied quotes when the second quote is applied:
+    fills against the first quote may come until then.
     """
 
     def __init__(self, changes: Sequence[BookChange]) -> None:
@@ -78,7 +78,7 @@ class TrueBook:
         self._taken: set[Lot] = set()
 
     def move_to(self, update_id: int) -> None:
-        """Let the market go on to an update; an earlier one than before changes nothing."""
+        """Advance the market to an update; an earlier update than before changes nothing."""
         for one in range(len(self._states), update_id + 1):
             change = self._changes[one - 1]
             level = (change.side, change.price)
@@ -91,11 +91,11 @@ class TrueBook:
             self._states.append({**self._states[-1], level: after})
 
     def rewind(self, update_id: int) -> None:
-        """Decide anew what happens after an update: nothing was taken since."""
+        """Decide again the changes after an update, because nothing was taken since."""
         del self._states[update_id + 1 :]
 
     def take(self, side: Side, price: Decimal, units: int, *, update_id: int) -> None:
-        """Take lots that stand at a level as of an update, each at most once."""
+        """Take lots that a level has at an update, each at most once."""
         standing = self._states[update_id].get((side, price), ())
         untaken = [lot for lot in standing if lot not in self._taken]
         require(that=len(untaken) >= units, promise="no displayed lot is sold twice")
@@ -103,14 +103,14 @@ class TrueBook:
 
 
 class SeenBook:
-    """The market that the applied quotes prove, and nothing else, for one owner and side."""
+    """The market that the applied quotes prove, for one owner and side."""
 
     def __init__(self, side: Side) -> None:
         self._side = side
         self._levels: dict[Decimal, list[bool]] = {}  # per lot whether it was taken
 
     def observe(self, quote: Quote) -> None:
-        """Let the touch be as quoted; hidden levels stay, those before the touch are gone."""
+        """Set the touch as quoted. Worse levels stay, better levels are gone."""
         price, quantity = touch_of(quote, self._side)
         if quantity == ZERO:
             self._levels.clear()
@@ -123,18 +123,18 @@ class SeenBook:
         self._levels[price] = lots + [False] * (displayed - len(lots))
 
     def take(self, price: Decimal, units: int) -> None:
-        """Take lots that stand at a level, each at most once."""
+        """Take lots of a level, each at most once."""
         lots = sorted(self._levels.get(price, []), reverse=True)
         taken = lots.count(True)
         require(that=taken + units <= len(lots), promise="no displayed lot is sold twice")
         self._levels[price] = [True] * (taken + units) + [False] * (len(lots) - taken - units)
 
     def untaken(self, price: Decimal) -> int:
-        """Return how many lots of a level nobody took."""
+        """Return how many lots of a level are not taken."""
         return self._levels.get(price, []).count(False)
 
     def copy(self) -> "SeenBook":
-        """Return a book that goes its own way from here."""
+        """Return an independent copy of the book."""
         twin = SeenBook(self._side)
         twin._levels = {price: list(lots) for price, lots in self._levels.items()}
         return twin

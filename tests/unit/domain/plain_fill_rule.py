@@ -1,6 +1,6 @@
-"""The fill rule once more, straight from its wording: lists, dicts and sorting, no structure.
+"""The fill rule again, directly from its wording: lists, dicts and sorting, no structure.
 
-It is slow and short, and shares nothing with the matcher but the values that go in.
+It is slow and short, and shares no code with the matcher except its input values.
 """
 
 from collections import defaultdict
@@ -16,7 +16,7 @@ Taken = dict[tuple[Owner, Side, Decimal], Decimal]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlainFill:
-    """What the rule gives to an order."""
+    """A fill that the rule gives to an order."""
 
     order_id: OrderId
     update_id: int
@@ -42,7 +42,7 @@ PlainStep = PlainFill | PlainEnd
 
 @dataclass(slots=True, kw_only=True)
 class PlainOrder:
-    """An order, until when it may fill, what is left of it, and which quotes it met."""
+    """An order with its deadline, its remaining quantity, and the quotes that it met."""
 
     order: Order
     deadline_ns: int
@@ -56,20 +56,20 @@ class PlainOrder:
 
     @property
     def rank(self) -> tuple[Decimal, int]:
-        """Sort by this: better limit first, then earlier acceptance."""
+        """Return the sort key: better limit first, then earlier acceptance."""
         limit_price = self.order.limit_price
         is_buy = self.order.side is Side.BUY
         return (-limit_price if is_buy else limit_price, self.order.acceptance_number)
 
     def meet(self, quote: Quote) -> None:
-        """Count the quote; the first one is the arrival, if it is known to be the first."""
+        """Count the quote. The first one is the arrival, if it is known to be the first."""
         self.quotes_seen += 1
         if self.arrival is None and not self.was_open_before:
             price, _displayed = touch_of(quote, self.order.side)
             self.arrival = Arrival(update_id=quote.update_id, price=price)
 
     def end(self, reason: Reason, decision: Decision | None = None) -> PlainEnd:
-        """Say how it ends."""
+        """Return the end of the order."""
         return PlainEnd(
             order_id=self.order.order_id,
             reason=reason,
@@ -95,7 +95,7 @@ class PlainFillRule:
     def place(
         self, order: Order, *, deadline_ns: int, is_quote_old: bool = False
     ) -> list[PlainStep]:
-        """Take an order; it meets the current quote at once, unless that is to be confirmed."""
+        """Add an order. It meets the current quote at once, unless the quote needs confirmation."""
         one = PlainOrder(order=order, deadline_ns=deadline_ns, remaining=order.quantity)
         if is_quote_old and self._would_act_on(order):
             self.is_doubted = True
@@ -106,13 +106,13 @@ class PlainFillRule:
         return self._fill()
 
     def expire(self, now_ns: int) -> list[PlainStep]:
-        """Let the orders go whose deadline has passed."""
+        """End the orders whose deadline has passed."""
         gone = [one for one in self.orders if one.deadline_ns < now_ns]
         self.orders = [one for one in self.orders if one not in gone]
         return [one.end(self._reason_to_expire(one)) for one in gone]
 
     def cancel(self, order_ids: set[OrderId]) -> list[PlainStep]:
-        """Let those of the orders go that are still there; what they took stays taken."""
+        """Cancel the orders that are still open. Their taken quantity stays taken."""
         gone = [one for one in self.orders if one.order.order_id in order_ids]
         self.orders = [one for one in self.orders if one not in gone]
         return [one.end(Reason.CANCELED_BY_CLIENT) for one in gone]
@@ -131,12 +131,12 @@ class PlainFillRule:
         return self._fill()
 
     def store(self) -> None:
-        """Remember what would be read back after a restart."""
+        """Remember the state that a restart would read."""
         self.stored_gate = self.gate
         self.stored_taken = dict(self.taken)
 
     def restart(self) -> None:
-        """Go back to what was stored, with no current quote and only orders that rest."""
+        """Return to the stored state, with no current quote and only orders that rest."""
         self.orders = [one for one in self.orders if one.order.time_in_force is TimeInForce.GTD]
         for one in self.orders:
             one.arrival, one.quotes_seen = one.stored_arrival, one.stored_quotes_seen
@@ -210,7 +210,7 @@ class PlainFillRule:
         return steps + self._decide()
 
     def _decide(self) -> list[PlainStep]:
-        """End whoever may not wait for another quote."""
+        """End the orders that may not wait for another quote."""
         reasons = {
             TimeInForce.IOC: Reason.IOC_REMAINDER,
             TimeInForce.FOK: Reason.FOK_UNFILLABLE,

@@ -1,9 +1,11 @@
-"""Matchers with a fault planted, so that tests can show that they would notice it.
+"""Matchers with a planted fault. They show that the tests would notice it.
 
-``KeepingMatcher``, ``UncappedMatcher`` and ``UngatedMatcher`` leave out one part of the fill rule
-each. The others do what paper traders do: take each update, each change of the displayed quantity
-or each return of a price for new liquidity, give back what an expired or canceled order had taken,
-or treat orders that may not rest, or not be filled in part, as any other.
+``KeepingMatcher``, ``UncappedMatcher`` and ``UngatedMatcher`` each omit one part of the fill rule.
+The others behave as common paper traders do:
+
+* they treat each update, each new displayed quantity or each return of a price as new liquidity;
+* they give back the quantity that an expired or canceled order took;
+* they ignore that an order may not rest, or may not be filled in part.
 """
 
 from collections.abc import Iterable
@@ -16,7 +18,7 @@ from app.domain.liquidity import LiquidityLedger, TakenLevel
 from app.domain.matcher import NO_GATE, SymbolMatcher
 from app.domain.order import Order, OrderId, Owner, Side, Symbol, TimeInForce
 from app.domain.quote import Quote
-from app.domain.resting import Closing, Resting, Step
+from app.domain.resting import Closing, RestingOrder, Step
 from app.domain.side_book import SideBook
 
 
@@ -24,23 +26,23 @@ class KeepingLedger(LiquidityLedger):
     """Does not forget the levels that the touch has passed."""
 
     def _forget_better(self, price: Decimal) -> None:
-        """Keep them."""
+        """Keep the levels."""
 
 
 class UncappedLedger(LiquidityLedger):
-    """Believes that more of what we took is left than is displayed."""
+    """Believes that more of our taken quantity is left than is displayed."""
 
     def _cap(self, price: Decimal, displayed: Decimal) -> None:
-        """Leave it as it is."""
+        """Keep the taken quantity."""
 
     def available(self, price: Decimal, displayed: Decimal) -> Decimal:
-        """Return what is left, and nothing where the memory exceeds the display."""
+        """Return the quantity left, and nothing if the memory exceeds the display."""
         taken = self._taken.get(price, ZERO)
         return max(displayed - taken, ZERO)
 
 
 class ResettingLedger(LiquidityLedger):
-    """Forgets what was taken as soon as the best price changes, hidden levels included."""
+    """Forgets the taken quantities once the best price changes, hidden levels included."""
 
     def observe(self, price: Decimal, displayed: Decimal) -> None:
         """Forget every level but the touch."""
@@ -52,12 +54,12 @@ class ResettingLedger(LiquidityLedger):
 
 
 class SizeWatchingLedger(LiquidityLedger):
-    """Forgets what was taken at a price as soon as the quantity displayed there changes."""
+    """Forgets the taken quantity at a price once the displayed quantity there changes."""
 
     last_touch: tuple[Decimal, Decimal] = (ZERO, ZERO)
 
     def observe(self, price: Decimal, displayed: Decimal) -> None:
-        """Forget the level if it is the known one in another size."""
+        """Forget the level if its displayed quantity changed."""
         super().observe(price, displayed)
         last_price, last_displayed = self.last_touch
         self.last_touch = (price, displayed)
@@ -67,7 +69,7 @@ class SizeWatchingLedger(LiquidityLedger):
 
 
 class FaultyLedgerMatcher(SymbolMatcher):
-    """Keeps its account in ledgers of another class."""
+    """Uses ledgers of another class."""
 
     ledger_class: ClassVar[type[LiquidityLedger]] = LiquidityLedger
 
@@ -94,31 +96,31 @@ class FaultyLedgerMatcher(SymbolMatcher):
 
 
 class KeepingMatcher(FaultyLedgerMatcher):
-    """Leaves out the forgetting."""
+    """Never forgets a level."""
 
     ledger_class = KeepingLedger
 
 
 class UncappedMatcher(FaultyLedgerMatcher):
-    """Leaves out the cap."""
+    """Omits the cap."""
 
     ledger_class = UncappedLedger
 
 
 class ResettingMatcher(FaultyLedgerMatcher):
-    """Takes each return of a price for new liquidity."""
+    """Treats each return of a price as new liquidity."""
 
     ledger_class = ResettingLedger
 
 
 class SizeWatchingMatcher(FaultyLedgerMatcher):
-    """Takes each change of the displayed quantity for new liquidity."""
+    """Treats each change of the displayed quantity as new liquidity."""
 
     ledger_class = SizeWatchingLedger
 
 
 class FreshMatcher(SymbolMatcher):
-    """Takes whatever an update displays for new liquidity."""
+    """Treats every displayed quantity of an update as new liquidity."""
 
     def _apply(self, quote: Quote) -> list[Step]:
         for side_book in self._books.values():
@@ -128,7 +130,7 @@ class FreshMatcher(SymbolMatcher):
 
 
 class UngatedMatcher(SymbolMatcher):
-    """Leaves out the gate: believes a quote whenever it comes."""
+    """Omits the gate, so it applies quotes in any order."""
 
     def apply_quote(self, quote: Quote) -> list[Step]:
         """Apply every quote."""
@@ -136,10 +138,10 @@ class UngatedMatcher(SymbolMatcher):
 
 
 class CreditingMatcher(SymbolMatcher):
-    """Gives back what an order took when the order expires."""
+    """Gives back the taken quantity of an order that expires."""
 
     def expire(self, now_ns: int) -> list[Step]:
-        """Forget everything that was taken on the side of an expired order."""
+        """Forget all taken quantities on the side of an expired order."""
         expiries = super().expire(now_ns)
         for expiry in expiries:
             self._book_of(expiry.order.owner, expiry.order.side).ledger.observe(ZERO, ZERO)
@@ -147,29 +149,29 @@ class CreditingMatcher(SymbolMatcher):
 
 
 class CancelCreditingMatcher(SymbolMatcher):
-    """Gives back what an order took when the order is canceled."""
+    """Gives back the taken quantity of an order that is canceled."""
 
-    def _cancel(self, resting: Resting) -> Closing:
-        """Forget everything that was taken on the side of the canceled order."""
+    def _cancel(self, resting: RestingOrder) -> Closing:
+        """Forget all taken quantities on the side of the canceled order."""
         order = resting.order
         self._book_of(order.owner, order.side).ledger.observe(ZERO, ZERO)
         return super()._cancel(resting)
 
 
 class DeafMatcher(SymbolMatcher):
-    """Does not hear a cancel."""
+    """Ignores a cancel."""
 
     def cancel(self, order_id: OrderId) -> Closing | None:
-        """Leave the order where it is."""
+        """Keep the order."""
         del order_id
         return None
 
 
 class WideCancelMatcher(SymbolMatcher):
-    """Cancels the orders of every owner where one asks for his."""
+    """Cancels the orders of every owner when one owner cancels all."""
 
     def cancel_all(self, owner: Owner) -> list[Closing]:
-        """Cancel as if everybody had asked."""
+        """Cancel the orders of all owners."""
         del owner
         canceled: list[Closing] = []
         for everybody in {owner for owner, _ in self._books}:
@@ -178,12 +180,12 @@ class WideCancelMatcher(SymbolMatcher):
 
 
 class _ConfusingMatcher(SymbolMatcher):
-    """Takes orders of one time in force for orders of another."""
+    """Confuses one time in force with another."""
 
     taken_for: ClassVar[dict[TimeInForce, TimeInForce]] = {}
 
     def rest(self, order: Order, **carried: Any) -> list[Step]:  # noqa: ANN401 - passed on as it is
-        """Rest it with the other time in force."""
+        """Rest the order with the other time in force."""
         mistaken = self.taken_for.get(order.time_in_force, order.time_in_force)
         return super().rest(replace(order, time_in_force=mistaken), **carried)
 
@@ -192,12 +194,12 @@ class TrustingMatcher(SymbolMatcher):
     """Fills a new order on a quote of any age."""
 
     def rest(self, order: Order, **carried: Any) -> list[Step]:  # noqa: ANN401 - passed on as it is
-        """Rest it as if nobody knew the time."""
+        """Rest the order as if its instant were unknown."""
         return super().rest(order, **{**carried, "now_ns": None})
 
 
 class ForgetfulMatcher(SymbolMatcher):
-    """Takes a confirmed quote for no news, so that whoever waited for it goes on waiting."""
+    """Ignores a quote that confirms the touch, so orders that wait for it keep waiting."""
 
     def _apply(self, quote: Quote) -> list[Step]:
         self.awaits_confirmation = False
@@ -211,20 +213,20 @@ class PartialFokMatcher(_ConfusingMatcher):
 
 
 class RestingIocMatcher(_ConfusingMatcher):
-    """Lets an IOC order rest on."""
+    """Lets an IOC order rest."""
 
     taken_for: ClassVar = {TimeInForce.IOC: TimeInForce.GTD}
 
 
 class WholeIocMatcher(_ConfusingMatcher):
-    """Fills an IOC order whole or not at all."""
+    """Fills an IOC order completely or not at all."""
 
     taken_for: ClassVar = {TimeInForce.IOC: TimeInForce.FOK}
 
 
 class HastyMatcher(SymbolMatcher):
-    """Ends an IOC or FOK order at once, whether it met a quote or not."""
+    """Ends an IOC or FOK order at once, even without a quote."""
 
     def rest(self, order: Order, **carried: Any) -> list[Step]:  # noqa: ANN401 - passed on as it is
-        """Rest it, and do not let it wait."""
+        """Rest the order, and do not let it wait."""
         return [*super().rest(order, **carried), *self._decide()]

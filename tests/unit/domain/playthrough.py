@@ -1,4 +1,4 @@
-"""Plays a script through a matcher and holds every promise of the fill rule against it."""
+"""Plays a script through a matcher and checks every promise of the fill rule."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -43,9 +43,9 @@ DECIDED_BY_A_QUOTE = {Reason.IOC_REMAINDER, Reason.FOK_UNFILLABLE}
 
 @dataclass(slots=True)
 class Account:
-    """What an order got so far, added up apart from the matcher.
+    """The fills of an order, added up independently of the matcher.
 
-    ``arrival`` and ``quotes_seen`` are those of its newest event, as they would be stored.
+    ``arrival`` and ``quotes_seen`` come from its newest event, as the journal would store them.
     """
 
     order: Order
@@ -59,14 +59,14 @@ class Account:
 
     @property
     def rank(self) -> tuple[Decimal, int]:
-        """Sort by this: better limit first, then earlier acceptance."""
+        """Return the sort key: better limit first, then earlier acceptance."""
         limit_price = self.order.limit_price
         is_buy = self.order.side is Side.BUY
         return (-limit_price if is_buy else limit_price, self.order.acceptance_number)
 
 
 class Audit:
-    """Judges fills by two order-level books per owner, and by the orders' own accounts."""
+    """Judges fills by two order-level books per owner, and by the accounts of the orders."""
 
     def __init__(self, changes: list[BookChange]) -> None:
         self.accounts: dict[OrderId, Account] = {}
@@ -77,16 +77,16 @@ class Audit:
         self._stored_seen_books = self._copy_of_seen_books()
 
     def observe(self, quote: Quote) -> None:
-        """Note that the matcher applied a quote."""
+        """Record that the matcher applied a quote."""
         for true_book in self._true_books.values():
             true_book.move_to(quote.update_id)
         for seen_book in self._seen_books.values():
             seen_book.observe(quote)
 
     def take(self, steps: Iterable[Step], *, current: Quote | None) -> None:
-        """Check what happened at once, each fill and end, and the order of priority.
+        """Check the steps of one call: each fill and end, and the order of priority.
 
-        ``current`` is the quote that orders may be decided by, if there is one.
+        ``current`` is the quote that may decide orders, None without one.
         """
         steps = list(steps)
         for step in steps:
@@ -112,15 +112,15 @@ class Audit:
             require(that=untaken == 0, promise="nothing available is held back")
 
     def open_accounts(self) -> list[Account]:
-        """Return the accounts of the orders that rest, by acceptance."""
+        """Return the accounts of the open orders, by acceptance."""
         return [account for account in self.accounts.values() if account.is_open]
 
     def store(self) -> None:
-        """Remember how the market looked when the ledger was stored."""
+        """Remember the market at the time when the ledger was stored."""
         self._stored_seen_books = self._copy_of_seen_books()
 
     def restart(self, stored_gate: int) -> None:
-        """Go back to the market of the stored ledger: what was seen since was forgotten."""
+        """Return to the market of the stored ledger, because later quotes were forgotten."""
         self._seen_books = self._stored_seen_books
         self._stored_seen_books = self._copy_of_seen_books()
         for true_book in self._true_books.values():
@@ -190,10 +190,10 @@ class Audit:
 
 
 class Playthrough:
-    """A market, a lossy wire, a process that dies, and a matcher in the middle.
+    """A market, a lossy wire, a process that dies, and a matcher between them.
 
-    With ``beside_plain_rule`` each step must also give what ``PlainFillRule`` gives; a planted
-    fault is shown without it, by the promise that it breaks.
+    With ``beside_plain_rule`` each step must equal the step of ``PlainFillRule``. A planted fault
+    runs without it, and shows the promise that it breaks.
     """
 
     def __init__(
@@ -365,7 +365,7 @@ class Playthrough:
         )
         for account in self.audit.open_accounts():
             if account.order.time_in_force is not TimeInForce.GTD:
-                account.is_open = False  # whoever takes orders up ends it, see app.fulfillment
+                account.is_open = False  # fulfillment ends it when it resumes orders
                 continue
             self._matcher.rest(
                 account.order,
@@ -410,7 +410,7 @@ class Playthrough:
         require(that=agrees, promise="ends are those of the plain rule")
 
     def _store(self) -> None:
-        """Do what the journal does with a fill: keep the changed levels and the gate."""
+        """Do the journal's work after a fill: keep the changed levels and the gate."""
         for level in self._matcher.drain_ledger_changes():
             self._stored[level.owner, level.side, level.price] = level.quantity
             if not level.quantity:
@@ -442,7 +442,7 @@ class Playthrough:
     def _fills_by_book(
         self, steps: Iterable[PlainStep]
     ) -> dict[tuple[Owner, Side], list[PlainFill]]:
-        """Return the fills in their order, by book; which book comes first is no promise."""
+        """Return the fills in order, by book. The order of the books is no promise."""
         by_book: dict[tuple[Owner, Side], list[PlainFill]] = {}
         for step in steps:
             if isinstance(step, PlainFill):

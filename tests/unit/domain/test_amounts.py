@@ -1,4 +1,4 @@
-"""Amounts: exact in, exact through, plain out."""
+"""Tests of ``app.domain.amounts``."""
 
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal, FloatOperation, Inexact, InvalidOperation
@@ -25,7 +25,7 @@ amounts = st.decimals(min_value=0, max_value=Decimal(LARGEST), places=12)
     ],
 )
 def test_plain_notation_is_read_to_the_digit(text: str, amount: Decimal) -> None:
-    """What is sent is what is meant."""
+    """The parsed amount equals the sent amount."""
     assert parse_amount(text) == amount
 
 
@@ -59,7 +59,7 @@ def test_plain_notation_is_read_to_the_digit(text: str, amount: Decimal) -> None
     ],
 )
 def test_anything_but_plain_notation_is_refused(text: str) -> None:
-    """No sign, exponent, white space, foreign digit or length beyond the bounds gets in."""
+    """A sign, an exponent, white space, a foreign digit or too many digits are refused."""
     with pytest.raises(ValueError, match="must be a plain decimal number"):
         parse_amount(text)
 
@@ -84,8 +84,8 @@ def test_amounts_leave_without_exponent_and_trailing_zeros(amount: str, text: st
 
 
 @given(amount=amounts)
-def test_reading_what_was_written_gives_the_same_amount(amount: Decimal) -> None:
-    """Nothing is lost on the way out and in again."""
+def test_parsing_a_formatted_amount_gives_the_same_amount(amount: Decimal) -> None:
+    """Formatting and parsing lose nothing."""
     assert parse_amount(format_amount(amount)) == amount
 
 
@@ -99,8 +99,8 @@ def test_the_largest_notional_is_exact() -> None:
     assert notional != longest * longest
 
 
-def test_what_would_round_raises_in_every_thread() -> None:
-    """The context is named with each operation, so no thread can have another one."""
+def test_an_operation_that_would_round_raises_in_every_thread() -> None:
+    """Each operation names its context, so no thread can use another one."""
 
     def round_something() -> None:
         EXACT.divide(Decimal(1), Decimal(3))
@@ -130,12 +130,12 @@ def test_floats_and_nonsense_raise() -> None:
     ],
 )
 def test_average_price_has_sixteen_digits_half_even(cost: str, filled: str, average: str) -> None:
-    """The one place that rounds, and how."""
+    """Only this function rounds."""
     price = average_price(quote_quantity=Decimal(cost), filled_quantity=Decimal(filled))
 
     assert price == Decimal(average)
 
 
 def test_nothing_filled_has_no_average_price() -> None:
-    """There is no price where there is no fill."""
+    """An order without fills has no average price."""
     assert average_price(quote_quantity=Decimal(0), filled_quantity=Decimal("0.00")) is None

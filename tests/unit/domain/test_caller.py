@@ -1,15 +1,15 @@
-"""Callers and scopes."""
+"""Tests of ``app.domain.caller``."""
 
 import pytest
 
-from app.domain.caller import EVERYBODY, Caller, Scope
+from app.domain.caller import ANONYMOUS, Caller, Scope
 from app.domain.errors import MissingScopeError
 from app.domain.order import PUBLIC, Owner
 
 
 @pytest.mark.parametrize("scope", Scope)
-def test_a_caller_may_do_what_its_scopes_say_and_nothing_else(scope: Scope) -> None:
-    """No scope stands for another."""
+def test_a_caller_has_exactly_its_scopes(scope: Scope) -> None:
+    """No scope includes another."""
     Caller(Owner("alice"), frozenset({scope})).check(scope)
 
     with pytest.raises(MissingScopeError) as caught:
@@ -17,8 +17,8 @@ def test_a_caller_may_do_what_its_scopes_say_and_nothing_else(scope: Scope) -> N
     assert caught.value.scope == scope
 
 
-def test_everybody_is_one_owner_who_may_do_everything() -> None:
-    """Open access has no scopes to miss."""
-    assert EVERYBODY.owner == PUBLIC
+def test_open_access_has_one_owner_with_every_scope() -> None:
+    """Open access lacks no scope."""
+    assert ANONYMOUS.owner == PUBLIC
     for scope in Scope:
-        EVERYBODY.check(scope)
+        ANONYMOUS.check(scope)

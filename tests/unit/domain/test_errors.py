@@ -1,4 +1,4 @@
-"""The tree of errors, their codes, and what their messages keep."""
+"""Tests of ``app.domain.errors``."""
 
 import inspect
 import re
@@ -80,20 +80,20 @@ def _classes_with_a_code() -> set[type[PapertapeError]]:
 def test_error_keeps_its_branch_and_its_code(
     error: PapertapeError, branch: type[PapertapeError], code: str
 ) -> None:
-    """Clients rely on the code, the edge on the branch; every error says something."""
+    """Clients rely on the code, the API on the branch, and every error has a message."""
     assert isinstance(error, branch)
     assert error.code == code
     assert str(error)
 
 
 def test_every_error_has_a_code_of_its_own() -> None:
-    """The list above is complete, and no two codes are the same."""
+    """The list above is complete, and each code is unique."""
     assert {type(error) for error, *_ in EVERY_ERROR} == _classes_with_a_code()
     assert len({code for *_, code in EVERY_ERROR}) == len(EVERY_ERROR)
 
 
 def test_the_tree_in_the_docstring_is_the_tree() -> None:
-    """Each error stands in the drawing under a class that it derives from."""
+    """Each error stands in the drawing under one of its base classes."""
     drawn: dict[str, str] = {}
     branch = "PapertapeError"
     for indent, name in re.findall(r"^    ([│ ]*)[├└]── (\w+)", errors.__doc__ or "", re.MULTILINE):
@@ -106,10 +106,10 @@ def test_the_tree_in_the_docstring_is_the_tree() -> None:
 
 
 @pytest.mark.parametrize("error_class", [InvalidOrderError, InvalidQueryError])
-def test_refusal_keeps_its_problems_and_tells_them(
+def test_refusal_keeps_and_names_its_problems(
     error_class: type[InvalidOrderError | InvalidQueryError],
 ) -> None:
-    """Field by field, in the order found."""
+    """The message lists the fields in the order found."""
     error = error_class(list(PROBLEMS))
 
     assert error.problems == PROBLEMS
@@ -117,13 +117,13 @@ def test_refusal_keeps_its_problems_and_tells_them(
 
 
 def test_refusal_without_a_cause_is_our_own_mistake() -> None:
-    """Nobody is refused for nothing."""
+    """Every refusal has at least one problem."""
     with pytest.raises(AssertionError, match="names its cause"):
         InvalidOrderError([])
 
 
 def test_errors_about_an_order_keep_its_id() -> None:
-    """Who catches the error can still say which order it is about."""
+    """Code that catches the error can name the order."""
     assert OrderNotFoundError(ORDER_ID).order_id == ORDER_ID
     for error in (
         OutcomeUnknownError(ORDER_ID),
@@ -135,8 +135,8 @@ def test_errors_about_an_order_keep_its_id() -> None:
         assert ORDER_ID in str(error)
 
 
-def test_an_unknown_outcome_says_of_what() -> None:
-    """Whether an order was stored, or one or several were canceled, is told apart."""
+def test_an_unknown_outcome_names_the_operation() -> None:
+    """The message says whether an order was stored, or one or several orders were canceled."""
     of_many = OutcomeUnknownError(None, doing="canceled")
 
     assert "was stored" in str(OutcomeUnknownError(ORDER_ID))
@@ -145,8 +145,8 @@ def test_an_unknown_outcome_says_of_what() -> None:
     assert "the orders were canceled" in str(of_many)
 
 
-def test_unavailability_says_when_to_come_back_and_what_was_done() -> None:
-    """Each asks for a wait of whole seconds; where an order was refused, nothing was executed."""
+def test_unavailability_says_when_to_retry_and_that_nothing_was_done() -> None:
+    """Each error asks for whole seconds; a refused order says that nothing was executed."""
     executes_nothing_or_unknown = (DatabaseUnavailableError, OutcomeUnknownError)
     for error, branch, _code in EVERY_ERROR:
         if branch is UnavailableError:
@@ -157,7 +157,7 @@ def test_unavailability_says_when_to_come_back_and_what_was_done() -> None:
 
 
 def test_bounds_are_kept_as_values() -> None:
-    """The numbers in the messages can be read without parsing them."""
+    """Code can read the numbers without parsing the messages."""
     too_many, throttled = TooManyOrdersError(100_000), VenueThrottledError(12.5)
     of_owner = TooManyOrdersError(5, scope="an owner")
 
@@ -166,3 +166,12 @@ def test_bounds_are_kept_as_values() -> None:
     assert str(too_many).startswith("the service may have at most 100000 open orders")
     assert str(of_owner).startswith("an owner may have at most 5 open orders")
     assert str(throttled) == "the venue asked us to wait 12.5 s"
+
+
+def test_messages_say_how_to_continue() -> None:
+    """A client that cannot repeat its request learns what to do in its place."""
+    pruned = str(OrderPrunedError(ORDER_ID))
+
+    assert "it was finished and has been deleted" in pruned
+    assert pruned.endswith("so choose a new key")
+    assert str(RulesNotLoadedError()).endswith("the service keeps trying to load them")

@@ -1,4 +1,4 @@
-"""What is told of an order's transitions."""
+"""Tests of ``app.domain.events``."""
 
 from dataclasses import replace
 from decimal import Decimal, localcontext
@@ -56,10 +56,10 @@ def _event(sequence: int, status: OrderStatus, filled: str, split: Split | None)
         (_event(4, OrderStatus.CANCELED, "2", None), "3", 2),
     ],
 )
-def test_event_tells_what_is_left_and_how_many_splits_there_are(
+def test_event_has_its_remaining_quantity_and_number_of_splits(
     event: OrderEvent, remaining: str, splits_total: int
 ) -> None:
-    """Every event but the first and an unfilled end is a split, so the sequence counts them."""
+    """All events but the first and an unfilled end are splits, so the sequence counts them."""
     assert event.remaining_quantity == Decimal(remaining)
     assert event.splits_total == splits_total
 
@@ -91,7 +91,7 @@ def test_move_outside_the_table_raises_and_names_both_ends(
 
 
 def test_an_acceptance_is_the_first_event() -> None:
-    """It tells of an order of which nothing is filled."""
+    """Nothing of the order is filled."""
     order = make_order(5)
 
     event = acceptance_event(order)
@@ -107,7 +107,7 @@ def test_an_acceptance_is_the_first_event() -> None:
 def test_snapshot_is_the_order_as_the_event_leaves_it(
     status: OrderStatus, arrival: Arrival | None
 ) -> None:
-    """Nothing that is told of an order gets lost on the way; only an end closes it."""
+    """The snapshot has every value of the event, and only an end closes the order."""
     split = _split(1) if status is OrderStatus.PARTIALLY_FILLED else None
     decision = Decision(
         price=Decimal("99.5"), displayed_quantity=Decimal(5), taken_quantity=Decimal(3)
@@ -126,8 +126,8 @@ def test_snapshot_is_the_order_as_the_event_leaves_it(
     assert (snapshot.departure_update_id, snapshot.decision) == (9, decision)
 
 
-def test_an_acceptance_tells_the_quote_of_then() -> None:
-    """What was current is stored with the order, so that it outlives a crash."""
+def test_an_acceptance_stores_the_current_quote() -> None:
+    """The quote is stored with the order, so that it survives a crash."""
     arrival = Arrival(update_id=7, price=Decimal("99.5"))
 
     assert acceptance_event(ORDER, arrival).arrival == arrival

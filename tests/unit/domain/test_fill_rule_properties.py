@@ -1,4 +1,4 @@
-"""The promises of the fill rule, held against markets in which every lot has an identity."""
+"""The promises of the fill rule, checked against markets in which every lot has an identity."""
 
 from collections.abc import Callable
 
@@ -77,7 +77,7 @@ def _departs(matcher_class: type[SymbolMatcher], script: list[Action]) -> bool:
 
 
 def _first_script(shows: Callable[[list[Action]], bool]) -> list[Action]:
-    """Return the first seeded script that shows a fault; they are made faster than by a search."""
+    """Return the first seeded script that shows a fault; a search would be slower."""
     seeded = (long_script(seed, ACTIONS) for seed in range(SCRIPTS_UNTIL_A_FAULT_SHOWS))
     script = next((script for script in seeded if shows(script)), None)
     assert script is not None, "a script shows the fault"
@@ -85,7 +85,7 @@ def _first_script(shows: Callable[[list[Action]], bool]) -> list[Action]:
 
 
 def _shortened(script: list[Action], breaks: Callable[[list[Action]], bool]) -> list[Action]:
-    """Leave out whatever the failure does not need; far quicker than shrinking."""
+    """Remove the actions that the failure does not need, much faster than shrinking."""
     for place in [*reversed(range(len(script))), *reversed(range(len(script)))]:
         shorter = script[:place] + script[place + 1 :]
         if place < len(script) and breaks(shorter):
@@ -95,7 +95,7 @@ def _shortened(script: list[Action], breaks: Callable[[list[Action]], bool]) -> 
 
 @given(script=scripts)
 def test_any_script_keeps_every_promise_and_fills_like_the_plain_rule(script: list[Action]) -> None:
-    """Nothing is sold twice or held back, whatever is lost, repeated, late or restarted."""
+    """Nothing is sold twice or held back, even if frames are lost, repeated or late."""
     note(f"script: {script}")
 
     Playthrough().play(script)
@@ -103,7 +103,7 @@ def test_any_script_keeps_every_promise_and_fills_like_the_plain_rule(script: li
 
 @pytest.mark.parametrize("seed", range(8))
 def test_long_run_keeps_every_promise_and_fills_like_the_plain_rule(seed: int) -> None:
-    """The same over thousands of steps, where orders and levels pile up."""
+    """The same holds over thousands of steps, with many orders and levels."""
     played = Playthrough().play(long_script(seed, 1_200))
 
     assert played.audit.fills_total > 100
@@ -114,7 +114,7 @@ def test_long_run_keeps_every_promise_and_fills_like_the_plain_rule(seed: int) -
 def test_planted_fault_breaks_the_promise_that_it_is_about(
     matcher_class: type[SymbolMatcher],
 ) -> None:
-    """So it is seen that the promise is looked at, with the shortest script that shows it."""
+    """The shortest script that shows the fault proves that the promise is checked."""
     promise = FAULTS[matcher_class]
 
     def breaks(script: list[Action]) -> bool:
@@ -128,10 +128,10 @@ def test_planted_fault_breaks_the_promise_that_it_is_about(
 
 @pytest.mark.parametrize("matcher_class", FAULTS)
 def test_planted_fault_departs_from_the_plain_rule(matcher_class: type[SymbolMatcher]) -> None:
-    """Each fault is also noticed by comparing fills."""
+    """Comparing fills also finds each fault."""
     _first_script(lambda script: _departs(matcher_class, script))
 
 
 def test_the_search_finds_a_planted_fault() -> None:
-    """The scripts that hypothesis makes up reach a fault too, not only the seeded ones."""
+    """The scripts of hypothesis reach a fault too, not only the seeded scripts."""
     find(scripts, lambda script: _departs(UngatedMatcher, script), settings=SEARCH)

@@ -34,7 +34,7 @@ def _orders_changed_by(
 
 @pytest.mark.parametrize("tape", TAPES)
 def test_isolated_orders_get_exactly_the_expected_splits(tape: str) -> None:
-    """Twenty orders, each alone on the tape: states, quantities, costs and every split agree."""
+    """Twenty orders, each alone on the tape: statuses, quantities, costs and splits are equal."""
     isolated = read_expected(tape).isolated
 
     results = [replay(scenario.orders, read_quotes(tape)) for scenario in isolated]
@@ -54,12 +54,12 @@ def test_orders_that_share_a_tape_get_exactly_the_expected_splits(tape: str) -> 
     assert results == [dict(scenario.expected) for scenario in shared]
 
 
-@pytest.mark.parametrize("tape", TAPES[:1])  # one tape tells; each takes seconds
+@pytest.mark.parametrize("tape", TAPES[:1])  # one tape suffices, and each takes seconds
 @pytest.mark.parametrize("rule", WRONG_RULES)
 def test_a_wrong_rule_changes_as_many_isolated_results_as_was_measured(
     tape: str, rule: str
 ) -> None:
-    """Each wrong rule is noticed, in exactly as many orders as was measured."""
+    """The tapes reveal each wrong rule, in exactly the measured number of orders."""
     expected = read_expected(tape)
 
     changed = _orders_changed_by(WRONG_RULES[rule], tape, expected.isolated)
@@ -67,12 +67,12 @@ def test_a_wrong_rule_changes_as_many_isolated_results_as_was_measured(
     assert changed == expected.isolated_changed_by_wrong_rule[rule] > 0
 
 
-@pytest.mark.parametrize("tape", TAPES[:1])  # one tape tells; each takes seconds
+@pytest.mark.parametrize("tape", TAPES[:1])  # one tape suffices, and each takes seconds
 @pytest.mark.parametrize("rule", WRONG_RULES)
 def test_a_wrong_rule_changes_as_many_overlapping_results_as_was_measured(
     tape: str, rule: str
 ) -> None:
-    """The same where ten orders compete."""
+    """The same holds when ten orders compete."""
     overlapping = read_expected(tape).shared[0]
 
     changed = _orders_changed_by(WRONG_RULES[rule], tape, (overlapping,))

@@ -1,4 +1,4 @@
-"""The ledger of one side: what it remembers, forgets, caps, and tells of its changes."""
+"""Tests of ``app.domain.liquidity``."""
 
 from decimal import Decimal, localcontext
 
@@ -27,15 +27,15 @@ def _level(market: MirroredMarket, price: str, quantity: int) -> TakenLevel:
 
 @pytest.mark.parametrize("market", SIDES)
 def test_nothing_taken_leaves_all_available(market: MirroredMarket) -> None:
-    """What stands at a price that we never took from is free."""
+    """The whole quantity is available at a price where we took nothing."""
     ledger = _ledger(market)
 
     assert ledger.available(market.price(100), Decimal(5)) == 5
 
 
 @pytest.mark.parametrize("market", SIDES)
-def test_what_was_taken_is_not_available_again(market: MirroredMarket) -> None:
-    """Quantity taken at a price counts against what is displayed there, in sum."""
+def test_taken_quantity_is_not_available_again(market: MirroredMarket) -> None:
+    """The sum of the taken quantities counts against the displayed quantity."""
     ledger = _ledger(market)
 
     ledger.take(market.price(100), Decimal(2))
@@ -46,7 +46,7 @@ def test_what_was_taken_is_not_available_again(market: MirroredMarket) -> None:
 
 @pytest.mark.parametrize("market", SIDES)
 def test_touch_forgets_better_levels_and_keeps_worse_ones(market: MirroredMarket) -> None:
-    """A level that the touch has passed is empty; one behind it is only hidden."""
+    """A level that the touch has passed is empty, and a level behind the touch is only hidden."""
     ledger = _ledger(market, at_99=3, at_100=4, at_101=5)
 
     ledger.observe(market.price(100), Decimal(9))
@@ -55,8 +55,8 @@ def test_touch_forgets_better_levels_and_keeps_worse_ones(market: MirroredMarket
 
 
 @pytest.mark.parametrize("market", SIDES)
-def test_touch_caps_what_can_be_left_of_what_was_taken(market: MirroredMarket) -> None:
-    """No more of ours can stand there than is displayed; more displayed gives nothing back."""
+def test_touch_caps_the_taken_quantity(market: MirroredMarket) -> None:
+    """A smaller display reduces the taken quantity, and a larger one gives nothing back."""
     ledger = _ledger(market, at_100=5)
 
     ledger.observe(market.price(100), Decimal(4))
@@ -68,7 +68,7 @@ def test_touch_caps_what_can_be_left_of_what_was_taken(market: MirroredMarket) -
 
 @pytest.mark.parametrize("market", SIDES)
 def test_empty_side_forgets_everything(market: MirroredMarket) -> None:
-    """Where nothing is displayed, nothing of ours is left."""
+    """An empty side displays none of our taken quantity."""
     ledger = _ledger(market, at_99=3, at_101=5)
 
     ledger.observe(Decimal(0), Decimal(0))
@@ -78,8 +78,8 @@ def test_empty_side_forgets_everything(market: MirroredMarket) -> None:
 
 
 @pytest.mark.parametrize("market", SIDES)
-def test_changes_are_told_once_and_forgetting_as_zero(market: MirroredMarket) -> None:
-    """Taking, capping and forgetting are changes; what only stays is none."""
+def test_changes_are_returned_once_and_forgetting_as_zero(market: MirroredMarket) -> None:
+    """Taking, capping and forgetting are changes; an unchanged level is none."""
     ledger = _ledger(market, at_98=1, at_99=5, at_101=7)
 
     ledger.observe(market.price(99), Decimal(4))
@@ -91,10 +91,10 @@ def test_changes_are_told_once_and_forgetting_as_zero(market: MirroredMarket) ->
 
 
 @pytest.mark.parametrize("market", SIDES)
-def test_level_forgotten_and_taken_again_is_told_with_its_last_quantity(
+def test_level_taken_again_is_returned_with_its_last_quantity(
     market: MirroredMarket,
 ) -> None:
-    """Between two calls only the outcome counts."""
+    """Between two calls only the last quantity counts."""
     ledger = _ledger(market, at_99=5)
 
     ledger.observe(market.price(100), Decimal(1))
@@ -106,7 +106,7 @@ def test_level_forgotten_and_taken_again_is_told_with_its_last_quantity(
 
 @pytest.mark.parametrize("market", SIDES)
 def test_level_beyond_the_bound_drops_the_farthest_and_counts_it(market: MirroredMarket) -> None:
-    """Memory is bounded; what goes is the level least likely to come back."""
+    """Memory is bounded, and the level least likely to return is dropped."""
     toward_touch = -1 if market.side is Side.BUY else 1
     prices = [Decimal(1_000_000 + toward_touch * number) for number in range(LEVELS_MAX + 1)]
     stored = [
@@ -130,7 +130,7 @@ def test_level_beyond_the_bound_drops_the_farthest_and_counts_it(market: Mirrore
 
 @pytest.mark.parametrize("market", SIDES)
 def test_levels_stay_in_order_wherever_they_are_taken(market: MirroredMarket) -> None:
-    """The farthest from the touch stands first, so that the right one is dropped and forgotten."""
+    """The level farthest from the touch stands first, so that the right one is dropped."""
     ledger = _ledger(market)
 
     for price in (101, 99, 100, 98):
@@ -142,7 +142,7 @@ def test_levels_stay_in_order_wherever_they_are_taken(market: MirroredMarket) ->
 
 
 def test_account_does_not_depend_on_the_context_of_the_thread() -> None:
-    """Arithmetic names its context, so that a thread which rounds to one digit changes nothing."""
+    """Arithmetic names its context, so the context of the thread changes nothing."""
     ledger = _ledger(SIDES[0])
     price, quantity = Decimal(100), Decimal("1.00000001")
 
@@ -161,8 +161,8 @@ def test_taking_nothing_is_our_own_mistake() -> None:
         _ledger(SIDES[0]).take(Decimal(100), Decimal(0))
 
 
-def test_asking_for_a_touch_that_was_not_observed_is_our_own_mistake() -> None:
-    """Only an observed touch is capped, and only then is the difference what can be sold."""
+def test_reading_an_unobserved_touch_is_our_own_mistake() -> None:
+    """Only an observed touch is capped, and only then the difference is available."""
     ledger = _ledger(SIDES[0], at_100=5)
 
     with pytest.raises(AssertionError, match="observes a touch before"):

@@ -1,6 +1,6 @@
-"""The fill rule, quote by quote: what an order gets, at which price, and before whom.
+"""The fill rule, quote by quote: the quantity, the price and the priority of each order.
 
-Every test that is told for asks runs mirrored for bids, too.
+Every test written for asks also runs mirrored for bids.
 """
 
 from decimal import Decimal, localcontext
@@ -44,7 +44,7 @@ def _matcher(*orders: Order) -> SymbolMatcher:
         pytest.param([20], ["x5", "101.00x3", "99.99x6"], 11, id="20: and returns with more"),
     ],
 )
-def test_scenario_of_the_design_fills_what_it_says(
+def test_scenario_of_the_design_fills_as_written(
     market: MirroredMarket, quantities: list[int], touches: list[str], total: int
 ) -> None:
     """The table of the fill rule, row by row."""
@@ -62,8 +62,8 @@ def test_scenario_of_the_design_fills_what_it_says(
 
 
 @pytest.mark.parametrize("market", SIDES)
-def test_fill_tells_everything_about_itself(market: MirroredMarket) -> None:
-    """Price and display are those of the quote, number and sums those of the order so far."""
+def test_fill_has_all_its_values(market: MirroredMarket) -> None:
+    """Price and display come from the quote, number and sums from the order."""
     order = market.order(7)
     matcher = _matcher(order)
 
@@ -101,7 +101,7 @@ def test_fill_tells_everything_about_itself(market: MirroredMarket) -> None:
 
 @pytest.mark.parametrize("market", SIDES)
 def test_limit_is_inclusive_and_never_passed(market: MirroredMarket) -> None:
-    """An order takes at its limit, and not one tick beyond it."""
+    """An order fills at its limit, and not one tick beyond it."""
     matcher = _matcher(market.order(5))
 
     assert matcher.apply_quote(market.quote(1, 3, "100.01")) == []
@@ -110,7 +110,7 @@ def test_limit_is_inclusive_and_never_passed(market: MirroredMarket) -> None:
 
 @pytest.mark.parametrize("market", SIDES)
 def test_better_limit_goes_first_then_earlier_acceptance(market: MirroredMarket) -> None:
-    """Price-time priority, whatever the order of arrival at the matcher."""
+    """Price-time priority does not depend on the order of arrival at the matcher."""
     matcher = _matcher(
         market.order(2, number=4, limit_price="100.00"),
         market.order(2, number=3, limit_price="100.01"),
@@ -130,7 +130,7 @@ def test_better_limit_goes_first_then_earlier_acceptance(market: MirroredMarket)
 
 @pytest.mark.parametrize("market", SIDES)
 def test_partly_filled_order_keeps_its_place(market: MirroredMarket) -> None:
-    """What was given before changes nothing in who comes first."""
+    """An earlier fill does not change the priority."""
     matcher = _matcher(market.order(5, number=1), market.order(5, number=2))
 
     first = matcher.apply_quote(market.quote(1, 3))
@@ -143,8 +143,8 @@ def test_partly_filled_order_keeps_its_place(market: MirroredMarket) -> None:
 
 
 @pytest.mark.parametrize("market", SIDES)
-def test_orders_of_one_owner_share_what_is_displayed(market: MirroredMarket) -> None:
-    """A later order gets only what the earlier ones left, also by the next quote."""
+def test_orders_of_one_owner_share_the_displayed_quantity(market: MirroredMarket) -> None:
+    """A later order gets only the rest, also from the next quote."""
     matcher = _matcher(market.order(4, number=1))
     matcher.apply_quote(market.quote(1, 5))
 
@@ -156,7 +156,7 @@ def test_orders_of_one_owner_share_what_is_displayed(market: MirroredMarket) -> 
 
 @pytest.mark.parametrize("market", SIDES)
 def test_owners_do_not_share_a_ledger(market: MirroredMarket) -> None:
-    """Each owner meets the whole display, in the same quote and for a later order, too."""
+    """Each owner meets the whole display, in the same quote and with a later order."""
     alice, bob, carol = Owner("alice"), Owner("bob"), Owner("carol")
     matcher = _matcher(market.order(4, number=1, owner=alice), market.order(4, number=2, owner=bob))
 
@@ -173,7 +173,7 @@ def test_owners_do_not_share_a_ledger(market: MirroredMarket) -> None:
 
 
 def test_the_two_sides_of_the_book_do_not_touch_each_other() -> None:
-    """One quote fills a BUY from the asks and a SELL from the bids, each from its own ledger."""
+    """One quote fills a BUY from the asks and a SELL from the bids, each with its own ledger."""
     matcher = _matcher(
         make_order(9, number=1, side=Side.BUY, limit_price=100),
         make_order(9, number=2, side=Side.SELL, limit_price=99),
@@ -189,7 +189,7 @@ def test_the_two_sides_of_the_book_do_not_touch_each_other() -> None:
 
 @pytest.mark.parametrize("market", SIDES)
 def test_new_order_meets_the_current_quote_at_once(market: MirroredMarket) -> None:
-    """What stands there is taken without waiting for the next quote."""
+    """A new order does not wait for the next quote."""
     matcher = SymbolMatcher(LTCBTC)
     matcher.apply_quote(market.quote(21, 5))
 
@@ -200,7 +200,7 @@ def test_new_order_meets_the_current_quote_at_once(market: MirroredMarket) -> No
 
 @pytest.mark.parametrize("market", SIDES)
 def test_new_order_beyond_the_current_quote_rests(market: MirroredMarket) -> None:
-    """Nothing is given at a price beyond the limit; the order waits."""
+    """Nothing fills at a price beyond the limit, and the order waits."""
     matcher = SymbolMatcher(LTCBTC)
     matcher.apply_quote(market.quote(21, 5, "100.01"))
 
@@ -209,8 +209,8 @@ def test_new_order_beyond_the_current_quote_rests(market: MirroredMarket) -> Non
 
 
 @pytest.mark.parametrize("market", SIDES)
-def test_empty_side_fills_nothing_and_forgets_what_was_taken(market: MirroredMarket) -> None:
-    """What comes after an empty side is new, in the same price and size as well."""
+def test_empty_side_fills_nothing_and_forgets_the_taken_quantity(market: MirroredMarket) -> None:
+    """Quantity displayed after an empty side is new, even at the same price."""
     matcher = _matcher(market.order(20))
     matcher.apply_quote(market.quote(1, 5))
 
@@ -220,7 +220,7 @@ def test_empty_side_fills_nothing_and_forgets_what_was_taken(market: MirroredMar
 
 
 def test_fills_of_the_longest_amounts_are_exact() -> None:
-    """Sums that the default context would round are kept to the digit."""
+    """Sums that the default context would round stay exact."""
     quantity, price = Decimal("9999999999999999.000000000001"), Decimal("1234567890123456.1")
     matcher = _matcher(make_order(quantity, limit_price=price))
 
@@ -236,7 +236,7 @@ def test_fills_of_the_longest_amounts_are_exact() -> None:
 
 @pytest.mark.parametrize("market", SIDES)
 def test_fills_do_not_depend_on_the_context_of_the_thread(market: MirroredMarket) -> None:
-    """Arithmetic names its context, so that a thread which rounds to one digit changes nothing."""
+    """Arithmetic names its context, so the context of the thread changes nothing."""
     limit_prices = ("100.00", "100.01", "100.02")
     orders = [
         market.order("1.23456789", number=number, limit_price=limit_price)
@@ -258,7 +258,7 @@ def test_fills_do_not_depend_on_the_context_of_the_thread(market: MirroredMarket
 @pytest.mark.parametrize("update_id", [6, 7])
 @pytest.mark.parametrize("market", SIDES)
 def test_quote_at_or_below_the_gate_changes_nothing(market: MirroredMarket, update_id: int) -> None:
-    """A late or repeated frame is counted and otherwise ignored."""
+    """A late or repeated frame is counted and ignored."""
     matcher = _matcher(market.order(20))
     matcher.apply_quote(market.quote(7, 5))
     levels = matcher.ledger_levels()
@@ -273,7 +273,7 @@ def test_quote_at_or_below_the_gate_changes_nothing(market: MirroredMarket, upda
 
 @pytest.mark.parametrize("market", SIDES)
 def test_seed_below_the_gate_is_stale_and_changes_nothing(market: MirroredMarket) -> None:
-    """It is older than what we know: the symbol does not become live by it."""
+    """An older seed does not make the symbol live."""
     matcher = SymbolMatcher(LTCBTC, gate=7)
     matcher.rest(market.order(20), deadline_ns=FAR_NS)
 
@@ -300,7 +300,7 @@ def test_seed_at_or_above_the_gate_makes_the_symbol_live_and_fills(
 
 @pytest.mark.parametrize("market", SIDES)
 def test_seed_that_confirms_the_last_quote_sells_nothing_again(market: MirroredMarket) -> None:
-    """What was taken from the quote is still taken after its confirmation."""
+    """The taken quantity stays taken after the confirmation."""
     matcher = _matcher(market.order(20))
     matcher.apply_quote(market.quote(7, 5))
 
@@ -311,7 +311,7 @@ def test_seed_that_confirms_the_last_quote_sells_nothing_again(market: MirroredM
 def test_reset_by_the_venue_moves_the_gate_down_and_keeps_the_ledger(
     market: MirroredMarket,
 ) -> None:
-    """The venue counts anew, but what we took may still stand there."""
+    """The venue restarted its update ids, but it may still display the taken quantity."""
     matcher = _matcher(market.order(20))
     matcher.apply_quote(market.quote(700, 5))
 
@@ -322,8 +322,8 @@ def test_reset_by_the_venue_moves_the_gate_down_and_keeps_the_ledger(
     assert quantities_given(matcher.apply_quote(market.quote(4, 8))) == [(1, Decimal(2))]
 
 
-def test_what_orders_met_before_is_the_gate_where_none_was_stored() -> None:
-    """It is raised until the first quote is applied, and no older quote counts."""
+def test_an_earlier_arrival_is_the_gate_if_none_was_stored() -> None:
+    """Arrivals raise the gate until the first quote is applied, and no older quote fills."""
     matcher = SymbolMatcher(LTCBTC)
     for number, update_id in ((1, 7), (2, 9), (3, 8)):
         arrival = Arrival(update_id=update_id, price=Decimal(101))
@@ -334,8 +334,8 @@ def test_what_orders_met_before_is_the_gate_where_none_was_stored() -> None:
     assert matcher.apply_quote(make_quote(10, ask=("99", 5)))
 
 
-def test_a_gate_that_is_known_stands_below_what_orders_met() -> None:
-    """The venue may count anew; its quotes would be refused for long."""
+def test_a_stored_gate_stays_below_earlier_arrivals() -> None:
+    """The venue may have restarted its update ids, and a higher gate would refuse its quotes."""
     arrival = Arrival(update_id=700, price=Decimal(101))
     stored, applied = SymbolMatcher(LTCBTC, gate=5), SymbolMatcher(LTCBTC)
     applied.apply_quote(make_quote(5))
@@ -364,7 +364,7 @@ def test_foreign_and_repeated_orders_and_quotes_are_our_own_mistakes() -> None:
 
 
 def test_orders_in_open_access_have_one_owner() -> None:
-    """What the public took, nobody of the public gets again."""
+    """Quantity that one anonymous order took is not available to another."""
     matcher = _matcher(make_order(5, number=1, owner=PUBLIC))
     matcher.apply_quote(make_quote(1, ask=("99.99", 5)))
 

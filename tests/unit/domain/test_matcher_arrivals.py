@@ -1,4 +1,4 @@
-"""What an order met: its arrival, how many quotes it saw, and what stands at the touch now."""
+"""An order's arrival, its number of quotes, and the taken quantity at the touch."""
 
 from decimal import Decimal
 
@@ -16,14 +16,14 @@ ALICE = Owner("alice")
 
 
 def canceled(matcher: SymbolMatcher, order_id: OrderId) -> Closing:
-    """Cancel an order that rests, which tells what it met."""
+    """Cancel a resting order; its end has the arrival and the number of quotes."""
     closing = matcher.cancel(order_id)
     assert closing is not None
     return closing
 
 
 def test_arrival_is_the_best_price_of_the_other_side() -> None:
-    """A BUY looks at asks, a SELL at bids."""
+    """A BUY meets asks, a SELL meets bids."""
     quote = make_quote(7, bid=("99.98", 1), ask=("99.99", 5))
 
     assert arrival_of(quote, Side.BUY) == Arrival(update_id=7, price=Decimal("99.99"))
@@ -31,8 +31,8 @@ def test_arrival_is_the_best_price_of_the_other_side() -> None:
 
 
 @both_sides
-def test_first_quote_is_the_arrival_and_stays_it(market: MirroredMarket) -> None:
-    """Also one beyond the limit; every quote counts, the one that only repeats the touch too."""
+def test_first_quote_stays_the_arrival(market: MirroredMarket) -> None:
+    """A quote beyond the limit is an arrival too, and a repeated touch counts as a quote."""
     matcher = SymbolMatcher(LTCBTC)
     matcher.rest(market.order(5), deadline_ns=FAR_NS)
     matcher.apply_quote(market.quote(1, 5, "101.00"))
@@ -46,7 +46,7 @@ def test_first_quote_is_the_arrival_and_stays_it(market: MirroredMarket) -> None
 
 @both_sides
 def test_current_quote_is_the_arrival_of_an_order_that_comes_later(market: MirroredMarket) -> None:
-    """Quotes before it was there are not counted."""
+    """Quotes before the order are not counted."""
     matcher = SymbolMatcher(LTCBTC)
     matcher.apply_quote(market.quote(1, 5, "101.00"))
     matcher.apply_quote(market.quote(2, 5, "102.00"))
@@ -62,7 +62,7 @@ def test_current_quote_is_the_arrival_of_an_order_that_comes_later(market: Mirro
 
 @both_sides
 def test_quotes_of_a_hold_are_met(market: MirroredMarket) -> None:
-    """Nothing is filled against them, but the order saw them."""
+    """The order meets the quotes, although they fill nothing."""
     matcher = SymbolMatcher(LTCBTC)
     matcher.hold()
     matcher.rest(market.order(5), deadline_ns=FAR_NS)
@@ -77,7 +77,7 @@ def test_quotes_of_a_hold_are_met(market: MirroredMarket) -> None:
 
 @both_sides
 def test_quote_that_is_refused_is_not_met(market: MirroredMarket) -> None:
-    """One at or below the gate tells an order nothing."""
+    """A quote at or below the gate does not count."""
     matcher = SymbolMatcher(LTCBTC, gate=7)
     order = market.order(5)
     matcher.rest(order, deadline_ns=FAR_NS)
@@ -91,7 +91,7 @@ def test_quote_that_is_refused_is_not_met(market: MirroredMarket) -> None:
 
 @both_sides
 def test_order_that_saw_no_quote_after_an_interruption_counts_none(market: MirroredMarket) -> None:
-    """There was no current quote, so that none is its arrival."""
+    """There was no current quote, so the order has no arrival."""
     matcher = SymbolMatcher(LTCBTC)
     matcher.apply_quote(market.quote(1, 5))
     matcher.interrupt()
@@ -104,8 +104,8 @@ def test_order_that_saw_no_quote_after_an_interruption_counts_none(market: Mirro
 
 
 @both_sides
-def test_stored_arrival_outlives_a_restart_and_the_count_goes_on(market: MirroredMarket) -> None:
-    """Quotes of the process before count with those of this one."""
+def test_stored_arrival_and_count_survive_a_restart(market: MirroredMarket) -> None:
+    """The count includes the quotes of the earlier process."""
     matcher = SymbolMatcher(LTCBTC)
     arrival = Arrival(update_id=5, price=market.price("101.00"))
     matcher.rest(
@@ -124,7 +124,7 @@ def test_stored_arrival_outlives_a_restart_and_the_count_goes_on(market: Mirrore
 
 @both_sides
 def test_stored_arrival_outlives_a_start_with_a_current_quote(market: MirroredMarket) -> None:
-    """The quote of the acceptance counts before the one that is current when the order rests."""
+    """The quote of the acceptance precedes the quote that is current when the order rests."""
     matcher = SymbolMatcher(LTCBTC)
     matcher.apply_quote(market.quote(6, 5))
     arrival = Arrival(update_id=5, price=market.price("101.00"))
@@ -136,8 +136,10 @@ def test_stored_arrival_outlives_a_start_with_a_current_quote(market: MirroredMa
 
 @both_sides
 @pytest.mark.parametrize("is_live", [False, True])
-def test_arrival_that_nobody_stored_stays_unknown(market: MirroredMarket, *, is_live: bool) -> None:
-    """Quotes may have been met before the restart, so that the next one is not the first."""
+def test_arrival_that_was_not_stored_stays_unknown(
+    market: MirroredMarket, *, is_live: bool
+) -> None:
+    """The order may have met quotes before the restart, so the next quote is not its first."""
     matcher = SymbolMatcher(LTCBTC)
     if is_live:
         matcher.apply_quote(market.quote(1, 5, "101.00"))
@@ -153,7 +155,7 @@ def test_arrival_that_nobody_stored_stays_unknown(market: MirroredMarket, *, is_
 def test_order_that_met_only_quotes_of_before_ran_out_during_an_outage(
     market: MirroredMarket,
 ) -> None:
-    """What was counted before a restart tells that there was market data."""
+    """The count from before the restart shows that there was market data."""
     matcher = SymbolMatcher(LTCBTC)
     matcher.rest(market.order(5), deadline_ns=100, quotes_seen=1)
 
@@ -164,8 +166,8 @@ def test_order_that_met_only_quotes_of_before_ran_out_during_an_outage(
 
 
 @both_sides
-def test_taken_is_what_the_owners_orders_took_of_the_touch(market: MirroredMarket) -> None:
-    """Per owner and side; hidden levels and other owners do not count."""
+def test_taken_is_the_quantity_that_the_owner_took_at_the_touch(market: MirroredMarket) -> None:
+    """Hidden levels and other owners do not count."""
     other_side = Side.SELL if market.side is Side.BUY else Side.BUY
     matcher = SymbolMatcher(LTCBTC)
     nothing_yet = matcher.taken(PUBLIC, market.side)
@@ -185,7 +187,7 @@ def test_taken_is_what_the_owners_orders_took_of_the_touch(market: MirroredMarke
 
 @both_sides
 def test_nothing_is_taken_where_nothing_is_quoted(market: MirroredMarket) -> None:
-    """Without a current quote, or with the side empty, there is no touch to have taken from."""
+    """Without a current quote, or with an empty side, there is no touch."""
     matcher = SymbolMatcher(LTCBTC)
     matcher.rest(market.order(5), deadline_ns=FAR_NS)
     matcher.apply_quote(market.quote(1, 5))
@@ -199,8 +201,8 @@ def test_nothing_is_taken_where_nothing_is_quoted(market: MirroredMarket) -> Non
 
 
 @both_sides
-def test_arrival_of_a_new_order_is_told_beforehand(market: MirroredMarket) -> None:
-    """Orders that meet the same quote share what they are told; without a quote it is unknown."""
+def test_arrival_of_a_new_order_is_known_beforehand(market: MirroredMarket) -> None:
+    """Orders that meet the same quote share one arrival; without a quote there is none."""
     matcher = SymbolMatcher(LTCBTC)
     order = market.order(5, limit_price=90)
     before = matcher.arrival(order, 0)

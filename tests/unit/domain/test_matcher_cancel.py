@@ -1,4 +1,4 @@
-"""Cancel: it ends what still rests, once, and gives nothing back."""
+"""A cancel ends a resting order once, and gives nothing back."""
 
 from decimal import Decimal
 
@@ -15,8 +15,8 @@ ALICE, BOB = Owner("alice"), Owner("bob")
 
 
 @both_sides
-def test_canceled_order_keeps_what_it_got_and_gets_no_more(market: MirroredMarket) -> None:
-    """Its end tells the sums of its splits, and no later quote reaches it."""
+def test_canceled_order_keeps_its_fills_and_gets_no_more(market: MirroredMarket) -> None:
+    """Its end has the sums of its splits, and no later quote fills it."""
     matcher = SymbolMatcher(LTCBTC)
     order = market.order(8)
     matcher.rest(order, deadline_ns=100)
@@ -42,8 +42,8 @@ def test_canceled_order_keeps_what_it_got_and_gets_no_more(market: MirroredMarke
 
 
 @both_sides
-def test_cancel_comes_too_late_for_what_has_ended(market: MirroredMarket) -> None:
-    """Filled, expired, canceled or never seen: there is nothing to end."""
+def test_cancel_of_an_ended_order_does_nothing(market: MirroredMarket) -> None:
+    """The order was filled, expired, canceled, or never known."""
     matcher = SymbolMatcher(LTCBTC)
     filled, expired, canceled = (market.order(5, number=number) for number in (1, 2, 3))
     matcher.rest(filled, deadline_ns=FAR_NS)
@@ -59,7 +59,7 @@ def test_cancel_comes_too_late_for_what_has_ended(market: MirroredMarket) -> Non
 
 @both_sides
 def test_cancel_gives_nothing_back(market: MirroredMarket) -> None:
-    """What a canceled order took stays taken."""
+    """The quantity that a canceled order took stays taken."""
     matcher = SymbolMatcher(LTCBTC)
     order = market.order(20, number=1)
     matcher.rest(order, deadline_ns=FAR_NS)
@@ -71,7 +71,7 @@ def test_cancel_gives_nothing_back(market: MirroredMarket) -> None:
 
 @both_sides
 def test_canceled_order_makes_room_for_the_next_in_turn(market: MirroredMarket) -> None:
-    """Who stood behind it is served as if it had not been there."""
+    """The orders behind it fill as if it had not been there."""
     matcher = SymbolMatcher(LTCBTC)
     first, second = market.order(5, number=1), market.order(5, number=2)
     matcher.rest(first, deadline_ns=FAR_NS)
@@ -84,10 +84,8 @@ def test_canceled_order_makes_room_for_the_next_in_turn(market: MirroredMarket) 
 
 @both_sides
 @pytest.mark.parametrize("kind", [TimeInForce.IOC, TimeInForce.FOK])
-def test_order_that_waits_for_its_one_quote_can_be_canceled(
-    market: MirroredMarket, kind: TimeInForce
-) -> None:
-    """The quote that would have decided it finds nobody."""
+def test_undecided_order_can_be_canceled(market: MirroredMarket, kind: TimeInForce) -> None:
+    """The quote that would have decided the order does not find it."""
     matcher = SymbolMatcher(LTCBTC)
     order = market.order(5, time_in_force=kind)
     matcher.rest(order, deadline_ns=FAR_NS)
@@ -101,7 +99,7 @@ def test_order_that_waits_for_its_one_quote_can_be_canceled(
 
 @both_sides
 def test_held_matcher_cancels_all_the_same(market: MirroredMarket) -> None:
-    """A hold keeps from filling; an end may wait to be written."""
+    """A hold stops fills, but not ends."""
     matcher = SymbolMatcher(LTCBTC)
     order = market.order(5)
     matcher.apply_quote(market.quote(1, 5))
@@ -116,7 +114,7 @@ def test_held_matcher_cancels_all_the_same(market: MirroredMarket) -> None:
 def test_cancel_all_ends_one_owners_orders_in_the_order_of_acceptance(
     market: MirroredMarket,
 ) -> None:
-    """On both sides, whatever the order of arrival here; others go on."""
+    """Orders of both sides end, and other owners continue."""
     other = MirroredMarket(Side.SELL if market.side is Side.BUY else Side.BUY)
     matcher = SymbolMatcher(LTCBTC)
     for order in (
@@ -139,7 +137,7 @@ def test_cancel_all_ends_one_owners_orders_in_the_order_of_acceptance(
 
 @both_sides
 def test_canceled_orders_do_not_pile_up(market: MirroredMarket) -> None:
-    """Placing and canceling all day, far from the touch, costs no memory."""
+    """Repeated placing and canceling far from the touch needs no more memory."""
     matcher = SymbolMatcher(LTCBTC)
     matcher.rest(market.order(number=1, limit_price=101), deadline_ns=1)
     for number in range(2, 5_000):

@@ -1,6 +1,6 @@
-"""IOC and FOK orders: what the first quote they meet gives them, and that it decides them.
+"""IOC and FOK orders: their first quote fills and decides them.
 
-Every test that is told for asks runs mirrored for bids, too.
+Every test written for asks also runs mirrored for bids.
 """
 
 from dataclasses import replace
@@ -33,8 +33,8 @@ def rest(matcher: SymbolMatcher, order: Order, deadline_ns: int = FAR_NS) -> lis
     return matcher.rest(order, deadline_ns=deadline_ns)
 
 
-def told(steps: list[Step]) -> list[tuple[int, Decimal | Reason]]:
-    """Return of each step whose it is, and how much it gave or why it ended."""
+def outcomes(steps: list[Step]) -> list[tuple[int, Decimal | Reason]]:
+    """Return of each step the order, and the quantity or the reason of the end."""
     return [
         (step.order.acceptance_number, step.quantity if isinstance(step, Fill) else step.reason)
         for step in steps
@@ -42,8 +42,8 @@ def told(steps: list[Step]) -> list[tuple[int, Decimal | Reason]]:
 
 
 @both_sides
-def test_ioc_takes_what_the_current_quote_has_and_ends(market: MirroredMarket) -> None:
-    """What it got stays on record, with the quote it was decided by; nothing rests."""
+def test_ioc_takes_the_available_quantity_and_ends(market: MirroredMarket) -> None:
+    """Its fills stay on record with the quote that decided it, and nothing rests."""
     matcher = live_matcher(market, 5)
     order = market.order(8, time_in_force=IOC)
 
@@ -75,7 +75,7 @@ def test_ioc_takes_what_the_current_quote_has_and_ends(market: MirroredMarket) -
 def test_order_that_can_be_filled_at_once_is_filled(
     market: MirroredMarket, kind: TimeInForce
 ) -> None:
-    """An order whose whole quantity is displayed is filled, and no end follows."""
+    """An order whose whole quantity is displayed fills, and no end follows."""
     matcher = live_matcher(market, 5)
 
     (fill,) = rest(matcher, market.order(5, time_in_force=kind))
@@ -88,12 +88,12 @@ def test_order_that_can_be_filled_at_once_is_filled(
 
 @both_sides
 def test_fok_that_cannot_have_all_gets_nothing_and_takes_nothing(market: MirroredMarket) -> None:
-    """What is displayed is left to the next order, in full."""
+    """The whole displayed quantity is left to the next order."""
     matcher = live_matcher(market, 5)
 
     steps = rest(matcher, market.order(6, number=1, time_in_force=FOK))
 
-    assert told(steps) == [(1, Reason.FOK_UNFILLABLE)]
+    assert outcomes(steps) == [(1, Reason.FOK_UNFILLABLE)]
     assert closings_of(steps)[0].filled_quantity == 0
     assert matcher.ledger_levels() == []
     assert quantities_given(rest(matcher, market.order(9, number=2))) == [(2, Decimal(5))]
@@ -104,10 +104,10 @@ def test_fok_that_cannot_have_all_gets_nothing_and_takes_nothing(market: Mirrore
 def test_price_beyond_the_limit_decides_as_well(
     market: MirroredMarket, kind: TimeInForce, reason: Reason
 ) -> None:
-    """They do not wait for a better quote."""
+    """The orders do not wait for a better quote."""
     matcher = live_matcher(market, 5, "100.01")
 
-    assert told(rest(matcher, market.order(5, time_in_force=kind))) == [(1, reason)]
+    assert outcomes(rest(matcher, market.order(5, time_in_force=kind))) == [(1, reason)]
     assert matcher.apply_quote(market.quote(2, 5)) == []
 
 
@@ -116,13 +116,13 @@ def test_price_beyond_the_limit_decides_as_well(
 def test_empty_side_decides_as_well(
     market: MirroredMarket, kind: TimeInForce, reason: Reason
 ) -> None:
-    """A quote without anybody on the other side is a quote; its price counts as zero."""
+    """A quote with an empty opposite side is a quote, and its price is zero."""
     matcher = SymbolMatcher(LTCBTC)
     matcher.apply_quote(market.emptied(1))
 
     steps = rest(matcher, market.order(5, time_in_force=kind))
 
-    assert told(steps) == [(1, reason)]
+    assert outcomes(steps) == [(1, reason)]
     assert closings_of(steps)[0].arrival == Arrival(update_id=1, price=Decimal(0))
 
 
@@ -131,11 +131,11 @@ def test_empty_side_decides_as_well(
 def test_lot_that_was_taken_before_decides_as_well(
     market: MirroredMarket, kind: TimeInForce, reason: Reason
 ) -> None:
-    """What the ledger knows to be sold is not there for them either."""
+    """Quantity that the ledger holds as taken is not available to them."""
     matcher = live_matcher(market, 5)
     rest(matcher, market.order(5, number=1))
 
-    assert told(rest(matcher, market.order(1, number=2, time_in_force=kind))) == [(2, reason)]
+    assert outcomes(rest(matcher, market.order(1, number=2, time_in_force=kind))) == [(2, reason)]
 
 
 @both_sides
@@ -143,7 +143,7 @@ def test_lot_that_was_taken_before_decides_as_well(
 def test_without_a_current_quote_the_first_one_decides(
     market: MirroredMarket, kind: TimeInForce, reason: Reason
 ) -> None:
-    """They wait for it, and for no other."""
+    """The orders wait for the first quote, and for no other."""
     matcher = SymbolMatcher(LTCBTC)
 
     waiting = rest(matcher, market.order(8, time_in_force=kind))
@@ -151,7 +151,7 @@ def test_without_a_current_quote_the_first_one_decides(
 
     assert waiting == []
     first = [] if kind is FOK else [(1, Decimal(5))]
-    assert told(decided) == [*first, (1, reason)]
+    assert outcomes(decided) == [*first, (1, reason)]
     assert matcher.apply_quote(market.quote(2, 8)) == []
     assert matcher.resting_total == 0
 
@@ -161,7 +161,7 @@ def test_without_a_current_quote_the_first_one_decides(
 def test_order_of_an_interruption_is_decided_by_the_seed_that_confirms_the_last_quote(
     market: MirroredMarket, kind: TimeInForce
 ) -> None:
-    """The same touch again is the first that this order meets."""
+    """The repeated touch is the first touch that this order meets."""
     matcher = live_matcher(market, 5)
     matcher.interrupt()
     assert rest(matcher, market.order(5, time_in_force=kind)) == []
@@ -173,7 +173,7 @@ def test_order_of_an_interruption_is_decided_by_the_seed_that_confirms_the_last_
 
 @both_sides
 def test_one_quote_serves_every_kind_by_priority(market: MirroredMarket) -> None:
-    """Better limit, then acceptance; who cannot have all leaves its turn to the next."""
+    """Better limit, then acceptance. An order that cannot get its whole quantity is skipped."""
     matcher = SymbolMatcher(LTCBTC)
     rest(matcher, market.order(3, number=1, time_in_force=GTD))
     rest(matcher, market.order(9, number=2, time_in_force=FOK))
@@ -184,7 +184,7 @@ def test_one_quote_serves_every_kind_by_priority(market: MirroredMarket) -> None
 
     steps = matcher.apply_quote(market.quote(1, 10))
 
-    assert told(steps) == [
+    assert outcomes(steps) == [
         (4, Decimal(2)),
         (1, Decimal(3)),
         (2, Reason.FOK_UNFILLABLE),
@@ -196,21 +196,21 @@ def test_one_quote_serves_every_kind_by_priority(market: MirroredMarket) -> None
 
 
 @both_sides
-def test_fok_counts_what_is_left_in_its_turn(market: MirroredMarket) -> None:
-    """Enough is displayed, but not enough is left after the one before it; the next one rests."""
+def test_fok_counts_the_quantity_left_in_its_turn(market: MirroredMarket) -> None:
+    """The display suffices, but not after the order before it; the next order rests."""
     matcher = live_matcher(market, 8)
     rest(matcher, market.order(5, number=1))
 
     steps = rest(matcher, market.order(4, number=2, time_in_force=FOK))
     exactly = rest(matcher, market.order(3, number=3, time_in_force=FOK))
 
-    assert told(steps) == [(2, Reason.FOK_UNFILLABLE)]
-    assert told(exactly) == [(3, Decimal(3))]
+    assert outcomes(steps) == [(2, Reason.FOK_UNFILLABLE)]
+    assert outcomes(exactly) == [(3, Decimal(3))]
 
 
 @both_sides
-def test_what_an_ioc_order_took_stays_taken(market: MirroredMarket) -> None:
-    """Its end gives nothing back: a resting order gets only what is added."""
+def test_quantity_that_an_ioc_order_took_stays_taken(market: MirroredMarket) -> None:
+    """Its end gives nothing back, so a resting order gets only added quantity."""
     matcher = live_matcher(market, 5)
     rest(matcher, market.order(9, number=1, time_in_force=IOC))
     rest(matcher, market.order(9, number=2))
@@ -221,10 +221,10 @@ def test_what_an_ioc_order_took_stays_taken(market: MirroredMarket) -> None:
 
 @both_sides
 @both_kinds
-def test_held_matcher_decides_at_the_release_by_the_quote_of_then(
+def test_held_matcher_decides_at_the_release_by_the_current_quote(
     market: MirroredMarket, kind: TimeInForce, reason: Reason
 ) -> None:
-    """While nothing can be written nothing is decided, neither filled nor ended."""
+    """A hold stops fills and decisions."""
     matcher = live_matcher(market, 9)
     matcher.hold()
 
@@ -236,7 +236,7 @@ def test_held_matcher_decides_at_the_release_by_the_quote_of_then(
     released = matcher.release()
 
     assert held == [[], [], []]
-    assert told(released) == [(1, Decimal(5)), (2, reason)]
+    assert outcomes(released) == [(1, Decimal(5)), (2, reason)]
     assert closings_of(released)[0].arrival == Arrival(update_id=2, price=market.price("99.49"))
     assert matcher.resting_total == 0
 
@@ -245,7 +245,7 @@ def test_held_matcher_decides_at_the_release_by_the_quote_of_then(
 def test_release_without_a_current_quote_leaves_the_decision_to_the_next_one(
     market: MirroredMarket,
 ) -> None:
-    """The quote of the hold is gone with its connection."""
+    """The quote of the hold was lost with its connection."""
     matcher = live_matcher(market, 9)
     matcher.hold()
     rest(matcher, market.order(5, time_in_force=IOC))
@@ -260,7 +260,7 @@ def test_release_without_a_current_quote_leaves_the_decision_to_the_next_one(
 def test_deadline_without_a_quote_is_missing_market_data(
     market: MirroredMarket, kind: TimeInForce
 ) -> None:
-    """They wait a while for their one quote; a quote after the deadline is none."""
+    """The orders wait a limited time, and a quote after the deadline does not count."""
     matcher = SymbolMatcher(LTCBTC)
     rest(matcher, market.order(5, time_in_force=kind), 100)
 
@@ -275,32 +275,32 @@ def test_deadline_without_a_quote_is_missing_market_data(
 def test_order_whose_time_was_up_before_the_current_quote_is_not_decided_by_it(
     market: MirroredMarket, kind: TimeInForce
 ) -> None:
-    """It ends at once, unfilled."""
+    """The order ends at once, unfilled."""
     matcher = SymbolMatcher(LTCBTC)
     matcher.rest(market.order(number=9, limit_price=1), deadline_ns=FAR_NS)
     matcher.apply_quote(replace(market.quote(1, 5), received_ns=101))
 
     late = rest(matcher, market.order(5, number=1, time_in_force=kind), 100)
 
-    assert told(late) == [(1, Reason.NO_MARKET_DATA)]
+    assert outcomes(late) == [(1, Reason.NO_MARKET_DATA)]
     assert matcher.resting_total == 1
 
 
 @both_sides
 def test_owners_do_not_compete_for_a_fok(market: MirroredMarket) -> None:
-    """What one owner took is still displayed to the other, all of it."""
+    """One owner's fills do not reduce the quantity available to another."""
     alice, bob = Owner("alice"), Owner("bob")
     matcher = live_matcher(market, 5)
     rest(matcher, market.order(5, number=1, owner=alice, time_in_force=FOK))
 
     steps = rest(matcher, market.order(5, number=2, owner=bob, time_in_force=FOK))
 
-    assert told(steps) == [(2, Decimal(5))]
+    assert outcomes(steps) == [(2, Decimal(5))]
 
 
 @both_sides
 def test_decided_orders_leave_nothing_behind(market: MirroredMarket) -> None:
-    """Whoever ended, in whatever way, is forgotten, also while no quote comes."""
+    """The matcher forgets every ended order, even if no quote follows."""
     matcher = SymbolMatcher(LTCBTC)
     for number in range(1, 500):
         kind = (GTD, IOC, FOK)[number % 3]
@@ -326,7 +326,7 @@ def test_decided_orders_leave_nothing_behind(market: MirroredMarket) -> None:
 def test_resting_orders_wait_for_their_arrival_only_until_they_met_a_quote(
     market: MirroredMarket,
 ) -> None:
-    """All that wait for the same one are told at once, and later quotes tell them nothing."""
+    """One quote sets the arrival of all waiting orders, and later quotes do not change it."""
     matcher = SymbolMatcher(LTCBTC)
     for number in range(1, 100):
         rest(matcher, market.order(number=number, limit_price=90))
@@ -342,8 +342,8 @@ def test_resting_orders_wait_for_their_arrival_only_until_they_met_a_quote(
     assert not matcher._undecided
 
 
-def had(steps: list[Step]) -> list[tuple[int, str, str, str]]:
-    """Return of each end whose it is, and price, displayed and taken quantity of its decision."""
+def decisions(steps: list[Step]) -> list[tuple[int, str, str, str]]:
+    """Return of each end the order, and price, displayed and taken quantity of its decision."""
     ends = [(end, end.decision) for end in closings_of(steps)]
     return [
         (
@@ -362,10 +362,10 @@ def had(steps: list[Step]) -> list[tuple[int, str, str, str]]:
     ("kind", "quantity", "taken"),
     [(FOK, 6, "3"), (FOK, 9, "3"), (IOC, 6, "3"), (IOC, 9, "3")],
 )
-def test_end_tells_what_was_taken_before_its_turn(
+def test_end_has_the_quantity_taken_before_its_turn(
     market: MirroredMarket, kind: TimeInForce, quantity: int, taken: str
 ) -> None:
-    """The orders before it count, whoever takes what it leaves does not, nor does itself."""
+    """Only the orders before it count, neither the later orders nor its own fills."""
     matcher = SymbolMatcher(LTCBTC)
     rest(matcher, market.order(3, number=1))
     rest(matcher, market.order(quantity, number=2, time_in_force=kind))
@@ -373,7 +373,7 @@ def test_end_tells_what_was_taken_before_its_turn(
 
     steps = matcher.apply_quote(market.quote(1, 8))
 
-    assert had(steps) == [(2, f"{market.price('99.99'):f}", "8", taken)]
+    assert decisions(steps) == [(2, f"{market.price('99.99'):f}", "8", taken)]
 
 
 @both_sides
@@ -383,10 +383,10 @@ def test_end_tells_what_was_taken_before_its_turn(
     [("100.01", 5, "2"), ("99.99", 2, "2"), ("99.98", 5, "0")],
     ids=["beyond the limit", "all taken", "another level"],
 )
-def test_end_tells_why_the_quote_had_nothing_for_it(
+def test_end_shows_why_the_quote_filled_nothing(
     market: MirroredMarket, kind: TimeInForce, price: str, displayed: int, taken: str
 ) -> None:
-    """The price that it did not reach, or that what was displayed there had been taken."""
+    """The limit did not reach the price, or the displayed quantity decisions been taken."""
     matcher = live_matcher(market, 9, price)
     if taken != "0":
         rest(matcher, market.order(2, number=1, limit_price=101))
@@ -394,25 +394,27 @@ def test_end_tells_why_the_quote_had_nothing_for_it(
 
     steps = rest(matcher, market.order(8, number=2, time_in_force=kind))
 
-    assert had(steps) == [(2, f"{market.price(price):f}", str(displayed), taken)]
+    assert decisions(steps) == [(2, f"{market.price(price):f}", str(displayed), taken)]
 
 
 @both_sides
 @pytest.mark.parametrize("kind", [IOC, FOK])
-def test_end_at_an_empty_side_tells_that_nothing_was_displayed(
+def test_end_at_an_empty_side_shows_no_displayed_quantity(
     market: MirroredMarket, kind: TimeInForce
 ) -> None:
-    """What was taken at the touch before is forgotten with it."""
+    """The empty side also forgets the quantity taken at the last touch."""
     matcher = live_matcher(market, 5)
     rest(matcher, market.order(5, number=1))
     matcher.apply_quote(market.emptied(2))
 
-    assert had(rest(matcher, market.order(5, number=2, time_in_force=kind))) == [(2, "0", "0", "0")]
+    assert decisions(rest(matcher, market.order(5, number=2, time_in_force=kind))) == [
+        (2, "0", "0", "0")
+    ]
 
 
 @both_sides
-def test_held_order_tells_the_quote_that_decided_it(market: MirroredMarket) -> None:
-    """Not the first one it met, which it would have been filled by."""
+def test_held_order_has_the_quote_that_decided_it(market: MirroredMarket) -> None:
+    """This is not the first quote that it met, which would have filled it."""
     matcher = live_matcher(market, 9)
     matcher.hold()
     rest(matcher, market.order(5, number=1, time_in_force=FOK))
@@ -421,17 +423,17 @@ def test_held_order_tells_the_quote_that_decided_it(market: MirroredMarket) -> N
     steps = matcher.release()
 
     (end,) = closings_of(steps)
-    assert had(steps) == [(1, f"{market.price('99.49'):f}", "4", "0")]
+    assert decisions(steps) == [(1, f"{market.price('99.49'):f}", "4", "0")]
     assert end.arrival == Arrival(update_id=1, price=market.price("99.99"))
     assert end.departure_update_id == 2
 
 
 @both_sides
 @pytest.mark.parametrize("kind", [GTD, IOC, FOK])
-def test_who_ends_otherwise_was_decided_by_no_quote(
+def test_order_that_ends_otherwise_has_no_decision(
     market: MirroredMarket, kind: TimeInForce
 ) -> None:
-    """Not whoever was canceled, or waited in vain."""
+    """A canceled or expired order was decided by no quote."""
     matcher = live_matcher(market, 9)
     matcher.hold()
     canceled, late = (market.order(5, number=number, time_in_force=kind) for number in (1, 2))

@@ -24,7 +24,7 @@ SIDES = [pytest.param(MirroredMarket(side), id=side.value) for side in Side]
 
 @pytest.mark.parametrize("market", SIDES)
 def test_symbol_is_live_from_its_first_quote_to_an_interruption(market: MirroredMarket) -> None:
-    """There is nothing to fill against without a quote of the present connection."""
+    """Only a quote of the present connection can fill."""
     matcher = SymbolMatcher(LTCBTC)
     seen = [matcher.is_live]
 
@@ -41,7 +41,7 @@ def test_symbol_is_live_from_its_first_quote_to_an_interruption(market: Mirrored
 def test_order_of_an_interruption_meets_the_same_touch_when_it_is_back(
     market: MirroredMarket,
 ) -> None:
-    """A quote that repeats the last touch is new to the orders that came in between."""
+    """A repeated touch is new to the orders that came during the interruption."""
     matcher = SymbolMatcher(LTCBTC)
     matcher.apply_quote(market.quote(1, 5))
     matcher.interrupt()
@@ -54,7 +54,7 @@ def test_order_of_an_interruption_meets_the_same_touch_when_it_is_back(
 def test_order_of_an_interruption_meets_the_seed_that_confirms_the_last_quote(
     market: MirroredMarket,
 ) -> None:
-    """On a quiet pair the seed is all that comes, and it is the quote known already."""
+    """On a quiet pair only the seed comes, and it equals the last quote."""
     matcher = SymbolMatcher(LTCBTC)
     matcher.rest(market.order(2, number=1), deadline_ns=FAR_NS)
     matcher.apply_quote(market.quote(1, 5))
@@ -66,7 +66,7 @@ def test_order_of_an_interruption_meets_the_seed_that_confirms_the_last_quote(
 
 @pytest.mark.parametrize("market", SIDES)
 def test_ledger_outlives_an_interruption(market: MirroredMarket) -> None:
-    """What we took stands there after a reconnect as before it."""
+    """The taken quantity stays taken after a reconnect."""
     matcher = SymbolMatcher(LTCBTC)
     matcher.rest(market.order(20), deadline_ns=FAR_NS)
     matcher.apply_quote(market.quote(1, 5))
@@ -76,8 +76,8 @@ def test_ledger_outlives_an_interruption(market: MirroredMarket) -> None:
 
 
 @pytest.mark.parametrize("market", SIDES)
-def test_held_matcher_fills_nothing_but_keeps_its_account(market: MirroredMarket) -> None:
-    """Steps 1 and 2 of the rule go on, so what is passed or capped meanwhile is known."""
+def test_held_matcher_fills_nothing_but_updates_its_ledger(market: MirroredMarket) -> None:
+    """Steps 1 and 2 of the rule continue, so levels are forgotten and capped."""
     matcher = SymbolMatcher(LTCBTC)
     matcher.rest(market.order(20), deadline_ns=FAR_NS)
     matcher.apply_quote(market.quote(1, 5))
@@ -96,7 +96,7 @@ def test_held_matcher_fills_nothing_but_keeps_its_account(market: MirroredMarket
 
 @pytest.mark.parametrize("market", SIDES)
 def test_release_serves_the_current_quote_in_priority_order(market: MirroredMarket) -> None:
-    """Who came during the hold stands where price and acceptance put him, not at the end."""
+    """Price and acceptance rank the orders of the hold too."""
     matcher = SymbolMatcher(LTCBTC)
     matcher.rest(market.order(20, number=1), deadline_ns=FAR_NS)
     matcher.hold()
@@ -112,7 +112,7 @@ def test_release_serves_the_current_quote_in_priority_order(market: MirroredMark
 
 @pytest.mark.parametrize("market", SIDES)
 def test_release_without_a_current_quote_waits_for_one(market: MirroredMarket) -> None:
-    """An interruption during the hold leaves nothing to fill against."""
+    """After an interruption during the hold there is no quote to fill against."""
     matcher = SymbolMatcher(LTCBTC)
     matcher.hold()
     matcher.apply_quote(market.quote(1, 5))
@@ -125,7 +125,7 @@ def test_release_without_a_current_quote_waits_for_one(market: MirroredMarket) -
 
 @pytest.mark.parametrize("market", SIDES)
 def test_order_expires_after_its_deadline_and_not_at_it(market: MirroredMarket) -> None:
-    """A quote received at the very deadline may still fill."""
+    """A quote received exactly at the deadline may still fill."""
     order = market.order(20)
     matcher = SymbolMatcher(LTCBTC)
     matcher.rest(order, deadline_ns=1_000)
@@ -155,8 +155,8 @@ def test_order_expires_after_its_deadline_and_not_at_it(market: MirroredMarket) 
 
 
 @pytest.mark.parametrize("market", SIDES)
-def test_orders_expire_by_deadline_and_the_next_one_is_told(market: MirroredMarket) -> None:
-    """The shell sleeps until the earliest deadline of those that still rest."""
+def test_orders_expire_by_deadline_and_the_next_one_is_returned(market: MirroredMarket) -> None:
+    """The shell sleeps until the earliest deadline of the resting orders."""
     matcher = SymbolMatcher(LTCBTC)
     for number, deadline_ns in ((1, 300), (2, 100), (3, 200)):
         matcher.rest(market.order(number=number), deadline_ns=deadline_ns)
@@ -171,7 +171,7 @@ def test_orders_expire_by_deadline_and_the_next_one_is_told(market: MirroredMark
 
 @pytest.mark.parametrize("market", SIDES)
 def test_filled_order_never_expires(market: MirroredMarket) -> None:
-    """An order has one end; a deadline passed later is no second one."""
+    """An order ends once, and a later deadline changes nothing."""
     matcher = SymbolMatcher(LTCBTC)
     matcher.rest(market.order(5), deadline_ns=100)
     matcher.apply_quote(market.quote(1, 5))
@@ -182,7 +182,7 @@ def test_filled_order_never_expires(market: MirroredMarket) -> None:
 
 @pytest.mark.parametrize("market", SIDES)
 def test_expiry_gives_nothing_back(market: MirroredMarket) -> None:
-    """What an expired order took stays taken."""
+    """The quantity that an expired order took stays taken."""
     matcher = SymbolMatcher(LTCBTC)
     matcher.rest(market.order(20, number=1), deadline_ns=100)
     matcher.apply_quote(market.quote(1, 5))
@@ -193,7 +193,7 @@ def test_expiry_gives_nothing_back(market: MirroredMarket) -> None:
 
 @pytest.mark.parametrize("market", SIDES)
 def test_reason_without_a_single_quote_is_missing_market_data(market: MirroredMarket) -> None:
-    """The order met no quote at all: not its limit was the cause."""
+    """The order met no quote, so its limit was not the cause."""
     matcher = SymbolMatcher(LTCBTC, gate=7)
     matcher.rest(market.order(), deadline_ns=100)
     matcher.apply_quote(market.quote(7, 5))
@@ -203,7 +203,7 @@ def test_reason_without_a_single_quote_is_missing_market_data(market: MirroredMa
 
 @pytest.mark.parametrize("market", SIDES)
 def test_reason_after_meeting_only_the_current_quote_is_the_time(market: MirroredMarket) -> None:
-    """The quote that stood there at the start was met, though none came after it."""
+    """The order met the current quote, although no other followed."""
     matcher = SymbolMatcher(LTCBTC)
     matcher.apply_quote(market.quote(1, 5, "101.00"))
     matcher.rest(market.order(), deadline_ns=100)
@@ -216,7 +216,7 @@ def test_reason_after_meeting_only_the_current_quote_is_the_time(market: Mirrore
 def test_reason_of_an_order_that_met_quotes_depends_on_the_end(
     market: MirroredMarket, *, is_interrupted: bool
 ) -> None:
-    """With a current quote the time is up; without one it ran out during an outage."""
+    """With a current quote the reason is TIMEOUT, without one TIMEOUT_DURING_OUTAGE."""
     matcher = SymbolMatcher(LTCBTC)
     matcher.apply_quote(market.quote(1, 5, "101.00"))
     matcher.rest(market.order(number=1), deadline_ns=100)
@@ -235,7 +235,7 @@ def test_reason_of_an_order_that_met_quotes_depends_on_the_end(
 def test_order_that_met_quotes_before_a_restart_ran_out_during_an_outage(
     market: MirroredMarket,
 ) -> None:
-    """The process before this one had quotes; this one had none until the end."""
+    """Only the earlier process had quotes."""
     matcher = SymbolMatcher(LTCBTC)
     matcher.rest(market.order(number=1), deadline_ns=100, may_have_met_quotes=True)
     matcher.rest(market.order(number=2), deadline_ns=100)
@@ -247,7 +247,7 @@ def test_order_that_met_quotes_before_a_restart_ran_out_during_an_outage(
 
 
 def test_an_order_that_came_too_late_is_not_filled_by_the_arrival_of_the_next() -> None:
-    """Two orders of one commit: the first one's time was up when the current quote came."""
+    """Of two orders of one commit, the first has a deadline before the current quote."""
     matcher = SymbolMatcher(LTCBTC)
     matcher.apply_quote(make_quote(1, ask=("99.99", 5), received_ns=2_000))
     late, timely = make_order(3, number=1), make_order(4, number=2)
@@ -261,7 +261,7 @@ def test_an_order_that_came_too_late_is_not_filled_by_the_arrival_of_the_next() 
 
 
 def test_a_partly_filled_order_that_came_too_late_ran_out_of_time() -> None:
-    """Found at a start with splits, it has met quotes, and says so."""
+    """An order found at a start with splits has met quotes, so the reason is a timeout."""
     matcher = SymbolMatcher(LTCBTC)
     matcher.apply_quote(make_quote(1, ask=("99.99", 5), received_ns=2_000))
 
@@ -280,7 +280,7 @@ def test_a_partly_filled_order_that_came_too_late_ran_out_of_time() -> None:
 
 @pytest.mark.parametrize("market", SIDES)
 def test_an_end_that_met_no_quote_names_no_departure(market: MirroredMarket) -> None:
-    """Whatever the gate is: the stored one of long ago bounds nothing."""
+    """An old stored gate must not bound the splits of the order."""
     matcher = SymbolMatcher(LTCBTC, gate=7)
     matcher.rest(market.order(8), deadline_ns=100)
 
@@ -291,8 +291,8 @@ def test_an_end_that_met_no_quote_names_no_departure(market: MirroredMarket) -> 
 
 
 @pytest.mark.parametrize("market", SIDES)
-def test_an_order_whose_time_ended_unserved_keeps_what_it_had(market: MirroredMarket) -> None:
-    """Its end during an outage tells its sums, what it met before, and the stored gate."""
+def test_an_order_that_expired_unserved_keeps_its_values(market: MirroredMarket) -> None:
+    """Its end has its sums, its arrival, and the stored gate."""
     matcher = SymbolMatcher(LTCBTC, gate=7)
     arrival = Arrival(update_id=3, price=market.price("99.99"))
     snapshot = OrderSnapshot(
@@ -321,7 +321,7 @@ def test_an_order_whose_time_ended_unserved_keeps_what_it_had(market: MirroredMa
 
 @pytest.mark.parametrize("market", SIDES)
 def test_an_end_without_a_stored_gate_names_the_first_quote(market: MirroredMarket) -> None:
-    """After a crash nobody knows of a newer one, and no update id is 0."""
+    """After a crash no newer update id is known, and no update id is 0."""
     matcher = SymbolMatcher(LTCBTC)
     order = market.order(8)
     arrival = Arrival(update_id=3, price=market.price("99.99"))

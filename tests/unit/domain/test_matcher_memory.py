@@ -1,4 +1,4 @@
-"""What the matcher remembers: over a restart, in the changes it tells of, and within bounds."""
+"""The matcher's memory: over a restart, in the changes that it returns, and within bounds."""
 
 from decimal import Decimal
 
@@ -22,8 +22,8 @@ SIDES = [pytest.param(MirroredMarket(side), id=side.value) for side in Side]
 
 
 @pytest.mark.parametrize("market", SIDES)
-def test_carried_over_fills_count_on(market: MirroredMarket) -> None:
-    """Numbers and sums go on where the process before this one ended."""
+def test_carried_over_fills_continue_their_count(market: MirroredMarket) -> None:
+    """Numbers and sums continue from the earlier process."""
     matcher = SymbolMatcher(LTCBTC)
     matcher.rest(
         market.order(20),
@@ -41,7 +41,7 @@ def test_carried_over_fills_count_on(market: MirroredMarket) -> None:
 
 @pytest.mark.parametrize("market", SIDES)
 def test_restart_from_ledger_and_gate_sells_nothing_again(market: MirroredMarket) -> None:
-    """Levels, touch or hidden, and old frames are as unsellable as they were before."""
+    """Stored levels stay taken, touch or hidden, and old frames stay refused."""
     before = SymbolMatcher(LTCBTC)
     before.rest(market.order(40), deadline_ns=FAR_NS)
     before.apply_quote(market.quote(1, 5, "99.99"))
@@ -59,8 +59,8 @@ def test_restart_from_ledger_and_gate_sells_nothing_again(market: MirroredMarket
 
 
 @pytest.mark.parametrize("market", SIDES)
-def test_restart_into_an_empty_side_forgets_what_was_stored(market: MirroredMarket) -> None:
-    """The first quote counts, also when it shows nothing at all."""
+def test_restart_into_an_empty_side_forgets_the_stored_levels(market: MirroredMarket) -> None:
+    """The first quote counts, even if it displays nothing."""
     stored = TakenLevel(
         owner=PUBLIC, side=market.side, price=market.price("99.99"), quantity=Decimal(5)
     )
@@ -73,8 +73,8 @@ def test_restart_into_an_empty_side_forgets_what_was_stored(market: MirroredMark
     assert quantities_given(matcher.apply_quote(market.quote(9, 5))) == [(1, Decimal(5))]
 
 
-def test_restart_gives_each_owner_his_own_levels_back() -> None:
-    """Levels are told apart by owner and side."""
+def test_restart_gives_each_owner_its_own_levels() -> None:
+    """Owner and side identify a ledger."""
     levels = [
         TakenLevel(owner=Owner(owner), side=side, price=Decimal(price), quantity=Decimal(3))
         for owner, side, price in (
@@ -92,7 +92,7 @@ def test_restart_gives_each_owner_his_own_levels_back() -> None:
 
 @pytest.mark.parametrize("market", SIDES)
 def test_drained_changes_add_up_to_the_ledger(market: MirroredMarket) -> None:
-    """Whoever applies all changes to what was stored has what the matcher remembers."""
+    """Stored levels plus all changes equal the matcher's memory."""
     matcher = SymbolMatcher(LTCBTC)
     matcher.rest(market.order(1000), deadline_ns=FAR_NS)
     stored: dict[Decimal, Decimal] = {}
@@ -110,7 +110,7 @@ def test_drained_changes_add_up_to_the_ledger(market: MirroredMarket) -> None:
 
 @pytest.mark.parametrize("market", SIDES)
 def test_expired_orders_do_not_pile_up_behind_a_lasting_one(market: MirroredMarket) -> None:
-    """Closed entries that nobody meets are dropped once they are too many."""
+    """Keys of closed orders are dropped once there are too many."""
     matcher = SymbolMatcher(LTCBTC)
     matcher.rest(market.order(number=1, limit_price=101), deadline_ns=FAR_NS)
 
@@ -126,7 +126,7 @@ def test_expired_orders_do_not_pile_up_behind_a_lasting_one(market: MirroredMark
 
 @pytest.mark.parametrize("market", SIDES)
 def test_filled_orders_do_not_pile_up_among_the_deadlines(market: MirroredMarket) -> None:
-    """An order that filled long before its deadline does not wait for it."""
+    """An order that filled long before its deadline leaves no memory until then."""
     matcher = SymbolMatcher(LTCBTC)
     matcher.apply_quote(market.quote(1, 100_000))
     matcher.rest(market.order(number=1, limit_price=90), deadline_ns=1)
@@ -140,7 +140,7 @@ def test_filled_orders_do_not_pile_up_among_the_deadlines(market: MirroredMarket
 
 @pytest.mark.parametrize("market", SIDES)
 def test_many_orders_closed_by_one_quote_are_counted_once(market: MirroredMarket) -> None:
-    """No heap keeps more than its bound of keys whose orders are gone."""
+    """No heap keeps more keys of ended orders than its bound."""
     matcher = SymbolMatcher(LTCBTC)
     for number in range(1, 1_001):
         limit_price = 100 if number <= 900 else 90
@@ -156,7 +156,7 @@ def test_many_orders_closed_by_one_quote_are_counted_once(market: MirroredMarket
 
 @pytest.mark.parametrize("market", SIDES)
 def test_levels_beyond_the_bound_are_dropped_and_counted(market: MirroredMarket) -> None:
-    """What is forgotten for lack of room is told, over all owners and sides."""
+    """The count includes all owners and sides."""
     worse = [market.price(Decimal(100) + Decimal(step) / 100) for step in range(1, LEVELS_MAX + 1)]
     levels = [
         TakenLevel(owner=PUBLIC, side=market.side, price=price, quantity=Decimal(1))
@@ -171,8 +171,8 @@ def test_levels_beyond_the_bound_are_dropped_and_counted(market: MirroredMarket)
     assert (before, matcher.levels_dropped) == (0, 1)
 
 
-def test_an_owner_of_whom_nothing_is_left_is_forgotten() -> None:
-    """A quote costs nothing for those who neither wait nor took what may still be displayed."""
+def test_an_owner_without_orders_and_levels_is_forgotten() -> None:
+    """Quotes cost nothing for such an owner."""
     matcher = SymbolMatcher(LTCBTC)
     for number in range(1, 50):
         order = make_order(1, number=number, owner=Owner(f"owner-{number}"))
@@ -188,8 +188,8 @@ def test_an_owner_of_whom_nothing_is_left_is_forgotten() -> None:
     assert matcher.levels_dropped == 0
 
 
-def test_an_owner_who_waits_or_took_something_is_kept() -> None:
-    """Orders that rest and levels that are remembered stay, whatever else is drained."""
+def test_an_owner_with_orders_or_levels_is_kept() -> None:
+    """Draining the changes removes neither resting orders nor remembered levels."""
     matcher = SymbolMatcher(LTCBTC)
     waits, took = Owner("waits"), Owner("took")
     matcher.rest(make_order(1, number=1, owner=waits, limit_price=1), deadline_ns=FAR_NS)
@@ -203,7 +203,7 @@ def test_an_owner_who_waits_or_took_something_is_kept() -> None:
 
 
 def test_a_killed_order_is_counted_as_closed_when_the_heap_is_rebuilt() -> None:
-    """The kill may be what makes the closed ones the larger half."""
+    """The end of a FOK order may make the closed orders the larger half."""
     matcher = SymbolMatcher(LTCBTC)
     for number in range(1, 2 * _STALE_KEYS_MAX + 1):
         kind = TimeInForce.FOK if number == 1 else TimeInForce.GTD
@@ -222,8 +222,8 @@ def test_a_killed_order_is_counted_as_closed_when_the_heap_is_rebuilt() -> None:
 
 
 @pytest.mark.parametrize("market", SIDES)
-def test_whatever_became_of_orders_only_open_ones_take_room(market: MirroredMarket) -> None:
-    """Thousands were filled, canceled and expired beside a hundred that stay."""
+def test_only_open_orders_take_memory(market: MirroredMarket) -> None:
+    """Thousands were filled, canceled and expired, and a hundred stay open."""
     matcher = SymbolMatcher(LTCBTC)
     matcher.apply_quote(market.quote(1, 1_000_000))
     for number in range(1, 101):

@@ -1,4 +1,4 @@
-"""A quote that is old is confirmed before a new order is filled or decided on it."""
+"""The matcher fills or decides a new order on an old quote only after a confirmation."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -20,7 +20,7 @@ both_sides = pytest.mark.parametrize(
 
 
 def quoted(market: MirroredMarket, quantity: int = 5, price: str = "99.99") -> SymbolMatcher:
-    """Make a matcher whose current quote came at zero."""
+    """Make a matcher whose current quote was received at zero."""
     matcher = SymbolMatcher(LTCBTC)
     matcher.apply_quote(market.quote(1, quantity, price))
     return matcher
@@ -32,7 +32,7 @@ def rest(matcher: SymbolMatcher, order: Order, now_ns: int = OLD_NS) -> list[Ste
 
 
 def amounts(steps: list[Step] | None) -> list[Decimal]:
-    """Return how much each fill gave."""
+    """Return the quantity of each fill."""
     return [fill.quantity for fill in fills_of(steps)]
 
 
@@ -40,7 +40,7 @@ def amounts(steps: list[Step] | None) -> list[Decimal]:
 def test_quote_of_five_seconds_fills_and_a_nanosecond_later_it_waits(
     market: MirroredMarket,
 ) -> None:
-    """The age counts from its receipt."""
+    """The age counts from the receipt of the quote."""
     young, old = quoted(market), quoted(market)
 
     filled = rest(young, market.order(5), now_ns=QUOTE_AGE_NS_MAX)
@@ -57,7 +57,7 @@ def test_quote_of_five_seconds_fills_and_a_nanosecond_later_it_waits(
 def test_seed_of_the_same_id_confirms_and_the_order_meets_that(
     market: MirroredMarket, kind: TimeInForce
 ) -> None:
-    """The quote shows nothing new, and yet it is the first one that the order meets."""
+    """The seed shows nothing new, but it is the first quote that the order meets."""
     matcher = quoted(market)
     rest(matcher, market.order(5, time_in_force=kind))
 
@@ -74,7 +74,7 @@ def test_seed_of_the_same_id_confirms_and_the_order_meets_that(
 
 @both_sides
 def test_confirmed_quote_is_young_again(market: MirroredMarket) -> None:
-    """The age counts from the confirmation, too."""
+    """The age restarts at the confirmation."""
     matcher = quoted(market, 20)
     rest(matcher, market.order(5))
     matcher.apply_seed(replace(market.quote(1, 20), received_ns=OLD_NS))
@@ -86,7 +86,7 @@ def test_confirmed_quote_is_young_again(market: MirroredMarket) -> None:
 
 @both_sides
 def test_greater_seed_replaces_the_old_quote(market: MirroredMarket) -> None:
-    """The order never meets what had been replaced."""
+    """The order never meets the replaced quote."""
     matcher = quoted(market, 5, "99.00")
     rest(matcher, market.order(5))
 
@@ -101,7 +101,7 @@ def test_greater_seed_replaces_the_old_quote(market: MirroredMarket) -> None:
 
 @both_sides
 def test_frame_confirms_as_well(market: MirroredMarket) -> None:
-    """Whatever comes from the stream is current, also if it shows the same touch."""
+    """Every frame of the stream is current, even with the same touch."""
     matcher = quoted(market)
     rest(matcher, market.order(5))
 
@@ -112,7 +112,7 @@ def test_frame_confirms_as_well(market: MirroredMarket) -> None:
 
 @both_sides
 def test_lower_seed_confirms_nothing(market: MirroredMarket) -> None:
-    """It is older than what is to be confirmed."""
+    """The seed is older than the quote."""
     matcher = SymbolMatcher(LTCBTC)
     matcher.apply_quote(market.quote(5, 5))
     rest(matcher, market.order(5))
@@ -127,7 +127,7 @@ def test_lower_seed_confirms_nothing(market: MirroredMarket) -> None:
 def test_immediate_order_is_not_refused_by_an_old_quote_either(
     market: MirroredMarket, kind: TimeInForce
 ) -> None:
-    """What it does not reach may have come nearer unseen."""
+    """The price may have come nearer unseen."""
     matcher = quoted(market, 5, "100.01")
 
     waiting = rest(matcher, market.order(5, time_in_force=kind))
@@ -142,7 +142,7 @@ def test_immediate_order_is_not_refused_by_an_old_quote_either(
 def test_order_that_may_rest_and_is_not_reached_needs_no_confirmation(
     market: MirroredMarket,
 ) -> None:
-    """It has met the old quote, and rests."""
+    """The order meets the old quote, and rests."""
     matcher = quoted(market, 5, "100.01")
     empty = SymbolMatcher(LTCBTC)
     empty.apply_quote(market.emptied(1))
@@ -159,10 +159,10 @@ def test_order_that_may_rest_and_is_not_reached_needs_no_confirmation(
 
 
 @both_sides
-def test_nobody_fills_on_a_quote_that_somebody_waits_to_have_confirmed(
+def test_no_order_fills_on_a_quote_that_awaits_confirmation(
     market: MirroredMarket,
 ) -> None:
-    """Another order must not take in the meantime what the first one may get."""
+    """Another order must not take the quantity before the first one."""
     matcher = quoted(market, 5)
     rest(matcher, market.order(5, number=1, limit_price=100))
     second = rest(matcher, market.order(5, number=2, limit_price=101))
@@ -177,7 +177,7 @@ def test_nobody_fills_on_a_quote_that_somebody_waits_to_have_confirmed(
 
 @both_sides
 def test_without_an_instant_no_quote_is_too_old(market: MirroredMarket) -> None:
-    """Whoever plays back a tape has nobody to ask."""
+    """A replayed tape has no venue to ask."""
     matcher = quoted(market)
 
     steps = matcher.rest(market.order(5), deadline_ns=FAR_NS)
@@ -187,7 +187,7 @@ def test_without_an_instant_no_quote_is_too_old(market: MirroredMarket) -> None:
 
 @both_sides
 def test_interruption_ends_the_waiting_for_a_confirmation(market: MirroredMarket) -> None:
-    """From then on the order waits for the first quote of another connection."""
+    """The order then waits for the first quote of another connection."""
     matcher = quoted(market)
     rest(matcher, market.order(5))
 
@@ -202,7 +202,7 @@ def test_interruption_ends_the_waiting_for_a_confirmation(market: MirroredMarket
 
 @both_sides
 def test_order_that_waits_may_be_canceled_or_run_out_of_time(market: MirroredMarket) -> None:
-    """It has met no quote."""
+    """The order has met no quote."""
     matcher = quoted(market)
     matcher.rest(market.order(5, number=1), deadline_ns=OLD_NS, now_ns=OLD_NS)
     canceled = rest(matcher, market.order(5, number=2, time_in_force=IOC))
@@ -234,7 +234,7 @@ def test_order_that_came_too_late_for_the_old_quote_just_ends(market: MirroredMa
 
 @both_sides
 def test_confirmation_during_a_hold_fills_at_the_release(market: MirroredMarket) -> None:
-    """Both have to be over, in either order."""
+    """Fills need both the confirmation and the release, in either order."""
     first, second = quoted(market), quoted(market)
     for matcher in (first, second):
         matcher.hold()
@@ -250,7 +250,7 @@ def test_confirmation_during_a_hold_fills_at_the_release(market: MirroredMarket)
 
 @both_sides
 def test_release_on_an_old_quote_waits_for_its_confirmation(market: MirroredMarket) -> None:
-    """What came while nothing could be written is filled on a current quote, too."""
+    """Orders that came during the hold also need a current quote."""
     matcher = quoted(market)
     matcher.hold()
     rest(matcher, market.order(5), now_ns=1)
@@ -265,7 +265,7 @@ def test_release_on_an_old_quote_waits_for_its_confirmation(market: MirroredMark
 
 @both_sides
 def test_release_without_orders_has_nothing_confirmed(market: MirroredMarket) -> None:
-    """An old quote that nobody waits for costs no request."""
+    """An old quote without waiting orders costs no request."""
     matcher = quoted(market)
     matcher.hold()
 
@@ -274,7 +274,7 @@ def test_release_without_orders_has_nothing_confirmed(market: MirroredMarket) ->
 
 
 def test_order_without_any_quote_has_nothing_to_confirm() -> None:
-    """It waits for the first one."""
+    """The order waits for the first quote."""
     matcher = SymbolMatcher(LTCBTC)
     market = MirroredMarket(Side.BUY)
 

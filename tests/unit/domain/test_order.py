@@ -1,4 +1,4 @@
-"""The order's statuses and the values around it."""
+"""Tests of ``app.domain.order``."""
 
 from dataclasses import FrozenInstanceError, replace
 from datetime import timedelta
@@ -23,21 +23,21 @@ TERMINAL = {OrderStatus.FILLED, OrderStatus.CANCELED, OrderStatus.EXPIRED}
 
 
 def test_every_status_has_a_row_of_next_ones() -> None:
-    """The table of transitions and the enum name the same statuses."""
+    """The transition table and the enum name the same statuses."""
     assert set(TRANSITIONS) == set(OrderStatus)
 
 
 @pytest.mark.parametrize("status", OrderStatus)
-def test_terminal_is_final_and_the_others_go_on_to_all_but_new(status: OrderStatus) -> None:
-    """An order is never new again; it is filled in parts as often as it takes, then ends once."""
+def test_terminal_is_final_and_the_others_lead_to_all_but_new(status: OrderStatus) -> None:
+    """An order never becomes new again, fills in any number of parts, and ends once."""
     after = set() if status in TERMINAL else set(OrderStatus) - {OrderStatus.NEW}
 
     assert TRANSITIONS[status] == after
     assert status.is_terminal is (status in TERMINAL)
 
 
-def test_names_are_those_of_the_venue_and_of_the_contract() -> None:
-    """Statuses, sides, times in force and reasons are what clients read: they do not change."""
+def test_names_are_part_of_the_contract() -> None:
+    """Clients read statuses, sides, times in force and reasons, so they never change."""
     assert [*OrderStatus] == ["NEW", "PARTIALLY_FILLED", "FILLED", "CANCELED", "EXPIRED"]
     assert [*Side] == ["BUY", "SELL"]
     assert [*TimeInForce] == ["GTD", "IOC", "FOK"]
@@ -52,7 +52,7 @@ def test_names_are_those_of_the_venue_and_of_the_contract() -> None:
 
 
 def test_an_accepted_order_cannot_be_edited() -> None:
-    """What was accepted stays as it was."""
+    """The terms of an accepted order never change."""
     order = make_order()
 
     with pytest.raises(FrozenInstanceError):
@@ -81,8 +81,8 @@ ASKED = NewOrder(
     ],
 )
 def test_the_same_values_ask_for_the_same_order(again: NewOrder) -> None:
-    """However they are written; the key is what the order was found by, not what it asks for."""
-    assert make_order(5).is_what_was_asked(again)
+    """Spelling does not matter, and the key is not part of the terms."""
+    assert make_order(5).has_terms_of(again)
 
 
 @pytest.mark.parametrize(
@@ -99,22 +99,22 @@ def test_the_same_values_ask_for_the_same_order(again: NewOrder) -> None:
     ],
 )
 def test_any_other_value_asks_for_another_order(another: NewOrder) -> None:
-    """A key is good for one order, to the last digit."""
-    assert not make_order(5).is_what_was_asked(another)
+    """Every digit of the terms counts."""
+    assert not make_order(5).has_terms_of(another)
 
 
 def test_a_repeated_order_is_known_to_the_microsecond_in_any_context() -> None:
-    """The longest timeout of an odd length survives the way through instants."""
+    """The longest timeout with an odd length survives its conversion to a time."""
     seconds = Decimal("86399.999999")
     order = replace(make_order(5), expires_at=make_order().accepted_at + timedelta(days=1))
     order = replace(order, expires_at=order.expires_at - timedelta(microseconds=1))
 
     with localcontext(prec=1):
-        assert order.is_what_was_asked(replace(ASKED, timeout_seconds=seconds))
+        assert order.has_terms_of(replace(ASKED, timeout_seconds=seconds))
 
 
 def test_only_a_good_till_date_order_rests() -> None:
-    """IOC and FOK are over with the first quote they meet."""
+    """The first quote that they meet ends IOC and FOK orders."""
     rests = {kind: make_order(time_in_force=kind).rests for kind in TimeInForce}
 
     assert rests == {TimeInForce.GTD: True, TimeInForce.IOC: False, TimeInForce.FOK: False}

@@ -1,9 +1,10 @@
-"""What makes a quote unusable."""
+"""Tests of ``app.domain.quote``."""
 
 import pytest
 
-from app.domain.quote import Quote
-from tests.support.builders import make_quote
+from app.domain.order import Side
+from app.domain.quote import Quote, is_marketable
+from tests.support.builders import make_order, make_quote
 
 
 @pytest.mark.parametrize(
@@ -15,8 +16,8 @@ from tests.support.builders import make_quote
         make_quote(1, bid=(0, 0), ask=("0.00000000", "0.00000000")),
     ],
 )
-def test_sound_quote_has_no_malformation(quote: Quote) -> None:
-    """A side may be empty, and so may both."""
+def test_valid_quote_has_no_malformation(quote: Quote) -> None:
+    """One side may be empty, or both."""
     assert quote.malformation is None
 
 
@@ -34,5 +35,24 @@ def test_sound_quote_has_no_malformation(quote: Quote) -> None:
     ],
 )
 def test_unusable_quote_says_why(quote: Quote, malformation: str) -> None:
-    """One of price and quantity zero, bid at or above ask, or no update id: it cannot be used."""
+    """A half-empty side, a bid at or above the ask, or no update id make a quote unusable."""
     assert quote.malformation == malformation
+
+
+@pytest.mark.parametrize(
+    ("side", "limit_price", "expected"),
+    [
+        (Side.BUY, "99.99", True),
+        (Side.BUY, "99.98", False),
+        (Side.SELL, "99.98", True),
+        (Side.SELL, "99.99", False),
+    ],
+)
+def test_order_is_marketable_from_the_opposite_best_price_on(
+    side: Side, limit_price: str, *, expected: bool
+) -> None:
+    """The limit price itself counts, and an empty side reaches no limit price."""
+    order = make_order(side=side, limit_price=limit_price)
+
+    assert is_marketable(order, make_quote(1)) is expected
+    assert not is_marketable(order, make_quote(1, bid=(0, 0), ask=(0, 0)))

@@ -1,8 +1,8 @@
 """The cost of a quote that crosses nothing, in interpreted steps instead of time.
 
-Every bytecode is counted while the quote is applied. The limit prices, the remembered levels and
-the keys by which orders stand in a heap are of numbers that compare in Python, so that comparisons
-inside of a C function, such as a heap's, a sort's or a minimum's, show up as steps as well.
+The test counts every bytecode while the matcher applies the quote. Limit prices, remembered levels
+and heap keys are numbers that compare in Python. Therefore comparisons inside a C function, such as
+a heap operation, a sort or a minimum, count as steps too.
 """
 
 import gc
@@ -28,7 +28,7 @@ MIDDLE = 1_000_000
 
 
 class CountedDecimal(Decimal):
-    """A decimal whose comparisons cannot hide inside of C code."""
+    """A decimal whose comparisons run in Python."""
 
     def __lt__(self, other: object) -> bool:
         """Compare in Python, where it is counted."""
@@ -45,15 +45,15 @@ class CountedDecimal(Decimal):
         return super().__eq__(other)
 
     def __hash__(self) -> int:
-        """Hash as the number that it is, in Python, where it is counted."""
+        """Hash the number in Python, where it is counted."""
         return super().__hash__()
 
 
 class CountedInt(int):
-    """An acceptance number that makes of every key it is added to one that compares in Python."""
+    """An acceptance number that compares in Python, and so does every key made from it."""
 
     def __radd__(self, other: int) -> "CountedInt":
-        """Stay counted as a part of a key."""
+        """Make the key a counted number too."""
         return CountedInt(other + int(self))
 
     def __lt__(self, other: int) -> bool:
@@ -65,7 +65,7 @@ class CountedInt(int):
         return super().__eq__(other)
 
     def __hash__(self) -> int:
-        """Hash as the number that it is, in Python, where it is counted."""
+        """Hash the number in Python, where it is counted."""
         return super().__hash__()
 
 
@@ -79,9 +79,9 @@ def _steps(act: Callable[[], object]) -> int:
         steps += event == "opcode"
         return trace
 
-    tracer_before = sys.gettrace()  # that of coverage, if it is measured
+    tracer_before = sys.gettrace()  # the tracer of coverage, if it runs
     gc.collect()
-    gc.disable()  # or what other tests left behind is finalized on our account
+    gc.disable()  # or a finalizer of another test's garbage would count
     # Python 3.12 counts from the first call on only if some frame asked for it before.
     sys._getframe().f_trace_opcodes = True
     sys.settrace(trace)
@@ -96,7 +96,7 @@ def _steps(act: Callable[[], object]) -> int:
 def _steps_of_quotes_that_cross_nothing(
     side: Side, *, orders_total: int, levels_total: int
 ) -> list[int]:
-    """Apply a new price, a new quantity and a mere repetition, between limits and levels."""
+    """Apply a new price, a new quantity and a repetition, between limits and levels."""
     away = 1 if side is Side.BUY else -1  # from the limits to the touch to the hidden levels
     levels = [
         TakenLevel(
@@ -136,7 +136,7 @@ def _steps_of_quotes_that_cross_nothing(
 
 @pytest.mark.parametrize("side", Side)
 def test_quote_that_crosses_nothing_costs_the_same_at_any_number_of_orders(side: Side) -> None:
-    """With 2,000 orders at rest it takes exactly the steps that it takes with ten."""
+    """The matcher takes the same number of steps with 2,000 and with ten resting orders."""
     few = _steps_of_quotes_that_cross_nothing(side, orders_total=10, levels_total=10)
     many = _steps_of_quotes_that_cross_nothing(side, orders_total=2_000, levels_total=10)
 
@@ -146,7 +146,7 @@ def test_quote_that_crosses_nothing_costs_the_same_at_any_number_of_orders(side:
 
 @pytest.mark.parametrize("side", Side)
 def test_quote_that_crosses_nothing_costs_the_same_at_any_number_of_levels(side: Side) -> None:
-    """With 2,000 levels remembered it takes exactly the steps that it takes with ten."""
+    """The matcher takes the same number of steps with 2,000 and with ten remembered levels."""
     few = _steps_of_quotes_that_cross_nothing(side, orders_total=10, levels_total=10)
     many = _steps_of_quotes_that_cross_nothing(side, orders_total=10, levels_total=2_000)
 
@@ -154,8 +154,8 @@ def test_quote_that_crosses_nothing_costs_the_same_at_any_number_of_levels(side:
 
 
 @pytest.mark.parametrize("side", Side)
-def test_quote_costs_nothing_for_owners_who_neither_wait_nor_took(side: Side) -> None:
-    """A thousand owners who came and went leave nothing for a quote to do."""
+def test_quote_costs_nothing_for_owners_without_orders_and_levels(side: Side) -> None:
+    """A thousand former owners add no steps to a quote."""
 
     def steps_after(owners_total: int) -> int:
         matcher = SymbolMatcher(LTCBTC)
@@ -171,9 +171,9 @@ def test_quote_costs_nothing_for_owners_who_neither_wait_nor_took(side: Side) ->
 
 
 def test_first_quote_costs_the_same_however_many_orders_waited_for_it() -> None:
-    """After a start with 5,000 open orders the first quote takes the steps that it takes with ten.
+    """The first quote takes the same number of steps after a start with 5,000 orders and with ten.
 
-    It is the arrival of all of them.
+    The quote is the arrival of all these orders.
     """
 
     def steps_of_first_quote(orders_total: int) -> int:
@@ -189,7 +189,7 @@ def test_first_quote_costs_the_same_however_many_orders_waited_for_it() -> None:
 
 
 def test_steps_of_a_scan_would_be_seen() -> None:
-    """The measure itself: looking for the best of many counted prices costs more than of few."""
+    """The measure works: a scan of many counted prices costs more than a scan of few."""
     prices = [CountedDecimal(number) for number in range(1_000)]
     keys = [(number << 3) + CountedInt(number) for number in range(1_000)]
 

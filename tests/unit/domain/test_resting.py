@@ -1,4 +1,4 @@
-"""The heap in which orders stand, and the keys that give them their places."""
+"""Tests of ``app.domain.resting``."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -11,8 +11,8 @@ from app.domain.amounts import ZERO
 from app.domain.order import Side
 from app.domain.resting import (
     _STALE_KEYS_MAX,
-    Resting,
     RestingHeap,
+    RestingOrder,
     deadline_key_of,
     rank_of,
 )
@@ -21,10 +21,10 @@ from tests.support.builders import Amount, make_order
 EARLY, LATE = 1, 2**63 - 1
 
 
-def make_resting(number: int, *, deadline_ns: int = 0) -> Resting:
-    """Make an order that rests."""
+def make_resting(number: int, *, deadline_ns: int = 0) -> RestingOrder:
+    """Make a resting order."""
     order = make_order(number=number)
-    return Resting(
+    return RestingOrder(
         order=order,
         rank=rank_of(order),
         deadline_key=deadline_key_of(order, deadline_ns),
@@ -47,7 +47,7 @@ def make_resting(number: int, *, deadline_ns: int = 0) -> Resting:
 def test_better_limit_price_ranks_first_then_earlier_acceptance(
     side: Side, limit_prices: Sequence[Amount]
 ) -> None:
-    """Down to the last digit that an amount may have, whatever the acceptance numbers are."""
+    """The last digit of an amount decides before the acceptance number does."""
     ranks = [
         rank_of(make_order(number=number, limit_price=limit_price, side=side))
         for limit_price in limit_prices
@@ -57,21 +57,21 @@ def test_better_limit_price_ranks_first_then_earlier_acceptance(
     assert ranks == sorted(set(ranks))
 
 
-def test_equal_limit_prices_rank_alike_however_they_are_written() -> None:
-    """Zeros at the end make no better price."""
+def test_equal_limit_prices_rank_alike() -> None:
+    """Trailing zeros do not change the rank."""
     ranks = {rank_of(make_order(limit_price=text)) for text in ("100", "100.0", "100.000000000000")}
 
     assert len(ranks) == 1
 
 
 def test_a_limit_price_is_ranked_exactly_or_not_at_all() -> None:
-    """More digits than an amount may have are a mistake of ours, not a rounded rank."""
+    """A price with too many digits is a mistake of ours, and its rank is never rounded."""
     with pytest.raises(AssertionError):
         rank_of(make_order(limit_price=Decimal("1E-13")))
 
 
 def test_earlier_deadline_comes_first_then_earlier_acceptance() -> None:
-    """The deadline can be read back from the key."""
+    """The key contains the deadline."""
     keys = [
         deadline_key_of(make_order(number=number), deadline_ns)
         for deadline_ns in (-5, 0, 10**18)
@@ -87,9 +87,9 @@ def test_earlier_deadline_comes_first_then_earlier_acceptance() -> None:
 def test_first_is_always_the_open_one_with_the_smallest_key(
     acts: list[tuple[bool, int]],
 ) -> None:
-    """Held against a plain dictionary, and never larger than its bound."""
+    """The heap agrees with a plain dictionary, and never exceeds its bound."""
     heap = RestingHeap()
-    plain: dict[int, Resting] = {}
+    plain: dict[int, RestingOrder] = {}
     for is_taken_out, key in acts:
         if key in plain:
             heap.remove(key)
@@ -107,8 +107,8 @@ def test_first_is_always_the_open_one_with_the_smallest_key(
     assert heap.all_open() == list(plain.values())
 
 
-def test_many_that_left_before_the_first_one_are_not_popped_in_turn() -> None:
-    """Once the first leaves, the heap is made anew instead: that takes a bounded time."""
+def test_many_removed_orders_are_not_popped_one_by_one() -> None:
+    """The heap is rebuilt when the first order leaves, which takes a bounded time."""
     heap = RestingHeap()
     for key in range(10_000):
         heap.add(key, make_resting(key))

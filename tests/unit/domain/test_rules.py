@@ -1,4 +1,4 @@
-"""What the venue would refuse, and which value it would take instead."""
+"""Tests of ``app.domain.rules``."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -31,7 +31,7 @@ def problems(rules: TradingRules, *, price: str = "100", quantity: str = "1") ->
 
 
 def only_message(rules: TradingRules, *, price: str = "100", quantity: str = "1") -> str:
-    """Check an order that has one problem, and return what is said about it."""
+    """Check an order that has one problem, and return its message."""
     (problem,) = problems(rules, price=price, quantity=quantity)
     return problem.message
 
@@ -41,7 +41,7 @@ def only_message(rules: TradingRules, *, price: str = "100", quantity: str = "1"
     [("100", "1"), ("0.01", "900"), ("1000", "9"), ("10.01", "1"), ("100", "0.1"), ("10", "900")],
 )
 def test_order_within_all_bounds_has_no_problem(price: str, quantity: str) -> None:
-    """The bounds themselves belong to what is allowed; so do notionals of exactly 10 and 9,000."""
+    """The bounds themselves are valid, including notionals of exactly 10 and 9,000."""
     rules = replace(RULES, notional_min=Decimal(9))
 
     assert problems(rules, price=price, quantity=quantity) == []
@@ -49,13 +49,13 @@ def test_order_within_all_bounds_has_no_problem(price: str, quantity: str) -> No
 
 @pytest.mark.parametrize("value", ["0.000000000001", "9999999999999999.999999999999"])
 def test_rules_that_are_all_off_allow_everything(value: str) -> None:
-    """Zero switches a part off, as in the venue's own lists."""
+    """Zero switches a bound or step off, as in the venue's own lists."""
     assert problems(OPEN, price=value, quantity=value) == []
 
 
 @pytest.mark.parametrize("status", ["BREAK", "HALT", "END_OF_DAY"])
 def test_symbol_that_is_not_trading_is_the_only_problem(status: str) -> None:
-    """As long as the symbol is halted, no price would help."""
+    """No other price would help while the symbol is halted."""
     rules = replace(RULES, status=status)
 
     (problem,) = problems(rules, price="0.001", quantity="0.001")
@@ -80,7 +80,7 @@ def test_symbol_that_is_not_trading_is_the_only_problem(status: str) -> None:
 def test_price_off_the_filter_names_value_fault_and_nearest(
     price: str, fault: str, nearest: str
 ) -> None:
-    """Between two equally near prices the smaller one is named."""
+    """Of two equally near prices the message names the smaller one."""
     (problem,) = problems(RULES, price=price)
 
     assert (problem.field, problem.code) == ("price", "price_filter")
@@ -99,7 +99,7 @@ def test_price_off_the_filter_names_value_fault_and_nearest(
 def test_quantity_off_the_lot_size_names_value_fault_and_nearest(
     quantity: str, fault: str, nearest: str
 ) -> None:
-    """The field is named as in the public JSON."""
+    """The field has the name of the public JSON."""
     (problem,) = problems(RULES, quantity=quantity)
 
     assert (problem.field, problem.code) == ("order_size", "lot_size")
@@ -108,7 +108,7 @@ def test_quantity_off_the_lot_size_names_value_fault_and_nearest(
 
 
 def test_bounds_off_the_step_are_rounded_inwards_for_the_nearest_value() -> None:
-    """A minimum that is no multiple of the step is itself not valid."""
+    """A minimum that is no multiple of the step is not valid itself."""
     rules = replace(OPEN, price_min=Decimal("0.25"), price_max=Decimal(2), tick_size=Decimal("0.3"))
 
     assert only_message(rules, price="0.1").endswith("the nearest valid value is 0.3")
@@ -125,8 +125,8 @@ def test_bounds_off_the_step_are_rounded_inwards_for_the_nearest_value() -> None
     ],
     ids=["minimum alone", "maximum alone", "tick alone", "below the first tick"],
 )
-def test_parts_work_alone(rules: TradingRules, price: str, nearest: str) -> None:
-    """Zero is never named as a valid price."""
+def test_each_bound_works_alone(rules: TradingRules, price: str, nearest: str) -> None:
+    """The message never names zero as a valid price."""
     assert only_message(rules, price=price).endswith(f"the nearest valid value is {nearest}")
 
 
@@ -138,7 +138,7 @@ def test_filter_that_nothing_passes_names_no_value() -> None:
 
 
 def test_price_and_quantity_are_both_named_and_notional_waits() -> None:
-    """A notional of values that are not valid means nothing."""
+    """The notional of invalid values means nothing."""
     fields = [problem.field for problem in problems(RULES, price="0.001", quantity="0.001")]
 
     assert fields == ["price", "order_size"]
@@ -154,7 +154,7 @@ def test_price_and_quantity_are_both_named_and_notional_waits() -> None:
     ],
 )
 def test_notional_is_checked_at_both_ends(price: str, quantity: str, text: str | None) -> None:
-    """The bounds belong to what is allowed."""
+    """The bounds themselves are valid."""
     found = problems(RULES, price=price, quantity=quantity)
 
     if text is None:
@@ -190,7 +190,7 @@ def test_notional_too_small_names_the_next_quantity(
 def test_notional_too_large_names_the_last_quantity(
     price: str, quantity: str, nearest: str
 ) -> None:
-    """It is the last multiple of the step whose notional keeps to the maximum."""
+    """It is the last multiple of the step whose notional is within the maximum."""
     message = only_message(RULES, price=price, quantity=quantity)
 
     assert message.endswith(f"the nearest valid order_size is {nearest}")
@@ -217,7 +217,7 @@ def test_notional_too_large_names_the_last_quantity(
 def test_notional_without_a_valid_quantity_names_none(
     rules: TradingRules, price: str, quantity: str
 ) -> None:
-    """Rather no advice than one that is refused again."""
+    """No advice is better than advice that would be refused."""
     message = only_message(rules, price=price, quantity=quantity)
 
     assert message.startswith("NOTIONAL: ")
@@ -225,7 +225,7 @@ def test_notional_without_a_valid_quantity_names_none(
 
 
 def test_minimum_and_maximum_notional_that_no_step_meets_name_no_quantity() -> None:
-    """The quantity that reaches the minimum must not pass the maximum, nor the other way round."""
+    """A quantity that reaches the minimum must not exceed the maximum, and the reverse."""
     rules = replace(RULES, step_size=Decimal(1), notional_min=Decimal(15), notional_max=Decimal(18))
 
     assert "nearest" not in only_message(rules, price="10", quantity="1")
@@ -233,7 +233,7 @@ def test_minimum_and_maximum_notional_that_no_step_meets_name_no_quantity() -> N
 
 
 def test_quantity_that_reaches_the_notional_is_a_lot_of_its_own() -> None:
-    """What is named passes LOT_SIZE too, also where the smallest lot is larger."""
+    """The named quantity passes LOT_SIZE too, even if the smallest lot is larger."""
     rules = replace(RULES, quantity_min=Decimal("0.15"))
 
     nearest = only_message(rules, price="20", quantity="0.2").rsplit(" ", 1)[-1]

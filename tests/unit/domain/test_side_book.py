@@ -1,4 +1,4 @@
-"""When a quote is news to one side of the book."""
+"""Tests of ``app.domain.side_book``."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -14,14 +14,14 @@ QUOTE = make_quote(1)
 
 @pytest.fixture(params=list(Side))
 def book(request: pytest.FixtureRequest) -> SideBook:
-    """Make a side that has seen ``QUOTE``."""
+    """Make a side book that has observed ``QUOTE``."""
     book = SideBook(PUBLIC, request.param, ())
     assert book.observe(QUOTE)
     return book
 
 
-def test_same_touch_is_no_news_in_other_words_either(book: SideBook) -> None:
-    """100 and 100.0 are one price, whether or not it is the very object."""
+def test_same_touch_in_another_spelling_is_not_new(book: SideBook) -> None:
+    """100 and 100.0 are one price, even as two objects."""
     price, quantity = Decimal("1.0"), Decimal("1.00")
     same = replace(
         QUOTE,
@@ -35,8 +35,8 @@ def test_same_touch_is_no_news_in_other_words_either(book: SideBook) -> None:
     assert not book.observe(same)
 
 
-def test_touch_that_changed_or_was_forgotten_is_news(book: SideBook) -> None:
-    """A price, a quantity, or what came while there was no quote."""
+def test_changed_or_forgotten_touch_is_new(book: SideBook) -> None:
+    """The price changed, the quantity changed, or there was no quote."""
     more = replace(QUOTE, bid_quantity=Decimal(77), ask_quantity=Decimal(77))
     farther = replace(more, bid_price=Decimal(1), ask_price=Decimal(1000))
 

@@ -1,4 +1,4 @@
-"""A desk with a feed, a journal and a clock in the test's hands."""
+"""A desk whose feed, journal and clock a test controls."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -21,8 +21,8 @@ from app.domain.order import (
     Symbol,
     TimeInForce,
 )
+from app.domain.order_counts import OpenOrderLimits
 from app.fulfillment.desk import FulfillmentDesk
-from app.fulfillment.open_orders import OpenOrderLimits
 from app.notify.announcements import Announcements
 from tests.support.builders import LTCBTC
 from tests.support.hand_driven import HandClock, HandFeed, HandJournal
@@ -33,7 +33,7 @@ NO_LIMITS = OpenOrderLimits(total=10_000, per_owner=10_000, per_symbol=10_000)
 
 @dataclass
 class Shop:
-    """A desk and what it stands on."""
+    """A desk and its collaborators."""
 
     feed: HandFeed = field(default_factory=HandFeed)
     journal: HandJournal = field(default_factory=HandJournal)
@@ -44,7 +44,7 @@ class Shop:
     halted: set[Symbol] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        """Open it."""
+        """Make the desk."""
         self.desk = self.new_desk()
 
     def new_desk(self) -> FulfillmentDesk:
@@ -95,13 +95,13 @@ class Shop:
         return order
 
     def halt(self, *symbols: Symbol) -> None:
-        """Let the venue halt these symbols and no others."""
+        """Halt exactly these symbols at the venue."""
         self.halted = set(symbols)
         self.desk.on_rules()
 
     @asynccontextmanager
     async def restarted(self, *, is_clean: bool = True) -> AsyncIterator[None]:
-        """Stop the desk, or forget it, and run another one on the same journal."""
+        """Stop or drop the desk, and run another one on the same journal."""
         if is_clean:
             self.desk.stop()
         self.feed.listeners.clear()
@@ -119,7 +119,7 @@ class Shop:
         return self.journal.events_of(order)[-1]
 
     def statuses(self, order: Order) -> list[OrderStatus]:
-        """Return an order's durable statuses in turn."""
+        """Return an order's durable statuses in order."""
         return [event.status for event in self.journal.events_of(order)]
 
     async def has_status(self, order: Order, status: OrderStatus) -> None:
@@ -129,7 +129,7 @@ class Shop:
 
 @pytest.fixture
 async def shop(request: pytest.FixtureRequest) -> AsyncIterator[Shop]:
-    """A desk that runs, with limits if the test asks for some."""
+    """Run a desk, with limits if the test parametrizes them."""
     shop = Shop(limits=getattr(request, "param", NO_LIMITS))
     running = asyncio.create_task(shop.desk.run())
     await eventually(lambda: shop.desk.is_recovered)

@@ -1,4 +1,4 @@
-"""What is counted of orders and quotes, and what the desk tells of it."""
+"""Tests of ``app.fulfillment.counters``, and of the state that the desk reports."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -6,19 +6,25 @@ from datetime import timedelta
 from app.domain.events import acceptance_event
 from app.domain.matcher import SymbolMatcher
 from app.domain.order import OrderStatus, Reason, Symbol
-from app.fulfillment.counters import OrderTally, QuoteTally
-from app.states import QuoteCounts
+from app.fulfillment.counters import (
+    STALE_NS_OF_A_RESET,
+    EventCounter,
+    QuoteCounter,
+    StaleSeedCounter,
+)
+from app.ports import QuoteCounts
 from tests.support.builders import ACCEPTED_AT, LTCBTC, make_order, make_quote
 from tests.support.waiting import eventually
 from tests.unit.fulfillment.conftest import Shop
 
 ETHBTC = Symbol("ETHBTC")
 SECOND_NS = 1_000_000_000
+LATER_NS = STALE_NS_OF_A_RESET
 
 
 def test_orders_are_counted_by_how_they_end() -> None:
-    """Each once: when accepted, and when it ended, with the reason."""
-    tally = OrderTally()
+    """Each order counts once when it is accepted, and once with its reason when it ends."""
+    counter = EventCounter()
     accepted = acceptance_event(make_order())
     expired = replace(
         accepted,
@@ -29,47 +35,47 @@ def test_orders_are_counted_by_how_they_end() -> None:
     )
 
     for event in (accepted, accepted, expired):
-        tally.note(event)
+        counter.add(event)
 
-    assert (tally.accepted, tally.splits) == (2, 0)
-    assert tally.ended == {(OrderStatus.EXPIRED, Reason.NO_MARKET_DATA): 1}
+    assert (counter.accepted, counter.splits) == (2, 0)
+    assert counter.ended == {(OrderStatus.EXPIRED, Reason.NO_MARKET_DATA): 1}
 
 
-def test_counts_of_quotes_go_on_with_another_matcher() -> None:
-    """A symbol that starts anew does not count anew: a counter never goes down."""
-    tally = QuoteTally()
+def test_quote_counts_continue_with_another_matcher() -> None:
+    """A reloaded symbol continues its counts, because a counter never decreases."""
+    counter = QuoteCounter()
     first, second = SymbolMatcher(LTCBTC), SymbolMatcher(LTCBTC)
-    assert tally.counts == QuoteCounts()
-    tally.follow(first)
+    assert counter.counts == QuoteCounts()
+    counter.attach(first)
     first.apply_quote(make_quote(2))
     first.apply_quote(make_quote(1))
-    told = tally.counts
+    reported = counter.counts
 
-    tally.drop()
-    dropped = tally.counts
-    tally.follow(second)
+    counter.detach()
+    dropped = counter.counts
+    counter.attach(second)
     second.apply_quote(make_quote(1))
 
-    assert told == dropped == QuoteCounts(applied=1, refused=1)
-    assert tally.counts == QuoteCounts(applied=2, refused=1)
+    assert reported == dropped == QuoteCounts(applied=1, refused=1)
+    assert counter.counts == QuoteCounts(applied=2, refused=1)
 
 
-def test_a_matcher_that_was_dropped_is_not_asked() -> None:
-    """It failed, and whatever it holds may be wrong; what was told before stays."""
-    tally = QuoteTally()
+def test_a_dropped_matcher_is_ignored() -> None:
+    """Its counts may be wrong, so the counts reported before stay."""
+    counter = QuoteCounter()
     broken = SymbolMatcher(LTCBTC)
-    tally.follow(broken)
+    counter.attach(broken)
     broken.apply_quote(make_quote(1))
-    told = tally.counts
+    reported = counter.counts
 
     broken.quotes_applied = -7
-    tally.drop()
+    counter.detach()
 
-    assert tally.counts == told == QuoteCounts(applied=1)
+    assert counter.counts == reported == QuoteCounts(applied=1)
 
 
-async def test_the_desk_tells_how_symbols_and_orders_are(shop: Shop) -> None:
-    """Served, live and open now; accepted, ended, filled and quoted so far."""
+async def test_the_desk_reports_symbols_and_orders(shop: Shop) -> None:
+    """The state shows symbols and orders of now, and counts since the start."""
     shop.clock.advance(10)
     first = await shop.place(5)
     await shop.place(7, limit_price=1)
@@ -91,8 +97,8 @@ async def test_the_desk_tells_how_symbols_and_orders_are(shop: Shop) -> None:
     assert shop.desk.is_serving(LTCBTC)
 
 
-async def test_the_newest_and_the_oldest_current_quote_are_told_apart(shop: Shop) -> None:
-    """One symbol that is quoted does not hide that another is not."""
+async def test_the_newest_and_the_oldest_current_quote_are_reported(shop: Shop) -> None:
+    """A symbol with new quotes does not hide a symbol with old ones."""
     await shop.place(5, limit_price=1)
     await shop.place(5, limit_price=1, symbol=ETHBTC)
     shop.feed.push(make_quote(1, received_ns=3 * SECOND_NS))
@@ -104,8 +110,8 @@ async def test_the_newest_and_the_oldest_current_quote_are_told_apart(shop: Shop
     assert state.symbols_live == 2
 
 
-async def test_what_a_symbol_counted_outlives_it(shop: Shop) -> None:
-    """Its fulfillment ends a minute after its last order; the counts of the desk stay."""
+async def test_the_counts_of_a_symbol_outlive_it(shop: Shop) -> None:
+    """A symbol ends after lingering, and the desk keeps its counts."""
     order = await shop.place(5)
     shop.feed.push(make_quote(1_000, ask=("101", 5)))
     shop.feed.interrupt()
@@ -120,3 +126,37 @@ async def test_what_a_symbol_counted_outlives_it(shop: Shop) -> None:
     assert counted == QuoteCounts(applied=2, refused=3, gate_resets=1)
     assert shop.desk.state().quotes == counted
     assert shop.desk.state().symbols == 0
+
+
+def test_three_stale_seeds_over_ten_seconds_show_a_reset() -> None:
+    """With fewer seeds, or within less time, the venue may only be a little behind."""
+    hasty, lasting = StaleSeedCounter(), StaleSeedCounter()
+
+    assert [hasty.shows_a_reset(at, gate=9) for at in (0, 1, 2, LATER_NS - 1)] == [False] * 4
+    assert [lasting.shows_a_reset(at, gate=9) for at in (0, LATER_NS, LATER_NS)] == [
+        False,
+        False,
+        True,
+    ]
+
+
+def test_a_new_gate_restarts_the_count_of_stale_seeds() -> None:
+    """A frame above the old gate arrived, so the venue did not restart its update ids."""
+    seeds = StaleSeedCounter()
+    seeds.shows_a_reset(0, gate=9)
+    seeds.shows_a_reset(1, gate=9)
+
+    assert not seeds.shows_a_reset(LATER_NS, gate=10)
+    assert not seeds.shows_a_reset(LATER_NS + 1, gate=10)
+    assert seeds.shows_a_reset(2 * LATER_NS, gate=10)
+
+
+def test_cleared_stale_seeds_do_not_count() -> None:
+    """Only the seeds of the current connection count."""
+    seeds = StaleSeedCounter()
+    seeds.shows_a_reset(0, gate=9)
+    seeds.shows_a_reset(1, gate=9)
+
+    seeds.clear()
+
+    assert not seeds.shows_a_reset(LATER_NS, gate=9)

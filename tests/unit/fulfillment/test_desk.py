@@ -8,8 +8,8 @@ import pytest
 from app.domain.errors import JournalUnavailableError, TooManyOrdersError
 from app.domain.events import StoredEvent, acceptance_event
 from app.domain.order import OrderSnapshot, OrderStatus, Reason, Side, Symbol
+from app.domain.order_counts import OpenOrderLimits
 from app.fulfillment import desk as desk_module
-from app.fulfillment.open_orders import OpenOrderLimits
 from tests.support.builders import LTCBTC, make_order, make_quote
 from tests.support.waiting import eventually
 from tests.unit.fulfillment.conftest import Shop
@@ -37,8 +37,8 @@ async def test_an_order_that_is_not_durable_never_rests(shop: Shop) -> None:
     assert not shop.journal.events
 
 
-async def test_an_order_lives_on_when_its_caller_gives_up(shop: Shop) -> None:
-    """The journal hands the order on, not the caller that waits for it."""
+async def test_an_order_continues_when_its_caller_gives_up(shop: Shop) -> None:
+    """The journal gives the order to its symbol, so the caller is not needed."""
     placing = asyncio.create_task(shop.place(5))
     await eventually(lambda: shop.journal.events)
     placing.cancel()
@@ -50,7 +50,7 @@ async def test_an_order_lives_on_when_its_caller_gives_up(shop: Shop) -> None:
 
 
 async def test_each_symbol_has_its_own_fulfillment(shop: Shop) -> None:
-    """A quote of one symbol fills nothing of another."""
+    """A quote of one symbol fills no order of another."""
     ltc = await shop.place(5)
     eth = await shop.place(5, symbol=Symbol("ETHBTC"))
 
@@ -60,8 +60,8 @@ async def test_each_symbol_has_its_own_fulfillment(shop: Shop) -> None:
     assert shop.statuses(ltc) == [OrderStatus.NEW]
 
 
-async def test_the_current_quote_is_told_without_subscribing(shop: Shop) -> None:
-    """Asking for a quote is not a reason to subscribe."""
+async def test_the_current_quote_is_returned_without_subscribing(shop: Shop) -> None:
+    """Reading a quote does not subscribe."""
     assert shop.desk.current_quote(LTCBTC) is None
     await shop.place(5)
     quote = make_quote(1)
@@ -76,8 +76,8 @@ async def test_the_current_quote_is_told_without_subscribing(shop: Shop) -> None
 @pytest.mark.parametrize(
     "shop", [OpenOrderLimits(total=1, per_owner=9, per_symbol=9)], indirect=True
 )
-async def test_more_open_orders_than_the_service_holds_are_refused(shop: Shop) -> None:
-    """The limit counts open orders: one that ended makes room."""
+async def test_orders_beyond_the_limit_are_refused(shop: Shop) -> None:
+    """The limit counts open orders, so an ended order makes room."""
     order = await shop.place(5)
     with pytest.raises(TooManyOrdersError):
         await shop.place(5)
@@ -89,7 +89,10 @@ async def test_more_open_orders_than_the_service_holds_are_refused(shop: Shop) -
 
 
 async def test_nothing_is_filled_while_the_journal_cannot_write(shop: Shop) -> None:
-    """Quotes are observed, not filled; afterwards the current one fills, in priority order."""
+    """Quotes only update the ledger.
+
+    After the recovery the current quote fills the orders by priority.
+    """
     shop.feed.listeners.clear()
     later = await shop.place(5, limit_price=100)
     better = await shop.place(5, limit_price=101)
@@ -104,8 +107,8 @@ async def test_nothing_is_filled_while_the_journal_cannot_write(shop: Shop) -> N
     assert shop.journal.events_of(later)[-1].filled_quantity == 2
 
 
-async def test_a_restart_takes_open_orders_up_with_what_was_filled(shop: Shop) -> None:
-    """The rest of the order is filled by the next process, and nothing is sold twice."""
+async def test_a_restart_resumes_open_orders_with_their_fills(shop: Shop) -> None:
+    """The next process fills the rest of the order, and sells nothing twice."""
     order = await shop.place(8)
     shop.feed.push(make_quote(1, ask=("99.99", 5)))
     await shop.has_status(order, OrderStatus.PARTIALLY_FILLED)
@@ -124,7 +127,7 @@ async def test_a_restart_takes_open_orders_up_with_what_was_filled(shop: Shop) -
     await asyncio.wait({running})
 
 
-async def test_a_restart_closes_what_ran_out_of_time_before_any_quote(shop: Shop) -> None:
+async def test_a_restart_closes_late_orders_before_any_quote(shop: Shop) -> None:
     """No fill is invented for the time when the service was down."""
     order = await shop.place(5, timeout_seconds=Decimal(3))
     shop.desk.stop()
@@ -139,8 +142,8 @@ async def test_a_restart_closes_what_ran_out_of_time_before_any_quote(shop: Shop
     await asyncio.wait({running})
 
 
-async def test_a_refused_outcome_starts_its_symbol_anew(shop: Shop) -> None:
-    """What could not be written did not happen: the order is filled again from the database."""
+async def test_a_refused_outcome_reloads_its_symbol(shop: Shop) -> None:
+    """A fill that cannot be written did not happen, so the order fills again after the reload."""
     order = await shop.place(5)
     other = await shop.place(5, symbol=Symbol("ETHBTC"))
     shop.journal.refused_symbol = LTCBTC
@@ -159,7 +162,7 @@ async def test_a_refused_outcome_starts_its_symbol_anew(shop: Shop) -> None:
 async def test_the_least_recently_used_symbol_makes_room(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Symbols without orders stay subscribed, up to a number of them."""
+    """A limited number of symbols without orders stay subscribed."""
     monkeypatch.setattr(desk_module, "LINGERING_SYMBOLS_MAX", 1)
     first, second = LTCBTC, Symbol("ETHBTC")
     for symbol in (first, second):
@@ -174,8 +177,8 @@ async def test_the_least_recently_used_symbol_makes_room(
     await shop.has_status(order, OrderStatus.FILLED)
 
 
-async def test_nothing_is_accepted_before_the_open_orders_were_read_back() -> None:
-    """Or the reading might find the new order as well, and it would rest twice."""
+async def test_nothing_is_accepted_before_the_open_orders_are_read() -> None:
+    """The recovery would find the new order too, and it would rest twice."""
     shop = Shop()
     shop.journal.load_failures_left = 1
     running = asyncio.create_task(shop.desk.run())
@@ -191,7 +194,7 @@ async def test_nothing_is_accepted_before_the_open_orders_were_read_back() -> No
 
 
 async def test_a_symbol_is_served_while_the_orders_of_others_are_still_read(shop: Shop) -> None:
-    """Each of them is handed over once, whatever the database does meanwhile."""
+    """Each symbol gets its orders once, even if the database fails meanwhile."""
     first = await shop.place(5)
     second = await shop.place(5, symbol=Symbol("ETHBTC"))
     shop.desk.stop()
@@ -224,8 +227,8 @@ async def test_a_symbol_is_served_while_the_orders_of_others_are_still_read(shop
     await asyncio.wait({running})
 
 
-async def test_an_acceptance_that_comes_after_the_stop_is_only_told() -> None:
-    """The order is on disk, and the next start takes it up."""
+async def test_an_acceptance_after_the_stop_is_only_announced() -> None:
+    """The order is on disk, and the next start fills it."""
     shop = Shop()
     running = asyncio.create_task(shop.desk.run())
     await eventually(lambda: shop.desk.is_recovered)

@@ -1,4 +1,4 @@
-"""Cancels through the desk: before, during and after whatever else happens to an order."""
+"""Cancels through the desk: before, during and after every other event of an order."""
 
 import asyncio
 from decimal import Decimal
@@ -17,7 +17,7 @@ from app.domain.order import (
     TimeInForce,
 )
 from app.fulfillment import desk as desk_module
-from app.fulfillment import reading
+from app.fulfillment import loading
 from app.fulfillment import symbol as symbol_module
 from tests.support.builders import LTCBTC, make_quote
 from tests.support.waiting import eventually
@@ -30,7 +30,7 @@ ALICE = Owner("alice")
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "RELOAD_SECONDS", 0.01)
+    monkeypatch.setattr(loading, "RELOAD_SECONDS", 0.01)
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def _short_wait(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_a_cancel_returns_once_the_end_is_durable(shop: Shop) -> None:
-    """The order is canceled for its client; no quote reaches it any more."""
+    """The order is canceled, and no quote fills it any more."""
     order = await shop.place(5)
 
     await shop.desk.cancel(order)
@@ -52,7 +52,7 @@ async def test_a_cancel_returns_once_the_end_is_durable(shop: Shop) -> None:
 
 
 async def test_a_cancel_leaves_other_orders_alone(shop: Shop) -> None:
-    """Only the order that it names ends."""
+    """Only the named order ends."""
     order, other = await shop.place(5), await shop.place(5)
 
     await shop.desk.cancel(order)
@@ -63,7 +63,7 @@ async def test_a_cancel_leaves_other_orders_alone(shop: Shop) -> None:
 
 
 async def test_a_cancel_waits_until_the_symbol_is_loaded(shop: Shop) -> None:
-    """The order is durable, but nobody serves it yet."""
+    """The order is durable, but no matcher holds it yet."""
     shop.journal.load_failures_left = 3
     order = await shop.accept(5)
     canceling = asyncio.create_task(shop.desk.cancel(order))
@@ -76,7 +76,7 @@ async def test_a_cancel_waits_until_the_symbol_is_loaded(shop: Shop) -> None:
 
 
 async def test_a_cancel_waits_for_a_reload(shop: Shop) -> None:
-    """What was thrown away with the old matcher is read back, and canceled then."""
+    """The reload reads the orders of the dropped matcher again, and then the cancel runs."""
     order = await shop.place(8)
     shop.feed.push(make_quote(1, ask=("99.99", 5)))
     await shop.has_status(order, PARTIALLY_FILLED)
@@ -90,7 +90,7 @@ async def test_a_cancel_waits_for_a_reload(shop: Shop) -> None:
 
 
 async def test_a_cancel_that_comes_after_the_end_changes_nothing(shop: Shop) -> None:
-    """Filled, expired or canceled before: the order stays what it is."""
+    """An order that was filled, expired or canceled before keeps its status."""
     filled = await shop.place(5)
     shop.feed.push(make_quote(1, ask=("99.99", 5)))
     await shop.has_status(filled, FILLED)
@@ -107,7 +107,7 @@ async def test_a_cancel_that_comes_after_the_end_changes_nothing(shop: Shop) -> 
 
 
 async def test_a_cancel_for_a_symbol_that_ended_starts_nothing(shop: Shop) -> None:
-    """An order of long ago does not subscribe its symbol again."""
+    """An old order does not subscribe its symbol again."""
     order = await shop.place(5)
     await shop.desk.cancel(order)
     shop.desk._symbols[LTCBTC].end_lingering()
@@ -126,7 +126,7 @@ async def test_a_cancel_for_a_symbol_that_ended_starts_nothing(shop: Shop) -> No
 async def test_a_fill_that_came_first_stands(
     shop: Shop, displayed: int, statuses: list[OrderStatus]
 ) -> None:
-    """It is not durable yet when the cancel comes, and is not taken back."""
+    """The fill is not durable yet when the cancel arrives, and it is not undone."""
     order = await shop.place(5)
     shop.feed.push(make_quote(1, ask=("99.99", displayed)))
     assert shop.statuses(order) == [NEW]
@@ -141,7 +141,7 @@ async def test_a_fill_that_came_first_stands(
 
 
 async def test_two_cancels_at_once_end_the_order_once(shop: Shop) -> None:
-    """Both are answered after the one end."""
+    """Both return after the one end is durable."""
     order = await shop.place(5)
 
     await asyncio.gather(shop.desk.cancel(order), shop.desk.cancel(order))
@@ -150,7 +150,7 @@ async def test_two_cancels_at_once_end_the_order_once(shop: Shop) -> None:
 
 
 async def test_nothing_is_canceled_while_the_journal_is_in_trouble(shop: Shop) -> None:
-    """The caller is told at once; the order goes on after the recovery."""
+    """The caller gets the error at once, and the order continues after the recovery."""
     order = await shop.place(5)
     shop.journal.fail()
 
@@ -166,7 +166,7 @@ async def test_nothing_is_canceled_while_the_journal_is_in_trouble(shop: Shop) -
 
 @pytest.mark.usefixtures("_short_wait")
 async def test_trouble_during_a_cancel_leaves_its_outcome_unknown(shop: Shop) -> None:
-    """It was given and is written as soon as writes pass: the order may be canceled already."""
+    """The cancel ran and will be written later, so the order may be canceled already."""
     order = await shop.place(5)
     shop.journal.fails_at_the_next_record = True
 
@@ -182,7 +182,7 @@ async def test_trouble_during_a_cancel_leaves_its_outcome_unknown(shop: Shop) ->
 
 @pytest.mark.usefixtures("_short_wait")
 async def test_trouble_during_a_cancel_of_all_names_no_order(shop: Shop) -> None:
-    """Several may be canceled, and may not."""
+    """Some of the orders may be canceled."""
     order = await shop.place(5)
     shop.journal.fails_at_the_next_record = True
 
@@ -196,7 +196,7 @@ async def test_trouble_during_a_cancel_of_all_names_no_order(shop: Shop) -> None
 
 @pytest.mark.usefixtures("_short_wait")
 async def test_a_symbol_that_cannot_be_loaded_cancels_nothing(shop: Shop) -> None:
-    """Whoever waited in vain may be sure that nothing was done, then or later."""
+    """A caller that waited in vain knows that nothing was canceled, and that nothing will be."""
     shop.journal.load_failures_left = 10**9
     order = await shop.accept(5)
 
@@ -210,7 +210,7 @@ async def test_a_symbol_that_cannot_be_loaded_cancels_nothing(shop: Shop) -> Non
 
 
 async def test_a_stopping_desk_cancels_nothing(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It says so without a wait, and the next start takes the order up as it is."""
+    """The caller gets the error at once, and the next start resumes the order unchanged."""
     monkeypatch.setattr(desk_module, "CANCEL_SECONDS_MAX", 3_600)
     order = await shop.place(5)
     shop.desk.stop()
@@ -222,7 +222,7 @@ async def test_a_stopping_desk_cancels_nothing(shop: Shop, monkeypatch: pytest.M
 
 
 async def test_an_order_found_at_a_start_can_be_canceled(shop: Shop) -> None:
-    """A cancel that comes before the open orders were read back waits for them."""
+    """A cancel that arrives during the recovery waits for it."""
     order = await shop.place(5)
     shop.desk.stop()
     shop.desk = shop.new_desk()
@@ -237,8 +237,8 @@ async def test_an_order_found_at_a_start_can_be_canceled(shop: Shop) -> None:
     await asyncio.wait({running})
 
 
-async def test_an_order_that_waits_for_its_one_quote_can_be_canceled(shop: Shop) -> None:
-    """An IOC order without a quote has not ended."""
+async def test_an_ioc_order_without_a_quote_can_be_canceled(shop: Shop) -> None:
+    """An IOC order that met no quote is still open."""
     order = await shop.place(5, time_in_force=TimeInForce.IOC)
 
     await shop.desk.cancel(order)
@@ -247,7 +247,7 @@ async def test_an_order_that_waits_for_its_one_quote_can_be_canceled(shop: Shop)
 
 
 async def test_cancel_all_ends_one_owners_orders_of_one_symbol(shop: Shop) -> None:
-    """Both sides, in the order of acceptance; other owners and symbols go on."""
+    """Orders of both sides end in the order of acceptance. Other owners and symbols continue."""
     mine = [await shop.place(5), await shop.place(5, side=Side.SELL, limit_price=101)]
     hers = await shop.place(5, owner=ALICE)
     elsewhere = await shop.place(5, symbol=Symbol("ETHBTC"))
@@ -267,7 +267,7 @@ async def test_cancel_all_ends_one_owners_orders_of_one_symbol(shop: Shop) -> No
 
 
 async def test_cancel_all_waits_until_the_symbol_is_loaded(shop: Shop) -> None:
-    """None of the orders that wait for it is missed."""
+    """The cancel includes all orders that wait for the ledger."""
     shop.journal.load_failures_left = 3
     orders = [await shop.accept(5) for _ in range(3)]
 
@@ -277,7 +277,7 @@ async def test_cancel_all_waits_until_the_symbol_is_loaded(shop: Shop) -> None:
 
 
 async def test_thousands_of_orders_canceled_at_once_are_written_in_parts(shop: Shop) -> None:
-    """A transaction has room for each part; all are durable when the call returns."""
+    """Each part fits into a transaction, and all parts are durable when the call returns."""
     orders = [await shop.place(1) for _ in range(2_100)]
     shop.journal.outcomes.clear()
 
@@ -289,7 +289,7 @@ async def test_thousands_of_orders_canceled_at_once_are_written_in_parts(shop: S
 
 
 async def test_a_cancel_gives_nothing_back(shop: Shop) -> None:
-    """What the canceled order took is remembered, also where the symbol starts anew."""
+    """The ledger keeps the quantity that the canceled order took, even after a reload."""
     order = await shop.place(8)
     shop.feed.push(make_quote(1, ask=("99.99", 5)))
     await shop.has_status(order, PARTIALLY_FILLED)
@@ -304,7 +304,7 @@ async def test_a_cancel_gives_nothing_back(shop: Shop) -> None:
 
 @pytest.mark.usefixtures("_short_wait")
 async def test_a_repeated_cancel_does_not_deny_the_first(shop: Shop) -> None:
-    """While the first one waits to be written, nobody is told that nothing was done."""
+    """While the first cancel waits to be written, no caller learns that nothing was done."""
     order = await shop.place(5)
     shop.journal.fails_at_the_next_record = True
     with pytest.raises(OutcomeUnknownError):
@@ -319,7 +319,7 @@ async def test_a_repeated_cancel_does_not_deny_the_first(shop: Shop) -> None:
 
 @pytest.mark.usefixtures("_short_wait")
 async def test_a_repeated_cancel_of_all_does_not_deny_the_first(shop: Shop) -> None:
-    """Until writes pass again nobody is told that nothing was done; then it is known."""
+    """No caller learns that nothing was done until writes succeed again."""
     order = await shop.place(5)
     shop.journal.fails_at_the_next_record = True
     with pytest.raises(OutcomeUnknownError):
@@ -335,11 +335,11 @@ async def test_a_repeated_cancel_of_all_does_not_deny_the_first(shop: Shop) -> N
     assert await shop.desk.cancel_all(PUBLIC, LTCBTC) == []
 
 
-async def test_the_loop_goes_on_while_many_orders_are_canceled(
+async def test_the_event_loop_runs_while_many_orders_are_canceled(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Between slices a quote fills what is left of them, and an order that comes is not meant."""
-    monkeypatch.setattr(symbol_module, "PIECE", 2)
+    """Between batches a quote may fill the remaining orders, and a new order is not canceled."""
+    monkeypatch.setattr(symbol_module, "ORDERS_PER_BATCH", 2)
     orders = [await shop.place(1) for _ in range(20)]
     shop.journal.outcomes.clear()
     canceling = asyncio.create_task(shop.desk.cancel_all(PUBLIC, LTCBTC))
@@ -362,8 +362,8 @@ async def test_the_loop_goes_on_while_many_orders_are_canceled(
 async def test_a_cancel_of_many_that_stops_half_way_leaves_its_outcome_unknown(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Some orders are canceled: nobody is told that nothing was done."""
-    monkeypatch.setattr(symbol_module, "PIECE", 2)
+    """Some orders are canceled, so "nothing was executed" would be wrong."""
+    monkeypatch.setattr(symbol_module, "ORDERS_PER_BATCH", 2)
     orders = [await shop.place(1) for _ in range(20)]
     shop.journal.outcomes.clear()
     canceling = asyncio.create_task(shop.desk.cancel_all(PUBLIC, LTCBTC))

@@ -1,4 +1,4 @@
-"""A symbol that the venue has halted: its orders wait, and its ledger stays sound."""
+"""Orders of a halted symbol wait, and the symbol's ledger stays correct."""
 
 from decimal import Decimal
 
@@ -10,8 +10,8 @@ from tests.unit.fulfillment.conftest import Shop
 OTHER = Symbol("ETHBTC")
 
 
-async def test_orders_of_a_halted_symbol_wait_and_go_on(shop: Shop) -> None:
-    """What is displayed in the meantime fills nothing; once trading goes on, it does at once."""
+async def test_orders_of_a_halted_symbol_wait_and_resume(shop: Shop) -> None:
+    """Quotes during the halt fill nothing; the current quote fills once trading resumes."""
     order = await shop.place(5)
     shop.halt(LTCBTC)
 
@@ -25,8 +25,8 @@ async def test_orders_of_a_halted_symbol_wait_and_go_on(shop: Shop) -> None:
     assert not shop.desk.market_view(LTCBTC, PUBLIC, Side.BUY).is_halted
 
 
-async def test_other_symbols_go_on(shop: Shop) -> None:
-    """A halt is one symbol's."""
+async def test_other_symbols_continue(shop: Shop) -> None:
+    """A halt applies to one symbol."""
     await shop.place(5)
     order = await shop.place(5, symbol=OTHER)
     shop.halt(LTCBTC)
@@ -36,8 +36,8 @@ async def test_other_symbols_go_on(shop: Shop) -> None:
     await shop.has_status(order, OrderStatus.FILLED)
 
 
-async def test_an_order_of_a_halted_symbol_ends_with_its_time(shop: Shop) -> None:
-    """It met quotes and they filled nothing: that is a timeout."""
+async def test_an_order_of_a_halted_symbol_expires(shop: Shop) -> None:
+    """The order met quotes that filled nothing, so the reason is TIMEOUT."""
     order = await shop.place(5, time_in_force=TimeInForce.GTD)
     shop.halt(LTCBTC)
     shop.feed.push(make_quote(7, ask=("99.99", 5)))
@@ -50,7 +50,7 @@ async def test_an_order_of_a_halted_symbol_ends_with_its_time(shop: Shop) -> Non
 
 
 async def test_a_symbol_that_starts_halted_fills_nothing(shop: Shop) -> None:
-    """Orders that are read back at a start wait, too: depth shows a book that nobody trades in."""
+    """Recovered orders wait too: depth shows a book that does not trade."""
     order = await shop.place(5)
     shop.halt(LTCBTC)
     async with shop.restarted():
@@ -63,10 +63,10 @@ async def test_a_symbol_that_starts_halted_fills_nothing(shop: Shop) -> None:
         assert taken == 0
 
 
-async def test_writes_that_recover_do_not_end_a_halt_nor_a_halt_that_ends_the_wait_for_writes(
+async def test_orders_fill_only_when_neither_the_halt_nor_the_journal_forbids_it(
     shop: Shop,
 ) -> None:
-    """Orders are filled when both allow it."""
+    """The recovery of writes does not end a halt. Fills resume when both are over."""
     order = await shop.place(5)
     shop.journal.fail()
     shop.halt(LTCBTC)
@@ -85,5 +85,5 @@ async def test_writes_that_recover_do_not_end_a_halt_nor_a_halt_that_ends_the_wa
 
 
 def taken_of(shop: Shop) -> Decimal:
-    """Return how much was taken of what is displayed."""
+    """Return how much of the displayed quantity was taken."""
     return shop.desk.market_view(LTCBTC, PUBLIC, Side.BUY).taken_quantity

@@ -1,4 +1,4 @@
-"""IOC and FOK orders through the desk, and what orders are told to have met."""
+"""IOC and FOK orders through the desk, and the arrival that orders report."""
 
 import asyncio
 from decimal import Decimal
@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from app.domain.order import PUBLIC, Arrival, OrderStatus, Owner, Reason, Side, Symbol, TimeInForce
-from app.fulfillment import reading
+from app.fulfillment import loading
 from app.ports import NO_MARKET, MarketView
 from tests.support.builders import LTCBTC, make_quote
 from tests.support.waiting import eventually
@@ -19,11 +19,11 @@ both_kinds = pytest.mark.parametrize("kind", [IOC, FOK])
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "RELOAD_SECONDS", 0.01)
+    monkeypatch.setattr(loading, "RELOAD_SECONDS", 0.01)
 
 
 async def test_an_ioc_order_is_decided_by_the_current_quote(shop: Shop) -> None:
-    """It takes what is there, and ends."""
+    """The order takes the available quantity, and ends."""
     await shop.place(5, limit_price=1)
     shop.feed.push(make_quote(1, ask=("99.99", 3)))
 
@@ -49,7 +49,7 @@ async def test_the_first_order_of_a_symbol_waits_for_its_first_quote(
 
 
 async def test_a_fok_order_that_cannot_have_all_gets_nothing(shop: Shop) -> None:
-    """And the next one gets everything."""
+    """The next order gets the whole quantity."""
     order = await shop.place(6, time_in_force=FOK)
     next_one = await shop.place(5)
 
@@ -61,8 +61,8 @@ async def test_a_fok_order_that_cannot_have_all_gets_nothing(shop: Shop) -> None
 
 
 @both_kinds
-async def test_an_order_without_a_quote_ends_with_its_time(shop: Shop, kind: TimeInForce) -> None:
-    """NO_MARKET_DATA: not its price was the cause."""
+async def test_an_order_without_a_quote_expires(shop: Shop, kind: TimeInForce) -> None:
+    """The reason NO_MARKET_DATA says that the price was not the cause."""
     order = await shop.place(5, time_in_force=kind, timeout_seconds=Decimal("0.02"))
 
     shop.clock.advance(0.021)
@@ -75,7 +75,7 @@ async def test_an_order_without_a_quote_ends_with_its_time(shop: Shop, kind: Tim
 async def test_an_order_found_open_at_a_start_ends_before_any_quote(
     shop: Shop, kind: TimeInForce
 ) -> None:
-    """The quote that would have decided it was met by nobody; no other one takes its place."""
+    """No matcher met the quote that would have decided the order, and no later quote decides it."""
     order = await shop.place(5, time_in_force=kind)
     resting = await shop.place(5)
     async with shop.restarted():
@@ -89,20 +89,20 @@ async def test_an_order_found_open_at_a_start_ends_before_any_quote(
 
 
 async def test_a_start_with_nothing_but_such_orders_lets_the_symbol_linger(shop: Shop) -> None:
-    """It does not stay subscribed for ever."""
+    """The symbol does not stay subscribed permanently."""
     order = await shop.place(5, time_in_force=IOC)
     async with shop.restarted():
         await shop.has_status(order, EXPIRED)
         await eventually(lambda: LTCBTC in shop.feed.listeners)
 
-        assert shop.desk._symbols[LTCBTC]._linger is not None
+        assert shop.desk._symbols[LTCBTC]._linger._handle is not None
 
 
 @both_kinds
 async def test_an_order_that_comes_during_a_reload_waits_for_its_quote(
     shop: Shop, kind: TimeInForce
 ) -> None:
-    """It was not open before: the reload finds it in the database, and no quote was missed."""
+    """The reload finds the order in the database, but the order is new and missed no quote."""
     await shop.place(5, limit_price=1)
     shop.desk.on_outcome_refused(LTCBTC)
     order = await shop.accept(5, time_in_force=kind)
@@ -115,7 +115,7 @@ async def test_an_order_that_comes_during_a_reload_waits_for_its_quote(
 
 
 async def test_an_order_is_held_while_the_journal_cannot_write(shop: Shop) -> None:
-    """It is decided after the recovery, by the quote of then."""
+    """The current quote decides the order after the recovery."""
     order = await shop.place(5, time_in_force=IOC)
     shop.journal.fail()
     shop.feed.push(make_quote(1, ask=("99.99", 5)))
@@ -128,8 +128,8 @@ async def test_an_order_is_held_while_the_journal_cannot_write(shop: Shop) -> No
     assert shop.last(order).filled_quantity == 3
 
 
-async def test_an_acceptance_tells_the_quote_that_was_current(shop: Shop) -> None:
-    """It is stored with the order; without a quote nothing is."""
+async def test_an_acceptance_stores_the_current_quote(shop: Shop) -> None:
+    """Without a quote nothing is stored."""
     first = await shop.place(5, limit_price=1)
     shop.feed.push(make_quote(7, bid=("99.90", 1), ask=("99.99", 3)))
 
@@ -145,10 +145,10 @@ async def test_an_acceptance_tells_the_quote_that_was_current(shop: Shop) -> Non
     assert {event.quotes_seen for event in acceptances} == {0}
 
 
-async def test_the_arrival_is_that_of_the_acceptance_though_quotes_came_meanwhile(
+async def test_quotes_during_the_commit_do_not_change_the_arrival(
     shop: Shop,
 ) -> None:
-    """While the order was being written the market went on."""
+    """The market moves while the order is being written."""
     await shop.place(5, limit_price=1)
     shop.feed.push(make_quote(1, ask=("99.50", 3)))
     shop.journal.accept_delay = asyncio.Event()
@@ -165,8 +165,8 @@ async def test_the_arrival_is_that_of_the_acceptance_though_quotes_came_meanwhil
     assert shop.last(order).quotes_seen == 1
 
 
-async def test_what_an_order_met_goes_on_over_a_restart(shop: Shop) -> None:
-    """The arrival stays, the count goes on from the newest event."""
+async def test_arrival_and_quote_count_survive_a_restart(shop: Shop) -> None:
+    """The arrival stays, and the count continues from the newest event."""
     order = await shop.place(8)
     shop.feed.push(make_quote(1, ask=("101", 5)))
     shop.feed.push(make_quote(2, ask=("99.99", 5)))
@@ -181,7 +181,7 @@ async def test_what_an_order_met_goes_on_over_a_restart(shop: Shop) -> None:
 
 
 async def test_an_arrival_that_was_not_stored_stays_unknown(shop: Shop) -> None:
-    """The process before may have met quotes; none is made up."""
+    """The earlier process may have met quotes, and none of them is invented."""
     order = await shop.place(5)
     shop.feed.push(make_quote(1, ask=("101", 5)))
     async with shop.restarted():
@@ -193,7 +193,7 @@ async def test_an_arrival_that_was_not_stored_stays_unknown(shop: Shop) -> None:
 
 
 async def test_the_market_is_shown_as_the_owner_meets_it(shop: Shop) -> None:
-    """The quote, and what his orders of the side took of the touch; it never subscribes."""
+    """The view has the quote and the quantity that the owner took, and it never subscribes."""
     await shop.place(3)
     before = shop.desk.market_view(LTCBTC, PUBLIC, Side.BUY)
     quote = make_quote(1, ask=("99.99", 5))

@@ -1,10 +1,15 @@
-"""Which interruptions are told."""
+"""Tests of ``app.fulfillment.interruptions``."""
 
 import pytest
 
 from app.domain.order import Symbol
 from app.fulfillment import interruptions
-from app.fulfillment.interruptions import LONG_SECONDS, Changes, Interruptions, tell
+from app.fulfillment.interruptions import (
+    LONG_SECONDS,
+    InterruptionChanges,
+    Interruptions,
+    log_changes,
+)
 from tests.support.builders import LTCBTC, make_quote
 from tests.support.waiting import eventually
 from tests.unit.fulfillment.conftest import Shop
@@ -13,38 +18,38 @@ ETHBTC = Symbol("ETHBTC")
 SECOND = 1_000_000_000
 
 
-def test_a_short_interruption_is_not_told() -> None:
-    """A connection that is replaced within seconds is nobody's trouble."""
-    seen = Interruptions(long_seconds=30)
+def test_a_short_interruption_is_not_reported() -> None:
+    """A connection that is replaced within seconds is normal."""
+    interrupted = Interruptions(long_seconds=30)
 
     changes = [
-        seen.look({LTCBTC: is_live}, now_ns=second * SECOND)
+        interrupted.update({LTCBTC: is_live}, now_ns=second * SECOND)
         for second, is_live in [(0, False), (29, False), (34, True), (40, False), (69, False)]
     ]
 
-    assert changes == [Changes([], [])] * 5
+    assert changes == [InterruptionChanges([], [])] * 5
 
 
-def test_a_long_interruption_is_told_once_and_its_end_too() -> None:
-    """Whoever reads the log sees when fills stopped and when they went on, each once."""
-    seen = Interruptions(long_seconds=30)
+def test_a_long_interruption_and_its_end_are_reported_once() -> None:
+    """The log shows once when fills stopped, and once when they resumed."""
+    interrupted = Interruptions(long_seconds=30)
 
     changes = [
-        seen.look({LTCBTC: is_live, ETHBTC: True}, now_ns=second * SECOND)
+        interrupted.update({LTCBTC: is_live, ETHBTC: True}, now_ns=second * SECOND)
         for second, is_live in [(5, False), (35, False), (40, False), (45, True), (50, True)]
     ]
 
     assert changes == [
-        Changes([], []),
-        Changes([LTCBTC], []),
-        Changes([], []),
-        Changes([], [LTCBTC]),
-        Changes([], []),
+        InterruptionChanges([], []),
+        InterruptionChanges([LTCBTC], []),
+        InterruptionChanges([], []),
+        InterruptionChanges([], [LTCBTC]),
+        InterruptionChanges([], []),
     ]
 
 
-async def test_the_desk_looks_again_and_again(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A symbol that waits for its quote is counted after half a minute, until the quote comes."""
+async def test_the_desk_checks_repeatedly(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The state counts a symbol without a quote after 30 s, until its quote arrives."""
     monkeypatch.setattr(interruptions, "CHECK_SECONDS", 0.001)
     async with shop.restarted():
         await shop.place(5, limit_price=1)
@@ -59,21 +64,23 @@ async def test_the_desk_looks_again_and_again(shop: Shop, monkeypatch: pytest.Mo
 
 
 def test_a_symbol_that_ended_is_forgotten() -> None:
-    """One that comes back later is a new one, and nothing is kept of those that went."""
-    seen = Interruptions(long_seconds=30)
-    seen.look({LTCBTC: False}, now_ns=0)
-    seen.look({LTCBTC: False}, now_ns=30 * SECOND)
-    seen.look({}, now_ns=35 * SECOND)
+    """No memory remains of an ended symbol, and a later interruption of it counts from zero."""
+    interrupted = Interruptions(long_seconds=30)
+    interrupted.update({LTCBTC: False}, now_ns=0)
+    interrupted.update({LTCBTC: False}, now_ns=30 * SECOND)
+    interrupted.update({}, now_ns=35 * SECOND)
 
-    assert not seen._since_ns
-    assert not seen._told
-    assert seen.look({LTCBTC: False}, now_ns=65 * SECOND) == Changes([], [])
-    assert seen.look({LTCBTC: False}, now_ns=95 * SECOND) == Changes([LTCBTC], [])
+    assert not interrupted._since_ns
+    assert not interrupted._long
+    assert interrupted.update({LTCBTC: False}, now_ns=65 * SECOND) == InterruptionChanges([], [])
+    assert interrupted.update({LTCBTC: False}, now_ns=95 * SECOND) == InterruptionChanges(
+        [LTCBTC], []
+    )
 
 
-def test_telling_takes_any_number_of_symbols() -> None:
-    """The entry of a lost venue names a few of a thousand symbols."""
+def test_any_number_of_symbols_can_be_logged() -> None:
+    """The log entry names a few symbols of a thousand."""
     many = [Symbol(f"A{number}BTC") for number in range(1_000)]
 
-    tell(Changes(many, many))
-    tell(Changes([], []))
+    log_changes(InterruptionChanges(many, many))
+    log_changes(InterruptionChanges([], []))

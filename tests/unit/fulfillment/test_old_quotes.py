@@ -1,4 +1,4 @@
-"""A new order has an old quote confirmed by the feed before it fills on it."""
+"""The feed confirms an old quote before a new order fills on it."""
 
 from dataclasses import replace
 
@@ -15,14 +15,14 @@ def now(shop: Shop, quote: Quote) -> Quote:
 
 
 async def quoted_long_ago(shop: Shop, quote: Quote) -> None:
-    """Let the symbol have an old quote, and an order that it does not reach."""
+    """Give the symbol an old quote, and an order that the quote does not reach."""
     await shop.place(1, limit_price=1)
     shop.feed.push(now(shop, quote))
     shop.clock.advance(5.1)
 
 
 async def test_an_old_quote_is_confirmed_and_then_filled_on(shop: Shop) -> None:
-    """The feed is asked once the order is durable, and what it says is applied as a seed."""
+    """The desk asks the feed once the order is durable, and applies the answer as a seed."""
     await quoted_long_ago(shop, make_quote(7, ask=("99.99", 5)))
 
     order = await shop.place(5)
@@ -41,7 +41,7 @@ async def test_an_old_quote_is_confirmed_and_then_filled_on(shop: Shop) -> None:
 
 
 async def test_the_old_quote_is_no_arrival_of_the_order(shop: Shop) -> None:
-    """What is stored with its acceptance is what it met, and it has met nothing yet."""
+    """The acceptance stores no arrival, because the order has met no quote yet."""
     await quoted_long_ago(shop, make_quote(7, ask=("99.00", 5)))
 
     order = await shop.place(5)
@@ -55,7 +55,7 @@ async def test_the_old_quote_is_no_arrival_of_the_order(shop: Shop) -> None:
 
 
 async def test_an_order_that_an_old_quote_does_not_reach_asks_for_nothing(shop: Shop) -> None:
-    """Most orders rest, and cost the venue no request."""
+    """Most orders rest, and they cost the venue no request."""
     await quoted_long_ago(shop, make_quote(7, ask=("101", 5)))
 
     order = await shop.accept(5)
@@ -66,7 +66,7 @@ async def test_an_order_that_an_old_quote_does_not_reach_asks_for_nothing(shop: 
 
 
 async def test_a_young_quote_fills_at_once(shop: Shop) -> None:
-    """Nothing is asked where nothing is in doubt."""
+    """A young quote needs no confirmation."""
     await quoted_long_ago(shop, make_quote(7, ask=("101", 5)))
     shop.feed.push(now(shop, make_quote(8, ask=("99.99", 5))))
     shop.clock.advance(4.9)
@@ -77,8 +77,8 @@ async def test_a_young_quote_fills_at_once(shop: Shop) -> None:
     assert shop.feed.confirmations == []
 
 
-async def test_a_stale_answer_is_asked_for_again(shop: Shop) -> None:
-    """A snapshot below the quote in doubt confirms nothing, although the symbol is live."""
+async def test_a_stale_answer_is_requested_again(shop: Shop) -> None:
+    """A snapshot below the old quote confirms nothing, even while the symbol is live."""
     await quoted_long_ago(shop, make_quote(7, ask=("99.99", 5)))
     order = await shop.place(5)
     await eventually(lambda: shop.feed.confirmations)
@@ -91,7 +91,7 @@ async def test_a_stale_answer_is_asked_for_again(shop: Shop) -> None:
 
 
 async def test_an_immediate_order_is_decided_by_the_confirmed_quote(shop: Shop) -> None:
-    """It ends with what that has, not with what the old one had."""
+    """The order ends with the quantity of the new quote."""
     await quoted_long_ago(shop, make_quote(7, ask=("101", 5)))
 
     order = await shop.place(5, time_in_force=TimeInForce.IOC)
@@ -104,7 +104,7 @@ async def test_an_immediate_order_is_decided_by_the_confirmed_quote(shop: Shop) 
 
 
 async def test_answers_that_stay_below_an_absurd_update_id_are_a_reset(shop: Shop) -> None:
-    """A quiet symbol whose last frame had an absurd id is not silenced by it."""
+    """A symbol recovers from a last frame with a far too large update id."""
     await quoted_long_ago(shop, make_quote(2**62, ask=("99.99", 5)))
     order = await shop.place(5, limit_price=100)
     verdicts: list[bool] = []
@@ -114,11 +114,11 @@ async def test_answers_that_stay_below_an_absurd_update_id_are_a_reset(shop: Sho
 
     await shop.has_status(order, OrderStatus.FILLED)
     assert verdicts == [False, False, True]
-    assert shop.desk._symbols[LTCBTC].tally.gate_resets == 1
+    assert shop.desk._symbols[LTCBTC].quote_counter.gate_resets == 1
 
 
 async def test_orders_held_back_by_the_journal_meet_no_old_quote_either(shop: Shop) -> None:
-    """The trouble may have lasted longer than the quote is good for."""
+    """The journal may have failed for longer than the quote stays young."""
     order = await shop.place(5)
     shop.journal.fail()
     shop.feed.push(now(shop, make_quote(7, ask=("99.99", 5))))

@@ -35,7 +35,7 @@ def make_fill(split_number: int, filled_quantity: int) -> Fill:
     )
 
 
-def test_a_fill_carries_its_split_and_what_is_filled_by_now() -> None:
+def test_a_fill_carries_its_split_and_the_filled_quantity() -> None:
     """A split before the last leaves the order partially filled."""
     (event,) = step_events([make_fill(2, 4)], ACCEPTED_AT)
 
@@ -51,7 +51,7 @@ def test_a_fill_carries_its_split_and_what_is_filled_by_now() -> None:
 
 
 def test_the_last_split_carries_filled() -> None:
-    """There is no event of its own for being filled."""
+    """A filled order has no separate event for its end."""
     (event,) = step_events([make_fill(3, 5)], ACCEPTED_AT)
 
     assert (event.sequence, event.status) == (4, OrderStatus.FILLED)
@@ -70,7 +70,7 @@ def test_the_last_split_carries_filled() -> None:
 def test_an_unfilled_end_is_the_event_after_the_last_split(
     splits_total: int, status: OrderStatus, reason: Reason
 ) -> None:
-    """Sequences have no gap, whether something was filled or not."""
+    """Sequences have no gap, with or without splits."""
     closing = Closing(
         order=make_order(5),
         status=status,
@@ -93,7 +93,7 @@ def test_an_unfilled_end_is_the_event_after_the_last_split(
 
 
 def test_a_move_outside_the_table_is_our_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An event is only made if the table of transitions allows it."""
+    """Every event follows the transition table."""
     monkeypatch.setitem(TRANSITIONS, OrderStatus.NEW, frozenset())
 
     with pytest.raises(TransitionError, match="no order goes from NEW to PARTIALLY_FILLED"):
@@ -101,10 +101,10 @@ def test_a_move_outside_the_table_is_our_mistake(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize(("events", "sizes"), [(0, [0]), (1, [1]), (512, [512]), (513, [512, 1])])
-def test_an_outcome_is_handed_on_in_parts_and_its_ledger_with_the_first(
+def test_an_outcome_is_split_and_its_ledger_goes_with_the_first_part(
     events: int, sizes: list[int]
 ) -> None:
-    """A transaction has room for so many events, and nothing is handed on twice."""
+    """Each part fits into a transaction, and nothing is written twice."""
     level = TakenLevel(
         owner=make_order().owner, side=Side.BUY, price=Decimal(100), quantity=Decimal(1)
     )

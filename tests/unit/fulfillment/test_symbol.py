@@ -7,8 +7,7 @@ import pytest
 
 from app.domain.events import StoredEvent, acceptance_event
 from app.domain.order import PUBLIC, Arrival, OrderStatus, Reason
-from app.fulfillment import pieces as pieces_module
-from app.fulfillment import reading
+from app.fulfillment import loading
 from tests.support.builders import LTCBTC, make_order, make_quote
 from tests.support.waiting import eventually
 from tests.unit.fulfillment.conftest import Shop
@@ -16,11 +15,11 @@ from tests.unit.fulfillment.conftest import Shop
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "RELOAD_SECONDS", 0.01)
+    monkeypatch.setattr(loading, "RELOAD_SECONDS", 0.01)
 
 
 async def test_an_order_expires_after_its_deadline(shop: Shop) -> None:
-    """The timer of the earliest deadline closes it, with the reason."""
+    """The timer of the earliest deadline ends the order with its reason."""
     order = await shop.place(5, timeout_seconds=Decimal("0.02"))
     shop.feed.push(make_quote(1, ask=("101", 5)))
 
@@ -31,7 +30,7 @@ async def test_an_order_expires_after_its_deadline(shop: Shop) -> None:
 
 
 async def test_a_later_order_with_an_earlier_deadline_expires_first(shop: Shop) -> None:
-    """The timer is set anew when an order comes that ends earlier."""
+    """The timer restarts when an order with an earlier deadline arrives."""
     patient = await shop.place(5, timeout_seconds=Decimal(30))
     hasty = await shop.place(5, timeout_seconds=Decimal("0.02"))
 
@@ -42,7 +41,7 @@ async def test_a_later_order_with_an_earlier_deadline_expires_first(shop: Shop) 
 
 
 async def test_a_quote_received_after_the_deadline_does_not_fill(shop: Shop) -> None:
-    """A late timer does not give an order more time than it has."""
+    """A late timer does not extend the order's time."""
     order = await shop.place(5, timeout_seconds=Decimal(3))
     shop.feed.push(make_quote(1, ask=("101", 5)))
     late_ns = shop.clock.monotonic_ns() + 3_000_000_001
@@ -53,7 +52,7 @@ async def test_a_quote_received_after_the_deadline_does_not_fill(shop: Shop) -> 
 
 
 async def test_a_quote_received_at_the_deadline_fills(shop: Shop) -> None:
-    """An order may be filled by what was received at its deadline or before."""
+    """A quote received at the deadline or before may fill the order."""
     order = await shop.place(5, timeout_seconds=Decimal(3))
     deadline_ns = shop.clock.monotonic_ns() + 3_000_000_000
 
@@ -63,7 +62,7 @@ async def test_a_quote_received_at_the_deadline_fills(shop: Shop) -> None:
 
 
 async def test_an_order_that_met_no_quote_says_so(shop: Shop) -> None:
-    """NO_MARKET_DATA is told from an unlucky price."""
+    """NO_MARKET_DATA differs from a price that was not reached."""
     order = await shop.place(5, timeout_seconds=Decimal("0.02"))
 
     shop.clock.advance(0.021)
@@ -73,7 +72,7 @@ async def test_an_order_that_met_no_quote_says_so(shop: Shop) -> None:
 
 
 async def test_an_order_that_ends_while_the_feed_is_down_says_so(shop: Shop) -> None:
-    """TIMEOUT_DURING_OUTAGE is told from an unlucky price."""
+    """TIMEOUT_DURING_OUTAGE differs from a price that was not reached."""
     order = await shop.place(5, timeout_seconds=Decimal("0.02"))
     shop.feed.push(make_quote(1, ask=("101", 5)))
 
@@ -93,8 +92,8 @@ async def test_a_seed_brings_the_symbol_live(shop: Shop) -> None:
     await shop.has_status(order, OrderStatus.FILLED)
 
 
-async def test_a_stale_seed_is_asked_for_again(shop: Shop) -> None:
-    """A snapshot older than what is known never fills."""
+async def test_a_stale_seed_is_requested_again(shop: Shop) -> None:
+    """A snapshot older than the gate never fills."""
     await shop.place(5)
     shop.feed.push(make_quote(10, ask=("101", 5)))
     shop.feed.interrupt()
@@ -105,8 +104,8 @@ async def test_a_stale_seed_is_asked_for_again(shop: Shop) -> None:
     assert shop.desk.current_quote(LTCBTC) is not None
 
 
-async def test_a_stale_seed_after_a_frame_is_no_matter(shop: Shop) -> None:
-    """Once a frame of the connection came, nothing is left to seed."""
+async def test_a_stale_seed_after_a_frame_is_ignored(shop: Shop) -> None:
+    """Once the connection sent a frame, the symbol needs no seed."""
     order = await shop.place(5)
     shop.feed.push(make_quote(10, ask=("101", 5)))
 
@@ -116,7 +115,7 @@ async def test_a_stale_seed_after_a_frame_is_no_matter(shop: Shop) -> None:
 
 
 async def test_lower_seeds_over_ten_seconds_are_a_reset_by_the_venue(shop: Shop) -> None:
-    """Three of them over so long on a new connection: the seed's id becomes the gate."""
+    """Three lower seeds over 10 s on a new connection make the seed's id the gate."""
     order = await shop.place(5)
     shop.feed.push(make_quote(1_000, ask=("101", 5)))
     shop.feed.interrupt()
@@ -130,8 +129,8 @@ async def test_lower_seeds_over_ten_seconds_are_a_reset_by_the_venue(shop: Shop)
     await shop.has_status(order, OrderStatus.FILLED)
 
 
-async def test_what_was_taken_is_kept_over_a_reset(shop: Shop) -> None:
-    """The venue counting anew does not make displayed lots new."""
+async def test_a_reset_keeps_the_ledger(shop: Shop) -> None:
+    """Restarted update ids do not make displayed quantity new."""
     order = await shop.place(20)
     shop.feed.push(make_quote(1_000, ask=("99.99", 5)))
     shop.feed.interrupt()
@@ -144,7 +143,7 @@ async def test_what_was_taken_is_kept_over_a_reset(shop: Shop) -> None:
 
 
 async def test_a_symbol_ends_after_lingering_and_remembers_its_ledger(shop: Shop) -> None:
-    """The gate and what was taken are stored; the next order of the symbol starts from them."""
+    """Gate and ledger are stored, and the symbol's next order starts with them."""
     order = await shop.place(5)
     shop.feed.push(make_quote(1, ask=("99.99", 8)))
     await shop.has_status(order, OrderStatus.FILLED)
@@ -161,7 +160,7 @@ async def test_a_symbol_ends_after_lingering_and_remembers_its_ledger(shop: Shop
 
 
 async def test_an_order_that_comes_while_the_symbol_ends_keeps_it(shop: Shop) -> None:
-    """The end is given up if there is something to do again."""
+    """A new order stops the end of the symbol."""
     order = await shop.place(5)
     shop.feed.push(make_quote(1, ask=("99.99", 5)))
     await shop.has_status(order, OrderStatus.FILLED)
@@ -178,8 +177,8 @@ async def test_an_order_that_comes_while_the_symbol_ends_keeps_it(shop: Shop) ->
     assert shop.feed.subscriptions == [f"+{LTCBTC}"]
 
 
-async def test_a_mistake_of_ours_stops_its_symbol_only_until_it_is_read_again(shop: Shop) -> None:
-    """A failing matcher is thrown away; the database knows what is true."""
+async def test_a_failure_stops_its_symbol_only_until_the_reload(shop: Shop) -> None:
+    """A failing matcher is dropped, and the database holds the truth."""
     order = await shop.place(5)
     shop.feed.push(make_quote(1, ask=("101", 5)))
     shop.desk._symbols[LTCBTC]._matcher.quotes_applied = None  # type: ignore[union-attr]  # the mistake
@@ -191,8 +190,8 @@ async def test_a_mistake_of_ours_stops_its_symbol_only_until_it_is_read_again(sh
     await shop.has_status(order, OrderStatus.FILLED)
 
 
-async def test_a_database_that_does_not_answer_is_asked_again(shop: Shop) -> None:
-    """The order waits until its symbol's ledger is known."""
+async def test_a_failed_read_is_retried(shop: Shop) -> None:
+    """The order waits until its symbol's ledger is loaded."""
     shop.journal.load_failures_left = 2
 
     order = await shop.place(5)
@@ -202,7 +201,7 @@ async def test_a_database_that_does_not_answer_is_asked_again(shop: Shop) -> Non
 
 
 async def test_a_symbol_that_starts_while_writing_fails_holds(shop: Shop) -> None:
-    """Nothing is filled before the journal writes again, on a symbol loaded meanwhile too."""
+    """Nothing fills before the journal writes again, even on a symbol loaded meanwhile."""
     order = await shop.place(5)
     shop.journal.is_writable = False
     shop.desk.on_outcome_refused(LTCBTC)
@@ -230,8 +229,8 @@ async def test_an_order_found_by_a_reload_is_not_rested_twice(shop: Shop) -> Non
     assert shop.statuses(order) == [OrderStatus.NEW, OrderStatus.FILLED]
 
 
-async def test_orders_of_one_commit_meet_the_quote_in_turn_and_in_one_go(shop: Shop) -> None:
-    """What came of them is recorded once; each is filled as if it had come alone."""
+async def test_orders_of_one_commit_meet_the_quote_by_priority(shop: Shop) -> None:
+    """The fills are recorded together, and each order fills as if it had come alone."""
     await shop.place(5, limit_price=1)
     shop.feed.push(make_quote(1, ask=("99.99", 7)))
     first, second = (make_order(5, number=number, limit_price=100) for number in (10, 11))
@@ -245,7 +244,7 @@ async def test_orders_of_one_commit_meet_the_quote_in_turn_and_in_one_go(shop: S
 
 
 async def test_an_order_whose_time_passed_during_its_commit_meets_no_quote(shop: Shop) -> None:
-    """A quote received after the deadline does not fill, even one that is current."""
+    """A quote received after the deadline does not fill, even if it is the current quote."""
     watching = await shop.place(5, limit_price=1)
     shop.journal.accept_delay = asyncio.Event()
     placing = asyncio.create_task(shop.place(5, timeout_seconds=Decimal("0.1")))
@@ -265,7 +264,7 @@ async def test_an_order_whose_time_passed_during_its_commit_meets_no_quote(shop:
 async def test_an_order_whose_time_passed_while_writing_failed_is_not_filled_afterwards(
     shop: Shop,
 ) -> None:
-    """The current quote after a recovery fills only whose time was not up when it came."""
+    """After a recovery the current quote fills no order whose deadline was before its receipt."""
     order = await shop.place(5, timeout_seconds=Decimal(3))
     shop.journal.fail()
     late_ns = shop.clock.monotonic_ns() + 3_000_000_001
@@ -279,35 +278,35 @@ async def test_an_order_whose_time_passed_while_writing_failed_is_not_filled_aft
 
 
 async def test_lingering_is_counted_from_the_last_order(shop: Shop) -> None:
-    """An order that is filled at once keeps its symbol as one that rests for a while."""
+    """An order that fills at once restarts the lingering of its symbol."""
     order = await shop.place(5)
     shop.feed.push(make_quote(1, ask=("99.99", 50)))
     await shop.has_status(order, OrderStatus.FILLED)
     fulfillment = shop.desk._symbols[LTCBTC]
-    first_end = fulfillment._linger
+    first_end = fulfillment._linger._handle
     assert first_end is not None
 
     second = await shop.place(5)
     await shop.has_status(second, OrderStatus.FILLED)
 
     assert first_end.cancelled()
-    assert fulfillment._linger is not None
-    assert fulfillment._linger.when() > first_end.when()
+    assert fulfillment._linger._handle is not None
+    assert fulfillment._linger._handle.when() > first_end.when()
 
 
 async def test_a_symbol_with_nothing_left_after_a_reload_ends_as_well(shop: Shop) -> None:
-    """Whatever made it start anew, it does not stay subscribed for ever."""
+    """A reloaded symbol without orders does not stay subscribed permanently."""
     order = await shop.place(5)
     shop.feed.push(make_quote(1, ask=("99.99", 5)))
     await shop.has_status(order, OrderStatus.FILLED)
     shop.desk.on_outcome_refused(LTCBTC)
     await eventually(lambda: shop.feed.subscriptions == [f"{sign}{LTCBTC}" for sign in "+-+"])
 
-    assert shop.desk._symbols[LTCBTC]._linger is not None
+    assert shop.desk._symbols[LTCBTC]._linger._handle is not None
 
 
 async def test_thousands_of_orders_that_expire_at_once_are_written_in_parts(shop: Shop) -> None:
-    """A transaction has room for each part; the ledger goes with the first."""
+    """Each part fits into a transaction, and the ledger goes with the first part."""
     await shop.place(1, limit_price=200)
     for _ in range(2_100):
         await shop.place(1, timeout_seconds=Decimal(1))
@@ -323,15 +322,15 @@ async def test_thousands_of_orders_that_expire_at_once_are_written_in_parts(shop
     assert sum(event.status is OrderStatus.EXPIRED for event in shop.journal.events) == 2_100
 
 
-async def test_many_open_orders_are_taken_up_in_slices(
+async def test_many_open_orders_are_loaded_in_batches(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """None is missed, late ones end first, and a cancel waits until all of them rest."""
+    """No order is missed, late orders end first, and a cancel waits until all orders rest."""
     open_still = [await shop.place(1) for _ in range(20)]
     late = [await shop.place(1, timeout_seconds=Decimal(1)) for _ in range(20)]
     shop.desk.stop()
     shop.clock.advance(2)
-    monkeypatch.setattr(pieces_module, "PIECE", 2)
+    monkeypatch.setattr(loading, "ORDERS_PER_BATCH", 2)
 
     shop.desk = shop.new_desk()
     running = asyncio.create_task(shop.desk.run())
@@ -345,7 +344,7 @@ async def test_many_open_orders_are_taken_up_in_slices(
 
 
 async def test_a_gate_that_was_reset_stays_so_after_a_crash(shop: Shop) -> None:
-    """An order that rests since before met a higher update id: nothing says that it counts."""
+    """A resting order met a higher update id before the reset, but it does not raise the gate."""
     patient = await shop.place(5, limit_price=1)
     shop.feed.push(make_quote(700, ask=("101", 5)))
     await shop.place(5, limit_price=1)
@@ -364,8 +363,8 @@ async def test_a_gate_that_was_reset_stays_so_after_a_crash(shop: Shop) -> None:
         await shop.has_status(patient, OrderStatus.FILLED)
 
 
-async def test_what_an_order_met_before_a_crash_raises_the_gate(shop: Shop) -> None:
-    """The gate was not written, as nothing came of that quote, but the order's arrival was."""
+async def test_an_arrival_before_a_crash_raises_the_gate(shop: Shop) -> None:
+    """The quote filled nothing, so the gate was not written, but the order's arrival was."""
     await shop.place(5)
     shop.feed.push(make_quote(7, ask=("101", 5)))
     late = await shop.place(5)

@@ -9,8 +9,7 @@ from structlog.testing import capture_logs
 
 from app.market.session.lag import LAG_SECONDS_MAX, OFFSET_SECONDS_MAX, LagMeter
 from app.market.timing import FeedTiming
-from app.ports import ConnectionState, FeedState
-from app.states import Lag
+from app.ports import ConnectionState, FeedState, Lag
 from tests.support.market import INTERRUPTED, LTCBTC, eventually_has
 from tests.support.virtual_time import VirtualClock, in_virtual_time
 from tests.support.waiting import eventually

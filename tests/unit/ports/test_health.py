@@ -1,10 +1,10 @@
-"""Values that tell how the parts are."""
+"""Tests of ``app.ports.health``."""
 
-from app.states import QuoteCounts
+from app.ports import QuoteCounts
 
 
 def test_counts_of_two_symbols_add_up() -> None:
-    """No count is left out of the sum."""
+    """The sum includes every count."""
     one = QuoteCounts(applied=1, refused=2, levels_dropped=3, gate_resets=4)
 
     assert one.plus(QuoteCounts(applied=10, refused=20, levels_dropped=30, gate_resets=40)) == (

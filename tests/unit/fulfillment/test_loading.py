@@ -1,4 +1,4 @@
-"""Tests of ``app.fulfillment.pieces``, and of taking up many orders with it."""
+"""Tests of ``app.fulfillment.loading``."""
 
 import asyncio
 import gc
@@ -7,26 +7,24 @@ import pytest
 
 from app.domain.matcher import SymbolMatcher
 from app.domain.order import Order, OrderStatus, Symbol
-from app.fulfillment import pieces as module
-from app.fulfillment import reading
-from app.fulfillment.matchers import PlainMatchers
-from app.fulfillment.pieces import pieces
+from app.fulfillment import loading
+from app.fulfillment.loading import PlainMatchers, in_batches
 from app.ports import StoredLedger
 from tests.support.builders import LTCBTC, make_quote
 from tests.support.waiting import WAIT_SECONDS_MAX, eventually
 from tests.unit.fulfillment.conftest import Shop
 
-PIECE = 2
+ORDERS_PER_BATCH = 2
 
 
 @pytest.fixture(autouse=True)
-def _small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "PIECE", PIECE)
-    monkeypatch.setattr(reading, "RELOAD_SECONDS", 0.01)
+def _small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loading, "ORDERS_PER_BATCH", ORDERS_PER_BATCH)
+    monkeypatch.setattr(loading, "RELOAD_SECONDS", 0.01)
 
 
 class CountedMatchers(PlainMatchers):
-    """Matchers of which it is known how each ended."""
+    """Remembers each matcher that was made, and how each one ended."""
 
     def __init__(self) -> None:
         self.has_begun = asyncio.Event()
@@ -34,65 +32,65 @@ class CountedMatchers(PlainMatchers):
         self.ended: list[tuple[SymbolMatcher, str]] = []
 
     def begin(self, symbol: Symbol, stored: StoredLedger) -> SymbolMatcher:
-        """Note a matcher."""
+        """Make a matcher and remember it."""
         self.begun.append(super().begin(symbol, stored))
         self.has_begun.set()
         return self.begun[-1]
 
     def end(self, matcher: SymbolMatcher, how: str) -> None:
-        """Note its end."""
+        """Remember how the matcher ended."""
         self.ended.append((matcher, how))
 
 
 async def place_some(shop: Shop) -> list[Order]:
-    """Place more orders than a piece has, each with a better limit than the one before."""
-    return [await shop.place(5, limit_price=100 + number) for number in range(3 * PIECE)]
+    """Place more orders than a batch holds, each with a better limit than the previous one."""
+    return [await shop.place(5, limit_price=100 + number) for number in range(3 * ORDERS_PER_BATCH)]
 
 
-async def until_half_taken_up(counted: CountedMatchers) -> None:
-    """Wait until a matcher has some of the orders, and not all."""
+async def until_half_loaded(counted: CountedMatchers) -> None:
+    """Wait until a matcher holds some of the orders, but not all."""
     async with asyncio.timeout(WAIT_SECONDS_MAX):
         await counted.has_begun.wait()
-    assert 0 < counted.begun[-1].resting_total < 3 * PIECE
+    assert 0 < counted.begun[-1].resting_total < 3 * ORDERS_PER_BATCH
 
 
-async def test_items_come_in_their_order_and_the_loop_turns_in_between() -> None:
-    """Whoever else has something to do gets his turn after each piece."""
+async def test_batches_keep_the_order_and_let_the_event_loop_run() -> None:
+    """Other tasks run after each batch."""
     seen: list[int | str] = []
 
-    async def somebody_else() -> None:
+    async def other_task() -> None:
         while True:
             seen.append("else")
             await asyncio.sleep(0)
 
-    other = asyncio.create_task(somebody_else())
-    async for piece in pieces([1, 2, 3, 4, 5]):
-        seen.extend(piece)
+    other = asyncio.create_task(other_task())
+    async for batch in in_batches([1, 2, 3, 4, 5]):
+        seen.extend(batch)
     other.cancel()
 
     assert seen == [1, 2, "else", 3, 4, "else", 5]
 
 
-async def test_only_a_start_exempts_what_there_is_from_collection(shop: Shop) -> None:
-    """What is exempt and dies as part of a cycle is never freed, and a running service has such."""
+async def test_only_a_start_freezes_the_garbage_collector(shop: Shop) -> None:
+    """A frozen object in a reference cycle is never freed, and a running service makes cycles."""
     await place_some(shop)
     gc.unfreeze()
     shop.feed.subscriptions.clear()
     async with shop.restarted():
         await eventually(lambda: f"+{LTCBTC}" in shop.feed.subscriptions)
-        exempted_by_the_start = gc.get_freeze_count()
+        frozen_by_the_start = gc.get_freeze_count()
         gc.unfreeze()
         shop.feed.subscriptions.clear()
 
         shop.desk.on_outcome_refused(LTCBTC)
         await eventually(lambda: f"+{LTCBTC}" in shop.feed.subscriptions)
 
-    assert exempted_by_the_start
+    assert frozen_by_the_start
     assert not gc.get_freeze_count()
 
 
-async def test_orders_are_taken_up_before_a_quote_meets_any(shop: Shop) -> None:
-    """One that comes meanwhile has its place among them, and the best limit is served first."""
+async def test_all_orders_rest_before_the_first_quote(shop: Shop) -> None:
+    """An order that arrives meanwhile joins them, and the order with the best limit fills first."""
     orders = await place_some(shop)
     counted = CountedMatchers()
     shop.desk.stop()
@@ -100,7 +98,7 @@ async def test_orders_are_taken_up_before_a_quote_meets_any(shop: Shop) -> None:
     shop.desk._matchers = counted
     shop.feed.subscriptions.clear()
     running = asyncio.create_task(shop.desk.run())
-    await until_half_taken_up(counted)
+    await until_half_loaded(counted)
     assert not shop.feed.subscriptions
     assert shop.desk.current_quote(LTCBTC) is None
 
@@ -115,15 +113,15 @@ async def test_orders_are_taken_up_before_a_quote_meets_any(shop: Shop) -> None:
     await asyncio.wait({running})
 
 
-async def test_a_reload_while_orders_are_taken_up_begins_anew(shop: Shop) -> None:
-    """The matcher that has some of them is never shown a quote, and its end is told."""
+async def test_a_reload_during_a_reload_loads_again(shop: Shop) -> None:
+    """The half-loaded matcher gets no quote, and its end is reported."""
     orders = await place_some(shop)
     counted = CountedMatchers()
     shop.desk._symbols[LTCBTC]._matchers = counted
     shop.feed.subscriptions.clear()
     shop.desk.on_outcome_refused(LTCBTC)
     counted.ended.clear()
-    await until_half_taken_up(counted)
+    await until_half_loaded(counted)
 
     shop.desk.on_outcome_refused(LTCBTC)
 
@@ -135,7 +133,7 @@ async def test_a_reload_while_orders_are_taken_up_begins_anew(shop: Shop) -> Non
         assert shop.statuses(order) == [OrderStatus.NEW, OrderStatus.FILLED]
 
 
-async def test_a_stop_while_orders_are_taken_up_ends_the_matcher(shop: Shop) -> None:
+async def test_a_stop_during_a_load_ends_the_matcher(shop: Shop) -> None:
     """A recording says how each matcher ended."""
     await place_some(shop)
     counted = CountedMatchers()
@@ -143,7 +141,7 @@ async def test_a_stop_while_orders_are_taken_up_ends_the_matcher(shop: Shop) -> 
     shop.desk = shop.new_desk()
     shop.desk._matchers = counted
     running = asyncio.create_task(shop.desk.run())
-    await until_half_taken_up(counted)
+    await until_half_loaded(counted)
     shop.feed.subscriptions.clear()
 
     shop.desk.stop()

@@ -7,7 +7,7 @@ from app.domain.order import Symbol
 from app.recording.service.recording_notes import (
     ConnectionChanged,
     FileBegun,
-    FrameUnheard,
+    FrameIgnored,
     Interrupted,
     SymbolEnded,
 )
@@ -38,7 +38,7 @@ def begun(*, continues: bool) -> FileBegun:
         (SymbolEnded(symbol=Symbol("LTCBTC"), how="ended"), Interruption(Symbol("LTCBTC"))),
         (ConnectionChanged(what="lost", cause="closed"), Interruption(None)),
         (ConnectionChanged(what="rotated", cause=None), None),
-        (FrameUnheard(symbol=Symbol("LTCBTC")), None),
+        (FrameIgnored(symbol=Symbol("LTCBTC")), None),
         (begun(continues=False), Interruption(None)),
         (begun(continues=True), None),
         ({"kind": "symbol", "what": "lost"}, None),

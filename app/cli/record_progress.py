@@ -10,9 +10,10 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from app.cli.client.sentences import count_of
 from app.domain.order import Symbol
 from app.ports import Clock, FeedState
-from app.tapes.printing import count_of, printable
+from app.tapes.tape_reader import printable
 from app.tapes.tape_recorder import TapeRecorder
 
 SYMBOLS_SHOWN_MAX: Final = 6

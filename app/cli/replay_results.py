@@ -13,9 +13,9 @@ import msgspec
 from rich.table import Table
 from rich.text import Text
 
+from app.cli.client.sentences import count_of
 from app.cli.client.terminal import make_console, print_table, print_words, tell
 from app.domain.amounts import average_price, format_amount
-from app.tapes.printing import count_of
 from app.tapes.replay import FinalState, ReplayOrder, ReplayOutcome, ReplayReport, ReplayResult
 from app.tapes.tape_reader import TapeReader
 

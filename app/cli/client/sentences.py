@@ -41,7 +41,7 @@ def order_outcome(order: wire.OrderSummary) -> str:
     average = order["average_price"]
     price = "" if average is None else f" at {rounded(average)} on average"
     filled = f"{order['filled_quantity']} of {order['order_size']}"
-    return f"{ending}: {filled}{price} in {_count(order['splits_total'], 'split')}"
+    return f"{ending}: {filled}{price} in {count_of(order['splits_total'], 'split')}"
 
 
 def execution_quality(execution: wire.Execution) -> str:
@@ -58,7 +58,7 @@ def execution_quality(execution: wire.Execution) -> str:
     if first is not None:
         until = "" if last in {None, first} else f", the last after {last} ms"
         parts.append(f"first fill after {first} ms{until}")
-    parts.append(f"{_count(execution['quotes_seen'], 'quote')} seen")
+    parts.append(f"{count_of(execution['quotes_seen'], 'quote')} seen")
     return "; ".join(parts)
 
 
@@ -84,6 +84,11 @@ def event_line(event: wire.Event) -> str:
         parts.append(f"{split['quantity']} at {split['price']}")
     parts.append(f"{event['filled_quantity']} of {event['order_size']}")
     return "  ".join(parts)
+
+
+def count_of(number: int, noun: str, *, plural: str | None = None) -> str:
+    """Return for example ``1 frame`` or ``2 frames``."""
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"
 
 
 def _market_facts(market: wire.Market) -> Iterator[str]:
@@ -115,7 +120,3 @@ def _compared(difference: str, plus: str, minus: str, to: str) -> str:
         return f"exactly {to}"
     word = minus if difference.startswith("-") else plus
     return f"{rounded(difference.removeprefix('-'))} {word} than {to}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -186,7 +186,7 @@ async def test_a_lost_connection_is_told_noted_and_replaced(
     assert [json.loads(note)["what"] for note in notes] == ["lost", "opened"]
     assert "Pong timeout" in json.loads(notes[0])["cause"]
     assert "papertape: connection lost: " in said.err
-    assert "papertape: connected again after " in said.err
+    assert "papertape: reconnected after " in said.err
     assert "  1 connection loss, " in said.out
 
 

@@ -52,9 +52,9 @@ def test_out_replaces_nothing_but_results(replayed: Replayed) -> None:
     ("orders", "line"),
     [
         ("", "orders.json: not JSON at line 1 column 1: Expecting value"),
-        ([], "orders.json: holds no order"),
+        ([], "orders.json: contains no orders"),
         ([{**ORDER, "price": "0"}], "orders.json: order 1 (a): price must be above zero"),
-        ([ORDER, ORDER], "orders.json: order 2 (a): the id is that of order 1 already"),
+        ([ORDER, ORDER], "orders.json: order 2 (a): the id is already used by order 1"),
         (
             [ORDER, {**ORDER, "id": "b", "symbol": "LTCBTX"}],
             "tape.jsonl: holds no quote of LTCBTX; it has ETHBTC, LTCBTC",
@@ -86,7 +86,7 @@ def test_orders_that_are_not_there_are_one_line(replayed: Replayed) -> None:
     assert missing.stderr == "papertape: none.json: No such file or directory\n"
     assert folder.stderr == f"papertape: {replayed.folder}: Is a directory\n"
     assert tape.stderr == (
-        f"papertape: {replayed.tape}: order 1: ts is not known; known are id, symbol, "
+        f"papertape: {replayed.tape}: order 1: ts is unknown; known are id, symbol, "
         "order_size, price, placed_ts, timeout_ms, side, owner\n"
     )
     assert {missing.exit_code, folder.exit_code, tape.exit_code} == {1}

@@ -4,6 +4,7 @@ import pytest
 
 from app.cli.client import answers as wire
 from app.cli.client.sentences import (
+    count_of,
     event_line,
     execution_quality,
     order_outcome,
@@ -213,3 +214,13 @@ def test_an_event_is_one_line() -> None:
         f"{head}#2  PARTIALLY_FILLED  10 at 0.00251  10 of 100",
         f"{head}#3  EXPIRED, TIMEOUT  10 of 100",
     ]
+
+
+def test_a_noun_follows_its_number() -> None:
+    """Only the number one has a singular noun."""
+    assert [count_of(number, "frame") for number in (0, 1, 2)] == [
+        "0 frames",
+        "1 frame",
+        "2 frames",
+    ]
+    assert count_of(3, "loss", plural="losses") == "3 losses"

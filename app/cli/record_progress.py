@@ -1,4 +1,4 @@
-"""How far a recording is: one living line on a terminal, a line every few seconds on a pipe."""
+"""The progress of a recording: one live line on a terminal, a line every 5 s on a pipe."""
 
 import asyncio
 import sys
@@ -17,7 +17,7 @@ from app.tapes.tape_reader import printable
 from app.tapes.tape_recorder import TapeRecorder
 
 SYMBOLS_SHOWN_MAX: Final = 6
-"""The liveliest; the sum stands behind them."""
+"""The busiest symbols are shown, followed by the sum of all."""
 
 TERMINAL_SECONDS: Final = 1.0
 PIPE_SECONDS: Final = 5.0
@@ -28,7 +28,7 @@ _KILOBYTE: Final = 1_000
 
 
 class RecordingProgress:
-    """Everything that is said during a recording, on the standard error."""
+    """Prints the messages and the progress of a recording on standard error."""
 
     def __init__(self, symbols: Sequence[Symbol], clock: Clock) -> None:
         self._symbols = symbols
@@ -45,11 +45,11 @@ class RecordingProgress:
         self._shown_frames: dict[Symbol, int] = {}
 
     def tell(self, text: str) -> None:
-        """Say something at once."""
+        """Print a message at once."""
         self._console.print(f"papertape: {printable(text)}", soft_wrap=True)
 
     async def run(self, recorder: TapeRecorder, state: Callable[[], FeedState]) -> Never:
-        """Show how far it is and how the feed is, until canceled."""
+        """Show the progress and the state of the feed until canceled."""
         if not self._is_terminal:
             while True:
                 await asyncio.sleep(PIPE_SECONDS)
@@ -61,11 +61,11 @@ class RecordingProgress:
                 live.refresh()
 
     def show_summary(self, recorder: TapeRecorder, out: Path) -> None:
-        """Say what was recorded, on the standard output."""
+        """Print a summary of the recording on standard output."""
         seconds = self._seconds_since(self._started_ns)
-        ending = "; the file has reached its size" if recorder.is_full else ""
+        ending = "; the file has reached its maximum size" if recorder.is_full else ""
         if recorder.failure is not None:
-            ending = "; the last of them could not be written"
+            ending = "; the last frames could not be written"
         print(  # noqa: T201 - the command's output
             f"{out}: {count_of(recorder.frames, 'frame')} in {seconds:.1f} s, "
             f"{recorder.bytes_written} bytes{ending}"
@@ -75,33 +75,33 @@ class RecordingProgress:
             print(f"  {symbol} {frames}")  # noqa: T201 - as above
         if recorder.losses:
             gaps = count_of(recorder.losses, "connection loss", plural="connection losses")
-            print(f"  {gaps}, {recorder.gap_seconds:.1f} s without")  # noqa: T201 - as above
+            print(f"  {gaps}, {recorder.gap_seconds:.1f} s without a connection")  # noqa: T201 - as above
         if recorder.frames_dropped:
-            dropped = count_of(recorder.frames_dropped, "frame")
-            print(f"  {dropped} of no use, not written")  # noqa: T201 - as above
+            dropped = count_of(recorder.frames_dropped, "unusable frame")
+            print(f"  {dropped}, not written")  # noqa: T201 - as above
 
     def _line(self, recorder: TapeRecorder, state: FeedState) -> str:
-        """Describe the state now; rates are of the time since the last line."""
+        """Describe the current state; rates are averages since the last line."""
         seconds = max(self._seconds_since(self._shown_ns), 1e-3)
         new_by_symbol = {
             symbol: recorder.frames_by_symbol.get(symbol, 0) - self._shown_frames.get(symbol, 0)
             for symbol in self._symbols
         }
-        liveliest = sorted(self._symbols, key=lambda symbol: -new_by_symbol[symbol])
+        busiest = sorted(self._symbols, key=lambda symbol: -new_by_symbol[symbol])
         parts = [f"{self._seconds_since(self._started_ns):.0f} s"]
         parts += [
             f"{symbol} {recorder.frames_by_symbol.get(symbol, 0)}"
             f" ({new_by_symbol[symbol] / seconds:.1f}/s)"
-            for symbol in liveliest[:SYMBOLS_SHOWN_MAX]
+            for symbol in busiest[:SYMBOLS_SHOWN_MAX]
         ]
-        if len(liveliest) > SYMBOLS_SHOWN_MAX:
+        if len(busiest) > SYMBOLS_SHOWN_MAX:
             rate = sum(new_by_symbol.values()) / seconds
-            parts.append(f"all {len(liveliest)}: {recorder.frames} ({rate:.1f}/s)")
+            parts.append(f"all {len(busiest)}: {recorder.frames} ({rate:.1f}/s)")
         parts.append(f"{recorder.bytes_written / _KILOBYTE:.1f} kB")
         parts.append(state.status if state.cause is None else f"{state.status}: {state.cause}")
         if recorder.losses:
             losses = count_of(recorder.losses, "loss", plural="losses")
-            parts.append(f"{losses}, {recorder.gap_seconds:.1f} s without")
+            parts.append(f"{losses}, {recorder.gap_seconds:.1f} s without a connection")
         self._shown_ns = self._clock.monotonic_ns()
         self._shown_frames = dict(recorder.frames_by_symbol)
         return printable("  ".join(parts))

@@ -9,7 +9,7 @@ from rich.console import Console
 from app.cli.client import answers as wire
 from app.cli.client.client_errors import RefusedError, shorten
 from app.cli.client.place_order import print_outcome
-from app.cli.client.retries import USUAL_PATIENCE, RetryPolicy
+from app.cli.client.retries import DEFAULT_RETRIES, RetryPolicy
 from app.cli.client.sentences import execution_quality, order_outcome, order_title, why_not_filled
 from app.cli.client.service_address import ServiceAddress
 from app.cli.client.service_client import PAGE_LIMIT_MAX, ServiceClient
@@ -27,7 +27,7 @@ DONE: Final = 0
 CLOSED_MEANWHILE: Final = 1
 
 WIDE_COLUMNS_MIN: Final = 150
-"""A narrower terminal has no room for average prices and reasons beside whole ids."""
+"""The terminal width from which a table has average prices and reasons."""
 
 _ORDER_CLOSED: Final = "order_closed"
 
@@ -42,7 +42,7 @@ async def list_orders(
     *,
     limit: int | None,
     as_json: bool,
-    retries: RetryPolicy = USUAL_PATIENCE,
+    retries: RetryPolicy = DEFAULT_RETRIES,
 ) -> int:
     """Print the newest orders that pass the filters, at most ``limit``, page after page."""
     console = make_console()
@@ -60,7 +60,7 @@ async def list_orders(
     if as_json:
         return DONE
     if cursor is not None:
-        tell("there are more orders than these: see --limit and --all")
+        tell("there are more orders: see --limit and --all")
     elif not printed:
         tell("there are no such orders")
     return DONE
@@ -91,9 +91,9 @@ async def show_order(
     *,
     all_splits: bool,
     as_json: bool,
-    retries: RetryPolicy = USUAL_PATIENCE,
+    retries: RetryPolicy = DEFAULT_RETRIES,
 ) -> int:
-    """Print an order, its splits, and what keeps it from its fulfillment or how well it went."""
+    """Print an order, its splits, and its execution quality or why it is not filled."""
     async with _client(address, retries) as service:
         order = await service.order(order_id)
         if all_splits and order["splits_total"] > len(order["splits"]):
@@ -122,7 +122,7 @@ async def _all_splits(service: ServiceClient, order: wire.Order) -> list[wire.Sp
 
 
 def _facts(order: wire.Order) -> Iterator[tuple[str, str]]:
-    """Return what there is to say of an order, each with its name."""
+    """Yield the facts about an order, each with its name."""
     yield "order", order["order_id"]
     if order["client_order_id"] is not None:
         yield "client order id", order["client_order_id"]
@@ -147,9 +147,9 @@ async def cancel_order(
     order_id: str,
     *,
     as_json: bool,
-    retries: RetryPolicy = USUAL_PATIENCE,
+    retries: RetryPolicy = DEFAULT_RETRIES,
 ) -> int:
-    """Cancel an order and print what became of it; if it was closed otherwise, say so first."""
+    """Cancel an order and print its outcome; if it was closed before, print that first."""
     async with _client(address, retries) as service:
         try:
             order, status = await service.cancel(order_id), DONE
@@ -171,7 +171,7 @@ async def cancel_orders(
     symbol: str,
     *,
     as_json: bool,
-    retries: RetryPolicy = USUAL_PATIENCE,
+    retries: RetryPolicy = DEFAULT_RETRIES,
 ) -> int:
     """Cancel the open orders of a symbol and print them."""
     async with _client(address, retries) as service:

@@ -1,4 +1,4 @@
-"""Answers and events in sentences, for people."""
+"""Answers and events as sentences for people."""
 
 from collections.abc import Iterator
 from decimal import Context, Decimal
@@ -8,35 +8,36 @@ from app.cli.client import answers as wire
 from app.domain.amounts import format_amount
 
 SIGNIFICANT_DIGITS: Final = 10
-"""Of an average and of a difference, which people read; in JSON they are as the service says."""
+"""The digits of a printed average or difference; JSON has all digits."""
 
-_SOLD_ONCE: Final = "what your earlier orders took of a quote is not sold again"
+_SOLD_ONCE: Final = "a quantity that your earlier orders took is not sold again"
 
 _REASONS: Final = {
-    "TIMEOUT": "its time was up",
-    "NO_MARKET_DATA": "its time was up and not one quote had come",
-    "TIMEOUT_DURING_OUTAGE": "its time was up while the service or its market data was down",
-    "IOC_REMAINDER": "IOC: what the first quote had left for it within the limit was filled, "
-    f"the rest lapsed; {_SOLD_ONCE}",
-    "FOK_UNFILLABLE": f"FOK: the first quote had not all of it left within the limit; {_SOLD_ONCE}",
+    "TIMEOUT": "it expired at its timeout",
+    "NO_MARKET_DATA": "it expired before any quote was received",
+    "TIMEOUT_DURING_OUTAGE": "it expired while the service or its market data was down",
+    "IOC_REMAINDER": "IOC: the quantity left in the first quote within the limit was filled, "
+    f"the rest expired; {_SOLD_ONCE}",
+    "FOK_UNFILLABLE": "FOK: the first quote had less than the whole quantity left within the "
+    f"limit; {_SOLD_ONCE}",
     "CANCELED_BY_CLIENT": "it was canceled",
 }
 
 
 def rounded(amount: str) -> str:
-    """Return an amount with 10 significant digits, but never without digits before the point."""
+    """Return an amount with 10 significant digits, but keep every digit of its integer part."""
     exact = Decimal(amount)
     digits = max(SIGNIFICANT_DIGITS, exact.adjusted() + 1)
     return format_amount(Context(prec=digits).plus(exact))
 
 
 def order_title(order: wire.OrderSummary | wire.Event) -> str:
-    """Return what was ordered."""
+    """Return side, quantity, symbol and limit price."""
     return f"{order['side']} {order['order_size']} {order['symbol']} at {order['price']}"
 
 
 def order_outcome(order: wire.OrderSummary) -> str:
-    """Return what has become of an order, on one line."""
+    """Return an order's status, reason, filled quantity and average price on one line."""
     ending = order["status"] if order["reason"] is None else f"{order['status']}, {order['reason']}"
     average = order["average_price"]
     price = "" if average is None else f" at {rounded(average)} on average"
@@ -45,7 +46,7 @@ def order_outcome(order: wire.OrderSummary) -> str:
 
 
 def execution_quality(execution: wire.Execution) -> str:
-    """Return how well a closed order was executed, on one line."""
+    """Return the execution quality of a closed order on one line."""
     parts = []
     if execution["improvement"] is not None:
         parts.append(_compared(execution["improvement"], "better", "worse", "the limit"))
@@ -63,7 +64,7 @@ def execution_quality(execution: wire.Execution) -> str:
 
 
 def why_not_filled(order: wire.Order) -> Iterator[str]:
-    """Tell, line by line, what keeps an order from its fulfillment, or kept it from it."""
+    """Yield lines that explain why an order is not filled, or was not."""
     market = order.get("market")
     if market is not None:
         yield market["explanation"]
@@ -76,7 +77,7 @@ def why_not_filled(order: wire.Order) -> Iterator[str]:
 
 
 def event_line(event: wire.Event) -> str:
-    """Return an event on one line, its parts two spaces apart."""
+    """Return an event on one line; two spaces separate its parts."""
     parts = [event["at"], event["order_id"], order_title(event), f"#{event['sequence']}"]
     status = event["status"]
     parts.append(status if event["reason"] is None else f"{status}, {event['reason']}")
@@ -115,7 +116,7 @@ def _decision_facts(decision: wire.Decision) -> str:
 
 
 def _compared(difference: str, plus: str, minus: str, to: str) -> str:
-    """Return an amount with its sign as a word."""
+    """Return a difference in words instead of a sign."""
     if difference == "0":
         return f"exactly {to}"
     word = minus if difference.startswith("-") else plus

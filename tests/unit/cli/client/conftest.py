@@ -1,4 +1,4 @@
-"""What the tests of the client share."""
+"""Fixtures of the client's tests."""
 
 import random
 from collections.abc import AsyncIterator
@@ -11,14 +11,14 @@ from tests.support.fake_service import QUICK, FakeService, fake_service
 
 @pytest.fixture
 async def fake() -> AsyncIterator[FakeService]:
-    """A service whose orders and troubles the test decides."""
+    """A service whose orders and failures the test controls."""
     async with fake_service() as service:
         yield service
 
 
 @pytest.fixture
 def told() -> list[str]:
-    """What the client said beside its output."""
+    """The messages that the client printed on standard error."""
     return []
 
 

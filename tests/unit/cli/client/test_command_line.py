@@ -1,42 +1,42 @@
-"""Tests of ``app.cli.client.arguments``."""
+"""Tests of ``app.cli.client.command_line``."""
 
 import pytest
 import typer
 
-from app.cli.client.arguments import check_numbers, one_of
+from app.cli.client.command_line import check_numbers, one_of
 from app.domain.order import Side
 
 
 @pytest.mark.parametrize("text", ["buy", "BUY", "Buy"])
 def test_a_word_is_read_in_any_case(text: str) -> None:
-    """As one types."""
+    """Users type lower case."""
     assert one_of(Side)(text) is Side.BUY
 
 
 @pytest.mark.parametrize("text", ["", "hold", " buy"])
 def test_another_word_is_refused_with_the_known_ones(text: str) -> None:
-    """Nothing is guessed."""
+    """The client does not guess."""
     with pytest.raises(typer.BadParameter, match=f"^'{text}' is not one of buy, sell$"):
         one_of(Side)(text)
 
 
 @pytest.mark.parametrize("text", ["1", "0.001", "007.50", "1" * 40])
 def test_a_plain_number_passes(text: str) -> None:
-    """However many digits it has: which ones may be is the service's to say."""
+    """The service decides how many digits are allowed."""
     check_numbers({"SIZE": text, "--timeout": None})
 
 
 @pytest.mark.parametrize(
     "text", ["", "abc", "-1", "+1", "1e3", "1,5", "1_000", ".5", "5.", " 1", "1\n", "nan", "٣"]
 )
-def test_what_is_no_plain_number_is_refused_by_its_name(text: str) -> None:
-    """With an example of one."""
+def test_another_number_is_refused_by_its_name(text: str) -> None:
+    """The message has an example."""
     with pytest.raises(typer.BadParameter, match=r"^--price must be a plain number such as 100"):
         check_numbers({"SIZE": "1", "--price": text})
 
 
 @pytest.mark.parametrize("text", ["0", "0.000", "00"])
-def test_nothing_is_refused_too(text: str) -> None:
-    """No order is for nothing."""
+def test_zero_is_refused(text: str) -> None:
+    """An order needs a positive quantity."""
     with pytest.raises(typer.BadParameter, match=r"^SIZE must be above zero$"):
         check_numbers({"SIZE": text, "--timeout": None})

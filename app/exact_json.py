@@ -66,6 +66,7 @@ def is_nested_too_deeply(
             level += 1
             if level > levels_max:
                 return True
+        # A match that begins with a quotation mark is a whole string, brackets included.
         elif character != '"':
             level -= 1
     return False

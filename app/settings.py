@@ -68,6 +68,7 @@ class Settings(BaseSettings):
     http_port: int = Field(
         8080, ge=0, le=65535, description="Port to listen on; 0 chooses a free one."
     )
+    # NoDecode, because pydantic-settings would expect JSON in a tuple.
     http_allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         ("localhost", "127.0.0.1", "[::1]"),
         description="Host names that requests may be addressed to, separated by commas.",
@@ -234,6 +235,7 @@ class Settings(BaseSettings):
                 f"TIMEOUT_SECONDS_MAX={self.timeout_seconds_max}"
             )
             raise ValueError(message)
+        # With room for one file only, the next file would delete it.
         if self.record_total_mb < 2 * self.record_file_mb:
             message = (
                 f"RECORD_TOTAL_MB={self.record_total_mb} must be at least twice "

@@ -83,6 +83,7 @@ def _settings(folder: Path, *, stream_url: str, rest_url: str) -> Settings:
 def _port() -> int:
     """Return the default port, or 0 (any free port) if it is in use."""
     with socket.socket() as probe:
+        # As the server does: a port whose last connections still close counts as free.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", PREFERRED_PORT))
@@ -167,6 +168,7 @@ async def _progress(
             yield
         finally:
             following.cancel()
+            # Polling ends with the answers; the last refresh draws the final state.
             await asyncio.wait({following})
         await refresh()
 

@@ -163,6 +163,7 @@ def _verify(
 
     verifying = _with_url_advice(verify_database(database, tapes, as_json=as_json))
     report = _run(verifying, status=_EXIT_UNREADABLE)
+    # A difference is worse than missing coverage.
     if report.differs:
         raise typer.Exit(EXIT_FAILED)
     if not report.is_covered:
@@ -194,6 +195,7 @@ def _prune(
 
     now = SystemClock().now()
     try:
+        # A bad date is a usage error, found before the database is opened.
         read_before(before, now=now)
     except MaintenanceError as error:
         raise typer.BadParameter(str(error)) from None

@@ -126,7 +126,9 @@ def _instant(text: str) -> datetime | None:
     elif not _INSTANT.fullmatch(text):
         return None
     try:
+        # RFC 3339 allows a lower-case t and z.
         return datetime.fromisoformat(text.upper()).astimezone(UTC)
+    # For example 30 February, or an offset that leads to a time before the year 1.
     except (ValueError, OverflowError):
         return None
 
@@ -147,6 +149,7 @@ def _progress() -> Iterator[_ShowProgress]:
         tasks = {}
 
         def show(step: str, done: int, total: int) -> None:
+            # A step appears when it begins; a total of 0 means unknown.
             if step not in tasks:
                 tasks[step] = progress.add_task(step, total=total or None)
             progress.update(tasks[step], completed=done)

@@ -149,6 +149,7 @@ async def _record(
             group.create_task(progress.run(recorder, feed.state), name="progress"),
         ]
         await stopped.wait()
+        # Before the feed closes its connection, which is not a loss.
         recorder.end()
         for task in tasks:
             task.cancel()
@@ -164,6 +165,7 @@ def _close(writer: TapeWriter, recorder: TapeRecorder) -> None:
     try:
         writer.close()
     except TapeError as error:
+        # A failure to close usually follows from the first failure, which names the cause.
         recorder.failure = recorder.failure or error
 
 
@@ -191,6 +193,7 @@ async def _check_symbols(
     statuses = {rules.symbol: rules.status for rules in info.rules}
     for symbol in symbols:
         if symbol not in statuses:
+            # A misspelled symbol is the usual mistake.
             near = difflib.get_close_matches(symbol, statuses, n=1)
             advice = f"; did you mean {near[0]}?" if near else ""
             raise StartupError(f"the venue does not list {symbol}{advice}")

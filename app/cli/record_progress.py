@@ -82,6 +82,7 @@ class RecordingProgress:
 
     def _line(self, recorder: TapeRecorder, state: FeedState) -> str:
         """Describe the current state; rates are averages since the last line."""
+        # At least a millisecond, to avoid a division by zero.
         seconds = max(self._seconds_since(self._shown_ns), 1e-3)
         new_by_symbol = {
             symbol: recorder.frames_by_symbol.get(symbol, 0) - self._shown_frames.get(symbol, 0)

@@ -105,6 +105,7 @@ def _check_out(command: ReplayCommand) -> None:
     inputs = [command.tape]
     if command.orders != STANDARD_INPUT:
         inputs.append(Path(command.orders))
+    # samefile() also recognizes links and other spellings of the path.
     if any(one.exists() and out.exists() and out.samefile(one) for one in inputs):
         raise StartupError(f"{out}: is an input of this replay; name another file for the results")
     if not _may_be_replaced(out):

@@ -133,6 +133,7 @@ def warn_of_times_and_faults(
         [order for order in early if order.deadline_ts < first],
         "expired before the tape begins (placed_ts is in microseconds)",
     )
+    # Reading stopped early, so the end of the tape is unknown.
     if not report.has_ended:
         return
     _warn_about(

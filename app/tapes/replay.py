@@ -179,6 +179,7 @@ class Replay:
             return True
         ts = line.ts
         self._place_before(ts)
+        # No order can change any more, and no symbol needs to be reported as missing.
         if ts > self._last_deadline_ts and not report.unseen:
             return False
         report.frames += 1
@@ -278,6 +279,7 @@ class _SymbolMarket:
             return False
         ended = None
         for owner, matcher in self._matchers.items():
+            # An order may fill at its deadline but not after it.
             matcher.expire(quote.received_ns)
             steps = matcher.apply_quote(quote)
             if steps:
@@ -296,6 +298,7 @@ class _SymbolMarket:
         if matcher is None:
             matcher = self._matchers[order.owner] = SymbolMatcher(self.symbol)
             if current is not None:
+                # The new matcher has no orders: it only takes over the current quote.
                 matcher.apply_quote(current)
         placed_ns = order.placed_ts * NANOSECONDS_PER_MICROSECOND
         matcher.expire(placed_ns)

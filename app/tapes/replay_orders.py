@@ -91,10 +91,12 @@ def _values(content: bytes, source: str) -> Iterator[object]:
     if len(content) > ORDERS_BYTES_MAX:
         raise OrdersError(source, f"more than {ORDERS_BYTES_MAX} bytes")
     try:
+        # Some editors write a byte order mark.
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise OrdersError(source, f"not UTF-8 at byte {error.start}") from None
     if text.lstrip()[:1] == "{":
+        # Not splitlines(): a string may contain U+2028, which is no line end in JSON.
         for number, line in enumerate(text.split("\n"), start=1):
             if line.strip():
                 yield _decoded(line, source, f"line {number} ")
@@ -176,6 +178,7 @@ def _amount(value: object) -> Decimal:
         raise ValueError(  # noqa: TRY004 - of input
             f"must be a string or a number, not {_json_type(value)}"
         )
+    # parse_amount() refuses a sign; without it a negative amount gets the better message.
     amount = parse_amount(value.removeprefix("-"))
     if value.startswith("-") or not amount:
         raise ValueError("must be above zero")

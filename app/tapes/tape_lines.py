@@ -96,6 +96,7 @@ def frame_line(ts: int, frame: bytes, received_ns: int | None = None) -> bytes:
         ValueError: the frame is not a JSON object, has several lines, or is too long.
     """
     data = _payload(frame)
+    # JSON allows line ends between tokens, but a frame is one line of a tape.
     if b"\n" in data or b"\r" in data:
         raise ValueError("a frame of several lines")
     ns = b"" if received_ns is None else b'"ns":%d,' % received_ns
@@ -123,10 +124,12 @@ def _payload(frame: bytes) -> bytes:
         raise ValueError("a frame that is not a JSON object: nested too deeply")
     try:
         wire = _decode_frame(frame)
+        # msgspec does not check the encoding of raw values.
         if not frame.isascii():
             frame.decode()
     except ValueError as error:
         raise ValueError(f"a frame that is not a JSON object: {error}") from error
+    # Only a frame of a combined stream has both keys.
     is_combined = bool(wire.stream) and bool(wire.data)
     return bytes(wire.data) if is_combined else frame.strip()
 

@@ -59,6 +59,7 @@ def read_interruption(note: bytes) -> Interruption | None:
     """Return whose quotes the note makes invalid, or None for a note of another kind."""
     try:
         known = _decode(note)
+    # A note of another program must not stop a replay.
     except (ValueError, RecursionError):
         return None
     match known.kind:

@@ -97,6 +97,7 @@ class TapeRecorder:
         if self._has_ended:
             return
         self.frames_dropped += 1
+        # A faulty venue could drop thousands of frames; the summary counts them.
         if self.frames_dropped == 1:
             self._on_trouble(f"a frame was dropped and is missing on the tape: {reason}")
         note = DropNote(symbol=symbol, reason=reason[:CAUSE_CHARACTERS_MAX])
@@ -112,6 +113,7 @@ class TapeRecorder:
         now_ns = self._monotonic_ns()
         is_first, self._was_connected = not self._was_connected, True
         if what == _OPENED:
+            # Every recording begins with an opened connection.
             if is_first:
                 return
             self._end_gap(now_ns)

@@ -129,6 +129,7 @@ class TapeWriter:
     def _write_pending(self) -> None:
         try:
             while self._pending:
+                # An unbuffered file may write only a part of the bytes.
                 written = self._file.write(self._pending) or 0
                 self.bytes_written += written
                 del self._pending[:written]

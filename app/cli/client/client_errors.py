@@ -101,6 +101,7 @@ def shorten(text: str) -> str:
 def cause_of(error: Exception) -> str:
     """Return the cause of a failed connection, if possible as the operating system words it."""
     root: BaseException = error
+    # Libraries wrap the system's error, which is the innermost one.
     while (deeper := root.__cause__ or root.__context__) is not None:
         root = deeper
     if isinstance(root, ssl.SSLError) and root.reason == "WRONG_VERSION_NUMBER":

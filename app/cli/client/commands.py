@@ -122,6 +122,7 @@ def _order(
     if timeout is not None:
         body["timeout_seconds"] = timeout
     until = Until.ACCEPTED if is_async else Until.CLOSED
+    # --watch follows the order to its end, even with --async.
     if watch:
         until = Until.CLOSED_LINE_BY_LINE
     _run(place_order(address, OrderRequest(body=body, until=until, as_json=as_json)))

@@ -136,6 +136,7 @@ class EventStream:
             except (OSError, WebSocketException) as error:
                 cause = cause_of(error)
             pause_seconds = self._attempts.fail()
+            # An address that never answered is probably wrong, so the command fails at once.
             if self._attempts.is_exhausted or not self._was_reached:
                 raise StreamLostError(self._address.url, cause)
             lost = f"the event stream was lost ({cause})"
@@ -209,6 +210,7 @@ class EventStream:
         """Read the position to resume after; it counts events that the subscription leaves out."""
         if closed.rcvd is None:
             return
+        # The service closes with 1008 for a fault of the client, which a retry would repeat.
         if closed.rcvd.code == CloseCode.POLICY_VIOLATION:
             raise RefusedError({"code": "policy_violation", "detail": closed.rcvd.reason})
         if resume := _RESUME_AFTER.fullmatch(closed.rcvd.reason):
@@ -216,6 +218,7 @@ class EventStream:
 
     def _raise_if_permanent(self, error: InvalidStatus) -> None:
         status = error.response.status_code
+        # A temporary refusal also proves that the address is right.
         if status in _TEMPORARY_STATUSES:
             self._was_reached = True
             return

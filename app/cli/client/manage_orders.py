@@ -79,6 +79,7 @@ def _print_orders(
 def _print_table(
     console: Console, orders: Sequence[wire.OrderSummary], *, is_first: bool = True
 ) -> None:
+    # A pipe has no width, so its table is never narrow.
     is_narrow = console.is_terminal and console.width < WIDE_COLUMNS_MIN
     table = orders_table(orders, is_narrow=is_narrow)
     table.show_header = is_first
@@ -134,6 +135,7 @@ def _facts(order: wire.Order) -> Iterator[tuple[str, str]]:
     else:
         yield "closed at", order["closed_at"]
         yield "outcome", order_outcome(order)
+    # Only the first line gets the name.
     name = "why not filled"
     for line in why_not_filled(order):
         yield name, line
@@ -155,6 +157,7 @@ async def cancel_order(
             order, status = await service.cancel(order_id), DONE
         except RefusedError as error:
             closed = error.problem.get("order")
+            # Only the refusal of a closed order contains the order, which can be printed instead.
             if error.reason_code != _ORDER_CLOSED or closed is None:
                 raise
             tell(shorten(error.problem["detail"]))

@@ -60,6 +60,7 @@ class OrderFollower:
                 if message["type"] == "event" and message["sequence"] == self._sequence + 1:
                     self._note(message)
                     yield message
+                # Events happened before the stream began, or the stream skipped some.
                 elif message["type"] == "subscribed" or message["sequence"] > self._sequence:
                     async with contextlib.aclosing(self._missed()) as events:
                         async for event in events:

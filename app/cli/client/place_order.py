@@ -94,6 +94,7 @@ async def _place(service: ServiceClient, request: OrderRequest) -> Placed:
         tell(unknown_outcome)
         raise
     except ServiceUnreachableError as error:
+        # A request that was never sent cannot have placed an order.
         if error.was_sent:
             tell(unknown_outcome)
         raise
@@ -125,8 +126,10 @@ def _next_steps(address: ServiceAddress, order_id: str) -> str:
 async def _follow(service: ServiceClient, request: OrderRequest, placed: wire.Order) -> int:
     if request.until is Until.CLOSED_LINE_BY_LINE:
         await _print_events(service, placed["order_id"], as_json=request.as_json)
+    # An IOC or FOK order may be closed already: there is no progress to draw.
     elif placed["status"] not in wire.CLOSED:
         await _draw_progress(service, placed, is_shown=not request.as_json)
+    # The answer to placing has neither the last splits nor the execution quality.
     order = await service.order(placed["order_id"])
     if request.as_json:
         print_json(order)

@@ -47,6 +47,7 @@ class Attempts:
         retries = self._policy
         doubled = retries.pause_seconds_first * 2**self._failures
         self._failures += 1
+        # A long Retry-After is cut, so that no command hangs.
         if retry_after_seconds is not None:
             return min(retry_after_seconds, retries.retry_after_seconds_max)
         ceiling = min(doubled, retries.pause_seconds_max)

@@ -27,6 +27,7 @@ _REASONS: Final = {
 def rounded(amount: str) -> str:
     """Return an amount with 10 significant digits, but keep every digit of its integer part."""
     exact = Decimal(amount)
+    # Rounding must not replace digits of the integer part by zeros.
     digits = max(SIGNIFICANT_DIGITS, exact.adjusted() + 1)
     return format_amount(Context(prec=digits).plus(exact))
 
@@ -96,6 +97,7 @@ def _market_facts(market: wire.Market) -> Iterator[str]:
     if market["best_price"] is not None:
         age = market["quote_age_milliseconds"]
         yield f"best price {market['best_price']}" + ("" if age is None else f", {age} ms old")
+    # A negative distance means that the price is within the limit.
     if market["distance"] is not None and not market["distance"].startswith("-"):
         yield f"beyond the limit by {market['distance']}"
     if market["displayed_quantity"] is not None:

@@ -45,11 +45,13 @@ def read_address(*, url: str, key: str | None) -> ServiceAddress:
 def _read_url(text: str) -> str:
     try:
         parts = urlsplit(text.strip())
+        # Reading ``port`` raises for a malformed one, which urlsplit() accepts.
         has_host = bool(parts.hostname) and parts.port != 0
     except ValueError:
         parts, has_host = SplitResult("", "", "", "", ""), False
     if parts.scheme not in _WEBSOCKET_SCHEMES or not has_host:
         raise ValueError("the URL of a service looks like http://127.0.0.1:8080")
+    # Paths are appended to the URL, which a query or a fragment would break.
     if parts.username is not None or parts.query or parts.fragment:
         raise ValueError("the URL of a service has no user name, query or fragment")
     return urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/"), "", ""))

@@ -102,6 +102,7 @@ class ServiceClient:
         )
         return Placed(
             order=self._read(answer, wire.Order),
+            # After a retry the replay may be of this command's own first request.
             is_replay=attempts == 1 and answer.headers.get("Idempotent-Replayed") == "true",
         )
 
@@ -164,6 +165,7 @@ class ServiceClient:
             except httpx2.TransportError as error:
                 cause = f"cannot reach {self.address.url} ({cause_of(error)})"
                 failure: Exception = self._unreachable(error, count)
+                # An address that never answered is probably wrong, so the command fails at once.
                 if count == 1 and not self._was_reached and _is_unsent(error):
                     raise failure from None
             else:
@@ -225,6 +227,7 @@ def _is_unsent(error: httpx2.TransportError) -> bool:
 
 
 def _is_temporary(answer: httpx2.Response, failure: Exception) -> bool:
+    # 429 also reports too many open orders, which a retry within seconds does not change.
     if answer.status_code == HTTPStatus.TOO_MANY_REQUESTS:
         return isinstance(failure, RefusedError) and failure.reason_code == _RATE_LIMITED
     return answer.status_code in _TEMPORARY_STATUSES

@@ -19,6 +19,7 @@ FACT_COLUMNS: Final = 17
 
 def make_console() -> Console:
     """Return a console for the current standard output."""
+    # rich would also obey FORCE_COLOR and similar variables on a pipe.
     is_terminal = sys.stdout.isatty()
     return Console(
         force_terminal=is_terminal,

@@ -151,6 +151,7 @@ class RecordedMatcher(SymbolMatcher):
 
     def cancel(self, order_id: OrderId) -> Closing | None:
         """Cancel an order, and record it if the order was resting."""
+        # Recorded afterwards, because a cancel of an ended order has no effect.
         closing = super().cancel(order_id)
         if closing is not None:
             self._recorder.note(OrderCanceled(symbol=self.symbol, order_id=order_id))
@@ -198,6 +199,7 @@ class RecordedMatcher(SymbolMatcher):
 
     def expire(self, now_ns: int) -> list[Step]:
         """Expire orders, and record the instant if there were any."""
+        # Recorded afterwards, because most calls expire no order.
         steps = super().expire(now_ns)
         if steps:
             self._recorder.note_expiry(self.symbol, now_ns)

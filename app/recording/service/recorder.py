@@ -134,6 +134,7 @@ class Recorder:
             return
         self._resolve_seed()
         self.flush()
+        # flush() may have failed and stopped the recording.
         if writer is self._writer and writer.bytes_written >= self._folder.file_bytes_max:
             await self._rotate(writer)
 
@@ -186,6 +187,7 @@ class Recorder:
 
     def end(self, matcher: SymbolMatcher, how: str) -> None:
         """Note the end of a matcher; ``how`` is explained at ``SymbolEnded``."""
+        # A failed matcher may have a successor already, whose entry must stay.
         if self._matchers.get(matcher.symbol) is matcher:
             del self._matchers[matcher.symbol]
             self.note(SymbolEnded(symbol=matcher.symbol, how=how))
@@ -203,6 +205,7 @@ class Recorder:
 
     def note_quote(self, quote: Quote, *, gate: int) -> None:
         """Note a quote whose frame has no line, and a quote that is refused."""
+        # The frame's line already says that the quote is applied.
         if self._frame == (quote.symbol, quote.received_ns):
             self._frame = None
         else:
@@ -218,6 +221,7 @@ class Recorder:
 
     def note_expiry(self, symbol: Symbol, now_ns: int) -> None:
         """Note when orders expired, unless the quote before implies it; see ``recording_notes``."""
+        # A replay expires orders at each frame by itself.
         if self._frame != (symbol, now_ns):
             self.note(OrdersExpired(symbol=symbol, now_ns=now_ns))
 
@@ -261,6 +265,7 @@ class Recorder:
         writer = self._folder.open_next(self._clock.now())
         self._writer = writer
         self._files += 1
+        # They belong to the previous file.
         self._frame = self._seed = None
         self._times = ReceiptTimes(
             epoch_us=int(self._clock.now().timestamp() * 1_000_000),

@@ -53,6 +53,7 @@ class RecordingFolder:
     def _make_room(self) -> None:
         try:
             sizes = {path: path.stat().st_size for path in recordings_in(self.folder)}
+            # A new file may grow to its maximum size.
             excess = sum(sizes.values()) + self.file_bytes_max - self._total_bytes_max
             for path, size in sizes.items():
                 if excess <= 0:
@@ -71,5 +72,6 @@ def recordings_in(folder: Path) -> list[Path]:
     Raises:
         OSError: the folder cannot be read.
     """
+    # The names contain the time of creation, so they sort by age.
     names = sorted(path.name for path in folder.iterdir())
     return [folder / name for name in names if name.startswith(PREFIX) and name.endswith(SUFFIX)]

@@ -255,6 +255,7 @@ def read_note(text: bytes) -> AnyNote:
         ValueError: the text is not one of these notes; the message says why.
     """
     try:
+        # msgspec raises RecursionError, not a ValueError, for deep nesting.
         note: AnyNote = _decode(text)
     except RecursionError:
         raise ValueError("nested too deeply") from None

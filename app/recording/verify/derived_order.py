@@ -120,6 +120,7 @@ class DerivedOrder:
         by_number = {split.split_number: split for split in splits}
         for number, derived in sorted(self.splits.items()):
             session, split = derived.source.session, by_number.get(number)
+            # Only a session that was cut off can have lost fills.
             if not session.is_before_a_gap or session.is_durable:
                 continue
             if split is None or split.update_id > session.newest_update_id:
@@ -127,6 +128,7 @@ class DerivedOrder:
         end = self.end
         if end is None or not end.source.session.is_before_a_gap or end.source.session.is_durable:
             return []
+        # The stored end is the derived one, so it was not lost.
         if (end.status, end.reason) == (stored.status, stored.reason):
             return []
         self.end = None
@@ -135,6 +137,7 @@ class DerivedOrder:
     def _drop_from(self, session: SymbolSession, first: int, cause: str) -> list[InputRef]:
         sources = []
         for number, derived in sorted(self.splits.items()):
+            # A crash loses every outcome of the session from the first lost one on.
             if number >= first and derived.source.session is session:
                 sources.append(self.splits.pop(number).source)
                 self.not_covered[number] = cause

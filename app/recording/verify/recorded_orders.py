@@ -50,6 +50,7 @@ class RecordedOrders:
             self._gaps.append((self._newest_recorded, self._lookup.newest, CUT_OFF))
         for mark in self._lookup.marks():
             number = mark.acceptance_number
+            # A matcher need not have received an order without events after its acceptance.
             if number in self._recorded or mark.is_untouched:
                 continue
             cause = self.gap_cause(number)

@@ -90,6 +90,7 @@ def open_recording(files: Iterable[Path], stream_id: str) -> list[RecordedFile]:
         if begun.stream_id != stream_id:
             raise StartupError(f"{path} is a recording of another database")
         opened.append(RecordedFile(path=path, begun=begun, size=path.stat().st_size))
+    # The command line may name files in any order.
     opened.sort(key=lambda file: (file.begun.epoch, file.begun.number))
     return opened
 
@@ -143,6 +144,7 @@ def _boundary(before: RecordedFile | None, last: AnyNote | None, begun: FileBegu
         cause = IN_A_GAP
     else:
         is_restart = True
+        # Each process increments the epoch, so no unrecorded process ran between these two.
         is_next = begun.epoch == before.begun.epoch + 1 and begun.number == 1
         is_crash = is_next and not isinstance(last, RecordingEnded | FileContinued)
         if is_crash:
@@ -160,6 +162,7 @@ def _first_note(path: Path) -> FileBegun | None:
     reader = TapeReader(path)
     line = next(iter(reader), None)
     if line is None:
+        # The process was killed before it could flush the first line.
         if reader.is_cut_short:
             return None
         raise StartupError(f"{path} is empty")

@@ -94,6 +94,7 @@ class SymbolSession:
         steps = self.matcher.expire(quote.received_ns)
         applied = self.matcher.quotes_applied
         more = self.matcher.apply_quote(quote)
+        # A refused quote does not change the displayed quantities.
         if self.matcher.quotes_applied != applied:
             self._observe(quote)
         steps += more

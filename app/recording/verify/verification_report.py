@@ -154,6 +154,7 @@ class Findings:
     def add(self, difference: Difference) -> None:
         """Add a difference."""
         self.differences_total += 1
+        # A wrong recording may cause a difference for each of many orders.
         if len(self.differences) < DIFFERENCES_MAX:
             self.differences.append(difference)
 

@@ -100,7 +100,7 @@ async def record_tape(
     if command.out.exists():
         raise TapeError(command.out, 0, "exists already, and a tape is never overwritten")
     progress = RecordingProgress(command.symbols, clock)
-    await _check_symbols(command.symbols, settings.rest_url, clock, tell=progress.tell)
+    await _check_symbols(command.symbols, settings.rest_url, clock, warn=progress.print_message)
     writer = TapeWriter(command.out, is_compressed=command.out.suffix == _GZIP_SUFFIX)
     recorder = TapeRecorder(
         writer,
@@ -108,7 +108,7 @@ async def record_tape(
         monotonic_ns=clock.monotonic_ns,
         bytes_max=command.bytes_max,
         on_end=stopped.set,
-        on_trouble=progress.tell,
+        on_trouble=progress.print_message,
     )
     feed = BookTickerFeed(
         stream_url=settings.stream_url,
@@ -175,7 +175,7 @@ def _receipt_times(clock: Clock) -> ReceiptTimes:
 
 
 async def _check_symbols(
-    symbols: Sequence[Symbol], rest_url: str, clock: Clock, *, tell: Callable[[str], None]
+    symbols: Sequence[Symbol], rest_url: str, clock: Clock, *, warn: Callable[[str], None]
 ) -> None:
     """Refuse a symbol that the venue does not list, because its stream would stay silent.
 
@@ -186,7 +186,7 @@ async def _check_symbols(
     try:
         info = await rest.exchange_info()
     except VenueError as error:
-        tell(f"cannot check the symbols: {error}")
+        warn(f"cannot check the symbols: {error}")
         return
     finally:
         await rest.aclose()
@@ -198,7 +198,7 @@ async def _check_symbols(
             advice = f"; did you mean {near[0]}?" if near else ""
             raise StartupError(f"the venue does not list {symbol}{advice}")
         if statuses[symbol] != _TRADING:
-            tell(f"{symbol} has the status {statuses[symbol]} and may send no quotes")
+            warn(f"{symbol} has the status {statuses[symbol]} and may send no quotes")
 
 
 @contextlib.contextmanager

@@ -44,7 +44,7 @@ class RecordingProgress:
         self._shown_ns = self._started_ns
         self._shown_frames: dict[Symbol, int] = {}
 
-    def tell(self, text: str) -> None:
+    def print_message(self, text: str) -> None:
         """Print a message at once."""
         self._console.print(f"papertape: {printable(text)}", soft_wrap=True)
 
@@ -53,7 +53,7 @@ class RecordingProgress:
         if not self._is_terminal:
             while True:
                 await asyncio.sleep(PIPE_SECONDS)
-                self.tell(self._line(recorder, state()))
+                self.print_message(self._line(recorder, state()))
         with Live(Text("…"), console=self._console, auto_refresh=False, transient=True) as live:
             while True:
                 await asyncio.sleep(TERMINAL_SECONDS)

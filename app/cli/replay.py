@@ -14,7 +14,7 @@ from typing import Final, Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from app.cli.client.terminal import tell
+from app.cli.client.terminal import print_message
 from app.cli.replay_results import LIST_BEGIN, json_lines, show_results, warn_of_times_and_faults
 from app.domain.errors import StartupError
 from app.domain.quote import Quote
@@ -70,7 +70,9 @@ def replay_tape(command: ReplayCommand, *, clock: Clock) -> None:
     if not command.as_json:
         show_results(outcome, command.tape)
     frames = outcome.report.frames
-    tell(f"{frames} frames in {seconds:.2f} s, {frames / max(seconds, 1e-9):,.0f} a second")
+    print_message(
+        f"{frames} frames in {seconds:.2f} s, {frames / max(seconds, 1e-9):,.0f} a second"
+    )
 
 
 def _parse(frames: FrameReader, frame: bytes, received_ns: int) -> Quote | UnusableFrame:
@@ -171,7 +173,7 @@ class _ReplayProgress:
         if not self._is_terminal:
             self._next_ns = now_ns + round(PROGRESS_SECONDS * _NANOSECONDS)
             percent = 100 * reader.bytes_read // max(reader.bytes_total, 1)
-            tell(f"{percent} % of {reader.path}, line {number}")
+            print_message(f"{percent} % of {reader.path}, line {number}")
             return
         if self._bar is None:
             self._bar = Progress(

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from app.cli.client.sentences import count_of
-from app.cli.client.terminal import make_console, print_table, print_words, tell
+from app.cli.client.terminal import make_console, print_message, print_table, print_words
 from app.domain.amounts import average_price, format_amount
 from app.tapes.replay import FinalState, ReplayOrder, ReplayOutcome, ReplayReport, ReplayResult
 from app.tapes.tape_reader import TapeReader
@@ -112,16 +112,16 @@ def warn_of_times_and_faults(
 ) -> None:
     """Print warnings about the tape, and about orders whose time is not on it."""
     if reader.is_cut_short:
-        tell(f"{reader.path} is cut short; its complete lines were replayed")
+        print_message(f"{reader.path} is cut short; its complete lines were replayed")
     if report.quotes_late:
         late = count_of(report.quotes_late, "quote")
-        tell(f"{late} ignored: the update id was not above the previous one")
+        print_message(f"{late} ignored: the update id was not above the previous one")
     if report.frames_unusable:
         unusable = count_of(report.frames_unusable, "unusable frame")
-        tell(f"{unusable}: after each its symbol has no quote until the next frame")
+        print_message(f"{unusable}: after each its symbol has no quote until the next frame")
     if report.interruptions:
         gaps = count_of(report.interruptions, "gap")
-        tell(f"{gaps} in the recording: after each there is no quote until the next frame")
+        print_message(f"{gaps} in the recording: after each there is no quote until the next frame")
     assert report.first_ts is not None, "the tape has a quote"
     first, last = report.first_ts, report.last_ts
     early = [one.order for one in results if one.order.placed_ts < first]
@@ -155,4 +155,4 @@ def _warn_about(orders: Sequence[ReplayOrder], what: str) -> None:
         return
     ids = ", ".join(order.order_id for order in orders[:IDS_LISTED_MAX])
     more = ", …" if len(orders) > IDS_LISTED_MAX else ""
-    tell(f"{count_of(len(orders), 'order')} {what}: {ids}{more}")
+    print_message(f"{count_of(len(orders), 'order')} {what}: {ids}{more}")

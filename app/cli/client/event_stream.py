@@ -84,7 +84,7 @@ class EventStream:
         subscription: The events to receive.
         retries: The bounds of retries.
         random_source: The source of jitter.
-        tell: Called with a line before each retry.
+        on_retry: Called with a line before each retry.
         after: The position to start after, or None for new events only.
         was_reached: The service answered before, so the first connection is retried too.
     """
@@ -96,7 +96,7 @@ class EventStream:
         *,
         retries: RetryPolicy,
         random_source: random.Random,
-        tell: Callable[[str], None],
+        on_retry: Callable[[str], None],
         after: str | None = None,
         was_reached: bool = False,
     ) -> None:
@@ -106,7 +106,7 @@ class EventStream:
         self._subscription = subscription
         self._retries = retries
         self._attempts = Attempts(retries, random_source)
-        self._tell = tell
+        self._on_retry = on_retry
         self._was_reached = was_reached
 
     async def messages(self) -> AsyncGenerator[wire.Subscribed | wire.Event]:
@@ -140,7 +140,7 @@ class EventStream:
             if self._attempts.is_exhausted or not self._was_reached:
                 raise StreamLostError(self._address.url, cause)
             lost = f"the event stream was lost ({cause})"
-            self._tell(self._attempts.message(lost, pause_seconds))
+            self._on_retry(self._attempts.message(lost, pause_seconds))
             await asyncio.sleep(pause_seconds)
 
     async def _one_connection(self) -> AsyncGenerator[wire.Subscribed | wire.Event]:

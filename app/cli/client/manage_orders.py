@@ -18,9 +18,9 @@ from app.cli.client.terminal import (
     make_console,
     print_json,
     print_line,
+    print_message,
     print_table,
     print_words,
-    tell,
 )
 
 DONE: Final = 0
@@ -33,7 +33,9 @@ _ORDER_CLOSED: Final = "order_closed"
 
 
 def _client(address: ServiceAddress, retries: RetryPolicy) -> ServiceClient:
-    return ServiceClient(address, retries=retries, tell=tell, random_source=random.SystemRandom())
+    return ServiceClient(
+        address, retries=retries, on_retry=print_message, random_source=random.SystemRandom()
+    )
 
 
 async def list_orders(
@@ -60,9 +62,9 @@ async def list_orders(
     if as_json:
         return DONE
     if cursor is not None:
-        tell("there are more orders: see --limit and --all")
+        print_message("there are more orders: see --limit and --all")
     elif not printed:
-        tell("there are no such orders")
+        print_message("there are no such orders")
     return DONE
 
 
@@ -160,7 +162,7 @@ async def cancel_order(
             # Only the refusal of a closed order contains the order, which can be printed instead.
             if error.reason_code != _ORDER_CLOSED or closed is None:
                 raise
-            tell(shorten(error.problem["detail"]))
+            print_message(shorten(error.problem["detail"]))
             order, status = closed, CLOSED_MEANWHILE
     if as_json:
         print_json(order)

@@ -52,7 +52,7 @@ class OrderFollower:
             Subscription(order_ids=(self._order_id,)),
             retries=replace(service.retries, attempts_max=STREAM_ATTEMPTS_MAX),
             random_source=service.random_source,
-            tell=service.tell,
+            on_retry=service.on_retry,
             was_reached=True,
         )
         async with contextlib.aclosing(stream.messages()) as messages:

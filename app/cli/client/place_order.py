@@ -26,9 +26,9 @@ from app.cli.client.terminal import (
     make_console,
     print_json,
     print_line,
+    print_message,
     print_table,
     print_words,
-    tell,
 )
 
 FULFILLED: Final = 0
@@ -63,7 +63,7 @@ async def place_order(
     An interrupt does not cancel the order.
     """
     async with ServiceClient(
-        address, retries=retries, tell=tell, random_source=random.SystemRandom()
+        address, retries=retries, on_retry=print_message, random_source=random.SystemRandom()
     ) as service:
         placed = await _place(service, request)
         if request.until is Until.ACCEPTED:
@@ -72,10 +72,14 @@ async def place_order(
         try:
             return await _follow(service, request, placed.order)
         except asyncio.CancelledError:
-            tell(f"the order is not canceled\n{_next_steps(address, placed.order['order_id'])}")
+            print_message(
+                f"the order is not canceled\n{_next_steps(address, placed.order['order_id'])}"
+            )
             raise
         except ClientError:
-            tell(f"the order was accepted\n{_next_steps(address, placed.order['order_id'])}")
+            print_message(
+                f"the order was accepted\n{_next_steps(address, placed.order['order_id'])}"
+            )
             raise
 
 
@@ -91,19 +95,21 @@ async def _place(service: ServiceClient, request: OrderRequest) -> Placed:
     try:
         placed = await service.place(request.body)
     except asyncio.CancelledError:
-        tell(unknown_outcome)
+        print_message(unknown_outcome)
         raise
     except ServiceUnreachableError as error:
         # A request that was never sent cannot have placed an order.
         if error.was_sent:
-            tell(unknown_outcome)
+            print_message(unknown_outcome)
         raise
     except RefusedError as error:
         if error.reason_code in _OUTCOME_UNKNOWN:
-            tell(unknown_outcome)
+            print_message(unknown_outcome)
         raise
     if placed.is_replay:
-        tell(f"the client order id {client_order_id} was used before; this is the earlier order")
+        print_message(
+            f"the client order id {client_order_id} was used before; this is the earlier order"
+        )
     return placed
 
 

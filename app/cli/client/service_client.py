@@ -54,20 +54,20 @@ class Placed:
 
 
 class ServiceClient:
-    """A client with persistent connections; ``tell`` is called with a line before each retry."""
+    """A client with persistent connections; it calls ``on_retry`` with a line before a retry."""
 
     def __init__(
         self,
         address: ServiceAddress,
         *,
         retries: RetryPolicy,
-        tell: Callable[[str], None],
+        on_retry: Callable[[str], None],
         random_source: random.Random,
     ) -> None:
         self.address = address
         self.retries = retries
         self.random_source = random_source
-        self.tell = tell
+        self.on_retry = on_retry
         self._was_reached = False
         # Only the options count: proxies of the environment and .netrc would redirect or sign in.
         self._http = httpx2.AsyncClient(
@@ -180,7 +180,7 @@ class ServiceClient:
             pause_seconds = attempts.fail(retry_after_seconds)
             if attempts.is_exhausted:
                 raise failure
-            self.tell(attempts.message(cause, pause_seconds))
+            self.on_retry(attempts.message(cause, pause_seconds))
             await asyncio.sleep(pause_seconds)
 
     def _unreachable(self, error: httpx2.TransportError, count: int) -> ServiceUnreachableError:

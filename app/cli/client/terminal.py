@@ -65,6 +65,6 @@ def print_json(document: Mapping[str, object]) -> None:
     typer.echo(msgspec.json.encode(document).decode())
 
 
-def tell(text: str) -> None:
+def print_message(text: str) -> None:
     """Print a message on standard error."""
     typer.echo(f"papertape: {text}", err=True)

@@ -10,7 +10,7 @@ from app.cli.client.event_stream import EventStream, Subscription
 from app.cli.client.retries import DEFAULT_RETRIES, RetryPolicy
 from app.cli.client.sentences import event_line
 from app.cli.client.service_address import ServiceAddress
-from app.cli.client.terminal import make_console, print_json, print_line, tell
+from app.cli.client.terminal import make_console, print_json, print_line, print_message
 
 _POSITION_REFUSED: Final = frozenset(
     {
@@ -41,7 +41,7 @@ async def watch_events(
         subscription,
         retries=retries,
         random_source=random.SystemRandom(),
-        tell=tell,
+        on_retry=print_message,
         after=after,
     )
     console = make_console()
@@ -73,4 +73,4 @@ def _print_resume_command(
         return
     words = ["papertape watch", *subscription.order_ids]
     words += [f"--symbol {symbol}" for symbol in subscription.symbols]
-    tell(f"to resume from here: {' '.join(words)} --after {position}{address.options}")
+    print_message(f"to resume from here: {' '.join(words)} --after {position}{address.options}")

@@ -55,7 +55,7 @@ class Watched:
             monotonic_ns=self.clock.monotonic_ns,
             bytes_max=None,
             on_end=lambda: None,
-            on_trouble=self.progress.tell,
+            on_trouble=self.progress.print_message,
         )
 
     def frames(self, symbol: Symbol, count: int) -> None:

@@ -17,15 +17,15 @@ async def fake() -> AsyncIterator[FakeService]:
 
 
 @pytest.fixture
-def told() -> list[str]:
+def lines() -> list[str]:
     """The messages that the client printed on standard error."""
     return []
 
 
 @pytest.fixture
-async def client(fake: FakeService, told: list[str]) -> AsyncIterator[ServiceClient]:
+async def client(fake: FakeService, lines: list[str]) -> AsyncIterator[ServiceClient]:
     """A client of the service."""
     async with ServiceClient(
-        fake.address, retries=QUICK, tell=told.append, random_source=random.Random(1)
+        fake.address, retries=QUICK, on_retry=lines.append, random_source=random.Random(1)
     ) as service:
         yield service

@@ -24,7 +24,7 @@ def stream_of(
     *,
     after: str | None = None,
     was_reached: bool = False,
-    told: list[str] | None = None,
+    lines: list[str] | None = None,
     retries: RetryPolicy = QUICK,
 ) -> EventStream:
     """Return a stream of all orders, by default of new events."""
@@ -33,7 +33,7 @@ def stream_of(
         subscription or Subscription(),
         retries=retries,
         random_source=random.Random(1),
-        tell=(told if told is not None else []).append,
+        on_retry=(lines if lines is not None else []).append,
         after=after,
         was_reached=was_reached,
     )
@@ -156,10 +156,10 @@ async def test_a_temporary_error_is_retried(fake: FakeService) -> None:
     """The close code says that the error is temporary, for example of the database."""
     make_events(fake, 1)
     fake.planned_streams.append(PlannedClose(code=1013, error="database_unavailable"))
-    told: list[str] = []
+    lines: list[str] = []
 
-    assert await positions(stream_of(fake, after="beginning", told=told), 1) == ["p1"]
-    assert "said database_unavailable" in told[0]
+    assert await positions(stream_of(fake, after="beginning", lines=lines), 1) == ["p1"]
+    assert "said database_unavailable" in lines[0]
 
 
 async def test_a_long_connection_resets_the_retries(fake: FakeService) -> None:
@@ -280,16 +280,16 @@ async def test_an_unreachable_service_is_reported(was_reached: bool) -> None:  #
     with socket.socket() as reserved:
         reserved.bind(("127.0.0.1", 0))
         address = ServiceAddress(url=f"http://127.0.0.1:{reserved.getsockname()[1]}")
-        told: list[str] = []
+        lines: list[str] = []
         stream = EventStream(
             address,
             Subscription(),
             retries=QUICK,
             random_source=random.Random(1),
-            tell=told.append,
+            on_retry=lines.append,
             was_reached=was_reached,
         )
         with pytest.raises(StreamLostError, match=address.url):
             await positions(stream, 1)
 
-    assert len(told) == (QUICK.attempts_max - 1 if was_reached else 0)
+    assert len(lines) == (QUICK.attempts_max - 1 if was_reached else 0)

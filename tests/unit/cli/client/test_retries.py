@@ -38,9 +38,9 @@ def test_attempts_are_bounded_and_reset_by_a_success() -> None:
 def test_a_repeated_cause_is_mentioned_once() -> None:
     """The lines have the number of attempts, and say that an interrupt is safe."""
     attempts = Attempts(PATIENCE, random.Random(1))
-    told = [attempts.message(cause, attempts.fail(5)) for cause in ("down", "down", "up", "up")]
+    lines = [attempts.message(cause, attempts.fail(5)) for cause in ("down", "down", "up", "up")]
 
-    assert told == [
+    assert lines == [
         "down; retrying up to 4 times, first in 5.0 s (Ctrl-C is safe)",
         "retrying in 5.0 s (2 of 4)",
         "up; retrying in 5.0 s (3 of 4)",

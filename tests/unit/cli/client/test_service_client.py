@@ -34,7 +34,7 @@ async def test_amounts_are_sent_as_they_were_typed(
 
 
 async def test_a_lost_answer_is_requested_again_and_places_one_order(
-    fake: FakeService, client: ServiceClient, told: list[str]
+    fake: FakeService, client: ServiceClient, lines: list[str]
 ) -> None:
     """The retry finds the order by its client order id, and is not reported as a replay."""
     fake.plan("POST /order", PlannedAnswer(answer=LostAnswer(), does_work=True))
@@ -44,7 +44,7 @@ async def test_a_lost_answer_is_requested_again_and_places_one_order(
     assert fake.asked == ["POST /order", "POST /order"]
     assert list(fake.orders) == [placed.order["order_id"]]
     assert not placed.is_replay
-    assert "retrying" in told[0]
+    assert "retrying" in lines[0]
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ async def test_a_temporary_failure_is_retried(
 
 
 async def test_retries_are_bounded(
-    fake: FakeService, client: ServiceClient, told: list[str]
+    fake: FakeService, client: ServiceClient, lines: list[str]
 ) -> None:
     """After the last attempt the refusal is raised; its text is printed only once before."""
     refusal = problem(503, "journal_unavailable", "the disk is full", retry_after="2")
@@ -82,7 +82,7 @@ async def test_retries_are_bounded(
 
     assert refused.value.reason_code == "journal_unavailable"
     assert len(fake.asked) == QUICK.attempts_max
-    assert told == [
+    assert lines == [
         "the disk is full; retrying up to 2 times, first in 0.0 s (Ctrl-C is safe)",
         "retrying in 0.0 s (2 of 2)",
     ]
@@ -131,11 +131,11 @@ async def test_an_unreachable_service_is_reported_at_once() -> None:
     with socket.socket() as reserved:
         reserved.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{reserved.getsockname()[1]}"
-        told: list[str] = []
+        lines: list[str] = []
         async with ServiceClient(
             ServiceAddress(url=url),
             retries=QUICK,
-            tell=told.append,
+            on_retry=lines.append,
             random_source=random.Random(),
         ) as client:
             with pytest.raises(ServiceUnreachableError) as unreachable:
@@ -143,14 +143,14 @@ async def test_an_unreachable_service_is_reported_at_once() -> None:
 
     assert url in str(unreachable.value)
     assert not unreachable.value.was_sent
-    assert not told
+    assert not lines
 
 
 async def test_a_service_without_https_is_reported(fake: FakeService) -> None:
     """An https address is never asked without encryption; the message has the http address."""
     url = fake.url.replace("http:", "https:")
     async with ServiceClient(
-        ServiceAddress(url=url), retries=QUICK, tell=print, random_source=random.Random()
+        ServiceAddress(url=url), retries=QUICK, on_retry=print, random_source=random.Random()
     ) as client:
         with pytest.raises(
             ServiceUnreachableError, match=f"not speak https there; try {fake.url}$"
@@ -192,7 +192,7 @@ async def test_the_key_is_sent(fake: FakeService, client: ServiceClient) -> None
         await client.place(BODY)
 
     async with ServiceClient(
-        fake.address, retries=QUICK, tell=print, random_source=random.Random()
+        fake.address, retries=QUICK, on_retry=print, random_source=random.Random()
     ) as other:
         assert (await other.place(BODY)).order["status"] == "NEW"
         fake.key = "another"

@@ -11,9 +11,9 @@ from app.cli.client.terminal import (
     make_console,
     print_json,
     print_line,
+    print_message,
     print_table,
     print_words,
-    tell,
 )
 from tests.unit.cli.client.order_builders import filled_order
 
@@ -91,6 +91,6 @@ def test_messages_go_to_standard_error(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """A pipe receives only the output."""
-    tell("try again")
+    print_message("try again")
 
     assert capsys.readouterr() == ("", "papertape: try again\n")

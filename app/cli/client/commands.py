@@ -47,8 +47,8 @@ _TimeInForce = Annotated[
     typer.Option(
         parser=one_of(TimeInForce),
         metavar="gtd|ioc|fok",
-        help="Time in force. gtd: rest until the timeout. ioc: fill at once, cancel the rest. "
-        "fok: fill completely at once, or not at all.",
+        help="Time in force. gtd: rest until the timeout. ioc: fill at once, the rest "
+        "expires. fok: fill completely at once, or not at all.",
         show_default="gtd",
     ),
 ]
@@ -104,7 +104,7 @@ def _order(
     """Place a limit order and follow it until it is filled, canceled or expired.
 
     Exit status: 0 if the order was fulfilled (with --async: accepted),
-    1 if not, 2 for a mistake in the command line,
+    1 if it was not, or was refused, 2 for a mistake in the command line,
     130 after Ctrl-C, which does not cancel the order.
     """
     check_numbers({"SIZE": size, "--price": price, "--timeout": timeout})

@@ -32,9 +32,9 @@ from app.recording.service.recording_notes import (
     OrderRested,
     OrdersExpired,
     OrderUnmet,
-    QuoteMet,
+    QuoteReceived,
     RecordingEnded,
-    SeedMet,
+    SeedReceived,
     SymbolEnded,
 )
 from app.states import RecordingState
@@ -209,7 +209,7 @@ class Recorder:
         if self._frame == (quote.symbol, quote.received_ns):
             self._frame = None
         else:
-            self.note(QuoteMet(quote=quote))
+            self.note(QuoteReceived(quote=quote))
         if quote.update_id <= gate:
             self.note(FrameRefused(symbol=quote.symbol, update_id=quote.update_id, gate=gate))
 
@@ -217,7 +217,7 @@ class Recorder:
         """Note a depth snapshot, applied or refused."""
         if self._seed == seed:
             self._seed = None
-        self.note(SeedMet(quote=seed, is_applied=is_applied))
+        self.note(SeedReceived(quote=seed, is_applied=is_applied))
 
     def note_expiry(self, symbol: Symbol, now_ns: int) -> None:
         """Note when orders expired, unless the quote before implies it; see ``recording_notes``."""
@@ -247,7 +247,7 @@ class Recorder:
         # Not from every call, as _resolve() is: the matcher may expire orders before the seed.
         seed, self._seed = self._seed, None
         if seed is not None:
-            self.note(SeedMet(quote=seed, is_applied=None))
+            self.note(SeedReceived(quote=seed, is_applied=None))
 
     def _write(self, line: bytes) -> None:
         assert self._writer is not None, "there is a file to write to"

@@ -86,13 +86,13 @@ class FrameIgnored(Note, frozen=True, kw_only=True, tag="unheard"):
     symbol: Symbol
 
 
-class QuoteMet(Note, frozen=True, kw_only=True, tag="quote"):
+class QuoteReceived(Note, frozen=True, kw_only=True, tag="quote"):
     """A matcher received a quote whose frame has no line."""
 
     quote: Quote
 
 
-class SeedMet(Note, frozen=True, kw_only=True, tag="seed"):
+class SeedReceived(Note, frozen=True, kw_only=True, tag="seed"):
     """A depth snapshot, and whether it was applied; None if the symbol had no matcher."""
 
     quote: Quote
@@ -228,8 +228,8 @@ AnyNote = (
     | FrameDropped
     | FrameRefused
     | FrameIgnored
-    | QuoteMet
-    | SeedMet
+    | QuoteReceived
+    | SeedReceived
     | GateReset
     | SymbolState
     | LevelsKnown

@@ -20,7 +20,7 @@ from app.recording.verify.recording_reader import (
     IN_A_GAP,
     FileBoundary,
 )
-from app.recording.verify.session_replay import InputRef, SymbolSession
+from app.recording.verify.session_replay import Ending, InputRef, SymbolSession
 from app.recording.verify.verification_report import Findings, Kind
 from app.storage.order_lookup import ORDERS_PER_QUERY, OrderLookup, StoredOrder
 
@@ -94,7 +94,7 @@ class OrderBookkeeping:
     def end(self, session: SymbolSession) -> None:
         """Settle a session that ended; if it did not end in order, wait for the next one."""
         self._compare_finished()
-        if session.ending == "ended":
+        if session.ending == Ending.ENDED:
             self._settle([session], is_last=False)
         else:
             self._unsettled.append(session)
@@ -131,7 +131,7 @@ class OrderBookkeeping:
         resumed = (note.filled_quantity, note.quote_quantity)
         if note.splits_total > known:
             missing = range(known + 1, note.splits_total + 1)
-            if before.ending == "gap" or before.is_before_a_gap:
+            if before.ending == Ending.GAP or before.is_before_a_gap:
                 derived.not_covered |= dict.fromkeys(missing, IN_A_GAP)
             else:
                 derived.cut_off_after |= dict.fromkeys(missing, before.newest_update_id)
@@ -283,6 +283,6 @@ class OrderBookkeeping:
 
 def _uncovered_cause(session: SymbolSession) -> str | None:
     """Return why the database may have more than was derived from a session, or None."""
-    if session.ending == "gap" or session.is_before_a_gap:
+    if session.ending == Ending.GAP or session.is_before_a_gap:
         return IN_A_GAP
-    return CUT_OFF if session.ending == "crashed" else None
+    return CUT_OFF if session.ending == Ending.CRASHED else None

@@ -1,5 +1,6 @@
 """Give the recorded inputs of one matcher to a new matcher."""
 
+from enum import StrEnum
 from typing import Final, NamedTuple
 
 from app.domain.liquidity import TakenLevel  # noqa: TC001 - beside its siblings
@@ -19,15 +20,27 @@ from app.recording.service.recording_notes import (
     OrdersCanceled,
     OrdersExpired,
     OrderUnmet,
-    QuoteMet,
+    QuoteReceived,
     Released,
-    SeedMet,
+    SeedReceived,
     SymbolState,
 )
 from app.recording.verify.ledger_history import LedgerHistory, key_of
 from app.recording.verify.liquidity_check import LiquidityCheck
 
 _OLD_NS: Final = QUOTE_AGE_NS_MAX + 1
+
+
+class Ending(StrEnum):
+    """How a session ended: the words of ``SymbolEnded``, and two for an unrecorded end."""
+
+    ENDED = "ended"
+    STOPPED = "stopped"
+    FAILED = "failed"
+    CRASHED = "crashed"
+    """The process was killed."""
+    GAP = "gap"
+    """The recording stopped before the matcher did."""
 
 
 class InputRef(NamedTuple):
@@ -42,8 +55,7 @@ class SymbolSession:
     """One matcher, from its first note in the recording until its end.
 
     Attributes:
-        ending: None while the session runs. Otherwise a word of ``SymbolEnded``, or ``crashed``,
-            or ``gap`` if the recording stopped before the matcher did.
+        ending: A word of ``Ending``, or None while the session runs.
         is_before_a_gap: The orders may have been resumed in a gap of the recording.
         is_durable: The database received every outcome of the matcher.
         has_begun: The results of earlier sessions of the symbol are settled.
@@ -88,7 +100,7 @@ class SymbolSession:
             self._hand_over_ledger()
         return steps
 
-    def meet(self, quote: Quote) -> list[Step]:
+    def apply_quote(self, quote: Quote) -> list[Step]:
         """Expire the orders whose deadline has passed, then apply a quote of the stream."""
         self.inputs += 1
         steps = self.matcher.expire(quote.received_ns)
@@ -120,10 +132,10 @@ class SymbolSession:
     def _apply(self, note: AnyNote) -> list[Step]:
         matcher = self.matcher
         match note:
-            case QuoteMet():
-                return self.meet(note.quote)
-            case SeedMet():
-                return self._meet_seed(note)
+            case QuoteReceived():
+                return self.apply_quote(note.quote)
+            case SeedReceived():
+                return self._apply_seed(note)
             case GateReset():
                 self._observe(note.quote)
                 return matcher.reset_gate(note.quote)
@@ -164,7 +176,7 @@ class SymbolSession:
                 return matcher.expire(note.now_ns)
         return []
 
-    def _meet_seed(self, note: SeedMet) -> list[Step]:
+    def _apply_seed(self, note: SeedReceived) -> list[Step]:
         if note.is_applied is None:
             return []
         steps = self.matcher.expire(note.quote.received_ns)
@@ -267,7 +279,7 @@ def symbol_of(note: AnyNote) -> Symbol | None:
     match note:
         case OrderRested() | OrderUnmet():
             return note.order.symbol
-        case QuoteMet() | SeedMet() | GateReset():
+        case QuoteReceived() | SeedReceived() | GateReset():
             return note.quote.symbol
         case (
             OrderCanceled()

@@ -18,7 +18,7 @@ from app.recording.service.recording_notes import (
     Held,
     OrderRested,
     OrderUnmet,
-    QuoteMet,
+    QuoteReceived,
     RecordingEnded,
     SymbolEnded,
     SymbolState,
@@ -30,15 +30,13 @@ from app.recording.verify.recording_reader import (
     find_files,
     open_recording,
 )
-from app.recording.verify.session_replay import MatcherState, SymbolSession, symbol_of
+from app.recording.verify.session_replay import Ending, MatcherState, SymbolSession, symbol_of
 from app.recording.verify.verification_report import Findings, Kind, VerificationReport
 from app.storage.order_lookup import OrderLookup, look_up
 from app.tapes.tape_lines import TapeLine
 
 OnProgress = Callable[[str, int, int], None]
 """Called with what is read, the number read so far, and the total (0 if unknown)."""
-
-_ENDED = "ended"
 
 
 async def verify(
@@ -61,8 +59,8 @@ async def verify(
         recording = Recording(files)
         is_over = bool(files) and sizes.get(files[-1].path) == files[-1].size
         verification = Verification(lookup, is_over=is_over)
-        for done, item in enumerate(recording):
-            verification.take(item)
+        for done, line in enumerate(recording):
+            verification.add_line(line)
             if on_progress is not None and done % 10_000 == 0:
                 on_progress("lines", done, 0)
         return verification.finish().report(database, files=len(files), frames=recording.frames)
@@ -91,32 +89,32 @@ class Verification:
         self._refused: Quote | None = None
         self._has_ended = False
 
-    def take(self, item: FileBoundary | AnyNote | TapeLine) -> None:
+    def add_line(self, line: FileBoundary | AnyNote | TapeLine) -> None:
         """Process the next line."""
-        self._has_ended = isinstance(item, RecordingEnded)
-        if isinstance(item, FileBoundary):
-            self._take_frame()
+        self._has_ended = isinstance(line, RecordingEnded)
+        if isinstance(line, FileBoundary):
+            self._apply_frame()
             self._refused = None  # the note about it may have been cut off
-            self._begin_file(item)
-        elif isinstance(item, TapeLine):
-            self._take_frame()
+            self._begin_file(line)
+        elif isinstance(line, TapeLine):
+            self._apply_frame()
             self._check_refusal(None)
-            self._frame = self._quote_of(item)
+            self._frame = self._quote_of(line)
         else:
-            self._take_note(item)
+            self._add_note(line)
 
     def finish(self) -> Findings:
         """Compare the remaining orders, and report the stored ones that the recording lacks."""
-        self._take_frame()
+        self._apply_frame()
         if self._has_ended and not self._is_over:
             for session in self._stopped:
                 session.is_durable = False  # the snapshot may be older than the last commit
         for session in self._sessions.values():
-            session.ending = "crashed"  # or it still runs, and its last lines are not written
+            session.ending = Ending.CRASHED  # or it still runs, and its last lines are not written
         self._orders.finish(was_cut_off=not self._has_ended)
         return self._findings
 
-    def _take_note(self, note: AnyNote) -> None:
+    def _add_note(self, note: AnyNote) -> None:
         state = self._state
         if state is not None and state.add(note):
             if state.is_complete:
@@ -125,7 +123,7 @@ class Verification:
         if isinstance(note, FrameIgnored):
             self._frame = None
             return
-        self._take_frame()
+        self._apply_frame()
         self._check_refusal(note)
         match note:
             case SymbolState():
@@ -139,7 +137,7 @@ class Verification:
             case _:
                 self._apply_note(note)
 
-    def _take_frame(self) -> None:
+    def _apply_frame(self) -> None:
         """Apply the previous frame: no note said that the matcher did not receive it."""
         quote, self._frame = self._frame, None
         session = None if quote is None else self._sessions.get(quote.symbol)
@@ -147,7 +145,7 @@ class Verification:
             return
         self._expect_refusal(quote, session)
         try:
-            steps = session.meet(quote)
+            steps = session.apply_quote(quote)
         except (AssertionError, ArithmeticError) as error:
             self._stop_following(session, error)
             return
@@ -159,7 +157,7 @@ class Verification:
         session = None if symbol is None else self._sessions.get(symbol)
         if session is None:
             return
-        if isinstance(note, QuoteMet):
+        if isinstance(note, QuoteReceived):
             self._expect_refusal(note.quote, session)
         try:
             if isinstance(note, OrderRested | OrderUnmet):
@@ -184,7 +182,7 @@ class Verification:
                 self._findings.differ(Kind.STATE, None, where, recorded=recorded, stored=replayed)
             return
         if session is not None:
-            self._end(note.symbol, "crashed")
+            self._end(note.symbol, Ending.CRASHED)
         try:
             session = SymbolSession(state)
         except (AssertionError, ArithmeticError) as error:
@@ -196,20 +194,20 @@ class Verification:
         self._sessions[note.symbol] = session
         self._orders.begin(session, state.rested)
 
-    def _end(self, symbol: Symbol, how: str) -> None:
+    def _end(self, symbol: Symbol, ending: str) -> None:
         session = self._sessions.pop(symbol, None)
         if session is None:
             return
-        session.ending = how
+        session.ending = ending
         self._orders.end(session)
         session.release_memory()
         self._ended[symbol] = session
-        if how == "stopped":
+        if ending == Ending.STOPPED:
             self._stopped.append(session)
 
     def _end_all(self, note: RecordingEnded) -> None:
         for symbol in list(self._sessions):
-            self._end(symbol, "stopped")
+            self._end(symbol, Ending.STOPPED)
         for session in self._stopped:
             session.is_durable = note.is_durable
 
@@ -220,10 +218,10 @@ class Verification:
             return
         known, found = before.ledger_history, session.ledger_history
         newest = known.newest()
-        if before.ending == _ENDED or before.is_durable:
+        if before.ending == Ending.ENDED or before.is_durable:
             if newest != found.newest():
                 self._report_ledger(session, newest)
-        elif before.ending == "crashed" and not before.is_before_a_gap:
+        elif before.ending == Ending.CRASHED and not before.is_before_a_gap:
             # A higher gate belongs to a version from after the end of the recording.
             is_recorded = known.is_complete and found.gate <= known.gate
             if is_recorded and not known.includes(found):
@@ -266,13 +264,13 @@ class Verification:
             return
         if boundary.is_restart:
             self._stopped.clear()
-        how = "crashed" if boundary.is_crash or boundary.cause is None else "gap"
+        ending = Ending.CRASHED if boundary.is_crash or boundary.cause is None else Ending.GAP
         for symbol in list(self._sessions):
-            self._end(symbol, how)
+            self._end(symbol, ending)
         if boundary.is_crash:
             for session in self._ended.values():
                 # An ended symbol may have begun again, unrecorded, before the crash.
-                session.ending, session.is_durable = "crashed", False
+                session.ending, session.is_durable = Ending.CRASHED, False
         elif boundary.cause is not None:
             self._ended.clear()  # in a gap a ledger may change unrecorded
 
@@ -287,4 +285,4 @@ class Verification:
         where = f"{session.symbol}, input {session.inputs}"
         cause = str(error) or type(error).__name__
         self._findings.differ(Kind.STATE, None, where, recorded=cause, stored="-")
-        self._end(session.symbol, "gap")
+        self._end(session.symbol, Ending.GAP)

@@ -8,7 +8,6 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-import typer
 from typer.testing import CliRunner
 
 import app
@@ -16,29 +15,10 @@ from app.access.key_file import list_keys
 from app.access.keys import KeyEntry, hash_of
 from app.cli import main as cli
 from app.domain.caller import Scope
-from app.domain.errors import StartupError
 from app.recording.service.recording_folder import recordings_in
 from tests.support.databases import sqlite_url
 from tests.support.recorded_history import history
 from tests.support.sound_database import fill_soundly
-
-
-async def _fail_in_a_task() -> None:
-    """Fail like a long-lived task of the service."""
-
-    async def fail() -> None:
-        raise StartupError("the database is in use by pid 7")
-
-    async with asyncio.TaskGroup() as group:
-        group.create_task(fail())
-
-
-async def _fail_with_a_bug() -> None:
-    raise RuntimeError("our bug")
-
-
-async def _be_interrupted() -> None:
-    raise KeyboardInterrupt
 
 
 def test_the_version_needs_no_command() -> None:
@@ -189,29 +169,6 @@ def test_orders_are_pruned_and_copied_in_the_configured_database(
     assert (tmp_path / "copy.db").is_file()
     assert "would prune 6 orders" in ended[1].output
     assert "pruned 6 orders" in ended[2].output
-
-
-def test_an_error_in_any_task_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    """The user sees the error itself, not the exception group around it."""
-    with pytest.raises(typer.Exit) as ended:
-        cli._run(_fail_in_a_task())
-
-    assert ended.value.exit_code == 1
-    assert capsys.readouterr().err == "papertape: the database is in use by pid 7\n"
-
-
-def test_a_bug_keeps_its_traceback() -> None:
-    """A bug keeps its traceback."""
-    with pytest.raises(RuntimeError, match="our bug"):
-        cli._run(_fail_with_a_bug())
-
-
-def test_an_interrupt_prints_nothing() -> None:
-    """Ctrl-C gives the exit status that shells expect."""
-    with pytest.raises(typer.Exit) as ended:
-        cli._run(_be_interrupted())
-
-    assert ended.value.exit_code == 130
 
 
 def test_a_created_key_is_printed_once_and_known_by_its_hash(tmp_path: Path) -> None:

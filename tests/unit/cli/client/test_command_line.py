@@ -3,7 +3,8 @@
 import pytest
 import typer
 
-from app.cli.client.command_line import check_numbers, one_of
+from app.cli.client.command_line import check_numbers, exit_on_error, one_of
+from app.domain.errors import StartupError
 from app.domain.order import Side
 
 
@@ -40,3 +41,33 @@ def test_zero_is_refused(text: str) -> None:
     """An order needs a positive quantity."""
     with pytest.raises(typer.BadParameter, match=r"^SIZE must be above zero$"):
         check_numbers({"SIZE": text, "--timeout": None})
+
+
+def test_an_error_in_any_task_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """The user sees the error itself, not the exception group around it."""
+    error = StartupError("the database is in use by pid 7")
+    with pytest.raises(typer.Exit) as ended, exit_on_error(2):
+        raise ExceptionGroup("tasks", [ExceptionGroup("inner tasks", [error])])
+
+    assert ended.value.exit_code == 2
+    assert capsys.readouterr().err == "papertape: the database is in use by pid 7\n"
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("a bug"), ExceptionGroup("tasks", [RuntimeError("a bug")])]
+)
+def test_a_bug_keeps_its_traceback(error: Exception) -> None:
+    """An unexpected exception is not turned into a line."""
+    with pytest.raises(type(error)) as raised, exit_on_error():
+        raise error
+
+    assert raised.value is error
+
+
+def test_an_interrupt_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    """Ctrl-C gives the exit status that shells expect."""
+    with pytest.raises(typer.Exit) as ended, exit_on_error():
+        raise KeyboardInterrupt
+
+    assert ended.value.exit_code == 130
+    assert capsys.readouterr().err == ""

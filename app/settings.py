@@ -294,14 +294,13 @@ def _complaints(error: ValidationError) -> list[str]:
     complaints = []
     for problem in error.errors(include_url=False, include_context=False):
         message = problem["msg"].removeprefix("Value error, ")
-        message = message[:1].lower() + message[1:] if problem["loc"] else message
         if problem["loc"]:
             name = str(problem["loc"][0]).upper()
             # The URL of a database may contain its password.
             value = "…" if name == "DATABASE_URL" else str(problem["input"])
-            complaints.append(f"{name}={value[:_VALUE_CHARACTERS_SHOWN]}: {message}")
-        else:
-            complaints.append(message)
+            message = message[:1].lower() + message[1:]
+            message = f"{name}={value[:_VALUE_CHARACTERS_SHOWN]}: {message}"
+        complaints.append(message)
     return complaints
 
 

@@ -114,12 +114,10 @@ def _decoded(text: str, source: str, where: str) -> object:
         place = where or f"line {error.lineno} "
         cause = f"not JSON at {place}column {error.colno}: {error.msg}"
         raise OrdersError(source, cause) from None
-    except NestingError as error:
-        raise OrdersError(source, f"{where}{error}") from None
     except RepeatedKeyError as error:
         cause = f"{_echo(error.key)} is given twice in one object"
         raise OrdersError(source, f"{where}{cause}") from None
-    except ConstantError as error:
+    except (NestingError, ConstantError) as error:
         raise OrdersError(source, f"{where}{error}") from None
 
 

@@ -38,13 +38,7 @@ class Comparison:
     def differ(self, kind: Kind, where: str, recorded: object, stored: object) -> None:
         """Add a difference."""
         self.differences.append(
-            Difference(
-                kind=kind,
-                order_id=self.order_id,
-                where=where,
-                recorded=str(recorded),
-                stored=str(stored),
-            )
+            Difference.of(kind, self.order_id, where, recorded=recorded, stored=stored)
         )
 
 

@@ -48,10 +48,10 @@ class FileBoundary:
     """
 
     begun: FileBegun
-    is_continuous: bool
-    is_restart: bool
-    is_crash: bool
-    cause: str | None
+    is_continuous: bool = False
+    is_restart: bool = False
+    is_crash: bool = False
+    cause: str | None = None
 
 
 def find_files(tapes: Iterable[Path]) -> list[Path]:
@@ -129,33 +129,21 @@ class Recording:
 
 
 def _boundary(before: RecordedFile | None, last: AnyNote | None, begun: FileBegun) -> FileBoundary:
-    cause: str | None
-    is_crash = False
     if before is None:
-        is_restart = True
-        cause = BEFORE_THE_BEGINNING
-    elif begun.epoch == before.begun.epoch:
-        is_restart = False
+        return FileBoundary(begun=begun, is_restart=True, cause=BEFORE_THE_BEGINNING)
+    if begun.epoch == before.begun.epoch:
         follows = begun.continues and begun.number == before.begun.number + 1
         if follows and isinstance(last, FileContinued):
-            return FileBoundary(
-                begun=begun, is_continuous=True, is_restart=False, is_crash=False, cause=None
-            )
-        cause = IN_A_GAP
-    else:
-        is_restart = True
-        # Each process increments the epoch, so no unrecorded process ran between these two.
-        is_next = begun.epoch == before.begun.epoch + 1 and begun.number == 1
-        is_crash = is_next and not isinstance(last, RecordingEnded | FileContinued)
-        if is_crash:
-            cause = CUT_OFF
-        elif is_next and isinstance(last, RecordingEnded):
-            cause = None
-        else:
-            cause = IN_A_GAP
-    return FileBoundary(
-        begun=begun, is_continuous=False, is_restart=is_restart, is_crash=is_crash, cause=cause
-    )
+            return FileBoundary(begun=begun, is_continuous=True)
+        return FileBoundary(begun=begun, cause=IN_A_GAP)
+    # Each process increments the epoch, so no unrecorded process ran between these two.
+    is_next = begun.epoch == before.begun.epoch + 1 and begun.number == 1
+    # A full file ends with FileContinued; its successor is missing, which is a gap.
+    if not is_next or isinstance(last, FileContinued):
+        return FileBoundary(begun=begun, is_restart=True, cause=IN_A_GAP)
+    if isinstance(last, RecordingEnded):
+        return FileBoundary(begun=begun, is_restart=True)
+    return FileBoundary(begun=begun, is_restart=True, is_crash=True, cause=CUT_OFF)
 
 
 def _first_note(path: Path) -> FileBegun | None:

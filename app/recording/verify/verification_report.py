@@ -78,6 +78,19 @@ class Difference:
     recorded: str
     stored: str
 
+    @classmethod
+    def of(
+        cls, kind: Kind, order_id: str | None, where: str, *, recorded: object, stored: object
+    ) -> "Difference":
+        """Return the difference between two values of any type."""
+        return cls(
+            kind=kind,
+            order_id=order_id,
+            where=where,
+            recorded=str(recorded),
+            stored=str(stored),
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerificationReport:
@@ -141,15 +154,7 @@ class Findings:
         self, kind: Kind, order_id: str | None, where: str, *, recorded: object, stored: object
     ) -> None:
         """Add a difference made of these values."""
-        self.add(
-            Difference(
-                kind=kind,
-                order_id=order_id,
-                where=where,
-                recorded=str(recorded),
-                stored=str(stored),
-            )
-        )
+        self.add(Difference.of(kind, order_id, where, recorded=recorded, stored=stored))
 
     def add(self, difference: Difference) -> None:
         """Add a difference."""

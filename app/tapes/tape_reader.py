@@ -49,7 +49,6 @@ class TapeReader:
         bytes_read: The bytes that the current iteration has read.
         bytes_total: The size of the file.
         is_cut_short: After an iteration: the file ends in the middle.
-        frames: The number of frames read.
         notes: The number of notes read.
 
     Raises:
@@ -63,14 +62,13 @@ class TapeReader:
         self.bytes_read = 0
         self.bytes_total = 0
         self.is_cut_short = False
-        self.frames = 0
         self.notes = 0
         self._last_ts = 0
 
     def __iter__(self) -> Iterator[TapeLine]:
         """Read the file from its first line."""
         self.is_cut_short = False
-        self.bytes_read = self.frames = self.notes = self._last_ts = 0
+        self.bytes_read = self.notes = self._last_ts = 0
         number = 0
         try:
             for text in self._texts():
@@ -92,7 +90,6 @@ class TapeReader:
         if line.ts < self._last_ts:
             raise ValueError(f"ts {line.ts} is below the previous one, {self._last_ts}")
         self._last_ts = line.ts
-        self.frames += 1
 
     def _texts(self) -> Iterator[bytes]:
         """Yield the lines without their line ends; the last line may lack one if it is complete."""

@@ -2,15 +2,14 @@
 
 The file is one gzip member. ``flush`` ends a block of it at a byte boundary (zlib's
 ``Z_SYNC_FLUSH``) and hands it to the operating system, so every earlier line is readable even if
-the member never ends. Flushed lines survive the end of the process; after ``sync`` they survive a
+the member never ends. Flushed lines survive the end of the process; after ``close`` they survive a
 failure of the machine too.
 """
 
 import os
 import zlib
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 from app.tapes.tape_lines import LINE_BYTES_MAX
 from app.tapes.tape_reader import TapeError
@@ -82,18 +81,6 @@ class TapeWriter:
         self._write_pending()
         self._is_flushed = True
 
-    def sync(self) -> None:
-        """Flush, and wait until the lines are on the disk.
-
-        Raises:
-            TapeError: writing failed.
-        """
-        self.flush()
-        try:
-            os.fsync(self._file.fileno())
-        except OSError as error:
-            self._fail(error)
-
     def close(self) -> None:
         """End the tape, and wait until it is on the disk; a second call does nothing.
 
@@ -112,19 +99,6 @@ class TapeWriter:
             self._fail(error)
         finally:
             self._file.close()
-
-    def __enter__(self) -> Self:
-        """Return the writer itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Close."""
-        self.close()
 
     def _write_pending(self) -> None:
         try:

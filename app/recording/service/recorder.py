@@ -48,8 +48,6 @@ FLUSH_SECONDS: Final = 0.5
 RETRY_SECONDS: Final = 5.0
 """The pause between a failure and the next attempt to begin a file."""
 
-_NS_PER_MICROSECOND: Final = 1_000
-
 _log = structlog.get_logger()
 
 

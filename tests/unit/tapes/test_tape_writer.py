@@ -1,6 +1,7 @@
 """Tests of ``app.tapes.tape_writer``."""
 
 import gzip
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,7 @@ def fill(writer: TapeWriter) -> int:
 def test_a_closed_tape_contains_every_line(tmp_path: Path) -> None:
     """Any gzip reader can read it, and its size is what the writer reports."""
     path = tmp_path / "tape.jsonl.gz"
-    with TapeWriter(path) as writer:
+    with closing(TapeWriter(path)) as writer:
         for line in LINES:
             writer.write(line)
 
@@ -40,7 +41,7 @@ def test_a_closed_tape_contains_every_line(tmp_path: Path) -> None:
 def test_a_plain_tape_is_written_as_it_is(tmp_path: Path) -> None:
     """Each line has its line end, and a flush writes every line."""
     path = tmp_path / "tape.jsonl"
-    with TapeWriter(path, is_compressed=False) as writer:
+    with closing(TapeWriter(path, is_compressed=False)) as writer:
         writer.write(LINES[0])
         writer.flush()
         assert path.read_bytes() == LINES[0] + b"\n"
@@ -52,20 +53,20 @@ def test_a_plain_tape_is_written_as_it_is(tmp_path: Path) -> None:
 def test_the_same_lines_make_the_same_file(tmp_path: Path) -> None:
     """The file contains neither its name nor its creation time."""
     for name in ("one.gz", "two.gz"):
-        with TapeWriter(tmp_path / name) as writer:
+        with closing(TapeWriter(tmp_path / name)) as writer:
             for line in LINES:
                 writer.write(line)
 
     assert (tmp_path / "one.gz").read_bytes() == (tmp_path / "two.gz").read_bytes()
 
 
-def test_flushed_or_synced_lines_can_be_read_at_once(tmp_path: Path) -> None:
+def test_flushed_lines_can_be_read_at_once(tmp_path: Path) -> None:
     """Another process sees each flushed line; an empty flush writes nothing."""
     path = tmp_path / "tape.jsonl.gz"
-    with TapeWriter(path) as writer:
+    with closing(TapeWriter(path)) as writer:
         for number, line in enumerate(LINES[:20], 1):
             writer.write(line)
-            (writer.flush if number % 2 else writer.sync)()
+            writer.flush()
             size = path.stat().st_size
             writer.flush()
             reader = TapeReader(path)
@@ -78,7 +79,7 @@ def test_flushed_or_synced_lines_can_be_read_at_once(tmp_path: Path) -> None:
 def test_many_lines_are_written_without_a_flush(tmp_path: Path) -> None:
     """The memory for unwritten bytes is bounded."""
     path = tmp_path / "tape.jsonl"
-    with TapeWriter(path, is_compressed=False) as writer:
+    with closing(TapeWriter(path, is_compressed=False)) as writer:
         for _ in range(PENDING_BYTES_MAX // 1_000 + 1):
             writer.write(b"x" * 999)
 
@@ -108,7 +109,7 @@ def test_a_missing_folder_is_reported(tmp_path: Path) -> None:
 def test_a_line_that_no_reader_accepts_is_refused(tmp_path: Path, line: bytes, cause: str) -> None:
     """The tape stays readable."""
     path = tmp_path / "tape.jsonl.gz"
-    with TapeWriter(path) as writer:
+    with closing(TapeWriter(path)) as writer:
         writer.write(LINES[0])
         with pytest.raises(ValueError, match=cause):
             writer.write(line)
@@ -121,7 +122,7 @@ def test_the_longest_line_is_read_back(tmp_path: Path) -> None:
     """Writer and reader have the same limit."""
     path = tmp_path / "tape.jsonl.gz"
     longest = b'{"ts":1,"data":"%b"}' % (b"x" * (LINE_BYTES_MAX - 19))
-    with TapeWriter(path) as writer:
+    with closing(TapeWriter(path)) as writer:
         writer.write(longest)
 
     assert len(longest) == LINE_BYTES_MAX - 1
@@ -137,7 +138,7 @@ def test_a_full_disk_is_reported_and_keeps_flushed_lines(tmp_path: Path) -> None
     with pytest.raises(TapeError, match="File too large"):
         writer.write(LINES[0])
     with pytest.raises(TapeError, match="File too large"):
-        writer.sync()
+        writer.flush()
     writer.close()
     reader = TapeReader(path)
 

@@ -16,7 +16,7 @@ from tests.support.recorded_service import RecordedProcess, RecordedService
 
 SEEDS: Final = range(2)
 PROCESSES: Final = 3
-ACTS: Final = 120
+STEPS: Final = 120
 SYMBOLS: Final = (LTCBTC, Symbol("ETHBTC"))
 OWNERS: Final = (PUBLIC, Owner("alice"))
 
@@ -32,17 +32,17 @@ class RandomHistory:
         self._update_id = 10**12
         self._orders: list[Order] = []
 
-    async def live(self, *, with_gaps: bool) -> None:
+    async def run(self, *, with_gaps: bool) -> None:
         """Run several processes in turn; some are killed."""
         for _ in range(PROCESSES):
             is_killed = self._random.random() < 0.6
             async with self.service.process(is_killed=is_killed) as process:
-                for _ in range(ACTS):
-                    await self._act(process, with_gaps=with_gaps)
+                for _ in range(STEPS):
+                    await self._step(process, with_gaps=with_gaps)
                 if self._random.random() < 0.5:
                     await process.settle()
 
-    async def _act(self, process: RecordedProcess, *, with_gaps: bool) -> None:
+    async def _step(self, process: RecordedProcess, *, with_gaps: bool) -> None:
         what = self._random.random()
         self.service.clock.advance(self._random.choice((0.001, 0.001, 0.001, 0.3, 6)))
         if what < 0.55:
@@ -126,7 +126,7 @@ async def test_stored_orders_follow_from_the_recording(
 ) -> None:
     """Nothing differs; everything is covered if no part of the recording is missing."""
     history = RandomHistory(seed, tmp_path)
-    await history.live(with_gaps=with_gaps)
+    await history.run(with_gaps=with_gaps)
     files = recordings_in(history.service.recordings)
     database = str(history.service.path)
 

@@ -143,6 +143,7 @@ def _progress() -> Iterator[_ShowProgress]:
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
+    # A file or a pipe gets no progress bar.
     with Progress(
         *columns, console=console, transient=True, disable=not console.is_terminal
     ) as progress:

@@ -36,6 +36,7 @@ class RecordingProgress:
         self._is_terminal = sys.stderr.isatty()
         self._console = Console(
             stderr=True,
+            # A pipe has no width, and rich would break its lines at 80 columns.
             width=None if self._is_terminal else PIPE_COLUMNS,
             highlight=False,
             markup=False,

@@ -182,6 +182,7 @@ class _ReplayProgress:
                 TextColumn("{task.percentage:.0f} %"),
                 TimeRemainingColumn(),
                 console=Console(stderr=True),
+                # The bar disappears, so that the results follow the command line.
                 transient=True,
             )
             self._bar.start()

@@ -284,6 +284,7 @@ class _SymbolMarket:
             steps = matcher.apply_quote(quote)
             if steps:
                 add_fills(steps, quote)
+            # The dictionary must not change while it is iterated.
             if not matcher.resting_total and not self.orders_to_come[owner]:
                 ended = [*(ended or ()), owner]
         for owner in ended or ():

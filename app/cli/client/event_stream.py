@@ -148,6 +148,7 @@ class EventStream:
             self._address.stream_url,
             additional_headers=self._address.headers,
             user_agent_header=USER_AGENT,
+            # As for requests: only the options count, not the environment.
             proxy=None,
             open_timeout=OPEN_SECONDS_MAX,
             close_timeout=CLOSE_SECONDS_MAX,

@@ -54,6 +54,7 @@ async def watch_events(
                     print_json(message)
                 else:
                     print_line(console, event_line(message))
+    # Ctrl-C is the usual end.
     except asyncio.CancelledError:
         _print_resume_command(address, subscription, stream.position)
         raise

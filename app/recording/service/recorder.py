@@ -311,6 +311,7 @@ class Recorder:
         writer, self._writer = self._writer, None
         self._failures += 1
         if self._cause is None:
+            # Once per failure, not once per retry.
             _log.error("recording_failed", cause=cause)
         self._cause = cause
         self._retry_ns = self._clock.monotonic_ns() + round(RETRY_SECONDS * 1e9)

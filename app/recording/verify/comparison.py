@@ -107,6 +107,7 @@ def _compare_splits(
         split, expected = by_number.get(number), derived.splits.get(number)
         if split is None:
             assert expected is not None, "a split is on one side at least"
+            # Splits are stored in order, so only the newest ones may be missing.
             if may_lag and number > newest:
                 comparison.undurable.append(expected.source)
             else:
@@ -125,6 +126,7 @@ def _judge_extra(
     """Decide whether a stored split that was not derived is uncovered or a difference."""
     number = split.split_number
     if number <= derived.splits_unrecorded:
+        # If the order was verified in an earlier session, the split was compared there.
         if not derived.was_verified:
             comparison.not_covered[derived.unrecorded_cause] += 1
         return

@@ -52,6 +52,7 @@ class OrderBookkeeping:
     def add_order(self, note: OrderRested | OrderUnmet, session: SymbolSession) -> None:
         """Add an order that a session received, or resume it."""
         order_id = note.order.order_id
+        # The process crashed before this end was stored; compare the order before it is resumed.
         if order_id in self._finished:
             self._compare_finished()
         known = self._open.pop(order_id, None) or self._unmatched.pop(order_id, None)
@@ -94,6 +95,8 @@ class OrderBookkeeping:
     def end(self, session: SymbolSession) -> None:
         """Settle a session that ended; if it did not end in order, wait for the next one."""
         self._compare_finished()
+        # A matcher ends so only after its ledger is durable: no later session can resume its
+        # orders.
         if session.ending == Ending.ENDED:
             self._settle([session], is_last=False)
         else:
@@ -131,9 +134,11 @@ class OrderBookkeeping:
         resumed = (note.filled_quantity, note.quote_quantity)
         if note.splits_total > known:
             missing = range(known + 1, note.splits_total + 1)
+            # The missing splits may come from quotes that were not recorded.
             if before.ending == Ending.GAP or before.is_before_a_gap:
                 derived.not_covered |= dict.fromkeys(missing, IN_A_GAP)
             else:
+                # A crash cut them off, so their quotes must be newer than the recorded ones.
                 derived.cut_off_after |= dict.fromkeys(missing, before.newest_update_id)
         elif derived.splits_total == note.splits_total and derived.sums != resumed:
             self._findings.differ(
@@ -245,6 +250,7 @@ class OrderBookkeeping:
         number = derived.order.acceptance_number
         if number <= self._lookup.last_pruned:
             return  # pruned
+        # The snapshot may be older than the acceptance of the order.
         if may_lag and number > self._lookup.newest:
             self._findings.undurable += len(derived.splits) + (derived.end is not None)
             return

@@ -209,6 +209,7 @@ class SymbolSession:
         matcher.awaits_confirmation = note.awaits_confirmation
         if not note.is_held:
             steps = matcher.release()
+            # The recorded matcher was not held, so it had filled its orders at this quote.
             assert not steps, "resting orders have met the current quote"
         matcher.drain_ledger_changes()
 

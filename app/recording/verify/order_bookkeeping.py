@@ -52,7 +52,7 @@ class OrderBookkeeping:
     def add_order(self, note: OrderRested | OrderUnmet, session: SymbolSession) -> None:
         """Add an order that a session received, or resume it."""
         order_id = note.order.order_id
-        # The process crashed before this end was stored; compare the order before it is resumed.
+        # The derived end was never stored: compare the order before it is resumed.
         if order_id in self._finished:
             self._compare_finished()
         known = self._open.pop(order_id, None) or self._unmatched.pop(order_id, None)

@@ -1,4 +1,4 @@
-"""The only place that asks what time it is, and the only source of ids."""
+"""The only module that reads the machine's clocks, and the only source of order ids."""
 
 import time
 from datetime import UTC, datetime
@@ -12,15 +12,15 @@ class SystemClock:
     """The machine's clocks."""
 
     def now(self) -> datetime:
-        """Return the present instant, aware, in UTC."""
+        """Return the current time, timezone-aware in UTC."""
         return datetime.now(UTC)
 
     monotonic_ns = staticmethod(time.monotonic_ns)
-    """Nanoseconds on a clock that never goes back; the function itself, as every frame asks it."""
+    """Nanoseconds of a clock that never goes back; no wrapper, since every frame calls it."""
 
 
 class Uuid7Source:
-    """Order ids as UUID version 7 (RFC 9562 section 5.7): they sort by the time they were made."""
+    """Order ids as UUID version 7 (RFC 9562 section 5.7): they sort by creation time."""
 
     def new_order_id(self) -> OrderId:
         """Return a new id in canonical text form."""

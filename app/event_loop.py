@@ -1,8 +1,7 @@
-"""The event loop under every process that serves, records or replays, chosen in this one place.
+"""Choose the event loop of every process: uvloop, or the standard loop where it is missing.
 
-It is uvloop, which handles what a socket says for a fraction of what the standard library's loop
-takes; where that is not made for the system (Windows), the latter. Nothing else may depend on
-which it is.
+uvloop needs a fraction of the standard loop's CPU time per received frame. It does not exist for
+Windows. No other code may depend on the choice.
 """
 
 import asyncio
@@ -13,13 +12,13 @@ _Result = TypeVar("_Result")
 
 
 def run(coroutine: Coroutine[object, object, _Result]) -> _Result:
-    """Run a coroutine to its end, as ``asyncio.run`` does."""
+    """Run a coroutine as ``asyncio.run`` does, on the chosen loop."""
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         return runner.run(coroutine)
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
-    """Return what makes a loop."""
+    """Return the function that creates a loop."""
     try:
         import uvloop  # noqa: PLC0415 - it is not installed everywhere
     except ModuleNotFoundError:

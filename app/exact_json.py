@@ -1,7 +1,7 @@
-"""JSON (RFC 8259) without guessing: what a reader would have to guess about is refused.
+"""Read JSON (RFC 8259) strictly and exactly: ambiguous documents are refused.
 
-Numbers keep the text in which they were written: ``1E+999999`` or an integer of 5,000 digits is
-never computed, and ``0.0001`` never passes through a float.
+Numbers keep their text: ``1E+999999`` or an integer of 5,000 digits is never computed, and
+``0.0001`` is never converted to a float.
 """
 
 import json
@@ -9,22 +9,22 @@ import re
 from typing import Final, Never
 
 NESTING_LEVELS_MAX: Final = 300
-"""How deeply arrays and objects may be nested.
+"""The maximum depth of nested arrays and objects.
 
-Every Python has a limit of its own, which lies between some hundred and some ten thousand levels;
-up to Python 3.11 it even depends on the caller. This one is below all of them, so the answer to a
-text is the same everywhere.
+Each version of Python has its own limit, between some hundred and some ten thousand levels. Up to
+Python 3.11 the limit depends on the caller's stack. This maximum is below all of them, so every
+Python gives the same answer to a text.
 """
 
 
 class JsonNumber(str):
-    """A JSON number as it was written."""
+    """The text of a JSON number."""
 
     __slots__ = ()
 
 
 class RepeatedKeyError(ValueError):
-    """A key is given twice in the same object: nobody can say which of them counts."""
+    """A key occurs twice in one object, so its value is ambiguous."""
 
     def __init__(self, key: str) -> None:
         self.key = key
@@ -32,14 +32,14 @@ class RepeatedKeyError(ValueError):
 
 
 class ConstantError(ValueError):
-    """``NaN`` or ``Infinity``, which Python reads and JSON does not know."""
+    """The text contains ``NaN`` or ``Infinity``, which Python accepts but JSON does not."""
 
     def __init__(self) -> None:
         super().__init__("NaN and Infinity are not JSON")
 
 
 class NestingError(ValueError):
-    """Arrays and objects are nested in more than ``NESTING_LEVELS_MAX`` levels."""
+    """Arrays and objects are nested deeper than ``NESTING_LEVELS_MAX``."""
 
     def __init__(self) -> None:
         super().__init__("nested too deeply")
@@ -48,14 +48,14 @@ class NestingError(ValueError):
 def is_nested_too_deeply(
     text: str | bytes | bytearray, *, levels_max: int = NESTING_LEVELS_MAX
 ) -> bool:
-    """Whether a text, JSON or not, opens more than ``levels_max`` levels at once.
+    """Tell whether a text, JSON or not, is nested deeper than ``levels_max``.
 
-    It says so without a decoder: those of other Pythons end at other depths.
+    The function uses no decoder, because each version of Python stops at another depth.
     """
     if len(text) <= levels_max:
         return False
     if not isinstance(text, str):
-        # Each byte becomes one character, and all that is looked for is ASCII.
+        # Each byte becomes one character, which is enough to find ASCII brackets and quotes.
         text = text.decode("latin-1")
     if text.count("[") + text.count("{") <= levels_max:
         return False
@@ -66,18 +66,20 @@ def is_nested_too_deeply(
             level += 1
             if level > levels_max:
                 return True
+        # A match that begins with a quotation mark is a whole string, brackets included.
         elif character != '"':
             level -= 1
     return False
 
 
 def decode_json(text: str) -> object:
-    """Return what a text says, its numbers as ``JsonNumber``.
+    """Decode a text; numbers become ``JsonNumber``.
 
     Raises:
-        json.JSONDecodeError: it is not JSON.
-        RepeatedKeyError, ConstantError: it is nearly JSON.
-        NestingError: it is nested too deeply.
+        json.JSONDecodeError: the text is not JSON.
+        RepeatedKeyError: a key occurs twice in one object.
+        ConstantError: the text contains ``NaN`` or ``Infinity``.
+        NestingError: the text is nested too deeply.
     """
     if is_nested_too_deeply(text):
         raise NestingError
@@ -98,7 +100,7 @@ def _refuse_constant(_text: str) -> Never:
 
 
 _STRING_OR_BRACKET: Final = re.compile(r'"(?:[^"\\]++|\\.)*+["\\]?|[\[\]{}]', re.DOTALL)
-"""A string that does not end reaches to the end of the text, so the search never goes back."""
+"""An unterminated string matches up to the end of the text, so the search never backtracks."""
 
 _DECODER: Final = json.JSONDecoder(
     object_pairs_hook=_unique_pairs,

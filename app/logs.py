@@ -1,28 +1,46 @@
-"""Log entries: a fixed event name and fields, for people or for a collector, on standard error.
+"""Configure the log: one event name with fields per entry, on standard error, as text or JSON.
 
-What a client or the venue sends may end in an entry, in a path, a header or the text of an
-exception. Whatever could move the cursor, begin a line of its own or turn the direction of writing
-is escaped, so that nobody writes into a terminal or invents an entry.
+An entry may contain text from a client or the venue, for example a path, a header or the text of
+an exception. Characters that move the cursor, begin a line or change the writing direction are
+escaped. Such text can therefore neither control a terminal nor forge an entry.
 """
 
+import contextlib
 import logging
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
-from app.absent import absent
 
-# structlog takes rich along for tracebacks that we do not use: 80 modules, a tenth of a start.
-with absent("rich"):
+@contextlib.contextmanager
+def block_import(package: str) -> Iterator[None]:
+    """Let imports of a package fail within the block, unless it is already imported.
+
+    None in ``sys.modules`` does that. The Python reference says in section 5.3.1: "if the value is
+    None, then a ModuleNotFoundError is raised".
+    """
+    if package in sys.modules:
+        yield  # a second copy of the package would have other classes
+        return
+    sys.modules[package] = None  # type: ignore[assignment] # as the reference says
+    try:
+        yield
+    finally:
+        del sys.modules[package]
+
+
+# structlog imports rich, if it can, for tracebacks that are not used here. That is 80 modules and a
+# tenth of the start-up time.
+with block_import("rich"):
     import structlog
 
 _CONTROLS: Final = re.compile(
     "["
-    "\x00-\x1f\x7f-\x9f"  # C0, DEL and C1: line ends, escape sequences
+    "\x00-\x1f\x7f-\x9f"  # C0, DEL and C1: line ends and escape sequences
     "\u2028\u2029"  # line and paragraph separator
     "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # bidirectional controls
-    "\ud800-\udfff"  # halves of a character, which no file can hold
+    "\ud800-\udfff"  # surrogates, which UTF-8 cannot encode
     "]"
 )
 _TRACEBACKS: Final = ("exception", "stack")
@@ -32,7 +50,7 @@ _NESTING_MAX: Final = 8
 
 
 def configure_logs(*, level: str, as_json: bool) -> None:
-    """Send our entries and those of the libraries to standard error in one format."""
+    """Write the entries of Papertape and of its libraries to standard error in one format."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -41,7 +59,7 @@ def configure_logs(*, level: str, as_json: bool) -> None:
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer()
         if as_json
-        # Not the pretty traceback: it shows local variables, settings and input among them.
+        # The pretty traceback would show local variables, such as settings and input.
         else structlog.dev.ConsoleRenderer(
             colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
         )
@@ -66,23 +84,23 @@ def configure_logs(*, level: str, as_json: bool) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
-    for chatty in (
+    for verbose in (
         "httpcore2",
         "httpx2",
         "websockets",
         "uvicorn",
         "alembic",
     ):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+        logging.getLogger(verbose).setLevel(logging.WARNING)
 
 
 def escape_controls(
     _logger: object, _method: str, entry: structlog.typing.EventDict
 ) -> structlog.typing.EventDict:
-    """Escape control characters in everything that an entry says; a structlog processor.
+    """Escape the control characters of an entry; a structlog processor.
 
-    The lines of a traceback stay lines, each with a margin: one that comes out of an exception's
-    text does not begin where an entry begins.
+    A traceback keeps its line ends, and every line is indented. A line within an exception's text
+    can therefore not look like an entry.
     """
     for key, value in entry.items():
         if key not in _MADE_BY_RENDERERS:
@@ -106,7 +124,7 @@ def _escaped(value: object, depth: int = 0) -> object:
             }
         if isinstance(value, list | tuple):
             return [_escaped(part, depth + 1) for part in value]
-    return _escaped_text(repr(value))  # as the renderers would, but nobody's repr is trusted
+    return _escaped_text(repr(value))  # renderers call repr() too, but do not escape its result
 
 
 def _escaped_text(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The only reader of the environment: one frozen class, read once and checked at the start."""
+"""Read and check the settings at the start; no other module reads the environment."""
 
 import ipaddress
 import re
@@ -20,21 +20,21 @@ _VALUE_CHARACTERS_SHOWN: Final = 60
 
 
 class Venue(StrEnum):
-    """Where the quotes come from; a database belongs to one of them."""
+    """The source of the quotes; a database belongs to one venue."""
 
     BINANCE = "binance"
     SIMULATOR = "simulator"
 
 
 class LogFormat(StrEnum):
-    """``console`` for people, ``json`` for a log collector."""
+    """The format of log entries: ``console`` for people, ``json`` for a log collector."""
 
     CONSOLE = "console"
     JSON = "json"
 
 
 class LogLevel(StrEnum):
-    """The least severe entry that is written."""
+    """The severity from which entries are written."""
 
     DEBUG = "DEBUG"
     INFO = "INFO"
@@ -43,7 +43,7 @@ class LogLevel(StrEnum):
 
 
 _STREAM_URLS: Final = {
-    # Binance's hosts for market data only (its spot API document, "General API Information").
+    # Binance's hosts for market data only, see "General API Information" in its spot API document.
     Venue.BINANCE: "wss://data-stream.binance.vision",
     Venue.SIMULATOR: "ws://127.0.0.1:8090",
 }
@@ -54,7 +54,7 @@ _REST_URLS: Final = {
 
 
 class Settings(BaseSettings):
-    """Every setting of the service, from the environment or from ``.env`` in the working folder."""
+    """All settings of the service, from the environment or from ``.env`` in the working folder."""
 
     model_config = SettingsConfigDict(
         frozen=True, env_file=".env", env_file_encoding="utf-8", extra="ignore"
@@ -66,31 +66,32 @@ class Settings(BaseSettings):
         "ALLOW_OPEN_ACCESS.",
     )
     http_port: int = Field(
-        8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one."
+        8080, ge=0, le=65535, description="Port to listen on; 0 chooses a free one."
     )
+    # NoDecode, because pydantic-settings would expect JSON in a tuple.
     http_allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         ("localhost", "127.0.0.1", "[::1]"),
-        description="Host names a request may be addressed to, with commas between them.",
+        description="Host names that requests may be addressed to, separated by commas.",
     )
     allow_open_access: str = Field(
         "",
         description=f"{OPEN_ACCESS_CONSENT} lets the service listen beyond loopback without keys.",
     )
     api_keys_file: str = Field(
-        "", description="File of keys, see `papertape keys`; empty asks nobody for a key."
+        "", description="File of keys, see `papertape keys`; empty accepts requests without a key."
     )
     order_timeout_seconds: Decimal = Field(
         Decimal(30),
         ge=_ORDER_TIMEOUT_SECONDS_LEAST,
         decimal_places=3,
-        description="How long an order rests that names no timeout_seconds of its own.",
+        description="Timeout of an order without timeout_seconds.",
     )
     timeout_seconds_max: Decimal = Field(
         _TIMEOUT_SECONDS_MOST,
         ge=_ORDER_TIMEOUT_SECONDS_LEAST,
         le=_TIMEOUT_SECONDS_MOST,
         decimal_places=3,
-        description="The longest timeout_seconds an order may ask for; at most a day.",
+        description="The longest timeout_seconds of an order; at most a day.",
     )
     wait_seconds_max: int = Field(
         300,
@@ -103,51 +104,51 @@ class Settings(BaseSettings):
         200_000,
         ge=1,
         le=10_000_000,
-        description="Open orders that the service holds; each takes memory until it ends.",
+        description="Open orders of the service; each needs memory until it ends.",
     )
     open_orders_per_owner_max: int = Field(
         100_000,
         ge=1,
         le=10_000_000,
-        description="Open orders of one owner, so that one cannot take all room.",
+        description="Open orders of one owner, so that no owner can use the whole limit.",
     )
     open_orders_per_symbol_max: int = Field(
         100_000,
         ge=1,
         le=10_000_000,
-        description="Open orders of one symbol; a quote that reaches them all fills them at once.",
+        description="Open orders of one symbol; a single quote may fill all of them.",
     )
     requests_per_second_max: int = Field(
         10_000,
         ge=0,
         le=1_000_000,
-        description="Requests a second that one owner may send, a second's worth at once; 0 is no "
+        description="Requests per second of one owner, with bursts of one second; 0 means no "
         "limit. A client in a loop must not starve the others.",
     )
     websockets_max: int = Field(
         1_000,
         ge=0,
         le=1_000_000,
-        description="WebSocket connections at a time; each keeps events for its reader.",
+        description="WebSocket connections at a time; each queues events for its client.",
     )
     websockets_per_owner_max: int = Field(
         200,
         ge=1,
         le=1_000_000,
-        description="WebSocket connections of one owner where keys are asked for, so that one "
-        "cannot take all.",
+        description="WebSocket connections of one owner if keys are required, so that no owner can "
+        "use the whole limit.",
     )
     body_bytes_max: int = Field(
         16_384,
         ge=1_024,
         le=1_048_576,
-        description="Bytes of a request's body; an order has about 200.",
+        description="Bytes of a request body; an order has about 200.",
     )
     journal_backlog_max: int = Field(
         10_000,
         ge=1,
         le=1_000_000,
-        description="Orders that may wait to be written; beyond it new ones are told to come back.",
+        description="Orders that may wait to be written; further orders are answered 503.",
     )
     database_url: str = Field(
         "sqlite+aiosqlite:///database.db",
@@ -155,27 +156,29 @@ class Settings(BaseSettings):
     )
     record_dir: str = Field(
         "",
-        description="Folder for recordings of what the feed saw, see `papertape verify`; empty "
-        "records nothing.",
+        description="Folder for recordings of the feed, see `papertape verify`; empty records "
+        "nothing.",
     )
     record_file_mb: int = Field(
-        64, ge=1, le=65_536, description="Megabytes of a recording's file before the next begins."
+        64, ge=1, le=65_536, description="Megabytes of a recording file before the next one begins."
     )
     record_total_mb: int = Field(
         4_096,
         ge=2,
         le=16_777_216,
-        description="Megabytes of all recordings in the folder; the oldest are deleted.",
+        description="Megabytes of all recordings in the folder; the oldest ones are deleted.",
     )
-    venue: Venue = Field(Venue.BINANCE, description="Where quotes come from.")
+    venue: Venue = Field(Venue.BINANCE, description="The source of the quotes.")
     binance_stream_url: str = Field(
-        "", description="WebSocket address of the venue; empty takes the usual one."
+        "", description="WebSocket address of the venue; empty uses the default address."
     )
     binance_rest_url: str = Field(
-        "", description="REST address of the venue; empty takes the usual one."
+        "", description="REST address of the venue; empty uses the default address."
     )
-    log_level: LogLevel = Field(LogLevel.INFO, description="The least severe entry to write.")
-    log_format: LogFormat = Field(LogFormat.CONSOLE, description="How entries are written.")
+    log_level: LogLevel = Field(
+        LogLevel.INFO, description="The severity from which entries are written."
+    )
+    log_format: LogFormat = Field(LogFormat.CONSOLE, description="The format of log entries.")
 
     @field_validator("http_allowed_hosts", mode="before")
     @classmethod
@@ -199,7 +202,7 @@ class Settings(BaseSettings):
     @classmethod
     def _check_consent(cls, value: str) -> str:
         if value not in {"", OPEN_ACCESS_CONSENT}:
-            raise ValueError(f"must be {OPEN_ACCESS_CONSENT}, or be left out")
+            raise ValueError(f"must be {OPEN_ACCESS_CONSENT} or empty")
         return value
 
     @field_validator("log_level", mode="before")
@@ -232,6 +235,7 @@ class Settings(BaseSettings):
                 f"TIMEOUT_SECONDS_MAX={self.timeout_seconds_max}"
             )
             raise ValueError(message)
+        # With room for one file only, the next file would delete it.
         if self.record_total_mb < 2 * self.record_file_mb:
             message = (
                 f"RECORD_TOTAL_MB={self.record_total_mb} must be at least twice "
@@ -244,9 +248,9 @@ class Settings(BaseSettings):
             and self.allow_open_access != OPEN_ACCESS_CONSENT
         ):
             message = (
-                f"HTTP_HOST={self.http_host} is reachable from other machines and the service asks "
-                "nobody for a key; make one with `papertape keys create` and set API_KEYS_FILE, or "
-                f"set ALLOW_OPEN_ACCESS={OPEN_ACCESS_CONSENT} if you want that"
+                f"HTTP_HOST={self.http_host} is reachable from other machines and the service "
+                "requires no key; create a key with `papertape keys create` and set API_KEYS_FILE, "
+                f"or allow open access with ALLOW_OPEN_ACCESS={OPEN_ACCESS_CONSENT}"
             )
             raise ValueError(message)
         return self
@@ -263,10 +267,10 @@ class Settings(BaseSettings):
 
 
 def read_settings(env_file: Path = Path(".env")) -> Settings:
-    """Read the environment and, below it, ``env_file``.
+    """Read the settings from the environment and from ``env_file``; the environment has priority.
 
     Raises:
-        StartupError: one line that names each bad setting, its value and what it must be.
+        StartupError: one line that names each bad setting, its value and the allowed values.
     """
     try:
         return make_settings(_env_file=env_file)
@@ -275,7 +279,7 @@ def read_settings(env_file: Path = Path(".env")) -> Settings:
 
 
 def make_settings(**values: Any) -> Settings:  # noqa: ANN401 - pydantic checks them
-    """Make settings of these values, and of the environment where one is not given.
+    """Return settings with these values; the environment supplies the others.
 
     Raises:
         StartupError: as ``read_settings``.
@@ -290,14 +294,13 @@ def _complaints(error: ValidationError) -> list[str]:
     complaints = []
     for problem in error.errors(include_url=False, include_context=False):
         message = problem["msg"].removeprefix("Value error, ")
-        message = message[:1].lower() + message[1:] if problem["loc"] else message
         if problem["loc"]:
             name = str(problem["loc"][0]).upper()
-            # A database's URL may hold its password.
+            # The URL of a database may contain its password.
             value = "…" if name == "DATABASE_URL" else str(problem["input"])
-            complaints.append(f"{name}={value[:_VALUE_CHARACTERS_SHOWN]}: {message}")
-        else:
-            complaints.append(message)
+            message = message[:1].lower() + message[1:]
+            message = f"{name}={value[:_VALUE_CHARACTERS_SHOWN]}: {message}"
+        complaints.append(message)
     return complaints
 
 

@@ -1,4 +1,4 @@
-"""``papertape demo``: the simulated venue, the service, and three orders before the user's eyes."""
+"""``papertape demo``: run the simulated venue and the service, and place three orders."""
 
 import asyncio
 import contextlib
@@ -35,15 +35,15 @@ LIMIT_ABOVE_ASK: Final = Decimal("0.00003")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Showpiece:
-    """An order of the demo and what it shows."""
+class _DemoOrder:
+    """An order of the demo, and a caption that explains it."""
 
     caption: str
     body: dict[str, str]
 
 
 async def demo(*, stay: bool) -> None:
-    """Show three orders from acceptance to end; then stay up until Ctrl-C, if ``stay``."""
+    """Follow three orders from acceptance to end; then run until Ctrl-C, if ``stay``."""
     console = Console()
     with tempfile.TemporaryDirectory(prefix="papertape-demo-") as folder:
         market = SyntheticMarket(seed=random.SystemRandom().randrange(1, 1_000_000))
@@ -58,10 +58,10 @@ async def demo(*, stay: bool) -> None:
             console.print(f"Papertape        {url}")
             console.print(f"Its docs page    {url}/docs\n")
             await _until_ready(client)
-            showpieces = _showpieces(await _best_ask(venue.rest_url))
-            answers = await _show(console, client, showpieces)
-            for showpiece, answer in zip(showpieces, answers, strict=True):
-                _tell(console, showpiece, answer)
+            demo_orders = _demo_orders(await _best_ask(venue.rest_url))
+            answers = await _place_all(console, client, demo_orders)
+            for demo_order, answer in zip(demo_orders, answers, strict=True):
+                _print_outcome(console, demo_order, answer)
             if stay:
                 await _stay(console, url)
 
@@ -81,8 +81,9 @@ def _settings(folder: Path, *, stream_url: str, rest_url: str) -> Settings:
 
 
 def _port() -> int:
-    """Return the usual port, or 0 for any free one where it is taken."""
+    """Return the default port, or 0 (any free port) if it is in use."""
     with socket.socket() as probe:
+        # As the server does: a port whose last connections still close counts as free.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", PREFERRED_PORT))
@@ -101,55 +102,55 @@ async def _until_ready(client: httpx2.AsyncClient) -> None:
 
 
 async def _best_ask(rest_url: str) -> tuple[Decimal, Decimal]:
-    """Ask the venue, as anybody could, for the best ask: its price and quantity."""
+    """Return price and quantity of the venue's best ask, from its REST API."""
     async with httpx2.AsyncClient(base_url=rest_url) as client:
         answer = await client.get("/api/v3/ticker/bookTicker", params={"symbol": SYMBOL})
         ticker = answer.raise_for_status().json()
     return Decimal(ticker["askPrice"]), Decimal(ticker["askQty"])
 
 
-def _showpieces(best_ask: tuple[Decimal, Decimal]) -> list[_Showpiece]:
+def _demo_orders(best_ask: tuple[Decimal, Decimal]) -> list[_DemoOrder]:
     ask_price, ask_quantity = best_ask
     limit_price = EXACT.add(ask_price, LIMIT_ABOVE_ASK)
-    several = max(300, 5 * int(ask_quantity))
-    buy = {"side": "BUY", "order_size": str(several), "price": format_amount(limit_price)}
+    quantity = max(300, 5 * int(ask_quantity))  # more than one quote displays
+    buy = {"side": "BUY", "order_size": str(quantity), "price": format_amount(limit_price)}
     sell = {"side": "SELL", "order_size": "1000", "price": "0.0001"}
-    never = {"side": "BUY", "order_size": "1000", "price": "0.0001", "timeout_seconds": "4"}
+    unreachable = {"side": "BUY", "order_size": "1000", "price": "0.0001", "timeout_seconds": "4"}
     return [
-        _Showpiece(
+        _DemoOrder(
             caption=f"more than is displayed ({format_amount(ask_quantity)} LTC just before)",
             body={"symbol": SYMBOL, **buy},
         ),
-        _Showpiece(caption="at any price from the limit upward", body={"symbol": SYMBOL, **sell}),
-        _Showpiece(
+        _DemoOrder(caption="at any price from the limit upward", body={"symbol": SYMBOL, **sell}),
+        _DemoOrder(
             caption="far below the market, for 4 s",
-            body={"symbol": SYMBOL, **never},
+            body={"symbol": SYMBOL, **unreachable},
         ),
     ]
 
 
-async def _show(
-    console: Console, client: httpx2.AsyncClient, showpieces: Sequence[_Showpiece]
+async def _place_all(
+    console: Console, client: httpx2.AsyncClient, demo_orders: Sequence[_DemoOrder]
 ) -> list[wire.Order]:
-    """Post the orders at once, show how far they are, return their answers in the same order."""
-    async with _progress(console, client, showpieces), asyncio.TaskGroup() as group:
+    """Post all orders at once, show their progress, and return the answers in the same order."""
+    async with _progress(console, client, demo_orders), asyncio.TaskGroup() as group:
         posts = [
-            group.create_task(client.post("/order/limit", json=showpiece.body))
-            for showpiece in showpieces
+            group.create_task(client.post("/order/limit", json=demo_order.body))
+            for demo_order in demo_orders
         ]
     return [post.result().raise_for_status().json() for post in posts]
 
 
 @contextlib.asynccontextmanager
 async def _progress(
-    console: Console, client: httpx2.AsyncClient, showpieces: Sequence[_Showpiece]
+    console: Console, client: httpx2.AsyncClient, demo_orders: Sequence[_DemoOrder]
 ) -> AsyncIterator[None]:
     with FillProgress(console) as progress:
         bars = {
-            _key(showpiece.body): progress.add_order(
-                _title(showpiece.body), order_size=showpiece.body["order_size"]
+            _key(demo_order.body): progress.add_order(
+                _title(demo_order.body), order_size=demo_order.body["order_size"]
             )
-            for showpiece in showpieces
+            for demo_order in demo_orders
         }
 
         async def refresh() -> None:
@@ -167,6 +168,7 @@ async def _progress(
             yield
         finally:
             following.cancel()
+            # Polling ends with the answers; the last refresh draws the final state.
             await asyncio.wait({following})
         await refresh()
 
@@ -179,8 +181,8 @@ def _title(body: dict[str, str]) -> str:
     return f"{body['side']:4} {body['order_size']:>5} {body['symbol']} at {body['price']}"
 
 
-def _tell(console: Console, showpiece: _Showpiece, answer: wire.Order) -> None:
-    console.print(f"\n{_title(showpiece.body)}, {showpiece.caption}")
+def _print_outcome(console: Console, demo_order: _DemoOrder, answer: wire.Order) -> None:
+    console.print(f"\n{_title(demo_order.body)}, {demo_order.caption}")
     print_words(console, f"{answer['message']}. {order_outcome(answer)}")
     if splits := answer["splits"][:SPLITS_SHOWN_MAX]:
         console.print(split_table(splits, splits_total=answer["splits_total"]))
@@ -188,7 +190,7 @@ def _tell(console: Console, showpiece: _Showpiece, answer: wire.Order) -> None:
 
 async def _stay(console: Console, url: str) -> None:
     body = '{"symbol": "LTCBTC", "order_size": 1000, "price": 0.0001, "side": "SELL"}'
-    console.print("\nTry it yourself (Ctrl-C ends the demo):\n")
+    console.print("\nTry it yourself (Ctrl-C stops the demo):\n")
     console.print(
         f"curl --request POST --url {url}/order/limit --data '{body}'\n",
         soft_wrap=True,

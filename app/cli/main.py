@@ -1,22 +1,23 @@
-"""The command line: ``papertape serve``, ``migrate``, ``audit``, ``keys``, and the rest.
+"""The command line ``papertape`` with its commands and options.
 
-The commands that speak to a running service are those of ``app.cli.client``.
+Commands for a running service are in ``app.cli.client.commands``, commands for tapes in
+``app.cli.tape_commands``. Each command imports its modules when it runs, so that all start quickly.
 """
 
 import gc
 import re
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 
 import typer
 
 import app
-from app.cli.client.arguments import one_of
+from app.cli.client.command_line import EXIT_FAILED, exit_on_error, exit_with, one_of
 from app.cli.client.commands import client_commands
-from app.cli.tapes import tape_commands
+from app.cli.tape_commands import tape_commands
 from app.domain.caller import DEFAULT_SCOPES, Scope
-from app.domain.errors import PapertapeError, StartupError
+from app.domain.errors import StartupError
 from app.event_loop import run
 from app.simulator import options
 
@@ -24,17 +25,17 @@ if TYPE_CHECKING:
     from app.settings import Settings
 
 COLLECT_AFTER_OBJECTS: Final = 10_000
-"""New objects that a service lets gather before it looks for cycles among them. An open order is a
-dozen that stay, so that after the usual 700 hardly anything is garbage: looking took a fifth of
-what it costs the event loop to accept an order. More than this saved nothing further."""
+"""The new objects after which a service's garbage collector runs, instead of Python's 700.
 
-_EXIT_FAILED: Final = 1
+An open order keeps about a dozen objects, so after 700 objects almost nothing is garbage. These
+runs took a fifth of the event loop's time to accept an order. A higher number saved no more.
+"""
+
 _EXIT_UNREADABLE: Final = 2
 _EXIT_NOT_COVERED: Final = 3
-_EXIT_INTERRUPTED: Final = 130
 
 _SETTING: Final = "DATABASE_URL"
-_ANOTHER_IN_SETTING: Final = re.compile(rf"name another \w+ in {_SETTING}")
+_SETTING_ADVICE: Final = re.compile(rf"name another \w+ in {_SETTING}")
 
 _Result = TypeVar("_Result")
 
@@ -49,12 +50,12 @@ _cli = typer.Typer(
     pretty_exceptions_enable=False,
 )
 _keys = typer.Typer(
-    name="keys", help="Make and list the keys of API_KEYS_FILE.", no_args_is_help=True
+    name="keys", help="Create and list the keys in API_KEYS_FILE.", no_args_is_help=True
 )
 _cli.add_typer(_keys)
 
 _KeyFileOption = Annotated[
-    Path | None, typer.Option("--file", help="File of keys; API_KEYS_FILE unless given.")
+    Path | None, typer.Option("--file", help="File of keys; by default API_KEYS_FILE.")
 ]
 
 
@@ -63,7 +64,7 @@ def main() -> None:
     _cli()
 
 
-def _tell_version(value: bool) -> None:  # noqa: FBT001 - typer calls it so
+def _print_version(value: bool) -> None:  # noqa: FBT001 - typer passes it by position
     if value:
         typer.echo(f"papertape {app.__version__}")
         raise typer.Exit
@@ -75,7 +76,7 @@ def _options(
     version: Annotated[
         bool,
         typer.Option(
-            "--version", help="Print the version and end.", is_eager=True, callback=_tell_version
+            "--version", help="Print the version.", is_eager=True, callback=_print_version
         ),
     ] = False,
 ) -> None:
@@ -84,15 +85,15 @@ def _options(
 
 @_cli.command("serve")
 def _serve() -> None:
-    """Run the service: POST /order/limit, /docs, and the rest, until SIGTERM or Ctrl-C.
+    """Run the service (POST /order/limit, /docs and more) until SIGTERM or Ctrl-C.
 
-    Brings the database up to date first. Starts without a network too, says at /readyz what it
-    cannot reach, and recovers by itself.
+    Migrates the database first. Starts without a network too, reports at /readyz what it cannot
+    reach, and reconnects by itself.
     """
-    # What is imported stays: the collector need not look through it while it grows, nor ever after.
+    # Imported modules are never garbage: no collection while they load, and none of them later.
     gc.disable()
-    settings = _settings_or_end()
-    from app.settings import LogFormat  # noqa: PLC0415 - the other commands start faster without
+    settings = _settings_or_exit()
+    from app.settings import LogFormat  # noqa: PLC0415 - other commands start faster without it
 
     _configure_logs(level=settings.log_level, as_json=settings.log_format is LogFormat.JSON)
     from app.composition import serve  # noqa: PLC0415 - as above
@@ -105,8 +106,8 @@ def _serve() -> None:
 
 @_cli.command("migrate")
 def _migrate() -> None:
-    """Bring the database at DATABASE_URL up to date, and end."""
-    settings = _settings_or_end()
+    """Migrate the database at DATABASE_URL to the newest revision."""
+    settings = _settings_or_exit()
     from app.storage.schema.migrate import migrate  # noqa: PLC0415 - as above
 
     revision = _run(migrate(settings.database_url))
@@ -120,49 +121,51 @@ def _audit(
         typer.Argument(
             metavar="DATABASE",
             show_default=False,
-            help="A file of SQLite, or a URL as in DATABASE_URL, which is taken otherwise.",
+            help="An SQLite file, or a URL like DATABASE_URL, which is the default.",
         ),
     ] = None,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Write the report as JSON.")] = False,
 ) -> None:
-    """Check everything that is promised of the orders in a database; a service may be running.
+    """Check every invariant of the orders in a database; a service may be running.
 
-    Ends with 0 if all of it holds, with 1 if not, with 2 if the database cannot be read.
+    Exit status: 0 if every invariant holds, 1 if not, 2 if the database cannot be read.
     """
-    name = database or _settings_or_end(status=_EXIT_UNREADABLE).database_url
+    name = database or _settings_or_exit(status=_EXIT_UNREADABLE).database_url
     from app.cli.maintenance import audit_database  # noqa: PLC0415 - as above
 
     auditing = audit_database(name, as_json=as_json)
-    is_sound = _run(auditing if database is None else _as_named(auditing), status=_EXIT_UNREADABLE)
+    work = auditing if database is None else _with_url_advice(auditing)
+    is_sound = _run(work, status=_EXIT_UNREADABLE)
     if not is_sound:
-        raise typer.Exit(_EXIT_FAILED)
+        raise typer.Exit(EXIT_FAILED)
 
 
 @_cli.command("verify")
 def _verify(
     database: Annotated[
         str,
-        typer.Argument(metavar="DATABASE", help="A file of SQLite, or a URL as in DATABASE_URL."),
+        typer.Argument(metavar="DATABASE", help="An SQLite file, or a URL like DATABASE_URL."),
     ],
     tapes: Annotated[
         list[Path],
-        typer.Argument(metavar="TAPE...", help="Recordings (see RECORD_DIR), or their folders."),
+        typer.Argument(metavar="TAPE...", help="Recordings (see RECORD_DIR) or their folders."),
     ],
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Write the report as JSON.")] = False,
 ) -> None:
-    """Derive every split of every order from recordings; a service may be running on both.
+    """Derive every split from recordings and compare it with a database.
 
-    Ends with 0 if all is verified, with 1 if anything differs, with 2 if something cannot be read,
-    with 3 if nothing differs but the recordings do not cover all.
+    A service may be running. Exit status: 0 if everything is verified, 1 if something differs, 2 if
+    something cannot be read, 3 if nothing differs but the recordings do not cover every order.
     """
     from app.cli.maintenance import verify_database  # noqa: PLC0415 - as above
 
-    verifying = _as_named(verify_database(database, tapes, as_json=as_json))
+    verifying = _with_url_advice(verify_database(database, tapes, as_json=as_json))
     report = _run(verifying, status=_EXIT_UNREADABLE)
+    # A difference is worse than missing coverage.
     if report.differs:
-        raise typer.Exit(_EXIT_FAILED)
+        raise typer.Exit(EXIT_FAILED)
     if not report.is_covered:
         raise typer.Exit(_EXIT_NOT_COVERED)
 
@@ -177,20 +180,22 @@ def _prune(
         ),
     ],
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only say how many would be deleted.")
+        bool, typer.Option("--dry-run", help="Only count the orders, delete nothing.")
     ] = False,
 ) -> None:
     """Delete the orders that ended before a date, with their events and splits.
 
-    Open orders stay, and so do the client order ids of deleted ones. A service may be running.
+    Open orders are kept, and so are the client order ids of deleted orders. A service may be
+    running.
     """
-    settings = _settings_or_end()
+    settings = _settings_or_exit()
     from app.cli.maintenance import prune_database, read_before  # noqa: PLC0415 - as above
     from app.clock import SystemClock  # noqa: PLC0415 - as above
     from app.storage.failures import MaintenanceError  # noqa: PLC0415 - as above
 
     now = SystemClock().now()
     try:
+        # A bad date is a usage error, found before the database is opened.
         read_before(before, now=now)
     except MaintenanceError as error:
         raise typer.BadParameter(str(error)) from None
@@ -199,12 +204,10 @@ def _prune(
 
 @_cli.command("backup")
 def _backup(
-    file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="Where to; a file that is not there yet.")
-    ],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The new file; it must not exist.")],
 ) -> None:
     """Copy the SQLite database at DATABASE_URL to a file; a service may be running."""
-    settings = _settings_or_end()
+    settings = _settings_or_exit()
     from app.cli.maintenance import back_up_database  # noqa: PLC0415 - as above
 
     _run(back_up_database(settings.database_url, file))
@@ -239,7 +242,7 @@ def _simulate(
     _configure_logs(level="INFO")
     from app.cli.simulate import simulate  # noqa: PLC0415 - as above
 
-    try:
+    with exit_on_error():
         chosen = options.SimulatorOptions(
             host=host,
             port=port,
@@ -256,19 +259,15 @@ def _simulate(
             scale=scale,
             control_from_everywhere=control_from_everywhere,
         )
-    except StartupError as error:
-        _end(error)
     _run(simulate(chosen))
 
 
 @_cli.command("demo")
 def _demo(
     *,
-    once: Annotated[
-        bool, typer.Option("--once", help="End after the three orders instead of staying up.")
-    ] = False,
+    once: Annotated[bool, typer.Option("--once", help="Exit after the three orders.")] = False,
 ) -> None:
-    """Start the simulated venue and the service, and fulfill three orders before your eyes."""
+    """Start the simulated venue and the service, and place three orders."""
     _configure_logs(level="WARNING")
     from app.cli.demo import demo  # noqa: PLC0415 - as above
 
@@ -278,7 +277,7 @@ def _demo(
 @_keys.command("create")
 def _create_key(
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="Whose key it is; orders belong to the name.")
+        str, typer.Argument(metavar="NAME", help="The owner of the key and of its orders.")
     ],
     *,
     scope: Annotated[
@@ -286,39 +285,35 @@ def _create_key(
         typer.Option(
             parser=one_of(Scope),
             metavar="|".join(Scope),
-            help="What the key is good for; may be given several times.",
+            help="What the key allows; may be repeated.",
         ),
-    ] = list(DEFAULT_SCOPES),  # noqa: B006 - typer wants a list, and nothing changes it
+    ] = list(DEFAULT_SCOPES),  # noqa: B006 - typer requires a list, and nothing changes it
     file: _KeyFileOption = None,
 ) -> None:
-    """Make a key, add its hash to the file, and print the key, this once.
+    """Create a key, add its hash to the file, and print the key once.
 
-    A running service knows it within a second. Several keys may have one name, to replace one by
-    another without a gap. To revoke a key, remove its entry from the file.
+    A running service accepts it within a second. Several keys may have the same name, so that a key
+    can be replaced without a gap. To revoke a key, remove its entry from the file.
     """
     from app.access.key_file import add_key  # noqa: PLC0415 - as above
     from app.access.keys import new_key  # noqa: PLC0415 - as above
 
     key = new_key()
     path = _key_file(file)
-    try:
+    with exit_on_error():
         add_key(path, key, name=name, scopes=scope)
-    except StartupError as error:
-        _end(error)
     typer.echo(key)
-    typer.echo(f"This key of {name} is shown only now; {path} holds its hash alone.", err=True)
+    typer.echo(f"This key of {name} is printed only once; {path} contains only its hash.", err=True)
 
 
 @_keys.command("list")
 def _list_keys(*, file: _KeyFileOption = None) -> None:
-    """List names, scopes, and the first digits of each key's hash."""
+    """List the name, the first digits of the hash, and the scopes of each key."""
     from app.access.key_file import list_keys  # noqa: PLC0415 - as above
     from app.access.keys import HASH_DIGITS_SHOWN  # noqa: PLC0415 - as above
 
-    try:
+    with exit_on_error():
         entries = list_keys(_key_file(file))
-    except StartupError as error:
-        _end(error)
     for entry in entries:
         digits = entry.sha256.lower()[:HASH_DIGITS_SHOWN]
         typer.echo(f"{entry.name}  {digits}  {' '.join(entry.scopes) or 'no scopes'}")
@@ -327,9 +322,9 @@ def _list_keys(*, file: _KeyFileOption = None) -> None:
 def _key_file(file: Path | None) -> Path:
     if file is not None:
         return file
-    name = _settings_or_end().api_keys_file
+    name = _settings_or_exit().api_keys_file
     if not name:
-        _end(StartupError("which file of keys? Set API_KEYS_FILE or give --file"))
+        exit_with(StartupError("no file of keys: set API_KEYS_FILE or use --file"))
     return Path(name)
 
 
@@ -338,53 +333,32 @@ _cli.add_typer(client_commands)
 
 
 def _configure_logs(*, level: str, as_json: bool = False) -> None:
-    """Set up the log; before anything else imports structlog, which is to do without rich."""
+    """Configure the log before another module imports structlog, which then loads no rich."""
     from app.logs import configure_logs  # noqa: PLC0415 - as above
 
     configure_logs(level=level, as_json=as_json)
 
 
-def _settings_or_end(*, status: int = _EXIT_FAILED) -> "Settings":
+def _settings_or_exit(*, status: int = EXIT_FAILED) -> "Settings":
     from app.settings import read_settings  # noqa: PLC0415 - as above
 
-    try:
+    with exit_on_error(status):
         return read_settings()
-    except StartupError as error:
-        _end(error, status)
 
 
-def _run(coroutine: Coroutine[object, object, _Result], *, status: int = _EXIT_FAILED) -> _Result:
-    """Run a command; if it fails for a cause that we know, end with one line and ``status``."""
-    try:
+def _run(coroutine: Coroutine[object, object, _Result], *, status: int = EXIT_FAILED) -> _Result:
+    with exit_on_error(status):
         return run(coroutine)
-    except KeyboardInterrupt:
-        raise typer.Exit(_EXIT_INTERRUPTED) from None
-    except (PapertapeError, BaseExceptionGroup) as error:
-        cause = _first_cause(error)
-        if not isinstance(cause, PapertapeError):
-            raise
-        _end(cause, status)
 
 
-async def _as_named(work: Coroutine[object, object, _Result]) -> _Result:
-    """Run what reads a database that the command names; a setting has nothing to do with it.
+async def _with_url_advice(work: Coroutine[object, object, _Result]) -> _Result:
+    """Run work on a database that the command line names, not a setting.
 
     Raises:
-        StartupError: as the work does, in words of the command line.
+        StartupError: as ``work`` does, with advice about the argument instead of the setting.
     """
     try:
         return await work
     except StartupError as error:
-        advice = _ANOTHER_IN_SETTING.sub("name another database", str(error))
+        advice = _SETTING_ADVICE.sub("name another database", str(error))
         raise StartupError(advice.replace(_SETTING, "its URL")) from error
-
-
-def _first_cause(error: BaseException) -> BaseException:
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
-
-
-def _end(error: PapertapeError, status: int = _EXIT_FAILED) -> NoReturn:
-    typer.echo(f"papertape: {error}", err=True)
-    raise typer.Exit(status)

@@ -1,8 +1,7 @@
-"""What ``papertape audit``, ``verify``, ``prune`` and ``backup`` say, and show while one waits.
+"""Print the results and the progress of ``papertape audit``, ``verify``, ``prune`` and ``backup``.
 
-What they do is in ``app.storage`` and ``app.recording.verify``. Results go to the standard output,
-progress to a terminal on the standard error, so that a program which reads the one is not disturbed
-by the other.
+The work is done in ``app.storage`` and ``app.recording.verify``. Results go to standard output. The
+progress goes to standard error, and only if that is a terminal.
 """
 
 import contextlib
@@ -33,90 +32,86 @@ _INSTANT: Final = re.compile(
 )
 """RFC 3339, section 5.6."""
 
-_Show = Callable[[str, int, int], None]
+_ShowProgress = Callable[[str, int, int], None]
 
 
 async def audit_database(database: str, *, as_json: bool) -> bool:
-    """Audit a database, say what was found, and return whether it is sound.
+    """Audit a database, print the report, and return whether the database is sound.
 
     Raises:
-        StartupError: it cannot be read.
+        StartupError: the database cannot be read.
     """
     with _progress() as show:
         report = await audit(database, on_progress=show)
-    console = Console(highlight=False, markup=False, soft_wrap=True)
     if as_json:
-        console.print(json.dumps(_plain(report), ensure_ascii=False, indent=2))
+        _print(json.dumps(_audit_document(report), ensure_ascii=False, indent=2))
     else:
-        for line in _lines(report):
-            console.print(line)
+        _print(*_audit_lines(report))
     return report.is_sound
 
 
 async def verify_database(
     database: str, tapes: Sequence[Path], *, as_json: bool
 ) -> VerificationReport:
-    """Derive a database's splits from recordings, say what was found, and return it.
+    """Verify a database by its recordings, print the report, and return it.
 
     Raises:
-        StartupError: something cannot be read.
+        StartupError: the database or a file cannot be read.
     """
     with _progress() as show:
         report = await verify(database, tapes, on_progress=show)
-    console = Console(highlight=False, markup=False, soft_wrap=True)
     if as_json:
-        told = {"verified": not report.differs and report.is_covered, **asdict(report)}
-        console.print(json.dumps(told, ensure_ascii=False, indent=2))
+        document = {"verified": not report.differs and report.is_covered, **asdict(report)}
+        _print(json.dumps(document, ensure_ascii=False, indent=2))
     else:
-        for line in _verification_lines(report):
-            console.print(line)
+        _print(*_verification_lines(report))
     return report
 
 
 async def prune_database(database: str, before: str, *, now: datetime, dry_run: bool) -> None:
-    """Delete finished orders and say how many; or say how many would be deleted.
+    """Delete finished orders and print their number; a dry run only counts them.
 
     Raises:
-        MaintenanceError: ``before`` is no date, or lies in the future; or the database is busy.
+        MaintenanceError: ``before`` is not a date or is in the future, or the database is busy.
         StartupError: the database cannot be used.
     """
     instant = read_before(before, now=now)
     if dry_run:
         counted = await count_finished(database, instant)
-        _say(f"would prune {_amount(counted)}")
+        _print(f"would prune {_counts(counted)}")
         return
     with _progress() as show:
         pruned = await prune(
             database, instant, on_progress=lambda done, total: show("orders", done, total)
         )
-    _say(f"pruned {_amount(pruned)}")
+    _print(f"pruned {_counts(pruned)}")
 
 
 async def back_up_database(database: str, file: Path) -> None:
-    """Copy an SQLite database and say where it is.
+    """Copy an SQLite database and print the path of the copy.
 
     Raises:
-        MaintenanceError: it cannot be copied there.
-        StartupError: there is no such database.
+        MaintenanceError: the copy cannot be written.
+        StartupError: the database does not exist.
     """
     with _progress() as show:
         size = await back_up(
             database, file, on_progress=lambda done, total: show("pages", done, total)
         )
-    _say(f"copied the database to {file} ({size:,} bytes)")
+    _print(f"copied the database to {file} ({size:,} bytes)")
 
 
 def read_before(text: str, *, now: datetime) -> datetime:
-    """Read a UTC date, which means its first moment, or an instant.
+    """Read an instant, or a UTC date, which means its first moment.
 
     Raises:
-        MaintenanceError: neither, or it lies in the future.
+        MaintenanceError: the text is neither, or is in the future.
     """
     instant = _instant(text)
     if instant is None:
         message = (
-            f"--before {text[:40]!r} is no date: "
-            "write YYYY-MM-DD, or an instant as in 2026-11-23T16:46:37Z"
+            f"--before {text[:40]!r} is not a date: "
+            "write YYYY-MM-DD, or an instant such as 2026-11-23T16:46:37Z"
         )
         raise MaintenanceError(message)
     if instant > now:
@@ -125,20 +120,22 @@ def read_before(text: str, *, now: datetime) -> datetime:
 
 
 def _instant(text: str) -> datetime | None:
-    """Read a date or an instant; None if there is no such."""
+    """Read a date or an instant; return None for another text."""
     if _DATE.fullmatch(text):
         text = f"{text}T00:00:00Z"
     elif not _INSTANT.fullmatch(text):
         return None
     try:
+        # RFC 3339 allows a lower-case t and z.
         return datetime.fromisoformat(text.upper()).astimezone(UTC)
+    # For example 30 February, or an offset that leads to a time before the year 1.
     except (ValueError, OverflowError):
         return None
 
 
 @contextlib.contextmanager
-def _progress() -> Iterator[_Show]:
-    """Show how far things are, on a terminal; elsewhere show nothing."""
+def _progress() -> Iterator[_ShowProgress]:
+    """Yield a function that shows progress on a terminal, and nothing elsewhere."""
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}"),
@@ -146,12 +143,14 @@ def _progress() -> Iterator[_Show]:
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
+    # A file or a pipe gets no progress bar.
     with Progress(
         *columns, console=console, transient=True, disable=not console.is_terminal
     ) as progress:
         tasks = {}
 
         def show(step: str, done: int, total: int) -> None:
+            # A step appears when it begins; a total of 0 means unknown.
             if step not in tasks:
                 tasks[step] = progress.add_task(step, total=total or None)
             progress.update(tasks[step], completed=done)
@@ -159,13 +158,13 @@ def _progress() -> Iterator[_Show]:
         yield show
 
 
-def _lines(report: AuditReport) -> Iterator[str]:
+def _audit_lines(report: AuditReport) -> Iterator[str]:
     for finding in report.findings:
         mark = f"{finding.violations:,} violated" if finding.violations else "ok"
         yield f"{mark:>12}  {finding.rows:>12,} rows  {finding.sentence}"
     for violation in report.examples:
-        blamed = violation.order_id or "-"
-        yield f"{violation.invariant}  {blamed}  {violation.detail}"
+        order_id = violation.order_id or "-"
+        yield f"{violation.invariant}  {order_id}  {violation.detail}"
     if len(report.examples) < report.violations_total:
         yield f"and {report.violations_total - len(report.examples):,} more violations"
     for note in report.notes:
@@ -179,14 +178,14 @@ def _lines(report: AuditReport) -> Iterator[str]:
 def _verification_lines(report: VerificationReport) -> Iterator[str]:
     for one in report.differences:
         yield f"{one.kind}  {one.order_id or '-'}  {one.where}: {SENTENCES[one.kind]}"
-        yield f"  by the recording: {one.recorded}"
+        yield f"  in the recording: {one.recorded}"
         yield f"  in the database:  {one.stored}"
     if len(report.differences) < report.differences_total:
         yield f"and {report.differences_total - len(report.differences):,} more differences"
     for cause, count in report.causes.items():
         yield f"not covered: {count:,} {cause}"
     if report.undurable:
-        yield f"{report.undurable:,} splits and ends were derived and are not durable"
+        yield f"{report.undurable:,} derived splits and ends are not stored"
     yield (
         f"{report.orders:,} orders, {report.splits:,} splits verified"
         f" by {report.frames:,} frames in {_files(report.files)},"
@@ -195,7 +194,7 @@ def _verification_lines(report: VerificationReport) -> Iterator[str]:
     )
 
 
-def _plain(report: AuditReport) -> dict[str, object]:
+def _audit_document(report: AuditReport) -> dict[str, object]:
     return {
         "database": report.database,
         "sound": report.is_sound,
@@ -220,12 +219,14 @@ def _plain(report: AuditReport) -> dict[str, object]:
     }
 
 
-def _amount(pruned: Pruned) -> str:
+def _counts(pruned: Pruned) -> str:
     return f"{pruned.orders:,} orders, {pruned.events:,} events, {pruned.splits:,} splits"
 
 
-def _say(line: str) -> None:
-    Console(highlight=False, markup=False, soft_wrap=True).print(line)
+def _print(*lines: str) -> None:
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    for line in lines:
+        console.print(line)
 
 
 def _files(count: int) -> str:

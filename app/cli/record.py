@@ -1,4 +1,4 @@
-"""``papertape record``: the venue's quotes into a tape, as they come, until told to end."""
+"""``papertape record``: write the venue's quotes to a tape until a signal or a limit."""
 
 import asyncio
 import contextlib
@@ -26,13 +26,13 @@ from app.tapes.tape_recorder import TapeRecorder
 from app.tapes.tape_writer import TapeWriter
 
 SYMBOLS_MAX: Final = VENUE_LIMITS.symbols_max
-"""As many as share one connection."""
+"""The number of symbols that one connection can carry."""
 
 FLUSH_SECONDS: Final = 0.5
-"""A recorder that is killed loses what came since."""
+"""The time between two flushes; a killed recorder loses the lines since the last one."""
 
 EXCHANGE_INFO_SECONDS_MAX: Final = 10.0
-"""A recording may begin without it; who waits longer misses quotes for a check of spelling."""
+"""The longest wait for the list of symbols; a longer wait would miss too many quotes."""
 
 _GZIP_SUFFIX: Final = ".gz"
 _TRADING: Final = "TRADING"
@@ -41,7 +41,7 @@ _MICROSECONDS: Final = 1_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordCommand:
-    """What the command line asks for; ``seconds`` and ``bytes_max`` end it, None does not."""
+    """The arguments of the command; ``seconds`` and ``bytes_max`` are None for no limit."""
 
     symbols: tuple[Symbol, ...]
     out: Path
@@ -50,10 +50,10 @@ class RecordCommand:
 
 
 def read_symbols(texts: Sequence[str]) -> tuple[Symbol, ...]:
-    """Return the symbols in the venue's spelling, each once.
+    """Return the symbols in the venue's spelling, without repetitions.
 
     Raises:
-        StartupError: one that cannot be any, or too many.
+        StartupError: an impossible symbol, or too many symbols.
     """
     symbols = tuple(dict.fromkeys(_symbol(text) for text in texts))
     if len(symbols) > SYMBOLS_MAX:
@@ -68,10 +68,10 @@ def _symbol(text: str) -> Symbol:
         raise StartupError(f"SYMBOL {error}") from None
 
 
-async def record_until_told(command: RecordCommand, settings: Settings, *, clock: Clock) -> None:
-    """Record until SIGTERM or Ctrl-C comes, or as ``record_tape`` ends by itself.
+async def record_until_signal(command: RecordCommand, settings: Settings, *, clock: Clock) -> None:
+    """Record until SIGTERM or Ctrl-C, or until ``record_tape`` ends by itself.
 
-    Until the tape is begun a signal ends the process at once, as signals do: nothing is written.
+    Before the tape exists, a signal ends the process at once.
 
     Raises:
         StartupError: as ``record_tape``.
@@ -89,18 +89,18 @@ async def record_tape(
     stopped: asyncio.Event,
     on_begin: Callable[[], None],
 ) -> None:
-    """Record until the time is up, the file is full, or ``stopped`` is set.
+    """Record until a limit of the command is reached or ``stopped`` is set.
 
-    ``on_begin`` is called once the tape is there.
+    ``on_begin`` is called when the tape exists.
 
     Raises:
-        StartupError: a symbol is unknown, or the file is there already; then nothing is written.
-            Or the file could not be written on, or no frame came at all.
+        StartupError: a symbol is unknown or the file exists, and nothing is written. Or writing
+            failed later, or no frame was received.
     """
     if command.out.exists():
         raise TapeError(command.out, 0, "exists already, and a tape is never overwritten")
     progress = RecordingProgress(command.symbols, clock)
-    await _check_symbols(command.symbols, settings.rest_url, clock, tell=progress.tell)
+    await _check_symbols(command.symbols, settings.rest_url, clock, warn=progress.print_message)
     writer = TapeWriter(command.out, is_compressed=command.out.suffix == _GZIP_SUFFIX)
     recorder = TapeRecorder(
         writer,
@@ -108,13 +108,13 @@ async def record_tape(
         monotonic_ns=clock.monotonic_ns,
         bytes_max=command.bytes_max,
         on_end=stopped.set,
-        on_trouble=progress.tell,
+        on_trouble=progress.print_message,
     )
     feed = BookTickerFeed(
         stream_url=settings.stream_url,
         depth=_NoDepth(),
         clock=clock,
-        random=random.Random(),  # noqa: S311 - jitter of waiting times, not a secret
+        random=random.Random(),  # noqa: S311 - jitter of pauses, not a secret
         recorder=recorder,
     )
     on_begin()
@@ -126,9 +126,9 @@ async def record_tape(
     if recorder.failure is not None:
         raise recorder.failure
     if not recorder.frames:
-        command.out.unlink(missing_ok=True)  # it would be in the way of the next attempt
+        command.out.unlink(missing_ok=True)  # an empty tape would refuse the next attempt
         cause = feed.state().cause
-        raise StartupError(f"not one frame came{'' if cause is None else f': {cause}'}")
+        raise StartupError(f"no frame was received{'' if cause is None else f': {cause}'}")
 
 
 async def _record(
@@ -149,6 +149,7 @@ async def _record(
             group.create_task(progress.run(recorder, feed.state), name="progress"),
         ]
         await stopped.wait()
+        # Before the feed closes its connection, which is not a loss.
         recorder.end()
         for task in tasks:
             task.cancel()
@@ -164,6 +165,7 @@ def _close(writer: TapeWriter, recorder: TapeRecorder) -> None:
     try:
         writer.close()
     except TapeError as error:
+        # A failure to close usually follows from the first failure, which names the cause.
         recorder.failure = recorder.failure or error
 
 
@@ -173,34 +175,35 @@ def _receipt_times(clock: Clock) -> ReceiptTimes:
 
 
 async def _check_symbols(
-    symbols: Sequence[Symbol], rest_url: str, clock: Clock, *, tell: Callable[[str], None]
+    symbols: Sequence[Symbol], rest_url: str, clock: Clock, *, warn: Callable[[str], None]
 ) -> None:
-    """Refuse a symbol that the venue does not list: its stream would be silent for ever.
+    """Refuse a symbol that the venue does not list, because its stream would stay silent.
 
-    Where the venue's list cannot be had, say so and record all the same.
+    If the list is not available, print a line and record anyway.
     """
     limits = RestLimits(exchange_info_seconds_max=EXCHANGE_INFO_SECONDS_MAX)
     rest = VenueRest(rest_url, clock=clock, limits=limits)
     try:
         info = await rest.exchange_info()
     except VenueError as error:
-        tell(f"cannot check the symbols: {error}")
+        warn(f"cannot check the symbols: {error}")
         return
     finally:
         await rest.aclose()
     statuses = {rules.symbol: rules.status for rules in info.rules}
     for symbol in symbols:
         if symbol not in statuses:
+            # A misspelled symbol is the usual mistake.
             near = difflib.get_close_matches(symbol, statuses, n=1)
             advice = f"; did you mean {near[0]}?" if near else ""
-            raise StartupError(f"the venue lists no symbol {symbol}{advice}")
+            raise StartupError(f"the venue does not list {symbol}{advice}")
         if statuses[symbol] != _TRADING:
-            tell(f"{symbol} is {statuses[symbol]} now and may say nothing")
+            warn(f"{symbol} has the status {statuses[symbol]} and may send no quotes")
 
 
 @contextlib.contextmanager
 def _signals_to(stop: Callable[[], None]) -> Iterator[Callable[[], None]]:
-    """Let SIGTERM and Ctrl-C call ``stop`` from when the block calls what it gets to its end."""
+    """Yield a function; from its call to the end of the block, SIGTERM and Ctrl-C call ``stop``."""
     loop = asyncio.get_running_loop()
     signals = (signal.SIGTERM, signal.SIGINT)
 
@@ -216,23 +219,23 @@ def _signals_to(stop: Callable[[], None]) -> Iterator[Callable[[], None]]:
 
 
 class _Listener:
-    """Keeps a stream subscribed; the recorder has been told before."""
+    """Keeps a stream subscribed; the recorder receives the frames before it."""
 
     def on_quote(self, quote: Quote) -> None:
-        """Leave it."""
+        """Do nothing."""
 
     def on_seed(self, _seed: Quote) -> bool:
-        """Be content."""
+        """Accept every seed."""
         return True
 
     def on_interrupted(self) -> None:
-        """Leave it."""
+        """Do nothing."""
 
 
 class _NoDepth:
-    """Never gives a seed: a tape holds what the stream says."""
+    """Never returns a seed, because a tape contains only frames of the stream."""
 
     async def depth(self, _symbol: Symbol) -> Never:
-        """Wait for ever."""
+        """Wait until canceled."""
         while True:
             await asyncio.Event().wait()

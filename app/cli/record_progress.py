@@ -1,4 +1,4 @@
-"""How far a recording is: one living line on a terminal, a line every few seconds on a pipe."""
+"""The progress of a recording: one live line on a terminal, a line every 5 s on a pipe."""
 
 import asyncio
 import sys
@@ -10,13 +10,14 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from app.cli.client.sentences import count_of
 from app.domain.order import Symbol
 from app.ports import Clock, FeedState
-from app.tapes.printing import count_of, printable
+from app.tapes.tape_reader import printable
 from app.tapes.tape_recorder import TapeRecorder
 
 SYMBOLS_SHOWN_MAX: Final = 6
-"""The liveliest; the sum stands behind them."""
+"""The busiest symbols are shown, followed by the sum of all."""
 
 TERMINAL_SECONDS: Final = 1.0
 PIPE_SECONDS: Final = 5.0
@@ -27,7 +28,7 @@ _KILOBYTE: Final = 1_000
 
 
 class RecordingProgress:
-    """Everything that is said during a recording, on the standard error."""
+    """Prints the messages and the progress of a recording on standard error."""
 
     def __init__(self, symbols: Sequence[Symbol], clock: Clock) -> None:
         self._symbols = symbols
@@ -35,6 +36,7 @@ class RecordingProgress:
         self._is_terminal = sys.stderr.isatty()
         self._console = Console(
             stderr=True,
+            # A pipe has no width, and rich would break its lines at 80 columns.
             width=None if self._is_terminal else PIPE_COLUMNS,
             highlight=False,
             markup=False,
@@ -43,16 +45,16 @@ class RecordingProgress:
         self._shown_ns = self._started_ns
         self._shown_frames: dict[Symbol, int] = {}
 
-    def tell(self, text: str) -> None:
-        """Say something at once."""
+    def print_message(self, text: str) -> None:
+        """Print a message at once."""
         self._console.print(f"papertape: {printable(text)}", soft_wrap=True)
 
     async def run(self, recorder: TapeRecorder, state: Callable[[], FeedState]) -> Never:
-        """Show how far it is and how the feed is, until canceled."""
+        """Show the progress and the state of the feed until canceled."""
         if not self._is_terminal:
             while True:
                 await asyncio.sleep(PIPE_SECONDS)
-                self.tell(self._line(recorder, state()))
+                self.print_message(self._line(recorder, state()))
         with Live(Text("…"), console=self._console, auto_refresh=False, transient=True) as live:
             while True:
                 await asyncio.sleep(TERMINAL_SECONDS)
@@ -60,11 +62,11 @@ class RecordingProgress:
                 live.refresh()
 
     def show_summary(self, recorder: TapeRecorder, out: Path) -> None:
-        """Say what was recorded, on the standard output."""
+        """Print a summary of the recording on standard output."""
         seconds = self._seconds_since(self._started_ns)
-        ending = "; the file has reached its size" if recorder.is_full else ""
+        ending = "; the file has reached its maximum size" if recorder.is_full else ""
         if recorder.failure is not None:
-            ending = "; the last of them could not be written"
+            ending = "; the last frames could not be written"
         print(  # noqa: T201 - the command's output
             f"{out}: {count_of(recorder.frames, 'frame')} in {seconds:.1f} s, "
             f"{recorder.bytes_written} bytes{ending}"
@@ -74,33 +76,34 @@ class RecordingProgress:
             print(f"  {symbol} {frames}")  # noqa: T201 - as above
         if recorder.losses:
             gaps = count_of(recorder.losses, "connection loss", plural="connection losses")
-            print(f"  {gaps}, {recorder.gap_seconds:.1f} s without")  # noqa: T201 - as above
+            print(f"  {gaps}, {recorder.gap_seconds:.1f} s without a connection")  # noqa: T201 - as above
         if recorder.frames_dropped:
-            dropped = count_of(recorder.frames_dropped, "frame")
-            print(f"  {dropped} of no use, not written")  # noqa: T201 - as above
+            dropped = count_of(recorder.frames_dropped, "unusable frame")
+            print(f"  {dropped}, not written")  # noqa: T201 - as above
 
     def _line(self, recorder: TapeRecorder, state: FeedState) -> str:
-        """Describe the state now; rates are of the time since the last line."""
+        """Describe the current state; rates are averages since the last line."""
+        # At least a millisecond, to avoid a division by zero.
         seconds = max(self._seconds_since(self._shown_ns), 1e-3)
         new_by_symbol = {
             symbol: recorder.frames_by_symbol.get(symbol, 0) - self._shown_frames.get(symbol, 0)
             for symbol in self._symbols
         }
-        liveliest = sorted(self._symbols, key=lambda symbol: -new_by_symbol[symbol])
+        busiest = sorted(self._symbols, key=lambda symbol: -new_by_symbol[symbol])
         parts = [f"{self._seconds_since(self._started_ns):.0f} s"]
         parts += [
             f"{symbol} {recorder.frames_by_symbol.get(symbol, 0)}"
             f" ({new_by_symbol[symbol] / seconds:.1f}/s)"
-            for symbol in liveliest[:SYMBOLS_SHOWN_MAX]
+            for symbol in busiest[:SYMBOLS_SHOWN_MAX]
         ]
-        if len(liveliest) > SYMBOLS_SHOWN_MAX:
+        if len(busiest) > SYMBOLS_SHOWN_MAX:
             rate = sum(new_by_symbol.values()) / seconds
-            parts.append(f"all {len(liveliest)}: {recorder.frames} ({rate:.1f}/s)")
+            parts.append(f"all {len(busiest)}: {recorder.frames} ({rate:.1f}/s)")
         parts.append(f"{recorder.bytes_written / _KILOBYTE:.1f} kB")
         parts.append(state.status if state.cause is None else f"{state.status}: {state.cause}")
         if recorder.losses:
             losses = count_of(recorder.losses, "loss", plural="losses")
-            parts.append(f"{losses}, {recorder.gap_seconds:.1f} s without")
+            parts.append(f"{losses}, {recorder.gap_seconds:.1f} s without a connection")
         self._shown_ns = self._clock.monotonic_ns()
         self._shown_frames = dict(recorder.frames_by_symbol)
         return printable("  ".join(parts))

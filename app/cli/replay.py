@@ -1,7 +1,7 @@
-"""``papertape replay``: orders on a tape, and what each of them would have got.
+"""``papertape replay``: place orders on a tape and print the fills that each would have had.
 
-The output depends on the tape and the orders alone, byte for byte; whatever does not, such as how
-long it took, goes to the standard error.
+Standard output depends only on the tape and the orders, byte for byte. Everything else, such as
+the duration, goes to standard error.
 """
 
 import sys
@@ -14,7 +14,7 @@ from typing import Final, Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from app.cli.client.terminal import tell
+from app.cli.client.terminal import print_message
 from app.cli.replay_results import LIST_BEGIN, json_lines, show_results, warn_of_times_and_faults
 from app.domain.errors import StartupError
 from app.domain.quote import Quote
@@ -26,20 +26,20 @@ from app.tapes.tape_lines import TapeLine
 from app.tapes.tape_reader import TapeError, TapeReader
 
 STANDARD_INPUT: Final = "-"
-SYMBOLS_TOLD_MAX: Final = 5
-"""Of those that the tape lacks."""
+SYMBOLS_LISTED_MAX: Final = 5
+"""The symbols that an error message lists, if the tape lacks them."""
 
 PROGRESS_SECONDS: Final = 5.0
-"""Between two lines on a pipe; a terminal shows a bar from a second on."""
+"""The time between two progress lines on a pipe; a terminal shows a bar after one second."""
 
 _BAR_AFTER_SECONDS: Final = 1.0
-_LINES_PER_LOOK: Final = 8_192
+_LINES_PER_CHECK: Final = 8_192
 _NANOSECONDS: Final = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayCommand:
-    """What the command line asks for; ``orders`` may be ``-``, the standard input."""
+    """The arguments of the command; ``orders`` may be ``-`` for standard input."""
 
     tape: Path
     orders: str
@@ -48,10 +48,10 @@ class ReplayCommand:
 
 
 def replay_tape(command: ReplayCommand, *, clock: Clock) -> None:
-    """Replay, and write the results to the standard output, or as JSON to ``out``.
+    """Replay the tape and write the results to standard output, or as JSON to ``out``.
 
     Raises:
-        StartupError: the tape or the orders cannot be used, or ``out`` cannot be written.
+        StartupError: the tape or the orders are unusable, or ``out`` is not writable.
     """
     _check_out(command)
     orders = _read_orders(command.orders)
@@ -70,7 +70,9 @@ def replay_tape(command: ReplayCommand, *, clock: Clock) -> None:
     if not command.as_json:
         show_results(outcome, command.tape)
     frames = outcome.report.frames
-    tell(f"{frames} frames in {seconds:.2f} s, {frames / max(seconds, 1e-9):,.0f} a second")
+    print_message(
+        f"{frames} frames in {seconds:.2f} s, {frames / max(seconds, 1e-9):,.0f} a second"
+    )
 
 
 def _parse(frames: FrameReader, frame: bytes, received_ns: int) -> Quote | UnusableFrame:
@@ -82,38 +84,39 @@ def _parse(frames: FrameReader, frame: bytes, received_ns: int) -> Quote | Unusa
 
 
 def _read_orders(name: str) -> list[ReplayOrder]:
-    most = ORDERS_BYTES_MAX + 1  # one more than is allowed tells that there are too many
+    bytes_max = ORDERS_BYTES_MAX + 1  # one byte above the limit, which read_orders() refuses
     if name == STANDARD_INPUT:
-        return read_orders(sys.stdin.buffer.read(most), "standard input")
+        return read_orders(sys.stdin.buffer.read(bytes_max), "standard input")
     try:
         with Path(name).open("rb") as file:
-            content = file.read(most)
+            content = file.read(bytes_max)
     except OSError as error:
         raise StartupError(f"{name}: {error.strerror}") from None
     return read_orders(content, name)
 
 
 def _check_out(command: ReplayCommand) -> None:
-    """Refuse what would fail, or do harm, only after a long replay."""
+    """Refuse an ``out`` that would fail after a long replay or overwrite an input."""
     out = command.out
     if out is None:
         return
     if not out.parent.is_dir():
-        raise StartupError(f"{out}: there is no folder {out.parent}")
+        raise StartupError(f"{out}: the folder {out.parent} does not exist")
     if out.is_dir():
         raise StartupError(f"{out}: is a folder")
     inputs = [command.tape]
     if command.orders != STANDARD_INPUT:
         inputs.append(Path(command.orders))
+    # samefile() also recognizes links and other spellings of the path.
     if any(one.exists() and out.exists() and out.samefile(one) for one in inputs):
-        raise StartupError(f"{out}: is read by this replay; name another file for the results")
+        raise StartupError(f"{out}: is an input of this replay; name another file for the results")
     if not _may_be_replaced(out):
-        raise StartupError(f"{out}: exists already and holds no results; name another file")
+        raise StartupError(f"{out}: exists already and contains no results; name another file")
 
 
 def _may_be_replaced(out: Path) -> bool:
-    """Tell whether nothing is lost but results: a tape in this place may be the only one."""
-    if not out.is_file():  # nothing there yet, or a pipe
+    """Tell whether the file contains only results: it could be a valuable tape."""
+    if not out.is_file():  # missing, or a pipe
         return True
     try:
         with out.open("rb") as file:
@@ -132,13 +135,13 @@ def _write(out: Path, content: bytes) -> None:
 def _refuse_unseen(tape: Path, report: ReplayReport) -> None:
     if not report.unseen:
         return
-    missing = ", ".join(sorted(report.unseen)[:SYMBOLS_TOLD_MAX])
-    seen = ", ".join(sorted(report.symbols)) or "no others"
-    raise TapeError(tape, 0, f"holds no quote of {missing}; it has {seen}")
+    missing = ", ".join(sorted(report.unseen)[:SYMBOLS_LISTED_MAX])
+    seen = ", ".join(sorted(report.symbols)) or "no symbols"
+    raise TapeError(tape, 0, f"contains no quote of {missing}; it has {seen}")
 
 
 class _ReplayProgress:
-    """Says on the standard error how far a replay is, if it takes long."""
+    """Shows the progress of a long replay on standard error."""
 
     def __init__(self, reader: TapeReader, clock: Clock) -> None:
         self._reader = reader
@@ -149,10 +152,10 @@ class _ReplayProgress:
         self._next_ns = clock.monotonic_ns() + round(pause * _NANOSECONDS)
 
     def watched(self) -> Iterator[TapeLine]:
-        """Yield the lines of the tape."""
+        """Yield the lines of the tape, and update the progress."""
         for line in self._reader:
-            if not line.number % _LINES_PER_LOOK:
-                self._look(line.number)
+            if not line.number % _LINES_PER_CHECK:
+                self._update(line.number)
             yield line
 
     def __enter__(self) -> Self:
@@ -162,7 +165,7 @@ class _ReplayProgress:
         if self._bar is not None:
             self._bar.stop()
 
-    def _look(self, number: int) -> None:
+    def _update(self, number: int) -> None:
         now_ns = self._clock.monotonic_ns()
         if now_ns < self._next_ns:
             return
@@ -170,7 +173,7 @@ class _ReplayProgress:
         if not self._is_terminal:
             self._next_ns = now_ns + round(PROGRESS_SECONDS * _NANOSECONDS)
             percent = 100 * reader.bytes_read // max(reader.bytes_total, 1)
-            tell(f"{percent} % of {reader.path}, line {number}")
+            print_message(f"{percent} % of {reader.path}, line {number}")
             return
         if self._bar is None:
             self._bar = Progress(
@@ -179,6 +182,7 @@ class _ReplayProgress:
                 TextColumn("{task.percentage:.0f} %"),
                 TimeRemainingColumn(),
                 console=Console(stderr=True),
+                # The bar disappears, so that the results follow the command line.
                 transient=True,
             )
             self._bar.start()

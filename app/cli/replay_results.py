@@ -1,6 +1,6 @@
-"""What a replay found, for programs and for people.
+"""Print the results of a replay, as JSON or as a table.
 
-All of it depends on the tape and the orders alone, byte for byte.
+The results depend only on the tape and the orders, byte for byte.
 """
 
 from collections import Counter
@@ -13,17 +13,17 @@ import msgspec
 from rich.table import Table
 from rich.text import Text
 
-from app.cli.client.terminal import make_console, print_table, print_words, tell
+from app.cli.client.sentences import count_of
+from app.cli.client.terminal import make_console, print_message, print_table, print_words
 from app.domain.amounts import average_price, format_amount
-from app.tapes.printing import count_of
 from app.tapes.replay import FinalState, ReplayOrder, ReplayOutcome, ReplayReport, ReplayResult
 from app.tapes.tape_reader import TapeReader
 
 ROWS_SHOWN_MAX: Final = 100
-IDS_TOLD_MAX: Final = 5
+IDS_LISTED_MAX: Final = 5
 
 LIST_BEGIN: Final = b"[\n"
-"""What the JSON begins with."""
+"""The beginning of the JSON, which identifies a file of results."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _STYLES: Final = {
@@ -34,7 +34,7 @@ _STYLES: Final = {
 
 
 def json_lines(results: Sequence[ReplayResult]) -> Iterator[bytes]:
-    """Yield a JSON list of the results, one to a line."""
+    """Yield a JSON list with one result per line."""
     for number, result in enumerate(results):
         yield (b",\n" if number else LIST_BEGIN) + msgspec.json.encode(_document(result))
     yield b"\n]\n"
@@ -60,7 +60,7 @@ def _document(result: ReplayResult) -> dict[str, object]:
 
 
 def show_results(outcome: ReplayOutcome, tape: Path) -> None:
-    """Print a table of the results and a summary on the standard output."""
+    """Print a table of the results and a summary on standard output."""
     console = make_console()
     print_table(console, _table(outcome.results))
     states = Counter(result.final_state for result in outcome.results)
@@ -69,7 +69,7 @@ def show_results(outcome: ReplayOutcome, tape: Path) -> None:
     orders = count_of(len(outcome.results), "order")
     print_words(console, f"{orders}: {ended}; {count_of(splits, 'split')}")
     report = outcome.report
-    assert report.first_ts is not None, "a symbol was seen"
+    assert report.first_ts is not None, "the tape has a quote"
     span = f"{_instant(report.first_ts)} to {_instant(report.last_ts)}"
     print_words(console, f"{tape}: {count_of(report.frames, 'frame')} read, {span}")
 
@@ -110,36 +110,37 @@ def _instant(ts: int) -> str:
 def warn_of_times_and_faults(
     reader: TapeReader, results: Sequence[ReplayResult], report: ReplayReport
 ) -> None:
-    """Say what a reader of the results should know about the tape and the orders' times."""
+    """Print warnings about the tape, and about orders whose time is not on it."""
     if reader.is_cut_short:
-        tell(f"{reader.path} ends in the middle; what comes before was replayed")
+        print_message(f"{reader.path} is cut short; its complete lines were replayed")
     if report.quotes_late:
         late = count_of(report.quotes_late, "quote")
-        tell(f"{late} with an update id that did not rise, which fill nothing")
+        print_message(f"{late} ignored: the update id was not above the previous one")
     if report.frames_unusable:
-        unusable = count_of(report.frames_unusable, "frame")
-        tell(f"{unusable} of no use: after each its symbol has no quote until the next one")
+        unusable = count_of(report.frames_unusable, "unusable frame")
+        print_message(f"{unusable}: after each its symbol has no quote until the next frame")
     if report.interruptions:
         gaps = count_of(report.interruptions, "gap")
-        tell(f"{gaps} in the recording: after each there is no quote until the next one")
-    assert report.first_ts is not None, "a symbol was seen"
+        print_message(f"{gaps} in the recording: after each there is no quote until the next frame")
+    assert report.first_ts is not None, "the tape has a quote"
     first, last = report.first_ts, report.last_ts
     early = [one.order for one in results if one.order.placed_ts < first]
-    _tell_of(
+    _warn_about(
         [order for order in early if order.deadline_ts >= first],
-        "placed before the tape begins, to wait for it",
+        "placed before the tape begins, waited for it",
     )
-    _tell_of(
+    _warn_about(
         [order for order in early if order.deadline_ts < first],
-        "over before the tape begins, and unfilled (placed_ts is in microseconds)",
+        "expired before the tape begins (placed_ts is in microseconds)",
     )
+    # Reading stopped early, so the end of the tape is unknown.
     if not report.has_ended:
         return
-    _tell_of(
+    _warn_about(
         [one.order for one in results if one.order.placed_ts > last],
-        "placed after the tape ends, and unfilled",
+        "placed after the tape ends, unfilled",
     )
-    _tell_of(
+    _warn_about(
         [
             one.order
             for one in results
@@ -149,9 +150,9 @@ def warn_of_times_and_faults(
     )
 
 
-def _tell_of(orders: Sequence[ReplayOrder], what: str) -> None:
+def _warn_about(orders: Sequence[ReplayOrder], what: str) -> None:
     if not orders:
         return
-    ids = ", ".join(order.order_id for order in orders[:IDS_TOLD_MAX])
-    more = ", …" if len(orders) > IDS_TOLD_MAX else ""
-    tell(f"{count_of(len(orders), 'order')} {what}: {ids}{more}")
+    ids = ", ".join(order.order_id for order in orders[:IDS_LISTED_MAX])
+    more = ", …" if len(orders) > IDS_LISTED_MAX else ""
+    print_message(f"{count_of(len(orders), 'order')} {what}: {ids}{more}")

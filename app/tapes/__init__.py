@@ -1,6 +1,7 @@
-"""Tapes: stored streams of quotes, and what becomes of orders when one is played back.
+"""Tapes: stored streams of quotes. This package writes, reads and replays them.
 
-A tape is JSON Lines in the order of receipt, gzipped or plain: ``{"ts":<epoch microseconds, the
-receiver's clock>,"data":<the venue's own text>}``; ``ts`` never decreases, other keys are ignored.
-A line with ``note`` instead of ``data`` tells something about the recording and is no frame.
+A tape is a file of JSON lines in the order of receipt, gzipped or plain. A line is
+``{"ts":<epoch microseconds of the receiver's clock>,"data":<the venue's own text>}``. ``ts`` never
+decreases, and other keys are ignored. A line with ``note`` instead of ``data`` describes the
+recording and is not a frame.
 """

@@ -1,12 +1,12 @@
-"""Plays a tape to orders on its own clock: what each would have got, exactly, and in seconds.
+"""Replay a tape against orders and return the fills that each order would have had.
 
-An order placed at ``placed_ts`` meets the last quote of its symbol at or before that instant, then
-every later one up to ``placed_ts`` plus its timeout, inclusive. Ledgers start empty where the tape
-starts. The rule itself is ``SymbolMatcher``'s, the one that the service runs on.
+An order placed at ``placed_ts`` meets the last quote of its symbol at or before that instant. It
+then meets every later quote up to ``placed_ts`` plus its timeout, inclusive. Ledgers are empty at
+the start of the tape. ``SymbolMatcher`` applies the fill rule, as in the service.
 
-Time is what the lines say, so the same tape and orders give the same results on any machine. A
-frame of no use, or a note that the connection was lost, leaves no current quote until the next one,
-as in the service: nobody knows what was displayed meanwhile.
+Time comes from the lines alone, so a tape and orders give the same results on every machine. After
+an unusable frame or a lost connection there is no current quote until the next frame, as in the
+service, because the displayed quantities are unknown.
 """
 
 from collections import Counter, deque
@@ -25,15 +25,15 @@ from app.domain.resting import Fill, Step
 from app.tapes.tape_lines import NANOSECONDS_PER_MICROSECOND, TapeLine
 from app.tapes.tape_notes import read_interruption
 
-SYMBOLS_TOLD_MAX: Final = 20
-"""Of those on a tape, where one that was asked for is not among them."""
+SYMBOLS_LISTED_MAX: Final = 20
+"""The symbols of a tape that the report lists, for the case that an order names another one."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayOrder:
-    """An order to place on a tape; times are epoch microseconds of the tape and a duration."""
+    """An order to place on a tape, with the epoch microseconds of its placing and its timeout."""
 
     order_id: OrderId
     owner: Owner
@@ -46,12 +46,12 @@ class ReplayOrder:
 
     @property
     def deadline_ts(self) -> int:
-        """The last instant of a quote that may fill it."""
+        """The last instant at which a quote may fill the order."""
         return self.placed_ts + self.timeout_us
 
 
 class FinalState(StrEnum):
-    """How an order ended."""
+    """The state of an order at its end."""
 
     FILLED = "filled"
     EXPIRED_PARTIAL = "expired_partial"
@@ -60,7 +60,7 @@ class FinalState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplaySplit:
-    """One fill; ``ts`` is that of the quote that filled it, so it may be before the placing."""
+    """One fill; ``ts`` belongs to its quote, so it may be earlier than the placing."""
 
     update_id: int
     price: Decimal
@@ -70,7 +70,7 @@ class ReplaySplit:
 
 @dataclass(slots=True, kw_only=True)
 class ReplayResult:
-    """What an order got; ``total_cost`` is the exact sum of price times quantity."""
+    """The fills of one order; ``total_cost`` is the exact sum of price times quantity."""
 
     order: ReplayOrder
     filled_quantity: Decimal = ZERO
@@ -79,12 +79,12 @@ class ReplayResult:
 
     @property
     def remaining_quantity(self) -> Decimal:
-        """What was not filled."""
+        """The quantity that was not filled."""
         return EXACT.subtract(self.order.quantity, self.filled_quantity)
 
     @property
     def final_state(self) -> FinalState:
-        """How it ended."""
+        """The state at the end of the order's time."""
         if not self.filled_quantity:
             return FinalState.EXPIRED_UNFILLED
         return FinalState.EXPIRED_PARTIAL if self.remaining_quantity else FinalState.FILLED
@@ -92,22 +92,29 @@ class ReplayResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnusableFrame:
-    """A frame that is no quote; ``symbol`` as far as it could be read."""
+    """A frame without a usable quote; ``symbol`` is None if it was not readable."""
 
     symbol: Symbol | None
 
 
 FrameParser = Callable[[bytes, int], Quote | UnusableFrame]
-"""Reads a frame as the service does; the second argument becomes ``received_ns``."""
+"""Parses a frame as the service does; the second argument becomes ``received_ns``."""
 
 
 @dataclass(slots=True, kw_only=True)
 class ReplayReport:
-    """What was read of the tape, apart from the orders' results.
+    """Facts about the tape, apart from the orders' results.
 
-    ``first_ts`` and ``last_ts`` are of its first and last frame read; reading ends early once
-    nothing more can happen. ``quotes_late`` had an update id that did not rise. ``unseen`` are the
-    orders' symbols without a quote, ``symbols`` some that have one.
+    Attributes:
+        frames: The number of frames read.
+        quotes_late: The number of quotes whose update id was not above the one before.
+        frames_unusable: The number of frames without a usable quote.
+        interruptions: The number of notes after which frames may be missing.
+        first_ts: ``ts`` of the first frame read.
+        last_ts: ``ts`` of the last frame read.
+        has_ended: The tape was read to its end. Reading stops early when no order can change.
+        symbols: The first symbols with a quote, at most ``SYMBOLS_LISTED_MAX``.
+        unseen: The orders' symbols without a quote.
     """
 
     frames: int = 0
@@ -123,7 +130,7 @@ class ReplayReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayOutcome:
-    """The results in the order in which the orders were given, and the report."""
+    """The results in the order of the given orders, and the report."""
 
     results: Sequence[ReplayResult]
     report: ReplayReport
@@ -132,29 +139,28 @@ class ReplayOutcome:
 def replay(
     lines: Iterable[TapeLine], orders: Sequence[ReplayOrder], *, parse: FrameParser
 ) -> ReplayOutcome:
-    """Place the orders on the tape; among equals at one instant, the first of the list is first.
+    """Place the orders on the tape; orders of one instant are placed in the order of the list.
 
-    ``lines`` are taken one by one, and not to the end if nothing more can happen: what is held in
-    memory are the orders, their results, and one ledger per owner and symbol with orders to come.
-
-    Raises: what ``lines`` raises.
+    Lines are read one by one, until no order can change any more. Memory holds the orders, their
+    results, and one ledger per owner and symbol with unfinished orders. Errors of ``lines`` and
+    ``parse`` are passed on.
     """
-    playing = Playing(orders, parse)
+    running = Replay(orders, parse)
     for line in lines:
-        if not playing.take(line):
+        if not running.apply(line):
             break
     else:
-        playing.report.has_ended = True
-    playing.finish()
-    return ReplayOutcome(results=list(playing.results.values()), report=playing.report)
+        running.report.has_ended = True
+    running.finish()
+    return ReplayOutcome(results=list(running.results.values()), report=running.report)
 
 
-class Playing:
-    """One replay under way: ``take`` the lines while it returns True, then ``finish``."""
+class Replay:
+    """A running replay: call ``apply`` with the lines while it returns True, then ``finish``."""
 
     def __init__(self, orders: Sequence[ReplayOrder], parse: FrameParser) -> None:
         self.results = {order.order_id: ReplayResult(order=order) for order in orders}
-        assert len(self.results) == len(orders), "an order id is given once"
+        assert len(self.results) == len(orders), "order ids are unique"
         self._parse = parse
         self._pending = deque(sorted(orders, key=lambda order: order.placed_ts))
         self._numbers = {order.order_id: n for n, order in enumerate(self._pending, start=1)}
@@ -165,14 +171,15 @@ class Playing:
             market.orders_to_come[order.owner] += 1
         self.report = ReplayReport(unseen=set(self._markets))
 
-    def take(self, line: TapeLine) -> bool:
-        """Take the next line; return whether anything may follow from those behind it."""
+    def apply(self, line: TapeLine) -> bool:
+        """Apply the next line; return whether later lines can change a result or the report."""
         report = self.report
         if line.data is None:
-            self._take_note(line)
+            self._apply_note(line)
             return True
         ts = line.ts
         self._place_before(ts)
+        # No order can change any more, and no symbol needs to be reported as missing.
         if ts > self._last_deadline_ts and not report.unseen:
             return False
         report.frames += 1
@@ -181,39 +188,39 @@ class Playing:
             report.first_ts = ts
         frame = self._parse(line.data, ts * NANOSECONDS_PER_MICROSECOND)
         if type(frame) is Quote:
-            self._take_quote(frame)
+            self._apply_quote(frame)
         else:
-            assert isinstance(frame, UnusableFrame), "a frame is a quote or of no use"
+            assert isinstance(frame, UnusableFrame), "a frame is a quote or unusable"
             report.frames_unusable += 1
             if frame.symbol in self._markets:
                 self._markets[frame.symbol].interrupt()
         return True
 
     def finish(self) -> None:
-        """Place what meets the last quote, and see that every order has ended."""
+        """Place the orders that meet the last quote, and end every order."""
         self._place_before(self.report.last_ts + 1)
         for market in self._markets.values():
             market.end(self._last_deadline_ts)
 
     @property
     def owners_held(self) -> int:
-        """How many ledgers are held, one per owner and symbol with orders to come or resting."""
+        """The number of ledgers in memory: one per owner and symbol with unfinished orders."""
         return sum(market.owners_held for market in self._markets.values())
 
-    def _take_quote(self, quote: Quote) -> None:
+    def _apply_quote(self, quote: Quote) -> None:
         report = self.report
-        if len(report.symbols) < SYMBOLS_TOLD_MAX:
+        if len(report.symbols) < SYMBOLS_LISTED_MAX:
             report.symbols.setdefault(quote.symbol)
         market = self._markets.get(quote.symbol)
         if market is not None:
             report.unseen.discard(quote.symbol)
-            report.quotes_late += not market.apply(quote, self._note)
+            report.quotes_late += not market.apply(quote, self._add_fills)
 
-    def _take_note(self, line: TapeLine) -> None:
+    def _apply_note(self, line: TapeLine) -> None:
         assert line.note is not None, "a line is a frame or a note"
         interruption = read_interruption(line.note)
         if interruption is None or self.report.first_ts is None:
-            return  # before the first frame there is nothing to interrupt
+            return  # before the first frame there is no quote to interrupt
         self._place_before(line.ts)
         self.report.interruptions += 1
         for market in self._markets.values():
@@ -221,13 +228,13 @@ class Playing:
                 market.interrupt()
 
     def _place_before(self, ts: int) -> None:
-        """Place every order of an instant before ``ts``: at one instant quotes come first."""
+        """Place the orders with an earlier instant: at the same instant, quotes come first."""
         while self._pending and self._pending[0].placed_ts < ts:
             order = self._pending.popleft()
             market = self._markets[order.symbol]
-            market.place(order, self._numbers[order.order_id], self._note)
+            market.place(order, self._numbers[order.order_id], self._add_fills)
 
-    def _note(self, steps: Iterable[Step], quote: Quote) -> None:
+    def _add_fills(self, steps: Iterable[Step], quote: Quote) -> None:
         for step in steps:
             if isinstance(step, Fill):
                 result = self.results[step.order.order_id]
@@ -243,69 +250,72 @@ class Playing:
                 )
 
 
-_Noter = Callable[[Iterable[Step], Quote], None]
+_StepSink = Callable[[Iterable[Step], Quote], None]
 
 
 class _SymbolMarket:
-    """One symbol's quotes, and a matcher per owner for as long as the owner has orders.
+    """The current quote of one symbol, and a matcher for each owner with unfinished orders.
 
-    Owners do not meet in the book, so one whose last order has ended needs no ledger any more. A
-    ledger that nobody took from remembers nothing, so a matcher starts with the first order.
+    Owners do not affect each other, so a matcher is dropped after the owner's last order. A ledger
+    is empty before the first fill, so a matcher is created with the owner's first order.
     """
 
     def __init__(self, symbol: Symbol) -> None:
         self.symbol = symbol
         self.orders_to_come: Counter[Owner] = Counter()
-        # Knows the current quote and the gate, and has no orders.
-        self._leader = SymbolMatcher(symbol)
+        # Has no orders: it knows the current quote and which update ids are old.
+        self._quotes = SymbolMatcher(symbol)
         self._matchers: dict[Owner, SymbolMatcher] = {}
 
     @property
     def owners_held(self) -> int:
-        """How many owners have a matcher."""
+        """The number of owners with a matcher."""
         return len(self._matchers)
 
-    def apply(self, quote: Quote, note: _Noter) -> bool:
-        """Let every order meet the quote; False if its update id is old and it counts for none."""
-        self._leader.apply_quote(quote)
-        if self._leader.current is not quote:
+    def apply(self, quote: Quote, add_fills: _StepSink) -> bool:
+        """Apply the quote to every order; return False if its update id is not above the last."""
+        self._quotes.apply_quote(quote)
+        if self._quotes.current is not quote:
             return False
         ended = None
         for owner, matcher in self._matchers.items():
+            # An order may fill at its deadline but not after it.
             matcher.expire(quote.received_ns)
             steps = matcher.apply_quote(quote)
             if steps:
-                note(steps, quote)
+                add_fills(steps, quote)
+            # The dictionary must not change while it is iterated.
             if not matcher.resting_total and not self.orders_to_come[owner]:
                 ended = [*(ended or ()), owner]
         for owner in ended or ():
             del self._matchers[owner]
         return True
 
-    def place(self, order: ReplayOrder, number: int, note: _Noter) -> None:
+    def place(self, order: ReplayOrder, number: int, add_fills: _StepSink) -> None:
         """Place an order; it meets the current quote, if there is one."""
         self.orders_to_come[order.owner] -= 1
-        current = self._leader.current
+        current = self._quotes.current
         matcher = self._matchers.get(order.owner)
         if matcher is None:
             matcher = self._matchers[order.owner] = SymbolMatcher(self.symbol)
             if current is not None:
+                # The new matcher has no orders: it only takes over the current quote.
                 matcher.apply_quote(current)
         placed_ns = order.placed_ts * NANOSECONDS_PER_MICROSECOND
         matcher.expire(placed_ns)
         deadline_ns = order.deadline_ts * NANOSECONDS_PER_MICROSECOND
         steps = matcher.rest(_accepted(order, number), deadline_ns=deadline_ns)
         if current is not None:
-            note(steps, current)
+            add_fills(steps, current)
 
     def interrupt(self) -> None:
         """Forget the current quote."""
-        self._leader.interrupt()
+        self._quotes.interrupt()
         for matcher in self._matchers.values():
             matcher.interrupt()
 
     def end(self, last_deadline_ts: int) -> None:
-        """See that nothing rests once the last time is up."""
+        """Expire the resting orders after the last deadline."""
         for matcher in self._matchers.values():
             matcher.expire(last_deadline_ts * NANOSECONDS_PER_MICROSECOND + 1)
             assert not matcher.resting_total, "every order ends with its deadline"

@@ -1,9 +1,9 @@
-"""The orders of a replay, read from JSON: a list of objects, or one object per line.
+"""Read the orders of a replay from JSON: a list of objects, or one object per line.
 
 ``{"id": "a", "symbol": "LTCBTC", "side": "BUY", "order_size": "100", "price": "0.0026",
-"placed_ts": 1723161254500000, "timeout_ms": 30000, "owner": "alice"}``. ``side`` (BUY) and
-``owner`` (one for all) may be left out. Amounts are strings or numbers, exact to the digit as
-written, and are held to the same form as those of an order that the service takes.
+"placed_ts": 1723161254500000, "timeout_ms": 30000, "owner": "alice"}``. ``side`` defaults to BUY
+and ``owner`` to one owner for all. Amounts are strings or numbers and keep every digit. They must
+have the form that the service requires of an order.
 """
 
 import json
@@ -23,19 +23,19 @@ from app.exact_json import (
     RepeatedKeyError,
     decode_json,
 )
-from app.tapes.printing import printable
 from app.tapes.replay import ReplayOrder
+from app.tapes.tape_reader import printable
 
 ORDERS_BYTES_MAX: Final = 64 * 1024 * 1024
 ORDERS_MAX: Final = 200_000
 TEXT_CHARACTERS_MAX: Final = 100
-"""Of an id or an owner; they are shown in tables."""
+"""The longest id or owner, since tables show them."""
 
 TIMEOUT_MS_MAX: Final = 86_400_000
-"""A day, as the service allows at most."""
+"""One day, the maximum of the service."""
 
 PLACED_TS_MAX: Final = 2**53 - 1
-"""In the year 2255; every JSON reader keeps integers up to here."""
+"""In the year 2255; every JSON reader keeps integers up to this one exactly."""
 
 _REQUIRED: Final = ("id", "symbol", "order_size", "price", "placed_ts", "timeout_ms")
 _KNOWN: Final = frozenset({*_REQUIRED, "side", "owner"})
@@ -54,10 +54,10 @@ class OrdersError(StartupError):
 
 
 def read_orders(content: bytes, source: str, *, orders_max: int = ORDERS_MAX) -> list[ReplayOrder]:
-    """Read all orders; ``source`` is what messages call their file.
+    """Read all orders; messages call the file ``source``.
 
     Raises:
-        OrdersError: the first thing that is wrong.
+        OrdersError: the first problem.
     """
     orders: list[ReplayOrder] = []
     number_by_id: dict[OrderId, int] = {}
@@ -68,13 +68,13 @@ def read_orders(content: bytes, source: str, *, orders_max: int = ORDERS_MAX) ->
             order = _order(value)
             if order.order_id in number_by_id:
                 first = number_by_id[order.order_id]
-                raise ValueError(f"the id is that of order {first} already")  # noqa: TRY301
+                raise ValueError(f"the id is already used by order {first}")  # noqa: TRY301
         except ValueError as error:
             raise OrdersError(source, f"order {number}{_named(value)}: {error}") from None
         number_by_id[order.order_id] = number
         orders.append(order)
     if not orders:
-        raise OrdersError(source, "holds no order")
+        raise OrdersError(source, "contains no orders")
     return orders
 
 
@@ -82,7 +82,7 @@ def read_symbol(value: object) -> Symbol:
     """Return a symbol in the venue's spelling.
 
     Raises:
-        ValueError: it can be none; the text goes behind its name.
+        ValueError: not a possible symbol; the message follows the name of the field.
     """
     return spelled_symbol(_text(value))
 
@@ -91,10 +91,12 @@ def _values(content: bytes, source: str) -> Iterator[object]:
     if len(content) > ORDERS_BYTES_MAX:
         raise OrdersError(source, f"more than {ORDERS_BYTES_MAX} bytes")
     try:
+        # Some editors write a byte order mark.
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise OrdersError(source, f"not UTF-8 at byte {error.start}") from None
     if text.lstrip()[:1] == "{":
+        # Not splitlines(): a string may contain U+2028, which is no line end in JSON.
         for number, line in enumerate(text.split("\n"), start=1):
             if line.strip():
                 yield _decoded(line, source, f"line {number} ")
@@ -112,12 +114,10 @@ def _decoded(text: str, source: str, where: str) -> object:
         place = where or f"line {error.lineno} "
         cause = f"not JSON at {place}column {error.colno}: {error.msg}"
         raise OrdersError(source, cause) from None
-    except NestingError as error:
-        raise OrdersError(source, f"{where}{error}") from None
     except RepeatedKeyError as error:
         cause = f"{_echo(error.key)} is given twice in one object"
         raise OrdersError(source, f"{where}{cause}") from None
-    except ConstantError as error:
+    except (NestingError, ConstantError) as error:
         raise OrdersError(source, f"{where}{error}") from None
 
 
@@ -125,14 +125,14 @@ def _order(value: object) -> ReplayOrder:
     """Read one order.
 
     Raises:
-        ValueError: what is wrong with it.
+        ValueError: the first problem.
     """
     if not isinstance(value, Mapping):
         raise ValueError(f"must be an object, not {_json_type(value)}")  # noqa: TRY004 - of input
     unknown = [str(key) for key in value if key not in _KNOWN]
     if unknown:
         known = ", ".join([*_REQUIRED, "side", "owner"])
-        raise ValueError(f"{_echo(unknown[0])} is not known; known are {known}")
+        raise ValueError(f"{_echo(unknown[0])} is unknown; known are {known}")
     missing = [key for key in _REQUIRED if key not in value]
     if missing:
         raise ValueError(f"{missing[0]} is missing")
@@ -176,6 +176,7 @@ def _amount(value: object) -> Decimal:
         raise ValueError(  # noqa: TRY004 - of input
             f"must be a string or a number, not {_json_type(value)}"
         )
+    # parse_amount() refuses a sign; without it a negative amount gets the better message.
     amount = parse_amount(value.removeprefix("-"))
     if value.startswith("-") or not amount:
         raise ValueError("must be above zero")
@@ -208,7 +209,7 @@ def _json_type(value: object) -> str:
 
 
 def _named(value: object) -> str:
-    """Return the id of an order, as far as there is one to show."""
+    """Return the order's id in parentheses, if it has one."""
     order_id = value.get("id") if isinstance(value, Mapping) else None
     return f" ({_echo(order_id)})" if isinstance(order_id, str) and order_id else ""
 

@@ -1,8 +1,8 @@
-"""One line of a tape: what it holds, and how it is written.
+"""Read and write the lines of a tape.
 
-``data`` is the venue's text byte for byte. A frame of a combined stream arrives as ``{"stream":
-"ltcbtc@bookTicker","data":{...}}`` and is written as its ``data`` alone, so that a tape reads the
-same however it was received.
+``data`` is the venue's text, byte for byte. A frame of a combined stream arrives as ``{"stream":
+"ltcbtc@bookTicker","data":{...}}``. Only its ``data`` is written, so both kinds of stream give the
+same tape.
 """
 
 from typing import Final, NamedTuple
@@ -12,8 +12,8 @@ import msgspec
 from app.exact_json import NESTING_LEVELS_MAX, is_nested_too_deeply
 
 LINE_BYTES_MAX: Final = 256 * 1024
-"""Of a line with its end. A book ticker has 170; it bounds what a file without line ends, or a
-venue gone mad, can make us hold."""
+"""The longest line, with its end; a book ticker has 170 bytes. The limit bounds the memory for a
+file without line ends and for an oversized frame."""
 
 LINE_LEVELS_MAX: Final = NESTING_LEVELS_MAX + 1
 """A line adds one level to its frame."""
@@ -22,10 +22,14 @@ NANOSECONDS_PER_MICROSECOND: Final = 1_000
 
 
 class TapeLine(NamedTuple):
-    """A line of a tape; ``number`` counts from 1, ``ts`` is epoch microseconds.
+    """A line of a tape; exactly one of ``data`` and ``note`` is set.
 
-    ``data`` is a frame of the venue, ``note`` a remark of who recorded; one of them is there.
-    ``received_ns`` is the recorder's monotonic clock at the receipt of a frame, where it is told.
+    Attributes:
+        number: Counts the lines from 1.
+        ts: Epoch microseconds.
+        data: A frame of the venue.
+        note: A note of the recorder.
+        received_ns: The recorder's monotonic clock at the receipt of a frame, if the line has it.
     """
 
     number: int
@@ -56,7 +60,7 @@ def parse_line(text: bytes, number: int) -> TapeLine:
     """Read one line.
 
     Raises:
-        ValueError: it is no line of a tape; the text says why.
+        ValueError: the text is not a line of a tape; the message says why.
     """
     if len(text) >= LINE_BYTES_MAX:
         raise ValueError(f"not a line of a tape: more than {LINE_BYTES_MAX} bytes")
@@ -73,7 +77,7 @@ def parse_line(text: bytes, number: int) -> TapeLine:
 
 
 def is_whole_line(text: bytes) -> bool:
-    """Whether nothing is missing at the end of a line that was perhaps cut off."""
+    """Tell whether a line that may have been cut off is complete."""
     if is_nested_too_deeply(text, levels_max=LINE_LEVELS_MAX):
         return False
     try:
@@ -84,15 +88,15 @@ def is_whole_line(text: bytes) -> bool:
 
 
 def frame_line(ts: int, frame: bytes, received_ns: int | None = None) -> bytes:
-    """Return the line of a frame as it came from the venue, without its end.
+    """Return the line of a frame, without its line end.
 
-    ``received_ns`` is the monotonic clock at its receipt, for who must know it to the nanosecond.
+    ``received_ns`` is written if given: the monotonic clock at the receipt.
 
     Raises:
-        ValueError: the frame cannot be part of a line: no JSON object, of several lines, or too
-            long.
+        ValueError: the frame is not a JSON object, has several lines, or is too long.
     """
     data = _payload(frame)
+    # JSON allows line ends between tokens, but a frame is one line of a tape.
     if b"\n" in data or b"\r" in data:
         raise ValueError("a frame of several lines")
     ns = b"" if received_ns is None else b'"ns":%d,' % received_ns
@@ -103,7 +107,7 @@ def frame_line(ts: int, frame: bytes, received_ns: int | None = None) -> bytes:
 
 
 def note_line(ts: int, note: object) -> bytes:
-    """Return the line of a remark, whatever ``msgspec`` makes JSON of, without its end.
+    """Return the line of a note, an object that ``msgspec`` can encode, without its line end.
 
     Raises:
         ValueError: the note is too long.
@@ -115,23 +119,25 @@ def note_line(ts: int, note: object) -> bytes:
 
 
 def _payload(frame: bytes) -> bytes:
-    """Return the data of a frame of a combined stream, any other object as it is."""
+    """Return the ``data`` of a combined stream's frame, and any other object unchanged."""
     if is_nested_too_deeply(frame):
-        raise ValueError("a frame that is no JSON object: nested too deeply")
+        raise ValueError("a frame that is not a JSON object: nested too deeply")
     try:
         wire = _decode_frame(frame)
+        # msgspec does not check the encoding of raw values.
         if not frame.isascii():
             frame.decode()
     except ValueError as error:
-        raise ValueError(f"a frame that is no JSON object: {error}") from error
+        raise ValueError(f"a frame that is not a JSON object: {error}") from error
+    # Only a frame of a combined stream has both keys.
     is_combined = bool(wire.stream) and bool(wire.data)
     return bytes(wire.data) if is_combined else frame.strip()
 
 
 class ReceiptTimes:
-    """Turns instants of the monotonic clock into ``ts``, which never decreases.
+    """Converts instants of the monotonic clock to ``ts``, which never decreases.
 
-    The wall clock is read once, at the start, and may be set as it likes afterwards.
+    The wall clock is read only at the start, so setting it later has no effect.
     """
 
     def __init__(self, *, epoch_us: int, monotonic_ns: int) -> None:
@@ -139,6 +145,6 @@ class ReceiptTimes:
         self._last = epoch_us
 
     def ts(self, received_ns: int) -> int:
-        """Return epoch microseconds, at least those returned before."""
+        """Return epoch microseconds, never less than in the previous call."""
         self._last = max(self._last, (received_ns + self._offset_ns) // NANOSECONDS_PER_MICROSECOND)
         return self._last

@@ -1,17 +1,14 @@
-"""What a recording notes about itself beside the frames, as far as a replay heeds it.
+"""The notes of a tape that matter to a replay.
 
-A note is a JSON object whose ``kind`` says what it is; one of an unknown kind is no matter to a
-reader. `papertape record` notes only what went wrong, so a recording without trouble is frames
-alone; a recording of the service has notes of many kinds. After these, frames may be missing until
-the next one comes:
+A note is a JSON object with the key ``kind``; readers ignore unknown kinds. `papertape record`
+notes only problems, so a tape without problems contains only frames. The service writes notes of
+many kinds. After the following notes, frames may be missing until the next frame:
 
 - ``{"kind":"connection","what":"lost","cause":"..."}``;
-- ``{"kind":"file","continues":false,...}``, where files of a service were put together that do not
-  follow one another;
-- ``{"kind":"dropped","symbol":"LTCBTC","reason":"crossed"}``: a frame of no use came and was not
-  written;
-- ``{"kind":"interrupted","symbol":"LTCBTC"}`` and ``{"kind":"ended","symbol":"LTCBTC",...}``: the
-  service did not trust the symbol's quote any more, or listened to it no longer.
+- ``{"kind":"file","continues":false,...}``: joined files of a service that are not consecutive;
+- ``{"kind":"dropped","symbol":"LTCBTC","reason":"crossed"}``: an unusable frame was not written;
+- ``{"kind":"interrupted","symbol":"LTCBTC"}``: the service no longer trusted the current quote;
+- ``{"kind":"ended","symbol":"LTCBTC",...}``: the service unsubscribed from the symbol.
 """
 
 from dataclasses import dataclass
@@ -25,14 +22,14 @@ CONNECTION_LOST: Final = "lost"
 
 
 class ConnectionNote(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="connection"):
-    """A connection to the venue was ``opened``, ``lost``, or another word of the feed."""
+    """A connection to the venue was ``opened``, was ``lost``, or changed in another way."""
 
     what: str
     cause: str | None = None
 
 
 class DropNote(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="dropped"):
-    """A frame was not written; ``symbol`` as far as it could be read."""
+    """A frame was not written; ``symbol`` is None if it was not readable."""
 
     symbol: str | None
     reason: str
@@ -40,13 +37,13 @@ class DropNote(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=
 
 @dataclass(frozen=True, slots=True)
 class Interruption:
-    """What was quoted before is no longer current, of one symbol or, with None, of all."""
+    """The current quote of one symbol is no longer valid, or with None of every symbol."""
 
     symbol: Symbol | None
 
 
 class _Note(msgspec.Struct, kw_only=True):
-    """What a replay looks at, of any note."""
+    """The keys of any note that a replay reads."""
 
     kind: str
     symbol: str | None = None
@@ -59,9 +56,10 @@ _decode: Final = msgspec.json.Decoder(_Note).decode
 
 
 def read_interruption(note: bytes) -> Interruption | None:
-    """Say whose quotes the note makes worthless; None if it is of another kind."""
+    """Return whose quotes the note makes invalid, or None for a note of another kind."""
     try:
         known = _decode(note)
+    # A note of another program must not stop a replay.
     except (ValueError, RecursionError):
         return None
     match known.kind:

@@ -1,8 +1,8 @@
-"""Reads a tape, whole or cut short, in memory that does not depend on its size.
+"""Read a tape, complete or cut short, in bounded memory.
 
-A recorder that was killed leaves a file that ends anywhere. All whole lines of it are read, and
-``is_cut_short`` says that there were more. Anything wrong before the end is an error: a tape with a
-hole in it would replay as a market that never was.
+A killed recorder leaves a file that ends anywhere. Every complete line is read, and
+``is_cut_short`` reports the rest. Damage before the end is an error, because a tape with a hole
+would replay as a market that never existed.
 """
 
 import zlib
@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from app.domain.errors import StartupError
-from app.tapes.printing import printable
 from app.tapes.tape_lines import LINE_BYTES_MAX, TapeLine, is_whole_line, parse_line
 
 CHUNK_BYTES: Final = 64 * 1024
 BLOCK_BYTES_MAX: Final = 1024 * 1024
-"""Decompressed at once: 64 KiB of gzip may unfold to 64 MiB."""
+"""The most bytes decompressed at once: 64 KiB of gzip can expand to 64 MiB."""
 
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _GZIP_BITS: Final = 16 + zlib.MAX_WBITS
@@ -34,24 +33,27 @@ class TapeError(StartupError):
         super().__init__(f"{where}: {printable(cause)}")
 
 
-def read_tape(path: Path) -> Iterator[TapeLine]:
-    """Yield the lines of a tape in order; see ``TapeReader``."""
-    return iter(TapeReader(path))
+def printable(text: str) -> str:
+    """Escape every character that could move a cursor or begin a line."""
+    return "".join(
+        one if one.isprintable() else one.encode("unicode_escape").decode() for one in text
+    )
 
 
 class TapeReader:
-    """The lines of one tape, read anew by each iteration.
+    """The lines of one tape; each iteration reads the file from its beginning.
 
-    Of a file that is being written, ``bytes_max`` says how much of it to read; None reads to its
-    end.
+    ``bytes_max`` limits how much of a growing file is read; None reads to the end.
 
-    ``bytes_read`` of ``bytes_total`` says how far the last iteration has come. After it,
-    ``is_cut_short`` tells whether the file ends in the middle, and ``notes`` how many lines were no
-    frames.
+    Attributes:
+        bytes_read: The bytes that the current iteration has read.
+        bytes_total: The size of the file.
+        is_cut_short: After an iteration: the file ends in the middle.
+        notes: The number of notes read.
 
     Raises:
-        TapeError: when iterated, for a file that cannot be read, with line 0 if it cannot be
-            opened; a line that is none of a tape; ``ts`` of a frame below that of the one before.
+        TapeError: while iterating: the file is unreadable (line 0 if it cannot be opened), a line
+            is malformed, or ``ts`` of a frame is below the ``ts`` of the frame before.
     """
 
     def __init__(self, path: Path, *, bytes_max: int | None = None) -> None:
@@ -60,14 +62,13 @@ class TapeReader:
         self.bytes_read = 0
         self.bytes_total = 0
         self.is_cut_short = False
-        self.frames = 0
         self.notes = 0
         self._last_ts = 0
 
     def __iter__(self) -> Iterator[TapeLine]:
-        """Begin with the first line."""
+        """Read the file from its first line."""
         self.is_cut_short = False
-        self.bytes_read = self.frames = self.notes = self._last_ts = 0
+        self.bytes_read = self.notes = self._last_ts = 0
         number = 0
         try:
             for text in self._texts():
@@ -78,7 +79,7 @@ class TapeReader:
         except ValueError as error:
             raise TapeError(self.path, number, str(error)) from error
         except (OSError, zlib.error) as error:
-            # Reading fails behind the last good line, opening before the first one.
+            # A read error concerns the line after the last good one; line 0 means opening failed.
             cause = (isinstance(error, OSError) and error.strerror) or f"damaged: {error}"
             raise TapeError(self.path, number + 1 if self.bytes_read else 0, cause) from error
 
@@ -87,22 +88,18 @@ class TapeReader:
             self.notes += 1
             return
         if line.ts < self._last_ts:
-            raise ValueError(f"ts {line.ts} is below the one before, {self._last_ts}")
+            raise ValueError(f"ts {line.ts} is below the previous one, {self._last_ts}")
         self._last_ts = line.ts
-        self.frames += 1
 
     def _texts(self) -> Iterator[bytes]:
-        """Yield the whole lines without their ends, and a last one without an end if it is whole.
-
-        Of a line that is too long comes as much as was read.
-        """
+        """Yield the lines without their line ends; the last line may lack one if it is complete."""
         rest = b""
         for block in self._blocks():
             lines = (rest + block).split(b"\n")
             rest = lines.pop()
             yield from lines
             if len(rest) >= LINE_BYTES_MAX:
-                yield rest
+                yield rest  # too long, which parse_line() refuses; do not read on in vain
         if not rest:
             return
         if not is_whole_line(rest):
@@ -111,7 +108,7 @@ class TapeReader:
         yield rest
 
     def _blocks(self) -> Iterator[bytes]:
-        """Yield the text in pieces of bounded size."""
+        """Yield the decompressed content in pieces of bounded size."""
         with self.path.open("rb") as file:
             self.bytes_total = file.seek(0, 2)
             file.seek(0)
@@ -119,14 +116,14 @@ class TapeReader:
             if not chunk:
                 self.is_cut_short = True
             elif chunk.startswith(_GZIP_MAGIC):
-                yield from self._unfolded(file, chunk)
+                yield from self._decompressed(file, chunk)
             else:
                 while chunk:
                     yield chunk
                     chunk = self._chunk(file)
 
-    def _unfolded(self, file: BinaryIO, chunk: bytes) -> Iterator[bytes]:
-        """Yield what a gzip file of one or more members holds, as far as it goes."""
+    def _decompressed(self, file: BinaryIO, chunk: bytes) -> Iterator[bytes]:
+        """Yield the content of all gzip members, as far as it is complete."""
         member = zlib.decompressobj(_GZIP_BITS)
         while chunk or not member.eof:
             block = member.decompress(chunk, BLOCK_BYTES_MAX)
@@ -137,7 +134,7 @@ class TapeReader:
                 if chunk:
                     member = zlib.decompressobj(_GZIP_BITS)
             elif len(block) == BLOCK_BYTES_MAX:
-                chunk = member.unconsumed_tail  # if empty, the member itself may hold more
+                chunk = member.unconsumed_tail  # if empty, zlib may still hold output
             else:
                 chunk = self._chunk(file)
                 if not chunk:
@@ -145,7 +142,7 @@ class TapeReader:
                     return
 
     def _next_member(self, file: BinaryIO, chunk: bytes) -> bytes:
-        """Return where the next member begins; zeros may pad the file between them."""
+        """Return the bytes of the next member; zeros may fill the space between two members."""
         chunk = chunk.lstrip(b"\0")
         while not chunk:
             read = self._chunk(file)

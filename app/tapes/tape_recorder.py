@@ -1,7 +1,7 @@
-"""Writes what a feed gets as a tape; the feed's ``FeedRecorder``.
+"""Write the frames of a feed to a tape; the ``FeedRecorder`` of `papertape record`.
 
-The feed must not suffer from a full disk, so nothing is raised here: the first failure ends the
-recording, stays in ``failure``, and whoever waits for ``on_end`` is told.
+The methods never raise, so a full disk cannot stop the feed. The first failure ends the recording,
+is kept in ``failure``, and calls ``on_end``.
 """
 
 from collections.abc import Callable
@@ -21,11 +21,18 @@ _NANOSECONDS: Final = 1_000_000_000
 
 
 class TapeRecorder:
-    """A recording under way; ``on_end`` is called when it has ended by itself.
+    """A running recording.
 
-    Counts frames by symbol, frames that could not be written, and connection losses with the time
-    until the next connection. ``on_trouble`` gets a sentence about each of these as it happens.
-    ``bytes_max`` bounds the file, but for what one flush adds; None does not.
+    Counts the frames by symbol, the dropped frames, and the connection losses with their duration.
+
+    Args:
+        writer: The tape; the caller closes it.
+        times: Converts receipts to ``ts``.
+        monotonic_ns: The monotonic clock.
+        bytes_max: The recording ends at this file size, plus at most one flush; None for no limit.
+        on_end: Called when the recording ends by itself.
+        on_trouble: Called with a sentence for the first dropped frame, and for each loss and
+            return of the connection.
     """
 
     def __init__(
@@ -56,25 +63,25 @@ class TapeRecorder:
 
     @property
     def frames(self) -> int:
-        """How many frames were written."""
+        """The number of frames written."""
         return sum(self.frames_by_symbol.values())
 
     @property
     def bytes_written(self) -> int:
-        """How long the file is."""
+        """The size of the file."""
         return self._writer.bytes_written
 
     @property
     def gap_seconds(self) -> float:
-        """How long the connection was away, a loss that still lasts included."""
+        """The seconds without a connection, including a loss that still lasts."""
         lasting_ns = 0 if self._lost_at_ns is None else self._monotonic_ns() - self._lost_at_ns
         return (self._gap_ns + lasting_ns) / _NANOSECONDS
 
     def on_frame(self, symbol: Symbol, frame: bytes, received_ns: int) -> None:
-        """Write a frame as it came."""
+        """Write a frame unchanged."""
         if self._has_ended:
             return
-        if self._lost_at_ns is not None:  # another connection was there already
+        if self._lost_at_ns is not None:  # a second connection already delivers frames
             self._end_gap(self._monotonic_ns())
         try:
             line = frame_line(self._times.ts(received_ns), frame)
@@ -86,25 +93,27 @@ class TapeRecorder:
             self.frames_by_symbol[symbol] = self.frames_by_symbol.get(symbol, 0) + 1
 
     def on_drop(self, symbol: Symbol | None, reason: str, received_ns: int) -> None:
-        """Note that a frame is missing."""
+        """Note that the feed dropped a frame."""
         if self._has_ended:
             return
         self.frames_dropped += 1
+        # A faulty venue could drop thousands of frames; the summary counts them.
         if self.frames_dropped == 1:
-            self._on_trouble(f"a frame was dropped and is missing in the tape: {reason}")
+            self._on_trouble(f"a frame was dropped and is missing on the tape: {reason}")
         note = DropNote(symbol=symbol, reason=reason[:CAUSE_CHARACTERS_MAX])
         self._write(note_line(self._times.ts(received_ns), note))
 
     def on_seed(self, seed: Quote) -> None:
-        """Leave it: a snapshot is no frame of the stream."""
+        """Ignore a depth snapshot: it is not a frame of the stream."""
 
     def on_connection(self, what: str, cause: str | None) -> None:
-        """Note what became of the connection, but not that it was opened at first."""
+        """Note a change of the connection, except its first opening."""
         if self._has_ended:
             return
         now_ns = self._monotonic_ns()
         is_first, self._was_connected = not self._was_connected, True
         if what == _OPENED:
+            # Every recording begins with an opened connection.
             if is_first:
                 return
             self._end_gap(now_ns)
@@ -118,7 +127,7 @@ class TapeRecorder:
         self._write(note_line(self._times.ts(now_ns), note))
 
     def flush(self) -> None:
-        """Hand what there is to the operating system."""
+        """Hand all lines to the operating system."""
         if self._has_ended:
             return
         try:
@@ -128,7 +137,7 @@ class TapeRecorder:
         self._end_if_full()
 
     def end(self) -> None:
-        """Write nothing more: the connection is about to be closed by ourselves."""
+        """Stop writing before the caller closes the connection, which is not a loss."""
         self._has_ended = True
 
     def _end_gap(self, now_ns: int) -> None:
@@ -136,7 +145,7 @@ class TapeRecorder:
             gap_ns = now_ns - self._lost_at_ns
             self._gap_ns += gap_ns
             self._lost_at_ns = None
-            self._on_trouble(f"connected again after {gap_ns / _NANOSECONDS:.1f} s")
+            self._on_trouble(f"reconnected after {gap_ns / _NANOSECONDS:.1f} s")
 
     def _write(self, line: bytes) -> None:
         try:

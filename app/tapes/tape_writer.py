@@ -1,34 +1,33 @@
-"""Writes a tape so that a recorder may be killed at any instant and loses the last moment only.
+"""Write a tape that stays readable if the recorder is killed at any instant.
 
-The file is one gzip member. ``flush`` ends a block of it at the boundary of a byte (zlib's
-``Z_SYNC_FLUSH``) and hands it to the operating system, so that every line before can be read though
-the member never ended. What the system itself still holds survives our end, not the machine's; that
-is what ``sync`` is for.
+The file is one gzip member. ``flush`` ends a block of it at a byte boundary (zlib's
+``Z_SYNC_FLUSH``) and hands it to the operating system, so every earlier line is readable even if
+the member never ends. Flushed lines survive the end of the process; after ``close`` they survive a
+failure of the machine too.
 """
 
 import os
 import zlib
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 from app.tapes.tape_lines import LINE_BYTES_MAX
 from app.tapes.tape_reader import TapeError
 
 COMPRESSION_LEVEL: Final = 6
 PENDING_BYTES_MAX: Final = 64 * 1024
-"""Compressed, before it is handed to the operating system without a flush."""
+"""Compressed bytes that may wait in memory; more are written without a flush."""
 
 _GZIP_BITS: Final = 16 + zlib.MAX_WBITS
 
 
 class TapeWriter:
-    """One new tape. Once writing has failed every further call fails; what was flushed is readable.
+    """One new tape, gzipped if ``is_compressed``; not thread-safe.
 
-    Without ``is_compressed`` the lines are written as they are. Not for several threads at once.
+    After a failed write every further call fails; flushed lines stay readable.
 
     Raises:
-        TapeError: the file exists, or cannot be made.
+        TapeError: the file exists, or cannot be created.
     """
 
     def __init__(self, path: Path, *, is_compressed: bool = True) -> None:
@@ -41,7 +40,7 @@ class TapeWriter:
         self._is_flushed = True
         self._failure: TapeError | None = None
         try:
-            # Exclusively: a tape is never overwritten, not even by one that starts this instant.
+            # Exclusive creation: two recorders that start at once must not share a file.
             self._file = path.open("xb", buffering=0)
         except FileExistsError:
             raise TapeError(path, 0, "exists already, and a tape is never overwritten") from None
@@ -49,11 +48,12 @@ class TapeWriter:
             raise TapeError(path, 0, error.strerror or str(error)) from error
 
     def write(self, line: bytes) -> None:
-        """Add a line, given without its end.
+        """Add a line, given without its line end.
 
         Raises:
-            ValueError: the line is longer than a reader takes, or is several; nothing was written.
-            TapeError: it could not be written.
+            ValueError: the line is too long for a reader, or contains a line end; nothing is
+                written.
+            TapeError: writing failed.
         """
         if len(line) >= LINE_BYTES_MAX:
             raise ValueError(f"a line of {len(line)} bytes, more than {LINE_BYTES_MAX - 1}")
@@ -68,10 +68,10 @@ class TapeWriter:
             self._write_pending()
 
     def flush(self) -> None:
-        """Hand every line to the operating system; they can be read if the process ends now.
+        """Hand every line to the operating system, so that it survives the process.
 
         Raises:
-            TapeError: they could not be written.
+            TapeError: writing failed.
         """
         self._check()
         if self._is_flushed:
@@ -81,23 +81,11 @@ class TapeWriter:
         self._write_pending()
         self._is_flushed = True
 
-    def sync(self) -> None:
-        """Flush, and wait until the lines are on the disk.
-
-        Raises:
-            TapeError: they could not be written.
-        """
-        self.flush()
-        try:
-            os.fsync(self._file.fileno())
-        except OSError as error:
-            self._fail(error)
-
     def close(self) -> None:
         """End the tape, and wait until it is on the disk; a second call does nothing.
 
         Raises:
-            TapeError: the end could not be written. The file is closed all the same.
+            TapeError: writing failed; the file is closed nevertheless.
         """
         if self._file.closed:
             return
@@ -112,22 +100,10 @@ class TapeWriter:
         finally:
             self._file.close()
 
-    def __enter__(self) -> Self:
-        """Return the writer itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Close."""
-        self.close()
-
     def _write_pending(self) -> None:
         try:
             while self._pending:
+                # An unbuffered file may write only a part of the bytes.
                 written = self._file.write(self._pending) or 0
                 self.bytes_written += written
                 del self._pending[:written]
@@ -137,7 +113,7 @@ class TapeWriter:
     def _check(self) -> None:
         if self._failure is not None:
             raise self._failure
-        assert not self._file.closed, "nothing is written behind the end of a tape"
+        assert not self._file.closed, "a closed tape is not written to"
 
     def _fail(self, error: OSError) -> None:
         self._failure = TapeError(self.path, 0, error.strerror or str(error))

@@ -130,7 +130,7 @@ async def test_the_same_client_order_id_places_one_order(tmp_path: Path, url: st
 
     assert status == 0
     assert second[0] == (
-        "papertape: the client order id mine was used before; this is the order it placed"
+        "papertape: the client order id mine was used before; this is the earlier order"
     )
     assert second[2] == first[1]
 
@@ -177,7 +177,7 @@ async def test_a_key_opens_what_it_is_good_for(tmp_path: Path) -> None:
 
 
 async def test_an_interrupt_leaves_the_order_alone(tmp_path: Path, url: str) -> None:
-    """Exit status 130, and the order goes on."""
+    """The exit status is 130, and the order is not canceled."""
     async with (
         papertape(tmp_path, "watch", name="watch", PAPERTAPE_URL=url) as watch,
         papertape(
@@ -188,7 +188,7 @@ async def test_an_interrupt_leaves_the_order_alone(tmp_path: Path, url: str) -> 
         assert await command.interrupt() == 130
         assert await watch.interrupt() == 130
 
-    assert "papertape: the order goes on" in command.log
+    assert "papertape: the order is not canceled" in command.log
     assert "Traceback" not in command.log + watch.log
     shown = ("orders", "--symbol", "BNBBTC", "--status", "new", "--json")
     status, lines = await run(tmp_path, url, *shown)

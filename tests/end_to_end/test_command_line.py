@@ -1,4 +1,4 @@
-"""The `papertape` command as a user runs it."""
+"""`papertape` as a user runs it."""
 
 import contextlib
 import re
@@ -35,8 +35,8 @@ async def test_help_explains_every_command(tmp_path: Path) -> None:
         assert f" {command} " in process.log
 
 
-async def test_the_version_is_told(tmp_path: Path) -> None:
-    """`papertape --version` is one line."""
+async def test_the_version_is_printed(tmp_path: Path) -> None:
+    """`papertape --version` prints one line."""
     async with papertape_from_scratch(tmp_path, "--version") as process:
         assert await process.wait() == 0
 
@@ -48,7 +48,7 @@ async def test_the_version_is_told(tmp_path: Path) -> None:
     [("HTTP_PORT", "eighty"), ("VENUE", "kraken"), ("HTTP_HOST", "0.0.0.0")],  # noqa: S104 - refused
 )
 async def test_a_bad_setting_is_one_line(tmp_path: Path, name: str, value: str) -> None:
-    """Start-up with a bad setting fails with one clear line that names it."""
+    """Each bad setting gives one line that names it."""
     async with papertape(tmp_path, "serve", **{name: value}) as process:
         assert await process.wait() == 1
 
@@ -57,7 +57,7 @@ async def test_a_bad_setting_is_one_line(tmp_path: Path, name: str, value: str) 
 
 
 async def test_migrate_brings_a_database_up_to_date(tmp_path: Path) -> None:
-    """It says the revision that was reached, also when there is nothing to do."""
+    """The revision is printed, even if there is nothing to do."""
     url = f"sqlite+aiosqlite:///{tmp_path / 'fresh.db'}"
     for name in ("first", "again"):
         async with papertape(tmp_path, "migrate", name=name, DATABASE_URL=url) as process:
@@ -67,8 +67,8 @@ async def test_migrate_brings_a_database_up_to_date(tmp_path: Path) -> None:
     assert (tmp_path / "fresh.db").stat().st_size > 0
 
 
-async def test_migrate_says_what_is_wrong_with_a_file(tmp_path: Path) -> None:
-    """A file that is no database is one line."""
+async def test_migrate_refuses_a_file_that_is_not_a_database(tmp_path: Path) -> None:
+    """A file that is not a database gives one line."""
     (tmp_path / "notes.db").write_text("these are my notes, not a database\n" * 100)
     url = f"sqlite+aiosqlite:///{tmp_path / 'notes.db'}"
 
@@ -80,7 +80,7 @@ async def test_migrate_says_what_is_wrong_with_a_file(tmp_path: Path) -> None:
 
 
 async def test_simulate_runs_the_venue_alone(tmp_path: Path) -> None:
-    """Service and venue run as two processes that share an address and nothing else."""
+    """Service and venue run as two processes that share only an address."""
     async with papertape(tmp_path, "simulate", "--port", "0", name="venue") as venue:
         await eventually(lambda: "ws://127.0.0.1:" in venue.log)
         address = re.search(r"127\.0\.0\.1:\d+", venue.log)
@@ -103,9 +103,9 @@ async def test_simulate_runs_the_venue_alone(tmp_path: Path) -> None:
 
 
 async def test_the_demo_fulfills_three_orders_and_stays_up(tmp_path: Path) -> None:
-    """A BUY and a SELL in splits, one that is not fulfilled, and a command to try until Ctrl-C.
+    """The demo prints a BUY and a SELL order with splits, an expired order, and a command to try.
 
-    A taken port is replaced by a free one.
+    A port in use is replaced by a free one.
     """
     with _taken(8080):
         async with papertape(tmp_path, "demo") as process:
@@ -124,8 +124,8 @@ async def test_the_demo_fulfills_three_orders_and_stays_up(tmp_path: Path) -> No
             assert "Traceback" not in process.log
 
 
-async def test_the_demo_ends_by_itself_when_told_so(tmp_path: Path) -> None:
-    """`--once` ends after the orders, with exit status 0."""
+async def test_the_demo_ends_with_once(tmp_path: Path) -> None:
+    """`--once` exits after the orders with status 0."""
     async with papertape_from_scratch(tmp_path, "demo", "--once") as process:
         status = await process.wait()
 
@@ -135,7 +135,7 @@ async def test_the_demo_ends_by_itself_when_told_so(tmp_path: Path) -> None:
 
 @contextlib.contextmanager
 def _taken(port: int) -> Iterator[None]:
-    """Hold a port, unless somebody else holds it already."""
+    """Hold a port, unless another process holds it."""
     with socket.socket() as holder:
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""``papertape verify`` on what a service left that was killed in the middle."""
+"""``papertape verify`` after a service was killed."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ ORDERS: Final = 100
 
 
 async def test_after_kill_9_everything_durable_is_verified(tmp_path: Path) -> None:
-    """Orders are being filled when the process dies; another one takes them up and stops."""
+    """A process dies while orders are being filled; another one resumes the orders and stops."""
     write_key_file(tmp_path / "keys.json")
     venue = SimulatedVenue(SyntheticMarket(SEED), clock=SystemClock())
     async with venue.serve() as running:

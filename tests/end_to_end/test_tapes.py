@@ -30,7 +30,7 @@ QUOTES: Final = 4_000
 
 
 def exact(result: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a result with its decimal strings as numbers, which is how they compare."""
+    """Return a result with numbers instead of decimal strings, because numbers compare."""
     amounts = ("filled_quantity", "remaining_quantity", "total_cost", "price", "quantity")
     return {key: Decimal(value) if key in amounts else value for key, value in result.items()} | (
         {"splits": [exact(split) for split in result["splits"]]} if "splits" in result else {}
@@ -56,9 +56,9 @@ def runs_of(tape: str) -> list[Run]:
 
 @pytest.mark.parametrize("tape", TAPES)
 async def test_a_replay_gives_exactly_the_expected_results(tmp_path: Path, tape: str) -> None:
-    """Every state, quantity, cost and split, in the shape of the results file.
+    """Every state, quantity, cost and split is compared with the results file.
 
-    Of twenty isolated orders, ten that overlap, and the twenty together.
+    The runs have twenty isolated orders, ten overlapping ones, and the twenty together.
     """
     path = str(find_tape_file(f"{tape}.jsonl.gz").resolve())
     runs = runs_of(tape)
@@ -79,8 +79,8 @@ async def test_a_replay_gives_exactly_the_expected_results(tmp_path: Path, tape:
         assert [exact(result) for result in results] == [exact(one) for one in expected]
 
 
-async def test_a_replay_says_the_same_each_time_however_it_is_asked(tmp_path: Path) -> None:
-    """Byte for byte: from a file or a pipe, as a list or line by line, to a pipe or a file."""
+async def test_a_replay_always_has_the_same_output(tmp_path: Path) -> None:
+    """The bytes are equal from a file or a pipe, as a list or as lines, to a pipe or a file."""
     orders, _ = runs_of(TAPES[0])[0]
     (tmp_path / "orders.json").write_text(json.dumps(orders, indent=2))
     lines = "".join(f"{json.dumps(order)}\n" for order in orders).encode()
@@ -103,7 +103,7 @@ async def test_a_replay_says_the_same_each_time_however_it_is_asked(tmp_path: Pa
 
 
 def write_market(folder: Path) -> Path:
-    """Write a tape of two symbols, with white space and zeros as no writer of ours makes them."""
+    """Write a tape of two symbols with unusual white space and zeros."""
     path = folder / "market.jsonl"
     with path.open("w", encoding="utf-8") as file:
         for number in range(1, QUOTES + 1):
@@ -118,21 +118,21 @@ def write_market(folder: Path) -> Path:
 
 
 def sent(market: Path) -> list[bytes]:
-    """Return the data of the market's quotes as they stand in the file."""
+    """Return the data of the market's quotes as they are in the file."""
     lines = market.read_bytes().splitlines()
     return [line.partition(b'"data":')[2][:-1] for line in lines]
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedVenue:
-    """A venue whose market stands still until the test lets it go, and where it is."""
+    """A venue whose market is paused until the test starts it."""
 
     venue: SimulatedVenue
     running: RunningVenue
 
     @property
     def settings(self) -> dict[str, str]:
-        """The settings that point at it."""
+        """Return settings for this venue."""
         return {
             "VENUE": "simulator",
             "BINANCE_STREAM_URL": self.running.stream_url,
@@ -140,14 +140,14 @@ class RecordedVenue:
         }
 
     async def start_when_heard(self, subscriptions: int = 2) -> None:
-        """Let the market go once there were so many subscriptions, one per symbol."""
+        """Start the market after this number of subscriptions, one per symbol."""
         await eventually(lambda: len(self.venue.observations.quotes_subscribed) == subscriptions)
         self.venue.resume()
 
 
 @asynccontextmanager
 async def paused_venue(market: Path, *, speed: float) -> AsyncIterator[RecordedVenue]:
-    """Run a venue on a tape, paused."""
+    """Run a venue with a tape, paused."""
     venue = SimulatedVenue(TapeMarket(market, speed=speed), clock=SystemClock())
     venue.pause()
     async with venue.serve() as running:
@@ -155,12 +155,12 @@ async def paused_venue(market: Path, *, speed: float) -> AsyncIterator[RecordedV
 
 
 def recorded(path: Path) -> list[bytes]:
-    """Return the frames that can be read of a tape now."""
+    """Return the frames of a tape that are readable now."""
     return [line.data for line in TapeReader(path) if line.data is not None]
 
 
 async def until_recorded(tape: Path, holds: Callable[[list[bytes]], bool]) -> None:
-    """Wait until the frames that can be read of a tape are as they should be."""
+    """Wait until the readable frames of a tape are the expected ones."""
 
     def is_recorded() -> bool:
         return tape.exists() and holds(recorded(tape))
@@ -170,8 +170,8 @@ async def until_recorded(tape: Path, holds: Callable[[list[bytes]], bool]) -> No
 
 
 @pytest.mark.parametrize("path_of_stream", ["/ws", "/stream"], ids=["raw", "combined"])
-async def test_what_was_recorded_is_what_was_sent(tmp_path: Path, path_of_stream: str) -> None:
-    """Byte for byte and in order, each line within a second, and a summary at Ctrl-C."""
+async def test_a_recording_contains_the_sent_frames(tmp_path: Path, path_of_stream: str) -> None:
+    """Bytes and order are kept, lines are readable within a second, and Ctrl-C prints a summary."""
     market, tape = write_market(tmp_path), tmp_path / "recorded.jsonl.gz"
     async with paused_venue(market, speed=4) as venue:
         settings = venue.settings
@@ -190,7 +190,7 @@ async def test_what_was_recorded_is_what_was_sent(tmp_path: Path, path_of_stream
 
 
 async def test_a_killed_recording_can_be_read(tmp_path: Path) -> None:
-    """After `kill -9` what was flushed is there, unchanged, and the tape says that it was cut."""
+    """After `kill -9` the flushed lines are unchanged, and the tape is recognized as cut short."""
     market, tape = write_market(tmp_path), tmp_path / "recorded.jsonl.gz"
     async with paused_venue(market, speed=1) as venue:
         arguments = ("record", "LTCBTC", "ETHBTC", "--out", str(tape))
@@ -208,7 +208,7 @@ async def test_a_killed_recording_can_be_read(tmp_path: Path) -> None:
 
 
 async def test_a_recording_is_a_market_to_simulate_and_to_replay(tmp_path: Path) -> None:
-    """What was recorded plays as the original did, a lost connection and all."""
+    """A recording replays like the original, including a lost connection."""
     market, tape = write_market(tmp_path), tmp_path / "recorded.jsonl.gz"
     async with paused_venue(market, speed=2) as venue:
         arguments = ("record", "LTCBTC", "ETHBTC", "--out", str(tape))
@@ -217,7 +217,7 @@ async def test_a_recording_is_a_market_to_simulate_and_to_replay(tmp_path: Path)
             await until_recorded(tape, lambda frames: len(frames) > QUOTES // 10)
             venue.venue.pause()
             venue.venue.drop_connections()
-            await eventually(lambda: "connected again after" in process.log)
+            await eventually(lambda: "reconnected after" in process.log)
             await venue.start_when_heard(subscriptions=4)
             await until_recorded(tape, lambda frames: frames[-1] == sent(market)[-1])
             status = await process.stop()

@@ -7,12 +7,12 @@ from app.clock import SystemClock, Uuid7Source
 
 
 def test_now_is_aware_and_in_utc() -> None:
-    """A naive time would compare with nothing of ours."""
+    """A naive time cannot be compared with an aware one."""
     assert SystemClock().now().utcoffset() == timedelta(0)
 
 
 def test_the_monotonic_clock_never_goes_back() -> None:
-    """Timers depend on it."""
+    """Timers depend on this."""
     clock = SystemClock()
 
     readings = [clock.monotonic_ns() for _ in range(100)]
@@ -20,8 +20,8 @@ def test_the_monotonic_clock_never_goes_back() -> None:
     assert readings == sorted(readings)
 
 
-def test_ids_are_uuids_that_sort_by_the_time_they_were_made() -> None:
-    """Version 7 of RFC 9562, in canonical text."""
+def test_ids_are_uuids_that_sort_by_creation_time() -> None:
+    """Ids have version 7 of RFC 9562 and the canonical text form."""
     source = Uuid7Source()
 
     made = [source.new_order_id() for _ in range(100)]

@@ -1,4 +1,4 @@
-"""Which loop runs, and that there is one everywhere."""
+"""Tests of ``app.event_loop``."""
 
 import asyncio
 import sys
@@ -14,12 +14,12 @@ async def _loop() -> asyncio.AbstractEventLoop:
 
 
 def test_the_loop_is_uvloop() -> None:
-    """Where it is installed it is used."""
+    """An installed uvloop is used."""
     assert isinstance(run(_loop()), uvloop.Loop)
 
 
 def test_without_uvloop_the_standard_loop_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is not made for every system."""
+    """Some systems have no uvloop."""
     monkeypatch.setitem(sys.modules, "uvloop", None)  # importing it fails, as if it were not there
 
     assert loop_factory() is asyncio.new_event_loop

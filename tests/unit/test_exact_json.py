@@ -1,4 +1,4 @@
-"""JSON is read without guessing."""
+"""Tests of ``app.exact_json``."""
 
 import json
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from app.exact_json import (
 
 @pytest.mark.parametrize("number", ["1", "-0.50", "1E+999999", "9" * 5_000, "0.0001"])
 def test_a_number_keeps_its_text(number: str) -> None:
-    """It is neither computed nor rounded, and is told from a string."""
+    """The number is neither computed nor rounded, and differs from a string."""
     value = decode_json(f'{{"a": {number}, "b": "{number}"}}')
 
     assert isinstance(value, Mapping)
@@ -26,8 +26,8 @@ def test_a_number_keeps_its_text(number: str) -> None:
     assert (value["b"], type(value["b"])) == (number, str)
 
 
-def test_a_key_given_twice_is_named() -> None:
-    """At any depth, and only within the same object."""
+def test_a_repeated_key_is_named() -> None:
+    """The key is found at any depth, but only within one object."""
     with pytest.raises(RepeatedKeyError) as caught:
         decode_json('[{"a": 1, "b": {"c": 1, "d": 2, "c": 3}}]')
 
@@ -36,14 +36,14 @@ def test_a_key_given_twice_is_named() -> None:
 
 
 @pytest.mark.parametrize("constant", ["NaN", "Infinity", "-Infinity"])
-def test_what_only_python_reads_is_refused(constant: str) -> None:
-    """JSON knows no such number."""
+def test_constants_of_python_are_refused(constant: str) -> None:
+    """JSON has no such number."""
     with pytest.raises(ConstantError):
         decode_json(f'{{"price": {constant}}}')
 
 
-def test_what_is_not_json_is_told_with_its_place() -> None:
-    """The library says where."""
+def test_a_text_that_is_not_json_is_refused_with_its_position() -> None:
+    """The error has the library's position."""
     with pytest.raises(json.JSONDecodeError) as caught:
         decode_json('{"a":\n nonsense}')
 
@@ -54,8 +54,8 @@ NESTS = [("[", "]"), ('{"a":', "}"), ('[{"]":"[", "a":', "}]"), ('[ "\\\\\\"[[" 
 
 
 @pytest.mark.parametrize(("left", "right"), NESTS, ids=["array", "object", "both", "escapes"])
-def test_the_limit_of_nesting_is_ours(left: str, right: str) -> None:
-    """It is the same on every Python and from every caller; brackets in strings do not count."""
+def test_nesting_has_a_fixed_limit(left: str, right: str) -> None:
+    """Every Python and every caller has the same limit; brackets in strings do not count."""
     repeats = NESTING_LEVELS_MAX // (2 if left.startswith("[{") else 1)
     deepest = left * repeats + "1" + right * repeats
 
@@ -80,7 +80,7 @@ def test_the_limit_of_nesting_is_ours(left: str, right: str) -> None:
     ],
     ids=lambda text: text[:20],
 )
-def test_brackets_side_by_side_or_in_strings_are_no_nesting(text: str) -> None:
-    """This holds in a string that is cut off, too."""
+def test_sequential_or_quoted_brackets_are_not_nesting(text: str) -> None:
+    """This includes a string that is cut off."""
     assert not is_nested_too_deeply(text)
     assert not is_nested_too_deeply(text.encode())

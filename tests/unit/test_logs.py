@@ -1,15 +1,17 @@
 """Tests of ``app.logs``."""
 
+import importlib
 import io
 import json
 import logging
+import sys
 import unicodedata
 from collections.abc import Callable, Iterator
 
 import pytest
 import structlog
 
-from app.logs import configure_logs
+from app.logs import block_import, configure_logs
 
 
 @pytest.fixture(autouse=True)
@@ -22,10 +24,10 @@ def _restored_logging() -> Iterator[None]:
     structlog.configure(**configuration)
 
 
-def test_our_entries_and_those_of_libraries_have_one_format(
+def test_all_entries_have_one_format(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """A collector reads every line as JSON."""
+    """A collector can read every line as JSON."""
     configure_logs(level="INFO", as_json=True)
 
     structlog.get_logger().info("order_fulfilled", order_id="7")
@@ -75,7 +77,7 @@ HOSTILE = (
 
 
 def written(*, as_json: bool, write: Callable[[], None]) -> str:
-    """Return what is written to standard error."""
+    """Return the text written to standard error."""
     configure_logs(level="INFO", as_json=as_json)
     stream = io.StringIO()
     (handler,) = logging.getLogger().handlers
@@ -86,7 +88,7 @@ def written(*, as_json: bool, write: Callable[[], None]) -> str:
 
 
 def controls(text: str) -> list[str]:
-    """Return the characters that may not stand in a log, beside line ends."""
+    """Return the characters that a log must not contain, besides line ends."""
     return [
         character
         for character in text
@@ -96,8 +98,8 @@ def controls(text: str) -> list[str]:
 
 @pytest.mark.parametrize("text", HOSTILE)
 @pytest.mark.parametrize("as_json", [True, False])
-def test_what_strangers_send_cannot_act_on_a_terminal(*, as_json: bool, text: str) -> None:
-    """A path, a header or a name in an entry of ours is one line of harmless characters."""
+def test_text_of_clients_cannot_control_a_terminal(*, as_json: bool, text: str) -> None:
+    """A path, a header or a name in an entry is one line of harmless characters."""
 
     class Careless:
         def __repr__(self) -> str:
@@ -116,8 +118,8 @@ def test_what_strangers_send_cannot_act_on_a_terminal(*, as_json: bool, text: st
 
 @pytest.mark.parametrize("text", HOSTILE)
 @pytest.mark.parametrize("as_json", [True, False])
-def test_what_strangers_make_a_library_write_is_harmless_too(*, as_json: bool, text: str) -> None:
-    """Nobody there thinks of our log."""
+def test_text_of_clients_in_entries_of_libraries_is_escaped(*, as_json: bool, text: str) -> None:
+    """Libraries log such text without escaping it."""
     log = written(
         as_json=as_json, write=lambda: logging.getLogger("some.library").warning("sent %s", text)
     )
@@ -129,10 +131,8 @@ def test_what_strangers_make_a_library_write_is_harmless_too(*, as_json: bool, t
 @pytest.mark.parametrize("text", HOSTILE)
 @pytest.mark.parametrize("as_json", [True, False])
 @pytest.mark.parametrize("is_ours", [True, False])
-def test_the_text_of_an_exception_is_harmless_too(
-    *, as_json: bool, is_ours: bool, text: str
-) -> None:
-    """A traceback has lines, but none of them begins as an entry does."""
+def test_the_text_of_an_exception_is_escaped(*, as_json: bool, is_ours: bool, text: str) -> None:
+    """No line of a traceback begins like an entry."""
 
     def fail() -> None:
         raise ValueError(text)
@@ -155,7 +155,7 @@ def test_the_text_of_an_exception_is_harmless_too(
     assert not controls(log)
 
 
-def test_harmless_text_is_written_as_it_is() -> None:
+def test_harmless_text_is_written_unchanged() -> None:
     """Names in any script, numbers and lists stay readable."""
     log = written(
         as_json=False,
@@ -169,11 +169,28 @@ def test_harmless_text_is_written_as_it_is() -> None:
     assert "at={'price': 0.5}" in log
 
 
-def test_endless_nesting_ends() -> None:
-    """A value that holds itself is written, not followed for ever."""
+def test_the_depth_of_a_value_is_bounded() -> None:
+    """A value that contains itself is written to a limited depth."""
     endless: list[object] = ["\x1b"]
     endless.append(endless)
 
     log = written(as_json=True, write=lambda: structlog.get_logger().info("event", value=endless))
 
     assert not controls(log)
+
+
+def test_a_blocked_package_cannot_be_imported() -> None:
+    """The import fails within the block and works afterwards."""
+    name = "wsgiref.headers"
+    sys.modules.pop(name, None)
+
+    with block_import(name), pytest.raises(ModuleNotFoundError):
+        importlib.import_module(name)
+
+    assert importlib.import_module(name).__name__ == name
+
+
+def test_an_imported_package_is_not_blocked() -> None:
+    """A second copy of it would have other classes."""
+    with block_import("json"):
+        assert importlib.import_module("json") is json

@@ -43,7 +43,7 @@ def test_an_empty_environment_gives_the_documented_defaults() -> None:
 
 
 def test_the_example_file_holds_the_defaults() -> None:
-    """Whoever copies .env.example changes nothing by it."""
+    """Copying .env.example changes no setting."""
     example = Path(__file__).parents[2] / ".env.example"
 
     assert read_settings(example) == read_settings(ABSENT)
@@ -63,7 +63,7 @@ def test_the_environment_goes_before_the_file(
 
 
 def test_the_venue_decides_the_usual_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With VENUE=simulator alone the service looks where `papertape simulate` listens."""
+    """With VENUE=simulator alone the service connects to `papertape simulate`."""
     monkeypatch.setenv("VENUE", "simulator")
 
     settings = read_settings(ABSENT)
@@ -73,14 +73,14 @@ def test_the_venue_decides_the_usual_addresses(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_an_address_of_the_venue_loses_its_last_slash(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Paths are joined to the addresses as they are."""
+    """Paths are appended to the addresses."""
     monkeypatch.setenv("BINANCE_STREAM_URL", "wss://example.test/")
 
     assert read_settings(ABSENT).stream_url == "wss://example.test"
 
 
 def test_a_log_level_may_be_written_in_lower_case(monkeypatch: pytest.MonkeyPatch) -> None:
-    """LOG_LEVEL=debug is as good as DEBUG."""
+    """LOG_LEVEL=debug means DEBUG."""
     monkeypatch.setenv("LOG_LEVEL", "debug")
 
     assert read_settings(ABSENT).log_level is LogLevel.DEBUG
@@ -122,7 +122,7 @@ def test_a_log_level_may_be_written_in_lower_case(monkeypatch: pytest.MonkeyPatc
 def test_a_bad_value_is_named_in_one_line(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str, complaint: str
 ) -> None:
-    """The line names the setting and what it must be."""
+    """The line names the setting and its allowed values."""
     monkeypatch.setenv(name, value)
 
     with pytest.raises(StartupError) as caught:
@@ -135,7 +135,7 @@ def test_a_bad_value_is_named_in_one_line(
 
 
 def test_a_bad_database_url_does_not_show_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What may hold a password is never repeated."""
+    """A value that may contain a password is never printed."""
     monkeypatch.setenv("DATABASE_URL", "mysql://user:secret@host/db")
 
     with pytest.raises(StartupError) as caught:
@@ -158,7 +158,7 @@ def test_a_default_timeout_above_the_longest_one_is_refused(
 
 
 def test_recordings_have_room_for_two_files_at_least(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With room for one, the next would delete it."""
+    """With room for one file only, the next file would delete it."""
     monkeypatch.setenv("RECORD_FILE_MB", "10")
     monkeypatch.setenv("RECORD_TOTAL_MB", "19")
 
@@ -172,7 +172,7 @@ def test_recordings_have_room_for_two_files_at_least(monkeypatch: pytest.MonkeyP
 def test_listening_beyond_loopback_needs_consent(
     monkeypatch: pytest.MonkeyPatch, host: str
 ) -> None:
-    """Nobody opens the service to strangers by accident, and who wants to is told how."""
+    """The service is never opened by accident, and the message says how to open it."""
     monkeypatch.setenv("HTTP_HOST", host)
     with pytest.raises(StartupError, match=f"ALLOW_OPEN_ACCESS={OPEN_ACCESS_CONSENT}"):
         read_settings(ABSENT)
@@ -182,7 +182,7 @@ def test_listening_beyond_loopback_needs_consent(
 
 
 def test_listening_beyond_loopback_is_fine_with_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever asks for keys needs no consent to be reached; whoever does not is told of them."""
+    """A service that requires keys needs no consent; the message mentions keys."""
     monkeypatch.setenv("HTTP_HOST", "0.0.0.0")  # noqa: S104 - allowed here
     with pytest.raises(StartupError, match="set API_KEYS_FILE"):
         read_settings(ABSENT)
@@ -193,14 +193,14 @@ def test_listening_beyond_loopback_is_fine_with_keys(monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.2", "::1"])
 def test_loopback_needs_no_consent(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
-    """Every loopback address is fine as it is."""
+    """Every loopback address is accepted."""
     monkeypatch.setenv("HTTP_HOST", host)
 
     assert read_settings(ABSENT).http_host == host
 
 
 def test_a_file_that_is_not_text_is_named(tmp_path: Path) -> None:
-    """A binary .env is one line, not a traceback."""
+    """A binary .env gives one line, not a traceback."""
     env_file = tmp_path / ".env"
     env_file.write_bytes(b"\xff\xfe\x00")
 

@@ -1,7 +1,7 @@
-"""The shapes of answers and events, as far as the client reads them.
+"""The parts of answers and events that the client reads.
 
-A key that the client does not read is kept, so that ``--json`` prints what the service said, and a
-key that a newer service adds does no harm. Amounts are strings in plain notation and stay strings.
+Other keys are kept, so ``--json`` prints the complete answer, and keys of a newer service do no
+harm. Amounts are strings in plain notation and stay strings.
 """
 
 from typing import Any, Final, Literal, NotRequired, TypedDict, TypeVar
@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, NotRequired, TypedDict, TypeVar
 import msgspec
 
 CLOSED: Final = frozenset({"FILLED", "CANCELED", "EXPIRED"})
-"""The statuses that no other follows."""
+"""The terminal statuses."""
 
 FILLED: Final = "FILLED"
 EXPIRED: Final = "EXPIRED"
@@ -18,11 +18,11 @@ Shape = TypeVar("Shape")
 
 
 class UnexpectedShapeError(Exception):
-    """A document that is no JSON, or lacks what it should have; the text says which."""
+    """A document is not JSON or lacks a required key; the message says which."""
 
 
 class FieldProblem(TypedDict):
-    """What is wrong with one field."""
+    """A problem with one field."""
 
     field: str
     code: str
@@ -30,7 +30,7 @@ class FieldProblem(TypedDict):
 
 
 class Problem(TypedDict):
-    """Why a request was refused."""
+    """The reason for a refused request."""
 
     code: str
     detail: str
@@ -49,14 +49,14 @@ class Split(TypedDict):
 
 
 class Feed(TypedDict):
-    """How the market data arrives."""
+    """The state of the market data."""
 
     status: str
     cause: str | None
 
 
 class Market(TypedDict):
-    """What an open order meets now."""
+    """The market as an open order meets it now."""
 
     obstacle: str
     explanation: str
@@ -69,7 +69,7 @@ class Market(TypedDict):
 
 
 class Decision(TypedDict):
-    """What the quote that decided an IOC or FOK order had for it."""
+    """The quote that decided an IOC or FOK order, and its quantity for the order."""
 
     update_id: int
     price: str | None
@@ -78,7 +78,7 @@ class Decision(TypedDict):
 
 
 class Execution(TypedDict):
-    """How well a closed order was executed."""
+    """The execution quality of a closed order."""
 
     arrival_price: str | None
     slippage: str | None
@@ -111,7 +111,7 @@ class OrderSummary(TypedDict):
 
 
 class Order(OrderSummary):
-    """An order with its first splits; ``message`` only where it is placed."""
+    """An order with its first splits; only the answer to placing has ``message``."""
 
     message: NotRequired[str]
     splits: list[Split]
@@ -127,14 +127,14 @@ class OrdersPage(TypedDict):
 
 
 class SplitsPage(TypedDict):
-    """A page of an order's splits, the first ones first."""
+    """A page of an order's splits, in their order."""
 
     splits: list[Split]
     next_cursor: str | None
 
 
 class CanceledOrders(TypedDict):
-    """What became of the open orders of a symbol."""
+    """The answer to canceling all open orders of a symbol."""
 
     symbol: str
     canceled_total: int
@@ -142,7 +142,7 @@ class CanceledOrders(TypedDict):
 
 
 class EventSplit(TypedDict):
-    """The fill that an event tells."""
+    """The fill of an event."""
 
     split_number: int
     update_id: int
@@ -171,39 +171,39 @@ class Event(TypedDict):
 
 
 class EventsPage(TypedDict):
-    """A page of an order's events, the first ones first."""
+    """A page of an order's events, in their order."""
 
     events: list[Event]
     next_cursor: str | None
 
 
 class Subscribed(TypedDict):
-    """The stream has begun; what happens after ``position`` follows."""
+    """The stream has begun; the events after ``position`` follow."""
 
     type: Literal["subscribed"]
     position: str
 
 
 class StreamError(Problem):
-    """The stream's last message when it is refused, or cannot be had for now."""
+    """The stream's last message if the stream is refused or unavailable."""
 
     type: Literal["error"]
 
 
 def read_shape(text: str | bytes, shape: type[Shape]) -> Shape:
-    """Read a JSON document that has at least the keys of ``shape``; the others are kept.
+    """Read a JSON document that has at least the keys of ``shape``; other keys are kept.
 
     Raises:
-        UnexpectedShapeError: it is no JSON, or has another shape.
+        UnexpectedShapeError: the document is not JSON, or has another shape.
     """
     try:
         document: Any = msgspec.json.decode(text)
         msgspec.convert(document, shape)
     except RecursionError:
-        # The interpreter sets the limit and words the error; neither is part of our message.
+        # The limit and the error text depend on the interpreter, so the message has neither.
         raise UnexpectedShapeError("nested too deeply") from None
     except msgspec.MsgspecError as error:
         raise UnexpectedShapeError(str(error)) from None
-    # The converted value would lack the keys that the shape does not name.
+    # Not the converted value: it lacks the keys that the shape does not name.
     checked: Shape = document
     return checked

@@ -1,13 +1,13 @@
-"""What ends a command, each told in words a user can act on.
+"""The errors that end a command, with messages that say what to do.
 
 ::
 
     PapertapeError
     └── ClientError
-        ├── ServiceUnreachableError   nobody listens, or the connection broke too often
-        ├── UnexpectedAnswerError     somebody answers, but not as a Papertape service does
-        └── RefusedError              the service said no, and why
-            └── KeyRefusedError       it does not know who asks
+        ├── ServiceUnreachableError   no connection, or it was lost too often
+        ├── UnexpectedAnswerError     the server is not a Papertape service
+        └── RefusedError              the service refused the request
+            └── KeyRefusedError       the key is missing or unknown
 """
 
 import os
@@ -19,22 +19,22 @@ from app.cli.client.answers import Problem
 from app.domain.errors import PapertapeError
 
 TEXT_CHARACTERS_MAX: Final = 500
-"""What a stranger's server answers is shown, but not at any length."""
+"""The longest text of a server that an error message repeats."""
 
 NO_HTTPS: Final = "the service does not speak https there"
-"""Why a connection failed: plain text came back, where the beginning of TLS was awaited."""
+"""The cause if the server answered a TLS handshake with plain text."""
 
 _UNAUTHORIZED: Final = "unauthorized"
 _SEE_ERRORS: Final = "; see errors"
-"""Where a program finds the problems; here they stand right below."""
+"""A hint for programs; here the errors follow on the next lines."""
 
 
 class ClientError(PapertapeError):
-    """A command cannot go on."""
+    """A command cannot continue."""
 
 
 class ServiceUnreachableError(ClientError):
-    """No answer from the address; ``was_sent`` if a request may have arrived there all the same."""
+    """The address did not answer; ``was_sent`` if a request may have arrived there anyway."""
 
     code = "service_unreachable"
 
@@ -46,22 +46,22 @@ class ServiceUnreachableError(ClientError):
             return
         super().__init__(
             f"cannot reach a service at {url} ({cause}): start one with `papertape serve`, "
-            "or name another with --url or PAPERTAPE_URL"
+            "or choose another with --url or PAPERTAPE_URL"
         )
 
 
 class UnexpectedAnswerError(ClientError):
-    """An answer that no Papertape service gives."""
+    """The answer does not come from a Papertape service."""
 
     code = "unexpected_answer"
 
     def __init__(self, url: str, what: str) -> None:
         self.url = url
-        super().__init__(f"{url} does not answer as a Papertape service does: {what}")
+        super().__init__(f"{url} is not a Papertape service: {what}")
 
 
 class RefusedError(ClientError):
-    """The service refused, with a problem document (RFC 9457) or an error on the stream."""
+    """The service answered with a problem document (RFC 9457) or an error on the stream."""
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
@@ -74,37 +74,39 @@ class RefusedError(ClientError):
 
 
 class KeyRefusedError(RefusedError):
-    """The service asks for a key, or does not know the one that it was sent."""
+    """The service requires a key, or does not know the given one."""
 
     def __init__(self, problem: Problem, *, was_sent: bool) -> None:
         detail = (
             "the service does not know this key"
             if was_sent
-            else "the service asks for a key: give --key or set PAPERTAPE_KEY"
+            else "the service requires a key: use --key or set PAPERTAPE_KEY"
         )
         super().__init__({**problem, "detail": detail})
 
 
 def refusal(problem: Problem, *, has_key: bool) -> RefusedError:
-    """Return the error of a refusal, in the service's words; of a key in those of the command."""
+    """Return the error for a problem; a refused key gets a message about the key options."""
     if problem["code"] == _UNAUTHORIZED:
         return KeyRefusedError(problem, was_sent=has_key)
     return RefusedError(problem)
 
 
 def shorten(text: str) -> str:
-    """Return the beginning of a text on one line."""
+    """Return the text on one line, cut to the maximum length."""
     line = " ".join(text.split())
     return line if len(line) <= TEXT_CHARACTERS_MAX else f"{line[:TEXT_CHARACTERS_MAX]}…"
 
 
 def cause_of(error: Exception) -> str:
-    """Return what kept a connection from working, in the system's words where it has some."""
+    """Return the cause of a failed connection, if possible as the operating system words it."""
     root: BaseException = error
+    # Libraries wrap the system's error, which is the innermost one.
     while (deeper := root.__cause__ or root.__context__) is not None:
         root = deeper
     if isinstance(root, ssl.SSLError) and root.reason == "WRONG_VERSION_NUMBER":
         return NO_HTTPS
+    # The errno of these errors is not a number of the operating system.
     has_other_numbers = isinstance(root, ssl.SSLError | socket.gaierror)
     if isinstance(root, OSError) and root.errno is not None and not has_other_numbers:
         return os.strerror(root.errno)

@@ -1,6 +1,6 @@
-"""The commands that speak to a service: ``order``, ``orders``, ``show``, ``cancel``, ``watch``.
+"""The commands for a running service: ``order``, ``orders``, ``show``, ``cancel``, ``watch``.
 
-Nothing heavy is imported before a command runs, so that each starts quickly.
+Each command imports its modules when it runs, so that all start quickly.
 """
 
 import asyncio
@@ -10,15 +10,11 @@ from typing import Annotated, Final, NoReturn
 
 import typer
 
-from app.cli.client.arguments import check_numbers, one_of
+from app.cli.client.command_line import check_numbers, exit_on_error, one_of
 from app.cli.client.service_address import DEFAULT_URL, ServiceAddress, read_address
-from app.domain.errors import PapertapeError
 from app.domain.order import OrderStatus, Side, TimeInForce
 
 ORDERS_SHOWN_DEFAULT: Final = 20
-
-_EXIT_FAILED: Final = 1
-_EXIT_INTERRUPTED: Final = 130
 
 client_commands = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -34,13 +30,13 @@ _Key = Annotated[
         "--key",
         envvar="PAPERTAPE_KEY",
         show_default=False,
-        help="The key of a service that asks for one; others on this machine can read a key "
-        "given here, but not one in the environment.",
+        help="The key, if the service requires one. Other users of this machine can see a key "
+        "given here, but not a key in the environment.",
         rich_help_panel="Service",
     ),
 ]
 _Json = Annotated[
-    bool, typer.Option("--json", help="Print what the service says, one JSON object per line.")
+    bool, typer.Option("--json", help="Print the service's answers, one JSON object per line.")
 ]
 _Side = Annotated[
     Side,
@@ -51,8 +47,8 @@ _TimeInForce = Annotated[
     typer.Option(
         parser=one_of(TimeInForce),
         metavar="gtd|ioc|fok",
-        help="Time in force: rest until the timeout; fill at once what can be filled; "
-        "fill all at once or nothing.",
+        help="Time in force. gtd: rest until the timeout. ioc: fill at once, the rest "
+        "expires. fok: fill completely at once, or not at all.",
         show_default="gtd",
     ),
 ]
@@ -63,18 +59,18 @@ _OrderId = Annotated[str, typer.Argument(metavar="ID", help="The order's id.", s
 def _order(
     *,
     symbol: Annotated[
-        str, typer.Argument(metavar="SYMBOL", help="Such as LTCBTC.", show_default=False)
+        str, typer.Argument(metavar="SYMBOL", help="For example LTCBTC.", show_default=False)
     ],
     size: Annotated[
         str,
         typer.Argument(
-            metavar="SIZE", help="Quantity of the base asset, here LTC.", show_default=False
+            metavar="SIZE", help="Quantity of the base asset (LTC in LTCBTC).", show_default=False
         ),
     ],
     price: Annotated[
         str,
         typer.Option(
-            metavar="P", help="The worst price to accept, in the quote asset.", show_default=False
+            metavar="P", help="The worst acceptable price, in the quote asset.", show_default=False
         ),
     ],
     side: _Side = Side.BUY,
@@ -83,7 +79,7 @@ def _order(
         str | None,
         typer.Option(
             metavar="SECONDS",
-            help="How long the order may rest (gtd); the service has a default.",
+            help="How long the order may rest (gtd); by default the service decides.",
             show_default=False,
         ),
     ] = None,
@@ -91,15 +87,15 @@ def _order(
         str | None,
         typer.Option(
             metavar="ID",
-            help="Your own id; under the same one no second order is placed.",
+            help="Your own id; a repeated id places no second order.",
             show_default="a new one",
         ),
     ] = None,
     is_async: Annotated[
-        bool, typer.Option("--async", help="Return once the order is accepted.")
+        bool, typer.Option("--async", help="Exit once the order is accepted.")
     ] = False,
     watch: Annotated[
-        bool, typer.Option("--watch", help="Print each event of the order on a line of its own.")
+        bool, typer.Option("--watch", help="Print each event of the order on its own line.")
     ] = False,
     as_json: _Json = False,
     url: _Url = DEFAULT_URL,
@@ -107,13 +103,13 @@ def _order(
 ) -> None:
     """Place a limit order and follow it until it is filled, canceled or expired.
 
-    Exit status: 0 only when the order was fulfilled (with --async: accepted),
-    1 when it was not or was refused, 2 for a mistake in the command line,
-    130 after Ctrl-C, which leaves the order alone.
+    Exit status: 0 if the order was fulfilled (with --async: accepted),
+    1 if it was not, or was refused, 2 for a mistake in the command line,
+    130 after Ctrl-C, which does not cancel the order.
     """
     check_numbers({"SIZE": size, "--price": price, "--timeout": timeout})
-    address = _address_or_refuse(url, key)
-    from app.cli.client.place_order import OrderRequest, Until, place_order  # noqa: PLC0415 - starts faster
+    address = _read_address(url, key)
+    from app.cli.client.place_order import OrderRequest, Until, place_order  # noqa: PLC0415 - --help starts faster
 
     body = {
         "symbol": symbol,
@@ -126,6 +122,7 @@ def _order(
     if timeout is not None:
         body["timeout_seconds"] = timeout
     until = Until.ACCEPTED if is_async else Until.CLOSED
+    # --watch follows the order to its end, even with --async.
     if watch:
         until = Until.CLOSED_LINE_BY_LINE
     _run(place_order(address, OrderRequest(body=body, until=until, as_json=as_json)))
@@ -149,19 +146,19 @@ def _orders(
     client_order_id: Annotated[
         str | None,
         typer.Option(
-            metavar="ID", help="Only the order with this id of yours.", show_default=False
+            metavar="ID", help="Only the order with this client order id.", show_default=False
         ),
     ] = None,
     limit: Annotated[
-        int, typer.Option(help="How many orders at most.", min=1)
+        int, typer.Option(help="The maximum number of orders.", min=1)
     ] = ORDERS_SHOWN_DEFAULT,
-    show_all: Annotated[bool, typer.Option("--all", help="All of them, without a limit.")] = False,
+    show_all: Annotated[bool, typer.Option("--all", help="All orders, without a limit.")] = False,
     as_json: _Json = False,
     url: _Url = DEFAULT_URL,
     key: _Key = None,
 ) -> None:
     """List orders, the newest first."""
-    address = _address_or_refuse(url, key)
+    address = _read_address(url, key)
     from app.cli.client.manage_orders import list_orders  # noqa: PLC0415 - as above
 
     filters = {"symbol": symbol, "status": status, "client_order_id": client_order_id}
@@ -179,8 +176,8 @@ def _show(
     url: _Url = DEFAULT_URL,
     key: _Key = None,
 ) -> None:
-    """Show an order, its splits, and why it is not filled or how well it was executed."""
-    address = _address_or_refuse(url, key)
+    """Show an order, its splits, and its execution quality or why it is not filled."""
+    address = _read_address(url, key)
     from app.cli.client.manage_orders import show_order  # noqa: PLC0415 - as above
 
     _run(show_order(address, order_id, all_splits=show_all, as_json=as_json))
@@ -196,18 +193,18 @@ def _cancel(
         bool, typer.Option("--all", help="All open orders of the symbol.")
     ] = False,
     symbol: Annotated[
-        str | None, typer.Option(help="Whose orders --all cancels.", show_default=False)
+        str | None, typer.Option(help="The symbol for --all.", show_default=False)
     ] = None,
     as_json: _Json = False,
     url: _Url = DEFAULT_URL,
     key: _Key = None,
 ) -> None:
-    """Cancel an order, or with --all --symbol SYMBOL all open ones of a symbol.
+    """Cancel an order, or with --all --symbol SYMBOL all open orders of a symbol.
 
-    Exit status: 0 when the order is canceled, also when it was before,
-    1 when it was filled or expired meanwhile.
+    Exit status: 0 if the order is canceled, even if it was canceled before,
+    1 if it was filled or had expired.
     """
-    address = _address_or_refuse(url, key)
+    address = _read_address(url, key)
     from app.cli.client.manage_orders import cancel_order, cancel_orders  # noqa: PLC0415 - as above
 
     if order_id is not None and not cancel_all and symbol is None:
@@ -236,7 +233,7 @@ def _watch(
         str | None,
         typer.Option(
             metavar="POSITION",
-            help='Begin after this position, or at the "beginning".',
+            help='Start after this position, or at the "beginning".',
             show_default="now",
         ),
     ] = None,
@@ -244,12 +241,12 @@ def _watch(
     url: _Url = DEFAULT_URL,
     key: _Key = None,
 ) -> None:
-    """Follow what happens to orders, one line per event, until Ctrl-C.
+    """Print the events of orders, one per line, until Ctrl-C.
 
-    A broken connection is taken up where it broke. At the end the position to
-    go on from is printed on the error output. Exit status after Ctrl-C: 130.
+    After a lost connection the stream resumes where it stopped. At the end the
+    command to resume is printed on standard error. Exit status after Ctrl-C: 130.
     """
-    address = _address_or_refuse(url, key)
+    address = _read_address(url, key)
     from app.cli.client.event_stream import Subscription  # noqa: PLC0415 - as above
     from app.cli.client.watch import watch_events  # noqa: PLC0415 - as above
 
@@ -257,7 +254,7 @@ def _watch(
     _run(watch_events(address, subscription, after=after, as_json=as_json))
 
 
-def _address_or_refuse(url: str, key: str | None) -> ServiceAddress:
+def _read_address(url: str, key: str | None) -> ServiceAddress:
     try:
         return read_address(url=url, key=key)
     except ValueError as error:
@@ -265,12 +262,7 @@ def _address_or_refuse(url: str, key: str | None) -> ServiceAddress:
 
 
 def _run(coroutine: Coroutine[object, object, int]) -> NoReturn:
-    """Run a command to its end, and end the process with its exit status."""
-    try:
+    """Run a command, and exit with the status that it returns."""
+    with exit_on_error():
         status = asyncio.run(coroutine)
-    except KeyboardInterrupt:
-        status = _EXIT_INTERRUPTED
-    except PapertapeError as error:
-        typer.echo(f"papertape: {error}", err=True)
-        status = _EXIT_FAILED
     raise typer.Exit(status)

@@ -1,4 +1,4 @@
-"""The service's events over its WebSocket, taken up again where the connection broke."""
+"""Receive the service's events over its WebSocket, and resume after a lost connection."""
 
 import asyncio
 import contextlib
@@ -31,7 +31,7 @@ OPEN_SECONDS_MAX: Final = 10.0
 CLOSE_SECONDS_MAX: Final = 1.0
 
 _RESUME_AFTER = re.compile(r"resume after (\S+)")
-_PASSING: Final = frozenset(
+_TEMPORARY_STATUSES: Final = frozenset(
     {
         HTTPStatus.TOO_MANY_REQUESTS,
         HTTPStatus.INTERNAL_SERVER_ERROR,
@@ -40,9 +40,7 @@ _PASSING: Final = frozenset(
         HTTPStatus.GATEWAY_TIMEOUT,
     }
 )
-
-
-_PASSING_CODES: Final = frozenset(
+_TEMPORARY_CODES: Final = frozenset(
     {CloseCode.INTERNAL_ERROR, CloseCode.SERVICE_RESTART, CloseCode.TRY_AGAIN_LATER}
 )
 
@@ -51,23 +49,23 @@ class _Tagged(TypedDict):
     type: str
 
 
-class _PassingError(Exception):
-    """The service cannot give the stream for now; the text says why."""
+class _TemporaryError(Exception):
+    """The stream is unavailable for now; the message says why."""
 
 
 class StreamLostError(ServiceUnreachableError):
-    """The stream could not be had or taken up again, however often it was tried."""
+    """The stream could not be opened or resumed within the allowed attempts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subscription:
-    """Whose events: of these orders, of these symbols, or without either of all."""
+    """The events to receive: of these orders, of these symbols, or if both are empty of all."""
 
     order_ids: Sequence[str] = ()
     symbols: Sequence[str] = ()
 
     def message(self, after: str | None) -> str:
-        """Return the message that asks for the events after a position, or from now on."""
+        """Return the message that requests the events after a position, or from now on."""
         message: dict[str, object] = {"type": "subscribe"}
         if self.order_ids:
             message["order_ids"] = list(self.order_ids)
@@ -79,10 +77,16 @@ class Subscription:
 
 
 class EventStream:
-    """A subscription that outlives its connections.
+    """A subscription that survives lost connections.
 
-    ``was_reached`` says that the service is known to be there: then the first connection, too, is
-    tried more than once. ``tell`` gets a line when a connection is tried again.
+    Args:
+        address: The service.
+        subscription: The events to receive.
+        retries: The bounds of retries.
+        random_source: The source of jitter.
+        on_retry: Called with a line before each retry.
+        after: The position to start after, or None for new events only.
+        was_reached: The service answered before, so the first connection is retried too.
     """
 
     def __init__(
@@ -92,26 +96,26 @@ class EventStream:
         *,
         retries: RetryPolicy,
         random_source: random.Random,
-        tell: Callable[[str], None],
+        on_retry: Callable[[str], None],
         after: str | None = None,
         was_reached: bool = False,
     ) -> None:
         self.position = after
-        """Everything up to here was told; resume after it."""
+        """The position of the last event that was yielded; a new connection resumes after it."""
         self._address = address
         self._subscription = subscription
-        self._patience = retries
+        self._retries = retries
         self._attempts = Attempts(retries, random_source)
-        self._tell = tell
+        self._on_retry = on_retry
         self._was_reached = was_reached
 
     async def messages(self) -> AsyncGenerator[wire.Subscribed | wire.Event]:
-        """Tell each subscription and then its events, without end and each event once.
+        """Yield each subscription and its events, each event once, without an end.
 
         Raises:
-            RefusedError: the service does not give this stream.
-            StreamLostError: the connection failed too often in a row.
-            UnexpectedAnswerError: whoever is there speaks another language.
+            RefusedError: the service refuses this stream.
+            StreamLostError: the connection failed too often in succession.
+            UnexpectedAnswerError: the server is not a Papertape service.
         """
         while True:
             try:
@@ -121,10 +125,10 @@ class EventStream:
                             self._attempts.succeed()
                         yield message
                 cause = "the connection was closed"
-            except _PassingError as error:
+            except _TemporaryError as error:
                 cause = str(error)
             except InvalidStatus as error:
-                self._refuse_for_good(error)
+                self._raise_if_permanent(error)
                 cause = f"HTTP {error.response.status_code}"
             except ConnectionClosed as error:
                 self._take_position(error)
@@ -132,10 +136,11 @@ class EventStream:
             except (OSError, WebSocketException) as error:
                 cause = cause_of(error)
             pause_seconds = self._attempts.fail()
+            # An address that never answered is probably wrong, so the command fails at once.
             if self._attempts.is_exhausted or not self._was_reached:
                 raise StreamLostError(self._address.url, cause)
-            told = f"the event stream broke ({cause})"
-            self._tell(self._attempts.retelling(told, pause_seconds))
+            lost = f"the event stream was lost ({cause})"
+            self._on_retry(self._attempts.message(lost, pause_seconds))
             await asyncio.sleep(pause_seconds)
 
     async def _one_connection(self) -> AsyncGenerator[wire.Subscribed | wire.Event]:
@@ -143,31 +148,33 @@ class EventStream:
             self._address.stream_url,
             additional_headers=self._address.headers,
             user_agent_header=USER_AGENT,
+            # As for requests: only the options count, not the environment.
             proxy=None,
             open_timeout=OPEN_SECONDS_MAX,
             close_timeout=CLOSE_SECONDS_MAX,
         ) as connection:
             self._was_reached = True
-            # Who is refused at once can be closed before this is sent; what was said is read below.
+            # The service may refuse and close before this is sent; its error is read below.
             with contextlib.suppress(ConnectionClosed):
                 await connection.send(self._subscription.message(self.position))
-            with self._counting_as_success_once_steady():
+            with self._succeeding_if_steady():
                 async for text in connection:
                     message = self._read(text)
                     if message is None:
                         continue
                     if message["type"] == "error":
                         raise await self._failure(connection, message)
-                    # While old events are told again, the head of "subscribed" lies beyond them.
+                    # The position of "subscribed" is the newest one, beyond the old events that
+                    # follow now, so resuming after it would skip them.
                     if message["type"] == "event" or self.position is None:
                         self.position = message["position"]
                     yield message
 
     @contextlib.contextmanager
-    def _counting_as_success_once_steady(self) -> Iterator[None]:
-        """Renew the retries if the block took long; where nothing happens nothing is told."""
+    def _succeeding_if_steady(self) -> Iterator[None]:
+        """Count a long connection as a success, even if it carried no event."""
         loop = asyncio.get_running_loop()
-        steady_at = loop.time() + self._patience.steady_seconds
+        steady_at = loop.time() + self._retries.steady_seconds
         try:
             yield
         finally:
@@ -175,13 +182,13 @@ class EventStream:
                 self._attempts.succeed()
 
     async def _failure(self, connection: ClientConnection, error: wire.StreamError) -> Exception:
-        """Return what an error means: the code of the close that follows says if it may pass."""
+        """Return the exception for an error; the close code says whether it is temporary."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_SECONDS_MAX):
                 await connection.wait_closed()
         refused = self._refusal(error)
-        may_pass = connection.close_code in _PASSING_CODES
-        return _PassingError(str(refused)) if may_pass else refused
+        is_temporary = connection.close_code in _TEMPORARY_CODES
+        return _TemporaryError(str(refused)) if is_temporary else refused
 
     def _refusal(self, problem: wire.Problem) -> RefusedError:
         return refusal(problem, has_key=self._address.key is not None)
@@ -195,23 +202,25 @@ class EventStream:
                     return wire.read_shape(text, wire.Subscribed)
                 case "error":
                     return wire.read_shape(text, wire.StreamError)
-                case _:  # a newer service may say more
+                case _:  # a message type of a newer service
                     return None
         except wire.UnexpectedShapeError as error:
             raise UnexpectedAnswerError(self._address.stream_url, shorten(str(error))) from None
 
     def _take_position(self, closed: ConnectionClosed) -> None:
-        """Read where to resume; the service knows it best, since it also counts what it skipped."""
+        """Read the position to resume after; it counts events that the subscription leaves out."""
         if closed.rcvd is None:
             return
+        # The service closes with 1008 for a fault of the client, which a retry would repeat.
         if closed.rcvd.code == CloseCode.POLICY_VIOLATION:
             raise RefusedError({"code": "policy_violation", "detail": closed.rcvd.reason})
         if resume := _RESUME_AFTER.fullmatch(closed.rcvd.reason):
             self.position = resume[1]
 
-    def _refuse_for_good(self, error: InvalidStatus) -> None:
+    def _raise_if_permanent(self, error: InvalidStatus) -> None:
         status = error.response.status_code
-        if status in _PASSING:
+        # A temporary refusal also proves that the address is right.
+        if status in _TEMPORARY_STATUSES:
             self._was_reached = True
             return
         try:

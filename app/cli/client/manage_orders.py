@@ -9,7 +9,7 @@ from rich.console import Console
 from app.cli.client import answers as wire
 from app.cli.client.client_errors import RefusedError, shorten
 from app.cli.client.place_order import print_outcome
-from app.cli.client.retries import USUAL_PATIENCE, RetryPolicy
+from app.cli.client.retries import DEFAULT_RETRIES, RetryPolicy
 from app.cli.client.sentences import execution_quality, order_outcome, order_title, why_not_filled
 from app.cli.client.service_address import ServiceAddress
 from app.cli.client.service_client import PAGE_LIMIT_MAX, ServiceClient
@@ -18,22 +18,24 @@ from app.cli.client.terminal import (
     make_console,
     print_json,
     print_line,
+    print_message,
     print_table,
     print_words,
-    tell,
 )
 
 DONE: Final = 0
 CLOSED_MEANWHILE: Final = 1
 
 WIDE_COLUMNS_MIN: Final = 150
-"""A narrower terminal has no room for average prices and reasons beside whole ids."""
+"""The terminal width from which a table has average prices and reasons."""
 
 _ORDER_CLOSED: Final = "order_closed"
 
 
 def _client(address: ServiceAddress, retries: RetryPolicy) -> ServiceClient:
-    return ServiceClient(address, retries=retries, tell=tell, random_source=random.SystemRandom())
+    return ServiceClient(
+        address, retries=retries, on_retry=print_message, random_source=random.SystemRandom()
+    )
 
 
 async def list_orders(
@@ -42,7 +44,7 @@ async def list_orders(
     *,
     limit: int | None,
     as_json: bool,
-    retries: RetryPolicy = USUAL_PATIENCE,
+    retries: RetryPolicy = DEFAULT_RETRIES,
 ) -> int:
     """Print the newest orders that pass the filters, at most ``limit``, page after page."""
     console = make_console()
@@ -60,9 +62,9 @@ async def list_orders(
     if as_json:
         return DONE
     if cursor is not None:
-        tell("there are more orders than these: see --limit and --all")
+        print_message("there are more orders: see --limit and --all")
     elif not printed:
-        tell("there are no such orders")
+        print_message("there are no such orders")
     return DONE
 
 
@@ -79,6 +81,7 @@ def _print_orders(
 def _print_table(
     console: Console, orders: Sequence[wire.OrderSummary], *, is_first: bool = True
 ) -> None:
+    # A pipe has no width, so its table is never narrow.
     is_narrow = console.is_terminal and console.width < WIDE_COLUMNS_MIN
     table = orders_table(orders, is_narrow=is_narrow)
     table.show_header = is_first
@@ -91,9 +94,9 @@ async def show_order(
     *,
     all_splits: bool,
     as_json: bool,
-    retries: RetryPolicy = USUAL_PATIENCE,
+    retries: RetryPolicy = DEFAULT_RETRIES,
 ) -> int:
-    """Print an order, its splits, and what keeps it from its fulfillment or how well it went."""
+    """Print an order, its splits, and its execution quality or why it is not filled."""
     async with _client(address, retries) as service:
         order = await service.order(order_id)
         if all_splits and order["splits_total"] > len(order["splits"]):
@@ -122,7 +125,7 @@ async def _all_splits(service: ServiceClient, order: wire.Order) -> list[wire.Sp
 
 
 def _facts(order: wire.Order) -> Iterator[tuple[str, str]]:
-    """Return what there is to say of an order, each with its name."""
+    """Yield the facts about an order, each with its name."""
     yield "order", order["order_id"]
     if order["client_order_id"] is not None:
         yield "client order id", order["client_order_id"]
@@ -134,6 +137,7 @@ def _facts(order: wire.Order) -> Iterator[tuple[str, str]]:
     else:
         yield "closed at", order["closed_at"]
         yield "outcome", order_outcome(order)
+    # Only the first line gets the name.
     name = "why not filled"
     for line in why_not_filled(order):
         yield name, line
@@ -147,17 +151,18 @@ async def cancel_order(
     order_id: str,
     *,
     as_json: bool,
-    retries: RetryPolicy = USUAL_PATIENCE,
+    retries: RetryPolicy = DEFAULT_RETRIES,
 ) -> int:
-    """Cancel an order and print what became of it; if it was closed otherwise, say so first."""
+    """Cancel an order and print its outcome; if it was closed before, print that first."""
     async with _client(address, retries) as service:
         try:
             order, status = await service.cancel(order_id), DONE
         except RefusedError as error:
             closed = error.problem.get("order")
+            # Only the refusal of a closed order contains the order, which can be printed instead.
             if error.reason_code != _ORDER_CLOSED or closed is None:
                 raise
-            tell(shorten(error.problem["detail"]))
+            print_message(shorten(error.problem["detail"]))
             order, status = closed, CLOSED_MEANWHILE
     if as_json:
         print_json(order)
@@ -171,7 +176,7 @@ async def cancel_orders(
     symbol: str,
     *,
     as_json: bool,
-    retries: RetryPolicy = USUAL_PATIENCE,
+    retries: RetryPolicy = DEFAULT_RETRIES,
 ) -> int:
     """Cancel the open orders of a symbol and print them."""
     async with _client(address, retries) as service:

@@ -1,7 +1,7 @@
-"""Every event of one order, each once and in order, whatever happens to the connection.
+"""Follow one order: yield each of its events once and in order, across lost connections.
 
-The stream tells them as they happen; what was before it, or is missing in it, is read with a
-request. Where no stream can be had, the order itself is asked for now and then.
+New events come from the stream. Events from before the stream, or missing in it, are read with a
+request. Without a stream, the order itself is polled.
 """
 
 import asyncio
@@ -16,11 +16,11 @@ from app.cli.client.event_stream import EventStream, StreamLostError, Subscripti
 from app.cli.client.service_client import ServiceClient
 
 STREAM_ATTEMPTS_MAX: Final = 4
-"""Few: asking now and then shows the same, only later."""
+"""Few attempts, because polling shows the same events, only later."""
 
 
 class OrderFollower:
-    """Follows one order to its end."""
+    """Follows one order until it is closed."""
 
     def __init__(self, service: ServiceClient, order_id: str) -> None:
         self._service = service
@@ -30,17 +30,17 @@ class OrderFollower:
         self._is_closed = False
 
     async def events(self) -> AsyncGenerator[wire.Event]:
-        """Tell the order's events from the first to the one that closes it.
+        """Yield the order's events from the first to the last.
 
         Raises:
-            ClientError: the service cannot be asked any more; the order goes on without us.
+            ClientError: the service stopped answering; the order is not affected.
         """
         try:
             async with contextlib.aclosing(self._streamed()) as events:
                 async for event in events:
                     yield event
         except (RefusedError, UnexpectedAnswerError, StreamLostError):
-            # What is wrong beyond the stream shows itself when the order is asked for.
+            # A problem that is not limited to the stream also makes polling fail.
             async with contextlib.aclosing(self._polled()) as events:
                 async for event in events:
                     yield event
@@ -52,7 +52,7 @@ class OrderFollower:
             Subscription(order_ids=(self._order_id,)),
             retries=replace(service.retries, attempts_max=STREAM_ATTEMPTS_MAX),
             random_source=service.random_source,
-            tell=service.tell,
+            on_retry=service.on_retry,
             was_reached=True,
         )
         async with contextlib.aclosing(stream.messages()) as messages:
@@ -60,6 +60,7 @@ class OrderFollower:
                 if message["type"] == "event" and message["sequence"] == self._sequence + 1:
                     self._note(message)
                     yield message
+                # Events happened before the stream began, or the stream skipped some.
                 elif message["type"] == "subscribed" or message["sequence"] > self._sequence:
                     async with contextlib.aclosing(self._missed()) as events:
                         async for event in events:
@@ -81,7 +82,7 @@ class OrderFollower:
                     yield event
 
     async def _missed(self) -> AsyncGenerator[wire.Event]:
-        """Read the events that were not told yet, from the page where they begin."""
+        """Yield the events that were not yielded yet, from the first page that may have some."""
         while True:
             page = await self._service.events_page(self._order_id, cursor=self._cursor)
             for event in page["events"]:

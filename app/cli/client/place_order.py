@@ -1,4 +1,4 @@
-"""``papertape order``: place an order and follow it to its end."""
+"""``papertape order``: place an order and follow it until it is closed."""
 
 import asyncio
 import contextlib
@@ -11,7 +11,7 @@ from typing import Final
 from app.cli.client import answers as wire
 from app.cli.client.client_errors import ClientError, RefusedError, ServiceUnreachableError
 from app.cli.client.order_follower import OrderFollower
-from app.cli.client.retries import USUAL_PATIENCE, RetryPolicy
+from app.cli.client.retries import DEFAULT_RETRIES, RetryPolicy
 from app.cli.client.sentences import (
     event_line,
     execution_quality,
@@ -26,20 +26,20 @@ from app.cli.client.terminal import (
     make_console,
     print_json,
     print_line,
+    print_message,
     print_table,
     print_words,
-    tell,
 )
 
 FULFILLED: Final = 0
 NOT_FULFILLED: Final = 1
 
 _OUTCOME_UNKNOWN: Final = frozenset({"outcome_unknown", "internal_error"})
-"""With these refusals the order may have been stored; all others say that it was not."""
+"""With these codes the order may have been stored; every other code says that it was not."""
 
 
 class Until(Enum):
-    """How far an order is followed, and how that looks."""
+    """How long an order is followed, and how it is printed."""
 
     ACCEPTED = auto()
     CLOSED = auto()
@@ -48,7 +48,7 @@ class Until(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderRequest:
-    """What to send, with a client order id in it, and what to do then."""
+    """The body to send, which has a client order id, and how to follow the order."""
 
     body: Mapping[str, str]
     until: Until
@@ -56,57 +56,64 @@ class OrderRequest:
 
 
 async def place_order(
-    address: ServiceAddress, request: OrderRequest, *, retries: RetryPolicy = USUAL_PATIENCE
+    address: ServiceAddress, request: OrderRequest, *, retries: RetryPolicy = DEFAULT_RETRIES
 ) -> int:
-    """Place an order, follow it as far as asked, return the command's exit status.
+    """Place an order, follow it as requested, and return the exit status.
 
-    An interrupt while it is followed leaves the order alone.
+    An interrupt does not cancel the order.
     """
     async with ServiceClient(
-        address, retries=retries, tell=tell, random_source=random.SystemRandom()
+        address, retries=retries, on_retry=print_message, random_source=random.SystemRandom()
     ) as service:
         placed = await _place(service, request)
         if request.until is Until.ACCEPTED:
-            _tell_accepted(address, request, placed.order)
+            _print_accepted(address, request, placed.order)
             return FULFILLED
         try:
             return await _follow(service, request, placed.order)
         except asyncio.CancelledError:
-            tell(f"the order goes on\n{_next_steps(address, placed.order['order_id'])}")
+            print_message(
+                f"the order is not canceled\n{_next_steps(address, placed.order['order_id'])}"
+            )
             raise
         except ClientError:
-            tell(f"the order was accepted\n{_next_steps(address, placed.order['order_id'])}")
+            print_message(
+                f"the order was accepted\n{_next_steps(address, placed.order['order_id'])}"
+            )
             raise
 
 
 async def _place(service: ServiceClient, request: OrderRequest) -> Placed:
     client_order_id = request.body["client_order_id"]
     options = service.address.options
-    whether = (
-        "it is not known whether the order was accepted\n"
-        f"  look      papertape orders --client-order-id {client_order_id}{options}\n"
+    unknown_outcome = (
+        "it is unknown whether the order was accepted\n"
+        f"  check     papertape orders --client-order-id {client_order_id}{options}\n"
         f"  or repeat the command with --client-order-id {client_order_id}: "
         "it is never placed twice"
     )
     try:
         placed = await service.place(request.body)
     except asyncio.CancelledError:
-        tell(whether)
+        print_message(unknown_outcome)
         raise
     except ServiceUnreachableError as error:
+        # A request that was never sent cannot have placed an order.
         if error.was_sent:
-            tell(whether)
+            print_message(unknown_outcome)
         raise
     except RefusedError as error:
         if error.reason_code in _OUTCOME_UNKNOWN:
-            tell(whether)
+            print_message(unknown_outcome)
         raise
     if placed.is_replay:
-        tell(f"the client order id {client_order_id} was used before; this is the order it placed")
+        print_message(
+            f"the client order id {client_order_id} was used before; this is the earlier order"
+        )
     return placed
 
 
-def _tell_accepted(address: ServiceAddress, request: OrderRequest, order: wire.Order) -> None:
+def _print_accepted(address: ServiceAddress, request: OrderRequest, order: wire.Order) -> None:
     if request.as_json:
         print_json(order)
         return
@@ -125,8 +132,10 @@ def _next_steps(address: ServiceAddress, order_id: str) -> str:
 async def _follow(service: ServiceClient, request: OrderRequest, placed: wire.Order) -> int:
     if request.until is Until.CLOSED_LINE_BY_LINE:
         await _print_events(service, placed["order_id"], as_json=request.as_json)
+    # An IOC or FOK order may be closed already: there is no progress to draw.
     elif placed["status"] not in wire.CLOSED:
         await _draw_progress(service, placed, is_shown=not request.as_json)
+    # The answer to placing has neither the last splits nor the execution quality.
     order = await service.order(placed["order_id"])
     if request.as_json:
         print_json(order)
@@ -157,14 +166,14 @@ async def _draw_progress(service: ServiceClient, placed: wire.Order, *, is_shown
 
 
 def print_outcome(order: wire.Order) -> None:
-    """Print an order and what has become of it."""
+    """Print an order and its outcome."""
     console = make_console()
     print_line(console, f"{order['order_id']}  {order_title(order)}")
     print_words(console, order_outcome(order))
 
 
 def _print_closed(order: wire.Order, *, with_splits: bool) -> None:
-    """Print what has become of an order, why or how well, and its first splits."""
+    """Print an order's outcome, the reason or the execution quality, and its first splits."""
     print_outcome(order)
     console = make_console()
     if order["status"] == wire.EXPIRED:

@@ -1,7 +1,7 @@
-"""The requests, each repeated where the service says so, and where that can do no harm.
+"""Send requests to the service, and retry them after a temporary failure.
 
-Everything that the client asks may be asked twice: reading and canceling by nature, placing because
-each order carries a client order id, under which the service places one order and no second.
+Every request may be repeated. Reading and canceling are idempotent. Placing is idempotent because
+each order has a client order id, and the service places only one order per id.
 """
 
 import asyncio
@@ -31,13 +31,13 @@ from app.cli.client.service_address import ServiceAddress
 
 CONNECT_SECONDS_MAX: Final = 5.0
 ANSWER_SECONDS_MAX: Final = 20.0
-"""The service itself answers within some 5 s, even when its database does not."""
+"""The service answers within some 5 s, even if its database does not."""
 
 PAGE_LIMIT_MAX: Final = 1_000
 
 USER_AGENT: Final = f"papertape/{__version__}"
 
-_PASSING: Final = frozenset(
+_TEMPORARY_STATUSES: Final = frozenset(
     {HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
 )
 _RATE_LIMITED: Final = "rate_limited"
@@ -47,34 +47,34 @@ _Shape = TypeVar("_Shape")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placed:
-    """An accepted order; ``is_replay`` if its client order id had placed it in an earlier run."""
+    """An accepted order; ``is_replay`` if an earlier command placed it with the same id."""
 
     order: wire.Order
     is_replay: bool
 
 
 class ServiceClient:
-    """One service, asked over kept connections; ``tell`` gets a line when a request is repeated."""
+    """A client with persistent connections; it calls ``on_retry`` with a line before a retry."""
 
     def __init__(
         self,
         address: ServiceAddress,
         *,
         retries: RetryPolicy,
-        tell: Callable[[str], None],
+        on_retry: Callable[[str], None],
         random_source: random.Random,
     ) -> None:
         self.address = address
         self.retries = retries
         self.random_source = random_source
-        self.tell = tell
+        self.on_retry = on_retry
         self._was_reached = False
-        # The environment's proxies and .netrc stay out: what the options say is what is used.
+        # Only the options count: proxies of the environment and .netrc would redirect or sign in.
         self._http = httpx2.AsyncClient(
             headers={"User-Agent": USER_AGENT, **address.headers},
             timeout=httpx2.Timeout(ANSWER_SECONDS_MAX, connect=CONNECT_SECONDS_MAX),
             trust_env=False,
-            verify=_trusted(address),
+            verify=_trusted_certificates(address),
         )
 
     async def __aenter__(self) -> Self:
@@ -97,28 +97,29 @@ class ServiceClient:
             ServiceUnreachableError: if ``was_sent``, the order may have been placed.
         """
         assert body["client_order_id"], "without it a repeated request might place a second order"
-        answer, attempts = await self._ask(
+        answer, attempts = await self._request(
             "POST", "/order/limit", body=body, headers={"Prefer": "respond-async"}
         )
         return Placed(
             order=self._read(answer, wire.Order),
+            # After a retry the replay may be of this command's own first request.
             is_replay=attempts == 1 and answer.headers.get("Idempotent-Replayed") == "true",
         )
 
     async def order(self, order_id: str) -> wire.Order:
         """Return an order as it is now."""
-        return self._read((await self._ask("GET", _path(order_id)))[0], wire.Order)
+        return self._read((await self._request("GET", _path(order_id)))[0], wire.Order)
 
     async def splits_page(self, order_id: str, *, cursor: str | None) -> wire.SplitsPage:
         """Return a page of an order's splits."""
         query = _query(limit=PAGE_LIMIT_MAX, cursor=cursor)
-        answer, _ = await self._ask("GET", f"{_path(order_id)}/splits", query=query)
+        answer, _ = await self._request("GET", f"{_path(order_id)}/splits", query=query)
         return self._read(answer, wire.SplitsPage)
 
     async def events_page(self, order_id: str, *, cursor: str | None) -> wire.EventsPage:
         """Return a page of an order's events."""
         query = _query(limit=PAGE_LIMIT_MAX, cursor=cursor)
-        answer, _ = await self._ask("GET", f"{_path(order_id)}/events", query=query)
+        answer, _ = await self._request("GET", f"{_path(order_id)}/events", query=query)
         return self._read(answer, wire.EventsPage)
 
     async def orders_page(
@@ -126,23 +127,23 @@ class ServiceClient:
     ) -> wire.OrdersPage:
         """Return a page of the orders that pass the filters, the newest first."""
         query = _query(**filters, limit=limit, cursor=cursor)
-        answer, _ = await self._ask("GET", "/orders", query=query)
+        answer, _ = await self._request("GET", "/orders", query=query)
         return self._read(answer, wire.OrdersPage)
 
     async def cancel(self, order_id: str) -> wire.Order:
         """Cancel an order and return it.
 
         Raises:
-            RefusedError: ``order_closed`` if it was filled or expired meanwhile.
+            RefusedError: with ``order_closed`` if the order was filled or had expired.
         """
-        return self._read((await self._ask("DELETE", _path(order_id)))[0], wire.Order)
+        return self._read((await self._request("DELETE", _path(order_id)))[0], wire.Order)
 
     async def cancel_all(self, symbol: str) -> wire.CanceledOrders:
         """Cancel the open orders of a symbol."""
-        answer, _ = await self._ask("DELETE", "/orders", query={"symbol": symbol})
+        answer, _ = await self._request("DELETE", "/orders", query={"symbol": symbol})
         return self._read(answer, wire.CanceledOrders)
 
-    async def _ask(
+    async def _request(
         self,
         method: str,
         path: str,
@@ -151,7 +152,7 @@ class ServiceClient:
         body: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> tuple[httpx2.Response, int]:
-        """Return a success and the number of attempts it took."""
+        """Return a successful answer and the number of attempts."""
         attempts = Attempts(self.retries, self.random_source)
         count = 0
         while True:
@@ -164,6 +165,7 @@ class ServiceClient:
             except httpx2.TransportError as error:
                 cause = f"cannot reach {self.address.url} ({cause_of(error)})"
                 failure: Exception = self._unreachable(error, count)
+                # An address that never answered is probably wrong, so the command fails at once.
                 if count == 1 and not self._was_reached and _is_unsent(error):
                     raise failure from None
             else:
@@ -172,13 +174,13 @@ class ServiceClient:
                     return answer, count
                 failure = self._failure(answer)
                 cause = str(failure).splitlines()[0]
-                if not _may_pass(answer, failure):
+                if not _is_temporary(answer, failure):
                     raise failure
                 retry_after_seconds = _retry_after_seconds(answer)
             pause_seconds = attempts.fail(retry_after_seconds)
             if attempts.is_exhausted:
                 raise failure
-            self.tell(attempts.retelling(cause, pause_seconds))
+            self.on_retry(attempts.message(cause, pause_seconds))
             await asyncio.sleep(pause_seconds)
 
     def _unreachable(self, error: httpx2.TransportError, count: int) -> ServiceUnreachableError:
@@ -191,7 +193,7 @@ class ServiceClient:
         except wire.UnexpectedShapeError:
             what = f"HTTP {answer.status_code} {answer.reason_phrase}".rstrip()
             if location := answer.headers.get("Location"):
-                what += f", which leads to {shorten(location)}"
+                what += f", a redirect to {shorten(location)}"
             return UnexpectedAnswerError(self.address.url, what)
         return refusal(problem, has_key=self.address.key is not None)
 
@@ -202,10 +204,10 @@ class ServiceClient:
             raise UnexpectedAnswerError(self.address.url, shorten(str(error))) from None
 
 
-def _trusted(address: ServiceAddress) -> ssl.SSLContext | bool:
-    """Return whose certificates count: the usual ones; nobody's where there are none to check.
+def _trusted_certificates(address: ServiceAddress) -> ssl.SSLContext | bool:
+    """Return the default certificates for https, and an empty context for http.
 
-    Loading them takes a tenth of a second, which a command would spend before it does anything.
+    Loading the certificates takes a tenth of a second, which a command over http need not spend.
     """
     if address.url.startswith("https:"):
         return True
@@ -224,13 +226,14 @@ def _is_unsent(error: httpx2.TransportError) -> bool:
     return isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout)
 
 
-def _may_pass(answer: httpx2.Response, failure: Exception) -> bool:
+def _is_temporary(answer: httpx2.Response, failure: Exception) -> bool:
+    # 429 also reports too many open orders, which a retry within seconds does not change.
     if answer.status_code == HTTPStatus.TOO_MANY_REQUESTS:
         return isinstance(failure, RefusedError) and failure.reason_code == _RATE_LIMITED
-    return answer.status_code in _PASSING
+    return answer.status_code in _TEMPORARY_STATUSES
 
 
 def _retry_after_seconds(answer: httpx2.Response) -> float | None:
-    """Read the header's seconds; its other form, a date, is treated as not given."""
+    """Return the header's seconds; a date, its other form, is ignored."""
     text = answer.headers.get("Retry-After", "")
     return float(text) if text.isascii() and text.isdigit() else None

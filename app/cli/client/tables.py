@@ -1,4 +1,4 @@
-"""The tables and the progress bar of the command line and the demo."""
+"""The tables and the progress bar of the client and the demo."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -21,11 +21,11 @@ _STATUS_STYLES: Final = {
 }
 _MORE: Final = "…"
 _SECONDS_CHARACTERS: Final = len("2026-03-01T12:00:00")
-"""A list is for looking over; the microseconds are in `show` and in JSON."""
+"""A list shows seconds; `show` and JSON have the microseconds."""
 
 
 def split_table(splits: Sequence[wire.Split], *, splits_total: int, first_number: int = 1) -> Table:
-    """Return a table of an order's splits, and of how many more there are."""
+    """Return a table of splits, with a last row that counts the splits not shown."""
     table = Table()
     for heading in ("split", "update id", "price", "quantity", "filled at"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -44,7 +44,7 @@ def split_table(splits: Sequence[wire.Split], *, splits_total: int, first_number
 
 
 def orders_table(orders: Sequence[wire.OrderSummary], *, is_narrow: bool = False) -> Table:
-    """Return a table of orders, one a row; a narrow one lacks average prices and reasons."""
+    """Return a table of orders; a narrow one has no average prices and reasons."""
     table = Table()
     for heading in ("order", "symbol", "side"):
         table.add_column(heading, no_wrap=True)
@@ -78,7 +78,7 @@ def status_text(order: wire.OrderSummary, *, with_reason: bool = True) -> Text:
 
 
 class FillProgress(Progress):
-    """Bars of how far orders are filled; on a pipe nothing is drawn."""
+    """Progress bars of orders; nothing is drawn on a pipe."""
 
     def __init__(self, console: Console, *, is_shown: bool = True) -> None:
         super().__init__(
@@ -92,13 +92,13 @@ class FillProgress(Progress):
         )
 
     def add_order(self, title: str, *, order_size: str) -> TaskID:
-        """Begin the bar of an order of which nothing is filled yet."""
+        """Add the bar of an unfilled order."""
         return self.add_task(
             title, total=float(order_size), filled="0", size=order_size, status="NEW"
         )
 
     def follow(self, bar: TaskID, state: wire.OrderSummary | wire.Event) -> None:
-        """Draw how far an order is."""
+        """Draw the filled quantity and the status of an order."""
         self.update(
             bar,
             completed=float(state["filled_quantity"]),  # for the length of the bar only

@@ -1,4 +1,4 @@
-"""Output that suits a terminal, with color and bars, or a pipe, with neither and whole lines."""
+"""Output for a terminal, with color and bars, or for a pipe, with plain complete lines."""
 
 import sys
 import textwrap
@@ -11,14 +11,15 @@ from rich.console import Console
 from rich.table import Table
 
 PIPE_COLUMNS: Final = 1_000
-"""A pipe has no width; no line of ours is longer."""
+"""The width of a pipe; no line is longer."""
 
 FACT_COLUMNS: Final = 17
-"""Where what is said of a thing begins, behind its name."""
+"""The column where a fact begins, after its name."""
 
 
 def make_console() -> Console:
-    """Return a console for the standard output as it is now."""
+    """Return a console for the current standard output."""
+    # rich would also obey FORCE_COLOR and similar variables on a pipe.
     is_terminal = sys.stdout.isatty()
     return Console(
         force_terminal=is_terminal,
@@ -29,12 +30,12 @@ def make_console() -> Console:
 
 
 def print_line(console: Console, text: str) -> None:
-    """Print a line whole; breaking it is left to the terminal, so that it is copied whole."""
+    """Print a line without breaking it, so that it can be copied as one line."""
     console.print(text, soft_wrap=True)
 
 
 def print_words(console: Console, text: str, *, name: str | None = None) -> None:
-    """Print a sentence, on a terminal broken between words; behind its name if it has one."""
+    """Print a sentence after its name, if any; a terminal gets line breaks between words."""
     head = "" if name is None else f"{name:{FACT_COLUMNS}}"
     wrapped = textwrap.wrap(
         head + text,
@@ -48,22 +49,22 @@ def print_words(console: Console, text: str, *, name: str | None = None) -> None
 
 
 def print_table(console: Console, table: Table) -> None:
-    """Print a table with nothing cut off; without its frame on a pipe and where it is too wide."""
+    """Print a table with complete cells; without a frame on a pipe or if it is too wide."""
     width = console.measure(table, options=console.options.update(width=PIPE_COLUMNS)).maximum
     if not console.is_terminal or width > console.width:
         table.box = None
         table.pad_edge = False
     if width > console.width:
-        # Its lines are wrapped by the terminal itself; the library would cut the cells.
+        # The terminal wraps the lines; rich would cut the cells.
         console = Console(file=console.file, force_terminal=console.is_terminal, width=width)
     console.print(table)
 
 
 def print_json(document: Mapping[str, object]) -> None:
-    """Print a document on one line, at once."""
+    """Print a document on one line, and flush it."""
     typer.echo(msgspec.json.encode(document).decode())
 
 
-def tell(text: str) -> None:
-    """Say something beside the output."""
+def print_message(text: str) -> None:
+    """Print a message on standard error."""
     typer.echo(f"papertape: {text}", err=True)

@@ -7,10 +7,10 @@ from typing import Final, Never
 
 from app.cli.client.client_errors import ClientError, RefusedError
 from app.cli.client.event_stream import EventStream, Subscription
-from app.cli.client.retries import USUAL_PATIENCE, RetryPolicy
+from app.cli.client.retries import DEFAULT_RETRIES, RetryPolicy
 from app.cli.client.sentences import event_line
 from app.cli.client.service_address import ServiceAddress
-from app.cli.client.terminal import make_console, print_json, print_line, tell
+from app.cli.client.terminal import make_console, print_json, print_line, print_message
 
 _POSITION_REFUSED: Final = frozenset(
     {
@@ -20,7 +20,7 @@ _POSITION_REFUSED: Final = frozenset(
         "position_pruned",
     }
 )
-"""With these refusals there is nothing to go on from."""
+"""After a refusal with these codes the position cannot be used again."""
 
 
 async def watch_events(
@@ -29,19 +29,19 @@ async def watch_events(
     *,
     after: str | None,
     as_json: bool,
-    retries: RetryPolicy = USUAL_PATIENCE,
+    retries: RetryPolicy = DEFAULT_RETRIES,
 ) -> Never:
-    """Print events as they happen; say at the end where to go on, if one can.
+    """Print events as they happen; at the end print the command that resumes the stream.
 
     Raises:
-        ClientError: the service refuses the stream, or it cannot be had any more.
+        ClientError: the service refuses the stream, or the stream was lost.
     """
     stream = EventStream(
         address,
         subscription,
         retries=retries,
         random_source=random.SystemRandom(),
-        tell=tell,
+        on_retry=print_message,
         after=after,
     )
     console = make_console()
@@ -54,23 +54,24 @@ async def watch_events(
                     print_json(message)
                 else:
                     print_line(console, event_line(message))
+    # Ctrl-C is the usual end.
     except asyncio.CancelledError:
-        _tell_position(address, subscription, stream.position)
+        _print_resume_command(address, subscription, stream.position)
         raise
     except ClientError as error:
         is_refused = isinstance(error, RefusedError) and error.reason_code in _POSITION_REFUSED
-        # The position that was given is known to who gave it.
+        # The user already knows the position from the command line.
         if not is_refused and stream.position != after:
-            _tell_position(address, subscription, stream.position)
+            _print_resume_command(address, subscription, stream.position)
         raise
     raise AssertionError("the stream has no end")
 
 
-def _tell_position(
+def _print_resume_command(
     address: ServiceAddress, subscription: Subscription, position: str | None
 ) -> None:
     if position is None:
         return
     words = ["papertape watch", *subscription.order_ids]
     words += [f"--symbol {symbol}" for symbol in subscription.symbols]
-    tell(f"to go on from here: {' '.join(words)} --after {position}{address.options}")
+    print_message(f"to resume from here: {' '.join(words)} --after {position}{address.options}")

@@ -1,6 +1,9 @@
-"""Records the feed's frames and the matchers' inputs in one order, so that fills can be derived.
+"""Record the feed's frames and the matchers' inputs in one order, so that fills can be derived.
 
-``recording_notes`` defines the notes between the frames of a tape, ``recording_folder`` the files
-of a recording and their bounds. ``recorded_matcher`` wraps a matcher and notes every call,
-``recorder`` writes frames and notes.
+====================  ==========================================================================
+``recorder``          writes frames and notes
+``recorded_matcher``  a matcher that records every call made to it
+``recording_notes``   the notes between the frames
+``recording_folder``  the files of a recording and their total size
+====================  ==========================================================================
 """

@@ -1,4 +1,4 @@
-"""A matcher that tells what it is told, in the order in which it happens."""
+"""A matcher that records every call made to it, in order."""
 
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
@@ -26,30 +26,31 @@ from app.recording.service.recording_notes import (
 )
 
 
-class Listener(Protocol):
-    """Who writes down what matchers are told."""
+class InputRecorder(Protocol):
+    """Writes the inputs of matchers."""
 
     def note(self, note: AnyNote) -> None:
-        """Something happened."""
+        """Write a note."""
 
     def note_quote(self, quote: Quote, *, gate: int) -> None:
-        """A quote is about to be applied, or refused at the ``gate``."""
+        """Write that a quote is about to be applied, or refused because of the ``gate``."""
 
     def note_seed(self, seed: Quote, *, is_applied: bool) -> None:
-        """A depth snapshot was applied, or refused."""
+        """Write that a depth snapshot was applied or refused."""
 
     def note_expiry(self, symbol: Symbol, now_ns: int) -> None:
-        """Orders ended because their deadline was before this instant."""
+        """Write that orders with a deadline before this instant expired."""
 
     def flush(self) -> None:
-        """What was told so far outlives the process from now on."""
+        """Hand all lines to the operating system, so that they survive this process."""
 
 
 class RecordedMatcher(SymbolMatcher):
-    """A ``SymbolMatcher`` whose every input is noted.
+    """A ``SymbolMatcher`` that records its inputs.
 
-    Whoever drains the ledger's changes is about to hand on what happened, so all that led to it is
-    flushed by then: a durable split never lacks its recording, even after ``kill -9``.
+    The caller drains the ledger's changes just before it hands an outcome to the journal. The
+    recording is flushed at that moment, so a durable split is always recorded, even after
+    ``kill -9``.
     """
 
     def __init__(
@@ -58,14 +59,14 @@ class RecordedMatcher(SymbolMatcher):
         *,
         gate: int,
         levels: Iterable[TakenLevel],
-        recorder: Listener,
+        recorder: InputRecorder,
     ) -> None:
         super().__init__(symbol, gate=gate, levels=levels)
         self._recorder = recorder
         self._has_steps = False
 
     def state_notes(self, *, goes_on: bool) -> Iterator[AnyNote]:
-        """Yield the notes from which a matcher like this one can be made."""
+        """Yield the notes that describe the state; ``goes_on`` is explained at ``SymbolState``."""
         levels = self.ledger_levels()
         yield SymbolState(
             symbol=self.symbol,
@@ -104,7 +105,7 @@ class RecordedMatcher(SymbolMatcher):
         quotes_seen: int = 0,
         may_have_met_quotes: bool = False,
     ) -> list[Step]:
-        """Note the order with what it brings, and take it."""
+        """Record an order with its earlier fills, and let it rest."""
         self._recorder.note(
             OrderRested(
                 order=order,
@@ -118,7 +119,7 @@ class RecordedMatcher(SymbolMatcher):
                 may_have_met_quotes=may_have_met_quotes,
             )
         )
-        return self._told(
+        return self._remember_steps(
             super().rest(
                 order,
                 deadline_ns=deadline_ns,
@@ -133,7 +134,7 @@ class RecordedMatcher(SymbolMatcher):
         )
 
     def end_unmet(self, snapshot: OrderSnapshot) -> Closing:
-        """Note an order that ends without coming here."""
+        """Record the end of an order that never rested here."""
         self._recorder.note(
             OrderUnmet(
                 order=snapshot.order,
@@ -149,7 +150,8 @@ class RecordedMatcher(SymbolMatcher):
         return super().end_unmet(snapshot)
 
     def cancel(self, order_id: OrderId) -> Closing | None:
-        """Note a cancel, unless there is nothing to end."""
+        """Cancel an order, and record it if the order was resting."""
+        # Recorded afterwards, because a cancel of an ended order has no effect.
         closing = super().cancel(order_id)
         if closing is not None:
             self._recorder.note(OrderCanceled(symbol=self.symbol, order_id=order_id))
@@ -157,7 +159,7 @@ class RecordedMatcher(SymbolMatcher):
         return closing
 
     def cancel_all(self, owner: Owner) -> list[Closing]:
-        """Note a cancel of all, unless there is nothing to end."""
+        """Cancel the owner's orders, and record it if there were any."""
         closings = super().cancel_all(owner)
         if closings:
             self._recorder.note(OrdersCanceled(symbol=self.symbol, owner=owner))
@@ -165,52 +167,54 @@ class RecordedMatcher(SymbolMatcher):
         return closings
 
     def apply_quote(self, quote: Quote) -> list[Step]:
-        """Note a quote (the hot path)."""
+        """Record a quote and apply it (the hot path)."""
         self._recorder.note_quote(quote, gate=self.gate)
-        return self._told(super().apply_quote(quote))
+        return self._remember_steps(super().apply_quote(quote))
 
     def apply_seed(self, seed: Quote) -> list[Step] | None:
-        """Note a depth snapshot, and whether it was applied."""
+        """Record a depth snapshot, and whether it was applied."""
         steps = super().apply_seed(seed)
         self._recorder.note_seed(seed, is_applied=steps is not None)
-        return None if steps is None else self._told(steps)
+        return None if steps is None else self._remember_steps(steps)
 
     def reset_gate(self, seed: Quote) -> list[Step]:
-        """Note that the venue counts anew."""
+        """Record that the venue's update ids start again."""
         self._recorder.note(GateReset(quote=seed))
-        return self._told(super().reset_gate(seed))
+        return self._remember_steps(super().reset_gate(seed))
 
     def interrupt(self) -> None:
-        """Note that the current quote is void."""
+        """Record that the current quote is no longer valid."""
         self._recorder.note(Interrupted(symbol=self.symbol))
         super().interrupt()
 
     def hold(self) -> None:
-        """Note the pause."""
+        """Record the beginning of a pause."""
         self._recorder.note(Held(symbol=self.symbol))
         super().hold()
 
     def release(self, now_ns: int | None = None) -> list[Step]:
-        """Note the end of the pause."""
+        """Record the end of a pause."""
         self._recorder.note(Released(symbol=self.symbol, now_ns=now_ns))
-        return self._told(super().release(now_ns))
+        return self._remember_steps(super().release(now_ns))
 
     def expire(self, now_ns: int) -> list[Step]:
-        """Note an instant at which orders ended."""
+        """Expire orders, and record the instant if there were any."""
+        # Recorded afterwards, because most calls expire no order.
         steps = super().expire(now_ns)
         if steps:
             self._recorder.note_expiry(self.symbol, now_ns)
-        return self._told(steps)
+        return self._remember_steps(steps)
 
     def drain_ledger_changes(self) -> list[TakenLevel]:
-        """Flush what led to what is handed on now."""
+        """Flush the recording, then return the ledger's changes for the journal."""
         if not self._has_steps:
+            # No order changed, so no other note tells the replay that the ledger is stored here.
             self._recorder.note(LedgerStored(symbol=self.symbol))
         self._has_steps = False
         self._recorder.flush()
         return super().drain_ledger_changes()
 
-    def _told(self, steps: list[Step]) -> list[Step]:
+    def _remember_steps(self, steps: list[Step]) -> list[Step]:
         if steps:
             self._has_steps = True
         return steps

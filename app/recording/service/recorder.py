@@ -1,11 +1,11 @@
-"""Writes the recording, and never stands in the way of an order.
+"""Write the recording of a running service without ever delaying or failing an order.
 
-What the feed gets comes in by the port ``FeedRecorder``, what matchers are told by
-``RecordedMatcher``, both synchronously, so that the lines stand in the order in which things
-happened. Lines are flushed before an outcome goes to the journal, else within ``FLUSH_SECONDS``.
+The feed calls the port ``FeedRecorder`` with its frames, and each ``RecordedMatcher`` calls with
+its inputs. All calls are synchronous, so the lines are in the order of the events. Lines are
+flushed before an outcome goes to the journal, otherwise within ``FLUSH_SECONDS``.
 
-If the disk refuses, recording stops, and is tried again with a new file that begins with the state
-of every matcher. The gap between the two is marked; fills of that time cannot be derived again.
+If the disk fails, recording stops and is retried with a new file, which begins with the state of
+every matcher. The new file marks the gap; fills made in the gap cannot be derived.
 """
 
 import asyncio
@@ -27,14 +27,14 @@ from app.recording.service.recording_notes import (
     FileBegun,
     FileContinued,
     FrameDropped,
+    FrameIgnored,
     FrameRefused,
-    FrameUnheard,
     OrderRested,
     OrdersExpired,
     OrderUnmet,
-    QuoteMet,
+    QuoteReceived,
     RecordingEnded,
-    SeedMet,
+    SeedReceived,
     SymbolEnded,
 )
 from app.tapes.tape_lines import ReceiptTimes, frame_line, note_line
@@ -42,21 +42,22 @@ from app.tapes.tape_reader import TapeError
 from app.tapes.tape_writer import TapeWriter
 
 FLUSH_SECONDS: Final = 0.5
-"""How long a line may wait for the operating system when nothing comes of it."""
+"""The longest time before a line that leads to no outcome is flushed."""
 
 RETRY_SECONDS: Final = 5.0
-"""Pause before a new file is tried after the disk refused one."""
-
-_NS_PER_MICROSECOND: Final = 1_000
+"""The pause between a failure and the next attempt to begin a file."""
 
 _log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedDatabase:
-    """Whose orders are recorded: ``stream_id`` and ``epoch`` name a database and its owner.
+    """The database whose orders are recorded.
 
-    ``acceptance_number`` is the greatest when the owner took it over.
+    Attributes:
+        stream_id: Identifies the database.
+        epoch: Identifies the process that owns the database.
+        acceptance_number: The highest acceptance number when the process became the owner.
     """
 
     stream_id: str
@@ -65,9 +66,9 @@ class RecordedDatabase:
 
 
 class Recorder:
-    """The ports ``FeedRecorder`` and ``MatcherSource``; ``run`` is its one task.
+    """Implements the ports ``FeedRecorder`` and ``MatcherSource``; ``run`` is its one task.
 
-    Before it is closed, ``is_all_durable`` is to say whether the journal wrote all there was.
+    The owner sets ``is_all_durable`` before ``close``, if the journal wrote every outcome.
     """
 
     def __init__(
@@ -93,13 +94,13 @@ class Recorder:
         """Begin the first file.
 
         Raises:
-            StartupError: the folder cannot be written to.
+            StartupError: the folder is not writable.
         """
         self._folder.check()
         self._begin_file(continues=False)
 
     def state(self) -> RecordingState:
-        """Say how recording goes."""
+        """Return the state of the recording for metrics and health checks."""
         writer = self._writer
         return RecordingState(
             is_recording=writer is not None,
@@ -112,67 +113,69 @@ class Recorder:
         )
 
     async def run(self) -> None:
-        """Flush, go on to the next file when one is full, and try again after trouble."""
+        """Flush regularly, replace full files, and retry after a failure."""
         while True:
             await asyncio.sleep(FLUSH_SECONDS)
             try:
                 await self.tick()
-            except Exception as error:  # noqa: BLE001 - the top of a task: orders go on without
+            except Exception as error:  # noqa: BLE001 - the top of a task: orders continue without it
                 _log.exception("recorder_failed")
                 self._fail(str(error))
 
     async def tick(self) -> None:
-        """Do what is due; between two calls from the feed or a matcher, never within one."""
+        """Retry after a failure, flush, or begin the next file; never within another call."""
         writer = self._writer
         if writer is None:
             if self._clock.monotonic_ns() >= self._retry_ns:
-                self._try_again()
+                self._retry()
             return
         self._resolve_seed()
         self.flush()
+        # flush() may have failed and stopped the recording.
         if writer is self._writer and writer.bytes_written >= self._folder.file_bytes_max:
             await self._rotate(writer)
 
     def close(self) -> None:
-        """End the recording; everything that was told is in it."""
+        """Write the last note and end the file."""
         self.note(RecordingEnded(is_durable=self.is_all_durable))
         self.flush()
         writer, self._writer = self._writer, None
         if writer is not None:
             self._end_file(writer)
 
-    # --- What the feed tells (port FeedRecorder) ----------------------------------------------
+    # The port FeedRecorder.
 
     def on_frame(self, symbol: Symbol, frame: bytes, received_ns: int) -> None:
-        """Write a frame as it came, before anybody hears of its quote (the hot path)."""
+        """Write a frame unchanged, before its quote reaches a matcher (the hot path)."""
         self._resolve()
         if self._writer is None:
             return
         try:
             line = frame_line(self._times.ts(received_ns), frame, received_ns)
         except ValueError:
-            return  # of several lines, say: then its quote is noted, once a matcher is told
+            # For example a frame of several lines. note_quote() writes its quote instead.
+            return
         self._write(line)
         self._frame = (symbol, received_ns)
 
     def on_drop(self, symbol: Symbol | None, reason: str, received_ns: int) -> None:
-        """Note a frame of no use."""
+        """Note that the feed dropped a frame."""
         self.note(FrameDropped(symbol=symbol, reason=reason, received_ns=received_ns))
 
     def on_seed(self, seed: Quote) -> None:
-        """Keep a depth snapshot until its matcher has said what it did with it."""
+        """Keep a depth snapshot until its matcher has applied or refused it."""
         self._resolve()
         self._resolve_seed()
         self._seed = seed
 
     def on_connection(self, what: str, cause: str | None) -> None:
-        """Note what became of a connection."""
+        """Note that a connection was opened, lost, rotated or closed."""
         self.note(ConnectionChanged(what=what, cause=cause))
 
-    # --- What fulfillment tells (port MatcherSource) ------------------------------------------
+    # The port MatcherSource.
 
     def begin(self, symbol: Symbol, stored: StoredLedger) -> SymbolMatcher:
-        """Make a symbol's matcher, which begins with what was stored."""
+        """Return a recorded matcher that begins with the stored ledger."""
         matcher = RecordedMatcher(symbol, gate=stored.gate, levels=stored.levels, recorder=self)
         self._matchers[symbol] = matcher
         for note in matcher.state_notes(goes_on=False):
@@ -180,12 +183,13 @@ class Recorder:
         return matcher
 
     def end(self, matcher: SymbolMatcher, how: str) -> None:
-        """Note that a matcher is gone, and how it ended: see ``SymbolEnded``."""
+        """Note the end of a matcher; ``how`` is explained at ``SymbolEnded``."""
+        # A failed matcher may have a successor already, whose entry must stay.
         if self._matchers.get(matcher.symbol) is matcher:
             del self._matchers[matcher.symbol]
             self.note(SymbolEnded(symbol=matcher.symbol, how=how))
 
-    # --- What matchers tell -------------------------------------------------------------------
+    # The protocol InputRecorder.
 
     def note(self, note: AnyNote) -> None:
         """Write a note."""
@@ -197,22 +201,24 @@ class Recorder:
             self._write(note_line(self._times.ts(self._clock.monotonic_ns()), note))
 
     def note_quote(self, quote: Quote, *, gate: int) -> None:
-        """Write what the frame's line does not say: that it was refused, or all of it."""
+        """Note a quote whose frame has no line, and a quote that is refused."""
+        # The frame's line already says that the quote is applied.
         if self._frame == (quote.symbol, quote.received_ns):
             self._frame = None
         else:
-            self.note(QuoteMet(quote=quote))
+            self.note(QuoteReceived(quote=quote))
         if quote.update_id <= gate:
             self.note(FrameRefused(symbol=quote.symbol, update_id=quote.update_id, gate=gate))
 
     def note_seed(self, seed: Quote, *, is_applied: bool) -> None:
-        """Write a depth snapshot with what came of it."""
+        """Note a depth snapshot, applied or refused."""
         if self._seed == seed:
             self._seed = None
-        self.note(SeedMet(quote=seed, is_applied=is_applied))
+        self.note(SeedReceived(quote=seed, is_applied=is_applied))
 
     def note_expiry(self, symbol: Symbol, now_ns: int) -> None:
-        """Write at which instant orders ended, unless that is the rule at the quote before."""
+        """Note when orders expired, unless the quote before implies it; see ``recording_notes``."""
+        # A replay expires orders at each frame by itself.
         if self._frame != (symbol, now_ns):
             self.note(OrdersExpired(symbol=symbol, now_ns=now_ns))
 
@@ -227,17 +233,18 @@ class Recorder:
             self._fail(str(error))
 
     def _resolve(self) -> None:
-        """Write that the frame before reached no matcher; else it would have said so."""
+        """Note that the previous frame reached no matcher, if none has called about it."""
         if self._frame is not None:
             symbol, _ = self._frame
             self._frame = None
-            self.note(FrameUnheard(symbol=symbol))
+            self.note(FrameIgnored(symbol=symbol))
 
     def _resolve_seed(self) -> None:
-        """Likewise for a seed, but between two calls: its matcher may end orders first."""
+        """Note that a seed reached no matcher; called from ``tick`` and before the next seed."""
+        # Not from every call, as _resolve() is: the matcher may expire orders before the seed.
         seed, self._seed = self._seed, None
         if seed is not None:
-            self.note(SeedMet(quote=seed, is_applied=None))
+            self.note(SeedReceived(quote=seed, is_applied=None))
 
     def _write(self, line: bytes) -> None:
         assert self._writer is not None, "there is a file to write to"
@@ -246,17 +253,16 @@ class Recorder:
         except (TapeError, ValueError) as error:
             self._fail(str(error))
 
-    # --- Files --------------------------------------------------------------------------------
-
     def _begin_file(self, *, continues: bool) -> None:
-        """Begin a file with all that is needed to go on from it alone.
+        """Begin a file with the state of every matcher, so that it can be replayed alone.
 
         Raises:
-            TapeError: it cannot be made.
+            TapeError: the file cannot be created.
         """
         writer = self._folder.open_next(self._clock.now())
         self._writer = writer
         self._files += 1
+        # They belong to the previous file.
         self._frame = self._seed = None
         self._times = ReceiptTimes(
             epoch_us=int(self._clock.now().timestamp() * 1_000_000),
@@ -279,7 +285,7 @@ class Recorder:
         _log.info("recording_begun", file=str(writer.path), continues=continues)
 
     async def _rotate(self, full: TapeWriter) -> None:
-        """Go on in a new file; the full one is ended beside, since that waits for the disk."""
+        """Begin the next file, then close the full one in a thread: closing waits for the disk."""
         self.note(FileContinued())
         self.flush()
         if self._writer is None:
@@ -290,7 +296,7 @@ class Recorder:
             self._fail(str(error))
         await asyncio.to_thread(self._end_file, full)
 
-    def _try_again(self) -> None:
+    def _retry(self) -> None:
         try:
             self._begin_file(continues=False)
         except TapeError as error:
@@ -300,10 +306,11 @@ class Recorder:
             _log.info("recording_resumed")
 
     def _fail(self, cause: str) -> None:
-        """Stop recording, and say so where it begins."""
+        """Stop recording; log the first failure of a series."""
         writer, self._writer = self._writer, None
         self._failures += 1
         if self._cause is None:
+            # Once per failure, not once per retry.
             _log.error("recording_failed", cause=cause)
         self._cause = cause
         self._retry_ns = self._clock.monotonic_ns() + round(RETRY_SECONDS * 1e9)

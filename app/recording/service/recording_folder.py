@@ -1,4 +1,4 @@
-"""The files of a recording: named so that they sort by time, and bounded in all."""
+"""The files of a recording: their names sort by time, and their total size is bounded."""
 
 from datetime import datetime
 from pathlib import Path
@@ -17,35 +17,35 @@ _log = structlog.get_logger()
 
 
 class RecordingFolder:
-    """A folder of recordings that holds at most ``total_bytes_max``; the oldest files go first.
+    """A folder of recordings with at most ``total_bytes_max`` bytes.
 
-    ``files_deleted`` counts those that had to.
+    The oldest files are deleted first; ``files_deleted`` counts them.
     """
 
     def __init__(self, folder: Path, *, file_bytes_max: int, total_bytes_max: int) -> None:
-        assert file_bytes_max <= total_bytes_max, "a file must fit into what all of them may take"
+        assert file_bytes_max <= total_bytes_max, "the total size must allow one full file"
         self.folder = folder
         self.file_bytes_max = file_bytes_max
         self.files_deleted = 0
         self._total_bytes_max = total_bytes_max
 
     def check(self) -> None:
-        """Make the folder if it is not there.
+        """Create the folder if it is missing.
 
         Raises:
-            StartupError: it cannot be made.
+            StartupError: the folder cannot be created.
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            message = f"RECORD_DIR={self.folder}: {error.strerror}; name a folder to write to"
+            message = f"RECORD_DIR={self.folder}: {error.strerror}; name a writable folder"
             raise StartupError(message) from None
 
     def open_next(self, now: datetime) -> TapeWriter:
-        """Begin a file, after making room for as much as it may hold.
+        """Delete old files until a full file fits, then create a file named after ``now``.
 
         Raises:
-            TapeError: it cannot be made.
+            TapeError: the file cannot be created.
         """
         self._make_room()
         return TapeWriter(self.folder / f"{PREFIX}{now:%Y%m%dT%H%M%S.%f}Z{SUFFIX}")
@@ -53,6 +53,7 @@ class RecordingFolder:
     def _make_room(self) -> None:
         try:
             sizes = {path: path.stat().st_size for path in recordings_in(self.folder)}
+            # A new file may grow to its maximum size.
             excess = sum(sizes.values()) + self.file_bytes_max - self._total_bytes_max
             for path, size in sizes.items():
                 if excess <= 0:
@@ -69,7 +70,8 @@ def recordings_in(folder: Path) -> list[Path]:
     """Return the recordings of a folder, the oldest first.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: the folder cannot be read.
     """
+    # The names contain the time of creation, so they sort by age.
     names = sorted(path.name for path in folder.iterdir())
     return [folder / name for name in names if name.startswith(PREFIX) and name.endswith(SUFFIX)]

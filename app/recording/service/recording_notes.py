@@ -1,9 +1,9 @@
-"""The notes of a recording: all that a matcher is told beside the frames, and where it began.
+"""The notes of a recording: every input of a matcher besides the frames, and its initial state.
 
-A frame's line stands for what the fulfillment of its symbol does with a quote: end the orders whose
-time was up when it was received, then apply it. A note tells what is not so. Frames and notes
-together, given in their order to a new matcher, lead to the same splits; instants are nanoseconds
-of the recorder's monotonic clock.
+The line of a frame means that the matcher of its symbol first expired the orders whose deadline
+was before the frame's receipt, and then applied its quote. A note describes every exception. A new
+matcher that receives frames and notes in their order makes the same splits. Instants are
+nanoseconds of the recorder's monotonic clock.
 """
 
 from collections.abc import Iterator
@@ -17,19 +17,23 @@ from app.domain.order import Arrival, Order, OrderId, Owner, Symbol
 from app.domain.quote import Quote
 
 LEVELS_PER_NOTE: Final = 500
-"""So that a line stays far below what a reader takes."""
+"""Keeps a line far below the size limit of a tape's line."""
 
 
 class Note(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind"):
-    """What every note has: the ``kind`` that tells them apart."""
+    """The base of all notes; the JSON key ``kind`` holds the tag."""
 
 
 class FileBegun(Note, frozen=True, kw_only=True, tag="file"):
     """The first line of a file.
 
-    ``stream_id`` and ``epoch`` name the database and its owner, ``number`` counts the owner's
-    files from 1. ``continues`` says that nothing is missing between the file before and this one.
-    Orders up to ``acceptance_number`` were accepted before.
+    Attributes:
+        stream_id: Identifies the database.
+        epoch: Identifies the process that owns the database.
+        number: Counts the files of this process from 1.
+        continues: Nothing is missing between the previous file and this one.
+        acceptance_number: The orders up to this number were accepted before.
+        version: The version of Papertape.
     """
 
     stream_id: str
@@ -41,13 +45,13 @@ class FileBegun(Note, frozen=True, kw_only=True, tag="file"):
 
 
 class FileContinued(Note, frozen=True, kw_only=True, tag="continued"):
-    """The last line of a file that another one continues."""
+    """The last line of a file that the next file continues."""
 
 
 class RecordingEnded(Note, frozen=True, kw_only=True, tag="closed"):
     """The last line of a service that stopped in order.
 
-    ``is_durable`` says that the database has all of it.
+    ``is_durable`` says that the database has every outcome.
     """
 
     is_durable: bool = False
@@ -61,7 +65,7 @@ class ConnectionChanged(Note, frozen=True, kw_only=True, tag="connection"):
 
 
 class FrameDropped(Note, frozen=True, kw_only=True, tag="dropped"):
-    """A frame of no use came; it is no line of the tape."""
+    """The feed dropped a frame, which has no line."""
 
     symbol: Symbol | None
     reason: str
@@ -69,43 +73,47 @@ class FrameDropped(Note, frozen=True, kw_only=True, tag="dropped"):
 
 
 class FrameRefused(Note, frozen=True, kw_only=True, tag="refused"):
-    """The quote before was not applied: its update id is not above the gate."""
+    """The previous quote was not applied: its update id is not above the gate."""
 
     symbol: Symbol
     update_id: int
     gate: int
 
 
-class FrameUnheard(Note, frozen=True, kw_only=True, tag="unheard"):
-    """The frame before was not applied: no matcher was there to hear of it."""
+class FrameIgnored(Note, frozen=True, kw_only=True, tag="unheard"):
+    """The previous frame was not applied, because the symbol had no matcher."""
 
     symbol: Symbol
 
 
-class QuoteMet(Note, frozen=True, kw_only=True, tag="quote"):
-    """A matcher was told a quote whose frame is no line of the tape."""
+class QuoteReceived(Note, frozen=True, kw_only=True, tag="quote"):
+    """A matcher received a quote whose frame has no line."""
 
     quote: Quote
 
 
-class SeedMet(Note, frozen=True, kw_only=True, tag="seed"):
-    """A depth snapshot, and whether it was applied; None if no matcher heard of it."""
+class SeedReceived(Note, frozen=True, kw_only=True, tag="seed"):
+    """A depth snapshot, and whether it was applied; None if the symbol had no matcher."""
 
     quote: Quote
     is_applied: bool | None
 
 
 class GateReset(Note, frozen=True, kw_only=True, tag="gate_reset"):
-    """A depth snapshot was applied whose update id is below the gate: the venue counts anew."""
+    """A depth snapshot below the gate was applied: the venue's update ids start again."""
 
     quote: Quote
 
 
 class SymbolState(Note, frozen=True, kw_only=True, tag="symbol"):
-    """A matcher as it is now; as many levels and resting orders as it says follow at once.
+    """The state of a matcher; the notes with its levels and resting orders follow at once.
 
-    ``goes_on`` says that it was there before, in an earlier file or unrecorded; otherwise it begins
-    here, with the ledger that was stored.
+    Attributes:
+        goes_on: The matcher existed before, in an earlier file or unrecorded. Otherwise it begins
+            here, with the stored ledger.
+        quote: The current quote.
+        levels_total: The number of levels in the ``LevelsKnown`` notes that follow.
+        resting_total: The number of ``OrderRested`` notes that follow.
     """
 
     symbol: Symbol
@@ -119,16 +127,16 @@ class SymbolState(Note, frozen=True, kw_only=True, tag="symbol"):
 
 
 class LevelsKnown(Note, frozen=True, kw_only=True, tag="levels"):
-    """Levels of the ledger of the symbol before."""
+    """Levels of the ledger that the previous ``SymbolState`` announced."""
 
     symbol: Symbol
     levels: tuple[TakenLevel, ...]
 
 
 class OrderRested(Note, frozen=True, kw_only=True, tag="rested"):
-    """An order came to its matcher, or with ``goes_on`` was there already.
+    """A matcher received an order, or with ``goes_on`` held it already.
 
-    It brings what it had, at the instant ``now_ns``: see ``SymbolMatcher.rest``.
+    The other fields are the arguments of ``SymbolMatcher.rest``.
     """
 
     order: Order
@@ -144,7 +152,7 @@ class OrderRested(Note, frozen=True, kw_only=True, tag="rested"):
 
 
 class OrderUnmet(Note, frozen=True, kw_only=True, tag="unmet"):
-    """An order ended without coming to its matcher: its time was over while nobody served it."""
+    """An IOC or FOK order of an earlier process ended; see ``SymbolMatcher.end_unmet``."""
 
     order: Order
     filled_quantity: Decimal
@@ -156,56 +164,56 @@ class OrderUnmet(Note, frozen=True, kw_only=True, tag="unmet"):
 
 
 class OrderCanceled(Note, frozen=True, kw_only=True, tag="canceled"):
-    """A client ended an order."""
+    """A client canceled an order."""
 
     symbol: Symbol
     order_id: OrderId
 
 
 class OrdersCanceled(Note, frozen=True, kw_only=True, tag="all_canceled"):
-    """A client ended all its orders of a symbol."""
+    """A client canceled all its orders of a symbol."""
 
     symbol: Symbol
     owner: Owner
 
 
 class OrdersExpired(Note, frozen=True, kw_only=True, tag="expired"):
-    """The orders with a deadline before this instant ended."""
+    """The orders with a deadline before this instant expired."""
 
     symbol: Symbol
     now_ns: int
 
 
 class Interrupted(Note, frozen=True, kw_only=True, tag="interrupted"):
-    """What was quoted is no longer current."""
+    """The current quote is no longer valid."""
 
     symbol: Symbol
 
 
 class Held(Note, frozen=True, kw_only=True, tag="held"):
-    """Nothing is filled from here on: the journal cannot write."""
+    """Fills are paused, because the journal cannot write."""
 
     symbol: Symbol
 
 
 class Released(Note, frozen=True, kw_only=True, tag="released"):
-    """Orders are filled again, at the instant ``now_ns``."""
+    """Fills resume at the instant ``now_ns``."""
 
     symbol: Symbol
     now_ns: int | None
 
 
 class LedgerStored(Note, frozen=True, kw_only=True, tag="ledger"):
-    """The ledger goes to the journal although nothing happened to an order."""
+    """The ledger went to the journal without a fill or an end of an order."""
 
     symbol: Symbol
 
 
 class SymbolEnded(Note, frozen=True, kw_only=True, tag="ended"):
-    """A matcher is gone.
+    """A matcher ended.
 
-    ``how``: ``ended`` once its ledger was durable, ``stopped`` with the service, ``failed`` to
-    start anew from the database.
+    ``how`` is ``ended`` (after its ledger became durable), ``stopped`` (together with the service)
+    or ``failed`` (the symbol is loaded from the database again).
     """
 
     symbol: Symbol
@@ -219,9 +227,9 @@ AnyNote = (
     | ConnectionChanged
     | FrameDropped
     | FrameRefused
-    | FrameUnheard
-    | QuoteMet
-    | SeedMet
+    | FrameIgnored
+    | QuoteReceived
+    | SeedReceived
     | GateReset
     | SymbolState
     | LevelsKnown
@@ -244,9 +252,10 @@ def read_note(text: bytes) -> AnyNote:
     """Read the note of a line.
 
     Raises:
-        ValueError: it is none of ours; the text says why.
+        ValueError: the text is not one of these notes; the message says why.
     """
     try:
+        # msgspec raises RecursionError, not a ValueError, for deep nesting.
         note: AnyNote = _decode(text)
     except RecursionError:
         raise ValueError("nested too deeply") from None

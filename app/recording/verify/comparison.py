@@ -1,6 +1,7 @@
-"""One order as it is derived, held against its rows."""
+"""Compare a derived order with its stored rows."""
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -8,18 +9,22 @@ from app.domain.amounts import format_amount
 from app.domain.order import OrderId, OrderSnapshot, OrderStatus, Split
 from app.recording.verify.derived_order import DerivedOrder, DerivedSplit
 from app.recording.verify.recording_reader import CUT_OFF
-from app.recording.verify.session_replay import Act
+from app.recording.verify.session_replay import InputRef
 from app.recording.verify.verification_report import Difference, Kind
 from app.storage.order_lookup import StoredOrder
 
 
 @dataclass(slots=True)
 class Comparison:
-    """What differs, what is the same, and what cannot be said.
+    """The result of one comparison.
 
-    ``not_covered`` counts splits by cause; ``end_not_covered`` is the cause if the order's end is
-    not covered. ``durable`` is what was found in the database, ``undurable`` what was not, as far
-    as it may be missing.
+    Attributes:
+        differences: Everything that differs.
+        splits: The number of splits that are equal on both sides.
+        not_covered: The number of stored splits that the recording does not cover, by cause.
+        end_not_covered: The cause if the recording does not cover the order's end.
+        durable: The inputs whose results are stored.
+        undurable: The inputs whose results are not stored, where that is allowed.
     """
 
     order_id: OrderId
@@ -27,60 +32,60 @@ class Comparison:
     splits: int = 0
     not_covered: Counter[str] = field(default_factory=Counter)
     end_not_covered: str | None = None
-    durable: list[Act] = field(default_factory=list)
-    undurable: list[Act] = field(default_factory=list)
+    durable: list[InputRef] = field(default_factory=list)
+    undurable: list[InputRef] = field(default_factory=list)
 
     def differ(self, kind: Kind, where: str, recorded: object, stored: object) -> None:
         """Add a difference."""
         self.differences.append(
-            Difference(
-                kind=kind,
-                order_id=self.order_id,
-                where=where,
-                recorded=str(recorded),
-                stored=str(stored),
-            )
+            Difference.of(kind, self.order_id, where, recorded=recorded, stored=stored)
         )
 
 
 def compare(
-    derived: DerivedOrder, stored: StoredOrder, *, may_lag: bool, blind_from: str | None
+    derived: DerivedOrder, stored: StoredOrder, *, may_lag: bool, uncovered_cause: str | None
 ) -> Comparison:
-    """Hold an order against its rows.
+    """Compare a derived order with its rows.
 
-    ``may_lag`` allows the database to lack the newest of what was derived. ``blind_from`` is the
-    cause why it may have more than was derived, None if it may not.
+    Args:
+        derived: The order as it follows from the recording.
+        stored: Its rows.
+        may_lag: The database may lack the newest derived splits and the end.
+        uncovered_cause: Why the database may have more than was derived; None if it may not.
     """
     comparison = Comparison(derived.order.order_id)
     snapshot = stored.snapshot
     if snapshot is None:
-        comparison.differ(Kind.FORM, "a row", "one that can be read", stored.malformation)
+        comparison.differ(Kind.FORM, "a row", "a readable row", stored.malformation)
         return comparison
     if snapshot.order != derived.order:
         comparison.differ(Kind.ORDER, "the order", derived.order, snapshot.order)
     _compare_counts(comparison, snapshot, len(stored.splits))
     if _ends_alike(derived, snapshot):
-        blind_from = None  # nothing can have come after
-    _compare_splits(comparison, derived, stored.splits, may_lag=may_lag, blind_from=blind_from)
+        uncovered_cause = None  # nothing follows the end of an order
+    _compare_splits(
+        comparison, derived, stored.splits, may_lag=may_lag, uncovered_cause=uncovered_cause
+    )
     if snapshot.status.is_terminal:
-        _compare_end(comparison, derived, snapshot, blind_from)
+        _compare_end(comparison, derived, snapshot, uncovered_cause)
     else:
         _compare_open(comparison, derived, snapshot, may_lag=may_lag)
     return comparison
 
 
 def _compare_counts(comparison: Comparison, stored: OrderSnapshot, splits_total: int) -> None:
-    """Hold what an order's row says of its splits and events against the splits themselves."""
-    has_end_of_its_own = stored.status.is_terminal and stored.status is not OrderStatus.FILLED
-    told = (splits_total, 1 + splits_total + has_end_of_its_own)
+    """Compare the counts in the order's row with its stored splits."""
+    # A fill ends an order with its own event; every other end is one more event.
+    has_end_event = stored.status.is_terminal and stored.status is not OrderStatus.FILLED
+    expected = (splits_total, 1 + splits_total + has_end_event)
     found = (stored.splits_total, stored.last_sequence)
-    if told != found:
-        texts = [f"{splits} splits, {events} events" for splits, events in (told, found)]
+    if expected != found:
+        texts = [f"{splits} splits, {events} events" for splits, events in (expected, found)]
         comparison.differ(Kind.COUNTS, "the order", *texts)
 
 
 def _ends_alike(derived: DerivedOrder, stored: OrderSnapshot) -> bool:
-    """Whether the end that was derived is the one that is stored."""
+    """Tell whether the derived end equals the stored end."""
     end = derived.end
     return end is not None and (
         (end.status, end.reason, end.departure_update_id, end.quotes_seen)
@@ -94,43 +99,48 @@ def _compare_splits(
     stored: tuple[Split, ...],
     *,
     may_lag: bool,
-    blind_from: str | None,
+    uncovered_cause: str | None,
 ) -> None:
     by_number = {split.split_number: split for split in stored}
     newest = max(by_number, default=0)
     for number in sorted(by_number.keys() | derived.splits.keys()):
         split, expected = by_number.get(number), derived.splits.get(number)
         if split is None:
-            assert expected is not None, "it is on one side at least"
+            assert expected is not None, "a split is on one side at least"
+            # Splits are stored in order, so only the newest ones may be missing.
             if may_lag and number > newest:
-                comparison.undurable.append(expected.act)
+                comparison.undurable.append(expected.source)
             else:
-                comparison.differ(Kind.MISSING_SPLIT, f"split {number}", _told(expected), "none")
+                comparison.differ(
+                    Kind.MISSING_SPLIT, f"split {number}", _derived_text(expected), "none"
+                )
         elif expected is None:
-            _judge_extra(comparison, derived, split, blind_from)
+            _judge_extra(comparison, derived, split, uncovered_cause)
         else:
             _compare_split(comparison, split, expected)
 
 
 def _judge_extra(
-    comparison: Comparison, derived: DerivedOrder, split: Split, blind_from: str | None
+    comparison: Comparison, derived: DerivedOrder, split: Split, uncovered_cause: str | None
 ) -> None:
-    """Say of a split that was not derived whether it could have been."""
+    """Decide whether a stored split that was not derived is uncovered or a difference."""
     number = split.split_number
-    if number <= derived.known_from:
+    if number <= derived.splits_unrecorded:
+        # If the order was verified in an earlier session, the split was compared there.
         if not derived.was_verified:
-            comparison.not_covered[derived.unknown_because] += 1
+            comparison.not_covered[derived.unrecorded_cause] += 1
         return
     cause = derived.not_covered.get(number)
-    if cause is None and split.update_id > derived.cut_at.get(number, split.update_id):
+    if cause is None and split.update_id > derived.cut_off_after.get(number, split.update_id):
         cause = CUT_OFF
     if cause is None and number > derived.splits_total:
         has_its_quote = split.update_id <= derived.session.newest_update_id
-        cause = None if blind_from == CUT_OFF and has_its_quote else blind_from
+        # If the crash cut off only what follows this quote, the split should have been derived.
+        cause = None if uncovered_cause == CUT_OFF and has_its_quote else uncovered_cause
     if cause is not None:
         comparison.not_covered[cause] += 1
     else:
-        comparison.differ(Kind.EXTRA_SPLIT, f"split {number}", "none", _stored(split))
+        comparison.differ(Kind.EXTRA_SPLIT, f"split {number}", "none", _stored_text(split))
 
 
 def _compare_split(comparison: Comparison, split: Split, derived: DerivedSplit) -> None:
@@ -142,29 +152,35 @@ def _compare_split(comparison: Comparison, split: Split, derived: DerivedSplit) 
         (Kind.QUANTITY, fill.quantity, split.quantity),
         (Kind.DISPLAYED_QUANTITY, fill.displayed_quantity, split.displayed_quantity),
     )
-    differing = [kind for kind, told, found in pairs if told != found]
+    differing = [kind for kind, expected, found in pairs if expected != found]
     for kind in differing:
-        comparison.differ(kind, where, _told(derived), _stored(split))
-    shown = (derived.touch_price, derived.touch_quantity)
-    if split.update_id == fill.update_id and shown != (split.price, split.displayed_quantity):
-        told = f"{format_amount(shown[1])} at {format_amount(shown[0])}"
-        comparison.differ(Kind.QUOTE, where, f"quote {fill.update_id} shows {told}", _stored(split))
+        comparison.differ(kind, where, _derived_text(derived), _stored_text(split))
+    price, quantity = derived.displayed_price, derived.displayed_quantity
+    stored = (split.price, split.displayed_quantity)
+    if split.update_id == fill.update_id and (price, quantity) != stored:
+        shown = f"{format_amount(quantity)} at {format_amount(price)}"
+        comparison.differ(
+            Kind.QUOTE, where, f"quote {fill.update_id} displayed {shown}", _stored_text(split)
+        )
     if not differing:
         comparison.splits += 1
-        comparison.durable.append(derived.act)
+        comparison.durable.append(derived.source)
 
 
 def _compare_end(
-    comparison: Comparison, derived: DerivedOrder, stored: OrderSnapshot, blind_from: str | None
+    comparison: Comparison,
+    derived: DerivedOrder,
+    stored: OrderSnapshot,
+    uncovered_cause: str | None,
 ) -> None:
     end = derived.end
     if end is None:
-        if blind_from is not None:
-            comparison.end_not_covered = blind_from
+        if uncovered_cause is not None:
+            comparison.end_not_covered = uncovered_cause
         else:
             comparison.differ(Kind.STATUS, "the order", "open", stored.status)
         return
-    comparison.durable.append(end.act)
+    comparison.durable.append(end.source)
     pairs = (
         (Kind.STATUS, end.status, stored.status),
         (Kind.REASON, end.reason, stored.reason),
@@ -174,9 +190,7 @@ def _compare_end(
         (Kind.QUOTES_SEEN, end.quotes_seen, stored.quotes_seen),
         (Kind.FILLED_QUANTITY, _sums(*derived.sums), _sums_of(stored)),
     )
-    for kind, told, found in pairs:
-        if told != found:
-            comparison.differ(kind, "the order", told, found)
+    _compare_pairs(comparison, pairs)
 
 
 def _compare_open(
@@ -184,7 +198,7 @@ def _compare_open(
 ) -> None:
     if derived.end is not None:
         if may_lag:
-            comparison.undurable.append(derived.end.act)
+            comparison.undurable.append(derived.end.source)
         else:
             comparison.differ(Kind.STATUS, "the order", derived.end.status, stored.status)
     status = OrderStatus.PARTIALLY_FILLED if stored.splits_total else OrderStatus.NEW
@@ -203,21 +217,25 @@ def _compare_open(
             _sums_of(stored),
         ),
     )
-    for kind, told, found in pairs:
-        if told != found:
-            comparison.differ(kind, "the order", told, found)
+    _compare_pairs(comparison, pairs)
 
 
-def _told(derived: DerivedSplit) -> str:
+def _compare_pairs(comparison: Comparison, pairs: Iterable[tuple[Kind, object, object]]) -> None:
+    for kind, expected, found in pairs:
+        if expected != found:
+            comparison.differ(kind, "the order", expected, found)
+
+
+def _derived_text(derived: DerivedSplit) -> str:
     fill = derived.fill
-    return _split(fill.quantity, fill.price, fill.displayed_quantity, fill.update_id)
+    return _split_text(fill.quantity, fill.price, fill.displayed_quantity, fill.update_id)
 
 
-def _stored(split: Split) -> str:
-    return _split(split.quantity, split.price, split.displayed_quantity, split.update_id)
+def _stored_text(split: Split) -> str:
+    return _split_text(split.quantity, split.price, split.displayed_quantity, split.update_id)
 
 
-def _split(quantity: Decimal, price: Decimal, displayed: Decimal, update_id: int) -> str:
+def _split_text(quantity: Decimal, price: Decimal, displayed: Decimal, update_id: int) -> str:
     taken, shown = format_amount(quantity), format_amount(displayed)
     return f"{taken} at {format_amount(price)} of {shown} displayed by quote {update_id}"
 

@@ -1,4 +1,4 @@
-"""The files of a recording in the order in which they were written, and what is missing between."""
+"""Read the files of a recording in the order of writing, and find the gaps between them."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -22,12 +22,12 @@ FILES_MAX: Final = 100_000
 BEFORE_THE_BEGINNING: Final = "before the recording begins"
 IN_A_GAP: Final = "in a gap of the recording"
 CUT_OFF: Final = "cut off with the end of a process"
-"""Why something is not covered."""
+"""Causes: why an order or a split is not covered by the recording."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedFile:
-    """A file, what its first line says, and how long it was when it was opened."""
+    """A file, its first note, and its size in bytes when it was opened."""
 
     path: Path
     begun: FileBegun
@@ -35,27 +35,30 @@ class RecordedFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seam:
-    """Where one file follows another: what may have happened between the two.
+class FileBoundary:
+    """The place between two files, or before the first one.
 
-    ``is_seamless``: nothing. ``is_restart``: another process goes on, from the database. ``cause``
-    says why what happened in between is not covered, None if nothing did. ``is_crash``: the process
-    before was killed. All that led to something durable was flushed by then, unless the machine
-    failed, or the recorder before it.
+    Attributes:
+        begun: The first note of the next file.
+        is_continuous: Nothing is missing between the files.
+        is_restart: Another process wrote the next file; it loaded its orders from the database.
+        is_crash: The process that wrote the previous file was killed. Its inputs up to the last
+            durable outcome are recorded, unless the machine or the recorder failed earlier.
+        cause: Why the time between the files is not covered, or None if it was empty.
     """
 
     begun: FileBegun
-    is_seamless: bool
-    is_restart: bool
-    is_crash: bool
-    cause: str | None
+    is_continuous: bool = False
+    is_restart: bool = False
+    is_crash: bool = False
+    cause: str | None = None
 
 
 def find_files(tapes: Iterable[Path]) -> list[Path]:
-    """Return the files that are named, and those of folders that are.
+    """Return the given files, and the recordings in the given folders.
 
     Raises:
-        StartupError: there is none, or a folder cannot be read.
+        StartupError: there is no recording, or a folder cannot be read.
     """
     files: list[Path] = []
     for tape in tapes:
@@ -71,13 +74,13 @@ def find_files(tapes: Iterable[Path]) -> list[Path]:
 
 
 def open_recording(files: Iterable[Path], stream_id: str) -> list[RecordedFile]:
-    """Return the files of a database's recording in the order in which they were written.
+    """Return the files of a database's recording in the order of writing.
 
-    What a running service writes from here on is no part of it. A file that was cut off before its
-    first line was readable holds nothing and is left out.
+    Bytes that a running service appends later do not count. A file that was cut off before its
+    first line was readable is left out.
 
     Raises:
-        StartupError: a file is no recording, or one of another database.
+        StartupError: a file is not a recording, or belongs to another database.
     """
     opened = []
     for path in files:
@@ -87,21 +90,20 @@ def open_recording(files: Iterable[Path], stream_id: str) -> list[RecordedFile]:
         if begun.stream_id != stream_id:
             raise StartupError(f"{path} is a recording of another database")
         opened.append(RecordedFile(path=path, begun=begun, size=path.stat().st_size))
+    # The command line may name files in any order.
     opened.sort(key=lambda file: (file.begun.epoch, file.begun.number))
     return opened
 
 
 class Recording:
-    """The lines of files in turn, a ``Seam`` before each file's; see ``open_recording``."""
+    """The lines of all files, with a ``FileBoundary`` before each file; see ``open_recording``."""
 
     def __init__(self, files: list[RecordedFile]) -> None:
         self._files = files
         self.frames = 0
 
-    def __iter__(self) -> Iterator[Seam | AnyNote | TapeLine]:
-        """Yield notes and the lines of frames.
-
-        A file that is gone was deleted by a running service to make room, and is a gap.
+    def __iter__(self) -> Iterator[FileBoundary | AnyNote | TapeLine]:
+        """Yield boundaries, notes and the lines of frames.
 
         Raises:
             TapeError: a file is damaged before its end.
@@ -110,8 +112,9 @@ class Recording:
         last: AnyNote | None = None
         for file in self._files:
             if not file.path.exists():
+                # A running service deleted it to make room; the next boundary is a gap.
                 continue
-            yield _seam(before, last, file.begun)
+            yield _boundary(before, last, file.begun)
             last = None
             for line in TapeReader(file.path, bytes_max=file.size):
                 if line.data is not None:
@@ -125,43 +128,35 @@ class Recording:
             before = file
 
 
-def _seam(before: RecordedFile | None, last: AnyNote | None, begun: FileBegun) -> Seam:
-    cause: str | None
-    is_crash = False
+def _boundary(before: RecordedFile | None, last: AnyNote | None, begun: FileBegun) -> FileBoundary:
     if before is None:
-        is_restart = True
-        cause = BEFORE_THE_BEGINNING
-    elif begun.epoch == before.begun.epoch:
-        is_restart = False
+        return FileBoundary(begun=begun, is_restart=True, cause=BEFORE_THE_BEGINNING)
+    if begun.epoch == before.begun.epoch:
         follows = begun.continues and begun.number == before.begun.number + 1
         if follows and isinstance(last, FileContinued):
-            return Seam(begun=begun, is_seamless=True, is_restart=False, is_crash=False, cause=None)
-        cause = IN_A_GAP
-    else:
-        is_restart = True
-        is_next = begun.epoch == before.begun.epoch + 1 and begun.number == 1
-        is_crash = is_next and not isinstance(last, RecordingEnded | FileContinued)
-        if is_crash:
-            cause = CUT_OFF
-        elif is_next and isinstance(last, RecordingEnded):
-            cause = None
-        else:
-            cause = IN_A_GAP
-    return Seam(
-        begun=begun, is_seamless=False, is_restart=is_restart, is_crash=is_crash, cause=cause
-    )
+            return FileBoundary(begun=begun, is_continuous=True)
+        return FileBoundary(begun=begun, cause=IN_A_GAP)
+    # Each process increments the epoch, so no unrecorded process ran between these two.
+    is_next = begun.epoch == before.begun.epoch + 1 and begun.number == 1
+    # A full file ends with FileContinued; its successor is missing, which is a gap.
+    if not is_next or isinstance(last, FileContinued):
+        return FileBoundary(begun=begun, is_restart=True, cause=IN_A_GAP)
+    if isinstance(last, RecordingEnded):
+        return FileBoundary(begun=begun, is_restart=True)
+    return FileBoundary(begun=begun, is_restart=True, is_crash=True, cause=CUT_OFF)
 
 
 def _first_note(path: Path) -> FileBegun | None:
     reader = TapeReader(path)
     line = next(iter(reader), None)
     if line is None:
+        # The process was killed before it could flush the first line.
         if reader.is_cut_short:
             return None
         raise StartupError(f"{path} is empty")
     note = None if line.note is None else _read(path, line)
     if not isinstance(note, FileBegun):
-        message = f"{path} is no recording of the service: it lacks what orders need (RECORD_DIR)"
+        message = f"{path} is not a recording of the service (see RECORD_DIR): it has no orders"
         raise StartupError(message)
     return note
 

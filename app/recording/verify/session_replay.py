@@ -1,5 +1,6 @@
-"""One matcher's time in a recording, given once more to a new matcher."""
+"""Give the recorded inputs of one matcher to a new matcher."""
 
+from enum import StrEnum
 from typing import Final, NamedTuple
 
 from app.domain.liquidity import TakenLevel  # noqa: TC001 - beside its siblings
@@ -19,109 +20,131 @@ from app.recording.service.recording_notes import (
     OrdersCanceled,
     OrdersExpired,
     OrderUnmet,
-    QuoteMet,
+    QuoteReceived,
     Released,
-    SeedMet,
+    SeedReceived,
     SymbolState,
 )
-from app.recording.verify.ledger_versions import LedgerVersions, key_of
-from app.recording.verify.sold_quantity import SoldQuantities
+from app.recording.verify.ledger_history import LedgerHistory, key_of
+from app.recording.verify.liquidity_check import LiquidityCheck
 
 _OLD_NS: Final = QUOTE_AGE_NS_MAX + 1
 
 
-class Act(NamedTuple):
-    """Something that happened to an order: in which session, and as which of its inputs."""
+class Ending(StrEnum):
+    """How a session ended: the words of ``SymbolEnded``, and two for an unrecorded end."""
+
+    ENDED = "ended"
+    STOPPED = "stopped"
+    FAILED = "failed"
+    CRASHED = "crashed"
+    """The process was killed."""
+    GAP = "gap"
+    """The recording stopped before the matcher did."""
+
+
+class InputRef(NamedTuple):
+    """The input that filled or ended an order: its session and its number within the session."""
 
     session: "SymbolSession"
-    number: int
+    input_number: int
     order_id: OrderId
 
 
 class SymbolSession:
-    """A matcher from where the recording has it first until it is gone.
+    """One matcher, from its first note in the recording until its end.
 
-    ``how`` it ended is None while it goes on; beside the words of ``SymbolEnded`` it may be
-    ``crashed``, or ``gap`` where the recording lost sight of it. ``is_before_a_gap`` says that its
-    orders may have been taken up again where nothing was recorded, ``is_durable`` that the database
-    got all that the matcher did. ``stored`` is the ledger as the journal got it, time after time.
-    What was lost of the end is a tail: nothing after ``first_lost`` may be durable.
+    Attributes:
+        ending: A word of ``Ending``, or None while the session runs.
+        is_before_a_gap: The orders may have been resumed in a gap of the recording.
+        is_durable: The database received every outcome of the matcher.
+        has_begun: The results of earlier sessions of the symbol are settled.
+        inputs: The number of inputs so far.
+        first_lost: The first input whose outcome is not stored. A crash loses only the newest
+            outcomes, so no later outcome may be stored.
+        last_durable: The last input whose outcome is stored.
+        liquidity: The second count of the sold quantities.
+        ledger_history: The ledgers that the journal received.
+        matcher: The replayed matcher.
+        newest_update_id: The highest update id that the matcher has seen.
     """
 
-    def __init__(self, state: "GatheredState") -> None:
+    def __init__(self, state: "MatcherState") -> None:
         note = state.note
         self.symbol = note.symbol
-        self.how: str | None = None
+        self.ending: str | None = None
         self.is_before_a_gap = False
         self.is_durable = False
         self.has_begun = False
         self.inputs = 0
-        self.first_lost: Act | None = None
-        self.last_durable: Act | None = None
-        self.lots = SoldQuantities()
-        self.stored = LedgerVersions(note.gate, state.levels, is_whole=not note.goes_on)
+        self.first_lost: InputRef | None = None
+        self.last_durable: InputRef | None = None
+        self.liquidity = LiquidityCheck()
+        self.ledger_history = LedgerHistory(note.gate, state.levels, is_complete=not note.goes_on)
         for level in state.levels:
-            self.lots.remember(level.owner, level.side, level.price, level.quantity)
+            self.liquidity.restore(level.owner, level.side, level.price, level.quantity)
         self.matcher = SymbolMatcher(note.symbol, gate=note.gate, levels=state.levels)
         self.newest_update_id = note.gate
         self._restore(state)
 
     @property
     def quote(self) -> Quote | None:
-        """The quote that orders meet."""
+        """The current quote."""
         return self.matcher.current
 
     def apply(self, note: AnyNote) -> list[Step]:
-        """Give the matcher what a note tells; return what happened to orders."""
+        """Give the input of a note to the matcher; return its fills and closings."""
         self.inputs += 1
         steps = self._apply(note)
         if steps or isinstance(note, LedgerStored):
-            self._store()
+            self._hand_over_ledger()
         return steps
 
-    def meet(self, quote: Quote) -> list[Step]:
-        """Give the matcher a quote of the stream; orders whose time was up end before."""
+    def apply_quote(self, quote: Quote) -> list[Step]:
+        """Expire the orders whose deadline has passed, then apply a quote of the stream."""
         self.inputs += 1
         steps = self.matcher.expire(quote.received_ns)
         applied = self.matcher.quotes_applied
         more = self.matcher.apply_quote(quote)
+        # A refused quote does not change the displayed quantities.
         if self.matcher.quotes_applied != applied:
-            self._show(quote)
+            self._observe(quote)
         steps += more
         if steps:
-            self._store()
+            self._hand_over_ledger()
         return steps
 
-    def let_go(self) -> None:
-        """Keep only what is known of it: its orders may outlive it for long."""
+    def release_memory(self) -> None:
+        """Free the memory of the matcher: orders may refer to this session long after its end."""
         self.matcher = SymbolMatcher(self.symbol)
-        self.lots = SoldQuantities()
+        self.liquidity = LiquidityCheck()
 
-    def note_durable(self, act: Act) -> None:
-        """Take note that something is in the database."""
-        if self.last_durable is None or act.number > self.last_durable.number:
-            self.last_durable = act
+    def mark_durable(self, source: InputRef) -> None:
+        """Record that the outcome of an input is stored."""
+        if self.last_durable is None or source.input_number > self.last_durable.input_number:
+            self.last_durable = source
 
-    def note_lost(self, act: Act) -> None:
-        """Take note that something is not in the database."""
-        if self.first_lost is None or act.number < self.first_lost.number:
-            self.first_lost = act
+    def mark_lost(self, source: InputRef) -> None:
+        """Record that the outcome of an input is not stored."""
+        if self.first_lost is None or source.input_number < self.first_lost.input_number:
+            self.first_lost = source
 
     def _apply(self, note: AnyNote) -> list[Step]:
         matcher = self.matcher
         match note:
-            case QuoteMet():
-                return self.meet(note.quote)
-            case SeedMet():
-                return self._meet_seed(note)
+            case QuoteReceived():
+                return self.apply_quote(note.quote)
+            case SeedReceived():
+                return self._apply_seed(note)
             case GateReset():
-                self._show(note.quote)
+                self._observe(note.quote)
                 return matcher.reset_gate(note.quote)
             case Interrupted():
                 matcher.interrupt()
             case Held():
                 matcher.hold()
             case Released():
+                # As in the service: an order past its deadline expires and is not filled.
                 expired = matcher.expire(matcher.current.received_ns) if matcher.current else []
                 return expired + matcher.release(note.now_ns)
         return self._apply_to_orders(note)
@@ -145,7 +168,7 @@ class SymbolSession:
                 return [matcher.end_unmet(_snapshot(note))]
             case OrderCanceled():
                 closing = matcher.cancel(note.order_id)
-                assert closing is not None, "an order was canceled that does not rest"
+                assert closing is not None, "a canceled order does not rest"
                 return [closing]
             case OrdersCanceled():
                 return list(matcher.cancel_all(note.owner))
@@ -153,61 +176,64 @@ class SymbolSession:
                 return matcher.expire(note.now_ns)
         return []
 
-    def _meet_seed(self, note: SeedMet) -> list[Step]:
+    def _apply_seed(self, note: SeedReceived) -> list[Step]:
         if note.is_applied is None:
             return []
         steps = self.matcher.expire(note.quote.received_ns)
-        met = self.matcher.apply_seed(note.quote)
-        assert (met is not None) is note.is_applied, "a seed was met otherwise than recorded"
-        if met is not None:
-            self._show(note.quote)
-        return steps + (met or [])
+        more = self.matcher.apply_seed(note.quote)
+        assert (more is not None) is note.is_applied, (
+            "a seed was applied or refused contrary to the recording"
+        )
+        if more is not None:
+            self._observe(note.quote)
+        return steps + (more or [])
 
-    def _show(self, quote: Quote) -> None:
+    def _observe(self, quote: Quote) -> None:
         self.newest_update_id = max(self.newest_update_id, quote.update_id)
-        self.lots.show(quote)
+        self.liquidity.observe(quote)
 
-    def _store(self) -> None:
-        """See the ledger as the journal gets it."""
+    def _hand_over_ledger(self) -> None:
+        """Add the ledger to the history, as the service hands it to the journal now."""
         changes = self.matcher.drain_ledger_changes()
-        self.stored.store(self.matcher.gate, changes)
+        self.ledger_history.apply(self.matcher.gate, changes)
 
-    def _restore(self, state: "GatheredState") -> None:
-        """Bring the matcher to where it was; what rests there has met the current quote."""
+    def _restore(self, state: "MatcherState") -> None:
+        """Restore the recorded state; the resting orders have met the current quote."""
         note, matcher = state.note, self.matcher
-        matcher.hold()
+        matcher.hold()  # so that the quote fills nothing a second time
         if note.quote is not None:
             matcher.apply_seed(note.quote)
-            self.lots.show(note.quote)
+            self.liquidity.observe(note.quote)
         for rested in state.rested:
             self._restore_order(rested)
         matcher.awaits_confirmation = note.awaits_confirmation
         if not note.is_held:
             steps = matcher.release()
-            assert not steps, "what rests has met the current quote"
+            # The recorded matcher was not held, so it had filled its orders at this quote.
+            assert not steps, "resting orders have met the current quote"
         matcher.drain_ledger_changes()
 
     def _restore_order(self, rested: OrderRested) -> None:
-        """Have an order rest that rested before; one without an arrival has met no quote yet."""
+        """Let an order rest as it rested before; without an arrival it has met no quote yet."""
         quote = self.matcher.current
         has_met_it = rested.arrival is not None or rested.may_have_met_quotes
         self.matcher.rest(
             rested.order,
             deadline_ns=rested.deadline_ns,
-            # It waits for this quote to be confirmed, which is too old for it by then.
+            # An order that has not met this quote must not meet it now, so the quote is too old.
             now_ns=None if quote is None or has_met_it else quote.received_ns + _OLD_NS,
             filled_quantity=rested.filled_quantity,
             quote_quantity=rested.quote_quantity,
             splits_total=rested.splits_total,
             arrival=rested.arrival,
-            # Resting, it counts the quote that it meets once more.
+            # rest() counts the current quote once more.
             quotes_seen=rested.quotes_seen - (quote is not None and has_met_it),
             may_have_met_quotes=rested.may_have_met_quotes,
         )
 
 
-class GatheredState:
-    """A matcher's state as far as the notes have told it."""
+class MatcherState:
+    """A matcher's recorded state, collected from several notes."""
 
     def __init__(self, note: SymbolState) -> None:
         self.note = note
@@ -216,14 +242,14 @@ class GatheredState:
 
     @property
     def is_complete(self) -> bool:
-        """Whether nothing is missing."""
+        """Tell whether all levels and orders were added."""
         return (
             len(self.levels) == self.note.levels_total
             and len(self.rested) == self.note.resting_total
         )
 
-    def take(self, note: AnyNote) -> bool:
-        """Take a note that belongs to it; False for any other."""
+    def add(self, note: AnyNote) -> bool:
+        """Add a note that belongs to this state; return False for any other note."""
         if isinstance(note, LevelsKnown) and note.symbol == self.note.symbol:
             self.levels += note.levels
             return True
@@ -232,8 +258,8 @@ class GatheredState:
             return note.order.symbol == self.note.symbol
         return False
 
-    def contradiction(self, session: SymbolSession) -> tuple[str, str] | None:
-        """Return the first thing that the session, having come here, has otherwise, and how."""
+    def difference_from(self, session: SymbolSession) -> tuple[str, str] | None:
+        """Return the first value that differs from a replayed session, on both sides."""
         matcher, note = session.matcher, self.note
         levels = {key_of(level): level.quantity for level in self.levels}
         known = {key_of(level): level.quantity for level in matcher.ledger_levels()}
@@ -243,18 +269,18 @@ class GatheredState:
             "ledger": (sorted(levels.items()), sorted(known.items())),
             "resting": (note.resting_total, matcher.resting_total),
         }
-        for name, (told, found) in pairs.items():
-            if told != found:
-                return f"{name} {told}", f"{name} {found}"
+        for name, (recorded, replayed) in pairs.items():
+            if recorded != replayed:
+                return f"{name} {recorded}", f"{name} {replayed}"
         return None
 
 
 def symbol_of(note: AnyNote) -> Symbol | None:
-    """Return whose matcher a note is for, None if for none."""
+    """Return the symbol whose matcher receives the note, or None."""
     match note:
         case OrderRested() | OrderUnmet():
             return note.order.symbol
-        case QuoteMet() | SeedMet() | GateReset():
+        case QuoteReceived() | SeedReceived() | GateReset():
             return note.quote.symbol
         case (
             OrderCanceled()

@@ -1,4 +1,4 @@
-"""What a verification found."""
+"""The findings of a verification."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -6,11 +6,11 @@ from enum import StrEnum
 from typing import Final
 
 DIFFERENCES_MAX: Final = 200
-"""Differences kept; the rest is counted."""
+"""Differences that the report keeps; it only counts the others."""
 
 
 class Kind(StrEnum):
-    """What differs."""
+    """The kinds of differences."""
 
     UNKNOWN_ORDER = "unknown_order"
     UNRECORDED_ORDER = "unrecorded_order"
@@ -40,37 +40,37 @@ class Kind(StrEnum):
 
 
 SENTENCES: Final = {
-    Kind.UNKNOWN_ORDER: "the recording has an order that the database does not know",
-    Kind.UNRECORDED_ORDER: "the database has an order that the recording should have and has not",
+    Kind.UNKNOWN_ORDER: "the recording has an order that the database lacks",
+    Kind.UNRECORDED_ORDER: "the database has an order that the recording lacks",
     Kind.FORM: "a row cannot be read",
-    Kind.ORDER: "the order is another one",
-    Kind.MISSING_SPLIT: "a split is missing in the database",
+    Kind.ORDER: "the order has other values",
+    Kind.MISSING_SPLIT: "the database lacks a split",
     Kind.EXTRA_SPLIT: "the database has a split that does not follow from the recording",
     Kind.UPDATE_ID: "a split names another quote",
     Kind.PRICE: "a split has another price",
     Kind.QUANTITY: "a split has another quantity",
-    Kind.DISPLAYED_QUANTITY: "a split tells another displayed quantity",
+    Kind.DISPLAYED_QUANTITY: "a split has another displayed quantity",
     Kind.STATUS: "an order has another status",
     Kind.REASON: "an order ended for another reason",
-    Kind.FILLED_QUANTITY: "an order tells another sum",
-    Kind.COUNTS: "an order tells another number of splits or events than it has",
+    Kind.FILLED_QUANTITY: "an order has other sums",
+    Kind.COUNTS: "an order counts its splits or events wrongly",
     Kind.ARRIVAL: "an order met another quote first",
     Kind.DEPARTURE: "an order ended at another quote",
     Kind.DECISION: "an order was decided on other quantities",
     Kind.QUOTES_SEEN: "an order met another number of quotes",
-    Kind.CARRIED: "an order was taken up with other sums than it had",
-    Kind.NOT_A_TAIL: "something was lost, and what came after it was not",
-    Kind.QUOTE: "a split is not what its quote displayed",
+    Kind.CARRIED: "an order was resumed with other splits or sums than it had",
+    Kind.NOT_A_TAIL: "a result was lost although a later one is stored",
+    Kind.QUOTE: "a split contradicts its quote",
     Kind.SOLD_TWICE: "displayed quantity was sold twice",
-    Kind.LATE: "a quote filled an order whose time was up",
-    Kind.LEDGER: "a symbol began with another ledger than it had",
+    Kind.LATE: "a quote filled an order after its deadline",
+    Kind.LEDGER: "a symbol began with another ledger than was stored before",
     Kind.STATE: "the recording contradicts itself",
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """One difference with both sides; ``order_id`` is None if no order is to blame."""
+    """One difference with both sides; ``order_id`` is None if it concerns no single order."""
 
     kind: Kind
     order_id: str | None
@@ -78,15 +78,38 @@ class Difference:
     recorded: str
     stored: str
 
+    @classmethod
+    def of(
+        cls, kind: Kind, order_id: str | None, where: str, *, recorded: object, stored: object
+    ) -> "Difference":
+        """Return the difference between two values of any type."""
+        return cls(
+            kind=kind,
+            order_id=order_id,
+            where=where,
+            recorded=str(recorded),
+            stored=str(stored),
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerificationReport:
-    """What a verification found; of differences the first ``DIFFERENCES_MAX`` are kept.
+    """The result of a verification.
 
-    ``orders`` and ``splits`` were derived and are the same in the database. ``orders_differing``
-    counts orders with differences, ``differences_total`` all differences. ``splits_not_covered``
-    and ``orders_not_covered`` lie in no recording, ``causes`` says why. ``undurable`` counts splits
-    and ends that were derived and never became durable: not yet, or cut off by a crash.
+    Attributes:
+        database: The URL or path that was given.
+        files: The number of files read.
+        frames: The number of frames read.
+        orders: The number of derived orders that equal their rows.
+        splits: The number of derived splits that equal their rows.
+        orders_differing: The number of orders with differences.
+        differences_total: The number of differences.
+        differences: The first ``DIFFERENCES_MAX`` of them.
+        orders_not_covered: The number of orders with parts that no recording covers.
+        splits_not_covered: The number of splits that no recording covers.
+        causes: The number of uncovered splits and ends by cause.
+        undurable: The number of derived splits and ends that are not stored, either not yet or
+            because a crash cut them off.
     """
 
     database: str
@@ -104,17 +127,17 @@ class VerificationReport:
 
     @property
     def differs(self) -> bool:
-        """Whether anything differs."""
+        """Tell whether anything differs."""
         return self.differences_total > 0
 
     @property
     def is_covered(self) -> bool:
-        """Whether the recording covers everything."""
+        """Tell whether the recording covers every order and split."""
         return not self.orders_not_covered and not self.splits_not_covered
 
 
 class Findings:
-    """Gathers what is found; what it keeps is bounded."""
+    """Collects findings in bounded memory."""
 
     def __init__(self) -> None:
         self.orders = 0
@@ -130,25 +153,18 @@ class Findings:
     def differ(
         self, kind: Kind, order_id: str | None, where: str, *, recorded: object, stored: object
     ) -> None:
-        """Add a difference."""
-        self.add(
-            Difference(
-                kind=kind,
-                order_id=order_id,
-                where=where,
-                recorded=str(recorded),
-                stored=str(stored),
-            )
-        )
+        """Add a difference made of these values."""
+        self.add(Difference.of(kind, order_id, where, recorded=recorded, stored=stored))
 
     def add(self, difference: Difference) -> None:
         """Add a difference."""
         self.differences_total += 1
+        # A wrong recording may cause a difference for each of many orders.
         if len(self.differences) < DIFFERENCES_MAX:
             self.differences.append(difference)
 
     def report(self, database: str, *, files: int, frames: int) -> VerificationReport:
-        """Return all that was found."""
+        """Return the report of everything added so far."""
         return VerificationReport(
             database=database,
             files=files,

@@ -1,4 +1,4 @@
-"""The fixtures of these tests."""
+"""Fixtures of these tests."""
 
 from pathlib import Path
 
@@ -9,5 +9,5 @@ from tests.unit.cli.replays import Replayed
 
 @pytest.fixture
 def replayed(tmp_path: Path) -> Replayed:
-    """Write the tape."""
+    """Return a folder with the tape."""
     return Replayed(tmp_path)

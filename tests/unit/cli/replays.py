@@ -1,4 +1,4 @@
-"""A tape of four lines, and the command on it."""
+"""A tape of four lines, and `papertape replay` with it."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ START: Final = 1_723_161_254_000_000
 
 
 def frame(ts: int, update_id: int, ask: str, quantity: str, symbol: str = "LTCBTC") -> str:
-    """Return a line of a tape; ``ts`` counts from its start."""
+    """Return a line of a tape; ``ts`` is relative to its start."""
     data = f'{{"u":{update_id},"s":"{symbol}","b":"99.00","B":"1","a":"{ask}","A":"{quantity}"}}'
     return f'{{"ts":{START + ts},"data":{data}}}\n'
 
@@ -34,7 +34,7 @@ ORDER: Final = {
 
 
 class Replayed:
-    """A folder with a tape, and the command on it."""
+    """A folder with a tape, and the command with it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -42,7 +42,7 @@ class Replayed:
         self.tape.write_text(TAPE)
 
     def run(self, orders: object, *arguments: str) -> Result:
-        """Replay orders, given as what becomes JSON or as text."""
+        """Replay orders, given as text or as an object to encode."""
         text = orders if isinstance(orders, str) else json.dumps(orders)
         (self.folder / "orders.json").write_text(text)
         return self.invoke(str(self.tape), "--orders", str(self.folder / "orders.json"), *arguments)
@@ -52,7 +52,7 @@ class Replayed:
         return CliRunner().invoke(cli._cli, ["replay", *arguments], input=standard_input)
 
     def refused(self, orders: object, *arguments: str) -> str:
-        """Return the one line that refuses."""
+        """Return the single line of a refusal."""
         result = self.run(orders, *arguments)
         assert result.exit_code == 1, result.output
         assert result.stdout == ""
@@ -60,7 +60,7 @@ class Replayed:
         return line.replace(f"{self.folder}/", "")
 
 
-def results(result: Result) -> Any:  # noqa: ANN401 - whatever JSON can say
-    """Return what ``--json`` printed."""
+def results(result: Result) -> Any:  # noqa: ANN401 - any JSON value
+    """Return the decoded output of ``--json``."""
     assert result.exit_code == 0, result.stderr
     return json.loads(result.stdout)

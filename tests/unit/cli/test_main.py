@@ -8,7 +8,6 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-import typer
 from typer.testing import CliRunner
 
 import app
@@ -16,33 +15,14 @@ from app.access.key_file import list_keys
 from app.access.keys import KeyEntry, hash_of
 from app.cli import main as cli
 from app.domain.caller import Scope
-from app.domain.errors import StartupError
 from app.recording.service.recording_folder import recordings_in
 from tests.support.databases import sqlite_url
 from tests.support.recorded_history import history
 from tests.support.sound_database import fill_soundly
 
 
-async def _fail_in_a_task() -> None:
-    """Fail as a long-lived task of the service does."""
-
-    async def fail() -> None:
-        raise StartupError("the database is in use by pid 7")
-
-    async with asyncio.TaskGroup() as group:
-        group.create_task(fail())
-
-
-async def _fail_by_mistake() -> None:
-    raise RuntimeError("our bug")
-
-
-async def _be_interrupted() -> None:
-    raise KeyboardInterrupt
-
-
-def test_the_version_is_told_without_a_command() -> None:
-    """`--version` is one line."""
+def test_the_version_needs_no_command() -> None:
+    """`--version` prints one line."""
     result = CliRunner().invoke(cli._cli, ["--version"])
 
     assert (result.exit_code, result.output) == (0, f"papertape {app.__version__}\n")
@@ -61,7 +41,7 @@ def test_the_version_is_told_without_a_command() -> None:
 def test_a_bad_setting_ends_a_command_with_one_line(
     monkeypatch: pytest.MonkeyPatch, command: str, status: int
 ) -> None:
-    """It names the setting, before anything heavy is loaded."""
+    """The line names the setting, and nothing heavy is loaded before it."""
     monkeypatch.setenv("HTTP_PORT", "eighty")
 
     result = CliRunner().invoke(cli._cli, command.split())
@@ -73,15 +53,15 @@ def test_a_bad_setting_ends_a_command_with_one_line(
 
 @pytest.mark.parametrize("option", ["--port=70000", "--speed=0"])
 def test_an_impossible_option_is_refused(option: str) -> None:
-    """Typer says which option and what it may be."""
+    """Typer names the option and its allowed values."""
     result = CliRunner().invoke(cli._cli, ["simulate", option])
 
     assert result.exit_code == 2
     assert "Invalid value" in result.output
 
 
-def test_an_audit_says_by_its_exit_status_what_it_found(tmp_path: Path) -> None:
-    """0 is sound, 1 is not, 2 cannot be told; a file that is named needs no setting."""
+def test_the_exit_status_of_an_audit(tmp_path: Path) -> None:
+    """0 is sound, 1 is not sound, 2 is unreadable; a given file needs no setting."""
     sound, spoiled, unreadable = (tmp_path / f"{name}.db" for name in "abc")
     asyncio.run(fill_soundly(sqlite_url(sound)))
     with closing(sqlite3.connect(shutil.copy(sound, spoiled))) as connection:
@@ -97,8 +77,8 @@ def test_an_audit_says_by_its_exit_status_what_it_found(tmp_path: Path) -> None:
     assert ended == [0, 1, 2]
 
 
-def test_a_verification_says_by_its_exit_status_what_it_found(tmp_path: Path) -> None:
-    """0 is verified, 1 differs, 2 cannot be told, 3 is not covered as a whole."""
+def test_the_exit_status_of_a_verification(tmp_path: Path) -> None:
+    """0 is verified, 1 is a difference, 2 is unreadable, 3 is not completely covered."""
     service = asyncio.run(history(tmp_path))
     files = [str(path) for path in recordings_in(service.recordings)]
     with closing(sqlite3.connect(shutil.copy(service.path, tmp_path / "spoiled.db"))) as connection:
@@ -127,10 +107,10 @@ def test_a_verification_says_by_its_exit_status_what_it_found(tmp_path: Path) ->
         ("postgresql+asyncpg://127.0.0.1:1/db", "start it or correct its URL"),
     ],
 )
-def test_a_database_named_by_the_command_is_not_sought_in_the_settings(
+def test_a_database_argument_is_not_called_a_setting(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, said: str
 ) -> None:
-    """What cannot be read was an argument; one of the settings is told with its setting."""
+    """An unreadable argument is not described as a setting, but a setting is."""
     (tmp_path / "text.md").write_text("not a database, but long enough to be looked at" * 20)
     monkeypatch.chdir(tmp_path)
 
@@ -145,13 +125,13 @@ def test_a_database_named_by_the_command_is_not_sought_in_the_settings(
 
 
 @pytest.mark.parametrize("before", ["tomorrow", "9999-01-01"])
-def test_a_date_that_cannot_be_pruned_before_is_a_mistake_in_the_command(before: str) -> None:
-    """Nothing is looked for in any database."""
+def test_an_unusable_date_is_a_usage_error(before: str) -> None:
+    """No database is opened."""
     result = CliRunner().invoke(cli._cli, ["prune", "--before", before], env={"COLUMNS": "200"})
 
     assert result.exit_code == 2
     assert "Usage: " in result.output
-    assert f"--before {before!r} is no date" in result.output or "in the future" in result.output
+    assert f"--before {before!r} is not a date" in result.output or "in the future" in result.output
 
 
 @pytest.mark.parametrize(
@@ -162,17 +142,17 @@ def test_a_date_that_cannot_be_pruned_before_is_a_mistake_in_the_command(before:
         ("keys create", "create [OPTIONS] {NAME}"),
     ],
 )
-def test_what_a_command_is_given_stands_in_upper_case(command: str, usage: str) -> None:
-    """As for all commands, so that it is told from what is typed as it stands."""
+def test_metavariables_are_upper_case(command: str, usage: str) -> None:
+    """Every command has upper-case metavariables."""
     result = CliRunner().invoke(cli._cli, [*command.split(), "--help"])
 
     assert usage in result.output
 
 
-def test_orders_are_pruned_and_copied_where_the_settings_say(
+def test_orders_are_pruned_and_copied_in_the_configured_database(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """DATABASE_URL names the database, as for the service."""
+    """DATABASE_URL chooses the database, as for the service."""
     monkeypatch.setenv("DATABASE_URL", sqlite_url(tmp_path / "a.db"))
     asyncio.run(fill_soundly(sqlite_url(tmp_path / "a.db")))
 
@@ -191,31 +171,8 @@ def test_orders_are_pruned_and_copied_where_the_settings_say(
     assert "pruned 6 orders" in ended[2].output
 
 
-def test_an_error_of_ours_in_any_task_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    """A group of exceptions is not what a user wants to read."""
-    with pytest.raises(typer.Exit) as ended:
-        cli._run(_fail_in_a_task())
-
-    assert ended.value.exit_code == 1
-    assert capsys.readouterr().err == "papertape: the database is in use by pid 7\n"
-
-
-def test_a_mistake_of_ours_shows_itself() -> None:
-    """What nobody foresaw keeps its traceback."""
-    with pytest.raises(RuntimeError, match="our bug"):
-        cli._run(_fail_by_mistake())
-
-
-def test_an_interrupt_ends_quietly() -> None:
-    """Ctrl-C gives the exit status that shells expect of it."""
-    with pytest.raises(typer.Exit) as ended:
-        cli._run(_be_interrupted())
-
-    assert ended.value.exit_code == 130
-
-
 def test_a_created_key_is_printed_once_and_known_by_its_hash(tmp_path: Path) -> None:
-    """The key alone is the output, so that a script can take it; the warning stands beside it."""
+    """Standard output has only the key, for scripts; the warning goes to standard error."""
     path = tmp_path / "keys.json"
 
     result = CliRunner().invoke(cli._cli, ["keys", "create", "alice", "--file", str(path)])
@@ -223,15 +180,17 @@ def test_a_created_key_is_printed_once_and_known_by_its_hash(tmp_path: Path) -> 
     assert result.exit_code == 0
     key = result.stdout.removesuffix("\n")
     assert key.startswith("pt_")
-    assert result.stderr == (f"This key of alice is shown only now; {path} holds its hash alone.\n")
+    assert result.stderr == (
+        f"This key of alice is printed only once; {path} contains only its hash.\n"
+    )
     scopes = (Scope.ORDERS_WRITE, Scope.ORDERS_READ)
     assert list_keys(path) == (KeyEntry("alice", hash_of(key), scopes),)
 
 
-def test_a_key_may_be_good_for_less_and_stand_in_the_file_that_is_set(
+def test_a_key_may_have_fewer_scopes_and_go_to_the_configured_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """--scope replaces the usual scopes; API_KEYS_FILE is the file."""
+    """--scope replaces the default scopes; API_KEYS_FILE is the file."""
     path = tmp_path / "keys.json"
     monkeypatch.setenv("API_KEYS_FILE", str(path))
 
@@ -250,16 +209,16 @@ def test_a_key_may_be_good_for_less_and_stand_in_the_file_that_is_set(
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["create", "alice"], "papertape: which file of keys? Set API_KEYS_FILE or give --file"),
-        (["list"], "papertape: which file of keys? Set API_KEYS_FILE or give --file"),
+        (["create", "alice"], "papertape: no file of keys: set API_KEYS_FILE or use --file"),
+        (["list"], "papertape: no file of keys: set API_KEYS_FILE or use --file"),
         (["create", "a b", "--file", "keys.json"], "papertape: a name has 1 to 36 letters"),
         (["list", "--file", "none.json"], "papertape: the file of keys none.json cannot be read"),
     ],
 )
-def test_a_key_that_cannot_be_made_or_listed_is_one_line(
+def test_a_failure_to_create_or_list_keys_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], complaint: str
 ) -> None:
-    """No traceback, and no key that nobody knows."""
+    """There is no traceback, and no unrecorded key is printed."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("API_KEYS_FILE", raising=False)
 
@@ -272,7 +231,7 @@ def test_a_key_that_cannot_be_made_or_listed_is_one_line(
 
 
 def test_an_unknown_scope_is_refused_with_the_known_ones(tmp_path: Path) -> None:
-    """A misspelled scope must not become a key that is good for nothing."""
+    """A misspelled scope must not create a key without permissions."""
     file = str(tmp_path / "keys.json")
 
     result = CliRunner().invoke(

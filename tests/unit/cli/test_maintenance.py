@@ -1,4 +1,4 @@
-"""What the maintenance commands say; what they do is tested in ``storage`` and ``contract``."""
+"""Tests of ``app.cli.maintenance``; ``storage`` and ``contract`` test the work itself."""
 
 import json
 import sqlite3
@@ -29,14 +29,14 @@ NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 @pytest.fixture
 async def path(tmp_path: Path) -> Path:
-    """Give a sound database."""
+    """Return the path of a sound database."""
     path = tmp_path / "papertape.db"
     await fill_soundly(sqlite_url(path))
     return path
 
 
 def spoil(path: Path, *statements: str) -> None:
-    """Change a database behind everybody's back, past its constraints."""
+    """Change a database directly, without its constraints."""
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA ignore_check_constraints = ON")
         for statement in statements:
@@ -44,10 +44,10 @@ def spoil(path: Path, *statements: str) -> None:
         connection.commit()
 
 
-async def test_a_sound_database_is_told_in_one_line_per_invariant(
+async def test_a_sound_database_gives_one_line_per_invariant(
     path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """And a last line with the verdict; nothing else where no terminal is."""
+    """The last line is the verdict; without a terminal nothing else is printed."""
     assert await audit_database(str(path), as_json=False)
 
     said = capsys.readouterr()
@@ -59,7 +59,7 @@ async def test_a_sound_database_is_told_in_one_line_per_invariant(
 
 
 async def test_violations_name_their_order(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """One line each, after the invariants."""
+    """Each violation is one line after the invariants."""
     spoil(path, "UPDATE orders SET limit_price = '99.98' WHERE acceptance_number = 1")
 
     assert not await audit_database(str(path), as_json=False)
@@ -73,7 +73,7 @@ async def test_violations_name_their_order(path: Path, capsys: pytest.CaptureFix
 async def test_many_violations_and_notes_are_counted(
     path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The first are shown, the rest is a number; a screen is enough."""
+    """The first ones are printed, the others are counted."""
     spoil(
         path,
         "WITH RECURSIVE n (i) AS (SELECT 1000 UNION ALL SELECT i + 1 FROM n LIMIT 30)"
@@ -92,7 +92,7 @@ async def test_many_violations_and_notes_are_counted(
 async def test_a_program_reads_the_report_as_json(
     path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Everything that people are told, and nothing else on the standard output."""
+    """The document has everything that the text has; standard output has nothing else."""
     spoil(path, "UPDATE orders SET limit_price = '99.98' WHERE acceptance_number = 1")
 
     await audit_database(str(path), as_json=True)
@@ -109,8 +109,10 @@ async def test_a_program_reads_the_report_as_json(
     assert (report["notes"], report["notes_total"]) == ([], 0)
 
 
-async def test_pruning_says_what_is_gone(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A dry run says the same and deletes nothing."""
+async def test_pruning_prints_the_deleted_numbers(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A dry run prints the same numbers and deletes nothing."""
     for dry_run in (True, False, False):
         await prune_database(sqlite_url(path), "2024-08-09", now=NOW, dry_run=dry_run)
 
@@ -121,10 +123,10 @@ async def test_pruning_says_what_is_gone(path: Path, capsys: pytest.CaptureFixtu
     ]
 
 
-async def test_a_copy_is_told(
+async def test_a_copy_is_reported(
     path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Where it is and how large."""
+    """The line has the path and the size."""
     copy = tmp_path / "copy.db"
 
     await back_up_database(sqlite_url(path), copy)
@@ -145,7 +147,7 @@ async def test_a_copy_is_told(
     ],
 )
 def test_a_date_or_an_instant_is_read(text: str, instant: datetime) -> None:
-    """A date means its first moment, in UTC."""
+    """A date means its first moment in UTC."""
     assert read_before(text, now=NOW) == instant
 
 
@@ -165,26 +167,26 @@ def test_a_date_or_an_instant_is_read(text: str, instant: datetime) -> None:
         "1" * 5000,
     ],
 )
-def test_what_is_no_date_is_refused(text: str) -> None:
-    """One short line says what a date looks like."""
-    with pytest.raises(MaintenanceError, match="is no date: write YYYY-MM-DD, or an") as told:
+def test_a_malformed_date_is_refused(text: str) -> None:
+    """One short line explains the format."""
+    with pytest.raises(MaintenanceError, match="is not a date: write YYYY-MM-DD, or an") as refused:
         read_before(text, now=NOW)
 
-    assert len(str(told.value)) < 200
-    assert "\n" not in str(told.value)
+    assert len(str(refused.value)) < 200
+    assert "\n" not in str(refused.value)
 
 
 @pytest.mark.parametrize("text", ["2026-11-25", "2026-11-24T12:00:00.000001Z"])
 def test_a_future_date_is_refused(text: str) -> None:
-    """It is a slip of the hand: everything would go."""
+    """It is probably a mistake, and every order would be deleted."""
     with pytest.raises(MaintenanceError, match=f"--before {text} is in the future"):
         read_before(text, now=NOW)
 
 
-async def test_what_is_verified_is_told_in_one_line(
+async def test_a_verification_is_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """How much of what was read is the same."""
+    """The line counts the verified orders and splits."""
     service = await history(tmp_path)
     capsys.readouterr()
 
@@ -196,10 +198,10 @@ async def test_what_is_verified_is_told_in_one_line(
     )
 
 
-async def test_a_difference_is_told_with_both_sides_and_a_gap_with_its_cause(
+async def test_a_difference_has_both_sides_and_a_gap_its_cause(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """And the same as JSON."""
+    """The JSON document has the same facts."""
     service = await history(tmp_path)
     split = f"order_id = '{id_of_recorded(OPEN)}' AND split_number = 1"
     spoil(service.path, f"UPDATE fulfilled_order_splits SET price = '99.4' WHERE {split}")  # noqa: S608 - constants
@@ -211,11 +213,11 @@ async def test_a_difference_is_told_with_both_sides_and_a_gap_with_its_cause(
     lines = capsys.readouterr().out.splitlines()
     assert lines[:3] == [
         f"price  {id_of_recorded(OPEN)}  split 1: a split has another price",
-        "  by the recording: 3 at 99.5 of 7 displayed by quote 30",
+        "  in the recording: 3 at 99.5 of 7 displayed by quote 30",
         "  in the database:  3 at 99.4 of 7 displayed by quote 30",
     ]
     assert any(line.endswith(" before the recording begins") for line in lines)
     await verify_database(str(service.path), files, as_json=True)
-    told = json.loads(capsys.readouterr().out)
-    assert (told["verified"], told["differences"][0]["kind"]) == (False, "price")
-    assert told["causes"]["before the recording begins"] > 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["verified"], document["differences"][0]["kind"]) == (False, "price")
+    assert document["causes"]["before the recording begins"] > 0

@@ -1,4 +1,4 @@
-"""Tests of ``app.cli.record``; `papertape record` itself is run in ``tests/end_to_end``."""
+"""Tests of ``app.cli.record``; ``tests/end_to_end`` runs `papertape record` itself."""
 
 import asyncio
 import json
@@ -23,12 +23,12 @@ NOWHERE = "127.0.0.1:1"
 
 
 def settings_for(venue: ScriptedVenue, folder: Path) -> Settings:
-    """Return settings that point at a venue."""
+    """Return settings for a venue."""
     return make_settings(folder, stream_url=venue.stream_url, rest_url=venue.rest_url)
 
 
 def settings_of(folder: Path, *, stream: str = NOWHERE, rest: str = NOWHERE) -> Settings:
-    """Return settings with these hosts."""
+    """Return settings with these addresses."""
     return make_settings(folder, stream_url=f"ws://{stream}", rest_url=f"http://{rest}")
 
 
@@ -59,20 +59,20 @@ class RunningRecording:
         )
 
     def frames(self) -> list[bytes]:
-        """Return the frames that can be read now."""
+        """Return the frames that are readable now."""
         if not self.out.exists():
             return []
         return [line.data for line in TapeReader(self.out) if line.data is not None]
 
     async def stop(self) -> None:
-        """Tell it to end, and wait until it has; raises what it raises."""
+        """Stop the recording and wait for its end; its errors are raised."""
         self.stopped.set()
         async with asyncio.timeout(WAIT_SECONDS_MAX):
             await self.task
 
 
 def push(venue: ScriptedVenue, number: int) -> bytes:
-    """Let the venue send a quote, and return it."""
+    """Send a quote from the venue, and return its frame."""
     quote = venue.market.push("LTCBTC", bid=("99", "1"), ask=("100", str(number)))
     return quote.data.encode()
 
@@ -80,7 +80,7 @@ def push(venue: ScriptedVenue, number: int) -> bytes:
 async def begin(
     venue: ScriptedVenue, folder: Path, *, bytes_max: int | None = None
 ) -> RunningRecording:
-    """Begin a recording of two symbols, and wait until the venue sends to it."""
+    """Begin to record two symbols, and wait until the venue sends quotes."""
     recording = RunningRecording(
         settings_for(venue, folder), folder / "tape.jsonl.gz", bytes_max=bytes_max
     )
@@ -91,7 +91,7 @@ async def begin(
 async def test_frames_can_be_read_while_it_runs_and_afterwards(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Each within a second, and the summary counts them; the tape ends as it should."""
+    """Each frame is readable within a second, and the summary counts all of them."""
     async with scripted_venue(["LTCBTC", "ETHBTC"]) as venue:
         recording = await begin(venue, tmp_path)
         pushed = [push(venue, number) for number in range(1, 4)]
@@ -107,7 +107,7 @@ async def test_frames_can_be_read_while_it_runs_and_afterwards(
 
 
 async def test_the_venue_is_not_asked_for_snapshots(tmp_path: Path) -> None:
-    """A tape holds what the stream says; a thousand symbols would cost their weight in requests."""
+    """A tape contains only frames of the stream; snapshots would cost request weight."""
     async with scripted_venue(["LTCBTC", "ETHBTC"]) as venue:
         recording = await begin(venue, tmp_path)
         push(venue, 1)
@@ -117,8 +117,8 @@ async def test_the_venue_is_not_asked_for_snapshots(tmp_path: Path) -> None:
         assert [one.path for one in venue.observations.rest_requests] == ["/api/v3/exchangeInfo"]
 
 
-async def test_it_ends_when_the_time_is_up(tmp_path: Path) -> None:
-    """By itself, and without an error if anything came."""
+async def test_it_ends_after_the_given_time(tmp_path: Path) -> None:
+    """The recording ends by itself, without an error if frames were received."""
     async with scripted_venue(["LTCBTC", "ETHBTC"]) as venue:
         recording = RunningRecording(
             settings_for(venue, tmp_path), tmp_path / "tape.jsonl", seconds=1.0
@@ -135,7 +135,7 @@ async def test_it_ends_when_the_time_is_up(tmp_path: Path) -> None:
 async def test_it_ends_when_the_file_is_full(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """By itself; what came until then is on the tape."""
+    """The recording ends by itself; the earlier frames are on the tape."""
     async with scripted_venue(["LTCBTC", "ETHBTC"]) as venue:
         recording = await begin(venue, tmp_path, bytes_max=1_000)
         for number in range(1, 400):
@@ -143,14 +143,14 @@ async def test_it_ends_when_the_file_is_full(
         async with asyncio.timeout(WAIT_SECONDS_MAX):
             await recording.task
 
-    assert "the file has reached its size" in capsys.readouterr().out
+    assert "the file has reached its maximum size" in capsys.readouterr().out
     assert recording.out.stat().st_size >= 1_000
 
 
-async def test_a_full_disk_is_told_and_leaves_what_was_written(
+async def test_a_full_disk_is_reported_and_keeps_the_tape(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The recording ends with the cause, and the tape can be read up to there."""
+    """The recording ends with the cause, and the tape is readable up to there."""
     async with scripted_venue(["LTCBTC", "ETHBTC"]) as venue:
         recording = await begin(venue, tmp_path)
         first = push(venue, 1)
@@ -164,13 +164,13 @@ async def test_a_full_disk_is_told_and_leaves_what_was_written(
 
     assert recording.out.stat().st_size == BYTES_MAX
     assert recording.frames()[0] == first
-    assert "; the last of them could not be written\n" in capsys.readouterr().out
+    assert "; the last frames could not be written\n" in capsys.readouterr().out
 
 
-async def test_a_lost_connection_is_told_noted_and_replaced(
+async def test_a_lost_connection_is_reported_noted_and_replaced(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The tape says where frames may be missing, the summary for how long."""
+    """The tape notes the gap, and the summary has its length."""
     async with scripted_venue(["LTCBTC", "ETHBTC"]) as venue:
         recording = await begin(venue, tmp_path)
         first = push(venue, 1)
@@ -186,12 +186,12 @@ async def test_a_lost_connection_is_told_noted_and_replaced(
     assert [json.loads(note)["what"] for note in notes] == ["lost", "opened"]
     assert "Pong timeout" in json.loads(notes[0])["cause"]
     assert "papertape: connection lost: " in said.err
-    assert "papertape: connected again after " in said.err
+    assert "papertape: reconnected after " in said.err
     assert "  1 connection loss, " in said.out
 
 
 async def test_an_unknown_symbol_is_refused_before_anything_is_written(tmp_path: Path) -> None:
-    """The venue takes unknown names without a word, so its list is asked."""
+    """The venue accepts unknown names silently, so its list is read."""
     async with scripted_venue(["LTCBTC", "ETHBTC"]) as venue:
         recording = RunningRecording(
             settings_for(venue, tmp_path),
@@ -199,7 +199,7 @@ async def test_an_unknown_symbol_is_refused_before_anything_is_written(tmp_path:
             symbols=(LTCBTC, Symbol("ETHBTX")),
         )
         with pytest.raises(
-            StartupError, match=r"^the venue lists no symbol ETHBTX; did you mean ETHBTC\?$"
+            StartupError, match=r"^the venue does not list ETHBTX; did you mean ETHBTC\?$"
         ):
             await recording.task
 
@@ -208,10 +208,10 @@ async def test_an_unknown_symbol_is_refused_before_anything_is_written(tmp_path:
     assert not recording.begun.is_set()
 
 
-async def test_without_the_venue_s_list_symbols_are_not_checked(
+async def test_without_the_venues_list_symbols_are_not_checked(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One line says so; the stream may work all the same."""
+    """A line is printed, because the stream may still work."""
     async with scripted_venue(["LTCBTC", "ETHBTC"]) as venue:
         stream = venue.stream_url.removeprefix("ws://")
         recording = RunningRecording(
@@ -225,20 +225,20 @@ async def test_without_the_venue_s_list_symbols_are_not_checked(
     assert "papertape: cannot check the symbols: http://127.0.0.1:1/" in capsys.readouterr().err
 
 
-async def test_a_venue_that_is_not_there_is_told_with_its_cause(tmp_path: Path) -> None:
-    """Nothing was recorded, which is a failure, and no empty file refuses the next attempt."""
+async def test_an_unreachable_venue_is_reported_with_its_cause(tmp_path: Path) -> None:
+    """A recording without frames is a failure, and leaves no empty file."""
     recording = RunningRecording(settings_of(tmp_path), tmp_path / "tape.jsonl.gz", seconds=0.2)
 
-    with pytest.raises(StartupError, match=r"^not one frame came: ws://127\.0\.0\.1:1/ws: "):
+    with pytest.raises(StartupError, match=r"^no frame was received: ws://127\.0\.0\.1:1/ws: "):
         await recording.task
 
     assert not recording.out.exists()
 
 
-async def test_frames_of_no_use_are_noted_and_counted(
+async def test_unusable_frames_are_noted_and_counted(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """They cannot be part of a tape, but nobody should believe that nothing came."""
+    """They cannot be part of a tape, but they are counted."""
     async with WebSocketPeer().serve() as peer:
         settings = settings_of(tmp_path, stream=peer.url.removeprefix("ws://"))
         recording = RunningRecording(settings, tmp_path / "tape.jsonl.gz")
@@ -254,11 +254,11 @@ async def test_frames_of_no_use_are_noted_and_counted(
         b'{"kind":"dropped","symbol":null,"reason":"not_json"}',
         good.encode(),
     ]
-    assert "  2 frames of no use, not written\n" in capsys.readouterr().out
+    assert "  2 unusable frames, not written\n" in capsys.readouterr().out
 
 
-async def test_a_file_that_is_there_is_refused_at_once(tmp_path: Path) -> None:
-    """Before the venue is asked for anything."""
+async def test_an_existing_file_is_refused_at_once(tmp_path: Path) -> None:
+    """The file is checked before any request to the venue."""
     (tmp_path / "tape.jsonl.gz").write_bytes(b"yesterday")
     recording = RunningRecording(settings_of(tmp_path), tmp_path / "tape.jsonl.gz")
 
@@ -269,12 +269,12 @@ async def test_a_file_that_is_there_is_refused_at_once(tmp_path: Path) -> None:
 
 
 def test_symbols_are_spelled_as_the_venue_does_and_recorded_once() -> None:
-    """In the order in which they were given."""
+    """Symbols keep their order."""
     assert read_symbols(["ltcbtc", "ETHBTC", "LTCBTC"]) == (LTCBTC, ETHBTC)
 
 
 def test_impossible_and_too_many_symbols_are_refused() -> None:
-    """One line, before anything is asked."""
+    """The command ends with one line before any request."""
     with pytest.raises(StartupError, match="SYMBOL must be 1 to 20 letters or digits"):
         read_symbols(["LTC/BTC"])
     with pytest.raises(StartupError, match="at most 1023 symbols, not 1024"):

@@ -17,17 +17,17 @@ ETHBTC = Symbol("ETHBTC")
 
 
 class HandClock:
-    """A clock that the test moves."""
+    """A clock that the test advances."""
 
     def __init__(self) -> None:
         self.ns = 10**12
 
     def now(self) -> datetime:
-        """Return always the same."""
+        """Return a fixed time."""
         return datetime(2024, 8, 8, tzinfo=UTC)
 
     def monotonic_ns(self) -> int:
-        """Return where the test has moved it."""
+        """Return the time that the test has set."""
         return self.ns
 
 
@@ -43,7 +43,7 @@ def feed_state(status: str = "connected", cause: str | None = None) -> FeedState
 
 
 class Watched:
-    """A recording and its progress on one clock."""
+    """A recording and its progress with one clock."""
 
     def __init__(self, folder: Path, *symbols: Symbol) -> None:
         self.clock = HandClock()
@@ -55,26 +55,26 @@ class Watched:
             monotonic_ns=self.clock.monotonic_ns,
             bytes_max=None,
             on_end=lambda: None,
-            on_trouble=self.progress.tell,
+            on_trouble=self.progress.print_message,
         )
 
     def frames(self, symbol: Symbol, count: int) -> None:
-        """Let frames come."""
+        """Deliver frames."""
         for _ in range(count):
             self.recorder.on_frame(symbol, b"{}", self.clock.ns)
         self.recorder.flush()
 
     def line(self, state: FeedState | None = None) -> str:
-        """Return what is shown now."""
+        """Return the current progress line."""
         return self.progress._line(self.recorder, state or feed_state())
 
     def close(self) -> None:
-        """End the tape."""
+        """Close the tape."""
         self.writer.close()
 
 
 def test_a_line_counts_in_all_and_rates_since_the_last_line(tmp_path: Path) -> None:
-    """The liveliest symbol first, then what was written and how the connection is."""
+    """The busiest symbol comes first, then the size and the connection."""
     watched = Watched(tmp_path, LTCBTC, ETHBTC)
     watched.frames(LTCBTC, 30)
     watched.frames(ETHBTC, 50)
@@ -89,8 +89,8 @@ def test_a_line_counts_in_all_and_rates_since_the_last_line(tmp_path: Path) -> N
     assert second == "15 s  LTCBTC 40 (2.0/s)  ETHBTC 50 (0.0/s)  1.8 kB  down: refused"
 
 
-def test_of_many_symbols_the_liveliest_are_shown_and_the_sum(tmp_path: Path) -> None:
-    """A line stays a line."""
+def test_the_busiest_symbols_and_the_sum_are_shown(tmp_path: Path) -> None:
+    """The line stays short."""
     symbols = [Symbol(f"A{number}") for number in range(40)]
     watched = Watched(tmp_path, *symbols)
     for number, symbol in enumerate(symbols):
@@ -104,8 +104,8 @@ def test_of_many_symbols_the_liveliest_are_shown_and_the_sum(tmp_path: Path) -> 
     assert "  all 40: 780 (780.0/s)  " in line
 
 
-def test_losses_are_told_and_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """At once, in every line after, and in the summary."""
+def test_losses_are_printed_and_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A loss is printed at once, in every later line, and in the summary."""
     watched = Watched(tmp_path, LTCBTC)
     recorder = watched.recorder
     recorder.on_connection("opened", None)
@@ -117,7 +117,7 @@ def test_losses_are_told_and_counted(tmp_path: Path, capsys: pytest.CaptureFixtu
     watched.close()
     said = capsys.readouterr()
 
-    assert line.endswith("  connecting  1 loss, 2.0 s without")
+    assert line.endswith("  connecting  1 loss, 2.0 s without a connection")
     assert said.err == "papertape: connection lost: \\x1b[31mreset[/]\n"
     assert "tape.jsonl: 1 frame in 2.0 s, " in said.out
-    assert said.out.endswith("  LTCBTC 1\n  1 connection loss, 2.0 s without\n")
+    assert said.out.endswith("  LTCBTC 1\n  1 connection loss, 2.0 s without a connection\n")

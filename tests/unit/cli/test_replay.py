@@ -1,4 +1,4 @@
-"""Tests of ``app.cli.replay`` through the command; real tapes: ``tests/end_to_end``."""
+"""Tests of ``app.cli.replay`` through the command; ``tests/end_to_end`` has real tapes."""
 
 import json
 import re
@@ -10,8 +10,8 @@ from app.cli.replay import ReplayCommand, replay_tape
 from tests.unit.cli.replays import ORDER, TAPE, Replayed, frame, results
 
 
-def test_orders_may_come_by_the_standard_input(replayed: Replayed) -> None:
-    """Named ``-``; problems name it so."""
+def test_orders_may_come_from_standard_input(replayed: Replayed) -> None:
+    """The name is ``-``; messages call it standard input."""
     arguments = (str(replayed.tape), "--orders", "-", "--json")
 
     result = replayed.invoke(*arguments, standard_input=json.dumps(ORDER))
@@ -24,8 +24,8 @@ def test_orders_may_come_by_the_standard_input(replayed: Replayed) -> None:
     )
 
 
-def test_out_gets_the_json_and_the_output_the_table(replayed: Replayed) -> None:
-    """With ``--json`` the output gets nothing; a file of former results is replaced."""
+def test_out_gets_the_json_and_standard_output_the_table(replayed: Replayed) -> None:
+    """With ``--json`` standard output is empty; a file of earlier results is replaced."""
     out = replayed.folder / "results.json"
     out.write_text("[\nformer results" * 1_000)
 
@@ -38,13 +38,15 @@ def test_out_gets_the_json_and_the_output_the_table(replayed: Replayed) -> None:
 
 
 def test_out_replaces_nothing_but_results(replayed: Replayed) -> None:
-    """A tape named by mistake may be the only one of its market."""
+    """A tape given by mistake may be the only one of its market."""
     other = replayed.folder / "other.jsonl"
     other.write_bytes(replayed.tape.read_bytes())
 
     line = replayed.refused([ORDER], "--out", str(other))
 
-    assert line == "papertape: other.jsonl: exists already and holds no results; name another file"
+    assert (
+        line == "papertape: other.jsonl: exists already and contains no results; name another file"
+    )
     assert other.read_bytes() == replayed.tape.read_bytes()
 
 
@@ -52,23 +54,23 @@ def test_out_replaces_nothing_but_results(replayed: Replayed) -> None:
     ("orders", "line"),
     [
         ("", "orders.json: not JSON at line 1 column 1: Expecting value"),
-        ([], "orders.json: holds no order"),
+        ([], "orders.json: contains no orders"),
         ([{**ORDER, "price": "0"}], "orders.json: order 1 (a): price must be above zero"),
-        ([ORDER, ORDER], "orders.json: order 2 (a): the id is that of order 1 already"),
+        ([ORDER, ORDER], "orders.json: order 2 (a): the id is already used by order 1"),
         (
             [ORDER, {**ORDER, "id": "b", "symbol": "LTCBTX"}],
-            "tape.jsonl: holds no quote of LTCBTX; it has ETHBTC, LTCBTC",
+            "tape.jsonl: contains no quote of LTCBTX; it has ETHBTC, LTCBTC",
         ),
     ],
     ids=["nothing", "no order", "bad amount", "same id", "unknown symbol"],
 )
 def test_bad_orders_are_one_line(replayed: Replayed, orders: object, line: str) -> None:
-    """It says what to change."""
+    """The line says what to change."""
     assert replayed.refused(orders) == f"papertape: {line}"
 
 
 def test_a_bad_tape_is_one_line(replayed: Replayed) -> None:
-    """It says where."""
+    """The line has the position."""
     replayed.tape.write_text(TAPE + "nonsense\n")
     message = replayed.refused([{**ORDER, "timeout_ms": 60_000}])
     assert message.startswith("papertape: tape.jsonl, line 5: not a line of a tape: ")
@@ -77,8 +79,8 @@ def test_a_bad_tape_is_one_line(replayed: Replayed) -> None:
     assert replayed.refused([ORDER]) == "papertape: tape.jsonl: No such file or directory"
 
 
-def test_orders_that_are_not_there_are_one_line(replayed: Replayed) -> None:
-    """So are a folder, and a tape in their place."""
+def test_missing_orders_are_one_line(replayed: Replayed) -> None:
+    """A folder and a tape instead of orders are refused too."""
     missing = replayed.invoke(str(replayed.tape), "--orders", "none.json")
     folder = replayed.invoke(str(replayed.tape), "--orders", str(replayed.folder))
     tape = replayed.invoke(str(replayed.tape), "--orders", str(replayed.tape))
@@ -86,7 +88,7 @@ def test_orders_that_are_not_there_are_one_line(replayed: Replayed) -> None:
     assert missing.stderr == "papertape: none.json: No such file or directory\n"
     assert folder.stderr == f"papertape: {replayed.folder}: Is a directory\n"
     assert tape.stderr == (
-        f"papertape: {replayed.tape}: order 1: ts is not known; known are id, symbol, "
+        f"papertape: {replayed.tape}: order 1: ts is unknown; known are id, symbol, "
         "order_size, price, placed_ts, timeout_ms, side, owner\n"
     )
     assert {missing.exit_code, folder.exit_code, tape.exit_code} == {1}
@@ -95,16 +97,19 @@ def test_orders_that_are_not_there_are_one_line(replayed: Replayed) -> None:
 @pytest.mark.parametrize(
     ("out", "line"),
     [
-        ("none/results.json", "none/results.json: there is no folder none"),
+        ("none/results.json", "none/results.json: the folder none does not exist"),
         (".", ".: is a folder"),
-        ("tape.jsonl", "tape.jsonl: is read by this replay; name another file for the results"),
-        ("orders.json", "orders.json: is read by this replay; name another file for the results"),
+        ("tape.jsonl", "tape.jsonl: is an input of this replay; name another file for the results"),
+        (
+            "orders.json",
+            "orders.json: is an input of this replay; name another file for the results",
+        ),
     ],
 )
-def test_results_go_nowhere_where_they_would_do_harm(
+def test_a_harmful_output_file_is_refused(
     replayed: Replayed, monkeypatch: pytest.MonkeyPatch, out: str, line: str
 ) -> None:
-    """It is refused before the replay, and tape and orders stay as they are."""
+    """The refusal comes before the replay; tape and orders stay unchanged."""
     monkeypatch.chdir(replayed.folder)
 
     assert replayed.refused([ORDER], "--out", out) == f"papertape: {line}"
@@ -112,13 +117,13 @@ def test_results_go_nowhere_where_they_would_do_harm(
 
 
 class LeapingClock:
-    """A clock on which every look takes a second."""
+    """A clock that advances by a second at each reading."""
 
     def __init__(self) -> None:
         self._seconds = 0
 
     def now(self) -> datetime:
-        """Return always the same."""
+        """Return a fixed time."""
         return datetime(2024, 8, 8, tzinfo=UTC)
 
     def monotonic_ns(self) -> int:
@@ -127,10 +132,10 @@ class LeapingClock:
         return self._seconds * 1_000_000_000
 
 
-def test_a_long_replay_says_how_far_it_is(
+def test_a_long_replay_prints_its_progress(
     replayed: Replayed, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """On a pipe a line every few seconds, beside the output."""
+    """A pipe gets a line every few seconds on standard error."""
     lines = "".join(frame(number, number, "99.99", "5") for number in range(1, 60_000))
     replayed.tape.write_text(lines)
     orders = replayed.folder / "orders.json"

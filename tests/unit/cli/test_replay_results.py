@@ -1,4 +1,4 @@
-"""Tests of ``app.cli.replay_results``, through `papertape replay`."""
+"""Tests of ``app.cli.replay_results`` through `papertape replay`."""
 
 import re
 
@@ -7,7 +7,7 @@ from tests.unit.cli.replays import ORDER, START, TAPE, Replayed, frame, results
 
 
 def test_results_have_exactly_this_form(replayed: Replayed) -> None:
-    """Amounts in plain notation, one order to a line, nothing else on the output."""
+    """Amounts are in plain notation, each order is one line, and nothing else is printed."""
     result = replayed.run([ORDER, {**ORDER, "id": "b", "symbol": "ETHBTC", "price": 1}], "--json")
 
     assert result.stdout == (
@@ -24,7 +24,7 @@ def test_results_have_exactly_this_form(replayed: Replayed) -> None:
 
 
 def test_the_table_shows_each_order_and_the_summary_all_of_them(replayed: Replayed) -> None:
-    """Readable without JSON, and the same each time."""
+    """The table is the same each time."""
     orders = [
         ORDER,
         {**ORDER, "id": "b", "owner": "bob", "order_size": "5", "side": "SELL", "price": "99"},
@@ -49,7 +49,7 @@ def test_the_table_shows_each_order_and_the_summary_all_of_them(replayed: Replay
 
 
 def test_a_long_table_is_cut_and_says_so(replayed: Replayed) -> None:
-    """JSON has all of them."""
+    """JSON has every order."""
     orders = [{**ORDER, "id": f"{number}"} for number in range(ROWS_SHOWN_MAX + 7)]
 
     result = replayed.run(orders)
@@ -58,18 +58,17 @@ def test_a_long_table_is_cut_and_says_so(replayed: Replayed) -> None:
     assert len(results(replayed.run(orders, "--json"))) == ROWS_SHOWN_MAX + 7
 
 
-def test_a_time_in_another_unit_is_told(replayed: Replayed) -> None:
-    """Milliseconds lie decades before the tape: the order does not wait for it."""
+def test_a_time_in_another_unit_is_reported(replayed: Replayed) -> None:
+    """An order in milliseconds lies decades before the tape and does not wait for it."""
     result = replayed.run([{**ORDER, "placed_ts": START // 1_000}])
 
     assert result.stderr.splitlines()[0] == (
-        "papertape: 1 order over before the tape begins, and unfilled "
-        "(placed_ts is in microseconds): a"
+        "papertape: 1 order expired before the tape begins (placed_ts is in microseconds): a"
     )
 
 
-def test_times_beside_the_tape_are_told(replayed: Replayed) -> None:
-    """Before it, after it, and beyond its end; each is decided all the same."""
+def test_times_outside_of_the_tape_are_reported(replayed: Replayed) -> None:
+    """Orders before, after and beyond the end of the tape are still decided."""
     orders = [
         {**ORDER, "id": "early", "placed_ts": START - 4_000, "owner": "1"},
         {**ORDER, "id": "late", "placed_ts": START + 9_001, "owner": "2"},
@@ -82,14 +81,14 @@ def test_times_beside_the_tape_are_told(replayed: Replayed) -> None:
 
     assert [one["filled_quantity"] for one in results(result)] == ["5", "0", "9", "8", "5"]
     assert result.stderr.splitlines()[:-1] == [
-        "papertape: 1 order placed before the tape begins, to wait for it: early",
-        "papertape: 1 order placed after the tape ends, and unfilled: late",
+        "papertape: 1 order placed before the tape begins, waited for it: early",
+        "papertape: 1 order placed after the tape ends, unfilled: late",
         "papertape: 1 order still had time when the tape ended: long",
     ]
 
 
-def test_a_tape_with_faults_is_replayed_and_they_are_told(replayed: Replayed) -> None:
-    """Cut short, with quotes again and frames of no use."""
+def test_a_tape_with_faults_is_replayed_with_warnings(replayed: Replayed) -> None:
+    """The tape is cut short and has repeated quotes and unusable frames."""
     note = f'{{"ts":{START + 550},"note":{{"kind":"connection","what":"lost"}}}}\n'
     unsound = (
         note + frame(500, 10, "99.99", "9") + frame(500, 13, "98", "9") + frame(600, 14, "99", "0")
@@ -99,7 +98,7 @@ def test_a_tape_with_faults_is_replayed_and_they_are_told(replayed: Replayed) ->
     result = replayed.run([{**ORDER, "placed_ts": START}], "--json")
 
     assert results(result)[0]["filled_quantity"] == "5"
-    assert f"papertape: {replayed.tape} ends in the middle" in result.stderr
-    assert "papertape: 1 quote with an update id that did not rise" in result.stderr
-    assert "papertape: 2 frames of no use: " in result.stderr
+    assert f"papertape: {replayed.tape} is cut short" in result.stderr
+    assert "papertape: 1 quote ignored: the update id was not above" in result.stderr
+    assert "papertape: 2 unusable frames: " in result.stderr
     assert "papertape: 1 gap in the recording: " in result.stderr

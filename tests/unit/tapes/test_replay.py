@@ -10,7 +10,7 @@ from app.domain.order import PUBLIC, OrderId, Owner, Side, Symbol
 from app.domain.quote import Quote
 from app.tapes.replay import (
     FinalState,
-    Playing,
+    Replay,
     ReplayOrder,
     ReplayOutcome,
     UnusableFrame,
@@ -27,14 +27,14 @@ Told = Quote | UnusableFrame | ConnectionNote | DropNote
 
 
 class WrittenTape:
-    """A tape whose frames are objects: the parser looks them up."""
+    """A tape whose frames are objects that the parser looks up."""
 
     def __init__(self, *told: tuple[int, Told]) -> None:
         self._told = told
         self.lines_taken = 0
 
     def lines(self) -> Iterator[TapeLine]:
-        """Yield the lines; a frame is its own number."""
+        """Yield the lines; a frame is its own index."""
         for number, (ts, what) in enumerate(self._told, start=1):
             self.lines_taken = number
             if isinstance(what, Quote | UnusableFrame):
@@ -43,7 +43,7 @@ class WrittenTape:
                 yield TapeLine(number, ts, None, msgspec.json.encode(what))
 
     def parse(self, frame: bytes, received_ns: int) -> Quote | UnusableFrame:
-        """Return the frame of that number."""
+        """Return the frame with that index."""
         what = self._told[int(frame) - 1][1]
         if isinstance(what, Quote):
             return replace(what, received_ns=received_ns)
@@ -51,14 +51,14 @@ class WrittenTape:
         return what
 
     def replay(self, *orders: ReplayOrder) -> ReplayOutcome:
-        """Replay orders on it."""
+        """Replay orders on this tape."""
         return replay(self.lines(), orders, parse=self.parse)
 
 
 def ask(
     update_id: int, quantity: Amount, price: Amount = "99.99", symbol: Symbol = LTCBTC
 ) -> Quote:
-    """Make a quote that asks ``quantity`` at ``price``."""
+    """Return a quote that asks ``quantity`` at ``price``."""
     return make_quote(update_id, ask=(price, quantity), symbol=symbol)
 
 
@@ -73,7 +73,7 @@ def order(
     symbol: Symbol = LTCBTC,
     side: Side = Side.BUY,
 ) -> ReplayOrder:
-    """Make an order to place."""
+    """Return an order to place."""
     return ReplayOrder(
         order_id=OrderId(name),
         owner=owner,
@@ -92,12 +92,12 @@ def ids(outcome: ReplayOutcome, number: int = 0) -> list[int]:
 
 
 def filled(outcome: ReplayOutcome) -> list[Decimal]:
-    """Return what each order got."""
+    """Return the filled quantity of each order."""
     return [result.filled_quantity for result in outcome.results]
 
 
-def test_an_order_meets_the_last_quote_before_it_and_later_ones_until_its_time_is_up() -> None:
-    """Both ends are inclusive; what fills at the placing has the time of the quote it met."""
+def test_an_order_meets_the_last_quote_before_it_and_later_ones_until_its_deadline() -> None:
+    """Both ends are inclusive; a fill at the placing has the time of its quote."""
     tape = WrittenTape(
         (1_000, ask(1, 1)),
         (2_000, ask(2, 2)),
@@ -119,7 +119,7 @@ def test_an_order_meets_the_last_quote_before_it_and_later_ones_until_its_time_i
 
 
 def test_at_one_instant_quotes_come_before_orders() -> None:
-    """Of several quotes of the instant the order meets the last."""
+    """Of several quotes at its instant, the order meets the last."""
     tape = WrittenTape((1_000, ask(1, 1)), (2_000, ask(2, 2)), (2_000, ask(3, 3)))
 
     outcome = tape.replay(order(2_000))
@@ -127,8 +127,8 @@ def test_at_one_instant_quotes_come_before_orders() -> None:
     assert ids(outcome) == [3]
 
 
-def test_states_say_how_an_order_ended() -> None:
-    """Filled, in part, or not at all."""
+def test_each_final_state() -> None:
+    """An order ends filled, partly filled, or unfilled."""
     tape = WrittenTape((1_000, ask(1, 5)))
 
     outcome = tape.replay(
@@ -145,8 +145,8 @@ def test_states_say_how_an_order_ended() -> None:
     assert filled(outcome) == [2, 3, 0]
 
 
-def test_orders_of_an_owner_share_what_is_displayed_and_owners_do_not() -> None:
-    """As in the service."""
+def test_orders_of_one_owner_share_displayed_quantity_and_owners_do_not() -> None:
+    """This is as in the service."""
     tape = WrittenTape((1_000, ask(1, 5)))
 
     outcome = tape.replay(
@@ -158,8 +158,8 @@ def test_orders_of_an_owner_share_what_is_displayed_and_owners_do_not() -> None:
     assert filled(outcome) == [4, 1, 4]
 
 
-def test_an_owner_s_ledger_lasts_until_the_last_order() -> None:
-    """What one order took a later one does not get, though none rested meanwhile."""
+def test_an_owners_ledger_lasts_until_the_last_order() -> None:
+    """A quantity taken by one order is not sold to a later one, even if none rested between."""
     tape = WrittenTape(
         (1_000, ask(1, 5)), (5_000, ask(2, 5)), (9_000, ask(3, 5)), (13_000, ask(4, 6))
     )
@@ -169,8 +169,8 @@ def test_an_owner_s_ledger_lasts_until_the_last_order() -> None:
     assert filled(outcome) == [4, 2]
 
 
-def test_earlier_placed_comes_first_and_then_earlier_in_the_list() -> None:
-    """Priority at the same price; results stay in the order of the list."""
+def test_earlier_placed_orders_come_first_then_list_order() -> None:
+    """Orders at one price have this priority; results keep the order of the list."""
     tape = WrittenTape((1_000, ask(1, 1, 101)), (3_000, ask(2, 5)))
 
     outcome = tape.replay(
@@ -184,7 +184,7 @@ def test_earlier_placed_comes_first_and_then_earlier_in_the_list() -> None:
 
 
 def test_a_sell_takes_from_bids() -> None:
-    """The mirror image."""
+    """A SELL order meets the best bid."""
     tape = WrittenTape((1_000, make_quote(1, bid=("101", 3), ask=("102", 9))))
 
     outcome = tape.replay(order(1_000, side=Side.SELL))
@@ -193,7 +193,7 @@ def test_a_sell_takes_from_bids() -> None:
 
 
 def test_symbols_do_not_meet() -> None:
-    """Each order sees its own symbol's quotes, and time is that of all."""
+    """Each order meets the quotes of its own symbol; time is shared by all symbols."""
     tape = WrittenTape((1_000, ask(50, 5)), (1_500, ask(9, 7, symbol=ETHBTC)), (2_500, ask(51, 6)))
 
     outcome = tape.replay(order(2_000, name="a"), order(2_000, name="b", symbol=ETHBTC))
@@ -202,7 +202,7 @@ def test_symbols_do_not_meet() -> None:
 
 
 def test_a_quote_whose_id_does_not_rise_fills_nothing() -> None:
-    """Again or late, it is passed over and counted, and is not current for orders to come."""
+    """A repeated or late quote is counted and never becomes the current one."""
     tape = WrittenTape(
         (1_000, ask(7, 5)), (2_000, ask(7, 9)), (2_000, ask(6, 9)), (2_001, ask(8, 6))
     )
@@ -215,7 +215,7 @@ def test_a_quote_whose_id_does_not_rise_fills_nothing() -> None:
 
 
 def test_an_order_before_the_tape_waits_for_its_first_quote() -> None:
-    """It gets what its time has left then, if anything."""
+    """The order is filled within the rest of its time."""
     tape = WrittenTape((2_000, ask(1, 5)), (2_600, ask(2, 9)))
 
     outcome = tape.replay(order(1_500), order(500, name="b"))
@@ -224,7 +224,7 @@ def test_an_order_before_the_tape_waits_for_its_first_quote() -> None:
 
 
 def test_an_order_after_the_tape_is_unfilled() -> None:
-    """The tape says nothing about that time, whatever was displayed last."""
+    """The tape does not say what was displayed after its end."""
     tape = WrittenTape((1_000, ask(1, 5)))
 
     outcome = tape.replay(order(1_001))
@@ -235,7 +235,7 @@ def test_an_order_after_the_tape_is_unfilled() -> None:
 
 
 def test_an_unusable_frame_leaves_its_symbol_without_a_quote() -> None:
-    """Something changed and nobody knows what: an order waits for the next sound one."""
+    """The displayed quantity is unknown until the next usable quote."""
     tape = WrittenTape(
         (1_000, ask(1, 5)),
         (1_000, ask(1, 5, symbol=ETHBTC)),
@@ -251,8 +251,8 @@ def test_an_unusable_frame_leaves_its_symbol_without_a_quote() -> None:
     assert outcome.report.frames_unusable == 2
 
 
-def test_an_order_that_rests_meets_the_same_touch_again_after_an_interruption() -> None:
-    """What it took there before still counts."""
+def test_a_resting_order_meets_the_same_ask_after_an_interruption() -> None:
+    """The quantity that the order took before still counts as taken."""
     tape = WrittenTape(
         (1_000, ask(1, 5)), (1_200, UnusableFrame(symbol=LTCBTC)), (1_300, ask(2, 5))
     )
@@ -265,7 +265,7 @@ def test_an_order_that_rests_meets_the_same_touch_again_after_an_interruption() 
 
 
 def test_a_lost_connection_leaves_no_symbol_with_a_quote() -> None:
-    """Nobody knows what was displayed until the next frame."""
+    """The displayed quantities are unknown until the next frame."""
     tape = WrittenTape(
         (900, ConnectionNote(what="lost", cause="before the first frame it is no matter")),
         (1_000, ask(1, 5)),
@@ -286,7 +286,7 @@ def test_a_lost_connection_leaves_no_symbol_with_a_quote() -> None:
 
 
 def test_a_dropped_frame_leaves_its_symbol_without_a_quote() -> None:
-    """A recorder notes what it did not write."""
+    """A recorder notes the frames that it did not write."""
     tape = WrittenTape(
         (1_000, ask(1, 5)),
         (1_000, ask(1, 5, symbol=ETHBTC)),
@@ -300,8 +300,8 @@ def test_a_dropped_frame_leaves_its_symbol_without_a_quote() -> None:
     assert filled(again.replay(order(1_000))) == [5]
 
 
-def test_reading_ends_once_nothing_more_can_happen() -> None:
-    """A tape of a day is not read for an order of its first minute; what was read is told."""
+def test_reading_stops_when_no_order_can_change() -> None:
+    """A day's tape is not read completely for an order of its first minute."""
     tape = WrittenTape(
         (1_000, ask(1, 5)), (1_900, ask(2, 6)), (2_001, ask(3, 9)), (2_002, ask(4, 9))
     )
@@ -315,15 +315,15 @@ def test_reading_ends_once_nothing_more_can_happen() -> None:
     assert not report.has_ended
 
 
-def test_an_order_placed_between_the_last_two_lines_read_meets_the_former() -> None:
-    """The line that says that nothing more can happen says so for what was to be placed."""
+def test_an_order_placed_between_the_last_two_lines_meets_the_earlier_one() -> None:
+    """Reading the line that ends the replay still places the orders before it."""
     tape = WrittenTape((1_000, ask(1, 5)), (9_000, ask(2, 9)))
 
     assert filled(tape.replay(order(2_000))) == [5]
 
 
-def test_symbols_without_a_quote_are_told_with_those_that_have_one() -> None:
-    """The whole tape is searched for them."""
+def test_symbols_without_a_quote_are_reported_with_the_others() -> None:
+    """The whole tape is searched for these symbols."""
     tape = WrittenTape((1_000, ask(1, 5)), (99_000, ask(1, 5, symbol=ETHBTC)))
 
     report = tape.replay(order(1_000, symbol=Symbol("LTCBTX"))).report
@@ -333,19 +333,19 @@ def test_symbols_without_a_quote_are_told_with_those_that_have_one() -> None:
     assert tape.lines_taken == 2
 
 
-def test_owners_who_are_done_are_forgotten() -> None:
-    """Ten thousand isolated orders cost what those cost that are open at once."""
+def test_the_ledgers_of_finished_owners_are_freed() -> None:
+    """The memory for 10,000 isolated orders depends only on those open at once."""
     tape = WrittenTape(*((1_000 + 10 * number, ask(number + 1, 5)) for number in range(500)))
     orders = [
         order(1_000 + 10 * number, 8, name=f"{number}", owner=Owner(f"owner {number}"))
         for number in range(500)
     ]
-    playing = Playing(orders, tape.parse)
+    running = Replay(orders, tape.parse)
     owners_at_once = []
     for line in tape.lines():
-        playing.take(line)
-        owners_at_once.append(playing.owners_held)
-    playing.finish()
+        running.apply(line)
+        owners_at_once.append(running.owners_held)
+    running.finish()
 
-    assert [result.filled_quantity for result in playing.results.values()] == [5] * 500
+    assert [result.filled_quantity for result in running.results.values()] == [5] * 500
     assert max(owners_at_once) == 100, "as many as are placed within a millisecond"

@@ -28,12 +28,12 @@ ORDER = {
 
 
 def read(text: str) -> list[ReplayOrder]:
-    """Read orders of a file named orders.json."""
+    """Read orders from a file named orders.json."""
     return read_orders(text.encode(), "orders.json")
 
 
 def test_an_order_is_read_as_it_was_written() -> None:
-    """Amounts exactly, times in microseconds; everybody is one owner."""
+    """Amounts keep every digit, times are microseconds, and the default owner is shared."""
     assert read(json.dumps([ORDER])) == [
         ReplayOrder(
             order_id=OrderId("a"),
@@ -49,7 +49,7 @@ def test_an_order_is_read_as_it_was_written() -> None:
 
 
 def test_side_and_owner_have_defaults_and_symbols_any_case() -> None:
-    """As in an order that is posted: BUY, and lower case is accepted."""
+    """As in a posted order, BUY is the default and lower case is accepted."""
     order = {**ORDER, "symbol": "ltcbtc", "owner": "alice"}
     del order["side"]
 
@@ -70,7 +70,7 @@ def test_amounts_may_be_numbers_and_never_pass_through_a_float() -> None:
 
 
 def test_one_order_per_line_is_as_good_as_a_list() -> None:
-    """Blank lines are no matter, nor is a byte order mark or a line separator in a name."""
+    """Blank lines, a byte order mark, and a line separator in a name are accepted."""
     orders = [{**ORDER, "id": name} for name in "abc"]
     lines = "\n\n".join(json.dumps(order) for order in orders) + "\r\n"
 
@@ -109,13 +109,13 @@ def test_one_order_per_line_is_as_good_as_a_list() -> None:
         ({"placed_ts": PLACED_TS_MAX + 1}, "placed_ts must be an integer from 1 to"),
         ({"timeout_ms": 0}, "timeout_ms must be an integer from 1 to 86400000"),
         ({"timeout_ms": 86_400_001}, "timeout_ms must be an integer from 1 to 86400000"),
-        ({"tif": "IOC"}, "tif is not known; known are id, symbol"),
-        ({"\x1b[2J": 1}, r"\x1b[2J is not known"),
+        ({"tif": "IOC"}, "tif is unknown; known are id, symbol"),
+        ({"\x1b[2J": 1}, r"\x1b[2J is unknown"),
     ],
     ids=lambda value: str(value)[:50],
 )
-def test_a_bad_field_is_told_in_one_line(change: dict[str, object], cause: str) -> None:
-    """Which order, which field, what it must be."""
+def test_a_bad_field_is_one_line(change: dict[str, object], cause: str) -> None:
+    """The message names the order, the field, and its allowed values."""
     with pytest.raises(OrdersError) as caught:
         read(json.dumps([{**ORDER, **change}]))
 
@@ -127,7 +127,7 @@ def test_a_bad_field_is_told_in_one_line(change: dict[str, object], cause: str) 
 
 
 def test_an_integer_of_any_length_is_refused_by_its_form() -> None:
-    """It is never computed."""
+    """The integer is never computed."""
     text = json.dumps([ORDER]).replace("30000", "3" * 5_000)
 
     with pytest.raises(OrdersError, match="timeout_ms must be an integer from 1 to 86400000"):
@@ -136,7 +136,7 @@ def test_an_integer_of_any_length_is_refused_by_its_form() -> None:
 
 @pytest.mark.parametrize("field", sorted(ORDER.keys() - {"side"}))
 def test_a_missing_field_is_named(field: str) -> None:
-    """All but two are needed."""
+    """Every field except two is required."""
     order = {key: value for key, value in ORDER.items() if key != field}
 
     with pytest.raises(OrdersError, match=f"{field} is missing"):
@@ -144,10 +144,10 @@ def test_a_missing_field_is_named(field: str) -> None:
 
 
 def test_the_same_id_twice_is_refused() -> None:
-    """A result must say whose it is."""
+    """Each result must belong to one order."""
     orders = [ORDER, {**ORDER, "id": "b"}, ORDER]
 
-    with pytest.raises(OrdersError, match=r"order 3 \(a\): the id is that of order 1 already"):
+    with pytest.raises(OrdersError, match=r"order 3 \(a\): the id is already used by order 1"):
         read(json.dumps(orders))
 
 
@@ -159,7 +159,7 @@ def test_the_same_id_twice_is_refused() -> None:
         ("[{},\n{]", "not JSON at line 2 column 2"),
         ('{"id":"a"\n', "not JSON at line 1 column 10"),
         ("7", "neither a JSON list of orders nor one order per line"),
-        ("[]", "holds no order"),
+        ("[]", "contains no orders"),
         ("[7]", "order 1: must be an object, not a number"),
         ("[[]]", "order 1: must be an object, not a list"),
         ('[{"id":"a","id":"b"}]', "id is given twice in one object"),
@@ -169,8 +169,8 @@ def test_the_same_id_twice_is_refused() -> None:
     ],
     ids=lambda value: str(value)[:30],
 )
-def test_what_is_no_list_of_orders_is_told_in_one_line(text: str, cause: str) -> None:
-    """The message names the file and the place."""
+def test_a_malformed_file_is_one_line(text: str, cause: str) -> None:
+    """The message names the file and the position."""
     with pytest.raises(OrdersError) as caught:
         read(text)
 
@@ -179,14 +179,14 @@ def test_what_is_no_list_of_orders_is_told_in_one_line(text: str, cause: str) ->
     assert "\n" not in str(caught.value)
 
 
-def test_bytes_that_are_no_text_are_refused() -> None:
-    """A gzipped file of orders is none."""
+def test_binary_content_is_refused() -> None:
+    """A gzipped file of orders is not text."""
     with pytest.raises(OrdersError, match="not UTF-8 at byte 1"):
         read_orders(b"\x1f\x8b", "orders.json")
 
 
 def test_orders_are_bounded() -> None:
-    """More than fit are refused before they fill the memory."""
+    """A file that is too large is refused before it fills the memory."""
     with pytest.raises(OrdersError, match=f"more than {ORDERS_BYTES_MAX} bytes"):
         read_orders(bytes(ORDERS_BYTES_MAX + 1), "orders.json")
     content = json.dumps([{**ORDER, "id": name} for name in "abcd"]).encode()
@@ -195,6 +195,6 @@ def test_orders_are_bounded() -> None:
 
 
 def test_only_ascii_letters_have_another_case() -> None:
-    """The long s is no S; a listed name of another script stays as it is."""
+    """The long s is not an S; a name in another script stays unchanged."""
     assert read_symbol("币安人生usdt") == "币安人生USDT"
     assert read_symbol("\u017fusdt") == "\u017fUSDT"

@@ -16,12 +16,12 @@ FRAME = b'{"u":10,"s":"LTCBTC","b":"0.0025","B":"1.50000000","a":"0.0026","A":"2
 
 
 def test_a_frame_is_written_byte_for_byte() -> None:
-    """What the venue sent is what the tape holds."""
+    """The tape contains exactly the venue's bytes."""
     assert frame_line(17, FRAME) == b'{"ts":17,"data":' + FRAME + b"}"
 
 
 def test_a_frame_of_a_combined_stream_is_written_as_its_data() -> None:
-    """A tape reads the same however it was received, white space and unknown keys included."""
+    """Both kinds of stream give the same tape, including white space and unknown keys."""
     spaced = FRAME.replace(b":", b" : ")
     combined = b'{"stream":"ltcbtc@bookTicker", "data": ' + spaced + b' , "more":1}'
 
@@ -29,7 +29,7 @@ def test_a_frame_of_a_combined_stream_is_written_as_its_data() -> None:
 
 
 def test_data_without_a_stream_is_a_frame_of_its_own() -> None:
-    """Only both keys make a combined stream."""
+    """Only a frame with both keys belongs to a combined stream."""
     assert frame_line(1, b'{"data":{}}') == b'{"ts":1,"data":{"data":{}}}'
 
 
@@ -50,14 +50,14 @@ def test_data_without_a_stream_is_a_frame_of_its_own() -> None:
     ],
     ids=str,
 )
-def test_a_frame_that_would_spoil_the_tape_is_refused(frame: bytes) -> None:
-    """A line must be read as it was written, whatever a venue sends."""
+def test_a_frame_that_would_damage_the_tape_is_refused(frame: bytes) -> None:
+    """Every line must be readable exactly as written."""
     with pytest.raises(ValueError, match="frame"):
         frame_line(17, frame)
 
 
 def test_a_line_is_read_as_it_was_written() -> None:
-    """Writing and reading are inverse."""
+    """Reading is the inverse of writing."""
     note = note_line(18, {"lost": "closed by the venue"})
 
     assert parse_line(frame_line(17, FRAME), 1) == TapeLine(1, 17, FRAME, None)
@@ -68,13 +68,13 @@ def test_a_line_is_read_as_it_was_written() -> None:
 
 
 def test_a_note_that_is_too_long_is_refused() -> None:
-    """It would make the tape unreadable."""
+    """The note would make the tape unreadable."""
     with pytest.raises(ValueError, match="too long"):
         note_line(1, "x" * LINE_BYTES_MAX)
 
 
 def test_other_keys_of_a_line_are_ignored() -> None:
-    """Later recorders may know more."""
+    """Later recorders may add keys."""
     assert parse_line(b'{"ts":1,"from":"here","data":{}}', 1) == TapeLine(1, 1, b"{}", None)
 
 
@@ -92,14 +92,14 @@ def test_other_keys_of_a_line_are_ignored() -> None:
     ],
     ids=lambda value: str(value)[:40],
 )
-def test_what_is_no_line_is_refused_with_its_cause(text: bytes, cause: str) -> None:
-    """The reader can say what is wrong."""
+def test_a_malformed_line_is_refused_with_its_cause(text: bytes, cause: str) -> None:
+    """The message says what is wrong."""
     with pytest.raises(ValueError, match=cause):
         parse_line(text, 1)
 
 
-def test_no_beginning_of_a_line_is_a_whole_line() -> None:
-    """So a tape that was cut in a line is known by it."""
+def test_no_prefix_of_a_line_is_a_complete_line() -> None:
+    """A tape that was cut within a line is therefore recognized."""
     line = frame_line(17, FRAME)
 
     assert is_whole_line(line)
@@ -107,7 +107,7 @@ def test_no_beginning_of_a_line_is_a_whole_line() -> None:
 
 
 def test_times_follow_the_monotonic_clock_and_never_decrease() -> None:
-    """Microseconds since the epoch as of the start, whatever the wall clock does later."""
+    """Epoch microseconds count from the start, and setting the wall clock has no effect."""
     times = ReceiptTimes(epoch_us=1_000_000, monotonic_ns=5_000_000_000)
 
     given = [times.ts(5_000_000_000 + ns) for ns in (999, 1_000, 2_500_000, 0, 2_501_000)]

@@ -7,7 +7,7 @@ from app.domain.order import Symbol
 from app.recording.service.recording_notes import (
     ConnectionChanged,
     FileBegun,
-    FrameUnheard,
+    FrameIgnored,
     Interrupted,
     SymbolEnded,
 )
@@ -38,7 +38,7 @@ def begun(*, continues: bool) -> FileBegun:
         (SymbolEnded(symbol=Symbol("LTCBTC"), how="ended"), Interruption(Symbol("LTCBTC"))),
         (ConnectionChanged(what="lost", cause="closed"), Interruption(None)),
         (ConnectionChanged(what="rotated", cause=None), None),
-        (FrameUnheard(symbol=Symbol("LTCBTC")), None),
+        (FrameIgnored(symbol=Symbol("LTCBTC")), None),
         (begun(continues=False), Interruption(None)),
         (begun(continues=True), None),
         ({"kind": "symbol", "what": "lost"}, None),
@@ -53,10 +53,10 @@ def begun(*, continues: bool) -> FileBegun:
     ],
     ids=str,
 )
-def test_a_note_says_whose_quotes_are_no_longer_current(
+def test_a_note_invalidates_the_quotes_that_it_affects(
     note: object, interruption: Interruption | None
 ) -> None:
-    """A lost connection all, a dropped frame its symbol's, anything else nobody's.
+    """A lost connection affects every symbol, a dropped frame one symbol, other notes none.
 
     Of what `papertape record` notes and of what the service does.
     """
@@ -64,7 +64,7 @@ def test_a_note_says_whose_quotes_are_no_longer_current(
 
 
 def test_a_note_nested_without_end_is_of_another_kind() -> None:
-    """No note of a stranger stops a replay."""
+    """A note from another program cannot stop a replay."""
     assert (
         read_interruption(b'{"kind":"connection","what":' + b"[" * 100_000 + b"]" * 100_000 + b"}")
         is None

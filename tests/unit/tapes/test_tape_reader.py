@@ -3,13 +3,14 @@
 import gzip
 import random
 import zlib
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from app.domain.errors import StartupError
 from app.tapes.tape_lines import LINE_BYTES_MAX, TapeLine
-from app.tapes.tape_reader import BLOCK_BYTES_MAX, CHUNK_BYTES, TapeError, TapeReader, read_tape
+from app.tapes.tape_reader import BLOCK_BYTES_MAX, CHUNK_BYTES, TapeError, TapeReader, printable
 from app.tapes.tape_writer import TapeWriter
 
 FIRST = b'{"ts":100,"data":{"u":1}}\n'
@@ -26,8 +27,8 @@ def write(folder: Path, content: bytes) -> Path:
 
 
 @pytest.mark.parametrize("content", [WHOLE, gzip.compress(WHOLE)], ids=["plain", "gzip"])
-def test_a_tape_is_known_by_its_content(tmp_path: Path, content: bytes) -> None:
-    """Gzipped or plain, whatever the name; notes come in their place and are counted."""
+def test_the_content_decides_whether_a_tape_is_gzipped(tmp_path: Path, content: bytes) -> None:
+    """The file name does not matter; notes come in order and are counted."""
     reader = TapeReader(write(tmp_path, content))
 
     lines = list(reader)
@@ -37,17 +38,17 @@ def test_a_tape_is_known_by_its_content(tmp_path: Path, content: bytes) -> None:
         TapeLine(2, 150, None, b'{"kind":"connection"}'),
         TapeLine(3, 200, b'{"u":2}', None),
     ]
-    assert (reader.frames, reader.notes, reader.is_cut_short) == (2, 1, False)
+    assert (reader.notes, reader.is_cut_short) == (1, False)
     assert reader.bytes_read == reader.bytes_total == len(content)
 
 
 def test_a_tape_can_be_read_again(tmp_path: Path) -> None:
-    """Each iteration begins anew, also after one that was given up."""
+    """Each iteration starts at the first line, even after an abandoned one."""
     reader = TapeReader(write(tmp_path, gzip.compress(WHOLE)))
     next(iter(reader))
 
-    assert list(reader) == list(reader) == list(read_tape(reader.path))
-    assert reader.frames == 2
+    assert list(reader) == list(reader) == list(TapeReader(reader.path))
+    assert reader.notes == 1
 
 
 @pytest.mark.parametrize(
@@ -59,8 +60,8 @@ def test_a_tape_can_be_read_again(tmp_path: Path) -> None:
     ],
     ids=["two members", "split in a line", "padded"],
 )
-def test_members_follow_one_another(tmp_path: Path, content: bytes) -> None:
-    """Tapes that were put together with ``cat`` are one tape."""
+def test_a_file_may_have_several_gzip_members(tmp_path: Path, content: bytes) -> None:
+    """Tapes joined with ``cat`` are one tape."""
     reader = TapeReader(write(tmp_path, content))
 
     assert [line.ts for line in reader] == [100, 150, 200]
@@ -68,7 +69,7 @@ def test_members_follow_one_another(tmp_path: Path, content: bytes) -> None:
 
 
 def test_a_last_line_may_lack_its_end(tmp_path: Path) -> None:
-    """An editor may have dropped it; a line that is whole says so by itself."""
+    """An editor may have removed it; a complete JSON object is a complete line."""
     reader = TapeReader(write(tmp_path, WHOLE[:-1]))
 
     assert len(list(reader)) == 3
@@ -76,7 +77,7 @@ def test_a_last_line_may_lack_its_end(tmp_path: Path) -> None:
 
 
 def test_a_tape_cut_short_at_any_byte_gives_every_whole_line(tmp_path: Path) -> None:
-    """However a plain file ends, nothing that is there is lost, and nothing is made up."""
+    """No complete line is lost and none is invented."""
     for size in range(len(WHOLE)):
         reader = TapeReader(write(tmp_path, WHOLE[:size]))
         whole_lines = sum(size >= len(line) - 1 for line in (FIRST, FIRST + NOTE, WHOLE))
@@ -91,12 +92,12 @@ def test_a_tape_cut_short_at_any_byte_gives_every_whole_line(tmp_path: Path) -> 
 
 
 def test_a_killed_recorder_loses_nothing_that_was_flushed(tmp_path: Path) -> None:
-    """Cut anywhere, the file gives at least the lines flushed before that byte, unchanged."""
+    """Cut at any byte, the file yields at least the lines flushed before that byte."""
     path = tmp_path / "tape.jsonl.gz"
     chance = random.Random(7)
     texts = [b'{"ts":%d,"data":{"u":%d}}' % (n, chance.randrange(10**9)) for n in range(120)]
     flushed_at = [(0, 0)]
-    with TapeWriter(path) as writer:
+    with closing(TapeWriter(path)) as writer:
         for number, text in enumerate(texts, 1):
             writer.write(text)
             if chance.random() < 0.1:
@@ -119,7 +120,7 @@ def test_a_killed_recorder_loses_nothing_that_was_flushed(tmp_path: Path) -> Non
         (FIRST + b"nonsense\n" + SECOND, 2, "not a line of a tape"),
         (FIRST + b"nonsense\n", 2, "not a line of a tape"),
         (FIRST + b"\n" + SECOND, 2, "not a line of a tape"),
-        (SECOND + NOTE + FIRST, 3, "ts 100 is below the one before, 200"),
+        (SECOND + NOTE + FIRST, 3, "ts 100 is below the previous one, 200"),
         (FIRST + b'{"ts":1,"data":"' + b"x" * LINE_BYTES_MAX + b'"}\n' + SECOND, 2, "more than"),
         (b"x" * 3 * BLOCK_BYTES_MAX, 1, "more than"),
         (gzip.compress(FIRST, mtime=0) + b"trailing garbage", 2, "damaged"),
@@ -127,10 +128,10 @@ def test_a_killed_recorder_loses_nothing_that_was_flushed(tmp_path: Path) -> Non
     ],
     ids=lambda value: str(value)[:30],
 )
-def test_a_fault_before_the_end_is_told_with_its_line(
+def test_a_fault_before_the_end_names_its_line(
     tmp_path: Path, content: bytes, line_number: int, cause: str
 ) -> None:
-    """A tape with a hole would replay as a market that never was."""
+    """A tape with a hole would replay as a market that never existed."""
     with pytest.raises(TapeError, match=cause) as caught:
         list(TapeReader(write(tmp_path, content)))
 
@@ -140,7 +141,7 @@ def test_a_fault_before_the_end_is_told_with_its_line(
 
 
 def test_a_damaged_middle_is_an_error(tmp_path: Path) -> None:
-    """A gzip file whose bytes were changed never passes as a shorter one."""
+    """A changed gzip file is never read as a shorter one."""
     chance = random.Random(11)
     lines = b"".join(
         b'{"ts":%d,"data":{"u":%d}}\n' % (n, chance.getrandbits(60)) for n in range(99)
@@ -162,8 +163,8 @@ def test_a_damaged_middle_is_an_error(tmp_path: Path) -> None:
             assert reader.is_cut_short
 
 
-def test_memory_is_bounded_whatever_a_file_unfolds_to(tmp_path: Path) -> None:
-    """Of a file that unfolds a thousandfold no more than a block is held, and all of it is read."""
+def test_memory_is_bounded_for_any_compression_ratio(tmp_path: Path) -> None:
+    """At most one block of an expanding file is in memory, and all of it is read."""
     line = b'{"ts":1,"data":{"x":"' + b"0" * 200_000 + b'"}}\n'
     reader = TapeReader(write(tmp_path, gzip.compress(line * 64)))
 
@@ -171,8 +172,8 @@ def test_memory_is_bounded_whatever_a_file_unfolds_to(tmp_path: Path) -> None:
     assert not reader.is_cut_short
 
 
-def test_nothing_is_left_in_the_decompressor(tmp_path: Path) -> None:
-    """Input that is used up may still owe output, where a block is full: the last line is read."""
+def test_the_decompressor_is_emptied(tmp_path: Path) -> None:
+    """The decompressor may hold output after its input is used up; the last line is still read."""
     filler = b'{"ts":1,"data":"%b"}\n' % (b"0" * 65_000)
     rest = (BLOCK_BYTES_MAX + 2) % len(filler)
     last = b'{"ts":1,"data":"%b"}\n' % (b"0" * (rest - len(b'{"ts":1,"data":""}\n')))
@@ -186,7 +187,7 @@ def test_nothing_is_left_in_the_decompressor(tmp_path: Path) -> None:
 
 
 def test_a_bomb_without_line_ends_is_refused_early(tmp_path: Path) -> None:
-    """It is not unfolded to its end."""
+    """The reader stops long before the end of the file."""
     compressor = zlib.compressobj(wbits=31)
     content = b"".join(compressor.compress(bytes(1024 * 1024)) for _ in range(100))
     reader = TapeReader(write(tmp_path, content + compressor.flush()))
@@ -197,11 +198,16 @@ def test_a_bomb_without_line_ends_is_refused_early(tmp_path: Path) -> None:
     assert reader.bytes_read == CHUNK_BYTES
 
 
-def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    """So is a folder."""
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    """A folder is refused too."""
     with pytest.raises(TapeError, match="No such file") as caught:
-        list(read_tape(tmp_path / "none"))
+        list(TapeReader(tmp_path / "none"))
     with pytest.raises(TapeError, match="Is a directory"):
-        list(read_tape(tmp_path))
+        list(TapeReader(tmp_path))
 
     assert caught.value.line_number == 0
+
+
+def test_text_of_others_cannot_move_the_cursor() -> None:
+    """Control characters are escaped; letters of any script stay unchanged."""
+    assert printable("币安\x1b[2J\r\n\u202e\ud800") == r"币安\x1b[2J\r\n\u202e\ud800"

@@ -19,13 +19,13 @@ EPOCH_US = 1_700_000_000_000_000
 
 
 class RecordingUnderTest:
-    """A recorder on a clock in the test's hands, with what it told."""
+    """A recorder with a clock that the test advances, and the sentences it reported."""
 
     def __init__(
         self, path: Path, *, bytes_max: int | None = None, is_compressed: bool = True
     ) -> None:
         self.now_ns = 10**12
-        self.told: list[str] = []
+        self.reported: list[str] = []
         self.ends = 0
         self.writer = TapeWriter(path, is_compressed=is_compressed)
         self.recorder = TapeRecorder(
@@ -34,18 +34,18 @@ class RecordingUnderTest:
             monotonic_ns=lambda: self.now_ns,
             bytes_max=bytes_max,
             on_end=self._note_end,
-            on_trouble=self.told.append,
+            on_trouble=self.reported.append,
         )
 
     def frame(self, update_id: int, symbol: Symbol = LTCBTC) -> bytes:
-        """Let a frame come a millisecond later, and return it."""
+        """Deliver a frame one millisecond later, and return it."""
         self.now_ns += 1_000_000
         frame = b'{"u":%d,"s":"%b"}' % (update_id, symbol.encode())
         self.recorder.on_frame(symbol, frame, self.now_ns)
         return frame
 
     def lines(self) -> list[object]:
-        """Return what a reader finds."""
+        """Return the lines that a reader finds."""
         reader = TapeReader(self.writer.path)
         return [line.data or json.loads(line.note or b"") for line in reader]
 
@@ -58,7 +58,7 @@ Begin = Callable[..., RecordingUnderTest]
 
 @pytest.fixture
 def begin(tmp_path: Path) -> Iterator[Begin]:
-    """Begin a recording, which is closed at the end."""
+    """Begin a recording; the fixture closes it."""
     begun = []
 
     def begin_one(**options: Any) -> RecordingUnderTest:  # noqa: ANN401 - passed on
@@ -71,7 +71,7 @@ def begin(tmp_path: Path) -> Iterator[Begin]:
 
 
 def test_frames_are_written_with_the_time_of_their_receipt(begin: Begin, tmp_path: Path) -> None:
-    """Microseconds since the epoch, as the monotonic clock counts them on."""
+    """``ts`` is epoch microseconds, counted by the monotonic clock."""
     recording = begin()
     frames = [recording.frame(1), recording.frame(7, ETHBTC), recording.frame(2)]
     recording.recorder.flush()
@@ -84,8 +84,8 @@ def test_frames_are_written_with_the_time_of_their_receipt(begin: Begin, tmp_pat
     assert recording.recorder.bytes_written == (tmp_path / "tape").stat().st_size
 
 
-def test_a_recording_without_trouble_is_frames_alone(begin: Begin) -> None:
-    """That the connection was opened at first is no news, nor is a seed a frame."""
+def test_a_recording_without_problems_contains_only_frames(begin: Begin) -> None:
+    """The first opening of the connection and seeds are not noted."""
     recording = begin()
     recording.recorder.on_connection("opened", None)
     frame = recording.frame(1)
@@ -93,11 +93,11 @@ def test_a_recording_without_trouble_is_frames_alone(begin: Begin) -> None:
     recording.recorder.flush()
 
     assert recording.lines() == [frame]
-    assert recording.told == []
+    assert recording.reported == []
 
 
-def test_a_lost_connection_is_noted_told_and_counted(begin: Begin) -> None:
-    """What was displayed meanwhile nobody knows, and the tape says so."""
+def test_a_lost_connection_is_noted_reported_and_counted(begin: Begin) -> None:
+    """The tape says that frames may be missing."""
     recording = begin()
     recorder = recording.recorder
     recorder.on_connection("opened", None)
@@ -116,15 +116,15 @@ def test_a_lost_connection_is_noted_told_and_counted(begin: Begin) -> None:
         {"kind": "connection", "what": "opened", "cause": None},
         second,
     ]
-    assert recording.told == [
+    assert recording.reported == [
         "connection lost: closed by the venue",
-        "connected again after 1.5 s",
+        "reconnected after 1.5 s",
     ]
     assert (recorder.losses, recorder.gap_seconds) == (1, 1.5)
 
 
 def test_a_frame_ends_a_gap_too(begin: Begin) -> None:
-    """Another connection may be there already when one is lost."""
+    """A second connection may already deliver frames when one is lost."""
     recording = begin()
     recording.recorder.on_connection("opened", None)
     recording.recorder.on_connection("lost", "closed by the venue")
@@ -132,23 +132,23 @@ def test_a_frame_ends_a_gap_too(begin: Begin) -> None:
     recording.now_ns += 10**12
 
     assert recording.recorder.gap_seconds == 0.001
-    assert recording.told[-1] == "connected again after 0.0 s"
+    assert recording.reported[-1] == "reconnected after 0.0 s"
 
 
-def test_a_planned_change_of_connections_is_no_loss(begin: Begin) -> None:
-    """It is noted all the same."""
+def test_a_planned_change_of_connections_is_not_a_loss(begin: Begin) -> None:
+    """The change is still noted."""
     recording = begin()
     recording.recorder.on_connection("opened", None)
     recording.recorder.on_connection("rotated", "24 h")
     recording.recorder.flush()
 
     assert recording.lines() == [{"kind": "connection", "what": "rotated", "cause": "24 h"}]
-    assert (recording.recorder.losses, recording.told) == (0, [])
+    assert (recording.recorder.losses, recording.reported) == (0, [])
 
 
 @pytest.mark.parametrize("frame", [b"garbage", b'{"u":1,\n"s":"LTCBTC"}'])
 def test_a_frame_that_cannot_be_written_is_noted(begin: Begin, frame: bytes) -> None:
-    """It is missing, which the tape says, and the terminal once."""
+    """The tape notes each missing frame; the terminal mentions the first."""
     recording = begin()
     recording.recorder.on_frame(LTCBTC, frame, recording.now_ns)
     recording.recorder.on_drop(None, "not_json", recording.now_ns)
@@ -160,10 +160,10 @@ def test_a_frame_that_cannot_be_written_is_noted(begin: Begin, frame: bytes) -> 
     assert second == {"kind": "dropped", "symbol": None, "reason": "not_json"}
     assert recording.recorder.frames_dropped == 2
     assert recording.recorder.frames == 0
-    assert len(recording.told) == 1
+    assert len(recording.reported) == 1
 
 
-def test_what_others_say_is_noted_at_bounded_length(begin: Begin) -> None:
+def test_the_length_of_a_cause_is_bounded(begin: Begin) -> None:
     """A cause may come from the venue."""
     recording = begin()
     recording.recorder.on_connection("lost", "x" * 1_000_000)
@@ -177,7 +177,7 @@ def test_what_others_say_is_noted_at_bounded_length(begin: Begin) -> None:
 
 
 def test_nothing_is_written_once_it_has_ended(begin: Begin) -> None:
-    """That we close the connection ourselves is no loss."""
+    """Closing the connection at the end is not a loss."""
     recording = begin()
     frame = recording.frame(1)
     recording.recorder.end()
@@ -188,11 +188,11 @@ def test_nothing_is_written_once_it_has_ended(begin: Begin) -> None:
     recording.writer.close()
 
     assert recording.lines() == [frame]
-    assert (recording.told, recording.ends) == ([], 0)
+    assert (recording.reported, recording.ends) == ([], 0)
 
 
 def test_a_file_that_is_full_ends_the_recording(begin: Begin) -> None:
-    """At the size that was asked for, but for what one flush adds."""
+    """The recording ends at the requested size, plus at most one flush."""
     recording = begin(bytes_max=1_000, is_compressed=False)
     written = 0
     while not recording.ends:
@@ -210,7 +210,7 @@ def test_a_file_that_is_full_ends_the_recording(begin: Begin) -> None:
 def test_a_failure_ends_the_recording_and_is_not_raised_into_the_feed(
     begin: Begin, tmp_path: Path
 ) -> None:
-    """The feed must not suffer from a full disk; whoever waits is told once."""
+    """A full disk cannot stop the feed; ``on_end`` is called once."""
     recording = begin()
     first = recording.frame(1)
     recording.recorder.flush()

@@ -1,6 +1,7 @@
 """Tests of ``app.tapes.tape_writer``."""
 
 import gzip
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ LINES = [b'{"ts":%d,"data":{"u":%d}}' % (number, number * 7) for number in range
 
 
 def fill(writer: TapeWriter) -> int:
-    """Write and flush lines until that fails; return how many were flushed."""
+    """Write and flush lines until it fails; return the number flushed."""
     for flushed in range(10_000):
         try:
             writer.write(b'{"ts":%d,"data":{}}' % flushed)
@@ -25,10 +26,10 @@ def fill(writer: TapeWriter) -> int:
     raise AssertionError("the disk did not get full")
 
 
-def test_a_closed_tape_is_what_was_written(tmp_path: Path) -> None:
-    """Any program that reads gzip reads it, and it is as long as the writer says."""
+def test_a_closed_tape_contains_every_line(tmp_path: Path) -> None:
+    """Any gzip reader can read it, and its size is what the writer reports."""
     path = tmp_path / "tape.jsonl.gz"
-    with TapeWriter(path) as writer:
+    with closing(TapeWriter(path)) as writer:
         for line in LINES:
             writer.write(line)
 
@@ -38,9 +39,9 @@ def test_a_closed_tape_is_what_was_written(tmp_path: Path) -> None:
 
 
 def test_a_plain_tape_is_written_as_it_is(tmp_path: Path) -> None:
-    """Lines with ends, and a flush hands over each of them."""
+    """Each line has its line end, and a flush writes every line."""
     path = tmp_path / "tape.jsonl"
-    with TapeWriter(path, is_compressed=False) as writer:
+    with closing(TapeWriter(path, is_compressed=False)) as writer:
         writer.write(LINES[0])
         writer.flush()
         assert path.read_bytes() == LINES[0] + b"\n"
@@ -50,22 +51,22 @@ def test_a_plain_tape_is_written_as_it_is(tmp_path: Path) -> None:
 
 
 def test_the_same_lines_make_the_same_file(tmp_path: Path) -> None:
-    """No name and no time of its making is in it."""
+    """The file contains neither its name nor its creation time."""
     for name in ("one.gz", "two.gz"):
-        with TapeWriter(tmp_path / name) as writer:
+        with closing(TapeWriter(tmp_path / name)) as writer:
             for line in LINES:
                 writer.write(line)
 
     assert (tmp_path / "one.gz").read_bytes() == (tmp_path / "two.gz").read_bytes()
 
 
-def test_what_was_flushed_or_synced_can_be_read_at_once(tmp_path: Path) -> None:
-    """Another process sees each line before the tape is closed; a flush of nothing adds nothing."""
+def test_flushed_lines_can_be_read_at_once(tmp_path: Path) -> None:
+    """Another process sees each flushed line; an empty flush writes nothing."""
     path = tmp_path / "tape.jsonl.gz"
-    with TapeWriter(path) as writer:
+    with closing(TapeWriter(path)) as writer:
         for number, line in enumerate(LINES[:20], 1):
             writer.write(line)
-            (writer.flush if number % 2 else writer.sync)()
+            writer.flush()
             size = path.stat().st_size
             writer.flush()
             reader = TapeReader(path)
@@ -75,18 +76,18 @@ def test_what_was_flushed_or_synced_can_be_read_at_once(tmp_path: Path) -> None:
             assert path.stat().st_size == size == writer.bytes_written
 
 
-def test_lines_go_to_the_disk_without_a_flush_once_they_are_many(tmp_path: Path) -> None:
-    """What waits in memory is bounded."""
+def test_many_lines_are_written_without_a_flush(tmp_path: Path) -> None:
+    """The memory for unwritten bytes is bounded."""
     path = tmp_path / "tape.jsonl"
-    with TapeWriter(path, is_compressed=False) as writer:
+    with closing(TapeWriter(path, is_compressed=False)) as writer:
         for _ in range(PENDING_BYTES_MAX // 1_000 + 1):
             writer.write(b"x" * 999)
 
         assert path.stat().st_size > PENDING_BYTES_MAX
 
 
-def test_a_file_that_is_there_is_never_overwritten(tmp_path: Path) -> None:
-    """Yesterday's tape is safe from today's."""
+def test_an_existing_file_is_never_overwritten(tmp_path: Path) -> None:
+    """An older tape is never lost."""
     path = tmp_path / "tape.jsonl.gz"
     path.write_bytes(b"yesterday")
 
@@ -96,8 +97,8 @@ def test_a_file_that_is_there_is_never_overwritten(tmp_path: Path) -> None:
     assert path.read_bytes() == b"yesterday"
 
 
-def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
-    """One line says why there is no tape."""
+def test_a_missing_folder_is_reported(tmp_path: Path) -> None:
+    """The message says why there is no tape."""
     with pytest.raises(TapeError, match=r"none/tape: No such file or directory"):
         TapeWriter(tmp_path / "none" / "tape")
 
@@ -105,10 +106,10 @@ def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "cause"), [(b"a\nb", "line end"), (b"x" * LINE_BYTES_MAX, "more than")]
 )
-def test_a_line_that_no_reader_takes_is_refused(tmp_path: Path, line: bytes, cause: str) -> None:
-    """The tape stays as sound as it was."""
+def test_a_line_that_no_reader_accepts_is_refused(tmp_path: Path, line: bytes, cause: str) -> None:
+    """The tape stays readable."""
     path = tmp_path / "tape.jsonl.gz"
-    with TapeWriter(path) as writer:
+    with closing(TapeWriter(path)) as writer:
         writer.write(LINES[0])
         with pytest.raises(ValueError, match=cause):
             writer.write(line)
@@ -118,18 +119,18 @@ def test_a_line_that_no_reader_takes_is_refused(tmp_path: Path, line: bytes, cau
 
 
 def test_the_longest_line_is_read_back(tmp_path: Path) -> None:
-    """Writer and reader agree on the bound."""
+    """Writer and reader have the same limit."""
     path = tmp_path / "tape.jsonl.gz"
     longest = b'{"ts":1,"data":"%b"}' % (b"x" * (LINE_BYTES_MAX - 19))
-    with TapeWriter(path) as writer:
+    with closing(TapeWriter(path)) as writer:
         writer.write(longest)
 
     assert len(longest) == LINE_BYTES_MAX - 1
     assert len(list(TapeReader(path))) == 1
 
 
-def test_a_full_disk_is_told_and_leaves_what_was_flushed(tmp_path: Path) -> None:
-    """The failure stays, closing is quiet, and the tape can be read as far as it goes."""
+def test_a_full_disk_is_reported_and_keeps_flushed_lines(tmp_path: Path) -> None:
+    """The failure persists, closing does not raise, and flushed lines are readable."""
     path = tmp_path / "tape.jsonl"
     writer = TapeWriter(path, is_compressed=False)
     with small_files():
@@ -137,7 +138,7 @@ def test_a_full_disk_is_told_and_leaves_what_was_flushed(tmp_path: Path) -> None
     with pytest.raises(TapeError, match="File too large"):
         writer.write(LINES[0])
     with pytest.raises(TapeError, match="File too large"):
-        writer.sync()
+        writer.flush()
     writer.close()
     reader = TapeReader(path)
 
@@ -147,7 +148,7 @@ def test_a_full_disk_is_told_and_leaves_what_was_flushed(tmp_path: Path) -> None
 
 
 def test_a_compressed_tape_survives_a_full_disk(tmp_path: Path) -> None:
-    """Half of a block on the disk does not spoil the blocks before it."""
+    """Half a block on the disk does not damage the blocks before it."""
     path = tmp_path / "tape.jsonl.gz"
     writer = TapeWriter(path)
     with small_files():
@@ -158,8 +159,8 @@ def test_a_compressed_tape_survives_a_full_disk(tmp_path: Path) -> None:
     assert len(list(TapeReader(path))) >= flushed > 100
 
 
-def test_closing_twice_is_closing_once(tmp_path: Path) -> None:
-    """Whoever cleans up need not know who was before."""
+def test_closing_twice_is_allowed(tmp_path: Path) -> None:
+    """Cleanup code may close the tape again."""
     writer = TapeWriter(tmp_path / "tape")
     writer.close()
     size = writer.bytes_written

@@ -1,1 +1,1 @@
-"""Tests of the client, most of them against a small service of their own on real sockets."""
+"""Tests of the client, most of them with a small service on real sockets."""

@@ -1,4 +1,4 @@
-"""What the tests of the client share."""
+"""Fixtures of the client's tests."""
 
 import random
 from collections.abc import AsyncIterator
@@ -11,21 +11,21 @@ from tests.support.fake_service import QUICK, FakeService, fake_service
 
 @pytest.fixture
 async def fake() -> AsyncIterator[FakeService]:
-    """A service whose orders and troubles the test decides."""
+    """A service whose orders and failures the test controls."""
     async with fake_service() as service:
         yield service
 
 
 @pytest.fixture
-def told() -> list[str]:
-    """What the client said beside its output."""
+def lines() -> list[str]:
+    """The messages that the client printed on standard error."""
     return []
 
 
 @pytest.fixture
-async def client(fake: FakeService, told: list[str]) -> AsyncIterator[ServiceClient]:
+async def client(fake: FakeService, lines: list[str]) -> AsyncIterator[ServiceClient]:
     """A client of the service."""
     async with ServiceClient(
-        fake.address, retries=QUICK, tell=told.append, random_source=random.Random(1)
+        fake.address, retries=QUICK, on_retry=lines.append, random_source=random.Random(1)
     ) as service:
         yield service

@@ -1,4 +1,4 @@
-"""Orders and events as the service sends them, for tests of how they are told."""
+"""Orders and events as the service sends them."""
 
 from app.cli.client import answers as wire
 from tests.support.fake_service import FakeService
@@ -13,7 +13,7 @@ def view(service: FakeService, order_id: str) -> wire.Order:
 
 
 def open_order() -> wire.Order:
-    """Return an order of which nothing is filled."""
+    """Return an unfilled order."""
     service = FakeService()
     return view(service, service.accept(BODY)["order_id"])
 
@@ -28,7 +28,7 @@ def filled_order(splits: int = 2) -> wire.Order:
 
 
 def expired_order(reason: str = "TIMEOUT") -> wire.Order:
-    """Return an order whose time was up after one split."""
+    """Return an order that expired after one split."""
     service = FakeService()
     order_id = service.accept(BODY)["order_id"]
     service.fill(order_id, "10", "0.00251")

@@ -6,8 +6,8 @@ from app.cli.client import answers as wire
 from app.domain.order import OrderStatus
 
 
-def test_keys_that_the_client_does_not_know_are_kept() -> None:
-    """What a newer service adds is printed by --json, too."""
+def test_unknown_keys_are_kept() -> None:
+    """`--json` prints the keys of a newer service too."""
     text = b'{"orders": [], "next_cursor": null, "novelty": [1.50]}'
 
     page: object = wire.read_shape(text, wire.OrdersPage)
@@ -28,13 +28,13 @@ def test_keys_that_the_client_does_not_know_are_kept() -> None:
     ],
     ids=lambda text: str(text)[:40],
 )
-def test_another_shape_is_told(text: bytes) -> None:
-    """What is missing does not surface later as a KeyError."""
+def test_another_shape_is_refused(text: bytes) -> None:
+    """A missing key never causes a KeyError later."""
     with pytest.raises(wire.UnexpectedShapeError):
         wire.read_shape(text, wire.OrdersPage)
 
 
 def test_the_closed_statuses_are_the_terminal_ones() -> None:
-    """The client agrees with the domain about when an order is over."""
+    """The client and the domain agree on the terminal statuses."""
     assert {status for status in OrderStatus if status.is_terminal} == wire.CLOSED
     assert wire.FILLED == OrderStatus.FILLED

@@ -14,7 +14,7 @@ from app.cli.client.client_errors import (
 
 
 def test_a_refusal_is_one_block() -> None:
-    """The detail first, then each field, then the order it is about."""
+    """The detail comes first, then each field, then the order."""
     refusal = RefusedError(
         {
             "code": "invalid_order",
@@ -37,7 +37,7 @@ def test_a_refusal_is_one_block() -> None:
 
 
 def test_an_unreachable_service_is_one_line_that_says_what_to_do() -> None:
-    """It names the address and both ways out."""
+    """The message names the address and two solutions."""
     text = str(ServiceUnreachableError("http://127.0.0.1:8080", "refused"))
 
     assert "\n" not in text
@@ -45,8 +45,8 @@ def test_an_unreachable_service_is_one_line_that_says_what_to_do() -> None:
         assert part in text
 
 
-def test_a_service_that_speaks_http_alone_is_named_by_it() -> None:
-    """The library's words for it help nobody."""
+def test_a_service_without_https_is_named() -> None:
+    """The library's message would not help the user."""
     garbled = ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number")
     garbled.reason = "WRONG_VERSION_NUMBER"
 
@@ -55,26 +55,26 @@ def test_a_service_that_speaks_http_alone_is_named_by_it() -> None:
     assert text == "the service does not speak https there; try http://127.0.0.1:8080"
 
 
-def test_a_refused_key_is_told_in_the_words_of_the_command_line() -> None:
-    """Whether one was given decides what to do; a key that may not do this is another matter."""
+def test_a_refused_key_gets_a_message_about_the_options() -> None:
+    """The message depends on whether a key was given; a missing scope is another error."""
     unauthorized = wire.Problem(code="unauthorized", detail="send it as Authorization: Bearer")
     missing = wire.Problem(code="missing_scope", detail="the key may not do this")
 
     assert str(refusal(unauthorized, has_key=False)) == (
-        "the service asks for a key: give --key or set PAPERTAPE_KEY"
+        "the service requires a key: use --key or set PAPERTAPE_KEY"
     )
     assert str(refusal(unauthorized, has_key=True)) == "the service does not know this key"
     assert str(refusal(missing, has_key=True)) == "the key may not do this"
 
 
-def test_what_a_stranger_says_is_kept_short() -> None:
-    """One line of a bounded length, without control characters that are spaces."""
+def test_the_text_of_a_server_is_shortened() -> None:
+    """The text is one line of limited length without control characters."""
     assert shorten("a\n\t b") == "a b"
     assert len(shorten("x" * 10_000)) == 501
 
 
-def test_the_system_says_best_why_a_connection_failed() -> None:
-    """Libraries wrap it in words of their own."""
+def test_the_message_of_the_operating_system_is_preferred() -> None:
+    """Libraries wrap the system's message in their own words."""
     refused = OSError(errno.ECONNREFUSED, "Connect call failed ('127.0.0.1', 1)")
     wrapped = ConnectionError("All connection attempts failed")
     wrapped.__cause__ = refused
@@ -82,7 +82,7 @@ def test_the_system_says_best_why_a_connection_failed() -> None:
     assert cause_of(wrapped) == "Connection refused"
 
 
-def test_without_the_system_the_library_says_it() -> None:
-    """In its words, or at least by the name of the error."""
+def test_the_message_of_the_library_is_the_fallback() -> None:
+    """The library's message is used, or at least the name of the error."""
     assert cause_of(TimeoutError("timed out during opening handshake")).startswith("timed out")
     assert cause_of(TimeoutError()) == "TimeoutError"

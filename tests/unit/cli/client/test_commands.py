@@ -1,4 +1,4 @@
-"""Tests of ``app.cli.client.commands``: reading arguments."""
+"""Tests of ``app.cli.client.commands``."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ RUNNER = CliRunner()
 
 @pytest.fixture
 def served() -> Iterator[FakeService]:
-    """A service in a thread of its own, since a command runs its own loop in this one."""
+    """A service in its own thread, because a command runs its own event loop in this one."""
     with _in_a_thread() as service:
         service.on_accepted = lambda order_id: service.fill(order_id, "100", "0.00251")
         yield service
@@ -51,7 +51,7 @@ def _in_a_thread() -> Iterator[FakeService]:
 
 
 def test_the_documented_order_is_placed_and_fulfilled(served: FakeService) -> None:
-    """`papertape order LTCBTC 100 --price 0.0026` against the service of the environment."""
+    """`papertape order LTCBTC 100 --price 0.0026` uses the service of the environment."""
     result = RUNNER.invoke(
         _cli,
         ["order", "LTCBTC", "100", "--price", "0.0026"],
@@ -71,8 +71,8 @@ def test_the_documented_order_is_placed_and_fulfilled(served: FakeService) -> No
     }
 
 
-def test_every_part_of_an_order_can_be_said(served: FakeService) -> None:
-    """In lower case, as one types; the rest is for the service to judge."""
+def test_every_part_of_an_order_has_an_option(served: FakeService) -> None:
+    """Lower case is accepted; the service checks the values."""
     served.on_accepted = lambda order_id: served.close(order_id, "EXPIRED", "IOC_REMAINDER")
     options = "--price 0.0026 --side sell --tif ioc --timeout 2.5 --client-order-id mine"
 
@@ -96,7 +96,7 @@ def test_every_part_of_an_order_can_be_said(served: FakeService) -> None:
 
 
 def test_orders_are_placed_listed_shown_and_canceled(served: FakeService) -> None:
-    """Each command finds its way to the service."""
+    """Each command reaches the service."""
     served.on_accepted = lambda _order_id: None
     url = {"PAPERTAPE_URL": served.url}
     placed = RUNNER.invoke(_cli, ["order", "LTCBTC", "5", "--price", "1", "--async"], env=url)
@@ -117,20 +117,20 @@ def test_orders_are_placed_listed_shown_and_canceled(served: FakeService) -> Non
 
 
 def test_the_key_is_taken_from_the_environment(served: FakeService) -> None:
-    """Without it the service refuses, on one line and with exit status 1."""
+    """Without the key the service refuses; the command prints one line and exits with 1."""
     served.key = "secret"
     arguments = ["orders", "--url", served.url]
 
     refused = RUNNER.invoke(_cli, arguments)
     allowed = RUNNER.invoke(_cli, arguments, env={"PAPERTAPE_KEY": "secret"})
 
-    asked = "the service asks for a key: give --key or set PAPERTAPE_KEY"
+    asked = "the service requires a key: use --key or set PAPERTAPE_KEY"
     assert (refused.exit_code, refused.output) == (1, f"papertape: {asked}\n")
     assert allowed.exit_code == 0
 
 
 def test_a_refused_position_ends_watching(served: FakeService) -> None:
-    """What the service says about it is all there is."""
+    """Only the service's message is printed."""
     result = RUNNER.invoke(
         _cli, ["watch", "1", "--symbol", "LTCBTC", "--after", "p9", "--url", served.url]
     )
@@ -163,7 +163,7 @@ def test_a_refused_position_ends_watching(served: FakeService) -> None:
     ],
 )
 def test_a_mistake_in_the_command_is_exit_status_2(arguments: str) -> None:
-    """Nothing is asked of any service."""
+    """No request is sent."""
     result = RUNNER.invoke(_cli, arguments.split())
 
     assert result.exit_code == 2
@@ -180,8 +180,8 @@ def test_a_mistake_in_the_command_is_exit_status_2(arguments: str) -> None:
         ("order LTCBTC 1 --price 1 --side hold", "'hold' is not one of buy, sell"),
     ],
 )
-def test_a_mistake_is_told_in_the_words_of_the_command(arguments: str, said: str) -> None:
-    """Not in those of the wire or of a library."""
+def test_a_mistake_is_described_in_terms_of_the_command(arguments: str, said: str) -> None:
+    """The message does not use words of the API or of a library."""
     result = RUNNER.invoke(_cli, arguments.split(), env={"COLUMNS": "200"})
 
     assert result.exit_code == 2
@@ -198,7 +198,7 @@ def test_a_mistake_is_told_in_the_words_of_the_command(arguments: str, said: str
     ],
 )
 def test_the_usage_names_ids_once(command: str, usage: str) -> None:
-    """With the brackets of what may be left out, and no more of them."""
+    """Optional arguments have one pair of brackets."""
     result = RUNNER.invoke(_cli, [command, "--help"])
 
     assert f"Usage: papertape {usage}" in [
@@ -217,8 +217,8 @@ def test_the_usage_names_ids_once(command: str, usage: str) -> None:
         "watch",
     ],
 )
-def test_a_service_that_cannot_be_reached_is_one_line(arguments: str) -> None:
-    """It names the address and what to do."""
+def test_an_unreachable_service_is_one_line(arguments: str) -> None:
+    """The line names the address and the solution."""
     url = "http://127.0.0.1:1"
 
     result = RUNNER.invoke(_cli, [*arguments.split(), "--url", url])
@@ -229,7 +229,7 @@ def test_a_service_that_cannot_be_reached_is_one_line(arguments: str) -> None:
 
 
 def test_a_key_is_not_shown_by_the_help() -> None:
-    """It may be in the environment of whoever asks for help."""
+    """A key in the environment must not appear in the help."""
     result = RUNNER.invoke(_cli, ["orders", "--help"], env={"PAPERTAPE_KEY": "secret"})
 
     assert result.exit_code == 0
@@ -258,7 +258,7 @@ def test_a_command_ends_with_its_status(
     status: int,
     said: str,
 ) -> None:
-    """An error of ours is told without a traceback, an interrupt is silent."""
+    """A known error prints no traceback, and an interrupt prints nothing."""
     with pytest.raises(typer.Exit) as ended:
         _run(command())
 
@@ -266,8 +266,8 @@ def test_a_command_ends_with_its_status(
     assert capsys.readouterr().err == said
 
 
-def test_the_commands_start_without_what_they_do_not_need() -> None:
-    """Neither the service nor the libraries of a command are imported for the list of commands."""
+def test_unneeded_modules_are_not_imported() -> None:
+    """Listing the commands imports neither the service nor a command's libraries."""
     heavy = ("httpx2", "websockets", "rich.progress", "structlog", "sqlalchemy", "app.settings")
     program = f"import sys, app.cli.main; print([name for name in {heavy} if name in sys.modules])"
 

@@ -24,16 +24,16 @@ def stream_of(
     *,
     after: str | None = None,
     was_reached: bool = False,
-    told: list[str] | None = None,
+    lines: list[str] | None = None,
     retries: RetryPolicy = QUICK,
 ) -> EventStream:
-    """Make a stream of all orders, from now on unless told otherwise."""
+    """Return a stream of all orders, by default of new events."""
     return EventStream(
         fake.address,
         subscription or Subscription(),
         retries=retries,
         random_source=random.Random(1),
-        tell=(told if told is not None else []).append,
+        on_retry=(lines if lines is not None else []).append,
         after=after,
         was_reached=was_reached,
     )
@@ -52,13 +52,13 @@ async def positions(stream: EventStream, count: int) -> list[str]:
 
 
 def make_events(fake: FakeService, count: int) -> None:
-    """Let that many things happen."""
+    """Accept this many orders."""
     for _ in range(count):
         fake.accept(BODY)
 
 
-async def test_events_are_told_from_where_one_asks(fake: FakeService) -> None:
-    """After a position, in order; the stream knows how far it is."""
+async def test_events_start_after_the_given_position(fake: FakeService) -> None:
+    """Events come in order after a position, and the stream knows its position."""
     make_events(fake, 4)
     stream = stream_of(fake, after="p1")
 
@@ -66,8 +66,8 @@ async def test_events_are_told_from_where_one_asks(fake: FakeService) -> None:
     assert stream.position == "p4"
 
 
-async def test_the_subscription_says_whose_events(fake: FakeService) -> None:
-    """Orders and symbols are asked for as they were given."""
+async def test_the_subscription_selects_events(fake: FakeService) -> None:
+    """The message has the given orders and symbols."""
     make_events(fake, 2)
     second = fake.events[1]["order_id"]
     subscription = Subscription(order_ids=[second], symbols=["LTCBTC"])
@@ -88,10 +88,10 @@ async def test_the_subscription_says_whose_events(fake: FakeService) -> None:
     ("code", "reason"),
     [(1012, "resume after p2"), (1013, "resume after p2"), (1011, ""), (1000, "")],
 )
-async def test_a_broken_stream_is_taken_up_where_it_broke(
+async def test_a_lost_stream_resumes_where_it_stopped(
     fake: FakeService, code: int, reason: str
 ) -> None:
-    """Each event is told once, whatever ended the connection."""
+    """Each event is yielded once, for every kind of disconnection."""
     make_events(fake, 4)
     fake.planned_streams.append(PlannedClose(code=code, reason=reason, after_events=2))
 
@@ -99,8 +99,8 @@ async def test_a_broken_stream_is_taken_up_where_it_broke(
     assert [one["after"] for one in fake.subscriptions] == ["beginning", "p2"]
 
 
-async def test_the_service_knows_best_where_to_resume(fake: FakeService) -> None:
-    """It has skipped what is not asked for, and says so when it closes."""
+async def test_the_service_names_the_position_to_resume_after(fake: FakeService) -> None:
+    """The service counts the events that the subscription leaves out."""
     make_events(fake, 3)
     fake.planned_streams.append(PlannedClose(code=1013, reason="resume after p3"))
     stream = stream_of(fake, Subscription(symbols=["ETHBTC"]), after="beginning")
@@ -113,7 +113,7 @@ async def test_the_service_knows_best_where_to_resume(fake: FakeService) -> None
 
 
 async def test_a_break_before_the_first_old_event_loses_nothing(fake: FakeService) -> None:
-    """The head that a subscription names is not where it has got to."""
+    """The position of a subscription is not yet the stream's own position."""
     make_events(fake, 2)
     fake.planned_streams.append(PlannedClose(code=1011))
 
@@ -121,7 +121,7 @@ async def test_a_break_before_the_first_old_event_loses_nothing(fake: FakeServic
 
 
 async def test_a_break_before_the_first_new_event_resumes_at_the_head(fake: FakeService) -> None:
-    """Who asked for what comes from now on misses nothing of it while the connection is down."""
+    """New events are not lost while the connection is down."""
     make_events(fake, 2)
     fake.planned_streams.append(PlannedClose(code=1011))
     stream = stream_of(fake)
@@ -134,8 +134,8 @@ async def test_a_break_before_the_first_new_event_resumes_at_the_head(fake: Fake
     assert fake.subscriptions[1]["after"] == "p2"
 
 
-async def test_a_stream_that_always_breaks_is_given_up(fake: FakeService) -> None:
-    """After a bounded number of failures in a row."""
+async def test_a_stream_that_always_fails_is_abandoned(fake: FakeService) -> None:
+    """The number of successive failures is bounded."""
     fake.planned_streams.extend([PlannedClose(code=1012)] * 20)
 
     with pytest.raises(StreamLostError):
@@ -144,26 +144,26 @@ async def test_a_stream_that_always_breaks_is_given_up(fake: FakeService) -> Non
     assert len(fake.subscriptions) == QUICK.attempts_max
 
 
-async def test_each_event_renews_the_patience(fake: FakeService) -> None:
-    """A stream that gets on is not given up, however often it breaks."""
+async def test_each_event_resets_the_retries(fake: FakeService) -> None:
+    """A stream that makes progress is never abandoned."""
     make_events(fake, 6)
     fake.planned_streams.extend([PlannedClose(code=1012, after_events=1)] * 6)
 
     assert len(await positions(stream_of(fake, after="beginning"), 6)) == 6
 
 
-async def test_an_error_that_may_pass_is_tried_again(fake: FakeService) -> None:
-    """The close after it says so: the database of the service, say, does not answer now."""
+async def test_a_temporary_error_is_retried(fake: FakeService) -> None:
+    """The close code says that the error is temporary, for example of the database."""
     make_events(fake, 1)
     fake.planned_streams.append(PlannedClose(code=1013, error="database_unavailable"))
-    told: list[str] = []
+    lines: list[str] = []
 
-    assert await positions(stream_of(fake, after="beginning", told=told), 1) == ["p1"]
-    assert "said database_unavailable" in told[0]
+    assert await positions(stream_of(fake, after="beginning", lines=lines), 1) == ["p1"]
+    assert "said database_unavailable" in lines[0]
 
 
-async def test_a_connection_that_held_renews_the_patience(fake: FakeService) -> None:
-    """Also when nothing happened on it: a quiet stream that is cut now and then is not given up."""
+async def test_a_long_connection_resets_the_retries(fake: FakeService) -> None:
+    """A quiet stream that is cut occasionally is never abandoned."""
     fake.planned_streams.extend([PlannedClose(code=1012)] * 3 * QUICK.attempts_max)
     make_events(fake, 1)
     stream = stream_of(fake, after="beginning", retries=replace(QUICK, steady_seconds=0))
@@ -171,8 +171,8 @@ async def test_a_connection_that_held_renews_the_patience(fake: FakeService) -> 
     assert await positions(stream, 1) == ["p1"]
 
 
-async def test_a_connection_that_is_cut_is_taken_up() -> None:
-    """Without a word of the service, as when the network fails."""
+async def test_a_cut_connection_is_resumed() -> None:
+    """The network may fail without a close frame."""
     subscriptions: list[str | bytes] = []
 
     async def cut(connection: ServerConnection) -> None:
@@ -191,8 +191,8 @@ async def test_a_connection_that_is_cut_is_taken_up() -> None:
 
 
 @pytest.mark.parametrize("text", ["hello", '{"kind": "event"}', '{"type": "event"}'])
-async def test_what_is_no_message_is_told(fake: FakeService, text: str) -> None:
-    """Somebody else serves this path."""
+async def test_an_unexpected_message_is_reported(fake: FakeService, text: str) -> None:
+    """Another server may use this path."""
     fake.greeting = text
 
     with pytest.raises(UnexpectedAnswerError, match="ws://"):
@@ -200,34 +200,32 @@ async def test_what_is_no_message_is_told(fake: FakeService, text: str) -> None:
 
 
 @pytest.mark.parametrize("status", [429, 503])
-async def test_a_stream_that_is_refused_for_now_is_tried_again(
-    fake: FakeService, status: int
-) -> None:
-    """The handshake may pass later."""
+async def test_a_temporary_refusal_is_retried(fake: FakeService, status: int) -> None:
+    """A later handshake may succeed."""
     make_events(fake, 1)
     fake.planned_streams.append(PlannedClose(refusal=problem(status, "not_now")))
 
     assert await positions(stream_of(fake, after="beginning"), 1) == ["p1"]
 
 
-async def test_a_stream_that_is_refused_for_good_is_told(fake: FakeService) -> None:
-    """With the service's own words."""
+async def test_a_permanent_refusal_is_reported(fake: FakeService) -> None:
+    """The error has the service's message."""
     fake.planned_streams.append(PlannedClose(refusal=problem(403, "missing_scope", "not yours")))
 
     with pytest.raises(RefusedError, match="not yours"):
         await positions(stream_of(fake), 1)
 
 
-async def test_a_server_without_the_stream_is_told(fake: FakeService) -> None:
-    """It is not a Papertape service, or an old one."""
+async def test_a_server_without_the_stream_is_reported(fake: FakeService) -> None:
+    """The server is not a Papertape service, or an old one."""
     fake.planned_streams.append(PlannedClose(refusal=HTMLResponse("no", status_code=404)))
 
     with pytest.raises(UnexpectedAnswerError, match="HTTP 404 instead of a WebSocket"):
         await positions(stream_of(fake), 1)
 
 
-async def test_an_error_on_the_stream_is_told(fake: FakeService) -> None:
-    """A position that cannot be resumed from is no reason to try again."""
+async def test_an_error_on_the_stream_is_reported(fake: FakeService) -> None:
+    """A refused position is not retried."""
     with pytest.raises(RefusedError) as refused:
         await positions(stream_of(fake, after="p99"), 1)
 
@@ -237,7 +235,7 @@ async def test_an_error_on_the_stream_is_told(fake: FakeService) -> None:
 
 
 async def test_a_close_for_a_violation_is_final(fake: FakeService) -> None:
-    """Also when no error was told before it."""
+    """This holds even without an error message before it."""
     fake.planned_streams.append(PlannedClose(code=1008, reason="too many streams"))
 
     with pytest.raises(RefusedError, match="too many streams"):
@@ -245,15 +243,15 @@ async def test_a_close_for_a_violation_is_final(fake: FakeService) -> None:
 
 
 async def test_the_key_goes_with_the_handshake(fake: FakeService) -> None:
-    """A service that asks for one gives the stream to who has it."""
+    """A service that requires a key accepts the stream."""
     fake.key = "secret"
     make_events(fake, 1)
 
     assert await positions(stream_of(fake, after="beginning"), 1) == ["p1"]
 
 
-async def test_a_key_that_is_not_known_is_told(fake: FakeService) -> None:
-    """By an answer to the handshake or on the stream, in the words of the command line."""
+async def test_an_unknown_key_is_reported(fake: FakeService) -> None:
+    """The refusal comes with the handshake or on the stream; the message names the options."""
     fake.key = "secret"
     stream = stream_of(fake)
     fake.planned_streams.append(PlannedClose(refusal=problem(401, "unauthorized")))
@@ -263,12 +261,12 @@ async def test_a_key_that_is_not_known_is_told(fake: FakeService) -> None:
     fake.key = None
     stream = stream_of(fake)
     fake.key = "secret"
-    with pytest.raises(RefusedError, match=r"^the service asks for a key: give --key or set PAPER"):
+    with pytest.raises(RefusedError, match=r"^the service requires a key: use --key or set PAPER"):
         await positions(stream, 1)
 
 
-async def test_a_secure_address_of_a_plain_service_is_told(fake: FakeService) -> None:
-    """With the address that would work."""
+async def test_https_to_a_plain_service_is_reported(fake: FakeService) -> None:
+    """The message has the address that would work."""
     plain_url = fake.url
     fake.url = plain_url.replace("http:", "https:")
 
@@ -277,21 +275,21 @@ async def test_a_secure_address_of_a_plain_service_is_told(fake: FakeService) ->
 
 
 @pytest.mark.parametrize("was_reached", [True, False])
-async def test_nobody_there_is_told(was_reached: bool) -> None:  # noqa: FBT001 - a case
-    """At once if it never answered, after some attempts if it did."""
+async def test_an_unreachable_service_is_reported(was_reached: bool) -> None:  # noqa: FBT001 - a case
+    """A service that never answered fails at once, another one after several attempts."""
     with socket.socket() as reserved:
         reserved.bind(("127.0.0.1", 0))
         address = ServiceAddress(url=f"http://127.0.0.1:{reserved.getsockname()[1]}")
-        told: list[str] = []
+        lines: list[str] = []
         stream = EventStream(
             address,
             Subscription(),
             retries=QUICK,
             random_source=random.Random(1),
-            tell=told.append,
+            on_retry=lines.append,
             was_reached=was_reached,
         )
         with pytest.raises(StreamLostError, match=address.url):
             await positions(stream, 1)
 
-    assert len(told) == (QUICK.attempts_max - 1 if was_reached else 0)
+    assert len(lines) == (QUICK.attempts_max - 1 if was_reached else 0)

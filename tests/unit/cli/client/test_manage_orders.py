@@ -21,7 +21,7 @@ def words_of(output: str) -> list[str]:
 async def test_orders_are_listed_newest_first_across_pages(
     fake: FakeService, capsys: pytest.CaptureFixture[str], limit: int | None
 ) -> None:
-    """One table with one heading; what is left out is told beside it."""
+    """The output is one table; a message mentions further orders."""
     fake.page_limit = 2
     ids = [fake.accept(BODY)["order_id"] for _ in range(5)][::-1]
 
@@ -33,13 +33,13 @@ async def test_orders_are_listed_newest_first_across_pages(
     heading, *rows = output.out.splitlines()
     assert heading.split()[0] == "order"
     assert [row.split()[0] for row in rows] == ids[:limit]
-    assert ("there are more orders than these" in output.err) is (limit == 3)
+    assert ("there are more orders:" in output.err) is (limit == 3)
 
 
-async def test_filters_are_the_service_s(
+async def test_filters_are_passed_to_the_service(
     fake: FakeService, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Each is passed on; as JSON each order is a line."""
+    """Each filter is passed on; as JSON each order is a line."""
     fake.accept(BODY)
     fake.accept({**BODY, "symbol": "ETHBTC"})
 
@@ -51,8 +51,10 @@ async def test_filters_are_the_service_s(
     assert json.loads(line)["symbol"] == "ETHBTC"
 
 
-async def test_no_order_is_no_output(fake: FakeService, capsys: pytest.CaptureFixture[str]) -> None:
-    """A user is told so beside it, a program is not."""
+async def test_no_orders_give_no_output(
+    fake: FakeService, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A message appears only without `--json`."""
     for as_json in (False, True):
         await list_orders(fake.address, NO_FILTERS, limit=20, as_json=as_json, retries=QUICK)
 
@@ -62,7 +64,7 @@ async def test_no_order_is_no_output(fake: FakeService, capsys: pytest.CaptureFi
 async def test_an_open_order_says_why_it_is_not_filled(
     fake: FakeService, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With what it meets on the market now."""
+    """The output has the current market."""
     order_id = fake.accept(BODY)["order_id"]
 
     assert (
@@ -84,7 +86,7 @@ async def test_an_open_order_says_why_it_is_not_filled(
 async def test_a_closed_order_says_how_well_it_was_executed(
     fake: FakeService, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """And how it ended."""
+    """The output has the outcome."""
     order_id = fake.accept(BODY)["order_id"]
     fake.fill(order_id, "10", "0.00251")
     fake.close(order_id, "EXPIRED", "TIMEOUT")
@@ -93,19 +95,19 @@ async def test_a_closed_order_says_how_well_it_was_executed(
 
     lines = words_of(capsys.readouterr().out)
     assert "outcome EXPIRED, TIMEOUT: 10 of 100 at 0.00251 on average in 1 split" in lines
-    assert "why not filled its time was up" in lines
+    assert "why not filled it expired at its timeout" in lines
     assert [line for line in lines if line.startswith("execution 0.00009 better than the limit")]
     assert lines[-1].startswith("1 1 0.00251 10")
 
 
 @pytest.mark.parametrize(("all_splits", "rows"), [(False, 12 + 1), (True, 30)])
-async def test_only_the_first_splits_are_shown_unless_all_are_wanted(
+async def test_only_the_first_splits_are_shown_without_all(
     fake: FakeService,
     capsys: pytest.CaptureFixture[str],
     all_splits: bool,  # noqa: FBT001 - a case
     rows: int,
 ) -> None:
-    """All of them are read page by page; otherwise the rest is counted."""
+    """`--all` reads page by page; otherwise the other splits are counted."""
     fake.page_limit = 20
     order_id = fake.accept(BODY)["order_id"]
     for _ in range(30):
@@ -119,10 +121,10 @@ async def test_only_the_first_splits_are_shown_unless_all_are_wanted(
     assert table[-1].startswith("30 30 " if all_splits else "… 18 more")
 
 
-async def test_a_shown_order_as_json_is_what_the_service_says(
+async def test_an_order_as_json_is_the_complete_answer(
     fake: FakeService, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With all keys, also those that the client does not read."""
+    """The document keeps the keys that the client does not read."""
     order_id = fake.accept(BODY)["order_id"]
 
     await show_order(fake.address, order_id, all_splits=False, as_json=True, retries=QUICK)
@@ -131,15 +133,15 @@ async def test_a_shown_order_as_json_is_what_the_service_says(
 
 
 async def test_an_unknown_order_is_refused(fake: FakeService) -> None:
-    """With the service's words."""
+    """The error has the service's message."""
     with pytest.raises(RefusedError, match="no order has this id"):
         await show_order(fake.address, "1", all_splits=False, as_json=False, retries=QUICK)
 
 
-async def test_a_canceled_order_is_told_also_the_second_time(
+async def test_a_cancel_may_be_repeated(
     fake: FakeService, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It is canceled; that is what was wanted."""
+    """A repeated cancel succeeds too."""
     order_id = fake.accept(BODY)["order_id"]
 
     for _ in range(2):
@@ -152,12 +154,12 @@ async def test_a_canceled_order_is_told_also_the_second_time(
 
 
 @pytest.mark.parametrize("as_json", [True, False])
-async def test_an_order_that_was_closed_before_is_told_and_shown(
+async def test_an_order_closed_before_the_cancel_is_printed(
     fake: FakeService,
     capsys: pytest.CaptureFixture[str],
     as_json: bool,  # noqa: FBT001 - a case
 ) -> None:
-    """In the service's words, beside the output; the exit status says that it was not canceled."""
+    """The service's message goes to standard error; the exit status is 1."""
     order_id = fake.accept(BODY)["order_id"]
     fake.fill(order_id, "100", "0.00251")
 
@@ -174,8 +176,8 @@ async def test_an_order_that_was_closed_before_is_told_and_shown(
         ]
 
 
-async def test_another_refusal_of_a_cancel_is_told(fake: FakeService) -> None:
-    """Only an order that is closed can be shown instead."""
+async def test_another_refusal_of_a_cancel_is_reported(fake: FakeService) -> None:
+    """Only a closed order can be printed instead."""
     fake.plan("DELETE /order", PlannedAnswer(answer=problem(404, "order_not_found", "unknown")))
 
     with pytest.raises(RefusedError, match="unknown"):
@@ -185,7 +187,7 @@ async def test_another_refusal_of_a_cancel_is_told(fake: FakeService) -> None:
 async def test_all_orders_of_a_symbol_are_canceled(
     fake: FakeService, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """They are listed and counted; those of other symbols stay."""
+    """The orders are listed and counted; orders of other symbols are kept."""
     mine = fake.accept(BODY)["order_id"]
     other = fake.accept({**BODY, "symbol": "ETHBTC"})["order_id"]
 
@@ -201,7 +203,7 @@ async def test_all_orders_of_a_symbol_are_canceled(
 async def test_all_canceled_as_json_is_one_document(
     fake: FakeService, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With the number and the orders."""
+    """The document has the number and the orders."""
     await cancel_orders(fake.address, "LTCBTC", as_json=True, retries=QUICK)
 
     assert json.loads(capsys.readouterr().out) == {

@@ -22,7 +22,7 @@ NO_STREAM = PlannedClose(refusal=HTMLResponse("no", status_code=404))
 
 
 async def follow(fake: FakeService, client: ServiceClient, order_id: str) -> list[tuple[int, str]]:
-    """Follow an order to its end, filling it by a tenth with each event that arrives."""
+    """Follow an order to its end, and fill a tenth of it after each event."""
     steps = []
     async for event in OrderFollower(client, order_id).events():
         steps.append((event["sequence"], event["filled_quantity"]))
@@ -34,10 +34,10 @@ async def follow(fake: FakeService, client: ServiceClient, order_id: str) -> lis
 EVERY_STEP = [(1 + tenth, str(10 * tenth)) for tenth in range(11)]
 
 
-async def test_every_event_is_told_once_from_the_first_to_the_last(
+async def test_every_event_is_yielded_once_from_first_to_last(
     fake: FakeService, client: ServiceClient
 ) -> None:
-    """Also what happened before the stream began, and nothing of other orders."""
+    """Events from before the stream are included, and events of other orders are not."""
     fake.accept(BODY)
     order_id = fake.accept(BODY)["order_id"]
 
@@ -45,18 +45,18 @@ async def test_every_event_is_told_once_from_the_first_to_the_last(
     assert fake.subscriptions == [{"type": "subscribe", "order_ids": [order_id]}]
 
 
-async def test_an_order_that_is_closed_already_is_told_from_the_record(
+async def test_the_events_of_a_closed_order_are_read_by_request(
     fake: FakeService, client: ServiceClient
 ) -> None:
-    """Nothing more will come on the stream."""
+    """The stream has no more events for it."""
     order_id = fake.accept(BODY)["order_id"]
     fake.fill(order_id, "100", "0.0025")
 
     assert await follow(fake, client, order_id) == [(1, "0"), (2, "100")]
 
 
-async def test_a_stream_that_breaks_is_taken_up(fake: FakeService, client: ServiceClient) -> None:
-    """With the position of the last event."""
+async def test_a_lost_stream_is_resumed(fake: FakeService, client: ServiceClient) -> None:
+    """The stream resumes after the position of the last event."""
     order_id = fake.accept(BODY)["order_id"]
     fake.planned_streams.extend([PlannedClose(code=1012, after_events=3)] * 2)
 
@@ -74,10 +74,10 @@ async def test_a_stream_that_breaks_is_taken_up(fake: FakeService, client: Servi
     ],
     ids=["no stream", "refused", "violation", "always broken"],
 )
-async def test_where_no_stream_can_be_had_the_order_is_asked_for(
+async def test_without_a_stream_the_order_is_polled(
     fake: FakeService, client: ServiceClient, plan: PlannedClose
 ) -> None:
-    """Nothing is missed and nothing told twice."""
+    """Each event is yielded once."""
     order_id = fake.accept(BODY)["order_id"]
     fake.planned_streams.extend([plan] * 20)
 
@@ -85,10 +85,8 @@ async def test_where_no_stream_can_be_had_the_order_is_asked_for(
     assert "GET /order" in fake.asked
 
 
-async def test_an_order_is_asked_for_until_something_happens(
-    fake: FakeService, client: ServiceClient
-) -> None:
-    """Now and then, and its events only when it changed."""
+async def test_polling_waits_for_a_change(fake: FakeService, client: ServiceClient) -> None:
+    """The events are read only after the order changed."""
     order_id = fake.accept(BODY)["order_id"]
     fake.planned_streams.append(NO_STREAM)
     events = OrderFollower(client, order_id).events()
@@ -103,8 +101,8 @@ async def test_an_order_is_asked_for_until_something_happens(
     await events.aclose()
 
 
-async def test_the_record_is_read_page_by_page(fake: FakeService, client: ServiceClient) -> None:
-    """An order of many splits has more events than a page."""
+async def test_events_are_read_page_by_page(fake: FakeService, client: ServiceClient) -> None:
+    """An order with many splits has more events than a page."""
     fake.page_limit = 2
     order_id = fake.accept(BODY)["order_id"]
     fake.planned_streams.append(NO_STREAM)
@@ -112,10 +110,10 @@ async def test_the_record_is_read_page_by_page(fake: FakeService, client: Servic
     assert await follow(fake, client, order_id) == EVERY_STEP
 
 
-async def test_what_is_missing_in_the_stream_is_read_from_the_record(
+async def test_events_missing_in_the_stream_are_read_by_request(
     fake: FakeService, client: ServiceClient
 ) -> None:
-    """A gap in the numbers of the events is closed."""
+    """A gap in the sequence numbers is filled."""
     order_id = fake.accept(BODY)["order_id"]
     events = OrderFollower(client, order_id).events()
     steps = [await anext(events)]
@@ -131,8 +129,10 @@ async def test_what_is_missing_in_the_stream_is_read_from_the_record(
     assert fake.asked.count("WS") == 1
 
 
-async def test_who_may_not_read_is_told(fake: FakeService, client: ServiceClient) -> None:
-    """Asking for the order shows what is wrong."""
+async def test_a_missing_permission_to_read_is_reported(
+    fake: FakeService, client: ServiceClient
+) -> None:
+    """Polling the order raises the error."""
     order_id = fake.accept(BODY)["order_id"]
     fake.planned_streams.append(PlannedClose(refusal=problem(403, "missing_scope")))
     fake.plan("GET /order", PlannedAnswer(answer=problem(403, "missing_scope", "may not read")))
@@ -141,8 +141,8 @@ async def test_who_may_not_read_is_told(fake: FakeService, client: ServiceClient
         await follow(fake, client, order_id)
 
 
-async def test_a_service_that_stays_away_ends_it(fake: FakeService, client: ServiceClient) -> None:
-    """The order goes on without us."""
+async def test_a_lost_service_ends_the_following(fake: FakeService, client: ServiceClient) -> None:
+    """The order is not affected."""
     order_id = fake.accept(BODY)["order_id"]
     fake.planned_streams.append(NO_STREAM)
     fake.plan("GET /order", *[PlannedAnswer(answer=LostAnswer())] * 3)

@@ -24,7 +24,7 @@ from tests.unit.cli.client.order_builders import BODY
 
 
 def request(until: Until = Until.CLOSED, *, as_json: bool = False) -> OrderRequest:
-    """Make a request for an order of 100."""
+    """Return a request for an order of 100."""
     return OrderRequest(body=BODY, until=until, as_json=as_json)
 
 
@@ -44,7 +44,7 @@ def fill_in_two(fake: FakeService) -> Callable[[str], None]:
 
 
 def expire(fake: FakeService) -> Callable[[str], None]:
-    """Let every order's time be up after a part of it is filled."""
+    """Expire every order after a part of it is filled."""
 
     def close(order_id: str) -> None:
         fake.fill(order_id, "60", "0.00251")
@@ -56,7 +56,7 @@ def expire(fake: FakeService) -> Callable[[str], None]:
 async def test_a_fulfilled_order_is_a_summary_and_a_table(
     fake: FakeService, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """On a pipe nothing else is printed, and the exit status is 0."""
+    """A pipe gets nothing else, and the exit status is 0."""
     fake.on_accepted = fill_in_two(fake)
 
     assert await place(fake, request()) == 0
@@ -81,7 +81,7 @@ async def test_a_fulfilled_order_is_a_summary_and_a_table(
 async def test_an_order_is_followed_until_it_is_closed(
     fake: FakeService, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Also when it takes its time; not fulfilled is exit status 1."""
+    """A slow order is followed too; an unfulfilled one gives exit status 1."""
     running = asyncio.create_task(place(fake, request()))
     await eventually(lambda: fake.subscriptions)
     (order_id,) = fake.orders
@@ -91,13 +91,13 @@ async def test_an_order_is_followed_until_it_is_closed(
 
     lines = capsys.readouterr().out.splitlines()
     assert lines[1].startswith("EXPIRED, TIMEOUT: 60 of 100")
-    assert lines[2] == "its time was up"
+    assert lines[2] == "it expired at its timeout"
 
 
-async def test_an_accepted_order_is_enough_when_told_so(
+async def test_async_returns_after_the_acceptance(
     fake: FakeService, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The id, and how to look at it and cancel it; at the same service."""
+    """The output has the id and the commands to show and cancel it at the same service."""
     assert await place(fake, request(Until.ACCEPTED)) == 0
 
     (order_id,) = fake.orders
@@ -110,10 +110,10 @@ async def test_an_accepted_order_is_enough_when_told_so(
     assert not fake.subscriptions
 
 
-async def test_each_event_is_a_line_when_told_so(
+async def test_watch_prints_each_event_as_a_line(
     fake: FakeService, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """From the acceptance on, and the summary last."""
+    """The events start with the acceptance; the summary is last."""
     fake.on_accepted = fill_in_two(fake)
 
     assert await place(fake, request(Until.CLOSED_LINE_BY_LINE)) == 0
@@ -127,10 +127,10 @@ async def test_each_event_is_a_line_when_told_so(
 @pytest.mark.parametrize(
     ("until", "lines"), [(Until.ACCEPTED, 1), (Until.CLOSED, 1), (Until.CLOSED_LINE_BY_LINE, 4)]
 )
-async def test_json_is_one_document_a_line(
+async def test_json_is_one_document_per_line(
     fake: FakeService, capsys: pytest.CaptureFixture[str], until: Until, lines: int
 ) -> None:
-    """The last one is the order."""
+    """The last document is the order."""
     fake.on_accepted = fill_in_two(fake)
 
     assert await place(fake, request(until, as_json=True)) == 0
@@ -151,13 +151,13 @@ async def test_a_lost_connection_does_not_place_an_order_twice(
     assert await place(fake, request()) == 0
 
     assert len(fake.orders) == 1
-    assert "trying again" in capsys.readouterr().err
+    assert "retrying" in capsys.readouterr().err
 
 
-async def test_where_there_is_no_stream_the_order_is_followed_all_the_same(
+async def test_without_a_stream_the_order_is_still_followed(
     fake: FakeService,
 ) -> None:
-    """By asking for it now and then."""
+    """The order is polled."""
     fake.planned_streams.append(PlannedClose(refusal=HTMLResponse("no", status_code=404)))
     running = asyncio.create_task(place(fake, request()))
     await eventually(lambda: fake.asked.count("GET /order") > 2)
@@ -167,10 +167,10 @@ async def test_where_there_is_no_stream_the_order_is_followed_all_the_same(
     assert await running == 0
 
 
-async def test_an_order_placed_before_is_told_as_such(
+async def test_an_order_placed_before_is_recognized(
     fake: FakeService, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The same client order id means the same order."""
+    """A repeated client order id means the same order."""
     fake.on_accepted = fill_in_two(fake)
     fake.accept(BODY)
 
@@ -183,7 +183,7 @@ async def test_an_order_placed_before_is_told_as_such(
 async def test_a_refused_order_prints_nothing(
     fake: FakeService, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The refusal itself is all there is to say."""
+    """Only the refusal is printed."""
     fake.plan("POST /order", PlannedAnswer(answer=problem(422, "invalid_order")))
 
     with pytest.raises(RefusedError):
@@ -200,13 +200,13 @@ async def test_a_refused_order_prints_nothing(
     ],
     ids=["lost", "outcome unknown"],
 )
-async def test_a_doubt_about_an_order_is_told_with_the_way_out(
+async def test_an_unknown_outcome_is_reported_with_the_next_step(
     fake: FakeService,
     capsys: pytest.CaptureFixture[str],
     answers: list[PlannedAnswer],
     error: type[Exception],
 ) -> None:
-    """How to look whether it was accepted, and that repeating it is safe."""
+    """The message says how to check, and that repeating is safe."""
     fake.plan("POST /order", *answers)
 
     with pytest.raises(error):
@@ -218,16 +218,16 @@ async def test_a_doubt_about_an_order_is_told_with_the_way_out(
 
 
 async def interrupted(running: asyncio.Task[int]) -> bool:
-    """Interrupt a command as Ctrl-C does; return whether that ended it."""
+    """Interrupt a command as Ctrl-C does; return whether it ended."""
     running.cancel()
     await asyncio.wait({running})
     return running.cancelled()
 
 
-async def test_an_interrupt_leaves_the_order_alone(
+async def test_an_interrupt_does_not_cancel_the_order(
     fake: FakeService, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It says how to look at the order and how to cancel it."""
+    """The message has the commands to show and to cancel the order."""
     running = asyncio.create_task(place(fake, request()))
     await eventually(lambda: fake.subscriptions)
 
@@ -236,13 +236,13 @@ async def test_an_interrupt_leaves_the_order_alone(
     (order_id,) = fake.orders
     assert fake.orders[order_id]["status"] == "NEW"
     assert capsys.readouterr().err.splitlines() == [
-        "papertape: the order goes on",
+        "papertape: the order is not canceled",
         f"  show      papertape show {order_id} --url {fake.url}",
         f"  cancel    papertape cancel {order_id} --url {fake.url}",
     ]
 
 
-async def test_an_interrupt_before_the_answer_says_that_it_is_not_known(
+async def test_an_interrupt_before_the_answer_leaves_an_unknown_outcome(
     fake: FakeService, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The order may have been accepted."""
@@ -252,13 +252,13 @@ async def test_an_interrupt_before_the_answer_says_that_it_is_not_known(
 
     assert await interrupted(running)
 
-    assert "it is not known whether the order was accepted" in capsys.readouterr().err
+    assert "it is unknown whether the order was accepted" in capsys.readouterr().err
 
 
 async def test_an_accepted_order_that_cannot_be_followed_is_named(
     fake: FakeService, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A key that may place orders need not be one that may read them."""
+    """A key that may place orders need not be allowed to read them."""
     fake.planned_streams.append(PlannedClose(refusal=problem(403, "missing_scope")))
     fake.plan("GET /order", PlannedAnswer(answer=problem(403, "missing_scope", "may not read")))
 

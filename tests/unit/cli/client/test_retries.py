@@ -9,8 +9,8 @@ PATIENCE = RetryPolicy(
 )
 
 
-def test_pauses_grow_up_to_the_most_and_have_jitter() -> None:
-    """Each lies between half and all of its ceiling."""
+def test_pauses_grow_to_a_maximum_and_have_jitter() -> None:
+    """Each pause is between half and all of its ceiling."""
     attempts = Attempts(PATIENCE, random.Random(1))
 
     pauses = [attempts.fail() for _ in range(4)]
@@ -20,8 +20,8 @@ def test_pauses_grow_up_to_the_most_and_have_jitter() -> None:
     assert len(set(pauses)) == 4
 
 
-def test_attempts_end_and_begin_again_after_a_success() -> None:
-    """Only failures in a row count."""
+def test_attempts_are_bounded_and_reset_by_a_success() -> None:
+    """Only successive failures count."""
     attempts = Attempts(PATIENCE, random.Random(1))
     for _ in range(4):
         attempts.fail()
@@ -35,30 +35,30 @@ def test_attempts_end_and_begin_again_after_a_success() -> None:
     assert attempts.fail() <= 1
 
 
-def test_the_cause_is_told_once_and_then_only_how_far_it_is() -> None:
-    """With the number of attempts to come, and that an interrupt does no harm."""
+def test_a_repeated_cause_is_mentioned_once() -> None:
+    """The lines have the number of attempts, and say that an interrupt is safe."""
     attempts = Attempts(PATIENCE, random.Random(1))
-    told = [attempts.retelling(cause, attempts.fail(5)) for cause in ("down", "down", "up", "up")]
+    lines = [attempts.message(cause, attempts.fail(5)) for cause in ("down", "down", "up", "up")]
 
-    assert told == [
-        "down; trying again up to 4 times, the first in 5.0 s (Ctrl-C is safe)",
-        "trying again in 5.0 s (2 of 4)",
-        "up; trying again in 5.0 s (3 of 4)",
-        "trying again in 5.0 s (4 of 4)",
+    assert lines == [
+        "down; retrying up to 4 times, first in 5.0 s (Ctrl-C is safe)",
+        "retrying in 5.0 s (2 of 4)",
+        "up; retrying in 5.0 s (3 of 4)",
+        "retrying in 5.0 s (4 of 4)",
     ]
 
 
-def test_after_a_success_a_cause_is_news_again() -> None:
-    """It is another trouble, even for the same cause."""
+def test_after_a_success_a_cause_is_new_again() -> None:
+    """The same cause after a success is another failure."""
     attempts = Attempts(PATIENCE, random.Random(1))
-    attempts.retelling("down", attempts.fail(5))
+    attempts.message("down", attempts.fail(5))
     attempts.succeed()
 
-    assert attempts.retelling("down", attempts.fail(5)).startswith("down; trying again up to 4")
+    assert attempts.message("down", attempts.fail(5)).startswith("down; retrying up to 4")
 
 
-def test_the_service_says_how_long_to_wait_within_reason() -> None:
-    """Its Retry-After is kept, up to a bound."""
+def test_retry_after_is_used_up_to_a_maximum() -> None:
+    """Retry-After is used up to a maximum."""
     attempts = Attempts(PATIENCE, random.Random(1))
 
     assert attempts.fail(2) == 2

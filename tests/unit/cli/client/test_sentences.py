@@ -4,6 +4,7 @@ import pytest
 
 from app.cli.client import answers as wire
 from app.cli.client.sentences import (
+    count_of,
     event_line,
     execution_quality,
     order_outcome,
@@ -20,13 +21,13 @@ from tests.unit.cli.client.order_builders import (
 )
 
 
-def test_an_order_is_told_as_one_would_say_it() -> None:
-    """Side, quantity, symbol, limit."""
+def test_the_title_of_an_order() -> None:
+    """The title has side, quantity, symbol and limit price."""
     assert order_title(open_order()) == "BUY 100 LTCBTC at 0.0026"
 
 
 def test_an_outcome_is_one_line() -> None:
-    """Status, reason, how much of how much, the average price, the number of splits."""
+    """The line has status, reason, quantities, average price and number of splits."""
     assert order_outcome(open_order()) == "NEW: 0 of 100 in 0 splits"
     assert order_outcome(filled_order()) == "FILLED: 20 of 20 at 0.00251 on average in 2 splits"
     assert (
@@ -80,14 +81,14 @@ EXECUTION: wire.Execution = {
     ids=["usual", "exact", "never filled", "no quote"],
 )
 def test_execution_quality_is_one_line(changes: dict[str, object], line: str) -> None:
-    """A difference is told with words for its sign, and only what is known is told."""
+    """Words replace the sign of a difference, and unknown values are left out."""
     execution: wire.Execution = {**EXECUTION, **changes}  # type: ignore[typeddict-item] # cases
 
     assert execution_quality(execution) == line
 
 
-def test_an_open_order_says_what_it_meets() -> None:
-    """The service's explanation first, then the figures behind it."""
+def test_an_open_order_has_its_market() -> None:
+    """The service's explanation comes first, then the figures."""
     assert list(why_not_filled(open_order())) == [
         "the best ask is above the limit",
         "best price 0.0027, 40 ms old",
@@ -97,8 +98,8 @@ def test_an_open_order_says_what_it_meets() -> None:
     ]
 
 
-def test_what_is_not_known_of_a_market_is_left_out() -> None:
-    """Without a quote there is nothing but the state of the feed and its cause."""
+def test_unknown_facts_of_a_market_are_left_out() -> None:
+    """Without a quote there are only the state of the feed and its cause."""
     order = open_order()
     market = order["market"]
     assert market is not None
@@ -111,7 +112,7 @@ def test_what_is_not_known_of_a_market_is_left_out() -> None:
 
 
 def test_a_price_within_the_limit_is_not_beyond_it() -> None:
-    """A distance below zero is none."""
+    """A negative distance is not printed."""
     order = open_order()
     market = order["market"]
     assert market is not None
@@ -122,19 +123,19 @@ def test_a_price_within_the_limit_is_not_beyond_it() -> None:
 
 @pytest.mark.parametrize("reason", Reason)
 def test_every_reason_has_words(reason: Reason) -> None:
-    """Whoever asks why an order was not filled does not get a code."""
+    """The user sees a sentence instead of a code."""
     (line,) = why_not_filled(expired_order(reason))
 
     assert reason not in line.split()
 
 
 @pytest.mark.parametrize("reason", [Reason.IOC_REMAINDER, Reason.FOK_UNFILLABLE])
-def test_an_order_that_came_after_others_is_told_what_was_left(reason: Reason) -> None:
-    """The quote may have displayed enough, and one's own orders before it had taken of that."""
+def test_an_order_after_others_explains_the_remaining_quantity(reason: Reason) -> None:
+    """Earlier orders of the same owner may have taken a part of the displayed quantity."""
     (line,) = why_not_filled(expired_order(reason))
 
     assert "left" in line
-    assert "what your earlier orders took of a quote is not sold again" in line
+    assert "a quantity that your earlier orders took is not sold again" in line
 
 
 @pytest.mark.parametrize(
@@ -144,7 +145,7 @@ def test_an_order_that_came_after_others_is_told_what_was_left(reason: Reason) -
         (None, "0", "quote 7 displayed nothing"),
     ],
 )
-def test_an_order_that_a_quote_decided_is_told_what_that_had(
+def test_an_order_decided_by_a_quote_shows_the_quote(
     price: str | None, displayed: str, line: str
 ) -> None:
     """The figures follow the reason."""
@@ -173,12 +174,12 @@ def test_an_order_that_a_quote_decided_is_told_what_that_had(
     ],
 )
 def test_an_amount_is_rounded_to_ten_digits(amount: str, text: str) -> None:
-    """Half to even; what is short stays as it is, and whole digits are never replaced."""
+    """Rounding is half to even; short amounts and the integer part keep their digits."""
     assert rounded(amount) == text
 
 
 def test_averages_and_differences_are_rounded() -> None:
-    """What was computed has more digits than anybody reads."""
+    """Computed amounts have more digits than a reader needs."""
     order = filled_order()
     order["average_price"] = "0.002512345678901234"
     execution: wire.Execution = {
@@ -193,18 +194,18 @@ def test_averages_and_differences_are_rounded() -> None:
     )
 
 
-def test_a_reason_of_a_newer_service_is_shown_as_it_is() -> None:
-    """Better than nothing."""
+def test_an_unknown_reason_is_shown_unchanged() -> None:
+    """The code is better than no reason."""
     assert list(why_not_filled(expired_order("SOLAR_FLARE"))) == ["SOLAR_FLARE"]
 
 
 def test_a_fulfilled_order_needs_no_explanation() -> None:
-    """There is nothing to say."""
+    """No line is printed."""
     assert not list(why_not_filled(filled_order()))
 
 
 def test_an_event_is_one_line() -> None:
-    """When, whose, which step, what it brought, how far the order is."""
+    """The line has time, order, sequence number, fill and filled quantity."""
     accepted, filled, expired = events_of_an_expired_order()
     head = f"{accepted['at']}  {accepted['order_id']}  BUY 100 LTCBTC at 0.0026  "
 
@@ -213,3 +214,13 @@ def test_an_event_is_one_line() -> None:
         f"{head}#2  PARTIALLY_FILLED  10 at 0.00251  10 of 100",
         f"{head}#3  EXPIRED, TIMEOUT  10 of 100",
     ]
+
+
+def test_a_noun_follows_its_number() -> None:
+    """Only the number one has a singular noun."""
+    assert [count_of(number, "frame") for number in (0, 1, 2)] == [
+        "0 frames",
+        "1 frame",
+        "2 frames",
+    ]
+    assert count_of(3, "loss", plural="losses") == "3 losses"

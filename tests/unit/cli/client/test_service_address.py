@@ -13,8 +13,8 @@ from app.cli.client.service_address import DEFAULT_URL, ServiceAddress, read_add
         (" http://[::1]:9000/papertape/ ", "ws://[::1]:9000/papertape/ws/orders"),
     ],
 )
-def test_the_stream_is_beside_the_requests(url: str, stream_url: str) -> None:
-    """It has the same host, the same path before it, and the same protection."""
+def test_the_stream_has_the_address_of_the_requests(url: str, stream_url: str) -> None:
+    """The stream has the same host, path prefix and encryption."""
     assert read_address(url=url, key=None).stream_url == stream_url
 
 
@@ -33,21 +33,21 @@ def test_the_stream_is_beside_the_requests(url: str, stream_url: str) -> None:
         "http://host/#fragment",
     ],
 )
-def test_what_is_no_address_is_refused(url: str) -> None:
-    """The text says how one looks."""
+def test_a_malformed_address_is_refused(url: str) -> None:
+    """The message has an example."""
     with pytest.raises(ValueError, match="the URL of a service"):
         read_address(url=url, key=None)
 
 
 @pytest.mark.parametrize("key", ["two words", "line\nbreak", "schlüssel", "\x07"])
-def test_what_cannot_be_sent_as_a_key_is_refused(key: str) -> None:
-    """A header holds visible ASCII."""
-    with pytest.raises(ValueError, match="a key has neither"):
+def test_a_malformed_key_is_refused(key: str) -> None:
+    """A header contains only visible ASCII."""
+    with pytest.raises(ValueError, match="a key is ASCII without"):
         read_address(url=DEFAULT_URL, key=key)
 
 
 def test_the_key_goes_into_a_header_and_nowhere_else() -> None:
-    """It is not in what an address looks like when it is printed."""
+    """The key does not appear in the printed address."""
     address = read_address(url=DEFAULT_URL, key="secret")
 
     assert address.headers == {"Authorization": "Bearer secret"}
@@ -55,12 +55,12 @@ def test_the_key_goes_into_a_header_and_nowhere_else() -> None:
 
 
 @pytest.mark.parametrize("key", [None, ""])
-def test_without_a_key_nothing_says_who_asks(key: str | None) -> None:
+def test_without_a_key_there_is_no_header(key: str | None) -> None:
     """Open access needs no header."""
     assert read_address(url=DEFAULT_URL, key=key).headers == {}
 
 
 def test_another_address_is_named_in_the_next_command() -> None:
-    """The usual one goes without saying."""
+    """The default address needs no option."""
     assert ServiceAddress(url=DEFAULT_URL).options == ""
     assert ServiceAddress(url="http://host").options == " --url http://host"

@@ -26,17 +26,17 @@ BODY = {
 async def test_amounts_are_sent_as_they_were_typed(
     fake: FakeService, client: ServiceClient
 ) -> None:
-    """No float comes near them."""
+    """No amount is converted to a float."""
     await client.place({**BODY, "order_size": "1.000000000001"})
 
     (body,) = fake.bodies
     assert body["order_size"] == "1.000000000001"
 
 
-async def test_an_answer_that_is_lost_is_asked_for_again_and_places_one_order(
-    fake: FakeService, client: ServiceClient, told: list[str]
+async def test_a_lost_answer_is_requested_again_and_places_one_order(
+    fake: FakeService, client: ServiceClient, lines: list[str]
 ) -> None:
-    """The second request finds the order by its client order id, and is no replay to the user."""
+    """The retry finds the order by its client order id, and is not reported as a replay."""
     fake.plan("POST /order", PlannedAnswer(answer=LostAnswer(), does_work=True))
 
     placed = await client.place(BODY)
@@ -44,7 +44,7 @@ async def test_an_answer_that_is_lost_is_asked_for_again_and_places_one_order(
     assert fake.asked == ["POST /order", "POST /order"]
     assert list(fake.orders) == [placed.order["order_id"]]
     assert not placed.is_replay
-    assert "trying again" in told[0]
+    assert "retrying" in lines[0]
 
 
 @pytest.mark.parametrize(
@@ -58,10 +58,10 @@ async def test_an_answer_that_is_lost_is_asked_for_again_and_places_one_order(
     ],
     ids=["outcome_unknown", "journal_unavailable", "a date", "rate_limited", "gateway"],
 )
-async def test_what_may_pass_is_tried_again(
+async def test_a_temporary_failure_is_retried(
     fake: FakeService, client: ServiceClient, answer: Response
 ) -> None:
-    """The same request, after a pause."""
+    """The same request is sent again after a pause."""
     fake.plan("POST /order", PlannedAnswer(answer=answer))
 
     await client.place(BODY)
@@ -69,8 +69,10 @@ async def test_what_may_pass_is_tried_again(
     assert fake.asked == ["POST /order", "POST /order"]
 
 
-async def test_trying_again_ends(fake: FakeService, client: ServiceClient, told: list[str]) -> None:
-    """After a bounded number of attempts the refusal is told; until then, its words once."""
+async def test_retries_are_bounded(
+    fake: FakeService, client: ServiceClient, lines: list[str]
+) -> None:
+    """After the last attempt the refusal is raised; its text is printed only once before."""
     refusal = problem(503, "journal_unavailable", "the disk is full", retry_after="2")
     unavailable = PlannedAnswer(answer=refusal)
     fake.plan("POST /order", *[unavailable] * 10)
@@ -80,9 +82,9 @@ async def test_trying_again_ends(fake: FakeService, client: ServiceClient, told:
 
     assert refused.value.reason_code == "journal_unavailable"
     assert len(fake.asked) == QUICK.attempts_max
-    assert told == [
-        "the disk is full; trying again up to 2 times, the first in 0.0 s (Ctrl-C is safe)",
-        "trying again in 0.0 s (2 of 2)",
+    assert lines == [
+        "the disk is full; retrying up to 2 times, first in 0.0 s (Ctrl-C is safe)",
+        "retrying in 0.0 s (2 of 2)",
     ]
 
 
@@ -93,7 +95,7 @@ async def test_trying_again_ends(fake: FakeService, client: ServiceClient, told:
 async def test_a_refusal_is_final(
     fake: FakeService, client: ServiceClient, status: int, code: str
 ) -> None:
-    """What the same request will meet again is not sent again."""
+    """A request that would be refused again is not repeated."""
     fake.plan("POST /order", PlannedAnswer(answer=problem(status, code)))
 
     with pytest.raises(RefusedError) as refused:
@@ -107,7 +109,7 @@ async def test_a_refusal_is_final(
     ("answer", "what"),
     [
         (HTMLResponse("hello", status_code=404), "HTTP 404"),
-        (RedirectResponse("https://elsewhere/"), "leads to https://elsewhere/"),
+        (RedirectResponse("https://elsewhere/"), "a redirect to https://elsewhere/"),
         (Response('{"hello": 1}'), "missing required field"),
     ],
     ids=["a page", "a redirect", "other JSON"],
@@ -115,7 +117,7 @@ async def test_a_refusal_is_final(
 async def test_another_server_is_recognized(
     fake: FakeService, client: ServiceClient, answer: Response, what: str
 ) -> None:
-    """The message says what it did instead; a redirect is not followed with the key."""
+    """The message describes the answer; the key is not sent to a redirect."""
     fake.plan("GET /order", PlannedAnswer(answer=answer))
 
     with pytest.raises(UnexpectedAnswerError, match=what) as unexpected:
@@ -124,16 +126,16 @@ async def test_another_server_is_recognized(
     assert fake.url in str(unexpected.value)
 
 
-async def test_nobody_there_is_told_at_once() -> None:
-    """What never answered is not waited for, and surely got nothing."""
+async def test_an_unreachable_service_is_reported_at_once() -> None:
+    """An address that never answered is not retried, and surely received nothing."""
     with socket.socket() as reserved:
         reserved.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{reserved.getsockname()[1]}"
-        told: list[str] = []
+        lines: list[str] = []
         async with ServiceClient(
             ServiceAddress(url=url),
             retries=QUICK,
-            tell=told.append,
+            on_retry=lines.append,
             random_source=random.Random(),
         ) as client:
             with pytest.raises(ServiceUnreachableError) as unreachable:
@@ -141,14 +143,14 @@ async def test_nobody_there_is_told_at_once() -> None:
 
     assert url in str(unreachable.value)
     assert not unreachable.value.was_sent
-    assert not told
+    assert not lines
 
 
-async def test_a_service_without_a_certificate_is_told(fake: FakeService) -> None:
-    """A secure address is not asked in any other way; the message says which would work."""
+async def test_a_service_without_https_is_reported(fake: FakeService) -> None:
+    """An https address is never asked without encryption; the message has the http address."""
     url = fake.url.replace("http:", "https:")
     async with ServiceClient(
-        ServiceAddress(url=url), retries=QUICK, tell=print, random_source=random.Random()
+        ServiceAddress(url=url), retries=QUICK, on_retry=print, random_source=random.Random()
     ) as client:
         with pytest.raises(
             ServiceUnreachableError, match=f"not speak https there; try {fake.url}$"
@@ -158,7 +160,7 @@ async def test_a_service_without_a_certificate_is_told(fake: FakeService) -> Non
     assert not fake.asked
 
 
-async def test_an_answer_that_is_lost_every_time_leaves_a_doubt(
+async def test_a_repeatedly_lost_answer_leaves_an_unknown_outcome(
     fake: FakeService, client: ServiceClient
 ) -> None:
     """The error says that the order may have been placed."""
@@ -174,7 +176,7 @@ async def test_an_answer_that_is_lost_every_time_leaves_a_doubt(
 async def test_an_order_of_an_earlier_run_is_a_replay(
     fake: FakeService, client: ServiceClient
 ) -> None:
-    """The service says so, and the client passes it on."""
+    """The service marks the answer, and the client passes the mark on."""
     earlier = fake.accept(BODY)
 
     placed = await client.place(BODY)
@@ -184,13 +186,13 @@ async def test_an_order_of_an_earlier_run_is_a_replay(
 
 
 async def test_the_key_is_sent(fake: FakeService, client: ServiceClient) -> None:
-    """A service that asks for one lets in who has it, and nobody else."""
+    """A service that requires a key accepts the request."""
     fake.key = "secret"
-    with pytest.raises(RefusedError, match="the service asks for a key: give --key or set"):
+    with pytest.raises(RefusedError, match="the service requires a key: use --key or set"):
         await client.place(BODY)
 
     async with ServiceClient(
-        fake.address, retries=QUICK, tell=print, random_source=random.Random()
+        fake.address, retries=QUICK, on_retry=print, random_source=random.Random()
     ) as other:
         assert (await other.place(BODY)).order["status"] == "NEW"
         fake.key = "another"
@@ -199,6 +201,6 @@ async def test_the_key_is_sent(fake: FakeService, client: ServiceClient) -> None
 
 
 async def test_an_id_stays_within_its_path(client: ServiceClient) -> None:
-    """Whatever a user types as an id asks for an order."""
+    """An id from the command line cannot change the path."""
     with pytest.raises(UnexpectedAnswerError, match="HTTP 404"):
         await client.order("../orders?limit=1")

@@ -24,7 +24,7 @@ def printed(table: Table) -> list[list[str]]:
 
 
 def test_splits_are_numbered_and_the_rest_is_counted() -> None:
-    """A reader sees that the table is not all."""
+    """The last row counts the other splits."""
     order = filled_order(splits=3)
 
     lines = printed(split_table(order["splits"][:2], splits_total=3))
@@ -35,8 +35,8 @@ def test_splits_are_numbered_and_the_rest_is_counted() -> None:
     assert lines[3][1:3] == ["1", "more"]
 
 
-def test_a_later_page_of_splits_goes_on_counting() -> None:
-    """Its first number is given."""
+def test_a_later_page_of_splits_continues_the_numbers() -> None:
+    """The number of the first split is an argument."""
     order = filled_order(splits=3)
 
     lines = printed(split_table(order["splits"][2:], splits_total=3, first_number=3))
@@ -44,8 +44,8 @@ def test_a_later_page_of_splits_goes_on_counting() -> None:
     assert [line[0] for line in lines[1:]] == ["3"]
 
 
-def test_orders_are_one_a_row() -> None:
-    """With the whole id, and a dash where there is no average yet."""
+def test_each_order_is_a_row() -> None:
+    """A row has the complete id, and a dash without an average price."""
     waiting, expired = open_order(), expired_order()
 
     lines = printed(orders_table([waiting, expired]))
@@ -56,15 +56,15 @@ def test_orders_are_one_a_row() -> None:
 
 
 def test_an_average_in_a_table_is_rounded() -> None:
-    """To what a reader compares."""
+    """The average is rounded to 10 digits."""
     order = filled_order()
     order["average_price"] = "0.002512345678901234"
 
     assert printed(orders_table([order]))[1][6] == "0.002512345679"
 
 
-def test_a_narrow_table_leaves_out_what_can_be_shown_for_an_order() -> None:
-    """Average price and reason; the other columns stay."""
+def test_a_narrow_table_has_fewer_columns() -> None:
+    """It has no average price and no reason; the other columns stay."""
     lines = printed(orders_table([expired_order()], is_narrow=True))
 
     assert "average" not in lines[0]
@@ -72,14 +72,14 @@ def test_a_narrow_table_leaves_out_what_can_be_shown_for_an_order() -> None:
 
 
 def test_a_status_has_its_color() -> None:
-    """What was fulfilled is seen at a glance; an unknown status has none."""
+    """The status FILLED is green; an unknown status has no color."""
     assert status_text(filled_order()).style == "green"
     assert status_text(expired_order()).style == "yellow"
     assert status_text(open_order()).style == ""
 
 
-def test_a_bar_shows_how_far_an_order_is() -> None:
-    """On a terminal it is drawn with the figures of the last event."""
+def test_a_bar_shows_the_filled_quantity() -> None:
+    """A terminal gets a bar with the figures of the last event."""
     console = Console(file=io.StringIO(), force_terminal=True, width=120)
     with FillProgress(console) as progress:
         bar = progress.add_order("BUY 100 LTCBTC at 0.0026", order_size="100")
@@ -92,8 +92,8 @@ def test_a_bar_shows_how_far_an_order_is() -> None:
     assert "10 of 100, EXPIRED" in drawn
 
 
-def test_on_a_pipe_or_when_told_so_nothing_is_drawn() -> None:
-    """Neither bars nor control sequences."""
+def test_nothing_is_drawn_on_a_pipe_or_on_request() -> None:
+    """There are no bars and no control sequences."""
     for is_terminal, is_shown in ((False, True), (True, False)):
         console = Console(file=io.StringIO(), force_terminal=is_terminal)
         with FillProgress(console, is_shown=is_shown) as progress:

@@ -11,17 +11,17 @@ from app.cli.client.terminal import (
     make_console,
     print_json,
     print_line,
+    print_message,
     print_table,
     print_words,
-    tell,
 )
 from tests.unit.cli.client.order_builders import filled_order
 
 
-def test_on_a_pipe_a_table_is_whole_and_plain(
+def test_on_a_pipe_a_table_is_complete_and_plain(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No frame, no color, nothing cut off, also when the environment wants color everywhere."""
+    """There is no frame, no color and no cut cell, even if the environment forces color."""
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "20")
     order = filled_order()
@@ -35,8 +35,8 @@ def test_on_a_pipe_a_table_is_whole_and_plain(
 
 
 @pytest.mark.parametrize(("columns", "has_frame"), [(40, False), (300, True)])
-def test_on_a_terminal_a_table_is_whole(columns: int, has_frame: bool) -> None:  # noqa: FBT001
-    """It has a frame where there is room for one; an id is never cut."""
+def test_on_a_terminal_a_table_is_complete(columns: int, has_frame: bool) -> None:  # noqa: FBT001
+    """The frame is dropped if it does not fit; an id is never cut."""
     console = Console(file=io.StringIO(), force_terminal=True, width=columns)
     order = filled_order()
 
@@ -49,8 +49,8 @@ def test_on_a_terminal_a_table_is_whole(columns: int, has_frame: bool) -> None: 
     assert ("━" in text) is has_frame
 
 
-def test_a_sentence_is_not_broken(capsys: pytest.CaptureFixture[str]) -> None:
-    """Nor is anything in it taken for markup."""
+def test_a_printed_line_is_not_broken(capsys: pytest.CaptureFixture[str]) -> None:
+    """Markup in the text is not interpreted."""
     sentence = f"[bold]{'word ' * 100}end"
 
     print_line(make_console(), sentence)
@@ -59,7 +59,7 @@ def test_a_sentence_is_not_broken(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_words_are_broken_between_words_on_a_terminal() -> None:
-    """What follows the first line stands below the text, not below its name."""
+    """Continuation lines are indented to the text, not to its name."""
     console = Console(file=io.StringIO(), force_terminal=True, width=40)
 
     print_words(console, "word " * 10, name="execution")
@@ -71,14 +71,14 @@ def test_words_are_broken_between_words_on_a_terminal() -> None:
 
 
 def test_words_stay_together_on_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
-    """A line is a sentence there."""
+    """A sentence is one line on a pipe."""
     print_words(make_console(), "word " * 60)
 
     assert capsys.readouterr().out == f"{'word ' * 59}word\n"
 
 
 def test_a_document_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    """Whatever is in it."""
+    """Any document is one line."""
     document = {"text": "two\nlines, é", "list": [{"a": None}]}
 
     print_json(document)
@@ -87,10 +87,10 @@ def test_a_document_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(line) == document
 
 
-def test_what_is_said_beside_the_output_goes_beside_it(
+def test_messages_go_to_standard_error(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """A pipe gets the output only."""
-    tell("try again")
+    """A pipe receives only the output."""
+    print_message("try again")
 
     assert capsys.readouterr() == ("", "papertape: try again\n")

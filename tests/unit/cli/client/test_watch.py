@@ -29,7 +29,7 @@ async def watched(
     subscription: Subscription | None = None,
     as_json: bool = False,
 ) -> tuple[list[str], str]:
-    """Watch from the beginning, interrupt after some lines; return them and what was said."""
+    """Watch from the beginning and interrupt after some lines; return both outputs."""
     running = asyncio.create_task(
         watch_events(
             fake.address,
@@ -56,20 +56,22 @@ async def watched(
 async def test_each_event_is_a_line_until_the_interrupt(
     fake: FakeService, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """At the end it says how to go on from there."""
+    """At the end the command to resume is printed."""
     for _ in range(3):
         fake.accept(BODY)
 
     lines, said = await watched(fake, capsys, lines=3)
 
     assert [line.split("  ")[1] for line in lines] == list(fake.orders)
-    assert said == (f"papertape: to go on from here: papertape watch --after p3 --url {fake.url}\n")
+    assert said == (
+        f"papertape: to resume from here: papertape watch --after p3 --url {fake.url}\n"
+    )
 
 
 async def test_as_json_each_event_is_a_document(
     fake: FakeService, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Exactly what the service sent."""
+    """Each document is exactly the service's message."""
     fake.accept(BODY)
 
     lines, _ = await watched(fake, capsys, lines=1, as_json=True)
@@ -77,10 +79,10 @@ async def test_as_json_each_event_is_a_document(
     assert [json.loads(line) for line in lines] == fake.events
 
 
-async def test_a_broken_stream_is_taken_up_and_what_was_asked_for_is_named(
+async def test_a_lost_stream_is_resumed_and_the_filters_are_kept(
     fake: FakeService, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The user sees each event once, and the next command asks for the same events."""
+    """Each event is printed once, and the resume command has the same filters."""
     ids = [fake.accept(BODY)["order_id"] for _ in range(3)]
     fake.planned_streams.append(PlannedClose(code=1013, reason="resume after p1", after_events=1))
     subscription = Subscription(order_ids=ids[:2], symbols=["LTCBTC"])
@@ -91,10 +93,10 @@ async def test_a_broken_stream_is_taken_up_and_what_was_asked_for_is_named(
     assert f"papertape watch {ids[0]} {ids[1]} --symbol LTCBTC --after p2" in said
 
 
-async def test_a_stream_that_is_lost_says_where_to_go_on(
+async def test_a_lost_stream_prints_the_resume_command(
     fake: FakeService, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The position is not lost with it."""
+    """The position is not lost."""
     fake.planned_streams.extend([PlannedClose(code=1012)] * 5)
 
     with pytest.raises(StreamLostError):
@@ -103,10 +105,10 @@ async def test_a_stream_that_is_lost_says_where_to_go_on(
     assert "--after p0" in capsys.readouterr().err
 
 
-async def test_a_refused_position_is_told(
+async def test_a_refused_position_is_reported(
     fake: FakeService, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """In the service's words alone: nobody is advised to go on from it."""
+    """Only the service's message is printed, without a resume command."""
     with pytest.raises(RefusedError, match="position_beyond_head"):
         await watch_events(fake.address, Subscription(), after="p9", as_json=False, retries=QUICK)
 
@@ -123,10 +125,10 @@ async def test_a_refused_position_is_told(
     ],
     ids=lambda error: error.code,
 )
-async def test_a_position_that_is_refused_later_is_not_gone_on_from(
+async def test_a_position_refused_later_is_not_used_again(
     fake: FakeService, capsys: pytest.CaptureFixture[str], error: PositionRefusedError
 ) -> None:
-    """The database was put back or pruned while the connection was broken."""
+    """The database was restored or pruned while the connection was down."""
     fake.accept(BODY)
     fake.planned_streams.append(PlannedClose(code=1008, error=error.code, after_events=1))
 
@@ -138,10 +140,10 @@ async def test_a_position_that_is_refused_later_is_not_gone_on_from(
     assert not capsys.readouterr().err
 
 
-async def test_another_refusal_says_where_to_go_on(
+async def test_another_refusal_prints_the_resume_command(
     fake: FakeService, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A key that was revoked can be replaced, and what was seen is not told again."""
+    """A revoked key can be replaced, and the seen events are not printed again."""
     fake.accept(BODY)
     fake.planned_streams.append(PlannedClose(code=1008, error="unauthorized", after_events=1))
 
@@ -153,10 +155,10 @@ async def test_another_refusal_says_where_to_go_on(
     assert "--after p1" in capsys.readouterr().err
 
 
-async def test_where_nobody_is_there_is_nothing_to_go_on_from(
+async def test_an_unreachable_service_has_no_resume_command(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Only the error is told."""
+    """Only the error is printed."""
     address = ServiceAddress(url="http://127.0.0.1:1")
 
     for after in (None, "p1"):

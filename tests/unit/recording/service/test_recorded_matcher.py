@@ -22,34 +22,34 @@ ASKS_ONLY = {
 
 
 class Notebook:
-    """Writes down what a matcher tells, in words."""
+    """An ``InputRecorder`` that keeps each call as a string."""
 
     def __init__(self) -> None:
-        self.told: list[Any] = []
+        self.calls: list[Any] = []
 
     def note(self, note: AnyNote) -> None:
-        """Write down the kind."""
-        self.told.append(type(note).__name__)
+        """Keep the kind."""
+        self.calls.append(type(note).__name__)
 
     def note_quote(self, quote: Quote, *, gate: int) -> None:
-        """Write down the ids."""
-        self.told.append((quote.update_id, gate))
+        """Keep the ids."""
+        self.calls.append((quote.update_id, gate))
 
     def note_seed(self, seed: Quote, *, is_applied: bool) -> None:
-        """Write down what came of it."""
-        self.told.append((seed.update_id, is_applied))
+        """Keep whether it was applied."""
+        self.calls.append((seed.update_id, is_applied))
 
     def note_expiry(self, symbol: str, now_ns: int) -> None:
-        """Write down the instant."""
-        self.told.append((symbol, now_ns))
+        """Keep the instant."""
+        self.calls.append((symbol, now_ns))
 
     def flush(self) -> None:
-        """Write down that everything was flushed."""
-        self.told.append("flushed")
+        """Keep the flush."""
+        self.calls.append("flushed")
 
 
-def test_whatever_can_be_told_a_matcher_is_noted() -> None:
-    """A new method of the matcher is one that asks only, or has to be recorded."""
+def test_every_input_of_a_matcher_is_recorded() -> None:
+    """Every public method of a matcher either only reads or is recorded."""
     methods = {
         name
         for name, _ in inspect.getmembers(SymbolMatcher, inspect.isfunction)
@@ -61,8 +61,8 @@ def test_whatever_can_be_told_a_matcher_is_noted() -> None:
     }
 
 
-def test_a_matcher_tells_its_inputs_in_their_order() -> None:
-    """And nothing of a cancel or an expiry that ended nothing."""
+def test_inputs_are_recorded_in_order() -> None:
+    """A cancel or an expiry that ends no order is not recorded."""
     notebook = Notebook()
     matcher = RecordedMatcher(LTCBTC, gate=5, levels=(), recorder=notebook)
 
@@ -81,7 +81,7 @@ def test_a_matcher_tells_its_inputs_in_their_order() -> None:
     matcher.release()
     matcher.reset_gate(make_quote(1))
 
-    assert notebook.told == [
+    assert notebook.calls == [
         (5, 5),
         (4, False),
         (6, True),
@@ -97,8 +97,8 @@ def test_a_matcher_tells_its_inputs_in_their_order() -> None:
     ]
 
 
-def test_what_led_to_an_outcome_is_flushed_before_the_outcome_is_handed_on() -> None:
-    """Where nothing happened to an order, that is told, since the ledger is stored all the same."""
+def test_inputs_are_flushed_before_the_outcome_is_handed_on() -> None:
+    """A hand-over without fills or closings has a note of its own, since the ledger is stored."""
     notebook = Notebook()
     matcher = RecordedMatcher(LTCBTC, gate=5, levels=(), recorder=notebook)
     matcher.rest(make_order(1), deadline_ns=FAR_NS)
@@ -107,4 +107,4 @@ def test_what_led_to_an_outcome_is_flushed_before_the_outcome_is_handed_on() -> 
     assert matcher.drain_ledger_changes()
     matcher.drain_ledger_changes()
 
-    assert notebook.told == ["OrderRested", (6, 5), "flushed", "LedgerStored", "flushed"]
+    assert notebook.calls == ["OrderRested", (6, 5), "flushed", "LedgerStored", "flushed"]

@@ -24,13 +24,13 @@ NOTHING = StoredLedger(gate=0, levels=())
 
 @pytest.fixture
 def clock() -> HandClock:
-    """A clock in the test's hands."""
+    """A clock that the test advances."""
     return HandClock()
 
 
 @pytest.fixture
 def recorder(tmp_path: Path, clock: HandClock) -> Iterator[Recorder]:
-    """A recorder whose every file is full at once."""
+    """A recorder whose files are full after one line."""
     folder = RecordingFolder(tmp_path, file_bytes_max=1, total_bytes_max=1_000_000)
     recorder = Recorder(folder, OF, clock=clock, version="0")
     recorder.start()
@@ -51,7 +51,7 @@ def lines_of(folder: Path, number: int = -1) -> list[str]:
 def test_a_frame_is_written_byte_for_byte_with_its_instants(
     tmp_path: Path, recorder: Recorder, clock: HandClock
 ) -> None:
-    """As a tape, whose other keys a reader may ignore."""
+    """The line has the form of a tape; readers of tapes ignore its other keys."""
     frame = b'{"u":1,"s":"LTCBTC","b":"1.00","B":"2","a":"3","A":"4","e":"bookTicker"}'
     clock.advance(1.5)
 
@@ -64,8 +64,8 @@ def test_a_frame_is_written_byte_for_byte_with_its_instants(
     assert note.note == b'{"kind":"unheard","symbol":"LTCBTC"}'
 
 
-def test_it_is_told_of_each_frame_what_became_of_it(tmp_path: Path, recorder: Recorder) -> None:
-    """Applied, refused at the gate, or heard by nobody; and what is no line of the tape."""
+def test_the_fate_of_each_frame_is_recorded(tmp_path: Path, recorder: Recorder) -> None:
+    """Applied, refused at the gate, ignored without a matcher, dropped, or without a line."""
     matcher = recorder.begin(LTCBTC, NOTHING)
     for update_id in (1, 1):
         quote = make_quote(update_id, received_ns=5)
@@ -91,8 +91,10 @@ def test_it_is_told_of_each_frame_what_became_of_it(tmp_path: Path, recorder: Re
     ]
 
 
-async def test_a_seed_is_told_once_whoever_hears_of_it(tmp_path: Path, recorder: Recorder) -> None:
-    """With what the matcher did with it, or that no matcher was there."""
+async def test_a_seed_is_recorded_once_with_or_without_a_matcher(
+    tmp_path: Path, recorder: Recorder
+) -> None:
+    """The note says whether the seed was applied, or that the symbol had no matcher."""
     recorder.on_seed(make_quote(9))
     recorder.on_seed(make_quote(10))
     matcher = recorder.begin(LTCBTC, NOTHING)
@@ -109,10 +111,10 @@ async def test_a_seed_is_told_once_whoever_hears_of_it(tmp_path: Path, recorder:
     ]
 
 
-async def test_a_new_file_begins_with_what_is_needed_to_go_on(
+async def test_a_new_file_begins_with_the_state_of_every_matcher(
     tmp_path: Path, recorder: Recorder, clock: HandClock
 ) -> None:
-    """Every matcher, and every order that rests; those that are gone are not told."""
+    """The file has every matcher and every resting order, and no ended ones."""
     matcher = recorder.begin(LTCBTC, NOTHING)
     matcher.rest(make_order(5), deadline_ns=FAR_NS)
     gone = recorder.begin(Symbol("ETHBTC"), NOTHING)
@@ -126,10 +128,10 @@ async def test_a_new_file_begins_with_what_is_needed_to_go_on(
     assert recorder.state().files == 2
 
 
-async def test_a_disk_that_refuses_stops_the_recording_and_nothing_else(
+async def test_a_failing_disk_stops_the_recording_and_nothing_else(
     tmp_path: Path, recorder: Recorder, clock: HandClock
 ) -> None:
-    """It says so, and tries again with a new file, which says that it does not follow."""
+    """The state names the cause; the next file is marked as not continuing."""
     matcher = recorder.begin(LTCBTC, NOTHING)
     break_disk(recorder)
 
@@ -148,10 +150,10 @@ async def test_a_disk_that_refuses_stops_the_recording_and_nothing_else(
     assert b'"continues":false' in (first.note or b"")
 
 
-async def test_a_folder_that_is_gone_is_tried_again_and_again(
+async def test_a_missing_folder_is_retried_until_it_returns(
     tmp_path: Path, clock: HandClock
 ) -> None:
-    """As long as it takes."""
+    """The recorder never gives up."""
     folder = RecordingFolder(tmp_path / "here", file_bytes_max=1, total_bytes_max=1_000_000)
     recorder = Recorder(folder, OF, clock=clock, version="0")
     recorder.start()
@@ -170,10 +172,10 @@ async def test_a_folder_that_is_gone_is_tried_again_and_again(
     recorder.close()
 
 
-async def test_lines_are_flushed_soon_even_if_nothing_comes_of_them(
+async def test_lines_without_an_outcome_are_flushed_soon(
     tmp_path: Path, recorder: Recorder
 ) -> None:
-    """The task does it by itself, and ends when it is told."""
+    """The task flushes regularly, and ends when it is canceled."""
     running = asyncio.create_task(recorder.run())
     recorder.on_connection("opened", None)
 
@@ -184,10 +186,8 @@ async def test_lines_are_flushed_soon_even_if_nothing_comes_of_them(
     assert running.cancelled()
 
 
-def test_a_folder_that_cannot_be_written_to_ends_the_start(
-    tmp_path: Path, clock: HandClock
-) -> None:
-    """Who asks for a recording gets one, or a line that says why not."""
+def test_an_unwritable_folder_stops_the_start(tmp_path: Path, clock: HandClock) -> None:
+    """A service that was asked to record starts with a recording or not at all."""
     (tmp_path / "file").write_text("")
     folder = RecordingFolder(tmp_path / "file", file_bytes_max=1, total_bytes_max=2)
 

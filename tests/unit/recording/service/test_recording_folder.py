@@ -12,14 +12,14 @@ from tests.support.builders import ACCEPTED_AT
 
 
 def make_folder(path: Path) -> RecordingFolder:
-    """Make a folder for files of 100 bytes, 300 in all."""
+    """Return a folder for files of 100 bytes and 300 bytes in total."""
     folder = RecordingFolder(path, file_bytes_max=100, total_bytes_max=300)
     folder.check()
     return folder
 
 
 def test_files_sort_by_the_time_they_were_begun(tmp_path: Path) -> None:
-    """Whatever else lies there is left alone, and not taken for a recording."""
+    """Other files in the folder are neither read nor deleted."""
     folder = make_folder(tmp_path / "new" / "folder")
     (folder.folder / "notes.txt").write_text("x" * 1_000)
 
@@ -33,8 +33,8 @@ def test_files_sort_by_the_time_they_were_begun(tmp_path: Path) -> None:
     ]
 
 
-def test_the_oldest_make_room_for_a_new_one(tmp_path: Path) -> None:
-    """The new file may become as large as it may, and all of them stay within the bound."""
+def test_the_oldest_files_are_deleted_for_a_new_one(tmp_path: Path) -> None:
+    """A full new file fits into the total size."""
     folder = make_folder(tmp_path)
     for number in range(3):
         path = tmp_path / f"recording-2024080{number}T000000.000000Z.jsonl.gz"
@@ -51,7 +51,7 @@ def test_the_oldest_make_room_for_a_new_one(tmp_path: Path) -> None:
 
 
 def test_a_recording_is_never_overwritten(tmp_path: Path) -> None:
-    """Two of the same instant cannot be."""
+    """A second file of the same instant is refused."""
     folder = make_folder(tmp_path)
     folder.open_next(ACCEPTED_AT).close()
 
@@ -59,16 +59,16 @@ def test_a_recording_is_never_overwritten(tmp_path: Path) -> None:
         folder.open_next(ACCEPTED_AT)
 
 
-def test_a_folder_that_cannot_be_made_ends_the_start(tmp_path: Path) -> None:
-    """The setting is named."""
+def test_a_folder_that_cannot_be_created_stops_the_start(tmp_path: Path) -> None:
+    """The message names the setting."""
     (tmp_path / "file").write_text("")
 
     with pytest.raises(StartupError, match=r"RECORD_DIR=.*file/folder: Not a directory; name a"):
         make_folder(tmp_path / "file" / "folder")
 
 
-def test_a_folder_that_went_away_is_trouble_and_no_crash(tmp_path: Path) -> None:
-    """The recorder tries again later."""
+def test_a_missing_folder_raises_a_tape_error(tmp_path: Path) -> None:
+    """The recorder can catch it and retry later."""
     folder = make_folder(tmp_path / "folder")
     (tmp_path / "folder").rmdir()
 

@@ -14,8 +14,8 @@ from app.recording.service.recording_notes import (
     FileBegun,
     FileContinued,
     FrameDropped,
+    FrameIgnored,
     FrameRefused,
-    FrameUnheard,
     GateReset,
     Held,
     Interrupted,
@@ -26,10 +26,10 @@ from app.recording.service.recording_notes import (
     OrdersCanceled,
     OrdersExpired,
     OrderUnmet,
-    QuoteMet,
+    QuoteReceived,
     RecordingEnded,
     Released,
-    SeedMet,
+    SeedReceived,
     SymbolEnded,
     SymbolState,
     level_notes,
@@ -55,9 +55,9 @@ NOTES: list[AnyNote] = [
     ConnectionChanged(what="lost", cause="the peer closed"),
     FrameDropped(symbol=None, reason="not_json", received_ns=1),
     FrameRefused(symbol=LTCBTC, update_id=1, gate=2),
-    FrameUnheard(symbol=LTCBTC),
-    QuoteMet(quote=QUOTE),
-    SeedMet(quote=QUOTE, is_applied=None),
+    FrameIgnored(symbol=LTCBTC),
+    QuoteReceived(quote=QUOTE),
+    SeedReceived(quote=QUOTE, is_applied=None),
     GateReset(quote=QUOTE),
     SymbolState(
         symbol=LTCBTC,
@@ -104,26 +104,26 @@ NOTES: list[AnyNote] = [
 
 @pytest.mark.parametrize("note", NOTES, ids=lambda note: type(note).__name__)
 def test_a_note_is_read_as_it_was_written(note: AnyNote) -> None:
-    """To the nanosecond and to the digit."""
+    """Instants keep their nanoseconds and amounts their digits."""
     line = msgspec.json.decode(note_line(1, note))
 
     assert read_note(msgspec.json.encode(line["note"])) == note
 
 
 def test_every_kind_of_note_is_tried_above() -> None:
-    """A new kind is written and read, too."""
+    """A new kind of note needs an example here."""
     assert {type(note) for note in NOTES} == set(AnyNote.__args__)
 
 
 @pytest.mark.parametrize("text", [b"{}", b'{"kind":"weed"}', b'{"kind":"held"}', b"[]", b"{"])
-def test_what_is_no_note_is_refused(text: bytes) -> None:
-    """Another release may write other notes."""
-    with pytest.raises(ValueError):  # noqa: PT011 - the words are those of msgspec
+def test_an_unknown_text_is_refused(text: bytes) -> None:
+    """Another release may write other notes, which this one must not misread."""
+    with pytest.raises(ValueError):  # noqa: PT011 - msgspec words the message
         read_note(text)
 
 
-def test_many_levels_are_told_in_lines_that_can_be_read() -> None:
-    """Ten thousand levels are more than a line may hold."""
+def test_many_levels_are_split_over_several_lines() -> None:
+    """A single line cannot hold ten thousand levels."""
     levels = [LEVEL] * (2 * LEVELS_PER_NOTE + 1)
 
     notes = list(level_notes(LTCBTC, levels))

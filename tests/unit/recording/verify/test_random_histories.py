@@ -1,4 +1,4 @@
-"""Random lives of a service: what it stored follows from what it recorded."""
+"""Random histories of a service: its stored orders follow from its recording."""
 
 import random
 from decimal import Decimal
@@ -16,13 +16,13 @@ from tests.support.recorded_service import RecordedProcess, RecordedService
 
 SEEDS: Final = range(2)
 PROCESSES: Final = 3
-ACTS: Final = 120
+STEPS: Final = 120
 SYMBOLS: Final = (LTCBTC, Symbol("ETHBTC"))
 OWNERS: Final = (PUBLIC, Owner("alice"))
 
 
-class RandomLife:
-    """Does what a seed says to a service that records."""
+class RandomHistory:
+    """Drives a recorded service by random choices from a seed."""
 
     def __init__(self, seed: int, folder: Path) -> None:
         self.service = RecordedService(folder)
@@ -32,17 +32,17 @@ class RandomLife:
         self._update_id = 10**12
         self._orders: list[Order] = []
 
-    async def live(self, *, with_gaps: bool) -> None:
-        """Run processes one after the other; some are killed."""
+    async def run(self, *, with_gaps: bool) -> None:
+        """Run several processes in turn; some are killed."""
         for _ in range(PROCESSES):
             is_killed = self._random.random() < 0.6
             async with self.service.process(is_killed=is_killed) as process:
-                for _ in range(ACTS):
-                    await self._act(process, with_gaps=with_gaps)
+                for _ in range(STEPS):
+                    await self._step(process, with_gaps=with_gaps)
                 if self._random.random() < 0.5:
                     await process.settle()
 
-    async def _act(self, process: RecordedProcess, *, with_gaps: bool) -> None:
+    async def _step(self, process: RecordedProcess, *, with_gaps: bool) -> None:
         what = self._random.random()
         self.service.clock.advance(self._random.choice((0.001, 0.001, 0.001, 0.3, 6)))
         if what < 0.55:
@@ -95,9 +95,9 @@ class RandomLife:
             await process.desk.cancel(order)
 
     def _interrupt(self, process: RecordedProcess, *, with_gaps: bool) -> None:
-        """Lose the connection, and be seeded again, or by a venue that counts anew.
+        """Lose the connection; the next seed may have lower update ids.
 
-        Not within a gap: by its ids a quote of a gap is told from one that was recorded.
+        Update ids never fall within a gap: the verification recognizes quotes of a gap by their id.
         """
         process.lose_connection()
         if LTCBTC not in process.feed.listeners:
@@ -112,7 +112,7 @@ class RandomLife:
             process.seed(self._update_id, (102, 4), bid=(100, 2))
 
     def _toggle(self, process: RecordedProcess) -> None:
-        """Have everything be held, or no longer."""
+        """Begin or end a pause of all symbols."""
         if process.is_trading:
             process.halt()
         else:
@@ -121,20 +121,20 @@ class RandomLife:
 
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("with_gaps", [False, True], ids=["whole", "with gaps"])
-async def test_what_was_stored_follows_from_what_was_recorded(
+async def test_stored_orders_follow_from_the_recording(
     tmp_path: Path, seed: int, *, with_gaps: bool
 ) -> None:
-    """No difference, whatever happens; and all of it is covered where nothing is missing."""
-    life = RandomLife(seed, tmp_path)
-    await life.live(with_gaps=with_gaps)
-    files = recordings_in(life.service.recordings)
-    database = str(life.service.path)
+    """Nothing differs; everything is covered if no part of the recording is missing."""
+    history = RandomHistory(seed, tmp_path)
+    await history.run(with_gaps=with_gaps)
+    files = recordings_in(history.service.recordings)
+    database = str(history.service.path)
 
     whole = await verify(database, files)
     part = await verify(database, files[len(files) // 2 :])
 
     assert whole.differences == ()
-    assert whole.is_covered or life.has_gaps
+    assert whole.is_covered or history.has_gaps
     assert part.differences == ()
     assert 0 < part.splits <= whole.splits
     assert (await audit(database)).is_sound

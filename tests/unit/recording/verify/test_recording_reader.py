@@ -3,7 +3,12 @@
 from pathlib import Path
 
 from app.recording.service.recording_folder import recordings_in
-from app.recording.verify.recording_reader import RecordedFile, Recording, Seam, open_recording
+from app.recording.verify.recording_reader import (
+    FileBoundary,
+    RecordedFile,
+    Recording,
+    open_recording,
+)
 from app.recording.verify.verification import verify
 from tests.support.recorded_history import history
 from tests.support.recorded_service import RecordedProcess, RecordedService
@@ -14,8 +19,8 @@ def opened(process: RecordedProcess, service: RecordedService) -> list[RecordedF
     return open_recording(recordings_in(service.recordings), process.database.stream_id)
 
 
-async def test_what_is_written_after_the_opening_is_no_part_of_it(tmp_path: Path) -> None:
-    """Else orders would be derived that the moment of the database does not have."""
+async def test_lines_written_after_opening_are_not_read(tmp_path: Path) -> None:
+    """They may contain orders that the database snapshot lacks."""
     service = RecordedService(tmp_path)
     async with service.process() as process:
         await service.place(process, 5)
@@ -30,12 +35,12 @@ async def test_what_is_written_after_the_opening_is_no_part_of_it(tmp_path: Path
         after = list(recording)
 
     assert after == before
-    assert sum(isinstance(item, Seam) for item in before) == 1
+    assert sum(isinstance(item, FileBoundary) for item in before) == 1
     assert recording.frames > 0
 
 
-async def test_a_file_that_is_deleted_meanwhile_is_a_gap(tmp_path: Path) -> None:
-    """A running service makes room; what it had in there is not covered, and nothing differs."""
+async def test_a_file_deleted_meanwhile_is_a_gap(tmp_path: Path) -> None:
+    """A running service deletes old files; their orders are not covered, and nothing differs."""
     service = await history(tmp_path)
     first, *_ = recordings_in(service.recordings)
 
@@ -43,10 +48,10 @@ async def test_a_file_that_is_deleted_meanwhile_is_a_gap(tmp_path: Path) -> None
     async with service.process() as process:
         recording = Recording(opened(process, service))
         first.unlink()
-        seams = [item for item in recording if isinstance(item, Seam)]
+        boundaries = [item for item in recording if isinstance(item, FileBoundary)]
 
     assert whole.is_covered
-    assert [seam.begun.epoch for seam in seams] == [2, 3, 4]
+    assert [boundary.begun.epoch for boundary in boundaries] == [2, 3, 4]
     report = await verify(str(service.path), [service.recordings])
     assert report.differences == ()
     assert not report.is_covered

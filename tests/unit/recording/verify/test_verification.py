@@ -1,4 +1,4 @@
-"""Tests of ``app.recording.verify``: what follows from a recording, and what does not."""
+"""Tests of ``app.recording.verify``."""
 
 # ruff: noqa: S608 - statements made of constants
 
@@ -35,23 +35,23 @@ from tests.support.waiting import eventually
 ALICE: Final = Owner("alice")
 
 
-class WritingLess(GroupCommitJournal):
-    """A journal that says it could not write everything."""
+class UnfinishedJournal(GroupCommitJournal):
+    """A journal that reports unwritten outcomes."""
 
     @property
     def has_written_all(self) -> bool:
-        """Say so."""
+        """Report it."""
         return False
 
 
 async def verified(service: RecordedService, *tapes: Path) -> VerificationReport:
-    """Verify a service's database, by all of its recordings unless some are named."""
+    """Verify a service's database with these recordings, by default with all of them."""
     return await verify(str(service.path), tapes or (service.recordings,))
 
 
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give the folder of a recorded history; nobody may change it."""
+    """Return the folder of a recorded history, shared by all tests and never changed."""
     folder = tmp_path_factory.mktemp("recorded")
     asyncio.run(history(folder))
     return folder
@@ -59,22 +59,22 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def service(recorded: Path, tmp_path: Path) -> RecordedService:
-    """Give a recorded history of its own to a test."""
+    """Return a copy of the recorded history for one test."""
     shutil.copytree(recorded, tmp_path, dirs_exist_ok=True)
     return RecordedService(tmp_path)
 
 
 @contextmanager
-def spoiling(path: Path) -> Iterator[sqlite3.Connection]:
-    """Open a database with its constraints lifted, as far as SQLite lifts them."""
+def unchecked(path: Path) -> Iterator[sqlite3.Connection]:
+    """Open a database without the checks that SQLite can switch off."""
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA foreign_keys = OFF")
         connection.execute("PRAGMA ignore_check_constraints = ON")
         yield connection
 
 
-async def test_everything_is_verified_where_nothing_differs(service: RecordedService) -> None:
-    """Every order and every split, in the words of both sides' counts."""
+async def test_an_untouched_history_is_verified_completely(service: RecordedService) -> None:
+    """The report counts every order and every split."""
     report = await verified(service)
 
     assert report.differences == ()
@@ -89,7 +89,7 @@ async def test_everything_is_verified_where_nothing_differs(service: RecordedSer
 
 
 async def test_files_in_any_order_are_read_as_they_were_written(service: RecordedService) -> None:
-    """A shell may name them as it likes, and one of them twice."""
+    """The command line may name files in any order, and one of them twice."""
     files = recordings_in(service.recordings)
 
     report = await verified(service, *reversed(files), files[0])
@@ -99,7 +99,7 @@ async def test_files_in_any_order_are_read_as_they_were_written(service: Recorde
 
 @dataclass(frozen=True, slots=True)
 class Planted:
-    """What is done to the database, and what must be said of which order."""
+    """A change to the database, and the difference that it must cause."""
 
     kind: Kind
     number: int
@@ -167,8 +167,8 @@ PLANTED: Final = (
 
 @pytest.mark.parametrize("planted", PLANTED, ids=lambda one: f"{one.kind} of {one.number}")
 async def test_a_planted_difference_is_named(service: RecordedService, planted: Planted) -> None:
-    """What differs, of which order, with both sides; nothing is said of other orders."""
-    with spoiling(service.path) as connection:
+    """The report names the kind, the order and both sides, and no other order."""
+    with unchecked(service.path) as connection:
         columns = [row[1] for row in connection.execute("PRAGMA table_info(orders)")]
         values = {"acceptance_number": "77", "order_id": f"'{id_of(77)}'"}
         selected = ", ".join(values.get(column, column) for column in columns)
@@ -183,11 +183,11 @@ async def test_a_planted_difference_is_named(service: RecordedService, planted: 
     assert all(one.recorded != one.stored for one in report.differences)
 
 
-async def test_an_order_with_splits_that_pretends_to_be_new_is_a_difference(
+async def test_an_unrecorded_order_with_splits_and_status_new_is_a_difference(
     service: RecordedService,
 ) -> None:
-    """Of an order that nobody recorded its splits are asked, not what it says of them."""
-    with spoiling(service.path) as connection:
+    """For an unrecorded order its splits count, not its status."""
+    with unchecked(service.path) as connection:
         columns = [row[1] for row in connection.execute("PRAGMA table_info(orders)")]
         values = {
             "acceptance_number": "77",
@@ -211,16 +211,16 @@ async def test_an_order_with_splits_that_pretends_to_be_new_is_a_difference(
 # --- Crashes --------------------------------------------------------------------------------------
 
 
-async def test_a_split_after_the_end_is_a_difference_where_a_crash_came_later_too(
+async def test_a_split_after_the_end_is_a_difference_even_before_a_crash(
     tmp_path: Path,
 ) -> None:
-    """What a crash may have cut off of the recording is not what came after an order's end."""
+    """A crash may cut off the recording, but nothing can follow an order's end."""
     service = RecordedService(tmp_path)
     async with service.process(is_killed=True) as process:
         order = await service.place(process, 5)
         process.push(10, ("99.99", 8))
         await process.settle()
-    with spoiling(service.path) as connection:
+    with unchecked(service.path) as connection:
         connection.execute(_EXTRA.format(order=order.order_id, number=2))
         connection.execute("UPDATE fulfilled_order_splits SET update_id = 11 WHERE id = 2")
         connection.execute("UPDATE orders SET splits_total = 2, last_sequence = 3")
@@ -230,10 +230,10 @@ async def test_a_split_after_the_end_is_a_difference_where_a_crash_came_later_to
     assert [one.kind for one in report.differences] == [Kind.EXTRA_SPLIT]
 
 
-async def test_an_order_that_is_open_and_was_taken_up_by_nobody_is_a_difference(
+async def test_an_open_order_that_no_session_resumed_is_a_difference(
     tmp_path: Path,
 ) -> None:
-    """Also if between its matcher and the next one another process was killed."""
+    """This holds even if another process was killed between the two sessions."""
     service = RecordedService(tmp_path)
     async with service.process(is_killed=True) as process:
         order = await service.place(process, 5)
@@ -245,7 +245,7 @@ async def test_an_order_that_is_open_and_was_taken_up_by_nobody_is_a_difference(
         await service.place(process, 1)
         process.push(20, ("99.99", 1))
         await process.settle()
-    with spoiling(service.path) as connection:
+    with unchecked(service.path) as connection:
         connection.execute(
             "UPDATE orders SET status = 'PARTIALLY_FILLED', closed_at = NULL,"
             f" departure_update_id = NULL WHERE order_id = '{order.order_id}'"
@@ -257,8 +257,8 @@ async def test_an_order_that_is_open_and_was_taken_up_by_nobody_is_a_difference(
     assert Kind.STATUS in {one.kind for one in report.differences}
 
 
-async def test_what_a_crash_took_back_is_no_difference(tmp_path: Path) -> None:
-    """The next process fills from other quotes; what was filled in memory was never told."""
+async def test_fills_lost_in_a_crash_are_not_a_difference(tmp_path: Path) -> None:
+    """The next process fills from other quotes; the lost fills were never announced."""
     service = RecordedService(tmp_path)
     async with service.process(is_killed=True) as process:
         await service.place(process, 8)
@@ -277,7 +277,7 @@ async def test_what_a_crash_took_back_is_no_difference(tmp_path: Path) -> None:
     assert (report.orders, report.splits, report.undurable) == (1, 2, 2)
 
 
-async def test_an_order_that_met_nobody_at_a_restart_is_derived_too(tmp_path: Path) -> None:
+async def test_an_order_that_ends_at_a_restart_without_a_matcher_is_derived(tmp_path: Path) -> None:
     """An IOC order found open at a start ends without a matcher."""
     service = RecordedService(tmp_path)
     async with service.process(is_killed=True) as process:
@@ -292,21 +292,21 @@ async def test_an_order_that_met_nobody_at_a_restart_is_derived_too(tmp_path: Pa
 
 
 class ForgetfulJournal(GroupCommitJournal):
-    """A journal that loses an outcome, and writes the ones after it."""
+    """A journal that loses one outcome and writes the later ones."""
 
     def __init__(self, database: Database) -> None:
         super().__init__(database)
         self.forgets = False
 
     def record(self, outcome: SymbolOutcome) -> None:
-        """Write it, or not."""
+        """Write it, unless it is the one to lose."""
         if not self.forgets:
             super().record(outcome)
         self.forgets = False
 
 
-async def test_something_lost_before_something_durable_is_a_difference(tmp_path: Path) -> None:
-    """A crash takes the end only."""
+async def test_a_lost_result_before_a_stored_one_is_a_difference(tmp_path: Path) -> None:
+    """A crash can lose only the newest results."""
     service = RecordedService(tmp_path)
     async with service.process(is_killed=True, journal=ForgetfulJournal) as process:
         first = await service.place(process, 5)
@@ -330,8 +330,8 @@ async def test_something_lost_before_something_durable_is_a_difference(tmp_path:
 # --- Gaps and rotation ----------------------------------------------------------------------------
 
 
-async def test_any_file_is_enough_to_go_on_from(tmp_path: Path) -> None:
-    """Each begins with every matcher's state; what was before is not covered, nothing differs."""
+async def test_any_file_can_be_replayed_alone(tmp_path: Path) -> None:
+    """Each file begins with the state of every matcher; earlier splits are not covered."""
     service = RecordedService(tmp_path)
     service.file_bytes_max = 10
     async with service.process() as process:
@@ -356,7 +356,7 @@ async def test_any_file_is_enough_to_go_on_from(tmp_path: Path) -> None:
 
 
 async def test_the_oldest_files_are_deleted(tmp_path: Path) -> None:
-    """All of them together stay within the bound."""
+    """The total size stays within its maximum."""
     service = RecordedService(tmp_path)
     service.file_bytes_max = 1_000
     service.total_bytes_max = 4_000
@@ -376,7 +376,7 @@ async def test_the_oldest_files_are_deleted(tmp_path: Path) -> None:
 
 
 async def test_a_full_disk_leaves_a_gap_and_stops_no_order(tmp_path: Path) -> None:
-    """What was filled meanwhile is not covered; before and after nothing differs."""
+    """Fills in the gap are not covered; before and after it nothing differs."""
     service = RecordedService(tmp_path)
     async with service.process() as process:
         whole = await service.place(process, 5)
@@ -407,7 +407,7 @@ async def test_a_full_disk_leaves_a_gap_and_stops_no_order(tmp_path: Path) -> No
 
 
 async def test_pauses_resets_and_new_starts_are_derived(tmp_path: Path) -> None:
-    """Fills wait while the journal cannot write; ids fall after a reset; a bug starts anew."""
+    """The replay follows a held journal, falling update ids, and a symbol that is reloaded."""
     service = RecordedService(tmp_path)
     async with service.process() as process:
         order = await service.place(process, 100)
@@ -433,8 +433,8 @@ async def test_pauses_resets_and_new_starts_are_derived(tmp_path: Path) -> None:
     assert report.splits > 4
 
 
-async def test_a_frame_that_no_matcher_heard_of_fills_nothing(tmp_path: Path) -> None:
-    """It is on the tape, and marked."""
+async def test_a_frame_without_a_matcher_fills_nothing(tmp_path: Path) -> None:
+    """The frame is on the tape, marked as ignored."""
     service = RecordedService(tmp_path)
     async with service.process() as process:
         await service.place(process, 5)
@@ -449,8 +449,8 @@ async def test_a_frame_that_no_matcher_heard_of_fills_nothing(tmp_path: Path) ->
     assert (report.differences, report.splits, report.frames) == ((), 2, 3)
 
 
-async def test_a_ledger_that_changed_while_nobody_looked_is_a_difference(tmp_path: Path) -> None:
-    """What a symbol begins with is what its matcher before left."""
+async def test_a_ledger_changed_between_sessions_is_a_difference(tmp_path: Path) -> None:
+    """A session begins with the ledger that the session before it left."""
     service = RecordedService(tmp_path)
     async with service.process() as process:
         order = await service.place(process, 5)
@@ -465,7 +465,7 @@ async def test_a_ledger_that_changed_while_nobody_looked_is_a_difference(tmp_pat
         await process.desk.cancel_all(order.owner, order.symbol)
         process.desk._symbols[order.symbol].end_lingering()
         await eventually(lambda: not process.desk._symbols)
-        with spoiling(service.path) as connection:
+        with unchecked(service.path) as connection:
             connection.execute("UPDATE taken_liquidity SET quantity = '4'")
         await service.place(process, 1)
 
@@ -475,8 +475,8 @@ async def test_a_ledger_that_changed_while_nobody_looked_is_a_difference(tmp_pat
     assert [one.kind for one in report.differences] == [Kind.LEDGER]
 
 
-async def test_a_ledger_that_a_crash_left_is_one_that_was_handed_on(tmp_path: Path) -> None:
-    """A level that is gone after `kill -9` would be sold again, and no lot would tell."""
+async def test_the_ledger_after_a_crash_is_one_of_the_recorded_versions(tmp_path: Path) -> None:
+    """A level lost in `kill -9` would let its quantity be sold again."""
     service = RecordedService(tmp_path)
     async with service.process(is_killed=True) as process:
         await service.place(process, 5)
@@ -487,7 +487,7 @@ async def test_a_ledger_that_a_crash_left_is_one_that_was_handed_on(tmp_path: Pa
         process.push(11, ("99.99", 8))
         await process.settle()
     sound = await verified(service)
-    with spoiling(service.path) as connection:
+    with unchecked(service.path) as connection:
         connection.execute("DELETE FROM taken_liquidity")
     async with service.process() as process:
         await service.place(process, 8)
@@ -501,18 +501,18 @@ async def test_a_ledger_that_a_crash_left_is_one_that_was_handed_on(tmp_path: Pa
 
 
 @pytest.mark.parametrize("all_is_durable", [True, False], ids=["durable", "not all durable"])
-async def test_what_was_durable_at_an_orderly_end_is_there_afterwards(
+async def test_durable_results_survive_an_orderly_stop(
     tmp_path: Path, *, all_is_durable: bool
 ) -> None:
-    """A split and a ledger that are gone at the next start differ, unless writing had failed."""
+    """A split or ledger missing at the next start is a difference, unless writing had failed."""
     service = RecordedService(tmp_path)
     async with service.process(
-        journal=GroupCommitJournal if all_is_durable else WritingLess
+        journal=GroupCommitJournal if all_is_durable else UnfinishedJournal
     ) as process:
         order = await service.place(process, 9)
         process.push(10, ("99.99", 8))
         await process.settle()
-    with spoiling(service.path) as connection:
+    with unchecked(service.path) as connection:
         connection.execute("DELETE FROM fulfilled_order_splits")
         connection.execute("DELETE FROM taken_liquidity")
         connection.execute("DELETE FROM order_events WHERE sequence > 1")
@@ -534,8 +534,8 @@ async def test_what_was_durable_at_an_orderly_end_is_there_afterwards(
 # --- Faults of our own ----------------------------------------------------------------------------
 
 
-async def sell_the_same_lot(folder: Path) -> RecordedService:
-    """Let two orders meet a lot that has enough for one of them."""
+async def compete_for_one_quote(folder: Path) -> RecordedService:
+    """Let two orders meet a quote with enough for one of them."""
     service = RecordedService(folder)
     async with service.process() as process:
         await service.place(process, 5)
@@ -549,10 +549,10 @@ async def sell_the_same_lot(folder: Path) -> RecordedService:
 async def test_a_matcher_that_forgets_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The service sold a lot twice: what follows from the recording is something else."""
+    """The service sold a quantity twice, so the derived fills differ."""
     with monkeypatch.context() as planted:
         planted.setattr(LiquidityLedger, "available", lambda _self, _price, displayed: displayed)
-        service = await sell_the_same_lot(tmp_path)
+        service = await compete_for_one_quote(tmp_path)
 
     report = await verified(service)
 
@@ -560,7 +560,7 @@ async def test_a_matcher_that_forgets_is_found(
 
 
 class WrongJournal(GroupCommitJournal):
-    """A journal that writes less of a split than was taken."""
+    """A journal that stores a smaller quantity than was filled."""
 
     def record(self, outcome: SymbolOutcome) -> None:
         """Write another quantity with each event that has a split."""
@@ -573,8 +573,8 @@ class WrongJournal(GroupCommitJournal):
         super().record(replace(outcome, events=events))
 
 
-async def test_a_journal_that_writes_something_else_is_found(tmp_path: Path) -> None:
-    """Of which order, and what it should have been."""
+async def test_a_journal_that_stores_other_values_is_found(tmp_path: Path) -> None:
+    """The report names the order and the correct value."""
     service = RecordedService(tmp_path)
     async with service.process(journal=WrongJournal) as process:
         order = await service.place(process, 5)
@@ -589,12 +589,12 @@ async def test_a_journal_that_writes_something_else_is_found(tmp_path: Path) -> 
     assert difference.stored.startswith("0.5 at 99.99")
 
 
-async def test_a_mistake_that_is_repeated_while_verifying_is_found_all_the_same(
+async def test_a_matcher_bug_that_the_replay_repeats_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The account of what was sold shares nothing with the matcher."""
+    """The liquidity check does not use the matcher."""
     monkeypatch.setattr(LiquidityLedger, "available", lambda _self, _price, displayed: displayed)
-    service = await sell_the_same_lot(tmp_path)
+    service = await compete_for_one_quote(tmp_path)
 
     report = await verified(service)
 
@@ -604,7 +604,7 @@ async def test_a_mistake_that_is_repeated_while_verifying_is_found_all_the_same(
 async def test_a_fill_after_the_deadline_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Even if the matcher that is asked again would do the same."""
+    """It is found even if the replayed matcher makes the same fill."""
     monkeypatch.setattr(SymbolMatcher, "expire", lambda _self, _now_ns: [])
     service = RecordedService(tmp_path)
     async with service.process() as process:
@@ -624,7 +624,7 @@ async def test_a_fill_after_the_deadline_is_found(
 async def test_a_recording_of_another_database_is_refused(
     service: RecordedService, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Its orders are others."""
+    """The stream ids differ."""
     other = RecordedService(tmp_path_factory.mktemp("other"))
     async with other.process():
         pass
@@ -634,16 +634,16 @@ async def test_a_recording_of_another_database_is_refused(
 
 
 async def test_a_tape_of_quotes_alone_is_refused(service: RecordedService, tmp_path: Path) -> None:
-    """Orders do not follow from it."""
+    """No orders can be derived from it."""
     tape = tmp_path / "tape.jsonl"
     tape.write_text('{"ts":1,"data":{"u":1}}\n')
 
-    with pytest.raises(StartupError, match="is no recording of the service"):
+    with pytest.raises(StartupError, match="is not a recording of the service"):
         await verified(service, tape)
 
 
 async def test_no_recording_at_all_is_refused(service: RecordedService, tmp_path: Path) -> None:
-    """A folder without one, or a file that is not there."""
+    """The folder is empty, or the file does not exist."""
     (tmp_path / "empty").mkdir()
 
     with pytest.raises(StartupError, match="there is no recording in"):
@@ -659,8 +659,8 @@ def rewrite(path: Path, old: bytes, new: bytes) -> None:
     path.write_bytes(gzip.compress(text.replace(old, new, 1)))
 
 
-async def test_a_note_that_nobody_writes_is_refused(service: RecordedService) -> None:
-    """The file and the line are named."""
+async def test_an_unknown_note_is_refused(service: RecordedService) -> None:
+    """The message names the file and the line."""
     file = recordings_in(service.recordings)[0]
     rewrite(file, b'"kind":"seed"', b'"kind":"weed"')
 
@@ -677,10 +677,10 @@ async def test_a_note_that_nobody_writes_is_refused(service: RecordedService) ->
         (b'"kind":"canceled"', b'"kind":"ledger"', {Kind.STATUS}),
     ],
 )
-async def test_a_recording_that_was_changed_is_found(
+async def test_a_changed_recording_is_found(
     service: RecordedService, old: bytes, new: bytes, kinds: set[Kind]
 ) -> None:
-    """It contradicts the database, or itself."""
+    """It contradicts the database or itself."""
     rewrite(recordings_in(service.recordings)[0], old, new)
 
     report = await verified(service)
@@ -689,10 +689,8 @@ async def test_a_recording_that_was_changed_is_found(
 
 
 @pytest.mark.parametrize("what", ["twice", "unmarked", "unmeant"])
-async def test_a_line_that_is_there_twice_or_no_longer_is_found(
-    service: RecordedService, what: str
-) -> None:
-    """A quote that was refused is followed by a note that says so, and only such a quote is."""
+async def test_a_repeated_or_deleted_line_is_found(service: RecordedService, what: str) -> None:
+    """A note about the refusal follows each refused quote and no other."""
     file = recordings_in(service.recordings)[0]
     lines = gzip.decompress(file.read_bytes()).splitlines(keepends=True)
     (noted,) = (n for n, line in enumerate(lines) if b'"kind":"refused"' in line)

@@ -1,7 +1,8 @@
-"""The ledgers that a matcher handed to the journal, one after another.
+"""The ledger versions that a matcher handed to the journal, in order.
 
-After a crash the database has one of the last: which one depends on what the journal had written.
-Only digests are kept; a ledger that a hundred thousand quotes have changed is not copied each time.
+After a crash the database holds one of the last versions, depending on what the journal had
+written. The history keeps a digest of each version, because copying a ledger for each of 100,000
+quotes would cost too much.
 """
 
 from collections import OrderedDict
@@ -13,35 +14,35 @@ from app.domain.liquidity import TakenLevel
 from app.domain.order import Owner, Side
 
 VERSIONS_MAX: Final = 20_000
-"""More than the journal lets wait; what is older was written long ago."""
+"""More versions than the journal's queue holds, so an older version was written long ago."""
 
 LevelKey = tuple[Owner, Side, Decimal]
 Ledger = dict[LevelKey, Decimal]
 
 
 def key_of(level: TakenLevel) -> LevelKey:
-    """Return where a level stands."""
+    """Return the key of a level within a ledger."""
     return level.owner, level.side, level.price
 
 
-class LedgerVersions:
-    """The ledger as the journal got it last, and which it got before.
+class LedgerHistory:
+    """The newest ledger that the journal received, and digests of those before it.
 
-    ``is_whole`` says that the first one is what the database had; otherwise there may be older
-    ones.
+    ``is_complete`` is true if the first version is known to be the database's. Otherwise the
+    database may hold a version from before the recording.
     """
 
-    def __init__(self, gate: int, levels: Iterable[TakenLevel], *, is_whole: bool) -> None:
+    def __init__(self, gate: int, levels: Iterable[TakenLevel], *, is_complete: bool) -> None:
         self.gate = gate
         self.levels: Ledger = {key_of(level): level.quantity for level in levels}
-        self.is_whole = is_whole
+        self.is_complete = is_complete
         self._digest = _digest(self.levels)
         self._versions: OrderedDict[tuple[int, int], None] = OrderedDict()
-        if is_whole:
-            self._note()
+        if is_complete:
+            self._add_version()
 
-    def store(self, gate: int, changes: Iterable[TakenLevel]) -> None:
-        """Take changes that were handed on, a forgotten level with quantity zero."""
+    def apply(self, gate: int, changes: Iterable[TakenLevel]) -> None:
+        """Apply the changes of one hand-over; a quantity of zero deletes its level."""
         self.gate = gate
         for level in changes:
             key = key_of(level)
@@ -51,28 +52,29 @@ class LedgerVersions:
             if level.quantity:
                 self.levels[key] = level.quantity
                 self._digest ^= hash((key, level.quantity))
-        self._note()
+        self._add_version()
 
-    def has_been(self, other: "LedgerVersions") -> bool:
-        """Whether it ever was what another one is now."""
+    def includes(self, other: "LedgerHistory") -> bool:
+        """Tell whether the newest version of ``other`` is among the versions of this history."""
         return (other.gate, _digest(other.levels)) in self._versions
 
-    def told(self) -> tuple[int, list[tuple[LevelKey, Decimal]]]:
-        """Return gate and levels, to be compared and shown."""
+    def newest(self) -> tuple[int, list[tuple[LevelKey, Decimal]]]:
+        """Return the gate and the sorted levels, to compare and to print."""
         return self.gate, sorted(self.levels.items())
 
-    def forget(self) -> None:
-        """Let go of all of it."""
+    def clear(self) -> None:
+        """Free the memory of all versions."""
         self.levels.clear()
         self._versions.clear()
 
-    def _note(self) -> None:
+    def _add_version(self) -> None:
         version = (self.gate, self._digest)
         self._versions[version] = None
         self._versions.move_to_end(version)
         if len(self._versions) > VERSIONS_MAX:
             self._versions.popitem(last=False)
-            self.is_whole = True  # what is older is no version that a crash could leave
+            # A crash can leave no version older than these, known or not.
+            self.is_complete = True
 
 
 def _digest(levels: Mapping[LevelKey, Decimal]) -> int:

@@ -1,4 +1,4 @@
-"""Tests of ``app.cli.tapes``; what the commands do has tests of its own."""
+"""Tests of ``app.cli.tape_commands``; the commands themselves have their own tests."""
 
 from pathlib import Path
 
@@ -20,13 +20,13 @@ from app.cli import main as cli
     ],
     ids=" ".join,
 )
-def test_what_is_missing_or_impossible_is_a_matter_of_usage(arguments: list[str]) -> None:
-    """Typer says which argument, and ends with its status."""
+def test_a_missing_or_impossible_argument_is_a_usage_error(arguments: list[str]) -> None:
+    """Typer names the argument, and the exit status is 2."""
     assert CliRunner().invoke(cli._cli, arguments).exit_code == 2
 
 
 def test_a_bad_setting_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The venue is that of the settings."""
+    """The settings choose the venue."""
     monkeypatch.setenv("VENUE", "kraken")
     out = tmp_path / "tape.jsonl.gz"
 
@@ -40,7 +40,7 @@ def test_a_bad_setting_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 
 @pytest.mark.parametrize("command", ["record", "replay"])
 def test_help_explains_the_command(command: str) -> None:
-    """Each option is there with its unit."""
+    """Each option is listed."""
     output = CliRunner().invoke(cli._cli, [command, "--help"]).output
 
     for option in {

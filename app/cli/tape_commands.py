@@ -1,14 +1,12 @@
 """The commands for tapes: ``record`` and ``replay``."""
 
 from pathlib import Path
-from typing import Annotated, Final, NoReturn
+from typing import Annotated, Final
 
 import typer
 
-from app.domain.errors import PapertapeError
+from app.cli.client.command_line import exit_on_error
 
-_EXIT_FAILED: Final = 1
-_EXIT_INTERRUPTED: Final = 130
 _BYTES_PER_MEGABYTE: Final = 1_000_000
 
 tape_commands = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -20,59 +18,57 @@ def _record(
     symbols: Annotated[
         list[str],
         typer.Argument(
-            metavar="SYMBOL", help="What to record, such as LTCBTC.", show_default=False
+            metavar="SYMBOL", help="A symbol to record, such as LTCBTC.", show_default=False
         ),
     ],
     out: Annotated[
         Path,
         typer.Option(
             metavar="FILE",
-            help="The new tape; gzipped if the name ends in .gz, as it should.",
+            help="The new tape; gzipped if the name ends in .gz (recommended).",
             show_default=False,
         ),
     ],
     seconds: Annotated[
         float | None,
-        typer.Option(metavar="N", help="End after so many seconds.", min=0.1, show_default=False),
+        typer.Option(
+            metavar="N", help="Stop after this many seconds.", min=0.1, show_default=False
+        ),
     ] = None,
     size_max: Annotated[
         float | None,
         typer.Option(
             metavar="MB",
-            help="End once the file has about so many megabytes.",
+            help="Stop when the file has about this many megabytes.",
             min=0.001,
             show_default=False,
         ),
     ] = None,
 ) -> None:
-    """Record the venue's quotes as a tape, until Ctrl-C or SIGTERM, or as long as you say.
+    """Record the venue's quotes as a tape, until Ctrl-C, SIGTERM, or the given limit.
 
-    Every line is on disk within a second, so the tape can be read whatever ends the recording. The
-    venue is that of the settings. Exit status: 0 if something was recorded, 1 if not.
+    Every line is written within a second, so the tape is readable even after `kill -9`. The
+    settings choose the venue. Exit status: 0 if something was recorded, 1 if not.
     """
-    from app.cli.record import (  # noqa: PLC0415 - as above
+    from app.cli.record import (  # noqa: PLC0415 - other commands start faster without it
         RecordCommand,
         read_symbols,
-        record_until_told,
+        record_until_signal,
     )
-    from app.clock import SystemClock  # noqa: PLC0415 - the other commands start faster without
+    from app.clock import SystemClock  # noqa: PLC0415 - as above
     from app.event_loop import run  # noqa: PLC0415 - as above
     from app.logs import configure_logs  # noqa: PLC0415 - as above
     from app.settings import read_settings  # noqa: PLC0415 - as above
 
     configure_logs(level="ERROR", as_json=False)
-    try:
+    with exit_on_error():
         command = RecordCommand(
             symbols=read_symbols(symbols),
             out=out,
             seconds=seconds,
             bytes_max=None if size_max is None else round(size_max * _BYTES_PER_MEGABYTE),
         )
-        run(record_until_told(command, read_settings(), clock=SystemClock()))
-    except PapertapeError as error:
-        _end(error)
-    except KeyboardInterrupt:
-        raise typer.Exit(_EXIT_INTERRUPTED) from None
+        run(record_until_signal(command, read_settings(), clock=SystemClock()))
 
 
 @tape_commands.command("replay")
@@ -88,34 +84,28 @@ def _replay(
         str,
         typer.Option(
             metavar="FILE",
-            help="JSON list of orders, or one order per line; - reads the standard input.",
+            help="JSON list of orders, or one order per line; - reads standard input.",
             show_default=False,
         ),
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Write the results there, as JSON.", show_default=False),
+        typer.Option(
+            metavar="FILE", help="Write the results to this file as JSON.", show_default=False
+        ),
     ] = None,
 ) -> None:
-    """Place orders on a tape and say what each would have got, to the last split.
+    """Place orders on a tape and print the fills that each would have had.
 
     An order is {"id", "symbol", "side", "order_size", "price", "placed_ts", "timeout_ms"}, with
-    placed_ts in microseconds of the tape; orders of the same "owner" share what is displayed, those
-    of different owners do not. The same tape and orders always give the same output.
+    placed_ts in microseconds of the tape. Orders of the same "owner" share the displayed
+    quantities; orders of different owners do not. The same tape and orders always give the same
+    output.
     """
     from app.cli.replay import ReplayCommand, replay_tape  # noqa: PLC0415 - as above
-    from app.clock import SystemClock  # noqa: PLC0415 - the other commands start faster without
+    from app.clock import SystemClock  # noqa: PLC0415 - as above
 
     command = ReplayCommand(tape=tape, orders=orders, as_json=as_json, out=out)
-    try:
+    with exit_on_error():
         replay_tape(command, clock=SystemClock())
-    except PapertapeError as error:
-        _end(error)
-    except KeyboardInterrupt:
-        raise typer.Exit(_EXIT_INTERRUPTED) from None
-
-
-def _end(error: PapertapeError) -> NoReturn:
-    typer.echo(f"papertape: {error}", err=True)
-    raise typer.Exit(_EXIT_FAILED)

@@ -1,0 +1,85 @@
+"""Check the arguments of a command before anything is sent, and end a command with its status.
+
+Only the form of arguments is checked here. The service decides which amounts are allowed.
+"""
+
+import contextlib
+import re
+from collections.abc import Callable, Iterator, Mapping
+from enum import StrEnum
+from typing import Final, NoReturn, TypeVar
+
+import typer
+
+from app.domain.errors import PapertapeError
+
+EXIT_FAILED: Final = 1
+EXIT_INTERRUPTED: Final = 130
+"""The status that shells expect after Ctrl-C: 128 plus the number of SIGINT."""
+
+_PLAIN_NUMBER: Final = re.compile(r"[0-9]+(\.[0-9]+)?", re.ASCII)
+
+_Choice = TypeVar("_Choice", bound=StrEnum)
+
+
+def one_of(choices: type[_Choice]) -> Callable[[str], _Choice]:
+    """Return a parser for an option with a fixed set of words, in upper or lower case.
+
+    Typer's own parser would put the name of a Python exception before its message.
+    """
+    words = {choice.value.lower(): choice for choice in choices}
+
+    def read(text: str) -> _Choice:
+        choice = words.get(text.lower())
+        if choice is None:
+            raise typer.BadParameter(f"{text!r} is not one of {', '.join(words)}")
+        return choice
+
+    return read
+
+
+def check_numbers(texts: Mapping[str, str | None]) -> None:
+    """Check that the given arguments, by name, are plain numbers above zero.
+
+    A plain number has no sign, exponent or white space.
+
+    Raises:
+        typer.BadParameter: an argument is not such a number; the message names it.
+    """
+    for name, text in texts.items():
+        if text is None:
+            continue
+        if not _PLAIN_NUMBER.fullmatch(text):
+            raise typer.BadParameter(f"{name} must be a plain number such as 100 or 0.001")
+        if not text.strip("0."):
+            raise typer.BadParameter(f"{name} must be above zero")
+
+
+@contextlib.contextmanager
+def exit_on_error(status: int = EXIT_FAILED) -> Iterator[None]:
+    """End the command with one line and ``status`` if the block raises a ``PapertapeError``.
+
+    Other errors are bugs and keep their traceback. Ctrl-C ends the command without a line.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise typer.Exit(EXIT_INTERRUPTED) from None
+    except (PapertapeError, BaseExceptionGroup) as error:
+        cause = _first_cause(error)
+        if not isinstance(cause, PapertapeError):
+            raise
+        exit_with(cause, status)
+
+
+def exit_with(error: PapertapeError, status: int = EXIT_FAILED) -> NoReturn:
+    """Print the error on one line and end the command."""
+    typer.echo(f"papertape: {error}", err=True)
+    raise typer.Exit(status)
+
+
+def _first_cause(error: BaseException) -> BaseException:
+    # A task group wraps the error of a task.
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -13,8 +13,8 @@ from starlette.routing import BaseRoute, Match, Mount, Route, WebSocketRoute
 from starlette.types import Receive, Send
 from starlette.types import Scope as AsgiScope
 
-from app.api.admission import Admission, Endpoint
-from app.api.docs import (
+from app.api.authorization import Admission, Endpoint
+from app.api.docs.docs_page import (
     ASSETS_PATH,
     ASYNCAPI_PATH,
     DOCS_PATH,
@@ -23,19 +23,19 @@ from app.api.docs import (
     assets,
     behind_a_proxy,
 )
-from app.api.errors import (
+from app.api.guard import Guard
+from app.api.orders.place_order import PlacementRoute
+from app.api.orders.read_orders import OrderRoutes
+from app.api.problems import (
     MethodNotAllowedError,
     RouteNotFoundError,
 )
-from app.api.guard import Guard
-from app.api.metrics import MetricsRoute
-from app.api.order_stream import OrderStream
-from app.api.orders import OrderRoutes
-from app.api.placement import PlacementRoute
-from app.api.probes import ProbeRoutes
-from app.api.rates import RequestRates
+from app.api.rate_limit import RequestRates
+from app.api.service.metrics import MetricsRoute
+from app.api.service.probes import ProbeRoutes
+from app.api.service.symbol_info import SymbolRoutes
 from app.api.services import ApiOptions, ApiServices
-from app.api.symbols import SymbolRoutes
+from app.api.stream.order_stream import OrderStream
 from app.domain.access import Scope
 from app.domain.errors import PapertapeError
 

@@ -14,7 +14,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 
-from app.api.errors import (
+from app.api.problems import (
     REFUSALS,
     ForeignOriginError,
     InternalError,

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from structlog.testing import capture_logs
 
 from app.api.application import ApiOptions, ApiServices, build_application
-from app.api.operations import operations
+from app.api.docs.operations import operations
 from tests.support.in_memory import MemoryPorts
 
 OURS = {"/", "/openapi.json", "/docs", "/docs/asyncapi.json"}

@@ -9,7 +9,8 @@ from typing import Any, Final
 import httpx2
 import pytest
 
-from app.api.errors import (
+from app.api.docs.operations import operations
+from app.api.problems import (
     REFUSALS,
     HeadTooLargeError,
     MalformedHttpError,
@@ -18,7 +19,6 @@ from app.api.errors import (
     TooManyStreamsError,
     problem_document,
 )
-from app.api.operations import operations
 from app.domain import errors
 from app.domain.errors import MissingScopeError, PapertapeError, RateLimitedError, UnauthorizedError
 from app.domain.order import OrderId

@@ -18,7 +18,7 @@ from fastapi import FastAPI
 
 from app.access.key_file import KeyFileAccess
 from app.api.application import ApiOptions, ApiServices, build_application
-from app.api.documents import document
+from app.api.docs.documents import document
 from app.domain.access import Scope
 from app.domain.order import NewOrder, OrderId, Owner, Side, Symbol, TimeInForce
 from tests.support.hand_driven import HandClock

@@ -1,0 +1,49 @@
+"""Orders as they are stored, with as many of their splits as an answer has room for."""
+
+from collections.abc import Sequence
+
+from app.api.cursors import Cursor, write_cursor
+from app.domain.errors import OrderNotFoundError
+from app.domain.order import OrderId, OrderSnapshot, Owner, Split
+from app.ports import SPLITS_PER_ANSWER_MAX, OrderReader
+
+
+class StoredOrderReader:
+    """Reads what is told of one order."""
+
+    def __init__(self, orders: OrderReader) -> None:
+        self._orders = orders
+
+    async def find(self, owner: Owner, order_id: OrderId) -> tuple[OrderSnapshot, list[Split]]:
+        """Return an order and its first splits.
+
+        Raises:
+            OrderNotFoundError: the owner has no such order.
+        """
+        snapshot = await self._orders.find(owner, order_id)
+        if snapshot is None:
+            raise OrderNotFoundError(order_id)
+        # Not beyond what the order was when it was read: an open one may have more by now.
+        limit = min(snapshot.splits_total, SPLITS_PER_ANSWER_MAX)
+        if not limit:
+            return snapshot, []
+        splits = await self._orders.list_splits(order_id, after=0, limit=limit)
+        if len(splits) < limit:
+            raise OrderNotFoundError(order_id)  # it was pruned between the two reads
+        return snapshot, splits
+
+    async def last_split(self, snapshot: OrderSnapshot, splits: Sequence[Split]) -> Split | None:
+        """Return an order's last split, which may lie beyond the first ones; None without any."""
+        if snapshot.splits_total > len(splits):
+            splits = await self._orders.list_splits(
+                snapshot.order.order_id, after=snapshot.splits_total - 1, limit=1
+            )
+        return splits[-1] if splits else None
+
+
+def rest_of_splits(snapshot: OrderSnapshot, splits: Sequence[Split]) -> dict[str, str]:
+    """Return the link to the splits that the answer has no room for (RFC 8288)."""
+    if snapshot.splits_total <= len(splits):
+        return {}
+    cursor = write_cursor(Cursor.SPLITS, splits[-1].split_number)
+    return {"Link": f'</order/{snapshot.order.order_id}/splits?cursor={cursor}>; rel="next"'}

@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 from starlette.responses import Response
 
-from app.api.orders.order_models import order_view
+from app.api.orders.order_models import Order
 from app.domain.errors import (
     CallerError,
     ClientOrderIdReusedError,
@@ -231,14 +231,14 @@ A class that does not stand here is told as the nearest one above it that does.
 """
 
 
-def refusal_of(error: PapertapeError) -> Refusal:
-    """Return how an error is told; it or a class above it stands in the table."""
-    return next(REFUSALS[kind] for kind in type(error).__mro__ if kind in REFUSALS)
+def refusal_of(kind: type[PapertapeError]) -> Refusal:
+    """Return the status and title of a class of errors: its own, or the nearest above it."""
+    return next(REFUSALS[one] for one in kind.__mro__ if one in REFUSALS)
 
 
 def problem_document(error: PapertapeError) -> dict[str, object]:
     """Return the problem document of an error."""
-    refusal = refusal_of(error)
+    refusal = refusal_of(type(error))
     return {
         "type": PROBLEM_TYPE_PREFIX + error.code,
         "title": refusal.title,
@@ -275,7 +275,7 @@ def _members(error: PapertapeError) -> dict[str, object]:
         case ClientOrderIdReusedError() | OrderPrunedError():
             return {"order_id": error.order_id}
         case OrderClosedError():
-            return {"order": order_view(error.snapshot, error.splits)}
+            return {"order": Order.of(error.snapshot, error.splits).model_dump(mode="json")}
     return {}
 
 
@@ -296,7 +296,7 @@ def problem_response(error: PapertapeError) -> Response:
     """Answer an error."""
     return Response(
         msgspec.json.encode(problem_document(error)),
-        status_code=refusal_of(error).status,
+        status_code=refusal_of(type(error)).status,
         headers=problem_headers(error),
         media_type=PROBLEM_MEDIA_TYPE,
     )

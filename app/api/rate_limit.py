@@ -1,4 +1,4 @@
-"""How many requests a second one owner may send."""
+"""The limit on the requests a second of one owner."""
 
 from typing import Final
 
@@ -7,16 +7,16 @@ from app.domain.order import Owner
 from app.ports import Clock
 
 OWNERS_REMEMBERED: Final = 10_000
-"""Beyond it, owners whose bucket is full again are forgotten, which changes nothing for them."""
+"""Beyond it, owners with a full bucket are forgotten, which changes nothing for them."""
 
 _NANOSECONDS_PER_SECOND: Final = 1_000_000_000
 
 
-class RequestRates:
-    """A token bucket for each owner that holds one second's worth.
+class RateLimiter:
+    """A token bucket for each owner that holds the tokens of one second.
 
-    Kept as one number an owner, the time at which the bucket is full again: each request moves it
-    by the time that one token takes, and may not move it beyond the time that all of them take.
+    A bucket is one number, the time at which it is full again. Each request moves that time by the
+    time of one token, and may not move it beyond the time of all of them.
     """
 
     def __init__(self, per_second_max: int, *, clock: Clock) -> None:
@@ -25,11 +25,11 @@ class RequestRates:
         self._token_ns = _NANOSECONDS_PER_SECOND // per_second_max if per_second_max else 0
         self._full_at_ns: dict[Owner, int] = {}
 
-    def take(self, owner: Owner) -> None:
+    def count(self, owner: Owner) -> None:
         """Count one request of an owner.
 
         Raises:
-            RateLimitedError: it is one too many now; it is not counted.
+            RateLimitedError: the bucket is empty; the request is not counted.
         """
         if not self._token_ns:
             return

@@ -1,33 +1,32 @@
-"""``/docs`` and the documents of the API: all they need is served by the service itself.
+"""``/docs`` and the AsyncAPI document; everything that the page loads comes from the service.
 
-Swagger UI comes from the ``fastapi-offline`` package. The page is our own rather than that
-package's, so that a content security policy can name its one inline script: with it the browser
-itself refuses anything from elsewhere, and no other page can frame the Execute button.
-
-What documents are made of, hundreds of models, is imported when one is first asked for: a start, a
-restart after a crash above all, is spared it.
+Swagger UI comes from the ``fastapi-offline`` package. The page is our own, so that a content
+security policy can name its one inline script: with it the browser refuses anything from elsewhere,
+and no other page can frame the Execute button.
 """
 
 import base64
 import hashlib
-from functools import cached_property
+from http import HTTPStatus
 from importlib.resources import files
 from os import PathLike, stat_result
 from typing import Any, Final
 
 import msgspec
+from fastapi import APIRouter
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Scope
-from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+from starlette.types import Scope
 
-from app.api.services import ApiOptions
+from app.api.dependencies import Options
 
 DOCS_PATH: Final = "/docs"
 OPENAPI_PATH: Final = "/openapi.json"
 ASYNCAPI_PATH: Final = "/docs/asyncapi.json"
 ASSETS_PATH: Final = "/docs-assets"
+
+_PROXY: Final = "127.0.0.1"
 
 _SCRIPT: Final = f"""
 SwaggerUIBundle({{
@@ -100,45 +99,57 @@ _POLICY: Final = "; ".join(
 )
 
 
-class DocsRoutes:
-    """Handlers of the docs page and the documents."""
+router = APIRouter(include_in_schema=False)
 
-    def __init__(self, options: ApiOptions, *, asks_for_keys: bool) -> None:
-        self._options = options
-        self._asks_for_keys = asks_for_keys
 
-    @cached_property
-    def _document(self) -> bytes:
-        """The document as it is sent, made when it is first asked for."""
-        from app.api.docs.documents import document  # noqa: PLC0415 - see the module
+@router.get("/")
+async def open_docs() -> Response:
+    """Redirect the bare address to the page."""
+    return RedirectResponse(DOCS_PATH, status_code=HTTPStatus.TEMPORARY_REDIRECT)
 
-        return msgspec.json.encode(document(self._options, asks_for_keys=self._asks_for_keys))
 
-    @cached_property
-    def _asyncapi_document(self) -> dict[str, Any]:
-        from app.api.docs import asyncapi  # noqa: PLC0415 - see the module
+@router.get(DOCS_PATH)
+async def docs_page() -> Response:
+    """Answer the page."""
+    return HTMLResponse(_PAGE, headers={"Content-Security-Policy": _POLICY})
 
-        return asyncapi.document(version=self._options.version)
 
-    async def page(self, _request: Request) -> Response:
-        """Answer the page."""
-        return HTMLResponse(_PAGE, headers={"Content-Security-Policy": _POLICY})
+@router.get(ASYNCAPI_PATH)
+async def asyncapi_document(request: Request, options: Options) -> dict[str, Any]:
+    """Answer the AsyncAPI document, for the address of the request."""
+    document = read_asyncapi()
+    document["info"]["version"] = options.version
+    document["servers"] = {"this": _server_of(request)}
+    return document
 
-    async def openapi(self, _request: Request) -> Response:
-        """Answer the OpenAPI document."""
-        return Response(self._document, media_type="application/json")
 
-    async def asyncapi(self, request: Request) -> Response:
-        """Answer the AsyncAPI document, for the address under which it was asked for."""
-        from app.api.docs import asyncapi  # noqa: PLC0415 - see the module
+def read_asyncapi() -> dict[str, Any]:
+    """Return the AsyncAPI document as it is checked in, without version and servers."""
+    document = msgspec.json.decode(files("app.api.docs").joinpath("asyncapi.json").read_bytes())
+    assert isinstance(document, dict), "the file holds an object"
+    return document
 
-        server = asyncapi.server_of(request.url)
-        built = self._asyncapi_document | {"servers": {"this": server}}
-        return Response(msgspec.json.encode(built), media_type="application/json")
+
+def _server_of(request: Request) -> dict[str, Any]:
+    """Return the server object of the address that the client asked."""
+    return {
+        "host": request.url.netloc,
+        "protocol": "wss" if _is_secure(request) else "ws",
+        "description": "The service that answered.",
+        "security": [{"$ref": "#/components/securitySchemes/key"}],
+    }
+
+
+def _is_secure(request: Request) -> bool:
+    forwarded = request.headers.get("x-forwarded-proto")
+    # Only a proxy on this machine is believed: any client can send the header.
+    if forwarded is not None and request.client is not None and request.client.host == _PROXY:
+        return forwarded in {"https", "wss"}
+    return request.url.scheme == "https"
 
 
 class _Assets(StaticFiles):
-    """Files that a browser may keep, and asks about by their tag."""
+    """Files that a browser may keep, and revalidates by their tag."""
 
     def file_response(
         self,
@@ -155,11 +166,3 @@ class _Assets(StaticFiles):
 def assets() -> StaticFiles:
     """Return the files of Swagger UI."""
     return _Assets(directory=str(files("fastapi_offline") / "static"))
-
-
-def behind_a_proxy(app: ASGIApp) -> ASGIApp:
-    """Return the app as one that a proxy on this machine may tell the scheme of its requests.
-
-    The one route that tells its own address asks for it; all others would pay for it.
-    """
-    return ProxyHeadersMiddleware(app)  # type: ignore[arg-type, return-value] # uvicorn has its own types of ASGI

@@ -8,9 +8,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
-from app.api.orders.order_detail import execution_view, market_view
-from app.api.orders.order_models import order_view
-from app.api.service.service_state import Present, Vitals
+from app.api.orders.order_detail import Execution, Market, OrderDetail
+from app.api.service.service_state import Instant, ServiceState
 from app.domain.amounts import EXACT, ZERO
 from app.domain.events import StoredEvent, acceptance_event
 from app.domain.order import (
@@ -119,9 +118,9 @@ EXAMPLE_DESK: Final = DeskState(
 EXAMPLE_JOURNAL: Final = JournalState(
     is_writable=True, waiting=0, commits=9, failures=0, events=9, refused_parts=0
 )
-EXAMPLE_PRESENT: Final = Present(now=_ACCEPTED_AT, now_ns=EXAMPLE_QUOTE_AGE_NS)
-EXAMPLE_VITALS: Final = Vitals(
-    present=EXAMPLE_PRESENT,
+EXAMPLE_INSTANT: Final = Instant(now=_ACCEPTED_AT, now_ns=EXAMPLE_QUOTE_AGE_NS)
+EXAMPLE_STATE: Final = ServiceState(
+    instant=EXAMPLE_INSTANT,
     is_recovered=True,
     journal=EXAMPLE_JOURNAL,
     rules=EXAMPLE_RULES_STATE,
@@ -175,31 +174,31 @@ def unfillable_order() -> tuple[OrderSnapshot, list[Split]]:
     return replace(closed, decision=decision), []
 
 
-def open_order_detail() -> dict[str, object]:
-    """Return the documented order while it rests, with what keeps it from being filled."""
+def open_order_detail() -> OrderDetail:
+    """Return the documented order while it rests, with the market that does not fill it."""
     snapshot, splits = open_order()
-    market = market_view(
+    market = Market.of(
         snapshot.order,
         MarketView(quote=EXAMPLE_QUOTE, taken_quantity=EXAMPLE_QUOTE.bid_quantity),
         EXAMPLE_FEED,
         is_settled=True,
         now_ns=EXAMPLE_QUOTE_AGE_NS,
     )
-    return order_view(snapshot, splits) | {"market": market, "execution": None}
+    return OrderDetail.with_market(snapshot, splits, market)
 
 
-def filled_order_detail() -> dict[str, object]:
-    """Return the documented order, fulfilled, with how well."""
+def filled_order_detail() -> OrderDetail:
+    """Return the documented order, fulfilled, with its execution."""
     snapshot, splits = filled_order()
-    execution = execution_view(snapshot, first_split=splits[0], last_split=splits[-1])
-    return order_view(snapshot, splits) | {"market": None, "execution": execution}
+    execution = Execution.of(snapshot, first_split=splits[0], last_split=splits[-1])
+    return OrderDetail.with_execution(snapshot, splits, execution)
 
 
-def unfillable_order_detail() -> dict[str, object]:
-    """Return the documented order had it been FOK, with what the quote had for it."""
+def unfillable_order_detail() -> OrderDetail:
+    """Return the documented order had it been FOK, with the quote that decided it."""
     snapshot, splits = unfillable_order()
-    execution = execution_view(snapshot, first_split=None, last_split=None)
-    return order_view(snapshot, splits) | {"market": None, "execution": execution}
+    execution = Execution.of(snapshot, first_split=None, last_split=None)
+    return OrderDetail.with_execution(snapshot, splits, execution)
 
 
 def events() -> list[StoredEvent]:

@@ -1,193 +1,173 @@
-"""The routes that read orders back, and those that cancel them."""
+"""The routes that read orders: one, a listing, the splits and events of one."""
 
 import asyncio
-from typing import Final
+from http import HTTPStatus
+from typing import Annotated, Final
 
-from starlette.requests import Request
+from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
-from app.api.authorization import caller_of
-from app.api.cursors import Cursor
-from app.api.fields import is_order_id
-from app.api.orders.order_detail import execution_view, market_view
-from app.api.orders.order_models import (
-    canceled_orders,
-    json_response,
-    order_summary,
-    order_view,
-    orders_page,
-    splits_page,
+from app.api.dependencies import OrderIdOfPath, ReadingCaller, Services
+from app.api.orders.order_detail import Execution, Market, OrderDetail
+from app.api.orders.order_models import OrdersPage, SplitsPage
+from app.api.orders.stored_orders import StoredOrderReader, find_order, rest_of_splits
+from app.api.problem_models import KEYED, header_docs, problem_responses
+from app.api.query_parameters import (
+    EventsParameters,
+    NoParameters,
+    OrdersParameters,
+    SplitsParameters,
+    read_parameters,
 )
-from app.api.orders.order_query import (
-    EVENTS_PER_PAGE_DEFAULT,
-    ORDERS_PER_PAGE_DEFAULT,
-    PAGE_LIMIT_MAX,
-    SPLITS_PER_PAGE_DEFAULT,
-    QueryForm,
-    refuse_query,
-)
-from app.api.orders.stored_orders import StoredOrderReader, rest_of_splits
-from app.api.problems import MethodNotAllowedError, OrderClosedError
 from app.api.services import ApiServices
-from app.api.stream.event_models import events_page
-from app.domain.errors import JournalUnavailableError, OrderNotFoundError
-from app.domain.order import OrderId, OrderSnapshot, OrderStatus
+from app.api.stream.event_models import EventsPage
+from app.domain.errors import (
+    DatabaseUnavailableError,
+    InvalidQueryError,
+    JournalUnavailableError,
+    OrderNotFoundError,
+)
+from app.domain.order import OrderSnapshot
 from app.ports import OrderQuery
 
-ORDERS_QUERY: Final = ("symbol", "status", "limit", "cursor", "client_order_id")
-PAGE_QUERY: Final = ("limit", "cursor")
-CANCEL_ALL_QUERY: Final = ("symbol",)
-
 SETTLE_SECONDS_MAX: Final = 1.0
-"""How long a look at the market waits for what the fills in it are to be durable."""
+"""How long a look at the market waits until the fills in it are durable."""
 
-_LIMIT_ORDER = "limit"
+router = APIRouter(tags=["Orders"])
+_LISTING: Final = problem_responses(InvalidQueryError, DatabaseUnavailableError, *KEYED)
+_OF_ONE_ORDER: Final = problem_responses(
+    OrderNotFoundError, InvalidQueryError, DatabaseUnavailableError, *KEYED
+)
 
 
-class OrderRoutes:
-    """Handlers for everything below ``/order`` and ``/orders`` but placing one."""
+@router.get(
+    "/order/{order_id}",
+    operation_id="showOrder",
+    summary="Read one order",
+    response_description="The order.",
+    responses={HTTPStatus.OK.value: {"headers": header_docs("Link")}, **_OF_ONE_ORDER},
+)
+async def show_order(
+    caller: ReadingCaller,
+    order_id: OrderIdOfPath,
+    _no_parameters: NoParameters,
+    services: Services,
+    response: Response,
+) -> OrderDetail:
+    """Read an order as far as it is durable, with its first 1,000 splits.
 
-    def __init__(self, services: ApiServices) -> None:
-        self._services = services
-        self._stored = StoredOrderReader(services.orders)
+    `market` says why an open one is not filled, `execution` how well a closed one was.
+    """
+    stored = StoredOrderReader(services.orders)
+    snapshot, splits = await stored.find(caller.owner, order_id)
+    response.headers.update(rest_of_splits(snapshot, splits))
+    if not snapshot.status.is_terminal:
+        market = await _market(services, snapshot)
+        return OrderDetail.with_market(snapshot, splits, market)
+    last_split = await stored.last_split(snapshot, splits)
+    execution = Execution.of(
+        snapshot, first_split=splits[0] if splits else None, last_split=last_split
+    )
+    return OrderDetail.with_execution(snapshot, splits, execution)
 
-    async def show(self, request: Request) -> Response:
-        """Answer one order with its splits, and why it is not filled or how well it was."""
-        order_id = _order_id(request)
-        refuse_query(request)
-        owner = caller_of(request).owner
-        snapshot, splits = await self._stored.find(owner, order_id)
-        market = execution = None
-        if snapshot.status.is_terminal:
-            last_split = await self._stored.last_split(snapshot, splits)
-            first_split = splits[0] if splits else None
-            execution = execution_view(snapshot, first_split=first_split, last_split=last_split)
-        else:
-            market = await self._market(snapshot)
-        view = order_view(snapshot, splits) | {"market": market, "execution": execution}
-        return json_response(view, headers=rest_of_splits(snapshot, splits))
 
-    async def list_splits(self, request: Request) -> Response:
-        """Answer a page of an order's splits, the first ones first."""
-        order_id = _order_id(request)
-        form = QueryForm(request, PAGE_QUERY)
-        limit = form.limit(SPLITS_PER_PAGE_DEFAULT)
-        after = form.position(Cursor.SPLITS)
-        form.done()
-        snapshot = await self._find(request, order_id)
-        splits = await self._services.orders.list_splits(
-            order_id, after=after or 0, limit=limit + 1
+@router.get(
+    "/order/{order_id}/splits",
+    operation_id="listSplits",
+    summary="Read an order's splits, page by page",
+    response_description="A page of splits.",
+    responses=_OF_ONE_ORDER,
+)
+async def list_splits(
+    caller: ReadingCaller,
+    order_id: OrderIdOfPath,
+    parameters: Annotated[SplitsParameters, Depends(read_parameters(SplitsParameters))],
+    services: Services,
+) -> SplitsPage:
+    """Read an order's splits in the order in which they were filled."""
+    snapshot = await find_order(services.orders, caller.owner, order_id)
+    splits = await services.orders.list_splits(
+        order_id, after=parameters.cursor or 0, limit=parameters.limit + 1
+    )
+    return SplitsPage.of(splits, limit=parameters.limit, splits_total=snapshot.splits_total)
+
+
+@router.get(
+    "/order/{order_id}/events",
+    operation_id="listEvents",
+    summary="Read an order's events, page by page",
+    response_description="A page of events.",
+    responses=_OF_ONE_ORDER,
+)
+async def list_events(
+    caller: ReadingCaller,
+    order_id: OrderIdOfPath,
+    parameters: Annotated[EventsParameters, Depends(read_parameters(EventsParameters))],
+    services: Services,
+) -> EventsPage:
+    """Read an order's events by `sequence`, the same as `/ws/orders` sends."""
+    await find_order(services.orders, caller.owner, order_id)
+    events = services.events
+    found = await events.list_order_events(
+        order_id, after=parameters.cursor or 0, limit=parameters.limit + 1
+    )
+    return EventsPage.of(found, limit=parameters.limit, stream_id=events.stream_id)
+
+
+@router.get(
+    "/orders",
+    operation_id="listOrders",
+    summary="Find orders, the newest first",
+    response_description="A page of orders.",
+    responses=_LISTING,
+)
+async def list_orders(
+    caller: ReadingCaller,
+    parameters: Annotated[OrdersParameters, Depends(read_parameters(OrdersParameters))],
+    services: Services,
+) -> OrdersPage:
+    """Read all orders, or the orders of one symbol or status, without their splits.
+
+    A cursor stays good: orders placed meanwhile do not move its page.
+    """
+    snapshots = await services.orders.list_orders(
+        OrderQuery(
+            owner=caller.owner,
+            symbol=parameters.symbol,
+            status=parameters.status,
+            client_order_id=parameters.client_order_id,
+            before=parameters.cursor,
+            limit=parameters.limit + 1,
         )
-        return json_response(splits_page(splits, limit=limit, splits_total=snapshot.splits_total))
-
-    async def list_events(self, request: Request) -> Response:
-        """Answer a page of what happened to an order, the first events first."""
-        order_id = _order_id(request)
-        form = QueryForm(request, PAGE_QUERY)
-        limit = form.limit(EVENTS_PER_PAGE_DEFAULT)
-        after = form.position(Cursor.EVENTS)
-        form.done()
-        await self._find(request, order_id)
-        events = self._services.events
-        found = await events.list_order_events(order_id, after=after or 0, limit=limit + 1)
-        return json_response(events_page(found, limit=limit, stream_id=events.stream_id))
-
-    async def list_orders(self, request: Request) -> Response:
-        """Answer a page of orders, the newest first."""
-        form = QueryForm(request, ORDERS_QUERY)
-        symbol, status = form.symbol(), form.status()
-        client_order_id = form.client_order_id()
-        limit = form.limit(ORDERS_PER_PAGE_DEFAULT)
-        before = form.position(Cursor.ORDERS)
-        form.done()
-        snapshots = await self._services.orders.list_orders(
-            OrderQuery(
-                owner=caller_of(request).owner,
-                symbol=symbol,
-                status=status,
-                client_order_id=client_order_id,
-                before=before,
-                limit=limit + 1,
-            )
-        )
-        return json_response(orders_page(snapshots, limit=limit))
-
-    async def cancel(self, request: Request) -> Response:
-        """Cancel an order, and answer what became of it once that is durable."""
-        order_id = _order_id(request)
-        refuse_query(request)
-        snapshot = await self._find(request, order_id)
-        if not snapshot.status.is_terminal:
-            await self._services.desk.cancel(snapshot.order)
-        snapshot, splits = await self._stored.find(snapshot.order.owner, order_id)
-        if snapshot.status is OrderStatus.CANCELED:
-            return json_response(
-                order_view(snapshot, splits), headers=rest_of_splits(snapshot, splits)
-            )
-        if not snapshot.status.is_terminal:
-            raise JournalUnavailableError  # the cancel could not be stored, and was taken back
-        raise OrderClosedError(snapshot, splits)
-
-    async def cancel_all(self, request: Request) -> Response:
-        """Cancel a symbol's open orders, and answer which once that is durable."""
-        form = QueryForm(request, CANCEL_ALL_QUERY)
-        form.require("symbol")
-        symbol = form.symbol()
-        form.done()
-        assert symbol is not None, "it was required"
-        owner = caller_of(request).owner
-        asked = await self._services.desk.cancel_all(owner, symbol)
-        canceled_total, summaries = 0, list[dict[str, object]]()
-        for start in range(0, len(asked), PAGE_LIMIT_MAX):
-            page = asked[start : start + PAGE_LIMIT_MAX]
-            stored = await self._services.orders.find_many(owner, page)
-            canceled = [one for one in stored if one.status is OrderStatus.CANCELED]
-            canceled_total += len(canceled)
-            if not start:
-                summaries = [order_summary(snapshot) for snapshot in canceled]
-        return json_response(canceled_orders(symbol, canceled_total, summaries))
-
-    async def _find(self, request: Request, order_id: OrderId) -> OrderSnapshot:
-        snapshot = await self._services.orders.find(caller_of(request).owner, order_id)
-        if snapshot is None:
-            raise OrderNotFoundError(order_id)
-        return snapshot
-
-    async def _market(self, snapshot: OrderSnapshot) -> dict[str, object]:
-        """Return what keeps an open order from being filled.
-
-        What was taken may hold fills that are not durable yet; nothing is told of them before they
-        are, so what is queued by now is awaited, and where that fails the quantity is left out.
-        """
-        services = self._services
-        order = snapshot.order
-        view = services.desk.market_view(order.symbol, order.owner, order.side)
-        return market_view(
-            order,
-            view,
-            services.feed.state(),
-            is_settled=await self._has_settled(),
-            now_ns=services.clock.monotonic_ns(),
-        )
-
-    async def _has_settled(self) -> bool:
-        """Wait for what is queued to be durable; False where that takes too long."""
-        journal = self._services.journal
-        if not journal.is_writable:
-            return False
-        try:
-            async with asyncio.timeout(SETTLE_SECONDS_MAX):
-                await journal.settle()
-        except (TimeoutError, JournalUnavailableError):
-            return False
-        return True
+    )
+    return OrdersPage.of(snapshots, limit=parameters.limit)
 
 
-def _order_id(request: Request) -> OrderId:
-    text = request.path_params["order_id"].lower()
-    if text == _LIMIT_ORDER:  # the path of placing an order, called with another method
-        raise MethodNotAllowedError(["POST"])
-    order_id = OrderId(text)
-    if not is_order_id(text):
-        raise OrderNotFoundError(order_id)
-    return order_id
+async def _market(services: ApiServices, snapshot: OrderSnapshot) -> Market:
+    """Return the market of an open order.
+
+    The quantity taken may hold fills that are not durable yet, and nothing is shown of a fill
+    before it is. So everything queued by now is awaited; where that fails, the quantity is omitted.
+    """
+    order = snapshot.order
+    view = services.desk.market_view(order.symbol, order.owner, order.side)
+    return Market.of(
+        order,
+        view,
+        services.feed.state(),
+        is_settled=await _has_settled(services),
+        now_ns=services.clock.monotonic_ns(),
+    )
+
+
+async def _has_settled(services: ApiServices) -> bool:
+    """Wait until everything queued is durable; return False where that takes too long."""
+    journal = services.journal
+    if not journal.is_writable:
+        return False
+    try:
+        async with asyncio.timeout(SETTLE_SECONDS_MAX):
+            await journal.settle()
+    except (TimeoutError, JournalUnavailableError):
+        return False
+    return True

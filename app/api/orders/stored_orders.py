@@ -1,4 +1,4 @@
-"""Orders as they are stored, with as many of their splits as an answer has room for."""
+"""Reads stored orders, with as many of their splits as an answer has room for."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from app.ports import SPLITS_PER_ANSWER_MAX, OrderReader
 
 
 class StoredOrderReader:
-    """Reads what is told of one order."""
+    """Reads one order with its splits."""
 
     def __init__(self, orders: OrderReader) -> None:
         self._orders = orders
@@ -20,10 +20,8 @@ class StoredOrderReader:
         Raises:
             OrderNotFoundError: the owner has no such order.
         """
-        snapshot = await self._orders.find(owner, order_id)
-        if snapshot is None:
-            raise OrderNotFoundError(order_id)
-        # Not beyond what the order was when it was read: an open one may have more by now.
+        snapshot = await find_order(self._orders, owner, order_id)
+        # At most the splits that the snapshot counts: an open order may have more by now.
         limit = min(snapshot.splits_total, SPLITS_PER_ANSWER_MAX)
         if not limit:
             return snapshot, []
@@ -33,7 +31,7 @@ class StoredOrderReader:
         return snapshot, splits
 
     async def last_split(self, snapshot: OrderSnapshot, splits: Sequence[Split]) -> Split | None:
-        """Return an order's last split, which may lie beyond the first ones; None without any."""
+        """Return an order's last split, which may lie beyond ``splits``; ``None`` without any."""
         if snapshot.splits_total > len(splits):
             splits = await self._orders.list_splits(
                 snapshot.order.order_id, after=snapshot.splits_total - 1, limit=1
@@ -41,8 +39,20 @@ class StoredOrderReader:
         return splits[-1] if splits else None
 
 
+async def find_order(orders: OrderReader, owner: Owner, order_id: OrderId) -> OrderSnapshot:
+    """Return an order without its splits.
+
+    Raises:
+        OrderNotFoundError: the owner has no such order.
+    """
+    snapshot = await orders.find(owner, order_id)
+    if snapshot is None:
+        raise OrderNotFoundError(order_id)
+    return snapshot
+
+
 def rest_of_splits(snapshot: OrderSnapshot, splits: Sequence[Split]) -> dict[str, str]:
-    """Return the link to the splits that the answer has no room for (RFC 8288)."""
+    """Return the header with the link to the splits beyond the answer (RFC 8288)."""
     if snapshot.splits_total <= len(splits):
         return {}
     cursor = write_cursor(Cursor.SPLITS, splits[-1].split_number)

@@ -1,4 +1,4 @@
-"""The service's vitals in the text format of Prometheus.
+"""The service's state in the text format of Prometheus.
 
 Nothing is counted for it: the figures are read off the parts' states at each scrape, so that the
 way of a quote or an order does not know of it. The registry is its own; the library's global one
@@ -19,8 +19,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
-from app.api.service.readiness import DROPPED, FAILED, LOST, split_counters
-from app.api.service.service_state import Vitals
+from app.api.service.feed_models import DROPPED, FAILED, LOST, split_counters
+from app.api.service.service_state import ServiceState
 from app.domain.order import OrderStatus, Reason
 from app.states import DeskState, JournalState, RecordingState
 
@@ -71,13 +71,13 @@ _FEED_COUNTERS: Final = {
 
 
 class Exposition:
-    """Writes the vitals, as ``read`` gives them, of a service of ``version``."""
+    """Writes the state, as ``read`` gives them, of a service of ``version``."""
 
     content_type: Final = CONTENT_TYPE_PLAIN_0_0_4
 
-    def __init__(self, read: Callable[[], Vitals], *, version: str) -> None:
+    def __init__(self, read: Callable[[], ServiceState], *, version: str) -> None:
         self._registry = CollectorRegistry()
-        self._registry.register(_VitalsCollector(read, version))
+        self._registry.register(_StateCollector(read, version))
         ProcessCollector(registry=self._registry)
 
     def text(self) -> bytes:
@@ -85,10 +85,10 @@ class Exposition:
         return generate_latest(self._registry)
 
 
-class _VitalsCollector(Collector):
-    """Reads the vitals when it is collected, and only then."""
+class _StateCollector(Collector):
+    """Reads the state when it is collected, and only then."""
 
-    def __init__(self, read: Callable[[], Vitals], version: str) -> None:
+    def __init__(self, read: Callable[[], ServiceState], version: str) -> None:
         self._read = read
         self._version = version
 
@@ -98,29 +98,29 @@ class _VitalsCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield every metric."""
-        vitals = self._read()
+        state = self._read()
         yield _states("build_info", "The version that runs.", "version", {self._version: 1})
-        yield _gauge("ready", "Whether orders can be accepted durably.", not vitals.missing)
+        yield _gauge("ready", "Whether orders can be accepted durably.", not state.missing)
         yield _gauge(
-            "recovered", "Whether the orders open at the last stop were read.", vitals.is_recovered
+            "recovered", "Whether the orders open at the last stop were read.", state.is_recovered
         )
-        yield from _feed(vitals)
-        yield from _feed_counters(vitals.feed.counters)
-        yield from _symbols(vitals)
-        yield from _rules(vitals)
-        yield from _journal(vitals.journal)
-        if vitals.recording is not None:
-            yield from _recording(vitals.recording)
-        yield from _orders(vitals.desk, vitals.orders_under_way)
+        yield from _feed(state)
+        yield from _feed_counters(state.feed.counters)
+        yield from _symbols(state)
+        yield from _rules(state)
+        yield from _journal(state.journal)
+        if state.recording is not None:
+            yield from _recording(state.recording)
+        yield from _orders(state.desk, state.orders_under_way)
         yield _gauge(
             "event_subscriptions",
             "Subscriptions to /ws/orders that are open.",
-            vitals.subscriptions,
+            state.subscriptions,
         )
 
 
-def _feed(vitals: Vitals) -> Iterator[Metric]:
-    feed = vitals.feed
+def _feed(state: ServiceState) -> Iterator[Metric]:
+    feed = state.feed
     yield _states(
         "feed_status",
         "1 for how the connection to the venue is; of several, the worst.",
@@ -130,7 +130,7 @@ def _feed(vitals: Vitals) -> Iterator[Metric]:
     yield _gauge(
         "feed_status_seconds",
         "How long the connection to the venue has been as it is.",
-        vitals.present.age(feed.since) / timedelta(seconds=1),
+        state.instant.age(feed.since) / timedelta(seconds=1),
     )
     yield _gauge("feed_symbols", "Symbols that are subscribed.", feed.symbols)
     statuses = Counter(connection.status for connection in feed.connections)
@@ -145,7 +145,7 @@ def _feed(vitals: Vitals) -> Iterator[Metric]:
         yield _gauge(
             "feed_connected_seconds",
             "How long the oldest open connection has been so; none while none is open.",
-            vitals.present.age(min(connected)) / timedelta(seconds=1),
+            state.instant.age(min(connected)) / timedelta(seconds=1),
         )
     if feed.lag is not None:
         yield _gauge(
@@ -186,8 +186,8 @@ def _feed_counters(counters: Mapping[str, int]) -> Iterator[Metric]:
             yield _counter(f"feed_{shown}", documentation, count)
 
 
-def _symbols(vitals: Vitals) -> Iterator[Metric]:
-    desk, present = vitals.desk, vitals.present
+def _symbols(state: ServiceState) -> Iterator[Metric]:
+    desk, instant = state.desk, state.instant
     yield _gauge(
         "symbols",
         "Symbols that are followed: they have open orders or had some just now.",
@@ -208,7 +208,7 @@ def _symbols(vitals: Vitals) -> Iterator[Metric]:
             yield _gauge(
                 f"{which}_quote_age_seconds",
                 f"Age of the {which} current quote; none while no symbol is live.",
-                present.age_ns(instant_ns) / _NS_PER_SECOND,
+                instant.age_ns(instant_ns) / _NS_PER_SECOND,
             )
     quotes = desk.quotes
     yield _counter("quotes_applied", "Quotes that met the orders of a symbol.", quotes.applied)
@@ -223,8 +223,8 @@ def _symbols(vitals: Vitals) -> Iterator[Metric]:
     )
 
 
-def _rules(vitals: Vitals) -> Iterator[Metric]:
-    rules = vitals.rules
+def _rules(state: ServiceState) -> Iterator[Metric]:
+    rules = state.rules
     yield _states(
         "rules_source",
         "1 for where the trading rules come from.",
@@ -232,7 +232,7 @@ def _rules(vitals: Vitals) -> Iterator[Metric]:
         {source: int(source == rules.source) for source in RULES_SOURCES},
     )
     if rules.loaded_at is not None:
-        age = vitals.present.age(rules.loaded_at)
+        age = state.instant.age(rules.loaded_at)
         yield _gauge(
             "rules_age_seconds",
             "How long ago the venue gave the trading rules.",

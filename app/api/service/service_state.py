@@ -1,4 +1,4 @@
-"""Everything that the service says of itself, at one instant: what the probes and metrics tell."""
+"""The state of every part of the service at one instant, for the probes and the metrics."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,35 +13,37 @@ NO_RULES: Final = "none"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Present:
+class Instant:
     """The instant of an answer, as a date and on the monotonic clock."""
 
     now: datetime
     now_ns: int
 
     @classmethod
-    def of(cls, clock: Clock) -> "Present":
+    def of(cls, clock: Clock) -> "Instant":
         """Read the clock."""
         return cls(now=clock.now(), now_ns=clock.monotonic_ns())
 
     def age(self, at: datetime) -> timedelta:
-        """Return how long ago something was; 0 if the machine's date was set back since."""
+        """Return the time since ``at``; 0 if the machine's date was set back since."""
         return max(timedelta(), self.now - at)
 
     def age_ns(self, instant_ns: int) -> int:
-        """Return how long ago an instant of the monotonic clock was."""
+        """Return the time since an instant of the monotonic clock."""
         return max(0, self.now_ns - instant_ns)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Vitals:
-    """How each part is.
+class ServiceState:
+    """The states of all parts.
 
-    ``orders_under_way`` wait for the disk, ``subscriptions`` of the event stream are open.
-    ``recording`` is None where nothing is to be recorded.
+    Attributes:
+        orders_under_way: How many orders wait for the disk.
+        subscriptions: How many subscriptions to the event stream are open.
+        recording: The state of the recording, ``None`` where nothing is recorded.
     """
 
-    present: Present
+    instant: Instant
     is_recovered: bool
     journal: JournalState
     rules: RulesState
@@ -52,10 +54,10 @@ class Vitals:
     recording: RecordingState | None = None
 
     @classmethod
-    def of(cls, services: ApiServices) -> "Vitals":
-        """Ask every part."""
+    def of(cls, services: ApiServices) -> "ServiceState":
+        """Read the state of every part."""
         return cls(
-            present=Present.of(services.clock),
+            instant=Instant.of(services.clock),
             is_recovered=services.is_recovered(),
             journal=services.journal.state(),
             rules=services.rules.state(),
@@ -68,7 +70,7 @@ class Vitals:
 
     @property
     def missing(self) -> list[str]:
-        """What keeps orders from being accepted durably; the feed is no part of it."""
+        """The parts that keep orders from being accepted durably; the feed is not among them."""
         parts = {
             "journal": self.journal.is_writable,
             "recovery": self.is_recovered,

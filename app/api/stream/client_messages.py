@@ -1,23 +1,23 @@
-"""What a client says on ``/ws/orders``, and what it is told when that cannot be."""
+"""The messages that a client sends on ``/ws/orders``, and the errors that they can cause."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final
+from typing import Annotated, Any, Final, Literal
 
-from app.api.fields import FieldForm, FieldRefusal, is_order_id, read_symbol, read_text
+from pydantic import BeforeValidator, Field, PlainValidator
+from pydantic_core import PydanticCustomError
+
+from app.api.fields import InputModel, is_order_id, read_symbol, read_text
 from app.api.json_body import read_json_object
 from app.domain.errors import CallerError, InvalidInputError
 from app.domain.order import OrderId, Symbol
 
 AUTHENTICATE: Final = "authenticate"
-AUTHENTICATE_FIELDS: Final = ("type", "key")
 SUBSCRIBE: Final = "subscribe"
-SUBSCRIBE_FIELDS: Final = ("type", "order_ids", "symbols", "after")
 NAMED_MAX: Final = 1_000
-"""Orders or symbols that a subscription may name; whoever wants more wants all."""
+"""Orders or symbols that a subscription may name; a client that wants more subscribes to all."""
 
 SUBSCRIBE_SECONDS_MAX: Final = 10.0
-"""How long a connection may take to say who it is and what it wants to hear."""
+"""How long a client may take to authenticate and subscribe."""
 
 # RFC 6455 section 7.4.1, and the registry of close codes that IANA keeps.
 POLICY_VIOLATION: Final = 1008
@@ -32,7 +32,7 @@ class InvalidMessageError(InvalidInputError):
 
 
 class BinaryMessageError(CallerError):
-    """A message that is no text."""
+    """A binary message."""
 
     code = "invalid_message"
 
@@ -41,7 +41,7 @@ class BinaryMessageError(CallerError):
 
 
 class StreamSilenceError(CallerError):
-    """The client did not say in time what it wants to hear."""
+    """The client did not subscribe in time."""
 
     code = "subscribe_timeout"
 
@@ -58,60 +58,13 @@ class AlreadySubscribedError(CallerError):
         super().__init__("a connection has one subscription; open another connection")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SubscribeMessage:
-    """What a client wants to hear; ``after`` is the text of a position, None for from now on."""
-
-    order_ids: frozenset[OrderId]
-    symbols: frozenset[Symbol]
-    after: str | None
-
-
-def read_message(text: str) -> Mapping[str, object]:
-    """Return the object of a message.
-
-    Raises:
-        MalformedRequestError: it is none.
-    """
-    return read_json_object(text.encode())
-
-
-def read_key(values: Mapping[str, object]) -> str | None:
-    """Return the key of an authenticate message, None if it is another message.
-
-    Raises:
-        InvalidMessageError: with everything that is wrong with it.
-    """
-    if values.get("type") != AUTHENTICATE:
-        return None
-    form = FieldForm(values)
-    form.require("key")
-    key = form.read("key", read_text, "")
-    form.refuse_unknown(AUTHENTICATE_FIELDS)
-    form.finish(InvalidMessageError)
-    return key
-
-
-def read_subscribe(values: Mapping[str, object]) -> SubscribeMessage:
-    """Return what a subscribe message asks for.
-
-    Raises:
-        InvalidMessageError: with everything that is wrong with it.
-    """
-    form = FieldForm(values)
-    form.require("type")
-    form.read("type", _read_type, None)
-    order_ids = form.read("order_ids", _read_order_ids, frozenset[OrderId]())
-    symbols = form.read("symbols", _read_symbols, frozenset[Symbol]())
-    after = form.read("after", _read_after, None)
-    form.refuse_unknown(SUBSCRIBE_FIELDS)
-    form.finish(InvalidMessageError)
-    return SubscribeMessage(order_ids=order_ids, symbols=symbols, after=after)
-
-
-def _read_type(value: object) -> None:
-    if read_text(value) != SUBSCRIBE:
-        raise FieldRefusal("invalid_type", f'must be "{SUBSCRIBE}", or first "{AUTHENTICATE}"')
+def _read_type(value: object) -> str:
+    text = read_text(value)
+    if text != SUBSCRIBE:
+        raise PydanticCustomError(
+            "invalid_type", f'must be "{SUBSCRIBE}", or first "{AUTHENTICATE}"'
+        )
+    return text
 
 
 def _read_order_ids(value: object) -> frozenset[OrderId]:
@@ -121,7 +74,9 @@ def _read_order_ids(value: object) -> frozenset[OrderId]:
 def _read_order_id(value: object) -> OrderId:
     text = read_text(value).lower()
     if not is_order_id(text):
-        raise FieldRefusal("invalid_order_id", "must hold ids as the answer to an order tells them")
+        raise PydanticCustomError(
+            "invalid_order_id", "must hold ids as the answer to an order tells them"
+        )
     return OrderId(text)
 
 
@@ -131,11 +86,72 @@ def _read_symbols(value: object) -> frozenset[Symbol]:
 
 def _read_list(value: object) -> list[object]:
     if not isinstance(value, list) or not value:
-        raise FieldRefusal("wrong_type", "must be a list of at least one; leave it out for all")
+        raise PydanticCustomError(
+            "wrong_type", "must be a list of at least one; leave it out for all"
+        )
     if len(value) > NAMED_MAX:
-        raise FieldRefusal("too_many", f"must have at most {NAMED_MAX}; leave it out for all")
+        message = f"must have at most {NAMED_MAX}; leave it out for all"
+        raise PydanticCustomError("too_many", message)
     return value
 
 
 def _read_after(value: object) -> str | None:
     return None if value is None else read_text(value)
+
+
+class ClientMessage(InputModel):
+    """A message of a client."""
+
+    error = InvalidMessageError
+
+
+class Authenticate(ClientMessage):
+    """Identifies the client; the first message, unless a header did."""
+
+    type: Literal["authenticate"]
+    key: Annotated[str, PlainValidator(read_text)]
+
+
+class Subscribe(ClientMessage):
+    """Asks for events; without ``order_ids`` and ``symbols``, for the events of all orders.
+
+    ``after`` is the text of a position, ``None`` for events from now on.
+    """
+
+    type: Annotated[Literal["subscribe"], BeforeValidator(_read_type)]
+    order_ids: Annotated[frozenset[OrderId], PlainValidator(_read_order_ids)] = Field(
+        default=frozenset()
+    )
+    symbols: Annotated[frozenset[Symbol], PlainValidator(_read_symbols)] = Field(
+        default=frozenset()
+    )
+    after: Annotated[str | None, PlainValidator(_read_after)] = None
+
+
+def read_message(text: str) -> Mapping[str, Any]:
+    """Return the object of a message.
+
+    Raises:
+        MalformedRequestError: it is not a JSON object.
+    """
+    return read_json_object(text.encode())
+
+
+def read_key(values: Mapping[str, Any]) -> str | None:
+    """Return the key of an authenticate message, ``None`` if it is another message.
+
+    Raises:
+        InvalidMessageError: with everything that is wrong with it.
+    """
+    if values.get("type") != AUTHENTICATE:
+        return None
+    return Authenticate.model_validate(values).key
+
+
+def read_subscribe(values: Mapping[str, Any]) -> Subscribe:
+    """Return the subscription that a message asks for.
+
+    Raises:
+        InvalidMessageError: with everything that is wrong with it.
+    """
+    return Subscribe.model_validate(values)

@@ -1,7 +1,6 @@
-"""How many connections may follow events: in all, of one owner, of those nobody knows yet.
+"""Limits the connections that follow events: in all, of one owner, of unauthenticated clients.
 
-Whoever has not sent a key yet takes none of the places of those who have: else peers without a key
-could keep everybody out.
+Unauthenticated connections have their own quota, so they cannot starve authenticated ones.
 """
 
 from collections import Counter
@@ -11,35 +10,35 @@ from typing import Final, Self
 from app.api.problems import TooManyStreamsError
 from app.domain.order import Owner
 
-STRANGERS_MAX: Final = 64
-"""Connections whose client has not said yet who it is; it has a few seconds to do so."""
+UNAUTHENTICATED_MAX: Final = 64
+"""Connections of clients without a key yet; they have a few seconds to send it."""
 
 
-class StreamPlaces:
-    """The places of all connections of the service."""
+class ConnectionSlots:
+    """The slots of all connections of the service."""
 
     def __init__(self, *, total_max: int, per_owner_max: int) -> None:
         self._total_max = total_max
         self._per_owner_max = per_owner_max
         self._taken = Counter[Owner]()
         self._taken_total = 0
-        self._strangers = 0
+        self._unauthenticated = 0
 
-    def take(self, owner: Owner | None) -> "StreamPlace":
-        """Take a place for an owner's connection, or for one of nobody knows whom (None).
+    def reserve(self, owner: Owner | None) -> "ConnectionSlot":
+        """Reserve a slot for the owner, or for an unauthenticated client (``None``).
 
         Raises:
-            TooManyStreamsError: there is none.
+            TooManyStreamsError: all slots are taken.
         """
-        self.count(owner)
-        return StreamPlace(self, owner)
+        self.acquire(owner)
+        return ConnectionSlot(self, owner)
 
-    def count(self, owner: Owner | None) -> None:
-        """Take a place, to be given back by ``give_back``; raises like ``take``."""
+    def acquire(self, owner: Owner | None) -> None:
+        """Take a slot, which ``release`` gives back; raises like ``reserve``."""
         if owner is None:
-            if self._strangers >= STRANGERS_MAX:
-                raise TooManyStreamsError(STRANGERS_MAX, "that have not sent a key yet")
-            self._strangers += 1
+            if self._unauthenticated >= UNAUTHENTICATED_MAX:
+                raise TooManyStreamsError(UNAUTHENTICATED_MAX, "that have not sent a key yet")
+            self._unauthenticated += 1
             return
         if self._taken_total >= self._total_max:
             raise TooManyStreamsError(self._total_max, "in all")
@@ -48,10 +47,10 @@ class StreamPlaces:
         self._taken[owner] += 1
         self._taken_total += 1
 
-    def give_back(self, owner: Owner | None) -> None:
-        """Let others have a place that was counted."""
+    def release(self, owner: Owner | None) -> None:
+        """Give back a slot."""
         if owner is None:
-            self._strangers -= 1
+            self._unauthenticated -= 1
             return
         self._taken_total -= 1
         self._taken[owner] -= 1
@@ -59,26 +58,26 @@ class StreamPlaces:
             del self._taken[owner]
 
 
-class StreamPlace:
-    """The place of one connection, given back at the end of the block."""
+class ConnectionSlot:
+    """The slot of one connection, released at the end of the block."""
 
-    def __init__(self, places: StreamPlaces, owner: Owner | None) -> None:
-        self._places = places
+    def __init__(self, slots: ConnectionSlots, owner: Owner | None) -> None:
+        self._slots = slots
         self._owner = owner
 
     def pass_to(self, owner: Owner) -> None:
-        """Change for a place of ``owner``, who the client turned out to be.
+        """Exchange the slot for one of ``owner``, as whom the client authenticated.
 
         Raises:
-            TooManyStreamsError: there is none; the old place is kept.
+            TooManyStreamsError: all slots are taken; the old slot is kept.
         """
         if owner != self._owner:
-            self._places.count(owner)
-            self._places.give_back(self._owner)
+            self._slots.acquire(owner)
+            self._slots.release(self._owner)
             self._owner = owner
 
     def __enter__(self) -> Self:
-        """Hold the place."""
+        """Hold the slot."""
         return self
 
     def __exit__(
@@ -87,5 +86,5 @@ class StreamPlace:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Give it back."""
-        self._places.give_back(self._owner)
+        """Release it."""
+        self._slots.release(self._owner)

@@ -1,4 +1,4 @@
-"""Positions in the stream of all events, as clients see them: texts that mean nothing elsewhere."""
+"""Cursors into the order stream: the opaque texts that clients see as ``position``."""
 
 import base64
 import binascii
@@ -8,26 +8,26 @@ from typing import Final
 from app.domain.errors import CallerError
 
 BEGINNING: Final = "beginning"
-"""What a client says instead of a position to hear everything that is kept."""
+"""Sent instead of a position, to receive every event that is kept."""
 
 _POSITION = re.compile(r"([0-9a-f]{16})-([0-9]{1,18})", re.ASCII)
 
 
 class PositionRefusedError(CallerError):
-    """The text stands for no position from which events could be told without a gap."""
+    """The text is not a position from which events could be sent without a gap."""
 
     code = "invalid_position"
 
 
 class InvalidPositionError(PositionRefusedError):
-    """It is no position of any database."""
+    """It is not a position of any database."""
 
     def __init__(self) -> None:
         super().__init__(f'"after" must be the position of an event, or "{BEGINNING}"')
 
 
 class ForeignPositionError(PositionRefusedError):
-    """It was given by a service with another database."""
+    """It comes from a service with another database."""
 
     code = "position_of_another_database"
 
@@ -39,7 +39,7 @@ class ForeignPositionError(PositionRefusedError):
 
 
 class PositionBeyondHeadError(PositionRefusedError):
-    """No event has this position yet: the database is older than what gave it."""
+    """No event has this position yet: the database is older than the position."""
 
     code = "position_beyond_head"
 
@@ -71,10 +71,14 @@ def write_position(stream_id: str, position: int) -> str:
 def read_position(text: str, *, stream_id: str, head: int, last_pruned: int) -> int:
     """Return the position that a text stands for.
 
-    ``head`` is the newest position, ``last_pruned`` the greatest of an event that was pruned.
+    Args:
+        text: The position as the client sent it.
+        stream_id: The name of this database's stream.
+        head: The newest position.
+        last_pruned: The greatest position of a pruned event.
 
     Raises:
-        PositionRefusedError: one of its kinds, which names what is wrong.
+        PositionRefusedError: one of its kinds, which names the cause.
     """
     if text == BEGINNING:
         return 0
@@ -88,7 +92,7 @@ def read_position(text: str, *, stream_id: str, head: int, last_pruned: int) -> 
     if parts[1] != stream_id:
         raise ForeignPositionError
     position = int(parts[2])
-    # Written again it must be the same: decoding by itself overlooks characters it does not know.
+    # Encoded again it must be the same: the decoder skips characters that it does not know.
     if write_position(stream_id, position) != text:
         raise InvalidPositionError
     if position > head:

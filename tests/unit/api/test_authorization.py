@@ -4,13 +4,11 @@ from pathlib import Path
 
 import pytest
 from starlette.datastructures import Headers
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
 
 from app.access.key_file import KeyFileAccess
 from app.access.open_access import OpenAccess
-from app.api.authorization import Admission, bearer_of, caller_of
-from app.api.rate_limit import RequestRates
+from app.api.authorization import Authorizer, bearer_of
+from app.api.rate_limit import RateLimiter
 from app.domain.access import EVERYBODY, Scope
 from app.domain.errors import MissingScopeError, RateLimitedError, UnauthorizedError
 from app.domain.order import Owner
@@ -19,102 +17,64 @@ from tests.support.keys import ALICE, BOB, NOBODY, SCOPE_KEYS, write_key_file
 
 
 @pytest.fixture
-def admission(tmp_path: Path) -> Admission:
+def authorizer(tmp_path: Path) -> Authorizer:
     """Return the door of a service with keys that takes two requests a second of each owner."""
     clock = HandClock()
     access = KeyFileAccess(write_key_file(tmp_path / "keys.json"), clock=clock)
-    return Admission(access, RequestRates(2, clock=clock))
+    return Authorizer(access, RateLimiter(2, clock=clock))
 
 
-def request(*authorizations: str) -> Request:
-    """Return a request with these Authorization headers."""
-    headers = [(b"authorization", value.encode("latin-1")) for value in authorizations]
-    return Request({"type": "http", "method": "GET", "headers": headers})
-
-
-async def tell_owner(request: Request) -> Response:
-    """Answer whose request it is."""
-    return PlainTextResponse(caller_of(request).owner)
-
-
-async def test_a_handler_finds_its_caller(admission: Admission) -> None:
-    """It need not know how callers are known."""
-    answer = await admission.needs(Scope.ORDERS_READ, tell_owner)(request(f"Bearer {BOB}"))
-
-    assert answer.body == b"bob"
-
-
-@pytest.mark.parametrize(
-    ("authorizations", "error"),
-    [
-        ([], UnauthorizedError),
-        ([f"Bearer {NOBODY}"], UnauthorizedError),
-        ([f"Bearer {SCOPE_KEYS[Scope.METRICS]}"], MissingScopeError),
-    ],
-)
-async def test_a_handler_is_not_called_for_others(
-    admission: Admission, authorizations: list[str], error: type[Exception]
-) -> None:
-    """Nothing of a request is looked at before its sender is known."""
-
-    async def never(_request: Request) -> Response:
-        raise AssertionError
-
-    with pytest.raises(error):
-        await admission.needs(Scope.ORDERS_READ, never)(request(*authorizations))
-
-
-def test_a_websocket_can_ask_with_a_key_of_its_own(admission: Admission) -> None:
+def test_a_websocket_can_ask_with_a_key_of_its_own(authorizer: Authorizer) -> None:
     """The key may come from anywhere; it is asked for in the same way."""
-    assert admission.admit(ALICE, Scope.ORDERS_READ).owner == "alice"
+    assert authorizer.authorize(ALICE, Scope.ORDERS_READ).owner == "alice"
     with pytest.raises(UnauthorizedError):
-        admission.admit(None, Scope.ORDERS_READ)
+        authorizer.authorize(None, Scope.ORDERS_READ)
 
 
-def test_a_connection_goes_on_with_its_key_while_that_is_its_owners(admission: Admission) -> None:
+def test_a_connection_goes_on_with_its_key_while_that_is_its_owners(authorizer: Authorizer) -> None:
     """A key that was given to another name is as good as revoked, and asking does not count."""
     for _ in range(10):
-        admission.confirm(ALICE, Scope.ORDERS_READ, owner=Owner("alice"))
+        authorizer.confirm(ALICE, Scope.ORDERS_READ, owner=Owner("alice"))
     for key, owner, error in (
         (ALICE, "bob", UnauthorizedError),
         (NOBODY, "alice", UnauthorizedError),
         (SCOPE_KEYS[Scope.METRICS], "alice", MissingScopeError),
     ):
         with pytest.raises(error):
-            admission.confirm(key, Scope.ORDERS_READ, owner=Owner(owner))
+            authorizer.confirm(key, Scope.ORDERS_READ, owner=Owner(owner))
 
 
-def test_keys_of_one_owner_share_its_rate(admission: Admission) -> None:
+def test_keys_of_one_owner_share_its_rate(authorizer: Authorizer) -> None:
     """A second key is no second helping; refused scopes count too."""
-    admission.admit(ALICE, Scope.ORDERS_READ)
+    authorizer.authorize(ALICE, Scope.ORDERS_READ)
     with pytest.raises(MissingScopeError):
-        admission.admit(SCOPE_KEYS[Scope.METRICS], Scope.ORDERS_READ)
+        authorizer.authorize(SCOPE_KEYS[Scope.METRICS], Scope.ORDERS_READ)
 
     with pytest.raises(RateLimitedError):
-        admission.admit(SCOPE_KEYS[Scope.ORDERS_READ], Scope.ORDERS_READ)
-    admission.admit(BOB, Scope.ORDERS_READ)
+        authorizer.authorize(SCOPE_KEYS[Scope.ORDERS_READ], Scope.ORDERS_READ)
+    authorizer.authorize(BOB, Scope.ORDERS_READ)
 
 
-def test_whoever_is_known_may_be_told_more(admission: Admission) -> None:
+def test_whoever_is_known_may_be_told_more(authorizer: Authorizer) -> None:
     """Any valid key will do, and asking does not count."""
     for _ in range(10):
-        assert admission.knows(request(f"Bearer {SCOPE_KEYS[Scope.METRICS]}"))
-        assert not admission.knows(request())
-        assert not admission.knows(request(f"Bearer {NOBODY}"))
+        assert authorizer.recognizes(SCOPE_KEYS[Scope.METRICS])
+        assert not authorizer.recognizes(None)
+        assert not authorizer.recognizes(NOBODY)
 
 
 def test_open_access_lets_everybody_do_everything() -> None:
     """Nobody is asked, and a key for elsewhere does no harm."""
-    admission = Admission(OpenAccess(), RequestRates(0, clock=HandClock()))
+    authorizer = Authorizer(OpenAccess(), RateLimiter(0, clock=HandClock()))
 
-    assert [admission.admit(None, scope) for scope in Scope] == [EVERYBODY] * len(Scope)
-    assert admission.knows(request())
+    assert [authorizer.authorize(None, scope) for scope in Scope] == [EVERYBODY] * len(Scope)
+    assert authorizer.recognizes(None)
 
 
-def test_whether_keys_are_asked_for_is_known(admission: Admission) -> None:
+def test_whether_keys_are_asked_for_is_known(authorizer: Authorizer) -> None:
     """The document says so."""
-    assert admission.asks_for_keys
-    assert not Admission(OpenAccess(), RequestRates(0, clock=HandClock())).asks_for_keys
+    assert authorizer.requires_keys
+    assert not Authorizer(OpenAccess(), RateLimiter(0, clock=HandClock())).requires_keys
 
 
 @pytest.mark.parametrize(
@@ -138,6 +98,6 @@ def test_a_key_comes_in_the_only_authorization_header(
     authorizations: list[str], bearer: str | None
 ) -> None:
     """The scheme is read in any case of letters; two headers are a trick, not two keys."""
-    headers = Headers(raw=request(*authorizations).scope["headers"])
+    headers = Headers(raw=[(b"authorization", value.encode("latin-1")) for value in authorizations])
 
     assert bearer_of(headers) == bearer

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from app.api import rate_limit as rates
-from app.api.rate_limit import RequestRates
+from app.api.rate_limit import RateLimiter
 from app.domain.errors import RateLimitedError
 from app.domain.order import Owner
 from tests.support.hand_driven import HandClock
@@ -20,13 +20,13 @@ def clock() -> HandClock:
     return HandClock()
 
 
-def taken(limit: RequestRates, owner: Owner = ALICE) -> int:
+def taken(limit: RateLimiter, owner: Owner = ALICE) -> int:
     """Return how many requests are taken until one is refused."""
 
     def attempts() -> Iterator[None]:
         while True:
             try:
-                limit.take(owner)
+                limit.count(owner)
             except RateLimitedError:
                 return
             yield
@@ -37,7 +37,7 @@ def taken(limit: RequestRates, owner: Owner = ALICE) -> int:
 @pytest.mark.parametrize("per_second_max", [1, 3, 7, 1_000, 10_000])
 def test_a_seconds_worth_may_come_at_once(per_second_max: int, clock: HandClock) -> None:
     """A client need not pace itself within a second."""
-    limit = RequestRates(per_second_max, clock=clock)
+    limit = RateLimiter(per_second_max, clock=clock)
 
     assert taken(limit) == per_second_max
     clock.advance(1)
@@ -46,7 +46,7 @@ def test_a_seconds_worth_may_come_at_once(per_second_max: int, clock: HandClock)
 
 def test_what_is_free_again_grows_with_time(clock: HandClock) -> None:
     """Over a long time no more than the rate is taken, and refusals do not push it back."""
-    limit = RequestRates(10, clock=clock)
+    limit = RateLimiter(10, clock=clock)
     taken(limit)
 
     total = 0
@@ -59,7 +59,7 @@ def test_what_is_free_again_grows_with_time(clock: HandClock) -> None:
 
 def test_an_idle_time_saves_up_no_more_than_a_second(clock: HandClock) -> None:
     """A night without requests is no right to a storm."""
-    limit = RequestRates(5, clock=clock)
+    limit = RateLimiter(5, clock=clock)
     taken(limit)
     clock.advance(3_600)
 
@@ -68,7 +68,7 @@ def test_an_idle_time_saves_up_no_more_than_a_second(clock: HandClock) -> None:
 
 def test_owners_do_not_share(clock: HandClock) -> None:
     """A client in a loop stops itself alone."""
-    limit = RequestRates(2, clock=clock)
+    limit = RateLimiter(2, clock=clock)
 
     assert taken(limit, ALICE) == 2
     assert taken(limit, BOB) == 2
@@ -76,23 +76,23 @@ def test_owners_do_not_share(clock: HandClock) -> None:
 
 def test_zero_is_no_limit(clock: HandClock) -> None:
     """And nothing is kept for it."""
-    limit = RequestRates(0, clock=clock)
+    limit = RateLimiter(0, clock=clock)
 
     for _ in range(100_000):
-        limit.take(ALICE)
+        limit.count(ALICE)
 
     assert not limit._full_at_ns
 
 
 def test_refusal_says_when_to_come_back(clock: HandClock) -> None:
     """By then at least one request passes."""
-    limit = RequestRates(1, clock=clock)
-    limit.take(ALICE)
+    limit = RateLimiter(1, clock=clock)
+    limit.count(ALICE)
 
     with pytest.raises(RateLimitedError, match="more than 1 requests a second") as caught:
-        limit.take(ALICE)
+        limit.count(ALICE)
     clock.advance(caught.value.retry_after_seconds)
-    limit.take(ALICE)
+    limit.count(ALICE)
 
 
 def test_only_owners_who_sent_lately_are_remembered(
@@ -100,12 +100,12 @@ def test_only_owners_who_sent_lately_are_remembered(
 ) -> None:
     """Names that come and go do not pile up, and forgetting frees nobody from the limit."""
     monkeypatch.setattr(rates, "OWNERS_REMEMBERED", 3)
-    limit = RequestRates(1, clock=clock)
+    limit = RateLimiter(1, clock=clock)
     for name in ("a", "b", "c"):
-        limit.take(Owner(name))
+        limit.count(Owner(name))
     clock.advance(1)
-    limit.take(Owner("c"))
-    limit.take(Owner("d"))
+    limit.count(Owner("c"))
+    limit.count(Owner("d"))
 
     assert set(limit._full_at_ns) == {"c", "d"}
     assert (taken(limit, Owner("c")), taken(limit, Owner("d")), taken(limit, ALICE)) == (0, 0, 1)

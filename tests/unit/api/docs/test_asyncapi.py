@@ -6,29 +6,75 @@ from typing import Any
 import httpx2
 import pytest
 from fastapi import FastAPI
-from starlette.datastructures import URL
 
-from app.api.docs.asyncapi import (
-    CLOSE_CODES,
-    STREAM_ERRORS,
-    STREAM_PATH,
-    document,
-    server_of,
+from app.api.docs import examples
+from app.api.docs.docs_page import read_asyncapi
+from app.api.problems import TooManyStreamsError, error_message
+from app.api.server.websocket_protocol import MESSAGE_BYTES_MAX
+from app.api.stream import client_messages, event_sender, order_stream, stream_cursors
+from app.api.stream.client_messages import (
+    NAMED_MAX,
+    POLICY_VIOLATION,
+    SERVICE_RESTART,
+    SUBSCRIBE_SECONDS_MAX,
+    TRY_AGAIN_LATER,
+    AlreadySubscribedError,
+    Authenticate,
+    BinaryMessageError,
+    ClientMessage,
+    InvalidMessageError,
+    StreamSilenceError,
+    Subscribe,
 )
-from app.api.stream import client_messages as stream_form
-from app.api.stream import order_stream
-from app.api.stream import stream_cursors as positions
-from app.api.stream.stream_cursors import PositionRefusedError
-from app.domain.errors import PapertapeError, UnavailableError
+from app.api.stream.event_models import Event, EventSplit
+from app.api.stream.order_stream import STREAM_PATH
+from app.api.stream.stream_cursors import (
+    ForeignPositionError,
+    InvalidPositionError,
+    PositionBeyondHeadError,
+    PositionPrunedError,
+    PositionRefusedError,
+)
+from app.domain.access import Scope
+from app.domain.errors import (
+    DatabaseUnavailableError,
+    FieldProblem,
+    JournalUnavailableError,
+    MalformedRequestError,
+    MissingScopeError,
+    PapertapeError,
+    RateLimitedError,
+    UnauthorizedError,
+    UnavailableError,
+)
 from tests.support.stream_client import Contract
 
 Json = dict[str, Any]
+
+STREAM_ERRORS: tuple[PapertapeError, ...] = (
+    PositionBeyondHeadError(),
+    ForeignPositionError(),
+    PositionPrunedError(),
+    InvalidPositionError(),
+    InvalidMessageError([FieldProblem(field="type", code="required", message="is missing")]),
+    BinaryMessageError(),
+    MalformedRequestError("the message is not JSON at line 1 column 12"),
+    AlreadySubscribedError(),
+    StreamSilenceError(),
+    UnauthorizedError(),
+    MissingScopeError(Scope.ORDERS_READ),
+    RateLimitedError(50),
+    TooManyStreamsError(200, "of one owner"),
+    DatabaseUnavailableError(),
+    JournalUnavailableError(),
+)
+"""An example of every error that is sent in a message."""
 
 
 @pytest.fixture
 def served() -> Json:
     """Return the document."""
-    return document(version="0.1.0")
+    return read_asyncapi()
 
 
 def walk(part: object) -> Iterator[Json]:
@@ -50,17 +96,26 @@ def resolve(served: Json, reference: str) -> Any:  # noqa: ANN401 - whatever sta
     return part
 
 
-async def test_served_document_is_the_built_one_for_the_address_asked(
+async def test_served_document_is_the_file_for_the_address_asked(
     client: httpx2.AsyncClient, served: Json
 ) -> None:
-    """``/docs/asyncapi.json`` says where the stream is, as the caller sees it."""
+    """``/docs/asyncapi.json`` adds the version and the address, as the caller sees it."""
     answer = await client.get("/docs/asyncapi.json")
 
     assert answer.headers["content-type"] == "application/json"
-    server = server_of(URL("http://localhost:8080/docs/asyncapi.json"))
-    assert answer.json() == served | {"servers": {"this": server}}
+    told = answer.json()
+    server = told.pop("servers")["this"]
     assert (server["host"], server["protocol"]) == ("localhost:8080", "ws")
-    assert server_of(URL("https://example.com/"))["protocol"] == "wss"
+    assert told["info"].pop("version") == "0.1.0"
+    del served["info"]["version"]
+    assert told == served
+
+
+async def test_server_with_tls_is_named_so(client: httpx2.AsyncClient) -> None:
+    """The scheme of the stream follows the scheme of the request."""
+    answer = await client.get("https://localhost/docs/asyncapi.json")
+
+    assert answer.json()["servers"]["this"]["protocol"] == "wss"
 
 
 @pytest.mark.parametrize(("proxy", "protocol"), [("127.0.0.1", "wss"), ("192.0.2.1", "ws")])
@@ -93,8 +148,8 @@ def test_document_has_the_form_of_asyncapi_3(served: Json) -> None:
 
 def test_every_reference_leads_somewhere_and_nothing_is_unused(served: Json) -> None:
     """No message or schema is missing, and none stands there for nothing."""
-    served["servers"] = {"this": server_of(URL("http://localhost/"))}
     used = {part["$ref"] for part in walk(served) if "$ref" in part}
+    used.add("#/components/securitySchemes/key")  # of the server, which is added when it is served
     for reference in used:
         resolve(served, reference)
 
@@ -146,8 +201,42 @@ def test_document_refuses_what_the_service_refuses(served: Json, message: Json) 
     """A client that keeps to the document is not refused by surprise."""
     with pytest.raises(AssertionError):
         Contract(served).check_client_message(message)
-    with pytest.raises(stream_form.InvalidMessageError):
-        stream_form.read_subscribe(message)
+    with pytest.raises(client_messages.InvalidMessageError):
+        client_messages.read_subscribe(message)
+
+
+def test_examples_are_messages_that_the_service_sends(served: Json) -> None:
+    """The file repeats what the code sends, so a change of either fails here."""
+    messages = served["components"]["messages"]
+    events = [
+        Event.of(stored, stream_id=examples.EXAMPLE_STREAM_ID).model_dump(mode="json")
+        for stored in examples.events()
+    ]
+
+    assert [one["payload"] for one in messages["event"]["examples"]] == events
+    assert [one["payload"] for one in messages["error"]["examples"]] == [
+        error_message(error) for error in STREAM_ERRORS
+    ]
+
+
+def test_schemas_have_the_fields_of_the_models(served: Json) -> None:
+    """A field that is added to a message is documented, in the order in which it is sent."""
+    schemas = served["components"]["schemas"]
+    for model in (Event, EventSplit, Authenticate, Subscribe):
+        schema = schemas[model.__name__]
+        assert list(schema["properties"]) == list(model.model_fields)
+        required = [name for name, field in model.model_fields.items() if field.is_required()]
+        assert schema["required"] == required
+        assert schema["additionalProperties"] is False
+    assert schemas["Subscribe"]["properties"]["order_ids"]["maxItems"] == NAMED_MAX
+    assert schemas["Subscribe"]["properties"]["symbols"]["maxItems"] == NAMED_MAX
+
+
+def test_every_message_of_a_client_is_documented(served: Json) -> None:
+    """No message is accepted that the file does not name."""
+    documented = {message["title"] for message in served["components"]["messages"].values()}
+
+    assert {model.__name__ for model in ClientMessage.__subclasses__()} <= documented
 
 
 def test_every_close_code_and_error_of_the_stream_is_documented(served: Json) -> None:
@@ -155,20 +244,23 @@ def test_every_close_code_and_error_of_the_stream_is_documented(served: Json) ->
     channel = served["channels"]["orders"]
     described = channel["description"]
 
-    codes = {one.code for one in CLOSE_CODES}
-    assert codes == {1008, 1012, 1013}
-    assert {one["code"] for one in channel["x-close-codes"]} == codes
-    assert all(f"- {one.code}" in described and one.meaning in described for one in CLOSE_CODES)
-    told = {error.code for error in STREAM_ERRORS}
-    own = {error.code for error in _own_errors()}
-    assert own <= told
-    examples = served["components"]["messages"]["error"]["examples"]
-    assert {one["payload"]["code"] for one in examples} == told
+    closes = channel["x-close-codes"]
+    assert [one["code"] for one in closes] == [POLICY_VIOLATION, SERVICE_RESTART, TRY_AGAIN_LATER]
+    assert all(f"- {one['code']}" in described and one["meaning"] in described for one in closes)
+    assert {error.code for error in _own_errors()} <= {error.code for error in STREAM_ERRORS}
+
+
+def test_documented_limits_are_those_of_the_service(served: Json) -> None:
+    """The numbers in the text are the constants of the code."""
+    described = served["channels"]["orders"]["description"]
+
+    assert f"at most {MESSAGE_BYTES_MAX:,} bytes" in described
+    assert f"within {SUBSCRIBE_SECONDS_MAX:g} seconds" in described
 
 
 def _own_errors() -> Iterator[type[PapertapeError]]:
-    """Yield the errors that only the stream tells; being too many is told by HTTP."""
-    for module in (positions, stream_form, order_stream):
+    """Yield the errors that only the stream sends; too many connections are refused in HTTP."""
+    for module in (stream_cursors, client_messages, event_sender, order_stream):
         for error in vars(module).values():
             if (
                 isinstance(error, type)

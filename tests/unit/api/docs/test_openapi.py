@@ -3,26 +3,39 @@
 import inspect
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
+from fastapi import FastAPI
 from pydantic import BaseModel
 
-from app.api.application import ApiOptions
-from app.api.docs.documents import document
-from app.api.orders import insight_shapes, request_shapes, shapes
-from app.api.orders.limit_order import ORDER_FIELDS, REQUIRED_FIELDS
+from app.access.key_file import KeyFileAccess
+from app.api import problem_models
+from app.api.application import ApiOptions, ApiServices, build_application
+from app.api.orders import order_detail, order_models
+from app.api.orders.limit_order import LimitOrder
 from app.api.problems import REFUSALS
-from app.api.service import state_shapes
-from app.api.stream import message_shapes
+from app.api.service import readiness, symbol_models
+from app.api.stream import event_models
 from app.domain.errors import UnavailableError
+from tests.support.hand_driven import HandClock
+from tests.support.keys import write_key_file
 
 Json = dict[str, Any]
 MODELS = {
     name: model
-    for module in (shapes, state_shapes, request_shapes, insight_shapes, message_shapes)
+    for module in (
+        order_models,
+        order_detail,
+        problem_models,
+        readiness,
+        symbol_models,
+        event_models,
+    )
     for name, model in inspect.getmembers(module, inspect.isclass)
     if issubclass(model, BaseModel)
 }
@@ -44,9 +57,10 @@ STATUSES = {
 
 
 @pytest.fixture
-def served(options: ApiOptions) -> Json:
+def served(services: ApiServices, options: ApiOptions, tmp_path: Path) -> Json:
     """Return the document of a service with keys."""
-    return document(options, asks_for_keys=True)
+    access = KeyFileAccess(write_key_file(tmp_path / "keys.json"), clock=HandClock())
+    return build_application(replace(services, access=access), options).openapi()
 
 
 def walk(part: object) -> Iterator[Json]:
@@ -70,13 +84,13 @@ def all_operations(served: Json) -> dict[str, Json]:
 
 
 async def test_served_document_is_the_built_one(
-    client: httpx2.AsyncClient, options: ApiOptions
+    client: httpx2.AsyncClient, application: FastAPI
 ) -> None:
-    """``/openapi.json`` is what the other tests here look at, but that this one asks for no key."""
+    """``/openapi.json`` is the document of the other tests here, but without keys."""
     response = await client.get("/openapi.json")
 
     assert response.headers["content-type"] == "application/json"
-    assert response.json() == document(options, asks_for_keys=False)
+    assert response.json() == application.openapi()
 
 
 def test_document_has_the_form_of_openapi_3_1(served: Json) -> None:
@@ -178,9 +192,9 @@ def test_every_field_has_meaning_and_the_request_has_examples(served: Json) -> N
         for field in schema.get("properties", {}).values():
             assert "description" in field or "$ref" in field
             assert "examples" in field or _holds_objects(field)
-    request = schemas["LimitOrderRequest"]["properties"]
-    assert set(request) == set(ORDER_FIELDS)
-    assert set(schemas["LimitOrderRequest"]["required"]) == set(REQUIRED_FIELDS)
+    request = schemas["LimitOrder"]["properties"]
+    assert set(request) == set(LimitOrder.model_fields)
+    assert set(schemas["LimitOrder"]["required"]) == {"symbol", "order_size", "price"}
     assert all(field["description"] and field["examples"] for field in request.values())
 
 
@@ -212,9 +226,9 @@ def test_each_operation_says_which_key_it_takes(served: Json) -> None:
             assert all(f"`{scope}`" in operation["description"] for scope in key.get("key", []))
 
 
-def test_where_nobody_is_asked_for_a_key_it_can_be_left_out(options: ApiOptions) -> None:
+def test_where_nobody_is_asked_for_a_key_it_can_be_left_out(application: FastAPI) -> None:
     """The document tells of this service, not of one that is set up otherwise."""
-    open_document = document(options, asks_for_keys=False)
+    open_document = application.openapi()
 
     for operation in all_operations(open_document).values():
         assert not operation["security"] or {} in operation["security"]
@@ -228,7 +242,7 @@ def test_documented_forms_are_those_that_are_read(served: Json) -> None:
         for one in operation.get("parameters", [])
         if "pattern" in one["schema"]
     }
-    fields = served["components"]["schemas"]["LimitOrderRequest"]["properties"]
+    fields = served["components"]["schemas"]["LimitOrder"]["properties"]
 
     assert parameters["symbol"] == fields["symbol"]["pattern"] == r"^[\p{L}\p{N}]{1,20}$"
     assert parameters["client_order_id"] in str(fields["client_order_id"])
@@ -255,12 +269,12 @@ def _takes_an_order_id(operation: Json) -> bool:
 
 def test_documented_limit_of_a_body_is_the_one_set_up(served: Json) -> None:
     """The page shows how long a body may be here."""
-    assert "At most 16,384 bytes" in served["paths"]["/order/limit"]["post"]["description"]
+    assert "at most 16,384 bytes" in served["paths"]["/order/limit"]["post"]["description"]
 
 
 def test_documented_times_are_those_set_up(served: Json) -> None:
     """The page shows this service's default and bound, not ours."""
-    field = served["components"]["schemas"]["LimitOrderRequest"]["properties"]["timeout_seconds"]
+    field = served["components"]["schemas"]["LimitOrder"]["properties"]["timeout_seconds"]
 
     assert field["default"] == "0.05"
     assert "at most 86400" in field["description"]

@@ -7,8 +7,7 @@ from decimal import Decimal
 import pytest
 
 from app.api.docs import examples
-from app.api.orders.insight_shapes import Market
-from app.api.orders.order_detail import Obstacle, execution_view, market_view
+from app.api.orders.order_detail import Execution, Market, Obstacle
 from app.domain.order import Arrival, Side
 from app.ports import NO_MARKET, MarketView
 
@@ -16,12 +15,10 @@ OPEN = examples.open_order()[0].order
 VIEW = MarketView(quote=examples.EXAMPLE_QUOTE, taken_quantity=Decimal(0))
 
 
-def look(
-    view: MarketView, *, side: Side = Side.SELL, status: str = "connected"
-) -> dict[str, object]:
+def look(view: MarketView, *, side: Side = Side.SELL, status: str = "connected") -> Market:
     """Return what the example order meets."""
     feed = replace(examples.EXAMPLE_FEED, status=status, cause="no route to host")
-    return market_view(
+    return Market.of(
         replace(OPEN, side=side),
         view,
         feed,
@@ -34,29 +31,29 @@ def test_order_with_something_to_take_has_no_obstacle() -> None:
     """Between a quote and its fill nothing is in the way."""
     market = look(VIEW)
 
-    assert market["obstacle"] == "none"
-    assert market["quote_age_milliseconds"] == 132
+    assert market.obstacle == "none"
+    assert market.quote_age_milliseconds == 132
 
 
 def test_quote_that_is_to_be_confirmed_is_named_where_it_would_fill() -> None:
     """Otherwise it is in nobody's way."""
     waiting = replace(VIEW, awaits_confirmation=True)
 
-    assert look(waiting)["obstacle"] == "quote_old"
-    assert look(replace(waiting, taken_quantity=Decimal(10**9)))["obstacle"] == "liquidity_taken"
+    assert look(waiting).obstacle == "quote_old"
+    assert look(replace(waiting, taken_quantity=Decimal(10**9))).obstacle == "liquidity_taken"
 
 
 def test_quote_received_this_instant_has_no_negative_age() -> None:
     """A quote that comes while the answer is made is of age zero."""
     early = replace(examples.EXAMPLE_QUOTE, received_ns=examples.EXAMPLE_QUOTE_AGE_NS + 1)
 
-    assert look(replace(VIEW, quote=early))["quote_age_milliseconds"] == 0
+    assert look(replace(VIEW, quote=early)).quote_age_milliseconds == 0
 
 
 def test_explanation_names_the_cause_of_a_dead_connection() -> None:
     """Without a quote the client wants to know whether to wait or to look at the venue."""
-    assert "no route to host" in str(look(NO_MARKET, status="down")["explanation"])
-    assert "no quote of LTCBTC" in str(look(NO_MARKET)["explanation"])
+    assert "no route to host" in look(NO_MARKET, status="down").explanation
+    assert "no quote of LTCBTC" in look(NO_MARKET).explanation
 
 
 @pytest.mark.parametrize(
@@ -65,7 +62,7 @@ def test_explanation_names_the_cause_of_a_dead_connection() -> None:
 def test_explanation_speaks_of_the_side_that_the_order_takes_from(side: Side, said: str) -> None:
     """A BUY is told of asks, a SELL of bids."""
     far = Decimal("0.00001") if side is Side.BUY else Decimal(1)
-    market = market_view(
+    market = Market.of(
         replace(OPEN, side=side, limit_price=far),
         VIEW,
         examples.EXAMPLE_FEED,
@@ -73,7 +70,7 @@ def test_explanation_speaks_of_the_side_that_the_order_takes_from(side: Side, sa
         now_ns=0,
     )
 
-    assert said in str(market["explanation"])
+    assert said in market.explanation
 
 
 @pytest.mark.parametrize("obstacle", list(Obstacle))
@@ -87,11 +84,11 @@ def test_arrival_at_an_empty_side_has_no_price_to_compare_with() -> None:
     snapshot, splits = examples.filled_order()
     empty = replace(snapshot, arrival=Arrival(update_id=7, price=Decimal(0)))
 
-    execution = execution_view(empty, first_split=splits[0], last_split=splits[-1])
+    execution = Execution.of(empty, first_split=splits[0], last_split=splits[-1])
 
-    assert (execution["arrival_update_id"], execution["arrival_price"]) == (7, None)
-    assert execution["slippage"] is None
-    assert execution["improvement"] is not None
+    assert (execution.arrival_update_id, execution.arrival_price) == (7, None)
+    assert execution.slippage is None
+    assert execution.improvement is not None
 
 
 def test_fill_timed_before_its_acceptance_is_told_as_of_the_same_instant() -> None:
@@ -99,7 +96,7 @@ def test_fill_timed_before_its_acceptance_is_told_as_of_the_same_instant() -> No
     snapshot, splits = examples.filled_order()
     before = replace(splits[0], filled_at=snapshot.order.accepted_at - timedelta(seconds=1))
 
-    execution = execution_view(snapshot, first_split=before, last_split=splits[-1])
+    execution = Execution.of(snapshot, first_split=before, last_split=splits[-1])
 
-    assert execution["first_fill_milliseconds"] == 0
-    assert execution["last_fill_milliseconds"] == 3121
+    assert execution.first_fill_milliseconds == 0
+    assert execution.last_fill_milliseconds == 3121

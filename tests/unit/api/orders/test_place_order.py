@@ -9,8 +9,9 @@ import pytest
 from fastapi import FastAPI
 from starlette.types import Message
 
+from app.api import problem_models
 from app.api.application import ApiOptions, ApiServices, build_application
-from app.api.orders import shapes
+from app.api.orders import order_models
 from app.domain.errors import (
     DatabaseUnavailableError,
     JournalBacklogError,
@@ -81,7 +82,7 @@ async def test_documented_curl_is_answered_with_its_splits(
     }
     assert [(split["update_id"], split["price"], split["quantity"]) for split in answer["splits"]]
     assert [split["quantity"] for split in answer["splits"]] == ["400", "100", "500"]
-    shapes.OrderAnswer.model_validate_json(response.content, strict=True)
+    order_models.OrderAnswer.model_validate_json(response.content, strict=True)
 
 
 async def test_order_that_the_market_never_reaches_is_no_error(
@@ -99,7 +100,7 @@ async def test_order_that_the_market_never_reaches_is_no_error(
     assert answer["average_price"] is None
     assert answer["splits"] == []
     assert answer["closed_at"] >= answer["expires_at"]
-    shapes.OrderAnswer.model_validate_json(response.content, strict=True)
+    order_models.OrderAnswer.model_validate_json(response.content, strict=True)
 
 
 @pytest.mark.parametrize(
@@ -153,7 +154,7 @@ async def test_order_is_answered_202_when_the_service_stops_first(
     assert answer["message"] == "Order accepted, not finished"
     assert (answer["status"], answer["closed_at"]) == ("PARTIALLY_FILLED", None)
     assert answer["splits_total"] == len(answer["splits"]) == 1
-    shapes.OrderAnswer.model_validate_json(response.content, strict=True)
+    order_models.OrderAnswer.model_validate_json(response.content, strict=True)
 
 
 async def test_finished_order_is_answered_200_although_the_service_stops(
@@ -194,7 +195,7 @@ async def test_unavailable_desk_says_when_to_come_back(
     assert response.headers["retry-after"] == retry_after
     assert response.json()["code"] == refusal.code
     assert ports.waiting_total == 0
-    shapes.Problem.model_validate_json(response.content, strict=True)
+    problem_models.Problem.model_validate_json(response.content, strict=True)
 
 
 async def test_an_answer_needs_no_read(client: httpx2.AsyncClient, ports: MemoryPorts) -> None:
@@ -239,7 +240,7 @@ async def test_all_problems_of_a_body_are_told_at_once(client: httpx2.AsyncClien
         ("sise", "unknown_field"),
     ]
     assert "did you mean side?" in problem["errors"][-1]["message"]
-    shapes.InputProblem.model_validate_json(response.content, strict=True)
+    problem_models.InputProblem.model_validate_json(response.content, strict=True)
 
 
 async def test_client_that_goes_away_does_not_disturb_its_order(
@@ -322,7 +323,7 @@ async def test_order_is_answered_202_as_soon_as_asked_for(
     assert answer.json()["message"] == "Order accepted, not finished"
     assert ports.orders.snapshots[order_id].status == "NEW"
     assert not ports.waiting_total
-    shapes.OrderAnswer.model_validate_json(answer.content, strict=True)
+    order_models.OrderAnswer.model_validate_json(answer.content, strict=True)
     ports.desk.show(quote(1))
     assert (await client.get(answer.headers["location"])).json()["status"] == "FILLED"
 
@@ -450,7 +451,7 @@ async def test_order_sent_again_is_answered_with_the_stored_one(
     assert second.json() == first.json()
     assert second.json()["client_order_id"] == "k-1"
     assert len(ports.orders.events) == events
-    shapes.OrderAnswer.model_validate_json(second.content, strict=True)
+    order_models.OrderAnswer.model_validate_json(second.content, strict=True)
 
 
 async def test_fifty_at_once_make_one_order(client: httpx2.AsyncClient, ports: MemoryPorts) -> None:
@@ -498,7 +499,7 @@ async def test_key_with_another_order_is_refused(
     assert (answer.status_code, problem["code"]) == (422, "idempotency_key_reused")
     assert problem["order_id"] == first.json()["order_id"]
     assert len(ports.orders.snapshots) == 1
-    shapes.OrderProblem.model_validate_json(answer.content, strict=True)
+    problem_models.OrderProblem.model_validate_json(answer.content, strict=True)
 
 
 async def test_header_and_body_that_differ_are_refused(
@@ -689,7 +690,7 @@ async def test_key_of_an_order_that_is_not_kept_any_more_is_told_as_gone(
     assert (answer.status_code, problem["code"]) == (410, "order_pruned")
     assert problem["order_id"] == first.json()["order_id"]
     assert not ports.orders.snapshots
-    shapes.OrderProblem.model_validate_json(answer.content, strict=True)
+    problem_models.OrderProblem.model_validate_json(answer.content, strict=True)
 
 
 async def test_keys_of_two_owners_do_not_meet(

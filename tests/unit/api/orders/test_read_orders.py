@@ -7,8 +7,9 @@ from datetime import timedelta
 import httpx2
 import pytest
 
-from app.api.orders import insight_shapes, shapes
-from app.api.stream import message_shapes
+from app.api import problem_models
+from app.api.orders import order_detail, order_models
+from app.api.stream import event_models
 from app.api.stream.stream_cursors import write_position
 from app.domain.errors import (
     DatabaseUnavailableError,
@@ -57,7 +58,7 @@ async def test_placed_order_can_be_read_by_its_id(
     told = response.json()
     assert list(told) == [*ORDER_KEYS, "market", "execution"]
     assert {key: told[key] for key in ORDER_KEYS} == placed
-    insight_shapes.OrderDetail.model_validate_json(response.content, strict=True)
+    order_detail.OrderDetail.model_validate_json(response.content, strict=True)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +120,7 @@ async def test_splits_beyond_1000_are_read_page_by_page(
     while cursor is not None:
         path = f"/order/{answer['order_id']}/splits?limit=500{cursor and f'&cursor={cursor}'}"
         response = await client.get(path)
-        page = shapes.SplitsPage.model_validate_json(response.content, strict=True)
+        page = order_models.SplitsPage.model_validate_json(response.content, strict=True)
         assert page.splits_total == 1_203
         paged += response.json()["splits"]
         cursor = page.next_cursor
@@ -164,7 +165,7 @@ async def test_orders_are_listed_newest_first_with_a_cursor_that_stays_good(
     assert listed == placed[::-1]
     assert third.json()["next_cursor"] is None
     assert list(first["orders"][0]) == SUMMARY_KEYS
-    shapes.OrdersPage.model_validate_json(third.content, strict=True)
+    order_models.OrdersPage.model_validate_json(third.content, strict=True)
 
 
 async def test_orders_are_filtered_by_symbol_and_status(
@@ -282,14 +283,14 @@ async def test_open_order_tells_what_keeps_it_from_being_filled(
     market = told["market"]
     assert told["execution"] is None
     assert tuple(market.values())[0:1] + tuple(market.values())[2:6] == expected
-    assert list(market) == list(insight_shapes.Market.model_fields)
+    assert list(market) == list(order_detail.Market.model_fields)
     assert market["explanation"]
     assert market["update_id"] == (None if shown is None else 7)
     age = market["quote_age_milliseconds"]
     assert (age is None) is (shown is None)
     assert age is None or 0 <= age < 60_000
     assert market["feed"] == FEED
-    insight_shapes.OrderDetail.model_validate_json(answer.content, strict=True)
+    order_detail.OrderDetail.model_validate_json(answer.content, strict=True)
 
 
 async def test_only_ones_own_side_is_taken(client: httpx2.AsyncClient, ports: MemoryPorts) -> None:
@@ -405,7 +406,7 @@ async def test_closed_order_tells_how_well_it_was_filled(
     assert (execution["arrival_price"], execution["slippage"], execution["improvement"]) == expected
     assert execution["quotes_seen"] == len(touches)
     assert 0 <= execution["first_fill_milliseconds"] <= execution["last_fill_milliseconds"]
-    insight_shapes.OrderDetail.model_validate_json(answer.content, strict=True)
+    order_detail.OrderDetail.model_validate_json(answer.content, strict=True)
 
 
 async def test_closed_order_without_fills_has_no_slippage(
@@ -461,7 +462,7 @@ async def test_order_that_a_quote_decided_tells_what_that_had_for_it(
         "displayed_quantity": "312.484",
         "taken_quantity": "118.61",
     }
-    insight_shapes.OrderDetail.model_validate_json(answer.content, strict=True)
+    order_detail.OrderDetail.model_validate_json(answer.content, strict=True)
 
 
 async def test_order_decided_where_nothing_was_displayed_tells_no_price(
@@ -539,7 +540,7 @@ async def test_events_of_an_order_are_read_page_by_page(
         write_position(STREAM_ID, stored.position) for stored in ports.orders.events
     ]
     for page in (first, second):
-        message_shapes.EventsPage.model_validate_json(page.content, strict=True)
+        event_models.EventsPage.model_validate_json(page.content, strict=True)
 
 
 async def test_cancel_is_answered_with_the_canceled_order_also_when_repeated(
@@ -560,7 +561,7 @@ async def test_cancel_is_answered_with_the_canceled_order_also_when_repeated(
     assert told["closed_at"] is not None
     assert again.content == first.content
     assert len(ports.orders.events) == 3
-    shapes.Order.model_validate_json(first.content, strict=True)
+    order_models.Order.model_validate_json(first.content, strict=True)
 
 
 async def test_canceled_order_is_filled_no_more(
@@ -596,7 +597,7 @@ async def test_order_that_ended_otherwise_is_not_canceled(
     assert (answer.status_code, problem["code"]) == (409, "order_closed")
     assert problem["order"] == {key: placed[key] for key in ORDER_KEYS}
     assert problem["order"]["status"] == status
-    shapes.ClosedOrderProblem.model_validate_json(answer.content, strict=True)
+    problem_models.ClosedOrderProblem.model_validate_json(answer.content, strict=True)
 
 
 async def test_order_that_is_filled_before_its_cancel_is_durable_is_told_so(
@@ -683,7 +684,7 @@ async def test_all_open_orders_of_a_symbol_are_canceled_and_no_other(
     assert again.json() == {"symbol": "LTCBTC", "canceled_total": 0, "orders": []}
     statuses = {one: ports.orders.snapshots[OrderId(one)].status for one in (filled, elsewhere)}
     assert statuses == {filled: "FILLED", elsewhere: "NEW"}
-    shapes.CanceledOrders.model_validate_json(first.content, strict=True)
+    order_models.CanceledOrders.model_validate_json(first.content, strict=True)
 
 
 async def test_more_than_1000_orders_are_canceled_at_once_and_the_first_told(

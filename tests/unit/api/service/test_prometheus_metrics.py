@@ -1,4 +1,4 @@
-"""The vitals as Prometheus reads them."""
+"""The state as Prometheus reads them."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -8,19 +8,19 @@ from prometheus_client import REGISTRY
 
 from app.api.docs import examples
 from app.api.service.prometheus_metrics import ENDS, Exposition
-from app.api.service.service_state import Vitals
+from app.api.service.service_state import ServiceState
 from app.domain.order import OrderStatus, Reason
 from app.ports import ConnectionState
 from app.states import QuoteCounts, RecordingState
 from tests.support.scrape import Figures, read_figures
 
-VITALS = examples.EXAMPLE_VITALS
-FEED = VITALS.feed
+STATE = examples.EXAMPLE_STATE
+FEED = STATE.feed
 
 
-def figures_of(vitals: Vitals) -> Figures:
-    """Return what is told of vitals."""
-    return read_figures(Exposition(lambda: vitals, version="0.1.0").text().decode())
+def figures_of(state: ServiceState) -> Figures:
+    """Return what is told of state."""
+    return read_figures(Exposition(lambda: state, version="0.1.0").text().decode())
 
 
 def test_the_feed_is_told_with_states_and_ages() -> None:
@@ -29,7 +29,7 @@ def test_the_feed_is_told_with_states_and_ages() -> None:
     younger = replace(FEED.connections[0], since=FEED.since + timedelta(minutes=40))
     feed = replace(FEED, status="down", symbols=7, connections=(*FEED.connections, younger, down))
 
-    figures = figures_of(replace(VITALS, feed=feed))
+    figures = figures_of(replace(STATE, feed=feed))
 
     assert {name: figures[f'feed_status{{status="{name}"}}'] for name in ("down", "connected")} == {
         "down": 1,
@@ -58,7 +58,7 @@ def test_the_feeds_counters_are_told_by_cause_and_new_ones_by_themselves() -> No
         "confirmations": 8,
     }
 
-    figures = figures_of(replace(VITALS, feed=replace(FEED, counters=counters)))
+    figures = figures_of(replace(STATE, feed=replace(FEED, counters=counters)))
 
     counted = {name: value for name, value in figures.items() if "feed_" in name}
     assert {name: value for name, value in counted.items() if "_total" in name} == {
@@ -78,16 +78,16 @@ def test_the_feeds_counters_are_told_by_cause_and_new_ones_by_themselves() -> No
 def test_quotes_and_rules_are_told_with_their_age() -> None:
     """In seconds, as the conventions have it."""
     desk = replace(
-        VITALS.desk,
+        STATE.desk,
         symbols=3,
         symbols_live=2,
         symbols_interrupted=1,
-        newest_quote_ns=VITALS.present.now_ns - 250_000_000,
-        oldest_quote_ns=VITALS.present.now_ns - 90_000_000_000,
+        newest_quote_ns=STATE.instant.now_ns - 250_000_000,
+        oldest_quote_ns=STATE.instant.now_ns - 90_000_000_000,
         quotes=QuoteCounts(applied=5, refused=4, levels_dropped=3, gate_resets=2),
     )
 
-    figures = figures_of(replace(VITALS, desk=desk))
+    figures = figures_of(replace(STATE, desk=desk))
 
     assert (figures["symbols"], figures["symbols_live"]) == (3, 2)
     assert figures["symbols_interrupted"] == 1
@@ -109,9 +109,9 @@ def test_what_is_not_there_has_no_figure() -> None:
     """An age of zero would be the best of news; without one there is none, and alerts can tell."""
     figures = figures_of(
         replace(
-            VITALS,
-            desk=replace(VITALS.desk, symbols_live=0, newest_quote_ns=None, oldest_quote_ns=None),
-            rules=replace(VITALS.rules, source="none", loaded_at=None),
+            STATE,
+            desk=replace(STATE.desk, symbols_live=0, newest_quote_ns=None, oldest_quote_ns=None),
+            rules=replace(STATE.rules, source="none", loaded_at=None),
             feed=replace(FEED, status="idle", connections=()),
         )
     )
@@ -133,20 +133,20 @@ def test_a_recording_is_told_where_one_is_wanted() -> None:
         files_deleted=4,
         failures=3,
     )
-    figures = figures_of(replace(VITALS, recording=recording))
+    figures = figures_of(replace(STATE, recording=recording))
 
     assert figures["recording_active"] == 0
     assert [
         figures[f"recording_{name}_total"]
         for name in ("lines", "bytes", "files", "files_deleted", "failures")
     ] == [7, 6, 5, 4, 3]
-    assert not [name for name in figures_of(VITALS) if name.startswith("recording")]
+    assert not [name for name in figures_of(STATE) if name.startswith("recording")]
 
 
 def test_journal_orders_and_listeners_are_told() -> None:
     """Everything else that an order passes."""
     journal = replace(
-        VITALS.journal,
+        STATE.journal,
         is_writable=False,
         waiting=3,
         commits=11,
@@ -154,7 +154,7 @@ def test_journal_orders_and_listeners_are_told() -> None:
         events=12,
         refused_parts=1,
     )
-    figures = figures_of(replace(VITALS, journal=journal, orders_under_way=6, subscriptions=9))
+    figures = figures_of(replace(STATE, journal=journal, orders_under_way=6, subscriptions=9))
 
     assert (figures["journal_writable"], figures["journal_waiting"]) == (0, 3)
     assert figures["journal_commits_total"] == 11
@@ -171,7 +171,7 @@ def test_journal_orders_and_listeners_are_told() -> None:
 
 def test_every_end_of_an_order_is_told_from_the_start() -> None:
     """A counter that appears with its first count has no rate for it."""
-    figures = figures_of(replace(VITALS, desk=replace(VITALS.desk, ended={})))
+    figures = figures_of(replace(STATE, desk=replace(STATE.desk, ended={})))
 
     ended = [name for name in figures if name.startswith("orders_ended_total")]
     assert len(ended) == len(ENDS) == 1 + len(Reason)
@@ -181,17 +181,17 @@ def test_every_end_of_an_order_is_told_from_the_start() -> None:
 @pytest.mark.parametrize("symbols", [1, 1_000])
 def test_no_figure_is_of_one_symbol(symbols: int) -> None:
     """However many symbols there are, the time series are the same."""
-    desk = replace(VITALS.desk, symbols=symbols, symbols_live=symbols)
+    desk = replace(STATE.desk, symbols=symbols, symbols_live=symbols)
 
-    assert figures_of(replace(VITALS, desk=desk)).keys() == figures_of(VITALS).keys()
+    assert figures_of(replace(STATE, desk=desk)).keys() == figures_of(STATE).keys()
 
 
-def test_vitals_are_read_at_each_scrape_and_only_then() -> None:
+def test_state_are_read_at_each_scrape_and_only_then() -> None:
     """Nothing is asked to make it, and nothing is remembered from one scrape to the next."""
-    reads = iter([VITALS, replace(VITALS, subscriptions=2)])
+    reads = iter([STATE, replace(STATE, subscriptions=2)])
     read: list[int] = []
 
-    def ask() -> Vitals:
+    def ask() -> ServiceState:
         read.append(1)
         return next(reads)
 
@@ -204,14 +204,14 @@ def test_vitals_are_read_at_each_scrape_and_only_then() -> None:
 
 def test_the_librarys_global_registry_has_nothing_of_ours() -> None:
     """Two services of one process, as in these tests, do not meet there."""
-    Exposition(lambda: VITALS, version="0.1.0")
+    Exposition(lambda: STATE, version="0.1.0")
 
     assert not [one for one in REGISTRY.collect() if one.name.startswith("papertape")]
 
 
 def test_the_process_is_told_as_everywhere() -> None:
     """Memory, processor time and open files have the names that dashboards know."""
-    text = Exposition(lambda: VITALS, version="0.1.0").text().decode()
+    text = Exposition(lambda: STATE, version="0.1.0").text().decode()
 
     assert "\nprocess_resident_memory_bytes " in text
     assert "\nprocess_open_fds " in text
@@ -221,8 +221,8 @@ def test_lag_is_told_while_it_is_known() -> None:
     """In seconds, as it is and without the difference of the clocks; no figure stands for none."""
     unknown = tuple(replace(one, lag=None) for one in FEED.connections)
 
-    known = figures_of(VITALS)
-    without = figures_of(replace(VITALS, feed=replace(FEED, connections=unknown)))
+    known = figures_of(STATE)
+    without = figures_of(replace(STATE, feed=replace(FEED, connections=unknown)))
 
     assert (known["feed_lag_seconds"], known["feed_lag_excess_seconds"]) == (0.045, 0.003)
     assert not [name for name in without if name.startswith("feed_lag")]

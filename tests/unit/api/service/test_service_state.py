@@ -4,19 +4,19 @@ from dataclasses import replace
 from datetime import timedelta
 
 from app.api.docs import examples
-from app.api.service.service_state import Present, Vitals
+from app.api.service.service_state import Instant, ServiceState
 from tests.support.hand_driven import HandClock
 from tests.support.in_memory import MemoryPorts, quote
 
 
 def test_an_age_is_never_negative() -> None:
     """A quote may come while the answer is made, and a machine's date may be set back."""
-    present = Present.of(HandClock())
+    instant = Instant.of(HandClock())
 
-    assert present.age(present.now + timedelta(seconds=1)) == timedelta()
-    assert present.age(present.now - timedelta(seconds=2)) == timedelta(seconds=2)
-    assert present.age_ns(present.now_ns + 1) == 0
-    assert present.age_ns(present.now_ns - 7) == 7
+    assert instant.age(instant.now + timedelta(seconds=1)) == timedelta()
+    assert instant.age(instant.now - timedelta(seconds=2)) == timedelta(seconds=2)
+    assert instant.age_ns(instant.now_ns + 1) == 0
+    assert instant.age_ns(instant.now_ns - 7) == 7
 
 
 async def test_every_part_is_asked(ports: MemoryPorts) -> None:
@@ -24,18 +24,18 @@ async def test_every_part_is_asked(ports: MemoryPorts) -> None:
     ports.desk.show(quote(7))
     ports.journal.is_writable = False
 
-    vitals = Vitals.of(ports.services())
+    state = ServiceState.of(ports.services())
 
-    assert vitals.feed is ports.feed.feed_state
-    assert vitals.desk.symbols_live == 1
-    assert vitals.rules == ports.rules.state()
-    assert vitals.missing == ["journal"]
-    assert vitals.subscriptions == 0
+    assert state.feed is ports.feed.feed_state
+    assert state.desk.symbols_live == 1
+    assert state.rules == ports.rules.state()
+    assert state.missing == ["journal"]
+    assert state.subscriptions == 0
 
 
 def test_what_is_missing_is_named() -> None:
     """Whatever the feed does, and in the order in which it is told."""
-    sound = examples.EXAMPLE_VITALS
+    sound = examples.EXAMPLE_STATE
 
     assert not sound.missing
     assert not replace(sound, feed=replace(sound.feed, status="down")).missing

@@ -8,21 +8,21 @@ from app.api.docs.examples import EXAMPLE_ORDER_ID
 from app.api.stream.client_messages import (
     NAMED_MAX,
     InvalidMessageError,
-    SubscribeMessage,
+    Subscribe,
     read_message,
     read_subscribe,
 )
 from app.domain.errors import MalformedRequestError
 
 
-def read(text: str) -> SubscribeMessage:
+def read(text: str) -> Subscribe:
     """Read a subscribe message."""
     return read_subscribe(read_message(text))
 
 
 def test_shortest_message_asks_for_all_orders_from_now_on() -> None:
     """What is left out filters nothing."""
-    expected = SubscribeMessage(order_ids=frozenset(), symbols=frozenset(), after=None)
+    expected = Subscribe(type="subscribe")
 
     assert read('{"type": "subscribe"}') == expected
     assert read('{"type": "subscribe", "after": null}') == expected

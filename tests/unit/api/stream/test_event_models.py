@@ -6,28 +6,24 @@ from dataclasses import replace
 import pytest
 
 from app.api.docs import examples
-from app.api.stream import message_shapes
-from app.api.stream.event_models import EventTexts, event_view, events_page
+from app.api.stream.event_models import Event, EventsPage, EventTexts
 from app.domain.order import OrderStatus, Reason
 
 
 def test_event_is_told_as_documented() -> None:
     """Its keys stand in the documented order; the split is there exactly for a fill."""
     accepted, filled = (
-        event_view(stored, stream_id=examples.EXAMPLE_STREAM_ID) for stored in examples.events()
+        Event.of(stored, stream_id=examples.EXAMPLE_STREAM_ID) for stored in examples.events()
     )
 
-    assert list(accepted) == list(filled) == list(message_shapes.Event.model_fields)
-    assert accepted["split"] is None
-    assert filled["split"] == {
+    assert accepted.split is None
+    assert filled.model_dump(mode="json")["split"] == {
         "split_number": 1,
         "update_id": 1742578110,
         "price": "0.000912",
         "quantity": "312.484",
     }
-    assert filled["remaining_quantity"] == "687.516"
-    message_shapes.Event.model_validate(accepted)
-    message_shapes.Event.model_validate(filled)
+    assert filled.remaining_quantity == "687.516"
 
 
 def test_end_of_an_order_that_was_not_filled_has_its_reason() -> None:
@@ -35,9 +31,9 @@ def test_end_of_an_order_that_was_not_filled_has_its_reason() -> None:
     stored = examples.events()[1]
     end = replace(stored.event, status=OrderStatus.EXPIRED, reason=Reason.TIMEOUT, split=None)
 
-    told = event_view(replace(stored, event=end), stream_id=examples.EXAMPLE_STREAM_ID)
+    told = Event.of(replace(stored, event=end), stream_id=examples.EXAMPLE_STREAM_ID)
 
-    assert (told["status"], told["reason"], told["split"]) == ("EXPIRED", "TIMEOUT", None)
+    assert (told.status, told.reason, told.split) == ("EXPIRED", "TIMEOUT", None)
 
 
 @pytest.mark.parametrize(
@@ -45,10 +41,10 @@ def test_end_of_an_order_that_was_not_filled_has_its_reason() -> None:
 )
 def test_page_has_a_cursor_only_if_more_was_read(read: int, shown: int, *, has_more: bool) -> None:
     """The last page says that it is the last, without another request."""
-    page = events_page(examples.events()[:read], limit=1, stream_id=examples.EXAMPLE_STREAM_ID)
+    page = EventsPage.of(examples.events()[:read], limit=1, stream_id=examples.EXAMPLE_STREAM_ID)
 
-    assert len(message_shapes.EventsPage.model_validate(page).events) == shown
-    assert (page["next_cursor"] is not None) is has_more
+    assert len(page.events) == shown
+    assert (page.next_cursor is not None) is has_more
 
 
 def test_an_event_is_encoded_once_for_all_who_hear_it() -> None:
@@ -58,7 +54,9 @@ def test_an_event_is_encoded_once_for_all_who_hear_it() -> None:
 
     told = texts.of(first)
 
-    assert json.loads(told.text) == event_view(first, stream_id=examples.EXAMPLE_STREAM_ID)
+    assert json.loads(told.text) == Event.of(
+        first, stream_id=examples.EXAMPLE_STREAM_ID
+    ).model_dump(mode="json")
     assert told.frame.endswith(told.text.encode())
     assert texts.of(first) is told
     assert json.loads(texts.of(second).text)["position"] != json.loads(told.text)["position"]

@@ -18,10 +18,11 @@ from starlette.websockets import WebSocket
 from websockets.exceptions import InvalidStatus
 
 from app.api.application import ApiOptions, ApiServices, build_application
-from app.api.authorization import Admission
-from app.api.rate_limit import RequestRates
-from app.api.stream import order_stream
-from app.api.stream.order_stream import EVENTS_PER_TURN, OrderStream, StreamPatience
+from app.api.authorization import Authorizer
+from app.api.rate_limit import RateLimiter
+from app.api.stream import event_sender
+from app.api.stream.order_stream import OrderStream, StreamTimeouts
+from app.api.stream.stream_connection import EVENTS_PER_TURN
 from app.api.stream.stream_cursors import write_position
 from app.domain.errors import DatabaseUnavailableError
 from app.domain.order import OrderId, Owner
@@ -33,9 +34,9 @@ from tests.support.stream_client import Json, open_stream
 from tests.support.waiting import eventually
 
 
-def open_admission(services: ApiServices) -> Admission:
-    """Return the admission of open access, without a limit."""
-    return Admission(services.access, RequestRates(0, clock=services.clock))
+def open_authorizer(services: ApiServices) -> Authorizer:
+    """Return the authorizer of open access, without a limit."""
+    return Authorizer(services.access, RateLimiter(0, clock=services.clock))
 
 
 EVENTS_PER_READ = 60
@@ -181,7 +182,7 @@ async def test_more_is_read_back_than_one_read_holds(
     url: str, client: httpx2.AsyncClient, ports: MemoryPorts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A long absence is told page by page, without gap or repeat."""
-    monkeypatch.setattr(order_stream, "EVENTS_PER_READ", EVENTS_PER_READ)
+    monkeypatch.setattr(event_sender, "EVENTS_PER_READ", EVENTS_PER_READ)
     order_id = await place_at_once(client, order_size="100000")
     fills = 2 * EVENTS_PER_READ + 7
     for number in range(1, fills + 1):
@@ -358,8 +359,8 @@ async def test_client_that_says_nothing_is_let_go(
     services: ApiServices, options: ApiOptions, application: FastAPI
 ) -> None:
     """A connection that does not say what it wants to hear does not stay."""
-    patience = StreamPatience(subscribe_seconds_max=0.01)
-    stream_route = OrderStream(services, options, open_admission(services), patience=patience)
+    timeouts = StreamTimeouts(subscribe_seconds_max=0.01)
+    stream_route = OrderStream(services, options, open_authorizer(services), timeouts=timeouts)
     impatient = Starlette(
         routes=[WebSocketRoute("/ws/orders", stream_route.serve), Mount("/", application)]
     )
@@ -500,8 +501,8 @@ async def test_reader_that_never_reads_does_not_keep_its_place(options: ApiOptio
     """A connection that makes no room is given up, with all that it held here."""
     ports = MemoryPorts(waiting_events_max=50)
     services = ports.services()
-    patience = StreamPatience(send_seconds_max=0.05)
-    stream_route = OrderStream(services, options, open_admission(services), patience=patience)
+    timeouts = StreamTimeouts(send_seconds_max=0.05)
+    stream_route = OrderStream(services, options, open_authorizer(services), timeouts=timeouts)
     application = Starlette(
         routes=[
             WebSocketRoute("/ws/orders", stream_route.serve),
@@ -521,7 +522,7 @@ async def test_reader_that_never_reads_does_not_keep_its_place(options: ApiOptio
             await asyncio.sleep(0)  # let the service send
 
         await eventually(lambda: not ports.subscriptions._by_filter)
-        await eventually(lambda: stream_route._places._taken_total == 0)
+        await eventually(lambda: stream_route._slots._taken_total == 0)
 
 
 class _Client:
@@ -656,7 +657,7 @@ async def test_telling_much_to_one_client_leaves_others_their_turn(
     ]
     for _ in range(4 * EVENTS_PER_TURN):
         await place_at_once(client)
-    stream = OrderStream(services, options, open_admission(services))
+    stream = OrderStream(services, options, open_authorizer(services))
     websocket = WebSocket({"type": "websocket", "headers": []}, say, count_messages)
     tasks = [asyncio.create_task(one) for one in (count_turns(), stream.serve(websocket))]
 

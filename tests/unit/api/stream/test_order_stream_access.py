@@ -11,7 +11,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from app.api.application import ApiOptions, build_application
-from app.api.stream.connection_slots import STRANGERS_MAX
+from app.api.stream.connection_slots import UNAUTHENTICATED_MAX
 from app.domain.access import Caller, Scope
 from app.domain.errors import UnauthorizedError
 from app.domain.order import OrderId, Owner
@@ -249,7 +249,7 @@ async def test_clients_without_a_key_keep_nobody_out_who_has_one(
     )
     async with serving(application) as url, AsyncExitStack() as strangers:
         contract = await read_contract(url)
-        for _ in range(STRANGERS_MAX):
+        for _ in range(UNAUTHENTICATED_MAX):
             await strangers.enter_async_context(open_stream(url, contract=contract))
         assert await refused_code(url, {}) == (429, "too_many_websockets")
 

@@ -1,4 +1,4 @@
-"""The probes."""
+"""The routes of probes, metrics and symbols."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -8,12 +8,26 @@ import pytest
 
 from app.access.key_file import KeyFileAccess
 from app.api.application import ApiOptions, ApiServices, build_application
-from app.api.service import state_shapes
+from app.api.service import readiness, symbol_models
 from app.domain.access import Scope
 from app.states import RecordingState
 from tests.support.hand_driven import HandClock
-from tests.support.in_memory import MemoryPorts
+from tests.support.in_memory import MemoryPorts, quote
 from tests.support.keys import NOBODY, SCOPE_KEYS, authorization, write_key_file
+from tests.support.scrape import scrape
+
+SYMBOL_KEYS = [
+    "symbol",
+    "status",
+    "base_asset",
+    "quote_asset",
+    "rules",
+    "rules_age_seconds",
+    "subscribed",
+    "live",
+    "quote",
+    "feed",
+]
 
 
 async def test_healthz_tells_that_the_process_runs(
@@ -26,7 +40,7 @@ async def test_healthz_tells_that_the_process_runs(
     response = await client.get("/healthz?from=probe")
 
     assert (response.status_code, response.json()) == (200, {"status": "ok", "version": "0.1.0"})
-    state_shapes.Health.model_validate_json(response.content, strict=True)
+    readiness.Health.model_validate_json(response.content, strict=True)
 
 
 @pytest.mark.parametrize("status", ["idle", "connecting", "connected", "down"])
@@ -43,7 +57,7 @@ async def test_readyz_is_200_whatever_the_feed_does(
     answer = response.json()
     assert (answer["ready"], answer["missing"]) == (True, [])
     assert (answer["feed"]["status"], answer["feed"]["cause"]) == (status, cause)
-    state_shapes.Readiness.model_validate_json(response.content, strict=True)
+    readiness.Readiness.model_validate_json(response.content, strict=True)
 
 
 async def test_readyz_tells_a_recording_that_does_not_go_on_and_stays_200(
@@ -67,7 +81,7 @@ async def test_readyz_tells_a_recording_that_does_not_go_on_and_stays_200(
 
     assert response.status_code == 200
     assert response.json()["recording"] == {"active": False, "cause": "No space left on device"}
-    state_shapes.Readiness.model_validate_json(response.content, strict=True)
+    readiness.Readiness.model_validate_json(response.content, strict=True)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +109,7 @@ async def test_readyz_is_503_and_names_what_is_missing(
     assert problem["rules"]["source"] == ("none" if "rules" in missing else "venue")
     assert problem["journal"]["writable"] is ("journal" not in missing)
     assert problem["recovery"]["done"] is ("recovery" not in missing)
-    state_shapes.NotReady.model_validate_json(response.content, strict=True)
+    readiness.NotReady.model_validate_json(response.content, strict=True)
 
 
 @pytest.mark.parametrize("is_ready", [True, False])
@@ -127,6 +141,102 @@ async def test_readyz_tells_a_stranger_whether_and_a_key_why(
     if is_ready:
         assert stranger.json() == {"ready": True}
     else:
-        state_shapes.NotReadyAlone.model_validate_json(stranger.content, strict=True)
+        readiness.NotReadyAlone.model_validate_json(stranger.content, strict=True)
         assert stranger.json()["detail"] == "orders cannot be accepted now"
         assert stranger.headers["retry-after"] == "2"
+
+
+async def test_metrics_tell_the_parts_as_they_are_now(
+    client: httpx2.AsyncClient, ports: MemoryPorts
+) -> None:
+    """Scraped twice, told twice."""
+    before = await scrape(client)
+    ports.desk.show(quote(7))
+    ports.journal.is_writable = False
+    after = await scrape(client)
+
+    assert (before["symbols_live"], before["ready"]) == (0, 1)
+    assert (after["symbols_live"], after["ready"]) == (1, 0)
+
+
+async def test_a_scraper_may_ask_with_parameters(client: httpx2.AsyncClient) -> None:
+    """Some add a timestamp or a target of their own, and are no clients that mistyped."""
+    response = await client.get("/metrics?target=papertape")
+
+    assert response.status_code == 200
+    assert response.headers["cache-control"] == "no-store"
+
+
+async def test_symbol_tells_rules_quote_and_feed(
+    client: httpx2.AsyncClient, ports: MemoryPorts
+) -> None:
+    """One answer says what may be ordered and what would be met; an empty side is null."""
+    ports.desk.show(quote(7, ask=("0", "0")))
+
+    response = await client.get("/symbols/ltcbtc")
+
+    assert response.status_code == 200
+    answer = response.json()
+    assert list(answer) == SYMBOL_KEYS
+    assert (answer["subscribed"], answer["live"]) == (True, True)
+    assert answer["rules_age_seconds"] == 0
+    age = answer["quote"].pop("age_milliseconds")
+    assert 0 <= age < 60_000
+    assert answer["quote"] == {
+        "update_id": 7,
+        "bid_price": "0.000911",
+        "bid_quantity": "400",
+        "ask_price": None,
+        "ask_quantity": None,
+    }
+    assert answer["rules"]["tick_size"] == "0.000001"
+    assert answer["rules"]["price_max"] == "100000"
+    assert answer["feed"] == {
+        "status": "connected",
+        "cause": None,
+        "since": "2025-10-07T09:12:30.917204Z",
+    }
+    symbol_models.Symbol.model_validate_json(response.content, strict=True)
+
+
+async def test_symbol_without_a_quote_is_answered(client: httpx2.AsyncClient) -> None:
+    """Asking does not subscribe, so there may be no quote; a halted pair is still told."""
+    response = await client.get("/symbols/HALTBTC")
+
+    assert response.json()["quote"] is None
+    assert (response.json()["subscribed"], response.json()["live"]) == (False, False)
+    assert response.json()["status"] == "BREAK"
+    symbol_models.Symbol.model_validate_json(response.content, strict=True)
+
+
+async def test_symbol_whose_quote_was_lost_is_subscribed_and_not_live(
+    client: httpx2.AsyncClient, ports: MemoryPorts
+) -> None:
+    """Waiting for a quote is told apart from not asking for one."""
+    ports.desk.show(quote(7))
+    ports.desk.interrupt()
+
+    answer = (await client.get("/symbols/LTCBTC")).json()
+
+    assert (answer["subscribed"], answer["live"], answer["quote"]) == (True, False, None)
+
+
+@pytest.mark.parametrize(
+    "symbol", ["ABCXYZ", "LTC-BTC", "%00", "A" * 21, "A" * 5_000, "\u017fTCBTC"]
+)
+async def test_unknown_symbol_is_404(client: httpx2.AsyncClient, symbol: str) -> None:
+    """A symbol that the venue does not list, or cannot, is not found."""
+    response = await client.get(f"/symbols/{symbol}")
+
+    assert response.status_code == 404
+    assert response.json()["code"] == "unknown_symbol"
+
+
+async def test_symbol_without_rules_is_503(client: httpx2.AsyncClient, ports: MemoryPorts) -> None:
+    """Without rules nobody knows whether the symbol exists."""
+    ports.rules.by_symbol = None
+
+    response = await client.get("/symbols/LTCBTC")
+
+    assert response.status_code == 503
+    assert response.json()["code"] == "rules_not_loaded"

@@ -48,7 +48,7 @@ class CallerByKey(SecurityBase):
 
 
 class RecognizedKey(SecurityBase):
-    """Tells whether a request has a valid key, for a route that shows more with one."""
+    """Checks whether a request has a valid key, for a route that shows more with one."""
 
     def __init__(self) -> None:
         self.scheme_name = KEY_SCHEME

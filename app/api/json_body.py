@@ -1,7 +1,7 @@
-"""A request's body: how much of it is read, and how it becomes a JSON object.
+"""Reads a request's body, up to a limit, as one JSON object.
 
-The documented ``curl --data`` sends no JSON content type, so the type is not asked for. What a
-reader would have to guess about (a key given twice, a character that is none) is malformed.
+The documented ``curl --data`` sends no JSON content type, so the type is not checked. Anything
+that a reader would have to guess about, such as a key given twice, is malformed.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ BODY_SECONDS_MAX: Final = 10.0
 """A body fits into a few packets; one that takes longer holds a connection for nothing."""
 
 WHOLE_BODY_EXTENSION: Final = "papertape.whole_body"
-"""Of ASGI: what our server says of a request whose body need not be waited for."""
+"""Set by our server in the ASGI scope of a request whose body has arrived."""
 
 _LENGTH_DIGITS_MAX: Final = 9
 _NUL: Final = "\x00"
@@ -87,7 +87,7 @@ def read_json_object(body: bytes) -> dict[str, object]:
 
 
 def _refuse_unusable_characters(value: object) -> None:
-    """Refuse lone surrogates and NUL; both can be escaped in JSON, and neither can be stored."""
+    """Refuse lone surrogates and NUL: JSON can escape both, and the database stores neither."""
     pending = [value]
     while pending:
         part = pending.pop()

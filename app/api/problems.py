@@ -1,4 +1,4 @@
-"""Errors become statuses here, by one table, and problem documents (RFC 9457).
+"""The one table of errors: statuses and problem documents (RFC 9457).
 
 What only HTTP knows, a wrong route or host, has its classes here; everything else is raised by
 ``app.domain.errors``. A client relies on ``code``; ``title`` and ``detail`` are for people.
@@ -81,7 +81,7 @@ class BodyTooSlowError(CallerError):
 
 
 class MalformedHttpError(CallerError):
-    """What was sent is not HTTP/1.1."""
+    """The bytes are not an HTTP/1.1 request."""
 
     code = "malformed_http"
 
@@ -117,7 +117,7 @@ class UnknownHostError(CallerError):
 class ForeignOriginError(CallerError):
     """A web page of another origin wants to change something.
 
-    Since the body is read as JSON whatever its type, no preflight request stands in the way.
+    The body is read as JSON for any content type, so browsers send no preflight request first.
     """
 
     code = "foreign_origin"
@@ -187,7 +187,7 @@ class InternalError(PapertapeError):
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """How an error is told: its status and the words that stay the same for its code."""
+    """The status of an error, and the title that is the same for its code."""
 
     status: HTTPStatus
     title: str
@@ -227,7 +227,7 @@ REFUSALS: Final[dict[type[PapertapeError], Refusal]] = {
 }
 """The one place where an error gets its status: 400 is malformed, 422 understood but refused.
 
-A class that does not stand here is told as the nearest one above it that does.
+A class that is not listed has the status of the nearest one above it.
 """
 
 
@@ -243,32 +243,32 @@ def problem_document(error: PapertapeError) -> dict[str, object]:
         "type": PROBLEM_TYPE_PREFIX + error.code,
         "title": refusal.title,
         "status": int(refusal.status),
-        **_told(error),
+        **_described(error),
     }
 
 
 def error_message(error: PapertapeError) -> dict[str, object]:
-    """Return how an error is told on a WebSocket: its problem document without what HTTP adds.
+    """Return the message of an error on a WebSocket: its problem document without HTTP's members.
 
-    It may be one that no HTTP request meets, and that has no status.
+    Some errors occur there alone and have no status.
     """
-    return {"type": "error", **_told(error)}
+    return {"type": "error", **_described(error)}
 
 
-def _told(error: PapertapeError) -> dict[str, object]:
-    told: dict[str, object] = {"detail": str(error), "code": error.code}
+def _described(error: PapertapeError) -> dict[str, object]:
+    described: dict[str, object] = {"detail": str(error), "code": error.code}
     if isinstance(error, InvalidInputError):
         total = len(error.problems)
-        told["detail"] = f"{total} problem{'s' if total > 1 else ''} found; see errors"
-        told["errors"] = [
+        described["detail"] = f"{total} problem{'s' if total > 1 else ''} found; see errors"
+        described["errors"] = [
             {"field": problem.field, "code": problem.code, "message": problem.message}
             for problem in error.problems
         ]
-    return told | _members(error)
+    return described | _members(error)
 
 
 def _members(error: PapertapeError) -> dict[str, object]:
-    """Return what an error's document has beside the usual members (RFC 9457 section 3.2)."""
+    """Return the extension members of an error's document (RFC 9457 section 3.2)."""
     match error:
         case NotReadyError():
             return dict(error.readiness)

@@ -1,6 +1,6 @@
-"""The examples of the documentation: real answers to an order that never was.
+"""The domain values behind the examples of the documentation.
 
-They are made by the code that answers, so an example cannot show what the service would not send.
+The code that answers requests turns them into examples, so an example is always a possible answer.
 """
 
 from dataclasses import replace

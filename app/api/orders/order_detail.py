@@ -170,7 +170,7 @@ class Execution(ResponseModel):
         examples=[42],
     )
     decision: Decision | None = Field(
-        description="Why an IOC or FOK order was not filled; null for any other, and for one that "
+        description="Why an IOC or FOK order was not filled; null for any other order, and if it "
         "ended without a quote or before the service kept this.",
     )
 

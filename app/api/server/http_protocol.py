@@ -1,14 +1,15 @@
-"""The connections of HTTP/1.1, with an end to everything a client may keep us waiting for.
+"""The connections of HTTP/1.1: uvicorn's protocol with limits on a head's time and length.
 
-Uvicorn's own protocol waits for a request head for as long as it takes, so that a client that sends
-nothing, or one byte a minute, holds a connection for ever. Here a connection on which no answer is
-owed has ``head_seconds_max`` to complete its next head, counted from when the last answer's
-keep-alive was interrupted by the first byte; that holds too while the rest of an answered request's
-body comes in. How long a body may take that somebody waits for is decided where it is read
-(``body``), and a request whose answer takes minutes is left alone.
+Uvicorn waits for a request head without limit, so a client that sends nothing, or one byte a
+minute, holds a connection. Here a connection without an unanswered request has
+``head_seconds_max`` to complete its next head. The time starts with the connection or with the
+first byte that ends the idle time between requests; it also runs while the rest of an answered
+request's body arrives.
+``json_body`` limits the time of a body that is read. A request whose answer takes minutes has no
+limit here.
 
-The parser (llhttp, through httptools) neither bounds a head nor stops after a request that has yet
-to be answered. So what arrives is taken in slices, and no further ones while requests wait.
+The parser (llhttp, through httptools) neither limits a head nor stops after a request that is not
+answered yet. So data is parsed in slices, and parsing pauses while requests wait.
 """
 
 import asyncio
@@ -30,7 +31,7 @@ HEAD_SECONDS_MAX: Final = 10.0
 """From connecting, or from the first byte of a further request, to the end of its headers."""
 
 KEEP_ALIVE_SECONDS: Final = 30
-"""How long a connection may be idle between two requests; more than clients keep theirs for."""
+"""How long a connection may be idle between two requests; longer than clients keep one."""
 
 HEAD_BYTES_MAX: Final = 16 * 1024
 """Request line and headers together; ours have a few hundred bytes."""
@@ -44,7 +45,7 @@ _CONNECT: Final = b"CONNECT"
 
 
 def last_answer(error: CallerError, default_headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """Return a whole answer to what is no request, and behind which the connection is closed."""
+    """Return the bytes of the last answer of a connection, to data that is not a request."""
     answer = problem_response(error)
     closing = (b"connection", b"close")
     headers = [*default_headers, *answer.raw_headers, *ANSWER_HEADERS, closing]
@@ -70,7 +71,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._is_in_head = False
         self._framing_bytes = 0  # of a head, or since the last byte of a body
         self._answers_owed = 0  # to requests that were started or queued
-        self._later = b""  # what came behind requests that wait for their turn
+        self._later = b""  # data behind requests that wait for their turn
         self._refusal: HeadTooLargeError | MalformedHttpError | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
@@ -79,14 +80,14 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._watch()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the time, and what nobody waits for any more."""
+        """Stop the timer, and drop the requests that wait."""
         self._stop_watching()
         self.pipeline.clear()
         self._later = b""
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Take what arrived, up to the first request that has to wait for its turn."""
+        """Parse the data, up to the first request that has to wait for its turn."""
         self._unset_keepalive_if_required()
         if self._later:
             data = self._later + data
@@ -101,7 +102,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._watch()
 
     def _take(self, piece: bytes) -> int:
-        """Have a piece parsed, and return how many of its bytes were."""
+        """Parse a piece, and return how many of its bytes were parsed."""
         taken = len(piece)
         try:
             taken = self._parse(piece)
@@ -134,9 +135,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._framing_bytes = 0
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header, but no trailer, which the parser tells like one.
+        """Take a header, but no trailer, for which the parser calls the same method.
 
-        "A recipient MUST NOT merge" those that it does not know (RFC 9110 section 6.5.1).
+        "A recipient MUST NOT merge" an unknown trailer into the headers (RFC 9110 section 6.5.1).
         """
         if self._is_in_head:
             super().on_header(name, value)
@@ -154,10 +155,10 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._is_in_head = False
 
     def _check_head(self) -> None:
-        """Refuse what the parser lets pass and RFC 9112 does not.
+        """Refuse heads that the parser accepts and RFC 9112 forbids.
 
-        That is a version that is not ours, a request without the one Host header that it must have
-        (section 3.2), and a body in a coding that we cannot undo, or in any from HTTP/1.0 (6.1).
+        These are another version, a request without exactly one Host header (section 3.2), a body
+        in an unknown transfer coding, and a transfer coding in HTTP/1.0 (section 6.1).
         """
         version = self.parser.get_http_version()
         hosts = sum(name == _HOST for name, _ in self.headers)
@@ -174,7 +175,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """Tell that a body is whole, unless the head has yet to be taken."""
+        """Mark a request whose body is complete, unless its head is still to be taken."""
         if not self._is_in_head:
             super().on_message_complete()
             self.scope["extensions"] = {WHOLE_BODY_EXTENSION: {}}
@@ -182,7 +183,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def _decline_upgrade(self) -> None:
         """Take a request that offers another protocol as if it did not (RFC 9110 section 7.8).
 
-        The parser would take its body for the other protocol, so it begins anew without the offer.
+        The parser would treat its body as the other protocol, so it parses the head again without
+        the offer.
         """
         start = (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
         lines = [b"%b: %b\r\n" % header for header in self.headers if header[0] != _UPGRADE]
@@ -190,7 +192,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self.parser.feed_data(b"".join([b"%b %b HTTP/%b\r\n" % start, *lines, b"\r\n"]))
 
     def on_response_complete(self) -> None:
-        """Go on with what waited for its turn."""
+        """Continue with the requests and data that waited."""
         self._answers_owed -= 1
         super().on_response_complete()
         if self._refusal is not None and not self._answers_owed:
@@ -199,15 +201,15 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self.data_received(b"")
 
     def _refuse(self, error: HeadTooLargeError | MalformedHttpError) -> None:
-        """Answer what cannot be taken for a request once it is its turn, and close."""
+        """Answer data that is not a request once it is its turn, and close."""
         self._refusal = error
         cycle = self.cycle
         is_in_body = not self._is_in_head and cycle is not None and cycle.more_body  # type: ignore[redundant-expr] # it is None before the first request
         if is_in_body and self.pipeline:
-            self.pipeline.popleft()  # it will never be whole
+            self.pipeline.popleft()  # it will never be complete
             self._answers_owed -= 1
         elif is_in_body and cycle.response_started:
-            self.transport.close()  # half an answer is out, or all of it
+            self.transport.close()  # the answer was sent, at least in part
             return
         elif is_in_body:
             self._answers_owed = 0
@@ -223,7 +225,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self.transport.close()
 
     def _is_reading(self) -> bool:
-        """Whether the connection is open and ours; a WebSocket has a protocol of its own."""
+        """Whether the connection is open and still HTTP; a WebSocket has its own protocol."""
         return not self.transport.is_closing() and self.transport.get_protocol() is self
 
     def _watch(self) -> None:

@@ -1,9 +1,9 @@
-"""Many text messages of a WebSocket in one send: an extension of ASGI between our two sides.
+"""Sends many text messages of a WebSocket at once: an ASGI extension between our two sides.
 
-A server's frames are not masked, so a message has the same bytes for all who hear it. They are made
-once, and those of a commit reach each connection's socket in one call. ASGI knows messages one by
-one only: a server that takes frames says so by ``EXTENSION`` in the scope, and gets a
-``websocket.send`` that has them under this name instead of ``text``.
+A server does not mask its frames, so a message has the same bytes for every client. They are made
+once, and the frames of a commit reach each socket in one call. ASGI sends single messages only. A
+server that takes frames sets ``EXTENSION`` in the scope; the application then sends a
+``websocket.send`` with the frames under this name instead of ``text``.
 """
 
 from collections.abc import MutableMapping

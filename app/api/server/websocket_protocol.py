@@ -1,7 +1,7 @@
-"""The connections of WebSockets: uvicorn's, with bounds on what a peer can make us keep.
+"""The connections of WebSockets: uvicorn's protocol with limits on the memory of one peer.
 
-Uvicorn writes an answer to every ping whether or not the peer reads any, and keeps a message's
-fragments for as long as they come, empty ones too, which count for nothing in the message's size.
+Uvicorn answers every ping even if the peer does not read, and keeps all fragments of a message,
+empty ones too, which do not count in the message's size.
 """
 
 import asyncio
@@ -27,23 +27,23 @@ MESSAGES_WAITING_MAX: Final = 16
 """Of one client's messages; reading pauses at the first, but a read may bring thousands."""
 
 CLOSE_SECONDS_MAX: Final = 10.0
-"""How long a client may take to read what was sent before the end."""
+"""How long a client may take to read the messages before the close."""
 
 
 class BoundedWebSocketProtocol(WebSocketsSansIOProtocol):
     """Uvicorn's WebSocket with bounds, which may answer a handshake in HTTP.
 
-    Uvicorn sends such an answer, but then writes an error as if the handshake had been forgotten,
-    so that every page of a stranger could fill the log.
+    Uvicorn sends such an answer, but then logs an error as if the handshake had failed, so any
+    web page could fill the log.
     """
 
     close_seconds_max: float = CLOSE_SECONDS_MAX
     _abort_timer: asyncio.TimerHandle | None = None
 
     def data_received(self, data: bytes) -> None:
-        """Take what arrived: first a whole handshake, on which the library may keep silent.
+        """Take data, which begins with the handshake; refuse a handshake that the library ignores.
 
-        It reads no other method than GET, no body, and not as many or as long headers as we do.
+        The library reads no method but GET, no body, and fewer and shorter headers than we do.
         """
         super().data_received(data)
         if not self.handshake_initiated and not self.transport.is_closing():
@@ -51,16 +51,16 @@ class BoundedWebSocketProtocol(WebSocketsSansIOProtocol):
             self.transport.close()
 
     async def run_asgi(self) -> None:
-        """Serve the connection; a client that reads no more does not keep it for ever.
+        """Serve the connection, and abort it if the client does not read the rest in time.
 
-        Closing waits until everything was sent, and that may never be.
+        Closing waits until everything is sent, which a client can prevent.
         """
         self.scope["extensions"][text_frames.EXTENSION] = {}
         await super().run_asgi()
         self._abort_soon()
 
     def keepalive_timeout(self) -> None:
-        """Close, since the peer does not answer pings; it may not read the good-bye either.
+        """Close, since the peer does not answer pings, and abort if it does not read either.
 
         The application waits until the connection is lost.
         """
@@ -72,30 +72,30 @@ class BoundedWebSocketProtocol(WebSocketsSansIOProtocol):
             self._abort_timer = self.loop.call_later(self.close_seconds_max, self.transport.abort)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the time: a transport that is gone minds being aborted, and nothing is kept."""
+        """Stop the timer: a lost transport must not be aborted."""
         if self._abort_timer is not None:
             self._abort_timer.cancel()
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
-        """Read no more from a peer that does not read: what it says, it wants answers to."""
+        """Stop reading from a peer that does not read, since its messages cause answers."""
         super().pause_writing()
         self.transport.pause_reading()
 
     def resume_writing(self) -> None:
-        """Go on, unless the application has yet to take what was read."""
+        """Continue reading, unless the application still has messages to take."""
         super().resume_writing()
         if not self.read_paused:
             self.transport.resume_reading()
 
     async def receive(self) -> ASGIReceiveEvent:
-        """Return the next message; that makes room for more only if there is room for answers."""
+        """Return the next message; reading continues only if there is room for answers."""
         message = await super().receive()
         self._keep_pause()
         return message
 
     async def send(self, message: ASGISendEvent) -> None:
-        """Send what the application says."""
+        """Send a message of the application."""
         frames = message.get(text_frames.EXTENSION)
         if isinstance(frames, bytes):
             await self._send_frames(frames)
@@ -113,21 +113,21 @@ class BoundedWebSocketProtocol(WebSocketsSansIOProtocol):
         self.transport.write(frames)
 
     def _keep_pause(self) -> None:
-        """Undo that uvicorn resumed reading without a look at writing."""
+        """Pause reading again, which uvicorn resumed without checking for room to write."""
         if not self.writable.is_set():
             self.transport.pause_reading()
 
     def handle_cont(self, event: Frame) -> None:
-        """Take a fragment, up to so many of a message."""
+        """Take a fragment, up to the maximum of a message."""
         if self.close_sent:
-            self.frames = []  # nobody wants the message any more
+            self.frames = []  # the connection is closing: the message has no reader
         elif len(self.frames) == FRAGMENTS_MAX:
             self._refuse(CloseCode.MESSAGE_TOO_BIG, "too many fragments")
         else:
             super().handle_cont(event)
 
     def send_receive_event_to_app(self) -> None:
-        """Hand on a message, up to so many that wait."""
+        """Queue a message for the application, up to the maximum."""
         if self.queue.qsize() >= MESSAGES_WAITING_MAX and not self.close_sent:
             self._refuse(CloseCode.POLICY_VIOLATION, "too many messages at once")
         else:

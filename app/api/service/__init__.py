@@ -1,1 +1,1 @@
-"""What the service tells of itself and the venue: probes, metrics, symbols."""
+"""The state of the service and of symbols: probes, metrics, trading rules and quotes."""

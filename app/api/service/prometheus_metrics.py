@@ -1,12 +1,11 @@
 """The service's state in the text format of Prometheus.
 
-Nothing is counted for it: the figures are read off the parts' states at each scrape, so that the
-way of a quote or an order does not know of it. The registry is its own; the library's global one
-is never touched.
+The figures are read from the states of the parts at each scrape, so the hot path counts nothing
+for them. The registry is our own; the library's global one is not used.
 
-No label names a symbol. Which symbols there are is up to whoever places orders, up to thousands of
-them that come and go, and each would be a time series of its own for ever; ``/symbols/{symbol}``
-tells of one. Labels are statuses, causes and reasons, each out of a fixed list in the code.
+No label names a symbol. Clients choose the symbols, thousands of them, and each would be a
+permanent time series; ``/symbols/{symbol}`` shows one. Labels are statuses, causes and reasons,
+each from a fixed list in the code.
 """
 
 from collections import Counter
@@ -32,8 +31,8 @@ ENDS: Final = (
     (OrderStatus.CANCELED, Reason.CANCELED_BY_CLIENT),
     *((OrderStatus.EXPIRED, one) for one in Reason if one is not Reason.CANCELED_BY_CLIENT),
 )
-"""How orders end. Each is told from the start: a counter that appears with its first count has no
-rate for it."""
+"""The ends of an order. Each is exported from the start: a counter that appears with its first
+count has no rate for it."""
 
 _PREFIX: Final = "papertape"
 _NS_PER_SECOND: Final = 1e9
@@ -67,11 +66,11 @@ _FEED_COUNTERS: Final = {
     "shutdown_notices": ("shutdown_notices", "Shutdowns that the venue announced."),
     "listener_failures": ("listener_failures", "Mistakes of ours on the way of a quote."),
 }
-"""What the feed counts: name and help. What it counts beside these is told under its own name."""
+"""The feed's counters: name and help. Any other counter is exported under its own name."""
 
 
 class Exposition:
-    """Writes the state, as ``read`` gives them, of a service of ``version``."""
+    """Writes the state that ``read`` returns, of a service of ``version``."""
 
     content_type: Final = CONTENT_TYPE_PLAIN_0_0_4
 
@@ -81,7 +80,7 @@ class Exposition:
         ProcessCollector(registry=self._registry)
 
     def text(self) -> bytes:
-        """Return every figure as it is now, those of the process (memory, files) included."""
+        """Return every figure of this moment, with memory and files of the process."""
         return generate_latest(self._registry)
 
 
@@ -93,7 +92,7 @@ class _StateCollector(Collector):
         self._version = version
 
     def describe(self) -> Iterable[Metric]:
-        """Name nothing beforehand, so that registering reads nothing."""
+        """Name nothing, so that registering reads nothing."""
         return ()
 
     def collect(self) -> Iterator[Metric]:

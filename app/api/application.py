@@ -78,6 +78,7 @@ class PapertapeApi(FastAPI):
         )
         self.router.default = _refuse_path
         self._options = options
+        self._document: dict[str, Any] | None = None
 
     def build_middleware_stack(self) -> ASGIApp:
         """Return the routes behind the guard.
@@ -93,16 +94,16 @@ class PapertapeApi(FastAPI):
 
     def openapi(self) -> dict[str, Any]:
         """Return the generated document, completed with what FastAPI cannot say."""
-        if self.openapi_schema is None:
+        if self._document is None:
             # Imported here: a start, above all a restart after a crash, is spared the examples.
             from app.api.docs.openapi import complete_document  # noqa: PLC0415 - see above
 
-            self.openapi_schema = complete_document(
+            self._document = complete_document(
                 super().openapi(),
                 self._options,
                 requires_keys=self.state.authorizer.requires_keys,
             )
-        return self.openapi_schema
+        return self._document
 
     def _translate(self, scope: Scope, error: Exception) -> PapertapeError | None:
         """Return our error for one of the web framework, ``None`` for any other."""

@@ -24,8 +24,8 @@ from fastapi import FastAPI
 import app
 from app.access.key_file import KeyFileAccess, OpenAccess
 from app.api.application import ApiOptions, ApiServices, build_application
-from app.api.http_protocol import KEEP_ALIVE_SECONDS, BoundedHttpProtocol
-from app.api.websocket_protocol import MESSAGE_BYTES_MAX, BoundedWebSocketProtocol
+from app.api.server.http_protocol import KEEP_ALIVE_SECONDS, BoundedHttpProtocol
+from app.api.server.websocket_protocol import MESSAGE_BYTES_MAX, BoundedWebSocketProtocol
 from app.clock import SystemClock, Uuid7Source
 from app.domain.errors import StartupError
 from app.domain.order_counts import OpenOrderLimits

@@ -25,7 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from app.api.http_protocol import BoundedHttpProtocol
+from app.api.server.http_protocol import BoundedHttpProtocol
 from app.event_loop import run
 
 _ANSWER: Final[dict[str, object]] = {

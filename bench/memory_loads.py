@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from app.api.fields import read_symbol
-from app.api.order_form import shared_amount
+from app.api.orders.limit_order import shared_amount
 from app.clock import SystemClock, Uuid7Source
 from app.domain.errors import OutcomeUnknownError
 from app.domain.matcher import SymbolMatcher

@@ -1,8 +1,20 @@
 """The HTTP edge: a request becomes an order, an error becomes a status, and ``/docs``.
 
-In the order of a request: ``http_protocol`` (how long a connection may take), ``guard`` (from where
-one may ask), ``admission`` and ``rates`` (who may, and how often), ``orders`` with ``body``,
-``fields``, ``order_form`` and ``query`` (what is asked), ``answers`` (what is told), ``errors``
-(what is refused). ``shapes``, ``operations``, ``order_operations`` and ``examples`` document it,
-``openapi`` and ``docs`` serve that document, ``application`` puts everything together.
+==========================  =====================================================================
+``application``             FastAPI with its routers and one layer around them
+``server``                  uvicorn's protocols with bounds: the one place that goes past uvicorn
+``guard``                   the layer: hosts, origins, errors, the headers of every answer
+``dependencies``            what routes declare: services, settings, the caller behind a key
+``authorization``           keys, scopes and, with ``rate_limit``, the owner's rate of requests
+``json_body``, ``fields``   the input: exact JSON, values, pydantic's errors in our words
+``query_parameters``        the parameters of listings; ``cursors`` are one of them
+``models``                  the base of every response model, the forms of amounts and times
+``problems``                the one table of errors; ``problem_models`` documents them
+``orders``                  place, read and cancel orders
+``stream``                  ``/ws/orders``: events without gap or repeat
+``service``                 probes, metrics and symbols
+``docs``                    the completed OpenAPI document, the AsyncAPI file, the page
+==========================  =====================================================================
+
+``services`` holds the ports and settings that ``build_application`` takes.
 """

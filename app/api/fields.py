@@ -1,10 +1,23 @@
-"""Reads named fields of the input and gathers everything that is wrong with them."""
+"""Reads single values of the input, and turns pydantic's errors into our field problems.
+
+A reader raises ``PydanticCustomError`` with a code and a message of ours, so that pydantic reports
+them as they are. ``field_problems`` adds what only pydantic knows: missing and unknown fields.
+"""
 
 import difflib
 import re
 import sys
-from collections.abc import Callable, Collection, Mapping
-from typing import Final, TypeVar
+from collections.abc import Collection, Iterable
+from typing import Any, ClassVar, Final, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from app.domain.errors import FieldProblem, InvalidInputError
 from app.domain.order import Symbol
@@ -12,80 +25,81 @@ from app.domain.symbols import SYMBOL_CHARACTERS_MAX, spelled_symbol
 from app.exact_json import JsonNumber
 
 ECHO_CHARACTERS_MAX: Final = 40
-"""Of a name that we do not know; enough to recognize it."""
+"""Of an unknown name; enough to recognize it."""
 
-UNKNOWN_FIELDS_TOLD_MAX: Final = 10
-"""A body of 16 KiB has room for thousands; the first few tell the sender enough."""
+UNKNOWN_FIELDS_SHOWN_MAX: Final = 10
+"""A body of 16 KiB has room for thousands; the first few are enough for the sender."""
 
 SYMBOL_FORM: Final = rf"^[\p{{L}}\p{{N}}]{{1,{SYMBOL_CHARACTERS_MAX}}}$"
-"""Of a symbol as it may be sent, written so that others know it (ECMA-262): letters and digits of
-any script, as ``str.isalnum`` has them."""
+"""A symbol as it may be sent, in the notation of ECMA-262: letters and digits of any script, the
+same as ``str.isalnum`` accepts."""
 
+CLIENT_ORDER_ID_FORM: Final = r"^[a-zA-Z0-9-_]{1,36}$"
+"""Binance's form of a ``newClientOrderId``, without the characters that a URL has to escape."""
+
+_CLIENT_ORDER_ID = re.compile(CLIENT_ORDER_ID_FORM.strip("^$"), re.ASCII)
 _ORDER_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
-_Value = TypeVar("_Value")
 
 
-class FieldRefusal(ValueError):  # noqa: N818 - no error of the service: it never leaves a form
-    """What is wrong with one value, and what to do about it."""
+class InputModel(BaseModel):
+    """An input whose every problem is reported at once, in our codes and words."""
 
-    def __init__(self, code: str, message: str) -> None:
-        self.code = code
-        self.message = message
-        super().__init__(message)
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    error: ClassVar[type[InvalidInputError]]
 
-
-class FieldForm:
-    """The fields of one input; each is read once, then ``finish`` raises what was found."""
-
-    def __init__(self, values: Mapping[str, object]) -> None:
-        self._values = values
-        self._problems: list[FieldProblem] = []
-
-    def read(self, field: str, reader: Callable[[object], _Value], default: _Value) -> _Value:
-        """Return a field's value, ``default`` if it is absent or refused."""
-        if field not in self._values:
-            return default
+    @model_validator(mode="wrap")
+    @classmethod
+    def _raise_our_error(cls, values: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:  # noqa: ANN401 - pydantic passes any input
         try:
-            return reader(self._values[field])
-        except FieldRefusal as refusal:
-            self.refuse(field, refusal.code, refusal.message)
-            return default
+            return handler(values)
+        except ValidationError as error:
+            raise cls.error(field_problems(error, known=cls.model_fields)) from None
 
-    def require(self, field: str) -> None:
-        """Refuse the input unless it has the field."""
-        if field not in self._values:
-            self.refuse(field, "required", "is missing")
 
-    def refuse(self, field: str, code: str, message: str) -> None:
-        """Note what is wrong with a field."""
-        self._problems.append(FieldProblem(field=field, code=code, message=message))
+def field_problems(error: ValidationError, *, known: Collection[str]) -> list[FieldProblem]:
+    """Return the problems of an input: missing fields, refused values, unknown fields."""
+    details = error.errors(include_url=False, include_context=False, include_input=False)
+    missing = [one for one in details if one["type"] == "missing"]
+    unknown = [str(one["loc"][-1]) for one in details if one["type"] == "extra_forbidden"]
+    refused = [one for one in details if one["type"] not in {"missing", "extra_forbidden"}]
+    return [
+        *[_problem(one, "required", "is missing") for one in missing],
+        *[_problem(one, one["type"], one["msg"]) for one in refused],
+        *unknown_field_problems(unknown, known=known),
+    ]
 
-    def refuse_unknown(self, known: Collection[str]) -> None:
-        """Refuse every field that is not known: a misspelled one must not be ignored."""
-        unknown = [field for field in self._values if field not in known]
-        for field in unknown[:UNKNOWN_FIELDS_TOLD_MAX]:
-            self.refuse(shortened(field), "unknown_field", _unknown_message(field, known))
-        untold = len(unknown) - UNKNOWN_FIELDS_TOLD_MAX
-        if untold > 0:
-            self.refuse("", "unknown_field", f"{untold} more fields are not known")
 
-    def finish(self, error: type[InvalidInputError]) -> None:
-        """Raise ``error`` with all problems, if there are any."""
-        if self._problems:
-            raise error(self._problems)
+def unknown_field_problems(
+    unknown: Collection[str], *, known: Collection[str]
+) -> Iterable[FieldProblem]:
+    """Yield a problem for each of the first unknown fields, and one for the rest.
+
+    A misspelled field must not be ignored.
+    """
+    for field in list(unknown)[:UNKNOWN_FIELDS_SHOWN_MAX]:
+        yield FieldProblem(
+            field=shortened(field), code="unknown_field", message=_unknown_message(field, known)
+        )
+    rest = len(unknown) - UNKNOWN_FIELDS_SHOWN_MAX
+    if rest > 0:
+        yield FieldProblem(
+            field="", code="unknown_field", message=f"{rest} more fields are not known"
+        )
 
 
 def read_text(value: object) -> str:
     """Return a JSON string."""
     if not isinstance(value, str) or isinstance(value, JsonNumber):
-        raise FieldRefusal("wrong_type", f"must be a string, not {_json_type(value)}")
+        raise PydanticCustomError("wrong_type", f"must be a string, not {_json_type(value)}")
     return value
 
 
 def read_number_text(value: object) -> str:
     """Return the text of a JSON number, or of a string that may hold one."""
     if not isinstance(value, str):
-        raise FieldRefusal("wrong_type", f"must be a string or a number, not {_json_type(value)}")
+        raise PydanticCustomError(
+            "wrong_type", f"must be a string or a number, not {_json_type(value)}"
+        )
     return str(value)
 
 
@@ -98,7 +112,16 @@ def read_symbol(value: object) -> Symbol:
     try:
         return Symbol(sys.intern(spelled_symbol(text)))
     except ValueError as error:
-        raise FieldRefusal("invalid_symbol", str(error)) from None
+        raise PydanticCustomError("invalid_symbol", str(error)) from None
+
+
+def read_client_order_id(text: str) -> str:
+    """Return a key if it has the form of one."""
+    if not _CLIENT_ORDER_ID.fullmatch(text):
+        raise PydanticCustomError(
+            "invalid_client_order_id", "must be 1 to 36 of the letters a-z and A-Z, 0-9, - and _"
+        )
+    return text
 
 
 def is_order_id(text: str) -> bool:
@@ -107,8 +130,12 @@ def is_order_id(text: str) -> bool:
 
 
 def shortened(text: str) -> str:
-    """Return as much of the input as may be told back."""
+    """Return as much of the input as an answer may repeat."""
     return text if len(text) <= ECHO_CHARACTERS_MAX else f"{text[:ECHO_CHARACTERS_MAX]}…"
+
+
+def _problem(details: ErrorDetails, code: str, message: str) -> FieldProblem:
+    return FieldProblem(field=str(details["loc"][-1]), code=code, message=message)
 
 
 def _unknown_message(field: str, known: Collection[str]) -> str:

@@ -1,6 +1,6 @@
-"""Who may ask, and what is said when everything else failed: the outermost layer of the edge.
+"""The outermost layer: refuses foreign hosts and origins, answers errors, adds headers.
 
-It also sees to the headers that every answer carries, so that none can be forgotten.
+Every answer passes through it, so that no route can forget a header or an error's document.
 """
 
 import asyncio
@@ -9,12 +9,11 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 import structlog
-from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 
-from app.api.errors import (
+from app.api.problems import (
     REFUSALS,
     ForeignOriginError,
     InternalError,
@@ -25,13 +24,13 @@ from app.api.errors import (
 from app.domain.errors import CallerError, PapertapeError
 
 PROBE_PATHS: Final = frozenset({"/healthz", "/readyz"})
-"""Whoever watches the service calls it by whatever address it has."""
+"""Monitoring may call these under any host name."""
 
 LOGGED_PATH_CHARACTERS_MAX: Final = 200
 """Enough to recognize a route; a log line must not grow with the request."""
 
 ANSWER_HEADERS: Final = (
-    # What we send is what we say it is, for nobody's frame, cache or page but ours.
+    # An answer is of the type that it names, and only for our own frame, cache and page.
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
     (b"referrer-policy", b"no-referrer"),
@@ -49,7 +48,7 @@ Header = tuple[bytes, bytes]
 _ALL_ANSWER_HEADERS: Final = list(ANSWER_HEADERS)
 _ANSWER_HEADER_NAMES: Final = frozenset(name for name, _ in ANSWER_HEADERS)
 _GUARDED: Final = frozenset({"http", "websocket"})
-_TOLD: Final = tuple(REFUSALS)
+_ANSWERED: Final = tuple(REFUSALS)
 _RESPONSE_STARTS: Final = frozenset({"http.response.start", "websocket.http.response.start"})
 _DENIAL_EXTENSION: Final = "websocket.http.response"
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})  # RFC 9110 section 9.2.1
@@ -61,10 +60,9 @@ _log = structlog.get_logger()
 
 
 class Guard:
-    """Refuses unknown hosts and foreign origins, and answers every error that comes out of the app.
+    """Refuses unknown hosts and foreign origins, and answers every error that the app raises.
 
-    It is the only layer around the routes, so that a request passes through no more than it needs.
-    ``routing_refusal`` says what to tell where the router refuses by itself.
+    ``translate`` turns errors of the web framework into ours, ``None`` for any other.
     """
 
     def __init__(
@@ -72,11 +70,11 @@ class Guard:
         app: ASGIApp,
         *,
         allowed_hosts: Iterable[str],
-        routing_refusal: Callable[[Scope, HTTPException], PapertapeError] | None = None,
+        translate: Callable[[Scope, Exception], PapertapeError | None] | None = None,
     ) -> None:
         self._app = app
         self._allowed_hosts = frozenset(host.lower() for host in allowed_hosts)
-        self._routing_refusal = routing_refusal
+        self._translate = translate
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection of ASGI."""
@@ -95,20 +93,20 @@ class Guard:
         try:
             refusal: PapertapeError | None = self._refusal(scope)
             if refusal is None:
-                await self._app(scope, receive, guarded_send)
+                await self._app(_as_get(scope), receive, guarded_send)
                 return
         except (ClientDisconnect, WebSocketDisconnect):
             _log.debug("client_disconnected")
             return
         except asyncio.CancelledError:
-            # The server does so to what is not done in time once it stops, and would say 500.
+            # A stopping server cancels requests that take too long, and would answer 500.
             if not has_started:
                 await _refuse(StoppingError(), scope, receive, guarded_send)
             raise
         except Exception as error:
             if has_started:
-                raise  # half an answer is out: the server can only cut the connection
-            refusal = self._told(scope, error)
+                raise  # part of an answer is sent: the server can only cut the connection
+            refusal = self._answerable(scope, error)
         await _refuse(refusal, scope, receive, guarded_send)
 
     def _refusal(self, scope: Scope) -> CallerError | None:
@@ -118,8 +116,8 @@ class Guard:
         hosts = _header_values(scope, b"host")
         if not is_known_host(hosts, self._allowed_hosts):
             return UnknownHostError()
-        # No browser asks before it opens a WebSocket to another origin, nor keeps the page from
-        # reading what comes: it is to be refused like a change.
+        # A browser opens a WebSocket to another origin without a preflight request, and lets the
+        # page read the messages: it is refused like a change.
         if not is_websocket and scope["method"] in _SAFE_METHODS:
             return None
         origins = _header_values(scope, b"origin")
@@ -127,12 +125,13 @@ class Guard:
             return ForeignOriginError()
         return None
 
-    def _told(self, scope: Scope, error: Exception) -> PapertapeError:
-        """Return what is told of an error: that which stands in the table, or that it is ours."""
-        if isinstance(error, _TOLD):
+    def _answerable(self, scope: Scope, error: Exception) -> PapertapeError:
+        """Return the error to answer: one of the table, or an internal error, which is logged."""
+        if isinstance(error, _ANSWERED):
             return error
-        if isinstance(error, HTTPException) and self._routing_refusal is not None:
-            return self._routing_refusal(scope, error)
+        translated = None if self._translate is None else self._translate(scope, error)
+        if translated is not None:
+            return translated
         path = scope["path"][:LOGGED_PATH_CHARACTERS_MAX]
         method = scope.get("method", "WEBSOCKET")
         _log.error("request_failed", method=method, path=path, exc_info=error)
@@ -140,7 +139,7 @@ class Guard:
 
 
 def is_known_host(hosts: list[str], allowed_hosts: frozenset[str]) -> bool:
-    """Whether there is exactly one Host header, well formed, that names one of ours."""
+    """Whether the only Host header is well formed and names an allowed host."""
     if len(hosts) != 1:
         return False
     parts = _HOST.fullmatch(hosts[0].lower())
@@ -148,7 +147,7 @@ def is_known_host(hosts: list[str], allowed_hosts: frozenset[str]) -> bool:
 
 
 def is_same_origin(origins: list[str], host: str) -> bool:
-    """Whether the only Origin header stands for a page of ours; ``null`` is nobody's."""
+    """Whether the only Origin header names our own origin; ``null`` never does."""
     parts = _ORIGIN.fullmatch(origins[0].lower())
     if len(origins) != 1 or parts is None:
         return False
@@ -157,17 +156,28 @@ def is_same_origin(origins: list[str], host: str) -> bool:
     return authority.removesuffix(default_port) == host.lower().removesuffix(default_port)
 
 
+def _as_get(scope: Scope) -> Scope:
+    """Return a HEAD request as GET: FastAPI's routes take only the methods that they name.
+
+    "The HEAD method is identical to GET except that the server MUST NOT send content" (RFC 9110
+    section 9.3.2); the server keeps the method of its own scope and drops the content.
+    """
+    if scope.get("method") != "HEAD":
+        return scope
+    return {**scope, "method": "GET"}
+
+
 async def _refuse(error: PapertapeError, scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer a problem document; to a WebSocket too, where the server can answer one in HTTP."""
+    """Answer a problem document, also to a WebSocket handshake where the server supports it."""
     if scope["type"] == "websocket" and _DENIAL_EXTENSION not in scope.get("extensions", {}):
-        # Before the handshake is accepted, servers make a plain 403 of it.
+        # Servers answer this with a plain 403, since the handshake is not accepted yet.
         await send({"type": "websocket.close", "code": WEBSOCKET_REFUSED, "reason": error.code})
         return
     await problem_response(error)(scope, receive, send)
 
 
 def _with_answer_headers(headers: Iterable[Header]) -> list[Header]:
-    """Add the headers which an answer does not set itself."""
+    """Add the headers that an answer does not set itself."""
     headers = list(headers)
     present = {name.lower() for name, _ in headers}
     if present.isdisjoint(_ANSWER_HEADER_NAMES):

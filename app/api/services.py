@@ -1,4 +1,4 @@
-"""What the edge is given: the ports it calls, and how it is set up."""
+"""The ports and the settings of the edge."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,9 +22,11 @@ from app.ports import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiServices:
-    """The ports that the edge calls; ``is_recovered`` tells whether open orders were read back.
+    """The ports that the edge calls.
 
-    ``recording`` tells how that is, None where nothing is to be recorded.
+    Attributes:
+        is_recovered: Returns whether the open orders of the last stop were read back.
+        recording: Returns the state of the recording, ``None`` where nothing is recorded.
     """
 
     access: Access
@@ -44,16 +46,18 @@ class ApiServices:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiOptions:
-    """How the edge is set up.
+    """The settings of the edge.
 
-    ``order_timeout_seconds`` is how long an order rests that does not say so itself;
-    ``timeout_seconds_max`` the longest that it may ask for. ``wait_seconds_max`` is how long a
-    request waits for its order's end, ``websockets_max`` how many connections may follow events.
-    ``allowed_hosts`` are the host names
-    under which the service answers, without port, an IPv6 address in brackets.
-    ``wait_seconds_max`` bounds what a client may ask to wait, ``requests_per_second_max`` the
-    requests of one owner (0 is no limit), ``websockets_max`` the WebSocket connections at a time,
-    ``websockets_per_owner_max`` those of one owner where keys are asked for.
+    Attributes:
+        order_timeout_seconds: How long an order rests that does not say so itself.
+        timeout_seconds_max: The longest time that an order may ask for.
+        wait_seconds_max: The longest time that a request waits for its order's end.
+        requests_per_second_max: The requests of one owner; 0 is no limit.
+        websockets_max: The WebSocket connections at a time.
+        websockets_per_owner_max: The same of one owner, where keys are needed.
+        body_bytes_max: The longest body.
+        allowed_hosts: The host names of the service, without port, IPv6 addresses in brackets.
+        version: The version of the service, as the documents and probes show it.
     """
 
     order_timeout_seconds: Decimal

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from app.api.order_form import QUOTE_WAIT_SECONDS
+from app.api.orders.limit_order import QUOTE_WAIT_SECONDS
 from app.auditing.audit import audit
 from app.domain.events import StoredEvent  # noqa: TC001 - beside its siblings
 from app.domain.order import NewOrder, OrderId, Owner, Side, TimeInForce

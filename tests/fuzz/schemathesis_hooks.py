@@ -15,7 +15,7 @@ from typing import Any
 import schemathesis
 from schemathesis.core.failures import AcceptedNegativeData
 
-from app.api.cursor import Cursor
+from app.api.cursors import Cursor
 from app.domain.symbols import SYMBOL_CHARACTERS_MAX
 
 KEY_CHARACTERS_MAX = 36

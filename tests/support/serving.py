@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 import uvicorn
 from starlette.types import ASGIApp
 
-from app.api.websocket_protocol import MESSAGE_BYTES_MAX, BoundedWebSocketProtocol
+from app.api.server.websocket_protocol import MESSAGE_BYTES_MAX, BoundedWebSocketProtocol
 from tests.support.waiting import eventually
 
 

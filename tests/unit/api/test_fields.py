@@ -1,10 +1,21 @@
-"""Reading fields and gathering what is wrong."""
+"""Reading values, and turning pydantic's errors into ours."""
+
+from typing import Annotated
 
 import pytest
+from pydantic import PlainValidator
+from pydantic_core import PydanticCustomError
 
-from app.api.fields import FieldForm, FieldRefusal, read_number_text, read_symbol, read_text
-from app.domain.errors import InvalidOrderError
+from app.api.fields import InputModel, read_number_text, read_symbol, read_text
+from app.domain.errors import FieldProblem, InvalidOrderError
 from app.exact_json import JsonNumber
+
+
+class Sample(InputModel):
+    """An input with a field that is read by us."""
+
+    error = InvalidOrderError
+    price: Annotated[str, PlainValidator(read_text)]
 
 
 @pytest.mark.parametrize(
@@ -19,7 +30,7 @@ from app.exact_json import JsonNumber
 )
 def test_wrong_type_is_called_by_its_name_in_json(value: object, said: str) -> None:
     """A client reads what it sent in the words of JSON."""
-    with pytest.raises(FieldRefusal, match=f"must be a string, not {said}"):
+    with pytest.raises(PydanticCustomError, match=f"must be a string, not {said}"):
         read_text(value)
 
 
@@ -40,11 +51,10 @@ def test_symbol_is_read_in_the_spelling_of_the_venue(sent: str, symbol: str) -> 
 
 def test_first_unknown_fields_are_told_and_the_rest_counted() -> None:
     """The answer stays short however much is sent, and long names are cut."""
-    form = FieldForm({"x" * 500: 1} | {f"k{number}": 1 for number in range(30)})
-    form.refuse_unknown(["price"])
+    values = {"price": "1", "x" * 500: 1} | {f"k{number}": 1 for number in range(30)}
 
     with pytest.raises(InvalidOrderError) as caught:
-        form.finish(InvalidOrderError)
+        Sample.model_validate(values)
 
     problems = caught.value.problems
     assert len(problems) == 11
@@ -52,11 +62,24 @@ def test_first_unknown_fields_are_told_and_the_rest_counted() -> None:
     assert problems[-1].message == "21 more fields are not known"
 
 
-def test_form_without_problems_raises_nothing() -> None:
-    """Sound input passes."""
-    form = FieldForm({"symbol": "LTCBTC"})
-    form.require("symbol")
+def test_missing_refused_and_misspelled_fields_have_our_codes_and_words() -> None:
+    """A client reads the same words, whether a field is checked by us or by pydantic."""
+    with pytest.raises(InvalidOrderError) as missing:
+        Sample.model_validate({"prise": 1})
+    with pytest.raises(InvalidOrderError) as refused:
+        Sample.model_validate({"price": None})
 
-    form.finish(InvalidOrderError)
+    assert missing.value.problems == (
+        FieldProblem(field="price", code="required", message="is missing"),
+        FieldProblem(
+            field="prise", code="unknown_field", message="is not known; did you mean price?"
+        ),
+    )
+    assert refused.value.problems == (
+        FieldProblem(field="price", code="wrong_type", message="must be a string, not null"),
+    )
 
-    assert form.read("symbol", read_text, "") == "LTCBTC"
+
+def test_sound_input_passes() -> None:
+    """An input without problems raises nothing."""
+    assert Sample.model_validate({"price": "1"}).price == "1"

@@ -9,7 +9,8 @@ from typing import Any, Final
 import httpx2
 import pytest
 
-from app.api.errors import (
+from app.api.docs.answer_examples import problem_examples
+from app.api.problems import (
     REFUSALS,
     HeadTooLargeError,
     MalformedHttpError,
@@ -18,9 +19,8 @@ from app.api.errors import (
     TooManyStreamsError,
     problem_document,
 )
-from app.api.operations import operations
 from app.domain import errors
-from app.domain.errors import MissingScopeError, PapertapeError, RateLimitedError, UnauthorizedError
+from app.domain.errors import PapertapeError
 from app.domain.order import OrderId
 from tests.support.in_memory import MemoryPorts
 
@@ -35,10 +35,13 @@ INSIDE: Final = re.compile(
 LONG: Final = "ABCDEFGHIJ" * 500
 
 EXAMPLES: Final[tuple[PapertapeError, ...]] = (
-    *[error for operation in operations() for error in operation.errors],
-    UnauthorizedError(),
-    MissingScopeError("orders:read"),
-    RateLimitedError(10_000),
+    *[
+        error
+        for operation_id in ("placeLimitOrder", "cancelOrder", "cancelOrders", "listSplits")
+        for kind in REFUSALS
+        if hasattr(kind, "code")
+        for error in problem_examples(operation_id, kind.code, ["orders:read"])
+    ],
     TooManyStreamsError(1_000, "in all"),
     MalformedHttpError(),
     HeadTooLargeError(16_384),

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from app.api.positions import (
+from app.api.stream.stream_cursors import (
     ForeignPositionError,
     InvalidPositionError,
     PositionBeyondHeadError,

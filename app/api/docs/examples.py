@@ -1,0 +1,275 @@
+"""The domain values behind the examples of the documentation.
+
+The code that answers requests turns them into examples, so an example is always a possible answer.
+"""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Final
+
+from app.api.orders.order_detail import Execution, Market, OrderDetail
+from app.api.service.service_state import Instant, ServiceState
+from app.domain.amounts import EXACT, ZERO
+from app.domain.events import StoredEvent, acceptance_event
+from app.domain.order import (
+    PUBLIC,
+    Arrival,
+    Decision,
+    Order,
+    OrderId,
+    OrderSnapshot,
+    OrderStatus,
+    Reason,
+    Side,
+    Split,
+    Symbol,
+    TimeInForce,
+)
+from app.domain.quote import Quote
+from app.domain.rules import TRADING, TradingRules
+from app.ports import (
+    ConnectionState,
+    DeskState,
+    FeedState,
+    JournalState,
+    Lag,
+    MarketView,
+    QuoteCounts,
+    RulesState,
+)
+
+EXAMPLE_SYMBOL: Final = Symbol("LTCBTC")
+EXAMPLE_ORDER_ID: Final = OrderId("0199be1c-8f0a-7c31-9d0f-5a2b8c6e4d10")
+EXAMPLE_STREAM_ID: Final = "0123456789abcdef"
+EXAMPLE_BODY: Final = {"symbol": "LTCBTC", "order_size": 1000, "price": 0.0001, "side": "SELL"}
+"""The order of the documented curl; far below the market, so it takes every best bid."""
+
+_ACCEPTED_AT: Final = datetime(2025, 10, 7, 9, 12, 30, 917204, tzinfo=UTC)
+_EXPIRES_AT: Final = _ACCEPTED_AT + timedelta(seconds=30)
+_FILLS: Final = (
+    # microseconds after acceptance, update id, price, quantity
+    (731, 1742578110, "0.000912", "312.484"),
+    (1_204_118, 1742578114, "0.000912", "118.61"),
+    (1_903_377, 1742578131, "0.000911", "441.106"),
+    (3_121_347, 1742578152, "0.000911", "127.8"),
+)
+
+EXAMPLE_RULES: Final = TradingRules(
+    symbol=EXAMPLE_SYMBOL,
+    status=TRADING,
+    base_asset="LTC",
+    quote_asset="BTC",
+    price_min=Decimal("0.000001"),
+    price_max=Decimal(100000),
+    tick_size=Decimal("0.000001"),
+    quantity_min=Decimal("0.001"),
+    quantity_max=Decimal(100000),
+    step_size=Decimal("0.001"),
+    notional_min=Decimal("0.0001"),
+    notional_max=Decimal(9000000),
+)
+EXAMPLE_QUOTE: Final = Quote(
+    symbol=EXAMPLE_SYMBOL,
+    update_id=1742578152,
+    bid_price=Decimal("0.000911"),
+    bid_quantity=Decimal("568.906"),
+    ask_price=Decimal("0.000912"),
+    ask_quantity=Decimal("74.3"),
+    received_ns=0,
+)
+EXAMPLE_QUOTE_AGE_NS: Final = 132_000_000
+EXAMPLE_FEED: Final = FeedState(
+    status="connected",
+    cause=None,
+    since=_ACCEPTED_AT - timedelta(minutes=41),
+    connections=(
+        ConnectionState(
+            status="connected",
+            since=_ACCEPTED_AT - timedelta(minutes=41),
+            streams=1,
+            cause=None,
+            lag=Lag(seconds=0.045, excess_seconds=0.003),
+        ),
+    ),
+    symbols=1,
+    counters={
+        "connections": 2,
+        "reconnects": 1,
+        "frames": 18233,
+        "quotes": 18203,
+        "lost_keepalive": 1,
+        "failed_refused": 2,
+        "dropped_not_json": 1,
+    },
+)
+EXAMPLE_RULES_STATE: Final = RulesState(
+    source="venue",
+    loaded_at=_ACCEPTED_AT - timedelta(minutes=42),
+    symbols=1483,
+    cause=None,
+    refreshes=3,
+    failures=1,
+)
+EXAMPLE_DESK: Final = DeskState(
+    symbols=1,
+    symbols_live=1,
+    symbols_interrupted=0,
+    newest_quote_ns=0,
+    oldest_quote_ns=0,
+    open_orders=1,
+    accepted=3,
+    splits=4,
+    ended={(OrderStatus.FILLED, None): 1, (OrderStatus.EXPIRED, Reason.TIMEOUT): 1},
+    quotes=QuoteCounts(applied=18202, refused=1),
+)
+EXAMPLE_JOURNAL: Final = JournalState(
+    is_writable=True, waiting=0, commits=9, failures=0, events=9, refused_parts=0
+)
+EXAMPLE_INSTANT: Final = Instant(now=_ACCEPTED_AT, now_ns=EXAMPLE_QUOTE_AGE_NS)
+EXAMPLE_STATE: Final = ServiceState(
+    instant=EXAMPLE_INSTANT,
+    is_recovered=True,
+    journal=EXAMPLE_JOURNAL,
+    rules=EXAMPLE_RULES_STATE,
+    feed=EXAMPLE_FEED,
+    desk=EXAMPLE_DESK,
+    orders_under_way=0,
+    subscriptions=1,
+)
+
+
+def filled_order() -> tuple[OrderSnapshot, list[Split]]:
+    """Return the documented order, fulfilled in several splits."""
+    splits = [_split(number) for number in range(1, len(_FILLS) + 1)]
+    return _snapshot(splits, OrderStatus.FILLED, None, splits[-1].filled_at), splits
+
+
+def expired_order() -> tuple[OrderSnapshot, list[Split]]:
+    """Return the documented order when its time ran out after one split."""
+    splits = [_split(1)]
+    return _snapshot(splits, OrderStatus.EXPIRED, Reason.TIMEOUT, _EXPIRES_AT), splits
+
+
+def open_order() -> tuple[OrderSnapshot, list[Split]]:
+    """Return the documented order while it rests, after one split."""
+    splits = [_split(1)]
+    return _snapshot(splits, OrderStatus.PARTIALLY_FILLED, None, None), splits
+
+
+def canceled_order() -> tuple[OrderSnapshot, list[Split]]:
+    """Return the documented order when it was canceled after one split."""
+    splits = [_split(1)]
+    closed_at = splits[0].filled_at + timedelta(seconds=1)
+    return _snapshot(splits, OrderStatus.CANCELED, Reason.CANCELED_BY_CLIENT, closed_at), splits
+
+
+def unfillable_order() -> tuple[OrderSnapshot, list[Split]]:
+    """Return the documented order had it been FOK: all or nothing, and the quote had not all."""
+    update_id, price, displayed_quantity = _FILLS[0][1:]
+    snapshot = _snapshot([], OrderStatus.EXPIRED, Reason.FOK_UNFILLABLE, _ACCEPTED_AT)
+    order = replace(
+        snapshot.order,
+        time_in_force=TimeInForce.FOK,
+        expires_at=_ACCEPTED_AT + timedelta(seconds=5),
+    )
+    decision = Decision(
+        price=Decimal(price),
+        displayed_quantity=Decimal(displayed_quantity),
+        taken_quantity=Decimal("118.61"),
+    )
+    closed = replace(snapshot, order=order, quotes_seen=1, departure_update_id=update_id)
+    return replace(closed, decision=decision), []
+
+
+def open_order_detail() -> OrderDetail:
+    """Return the documented order while it rests, with the market that does not fill it."""
+    snapshot, splits = open_order()
+    market = Market.of(
+        snapshot.order,
+        MarketView(quote=EXAMPLE_QUOTE, taken_quantity=EXAMPLE_QUOTE.bid_quantity),
+        EXAMPLE_FEED,
+        is_settled=True,
+        now_ns=EXAMPLE_QUOTE_AGE_NS,
+    )
+    return OrderDetail.with_market(snapshot, splits, market)
+
+
+def filled_order_detail() -> OrderDetail:
+    """Return the documented order, fulfilled, with its execution."""
+    snapshot, splits = filled_order()
+    execution = Execution.of(snapshot, first_split=splits[0], last_split=splits[-1])
+    return OrderDetail.with_execution(snapshot, splits, execution)
+
+
+def unfillable_order_detail() -> OrderDetail:
+    """Return the documented order had it been FOK, with the quote that decided it."""
+    snapshot, splits = unfillable_order()
+    execution = Execution.of(snapshot, first_split=None, last_split=None)
+    return OrderDetail.with_execution(snapshot, splits, execution)
+
+
+def events() -> list[StoredEvent]:
+    """Return what happened first to the documented order: it was accepted, and filled in part."""
+    snapshot, splits = open_order()
+    acceptance = acceptance_event(snapshot.order)
+    fill = replace(
+        acceptance,
+        sequence=2,
+        status=snapshot.status,
+        at=splits[0].filled_at,
+        split=splits[0],
+        filled_quantity=snapshot.filled_quantity,
+        quote_quantity=snapshot.quote_quantity,
+    )
+    return [
+        StoredEvent(position=position, event=event)
+        for position, event in ((101, acceptance), (108, fill))
+    ]
+
+
+def _split(number: int) -> Split:
+    microseconds, update_id, price, quantity = _FILLS[number - 1]
+    return Split(
+        order_id=EXAMPLE_ORDER_ID,
+        split_number=number,
+        update_id=update_id,
+        price=Decimal(price),
+        quantity=Decimal(quantity),
+        displayed_quantity=Decimal(quantity),
+        filled_at=_ACCEPTED_AT + timedelta(microseconds=microseconds),
+    )
+
+
+def _snapshot(
+    splits: list[Split], status: OrderStatus, reason: Reason | None, closed_at: datetime | None
+) -> OrderSnapshot:
+    filled_quantity, quote_quantity = ZERO, ZERO
+    for split in splits:
+        filled_quantity = EXACT.add(filled_quantity, split.quantity)
+        quote_quantity = EXACT.fma(split.price, split.quantity, quote_quantity)
+    order = Order(
+        order_id=EXAMPLE_ORDER_ID,
+        acceptance_number=42,
+        owner=PUBLIC,
+        client_order_id=None,
+        symbol=EXAMPLE_SYMBOL,
+        side=Side.SELL,
+        time_in_force=TimeInForce.GTD,
+        quantity=Decimal(1000),
+        limit_price=Decimal("0.0001"),
+        accepted_at=_ACCEPTED_AT,
+        expires_at=_EXPIRES_AT,
+    )
+    return OrderSnapshot(
+        order=order,
+        status=status,
+        reason=reason,
+        filled_quantity=filled_quantity,
+        quote_quantity=quote_quantity,
+        splits_total=len(splits),
+        last_sequence=1 + len(splits) + (reason is not None),
+        closed_at=closed_at,
+        arrival=Arrival(update_id=_FILLS[0][1], price=Decimal(_FILLS[0][2])),
+        quotes_seen=len(splits),
+    )

@@ -1,0 +1,1 @@
+"""The server's side of a connection: subclasses of the protocols of the pinned uvicorn."""

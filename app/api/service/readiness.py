@@ -1,0 +1,128 @@
+"""The response models of the probes: is the process alive, can it accept orders durably."""
+
+from datetime import timedelta
+from typing import Any, Literal, Self
+
+from pydantic import Field
+
+from app import states
+from app.api.models import ResponseModel, Time, format_time_if_set
+from app.api.problem_models import Problem
+from app.api.service.feed_models import FeedState
+from app.api.service.service_state import Instant, ServiceState
+
+
+class Health(ResponseModel):
+    """The process runs."""
+
+    status: Literal["ok"] = Field(description="Always `ok`.", examples=["ok"])
+    version: str = Field(description="Version of the service.", examples=["0.1.0"])
+
+
+class JournalState(ResponseModel):
+    """The database."""
+
+    writable: bool = Field(description="Whether the last write went through.", examples=[True])
+
+
+class RecordingState(ResponseModel):
+    """The recording that `papertape verify` reads."""
+
+    active: bool = Field(description="Whether it goes on.", examples=[True])
+    cause: str | None = Field(
+        description="Why it does not go on; orders do not wait for it.", examples=[None]
+    )
+
+
+class Recovery(ResponseModel):
+    """The orders that were open at the last stop."""
+
+    done: bool = Field(description="Whether they were read back.", examples=[True])
+
+
+class RulesState(ResponseModel):
+    """The trading rules."""
+
+    source: Literal["venue", "stored", "none"] = Field(
+        description="Where they come from: the venue, the copy stored last, or nowhere yet.",
+        examples=["venue"],
+    )
+    loaded_at: Time | None = Field(
+        description="When they were loaded, UTC.", examples=["2025-10-07T08:30:30.917204Z"]
+    )
+    symbols: int = Field(ge=0, description="How many symbols they cover.", examples=[1483])
+    age_seconds: int | None = Field(
+        ge=0, description="How long ago that was; null while there are none.", examples=[2520]
+    )
+    cause: str | None = Field(
+        description="The last failure, else null.", examples=["connection refused"]
+    )
+    failures: int = Field(
+        ge=0, description="How often the venue could not be asked, since the start.", examples=[1]
+    )
+
+    @classmethod
+    def of(cls, rules: states.RulesState, instant: Instant) -> Self:
+        """Return the state of the trading rules."""
+        fields: dict[str, Any] = {"source": rules.source}
+        return cls(
+            **fields,
+            loaded_at=format_time_if_set(rules.loaded_at),
+            symbols=rules.symbols,
+            age_seconds=rules_age_seconds(rules, instant),
+            cause=rules.cause,
+            failures=rules.failures,
+        )
+
+
+class Readiness(ResponseModel):
+    """Whether orders can be accepted durably."""
+
+    ready: bool = Field(description="Whether they can.", examples=[True])
+    missing: list[Literal["journal", "recovery", "rules"]] = Field(
+        description="The parts that keep orders from being accepted.", examples=[[]]
+    )
+    journal: JournalState = Field(description="The database.")
+    recording: RecordingState | None = Field(
+        description="The recording, `null` unless one is wanted.", examples=[None]
+    )
+    recovery: Recovery = Field(description="The orders that were open at the last stop.")
+    rules: RulesState = Field(description="The trading rules.")
+    feed: FeedState = Field(description="The connection to the venue.")
+
+    @classmethod
+    def of(cls, state: ServiceState) -> Self:
+        """Return whether orders can be accepted durably, and the state of each part."""
+        missing: list[Any] = state.missing
+        return cls(
+            ready=not missing,
+            missing=missing,
+            journal=JournalState(writable=state.journal.is_writable),
+            recording=None
+            if state.recording is None
+            else RecordingState(active=state.recording.is_recording, cause=state.recording.cause),
+            recovery=Recovery(done=state.is_recovered),
+            rules=RulesState.of(state.rules, state.instant),
+            feed=FeedState.with_quotes(state.feed, state.desk, state.instant),
+        )
+
+
+class ReadyAlone(ResponseModel):
+    """Whether orders can be accepted durably, without details: there was no valid key."""
+
+    ready: bool = Field(description="Whether they can.", examples=[True])
+
+
+class NotReadyAlone(ReadyAlone, Problem):
+    """The service cannot accept orders; the causes are shown with a valid key only."""
+
+
+class NotReady(Readiness, Problem):
+    """The service cannot accept orders; `missing` says why."""
+
+
+def rules_age_seconds(rules: states.RulesState, instant: Instant) -> int | None:
+    """Return the age of the trading rules, ``None`` while there are none."""
+    if rules.loaded_at is None:
+        return None
+    return instant.age(rules.loaded_at) // timedelta(seconds=1)

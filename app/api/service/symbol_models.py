@@ -1,0 +1,157 @@
+"""The response models of ``GET /symbols/{symbol}``: the trading rules and the current quote."""
+
+from typing import Self
+
+from pydantic import Field
+
+from app.api.models import Amount, ResponseModel, format_amount_if_set
+from app.api.service.feed_models import NANOSECONDS_PER_MILLISECOND, SymbolFeed
+from app.api.service.readiness import rules_age_seconds
+from app.api.service.service_state import Instant
+from app.domain import quote as domain
+from app.domain.rules import TradingRules
+from app.ports import FeedState, RulesState
+
+
+class Rules(ResponseModel):
+    """The venue's filters for a symbol; null where it sets no such limit."""
+
+    price_min: Amount | None = Field(
+        description="Lowest price, in the quote asset.", examples=["0.000001"]
+    )
+    price_max: Amount | None = Field(
+        description="Highest price, in the quote asset.", examples=["100000"]
+    )
+    tick_size: Amount | None = Field(
+        description="Prices are multiples of it, in the quote asset.", examples=["0.000001"]
+    )
+    quantity_min: Amount | None = Field(
+        description="Smallest quantity, in the base asset.", examples=["0.001"]
+    )
+    quantity_max: Amount | None = Field(
+        description="Largest quantity, in the base asset.", examples=["100000"]
+    )
+    step_size: Amount | None = Field(
+        description="Quantities are multiples of it, in the base asset.", examples=["0.001"]
+    )
+    notional_min: Amount | None = Field(
+        description="Least price times quantity, in the quote asset.", examples=["0.0001"]
+    )
+    notional_max: Amount | None = Field(
+        description="Most price times quantity, in the quote asset.", examples=["9000000"]
+    )
+
+    @classmethod
+    def of(cls, rules: TradingRules) -> Self:
+        """Return the filters of a symbol."""
+        return cls(
+            price_min=format_amount_if_set(rules.price_min),
+            price_max=format_amount_if_set(rules.price_max),
+            tick_size=format_amount_if_set(rules.tick_size),
+            quantity_min=format_amount_if_set(rules.quantity_min),
+            quantity_max=format_amount_if_set(rules.quantity_max),
+            step_size=format_amount_if_set(rules.step_size),
+            notional_min=format_amount_if_set(rules.notional_min),
+            notional_max=format_amount_if_set(rules.notional_max),
+        )
+
+
+class Quote(ResponseModel):
+    """Best bid and best ask as the venue shows them; null on an empty side."""
+
+    update_id: int = Field(
+        ge=1, description="The venue's number of the quote.", examples=[1742578152]
+    )
+    bid_price: Amount | None = Field(
+        description="Highest displayed price to buy, in the quote asset.", examples=["0.000911"]
+    )
+    bid_quantity: Amount | None = Field(
+        description="Quantity displayed at it, in the base asset.", examples=["568.906"]
+    )
+    ask_price: Amount | None = Field(
+        description="Lowest displayed price to sell, in the quote asset.", examples=["0.000912"]
+    )
+    ask_quantity: Amount | None = Field(
+        description="Quantity displayed at it, in the base asset.", examples=["74.3"]
+    )
+    age_milliseconds: int = Field(
+        ge=0, description="How long ago it was received, in milliseconds.", examples=[132]
+    )
+
+    @classmethod
+    def of(cls, quote: domain.Quote, instant: Instant) -> Self:
+        """Return the response model of a quote."""
+        return cls(
+            update_id=quote.update_id,
+            bid_price=format_amount_if_set(quote.bid_price),
+            bid_quantity=format_amount_if_set(quote.bid_quantity),
+            ask_price=format_amount_if_set(quote.ask_price),
+            ask_quantity=format_amount_if_set(quote.ask_quantity),
+            age_milliseconds=instant.age_ns(quote.received_ns) // NANOSECONDS_PER_MILLISECOND,
+        )
+
+
+class Symbol(ResponseModel):
+    """A symbol: its trading rules, its current quote, the state of the feed."""
+
+    symbol: str = Field(description="Trading pair, upper case.", examples=["LTCBTC"])
+    status: str = Field(
+        description="The venue's status; orders are accepted while it is `TRADING`.",
+        examples=["TRADING"],
+    )
+    base_asset: str = Field(description="The asset that is bought or sold.", examples=["LTC"])
+    quote_asset: str = Field(description="The asset that prices are in.", examples=["BTC"])
+    rules: Rules = Field(description="What the venue accepts.")
+    rules_age_seconds: int = Field(
+        ge=0, description="How long ago the venue gave these rules.", examples=[2520]
+    )
+    subscribed: bool = Field(
+        description="Whether the service follows the symbol: an order of it is or was just open. "
+        "Asking does not subscribe.",
+        examples=[True],
+    )
+    live: bool = Field(
+        description="Whether the symbol is subscribed and has a quote of the present connection, "
+        "so that orders fill.",
+        examples=[True],
+    )
+    quote: Quote | None = Field(
+        description="What a resting order would meet now; null while the symbol is not live."
+    )
+    feed: SymbolFeed = Field(description="The connection to the venue.")
+
+    @classmethod
+    def of(
+        cls,
+        rules: TradingRules,
+        *,
+        is_subscribed: bool,
+        quote: domain.Quote | None,
+        rules_state: RulesState,
+        feed: FeedState,
+        instant: Instant,
+    ) -> Self:
+        """Return the response model of a symbol.
+
+        Args:
+            rules: The venue's filters for the symbol.
+            is_subscribed: Whether the feed follows the symbol.
+            quote: The current quote, ``None`` while the symbol is not live.
+            rules_state: The state of all trading rules, for their age.
+            feed: The state of the connection to the venue.
+            instant: The instant of the answer, from which ages are counted.
+        """
+        age_seconds = rules_age_seconds(rules_state, instant)
+        assert age_seconds is not None, "a symbol is known from loaded rules"
+        return cls(
+            symbol=rules.symbol,
+            status=rules.status,
+            base_asset=rules.base_asset,
+            quote_asset=rules.quote_asset,
+            rules=Rules.of(rules),
+            rules_age_seconds=age_seconds,
+            subscribed=is_subscribed,
+            live=quote is not None,
+            quote=None if quote is None else Quote.of(quote, instant),
+            feed=SymbolFeed.of(feed),
+        )

@@ -1,0 +1,1 @@
+"""The WebSocket of order events, ``/ws/orders``."""

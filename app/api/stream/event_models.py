@@ -1,0 +1,148 @@
+"""The response models of events, for the order stream and ``GET /order/{order_id}/events``."""
+
+from collections.abc import Sequence
+from typing import Final, Literal, NamedTuple, Self
+
+from pydantic import Field
+
+from app.api.cursors import Cursor, write_cursor
+from app.api.models import Amount, ResponseModel, Time, format_time
+from app.api.server.text_frames import text_frame
+from app.api.stream.stream_cursors import write_position
+from app.domain import order as domain
+from app.domain.amounts import format_amount
+from app.domain.events import StoredEvent
+from app.domain.order import OrderStatus, Reason, Side
+
+TEXTS_KEPT: Final = 4_096
+"""Some 5 MB; readers of current events are hardly ever further apart."""
+
+
+class EventSplit(ResponseModel):
+    """The fill of an event."""
+
+    split_number: int = Field(ge=1, description="Counts the order's splits.", examples=[1])
+    update_id: int = Field(
+        ge=1, description="The venue's number of the quote that filled.", examples=[1742578110]
+    )
+    price: Amount = Field(description="Price displayed by the venue.", examples=["0.000912"])
+    quantity: Amount = Field(description="Quantity filled, in the base asset.", examples=["312.5"])
+
+    @classmethod
+    def of(cls, split: domain.Split) -> Self:
+        """Return the response model of a fill."""
+        return cls(
+            split_number=split.split_number,
+            update_id=split.update_id,
+            price=format_amount(split.price),
+            quantity=format_amount(split.quantity),
+        )
+
+
+class Event(ResponseModel):
+    """One transition of one order, sent once it is durable."""
+
+    type: Literal["event"] = Field(description="Always `event`.", examples=["event"])
+    position: str = Field(
+        description="Its place among all events, opaque; `after` resumes behind it.",
+        examples=["MDEyMzQ1Njc4OWFiY2RlZi00Mg"],
+    )
+    order_id: str = Field(
+        description="The order's id.", examples=["0199be1c-8f0a-7c31-9d0f-5a2b8c6e4d10"]
+    )
+    client_order_id: str | None = Field(
+        description="The name that it was placed with, null without one.", examples=["my-order-1"]
+    )
+    sequence: int = Field(
+        ge=1, description="Counts the order's events from 1 without gaps.", examples=[2]
+    )
+    symbol: str = Field(description="Trading pair.", examples=["LTCBTC"])
+    side: Side = Field(description="`BUY` or `SELL`.", examples=["SELL"])
+    order_size: Amount = Field(description="Quantity asked for.", examples=["1000"])
+    price: Amount = Field(description="Limit price.", examples=["0.0001"])
+    status: OrderStatus = Field(
+        description="Status after the event.", examples=["PARTIALLY_FILLED"]
+    )
+    reason: Reason | None = Field(
+        description="Why it ended unfilled, else null.", examples=["TIMEOUT"]
+    )
+    at: Time = Field(description="When it happened, UTC.", examples=["2025-10-07T09:12:31.482913Z"])
+    split: EventSplit | None = Field(description="This fill; null if the event is none.")
+    filled_quantity: Amount = Field(
+        description="Quantity filled so far, this event included.", examples=["312.484"]
+    )
+    remaining_quantity: Amount = Field(description="Quantity not filled.", examples=["687.516"])
+    quote_quantity: Amount = Field(
+        description="Exact sum of price times quantity so far.", examples=["0.284985408"]
+    )
+
+    @classmethod
+    def of(cls, stored: StoredEvent, *, stream_id: str) -> Self:
+        """Return the response model of a stored event of the stream ``stream_id``."""
+        event = stored.event
+        order = event.order
+        return cls(
+            type="event",
+            position=write_position(stream_id, stored.position),
+            order_id=order.order_id,
+            client_order_id=order.client_order_id,
+            sequence=event.sequence,
+            symbol=order.symbol,
+            side=order.side,
+            order_size=format_amount(order.quantity),
+            price=format_amount(order.limit_price),
+            status=event.status,
+            reason=event.reason,
+            at=format_time(event.at),
+            split=None if event.split is None else EventSplit.of(event.split),
+            filled_quantity=format_amount(event.filled_quantity),
+            remaining_quantity=format_amount(event.remaining_quantity),
+            quote_quantity=format_amount(event.quote_quantity),
+        )
+
+
+class EventsPage(ResponseModel):
+    """A page of an order's events, the first ones first."""
+
+    events: list[Event] = Field(description="The events of this page.")
+    next_cursor: str | None = Field(
+        description="Pass it as `cursor` to read on; null on the last page.", examples=["ZTEwMDA"]
+    )
+
+    @classmethod
+    def of(cls, events: Sequence[StoredEvent], *, limit: int, stream_id: str) -> Self:
+        """Return at most ``limit`` events; one more than that means that another page follows."""
+        page = events[:limit]
+        cursor = None
+        if len(events) > limit:
+            cursor = write_cursor(Cursor.EVENTS, page[-1].event.sequence)
+        return cls(
+            events=[Event.of(stored, stream_id=stream_id) for stored in page], next_cursor=cursor
+        )
+
+
+class EventText(NamedTuple):
+    """An event in JSON, as text and as the frame of a WebSocket."""
+
+    text: str
+    frame: bytes
+
+
+class EventTexts:
+    """Encodes each event once for all connections that receive it."""
+
+    def __init__(self, stream_id: str, *, texts_kept: int = TEXTS_KEPT) -> None:
+        self._stream_id = stream_id
+        self._texts_kept = texts_kept
+        self._by_position: dict[int, EventText] = {}
+
+    def of(self, stored: StoredEvent) -> EventText:
+        """Return an event in JSON."""
+        text = self._by_position.get(stored.position)
+        if text is None:
+            json = Event.of(stored, stream_id=self._stream_id).model_dump_json()
+            text = EventText(json, text_frame(json.encode()))
+            if len(self._by_position) == self._texts_kept:
+                del self._by_position[next(iter(self._by_position))]  # the oldest
+            self._by_position[stored.position] = text
+        return text

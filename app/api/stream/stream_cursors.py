@@ -1,0 +1,102 @@
+"""Cursors into the order stream: the opaque texts that clients see as ``position``."""
+
+import base64
+import binascii
+import re
+from typing import Final
+
+from app.domain.errors import CallerError
+
+BEGINNING: Final = "beginning"
+"""Sent instead of a position, to receive every event that is kept."""
+
+_POSITION = re.compile(r"([0-9a-f]{16})-([0-9]{1,18})", re.ASCII)
+
+
+class PositionRefusedError(CallerError):
+    """The text is not a position from which events could be sent without a gap."""
+
+    code = "invalid_position"
+
+
+class InvalidPositionError(PositionRefusedError):
+    """It is not a position of any database."""
+
+    def __init__(self) -> None:
+        super().__init__(f'"after" must be the position of an event, or "{BEGINNING}"')
+
+
+class ForeignPositionError(PositionRefusedError):
+    """It comes from a service with another database."""
+
+    code = "position_of_another_database"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the position comes from another database; read the orders by GET /orders "
+            'and subscribe without "after"'
+        )
+
+
+class PositionBeyondHeadError(PositionRefusedError):
+    """No event has this position yet: the database is older than the position."""
+
+    code = "position_beyond_head"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the position is beyond the newest event, so it was given before the database was "
+            'put back; read the orders by GET /orders and subscribe without "after"'
+        )
+
+
+class PositionPrunedError(PositionRefusedError):
+    """Events after it were pruned together with finished orders."""
+
+    code = "position_pruned"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "events after this position were pruned with their finished orders; "
+            f'read the orders by GET /orders and subscribe without "after", or from "{BEGINNING}" '
+            "for what is kept"
+        )
+
+
+def write_position(stream_id: str, position: int) -> str:
+    """Return the text that stands for a position in this database's stream."""
+    return base64.urlsafe_b64encode(f"{stream_id}-{position}".encode()).decode().rstrip("=")
+
+
+def read_position(text: str, *, stream_id: str, head: int, last_pruned: int) -> int:
+    """Return the position that a text stands for.
+
+    Args:
+        text: The position as the client sent it.
+        stream_id: The name of this database's stream.
+        head: The newest position.
+        last_pruned: The greatest position of a pruned event.
+
+    Raises:
+        PositionRefusedError: one of its kinds, which names the cause.
+    """
+    if text == BEGINNING:
+        return 0
+    try:
+        plain = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode("ascii")
+    except (binascii.Error, ValueError):
+        raise InvalidPositionError from None
+    parts = _POSITION.fullmatch(plain)
+    if parts is None:
+        raise InvalidPositionError
+    if parts[1] != stream_id:
+        raise ForeignPositionError
+    position = int(parts[2])
+    # Encoded again it must be the same: the decoder skips characters that it does not know.
+    if write_position(stream_id, position) != text:
+        raise InvalidPositionError
+    if position > head:
+        raise PositionBeyondHeadError
+    if position < last_pruned:
+        raise PositionPrunedError
+    return position

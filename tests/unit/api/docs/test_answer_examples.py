@@ -1,0 +1,34 @@
+"""The examples of answers and errors; ``test_openapi`` holds them against the schemas."""
+
+import pytest
+
+from app.api.docs.answer_examples import answer_examples, problem_examples
+from app.api.problems import NotReadyError, refusal_of
+from app.domain.caller import Scope
+from app.domain.errors import MissingScopeError, OutcomeUnknownError
+
+
+def test_every_example_has_words() -> None:
+    """The page offers the examples by their summaries."""
+    for answers in answer_examples().values():
+        assert answers
+        assert all(answer["summary"] and answer["value"] for answer in answers.values())
+
+
+@pytest.mark.parametrize("code", ["invalid_query", "outcome_unknown", "order_not_found"])
+def test_examples_of_an_error_have_its_code(code: str) -> None:
+    """Each status of the document shows its own errors."""
+    errors = problem_examples("cancelOrders", code, [Scope.ORDERS_WRITE])
+
+    assert {error.code for error in errors} == {code}
+    assert len({refusal_of(type(error)).status for error in errors}) == 1
+
+
+def test_an_operation_has_examples_of_its_own() -> None:
+    """A cancel tells of a cancel, and a key lacks the scope of the operation."""
+    (unknown,) = problem_examples("cancelOrder", OutcomeUnknownError.code, [])
+    (missing,) = problem_examples("metrics", MissingScopeError.code, [Scope.METRICS])
+
+    assert "canceled" in str(unknown)
+    assert "metrics" in str(missing)
+    assert len(problem_examples("readyz", NotReadyError.code, [])) == 2

@@ -1,0 +1,278 @@
+"""The AsyncAPI document: sound, complete, and true."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+
+from app.api.docs import examples
+from app.api.docs.docs_page import read_asyncapi
+from app.api.problems import TooManyStreamsError, error_message
+from app.api.server.websocket_protocol import MESSAGE_BYTES_MAX
+from app.api.stream import client_messages, event_sender, order_stream, stream_cursors
+from app.api.stream.client_messages import (
+    NAMED_MAX,
+    POLICY_VIOLATION,
+    SERVICE_RESTART,
+    SUBSCRIBE_SECONDS_MAX,
+    TRY_AGAIN_LATER,
+    AlreadySubscribedError,
+    Authenticate,
+    BinaryMessageError,
+    ClientMessage,
+    InvalidMessageError,
+    StreamSilenceError,
+    Subscribe,
+)
+from app.api.stream.event_models import Event, EventSplit
+from app.api.stream.order_stream import STREAM_PATH
+from app.api.stream.stream_cursors import (
+    ForeignPositionError,
+    InvalidPositionError,
+    PositionBeyondHeadError,
+    PositionPrunedError,
+    PositionRefusedError,
+)
+from app.domain.caller import Scope
+from app.domain.errors import (
+    DatabaseUnavailableError,
+    FieldProblem,
+    JournalUnavailableError,
+    MalformedRequestError,
+    MissingScopeError,
+    PapertapeError,
+    RateLimitedError,
+    UnauthorizedError,
+    UnavailableError,
+)
+from tests.support.stream_client import Contract
+
+Json = dict[str, Any]
+
+STREAM_ERRORS: tuple[PapertapeError, ...] = (
+    PositionBeyondHeadError(),
+    ForeignPositionError(),
+    PositionPrunedError(),
+    InvalidPositionError(),
+    InvalidMessageError([FieldProblem(field="type", code="required", message="is missing")]),
+    BinaryMessageError(),
+    MalformedRequestError("the message is not JSON at line 1 column 12"),
+    AlreadySubscribedError(),
+    StreamSilenceError(),
+    UnauthorizedError(),
+    MissingScopeError(Scope.ORDERS_READ),
+    RateLimitedError(50),
+    TooManyStreamsError(200, "of one owner"),
+    DatabaseUnavailableError(),
+    JournalUnavailableError(),
+)
+"""An example of every error that is sent in a message."""
+
+
+@pytest.fixture
+def served() -> Json:
+    """Return the document."""
+    return read_asyncapi()
+
+
+def walk(part: object) -> Iterator[Json]:
+    """Yield every object of the document."""
+    if isinstance(part, dict):
+        yield part
+        for value in part.values():
+            yield from walk(value)
+    elif isinstance(part, list):
+        for value in part:
+            yield from walk(value)
+
+
+def resolve(served: Json, reference: str) -> Any:  # noqa: ANN401 - whatever stands there
+    """Return what a reference leads to."""
+    part: Any = served
+    for name in reference.removeprefix("#/").split("/"):
+        part = part[name]
+    return part
+
+
+async def test_served_document_is_the_file_for_the_address_asked(
+    client: httpx2.AsyncClient, served: Json
+) -> None:
+    """``/docs/asyncapi.json`` adds the version and the address, as the caller sees it."""
+    answer = await client.get("/docs/asyncapi.json")
+
+    assert answer.headers["content-type"] == "application/json"
+    told = answer.json()
+    server = told.pop("servers")["this"]
+    assert (server["host"], server["protocol"]) == ("localhost:8080", "ws")
+    assert told["info"].pop("version") == "0.1.0"
+    del served["info"]["version"]
+    assert told == served
+
+
+async def test_server_with_tls_is_named_so(client: httpx2.AsyncClient) -> None:
+    """The scheme of the stream follows the scheme of the request."""
+    answer = await client.get("https://localhost/docs/asyncapi.json")
+
+    assert answer.json()["servers"]["this"]["protocol"] == "wss"
+
+
+@pytest.mark.parametrize(("proxy", "protocol"), [("127.0.0.1", "wss"), ("192.0.2.1", "ws")])
+async def test_a_proxy_on_this_machine_may_say_that_it_speaks_tls(
+    application: FastAPI, proxy: str, protocol: str
+) -> None:
+    """Whoever else says so is not believed."""
+    transport = httpx2.ASGITransport(app=application, client=(proxy, 1))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        answer = await client.get("/docs/asyncapi.json", headers={"X-Forwarded-Proto": "https"})
+
+    assert answer.json()["servers"]["this"]["protocol"] == protocol
+
+
+def test_document_has_the_form_of_asyncapi_3(served: Json) -> None:
+    """What a generator of clients relies on is there."""
+    assert served["asyncapi"] == "3.0.0"
+    assert {"title", "version"} <= set(served["info"])
+    (channel,) = served["channels"].values()
+    assert channel["address"] == STREAM_PATH
+    for operation in served["operations"].values():
+        assert operation["action"] in {"send", "receive"}
+        assert resolve(served, operation["channel"]["$ref"]) is channel
+        for message in operation["messages"] + operation.get("reply", {}).get("messages", []):
+            assert message["$ref"].startswith("#/channels/orders/messages/")
+    for message in served["components"]["messages"].values():
+        assert message["summary"]
+        assert message["examples"]
+
+
+def test_every_reference_leads_somewhere_and_nothing_is_unused(served: Json) -> None:
+    """No message or schema is missing, and none stands there for nothing."""
+    used = {part["$ref"] for part in walk(served) if "$ref" in part}
+    used.add("#/components/securitySchemes/key")  # of the server, which is added when it is served
+    for reference in used:
+        resolve(served, reference)
+
+    known = {
+        f"#/components/{kind}/{name}"
+        for kind, parts in served["components"].items()
+        for name in parts
+    } | {f"#/channels/orders/messages/{name}" for name in served["channels"]["orders"]["messages"]}
+    assert used == known | {"#/channels/orders"}
+
+
+def test_every_message_is_sent_or_received_as_it_says(served: Json) -> None:
+    """Each message belongs to an operation, and the directions agree."""
+    contract = Contract(served)
+    directions = {
+        name: message["x-direction"] for name, message in served["components"]["messages"].items()
+    }
+
+    received = dict.fromkeys(contract.received, "client to service")
+    assert received | dict.fromkeys(contract.sent, "service to client") == directions
+
+
+def test_every_example_fits_its_schema(served: Json) -> None:
+    """An example can be relied upon, and no message is taken for another."""
+    contract = Contract(served)
+    for message in served["components"]["messages"].values():
+        is_sent = message["x-direction"] == "service to client"
+        check = contract.check_service_message if is_sent else contract.check_client_message
+        for example in message["examples"]:
+            check(example["payload"])
+    contract.check_schemas()
+    for schema in served["components"]["schemas"].values():
+        assert schema["description"]
+        for field in schema.get("properties", {}).values():
+            assert "description" in field or "$ref" in field
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"type": "subscribe", "symbol": "LTCBTC"},
+        {"type": "subscribe", "symbols": []},
+        {"type": "subscribe", "after": 1},
+        {"type": "unsubscribe"},
+        {},
+    ],
+)
+def test_document_refuses_what_the_service_refuses(served: Json, message: Json) -> None:
+    """A client that keeps to the document is not refused by surprise."""
+    with pytest.raises(AssertionError):
+        Contract(served).check_client_message(message)
+    with pytest.raises(client_messages.InvalidMessageError):
+        client_messages.read_subscribe(message)
+
+
+def test_examples_are_messages_that_the_service_sends(served: Json) -> None:
+    """The file repeats what the code sends, so a change of either fails here."""
+    messages = served["components"]["messages"]
+    events = [
+        Event.of(stored, stream_id=examples.EXAMPLE_STREAM_ID).model_dump(mode="json")
+        for stored in examples.events()
+    ]
+
+    assert [one["payload"] for one in messages["event"]["examples"]] == events
+    assert [one["payload"] for one in messages["error"]["examples"]] == [
+        error_message(error) for error in STREAM_ERRORS
+    ]
+
+
+def test_schemas_have_the_fields_of_the_models(served: Json) -> None:
+    """A field that is added to a message is documented, in the order in which it is sent."""
+    schemas = served["components"]["schemas"]
+    for model in (Event, EventSplit, Authenticate, Subscribe):
+        schema = schemas[model.__name__]
+        assert list(schema["properties"]) == list(model.model_fields)
+        required = [name for name, field in model.model_fields.items() if field.is_required()]
+        assert schema["required"] == required
+        assert schema["additionalProperties"] is False
+    assert schemas["Subscribe"]["properties"]["order_ids"]["maxItems"] == NAMED_MAX
+    assert schemas["Subscribe"]["properties"]["symbols"]["maxItems"] == NAMED_MAX
+
+
+def test_every_message_of_a_client_is_documented(served: Json) -> None:
+    """No message is accepted that the file does not name."""
+    documented = {message["title"] for message in served["components"]["messages"].values()}
+
+    assert {model.__name__ for model in ClientMessage.__subclasses__()} <= documented
+
+
+def test_every_close_code_and_error_of_the_stream_is_documented(served: Json) -> None:
+    """A client can read about each end before it meets it."""
+    channel = served["channels"]["orders"]
+    described = channel["description"]
+
+    closes = channel["x-close-codes"]
+    assert [one["code"] for one in closes] == [POLICY_VIOLATION, SERVICE_RESTART, TRY_AGAIN_LATER]
+    assert all(f"- {one['code']}" in described and one["meaning"] in described for one in closes)
+    assert {error.code for error in _own_errors()} <= {error.code for error in STREAM_ERRORS}
+
+
+def test_documented_limits_are_those_of_the_service(served: Json) -> None:
+    """The numbers in the text are the constants of the code."""
+    described = served["channels"]["orders"]["description"]
+
+    assert f"at most {MESSAGE_BYTES_MAX:,} bytes" in described
+    assert f"within {SUBSCRIBE_SECONDS_MAX:g} seconds" in described
+
+
+def _own_errors() -> Iterator[type[PapertapeError]]:
+    """Yield the errors that only the stream sends; too many connections are refused in HTTP."""
+    for module in (stream_cursors, client_messages, event_sender, order_stream):
+        for error in vars(module).values():
+            if (
+                isinstance(error, type)
+                and issubclass(error, PapertapeError)
+                and error.__module__ == module.__name__
+                and not issubclass(error, UnavailableError)
+                and error is not PositionRefusedError
+            ):
+                yield error
+
+
+@pytest.mark.parametrize("word", ["Resume", "without gap or repeat", "Bearer", "open access"])
+def test_channel_explains_what_a_newcomer_asks(served: Json, word: str) -> None:
+    """Keys and resuming are explained in words."""
+    assert word in served["channels"]["orders"]["description"]

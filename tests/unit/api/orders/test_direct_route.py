@@ -1,0 +1,91 @@
+"""The route of the hot path: it does what FastAPI's own route does with the same endpoint."""
+
+from pathlib import Path
+from typing import Annotated
+
+import httpx2
+import pytest
+from fastapi import APIRouter, Depends, FastAPI
+from fastapi.routing import APIRoute
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from app.access.key_file import KeyFileAccess
+from app.api.authorization import Authorizer
+from app.api.dependencies import ReadingCaller, WritingCaller
+from app.api.orders.direct_route import DirectRoute
+from app.api.rate_limit import RateLimiter
+from app.domain.caller import Scope
+from app.domain.errors import MissingScopeError, UnauthorizedError
+from tests.support.hand_driven import HandClock
+from tests.support.keys import BOB, SCOPE_KEYS, authorization, write_key_file
+
+
+async def tell_owner(request: Request, caller: WritingCaller) -> Response:
+    """Answer whose request it is."""
+    return PlainTextResponse(f"{caller.owner} {request.method}")
+
+
+def application(route_class: type[APIRoute], tmp_path: Path) -> FastAPI:
+    """Return an application with one route of a class."""
+    application = FastAPI()
+    clock = HandClock()
+    keys = tmp_path / f"{route_class.__name__}.json"
+    access = KeyFileAccess(write_key_file(keys), clock=clock)
+    application.state.authorizer = Authorizer(access, RateLimiter(0, clock=clock))
+    router = APIRouter(route_class=route_class)
+    router.post("/owner", operation_id="tellOwner")(tell_owner)
+    application.router.routes.extend(router.routes)
+    return application
+
+
+@pytest.mark.parametrize("route_class", [APIRoute, DirectRoute])
+async def test_endpoint_gets_the_caller_with_the_declared_scope(
+    route_class: type[APIRoute], tmp_path: Path
+) -> None:
+    """Both classes identify the caller, and refuse everyone without the scope."""
+    transport = httpx2.ASGITransport(app=application(route_class, tmp_path))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        answer = await client.post("/owner", headers=authorization(BOB))
+        with pytest.raises(UnauthorizedError):
+            await client.post("/owner")
+        with pytest.raises(MissingScopeError):
+            await client.post("/owner", headers=authorization(SCOPE_KEYS[Scope.METRICS]))
+
+    assert (answer.status_code, answer.text) == (200, "bob POST")
+
+
+def test_both_routes_are_documented_alike(tmp_path: Path) -> None:
+    """FastAPI reads the declarations, not the handler."""
+    ours, theirs = (
+        application(route_class, tmp_path).openapi()["paths"]["/owner"]["post"]
+        for route_class in (DirectRoute, APIRoute)
+    )
+
+    assert ours == theirs
+    assert ours["security"] == [{"key": ["orders:write"]}]
+
+
+async def _depend() -> int:
+    return 1
+
+
+async def _without_caller(request: Request) -> Response:
+    raise AssertionError(request)
+
+
+async def _with_a_dependency(
+    request: Request, caller: ReadingCaller, number: Annotated[int, Depends(_depend)]
+) -> Response:
+    raise AssertionError(request, caller, number)
+
+
+async def _with_a_parameter(request: Request, caller: ReadingCaller, limit: int) -> Response:
+    raise AssertionError(request, caller, limit)
+
+
+@pytest.mark.parametrize("endpoint", [_without_caller, _with_a_dependency, _with_a_parameter])
+def test_endpoint_that_declares_anything_else_is_our_mistake(endpoint: object) -> None:
+    """A dependency or parameter that nothing solves must not be overlooked."""
+    with pytest.raises(AssertionError):
+        APIRouter(route_class=DirectRoute).post("/any")(endpoint)  # type: ignore[type-var] # any function

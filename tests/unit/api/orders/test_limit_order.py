@@ -1,0 +1,155 @@
+"""From the fields of a body to an order; refusals stand in ``test_hostile_bodies``."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from app.api.orders.limit_order import LimitOrder, read_limit_order
+from app.api.services import ApiOptions
+from app.domain.errors import InvalidOrderError
+from app.domain.order import NewOrder, Owner, Side, Symbol, TimeInForce
+from app.exact_json import JsonNumber
+
+OWNER = Owner("alice")
+FIELDS: dict[str, object] = {
+    "symbol": "ltcbtc",
+    "order_size": JsonNumber("1000"),
+    "price": JsonNumber("0.0001"),
+}
+
+
+@pytest.fixture
+def options(options: ApiOptions) -> ApiOptions:
+    """Return settings with the usual time for orders that name none."""
+    return replace(options, order_timeout_seconds=Decimal(30))
+
+
+class Reader:
+    """Reads an order of alice with the settings of the edge."""
+
+    def __init__(self, options: ApiOptions) -> None:
+        self._options = options
+
+    def __call__(
+        self, values: dict[str, object], headers: dict[str, str] | None = None
+    ) -> NewOrder:
+        """Read an order."""
+        keys = list((headers or {}).values())
+        order = read_limit_order(values, idempotency_keys=keys, options=self._options)
+        return order.new_order(owner=OWNER, options=self._options)
+
+
+@pytest.fixture
+def read(options: ApiOptions) -> Reader:
+    """Return a reader of orders."""
+    return Reader(options)
+
+
+def test_fields_left_out_have_their_defaults(read: Reader) -> None:
+    """The shortest order is a BUY that rests for the usual time."""
+    assert read(FIELDS) == NewOrder(
+        owner=OWNER,
+        client_order_id=None,
+        symbol=Symbol("LTCBTC"),
+        side=Side.BUY,
+        time_in_force=TimeInForce.GTD,
+        quantity=Decimal(1000),
+        limit_price=Decimal("0.0001"),
+        timeout_seconds=Decimal(30),
+    )
+
+
+@pytest.mark.parametrize(
+    ("sent", "seconds"),
+    [
+        (JsonNumber("0.001"), Decimal("0.001")),
+        ("1.5", Decimal("1.5")),
+        ("5.00000", Decimal(5)),
+        (JsonNumber("86400"), Decimal(86_400)),
+    ],
+)
+def test_time_is_read_exactly_up_to_its_bound(read: Reader, sent: str, seconds: Decimal) -> None:
+    """Milliseconds are the finest; zeros behind them are no precision."""
+    assert read(FIELDS | {"timeout_seconds": sent}).timeout_seconds == seconds
+
+
+@pytest.mark.parametrize("time_in_force", [TimeInForce.IOC, TimeInForce.FOK])
+def test_order_that_does_not_rest_waits_five_seconds_for_its_quote(
+    read: Reader,
+    time_in_force: TimeInForce,
+) -> None:
+    """The usual time is for orders that rest."""
+    order = read(FIELDS | {"time_in_force": time_in_force.lower()})
+
+    assert (order.time_in_force, order.timeout_seconds) == (time_in_force, Decimal(5))
+
+
+@pytest.mark.parametrize(
+    ("in_body", "in_header", "key"),
+    [
+        ({}, {}, None),
+        ({"client_order_id": None}, {}, None),
+        ({"client_order_id": "k-1"}, {}, "k-1"),
+        ({}, {"Idempotency-Key": "k-1"}, "k-1"),
+        ({"client_order_id": None}, {"Idempotency-Key": '"k-1"'}, "k-1"),
+        ({"client_order_id": "k-1"}, {"Idempotency-Key": '"k-1"'}, "k-1"),
+    ],
+)
+def test_header_and_body_give_the_same_key(
+    read: Reader, in_body: dict[str, object], in_header: dict[str, str], key: str | None
+) -> None:
+    """Either serves, and both if they agree."""
+    assert read(FIELDS | in_body, in_header).client_order_id == key
+
+
+def test_amounts_are_exact_to_the_digit(read: Reader) -> None:
+    """The longest amounts that are accepted arrive whole."""
+    order = read(FIELDS | {"order_size": "9999999999999999.999999999999"})
+
+    assert order.quantity == Decimal("9999999999999999.999999999999")
+
+
+def test_message_about_an_exponent_says_what_to_send(read: Reader) -> None:
+    """Many languages write small numbers so by themselves."""
+    with pytest.raises(InvalidOrderError, match=r'a string is fine, such as "0\.00001" for 1e-5'):
+        read(FIELDS | {"price": JsonNumber("1e-5")})
+
+
+def test_every_problem_of_body_and_header_is_told_at_once(read: Reader) -> None:
+    """Missing fields come first, unknown ones last."""
+    values: dict[str, object] = {
+        "order_size": "0",
+        "time_in_force": "IOC",
+        "timeout_seconds": "5",
+        "prise": "1",
+    }
+
+    with pytest.raises(InvalidOrderError) as caught:
+        read(values | {"client_order_id": "k-1"}, {"Idempotency-Key": "k-2"})
+
+    assert [(problem.field, problem.code) for problem in caught.value.problems] == [
+        ("symbol", "required"),
+        ("price", "required"),
+        ("order_size", "not_positive"),
+        ("timeout_seconds", "not_applicable"),
+        ("Idempotency-Key", "differs"),
+        ("prise", "unknown_field"),
+    ]
+
+
+def test_header_is_not_compared_with_a_key_that_cannot_be_read(read: Reader) -> None:
+    """The client mends the body first."""
+    with pytest.raises(InvalidOrderError) as caught:
+        read(FIELDS | {"client_order_id": "a b"}, {"Idempotency-Key": "k-2"})
+
+    assert [problem.field for problem in caught.value.problems] == ["client_order_id"]
+
+
+def test_model_describes_the_fields_that_it_reads() -> None:
+    """What is required there is refused where it is missing."""
+    schema = LimitOrder.model_json_schema()
+
+    assert schema["required"] == ["symbol", "order_size", "price"]
+    assert schema["additionalProperties"] is False
+    assert all(field["description"] for field in schema["properties"].values())

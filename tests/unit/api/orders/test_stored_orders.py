@@ -1,0 +1,52 @@
+"""Orders as they are stored, with their splits."""
+
+import pytest
+
+from app.api.docs import examples
+from app.api.orders.stored_orders import StoredOrderReader, rest_of_splits
+from app.domain.errors import OrderNotFoundError
+from app.domain.order import PUBLIC, OrderId, Owner
+from tests.support.in_memory import MemoryOrders
+
+
+@pytest.fixture
+def orders() -> MemoryOrders:
+    """Return a store with the documented order, fulfilled."""
+    snapshot, splits = examples.filled_order()
+    orders = MemoryOrders()
+    orders.snapshots[snapshot.order.order_id] = snapshot
+    orders.splits[snapshot.order.order_id] = splits
+    return orders
+
+
+async def test_order_is_found_with_its_splits(orders: MemoryOrders) -> None:
+    """Its last split is among them where they all are."""
+    reader = StoredOrderReader(orders)
+
+    snapshot, splits = await reader.find(PUBLIC, examples.EXAMPLE_ORDER_ID)
+
+    assert len(splits) == snapshot.splits_total == 4
+    assert await reader.last_split(snapshot, splits) == splits[-1]
+    assert await reader.last_split(snapshot, splits[:2]) == splits[-1]
+    assert rest_of_splits(snapshot, splits) == {}
+    assert "rel=" in rest_of_splits(snapshot, splits[:2])["Link"]
+
+
+@pytest.mark.parametrize(
+    ("owner", "order_id"),
+    [(Owner("somebody"), examples.EXAMPLE_ORDER_ID), (PUBLIC, OrderId("0199"))],
+)
+async def test_order_of_nobody_or_somebody_else_is_not_found(
+    orders: MemoryOrders, owner: Owner, order_id: OrderId
+) -> None:
+    """Both look the same."""
+    with pytest.raises(OrderNotFoundError):
+        await StoredOrderReader(orders).find(owner, order_id)
+
+
+async def test_order_that_is_pruned_between_two_reads_is_not_found(orders: MemoryOrders) -> None:
+    """Half an order is never told."""
+    del orders.splits[examples.EXAMPLE_ORDER_ID][1:]
+
+    with pytest.raises(OrderNotFoundError):
+        await StoredOrderReader(orders).find(PUBLIC, examples.EXAMPLE_ORDER_ID)

@@ -1,0 +1,47 @@
+"""What the service says of itself at one instant."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from app.api.docs import examples
+from app.api.service.service_state import Instant, ServiceState
+from tests.support.hand_driven import HandClock
+from tests.support.in_memory import MemoryPorts, quote
+
+
+def test_an_age_is_never_negative() -> None:
+    """A quote may come while the answer is made, and a machine's date may be set back."""
+    instant = Instant.of(HandClock())
+
+    assert instant.age(instant.now + timedelta(seconds=1)) == timedelta()
+    assert instant.age(instant.now - timedelta(seconds=2)) == timedelta(seconds=2)
+    assert instant.age_ns(instant.now_ns + 1) == 0
+    assert instant.age_ns(instant.now_ns - 7) == 7
+
+
+async def test_every_part_is_asked(ports: MemoryPorts) -> None:
+    """They are the states of the parts, as they are now."""
+    ports.desk.show(quote(7))
+    ports.journal.is_writable = False
+
+    state = ServiceState.of(ports.services())
+
+    assert state.feed is ports.feed.feed_state
+    assert state.desk.symbols_live == 1
+    assert state.rules == ports.rules.state()
+    assert state.missing == ["journal"]
+    assert state.subscriptions == 0
+
+
+def test_what_is_missing_is_named() -> None:
+    """Whatever the feed does, and in the order in which it is told."""
+    sound = examples.EXAMPLE_STATE
+
+    assert not sound.missing
+    assert not replace(sound, feed=replace(sound.feed, status="down")).missing
+    assert replace(
+        sound,
+        journal=replace(sound.journal, is_writable=False),
+        is_recovered=False,
+        rules=replace(sound.rules, source="none"),
+    ).missing == ["journal", "recovery", "rules"]

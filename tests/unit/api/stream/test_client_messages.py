@@ -1,0 +1,74 @@
+"""What a client says on the order stream; refusals stand in ``test_order_stream`` too."""
+
+import json
+
+import pytest
+
+from app.api.docs.examples import EXAMPLE_ORDER_ID
+from app.api.stream.client_messages import (
+    NAMED_MAX,
+    InvalidMessageError,
+    Subscribe,
+    read_message,
+    read_subscribe,
+)
+from app.domain.errors import MalformedRequestError
+
+
+def read(text: str) -> Subscribe:
+    """Read a subscribe message."""
+    return read_subscribe(read_message(text))
+
+
+def test_shortest_message_asks_for_all_orders_from_now_on() -> None:
+    """What is left out filters nothing."""
+    expected = Subscribe(type="subscribe")
+
+    assert read('{"type": "subscribe"}') == expected
+    assert read('{"type": "subscribe", "after": null}') == expected
+
+
+def test_orders_and_symbols_are_read_in_our_spelling() -> None:
+    """Any case of letters names the same; twice is once."""
+    ids = [EXAMPLE_ORDER_ID, EXAMPLE_ORDER_ID.upper()]
+
+    message = read(
+        json.dumps({"type": "subscribe", "order_ids": ids, "symbols": ["ltcbtc"], "after": "x"})
+    )
+
+    assert message.order_ids == {EXAMPLE_ORDER_ID}
+    assert message.symbols == {"LTCBTC"}
+    assert message.after == "x"
+
+
+def test_all_problems_of_a_message_are_told_at_once() -> None:
+    """A client mends it in one round."""
+    with pytest.raises(InvalidMessageError) as caught:
+        read('{"order_ids": [], "symbols": [1], "after": 1, "aftr": ""}')
+
+    assert [(problem.field, problem.code) for problem in caught.value.problems] == [
+        ("type", "required"),
+        ("order_ids", "wrong_type"),
+        ("symbols", "wrong_type"),
+        ("after", "wrong_type"),
+        ("aftr", "unknown_field"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("order_ids", "code"),
+    [(["mine"], "invalid_order_id"), ([EXAMPLE_ORDER_ID] * (NAMED_MAX + 1), "too_many")],
+)
+def test_what_can_never_be_heard_of_is_refused(order_ids: list[str], code: str) -> None:
+    """A name that is no order's id would be silent for ever; thousands would be kept."""
+    with pytest.raises(InvalidMessageError) as caught:
+        read(json.dumps({"type": "subscribe", "order_ids": order_ids}))
+
+    assert [problem.code for problem in caught.value.problems] == [code]
+
+
+@pytest.mark.parametrize("text", ["", "null", "[]", '{"a": NaN}', '{"a": "\\ud800"}'])
+def test_text_that_is_no_object_is_malformed(text: str) -> None:
+    """A message is read as strictly as a body."""
+    with pytest.raises(MalformedRequestError):
+        read_message(text)

@@ -1,0 +1,64 @@
+"""How events are told."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from app.api.docs import examples
+from app.api.stream.event_models import Event, EventsPage, EventTexts
+from app.domain.order import OrderStatus, Reason
+
+
+def test_event_is_told_as_documented() -> None:
+    """Its keys stand in the documented order; the split is there exactly for a fill."""
+    accepted, filled = (
+        Event.of(stored, stream_id=examples.EXAMPLE_STREAM_ID) for stored in examples.events()
+    )
+
+    assert accepted.split is None
+    assert filled.model_dump(mode="json")["split"] == {
+        "split_number": 1,
+        "update_id": 1742578110,
+        "price": "0.000912",
+        "quantity": "312.484",
+    }
+    assert filled.remaining_quantity == "687.516"
+
+
+def test_end_of_an_order_that_was_not_filled_has_its_reason() -> None:
+    """Why it ended stands with its end."""
+    stored = examples.events()[1]
+    end = replace(stored.event, status=OrderStatus.EXPIRED, reason=Reason.TIMEOUT, split=None)
+
+    told = Event.of(replace(stored, event=end), stream_id=examples.EXAMPLE_STREAM_ID)
+
+    assert (told.status, told.reason, told.split) == ("EXPIRED", "TIMEOUT", None)
+
+
+@pytest.mark.parametrize(
+    ("read", "shown", "has_more"), [(0, 0, False), (1, 1, False), (2, 1, True)]
+)
+def test_page_has_a_cursor_only_if_more_was_read(read: int, shown: int, *, has_more: bool) -> None:
+    """The last page says that it is the last, without another request."""
+    page = EventsPage.of(examples.events()[:read], limit=1, stream_id=examples.EXAMPLE_STREAM_ID)
+
+    assert len(page.events) == shown
+    assert (page.next_cursor is not None) is has_more
+
+
+def test_an_event_is_encoded_once_for_all_who_hear_it() -> None:
+    """It is the event as it is told everywhere; so many texts are kept, and the oldest go first."""
+    first, second = examples.events()
+    texts = EventTexts(examples.EXAMPLE_STREAM_ID, texts_kept=1)
+
+    told = texts.of(first)
+
+    assert json.loads(told.text) == Event.of(
+        first, stream_id=examples.EXAMPLE_STREAM_ID
+    ).model_dump(mode="json")
+    assert told.frame.endswith(told.text.encode())
+    assert texts.of(first) is told
+    assert json.loads(texts.of(second).text)["position"] != json.loads(told.text)["position"]
+    assert texts.of(first) is not told
+    assert len(texts._by_position) == 1

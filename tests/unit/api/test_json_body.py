@@ -1,0 +1,119 @@
+"""How a body is read; the hostile ones stand in ``test_hostile_bodies``."""
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+from starlette.requests import Request
+from starlette.types import Message
+
+from app.api.json_body import WHOLE_BODY_EXTENSION, read_body, read_json_object
+from app.api.problems import BodyTooLargeError, BodyTooSlowError
+from app.domain.errors import MalformedRequestError
+from app.exact_json import JsonNumber
+
+BODY_BYTES_MAX = 16_384
+
+
+def request(chunks: list[bytes], **headers: str) -> Request:
+    """Return a request whose body comes in chunks, one more of which is an error."""
+
+    def messages() -> Iterator[Message]:
+        for index, chunk in enumerate(chunks, start=1):
+            yield {"type": "http.request", "body": chunk, "more_body": index < len(chunks)}
+
+    remaining = messages()
+
+    async def receive() -> Message:
+        return next(remaining)
+
+    raw = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+    return Request({"type": "http", "method": "POST", "headers": raw}, receive)
+
+
+@pytest.mark.parametrize(
+    "chunks", [[b""], [b"{}"], [b"{", b"", b"}"], [b"x" * BODY_BYTES_MAX], [b"x"] * 1_000]
+)
+async def test_body_within_the_bound_is_read_whole(chunks: list[bytes]) -> None:
+    """However it is cut, a body of the allowed length arrives complete."""
+    assert await read_body(request(chunks), bytes_max=BODY_BYTES_MAX) == b"".join(chunks)
+
+
+async def test_long_body_is_refused_as_soon_as_it_is_too_long() -> None:
+    """What comes after the bound is not even received."""
+    endless = [b"x" * 8_192, b"x" * 8_192, b"x"]
+
+    with pytest.raises(BodyTooLargeError):
+        await read_body(request([*endless, b"never read"]), bytes_max=BODY_BYTES_MAX)
+
+
+@pytest.mark.parametrize("length", [str(BODY_BYTES_MAX + 1), "9" * 4_000])
+async def test_announced_length_is_refused_before_reading(length: str) -> None:
+    """A body that says it is too long is not waited for."""
+    with pytest.raises(BodyTooLargeError):
+        await read_body(request([], content_length=length), bytes_max=BODY_BYTES_MAX)
+
+
+@pytest.mark.parametrize("length", ["2", "-1", "two", "²"])
+async def test_announced_length_is_not_believed_otherwise(length: str) -> None:
+    """What counts is what comes."""
+    body = await read_body(request([b"{}"], content_length=length), bytes_max=BODY_BYTES_MAX)
+
+    assert body == b"{}"
+
+
+async def test_body_that_does_not_arrive_is_not_waited_for() -> None:
+    """A client that stops in the middle is told so, and holds nothing any longer."""
+
+    async def receive() -> Message:
+        return await asyncio.get_running_loop().create_future()  # type: ignore[no-any-return] # never
+
+    stalled = Request({"type": "http", "method": "POST", "headers": []}, receive)
+
+    with pytest.raises(BodyTooSlowError):
+        await read_body(stalled, bytes_max=BODY_BYTES_MAX, seconds_max=0.01)
+
+
+async def test_body_that_is_whole_is_bounded_as_well() -> None:
+    """That nobody has to wait for it says nothing of its length."""
+    whole = request([b"x" * 9])
+    whole.scope["extensions"] = {WHOLE_BODY_EXTENSION: {}}
+
+    with pytest.raises(BodyTooLargeError):
+        await read_body(whole, bytes_max=8)
+
+
+def test_numbers_keep_their_text() -> None:
+    """No number is computed while it is read."""
+    values = read_json_object(
+        b'{"a": 1E+999999, "b": -0.10, "c": 10000000000000000000000, "d": "1"}'
+    )
+
+    assert values == {"a": "1E+999999", "b": "-0.10", "c": "10000000000000000000000", "d": "1"}
+    assert [type(value) for value in values.values()] == [JsonNumber, JsonNumber, JsonNumber, str]
+
+
+def test_escaped_characters_are_read() -> None:
+    """A pair of surrogates is a character, and an escape is not suspicious by itself."""
+    values = read_json_object(b'{"\\u0061": "\\ud83d\\ude00", "b": [null, {"c": "\\u00e9"}, true]}')
+
+    assert values == {"a": "😀", "b": [None, {"c": "é"}, True]}
+
+
+@pytest.mark.parametrize(
+    ("body", "hint"),
+    [
+        (b"", "is empty"),
+        (b"symbol=LTCBTC", "line 1 column 1"),
+        (b"\xff", "not UTF-8 at byte 0"),
+        (b"[1]", "not an object"),
+        (b'{"a": 1, "a": 1}', "twice"),
+        (b'{"a": NaN}', "NaN"),
+        (b"[" * 16_000, "nested"),
+        (b'{"a": "\\u0000"}', "NUL"),
+    ],
+)
+def test_malformed_body_is_told_what_is_wrong(body: bytes, hint: str) -> None:
+    """The message helps whoever wrote the body."""
+    with pytest.raises(MalformedRequestError, match=hint):
+        read_json_object(body)

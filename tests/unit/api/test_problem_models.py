@@ -1,0 +1,52 @@
+"""What routes declare of their errors; ``test_openapi`` holds it against the document."""
+
+from app.api.problem_models import (
+    CODES_EXTENSION,
+    ClosedOrderProblem,
+    InputProblem,
+    OrderProblem,
+    Problem,
+    header_docs,
+    problem_responses,
+)
+from app.api.problems import REFUSALS, OrderClosedError
+from app.domain.errors import (
+    ClientOrderIdReusedError,
+    DatabaseUnavailableError,
+    InvalidOrderError,
+    RulesNotLoadedError,
+    UnauthorizedError,
+)
+
+
+def test_errors_of_one_status_are_one_response() -> None:
+    """Its codes, titles and models are those of the table."""
+    responses = problem_responses(
+        InvalidOrderError, ClientOrderIdReusedError, OrderClosedError, UnauthorizedError
+    )
+
+    assert list(responses) == [401, 409, 422]
+    assert responses[422]["model"] == InputProblem | OrderProblem
+    assert responses[422][CODES_EXTENSION] == ["invalid_order", "idempotency_key_reused"]
+    assert responses[422]["description"] == (
+        "Invalid order (`invalid_order`) · Key used before (`idempotency_key_reused`)"
+    )
+    assert responses[409]["model"] is ClosedOrderProblem
+    assert responses[401]["headers"] == header_docs("WWW-Authenticate")
+
+
+def test_every_unavailability_tells_when_to_come_back() -> None:
+    """All documents of one kind share its model and header."""
+    (response,) = problem_responses(RulesNotLoadedError, DatabaseUnavailableError).values()
+
+    assert response["model"] is Problem
+    assert list(response["headers"]) == ["Retry-After"]
+
+
+def test_every_error_of_the_table_can_be_declared() -> None:
+    """Each has a status, a code and words."""
+    for kind in REFUSALS:
+        if hasattr(kind, "code"):
+            ((status, response),) = problem_responses(kind).items()
+            assert 400 <= int(status) < 600
+            assert kind.code in response["description"]

@@ -1,0 +1,154 @@
+"""The table of errors."""
+
+from http import HTTPStatus
+
+import pytest
+
+import app.domain.errors as domain_errors
+from app.api.problems import (
+    REFUSALS,
+    BodyTooSlowError,
+    error_message,
+    problem_document,
+    problem_headers,
+    problem_response,
+)
+from app.api.stream.stream_cursors import PositionPrunedError
+from app.domain.errors import (
+    CallerError,
+    ClientOrderIdTakenError,
+    FieldProblem,
+    InvalidOrderError,
+    UnavailableError,
+)
+
+
+def leaves(error: type[Exception]) -> set[type[Exception]]:
+    """Return the classes below ``error`` that are raised, those with a code of their own."""
+    below = {leaf for child in error.__subclasses__() for leaf in leaves(child)}
+    return below | ({error} if "code" in vars(error) else set())
+
+
+@pytest.mark.parametrize("branch", [CallerError, UnavailableError])
+def test_every_error_of_a_caller_has_a_status(branch: type[Exception]) -> None:
+    """Nothing that a request can cause falls through to the 500."""
+    raised = {error for error in leaves(branch) if error.__module__ == domain_errors.__name__}
+
+    # A taken key is answered with the order that has it, or with ClientOrderIdReusedError.
+    assert raised - {ClientOrderIdTakenError} <= set(REFUSALS)
+
+
+def test_statuses_are_those_of_the_contract() -> None:
+    """A code keeps its status."""
+    statuses = {
+        getattr(error, "code", "any other"): int(refusal.status)
+        for error, refusal in REFUSALS.items()
+    }
+
+    assert statuses == {
+        "malformed_json": 400,
+        "malformed_http": 400,
+        "unauthorized": 401,
+        "missing_scope": 403,
+        "foreign_origin": 403,
+        "not_found": 404,
+        "order_not_found": 404,
+        "order_closed": 409,
+        "order_pruned": 410,
+        "unknown_symbol": 404,
+        "method_not_allowed": 405,
+        "request_timeout": 408,
+        "body_too_large": 413,
+        "unknown_host": 421,
+        "invalid_order": 422,
+        "invalid_query": 422,
+        "idempotency_key_reused": 422,
+        "rate_limited": 429,
+        "too_many_open_orders": 429,
+        "too_many_websockets": 429,
+        "head_too_large": 431,
+        "internal_error": 500,
+        "rules_not_loaded": 503,
+        "journal_unavailable": 503,
+        "journal_backlog": 503,
+        "database_unavailable": 503,
+        "outcome_unknown": 503,
+        "not_ready": 503,
+        "stopping": 503,
+        "any other": 503,
+    }
+
+
+def test_error_that_a_port_adds_is_told_as_its_kind() -> None:
+    """An unavailability that the table does not know by name is no mistake of ours."""
+
+    class MoonPhaseError(UnavailableError):
+        code = "moon_phase"
+
+    response = problem_response(MoonPhaseError("wait for the moon", retry_after_seconds=9))
+
+    assert response.status_code == HTTPStatus.SERVICE_UNAVAILABLE
+    assert response.headers["retry-after"] == "9"
+    assert b'"code":"moon_phase"' in bytes(response.body)
+
+
+def test_problem_has_the_members_of_rfc_9457_and_our_code() -> None:
+    """The members stand in one order, and the type belongs to the code."""
+    error = InvalidOrderError([FieldProblem(field="price", code="required", message="is missing")])
+
+    assert problem_document(error) == {
+        "type": "urn:papertape:problem:invalid_order",
+        "title": "Invalid order",
+        "status": 422,
+        "detail": "1 problem found; see errors",
+        "code": "invalid_order",
+        "errors": [{"field": "price", "code": "required", "message": "is missing"}],
+    }
+    assert problem_headers(error) == {}
+
+
+@pytest.mark.parametrize(
+    ("error", "header"),
+    [
+        (domain_errors.UnauthorizedError(), ("WWW-Authenticate", "Bearer")),
+        (domain_errors.RateLimitedError(3), ("Retry-After", "1")),
+        (BodyTooSlowError(), ("Connection", "close")),
+    ],
+)
+def test_errors_that_http_wants_a_header_for_have_it(
+    error: domain_errors.PapertapeError, header: tuple[str, str]
+) -> None:
+    """RFC 9110 names a header for each of these statuses."""
+    assert problem_headers(error) == dict([header])
+
+
+def test_missing_scope_is_named() -> None:
+    """Whoever gets a 403 knows what to ask the operator for."""
+    document = problem_document(domain_errors.MissingScopeError("orders:write"))
+
+    assert document["detail"] == "the key does not have the scope orders:write"
+
+
+def test_response_carries_status_headers_and_type() -> None:
+    """An error that passes says when."""
+    response = problem_response(domain_errors.JournalBacklogError())
+
+    assert response.status_code == HTTPStatus.SERVICE_UNAVAILABLE
+    assert response.headers["retry-after"] == "1"
+    assert response.media_type == "application/problem+json"
+
+
+def test_error_on_a_websocket_has_no_status() -> None:
+    """What no HTTP request meets is told there too, by its code and field by field."""
+    invalid = InvalidOrderError([FieldProblem(field="type", code="required", message="is missing")])
+
+    pruned = error_message(PositionPrunedError())
+
+    assert list(pruned) == ["type", "detail", "code"]
+    assert (pruned["type"], pruned["code"]) == ("error", "position_pruned")
+    assert error_message(invalid) == {
+        "type": "error",
+        "detail": "1 problem found; see errors",
+        "code": "invalid_order",
+        "errors": [{"field": "type", "code": "required", "message": "is missing"}],
+    }

@@ -1,0 +1,84 @@
+"""Query parameters and cursors."""
+
+import httpx2
+import pytest
+
+from app.api.cursors import Cursor, write_cursor
+
+ORDER_PATH = "/order/0199be1c-8f0a-7c31-9d0f-5a2b8c6e4d10/splits"
+SPLITS_CURSOR = write_cursor(Cursor.SPLITS, 7)
+
+
+@pytest.mark.parametrize(
+    ("query", "field", "code"),
+    [
+        ("limit=0", "limit", "out_of_range"),
+        ("limit=1001", "limit", "out_of_range"),
+        ("limit=-1", "limit", "out_of_range"),
+        ("limit=", "limit", "out_of_range"),
+        ("limit=1.5", "limit", "out_of_range"),
+        ("limit=1e2", "limit", "out_of_range"),
+        ("limit=%D9%A1", "limit", "out_of_range"),
+        (f"limit={'9' * 5_000}", "limit", "out_of_range"),
+        ("limit=1&limit=2", "limit", "duplicate"),
+        ("symbol=LTC/BTC", "symbol", "invalid_symbol"),
+        ("symbol=", "symbol", "invalid_symbol"),
+        ("symbol=%00", "symbol", "invalid_symbol"),
+        ("symbol=%FF", "symbol", "invalid_symbol"),
+        ("symbol=%ED%A0%80", "symbol", "invalid_symbol"),
+        ("status=OPEN", "status", "invalid_status"),
+        ("status=", "status", "invalid_status"),
+        ("cursor=", "cursor", "invalid_cursor"),
+        ("cursor=1", "cursor", "invalid_cursor"),
+        ("cursor=%F0%9F%92%A9", "cursor", "invalid_cursor"),
+        ("cursor=bzQy%0A", "cursor", "invalid_cursor"),
+        ("cursor=bzQy!!!!", "cursor", "invalid_cursor"),
+        ("cursor=_-_-", "cursor", "invalid_cursor"),
+        (f"cursor={SPLITS_CURSOR}", "cursor", "invalid_cursor"),
+        (f"cursor={write_cursor(Cursor.ORDERS, 10**18)}", "cursor", "invalid_cursor"),
+        (f"cursor={'A' * 5_000}", "cursor", "invalid_cursor"),
+        ("Symbol=LTCBTC", "Symbol", "unknown_field"),
+        ("=1", "", "unknown_field"),
+        ("client_order_id=", "client_order_id", "invalid_client_order_id"),
+        ("client_order_id=a b", "client_order_id", "invalid_client_order_id"),
+        (f"client_order_id={'a' * 37}", "client_order_id", "invalid_client_order_id"),
+    ],
+)
+async def test_bad_parameter_of_the_listing_is_refused(
+    client: httpx2.AsyncClient, query: str, field: str, code: str
+) -> None:
+    """No parameter is guessed at or ignored."""
+    response = await client.get(f"/orders?{query}")
+
+    assert response.status_code == 422
+    problem = response.json()
+    assert problem["code"] == "invalid_query"
+    assert [(error["field"], error["code"]) for error in problem["errors"]] == [(field, code)]
+    assert len(response.content) < 500
+
+
+async def test_all_problems_of_a_query_are_told_at_once(client: httpx2.AsyncClient) -> None:
+    """A client mends its query in one round."""
+    response = await client.get("/orders?limit=0&cursor=x&status=?&page=2")
+
+    fields = [error["field"] for error in response.json()["errors"]]
+    assert sorted(fields) == ["cursor", "limit", "page", "status"]
+
+
+@pytest.mark.parametrize("query", ["cursor=bzQy", "limit=0", "symbol=LTCBTC"])
+async def test_bad_parameter_of_the_splits_is_refused(
+    client: httpx2.AsyncClient, query: str
+) -> None:
+    """A cursor of another listing is not taken for one of splits."""
+    response = await client.get(f"{ORDER_PATH}?{query}")
+
+    assert response.status_code == 422
+
+
+@pytest.mark.parametrize("position", [0, 1, 42, 10**18 - 1])
+def test_cursor_is_opaque_and_safe_in_an_address(position: int) -> None:
+    """A cursor needs no escaping."""
+    cursor = write_cursor(Cursor.ORDERS, position)
+
+    assert cursor.replace("-", "").replace("_", "").isalnum()
+    assert str(position) not in cursor or position < 10

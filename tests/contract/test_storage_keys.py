@@ -21,7 +21,7 @@ from tests.support.builders import make_order, make_quote
 from tests.support.databases import OpenStorage, open_storage
 from tests.support.faulty_writer import faulty_storage
 from tests.support.outcomes import SymbolAtWork
-from tests.support.waiting import eventually
+from tests.support.waiting import WAIT_SECONDS_MAX, eventually
 
 ALICE = Owner("alice")
 KEY = "mine-1"
@@ -150,7 +150,7 @@ async def test_a_repeated_commit_finds_its_own_key(url: str) -> None:
 
 async def test_an_order_sent_again_after_an_unknown_outcome_finds_itself(url: str) -> None:
     """The client knows nothing and repeats the order: it is told which one has the key."""
-    async with faulty_storage(url, answer_seconds_max=0.3) as (writer, storage):
+    async with faulty_storage(url, answer_seconds_max=1) as (writer, storage):
         writer.answers_to_lose = 1
         first = asyncio.create_task(accept_all(storage, [keyed(1)]))
         await eventually(lambda: writer.transactions)
@@ -158,6 +158,7 @@ async def test_an_order_sent_again_after_an_unknown_outcome_finds_itself(url: st
         told = await first
         writer.may_begin.set()
         await eventually(lambda: storage.journal.is_writable)
+        storage.journal._answer_seconds_max = WAIT_SECONDS_MAX
 
         again = await accept_all(storage, [keyed(2)])
 
@@ -240,7 +241,7 @@ async def test_orders_are_listed_by_key(storage: OpenStorage) -> None:
 
 async def test_a_key_is_under_way_until_its_order_is_stored_or_withdrawn(url: str) -> None:
     """Nobody may be told meanwhile that no order has the key."""
-    async with faulty_storage(url, answer_seconds_max=0.2) as (writer, storage):
+    async with faulty_storage(url, answer_seconds_max=1) as (writer, storage):
         writer.may_begin.clear()
         doubtful, withdrawn = keyed(1), keyed(2, "mine-2")
         first = asyncio.create_task(storage.journal.accept(doubtful))
@@ -264,7 +265,7 @@ async def test_a_key_is_under_way_until_its_order_is_stored_or_withdrawn(url: st
 
 async def test_of_twins_under_way_the_one_that_may_be_stored_stays(url: str) -> None:
     """A repeated request that is withdrawn does not hide the first one."""
-    async with faulty_storage(url, answer_seconds_max=0.2) as (writer, storage):
+    async with faulty_storage(url, answer_seconds_max=1) as (writer, storage):
         writer.may_begin.clear()
         first, again = keyed(1), keyed(2)
         answers = [asyncio.create_task(storage.journal.accept(first))]
@@ -280,7 +281,7 @@ async def test_of_twins_under_way_the_one_that_may_be_stored_stays(url: str) -> 
 
 async def test_orders_in_doubt_count_until_their_fate_is_known(url: str) -> None:
     """Their callers were told that nobody knows; they may become open orders all the same."""
-    async with faulty_storage(url, answer_seconds_max=0.2) as (writer, storage):
+    async with faulty_storage(url, answer_seconds_max=1) as (writer, storage):
         writer.may_begin.clear()
         written = asyncio.create_task(storage.journal.accept(make_order(number=1)))
         await eventually(lambda: writer.is_waiting)

@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from app.domain.events import StoredEvent
 from app.domain.order import OrderId
 from app.ports import JournalListener, StoredLedger
-from app.storage import queries, writer
+from app.storage import connections, queries
 from app.storage.journal import batch
 from app.storage.journal import group_commit as journal
 from app.storage.journal.rows import Part, Rows
@@ -40,13 +40,15 @@ def _die_once() -> None:
 def answer_before_commit() -> None:
     """Call a transaction done when its statements are, and commit it when the next one comes."""
 
-    def transact(connection: Connection, work: Callable[[Connection], Any]) -> Any:  # noqa: ANN401 - as the original
-        if connection.in_transaction():
-            connection.commit()
-        connection.begin()
-        return work(connection)
+    async def transact(self: connections.Writer, work: Callable[[Connection], Any]) -> Any:  # noqa: ANN401 - as the original
+        if self._connection is None:
+            self._connection = await self._engine.connect()
+        if self._connection.in_transaction():
+            await self._connection.commit()
+        await self._connection.begin()
+        return await self._connection.run_sync(work)
 
-    writer._transact = transact
+    connections.Writer.transact = transact  # type: ignore[method-assign]
 
 
 def no_unique_key() -> None:

@@ -5,7 +5,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field
 
-from app import states
+from app import ports
 from app.api.models import ResponseModel, Time, format_time_if_set
 from app.api.problem_models import Problem
 from app.api.service.feed_models import FeedState
@@ -62,7 +62,7 @@ class RulesState(ResponseModel):
     )
 
     @classmethod
-    def of(cls, rules: states.RulesState, instant: Instant) -> Self:
+    def of(cls, rules: ports.RulesState, instant: Instant) -> Self:
         """Return the state of the trading rules."""
         fields: dict[str, Any] = {"source": rules.source}
         return cls(
@@ -121,7 +121,7 @@ class NotReady(Readiness, Problem):
     """The service cannot accept orders; `missing` says why."""
 
 
-def rules_age_seconds(rules: states.RulesState, instant: Instant) -> int | None:
+def rules_age_seconds(rules: ports.RulesState, instant: Instant) -> int | None:
     """Return the age of the trading rules, ``None`` while there are none."""
     if rules.loaded_at is None:
         return None

@@ -26,15 +26,13 @@ from tests.support.faulty_writer import FaultyWriter, faulty_storage
 from tests.support.outcomes import SymbolAtWork
 from tests.support.waiting import WAIT_SECONDS_MAX, eventually
 
-ANSWER_SECONDS = 0.3
+ANSWER_SECONDS = 1.0
 
 
 @pytest.fixture
 async def writer_and_storage(tmp_path: Path) -> AsyncIterator[tuple[FaultyWriter, OpenStorage]]:
-    """Run such a journal, whose orders wait a third of a second."""
-    async with faulty_storage(
-        sqlite_url(tmp_path / "a.db"), answer_seconds_max=ANSWER_SECONDS
-    ) as made:
+    """Run such a journal."""
+    async with faulty_storage(sqlite_url(tmp_path / "a.db")) as made:
         yield made
 
 
@@ -48,6 +46,11 @@ def writer(writer_and_storage: tuple[FaultyWriter, OpenStorage]) -> FaultyWriter
 def storage(writer_and_storage: tuple[FaultyWriter, OpenStorage]) -> OpenStorage:
     """Give the storage that writes through it."""
     return writer_and_storage[1]
+
+
+def answer_soon(storage: OpenStorage) -> None:
+    """Make orders wait for one second only."""
+    storage.journal._answer_seconds_max = ANSWER_SECONDS
 
 
 def accept(storage: OpenStorage, number: int) -> "asyncio.Task[None]":
@@ -130,6 +133,7 @@ async def test_an_order_whose_commit_may_have_passed_is_not_withdrawn(
     writer: FaultyWriter, storage: OpenStorage
 ) -> None:
     """Its answer waits for a while, then says that nobody knows; it is executed all the same."""
+    answer_soon(storage)
     writer.answers_to_lose = 1
     accepting = accept(storage, 1)
     await eventually(lambda: writer.transactions)
@@ -149,6 +153,7 @@ async def test_an_order_that_still_stands_in_the_queue_is_withdrawn_in_time(
     writer: FaultyWriter, storage: OpenStorage
 ) -> None:
     """A database that hangs answers neither; who is not in its hands is never executed."""
+    answer_soon(storage)
     writer.may_begin.clear()
     in_its_hands = accept(storage, 1)
     await eventually(lambda: writer.is_waiting)
@@ -191,6 +196,7 @@ async def test_an_order_whose_time_ends_as_it_is_withdrawn_is_withdrawn_once(
     writer: FaultyWriter, storage: OpenStorage
 ) -> None:
     """Its timer may be due in the very round of the loop that brings the trouble."""
+    answer_soon(storage)
     loop = asyncio.get_running_loop()
     mistakes: list[dict[str, object]] = []
     loop.set_exception_handler(lambda _, context: mistakes.append(context))
@@ -321,6 +327,7 @@ async def test_what_was_queued_on_a_refused_outcome_is_dropped(
 
 async def test_rules_are_withdrawn_like_orders(writer: FaultyWriter, storage: OpenStorage) -> None:
     """A copy that could not be kept is told, and the next one may be."""
+    answer_soon(storage)
     writer.may_begin.clear()
     saving = asyncio.create_task(
         storage.orders.save_trading_rules(StoredRules(rules=(), fetched_at=ACCEPTED_AT))

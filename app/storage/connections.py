@@ -222,6 +222,14 @@ def sqlite_engine(
 
     url = URL.create(SQLITE_SCHEME, database=str(path))
     engine = create_async_engine(url, async_creator=connect, **options)
+
+    @event.listens_for(engine.sync_engine, "invalidate")
+    def roll_back(connection: DBAPIConnection, *_: object) -> None:
+        # A connection closes, and drops its lock, only with its last cursor (sqlite3_close_v2).
+        # The traceback of a canceled statement may keep a cursor alive for long.
+        with contextlib.suppress(sqlite3.Error):
+            connection.rollback()
+
     if begin is not None:
 
         @event.listens_for(engine.sync_engine, "begin")

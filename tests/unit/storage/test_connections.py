@@ -76,6 +76,34 @@ async def test_a_canceled_transaction_leaves_the_next_one_alone(writer: Writer) 
     assert (2,) in await writer.transact(run("SELECT n FROM numbers ORDER BY n"))
 
 
+async def test_a_canceled_transaction_releases_the_lock_at_once(tmp_path: Path) -> None:
+    """A cursor that stays alive, as a traceback keeps one, does not hold the lock."""
+    file = tmp_path / "a.db"
+    file.touch()
+    writer = Writer(DatabaseAddress.parse(sqlite_url(file)))
+    await writer.transact(run("CREATE TABLE numbers (n INTEGER PRIMARY KEY)"))
+    kept = []
+
+    def work(connection: Connection) -> None:
+        connection.exec_driver_sql("INSERT INTO numbers VALUES (1)")
+        cursor = connection.connection.cursor()
+        cursor.execute("SELECT n FROM numbers")
+        kept.append(cursor)
+        connection.exec_driver_sql(
+            "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000000)"
+            " SELECT max(i) FROM n"
+        )
+
+    working = asyncio.create_task(writer.transact(work))
+    await eventually(lambda: kept)
+    working.cancel()
+    await asyncio.wait({working})
+
+    with closing(sqlite3.connect(file, timeout=0, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+    await writer.close()
+
+
 async def test_sqlite_is_set_to_survive_a_power_cut(tmp_path: Path) -> None:
     """The settings that durability and the constraints rest on hold on the very connection."""
     (tmp_path / "a.db").touch()

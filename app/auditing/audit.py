@@ -99,7 +99,7 @@ async def audit(database: str, *, on_progress: OnProgress | None = None) -> Audi
 
 
 def _ignore(_step: str, _done: int, _total: int) -> None:
-    """Tell nobody."""
+    """Ignore the progress."""
 
 
 def _audit(

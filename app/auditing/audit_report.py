@@ -40,7 +40,7 @@ class Invariant(StrEnum):
 SENTENCES: Final = {
     Invariant.INTEGRITY: "the database finds itself intact",
     Invariant.REFERENCES: "events, splits and fulfilled orders have their order",
-    Invariant.FORM: "every value is one that can be read exactly",
+    Invariant.FORM: "every value can be read exactly",
     Invariant.SEQUENCES: "the events of an order count 1..n, the first is NEW",
     Invariant.POSITIONS: "the positions of an order's events rise",
     Invariant.TRANSITIONS: "every change of status is allowed, nothing follows the last",
@@ -51,7 +51,7 @@ SENTENCES: Final = {
     Invariant.OVERFILLED: "no order is filled beyond its quantity, FILLED is the whole of it",
     Invariant.DISPLAYED: "no split is larger than what was displayed",
     Invariant.FULFILLED_ORDERS: "FILLED orders, and only they, stand in fulfilled_orders",
-    Invariant.CLIENT_ORDER_IDS: "each client order id is that of one order",
+    Invariant.CLIENT_ORDER_IDS: "each client order id belongs to one order",
     Invariant.TIME_IN_FORCE: "IOC and FOK were decided on one quote, FOK as a whole",
     Invariant.DECISIONS: "an IOC or FOK order got no less than its quote had left for it",
     Invariant.REASONS: "an order that ended unfilled says why, and could end so",
@@ -90,9 +90,10 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditReport:
-    """What an audit found; ``notes`` are unusual, but no violation: a venue that counted anew.
+    """The findings of an audit.
 
-    Of violations and notes the first ``EXAMPLES_MAX`` are kept, all are counted.
+    ``notes`` are unusual but no violation, such as a venue that restarted its update ids. The first
+    ``EXAMPLES_MAX`` violations and notes are kept, all are counted.
     """
 
     database: str

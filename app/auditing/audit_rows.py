@@ -1,7 +1,7 @@
 """Rows as an audit reads them: straight from the database, and trusted in nothing.
 
 What cannot be read exactly (an amount that is no plain decimal, an instant that is not UTC, a
-status nobody knows) is refused here, so that the checks work on values that are what they seem.
+unknown status) is refused here, so that the checks work on values that are what they seem.
 """
 
 import re
@@ -90,7 +90,7 @@ class OrderRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SplitInOrder:
-    """A split with what is needed to see it among those of its symbol."""
+    """A split with the values that the checks of its symbol need."""
 
     owner: Owner
     symbol: Symbol

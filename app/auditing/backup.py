@@ -1,10 +1,10 @@
 """A copy of an SQLite database of one moment, made while a service writes to it.
 
-SQLite's backup API copies page by page and starts anew whenever another connection has written in
+SQLite's backup API copies page by page and restarts whenever another connection has written in
 between (https://www.sqlite.org/backup.html), so that under a busy service it might never end. Here
 it copies within a read transaction: "When a read transaction starts, that reader continues to see
 an unchanging "snapshot" of the database file" (https://www.sqlite.org/isolation.html, of the
-write-ahead log), and nothing starts anew.
+write-ahead log), and nothing restarts.
 
 The copy gets an identity of its own. It is another database from then on: a client that followed
 the events of the original must not go on at a position of the copy.
@@ -27,7 +27,7 @@ from app.storage.failures import MaintenanceError
 from app.storage.snapshot import BUSY_SECONDS, address_of, stop_statements_when
 
 PAGES_PER_STEP: Final = 1_000
-"""Pages copied before progress is told: 4 MB."""
+"""Pages copied between two reports of progress: 4 MB."""
 
 OnProgress = Callable[[int, int], None]
 """Told how many pages are copied, and how many there are."""
@@ -40,7 +40,7 @@ _NO_LINKS: Final = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno
 async def back_up(database: str, file: Path, *, on_progress: OnProgress | None = None) -> int:
     """Copy the SQLite database to ``file``, which must not exist; return the copy's bytes.
 
-    ``on_progress`` is called from another thread. Whatever fails or is canceled, nothing is left
+    ``on_progress`` is called from another thread. After a failure or a cancellation nothing is left
     behind but a whole copy or none.
 
     Raises:
@@ -82,7 +82,7 @@ def _back_up(
             _give_name(copy, file)
         _flush(file.parent)
     except FileExistsError:
-        message = f"{file} was made by somebody else meanwhile; it is left as it is"
+        message = f"{file} was created by another program meanwhile; it is left as it is"
         raise MaintenanceError(message) from None
     except (OSError, sqlite3.Error) as error:
         said = error.strerror if isinstance(error, OSError) and error.strerror else error
@@ -116,7 +116,7 @@ def _copy(
         closing(_open_read_only(source, stopped)) as reading,
         closing(sqlite3.connect(copy, isolation_level=None)) as writing,
     ):
-        # It is flushed as a whole in the end; until then it is nobody's.
+        # The whole file is flushed at the end; until then no program uses it.
         writing.execute("PRAGMA synchronous = OFF")
         reading.execute("BEGIN")
         reading.execute("SELECT count(*) FROM sqlite_master").fetchone()  # the snapshot is of now

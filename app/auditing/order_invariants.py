@@ -1,4 +1,4 @@
-"""What must hold of one order, whatever happened to the others: pure functions of its rows."""
+"""The invariants of one order, independent of all others: pure functions of its rows."""
 
 from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
@@ -188,7 +188,7 @@ def _client_order_ids(record: OrderRecord) -> Iterator[str]:
     if record.key_order_id is None:
         yield f"client order id {key!r} is not in client_order_ids"
     else:
-        yield f"client order id {key!r} is that of order {record.key_order_id}"
+        yield f"client order id {key!r} belongs to order {record.key_order_id}"
 
 
 def _time_in_force(record: OrderRecord) -> Iterator[str]:
@@ -259,10 +259,10 @@ def _times(record: OrderRecord) -> Iterator[str]:
 
 
 def _update_id_bounds(record: OrderRecord) -> Iterator[str]:
-    """Compare with the first quote that was met and with the newest when the order ended.
+    """Compare with the first quote of the order and with the newest quote at its end.
 
-    Both must be known, which they are not before the order has ended, nor if a restart or an
-    earlier release left one out. Where they fall, the venue counted anew: then they bound nothing.
+    Both must be known. They are unknown before the order has ended, or if a restart or an earlier
+    release left one out. If the ids fall, the venue restarted them, and they bound nothing.
     """
     stored = record.stored
     arrival = None if stored.arrival is None else stored.arrival.update_id

@@ -41,7 +41,7 @@ with 1,000 rows and 40 ms with 4,000, at the same 3,000 orders pruned a second.
 REST_RATIO: Final = 3
 """How many times as long as a transaction took the pruner then rests.
 
-SQLite has no queue for its write lock: whoever waits looks again every few milliseconds, and gives
+SQLite has no queue for its write lock: a waiting writer checks every few milliseconds, and gives
 up after a second. At a quarter of the time, a look soon finds the lock free.
 """
 

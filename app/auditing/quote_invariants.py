@@ -91,7 +91,7 @@ class QuoteAudit:
             elif gate < quote.update_id:
                 self._findings.note(
                     f"the gate of {symbol} is {gate}, below its newest split's update id "
-                    f"{quote.update_id}: the venue counted anew"
+                    f"{quote.update_id}: the venue restarted its ids"
                 )
             elif gate == quote.update_id:
                 self._check_remembered(symbol, quote)
@@ -103,7 +103,7 @@ class QuoteAudit:
             # Only a reset by the venue lowers them: no quote at or below the gate ever fills.
             self._findings.note(
                 f"the update ids of {symbol} fall from {quote.update_id} to {update_id}: "
-                "the venue counted anew"
+                "the venue restarted its ids"
             )
         quote.update_id = update_id
         quote.touches.clear()

@@ -28,7 +28,7 @@ class DatabaseAddress:
         """Take a URL apart.
 
         Raises:
-            StartupError: not a URL, another kind of database, or one that would not outlive us.
+            StartupError: not a URL, another kind of database, or a database in memory.
         """
         try:
             url = make_url(text)

@@ -55,7 +55,7 @@ class Database:
     async def open(cls, url: str, *, venue: str, owner: str) -> "Database":
         """Lock the database, migrate it, and take it over; ``owner`` names us to others.
 
-        The lock comes first, so that nobody migrates under a running service.
+        The lock comes first, so that no process migrates under a running service.
 
         Raises:
             StartupError: it cannot be used as it is; one line says what to do.

@@ -1,4 +1,4 @@
-"""Orders with their splits as one moment of the database has them, for whoever holds them up."""
+"""Orders with their splits at one moment of the database, for comparison."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -69,7 +69,7 @@ class OrderLookup:
         self.newest = int(connection.scalar(_NEWEST) or 0)
 
     def find(self, order_ids: Sequence[OrderId]) -> dict[OrderId, StoredOrder]:
-        """Return those of the orders that are there."""
+        """Return the orders that exist."""
         found: dict[OrderId, StoredOrder] = {}
         for start in range(0, len(order_ids), ORDERS_PER_QUERY):
             found |= self._find(order_ids[start : start + ORDERS_PER_QUERY])

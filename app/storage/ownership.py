@@ -71,7 +71,7 @@ _OWNER: Final = {
     "sqlite": "SELECT epoch, owner FROM service_owner",
     "postgresql": "SELECT epoch, owner FROM service_owner FOR SHARE",
 }
-"""Asked in every transaction, so it is not made anew each time. SQLite's has the file locked."""
+"""Sent in every transaction, so it is built once. On SQLite the transaction locks the file."""
 
 _NOW: Final = {
     "sqlite": "strftime('%Y-%m-%dT%H:%M:%f000Z', 'now')",
@@ -134,10 +134,10 @@ def claim(connection: Connection, *, venue: str, owner: str) -> int:
 
 
 def check_epoch(connection: Connection, epoch: int) -> None:
-    """See that nobody took over, and keep it so until the transaction ends.
+    """Check that no other service took over, and prevent it until the transaction ends.
 
     Raises:
-        OwnershipLostError: somebody did.
+        OwnershipLostError: another service did.
     """
     present = connection.exec_driver_sql(_OWNER[connection.dialect.name]).one_or_none()
     if present is None or present.epoch != epoch:
@@ -227,7 +227,7 @@ class _Holder:
 class _AdvisoryLock:
     """A session's advisory lock on a connection of its own; the server drops it with the session.
 
-    The owner's name is the session's application name, so that whoever meets the lock reads it.
+    The owner's name is the session's application name, so that another service can read it.
     """
 
     _connection: AsyncConnection | None = None
@@ -262,7 +262,7 @@ class _AdvisoryLock:
         while True:
             await asyncio.sleep(LOCK_RETRY_SECONDS if self._connection is None else check_seconds)
             if not await self._is_held():
-                # A server that cannot be reached gives the lock to nobody else either.
+                # An unreachable server gives the lock to no other service either.
                 with contextlib.suppress(*DATABASE_ERRORS):
                     await self._take_again()
 

@@ -60,7 +60,7 @@ class StoredOrders:
         return _snapshot(found[0]) if found else None
 
     async def find_many(self, owner: Owner, order_ids: Sequence[OrderId]) -> list[OrderSnapshot]:
-        """Return those of the owner's orders that there are, by acceptance number."""
+        """Return the owner's orders with these ids, by acceptance number, without unknown ids."""
         found = await self._database.read(
             select(orders)
             .where(orders.c.order_id.in_(order_ids), owner_is(owner))

@@ -1,7 +1,7 @@
 """Open orders as a start reads them back: many, so page by page, and each row as cheaply as may be.
 
 What a database gives is read here by hand: the types of the columns, which convert value by value,
-and rows with attributes take longer than the orders themselves. Whatever many orders have in common
+and rows with attributes take longer than the orders themselves. Values that many orders share
 is kept once: the symbol, the owner, and quantities, of which people use few.
 """
 
@@ -29,7 +29,7 @@ from app.domain.order import (
 from app.storage.schema.tables import orders
 
 PAGE_ROWS: Final = 1_000
-"""Orders of a page; between two pages the event loop serves everybody else."""
+"""Orders of a page; between two pages the event loop serves other requests."""
 
 _SHARED_AMOUNTS_MAX: Final = 10_000
 

@@ -35,7 +35,7 @@ AVOIDED: Final = (
 PER_1000_MAX: Final = 1.0
 """How many of 1,000 words may be avoided ones."""
 
-DOCSTRINGS_PER_1000_MAX: Final = 8.3
+DOCSTRINGS_PER_1000_MAX: Final = 1
 """The bound for the docstrings of ``app``, as measured: lower it to ``PER_1000_MAX``."""
 
 REPORT_PER_1000_MAX: Final = 2.2

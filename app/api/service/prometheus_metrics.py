@@ -44,7 +44,7 @@ _FEED_COUNTERS: Final = {
     "rotations": ("rotations", "Connections that were replaced as planned, before their end."),
     "control_messages": ("control_messages", "SUBSCRIBE and UNSUBSCRIBE messages sent."),
     "control_refusals": ("control_refusals", "Control messages that the venue refused."),
-    "frames": ("frames", "Frames received, whatever they were."),
+    "frames": ("frames", "Frames received, of any kind."),
     "quotes": ("quotes", "Frames that were a sound quote of a subscribed symbol."),
     "quotes_conflated": (
         "quotes_conflated",
@@ -155,7 +155,7 @@ def _feed(state: ServiceState) -> Iterator[Metric]:
         )
         yield _gauge(
             "feed_lag_excess_seconds",
-            "What goes beyond the smallest lag of the last five minutes, whatever the clocks.",
+            "Lag above the smallest lag of the last five minutes, independent of the clocks.",
             feed.lag.excess_seconds,
         )
 
@@ -213,7 +213,9 @@ def _symbols(state: ServiceState) -> Iterator[Metric]:
     yield _counter("quotes_applied", "Quotes that met the orders of a symbol.", quotes.applied)
     yield _counter("quotes_refused", "Quotes at or below the gate, not applied.", quotes.refused)
     yield _counter(
-        "gate_resets", "Times that the venue counted a symbol's quotes anew.", quotes.gate_resets
+        "gate_resets",
+        "Times that the venue restarted the update ids of a symbol.",
+        quotes.gate_resets,
     )
     yield _counter(
         "ledger_levels_dropped",

@@ -122,7 +122,7 @@ def _holder_of_key(connection: Connection, order: Order) -> OrderId:
             client_order_ids.c.client_order_id == order.client_order_id,
         )
     )
-    assert holder is not None, "a key that could not be taken is somebody's"
+    assert holder is not None, "a key that could not be taken belongs to an order"
     return OrderId(holder)
 
 

@@ -15,7 +15,7 @@ Key = tuple[Owner, str]
 
 @dataclass(slots=True, eq=False)
 class Entry:
-    """One part on its way to the disk, or with ``part`` None a mark that somebody waits for."""
+    """One part in the queue; with ``part`` None, a mark that a caller waits for."""
 
     part: Part | None
     waiter: asyncio.Future[None] | None
@@ -29,7 +29,7 @@ class Entry:
 
     @property
     def key(self) -> Key | None:
-        """Whose order with which ``client_order_id`` this is, if it is one that has such."""
+        """The owner and ``client_order_id`` of the order, if it has one."""
         order = self.order
         if order is None or order.client_order_id is None:
             return None
@@ -37,7 +37,7 @@ class Entry:
 
     @property
     def is_waiting_order(self) -> bool:
-        """Whether somebody waits for the fate of an order."""
+        """Whether a caller waits for the result of an order."""
         return self.order is not None and self.waiter is not None and not self.waiter.done()
 
     @property
@@ -52,7 +52,7 @@ class Entry:
         return self.part is not None and not isinstance(self.part.content, SymbolOutcome)
 
     def wake(self, error: Exception | None = None) -> None:
-        """Tell whoever still waits."""
+        """Pass the result to the caller that waits."""
         if self.waiter is None or self.waiter.done():
             return
         if error is None:
@@ -62,7 +62,7 @@ class Entry:
 
 
 def mark() -> Entry:
-    """Return an entry that stands for everything queued before it; nobody has to wait for it."""
+    """Return an entry that marks the end of everything queued before it; waiting is optional."""
     waiter = asyncio.get_running_loop().create_future()
     waiter.add_done_callback(lambda done: done.cancelled() or done.exception())
     return Entry(None, waiter)

@@ -1,7 +1,7 @@
 """The journal: the single writer, which commits in groups.
 
-Whatever is to be stored goes into one queue. One task drains it, writes what it found as one
-transaction, tells the listener, wakes whoever waits, and drains again. No delay is added: while a
+All writes go into one queue. One task drains it, writes the entries as one transaction, notifies
+the listener, wakes the waiting callers, and drains again. No delay is added: while a
 commit runs, the next group gathers.
 
 When a commit fails for an operational cause (``failures.is_operational``), the same group is
@@ -45,10 +45,10 @@ BATCH_EVENTS_MAX: Final = 512
 """A transaction takes no further entry from here on. Of thousands of orders that one quote fills,
 the first are answered while the next are written, instead of all after the last. A commit costs as
 much as some fifty events. It ends well within the seconds that PostgreSQL has for a statement, too;
-one that takes longer would be tried again unchanged for ever."""
+a longer one would be retried unchanged without end."""
 
 ANSWER_SECONDS_MAX: Final = 5.0
-"""How long an order waits for its commit before it is told that the outcome is unknown."""
+"""How long an order waits for its commit before the caller gets an unknown outcome."""
 
 HASTE_SECONDS: Final = 1.0
 """How long an order waits once the service stops, whose HTTP server soon cancels requests."""
@@ -117,7 +117,7 @@ class GroupCommitJournal:
         )
 
     def next_acceptance_number(self) -> int:
-        """Return a number above every one that was given or stored before."""
+        """Return a number above all numbers that were returned or stored before."""
         return next(self._numbers)
 
     async def accept(self, order: Order, arrival: Arrival | None = None) -> None:
@@ -155,7 +155,7 @@ class GroupCommitJournal:
         if not self._queue or self._queue[-1].part is not None:
             self._enqueue(mark())
         waiter = self._queue[-1].waiter
-        assert waiter is not None, "somebody waits for a mark"
+        assert waiter is not None, "a caller waits for a mark"
         # Many may wait for the same one; who gives up must not take it from the others.
         await asyncio.shield(waiter)
 
@@ -230,7 +230,7 @@ class GroupCommitJournal:
         self._wake.set()
 
     def _give_up(self, entry: Entry) -> None:
-        """Answer an order that waited too long; while its group is written nobody knows more."""
+        """Answer an order that waited too long: unknown, while its group is being written."""
         if entry.is_queued:
             self._queue.remove(entry)
             entry.is_queued = False  # the timer of a stop may be due as well
@@ -298,7 +298,7 @@ class GroupCommitJournal:
             )
 
     def _note_trouble(self, batch: Batch, error: Exception, listener: JournalListener) -> None:
-        """Withdraw whatever can be, and have nothing new begin until writes pass."""
+        """Withdraw all entries that can be withdrawn, and refuse new ones until writes pass."""
         batch.is_retry = True
         self._failures += 1
         withdrawn = _take_out_of(self._queue) + self._withdraw_from(batch)
@@ -323,7 +323,7 @@ class GroupCommitJournal:
         return withdrawn
 
     def _conclude(self, batch: Batch, listener: JournalListener) -> None:
-        """Tell what is on disk now: the listener first, then whoever waits."""
+        """Report the durable entries: to the listener first, then to the waiting callers."""
         refused = {id(one.part): one for one in batch.refused}
         stored: list[Entry] = []
         for entry in self._writing:
@@ -367,7 +367,7 @@ class GroupCommitJournal:
             listener.on_outcome_refused(symbol)
 
     def _end(self) -> None:
-        """Answer everybody who still waits; nothing is written any more."""
+        """Answer all callers that still wait; nothing is written any more."""
         self._has_ended.set()
         for entry in self._writing:
             entry.wake(_unknown(entry))
@@ -402,11 +402,11 @@ def _refuse_all(entries: Iterable[Entry]) -> None:
 
 async def _fate(entry: Entry) -> None:
     """Wait until the entry is durable, or raise what became of it."""
-    assert entry.waiter is not None, "somebody waits for this entry"
+    assert entry.waiter is not None, "a caller waits for this entry"
     await entry.waiter
 
 
 def _unknown(entry: Entry) -> JournalUnavailableError | OutcomeUnknownError:
-    """Say of an entry whose group is being written that nobody knows."""
+    """Return the error of an entry whose group is being written: its outcome is unknown."""
     order = entry.order
     return JournalUnavailableError() if order is None else OutcomeUnknownError(order.order_id)

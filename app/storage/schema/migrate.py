@@ -1,6 +1,6 @@
 """Bring a database's schema up to date, safely when several processes start at once.
 
-Whoever comes first holds a lock until the schema is complete: on SQLite the write lock that BEGIN
+The first process holds a lock until the schema is complete: on SQLite the write lock that BEGIN
 IMMEDIATE takes, on PostgreSQL an advisory lock that ends with the transaction. All steps are one
 transaction, so a crash in the middle leaves the database as it was.
 """
@@ -19,7 +19,7 @@ LOCK_SECONDS_MAX: Final = 10
 """How long a process waits for another that is migrating, before it gives up with a message."""
 
 _POSTGRESQL_LOCK: Final = 0x7061706572_01
-"""The key of our advisory lock for migrations; any number that nobody else uses will do."""
+"""The key of our advisory lock for migrations; any number that no other program uses."""
 
 _VERSION_TABLE: Final = table("alembic_version", column("version_num", Text))
 
@@ -99,7 +99,7 @@ def _present_revision(connection: Connection) -> str | None:
 
 def _run_steps(connection: Connection) -> None:
     from alembic import command  # noqa: PLC0415 - a start that has nothing to do is spared it
-    from alembic.config import Config  # noqa: PLC0415 - likewise
+    from alembic.config import Config  # noqa: PLC0415 - as above
 
     config = Config()
     config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))

@@ -1,7 +1,7 @@
 """The columns of every table, for the statements of this package.
 
 What must hold of the rows (checks, unique and foreign keys, indexes) stands in ``migrations/``
-alone: the database enforces it, whoever writes. A test compares these columns with what the
+alone: the database enforces it, for every writer. A test compares these columns with what the
 migrations make.
 """
 

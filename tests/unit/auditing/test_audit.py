@@ -145,7 +145,9 @@ async def test_update_ids_that_fall_are_noted(path: Path) -> None:
     report = await audit(str(path))
 
     assert report.is_sound
-    assert report.notes == ("the update ids of LTCBTC fall from 11 to 10: the venue counted anew",)
+    assert report.notes == (
+        "the update ids of LTCBTC fall from 11 to 10: the venue restarted its ids",
+    )
 
 
 async def test_a_gate_below_its_splits_is_noted(path: Path) -> None:
@@ -157,7 +159,8 @@ async def test_a_gate_below_its_splits_is_noted(path: Path) -> None:
 
     assert report.is_sound
     assert report.notes == (
-        "the gate of ETHBTC is 20, below its newest split's update id 21: the venue counted anew",
+        "the gate of ETHBTC is 20, below its newest split's update id 21:"
+        " the venue restarted its ids",
     )
 
 

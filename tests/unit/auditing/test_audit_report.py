@@ -15,7 +15,7 @@ def test_rows_and_violations_are_counted_and_the_first_kept() -> None:
     for number in range(1_000):
         findings.look(Invariant.SUMS)
         findings.blame(Invariant.SUMS, f"order {number}", "too much")
-        findings.note("the venue counted anew")
+        findings.note("the venue restarted its ids")
 
     report = findings.report("a.db", orders=7)
 
@@ -43,8 +43,8 @@ def test_one_invariant_does_not_hide_another() -> None:
 def test_notes_are_no_violations() -> None:
     """What is only unusual leaves a database sound."""
     findings = Findings()
-    findings.note("the venue counted anew")
+    findings.note("the venue restarted its ids")
 
     report = findings.report("a.db", orders=0)
 
-    assert (report.is_sound, report.notes) == (True, ("the venue counted anew",))
+    assert (report.is_sound, report.notes) == (True, ("the venue restarted its ids",))

@@ -231,7 +231,7 @@ async def test_a_file_that_came_meanwhile_is_never_overwritten(
     def write_theirs(*_: int) -> None:
         copy.write_text("theirs")
 
-    with pytest.raises(MaintenanceError, match=r"copy\.db was made by somebody else meanwhile"):
+    with pytest.raises(MaintenanceError, match=r"copy\.db was created by another program"):
         await back_up(sqlite_url(source), copy, on_progress=write_theirs)
 
     assert copy.read_text() == "theirs"

@@ -159,8 +159,10 @@ async def test_a_gate_below_its_splits_is_noted(path: Path) -> None:
 
     assert report.is_sound
     assert report.notes == (
-        "the gate of ETHBTC is 20, below its newest split's update id 21:"
-        " the venue restarted its ids",
+        (
+            "the gate of ETHBTC is 20, below its newest split's update id 21:"
+            " the venue restarted its ids"
+        ),
     )
 
 

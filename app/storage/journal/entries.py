@@ -1,9 +1,11 @@
-"""What stands in the journal's queue, and which orders are among it."""
+"""The entries of the journal's queue, and the orders among them."""
 
 import asyncio
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from app.domain.errors import JournalUnavailableError, OutcomeUnknownError
 from app.domain.events import SymbolOutcome
 from app.domain.order import Order, OrderId, Owner, Symbol
 from app.domain.order_counts import OrderCounts
@@ -42,14 +44,24 @@ class Entry:
 
     @property
     def symbol(self) -> Symbol | None:
-        """The symbol, if this is what its fulfillment did."""
+        """The symbol, if this is the outcome of its fulfillment."""
         content = None if self.part is None else self.part.content
         return content.symbol if isinstance(content, SymbolOutcome) else None
 
     @property
     def can_be_withdrawn(self) -> bool:
-        """Whether nothing has happened yet that would have to be stored."""
+        """Whether the entry may be dropped: no fill or end of an order depends on it."""
         return self.part is not None and not isinstance(self.part.content, SymbolOutcome)
+
+    async def wait(self) -> None:
+        """Wait until the entry is durable, or raise the error that it got."""
+        assert self.waiter is not None, "a caller waits for this entry"
+        await self.waiter
+
+    def unknown_outcome(self) -> JournalUnavailableError | OutcomeUnknownError:
+        """Return the error of an entry whose group is being written: its outcome is unknown."""
+        order = self.order
+        return JournalUnavailableError() if order is None else OutcomeUnknownError(order.order_id)
 
     def wake(self, error: Exception | None = None) -> None:
         """Pass the result to the caller that waits."""
@@ -68,8 +80,24 @@ def mark() -> Entry:
     return Entry(None, waiter)
 
 
+def parts_of(entries: Iterable[Entry]) -> list[Part]:
+    """Return the parts of the entries that have one."""
+    return [entry.part for entry in entries if entry.part is not None]
+
+
+def withdraw_from(entries: deque[Entry] | list[Entry]) -> list[Entry]:
+    """Remove the entries that can be withdrawn and return them."""
+    withdrawn = [entry for entry in entries if entry.can_be_withdrawn]
+    kept = [entry for entry in entries if not entry.can_be_withdrawn]
+    entries.clear()
+    entries.extend(kept)
+    for entry in withdrawn:
+        entry.is_queued = False  # its timer may be due before its waiter runs and cancels it
+    return withdrawn
+
+
 class OrdersUnderWay:
-    """The orders whose fate is not known yet: queued, or being written."""
+    """The orders whose outcome is not known yet: queued, or being written."""
 
     def __init__(self) -> None:
         self.counts = OrderCounts()
@@ -83,7 +111,7 @@ class OrdersUnderWay:
             self._by_key.setdefault(entry.key, {})[entry] = None
 
     def forget(self, entries: Iterable[Entry]) -> None:
-        """Note that the fate of these is known."""
+        """Note that the outcome of these entries is known."""
         for entry in entries:
             if entry.order is not None:
                 self.counts.remove(entry.order)

@@ -23,7 +23,6 @@ from app.domain.errors import (
     ClientOrderIdTakenError,
     JournalBacklogError,
     JournalUnavailableError,
-    OutcomeUnknownError,
 )
 from app.domain.events import OrderEvent, SymbolOutcome, acceptance_event
 from app.domain.order import Arrival, Order, OrderId, Owner, Symbol
@@ -32,7 +31,7 @@ from app.ports import JournalListener, JournalState, StoredRules
 from app.storage.database import Database
 from app.storage.failures import OwnershipLostError, first_line, is_operational
 from app.storage.journal.batch import Batch, RefusedPart
-from app.storage.journal.entries import Entry, OrdersUnderWay, mark
+from app.storage.journal.entries import Entry, OrdersUnderWay, mark, parts_of, withdraw_from
 from app.storage.journal.rows import Part
 
 BACKLOG_ENTRIES_MAX: Final = 10_000
@@ -221,7 +220,7 @@ class GroupCommitJournal:
         self._under_way.note(entry)
         timer = loop.call_later(self._answer_seconds_max, self._give_up, entry)
         try:
-            await _fate(entry)
+            await entry.wait()
         finally:
             timer.cancel()
 
@@ -237,7 +236,7 @@ class GroupCommitJournal:
             self._under_way.forget((entry,))
             entry.wake(JournalUnavailableError())
         else:
-            entry.wake(_unknown(entry))
+            entry.wake(entry.unknown_outcome())
 
     async def _has_work(self) -> bool:
         """Wait for something to write; False once closed with nothing left."""
@@ -249,7 +248,7 @@ class GroupCommitJournal:
     async def _write_group(self, listener: JournalListener) -> None:
         """Write what was queued first, again and again until it passes."""
         self._writing = self._take_group()
-        batch = Batch(_parts(self._writing), self._database.epoch)
+        batch = Batch(parts_of(self._writing), self._database.epoch)
         backoff = BACKOFF_SECONDS_MIN
         try:
             while (error := await self._try_to_write(batch)) is not None:
@@ -301,7 +300,7 @@ class GroupCommitJournal:
         """Withdraw all entries that can be withdrawn, and refuse new ones until writes pass."""
         batch.is_retry = True
         self._failures += 1
-        withdrawn = _take_out_of(self._queue) + self._withdraw_from(batch)
+        withdrawn = withdraw_from(self._queue) + self._withdraw_from(batch)
         self._under_way.forget(withdrawn)
         if not self._is_in_trouble:
             self._is_in_trouble = True
@@ -318,8 +317,8 @@ class GroupCommitJournal:
         """Take out what need not be written, while nothing of the batch can be on disk."""
         if batch.may_be_stored:
             return []
-        withdrawn = _take_out_of(self._writing)
-        batch.parts = _parts(self._writing)
+        withdrawn = withdraw_from(self._writing)
+        batch.parts = parts_of(self._writing)
         return withdrawn
 
     def _conclude(self, batch: Batch, listener: JournalListener) -> None:
@@ -370,7 +369,7 @@ class GroupCommitJournal:
         """Answer all callers that still wait; nothing is written any more."""
         self._has_ended.set()
         for entry in self._writing:
-            entry.wake(_unknown(entry))
+            entry.wake(entry.unknown_outcome())
         withdrawn = list(self._queue)
         self._queue.clear()
         for entry in withdrawn:
@@ -379,34 +378,7 @@ class GroupCommitJournal:
         _refuse_all(withdrawn)
 
 
-def _parts(entries: Iterable[Entry]) -> list[Part]:
-    return [entry.part for entry in entries if entry.part is not None]
-
-
-def _take_out_of(entries: deque[Entry] | list[Entry]) -> list[Entry]:
-    """Remove the entries that can be withdrawn and return them."""
-    withdrawn = [entry for entry in entries if entry.can_be_withdrawn]
-    kept = [entry for entry in entries if not entry.can_be_withdrawn]
-    entries.clear()
-    entries.extend(kept)
-    for entry in withdrawn:
-        entry.is_queued = False  # its timer may be due before its waiter runs and cancels it
-    return withdrawn
-
-
 def _refuse_all(entries: Iterable[Entry]) -> None:
-    """Tell that these are not on disk and never will be."""
+    """Report that these entries are not on disk and never will be."""
     for entry in entries:
         entry.wake(JournalUnavailableError())
-
-
-async def _fate(entry: Entry) -> None:
-    """Wait until the entry is durable, or raise what became of it."""
-    assert entry.waiter is not None, "a caller waits for this entry"
-    await entry.waiter
-
-
-def _unknown(entry: Entry) -> JournalUnavailableError | OutcomeUnknownError:
-    """Return the error of an entry whose group is being written: its outcome is unknown."""
-    order = entry.order
-    return JournalUnavailableError() if order is None else OutcomeUnknownError(order.order_id)

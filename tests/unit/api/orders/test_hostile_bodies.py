@@ -30,7 +30,7 @@ def malformed(name: str, body: bytes) -> Hostile:
 
 
 def order(**changes: str) -> bytes:
-    """Return a valid order with some fields replaced by raw JSON texts; empty text omits a field."""
+    """Return a valid order with some fields replaced by raw JSON texts; empty text omits one."""
     fields = {"symbol": '"LTCBTC"', "order_size": '"100"', "price": '"0.0026"'} | changes
     pairs = (f'"{name}": {text}' for name, text in fields.items() if text)
     return ("{" + ", ".join(pairs) + "}").encode("utf-8", "surrogatepass")

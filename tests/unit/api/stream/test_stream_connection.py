@@ -17,7 +17,7 @@ STORED = examples.events()
 
 
 class Peer:
-    """The server's side of a connection: supplies ``incoming`` in order and records sent messages."""
+    """The server's side of a connection: supplies ``incoming`` in order, records what is sent."""
 
     def __init__(self, *incoming: Message, takes_frames: bool = False) -> None:
         self.sent: list[Message] = []

@@ -1,8 +1,8 @@
-"""Frames that are not what they should be, in the midst of an order, on the whole service.
+"""The service against bad frames while an order rests.
 
-What can be told of a bad frame's symbol decides: where it is known, its last quote is no longer
-believed until a good frame or a depth snapshot comes; where it is not, the reader goes on, and the
-update that was missed makes the ledger stricter, never more generous.
+If the symbol of a bad frame is known, its last quote is invalid until a good frame or a depth
+snapshot arrives. If it is unknown, the feed continues, and the missed update makes the ledger
+stricter, never more generous.
 """
 
 import asyncio

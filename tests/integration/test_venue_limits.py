@@ -1,7 +1,7 @@
-"""The venue's limits hold whatever comes and goes: minutes of churn on a clock that jumps.
+"""The feed keeps the venue's limits during minutes of changing subscriptions in virtual time.
 
-The venue is the simulator with Binance's limits as they are, or one control message a second
-stricter: "at most 4 a second". It notes every violation; a client that goes beyond is cut.
+The venue is the simulator with Binance's limits, or with one control message a second less:
+"at most 4 a second". It records every violation and disconnects a client that exceeds a limit.
 """
 
 import asyncio

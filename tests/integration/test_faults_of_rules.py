@@ -180,7 +180,7 @@ AT_THE_START: Final[dict[str, tuple[Callable[[SimulatedVenue], None], str]]] = {
         for status in REFUSALS
     },
 }
-"""What exchangeInfo does when the service starts once more, and what is told of it."""
+"""The failure of exchangeInfo at the second start, and a text of the reported cause."""
 
 
 async def test_orders_are_taken_and_filled_whatever_exchange_info_answers(

@@ -128,7 +128,7 @@ async def test_quiet_symbol_fills_once_depth_has_confirmed_its_quote() -> None:
 
 
 async def test_stalled_stream_fills_nothing_on_what_is_gone_and_is_replaced() -> None:
-    """If depth shows another quote, nothing fills on the old one, and the connection is replaced."""
+    """If depth shows another quote, nothing fills on the old one, and the feed reconnects."""
     async with trading() as trade:
         await trade.quote_long_ago()
         trade.venue.mute(LTCBTC)

@@ -87,7 +87,7 @@ async def test_the_documented_command_works_as_printed(tmp_path: Path) -> None:
 
 
 async def test_a_buy_far_below_the_market_is_answered_when_its_time_is_up(tmp_path: Path) -> None:
-    """An order without ``side`` is a BUY; if it expires unfilled, the answer is not an HTTP error."""
+    """An order without ``side`` is a BUY; if it expires unfilled, the answer is not an error."""
     async with service_under_test(tmp_path, order_timeout_seconds="0.3") as service:
         service.market.push("LTCBTC", bid=("0.0024", "2000"), ask=("0.0025", "5"))
 

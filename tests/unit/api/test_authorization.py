@@ -24,7 +24,7 @@ def authorizer(tmp_path: Path) -> Authorizer:
 
 
 def test_a_websocket_can_ask_with_a_key_of_its_own(authorizer: Authorizer) -> None:
-    """The key may come from anywhere; it is asked for in the same way."""
+    """A key needs no HTTP request to be checked, so a WebSocket can send it in a message."""
     assert authorizer.authorize(ALICE, Scope.ORDERS_READ).owner == "alice"
     with pytest.raises(UnauthorizedError):
         authorizer.authorize(None, Scope.ORDERS_READ)

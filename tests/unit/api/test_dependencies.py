@@ -79,6 +79,6 @@ async def test_an_id_is_read_in_lower_case(client: httpx2.AsyncClient) -> None:
 async def test_a_text_that_is_no_id_is_refused(
     client: httpx2.AsyncClient, text: str, error: type[Exception]
 ) -> None:
-    """The path of placing an order, called with GET, is told apart from an unknown order."""
+    """``GET /order/limit`` is answered with 405, and not as an unknown order."""
     with pytest.raises(error):
         await client.get(f"/order/{text}")

@@ -162,7 +162,7 @@ async def test_page_of_ours_may_place_an_order(
 async def test_foreign_page_may_change_nothing(
     application: FastAPI, ports: MemoryPorts, origins: list[bytes], method: str
 ) -> None:
-    """A page from elsewhere cannot place an order through its visitor's browser."""
+    """A page of another origin cannot place an order through its visitor's browser."""
     headers = [(b"host", b"localhost:8080"), *((b"origin", origin) for origin in origins)]
 
     status = await call(application, method, "/order/limit", headers)
@@ -180,7 +180,7 @@ async def test_foreign_page_may_ask_but_not_read(application: FastAPI, method: s
 
 
 async def test_no_answer_allows_another_origin(client: httpx2.AsyncClient) -> None:
-    """We never tell a browser to show an answer to a page from elsewhere."""
+    """No answer has a header that lets a page of another origin read it."""
     response = await client.get("/orders", headers={"Origin": "http://example.com"})
 
     assert not [name for name in response.headers if name.startswith("access-control-")]

@@ -76,7 +76,7 @@ def test_the_examples_cover_the_table() -> None:
     """Every error in the table has an example."""
     missing = set(REFUSALS) - {type(error) for error in EXAMPLES}
 
-    assert missing == {errors.UnavailableError}  # stands for what a port adds to its kind
+    assert missing == {errors.UnavailableError}  # a base class of errors that ports add
 
 
 @pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: error.code)

@@ -26,7 +26,7 @@ from tests.support.keys import ALICE, BOB, NOBODY, SCOPE_KEYS, authorization, wr
 from tests.support.waiting import WAIT_SECONDS_MAX
 
 OPEN_PATHS: Final = {"/healthz", "/readyz"}
-"""Of the documented ones; beside them only the docs page needs no key."""
+"""The documented paths that need no key; the docs page needs none either."""
 
 SAFE_METHODS: Final = {"GET", "HEAD"}
 ORDER_ID: Final = OrderId("0199be1c-8f0a-7c31-9d0f-5a2b8c6e4d10")
@@ -287,7 +287,7 @@ async def test_what_is_not_served_needs_no_key_to_be_so(
 async def test_a_foreign_page_changes_nothing(
     client: httpx2.AsyncClient, route: DocumentedRoute, origin: str, ports: MemoryPorts
 ) -> None:
-    """A page that its visitor's browser lends a key, or that open access needs none from."""
+    """A page of another origin cannot change anything, even with a valid key."""
     response = await ask(client, route, **authorization(ALICE), Origin=origin)
 
     assert (response.status_code, response.json()["code"]) == (403, "foreign_origin")
@@ -321,7 +321,7 @@ async def test_requests_over_the_rate_are_told_to_come_back(
 ) -> None:
     """A 429 has Retry-After, and other owners, probes and the docs page are not affected."""
     options = dataclasses.replace(OPTIONS, requests_per_second_max=2)
-    # A clock that stands still: the second never ends.
+    # The clock does not advance, so the second never ends.
     services = dataclasses.replace(keyed_services, clock=HandClock())
     transport = httpx2.ASGITransport(app=build_application(services, options))
     async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
@@ -358,7 +358,7 @@ async def test_nothing_is_read_of_a_body_before_its_sender_is_known(application:
     async def receive() -> Any:  # noqa: ANN401 - never called
         raise AssertionError
 
-    async def send(message: Any) -> None:  # noqa: ANN401 - whatever the application says
+    async def send(message: Any) -> None:  # noqa: ANN401 - any ASGI message
         if message["type"] == "http.response.start":
             statuses.append(message["status"])
 

@@ -88,7 +88,7 @@ def walk(part: object) -> Iterator[Json]:
             yield from walk(value)
 
 
-def resolve(served: Json, reference: str) -> Any:  # noqa: ANN401 - whatever stands there
+def resolve(served: Json, reference: str) -> Any:  # noqa: ANN401 - any JSON value
     """Return the target of a reference."""
     part: Any = served
     for name in reference.removeprefix("#/").split("/"):

@@ -147,7 +147,7 @@ def test_every_code_of_an_error_is_documented_with_an_example(served: Json) -> N
     expected = {
         (int(refusal.status), error.code)
         for error, refusal in REFUSALS.items()
-        if error is not UnavailableError  # stands for what a port adds to its kind
+        if error is not UnavailableError  # a base class of errors that ports add
     }
     assert codes == expected - {
         (400, "malformed_http"),

@@ -263,7 +263,7 @@ async def test_a_peer_that_pings_and_does_not_read_is_not_read_either(
     async with raw_peer(url, path, state) as (peer, other_end):
         assert (await peer.frame())[0] in {TEXT, CLOSE}
         if other_end.close_timer is not None:
-            other_end.close_timer.cancel()  # uvicorn waits ten seconds for the peer's good-bye
+            other_end.close_timer.cancel()  # uvicorn waits ten seconds for the close frame
         pinged = 0
 
         async def ping() -> None:
@@ -303,7 +303,7 @@ async def test_a_message_taken_from_a_peer_that_does_not_read_leaves_reading_pau
         await eventually(lambda: not transport.is_reading())
         other_end.pause_writing()
         other_end.resume_writing()
-        assert not transport.is_reading()  # the application has yet to take it
+        assert not transport.is_reading()  # a message is still queued
 
 
 async def test_a_message_in_many_fragments_is_taken_and_in_more_closes(

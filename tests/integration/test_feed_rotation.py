@@ -111,7 +111,7 @@ async def test_rotations_under_full_rate_cost_and_repeat_no_frame() -> None:
 
 
 async def test_symbols_that_come_and_go_during_rotations_are_served_rightly() -> None:
-    """A lasting listener misses nothing, and a new one receives no earlier quote."""
+    """A lasting listener misses nothing; a new one gets a seed and no earlier quote."""
     stays, *others = SYMBOLS[:12]
     async with wired(OFTEN) as venue_and_feed:
         listeners = await live(venue_and_feed, [stays])

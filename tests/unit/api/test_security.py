@@ -1,7 +1,7 @@
 """The security of every route: keys, scopes, owners, hosts and origins.
 
-The routes are taken from the OpenAPI document, which another test holds against what is served: one
-that is added without protection fails here.
+The routes come from the OpenAPI document, which another test compares with the served routes, so
+a route that is added without protection fails here.
 """
 
 import asyncio

@@ -1,1 +1,1 @@
-"""A part of the service on real SQLite and the simulator, over loopback."""
+"""Parts of the service on real SQLite and the simulator, over loopback."""

@@ -1,4 +1,4 @@
-"""A recording of the real service, held against its database."""
+"""A recording of the real service, compared with its database."""
 
 import sqlite3
 from contextlib import closing
@@ -24,7 +24,7 @@ ORDERS: Final = 280
 
 
 def settings_of(folder: Path, venue: RunningVenue) -> Settings:
-    """Make the settings of a service that records."""
+    """Return the settings of a service that records."""
     keys = folder / "keys.json"
     if not keys.exists():
         write_key_file(keys)
@@ -35,7 +35,7 @@ def settings_of(folder: Path, venue: RunningVenue) -> Settings:
 
 
 async def test_a_recording_that_cannot_be_written_ends_the_start(tmp_path: Path) -> None:
-    """Whoever asks for evidence gets it, or a line that says why not; nothing is left open."""
+    """If the recording cannot be written, the service refuses to start and names the setting."""
     venue = SimulatedVenue(SyntheticMarket(SEED), clock=SystemClock())
     async with venue.serve() as running:
         settings = settings_of(tmp_path, running)
@@ -46,7 +46,7 @@ async def test_a_recording_that_cannot_be_written_ends_the_start(tmp_path: Path)
 
 
 async def test_a_recording_derives_exactly_the_splits_of_the_database(tmp_path: Path) -> None:
-    """Hundreds of orders of every kind, with the connection lost again and again, and a restart."""
+    """The recording explains every stored split, despite lost connections and a restart."""
     venue = SimulatedVenue(SyntheticMarket(SEED), clock=SystemClock())
     async with venue.serve() as running:
         trader = Trader(SEED, running.rest_url)

@@ -1,4 +1,4 @@
-"""A service that cannot keep up skips quotes that were replaced, and sells no lot twice for it."""
+"""A service that cannot keep up skips replaced quotes and sells no lot twice."""
 
 import random
 from dataclasses import replace
@@ -17,7 +17,7 @@ DISPLAYED_MAX = 50
 
 
 async def push_in_bursts(service: ServiceUnderTest) -> None:
-    """Show one lot of changing size again and again, in bursts that no single read takes in."""
+    """Push one lot of changing size in bursts too large for a single read."""
     chance = random.Random(1)
     for _ in range(BURSTS):
         for number in range(BURST):
@@ -27,7 +27,7 @@ async def push_in_bursts(service: ServiceUnderTest) -> None:
 
 
 async def has_seen_all(service: ServiceUnderTest) -> bool:
-    """Whether the newest quote has come to the service."""
+    """Return whether the service has the newest quote."""
     newest = service.venue.faults.current_quote("LTCBTC").update_id
     quote = (await service.client.get("/symbols/LTCBTC")).json()["quote"]
     return quote is not None and quote["update_id"] == newest
@@ -36,7 +36,7 @@ async def has_seen_all(service: ServiceUnderTest) -> bool:
 async def test_a_service_that_falls_behind_skips_quotes_and_sells_nothing_twice(
     tmp_path: Path,
 ) -> None:
-    """It is counted, the newest quote is met, and the recording holds what was met: no more."""
+    """Skipped quotes are counted, and the recording explains every stored split."""
     folder = tmp_path / "recordings"
     async with service_under_test(
         tmp_path,

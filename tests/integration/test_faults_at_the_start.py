@@ -1,4 +1,4 @@
-"""A venue whose streams cannot be reached from the start: orders wait, and say what they met."""
+"""The venue's streams are unreachable from the start: orders wait, and the cause is reported."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,7 +18,7 @@ ORDER: Final = {"symbol": "LTCBTC", "order_size": "3", "price": "0.0026", "timeo
 
 @asynccontextmanager
 async def service_at(stream_url: str, rest_url: str, folder: Path) -> AsyncIterator[Any]:
-    """Run the service with streams and REST at different addresses, and a client for it."""
+    """Run the service with separate addresses for streams and REST, and a client for it."""
     settings = make_settings(folder, stream_url=stream_url, rest_url=rest_url)
     async with (
         started(settings) as url,
@@ -29,7 +29,7 @@ async def service_at(stream_url: str, rest_url: str, folder: Path) -> AsyncItera
 
 
 async def feed_once_failed(client: httpx2.AsyncClient, kind: str) -> Any:  # noqa: ANN401 - JSON
-    """Return the state of the feed once an attempt has failed in this way and it is down."""
+    """Return the state of the feed once an attempt has failed in this way and the feed is down."""
     feed: dict[str, Any] = {}
 
     async def has_failed() -> bool:
@@ -41,7 +41,7 @@ async def feed_once_failed(client: httpx2.AsyncClient, kind: str) -> Any:  # noq
 
 
 async def test_a_name_that_nobody_knows_is_told_and_orders_wait(tmp_path: Path) -> None:
-    """DNS fails: the order meets no quote, and the cause is counted and told."""
+    """With a failing DNS, the order meets no quote, and the cause is counted and reported."""
     async with (
         scripted_venue() as venue,
         service_at("ws://no-such-venue.invalid", venue.rest_url, tmp_path) as client,
@@ -60,7 +60,7 @@ async def test_a_name_that_nobody_knows_is_told_and_orders_wait(tmp_path: Path) 
 async def test_a_certificate_of_a_stranger_is_not_believed_until_the_right_one_comes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Somebody else answers for the venue: nothing is filled by what they say."""
+    """Nothing is filled from a server whose certificate is not trusted."""
     company = await make_authority(tmp_path, "company")
     stranger = await make_authority(tmp_path, "stranger")
     monkeypatch.setenv("SSL_CERT_FILE", str(company.certificate))

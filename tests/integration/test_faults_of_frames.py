@@ -1,8 +1,8 @@
-"""Frames that are not what they should be, in the midst of an order, on the whole service.
+"""The service against bad frames while an order rests.
 
-What can be told of a bad frame's symbol decides: where it is known, its last quote is no longer
-believed until a good frame or a depth snapshot comes; where it is not, the reader goes on, and the
-update that was missed makes the ledger stricter, never more generous.
+If the symbol of a bad frame is known, its last quote is invalid until a good frame or a depth
+snapshot arrives. If it is unknown, the feed continues, and the missed update makes the ledger
+stricter, never more generous.
 """
 
 import asyncio
@@ -24,14 +24,14 @@ LISTED: Final = (SYMBOL, "ETHBTC", "币安人生USDT")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BadFrame:
-    """A frame, ``{u}`` standing for the next update id, and the counter that must tell of it."""
+    """A frame, with ``{u}`` for the next update id, and the counter that it must increase."""
 
     text: str
     counter: str
 
 
 def quote(body: str) -> str:
-    """Return a book ticker of the symbol with this body."""
+    """Return a book ticker of the symbol with the given fields."""
     return '{"u":{u},"s":"' + SYMBOL + '",' + body + "}"
 
 
@@ -73,7 +73,7 @@ OF_NO_KNOWN_SYMBOL: Final = {
 
 @pytest.mark.parametrize("name", OF_THE_SYMBOL)
 async def test_a_bad_frame_of_the_symbol_is_made_up_for_by_depth(name: str, tmp_path: Path) -> None:
-    """The market moved and the frame that told so was bad: nothing is filled on the old quote."""
+    """If the frame of a market move is bad, nothing is filled on the old quote."""
     async with service_under_test(tmp_path, symbols=LISTED) as service:
         bad = OF_THE_SYMBOL[name]
         buying = await buy_five(service)
@@ -96,7 +96,7 @@ async def test_a_bad_frame_of_the_symbol_is_made_up_for_by_depth(name: str, tmp_
 async def test_a_bad_frame_of_no_known_symbol_only_makes_it_stricter(
     name: str, tmp_path: Path
 ) -> None:
-    """The reader goes on; who missed that a level was emptied counts what it sold there on."""
+    """The feed continues, and an unseen empty level only makes the ledger stricter."""
     async with service_under_test(tmp_path, symbols=LISTED) as service:
         bad = OF_NO_KNOWN_SYMBOL[name]
         buying = await buy_five(service)
@@ -113,7 +113,7 @@ async def test_a_bad_frame_of_no_known_symbol_only_makes_it_stricter(
 
 
 async def test_frames_that_come_twice_or_late_are_not_believed(tmp_path: Path) -> None:
-    """An old frame would lift the cap and sell a lot again: 20 against x5, x4, x5 again is 5."""
+    """A repeated or late frame is ignored, because it would let the ledger sell a lot again."""
     async with service_under_test(tmp_path) as service:
         buying = await buy_five(service)
         old = service.venue.faults.current_quote(SYMBOL).data
@@ -129,7 +129,7 @@ async def test_frames_that_come_twice_or_late_are_not_believed(tmp_path: Path) -
 
 
 async def test_a_side_that_is_empty_and_keys_that_are_new_are_no_fault(tmp_path: Path) -> None:
-    """Price and quantity both zero say that a side is empty; unknown keys say nothing."""
+    """Zero price and quantity mean an empty side, and unknown keys are ignored."""
     async with service_under_test(tmp_path) as service:
         buying = await buy_five(service)
 
@@ -144,7 +144,7 @@ async def test_a_side_that_is_empty_and_keys_that_are_new_are_no_fault(tmp_path:
 
 
 async def buy_five(service: ServiceUnderTest) -> asyncio.Task[dict[str, object]]:
-    """Post an order of 20 and return once it has all of the 5 that are displayed."""
+    """Post an order of 20 and return once it has filled the 5 displayed."""
     service.market.push(SYMBOL, bid=("0.0024", "7"), ask=("0.0025", "5"))
     buying = asyncio.create_task(
         service.order(symbol=SYMBOL, order_size=20, price="0.0026", timeout_seconds=3_600)
@@ -154,7 +154,7 @@ async def buy_five(service: ServiceUnderTest) -> asyncio.Task[dict[str, object]]
 
 
 async def miss_a_move(service: ServiceUnderTest, bad: BadFrame) -> int:
-    """Move the market with a bad frame instead of the real one; return the move's update id."""
+    """Replace the frame of a market move by a bad frame; return the move's update id."""
     service.venue.faults.mute(SYMBOL)
     moved = service.market.push(SYMBOL, bid=("0.0022", "7"), ask=("0.0030", "9"))
     text = bad.text.replace("{u}", str(moved.update_id))
@@ -164,11 +164,11 @@ async def miss_a_move(service: ServiceUnderTest, bad: BadFrame) -> int:
 
 
 async def has_quote(service: ServiceUnderTest, update_id: int) -> bool:
-    """Whether the service's current quote is this one."""
+    """Return whether the service's current quote has this update id."""
     current = (await service.client.get(f"/symbols/{SYMBOL}")).json()["quote"]
     return current is not None and bool(current["update_id"] == update_id)
 
 
 async def has_counted(service: ServiceUnderTest, bad: BadFrame) -> bool:
-    """Whether the counter tells of the frame."""
+    """Return whether the frame was counted."""
     return await count_of(service, bad.counter) == 1

@@ -1,6 +1,6 @@
-"""Every kind of garbage that the simulated venue knows, in place of a frame, on the whole service.
+"""The service against every kind of garbage that the simulated venue can send.
 
-And frames that it sends twice, late, or once more.
+The module also tests repeated, late and resent frames.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from tests.support.waiting import eventually_true
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effect:
-    """What is counted, and whether the symbol is known whose quote is gone, raw and combined."""
+    """The counter, and whether the frame's symbol is known, on raw and on combined streams."""
 
     counter: str
     is_named: bool = True
@@ -56,7 +56,7 @@ SYMBOLS: Final = {kind: f"COIN{number}BTC" for number, kind in enumerate(EFFECTS
 
 
 def test_every_kind_of_garbage_has_its_row() -> None:
-    """A kind that the venue learns is tried here, too."""
+    """Every kind of garbage of the venue has an expected effect."""
     assert EFFECTS.keys() == {kind for kind, one in GARBAGE.items() if not one.is_sound}
 
 
@@ -64,7 +64,7 @@ def test_every_kind_of_garbage_has_its_row() -> None:
 async def test_garbage_in_place_of_a_move_fills_nothing_wrongly(
     stream_path: str, tmp_path: Path
 ) -> None:
-    """Whose quote is gone, is asked for; a move that nobody can name makes it only stricter."""
+    """A known symbol is seeded again; an unknown one only makes the ledger stricter."""
     async with service_under_test(
         tmp_path, symbols=SYMBOLS.values(), stream_path=stream_path
     ) as service:
@@ -87,7 +87,7 @@ async def test_garbage_in_place_of_a_move_fills_nothing_wrongly(
 
 
 def _buy_five(service: ServiceUnderTest, symbol: str) -> asyncio.Task[dict[str, Any]]:
-    """Post an order of 20, of which 5 are displayed."""
+    """Post an order of 20 while 5 are displayed."""
     service.market.push(symbol, bid=("0.0024", "7"), ask=("0.0025", "5"))
     return asyncio.create_task(
         service.order(symbol=symbol, order_size=20, price="0.0026", timeout_seconds=3_600)
@@ -95,7 +95,7 @@ def _buy_five(service: ServiceUnderTest, symbol: str) -> asyncio.Task[dict[str, 
 
 
 async def _miss_a_move(service: ServiceUnderTest, kind: str, *, is_named: bool) -> None:
-    """Spoil the frame that tells of a move up, and come back with the next."""
+    """Spoil the frame of a price move, then push a quote at the old price."""
     symbol, market = SYMBOLS[kind], service.market
     frames = await count_of(service, "frames")
     service.venue.faults.spoil(kind, symbol=symbol)
@@ -112,7 +112,7 @@ async def _miss_a_move(service: ServiceUnderTest, kind: str, *, is_named: bool) 
 async def test_frames_sent_twice_late_or_once_more_sell_no_lot_again(
     how: str, tmp_path: Path
 ) -> None:
-    """An old frame of 4 would lower what was taken, and the 5 after it be sold again."""
+    """Repeated or late frames do not let the ledger sell a lot again."""
     async with service_under_test(tmp_path, symbols=["COIN0BTC"]) as service:
         market, faults = service.market, service.venue.faults
         buying = _buy_five(service, "COIN0BTC")

@@ -1,4 +1,4 @@
-"""exchangeInfo fails in every way seen of the venue: the last good copy stays, and it says so."""
+"""exchangeInfo fails in every known way: the last good rules stay, and the cause is reported."""
 
 import asyncio
 import random
@@ -36,23 +36,23 @@ OBEYED: Final = (418, 429)
 
 
 class MemoryStore:
-    """A store of rules (port ``RulesStore``) that keeps them as long as the test lasts."""
+    """A store of rules (port ``RulesStore``) in memory."""
 
     def __init__(self) -> None:
         self.stored: StoredRules | None = None
 
     async def load_trading_rules(self) -> StoredRules | None:
-        """Return what was saved."""
+        """Return the saved rules."""
         return self.stored
 
     async def save_trading_rules(self, stored: StoredRules) -> None:
-        """Keep it."""
+        """Save the rules."""
         self.stored = stored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BookOnVenue:
-    """A rules book that asks often, and the venue that it asks."""
+    """A rules book with short intervals, and its venue."""
 
     book: VenueRulesBook
     venue: SimulatedVenue
@@ -60,7 +60,7 @@ class BookOnVenue:
 
     @property
     def rules(self) -> TradingRules | None:
-        """The rules in use."""
+        """Return the current rules of LTCBTC."""
         return self.book.find(LTCBTC)
 
 
@@ -68,7 +68,7 @@ class BookOnVenue:
 async def rules_on_venue(
     *, answer_seconds_max: float = WAIT_SECONDS_MAX
 ) -> AsyncIterator[BookOnVenue]:
-    """Run a rules book and wait until it has a good copy."""
+    """Run a rules book and yield it once it has rules of the venue."""
     venue = SimulatedVenue(ScriptedMarket([LTCBTC, "ETHBTC"]), clock=SystemClock())
     store = MemoryStore()
     async with venue.serve() as running:
@@ -93,7 +93,7 @@ async def rules_on_venue(
 
 @pytest.mark.parametrize("status", REFUSALS)
 async def test_a_refusal_keeps_the_last_good_copy_and_is_told(status: int) -> None:
-    """Orders are checked against what was good; when the venue answers again, nothing is left."""
+    """A failure keeps the last good rules, and a later success clears the reported cause."""
     async with rules_on_venue() as on:
         good = on.rules
         on.venue.rest_failure(status, retry_after=1 if status in OBEYED else None, path=PATH)
@@ -111,7 +111,7 @@ async def test_a_refusal_keeps_the_last_good_copy_and_is_told(status: int) -> No
 
 @pytest.mark.parametrize("status", OBEYED)
 async def test_who_is_told_to_wait_waits(status: int) -> None:
-    """Retry-After is obeyed: not one request before it is over, however often rules are due."""
+    """No request is sent before Retry-After has passed."""
     async with rules_on_venue() as on:
         on.venue.rest_failure(status, retry_after=1, path=PATH, times=1)
         await eventually(lambda: on.book.state().cause)
@@ -123,7 +123,7 @@ async def test_who_is_told_to_wait_waits(status: int) -> None:
 
 
 async def test_a_page_instead_of_json_is_no_rules() -> None:
-    """A maintenance page with status 200 is told as what it is."""
+    """An HTML page with status 200 is reported and keeps the last good rules."""
     async with rules_on_venue() as on:
         on.venue.html(path=PATH)
         await eventually(lambda: on.book.state().cause)
@@ -133,7 +133,7 @@ async def test_a_page_instead_of_json_is_no_rules() -> None:
 
 
 async def test_a_venue_that_takes_too_long_is_given_up_and_asked_again() -> None:
-    """A request has one deadline for the whole of it."""
+    """A slow answer is a failure after the deadline, and the request is retried."""
     async with rules_on_venue(answer_seconds_max=1) as on:
         on.venue.slow_rest(DELAY_SECONDS_MAX, path=PATH)
         await eventually(lambda: on.book.state().cause)
@@ -145,7 +145,7 @@ async def test_a_venue_that_takes_too_long_is_given_up_and_asked_again() -> None
 
 
 async def test_changed_rules_are_in_use_and_stored_soon() -> None:
-    """The tick size of a symbol changes a few times in its life."""
+    """Changed rules are used and stored."""
     async with rules_on_venue() as on:
         on.venue.change_rules(LTCBTC, tick_size=Decimal("0.01"))
         await eventually(lambda: on.rules is not None and on.rules.tick_size == Decimal("0.01"))
@@ -154,7 +154,7 @@ async def test_changed_rules_are_in_use_and_stored_soon() -> None:
 
 
 async def test_a_delisted_symbol_is_unknown_from_then_on() -> None:
-    """It is gone with the next copy, and comes back with one."""
+    """A delisted symbol becomes unknown, and a relisted one known again."""
     async with rules_on_venue() as on:
         on.venue.set_status(LTCBTC, "BREAK")
         await eventually(lambda: on.rules is not None and on.rules.status == "BREAK")
@@ -180,13 +180,13 @@ AT_THE_START: Final[dict[str, tuple[Callable[[SimulatedVenue], None], str]]] = {
         for status in REFUSALS
     },
 }
-"""What exchangeInfo does when the service starts once more, and what is told of it."""
+"""The failure of exchangeInfo at the second start, and a text of the reported cause."""
 
 
 async def test_orders_are_taken_and_filled_whatever_exchange_info_answers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each start uses the rules of the run before, tells and counts the cause, and recovers."""
+    """A restart uses the stored rules, reports the cause, fills orders and recovers."""
     limits = RestLimits(exchange_info_seconds_max=10)  # as long as one row waits for its recovery
     monkeypatch.setattr(composition, "VenueRest", partial(VenueRest, limits=limits))
     drills = {
@@ -200,7 +200,7 @@ async def test_orders_are_taken_and_filled_whatever_exchange_info_answers(
 async def _start_once_more(
     folder: Path, *, fail: Callable[[SimulatedVenue], None], cause: str
 ) -> None:
-    """Run the service once for its rules, then again with the fault."""
+    """Run the service once to store its rules, then again with the fault."""
     order = {"symbol": "LTCBTC", "order_size": "3", "timeout_seconds": 3_600}
     async with scripted_venue() as venue:
         venue.market.push("LTCBTC", bid=("0.0024", "7"), ask=("0.0025", "5"))
@@ -251,7 +251,7 @@ async def _rules_are_from(client: httpx2.AsyncClient, source: str) -> bool:
 
 
 async def test_rules_that_changed_meanwhile_decide_after_the_start(tmp_path: Path) -> None:
-    """An order that the stored rules allow is refused by those of the venue."""
+    """An order that only the stored rules allow is refused by the venue's newer rules."""
     order = {"symbol": "LTCBTC", "order_size": "1", "price": "0.00255", "timeout_seconds": 0.2}
     async with scripted_venue() as venue:
         settings = make_settings(tmp_path, stream_url=venue.stream_url, rest_url=venue.rest_url)
@@ -269,7 +269,7 @@ async def test_rules_that_changed_meanwhile_decide_after_the_start(tmp_path: Pat
 
 
 async def test_the_stored_copy_serves_a_start_while_the_venue_is_down(tmp_path: Path) -> None:
-    """The service takes orders on the rules of its last run, and says where they come from."""
+    """While the venue is down, a service starts with stored rules and names their source."""
     order = {"symbol": "LTCBTC", "order_size": "1", "price": "0.0026", "timeout_seconds": 0.2}
     async with scripted_venue() as venue:
         settings = make_settings(tmp_path, stream_url=venue.stream_url, rest_url=venue.rest_url)

@@ -1,4 +1,4 @@
-"""A symbol is halted or delisted while orders rest: they wait, say so, and go on afterwards."""
+"""Orders wait while their symbol is halted or delisted, report it, and fill afterwards."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -24,7 +24,7 @@ ORDER: Final = {"symbol": SYMBOL, "order_size": "20", "price": "0.0026", "timeou
 
 @asynccontextmanager
 async def service_on(venue: ScriptedVenue, folder: Path) -> AsyncIterator[httpx2.AsyncClient]:
-    """Run the service on a venue, and a client for it; it asks for the rules when it starts."""
+    """Run the service, which loads the rules when it starts, and a client for it."""
     settings = make_settings(folder, stream_url=venue.stream_url, rest_url=venue.rest_url)
     async with (
         started(settings) as url,
@@ -35,7 +35,7 @@ async def service_on(venue: ScriptedVenue, folder: Path) -> AsyncIterator[httpx2
 
 
 async def order_when(client: httpx2.AsyncClient, order_id: str, obstacle: str) -> dict[str, Any]:
-    """Return the order once this is what keeps it from being filled."""
+    """Return the order once it has this obstacle."""
     order: dict[str, Any] = {}
 
     async def says_so() -> bool:
@@ -52,7 +52,7 @@ async def test_orders_wait_while_their_symbol_does_not_trade(
     is_delisted: bool,  # noqa: FBT001 - a parameter
     tmp_path: Path,
 ) -> None:
-    """Depth goes on showing a halted symbol's book, and nothing is filled on it."""
+    """Nothing is filled on a halted symbol, although its depth is still available."""
     async with scripted_venue((SYMBOL, "ETHBTC")) as venue:
         venue.market.push(SYMBOL, bid=("0.0024", "7"), ask=("0.0025", "5"))
         async with service_on(venue, tmp_path) as client:
@@ -84,11 +84,11 @@ async def test_orders_wait_while_their_symbol_does_not_trade(
 
 
 async def is_quoted(client: httpx2.AsyncClient) -> bool:
-    """Whether the symbol has a current quote, of which its orders take nothing."""
+    """Return whether the symbol has a current quote."""
     return (await client.get(f"/symbols/{SYMBOL}")).json()["quote"] is not None
 
 
 async def has_filled(client: httpx2.AsyncClient, order_id: str, quantity: str) -> bool:
-    """Whether so much of an order is filled."""
+    """Return whether this quantity of the order is filled."""
     order = (await client.get(f"/order/{order_id}")).json()
     return bool(order["filled_quantity"] == quantity)

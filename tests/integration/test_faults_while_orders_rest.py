@@ -1,8 +1,8 @@
-"""The venue fails while orders rest, in every way that takes some time, on the whole service.
+"""The venue fails in every slow way while orders rest, on the whole service.
 
-Nothing from before a fault is believed, no lot is sold twice, each order says why it ended, the
-cause is counted, and the orders go on by themselves. The drills mostly wait, so they run beside one
-another, each with a service, a venue and a database of its own.
+No order fills on a quote from before the fault, and no lot is sold twice. Each closed order has its
+reason, the cause is counted, and orders continue without help. The drills mostly wait, so they run
+concurrently, each with its own service, venue and database.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ DRILLS: Final = {**drills_of_the_stream.DRILLS, **drills_of_the_connection.DRILL
 def found(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Mapping[str, Exception | None]:
-    """Run the drills of all rows that were asked for."""
+    """Run the selected drills and return their errors."""
     asked = {
         item.callspec.params["name"]
         for item in request.session.items
@@ -33,7 +33,7 @@ def found(
 
 @pytest.mark.parametrize("name", DRILLS)
 def test_orders_go_on_after_the_fault(name: str, found: Mapping[str, Exception | None]) -> None:
-    """What the drill of this row had to see, it saw."""
+    """The drill of the row succeeded."""
     error = found[name]
     if error is not None:
         raise error

@@ -35,7 +35,7 @@ async def wired() -> AsyncIterator[VenueAndFeed]:
 async def test_subscription_acknowledgment_and_depth_come_in_this_order(
     wired: VenueAndFeed,
 ) -> None:
-    """A seed is asked for after the stream flows, so that no update falls between the two."""
+    """A seed is requested after the subscription, so that no update is lost in between."""
     listener = RecordingListener()
     wired.market.push(LTCBTC, bid=("99", "1"), ask=("100", "2"), update_id=5_000)
 
@@ -53,7 +53,7 @@ async def test_subscription_acknowledgment_and_depth_come_in_this_order(
 
 
 async def test_quotes_reach_the_listener_in_the_order_of_the_wire(wired: VenueAndFeed) -> None:
-    """Every frame is passed on, once and in order."""
+    """Every frame is delivered once and in order."""
     listener = RecordingListener()
     wired.feed.subscribe(LTCBTC, listener)
     await eventually(lambda: listener.seeds)
@@ -69,7 +69,7 @@ async def test_quotes_reach_the_listener_in_the_order_of_the_wire(wired: VenueAn
 
 
 async def test_fifty_symbols_share_one_connection_and_are_all_seeded(wired: VenueAndFeed) -> None:
-    """Symbols cost streams, not connections; each is seeded once, in the order of subscribing."""
+    """Fifty symbols share one connection, and each is seeded once, in order of subscription."""
     listeners = [RecordingListener() for _ in SYMBOLS]
 
     for symbol, listener in zip(SYMBOLS, listeners, strict=True):
@@ -88,7 +88,7 @@ async def test_fifty_symbols_share_one_connection_and_are_all_seeded(wired: Venu
 async def test_five_hundred_subscriptions_of_one_symbol_cost_one_message(
     wired: VenueAndFeed,
 ) -> None:
-    """Subscriptions are counted by reference: the venue sees one stream."""
+    """Five hundred subscriptions of a symbol use one stream of the venue."""
     listeners = [RecordingListener() for _ in range(500)]
 
     for listener in listeners:
@@ -103,7 +103,7 @@ async def test_five_hundred_subscriptions_of_one_symbol_cost_one_message(
 
 
 async def test_last_listener_of_a_symbol_unsubscribes_its_stream(wired: VenueAndFeed) -> None:
-    """The stream lives as long as somebody listens, and no longer."""
+    """A stream is unsubscribed when its last listener leaves."""
     first, second = RecordingListener(), RecordingListener()
     wired.feed.subscribe(LTCBTC, first)
     wired.feed.subscribe(LTCBTC, second)
@@ -123,7 +123,7 @@ async def test_last_listener_of_a_symbol_unsubscribes_its_stream(wired: VenueAnd
 async def test_second_listener_of_a_live_symbol_gets_a_seed_of_its_own(
     wired: VenueAndFeed,
 ) -> None:
-    """A quiet symbol may say nothing for long, so a late listener does not wait for a frame."""
+    """A late listener gets a seed of its own, because a quiet symbol may send no frame."""
     first, second = RecordingListener(), RecordingListener()
     wired.feed.subscribe(LTCBTC, first)
     await eventually(lambda: first.seeds)
@@ -136,7 +136,7 @@ async def test_second_listener_of_a_live_symbol_gets_a_seed_of_its_own(
 
 
 async def test_stale_seed_is_asked_for_again(wired: VenueAndFeed) -> None:
-    """A listener that refuses a seed gets another, with a pause in between."""
+    """A listener that refuses a seed gets another after a pause."""
     listener = RecordingListener(refused_seeds=2)
 
     wired.feed.subscribe(LTCBTC, listener)
@@ -149,7 +149,7 @@ async def test_stale_seed_is_asked_for_again(wired: VenueAndFeed) -> None:
 
 
 async def test_symbol_beyond_ascii_is_quoted_like_any_other(wired: VenueAndFeed) -> None:
-    """The venue lists a few names in Chinese, which a URL must escape."""
+    """A symbol with Chinese characters works, although a URL must escape it."""
     listener = RecordingListener()
     symbol = Symbol("币安人生USDT")
 
@@ -162,7 +162,7 @@ async def test_symbol_beyond_ascii_is_quoted_like_any_other(wired: VenueAndFeed)
 
 
 async def test_garbage_frames_are_counted_and_the_reader_survives(wired: VenueAndFeed) -> None:
-    """Whatever comes is dropped with its reason; what follows is read as ever."""
+    """Garbage is dropped and counted by reason, and later frames are read."""
     listener = RecordingListener()
     wired.feed.subscribe(LTCBTC, listener)
     await eventually(lambda: listener.seeds)
@@ -183,7 +183,7 @@ async def test_garbage_frames_are_counted_and_the_reader_survives(wired: VenueAn
 async def test_malformed_frame_of_a_symbol_takes_its_quote_until_it_is_seeded_again(
     wired: VenueAndFeed,
 ) -> None:
-    """Something changed and nobody knows what: the last quote is not current any more."""
+    """A malformed frame of a symbol invalidates its quote until the next seed."""
     listener = RecordingListener()
     wired.feed.subscribe(LTCBTC, listener)
     await eventually(lambda: listener.seeds)
@@ -198,7 +198,7 @@ async def test_malformed_frame_of_a_symbol_takes_its_quote_until_it_is_seeded_ag
 
 @pytest.mark.virtual_time
 async def test_churn_keeps_within_four_control_messages_a_second(wired: VenueAndFeed) -> None:
-    """Whatever comes and goes, the venue's limit is kept, pings and pongs included."""
+    """Many subscriptions and cancellations stay within the venue's limit on messages."""
     listener = RecordingListener()
 
     for symbol in SYMBOLS:
@@ -218,7 +218,7 @@ async def test_churn_keeps_within_four_control_messages_a_second(wired: VenueAnd
 async def test_symbols_that_come_and_go_between_two_messages_cost_none(
     wired: VenueAndFeed,
 ) -> None:
-    """Control messages say what is wanted in the end, not how it came about."""
+    """Changes that cancel each other out cause no control message."""
     listener = RecordingListener()
     wired.feed.subscribe(LTCBTC, listener)
     await eventually(lambda: listener.seeds)

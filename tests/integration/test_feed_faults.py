@@ -1,4 +1,4 @@
-"""The feed under a venue's troubles, over real sockets: it says so, and recovers by itself."""
+"""The feed reports failures of the venue over real sockets, and recovers from them."""
 
 import asyncio
 import itertools
@@ -42,7 +42,7 @@ async def wired() -> AsyncIterator[VenueAndFeed]:
 async def test_dropped_connection_interrupts_then_seeds_everything_again(
     wired: VenueAndFeed,
 ) -> None:
-    """All symbols are told at once, and live again within a second of the new connection."""
+    """All symbols are interrupted, and seeded within a second of the new connection."""
     listeners = [RecordingListener() for _ in SYMBOLS]
     for symbol, listener in zip(SYMBOLS, listeners, strict=True):
         wired.feed.subscribe(symbol, listener)
@@ -61,7 +61,7 @@ async def test_dropped_connection_interrupts_then_seeds_everything_again(
 
 
 async def test_interruption_is_told_before_anything_else_happens(wired: VenueAndFeed) -> None:
-    """A lost connection shows in the state, with its cause, as soon as listeners know of it."""
+    """The state names the cause of a lost connection as soon as listeners are interrupted."""
     listener = RecordingListener()
     wired.feed.subscribe(LTCBTC, listener)
     await eventually(lambda: listener.seeds)
@@ -77,9 +77,9 @@ async def test_interruption_is_told_before_anything_else_happens(wired: VenueAnd
 
 
 async def test_refused_connections_back_off_and_recover(wired: VenueAndFeed) -> None:
-    """Attempts come ever later, never more than 5 s apart at first, and the first one let in is it.
+    """Pauses between attempts grow, stay below 5 s, and end with the first accepted attempt.
 
-    The state tells the cause meanwhile.
+    The state names the cause until then.
     """
     listener = RecordingListener()
     wired.venue.refuse_connections()
@@ -113,7 +113,7 @@ async def test_refused_connections_back_off_and_recover(wired: VenueAndFeed) -> 
 async def test_announced_shutdown_moves_to_a_new_connection(
     wired: VenueAndFeed, notice: str
 ) -> None:
-    """The feed does not wait to be thrown out, and nobody notices."""
+    """On a shutdown notice the feed moves to a new connection without an interruption."""
     listener = RecordingListener()
     wired.feed.subscribe(LTCBTC, listener)
     await eventually(lambda: listener.seeds)
@@ -129,7 +129,7 @@ async def test_announced_shutdown_moves_to_a_new_connection(
 
 
 async def test_venue_that_is_not_there_yet_is_found_when_it_comes() -> None:
-    """The feed starts without a venue, says what it cannot reach, and connects by itself."""
+    """A feed that starts before its venue reports the cause and connects later."""
     market = ScriptedMarket([LTCBTC])
     venue = SimulatedVenue(market, clock=clock_of_loop())
     async with venue.serve() as running:
@@ -156,7 +156,7 @@ async def test_venue_that_is_not_there_yet_is_found_when_it_comes() -> None:
 async def test_failing_depth_is_asked_for_again_and_shows_in_the_state(
     wired: VenueAndFeed,
 ) -> None:
-    """Without a seed a symbol is not live; the state says why although the stream is there."""
+    """Without a seed a symbol is not live, and the state names the cause."""
     listener = RecordingListener()
     wired.venue.rest_failure(502, "<html>Bad Gateway</html>", path="/api/v3/depth")
 
@@ -175,7 +175,7 @@ async def test_failing_depth_is_asked_for_again_and_shows_in_the_state(
 
 
 async def test_throttled_depth_waits_as_long_as_the_venue_says(wired: VenueAndFeed) -> None:
-    """Retry-After is obeyed to the second, by every symbol."""
+    """Every symbol waits for the full Retry-After."""
     listener = RecordingListener()
     wired.venue.rest_failure(429, "", 1, path="/api/v3/depth", times=1)
 
@@ -191,7 +191,7 @@ async def test_throttled_depth_waits_as_long_as_the_venue_says(wired: VenueAndFe
 
 
 async def test_no_connection_is_kept_while_nobody_listens() -> None:
-    """A feed without subscriptions is idle, and connects anew for the next one."""
+    """A feed without subscriptions closes its connection and opens another when needed."""
     market = ScriptedMarket([LTCBTC])
     venue = SimulatedVenue(market, clock=clock_of_loop())
     listener = RecordingListener()
@@ -214,7 +214,7 @@ async def test_no_connection_is_kept_while_nobody_listens() -> None:
 
 
 async def test_half_open_connection_is_found_by_keepalive() -> None:
-    """A network that swallows everything is noticed within 11 s by a missing pong, and replaced."""
+    """A half-open connection is detected by a missing pong within 11 s and replaced."""
     market = ScriptedMarket([LTCBTC])
     venue = SimulatedVenue(market, clock=clock_of_loop())
     listener = RecordingListener()
@@ -242,7 +242,7 @@ async def test_half_open_connection_is_found_by_keepalive() -> None:
 
 
 async def test_more_streams_than_one_connection_holds_open_a_second() -> None:
-    """The venue's 1,024 streams a connection are kept to, also when symbols change places."""
+    """More than 1,024 streams use a second connection, within the venue's limits."""
     symbols = [Symbol(f"COIN{number}USDT") for number in range(1_100)]
     market = ScriptedMarket(symbols)
     venue = SimulatedVenue(market, clock=clock_of_loop())
@@ -263,7 +263,7 @@ async def test_more_streams_than_one_connection_holds_open_a_second() -> None:
 
 @asynccontextmanager
 async def swallowing_proxy(venue_port: int) -> AsyncIterator[tuple[int, asyncio.Event]]:
-    """Pass bytes on in both directions, and silently drop them while the event is set."""
+    """Forward bytes in both directions, but drop them while the event is set."""
     swallow = asyncio.Event()
 
     async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

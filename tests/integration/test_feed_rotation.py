@@ -1,4 +1,4 @@
-"""The feed replaces its connection again and again, and its listeners never notice."""
+"""The feed replaces its connection repeatedly without any effect on its listeners."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -47,7 +47,7 @@ async def wired(timing: FeedTiming) -> AsyncIterator[VenueAndFeed]:
 
 
 class Publisher:
-    """Pushes quotes of some symbols without pause, and notes the update ids of each."""
+    """Pushes quotes of some symbols continuously and records their update ids."""
 
     def __init__(self, market: ScriptedMarket, symbols: list[Symbol]) -> None:
         self.published: dict[Symbol, list[int]] = {symbol: [] for symbol in symbols}
@@ -55,7 +55,7 @@ class Publisher:
         self._task = asyncio.create_task(self._publish())
 
     async def stop(self) -> None:
-        """Publish nothing more."""
+        """Stop publishing."""
         self._task.cancel()
         await asyncio.wait({self._task})
         assert self._task.cancelled(), "it publishes until it is stopped"
@@ -73,12 +73,12 @@ class Publisher:
 
 
 def ids_of(listener: RecordingListener) -> list[int]:
-    """Return the update ids of the frames a listener got, in their order."""
+    """Return the update ids of a listener's quotes, in order."""
     return [quote.update_id for quote in listener.quotes]
 
 
 async def live(wired: VenueAndFeed, symbols: list[Symbol]) -> dict[Symbol, RecordingListener]:
-    """Subscribe, and return once each symbol has its seed."""
+    """Subscribe to the symbols and return once each has its seed."""
     listeners = {symbol: RecordingListener() for symbol in symbols}
     for symbol, listener in listeners.items():
         wired.feed.subscribe(symbol, listener)
@@ -87,7 +87,7 @@ async def live(wired: VenueAndFeed, symbols: list[Symbol]) -> dict[Symbol, Recor
 
 
 async def test_rotations_under_full_rate_cost_and_repeat_no_frame() -> None:
-    """Each update that was published arrives once and in order, and nobody is interrupted."""
+    """Each update arrives once and in order, and no listener is interrupted."""
     symbols = SYMBOLS[:6]
     async with wired(OFTEN) as venue_and_feed:
         listeners = await live(venue_and_feed, symbols)
@@ -111,7 +111,7 @@ async def test_rotations_under_full_rate_cost_and_repeat_no_frame() -> None:
 
 
 async def test_symbols_that_come_and_go_during_rotations_are_served_rightly() -> None:
-    """Whoever stays misses nothing; whoever comes hears nothing from before, and is seeded."""
+    """A lasting listener misses nothing; a new one gets a seed and no earlier quote."""
     stays, *others = SYMBOLS[:12]
     async with wired(OFTEN) as venue_and_feed:
         listeners = await live(venue_and_feed, [stays])
@@ -139,7 +139,7 @@ async def test_symbols_that_come_and_go_during_rotations_are_served_rightly() ->
 
 
 async def test_announced_shutdown_is_left_before_the_venue_closes() -> None:
-    """Nothing is missed although the venue means it; nothing is interrupted either."""
+    """A shutdown notice causes neither a missed update nor an interruption."""
     symbols = SYMBOLS[:3]
     timing = FeedTiming(rotation_look_seconds=0.05)
     async with wired(timing) as venue_and_feed:
@@ -160,7 +160,7 @@ async def test_announced_shutdown_is_left_before_the_venue_closes() -> None:
 
 
 async def test_venue_that_closes_in_the_middle_of_a_rotation_interrupts_nobody() -> None:
-    """The new connection has every stream by then, so it takes over at once, and seeds confirm."""
+    """The new connection takes over immediately if the old one closes during a rotation."""
     symbols = SYMBOLS[:3]
     timing = replace(WITHOUT_TIME, rotation_look_seconds=5.0)
     async with wired(timing) as venue_and_feed:

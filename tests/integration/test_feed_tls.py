@@ -1,4 +1,4 @@
-"""The feed and its seeds over TLS: whom the system trusts, and nobody else."""
+"""The feed and its seeds over TLS trust only certificates that the system trusts."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,13 +18,13 @@ from tests.support.waiting import eventually
 
 @pytest.fixture
 async def authority(tmp_path: Path) -> Authority:
-    """Make an authority that nobody knows."""
+    """Return a new authority that the system does not trust."""
     return await make_authority(tmp_path, "company")
 
 
 @asynccontextmanager
 async def venue_behind_tls(authority: Authority) -> AsyncIterator[str]:
-    """Run a venue whose streams and REST are reached over TLS alone; give host and port."""
+    """Run a venue that is reachable over TLS only; yield its host and port."""
     venue = SimulatedVenue(ScriptedMarket([LTCBTC]), clock=SystemClock())
     async with venue.serve() as running, behind_tls(running.port, authority.server) as port:
         yield f"127.0.0.1:{port.number}"
@@ -33,7 +33,7 @@ async def venue_behind_tls(authority: Authority) -> AsyncIterator[str]:
 async def test_certificates_that_the_system_is_told_to_trust_count_for_streams_and_rest(
     authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A company's own authority, named by SSL_CERT_FILE, is enough to be live."""
+    """An authority named by SSL_CERT_FILE is trusted for streams and REST."""
     monkeypatch.setenv("SSL_CERT_FILE", str(authority.certificate))
     listener = RecordingListener()
 
@@ -50,7 +50,7 @@ async def test_certificates_that_the_system_is_told_to_trust_count_for_streams_a
 
 
 async def test_venue_that_the_system_does_not_trust_is_not_talked_to(authority: Authority) -> None:
-    """Both say so, and neither goes on without a check."""
+    """Streams and REST both refuse an untrusted certificate and report it."""
     async with venue_behind_tls(authority) as address:
         rest = VenueRest(f"https://{address}", clock=SystemClock())
         with pytest.raises(VenueUnreachableError, match="certificate verify failed"):

@@ -1,4 +1,4 @@
-"""Every limit that is a setting, reached in a running service: what its client is told then."""
+"""Every limit that is a setting, reached in a running service."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ def buy(**changes: object) -> dict[str, Any]:
 
 
 async def place(service: ServiceUnderTest, orders: Iterable[dict[str, Any]]) -> list[int]:
-    """Place orders one after another; return the statuses of their answers."""
+    """Place orders one after another and return the statuses of the answers."""
     return [
         (await service.client.post("/order/limit", json=body, headers=AT_ONCE)).status_code
         for body in orders
@@ -40,7 +40,7 @@ async def place(service: ServiceUnderTest, orders: Iterable[dict[str, Any]]) -> 
     ],
 )
 async def test_one_open_order_too_many_is_429(tmp_path: Path, setting: str, whose: str) -> None:
-    """The refusal says whose limit it is; an order that ends makes room for another."""
+    """The error names the limit, and a closed order makes room for another."""
     async with service_under_test(tmp_path, symbols=SYMBOLS, limits={setting: 2}) as service:
         assert await place(service, [buy(), buy()]) == [202, 202]
 
@@ -57,7 +57,7 @@ async def test_one_open_order_too_many_is_429(tmp_path: Path, setting: str, whos
 
 
 async def test_orders_found_open_at_a_start_count(tmp_path: Path) -> None:
-    """A restart is no way around a limit."""
+    """Orders that were open before a restart count toward the limit."""
     limits = {"open_orders_max": 2}
     async with service_under_test(tmp_path, limits=limits) as service:
         assert await place(service, [buy(), buy()]) == [202, 202]
@@ -67,7 +67,7 @@ async def test_orders_found_open_at_a_start_count(tmp_path: Path) -> None:
 
 
 async def test_a_wait_beyond_the_longest_ends_with_202(tmp_path: Path) -> None:
-    """Whether asked for or not, nobody waits for longer."""
+    """No request waits longer than the limit, with or without a preference."""
     async with service_under_test(tmp_path, limits={"wait_seconds_max": 0}) as service:
         without = await service.client.post("/order/limit", json=buy())
         asked = await service.client.post(
@@ -80,7 +80,7 @@ async def test_a_wait_beyond_the_longest_ends_with_202(tmp_path: Path) -> None:
 
 
 async def test_a_time_beyond_the_longest_is_422(tmp_path: Path) -> None:
-    """The refusal names the field and the most it may be."""
+    """The error names the field and its maximum."""
     async with service_under_test(tmp_path) as service:
         refused = await service.client.post("/order/limit", json=buy(timeout_seconds=86_401))
 
@@ -91,7 +91,7 @@ async def test_a_time_beyond_the_longest_is_422(tmp_path: Path) -> None:
 
 
 async def test_requests_that_come_too_fast_are_429(tmp_path: Path) -> None:
-    """Probes and documents are still answered, and a second later the owner is, too."""
+    """Requests over the rate get 429, while probes and documents are still answered."""
     async with service_under_test(tmp_path, limits={"requests_per_second_max": 1}) as service:
         answers = await asyncio.gather(*(service.client.get("/orders") for _ in range(50)))
         limited = [answer for answer in answers if answer.status_code == 429]
@@ -104,7 +104,7 @@ async def test_requests_that_come_too_fast_are_429(tmp_path: Path) -> None:
 
 
 async def test_a_body_that_is_too_long_is_413(tmp_path: Path) -> None:
-    """The limit is the setting, and the refusal tells it."""
+    """The limit is the setting, and the error names it."""
     async with service_under_test(tmp_path, limits={"body_bytes_max": 1_024}) as service:
         refused = await service.client.post("/order/limit", content=b" " * 1_025)
         read = await service.client.post("/order/limit", content=b" " * 1_024)
@@ -116,7 +116,7 @@ async def test_a_body_that_is_too_long_is_413(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("places", [0, 2])
 async def test_one_websocket_too_many_is_429(tmp_path: Path, places: int) -> None:
-    """It is refused by HTTP, with when to try again; one that leaves makes room."""
+    """The handshake is refused with 429 and Retry-After."""
     async with service_under_test(tmp_path, limits={"websockets_max": places}) as service:
         address = f"{service.url}/ws/orders".replace("http", "ws", 1)
         sockets = [await connect(address) for _ in range(places)]
@@ -132,7 +132,7 @@ async def test_one_websocket_too_many_is_429(tmp_path: Path, places: int) -> Non
 
 
 async def test_more_writes_than_may_wait_are_503(tmp_path: Path) -> None:
-    """Many at once, one place: whoever finds it taken is told to come back, and nothing is lost."""
+    """Writes beyond the limit get 503, and exactly the accepted orders are stored."""
     async with service_under_test(tmp_path, limits={"journal_backlog_max": 1}) as service:
         bodies = [buy(client_order_id=f"order-{number}") for number in range(40)]
         answers = await asyncio.gather(

@@ -1,4 +1,4 @@
-"""What a running service tells of its market data, while the venue makes trouble."""
+"""The metrics of a running service about its market data, while the venue fails."""
 
 import asyncio
 import contextlib
@@ -24,7 +24,7 @@ BUY = {"symbol": "LTCBTC", "order_size": "8", "price": "0.0026"}
 
 
 async def test_figures_follow_an_order_and_its_quotes(tmp_path: Path) -> None:
-    """From nothing subscribed to filled: feed, symbols, journal and orders all move."""
+    """Metrics of feed, symbols, journal and orders change from idle to filled."""
     async with service_under_test(tmp_path) as service:
         before = await scrape(service.client)
         service.market.push("LTCBTC", bid=("0.0024", "9"), ask=("0.0025", "5"))
@@ -53,14 +53,14 @@ async def test_figures_follow_an_order_and_its_quotes(tmp_path: Path) -> None:
         assert after['orders_ended_total{reason="",status="FILLED"}'] == 1
         assert after["order_splits_total"] == 2
         assert after["quotes_applied_total"] >= 2
-        assert after["feed_control_messages_total"] in {1, 2}  # one asks for the venue's time
+        assert after["feed_control_messages_total"] in {1, 2}  # the other requests the venue's time
         assert after["journal_events_total"] == 3
         assert 2 <= after["journal_commits_total"] <= 5
         assert after["feed_connections_opened_total"] == 1
 
 
 async def test_rules_are_told_from_where_they_come_and_how_old_they_are(tmp_path: Path) -> None:
-    """While the venue gives none, attempts are counted; once it does, there are some."""
+    """Failed loads of the rules are counted, and loaded rules have a source and an age."""
     async with contextlib.AsyncExitStack() as running:
         venue = await running.enter_async_context(scripted_venue())
         venue.faults.rest_failure(503)
@@ -88,7 +88,7 @@ async def test_rules_are_told_from_where_they_come_and_how_old_they_are(tmp_path
 
 
 async def test_a_lost_connection_is_told_with_its_cause(tmp_path: Path) -> None:
-    """In the metrics, at the probe and at the symbol alike, and so is that it is back."""
+    """Metrics, probe and symbol show a lost connection with its cause, and metrics its recovery."""
     async with service_under_test(tmp_path) as service, _resting_order(service):
         service.venue.faults.refuse_connections()
         service.venue.faults.drop_connections()
@@ -121,7 +121,7 @@ async def test_a_lost_connection_is_told_with_its_cause(tmp_path: Path) -> None:
 
 
 async def test_dropped_frames_are_told_by_reason(tmp_path: Path) -> None:
-    """Garbage shows in both places, and does not end anything."""
+    """Metrics and probe count dropped frames by reason."""
     async with service_under_test(tmp_path) as service, _resting_order(service):
         service.venue.faults.send_frame("LTCBTC", "nonsense")
         service.venue.faults.send_frame("LTCBTC", NEGATIVE)
@@ -136,7 +136,7 @@ async def test_dropped_frames_are_told_by_reason(tmp_path: Path) -> None:
 
 
 async def test_a_listener_of_events_is_counted_while_it_listens(tmp_path: Path) -> None:
-    """It comes and goes."""
+    """A subscription to events is counted until it ends."""
     async with service_under_test(tmp_path) as service:
         address = service.url.replace("http", "ws") + "/ws/orders"
         async with connect(address) as websocket:
@@ -147,7 +147,7 @@ async def test_a_listener_of_events_is_counted_while_it_listens(tmp_path: Path) 
 
 @contextlib.asynccontextmanager
 async def _resting_order(service: ServiceUnderTest) -> AsyncIterator[None]:
-    """Have an order rest on a live symbol while the block runs."""
+    """Keep an order resting on a live symbol while the block runs."""
     service.market.push("LTCBTC", bid=("0.0024", "9"), ask=("0.0027", "5"))
     placing = asyncio.create_task(service.order(**BUY))
     await eventually_true(lambda: _shows(service, "symbols_live", 1))

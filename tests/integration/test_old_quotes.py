@@ -1,4 +1,4 @@
-"""An order meets an old quote, with a real feed on a simulated venue: it is confirmed first."""
+"""An old quote is confirmed before an order fills on it, on a real feed and a simulated venue."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -24,27 +24,27 @@ TIMING = FeedTiming(stall_seconds=0.2, confirmation_seconds=0.1, pause_seconds_f
 
 
 class SkippingClock(SystemClock):
-    """The system's clock, which can be told that time has passed."""
+    """The system clock with a method that skips time."""
 
     def __init__(self) -> None:
         self._skipped_seconds = 0
 
     def skip(self, seconds: int) -> None:
-        """Let time pass at once."""
+        """Advance the clock by this number of seconds."""
         self._skipped_seconds += seconds
 
     def now(self) -> datetime:
-        """Return the instant, with what was skipped."""
+        """Return the current time including the skipped seconds."""
         return super().now() + timedelta(seconds=self._skipped_seconds)
 
     def monotonic_ns(self) -> int:
-        """Return nanoseconds, likewise."""
+        """Return the monotonic time including the skipped seconds."""
         return super().monotonic_ns() + self._skipped_seconds * 1_000_000_000
 
 
 @dataclass
 class Trade:
-    """A desk on a venue whose quotes the test pushes."""
+    """A desk and a feed on a venue whose quotes the test pushes."""
 
     market: ScriptedMarket
     venue: SimulatedVenue
@@ -54,7 +54,7 @@ class Trade:
     clock: SkippingClock
 
     async def place(self, limit_price: int) -> Order:
-        """Place an order for five."""
+        """Place an order of five."""
         return await self.desk.place(
             OrderId(f"order-{limit_price}"),
             NewOrder(
@@ -70,15 +70,15 @@ class Trade:
         )
 
     def status(self, order: Order) -> OrderStatus:
-        """Return an order's newest durable status."""
+        """Return the newest durable status of an order."""
         return self.journal.events_of(order)[-1].status
 
     def count(self, name: str) -> int:
-        """Return one of the feed's counters."""
+        """Return a counter of the feed."""
         return self.feed.state().counters.get(name, 0)
 
     async def quote_long_ago(self) -> None:
-        """Let the symbol have a quote of six seconds ago."""
+        """Give the symbol a quote that is six seconds old."""
         await self.place(1)
         await eventually(lambda: self.desk.current_quote(LTCBTC))
         self.market.push(LTCBTC, bid=("99", "1"), ask=("100", "5"), update_id=2_000)
@@ -88,7 +88,7 @@ class Trade:
 
 @asynccontextmanager
 async def trading() -> AsyncIterator[Trade]:
-    """Run a venue, a feed on it and a desk."""
+    """Run a venue with a feed and a desk."""
     market, clock, journal = ScriptedMarket([LTCBTC]), SkippingClock(), HandJournal()
     venue = SimulatedVenue(market, clock=SystemClock())
     async with venue.serve() as running, feed_on(running, timing=TIMING, clock=clock) as feed:
@@ -112,7 +112,7 @@ async def trading() -> AsyncIterator[Trade]:
 
 
 async def test_quiet_symbol_fills_once_depth_has_confirmed_its_quote() -> None:
-    """One request more, and the order is filled on what is there now."""
+    """One depth request confirms the old quote, and the order fills."""
     async with trading() as trade:
         await trade.quote_long_ago()
         asked = len(trade.venue.observations.depth_requests)
@@ -128,7 +128,7 @@ async def test_quiet_symbol_fills_once_depth_has_confirmed_its_quote() -> None:
 
 
 async def test_stalled_stream_fills_nothing_on_what_is_gone_and_is_replaced() -> None:
-    """Depth shows that the touch moved away; as no frame told it, another connection has to."""
+    """If depth shows another quote, nothing fills on the old one, and the feed reconnects."""
     async with trading() as trade:
         await trade.quote_long_ago()
         trade.venue.mute(LTCBTC)

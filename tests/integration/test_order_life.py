@@ -1,4 +1,4 @@
-"""An order's whole life on the real service: keys, cancels and events, across restarts too."""
+"""The life of an order on the real service, across restarts: keys, cancels and events."""
 
 import asyncio
 import contextlib
@@ -33,7 +33,7 @@ BID = ("0.0024", "9")
 async def one_life(
     folder: Path, venue: ScriptedVenue
 ) -> AsyncIterator[tuple[str, httpx2.AsyncClient]]:
-    """Run the service on the database in ``folder``; what it left there is taken up."""
+    """Run the service on the database in ``folder``, which may hold orders of an earlier run."""
     settings = make_settings(folder, stream_url=venue.stream_url, rest_url=venue.rest_url)
     async with (
         started(settings) as url,
@@ -44,7 +44,7 @@ async def one_life(
 
 
 async def place(client: httpx2.AsyncClient, **changes: object) -> Json:
-    """Place an order, and return it as it stands as soon as it is durable."""
+    """Place an order and return it as soon as it is durable."""
     answer = await client.post("/order/limit", json=BUY | changes, headers=AT_ONCE)
     assert answer.is_success, answer.text
     return dict(answer.json())
@@ -63,7 +63,7 @@ async def read_all(client: httpx2.AsyncClient, path: str, member: str) -> list[J
 
 
 async def history(client: httpx2.AsyncClient) -> dict[str, list[Json]]:
-    """Return the events of every order, as they are read."""
+    """Return the events of every order from GET."""
     orders = await read_all(client, "/orders", "orders")
     return {
         order["order_id"]: await read_all(client, f"/order/{order['order_id']}/events", "events")
@@ -72,7 +72,7 @@ async def history(client: httpx2.AsyncClient) -> dict[str, list[Json]]:
 
 
 async def test_fifty_requests_with_one_key_make_one_order(tmp_path: Path) -> None:
-    """On a real database too: one is placed, and all are answered with it."""
+    """On a real database, too, one order is placed, and all requests get it."""
     async with service_under_test(tmp_path) as service:
         service.market.push("LTCBTC", bid=BID, ask=("0.0025", "9"))
 
@@ -85,7 +85,7 @@ async def test_fifty_requests_with_one_key_make_one_order(tmp_path: Path) -> Non
 
 
 async def test_key_is_remembered_across_a_restart(tmp_path: Path) -> None:
-    """Whoever sends an order again after a restart is told the stored one, closed or open."""
+    """After a restart, a repeated request gets the stored order, open or closed."""
     closed, resting = {"client_order_id": "closed"}, {"client_order_id": "open", "price": "0.001"}
     async with scripted_venue() as venue:
         venue.market.push("LTCBTC", bid=BID, ask=("0.0025", "9"))
@@ -107,7 +107,7 @@ async def test_key_is_remembered_across_a_restart(tmp_path: Path) -> None:
 
 
 async def test_open_order_tells_the_market_and_a_closed_one_its_execution(tmp_path: Path) -> None:
-    """What the matcher sees is told while the order rests, what it met once it is closed."""
+    """GET shows the market of an open order and the execution of a closed one."""
     async with service_under_test(tmp_path) as service:
         service.market.push("LTCBTC", bid=BID, ask=("0.0027", "5"))
         order_id = (await place(service.client))["order_id"]
@@ -127,7 +127,7 @@ async def test_open_order_tells_the_market_and_a_closed_one_its_execution(tmp_pa
 
 
 async def test_canceled_orders_stay_canceled_across_a_restart(tmp_path: Path) -> None:
-    """What a cancel was answered is on disk: no quote of a later life fills the order."""
+    """A canceled order stays canceled after a restart and is never filled."""
     async with scripted_venue() as venue:
         venue.market.push("LTCBTC", bid=BID, ask=("0.0027", "9"))
         async with one_life(tmp_path, venue) as (_, client):
@@ -149,7 +149,7 @@ async def test_canceled_orders_stay_canceled_across_a_restart(tmp_path: Path) ->
 async def test_service_that_stops_tells_where_to_resume_and_the_next_goes_on(
     tmp_path: Path,
 ) -> None:
-    """Every subscriber hears 1012 with a position, from which nothing is missing afterwards."""
+    """A stop closes subscribers with 1012 and a position that is valid after a restart."""
     async with scripted_venue() as venue:
         venue.market.push("LTCBTC", bid=BID, ask=("0.0027", "9"))
         async with contextlib.AsyncExitStack() as stack:
@@ -172,7 +172,7 @@ async def test_service_that_stops_tells_where_to_resume_and_the_next_goes_on(
 
 
 async def test_position_of_another_database_is_refused(tmp_path: Path) -> None:
-    """A client that kept its position while the database was replaced is not told a gap."""
+    """A position of another database is refused instead of hiding a gap."""
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
     async with scripted_venue() as venue:
@@ -199,7 +199,7 @@ class Follower:
 
     @property
     def position(self) -> str:
-        """Where it resumes."""
+        """Return the position to resume after."""
         return str(self.events[-1]["position"]) if self.events else "beginning"
 
     async def follow(self, url: str, contract: Contract) -> None:
@@ -227,7 +227,7 @@ class Trader:
         self._market = market
 
     async def trade(self, client: httpx2.AsyncClient, steps: int) -> None:
-        """Do so many things, one after the other."""
+        """Perform this number of random actions."""
         placed: list[str] = []
         for _ in range(steps):
             symbol = self._random.choice(SYMBOLS)
@@ -251,9 +251,9 @@ class Trader:
 
 
 async def test_no_event_is_missed_or_repeated_whoever_leaves_or_stops(tmp_path: Path) -> None:
-    """Clients that leave at random and a service that restarts: each is told every event once.
+    """Each client receives every event once, although clients leave and the service restarts.
 
-    What they were told in all is what GET tells of every order, in the order of the positions.
+    Together the events equal the histories from GET, in the order of their positions.
     """
     followers = [Follower(seed) for seed in (1, 2, 3)]
     async with scripted_venue(SYMBOLS) as venue:
@@ -286,7 +286,7 @@ async def test_no_event_is_missed_or_repeated_whoever_leaves_or_stops(tmp_path: 
 async def _followed_life(
     folder: Path, venue: ScriptedVenue, followers: list[Follower]
 ) -> AsyncIterator[httpx2.AsyncClient]:
-    """Run the service while all of them follow it; they end with it."""
+    """Run the service while the followers follow it until it stops."""
     async with asyncio.TaskGroup() as group, one_life(folder, venue) as (url, client):
         contract = await read_contract(url)
         for follower in followers:

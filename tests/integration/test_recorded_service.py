@@ -1,4 +1,4 @@
-"""What a service recorded is a tape: a replay of it gives what the service gave."""
+"""A recording of the service is a tape whose replay gives the same splits."""
 
 import json
 from collections.abc import Sequence
@@ -17,12 +17,12 @@ ASKS = [("100", "5"), ("100", "4"), ("100", "8"), ("99", "3"), ("100", "6"), ("1
 
 
 def split_facts(splits: Sequence[dict[str, Any]]) -> list[tuple[int, str, str]]:
-    """Return what service and replay both tell of a split, but for the time."""
+    """Return the update id, price and quantity of each split."""
     return [(split["update_id"], split["price"], split["quantity"]) for split in splits]
 
 
 async def is_live(service: ServiceUnderTest) -> bool:
-    """Whether the symbol has a quote of the present connection."""
+    """Return whether the symbol has a current quote."""
     answer = await service.client.get("/symbols/LTCBTC")
     return bool(answer.json()["quote"])
 
@@ -30,7 +30,7 @@ async def is_live(service: ServiceUnderTest) -> bool:
 async def test_a_replay_of_a_service_s_recording_gives_the_service_s_splits(
     tmp_path: Path,
 ) -> None:
-    """Frames and gaps are in it; notes of other kinds are no matter."""
+    """The recording holds frames and gaps, and other notes do not disturb the replay."""
     folder = tmp_path / "recordings"
     async with service_under_test(
         tmp_path, limits={"record_dir": str(folder)}, order_timeout_seconds="3600"
@@ -41,7 +41,7 @@ async def test_a_replay_of_a_service_s_recording_gives_the_service_s_splits(
             headers={"Prefer": "respond-async"},
         )
         order_id = answer.json()["order_id"]
-        # The empty opening quote is the seed, so that all that fills are frames.
+        # The seed is the empty opening quote, so only frames can fill the order.
         await eventually_true(lambda: is_live(service))
         for ask in ASKS:
             service.market.push("LTCBTC", bid=("98", "1"), ask=ask)

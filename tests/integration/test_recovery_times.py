@@ -1,7 +1,7 @@
-"""How soon a crowd of symbols is live again, on a clock that jumps: not the machine is measured.
+"""The recovery of fifty symbols in virtual time, independent of the machine's speed.
 
-Attempts to connect are at most 5 s apart in the first minute, however they fail; and 50 symbols are
-live within a second of the first connection that is let in, though depth takes a while to answer.
+In the first minute, attempts to connect are at most 5 s apart, however they fail. All 50 symbols
+are live within a second of the first accepted connection, although depth answers slowly.
 """
 
 import asyncio
@@ -33,14 +33,14 @@ FAULTS: Final[dict[str, Fail]] = {
 
 
 class TimedListener(RecordingListener):
-    """A listener that notes when it got its last seed, in seconds of the loop."""
+    """A listener that records the loop time of its last seed."""
 
     def __init__(self) -> None:
         super().__init__()
         self.seeded_at = 0.0
 
     def on_seed(self, seed: Quote) -> bool:
-        """Note a seed and its time."""
+        """Record a seed and its time."""
         self.seeded_at = asyncio.get_running_loop().time()
         return super().on_seed(seed)
 
@@ -78,16 +78,16 @@ async def recover(
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_fifty_symbols_are_live_within_a_second_of_the_first_connection(name: str) -> None:
-    """Whatever kept the feed away for a minute."""
+    """Attempts stay frequent, and recovery is fast, after every kind of failure for a minute."""
     pauses, live_seconds = run_in_virtual_time(lambda clock: recover(clock, FAULTS[name]))
 
-    unseen = MINUTE if name == "gone" else 0.0  # whom the machine refuses, the venue does not see
+    unseen = MINUTE if name == "gone" else 0.0  # the venue does not see attempts while it is gone
     assert max(pauses) - unseen <= PAUSE_SECONDS_MAX
     assert DEPTH_SECONDS < live_seconds <= LIVE_SECONDS_MAX
 
 
 def test_a_feed_that_comes_back_too_seldom_is_caught() -> None:
-    """The check can fail: with longer pauses it does."""
+    """The test detects a feed with longer pauses."""
     lazy = FeedTiming(early_pause_seconds_max=20.0)
 
     pauses, _ = run_in_virtual_time(

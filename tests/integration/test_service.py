@@ -28,7 +28,7 @@ BUY = {"symbol": "LTCBTC", "order_size": "8", "price": "0.0026"}
 
 
 async def test_an_order_is_fulfilled_over_several_quotes(tmp_path: Path) -> None:
-    """What is displayed twice is sold once; the answer holds every split, and so does a read."""
+    """A repeated quote is sold once, and the answer and GET hold every split."""
     async with service_under_test(tmp_path) as service:
         service.market.push("LTCBTC", bid=("0.0024", "9"), ask=("0.0025", "5"))
         posting = asyncio.create_task(service.order(**BUY))
@@ -53,7 +53,7 @@ async def test_an_order_is_fulfilled_over_several_quotes(tmp_path: Path) -> None
 
 
 async def test_a_sell_takes_from_bids(tmp_path: Path) -> None:
-    """The other side of the book, mirrored: the bid's price, not the limit."""
+    """A SELL fills at the bid's price and not at its limit price."""
     async with service_under_test(tmp_path) as service:
         service.market.push("LTCBTC", bid=("0.0024", "9"), ask=("0.0025", "5"))
 
@@ -64,7 +64,7 @@ async def test_a_sell_takes_from_bids(tmp_path: Path) -> None:
 
 
 async def test_the_documented_command_works_as_printed(tmp_path: Path) -> None:
-    """No header is needed: curl calls the body a form, and it is read as JSON."""
+    """The curl command needs no header: its form content type is read as JSON."""
     curl = shutil.which("curl")
     if curl is None:
         pytest.skip("there is no curl on this machine")
@@ -87,7 +87,7 @@ async def test_the_documented_command_works_as_printed(tmp_path: Path) -> None:
 
 
 async def test_a_buy_far_below_the_market_is_answered_when_its_time_is_up(tmp_path: Path) -> None:
-    """Without `side` it is a BUY, which this price cannot fulfill; that is no HTTP error."""
+    """An order without ``side`` is a BUY; if it expires unfilled, the answer is not an error."""
     async with service_under_test(tmp_path, order_timeout_seconds="0.3") as service:
         service.market.push("LTCBTC", bid=("0.0024", "2000"), ask=("0.0025", "5"))
 
@@ -99,7 +99,7 @@ async def test_a_buy_far_below_the_market_is_answered_when_its_time_is_up(tmp_pa
 
 
 async def test_orders_for_fifty_symbols_share_one_connection(tmp_path: Path) -> None:
-    """The venue sees one connection, whatever is asked for."""
+    """Orders for fifty symbols use one connection to the venue."""
     symbols = [f"A{number:02}BTC" for number in range(50)]
     async with service_under_test(tmp_path, symbols=symbols) as service:
         for symbol in symbols:
@@ -114,7 +114,7 @@ async def test_orders_for_fifty_symbols_share_one_connection(tmp_path: Path) -> 
 
 
 async def test_five_hundred_orders_for_one_symbol_share_one_stream(tmp_path: Path) -> None:
-    """And together they get what is displayed, once: better limit first, then first come."""
+    """Five hundred orders for one symbol fill exactly the displayed quantity, over one stream."""
     async with service_under_test(tmp_path) as service:
         service.market.push("LTCBTC", bid=("0.0023", "1"), ask=("0.0025", "400"))
         buy = {"symbol": "LTCBTC", "order_size": 1, "price": "0.0026"}
@@ -134,7 +134,7 @@ async def test_five_hundred_orders_for_one_symbol_share_one_stream(tmp_path: Pat
 
 
 async def test_nothing_is_sold_twice_over_a_lost_connection(tmp_path: Path) -> None:
-    """The same displayed lot after a reconnect is the same lot; more of it is new."""
+    """After a reconnect, the same displayed lot is not sold again, and additional quantity is."""
     async with service_under_test(tmp_path) as service:
         service.market.push("LTCBTC", bid=("0.0023", "1"), ask=("0.0025", "5"))
         posting = asyncio.create_task(service.order(**BUY))
@@ -151,7 +151,7 @@ async def test_nothing_is_sold_twice_over_a_lost_connection(tmp_path: Path) -> N
 
 
 async def test_the_database_can_be_read_by_people(tmp_path: Path) -> None:
-    """A user opens the file with sqlite3 and reads what happened."""
+    """A user can read fulfilled orders from the database file with plain SQL."""
     async with service_under_test(tmp_path) as service:
         service.market.push("LTCBTC", bid=("0.0024", "9"), ask=("0.0025", "50"))
         answer = await service.order(**BUY)
@@ -167,7 +167,7 @@ async def test_the_database_can_be_read_by_people(tmp_path: Path) -> None:
 
 
 async def test_without_a_venue_the_service_starts_says_so_and_recovers(tmp_path: Path) -> None:
-    """It names what it cannot reach, refuses orders that it cannot check, and goes on by itself."""
+    """The service starts without a venue, refuses orders until it has rules, and recovers."""
     async with scripted_venue() as venue:
         port = int(venue.rest_url.rpartition(":")[2])
         settings = make_settings(tmp_path, stream_url=venue.stream_url, rest_url=venue.rest_url)
@@ -189,7 +189,7 @@ async def test_without_a_venue_the_service_starts_says_so_and_recovers(tmp_path:
 
 
 async def test_a_body_that_is_under_way_at_a_stop_is_answered(tmp_path: Path) -> None:
-    """The service does not wait for it, and tells so as it tells every refusal."""
+    """A stop does not wait for an unfinished body but answers it with a 503."""
     async with service_under_test(tmp_path) as service:
         connection = await RawConnection.open(service.url)
         await connection.begin_a_body()
@@ -203,7 +203,7 @@ async def test_a_body_that_is_under_way_at_a_stop_is_answered(tmp_path: Path) ->
 
 
 async def test_a_taken_port_is_named(tmp_path: Path) -> None:
-    """A second service on the port ends with one line."""
+    """Starting on a port in use fails with an error that names the address."""
     async with service_under_test(tmp_path) as service:
         port = int(service.url.rpartition(":")[2])
         settings = make_settings(tmp_path, stream_url="ws://x", rest_url="http://x")

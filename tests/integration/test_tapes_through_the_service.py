@@ -1,9 +1,9 @@
-"""Real recordings through the running service: it fills exactly what was worked out apart from it.
+"""Real recordings through the running service: it gives the independently computed splits.
 
-The venue plays a tape to a named update and pauses; orders are posted, seen resting, and the tape
-goes on. Every scenario has an owner of its own, hence a ledger of its own, so that all of them run
-in one go. Orders rest longer than the test takes; where an order's time ends on the tape, it is
-canceled there, while the tape stands still.
+The venue plays a tape to an update id and pauses. Orders are posted and seen resting, and the tape
+continues. Every scenario has its own owner and therefore its own ledger, so all scenarios run
+together. Orders rest longer than the test takes; when the time of an order ends on the tape, the
+test cancels it while the tape is paused.
 """
 
 import os
@@ -45,22 +45,22 @@ pytestmark = pytest.mark.no_cover  # the modules' own tests measure; tracing cos
 TAPES: Final = ("alts10-20210405", "ethusdt-20240809") + (
     ("majors-20240808",) if os.environ.get("ALL_TAPES") else ()
 )
-"""The longest one is left to ``ALL_TAPES=1``: its market is that of ethusdt, and replays of it are
-compared with the same results in ``tests/end_to_end/test_tapes.py``."""
+"""``ALL_TAPES=1`` adds the longest tape. It has the same market as ethusdt, and
+``tests/end_to_end/test_tapes.py`` compares its replays with the same results."""
 
 SPEED: Final = 10_000.0
-"""As fast as it goes: the tape waits for nothing but the pauses."""
+"""The tape plays as fast as possible and waits only at pauses."""
 
 Outcome = tuple[Decimal, Decimal, list[tuple[int, Decimal, Decimal]]]
-"""The quantity filled, what it came to, and update id, price and quantity of each split."""
+"""Filled quantity, quote quantity, and update id, price and quantity of each split."""
 
 NOTHING_LEFT: Final = {"side_empty", "price_not_reached", "liquidity_taken"}
-"""What is said of an order that has taken all that the current quote has for it."""
+"""The obstacles of an order that has taken everything the current quote offers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """An order of a scenario begins or ends at an instant of the tape."""
+    """The beginning or end of an order of a scenario, at an instant of the tape."""
 
     at_ns: int
     begins: bool
@@ -70,7 +70,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Posted:
-    """An order of the service, and the key of its owner."""
+    """The id of an order of the service and the key of its owner."""
 
     order_id: str
     key: str
@@ -78,7 +78,7 @@ class Posted:
 
 @pytest.mark.parametrize("tape", TAPES)
 async def test_every_order_gets_exactly_the_expected_splits(tape: str, tmp_path: Path) -> None:
-    """Fifty orders on one tape: each ends with the very splits of the results beside the tape."""
+    """Each order of a tape ends with exactly the expected splits."""
     expected = read_expected(tape)
     quotes = read_quotes(tape)
     async with service_on_tape(tape, tmp_path, scenarios=_scenarios(expected)) as run:
@@ -97,7 +97,7 @@ async def test_every_order_gets_exactly_the_expected_splits(tape: str, tmp_path:
 
 
 class TapeRun:
-    """The service, the tape it listens to, and the orders that were placed."""
+    """The service, the tape that it receives, and the orders placed."""
 
     def __init__(self, client: httpx2.AsyncClient, venue: SimulatedVenue) -> None:
         self._client = client
@@ -107,7 +107,7 @@ class TapeRun:
         self._newest: Quote | None = None
 
     async def play_until(self, at_ns: int, quotes: Mapping[Symbol, Sequence[Quote]]) -> None:
-        """Play every quote up to an instant, and wait until the service has heard of all."""
+        """Play every quote up to an instant and wait until the service has received them."""
         last = {symbol: _last_until(at_ns, of_symbol) for symbol, of_symbol in quotes.items()}
         newest = max((one for one in last.values() if one), key=attrgetter("received_ns"))
         if newest is not self._newest:
@@ -121,7 +121,7 @@ class TapeRun:
                 self._heard[symbol] = quote.update_id
 
     async def begin(self, step: Step) -> None:
-        """Post an order and see it rest, or be filled at once."""
+        """Post an order and wait until it has met the current quote."""
         order = step.placed.order
         key = _key_of(step.scenario)
         answer = await self._client.post(
@@ -143,7 +143,7 @@ class TapeRun:
         self._heard[order.symbol] = update_id
 
     async def end(self, step: Step) -> None:
-        """Take back what is left of an order whose time is over."""
+        """Cancel the remainder of an order whose time has passed on the tape."""
         posted = self._posted[step.scenario, step.placed.order.order_id]
         answer = await self._client.delete(
             f"/order/{posted.order_id}", headers=authorization(posted.key)
@@ -151,7 +151,7 @@ class TapeRun:
         assert answer.status_code in {httpx2.codes.OK, httpx2.codes.CONFLICT}, answer.text
 
     async def results(self) -> dict[tuple[str, OrderId], Outcome]:
-        """Return what became of every order, as it is stored."""
+        """Return the stored outcome of every order."""
         return {
             name: _outcome(await self._read(posted), await self._splits(posted))
             for name, posted in self._posted.items()
@@ -168,7 +168,7 @@ class TapeRun:
         await eventually_true(has_heard)
 
     async def _has_met(self, posted: Posted, update_id: int) -> bool:
-        """Whether an order stands before the current quote, and has taken what it gives."""
+        """Return whether an order met the current quote and took what it offers."""
         order = await self._read(posted)
         if order["status"] == "FILLED":
             return True
@@ -196,7 +196,7 @@ class TapeRun:
 async def service_on_tape(
     tape: str, folder: Path, *, scenarios: Iterable[str]
 ) -> AsyncIterator[TapeRun]:
-    """Run the service on a venue that stands before the first line of a tape."""
+    """Run the service on a venue that is paused before the first line of a tape."""
     keys = folder / "keys.json"
     for scenario in scenarios:
         add_key(keys, _key_of(scenario), name=scenario, scopes=DEFAULT_SCOPES)
@@ -220,7 +220,7 @@ def _scenarios(expected: ExpectedResults) -> list[str]:
 
 
 def _steps(expected: ExpectedResults) -> list[Step]:
-    """Return the beginning and the end of every order, in the order of the tape."""
+    """Return the beginning and end of every order, in the order of the tape."""
     steps = [
         Step(at_ns=at_ns, begins=begins, scenario=scenario.name, placed=placed)
         for scenario in (*expected.isolated, *expected.shared)

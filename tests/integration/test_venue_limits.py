@@ -1,7 +1,7 @@
-"""The venue's limits hold whatever comes and goes: minutes of churn on a clock that jumps.
+"""The feed keeps the venue's limits during minutes of changing subscriptions in virtual time.
 
-The venue is the simulator with Binance's limits as they are, or one control message a second
-stricter: "at most 4 a second". It notes every violation; a client that goes beyond is cut.
+The venue is the simulator with Binance's limits, or with one control message a second less:
+"at most 4 a second". It records every violation and disconnects a client that exceeds a limit.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ IMPATIENT: Final = FeedTiming(early_pause_seconds_max=0.2, pause_seconds_max=0.2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Churn:
-    """A feed on a venue, on virtual time, and who comes and goes."""
+    """A feed on a venue in virtual time, and the symbols that it subscribes to."""
 
     venue: SimulatedVenue
     feed: BookTickerFeed
@@ -51,11 +51,11 @@ class Churn:
 
     @property
     def observed(self) -> Observations:
-        """What the venue saw."""
+        """Return the observations of the venue."""
         return self.venue.observations
 
     async def come_and_go(self, *, seconds: float, per_second: int) -> None:
-        """Let symbols come and go at random, so many a second in all."""
+        """Subscribe and unsubscribe random symbols, this number at a time."""
         subscribed = set(self.symbols[per_second:])
         for symbol in subscribed:
             self.feed.subscribe(symbol, self.listener)
@@ -71,7 +71,7 @@ class Churn:
             await asyncio.sleep(self.chance.uniform(0, 2))
 
     def violations(self) -> Counter[str]:
-        """Return how often which limit was broken."""
+        """Return the number of violations of each limit."""
         return Counter(one.kind.value for one in self.observed.violations)
 
 
@@ -111,7 +111,7 @@ async def churn(
 
 
 async def come_and_go(clock: VirtualClock, limits: FeedLimits = VENUE_LIMITS) -> Counter[str]:
-    """Let symbols come and go for longer than a minute; all connections are lost meanwhile."""
+    """Change subscriptions for more than a minute and drop all connections once."""
     async with churn(clock, limits=limits) as on:
         await on.come_and_go(seconds=0.5 * MINUTE, per_second=40)
         on.venue.drop_connections()
@@ -128,9 +128,9 @@ async def come_and_go(clock: VirtualClock, limits: FeedLimits = VENUE_LIMITS) ->
 async def knock(
     clock: VirtualClock, limits: FeedLimits = THREE_CONNECTIONS, *, seconds: float = 5.5 * MINUTE
 ) -> Counter[str]:
-    """Let nobody in at first, then cut every connection at once, again and again.
+    """Refuse connections first, then drop them again and again.
 
-    The feed pauses so shortly between attempts that only the limit holds it back.
+    The feed pauses so briefly between attempts that only the limit slows it down.
     """
     async with churn(clock, limits=limits, timing=IMPATIENT, symbols=FEW) as on:
         on.venue.refuse_connections()
@@ -148,7 +148,7 @@ async def knock(
 
 
 def test_more_symbols_than_a_connection_holds_come_and_go_and_break_no_limit() -> None:
-    """Control messages, streams a connection, request weight: all within what the venue allows."""
+    """Control messages, streams per connection and request weight stay within the limits."""
     assert run_in_virtual_time(come_and_go) == Counter()
 
 
@@ -165,7 +165,7 @@ def test_a_venue_that_lets_nobody_stay_is_not_knocked_at_too_often() -> None:
     ],
 )
 def test_a_feed_that_takes_more_is_caught(limits: FeedLimits, broken: str) -> None:
-    """The check can fail: with a limit of ours above the venue's, it does."""
+    """The test detects a feed whose limits are above the venue's."""
 
     async def ask_for_all(clock: VirtualClock) -> Counter[str]:
         async with churn(clock, limits=limits) as on:
@@ -176,7 +176,7 @@ def test_a_feed_that_takes_more_is_caught(limits: FeedLimits, broken: str) -> No
 
 
 def test_a_feed_that_knocks_more_often_is_caught() -> None:
-    """Likewise for attempts to connect."""
+    """The test detects a feed that connects too often."""
 
     async def knock_wildly(clock: VirtualClock) -> Counter[str]:
         return await knock(clock, replace(THREE_CONNECTIONS, attempts_max=1_000), seconds=MINUTE)
@@ -185,7 +185,7 @@ def test_a_feed_that_knocks_more_often_is_caught() -> None:
 
 
 def test_a_feed_that_asks_more_than_the_weight_allows_is_caught() -> None:
-    """Likewise for the weight of its requests, at a tenth of the venue's limit and of ours."""
+    """The test detects a feed that exceeds the request weight."""
 
     async def seed_wildly(clock: VirtualClock) -> Counter[str]:
         async with churn(

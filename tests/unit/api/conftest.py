@@ -1,4 +1,4 @@
-"""The edge over ports in memory, called in process."""
+"""The API over in-memory ports, called in process."""
 
 from collections.abc import AsyncIterator
 from decimal import Decimal
@@ -13,13 +13,13 @@ from tests.support.in_memory import MemoryPorts
 
 @pytest.fixture
 def ports() -> MemoryPorts:
-    """Return the ports behind the edge."""
+    """Return the ports behind the API."""
     return MemoryPorts()
 
 
 @pytest.fixture
 def options() -> ApiOptions:
-    """Return the edge's settings, with a short time for orders that name none."""
+    """Return the API's settings, with a short default time for orders."""
     return ApiOptions(
         order_timeout_seconds=Decimal("0.05"),
         timeout_seconds_max=Decimal(86_400),
@@ -35,7 +35,7 @@ def options() -> ApiOptions:
 
 @pytest.fixture
 def services(ports: MemoryPorts) -> ApiServices:
-    """Return the ports as the edge takes them."""
+    """Return the ports in the form that the API expects."""
     return ports.services()
 
 
@@ -47,7 +47,7 @@ def application(services: ApiServices, options: ApiOptions) -> FastAPI:
 
 @pytest.fixture
 async def client(application: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
-    """Return a client of the application, without a socket between."""
+    """Return a client that calls the application without a socket."""
     transport = httpx2.ASGITransport(app=application)
     async with httpx2.AsyncClient(transport=transport, base_url="http://localhost:8080") as client:
         yield client

@@ -1,4 +1,4 @@
-"""The whole edge put together."""
+"""The assembled API."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,7 +18,7 @@ OURS = {"/", "/openapi.json", "/docs", "/docs/asyncapi.json"}
 def test_every_route_is_documented_and_every_documented_route_exists(
     application: FastAPI,
 ) -> None:
-    """The document lists the paths and methods that are served, no more and no less."""
+    """The document lists exactly the paths and methods that are served."""
     documented = {
         (path, method.upper())
         for path, methods in application.openapi()["paths"].items()
@@ -53,7 +53,7 @@ def test_every_route_is_documented_and_every_documented_route_exists(
 async def test_wrong_method_is_told_the_right_ones(
     client: httpx2.AsyncClient, method: str, path: str, allowed: str
 ) -> None:
-    """405 names the methods that the path takes."""
+    """A 405 names the methods that the path allows."""
     response = await client.request(method, path)
 
     assert response.status_code == 405
@@ -77,7 +77,7 @@ async def test_wrong_method_is_told_the_right_ones(
     ],
 )
 async def test_unknown_path_is_a_problem_too(client: httpx2.AsyncClient, path: str) -> None:
-    """404 has the shape of every other error."""
+    """A 404 has the form of every other error."""
     response = await client.get(path)
 
     assert response.status_code == 404
@@ -87,7 +87,7 @@ async def test_unknown_path_is_a_problem_too(client: httpx2.AsyncClient, path: s
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/orders", "/docs"])
 async def test_head_answers_like_get_without_a_body(client: httpx2.AsyncClient, path: str) -> None:
-    """Whatever can be read can be asked about."""
+    """HEAD is answered like GET, but without a body."""
     response = await client.head(path)
 
     assert response.status_code == 200
@@ -105,7 +105,7 @@ async def test_head_answers_like_get_without_a_body(client: httpx2.AsyncClient, 
     ],
 )
 async def test_unknown_query_parameter_is_refused(client: httpx2.AsyncClient, path: str) -> None:
-    """A misspelled filter must not list everything."""
+    """A misspelled filter is an error, so it never lists everything."""
     response = await client.get(path)
 
     assert response.status_code == 422
@@ -119,7 +119,7 @@ async def test_unknown_query_parameter_is_refused(client: httpx2.AsyncClient, pa
 async def test_query_on_placing_an_order_is_refused(
     client: httpx2.AsyncClient, ports: MemoryPorts
 ) -> None:
-    """An order's fields stand in its body; one in the address is not ignored."""
+    """Order fields in the query are refused, because they belong in the body."""
     body = {"symbol": "LTCBTC", "order_size": "1", "price": "0.0026"}
 
     response = await client.post("/order/limit?side=SELL", json=body)
@@ -132,7 +132,7 @@ async def test_query_on_placing_an_order_is_refused(
 async def test_unforeseen_error_is_500_and_tells_nothing_internal(
     client: httpx2.AsyncClient, ports: MemoryPorts
 ) -> None:
-    """The log has the cause, the client only that it was our mistake."""
+    """The cause goes to the log, and the client sees only that the service failed."""
     ports.desk.refusal = RuntimeError("secret path /var/lib/papertape")
     body = {"symbol": "LTCBTC", "order_size": "1", "price": "0.0026"}
 
@@ -147,7 +147,7 @@ async def test_unforeseen_error_is_500_and_tells_nothing_internal(
 
 
 async def test_lifespan_surrounds_serving(services: ApiServices, options: ApiOptions) -> None:
-    """What the composition root starts before serving ends after it."""
+    """The lifespan starts before serving and stops after it."""
     steps: list[str] = []
 
     @asynccontextmanager
@@ -164,7 +164,7 @@ async def test_lifespan_surrounds_serving(services: ApiServices, options: ApiOpt
 
 
 async def test_the_bare_address_leads_to_the_docs_page(client: httpx2.AsyncClient) -> None:
-    """Whoever opens it in a browser finds the page one can work from."""
+    """The root path redirects to the docs page."""
     response = await client.get("/")
 
     assert response.status_code == 307
@@ -174,7 +174,7 @@ async def test_the_bare_address_leads_to_the_docs_page(client: httpx2.AsyncClien
 async def test_refusal_by_the_web_framework_is_a_problem_too(
     application: FastAPI, client: httpx2.AsyncClient
 ) -> None:
-    """A parameter that FastAPI itself validates has our document, not its own."""
+    """A parameter error found by FastAPI has the form of our errors."""
 
     @application.get("/toy")
     async def toy(number: int) -> int:

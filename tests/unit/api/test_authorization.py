@@ -1,4 +1,4 @@
-"""Who may go on; every route is asked in ``test_security``."""
+"""Authorization of requests; ``test_security`` tests it for every route."""
 
 from pathlib import Path
 
@@ -17,21 +17,21 @@ from tests.support.keys import ALICE, BOB, NOBODY, SCOPE_KEYS, write_key_file
 
 @pytest.fixture
 def authorizer(tmp_path: Path) -> Authorizer:
-    """Return the door of a service with keys that takes two requests a second of each owner."""
+    """Return an authorizer with keys and a limit of two requests a second per owner."""
     clock = HandClock()
     access = KeyFileAccess(write_key_file(tmp_path / "keys.json"), clock=clock)
     return Authorizer(access, RateLimiter(2, clock=clock))
 
 
 def test_a_websocket_can_ask_with_a_key_of_its_own(authorizer: Authorizer) -> None:
-    """The key may come from anywhere; it is asked for in the same way."""
+    """A key needs no HTTP request to be checked, so a WebSocket can send it in a message."""
     assert authorizer.authorize(ALICE, Scope.ORDERS_READ).owner == "alice"
     with pytest.raises(UnauthorizedError):
         authorizer.authorize(None, Scope.ORDERS_READ)
 
 
 def test_a_connection_goes_on_with_its_key_while_that_is_its_owners(authorizer: Authorizer) -> None:
-    """A key that was given to another name is as good as revoked, and asking does not count."""
+    """A key that now belongs to another owner counts as revoked, and checks use no rate."""
     for _ in range(10):
         authorizer.confirm(ALICE, Scope.ORDERS_READ, owner=Owner("alice"))
     for key, owner, error in (
@@ -44,7 +44,7 @@ def test_a_connection_goes_on_with_its_key_while_that_is_its_owners(authorizer: 
 
 
 def test_keys_of_one_owner_share_its_rate(authorizer: Authorizer) -> None:
-    """A second key is no second helping; refused scopes count too."""
+    """All keys of an owner share one rate limit, and refused scopes count."""
     authorizer.authorize(ALICE, Scope.ORDERS_READ)
     with pytest.raises(MissingScopeError):
         authorizer.authorize(SCOPE_KEYS[Scope.METRICS], Scope.ORDERS_READ)
@@ -55,7 +55,7 @@ def test_keys_of_one_owner_share_its_rate(authorizer: Authorizer) -> None:
 
 
 def test_whoever_is_known_may_be_told_more(authorizer: Authorizer) -> None:
-    """Any valid key will do, and asking does not count."""
+    """Any valid key is recognized, and recognition uses no rate."""
     for _ in range(10):
         assert authorizer.recognizes(SCOPE_KEYS[Scope.METRICS])
         assert not authorizer.recognizes(None)
@@ -63,7 +63,7 @@ def test_whoever_is_known_may_be_told_more(authorizer: Authorizer) -> None:
 
 
 def test_open_access_lets_everybody_do_everything() -> None:
-    """Nobody is asked, and a key for elsewhere does no harm."""
+    """In open access, no key is needed, and every scope is granted."""
     authorizer = Authorizer(OpenAccess(), RateLimiter(0, clock=HandClock()))
 
     assert [authorizer.authorize(None, scope) for scope in Scope] == [ANONYMOUS] * len(Scope)
@@ -71,7 +71,7 @@ def test_open_access_lets_everybody_do_everything() -> None:
 
 
 def test_whether_keys_are_asked_for_is_known(authorizer: Authorizer) -> None:
-    """The document says so."""
+    """The authorizer says whether keys are required, which the API document repeats."""
     assert authorizer.requires_keys
     assert not Authorizer(OpenAccess(), RateLimiter(0, clock=HandClock())).requires_keys
 
@@ -96,7 +96,7 @@ def test_whether_keys_are_asked_for_is_known(authorizer: Authorizer) -> None:
 def test_a_key_comes_in_the_only_authorization_header(
     authorizations: list[str], bearer: str | None
 ) -> None:
-    """The scheme is read in any case of letters; two headers are a trick, not two keys."""
+    """The scheme is read in upper or lower case, and two headers count as no key."""
     headers = Headers(raw=[(b"authorization", value.encode("latin-1")) for value in authorizations])
 
     assert bearer_of(headers) == bearer

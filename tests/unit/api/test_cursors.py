@@ -4,7 +4,7 @@ from app.api.cursors import Cursor, write_cursor
 
 
 def test_cursors_of_two_listings_differ() -> None:
-    """A cursor says what it points into, and needs no escape in an address."""
+    """A cursor names its listing and needs no URL escape."""
     cursors = {write_cursor(kind, 42) for kind in Cursor}
 
     assert len(cursors) == len(Cursor)

@@ -1,4 +1,4 @@
-"""The dependencies that routes share, in an application of their own."""
+"""The dependencies that routes share, tested in a separate application."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -22,7 +22,7 @@ ORDER_ID = "0199be1c-8f0a-7c31-9d0f-5a2b8c6e4d10"
 
 @pytest.fixture
 def toy(tmp_path: Path) -> FastAPI:
-    """Return an application with two routes that use the dependencies, and keys."""
+    """Return an application with keys and two routes that use the dependencies."""
     application = FastAPI()
     clock = HandClock()
     access = KeyFileAccess(write_key_file(tmp_path / "keys.json"), clock=clock)
@@ -48,7 +48,7 @@ async def client(toy: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
 
 
 async def test_a_route_gets_its_caller(client: httpx2.AsyncClient) -> None:
-    """The route does not know how callers are identified."""
+    """A route receives its caller without knowing how callers are identified."""
     assert (await client.get("/owner", headers=authorization(BOB))).json() == "bob"
 
 
@@ -63,13 +63,13 @@ async def test_a_route_gets_its_caller(client: httpx2.AsyncClient) -> None:
 async def test_a_route_is_not_called_for_others(
     client: httpx2.AsyncClient, headers: dict[str, str], error: type[Exception]
 ) -> None:
-    """A request without the scope of the route ends before the route."""
+    """A request without the required scope does not reach the route."""
     with pytest.raises(error):
         await client.get("/owner", headers=headers)
 
 
 async def test_an_id_is_read_in_lower_case(client: httpx2.AsyncClient) -> None:
-    """A client may spell a UUID in either case."""
+    """A UUID is accepted in upper or lower case and read in lower case."""
     assert (await client.get(f"/order/{ORDER_ID.upper()}")).json() == ORDER_ID
 
 
@@ -79,6 +79,6 @@ async def test_an_id_is_read_in_lower_case(client: httpx2.AsyncClient) -> None:
 async def test_a_text_that_is_no_id_is_refused(
     client: httpx2.AsyncClient, text: str, error: type[Exception]
 ) -> None:
-    """The path of placing an order, called with GET, is told apart from an unknown order."""
+    """``GET /order/limit`` is answered with 405, and not as an unknown order."""
     with pytest.raises(error):
         await client.get(f"/order/{text}")

@@ -1,4 +1,4 @@
-"""Reading values, and turning pydantic's errors into ours."""
+"""Reading values and translating pydantic's errors into ours."""
 
 from typing import Annotated
 
@@ -12,7 +12,7 @@ from app.exact_json import JsonNumber
 
 
 class Sample(InputModel):
-    """An input with a field that is read by us."""
+    """An input whose field is read by our own function."""
 
     error = InvalidOrderError
     price: Annotated[str, PlainValidator(read_text)]
@@ -29,13 +29,13 @@ class Sample(InputModel):
     ],
 )
 def test_wrong_type_is_called_by_its_name_in_json(value: object, said: str) -> None:
-    """A client reads what it sent in the words of JSON."""
+    """The message names the type that the client sent in the terms of JSON."""
     with pytest.raises(PydanticCustomError, match=f"must be a string, not {said}"):
         read_text(value)
 
 
 def test_number_and_string_give_the_same_text() -> None:
-    """Both ways to write an amount are read alike."""
+    """An amount is read alike from a number and from a string."""
     assert read_number_text(JsonNumber("0.10")) == read_number_text("0.10") == "0.10"
     assert type(read_number_text(JsonNumber("0.10"))) is str
 
@@ -50,7 +50,7 @@ def test_symbol_is_read_in_the_spelling_of_the_venue(sent: str, symbol: str) -> 
 
 
 def test_first_unknown_fields_are_told_and_the_rest_counted() -> None:
-    """The answer stays short however much is sent, and long names are cut."""
+    """The answer names the first unknown fields, shortened, and counts the others."""
     values = {"price": "1", "x" * 500: 1} | {f"k{number}": 1 for number in range(30)}
 
     with pytest.raises(InvalidOrderError) as caught:
@@ -63,7 +63,7 @@ def test_first_unknown_fields_are_told_and_the_rest_counted() -> None:
 
 
 def test_missing_refused_and_misspelled_fields_have_our_codes_and_words() -> None:
-    """A client reads the same words, whether a field is checked by us or by pydantic."""
+    """A problem has the same code and message whether we or pydantic found it."""
     with pytest.raises(InvalidOrderError) as missing:
         Sample.model_validate({"prise": 1})
     with pytest.raises(InvalidOrderError) as refused:

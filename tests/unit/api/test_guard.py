@@ -1,4 +1,4 @@
-"""Who may ask: hosts and origins."""
+"""The guard's checks of hosts and origins."""
 
 import asyncio
 from collections.abc import Iterable
@@ -58,7 +58,7 @@ async def call(
 )
 @pytest.mark.parametrize("path", ["/orders", "/docs", "/openapi.json", "/docs-assets/favicon.png"])
 async def test_known_host_is_answered(application: FastAPI, host: bytes, path: str) -> None:
-    """A host of the list is ours at any port, in any case of letters."""
+    """An allowed host is accepted with any port, in upper or lower case."""
     assert await call(application, "GET", path, [(b"host", host)]) == 200
 
 
@@ -96,7 +96,7 @@ async def test_known_host_is_answered(application: FastAPI, host: bytes, path: s
 async def test_unknown_host_is_refused_everywhere(
     application: FastAPI, ports: MemoryPorts, hosts: list[bytes], method: str, path: str
 ) -> None:
-    """Whoever means another host, or none, is refused before anything is looked at."""
+    """A request for an unknown host, or for none, is refused before anything else is checked."""
     status = await call(application, method, path, [(b"host", host) for host in hosts])
 
     assert status == 421
@@ -108,7 +108,7 @@ async def test_unknown_host_is_refused_everywhere(
 async def test_probes_answer_under_any_host(
     application: FastAPI, path: str, headers: list[tuple[bytes, bytes]]
 ) -> None:
-    """Whoever watches the service need not know its names."""
+    """Probes are answered under any host name."""
     assert await call(application, "GET", path, headers) == 200
 
 
@@ -128,7 +128,7 @@ async def test_probes_answer_under_any_host(
 async def test_page_of_ours_may_place_an_order(
     application: FastAPI, ports: MemoryPorts, origin: bytes, host: bytes
 ) -> None:
-    """The docs page sends its own origin; a proxy may speak TLS in front of us."""
+    """The docs page sends the service's own origin, with ``https`` behind a proxy with TLS."""
     ports.desk.show(quote(1))
 
     status = await call(application, "POST", "/order/limit", [(b"host", host), (b"origin", origin)])
@@ -162,7 +162,7 @@ async def test_page_of_ours_may_place_an_order(
 async def test_foreign_page_may_change_nothing(
     application: FastAPI, ports: MemoryPorts, origins: list[bytes], method: str
 ) -> None:
-    """A page from elsewhere cannot place an order through its visitor's browser."""
+    """A page of another origin cannot place an order through its visitor's browser."""
     headers = [(b"host", b"localhost:8080"), *((b"origin", origin) for origin in origins)]
 
     status = await call(application, method, "/order/limit", headers)
@@ -173,14 +173,14 @@ async def test_foreign_page_may_change_nothing(
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 async def test_foreign_page_may_ask_but_not_read(application: FastAPI, method: str) -> None:
-    """Reading changes nothing; that the page cannot see the answer is the browser's rule."""
+    """A read from another origin is answered; the browser hides the answer from the page."""
     headers = [(b"host", b"localhost"), (b"origin", b"http://example.com")]
 
     assert await call(application, method, "/orders", headers) == 200
 
 
 async def test_no_answer_allows_another_origin(client: httpx2.AsyncClient) -> None:
-    """We never tell a browser to show an answer to a page from elsewhere."""
+    """No answer has a header that lets a page of another origin read it."""
     response = await client.get("/orders", headers={"Origin": "http://example.com"})
 
     assert not [name for name in response.headers if name.startswith("access-control-")]
@@ -196,7 +196,7 @@ async def test_no_answer_allows_another_origin(client: httpx2.AsyncClient) -> No
 async def test_refusal_of_the_guard_is_a_problem_document(
     client: httpx2.AsyncClient, headers: dict[str, str], status: int, code: str
 ) -> None:
-    """The guard answers in the same shape as everybody else."""
+    """The guard's errors have the form of every other error."""
     response = await client.post("/order/limit", content=BUY, headers=headers)
 
     assert (response.status_code, response.json()["code"]) == (status, code)
@@ -204,7 +204,7 @@ async def test_refusal_of_the_guard_is_a_problem_document(
 
 
 async def test_client_that_leaves_while_sending_is_let_go(application: FastAPI) -> None:
-    """A body that never ends is nobody's error, and nobody is left to answer."""
+    """A client that leaves before its body is complete causes no error and gets no answer."""
     sent: list[Message] = []
 
     async def receive() -> Message:
@@ -229,7 +229,7 @@ async def test_client_that_leaves_while_sending_is_let_go(application: FastAPI) 
 
 
 async def test_other_protocols_pass_the_guard() -> None:
-    """The server's start and stop go through it untouched."""
+    """Startup and shutdown messages pass through the guard unchanged."""
     seen: list[str] = []
 
     async def inner(scope: Scope, _receive: Receive, _send: Send) -> None:
@@ -275,7 +275,7 @@ ANSWER_HEADERS = {
 async def test_every_answer_tells_the_browser_to_be_careful(
     client: httpx2.AsyncClient, method: str, path: str, headers: dict[str, str], status: int
 ) -> None:
-    """No sniffing, no framing, no referrer, no caching, no content beyond what is named."""
+    """Every answer forbids sniffing, framing, referrers, caching and foreign content."""
     response = await client.request(method, path, headers=headers)
 
     assert response.status_code == status
@@ -288,7 +288,7 @@ async def test_every_answer_tells_the_browser_to_be_careful(
 async def test_unforeseen_error_has_the_headers_too(
     client: httpx2.AsyncClient, ports: MemoryPorts
 ) -> None:
-    """What nobody foresaw is no less careful."""
+    """An unexpected error has the same headers."""
     ports.desk.refusal = RuntimeError("our bug")
 
     response = await client.post("/order/limit", content=BUY)
@@ -300,7 +300,7 @@ async def test_unforeseen_error_has_the_headers_too(
 async def test_files_of_the_page_may_be_kept_and_everything_else_may_not(
     client: httpx2.AsyncClient,
 ) -> None:
-    """An order's state is never an old one; a file is asked about by its tag."""
+    """Order data is never cached, and files of the page are revalidated by their tag."""
     file = await client.get("/docs-assets/swagger-ui.css")
     again = await client.get(
         "/docs-assets/swagger-ui.css", headers={"If-None-Match": file.headers["etag"]}
@@ -317,7 +317,7 @@ async def call_websocket(
     path: str = "/ws/orders",
     can_answer_http: bool = True,
 ) -> list[Message]:
-    """Return what a WebSocket handshake with exactly these headers is answered."""
+    """Return the answer to a WebSocket handshake with exactly these headers."""
     sent: list[Message] = []
 
     async def receive() -> Message:
@@ -353,7 +353,7 @@ async def accept(_scope: Scope, _receive: Receive, send: Send) -> None:
 async def test_websocket_of_a_program_or_of_our_page_is_let_through(
     headers: list[tuple[bytes, bytes]],
 ) -> None:
-    """A program sends no origin."""
+    """A handshake without an origin, or with our own, is accepted."""
     assert await call_websocket(*headers, inner=accept) == [{"type": "websocket.accept"}]
 
 
@@ -372,7 +372,7 @@ async def test_websocket_of_a_program_or_of_our_page_is_let_through(
 async def test_websocket_of_a_foreign_page_is_refused_in_http(
     headers: list[tuple[bytes, bytes]], status: int, code: bytes, path: str
 ) -> None:
-    """A browser would let any page read what comes; the refusal is a problem document."""
+    """A handshake from another origin or host is answered with a problem document."""
     start, body = await call_websocket(*headers, inner=accept, path=path)
 
     assert (start["type"], start["status"]) == ("websocket.http.response.start", status)
@@ -384,14 +384,14 @@ async def test_websocket_of_a_foreign_page_is_refused_in_http(
 
 
 async def test_websocket_is_closed_where_the_server_cannot_answer_in_http() -> None:
-    """Servers make a 403 of it."""
+    """Without HTTP answers the handshake is closed with 1008, which servers turn into a 403."""
     sent = await call_websocket((b"host", b"example.com"), inner=accept, can_answer_http=False)
 
     assert sent == [{"type": "websocket.close", "code": 1008, "reason": "unknown_host"}]
 
 
 async def test_websocket_that_fails_before_its_handshake_is_a_500() -> None:
-    """Our mistake is told as over HTTP, and logged."""
+    """An unexpected error before the handshake is logged and answered with 500, as in HTTP."""
 
     async def fail(_scope: Scope, _receive: Receive, _send: Send) -> None:
         raise RuntimeError("our bug")
@@ -404,7 +404,7 @@ async def test_websocket_that_fails_before_its_handshake_is_a_500() -> None:
 
 
 async def test_websocket_whose_client_leaves_is_let_go() -> None:
-    """Leaving is no error."""
+    """A client that leaves before the handshake causes no error."""
 
     async def leave(_scope: Scope, _receive: Receive, _send: Send) -> None:
         raise WebSocketDisconnect
@@ -416,7 +416,7 @@ async def test_websocket_whose_client_leaves_is_let_go() -> None:
 async def test_what_the_server_gives_up_is_told_unless_an_answer_has_begun(
     *, has_started: bool
 ) -> None:
-    """A stop is no mistake of ours; being canceled goes on outwards all the same."""
+    """A canceled request is answered with 503 unless its answer has begun, and stays canceled."""
     sent: list[Message] = []
 
     async def never(_scope: Scope, _receive: Receive, send: Send) -> None:

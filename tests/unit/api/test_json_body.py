@@ -1,4 +1,4 @@
-"""How a body is read; the hostile ones stand in ``test_hostile_bodies``."""
+"""Reading a request body; ``test_hostile_bodies`` tests hostile ones."""
 
 import asyncio
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ BODY_BYTES_MAX = 16_384
 
 
 def request(chunks: list[bytes], **headers: str) -> Request:
-    """Return a request whose body comes in chunks, one more of which is an error."""
+    """Return a request whose body arrives in chunks; reading beyond the last is an error."""
 
     def messages() -> Iterator[Message]:
         for index, chunk in enumerate(chunks, start=1):
@@ -35,12 +35,12 @@ def request(chunks: list[bytes], **headers: str) -> Request:
     "chunks", [[b""], [b"{}"], [b"{", b"", b"}"], [b"x" * BODY_BYTES_MAX], [b"x"] * 1_000]
 )
 async def test_body_within_the_bound_is_read_whole(chunks: list[bytes]) -> None:
-    """However it is cut, a body of the allowed length arrives complete."""
+    """A body within the limit is read completely, however it is divided."""
     assert await read_body(request(chunks), bytes_max=BODY_BYTES_MAX) == b"".join(chunks)
 
 
 async def test_long_body_is_refused_as_soon_as_it_is_too_long() -> None:
-    """What comes after the bound is not even received."""
+    """A body is refused at the limit, and the rest is not received."""
     endless = [b"x" * 8_192, b"x" * 8_192, b"x"]
 
     with pytest.raises(BodyTooLargeError):
@@ -49,21 +49,21 @@ async def test_long_body_is_refused_as_soon_as_it_is_too_long() -> None:
 
 @pytest.mark.parametrize("length", [str(BODY_BYTES_MAX + 1), "9" * 4_000])
 async def test_announced_length_is_refused_before_reading(length: str) -> None:
-    """A body that says it is too long is not waited for."""
+    """A body whose announced length exceeds the limit is refused without reading it."""
     with pytest.raises(BodyTooLargeError):
         await read_body(request([], content_length=length), bytes_max=BODY_BYTES_MAX)
 
 
 @pytest.mark.parametrize("length", ["2", "-1", "two", "²"])
 async def test_announced_length_is_not_believed_otherwise(length: str) -> None:
-    """What counts is what comes."""
+    """A smaller or invalid announced length is ignored, and the received bytes count."""
     body = await read_body(request([b"{}"], content_length=length), bytes_max=BODY_BYTES_MAX)
 
     assert body == b"{}"
 
 
 async def test_body_that_does_not_arrive_is_not_waited_for() -> None:
-    """A client that stops in the middle is told so, and holds nothing any longer."""
+    """A body that stops arriving is refused after the time limit."""
 
     async def receive() -> Message:
         return await asyncio.get_running_loop().create_future()  # type: ignore[no-any-return] # never
@@ -75,7 +75,7 @@ async def test_body_that_does_not_arrive_is_not_waited_for() -> None:
 
 
 async def test_body_that_is_whole_is_bounded_as_well() -> None:
-    """That nobody has to wait for it says nothing of its length."""
+    """The limit also applies to a body that arrived with the head."""
     whole = request([b"x" * 9])
     whole.scope["extensions"] = {WHOLE_BODY_EXTENSION: {}}
 
@@ -84,7 +84,7 @@ async def test_body_that_is_whole_is_bounded_as_well() -> None:
 
 
 def test_numbers_keep_their_text() -> None:
-    """No number is computed while it is read."""
+    """Numbers keep their original text and are never converted."""
     values = read_json_object(
         b'{"a": 1E+999999, "b": -0.10, "c": 10000000000000000000000, "d": "1"}'
     )
@@ -94,7 +94,7 @@ def test_numbers_keep_their_text() -> None:
 
 
 def test_escaped_characters_are_read() -> None:
-    """A pair of surrogates is a character, and an escape is not suspicious by itself."""
+    """Escapes are read, and a surrogate pair gives one character."""
     values = read_json_object(b'{"\\u0061": "\\ud83d\\ude00", "b": [null, {"c": "\\u00e9"}, true]}')
 
     assert values == {"a": "😀", "b": [None, {"c": "é"}, True]}
@@ -114,6 +114,6 @@ def test_escaped_characters_are_read() -> None:
     ],
 )
 def test_malformed_body_is_told_what_is_wrong(body: bytes, hint: str) -> None:
-    """The message helps whoever wrote the body."""
+    """The message names the error in the body."""
     with pytest.raises(MalformedRequestError, match=hint):
         read_json_object(body)

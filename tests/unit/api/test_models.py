@@ -21,7 +21,7 @@ from app.api.models import (
     ],
 )
 def test_time_has_six_decimals_and_z(at: datetime, text: str) -> None:
-    """Times compare as text, since they all have the same form."""
+    """All times have the same form, so they compare as text."""
     assert format_time(at) == text
 
 
@@ -33,13 +33,13 @@ def test_time_has_six_decimals_and_z(at: datetime, text: str) -> None:
     ],
 )
 def test_time_that_is_not_utc_is_our_mistake(at: datetime) -> None:
-    """A time of an unknown zone is never told as UTC."""
+    """A time in another zone or without a zone is never formatted as UTC."""
     with pytest.raises(AssertionError, match="UTC"):
         format_time(at)
 
 
 def test_time_and_amount_that_are_not_set_stay_absent() -> None:
-    """Zero marks an unused limit of the venue, or an empty side."""
+    """Zero marks an unused limit of the venue or an empty side, and gives no amount."""
     assert format_time_if_set(None) is None
     assert format_time_if_set(datetime(2025, 10, 7, tzinfo=UTC)) == "2025-10-07T00:00:00.000000Z"
     assert format_amount_if_set(Decimal("0.000")) is None
@@ -50,5 +50,5 @@ def test_time_and_amount_that_are_not_set_stay_absent() -> None:
     ("amount", "text"), [("-0.00100", "-0.001"), ("0", "0"), ("2E+3", "2000"), ("-0", "0")]
 )
 def test_signed_amount_is_in_plain_notation(amount: str, text: str) -> None:
-    """A distance or a slippage may be negative, and zero has no sign."""
+    """A distance or slippage may be negative, and zero has no sign."""
     assert format_signed(Decimal(amount)) == text

@@ -1,4 +1,4 @@
-"""What errors tell: enough to mend the request, nothing of the inside, and no long echo."""
+"""Error documents help the caller, reveal no internals, and echo no long input."""
 
 import json
 import re
@@ -51,7 +51,7 @@ EXAMPLES: Final[tuple[PapertapeError, ...]] = (
 
 
 def texts(part: object) -> Iterator[str]:
-    """Yield every text of a document, names of members too."""
+    """Yield every text of a document, including the names of members."""
     if isinstance(part, str):
         yield part
     elif isinstance(part, dict):
@@ -64,7 +64,7 @@ def texts(part: object) -> Iterator[str]:
 
 
 def assert_tells_only_what_it_should(document: dict[str, Any]) -> None:
-    """Every text is short, and none shows the inside."""
+    """Every text is short and reveals no internals."""
     assert {"type", "title", "status", "detail", "code"} <= set(document)
     for text in texts(document):
         assert len(text) <= TEXT_CHARACTERS_MAX
@@ -73,15 +73,15 @@ def assert_tells_only_what_it_should(document: dict[str, Any]) -> None:
 
 
 def test_the_examples_cover_the_table() -> None:
-    """An error that is added without an example fails here."""
+    """Every error in the table has an example."""
     missing = set(REFUSALS) - {type(error) for error in EXAMPLES}
 
-    assert missing == {errors.UnavailableError}  # stands for what a port adds to its kind
+    assert missing == {errors.UnavailableError}  # a base class of errors that ports add
 
 
 @pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: error.code)
 def test_no_error_tells_of_the_inside(error: PapertapeError) -> None:
-    """Each one, as it is documented."""
+    """No documented error reveals internals."""
     assert_tells_only_what_it_should(problem_document(error))
 
 
@@ -100,7 +100,7 @@ def test_no_error_tells_of_the_inside(error: PapertapeError) -> None:
 async def test_a_mistake_of_ours_is_not_told(
     client: httpx2.AsyncClient, ports: MemoryPorts, cause: Exception
 ) -> None:
-    """The cause is for the log."""
+    """The cause of an unexpected error goes to the log only."""
     ports.desk.refusal = cause
 
     response = await client.post("/order/limit", json=BUY)
@@ -123,7 +123,7 @@ async def test_a_mistake_of_ours_is_not_told(
 async def test_the_databases_trouble_is_told_without_its_words(
     client: httpx2.AsyncClient, ports: MemoryPorts, error: errors.UnavailableError
 ) -> None:
-    """What SQLite or PostgreSQL said is for the log."""
+    """Messages of SQLite or PostgreSQL go to the log only."""
     error.__cause__ = sqlite3.OperationalError("INSERT INTO orders: disk I/O error")
     ports.desk.refusal = error
 
@@ -149,7 +149,7 @@ async def test_the_databases_trouble_is_told_without_its_words(
     ids=lambda body: body[:40],
 )
 async def test_a_body_is_not_echoed_at_length(client: httpx2.AsyncClient, body: str) -> None:
-    """Whatever is wrong with it, the answer does not grow with it."""
+    """The size of the answer does not grow with an invalid body."""
     response = await client.post("/order/limit", content=body)
 
     assert response.status_code in {400, 422}
@@ -177,7 +177,7 @@ async def test_a_body_is_not_echoed_at_length(client: httpx2.AsyncClient, body: 
 async def test_addresses_and_headers_are_not_echoed_at_length(
     client: httpx2.AsyncClient, method: str, address: str, headers: dict[str, str]
 ) -> None:
-    """Nor do they lead to a 500."""
+    """Long addresses and headers give a short 4xx answer."""
     response = await client.request(method, address, headers=headers)
 
     assert 400 <= response.status_code < 500

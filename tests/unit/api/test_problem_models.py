@@ -1,4 +1,4 @@
-"""What routes declare of their errors; ``test_openapi`` holds it against the document."""
+"""The errors that routes declare; ``test_openapi`` compares them with the document."""
 
 from app.api.problem_models import (
     CODES_EXTENSION,
@@ -20,7 +20,7 @@ from app.domain.errors import (
 
 
 def test_errors_of_one_status_are_one_response() -> None:
-    """Its codes, titles and models are those of the table."""
+    """Errors with the same status share one response, with the codes and titles of the table."""
     responses = problem_responses(
         InvalidOrderError, ClientOrderIdReusedError, OrderClosedError, UnauthorizedError
     )
@@ -36,7 +36,7 @@ def test_errors_of_one_status_are_one_response() -> None:
 
 
 def test_every_unavailability_tells_when_to_come_back() -> None:
-    """All documents of one kind share its model and header."""
+    """Errors with the status 503 share a model and the header Retry-After."""
     (response,) = problem_responses(RulesNotLoadedError, DatabaseUnavailableError).values()
 
     assert response["model"] is Problem
@@ -44,7 +44,7 @@ def test_every_unavailability_tells_when_to_come_back() -> None:
 
 
 def test_every_error_of_the_table_can_be_declared() -> None:
-    """Each has a status, a code and words."""
+    """Each error has a status and a description with its code."""
     for kind in REFUSALS:
         if hasattr(kind, "code"):
             ((status, response),) = problem_responses(kind).items()

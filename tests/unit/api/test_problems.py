@@ -24,14 +24,14 @@ from app.domain.errors import (
 
 
 def leaves(error: type[Exception]) -> set[type[Exception]]:
-    """Return the classes below ``error`` that are raised, those with a code of their own."""
+    """Return the subclasses of ``error`` that have a code of their own."""
     below = {leaf for child in error.__subclasses__() for leaf in leaves(child)}
     return below | ({error} if "code" in vars(error) else set())
 
 
 @pytest.mark.parametrize("branch", [CallerError, UnavailableError])
 def test_every_error_of_a_caller_has_a_status(branch: type[Exception]) -> None:
-    """Nothing that a request can cause falls through to the 500."""
+    """Every error that a request can cause has its own status and does not become a 500."""
     raised = {error for error in leaves(branch) if error.__module__ == domain_errors.__name__}
 
     # A taken key is answered with the order that has it, or with ClientOrderIdReusedError.
@@ -39,7 +39,7 @@ def test_every_error_of_a_caller_has_a_status(branch: type[Exception]) -> None:
 
 
 def test_statuses_are_those_of_the_contract() -> None:
-    """A code keeps its status."""
+    """Each code has its documented status."""
     statuses = {
         getattr(error, "code", "any other"): int(refusal.status)
         for error, refusal in REFUSALS.items()
@@ -80,7 +80,7 @@ def test_statuses_are_those_of_the_contract() -> None:
 
 
 def test_error_that_a_port_adds_is_told_as_its_kind() -> None:
-    """An unavailability that the table does not know by name is no mistake of ours."""
+    """An unavailability without a row in the table is answered with 503 and not with 500."""
 
     class MoonPhaseError(UnavailableError):
         code = "moon_phase"
@@ -93,7 +93,7 @@ def test_error_that_a_port_adds_is_told_as_its_kind() -> None:
 
 
 def test_problem_has_the_members_of_rfc_9457_and_our_code() -> None:
-    """The members stand in one order, and the type belongs to the code."""
+    """The members have a fixed order, and the type contains the code."""
     error = InvalidOrderError([FieldProblem(field="price", code="required", message="is missing")])
 
     assert problem_document(error) == {
@@ -118,19 +118,19 @@ def test_problem_has_the_members_of_rfc_9457_and_our_code() -> None:
 def test_errors_that_http_wants_a_header_for_have_it(
     error: domain_errors.PapertapeError, header: tuple[str, str]
 ) -> None:
-    """RFC 9110 names a header for each of these statuses."""
+    """Each of these statuses has the header that RFC 9110 defines for it."""
     assert problem_headers(error) == dict([header])
 
 
 def test_missing_scope_is_named() -> None:
-    """Whoever gets a 403 knows what to ask the operator for."""
+    """A 403 names the missing scope."""
     document = problem_document(domain_errors.MissingScopeError("orders:write"))
 
     assert document["detail"] == "the key does not have the scope orders:write"
 
 
 def test_response_carries_status_headers_and_type() -> None:
-    """An error that passes says when."""
+    """The answer to a temporary error has Retry-After."""
     response = problem_response(domain_errors.JournalBacklogError())
 
     assert response.status_code == HTTPStatus.SERVICE_UNAVAILABLE
@@ -139,7 +139,7 @@ def test_response_carries_status_headers_and_type() -> None:
 
 
 def test_error_on_a_websocket_has_no_status() -> None:
-    """What no HTTP request meets is told there too, by its code and field by field."""
+    """An error message on a WebSocket has a code and the field problems, but no status."""
     invalid = InvalidOrderError([FieldProblem(field="type", code="required", message="is missing")])
 
     pruned = error_message(PositionPrunedError())

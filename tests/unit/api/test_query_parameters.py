@@ -47,7 +47,7 @@ SPLITS_CURSOR = write_cursor(Cursor.SPLITS, 7)
 async def test_bad_parameter_of_the_listing_is_refused(
     client: httpx2.AsyncClient, query: str, field: str, code: str
 ) -> None:
-    """No parameter is guessed at or ignored."""
+    """An invalid or unknown parameter is an error and never ignored."""
     response = await client.get(f"/orders?{query}")
 
     assert response.status_code == 422
@@ -58,7 +58,7 @@ async def test_bad_parameter_of_the_listing_is_refused(
 
 
 async def test_all_problems_of_a_query_are_told_at_once(client: httpx2.AsyncClient) -> None:
-    """A client mends its query in one round."""
+    """All problems are listed together, so a client can correct them in one attempt."""
     response = await client.get("/orders?limit=0&cursor=x&status=?&page=2")
 
     fields = [error["field"] for error in response.json()["errors"]]
@@ -69,7 +69,7 @@ async def test_all_problems_of_a_query_are_told_at_once(client: httpx2.AsyncClie
 async def test_bad_parameter_of_the_splits_is_refused(
     client: httpx2.AsyncClient, query: str
 ) -> None:
-    """A cursor of another listing is not taken for one of splits."""
+    """Splits refuse cursors of other listings, invalid limits and unknown parameters."""
     response = await client.get(f"{ORDER_PATH}?{query}")
 
     assert response.status_code == 422
@@ -77,7 +77,7 @@ async def test_bad_parameter_of_the_splits_is_refused(
 
 @pytest.mark.parametrize("position", [0, 1, 42, 10**18 - 1])
 def test_cursor_is_opaque_and_safe_in_an_address(position: int) -> None:
-    """A cursor needs no escaping."""
+    """A cursor needs no URL escape."""
     cursor = write_cursor(Cursor.ORDERS, position)
 
     assert cursor.replace("-", "").replace("_", "").isalnum()

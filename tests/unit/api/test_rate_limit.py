@@ -1,4 +1,4 @@
-"""Requests a second."""
+"""The limit on requests per second."""
 
 from collections.abc import Iterator
 
@@ -21,7 +21,7 @@ def clock() -> HandClock:
 
 
 def taken(limit: RateLimiter, owner: Owner = ALICE) -> int:
-    """Return how many requests are taken until one is refused."""
+    """Return how many requests are accepted before one is refused."""
 
     def attempts() -> Iterator[None]:
         while True:
@@ -36,7 +36,7 @@ def taken(limit: RateLimiter, owner: Owner = ALICE) -> int:
 
 @pytest.mark.parametrize("per_second_max", [1, 3, 7, 1_000, 10_000])
 def test_a_seconds_worth_may_come_at_once(per_second_max: int, clock: HandClock) -> None:
-    """A client need not pace itself within a second."""
+    """A client may send the requests of one second at once."""
     limit = RateLimiter(per_second_max, clock=clock)
 
     assert taken(limit) == per_second_max
@@ -45,7 +45,7 @@ def test_a_seconds_worth_may_come_at_once(per_second_max: int, clock: HandClock)
 
 
 def test_what_is_free_again_grows_with_time(clock: HandClock) -> None:
-    """Over a long time no more than the rate is taken, and refusals do not push it back."""
+    """The long-term rate does not exceed the limit, and refused requests do not count."""
     limit = RateLimiter(10, clock=clock)
     taken(limit)
 
@@ -58,7 +58,7 @@ def test_what_is_free_again_grows_with_time(clock: HandClock) -> None:
 
 
 def test_an_idle_time_saves_up_no_more_than_a_second(clock: HandClock) -> None:
-    """A night without requests is no right to a storm."""
+    """An idle hour allows no more than the requests of one second."""
     limit = RateLimiter(5, clock=clock)
     taken(limit)
     clock.advance(3_600)
@@ -67,7 +67,7 @@ def test_an_idle_time_saves_up_no_more_than_a_second(clock: HandClock) -> None:
 
 
 def test_owners_do_not_share(clock: HandClock) -> None:
-    """A client in a loop stops itself alone."""
+    """Each owner has its own limit."""
     limit = RateLimiter(2, clock=clock)
 
     assert taken(limit, ALICE) == 2
@@ -75,7 +75,7 @@ def test_owners_do_not_share(clock: HandClock) -> None:
 
 
 def test_zero_is_no_limit(clock: HandClock) -> None:
-    """And nothing is kept for it."""
+    """Zero means no limit, and then no state is kept."""
     limit = RateLimiter(0, clock=clock)
 
     for _ in range(100_000):
@@ -85,7 +85,7 @@ def test_zero_is_no_limit(clock: HandClock) -> None:
 
 
 def test_refusal_says_when_to_come_back(clock: HandClock) -> None:
-    """By then at least one request passes."""
+    """After the time in the refusal, a request is accepted."""
     limit = RateLimiter(1, clock=clock)
     limit.count(ALICE)
 
@@ -98,7 +98,7 @@ def test_refusal_says_when_to_come_back(clock: HandClock) -> None:
 def test_only_owners_who_sent_lately_are_remembered(
     clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Names that come and go do not pile up, and forgetting frees nobody from the limit."""
+    """Old owners are forgotten, but only after their limit has fully recovered."""
     monkeypatch.setattr(rates, "OWNERS_REMEMBERED", 3)
     limit = RateLimiter(1, clock=clock)
     for name in ("a", "b", "c"):

@@ -1,7 +1,7 @@
-"""What every route owes to the keys and to the places that requests come from.
+"""The security of every route: keys, scopes, owners, hosts and origins.
 
-The routes are taken from the OpenAPI document, which another test holds against what is served: one
-that is added without protection fails here.
+The routes come from the OpenAPI document, which another test compares with the served routes, so
+a route that is added without protection fails here.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ from tests.support.keys import ALICE, BOB, NOBODY, SCOPE_KEYS, authorization, wr
 from tests.support.waiting import WAIT_SECONDS_MAX
 
 OPEN_PATHS: Final = {"/healthz", "/readyz"}
-"""Of the documented ones; beside them only the docs page needs no key."""
+"""The documented paths that need no key; the docs page needs none either."""
 
 SAFE_METHODS: Final = {"GET", "HEAD"}
 ORDER_ID: Final = OrderId("0199be1c-8f0a-7c31-9d0f-5a2b8c6e4d10")
@@ -45,7 +45,7 @@ OPTIONS: Final = ApiOptions(
 
 @dataclasses.dataclass(frozen=True)
 class DocumentedRoute:
-    """A method of a path, with everything a request needs to be understood."""
+    """A documented method and path, with everything that a valid request needs."""
 
     method: str
     path: str
@@ -54,17 +54,17 @@ class DocumentedRoute:
     body: Any
 
     def __str__(self) -> str:
-        """Name it in a test's id."""
+        """Return the id of the test case."""
         return f"{self.method} {self.path}"
 
     def address(self, order_id: str = ORDER_ID) -> str:
-        """Return where a request goes."""
+        """Return the address of a request."""
         filled = self.path.replace("{order_id}", order_id).replace("{symbol}", "LTCBTC")
         return f"{filled}?{self.query}" if self.query else filled
 
 
 def documented_routes() -> Iterator[DocumentedRoute]:
-    """Yield the routes of the document, with required parameters and the first example's body."""
+    """Yield the documented routes with required parameters and the first example body."""
     document = build_application(MemoryPorts().services(), OPTIONS).openapi()
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
@@ -96,20 +96,20 @@ each_changing_route = pytest.mark.parametrize("route", CHANGING, ids=str)
 
 @pytest.fixture
 def keyed_services(services: ApiServices, tmp_path: Path) -> ApiServices:
-    """Return the ports behind an edge that asks for keys."""
+    """Return the ports of a service that requires keys."""
     access = KeyFileAccess(write_key_file(tmp_path / "keys.json"), clock=HandClock())
     return dataclasses.replace(services, access=access)
 
 
 @pytest.fixture
 def application(keyed_services: ApiServices) -> FastAPI:
-    """Return a web application that asks for keys."""
+    """Return a web application that requires keys."""
     return build_application(keyed_services, OPTIONS)
 
 
 @pytest.fixture
 async def client(application: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
-    """Return a client that sends no key unless told."""
+    """Return a client that sends no key by default."""
     transport = httpx2.ASGITransport(app=application)
     async with httpx2.AsyncClient(transport=transport, base_url="http://localhost:8080") as client:
         yield client
@@ -118,7 +118,7 @@ async def client(application: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
 async def ask(
     client: httpx2.AsyncClient, route: DocumentedRoute, order_id: str = ORDER_ID, **headers: str
 ) -> httpx2.Response:
-    """Send a request that would be understood."""
+    """Send a valid request."""
     return await client.request(
         route.method, route.address(order_id), json=route.body, headers=headers
     )
@@ -145,7 +145,7 @@ async def place_order(ports: MemoryPorts, owner: str) -> OrderId:
 
 @each_keyed_route
 async def test_no_key_is_unauthorized(client: httpx2.AsyncClient, route: DocumentedRoute) -> None:
-    """A stranger learns how to send a key, and nothing else."""
+    """A request without a key gets 401 and the scheme for sending one."""
     response = await ask(client, route)
 
     assert response.status_code == 401
@@ -161,7 +161,7 @@ async def test_no_key_is_unauthorized(client: httpx2.AsyncClient, route: Documen
 async def test_a_wrong_key_is_unauthorized(
     client: httpx2.AsyncClient, route: DocumentedRoute, value: str
 ) -> None:
-    """Nearly right is wrong."""
+    """A wrong or malformed key gets 401."""
     response = await client.request(
         route.method,
         route.address(),
@@ -178,7 +178,7 @@ async def test_a_wrong_key_is_unauthorized(
 async def test_a_key_in_the_address_is_not_looked_at(
     client: httpx2.AsyncClient, route: DocumentedRoute
 ) -> None:
-    """Addresses end in histories and logs of proxies."""
+    """A key in the URL is ignored, because URLs are kept in histories and logs."""
     separator = "&" if route.query else "?"
     address = f"{route.address()}{separator}key={ALICE}&access_token={ALICE}"
 
@@ -191,7 +191,7 @@ async def test_a_key_in_the_address_is_not_looked_at(
 async def test_every_missing_scope_is_forbidden_and_named(
     client: httpx2.AsyncClient, route: DocumentedRoute, ports: MemoryPorts
 ) -> None:
-    """A key is good for what it says; the route's scope is the documented one."""
+    """A key needs the documented scope of the route, and a 403 names it."""
     (wanted,) = route.scopes
     for scope, key in SCOPE_KEYS.items():
         if scope == wanted:
@@ -208,7 +208,7 @@ async def test_every_missing_scope_is_forbidden_and_named(
 async def test_the_documented_scope_is_enough(
     client: httpx2.AsyncClient, route: DocumentedRoute
 ) -> None:
-    """With it, the answer is about the request and no longer about the key."""
+    """With the documented scope, the request passes the check of its key."""
     (wanted,) = route.scopes
 
     response = await ask(client, route, **authorization(SCOPE_KEYS[Scope(wanted)]))
@@ -220,7 +220,7 @@ async def test_the_documented_scope_is_enough(
 async def test_anothers_order_is_like_none(
     client: httpx2.AsyncClient, route: DocumentedRoute, ports: MemoryPorts
 ) -> None:
-    """Nobody can find out whether an order of somebody else exists; its owner sees it."""
+    """An order of another owner gets the same 404 as an unknown order."""
     order_id = await place_order(ports, "alice")
 
     foreign = await ask(client, route, order_id, **authorization(BOB))
@@ -235,7 +235,7 @@ async def test_anothers_order_is_like_none(
 async def test_a_listing_holds_ones_own_orders_only(
     client: httpx2.AsyncClient, ports: MemoryPorts
 ) -> None:
-    """Alice and bob do not see each other."""
+    """A listing shows the caller's own orders only."""
     order_ids = [await place_order(ports, "alice"), await place_order(ports, "bob")]
 
     answers = [await client.get("/orders", headers=authorization(key)) for key in (ALICE, BOB)]
@@ -247,7 +247,7 @@ async def test_a_listing_holds_ones_own_orders_only(
 async def test_a_placed_order_is_its_callers(
     client: httpx2.AsyncClient, ports: MemoryPorts
 ) -> None:
-    """The owner is the name of the key, whichever key of it."""
+    """The owner of an order is the owner of the key that placed it."""
     body = {"symbol": "LTCBTC", "order_size": "1", "price": "0.0026"}
 
     await client.post("/order/limit", json=body, headers=authorization(BOB))
@@ -266,7 +266,7 @@ async def test_a_placed_order_is_its_callers(
 async def test_probes_and_the_docs_page_need_no_key(
     client: httpx2.AsyncClient, path: str, key: str | None
 ) -> None:
-    """Whoever watches the service or reads about it is not asked who it is."""
+    """Probes and the docs page need no key and ignore a wrong one."""
     response = await client.get(path, headers=authorization(key) if key else {})
 
     assert response.status_code in {200, 307}
@@ -276,7 +276,7 @@ async def test_probes_and_the_docs_page_need_no_key(
 async def test_what_is_not_served_needs_no_key_to_be_so(
     client: httpx2.AsyncClient, path: str
 ) -> None:
-    """The routes are no secret: the document lists them."""
+    """Unknown paths give 404 without a key, because the routes are not secret."""
     assert (await client.get(path)).status_code == 404
 
 
@@ -287,7 +287,7 @@ async def test_what_is_not_served_needs_no_key_to_be_so(
 async def test_a_foreign_page_changes_nothing(
     client: httpx2.AsyncClient, route: DocumentedRoute, origin: str, ports: MemoryPorts
 ) -> None:
-    """A page that its visitor's browser lends a key, or that open access needs none from."""
+    """A page of another origin cannot change anything, even with a valid key."""
     response = await ask(client, route, **authorization(ALICE), Origin=origin)
 
     assert (response.status_code, response.json()["code"]) == (403, "foreign_origin")
@@ -299,7 +299,7 @@ async def test_a_foreign_page_changes_nothing(
 async def test_a_request_for_another_host_changes_nothing(
     client: httpx2.AsyncClient, route: DocumentedRoute, host: str, ports: MemoryPorts
 ) -> None:
-    """A name that a stranger points at this machine is not ours."""
+    """A request for another host name is refused, even with a valid key."""
     response = await ask(client, route, **authorization(ALICE), Host=host)
 
     assert (response.status_code, response.json()["code"]) == (421, "unknown_host")
@@ -310,7 +310,7 @@ async def test_a_request_for_another_host_changes_nothing(
 async def test_a_foreign_host_is_refused_wherever_a_key_is_asked(
     client: httpx2.AsyncClient, route: DocumentedRoute
 ) -> None:
-    """Only the probes answer under any name."""
+    """Only the probes accept any host name."""
     response = await ask(client, route, **authorization(ALICE), Host="example.com")
 
     assert (response.status_code == 421) is (route.path not in OPEN_PATHS)
@@ -319,9 +319,9 @@ async def test_a_foreign_host_is_refused_wherever_a_key_is_asked(
 async def test_requests_over_the_rate_are_told_to_come_back(
     keyed_services: ApiServices,
 ) -> None:
-    """429 says when; others, the probes and the docs page go on."""
+    """A 429 has Retry-After, and other owners, probes and the docs page are not affected."""
     options = dataclasses.replace(OPTIONS, requests_per_second_max=2)
-    # A clock that stands still: the second never ends.
+    # The clock does not advance, so the second never ends.
     services = dataclasses.replace(keyed_services, clock=HandClock())
     transport = httpx2.ASGITransport(app=build_application(services, options))
     async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
@@ -339,7 +339,7 @@ async def test_requests_over_the_rate_are_told_to_come_back(
 
 
 async def test_a_body_over_the_limit_that_was_set_is_refused(keyed_services: ApiServices) -> None:
-    """413 tells the limit."""
+    """A 413 names the limit."""
     options = dataclasses.replace(OPTIONS, body_bytes_max=1_024)
     transport = httpx2.ASGITransport(app=build_application(keyed_services, options))
     async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
@@ -352,13 +352,13 @@ async def test_a_body_over_the_limit_that_was_set_is_refused(keyed_services: Api
 
 
 async def test_nothing_is_read_of_a_body_before_its_sender_is_known(application: FastAPI) -> None:
-    """A stranger cannot make the service wait for what it has no use for."""
+    """The body of an unauthenticated request is not read."""
     statuses: list[int] = []
 
     async def receive() -> Any:  # noqa: ANN401 - never called
         raise AssertionError
 
-    async def send(message: Any) -> None:  # noqa: ANN401 - whatever the application says
+    async def send(message: Any) -> None:  # noqa: ANN401 - any ASGI message
         if message["type"] == "http.response.start":
             statuses.append(message["status"])
 

@@ -1,4 +1,4 @@
-"""The examples of answers and errors; ``test_openapi`` holds them against the schemas."""
+"""The examples of answers and errors; ``test_openapi`` compares them with the schemas."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from app.domain.errors import MissingScopeError, OutcomeUnknownError
 
 
 def test_every_example_has_words() -> None:
-    """The page offers the examples by their summaries."""
+    """Every example has a summary, which the docs page shows."""
     for answers in answer_examples().values():
         assert answers
         assert all(answer["summary"] and answer["value"] for answer in answers.values())
@@ -17,7 +17,7 @@ def test_every_example_has_words() -> None:
 
 @pytest.mark.parametrize("code", ["invalid_query", "outcome_unknown", "order_not_found"])
 def test_examples_of_an_error_have_its_code(code: str) -> None:
-    """Each status of the document shows its own errors."""
+    """The examples of an error code have that code and a single status."""
     errors = problem_examples("cancelOrders", code, [Scope.ORDERS_WRITE])
 
     assert {error.code for error in errors} == {code}
@@ -25,7 +25,7 @@ def test_examples_of_an_error_have_its_code(code: str) -> None:
 
 
 def test_an_operation_has_examples_of_its_own() -> None:
-    """A cancel tells of a cancel, and a key lacks the scope of the operation."""
+    """Examples name the operation: a cancel, or the scope that the route needs."""
     (unknown,) = problem_examples("cancelOrder", OutcomeUnknownError.code, [])
     (missing,) = problem_examples("metrics", MissingScopeError.code, [Scope.METRICS])
 

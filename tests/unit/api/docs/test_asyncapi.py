@@ -1,4 +1,4 @@
-"""The AsyncAPI document: sound, complete, and true."""
+"""The AsyncAPI document is well formed, complete and correct."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -88,8 +88,8 @@ def walk(part: object) -> Iterator[Json]:
             yield from walk(value)
 
 
-def resolve(served: Json, reference: str) -> Any:  # noqa: ANN401 - whatever stands there
-    """Return what a reference leads to."""
+def resolve(served: Json, reference: str) -> Any:  # noqa: ANN401 - any JSON value
+    """Return the target of a reference."""
     part: Any = served
     for name in reference.removeprefix("#/").split("/"):
         part = part[name]
@@ -99,7 +99,7 @@ def resolve(served: Json, reference: str) -> Any:  # noqa: ANN401 - whatever sta
 async def test_served_document_is_the_file_for_the_address_asked(
     client: httpx2.AsyncClient, served: Json
 ) -> None:
-    """``/docs/asyncapi.json`` adds the version and the address, as the caller sees it."""
+    """``/docs/asyncapi.json`` adds the version and the address that the caller used."""
     answer = await client.get("/docs/asyncapi.json")
 
     assert answer.headers["content-type"] == "application/json"
@@ -122,7 +122,7 @@ async def test_server_with_tls_is_named_so(client: httpx2.AsyncClient) -> None:
 async def test_a_proxy_on_this_machine_may_say_that_it_speaks_tls(
     application: FastAPI, proxy: str, protocol: str
 ) -> None:
-    """Whoever else says so is not believed."""
+    """``X-Forwarded-Proto`` is honored only from a proxy on this machine."""
     transport = httpx2.ASGITransport(app=application, client=(proxy, 1))
     async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
         answer = await client.get("/docs/asyncapi.json", headers={"X-Forwarded-Proto": "https"})
@@ -131,7 +131,7 @@ async def test_a_proxy_on_this_machine_may_say_that_it_speaks_tls(
 
 
 def test_document_has_the_form_of_asyncapi_3(served: Json) -> None:
-    """What a generator of clients relies on is there."""
+    """The document has the parts that client generators need."""
     assert served["asyncapi"] == "3.0.0"
     assert {"title", "version"} <= set(served["info"])
     (channel,) = served["channels"].values()
@@ -147,7 +147,7 @@ def test_document_has_the_form_of_asyncapi_3(served: Json) -> None:
 
 
 def test_every_reference_leads_somewhere_and_nothing_is_unused(served: Json) -> None:
-    """No message or schema is missing, and none stands there for nothing."""
+    """Every reference has a target, and every message and schema is used."""
     used = {part["$ref"] for part in walk(served) if "$ref" in part}
     used.add("#/components/securitySchemes/key")  # of the server, which is added when it is served
     for reference in used:
@@ -162,7 +162,7 @@ def test_every_reference_leads_somewhere_and_nothing_is_unused(served: Json) -> 
 
 
 def test_every_message_is_sent_or_received_as_it_says(served: Json) -> None:
-    """Each message belongs to an operation, and the directions agree."""
+    """Each message belongs to an operation with the same direction."""
     contract = Contract(served)
     directions = {
         name: message["x-direction"] for name, message in served["components"]["messages"].items()
@@ -173,7 +173,7 @@ def test_every_message_is_sent_or_received_as_it_says(served: Json) -> None:
 
 
 def test_every_example_fits_its_schema(served: Json) -> None:
-    """An example can be relied upon, and no message is taken for another."""
+    """Every example matches the schema of its message only."""
     contract = Contract(served)
     for message in served["components"]["messages"].values():
         is_sent = message["x-direction"] == "service to client"
@@ -198,7 +198,7 @@ def test_every_example_fits_its_schema(served: Json) -> None:
     ],
 )
 def test_document_refuses_what_the_service_refuses(served: Json, message: Json) -> None:
-    """A client that keeps to the document is not refused by surprise."""
+    """The document refuses the messages that the service refuses."""
     with pytest.raises(AssertionError):
         Contract(served).check_client_message(message)
     with pytest.raises(client_messages.InvalidMessageError):
@@ -206,7 +206,7 @@ def test_document_refuses_what_the_service_refuses(served: Json, message: Json) 
 
 
 def test_examples_are_messages_that_the_service_sends(served: Json) -> None:
-    """The file repeats what the code sends, so a change of either fails here."""
+    """The examples equal the messages that the code produces."""
     messages = served["components"]["messages"]
     events = [
         Event.of(stored, stream_id=examples.EXAMPLE_STREAM_ID).model_dump(mode="json")
@@ -220,7 +220,7 @@ def test_examples_are_messages_that_the_service_sends(served: Json) -> None:
 
 
 def test_schemas_have_the_fields_of_the_models(served: Json) -> None:
-    """A field that is added to a message is documented, in the order in which it is sent."""
+    """Each schema has the fields of its model, in order."""
     schemas = served["components"]["schemas"]
     for model in (Event, EventSplit, Authenticate, Subscribe):
         schema = schemas[model.__name__]
@@ -233,14 +233,14 @@ def test_schemas_have_the_fields_of_the_models(served: Json) -> None:
 
 
 def test_every_message_of_a_client_is_documented(served: Json) -> None:
-    """No message is accepted that the file does not name."""
+    """The document names every message that the service accepts."""
     documented = {message["title"] for message in served["components"]["messages"].values()}
 
     assert {model.__name__ for model in ClientMessage.__subclasses__()} <= documented
 
 
 def test_every_close_code_and_error_of_the_stream_is_documented(served: Json) -> None:
-    """A client can read about each end before it meets it."""
+    """The document describes every close code and error."""
     channel = served["channels"]["orders"]
     described = channel["description"]
 
@@ -259,7 +259,7 @@ def test_documented_limits_are_those_of_the_service(served: Json) -> None:
 
 
 def _own_errors() -> Iterator[type[PapertapeError]]:
-    """Yield the errors that only the stream sends; too many connections are refused in HTTP."""
+    """Yield the errors that only the stream sends in messages."""
     for module in (stream_cursors, client_messages, event_sender, order_stream):
         for error in vars(module).values():
             if (
@@ -274,5 +274,5 @@ def _own_errors() -> Iterator[type[PapertapeError]]:
 
 @pytest.mark.parametrize("word", ["Resume", "without gap or repeat", "Bearer", "open access"])
 def test_channel_explains_what_a_newcomer_asks(served: Json, word: str) -> None:
-    """Keys and resuming are explained in words."""
+    """The description explains keys and resuming."""
     assert word in served["channels"]["orders"]["description"]

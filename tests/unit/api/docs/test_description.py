@@ -1,4 +1,4 @@
-"""The words at the head of the OpenAPI document."""
+"""The introduction of the OpenAPI document."""
 
 import httpx2
 
@@ -6,13 +6,13 @@ from app.api.docs.description import DESCRIPTION, TAGS
 
 
 def test_description_explains_what_a_newcomer_asks() -> None:
-    """Side, price test, partial fills and splits are explained on the page itself."""
+    """The introduction explains sides, the price test, partial fills and splits."""
     for topic in ("**Side.**", "**Price test.**", "**Partial fills.**", "**Splits.**"):
         assert topic in DESCRIPTION
 
 
 async def test_every_group_of_operations_is_described(client: httpx2.AsyncClient) -> None:
-    """No operation stands in a group without words, and no group is empty."""
+    """Every group of operations has a description, and no group is empty."""
     document = (await client.get("/openapi.json")).json()
 
     used = {

@@ -1,4 +1,4 @@
-"""The docs page: everything it needs comes from the service."""
+"""The docs page loads everything from the service."""
 
 import re
 
@@ -7,7 +7,7 @@ import pytest
 
 
 async def test_page_refers_to_nothing_outside(client: httpx2.AsyncClient) -> None:
-    """Every address on the page is a path of the service or holds its content itself."""
+    """Every address on the page is a path of the service or a data URL."""
     response = await client.get("/docs")
 
     assert response.headers["content-type"] == "text/html; charset=utf-8"
@@ -18,7 +18,7 @@ async def test_page_refers_to_nothing_outside(client: httpx2.AsyncClient) -> Non
 
 
 async def test_files_of_the_page_are_served(client: httpx2.AsyncClient) -> None:
-    """Every path on the page answers."""
+    """Every file that the page loads is served."""
     page = await client.get("/docs")
 
     for path in re.findall(r'(?:href|src)="(/[^"]*)"', page.text):
@@ -32,7 +32,7 @@ async def test_files_of_the_page_are_served(client: httpx2.AsyncClient) -> None:
     ["default-src 'none'", "connect-src 'self'", "frame-ancestors 'none'", "form-action 'none'"],
 )
 async def test_policy_keeps_the_page_at_home(client: httpx2.AsyncClient, rule: str) -> None:
-    """The browser is told to load nothing from elsewhere and to be framed by nobody."""
+    """The policy forbids foreign content and framing of the page."""
     policy = (await client.get("/docs")).headers["content-security-policy"]
 
     assert rule in policy.split("; ")

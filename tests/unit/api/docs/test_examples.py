@@ -1,4 +1,4 @@
-"""The examples of the documentation are possible."""
+"""The examples of the documentation are consistent."""
 
 from collections.abc import Callable
 
@@ -23,7 +23,7 @@ from app.domain.rules import order_problems
 def test_example_order_could_have_happened(
     example: Callable[[], tuple[OrderSnapshot, list[Split]]],
 ) -> None:
-    """Splits sum up, keep to the limit, and lie within the order's time."""
+    """The splits add up, respect the limit price, and lie within the order's time."""
     snapshot, splits = example()
     order = snapshot.order
 
@@ -40,7 +40,7 @@ def test_example_order_could_have_happened(
 
 
 def test_example_order_keeps_to_the_example_rules() -> None:
-    """The documented order would be accepted by the documented rules."""
+    """The example order passes the example rules."""
     order = examples.filled_order()[0].order
 
     assert not order_problems(

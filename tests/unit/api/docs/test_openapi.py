@@ -1,4 +1,4 @@
-"""The OpenAPI document: sound, complete, and true."""
+"""The OpenAPI document is well formed, complete and correct."""
 
 import inspect
 import re
@@ -86,7 +86,7 @@ def all_operations(served: Json) -> dict[str, Json]:
 async def test_served_document_is_the_built_one(
     client: httpx2.AsyncClient, application: FastAPI
 ) -> None:
-    """``/openapi.json`` is the document of the other tests here, but without keys."""
+    """``/openapi.json`` serves the generated document, here without keys."""
     response = await client.get("/openapi.json")
 
     assert response.headers["content-type"] == "application/json"
@@ -94,7 +94,7 @@ async def test_served_document_is_the_built_one(
 
 
 def test_document_has_the_form_of_openapi_3_1(served: Json) -> None:
-    """What a generator of clients relies on is there."""
+    """The document has the parts that client generators need."""
     assert served["openapi"] == "3.1.0"
     assert {"title", "version", "description"} <= set(served["info"])
     assert len(all_operations(served)) == sum(len(path) for path in served["paths"].values())
@@ -111,7 +111,7 @@ def test_document_has_the_form_of_openapi_3_1(served: Json) -> None:
 
 
 def test_every_reference_leads_somewhere(served: Json) -> None:
-    """No schema is missing, and none stands there unused."""
+    """Every reference has a target, and every schema is used."""
     used = {part["$ref"] for part in walk(served) if "$ref" in part}
     assert set(served["components"]["securitySchemes"]) == {
         name
@@ -125,7 +125,7 @@ def test_every_reference_leads_somewhere(served: Json) -> None:
 
 
 def test_every_status_that_a_route_can_give_is_documented(served: Json) -> None:
-    """A client meets no status that it could not have read about."""
+    """Each operation documents exactly its possible statuses."""
     documented = {
         name: {int(status) for status in operation["responses"]}
         for name, operation in all_operations(served).items()
@@ -135,7 +135,7 @@ def test_every_status_that_a_route_can_give_is_documented(served: Json) -> None:
 
 
 def test_every_code_of_an_error_is_documented_with_an_example(served: Json) -> None:
-    """Only what belongs to no route, such as an unknown path, stands in the text alone."""
+    """Every error code of a route has an example."""
     codes = {
         (int(status), example["value"]["code"])
         for operation in all_operations(served).values()
@@ -147,7 +147,7 @@ def test_every_code_of_an_error_is_documented_with_an_example(served: Json) -> N
     expected = {
         (int(refusal.status), error.code)
         for error, refusal in REFUSALS.items()
-        if error is not UnavailableError  # stands for what a port adds to its kind
+        if error is not UnavailableError  # a base class of errors that ports add
     }
     assert codes == expected - {
         (400, "malformed_http"),
@@ -159,7 +159,7 @@ def test_every_code_of_an_error_is_documented_with_an_example(served: Json) -> N
 
 
 def test_every_example_fits_its_schema(served: Json) -> None:
-    """An example can be relied upon; every answer has one."""
+    """Every answer has an example, and every example matches its schema."""
     for operation in all_operations(served).values():
         for response in operation["responses"].values():
             for media in response["content"].values():
@@ -178,14 +178,14 @@ def _models(schema: Json) -> list[type[BaseModel]]:
 
 
 def _fitting(models: list[type[BaseModel]], value: Json) -> type[BaseModel]:
-    """Return the model that has exactly the example's members, in their order."""
+    """Return the model with exactly the example's members, in order."""
     (model,) = [model for model in models if list(model.model_fields) == list(value)]
     model.model_validate(value)
     return model
 
 
 def test_every_field_has_meaning_and_the_request_has_examples(served: Json) -> None:
-    """Nobody has to guess what a field means."""
+    """Every field has a description, and every field of the request has examples."""
     schemas = served["components"]["schemas"]
     for schema in schemas.values():
         assert schema["description"]
@@ -199,12 +199,12 @@ def test_every_field_has_meaning_and_the_request_has_examples(served: Json) -> N
 
 
 def _holds_objects(field: Json) -> bool:
-    """Whether a field holds other schemas, whose own fields have their examples."""
+    """Return whether a field holds other schemas, whose fields have their own examples."""
     return any("$ref" in part for part in walk(field))
 
 
 def test_each_operation_says_which_key_it_takes(served: Json) -> None:
-    """A generator of clients sends a key where one is wanted, and people read which."""
+    """The document names the key and the scopes of each operation."""
     keys = {name: one["security"] for name, one in all_operations(served).items()}
 
     assert keys == {
@@ -227,7 +227,7 @@ def test_each_operation_says_which_key_it_takes(served: Json) -> None:
 
 
 def test_where_nobody_is_asked_for_a_key_it_can_be_left_out(application: FastAPI) -> None:
-    """The document tells of this service, not of one that is set up otherwise."""
+    """In open access, the document marks keys as optional."""
     open_document = application.openapi()
 
     for operation in all_operations(open_document).values():
@@ -235,7 +235,7 @@ def test_where_nobody_is_asked_for_a_key_it_can_be_left_out(application: FastAPI
 
 
 def test_documented_forms_are_those_that_are_read(served: Json) -> None:
-    """A generator of clients or of tests need not find out what is refused."""
+    """The documented patterns and bounds are those that the service applies."""
     parameters = {
         one["name"]: one["schema"]["pattern"]
         for operation in all_operations(served).values()
@@ -254,7 +254,7 @@ def test_documented_forms_are_those_that_are_read(served: Json) -> None:
 
 
 def test_an_accepted_order_links_to_what_can_be_done_with_it(served: Json) -> None:
-    """Whoever follows links needs not know which operation takes the id."""
+    """An accepted order links to every operation that takes its id."""
     responses = served["paths"]["/order/limit"]["post"]["responses"]
 
     for status in ("200", "202"):
@@ -268,12 +268,12 @@ def _takes_an_order_id(operation: Json) -> bool:
 
 
 def test_documented_limit_of_a_body_is_the_one_set_up(served: Json) -> None:
-    """The page shows how long a body may be here."""
+    """The document shows the configured limit of a body."""
     assert "at most 16,384 bytes" in served["paths"]["/order/limit"]["post"]["description"]
 
 
 def test_documented_times_are_those_set_up(served: Json) -> None:
-    """The page shows this service's default and bound, not ours."""
+    """The document shows the configured default and maximum."""
     field = served["components"]["schemas"]["LimitOrder"]["properties"]["timeout_seconds"]
 
     assert field["default"] == "0.05"
@@ -281,7 +281,7 @@ def test_documented_times_are_those_set_up(served: Json) -> None:
 
 
 async def test_documented_requests_are_accepted(client: httpx2.AsyncClient, served: Json) -> None:
-    """What Try it out sends is an order; the first example is the documented command."""
+    """Every example request is accepted, and the first is the documented command."""
     media = served["paths"]["/order/limit"]["post"]["requestBody"]["content"]["application/json"]
     examples = [example["value"] for example in media["examples"].values()]
 

@@ -28,7 +28,7 @@ from tests.support.waiting import eventually
 async def test_cancel_is_answered_with_the_canceled_order_also_when_repeated(
     client: httpx2.AsyncClient, ports: MemoryPorts
 ) -> None:
-    """What was filled stays; a second cancel changes nothing and is answered the same."""
+    """A cancel keeps earlier fills, and a second cancel returns the same answer."""
     ports.desk.show(quote(1, ask=("0.000912", "30")))
     order_id = await place_at_once(client)
 
@@ -49,7 +49,7 @@ async def test_cancel_is_answered_with_the_canceled_order_also_when_repeated(
 async def test_canceled_order_is_filled_no_more(
     client: httpx2.AsyncClient, ports: MemoryPorts
 ) -> None:
-    """A quote that comes after the cancel finds nothing to fill, and whoever waits is told."""
+    """A quote after the cancel fills nothing, and the waiting request is answered."""
     waiting = asyncio.create_task(
         client.post("/order/limit", json=BUY | {"timeout_seconds": 3_600})
     )
@@ -69,7 +69,7 @@ async def test_canceled_order_is_filled_no_more(
 async def test_order_that_ended_otherwise_is_not_canceled(
     client: httpx2.AsyncClient, ports: MemoryPorts, price: str, status: str
 ) -> None:
-    """The client is told what became of the order instead, with its splits."""
+    """The cancel of a closed order is answered with 409 and the order with its splits."""
     ports.desk.show(quote(1))
     placed = (await client.post("/order/limit", json=BUY | {"price": price})).json()
 
@@ -85,7 +85,7 @@ async def test_order_that_ended_otherwise_is_not_canceled(
 async def test_order_that_is_filled_before_its_cancel_is_durable_is_told_so(
     client: httpx2.AsyncClient, ports: MemoryPorts
 ) -> None:
-    """What was queued before the cancel counts: the answer is what became of the order."""
+    """A fill queued before the cancel wins, so the cancel is answered with 409."""
     order_id = await place_at_once(client)
     ports.journal.hold()
     ports.desk.show(quote(1))
@@ -113,7 +113,7 @@ async def test_cancel_that_cannot_be_stored_is_503(
     *,
     is_for_all: bool,
 ) -> None:
-    """A success would promise what is not on disk."""
+    """A cancel that is not durable is never answered as a success."""
     order_id = await place_at_once(client)
     ports.desk.refusal = refusal
 
@@ -127,7 +127,7 @@ async def test_cancel_that_cannot_be_stored_is_503(
 async def test_cancel_that_cannot_be_read_back_is_503(
     client: httpx2.AsyncClient, ports: MemoryPorts
 ) -> None:
-    """A database that does not answer is no missing order."""
+    """A failing database is reported as 503 and not as a missing order."""
     order_id = await place_at_once(client)
     ports.orders.refusal = DatabaseUnavailableError()
 
@@ -143,7 +143,7 @@ async def test_cancel_that_cannot_be_read_back_is_503(
 async def test_all_open_orders_of_a_symbol_are_canceled_and_no_other(
     client: httpx2.AsyncClient, ports: MemoryPorts
 ) -> None:
-    """The answer names those that it ended, in the order of their acceptance."""
+    """The answer lists the canceled orders in the order of their acceptance."""
     ports.desk.show(quote(1, ask=("0.000912", "130")))
     filled = await place_at_once(client)
     partial = await place_at_once(client)
@@ -172,7 +172,7 @@ async def test_all_open_orders_of_a_symbol_are_canceled_and_no_other(
 async def test_more_than_1000_orders_are_canceled_at_once_and_the_first_told(
     client: httpx2.AsyncClient, ports: MemoryPorts
 ) -> None:
-    """The count says how many there were; an answer stays of bounded length."""
+    """All orders are canceled and counted, but the answer lists only the first 1,000."""
     placed = [await place_at_once(client) for _ in range(1_003)]
 
     told = (await client.delete("/orders?symbol=LTCBTC")).json()
@@ -194,7 +194,7 @@ async def test_more_than_1000_orders_are_canceled_at_once_and_the_first_told(
 async def test_cancel_of_all_needs_one_symbol(
     client: httpx2.AsyncClient, ports: MemoryPorts, query: str, field: str, code: str
 ) -> None:
-    """Nothing is canceled by a parameter that was forgotten or is not understood."""
+    """A missing, invalid or unknown parameter cancels nothing."""
     order_id = OrderId(await place_at_once(client))
 
     answer = await client.delete(f"/orders?{query}")
@@ -207,7 +207,7 @@ async def test_cancel_of_all_needs_one_symbol(
 async def test_orders_of_another_owner_stay_open(
     client: httpx2.AsyncClient, ports: MemoryPorts
 ) -> None:
-    """Nobody cancels what is not theirs."""
+    """A cancel does not affect the orders of another owner."""
     order_id = OrderId(await place_at_once(client))
     snapshot = ports.orders.snapshots[order_id]
     theirs = replace(snapshot, order=replace(snapshot.order, owner=Owner("somebody")))

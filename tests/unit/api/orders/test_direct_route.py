@@ -1,4 +1,4 @@
-"""The route of the hot path: it does what FastAPI's own route does with the same endpoint."""
+"""The direct route behaves like FastAPI's own route with the same endpoint."""
 
 from pathlib import Path
 from typing import Annotated
@@ -22,12 +22,12 @@ from tests.support.keys import BOB, SCOPE_KEYS, authorization, write_key_file
 
 
 async def tell_owner(request: Request, caller: WritingCaller) -> Response:
-    """Answer whose request it is."""
+    """Return the caller's owner and the request method."""
     return PlainTextResponse(f"{caller.owner} {request.method}")
 
 
 def application(route_class: type[APIRoute], tmp_path: Path) -> FastAPI:
-    """Return an application with one route of a class."""
+    """Return an application with one route of the given class."""
     application = FastAPI()
     clock = HandClock()
     keys = tmp_path / f"{route_class.__name__}.json"
@@ -43,7 +43,7 @@ def application(route_class: type[APIRoute], tmp_path: Path) -> FastAPI:
 async def test_endpoint_gets_the_caller_with_the_declared_scope(
     route_class: type[APIRoute], tmp_path: Path
 ) -> None:
-    """Both classes identify the caller, and refuse everyone without the scope."""
+    """Both classes identify the caller and refuse requests without the scope."""
     transport = httpx2.ASGITransport(app=application(route_class, tmp_path))
     async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
         answer = await client.post("/owner", headers=authorization(BOB))
@@ -56,7 +56,7 @@ async def test_endpoint_gets_the_caller_with_the_declared_scope(
 
 
 def test_both_routes_are_documented_alike(tmp_path: Path) -> None:
-    """FastAPI reads the declarations, not the handler."""
+    """FastAPI documents both routes alike, because it reads the declarations."""
     ours, theirs = (
         application(route_class, tmp_path).openapi()["paths"]["/owner"]["post"]
         for route_class in (DirectRoute, APIRoute)
@@ -86,6 +86,6 @@ async def _with_a_parameter(request: Request, caller: ReadingCaller, limit: int)
 
 @pytest.mark.parametrize("endpoint", [_without_caller, _with_a_dependency, _with_a_parameter])
 def test_endpoint_that_declares_anything_else_is_our_mistake(endpoint: object) -> None:
-    """A dependency or parameter that nothing solves must not be overlooked."""
+    """The direct route refuses endpoints with dependencies or parameters that it cannot solve."""
     with pytest.raises(AssertionError):
         APIRouter(route_class=DirectRoute).post("/any")(endpoint)  # type: ignore[type-var] # any function

@@ -1,4 +1,4 @@
-"""Bodies that nobody should send: each has its answer, and none of them is a 500."""
+"""Hostile request bodies: each has its documented error, and none causes a 500."""
 
 import asyncio
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ BODY_BYTES_MAX = 16_384
 
 @dataclass(frozen=True)
 class Hostile:
-    """A body and what it must be answered; ``field`` and ``problem`` name one of its problems."""
+    """A body and its expected answer; ``field`` and ``problem`` name one expected problem."""
 
     name: str
     body: bytes
@@ -25,12 +25,12 @@ class Hostile:
 
 
 def malformed(name: str, body: bytes) -> Hostile:
-    """Return a body that is no JSON object."""
+    """Return a body that is not a JSON object."""
     return Hostile(name, body, 400, "malformed_json")
 
 
 def order(**changes: str) -> bytes:
-    """Return a sound order with raw JSON texts in place of some fields; empty leaves one out."""
+    """Return a valid order with some fields replaced by raw JSON texts; empty text omits one."""
     fields = {"symbol": '"LTCBTC"', "order_size": '"100"', "price": '"0.0026"'} | changes
     pairs = (f'"{name}": {text}' for name, text in fields.items() if text)
     return ("{" + ", ".join(pairs) + "}").encode("utf-8", "surrogatepass")
@@ -216,8 +216,8 @@ REFUSED = [
 async def test_hostile_body_gets_its_error(
     client: httpx2.AsyncClient, ports: MemoryPorts, case: Hostile
 ) -> None:
-    """A hostile body is refused by name, briefly, and nothing is placed."""
-    async with asyncio.timeout(WAIT_SECONDS_MAX):  # one that is accepted would wait for its end
+    """A hostile body gets a short answer with the expected error, and no order is placed."""
+    async with asyncio.timeout(WAIT_SECONDS_MAX):  # an accepted order would wait
         response = await client.post("/order/limit", content=case.body)
 
     assert response.status_code == case.status
@@ -235,7 +235,7 @@ async def test_hostile_body_gets_its_error(
 
 
 def test_table_holds_at_least_sixty_bodies_once_each() -> None:
-    """The table keeps its size, and no case stands in it twice."""
+    """The table keeps at least sixty cases, without duplicates."""
     cases = MALFORMED + REFUSED
 
     assert len({case.name for case in cases}) == len(cases) >= 60
@@ -243,7 +243,7 @@ def test_table_holds_at_least_sixty_bodies_once_each() -> None:
 
 
 async def test_3_000_unknown_fields_are_not_echoed_at_length(client: httpx2.AsyncClient) -> None:
-    """However much is unknown, the answer names a few and counts the rest."""
+    """The answer names the first unknown fields and counts the others."""
     body = "{" + ",".join(f'"k{number}":1' for number in range(1_200)) + f',"{"x" * 500}":1}}'
 
     response = await client.post("/order/limit", content=body)

@@ -1,4 +1,4 @@
-"""From the fields of a body to an order; refusals stand in ``test_hostile_bodies``."""
+"""Reading an order from the fields of a body; ``test_hostile_bodies`` tests the refusals."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -21,12 +21,12 @@ FIELDS: dict[str, object] = {
 
 @pytest.fixture
 def options(options: ApiOptions) -> ApiOptions:
-    """Return settings with the usual time for orders that name none."""
+    """Return settings with a default time of 30 seconds."""
     return replace(options, order_timeout_seconds=Decimal(30))
 
 
 class Reader:
-    """Reads an order of alice with the settings of the edge."""
+    """Reads an order of alice with the given settings."""
 
     def __init__(self, options: ApiOptions) -> None:
         self._options = options
@@ -47,7 +47,7 @@ def read(options: ApiOptions) -> Reader:
 
 
 def test_fields_left_out_have_their_defaults(read: Reader) -> None:
-    """The shortest order is a BUY that rests for the usual time."""
+    """An order without optional fields is a BUY that rests for the default time."""
     assert read(FIELDS) == NewOrder(
         owner=OWNER,
         client_order_id=None,
@@ -70,7 +70,7 @@ def test_fields_left_out_have_their_defaults(read: Reader) -> None:
     ],
 )
 def test_time_is_read_exactly_up_to_its_bound(read: Reader, sent: str, seconds: Decimal) -> None:
-    """Milliseconds are the finest; zeros behind them are no precision."""
+    """A time is read exactly, with up to three decimals besides trailing zeros."""
     assert read(FIELDS | {"timeout_seconds": sent}).timeout_seconds == seconds
 
 
@@ -79,7 +79,7 @@ def test_order_that_does_not_rest_waits_five_seconds_for_its_quote(
     read: Reader,
     time_in_force: TimeInForce,
 ) -> None:
-    """The usual time is for orders that rest."""
+    """IOC and FOK orders do not use the default time of resting orders."""
     order = read(FIELDS | {"time_in_force": time_in_force.lower()})
 
     assert (order.time_in_force, order.timeout_seconds) == (time_in_force, Decimal(5))
@@ -99,25 +99,25 @@ def test_order_that_does_not_rest_waits_five_seconds_for_its_quote(
 def test_header_and_body_give_the_same_key(
     read: Reader, in_body: dict[str, object], in_header: dict[str, str], key: str | None
 ) -> None:
-    """Either serves, and both if they agree."""
+    """The key may come from the header, the body, or both if they are equal."""
     assert read(FIELDS | in_body, in_header).client_order_id == key
 
 
 def test_amounts_are_exact_to_the_digit(read: Reader) -> None:
-    """The longest amounts that are accepted arrive whole."""
+    """The longest accepted amount is read without loss."""
     order = read(FIELDS | {"order_size": "9999999999999999.999999999999"})
 
     assert order.quantity == Decimal("9999999999999999.999999999999")
 
 
 def test_message_about_an_exponent_says_what_to_send(read: Reader) -> None:
-    """Many languages write small numbers so by themselves."""
+    """The message shows the accepted notation, since many languages print small numbers as 1e-5."""
     with pytest.raises(InvalidOrderError, match=r'a string is fine, such as "0\.00001" for 1e-5'):
         read(FIELDS | {"price": JsonNumber("1e-5")})
 
 
 def test_every_problem_of_body_and_header_is_told_at_once(read: Reader) -> None:
-    """Missing fields come first, unknown ones last."""
+    """All problems are listed together: missing fields first, unknown fields last."""
     values: dict[str, object] = {
         "order_size": "0",
         "time_in_force": "IOC",
@@ -139,7 +139,7 @@ def test_every_problem_of_body_and_header_is_told_at_once(read: Reader) -> None:
 
 
 def test_header_is_not_compared_with_a_key_that_cannot_be_read(read: Reader) -> None:
-    """The client mends the body first."""
+    """If the key in the body is malformed, it is the only problem reported."""
     with pytest.raises(InvalidOrderError) as caught:
         read(FIELDS | {"client_order_id": "a b"}, {"Idempotency-Key": "k-2"})
 
@@ -147,7 +147,7 @@ def test_header_is_not_compared_with_a_key_that_cannot_be_read(read: Reader) -> 
 
 
 def test_model_describes_the_fields_that_it_reads() -> None:
-    """What is required there is refused where it is missing."""
+    """The schema names the required fields, allows no others, and describes each field."""
     schema = LimitOrder.model_json_schema()
 
     assert schema["required"] == ["symbol", "order_size", "price"]

@@ -1,4 +1,4 @@
-"""Why an open order is not filled, and how well a closed one was: what the routes do not reach."""
+"""The market view of open orders and the execution of closed ones, beyond the routes' tests."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -16,7 +16,7 @@ VIEW = MarketView(quote=examples.EXAMPLE_QUOTE, taken_quantity=Decimal(0))
 
 
 def look(view: MarketView, *, side: Side = Side.SELL, status: str = "connected") -> Market:
-    """Return what the example order meets."""
+    """Return the market view of the example order."""
     feed = replace(examples.EXAMPLE_FEED, status=status, cause="no route to host")
     return Market.of(
         replace(OPEN, side=side),
@@ -28,7 +28,7 @@ def look(view: MarketView, *, side: Side = Side.SELL, status: str = "connected")
 
 
 def test_order_with_something_to_take_has_no_obstacle() -> None:
-    """Between a quote and its fill nothing is in the way."""
+    """An order that the current quote can fill has the obstacle ``none``."""
     market = look(VIEW)
 
     assert market.obstacle == "none"
@@ -36,7 +36,7 @@ def test_order_with_something_to_take_has_no_obstacle() -> None:
 
 
 def test_quote_that_is_to_be_confirmed_is_named_where_it_would_fill() -> None:
-    """Otherwise it is in nobody's way."""
+    """``quote_old`` is reported only if the old quote has liquidity left for the order."""
     waiting = replace(VIEW, awaits_confirmation=True)
 
     assert look(waiting).obstacle == "quote_old"
@@ -44,14 +44,14 @@ def test_quote_that_is_to_be_confirmed_is_named_where_it_would_fill() -> None:
 
 
 def test_quote_received_this_instant_has_no_negative_age() -> None:
-    """A quote that comes while the answer is made is of age zero."""
+    """A quote received after ``now`` has the age zero."""
     early = replace(examples.EXAMPLE_QUOTE, received_ns=examples.EXAMPLE_QUOTE_AGE_NS + 1)
 
     assert look(replace(VIEW, quote=early)).quote_age_milliseconds == 0
 
 
 def test_explanation_names_the_cause_of_a_dead_connection() -> None:
-    """Without a quote the client wants to know whether to wait or to look at the venue."""
+    """The explanation names the feed's error, or says that the symbol has no quote."""
     assert "no route to host" in look(NO_MARKET, status="down").explanation
     assert "no quote of LTCBTC" in look(NO_MARKET).explanation
 
@@ -60,7 +60,7 @@ def test_explanation_names_the_cause_of_a_dead_connection() -> None:
     ("side", "said"), [(Side.BUY, "best ask is above"), (Side.SELL, "best bid is below")]
 )
 def test_explanation_speaks_of_the_side_that_the_order_takes_from(side: Side, said: str) -> None:
-    """A BUY is told of asks, a SELL of bids."""
+    """A BUY is explained with asks, a SELL with bids."""
     far = Decimal("0.00001") if side is Side.BUY else Decimal(1)
     market = Market.of(
         replace(OPEN, side=side, limit_price=far),
@@ -75,12 +75,12 @@ def test_explanation_speaks_of_the_side_that_the_order_takes_from(side: Side, sa
 
 @pytest.mark.parametrize("obstacle", list(Obstacle))
 def test_every_obstacle_is_documented(obstacle: Obstacle) -> None:
-    """The description of the field names each."""
+    """The description of the field names each obstacle."""
     assert f"`{obstacle.value}`" in str(Market.model_fields["obstacle"].description)
 
 
 def test_arrival_at_an_empty_side_has_no_price_to_compare_with() -> None:
-    """The quote is told, a slippage against nothing is not."""
+    """The arrival quote is shown, but its price and the slippage are null."""
     snapshot, splits = examples.filled_order()
     empty = replace(snapshot, arrival=Arrival(update_id=7, price=Decimal(0)))
 
@@ -92,7 +92,7 @@ def test_arrival_at_an_empty_side_has_no_price_to_compare_with() -> None:
 
 
 def test_fill_timed_before_its_acceptance_is_told_as_of_the_same_instant() -> None:
-    """A clock that was set back makes no negative duration."""
+    """A clock that was set back does not produce a negative duration."""
     snapshot, splits = examples.filled_order()
     before = replace(splits[0], filled_at=snapshot.order.accepted_at - timedelta(seconds=1))
 

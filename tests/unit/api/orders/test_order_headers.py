@@ -1,4 +1,4 @@
-"""The headers that say how an order is to be taken."""
+"""The request headers ``Prefer`` and ``Idempotency-Key``."""
 
 import pytest
 from pydantic_core import PydanticCustomError
@@ -41,7 +41,7 @@ def read(*values: str) -> Preference:
 def test_preference_is_read_as_rfc_7240_has_it(
     values: tuple[str, ...], seconds: int, applied: str | None
 ) -> None:
-    """A list over one header or several; of a preference given twice the first counts."""
+    """Preferences may be in one header or several; the first of a repeated preference counts."""
     assert read(*values) == Preference(wait_seconds=seconds, applied=applied)
 
 
@@ -69,34 +69,34 @@ def test_preference_is_read_as_rfc_7240_has_it(
     ],
 )
 def test_preference_that_is_none_of_ours_is_ignored(value: str) -> None:
-    """RFC 7240: a server ignores what it does not know; a text in quotes is no preference."""
+    """RFC 7240: a server ignores unknown preferences; quoted text is not a preference."""
     assert read(value) == Preference(wait_seconds=WAIT_SECONDS_MAX, applied=None)
 
 
 def test_preference_after_an_ignored_one_counts() -> None:
-    """What is malformed is not there."""
+    """A malformed preference does not hide a valid one after it."""
     assert read("wait=soon, wait=10").applied == "wait=10"
 
 
 @pytest.mark.parametrize("value", ["key-1", '"key-1"', ' "key-1" '])
 def test_key_may_stand_in_quotes(value: str) -> None:
-    """As a structured field has it, or plain."""
+    """The key may be plain or in quotes, as a structured field."""
     assert read_idempotency_key([value]) == "key-1"
 
 
 def test_request_may_have_no_key() -> None:
-    """Without the header there is none."""
+    """A request without the header has no key."""
     assert read_idempotency_key([]) is None
 
 
 @pytest.mark.parametrize("value", ["", '""', "'a'", '"a', 'a"', "a b", "a\tb", "é", "a" * 37])
 def test_malformed_key_is_refused(value: str) -> None:
-    """It has the form of a ``client_order_id``."""
+    """A key that is not a valid ``client_order_id`` is refused."""
     with pytest.raises(PydanticCustomError, match="1 to 36"):
         read_idempotency_key([value])
 
 
 def test_key_given_twice_is_refused() -> None:
-    """Which of the two counts is unknown, even if they are equal."""
+    """Two headers are refused even if their keys are equal."""
     with pytest.raises(PydanticCustomError, match="more than once"):
         read_idempotency_key(["key-1", "key-1"])

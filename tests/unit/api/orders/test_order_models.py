@@ -22,7 +22,7 @@ from app.domain.order import OrderSnapshot, OrderStatus, Split
     ],
 )
 def test_message_follows_the_status(status: OrderStatus, message: str) -> None:
-    """Each status has its words."""
+    """Each status has its own message."""
     snapshot, splits = examples.filled_order()
 
     answer = OrderAnswer.of(replace(snapshot, status=status), splits)
@@ -31,7 +31,7 @@ def test_message_follows_the_status(status: OrderStatus, message: str) -> None:
 
 
 def test_amounts_leave_in_plain_notation_without_trailing_zeros() -> None:
-    """Whatever form a database gives an amount, a client sees one."""
+    """Amounts have one notation in answers, independent of their form in the database."""
     snapshot, splits = examples.filled_order()
     odd_order = replace(snapshot.order, quantity=Decimal("1E+3"), limit_price=Decimal("0.00010000"))
     odd = replace(snapshot, order=odd_order, filled_quantity=Decimal("1000.000"))
@@ -46,7 +46,7 @@ def test_amounts_leave_in_plain_notation_without_trailing_zeros() -> None:
     ("read", "shown", "has_more"), [(0, 0, False), (2, 2, False), (3, 2, True)]
 )
 def test_page_has_a_cursor_only_if_more_was_read(read: int, shown: int, *, has_more: bool) -> None:
-    """The last page says that it is the last, without another request."""
+    """The last page has no cursor, so a client needs no further request."""
     snapshot, splits = examples.filled_order()
 
     orders = OrdersPage.of([snapshot] * read, limit=2)
@@ -61,7 +61,7 @@ def test_page_has_a_cursor_only_if_more_was_read(read: int, shown: int, *, has_m
 def test_json_of_an_answer_is_the_json_of_its_model(
     example: Callable[[], tuple[OrderSnapshot, list[Split]]],
 ) -> None:
-    """The short way of the hot path leads to the documented answer, byte by byte."""
+    """The fast JSON of an answer equals the JSON of its model, byte by byte."""
     snapshot, splits = example()
 
     answer = OrderAnswer.of(snapshot, splits)

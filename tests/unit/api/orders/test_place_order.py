@@ -40,7 +40,7 @@ LONG = {"timeout_seconds": 3_600}
 async def test_documented_curl_is_answered_with_its_splits(
     client: httpx2.AsyncClient, ports: MemoryPorts
 ) -> None:
-    """The printed command, which sends a form's content type, sells quote by quote."""
+    """An order sent as a form, like the documented curl command, fills over several quotes."""
     ports.desk.show(quote(1, bid=("0.000911", "400")))
     request = asyncio.create_task(
         client.post(
@@ -88,7 +88,7 @@ async def test_documented_curl_is_answered_with_its_splits(
 async def test_order_that_the_market_never_reaches_is_no_error(
     client: httpx2.AsyncClient, ports: MemoryPorts
 ) -> None:
-    """Without a fill until its time is up, the order is answered as not fulfilled, with 200."""
+    """An order that expires without a fill is answered with 200 and EXPIRED."""
     ports.desk.show(quote(1))
 
     response = await client.post("/order/limit", json=BUY | {"price": "0.0001"})
@@ -123,7 +123,7 @@ async def test_sound_order_is_read_exactly(
     changes: dict[str, object],
     expected: dict[str, object],
 ) -> None:
-    """Accepted spellings lead to the same exact order."""
+    """The service accepts every allowed spelling and keeps the exact amounts."""
     symbol = str(expected.get("symbol", "LTCBTC"))
     ports.desk.show(quote(1, symbol=symbol))
 
@@ -138,7 +138,7 @@ async def test_sound_order_is_read_exactly(
 async def test_order_is_answered_202_when_the_service_stops_first(
     client: httpx2.AsyncClient, ports: MemoryPorts
 ) -> None:
-    """A stop answers whoever waits with where the order can be read, as it stands."""
+    """A stop ends the wait: the answer is 202 with the order's current state and its address."""
     ports.desk.show(quote(1, bid=("0.000911", "400")))
     request = asyncio.create_task(
         client.post("/order/limit", content=CURL_BODY.replace("}", ', "timeout_seconds": 30}'))
@@ -160,7 +160,7 @@ async def test_order_is_answered_202_when_the_service_stops_first(
 async def test_finished_order_is_answered_200_although_the_service_stops(
     client: httpx2.AsyncClient, ports: MemoryPorts
 ) -> None:
-    """What is durable decides the answer, not who woke it."""
+    """An order that has already ended is answered with 200, even during a stop."""
     ports.desk.show(quote(1))
     ports.waiters.stop()
 
@@ -186,7 +186,7 @@ async def test_unavailable_desk_says_when_to_come_back(
     status: int,
     retry_after: str,
 ) -> None:
-    """What the desk cannot take is refused with Retry-After, and nobody is left waiting."""
+    """A refusal by the desk carries Retry-After, and no waiter remains."""
     ports.desk.refusal = refusal
 
     response = await client.post("/order/limit", json=BUY)
@@ -199,7 +199,7 @@ async def test_unavailable_desk_says_when_to_come_back(
 
 
 async def test_an_answer_needs_no_read(client: httpx2.AsyncClient, ports: MemoryPorts) -> None:
-    """What was announced is durable: an order's answer does not depend on reads that fail."""
+    """The answer needs no database read, so a failing database does not prevent it."""
     ports.desk.show(quote(1))
     ports.orders.refusal = DatabaseUnavailableError()
 
@@ -212,7 +212,7 @@ async def test_an_answer_needs_no_read(client: httpx2.AsyncClient, ports: Memory
 async def test_order_without_rules_is_refused_503(
     client: httpx2.AsyncClient, ports: MemoryPorts
 ) -> None:
-    """While the trading rules were never loaded, no order can be judged."""
+    """The service refuses orders until the trading rules are loaded."""
     ports.rules.by_symbol = None
 
     response = await client.post("/order/limit", json=BUY)
@@ -223,7 +223,7 @@ async def test_order_without_rules_is_refused_503(
 
 
 async def test_all_problems_of_a_body_are_told_at_once(client: httpx2.AsyncClient) -> None:
-    """A client mends its order in one round, not in five."""
+    """The answer lists all problems of an order, so a client can correct them together."""
     body = {"symbol": "LTC/BTC", "price": "1e-4", "side": "?", "sise": 1, "client_order_id": "?"}
 
     response = await client.post("/order/limit", json=body, headers={"Idempotency-Key": "!"})
@@ -246,7 +246,7 @@ async def test_all_problems_of_a_body_are_told_at_once(client: httpx2.AsyncClien
 async def test_client_that_goes_away_does_not_disturb_its_order(
     application: FastAPI, ports: MemoryPorts
 ) -> None:
-    """An order that nobody waits for any more fills all the same."""
+    """An order fills after its client has disconnected."""
     body = CURL_BODY.replace("}", ', "timeout_seconds": 30}').encode()
     messages: list[Message] = [
         {"type": "http.request", "body": body, "more_body": False},
@@ -281,7 +281,7 @@ async def test_client_that_goes_away_does_not_disturb_its_order(
 async def test_exact_amounts_survive_the_way_through(
     client: httpx2.AsyncClient, ports: MemoryPorts
 ) -> None:
-    """A number that no binary fraction holds comes back digit by digit."""
+    """A number that a binary float cannot hold is returned digit by digit."""
     ports.rules.by_symbol = MemoryRules(
         [
             replace(rules, step_size=Decimal(0), tick_size=Decimal(0))
@@ -313,7 +313,7 @@ def shown(answer: httpx2.Response) -> dict[str, object]:
 async def test_order_is_answered_202_as_soon_as_asked_for(
     client: httpx2.AsyncClient, ports: MemoryPorts, prefer: str, applied: str
 ) -> None:
-    """The order is durable and goes on; the answer says where it can be read."""
+    """The service answers immediately, and the order keeps resting and can be filled later."""
     answer = await client.post("/order/limit", json=BUY | LONG, headers={"Prefer": prefer})
 
     assert answer.status_code == 202
@@ -331,7 +331,7 @@ async def test_order_is_answered_202_as_soon_as_asked_for(
 async def test_order_that_ends_within_the_wait_is_answered_200(
     client: httpx2.AsyncClient, ports: MemoryPorts
 ) -> None:
-    """The answer comes with the end, and says up to how long it would have waited."""
+    """The order ends the wait, and the answer names the preference that was applied."""
     placing = asyncio.create_task(
         client.post("/order/limit", json=BUY | LONG, headers={"Prefer": "wait=250"})
     )
@@ -348,7 +348,7 @@ async def test_order_that_ends_within_the_wait_is_answered_200(
 async def test_order_that_does_not_end_within_the_wait_is_answered_202(
     client: httpx2.AsyncClient, ports: MemoryPorts
 ) -> None:
-    """Once the wait is over the order is told as it stands, with what was filled until then."""
+    """After the wait, the answer holds the order with its fills so far."""
     placing = asyncio.create_task(
         client.post("/order/limit", json=BUY | LONG, headers={"Prefer": "wait=1"})
     )
@@ -366,7 +366,7 @@ async def test_order_that_does_not_end_within_the_wait_is_answered_202(
 async def test_wait_is_bounded_with_and_without_a_preference(
     services: ApiServices, options: ApiOptions
 ) -> None:
-    """No request waits longer than is set up; only who asked for more is told so."""
+    """No request waits longer than the setting, whether or not the client asks for a wait."""
     application = build_application(services, replace(options, wait_seconds_max=0))
     transport = httpx2.ASGITransport(app=application)
     async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
@@ -383,7 +383,7 @@ async def test_wait_is_bounded_with_and_without_a_preference(
 async def test_preference_that_is_unknown_is_ignored(
     client: httpx2.AsyncClient, ports: MemoryPorts, prefer: str
 ) -> None:
-    """Prefer is a wish (RFC 7240): one that we do not know claims nothing in the answer."""
+    """RFC 7240: a server ignores unknown preferences, so the answer names none as applied."""
     ports.desk.show(quote(1))
 
     answer = await client.post("/order/limit", json=BUY, headers={"Prefer": prefer})
@@ -408,7 +408,7 @@ async def test_order_that_does_not_rest_is_decided_by_its_first_quote(
     asks: str,
     expected: tuple[str, str | None, str],
 ) -> None:
-    """IOC keeps what the quote has for it, FOK takes all or nothing; both wait 5 s for it."""
+    """IOC fills what the first quote offers, FOK all or nothing; both wait up to 5 s for it."""
     ports.desk.show(quote(1, ask=("0.000912", asks)))
 
     answer = await client.post("/order/limit", json=BUY | {"time_in_force": time_in_force})
@@ -438,7 +438,7 @@ async def test_order_that_does_not_rest_is_decided_by_its_first_quote(
 async def test_order_sent_again_is_answered_with_the_stored_one(
     client: httpx2.AsyncClient, ports: MemoryPorts, again: dict[str, object]
 ) -> None:
-    """However the same order is written, its key makes it one; nothing is placed twice."""
+    """A second request with the same key and an equal order places nothing and is a replay."""
     ports.desk.show(quote(1))
     first = await client.post("/order/limit", json=BUY | {"client_order_id": "k-1"})
     events = len(ports.orders.events)
@@ -455,7 +455,7 @@ async def test_order_sent_again_is_answered_with_the_stored_one(
 
 
 async def test_fifty_at_once_make_one_order(client: httpx2.AsyncClient, ports: MemoryPorts) -> None:
-    """Of requests that race for a key one places, and all are told the same order."""
+    """Fifty concurrent requests with one key place one order, and all get the same answer."""
     ports.journal.hold()
     posting = asyncio.create_task(
         post_all(client, 50, json=BUY | {"client_order_id": "k-1"} | LONG)
@@ -489,7 +489,7 @@ async def test_fifty_at_once_make_one_order(client: httpx2.AsyncClient, ports: M
 async def test_key_with_another_order_is_refused(
     client: httpx2.AsyncClient, ports: MemoryPorts, change: dict[str, str]
 ) -> None:
-    """A key serves one order: whoever asks for something else under it is told which."""
+    """A key that belongs to a different order is refused with the id of that order."""
     ports.desk.show(quote(1))
     first = await client.post("/order/limit", json=BUY | {"client_order_id": "k-1"})
 
@@ -505,7 +505,7 @@ async def test_key_with_another_order_is_refused(
 async def test_header_and_body_that_differ_are_refused(
     client: httpx2.AsyncClient, ports: MemoryPorts
 ) -> None:
-    """Which of two keys is meant is not guessed."""
+    """The service does not choose between two different keys."""
     answer = await client.post(
         "/order/limit", json=BUY | {"client_order_id": "a"}, headers={"Idempotency-Key": "b"}
     )
@@ -523,7 +523,7 @@ async def test_header_and_body_that_differ_are_refused(
 async def test_malformed_key_is_refused_not_ignored(
     client: httpx2.AsyncClient, ports: MemoryPorts, key: str
 ) -> None:
-    """Whoever relies on a key that is not honored would send an order twice."""
+    """A malformed key is an error: if it were ignored, a retry would place a second order."""
     answer = await client.post(
         "/order/limit", json=BUY, headers={b"Idempotency-Key": key.encode("latin-1")}
     )
@@ -538,7 +538,7 @@ async def test_malformed_key_is_refused_not_ignored(
 async def test_key_given_by_two_headers_is_refused(
     client: httpx2.AsyncClient, ports: MemoryPorts
 ) -> None:
-    """Two headers of the same name are no one key, even if they agree."""
+    """Two headers with the same key are refused as duplicates."""
     answer = await client.post(
         "/order/limit", json=BUY, headers=[("Idempotency-Key", "a"), ("Idempotency-Key", "a")]
     )
@@ -551,7 +551,7 @@ async def test_key_given_by_two_headers_is_refused(
 async def test_order_that_was_refused_uses_up_no_key(
     client: httpx2.AsyncClient, ports: MemoryPorts
 ) -> None:
-    """Only an accepted order has a key: mended, it may be sent under the same."""
+    """A refused order does not use its key: a corrected order may be sent with it."""
     key = {"client_order_id": "k-1"}
     ports.desk.show(quote(1))
     refused = await client.post("/order/limit", json=BUY | key | {"price": "0.0000001"})
@@ -568,12 +568,12 @@ async def test_order_that_was_refused_uses_up_no_key(
 async def test_replay_of_an_open_order_waits_for_its_end(
     client: httpx2.AsyncClient, ports: MemoryPorts
 ) -> None:
-    """Whoever lost the connection takes up waiting where it was."""
+    """A client that lost its connection can wait again for the same order."""
     order_id = await place_at_once(client, client_order_id="k-1")
     waiting = asyncio.create_task(
         client.post("/order/limit", json=BUY | LONG | {"client_order_id": "k-1"})
     )
-    await eventually(lambda: ports.waiting_total == 2)  # of its own order, and of the first one
+    await eventually(lambda: ports.waiting_total == 2)  # the replay and the first request
     ports.desk.show(quote(1))
 
     answer = await waiting
@@ -587,7 +587,7 @@ async def test_replay_of_an_open_order_waits_for_its_end(
 async def test_replay_of_an_open_order_waits_as_long_as_asked_for(
     client: httpx2.AsyncClient, ports: MemoryPorts
 ) -> None:
-    """A replay is answered early as the first request would be."""
+    """A replay honors the preference for an immediate answer."""
     ports.desk.show(quote(1, ask=("0.000912", "30")))
     order_id = await place_at_once(client, client_order_id="k-1")
 
@@ -606,7 +606,7 @@ async def test_replay_of_an_open_order_waits_as_long_as_asked_for(
 async def test_replay_does_not_ask_for_what_a_new_order_needs(
     client: httpx2.AsyncClient, ports: MemoryPorts
 ) -> None:
-    """An accepted order is told although a new one would be refused now, whatever the cause."""
+    """A replay returns the stored order even when a new order would be refused now."""
     key = {"client_order_id": "k-1"}
     ports.desk.show(quote(1))
     first = await client.post("/order/limit", json=BUY | key)
@@ -634,7 +634,7 @@ async def test_replay_does_not_ask_for_what_a_new_order_needs(
 async def test_nobody_knows_of_an_order_whose_key_cannot_be_looked_up(
     client: httpx2.AsyncClient, ports: MemoryPorts
 ) -> None:
-    """An earlier request may have been executed: its client must not be told the contrary."""
+    """If the key lookup fails, the answer is 503: an earlier request may have placed the order."""
     ports.desk.refusal = TooManyOrdersError(7)
     ports.orders.refusal = DatabaseUnavailableError()
 
@@ -646,7 +646,7 @@ async def test_nobody_knows_of_an_order_whose_key_cannot_be_looked_up(
 async def test_request_that_is_refused_does_not_deny_an_earlier_one_that_is_under_way(
     client: httpx2.AsyncClient, ports: MemoryPorts
 ) -> None:
-    """Asked once more for an order that may yet be stored, nothing but that is told."""
+    """While the first request is not durable, a retry gets 503 with the id of its order."""
     ports.journal.hold()
     first = asyncio.create_task(client.post("/order/limit", json=BUY | {"client_order_id": "k-1"}))
     await eventually(lambda: ports.journal.order_under_way(PUBLIC, "k-1"))
@@ -665,7 +665,7 @@ async def test_request_that_is_refused_does_not_deny_an_earlier_one_that_is_unde
 async def test_replay_that_cannot_be_read_is_503(
     client: httpx2.AsyncClient, ports: MemoryPorts
 ) -> None:
-    """Whether it is the same order cannot be told now, so neither answer is guessed."""
+    """If the stored order cannot be read, the answer is 503 and not a guess."""
     ports.desk.show(quote(1))
     await client.post("/order/limit", json=BUY | {"client_order_id": "k-1"})
     ports.orders.refusal = DatabaseUnavailableError()
@@ -679,7 +679,7 @@ async def test_replay_that_cannot_be_read_is_503(
 async def test_key_of_an_order_that_is_not_kept_any_more_is_told_as_gone(
     client: httpx2.AsyncClient, ports: MemoryPorts
 ) -> None:
-    """A key outlives its order: it is neither placed again nor made up."""
+    """The key of a pruned order is answered with 410, and no order is placed."""
     ports.desk.show(quote(1))
     first = await client.post("/order/limit", json=BUY | {"client_order_id": "k-1"})
     ports.orders.prune(OrderId(first.json()["order_id"]))
@@ -696,7 +696,7 @@ async def test_key_of_an_order_that_is_not_kept_any_more_is_told_as_gone(
 async def test_keys_of_two_owners_do_not_meet(
     client: httpx2.AsyncClient, ports: MemoryPorts
 ) -> None:
-    """Somebody else's key tells nothing and is in nobody's way."""
+    """Two owners can use the same key for different orders."""
     ports.orders.keys[Owner("somebody"), "k-1"] = OrderId(NO_SUCH_ORDER)
     ports.desk.show(quote(1))
 
@@ -709,7 +709,7 @@ async def test_keys_of_two_owners_do_not_meet(
 async def test_replay_links_to_splits_beyond_the_first_1000(
     client: httpx2.AsyncClient, ports: MemoryPorts
 ) -> None:
-    """A replayed answer has room for as many splits as the first one."""
+    """A replayed answer holds the first 1,000 splits and links to the others."""
     body = BUY | LONG | {"order_size": "1003", "client_order_id": "k-1"}
     await client.post("/order/limit", json=body, headers=AT_ONCE)
     for number in range(1, 1_004):

@@ -32,7 +32,7 @@ SUMMARY_KEYS = [key for key in ORDER_KEYS if key != "splits"]
 async def test_database_that_does_not_answer_is_503(
     client: httpx2.AsyncClient, ports: MemoryPorts, path: str
 ) -> None:
-    """An order that cannot be read is not said to be missing."""
+    """A failing database is reported as 503 and not as a missing order."""
     ports.orders.refusal = DatabaseUnavailableError()
 
     response = await client.get(path)
@@ -44,7 +44,7 @@ async def test_database_that_does_not_answer_is_503(
 async def test_placed_order_can_be_read_by_its_id(
     client: httpx2.AsyncClient, ports: MemoryPorts
 ) -> None:
-    """Reading an order gives what its placing was answered, without the message."""
+    """GET returns the order as its placing returned it, without the message."""
     ports.desk.show(quote(1))
     placed = (await client.post("/order/limit", json=BUY)).json()
 
@@ -64,7 +64,7 @@ async def test_placed_order_can_be_read_by_its_id(
 )
 @pytest.mark.parametrize("suffix", ["", "/splits", "/events"])
 async def test_unknown_order_is_404(client: httpx2.AsyncClient, order_id: str, suffix: str) -> None:
-    """Whatever stands for an id, an order that is not there is not found, without an echo."""
+    """Any unknown or malformed id gives 404, and the answer does not echo it."""
     response = await client.get(f"/order/{order_id}{suffix}")
 
     assert response.status_code == 404
@@ -75,7 +75,7 @@ async def test_unknown_order_is_404(client: httpx2.AsyncClient, order_id: str, s
 async def test_order_of_another_owner_is_404(
     client: httpx2.AsyncClient, ports: MemoryPorts
 ) -> None:
-    """Somebody else's order looks like none."""
+    """An order of another owner is answered like an unknown order."""
     ports.desk.show(quote(1))
     order_id = (await client.post("/order/limit", json=BUY)).json()["order_id"]
     snapshot = ports.orders.snapshots[order_id]
@@ -92,7 +92,7 @@ async def test_order_of_another_owner_is_404(
 async def test_splits_beyond_1000_are_read_page_by_page(
     client: httpx2.AsyncClient, ports: MemoryPorts
 ) -> None:
-    """An answer holds the first 1,000 splits and links to the rest, without gap or repeat."""
+    """An answer holds the first 1,000 splits; pages hold the others without gaps or repeats."""
     request = asyncio.create_task(
         client.post("/order/limit", json=BUY | {"order_size": "1203", "timeout_seconds": 30})
     )
@@ -127,7 +127,7 @@ async def test_splits_beyond_1000_are_read_page_by_page(
 async def test_splits_of_an_open_order_agree_with_the_order(
     client: httpx2.AsyncClient, ports: MemoryPorts
 ) -> None:
-    """An answer never shows splits that its own sum does not count."""
+    """An answer never shows splits that ``filled_quantity`` does not include."""
     ports.desk.show(quote(1, ask=("0.000912", "60")))
     request = asyncio.create_task(client.post("/order/limit", json=BUY | {"timeout_seconds": 30}))
     await until_waiting(ports)
@@ -146,7 +146,7 @@ async def test_splits_of_an_open_order_agree_with_the_order(
 async def test_orders_are_listed_newest_first_with_a_cursor_that_stays_good(
     client: httpx2.AsyncClient, ports: MemoryPorts
 ) -> None:
-    """Orders placed while somebody pages do not shift the pages."""
+    """Orders placed between two pages do not shift the pages."""
     ports.desk.show(quote(1, ask=("0.000912", "100000")))
     placed = [(await client.post("/order/limit", json=BUY)).json()["order_id"] for _ in range(5)]
     first = (await client.get("/orders?limit=2")).json()
@@ -168,7 +168,7 @@ async def test_orders_are_listed_newest_first_with_a_cursor_that_stays_good(
 async def test_orders_are_filtered_by_symbol_and_status(
     client: httpx2.AsyncClient, ports: MemoryPorts
 ) -> None:
-    """A filter shows what it names, in any case of letters, and nothing else."""
+    """A filter matches exactly the named symbol and status, in upper or lower case."""
     ports.desk.show(quote(1))
     filled = (await client.post("/order/limit", json=BUY)).json()["order_id"]
     expired = (await client.post("/order/limit", json=BUY | {"price": "0.0001"})).json()["order_id"]
@@ -185,7 +185,7 @@ async def test_orders_are_filtered_by_symbol_and_status(
 
 
 async def test_order_route_called_with_get_says_what_it_takes(client: httpx2.AsyncClient) -> None:
-    """Opening the path in a browser is told apart from an order that is not there."""
+    """``GET /order/limit`` is answered with 405, and not as an unknown order."""
     response = await client.get("/order/limit")
 
     assert response.status_code == 405
@@ -193,7 +193,7 @@ async def test_order_route_called_with_get_says_what_it_takes(client: httpx2.Asy
 
 
 async def test_order_is_found_by_its_key(client: httpx2.AsyncClient, ports: MemoryPorts) -> None:
-    """Whoever lost an answer finds the order by the key that it was sent with."""
+    """A client that lost an answer can find its order by key."""
     ports.desk.show(quote(1))
     await client.post("/order/limit", json=BUY | {"client_order_id": "k-1"})
     await client.post("/order/limit", json=BUY | {"client_order_id": "k-2"})
@@ -205,13 +205,13 @@ async def test_order_is_found_by_its_key(client: httpx2.AsyncClient, ports: Memo
 
 
 async def place_and_wait(client: httpx2.AsyncClient, **changes: str) -> str:
-    """Place an order, and return its id when it has ended."""
+    """Place an order and return its id after it ended."""
     answer = await client.post("/order/limit", json=BUY | changes)
     return str(answer.json()["order_id"])
 
 
 def showing(update_id: int, sides: dict[str, tuple[str, str]]) -> Quote:
-    """Return a quote with these sides; one that is not named is as usual."""
+    """Return a quote with the given sides and defaults for the others."""
     usual = {"bid": ("0.000911", "400"), "ask": ("0.000912", "400")} | sides
     return quote(update_id, bid=usual["bid"], ask=usual["ask"])
 
@@ -266,9 +266,9 @@ async def test_open_order_tells_what_keeps_it_from_being_filled(
     shown: dict[str, tuple[str, str]] | None,
     expected: tuple[str | None, ...],
 ) -> None:
-    """Each obstacle is named, with the best price, how far it is, what it shows and what we took.
+    """GET names the obstacle, best price, distance, displayed quantity and taken quantity.
 
-    Both sides of the book are mirrored.
+    The table has mirrored cases for both sides of the book.
     """
     if shown is not None:
         ports.desk.show(showing(7, shown))
@@ -291,7 +291,7 @@ async def test_open_order_tells_what_keeps_it_from_being_filled(
 
 
 async def test_only_ones_own_side_is_taken(client: httpx2.AsyncClient, ports: MemoryPorts) -> None:
-    """What a BUY took from the asks is not taken from the bids."""
+    """A BUY takes from the asks only, so a SELL sees the bids untouched."""
     ports.desk.show(quote(1))
     await place_at_once(client, order_size="500")
     order_id = await place_at_once(client, side="SELL", price="0.001")
@@ -304,7 +304,7 @@ async def test_only_ones_own_side_is_taken(client: httpx2.AsyncClient, ports: Me
 async def test_database_that_takes_no_writes_is_an_obstacle(
     client: httpx2.AsyncClient, ports: MemoryPorts
 ) -> None:
-    """Nothing is filled then, and what was taken cannot be told."""
+    """While writes are held, the obstacle is ``writes_held`` and the taken quantity is unknown."""
     ports.desk.show(quote(1))
     order_id = await place_at_once(client, order_size="500")
     ports.journal.is_writable = False
@@ -319,12 +319,12 @@ async def test_database_that_takes_no_writes_is_an_obstacle(
 async def test_what_is_not_durable_is_not_told_as_taken(
     client: httpx2.AsyncClient, ports: MemoryPorts
 ) -> None:
-    """A look at the market waits for the fills that it would give away."""
+    """GET waits until the fills that its market view would reveal are durable."""
     order_id = await place_at_once(client, order_size="500")
     ports.journal.hold()
     ports.desk.show(quote(1))
     looking = asyncio.create_task(client.get(f"/order/{order_id}"))
-    await eventually(lambda: ports.journal.waiting_total == 2)  # the fill, and who waits for it
+    await eventually(lambda: ports.journal.waiting_total == 2)  # the fill and the waiting GET
 
     ports.journal.release()
 
@@ -334,7 +334,7 @@ async def test_what_is_not_durable_is_not_told_as_taken(
 async def test_what_does_not_become_durable_soon_is_left_out(
     client: httpx2.AsyncClient, ports: MemoryPorts
 ) -> None:
-    """A slow disk delays the answer by a second at most, and fills are not given away."""
+    """On a slow disk, GET answers without the taken quantity, so it reveals no fill."""
     order_id = await place_at_once(client, order_size="500")
     ports.journal.hold()
     ports.desk.show(quote(1))
@@ -384,7 +384,7 @@ async def test_closed_order_tells_how_well_it_was_filled(
     touches: list[tuple[str, str]],
     expected: tuple[str, str, str],
 ) -> None:
-    """Slippage is against the quote met first, improvement against the limit, on both sides."""
+    """Slippage is measured from the first quote met, improvement from the limit, on both sides."""
     name = "ask" if body["side"] == "BUY" else "bid"
     other = {"bid": ("0.0005", "1")} if name == "ask" else {"ask": ("0.0015", "1")}
     ports.desk.show(showing(1, {name: touches[0]} | other))
@@ -409,7 +409,7 @@ async def test_closed_order_tells_how_well_it_was_filled(
 async def test_closed_order_without_fills_has_no_slippage(
     client: httpx2.AsyncClient, ports: MemoryPorts
 ) -> None:
-    """What did not happen is null, and the quotes that were met are counted."""
+    """Fields about fills are null, and the quotes met are counted."""
     unmet = await place_at_once(client, symbol="ETHBTC")
     ports.desk.show(quote(1))
     met = await place_at_once(client, price="0.0001")
@@ -445,7 +445,7 @@ async def test_order_that_a_quote_decided_tells_what_that_had_for_it(
     kind: str,
     price: str,
 ) -> None:
-    """Enough was displayed, and what one's own orders had taken of it says why it was not given."""
+    """The execution shows the deciding quote and how much of it other orders had taken."""
     ports.desk.show(quote(7, ask=("0.000912", "312.484")))
     await place_at_once(client, order_size="118.61", price="0.000912")
     order_id = await place_and_wait(client, order_size="200", price=price, time_in_force=kind)
@@ -465,7 +465,7 @@ async def test_order_that_a_quote_decided_tells_what_that_had_for_it(
 async def test_order_decided_where_nothing_was_displayed_tells_no_price(
     client: httpx2.AsyncClient, ports: MemoryPorts
 ) -> None:
-    """Zero would be a price."""
+    """The price is null, because zero would look like a price."""
     ports.desk.show(quote(7, ask=("0", "0")))
     order_id = await place_and_wait(client, time_in_force="IOC")
 
@@ -482,7 +482,7 @@ async def test_order_decided_where_nothing_was_displayed_tells_no_price(
 async def test_filled_order_was_not_left_wanting(
     client: httpx2.AsyncClient, ports: MemoryPorts
 ) -> None:
-    """Its split says what the quote displayed."""
+    """A filled order has no decision."""
     ports.desk.show(quote(7, ask=("0.000912", "312.484")))
     order_id = await place_and_wait(client, order_size="1", price="0.000912", time_in_force="FOK")
 
@@ -494,7 +494,7 @@ async def test_filled_order_was_not_left_wanting(
 async def test_last_fill_may_lie_beyond_the_splits_of_the_answer(
     client: httpx2.AsyncClient, ports: MemoryPorts
 ) -> None:
-    """An order of more than 1,000 splits tells the time of its very last one."""
+    """The time of the last fill is correct when its split is not in the answer."""
     order_id = OrderId(await place_at_once(client, order_size="1003"))
     for number in range(1, 1_004):
         ports.desk.show(quote(2 * number, ask=("0.000912", "1")))
@@ -514,7 +514,7 @@ async def test_last_fill_may_lie_beyond_the_splits_of_the_answer(
 async def test_events_of_an_order_are_read_page_by_page(
     client: httpx2.AsyncClient, ports: MemoryPorts
 ) -> None:
-    """Every transition is there once, 1..n, with its position; the last page says so."""
+    """Pages hold every event once, numbered 1 to n, and the last page has no cursor."""
     ports.desk.show(quote(1, ask=("0.000912", "30")))
     order_id = await place_at_once(client)
     ports.desk.show(quote(2, ask=("0.000912", "50")))

@@ -1,4 +1,4 @@
-"""Orders as they are stored, with their splits."""
+"""Reading stored orders with their splits."""
 
 import pytest
 
@@ -11,7 +11,7 @@ from tests.support.in_memory import MemoryOrders
 
 @pytest.fixture
 def orders() -> MemoryOrders:
-    """Return a store with the documented order, fulfilled."""
+    """Return a store that holds the filled order of the documentation."""
     snapshot, splits = examples.filled_order()
     orders = MemoryOrders()
     orders.snapshots[snapshot.order.order_id] = snapshot
@@ -20,7 +20,7 @@ def orders() -> MemoryOrders:
 
 
 async def test_order_is_found_with_its_splits(orders: MemoryOrders) -> None:
-    """Its last split is among them where they all are."""
+    """The reader finds the last split also when the answer does not hold all splits."""
     reader = StoredOrderReader(orders)
 
     snapshot, splits = await reader.find(PUBLIC, examples.EXAMPLE_ORDER_ID)
@@ -39,13 +39,13 @@ async def test_order_is_found_with_its_splits(orders: MemoryOrders) -> None:
 async def test_order_of_nobody_or_somebody_else_is_not_found(
     orders: MemoryOrders, owner: Owner, order_id: OrderId
 ) -> None:
-    """Both look the same."""
+    """An unknown order and another owner's order are refused alike."""
     with pytest.raises(OrderNotFoundError):
         await StoredOrderReader(orders).find(owner, order_id)
 
 
 async def test_order_that_is_pruned_between_two_reads_is_not_found(orders: MemoryOrders) -> None:
-    """Half an order is never told."""
+    """An order whose splits were pruned between two reads is reported as not found."""
     del orders.splits[examples.EXAMPLE_ORDER_ID][1:]
 
     with pytest.raises(OrderNotFoundError):

@@ -1,4 +1,4 @@
-"""Connections that keep the service waiting, over real sockets and with short limits."""
+"""HTTP connections that keep the service waiting, over real sockets with short limits."""
 
 import asyncio
 import contextlib
@@ -27,19 +27,19 @@ CHUNKED = b"POST /body HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked
 
 
 class HastyProtocol(BoundedHttpProtocol):
-    """The protocol with a limit that a test can wait for."""
+    """The protocol with a limit short enough for a test."""
 
     head_seconds_max = 0.05
 
 
 def get(path: str) -> bytes:
-    """Return a whole request."""
+    """Return a complete request."""
     return f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
 
 
 @dataclass
 class Answer:
-    """What came back."""
+    """An HTTP answer."""
 
     status: int
     headers: dict[str, str]
@@ -47,7 +47,7 @@ class Answer:
 
 
 class Connection:
-    """A client that sends what the test says, byte for byte."""
+    """A client that sends exactly the given bytes."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader = reader
@@ -58,7 +58,7 @@ class Connection:
         self.writer.write(data)
 
     async def drip(self) -> bytes:
-        """Send byte after byte until the service closes; return what it said."""
+        """Send single bytes until the service closes the connection; return the bytes received."""
         with contextlib.suppress(ConnectionError):
             while not self.reader.at_eof():
                 self.send(b"a")
@@ -67,7 +67,7 @@ class Connection:
         return await self.until_closed()
 
     async def until_closed(self) -> bytes:
-        """Return what comes until the service closes."""
+        """Return all bytes until the service closes the connection."""
         try:
             return await self.reader.read()
         except ConnectionError:
@@ -82,7 +82,7 @@ class Connection:
 
 
 class Service:
-    """A server with the protocol under test, and an application that does as the path says."""
+    """A server with the tested protocol and an application that acts by path."""
 
     def __init__(self) -> None:
         self.released = asyncio.Event()
@@ -92,7 +92,7 @@ class Service:
         self._connections: list[Connection] = []
 
     async def application(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer at once, after ``released``, after the body, half, or as a WebSocket."""
+        """Answer immediately, after ``released``, after the body, partially, or as a WebSocket."""
         if scope["type"] == "websocket":
             await self._echo(receive, send)
             return
@@ -156,7 +156,7 @@ class Service:
         return connection
 
     async def outwait(self) -> None:
-        """Wait until a connection opened now would have been closed for saying nothing."""
+        """Wait until an idle connection opened now would have been closed."""
         silent = await self.connect()
         assert await silent.until_closed() == b""
 
@@ -170,7 +170,7 @@ async def service() -> AsyncIterator[Service]:
 
 
 async def test_a_client_that_says_nothing_is_let_go(service: Service) -> None:
-    """A connection is not kept for nothing."""
+    """A silent connection is closed."""
     connection = await service.connect()
 
     assert await connection.until_closed() == b""
@@ -178,7 +178,7 @@ async def test_a_client_that_says_nothing_is_let_go(service: Service) -> None:
 
 @pytest.mark.parametrize("start", [b"", b"G", b"GET / HTTP/1.1\r\nHost: localhost\r\nX: "])
 async def test_a_head_that_drips_in_has_an_end(service: Service, start: bytes) -> None:
-    """More bytes buy no more time."""
+    """A slowly sent head is closed at the limit, since more bytes do not extend it."""
     connection = await service.connect()
     connection.send(start)
 
@@ -186,7 +186,7 @@ async def test_a_head_that_drips_in_has_an_end(service: Service, start: bytes) -
 
 
 async def test_a_second_head_that_drips_in_has_an_end(service: Service) -> None:
-    """One good request buys no patience for the next."""
+    """A second slow head on the connection is closed as well."""
     connection = await service.connect()
     connection.send(get("/first"))
     assert (await connection.answer()).body == b"/first"
@@ -197,7 +197,7 @@ async def test_a_second_head_that_drips_in_has_an_end(service: Service) -> None:
 
 
 async def test_a_body_that_nobody_waits_for_has_an_end(service: Service) -> None:
-    """After the answer, the rest of the request does not hold the connection."""
+    """After the answer, an unfinished request body is closed at the limit."""
     connection = await service.connect()
     connection.send(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n")
     assert (await connection.answer()).status == 200
@@ -209,7 +209,7 @@ async def test_a_body_that_nobody_waits_for_has_an_end(service: Service) -> None
     "framing", [b"Content-Length: 100", b"Transfer-Encoding: chunked"], ids=["length", "chunked"]
 )
 async def test_a_body_that_does_not_arrive_is_a_408(service: Service, framing: bytes) -> None:
-    """The client is told, and the connection is closed."""
+    """An unfinished body is answered with 408, and the connection closes."""
     connection = await service.connect()
     connection.send(b"POST /body HTTP/1.1\r\nHost: localhost\r\n" + framing + b"\r\n\r\n")
 
@@ -221,7 +221,7 @@ async def test_a_body_that_does_not_arrive_is_a_408(service: Service, framing: b
 
 
 async def test_a_request_may_wait_for_its_answer(service: Service) -> None:
-    """An order takes minutes; no limit is counted against a client that is owed an answer."""
+    """No limit applies while a client waits for its answer."""
     connection = await service.connect()
     connection.send(get("/wait"))
     await service.outwait()
@@ -232,7 +232,7 @@ async def test_a_request_may_wait_for_its_answer(service: Service) -> None:
 
 
 async def test_requests_in_a_row_are_answered_in_a_row(service: Service) -> None:
-    """The second waits while the first is worked on, and is not timed meanwhile."""
+    """The second request waits for the first answer, and no limit applies to it."""
     connection = await service.connect()
     connection.send(get("/wait") + get("/second"))
     await service.outwait()
@@ -244,7 +244,7 @@ async def test_requests_in_a_row_are_answered_in_a_row(service: Service) -> None
 
 
 async def test_an_idle_connection_may_be_used_again(service: Service) -> None:
-    """Between requests the limit is that of keeping alive."""
+    """Between requests the keep-alive limit applies."""
     connection = await service.connect()
     connection.send(get("/first"))
     await connection.answer()
@@ -256,7 +256,7 @@ async def test_an_idle_connection_may_be_used_again(service: Service) -> None:
 
 
 async def test_a_websocket_is_left_alone(service: Service) -> None:
-    """It has a keepalive of its own."""
+    """The limits do not apply to a WebSocket, which has its own keepalive."""
     connection = await service.connect()
     connection.send(HANDSHAKE)
     assert (await connection.reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
@@ -278,7 +278,7 @@ async def test_a_websocket_is_left_alone(service: Service) -> None:
     ids=["unfinished", "header", "path", "many headers"],
 )
 async def test_a_head_that_is_too_long_is_a_431(service: Service, head: bytes) -> None:
-    """However it arrives, and before all of it is looked at."""
+    """A head over the limit gets 431, complete or not."""
     connection = await service.connect()
     connection.send(head)
 
@@ -291,7 +291,7 @@ async def test_a_head_that_is_too_long_is_a_431(service: Service, head: bytes) -
 
 
 async def test_a_command_whose_end_cannot_be_told_is_not_begun(service: Service) -> None:
-    """One that needs no body would be done though it is refused."""
+    """A request with unknown framing is refused before it reaches the application."""
     connection = await service.connect()
     connection.send(b"DELETE / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: xchunked\r\n\r\n")
 
@@ -301,7 +301,7 @@ async def test_a_command_whose_end_cannot_be_told_is_not_begun(service: Service)
 
 
 async def test_trailers_are_no_headers(service: Service) -> None:
-    """Whether they come with the head must not decide (RFC 9110 section 6.5.1)."""
+    """Trailers never become headers (RFC 9110 section 6.5.1)."""
     connection = await service.connect()
     connection.send(CHUNKED + b"2\r\n{}\r\n0\r\nAuthorization: Bearer x\r\n\r\n" + get("/second"))
 
@@ -322,7 +322,7 @@ async def test_trailers_are_no_headers(service: Service) -> None:
 async def test_what_is_neither_head_nor_body_is_bounded_as_well(
     service: Service, endless: bytes
 ) -> None:
-    """Nobody reads it, but it would be kept, and counts for nothing in the body's length."""
+    """Trailers and chunk extensions are limited, although they do not count as body."""
     connection = await service.connect()
     connection.send(CHUNKED + endless)
 
@@ -331,7 +331,7 @@ async def test_what_is_neither_head_nor_body_is_bounded_as_well(
 
 
 async def test_a_body_may_be_longer_than_a_head(service: Service) -> None:
-    """How long it may be is decided where it is read."""
+    """The limit of a head does not apply to a body."""
     connection = await service.connect()
     chunks = b"4000\r\n" + b"a" * 0x4000 + b"\r\n"
     connection.send(
@@ -343,7 +343,7 @@ async def test_a_body_may_be_longer_than_a_head(service: Service) -> None:
 
 
 async def test_a_bad_target_behind_a_body_that_nobody_read_is_a_400(service: Service) -> None:
-    """The request before it was answered before its body came, and is over."""
+    """After an early answer and its unread body, an invalid request gets 400."""
     connection = await service.connect()
     connection.send(b"POST /first HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n")
     assert (await connection.answer()).body == b"/first"
@@ -355,7 +355,7 @@ async def test_a_bad_target_behind_a_body_that_nobody_read_is_a_400(service: Ser
 
 
 async def test_a_head_of_a_usual_length_is_answered(service: Service) -> None:
-    """Three quarters of the limit, which no client of ours comes near, pass."""
+    """A head of three quarters of the limit is accepted."""
     connection = await service.connect()
     padding = "a" * (HEAD_BYTES_MAX * 3 // 4)
     connection.send(f"GET /long HTTP/1.1\r\nHost: localhost\r\nX: {padding}\r\n\r\n".encode())
@@ -403,7 +403,7 @@ async def test_a_head_of_a_usual_length_is_answered(service: Service) -> None:
     ],
 )
 async def test_what_is_not_http_is_a_400(service: Service, garbage: bytes) -> None:
-    """It is answered in the shape of every other error, tells nothing of it, and closes."""
+    """An invalid request gets a problem document without an echo, and the connection closes."""
     connection = await service.connect()
     connection.send(garbage)
 
@@ -417,7 +417,7 @@ async def test_what_is_not_http_is_a_400(service: Service, garbage: bytes) -> No
 
 
 async def test_half_an_answer_is_not_followed_by_another(service: Service) -> None:
-    """A request that breaks while its answer goes out can only be cut off."""
+    """If a request fails after its answer has begun, the connection closes."""
     connection = await service.connect()
     connection.send(b"POST /half HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n")
     assert (await connection.reader.readuntil(b"half")).startswith(b"HTTP/1.1 200 ")
@@ -435,7 +435,7 @@ async def test_half_an_answer_is_not_followed_by_another(service: Service) -> No
 async def test_garbage_behind_a_request_waits_for_its_answer(
     service: Service, garbage: bytes
 ) -> None:
-    """An answer belongs to the request in whose turn it comes."""
+    """The error of an invalid request waits for the answer to the request before it."""
     connection = await service.connect()
     connection.send(get("/wait") + garbage)
     await service.outwait()
@@ -451,7 +451,7 @@ async def test_garbage_behind_a_request_waits_for_its_answer(
 async def test_garbage_behind_many_requests_waits_for_all_their_answers(
     service: Service, last: bytes
 ) -> None:
-    """Whoever is told that the last was no request must know what became of those before."""
+    """All earlier requests are answered before the error."""
     connection = await service.connect()
     connection.send(get("/wait") + get("/second") + get("/third") + last)
     service.released.set()
@@ -464,7 +464,7 @@ async def test_garbage_behind_many_requests_waits_for_all_their_answers(
 
 
 async def test_a_bad_body_behind_a_request_waits_for_its_answer(service: Service) -> None:
-    """The request before it was sound."""
+    """The error of an invalid body waits for the answer to the request before it."""
     connection = await service.connect()
     bad = b"POST /body HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"
     connection.send(get("/wait") + bad)
@@ -478,7 +478,7 @@ async def test_a_bad_body_behind_a_request_waits_for_its_answer(service: Service
 
 
 async def test_a_thousand_requests_at_once_are_answered_in_a_row(service: Service) -> None:
-    """However many arrive together, they wait as bytes and not as requests."""
+    """Pipelined requests are answered in order, however many arrive together."""
     connection = await service.connect()
     connection.send(b"".join(get(f"/{number}") for number in range(1_000)))
 
@@ -489,7 +489,7 @@ async def test_a_thousand_requests_at_once_are_answered_in_a_row(service: Servic
 
 @pytest.mark.parametrize("body", [b"", b"{}"], ids=["no body", "body"])
 async def test_an_upgrade_that_is_not_ours_is_ignored(service: Service, body: bytes) -> None:
-    """Clients that would rather speak HTTP/2 offer it with their first request (RFC 7540)."""
+    """An offer of HTTP/2 is ignored (RFC 7540)."""
     connection = await service.connect()
     head = (
         "POST /body HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade, HTTP2-Settings\r\n"
@@ -502,7 +502,7 @@ async def test_an_upgrade_that_is_not_ours_is_ignored(service: Service, body: by
 
 
 async def test_an_old_client_is_answered_and_left(service: Service) -> None:
-    """HTTP/1.0 knows no Host header and keeps no connection."""
+    """HTTP/1.0 needs no Host header, and its connection closes after the answer."""
     connection = await service.connect()
     connection.send(b"GET /old HTTP/1.0\r\n\r\n")
 
@@ -513,7 +513,7 @@ async def test_an_old_client_is_answered_and_left(service: Service) -> None:
 
 
 async def test_a_client_that_asks_before_it_sends_is_told_to_go_on(service: Service) -> None:
-    """``Expect: 100-continue``, as curl has it with a long body."""
+    """``Expect: 100-continue`` is answered before the body, as curl requires for a long body."""
     connection = await service.connect()
     connection.send(
         b"POST /body HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n"
@@ -532,7 +532,7 @@ async def test_a_client_that_asks_before_it_sends_is_told_to_go_on(service: Serv
 async def test_it_is_told_whether_a_body_has_to_be_waited_for(
     service: Service, sent: bytes, is_whole: bytes
 ) -> None:
-    """What came with the head needs no timer."""
+    """The application learns whether the body arrived with the head and needs no timer."""
     connection = await service.connect()
 
     connection.send(b"POST /whole HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n" + sent)

@@ -1,4 +1,4 @@
-"""Messages as frames, held against the library that reads them."""
+"""Messages encoded as frames, compared with the websockets library."""
 
 import pytest
 from websockets.frames import Frame, Opcode
@@ -9,7 +9,7 @@ from app.api.server.text_frames import EXTENSION, takes_text_frames, text_frame
 
 @pytest.mark.parametrize("length", [0, 1, 125, 126, 127, 65_535, 65_536, 70_000])
 def test_a_frame_is_one_whole_message_at_each_form_of_its_length(length: int) -> None:
-    """Its bytes are those that the library makes, which are not masked."""
+    """A frame equals the library's unmasked frame for each length encoding."""
     payload = b"x" * length
 
     frame = text_frame(payload)
@@ -18,7 +18,7 @@ def test_a_frame_is_one_whole_message_at_each_form_of_its_length(length: int) ->
 
 
 def test_frames_in_a_row_are_read_one_by_one() -> None:
-    """Nothing tells them apart but their own lengths."""
+    """Consecutive frames are separated by their lengths alone."""
     payloads = [b"first", "zweite \N{SNOWMAN}".encode(), b"y" * 300]
     reader = StreamReader()
     reader.feed_data(b"".join(map(text_frame, payloads)))
@@ -40,5 +40,5 @@ def test_frames_in_a_row_are_read_one_by_one() -> None:
 def test_only_a_server_that_says_so_takes_frames(
     scope: dict[str, object], *, expected: bool
 ) -> None:
-    """Others would send an empty message, or none."""
+    """Frames are used only for a server that offers the extension."""
     assert takes_text_frames(scope) is expected

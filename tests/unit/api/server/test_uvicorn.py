@@ -1,4 +1,4 @@
-"""The parts of uvicorn that our protocols rely on, and that uvicorn may change without notice.
+"""The parts of uvicorn that our protocols use and that may change without notice.
 
 A new version of uvicorn that fails here needs a look at ``app.api.server`` before it is pinned.
 """
@@ -37,7 +37,7 @@ def config() -> Config:
 
 
 def test_version_is_kept_to_the_installed_minor_one() -> None:
-    """The protocols are written for one minor version."""
+    """The pinned version is the minor version that the protocols were written for."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     major, minor, *_ = version("uvicorn").split(".")
 
@@ -64,7 +64,7 @@ def test_version_is_kept_to_the_installed_minor_one() -> None:
 def test_methods_that_are_overridden_or_called_exist(
     ours: type, theirs: type, inherited: set[str]
 ) -> None:
-    """An override of nothing would never be called."""
+    """Every method that the protocols override or call exists."""
     own_to_us = {
         "BoundedHttpProtocol": {
             *("_take", "_parse", "_check_head", "_decline_upgrade", "_refuse", "_send_now"),
@@ -83,7 +83,7 @@ def test_methods_that_are_overridden_or_called_exist(
 
 
 async def test_attributes_of_an_http_connection_exist(config: Config) -> None:
-    """They are set when a connection is made or a request begins."""
+    """The attributes of an HTTP connection exist, which are set on connect or on a request."""
     protocol = HttpToolsProtocol(config, ServerState(), {})
 
     for name in ("cycle", "headers", "loop", "parser", "pipeline", "scope", "server_state"):
@@ -98,7 +98,7 @@ async def test_attributes_of_an_http_connection_exist(config: Config) -> None:
 
 
 async def test_attributes_of_a_websocket_exist(config: Config) -> None:
-    """They say how far the connection has come, and whether there is room to write."""
+    """The attributes exist that hold a WebSocket's progress and whether it is writable."""
     protocol = WebSocketsSansIOProtocol(config, ServerState(), {})
 
     for name in (

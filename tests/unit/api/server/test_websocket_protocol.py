@@ -1,4 +1,4 @@
-"""WebSocket handshakes that are answered in HTTP, and peers that try to make us keep a lot."""
+"""WebSocket handshakes answered in HTTP, and limits on what a peer can make us store."""
 
 import asyncio
 import contextlib
@@ -37,33 +37,33 @@ PING_BYTES = 125  # the most that a control frame holds (RFC 6455 section 5.5)
 
 
 async def tell_length(websocket: WebSocket) -> None:
-    """Answer how long the first message is."""
+    """Send the length of the first message."""
     await websocket.accept()
     await websocket.send_text(str(len(await websocket.receive_text())))
     await websocket.close()
 
 
 async def refuse(_websocket: WebSocket) -> None:
-    """Ask for a key."""
+    """Refuse the handshake for a missing key."""
     raise UnauthorizedError
 
 
 async def stay(websocket: WebSocket) -> None:
-    """Say a word, then nothing until the client leaves, and take nothing."""
+    """Send one message, then wait and receive nothing."""
     await websocket.accept()
     await websocket.send_text("welcome")
     await asyncio.Event().wait()
 
 
 async def say_good_bye(websocket: WebSocket) -> None:
-    """Close at once, and stay until the client leaves."""
+    """Close immediately, then wait."""
     await websocket.accept()
     await websocket.close()
     await asyncio.Event().wait()
 
 
 async def tell_frames(websocket: WebSocket) -> None:
-    """Tell two messages in one send once the client spoke, then nothing more."""
+    """Send two messages in one call after the client's first message."""
     await websocket.accept()
     await websocket.receive_text()
     assert takes_text_frames(websocket.scope)
@@ -75,33 +75,33 @@ async def tell_frames(websocket: WebSocket) -> None:
 
 
 disconnects: list[int] = []
-"""How ``tell_frames`` learned that nobody is there."""
+"""The close codes that ``tell_frames`` received when its client was gone."""
 
 
 def frame(opcode: int, content: bytes = b"", *, is_last: bool = True) -> bytes:
-    """Return a client's short frame; a mask of zeros masks nothing."""
+    """Return a short frame of a client, with a mask of zeros."""
     return bytes([opcode | (FIN if is_last else 0), 0x80 | len(content)]) + NO_MASK + content
 
 
 def received(other_end: BoundedWebSocketProtocol) -> list[object]:
-    """Take all messages that wait for the application."""
+    """Return all messages queued for the application."""
     waiting = [other_end.queue.get_nowait() for _ in range(other_end.queue.qsize())]
     return [event for event in waiting if event["type"] == "websocket.receive"]
 
 
 class RawPeer:
-    """A peer that does with a WebSocket what no library would do."""
+    """A peer that sends arbitrary bytes on a WebSocket."""
 
     def __init__(self, own: socket.socket) -> None:
         self._own = own
 
     async def send(self, content: bytes) -> None:
-        """Send bytes, whatever comes of it; waits while the service reads none."""
+        """Send bytes and ignore connection errors; wait while the service does not read."""
         with contextlib.suppress(ConnectionError):
             await asyncio.get_running_loop().sock_sendall(self._own, content)
 
     async def frame(self) -> tuple[int, bytes]:
-        """Return the next frame of the service: opcode and content; it sends short ones here."""
+        """Return opcode and content of the service's next frame, which must be short."""
         first, length = await self._bytes(2)
         return first & 0x0F, await self._bytes(length)
 
@@ -125,7 +125,7 @@ class RawPeer:
 async def raw_peer(
     url: str, path: str, state: ServerState
 ) -> AsyncIterator[tuple[RawPeer, BoundedWebSocketProtocol]]:
-    """Connect, shake hands; give the peer and the connection's other end."""
+    """Connect and shake hands; yield the peer and the service's protocol."""
     address = urlsplit(url)
     with socket.socket() as own:
         own.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
@@ -145,13 +145,13 @@ async def raw_peer(
 
 @pytest.fixture
 def state() -> ServerState:
-    """Return what uvicorn knows of its connections."""
+    """Return uvicorn's state of its connections."""
     return ServerState()
 
 
 @pytest.fixture
 async def url(application: FastAPI, state: ServerState) -> AsyncIterator[str]:
-    """Return the address of the whole edge, with further routes for WebSockets."""
+    """Return the address of the API with additional WebSocket routes."""
     application.router.routes += [
         WebSocketRoute("/length", tell_length),
         WebSocketRoute("/refused", refuse),
@@ -199,7 +199,7 @@ async def test_a_refused_handshake_is_a_problem_document_and_no_error(
     *,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The client reads why; the log is not for strangers to fill."""
+    """The client gets a problem document, and uvicorn logs nothing."""
     with pytest.raises(InvalidStatus) as caught:
         async with connect(f"{url}{path}", additional_headers={"Origin": origin} if origin else {}):
             pass
@@ -226,7 +226,7 @@ async def test_a_refused_handshake_is_a_problem_document_and_no_error(
 async def test_a_handshake_that_the_library_cannot_read_is_a_problem_document(
     url: str, state: ServerState, head: bytes
 ) -> None:
-    """It says nothing in such a case, and would wait for ever."""
+    """The library does not answer such a handshake, so the protocol answers it with 400."""
     address = urlsplit(url)
     reader, writer = await asyncio.open_connection(address.hostname, address.port)
     writer.write(head)
@@ -241,7 +241,7 @@ async def test_a_handshake_that_the_library_cannot_read_is_a_problem_document(
 
 
 async def test_a_long_message_is_taken_and_a_longer_one_closes(url: str) -> None:
-    """1009 says that it was too big (RFC 6455 section 7.4.1)."""
+    """A message over the limit closes with 1009 (RFC 6455 section 7.4.1)."""
     async with connect(f"{url}/length") as websocket:
         await websocket.send("x" * MESSAGE_BYTES_MAX)
         assert await websocket.recv() == str(MESSAGE_BYTES_MAX)
@@ -257,13 +257,13 @@ async def test_a_long_message_is_taken_and_a_longer_one_closes(url: str) -> None
 async def test_a_peer_that_pings_and_does_not_read_is_not_read_either(
     url: str, path: str, state: ServerState, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What waits for it is bounded, before and behind the good-bye; no answer is lost by that."""
+    """Unread pongs pause reading, before and after the close frame, and no pong is lost."""
     monkeypatch.setattr(BoundedWebSocketProtocol, "close_seconds_max", WAIT_SECONDS_MAX)
     chunk = frame(PING, bytes(PING_BYTES)) * 1_000
     async with raw_peer(url, path, state) as (peer, other_end):
         assert (await peer.frame())[0] in {TEXT, CLOSE}
         if other_end.close_timer is not None:
-            other_end.close_timer.cancel()  # uvicorn waits ten seconds for the peer's good-bye
+            other_end.close_timer.cancel()  # uvicorn waits ten seconds for the close frame
         pinged = 0
 
         async def ping() -> None:
@@ -287,7 +287,7 @@ async def test_a_peer_that_pings_and_does_not_read_is_not_read_either(
 async def test_a_message_taken_from_a_peer_that_does_not_read_leaves_reading_paused(
     url: str, state: ServerState
 ) -> None:
-    """Uvicorn reads on whenever the application took a message."""
+    """Uvicorn resumes reading after each received message, which must not undo the pause."""
     async with raw_peer(url, "/stay", state) as (peer, other_end):
         transport = other_end.transport
         await peer.send(frame(TEXT, b"{}"))
@@ -303,13 +303,13 @@ async def test_a_message_taken_from_a_peer_that_does_not_read_leaves_reading_pau
         await eventually(lambda: not transport.is_reading())
         other_end.pause_writing()
         other_end.resume_writing()
-        assert not transport.is_reading()  # the application has yet to take it
+        assert not transport.is_reading()  # a message is still queued
 
 
 async def test_a_message_in_many_fragments_is_taken_and_in_more_closes(
     url: str, state: ServerState
 ) -> None:
-    """Empty ones too: the size of the message does not count them."""
+    """The number of fragments is limited too, because empty ones do not add to the size."""
     fragments = [
         frame(TEXT, b"x", is_last=False),
         *[frame(CONT, is_last=False)] * (FRAGMENTS_MAX - 2),
@@ -328,7 +328,7 @@ async def test_a_message_in_many_fragments_is_taken_and_in_more_closes(
 
 
 async def test_fragments_behind_the_good_bye_are_not_kept(url: str, state: ServerState) -> None:
-    """The peer may go on until it answers the good-bye, but to no use."""
+    """Fragments that arrive after our close frame are discarded."""
     async with raw_peer(url, "/bye", state) as (peer, other_end):
         assert (await peer.frame())[0] == CLOSE
 
@@ -340,7 +340,7 @@ async def test_fragments_behind_the_good_bye_are_not_kept(url: str, state: Serve
 
 
 async def test_many_messages_at_once_close(url: str, state: ServerState) -> None:
-    """Nobody has that much to say, and each would be kept until the application takes it."""
+    """The queue of messages is limited, and more messages close with 1008."""
     async with raw_peer(url, "/stay", state) as (peer, other_end):
         assert await peer.frame() == (TEXT, b"welcome")
 
@@ -354,7 +354,7 @@ async def test_many_messages_at_once_close(url: str, state: ServerState) -> None
 async def test_a_peer_that_answers_no_ping_does_not_stay_for_the_good_bye(
     url: str, state: ServerState
 ) -> None:
-    """The application learns of the end from the loss of the connection, which has to come."""
+    """A peer that answers no ping is disconnected without waiting for its close frame."""
     async with raw_peer(url, "/stay", state) as (peer, other_end):
         flood = asyncio.create_task(peer.send(frame(PING, bytes(PING_BYTES)) * 100_000))
         await eventually(lambda: not other_end.writable.is_set())
@@ -367,7 +367,7 @@ async def test_a_peer_that_answers_no_ping_does_not_stay_for_the_good_bye(
 
 
 async def test_messages_of_one_send_are_heard_one_by_one(url: str) -> None:
-    """The library on the other side cannot tell how many were sent at once."""
+    """A client receives messages of one send as separate messages."""
     async with connect(f"{url}/frames") as websocket:
         await websocket.send("now")
 
@@ -377,7 +377,7 @@ async def test_messages_of_one_send_are_heard_one_by_one(url: str) -> None:
 async def test_frames_for_a_client_that_said_good_bye_are_not_sent(
     url: str, state: ServerState
 ) -> None:
-    """Nothing may follow the frame that closes (RFC 6455 section 5.5.1)."""
+    """No frame follows the close frame (RFC 6455 section 5.5.1)."""
     disconnects.clear()
     async with raw_peer(url, "/frames", state) as (peer, _):
         await peer.send(frame(TEXT, b"now") + frame(CLOSE))

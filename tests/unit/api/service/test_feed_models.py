@@ -10,7 +10,7 @@ STATE = examples.EXAMPLE_STATE
 
 
 def test_counters_are_told_by_cause_and_new_causes_by_themselves() -> None:
-    """A kind of loss that was added yesterday is seen today."""
+    """Counters are grouped by cause, and a new cause needs no change here."""
     counters = {"lost_keepalive": 2, "lost_to_the_moon": 1, "frames": 3, "failed_dns": 1}
     nothing = {"lost_reset": 0, "failed_tls": 0, "dropped_binary": 0}
 

@@ -1,4 +1,4 @@
-"""The state as Prometheus reads them."""
+"""The service state as Prometheus metrics."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -18,12 +18,12 @@ FEED = STATE.feed
 
 
 def figures_of(state: ServiceState) -> Figures:
-    """Return what is told of state."""
+    """Return the metrics of a state."""
     return read_figures(Exposition(lambda: state, version="0.1.0").text().decode())
 
 
 def test_the_feed_is_told_with_states_and_ages() -> None:
-    """One of the statuses is 1; connections are counted by status."""
+    """The current status has the value 1, and connections are counted by status."""
     down = ConnectionState(status="down", since=FEED.since, streams=3, cause="refused")
     younger = replace(FEED.connections[0], since=FEED.since + timedelta(minutes=40))
     feed = replace(FEED, status="down", symbols=7, connections=(*FEED.connections, younger, down))
@@ -43,7 +43,7 @@ def test_the_feed_is_told_with_states_and_ages() -> None:
 
 
 def test_the_feeds_counters_are_told_by_cause_and_new_ones_by_themselves() -> None:
-    """Whatever the feed learns to count is scraped without a change here."""
+    """A new counter of the feed is exported without a change here."""
     counters = {
         "connections": 4,
         "reconnects": 3,
@@ -75,7 +75,7 @@ def test_the_feeds_counters_are_told_by_cause_and_new_ones_by_themselves() -> No
 
 
 def test_quotes_and_rules_are_told_with_their_age() -> None:
-    """In seconds, as the conventions have it."""
+    """Ages are given in seconds, by the conventions of Prometheus."""
     desk = replace(
         STATE.desk,
         symbols=3,
@@ -105,7 +105,7 @@ def test_quotes_and_rules_are_told_with_their_age() -> None:
 
 
 def test_what_is_not_there_has_no_figure() -> None:
-    """An age of zero would be the best of news; without one there is none, and alerts can tell."""
+    """A missing value has no metric: zero would look healthy, and alerts can detect absence."""
     figures = figures_of(
         replace(
             STATE,
@@ -122,7 +122,7 @@ def test_what_is_not_there_has_no_figure() -> None:
 
 
 def test_a_recording_is_told_where_one_is_wanted() -> None:
-    """Without one there is no figure, so that an alert on it means something."""
+    """Recording metrics exist only if recording is configured."""
     recording = RecordingState(
         is_recording=False,
         cause="No space left on device",
@@ -143,7 +143,7 @@ def test_a_recording_is_told_where_one_is_wanted() -> None:
 
 
 def test_journal_orders_and_listeners_are_told() -> None:
-    """Everything else that an order passes."""
+    """The journal, orders and subscriptions have metrics."""
     journal = replace(
         STATE.journal,
         is_writable=False,
@@ -169,7 +169,7 @@ def test_journal_orders_and_listeners_are_told() -> None:
 
 
 def test_every_end_of_an_order_is_told_from_the_start() -> None:
-    """A counter that appears with its first count has no rate for it."""
+    """Every end of an order is counted from zero, because a rate needs a first value."""
     figures = figures_of(replace(STATE, desk=replace(STATE.desk, ended={})))
 
     ended = [name for name in figures if name.startswith("orders_ended_total")]
@@ -179,14 +179,14 @@ def test_every_end_of_an_order_is_told_from_the_start() -> None:
 
 @pytest.mark.parametrize("symbols", [1, 1_000])
 def test_no_figure_is_of_one_symbol(symbols: int) -> None:
-    """However many symbols there are, the time series are the same."""
+    """The number of time series does not depend on the number of symbols."""
     desk = replace(STATE.desk, symbols=symbols, symbols_live=symbols)
 
     assert figures_of(replace(STATE, desk=desk)).keys() == figures_of(STATE).keys()
 
 
 def test_state_are_read_at_each_scrape_and_only_then() -> None:
-    """Nothing is asked to make it, and nothing is remembered from one scrape to the next."""
+    """Each scrape reads the current state, and nothing else reads it."""
     reads = iter([STATE, replace(STATE, subscriptions=2)])
     read: list[int] = []
 
@@ -202,14 +202,14 @@ def test_state_are_read_at_each_scrape_and_only_then() -> None:
 
 
 def test_the_librarys_global_registry_has_nothing_of_ours() -> None:
-    """Two services of one process, as in these tests, do not meet there."""
+    """Our metrics are not in the global registry, so two services can share a process."""
     Exposition(lambda: STATE, version="0.1.0")
 
     assert not [one for one in REGISTRY.collect() if one.name.startswith("papertape")]
 
 
 def test_the_process_is_told_as_everywhere() -> None:
-    """Memory, processor time and open files have the names that dashboards know."""
+    """The metrics of the process have the usual names that dashboards expect."""
     text = Exposition(lambda: STATE, version="0.1.0").text().decode()
 
     assert "\nprocess_resident_memory_bytes " in text
@@ -217,7 +217,7 @@ def test_the_process_is_told_as_everywhere() -> None:
 
 
 def test_lag_is_told_while_it_is_known() -> None:
-    """In seconds, as it is and without the difference of the clocks; no figure stands for none."""
+    """The lag and its excess are given in seconds and are absent while unknown."""
     unknown = tuple(replace(one, lag=None) for one in FEED.connections)
 
     known = figures_of(STATE)

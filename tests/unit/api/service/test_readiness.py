@@ -1,4 +1,4 @@
-"""What the service tells of itself and of the venue."""
+"""The readiness of the service and its view of the venue."""
 
 from dataclasses import replace
 
@@ -9,7 +9,7 @@ STATE = examples.EXAMPLE_STATE
 
 
 def test_readiness_tells_connections_quotes_and_rules() -> None:
-    """State, cause, age: what somebody asks who sees that nothing is filled."""
+    """The answer shows states, causes and ages, which explain why nothing is filled."""
     view = Readiness.of(STATE)
 
     (connection,) = view.feed.connections
@@ -20,7 +20,7 @@ def test_readiness_tells_connections_quotes_and_rules() -> None:
 
 
 def test_without_quotes_and_rules_there_is_no_age() -> None:
-    """Nothing is told as zero that is not there."""
+    """A missing age is null and not zero."""
     rules = replace(STATE.rules, source="none", loaded_at=None, symbols=0)
     desk = replace(STATE.desk, newest_quote_ns=None, oldest_quote_ns=None)
 

@@ -33,7 +33,7 @@ SYMBOL_KEYS = [
 async def test_healthz_tells_that_the_process_runs(
     client: httpx2.AsyncClient, ports: MemoryPorts
 ) -> None:
-    """It depends on nothing."""
+    """The probe depends on no other part of the service."""
     ports.rules.by_symbol = None
     ports.journal.is_writable = False
 
@@ -47,7 +47,7 @@ async def test_healthz_tells_that_the_process_runs(
 async def test_readyz_is_200_whatever_the_feed_does(
     client: httpx2.AsyncClient, ports: MemoryPorts, status: str
 ) -> None:
-    """A venue out of reach does not take the service out of rotation, but is told."""
+    """An unreachable venue is reported but does not make the service unready."""
     cause = "connection refused" if status == "down" else None
     ports.feed.feed_state = replace(ports.feed.feed_state, status=status, cause=cause)
 
@@ -63,7 +63,7 @@ async def test_readyz_is_200_whatever_the_feed_does(
 async def test_readyz_tells_a_recording_that_does_not_go_on_and_stays_200(
     options: ApiOptions, ports: MemoryPorts
 ) -> None:
-    """Orders do not wait for it."""
+    """A failed recording is reported but does not make the service unready."""
     state = RecordingState(
         is_recording=False,
         cause="No space left on device",
@@ -91,7 +91,7 @@ async def test_readyz_tells_a_recording_that_does_not_go_on_and_stays_200(
 async def test_readyz_is_503_and_names_what_is_missing(
     client: httpx2.AsyncClient, ports: MemoryPorts, missing: list[str]
 ) -> None:
-    """Whoever reads the probe knows where to look, and sees the other parts beside it."""
+    """A 503 names the missing parts and shows the state of the others."""
     ports.journal.is_writable = "journal" not in missing
     ports.is_recovered = "recovery" not in missing
     if "rules" in missing:
@@ -121,7 +121,7 @@ async def test_readyz_tells_a_stranger_whether_and_a_key_why(
     *,
     is_ready: bool,
 ) -> None:
-    """Where keys are asked for, the inside of the service is for whoever has one, of any scope."""
+    """With keys required, details need a valid key of any scope."""
     ports.journal.is_writable = is_ready
     access = KeyFileAccess(write_key_file(tmp_path / "keys.json"), clock=HandClock())
     application = build_application(replace(services, access=access), options)
@@ -149,7 +149,7 @@ async def test_readyz_tells_a_stranger_whether_and_a_key_why(
 async def test_metrics_tell_the_parts_as_they_are_now(
     client: httpx2.AsyncClient, ports: MemoryPorts
 ) -> None:
-    """Scraped twice, told twice."""
+    """Each scrape shows the current state."""
     before = await scrape(client)
     ports.desk.show(quote(7))
     ports.journal.is_writable = False
@@ -160,7 +160,7 @@ async def test_metrics_tell_the_parts_as_they_are_now(
 
 
 async def test_a_scraper_may_ask_with_parameters(client: httpx2.AsyncClient) -> None:
-    """Some add a timestamp or a target of their own, and are no clients that mistyped."""
+    """Unknown parameters are ignored, because some scrapers add their own."""
     response = await client.get("/metrics?target=papertape")
 
     assert response.status_code == 200
@@ -170,7 +170,7 @@ async def test_a_scraper_may_ask_with_parameters(client: httpx2.AsyncClient) -> 
 async def test_symbol_tells_rules_quote_and_feed(
     client: httpx2.AsyncClient, ports: MemoryPorts
 ) -> None:
-    """One answer says what may be ordered and what would be met; an empty side is null."""
+    """The answer holds rules, quote and feed, and an empty side is null."""
     ports.desk.show(quote(7, ask=("0", "0")))
 
     response = await client.get("/symbols/ltcbtc")
@@ -200,7 +200,7 @@ async def test_symbol_tells_rules_quote_and_feed(
 
 
 async def test_symbol_without_a_quote_is_answered(client: httpx2.AsyncClient) -> None:
-    """Asking does not subscribe, so there may be no quote; a halted pair is still told."""
+    """A request does not subscribe, so the quote may be null; a halted symbol is shown."""
     response = await client.get("/symbols/HALTBTC")
 
     assert response.json()["quote"] is None
@@ -212,7 +212,7 @@ async def test_symbol_without_a_quote_is_answered(client: httpx2.AsyncClient) ->
 async def test_symbol_whose_quote_was_lost_is_subscribed_and_not_live(
     client: httpx2.AsyncClient, ports: MemoryPorts
 ) -> None:
-    """Waiting for a quote is told apart from not asking for one."""
+    """A subscribed symbol without a quote differs from a symbol without a subscription."""
     ports.desk.show(quote(7))
     ports.desk.interrupt()
 
@@ -225,7 +225,7 @@ async def test_symbol_whose_quote_was_lost_is_subscribed_and_not_live(
     "symbol", ["ABCXYZ", "LTC-BTC", "%00", "A" * 21, "A" * 5_000, "\u017fTCBTC"]
 )
 async def test_unknown_symbol_is_404(client: httpx2.AsyncClient, symbol: str) -> None:
-    """A symbol that the venue does not list, or cannot, is not found."""
+    """An unlisted or malformed symbol gets 404."""
     response = await client.get(f"/symbols/{symbol}")
 
     assert response.status_code == 404
@@ -233,7 +233,7 @@ async def test_unknown_symbol_is_404(client: httpx2.AsyncClient, symbol: str) ->
 
 
 async def test_symbol_without_rules_is_503(client: httpx2.AsyncClient, ports: MemoryPorts) -> None:
-    """Without rules nobody knows whether the symbol exists."""
+    """Without rules, the service cannot know whether a symbol exists, and answers 503."""
     ports.rules.by_symbol = None
 
     response = await client.get("/symbols/LTCBTC")

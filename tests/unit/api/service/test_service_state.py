@@ -1,4 +1,4 @@
-"""What the service says of itself at one instant."""
+"""The state of the service at one instant."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -10,7 +10,7 @@ from tests.support.in_memory import MemoryPorts, quote
 
 
 def test_an_age_is_never_negative() -> None:
-    """A quote may come while the answer is made, and a machine's date may be set back."""
+    """An age is zero if a quote is newer than the instant or the clock was set back."""
     instant = Instant.of(HandClock())
 
     assert instant.age(instant.now + timedelta(seconds=1)) == timedelta()
@@ -20,7 +20,7 @@ def test_an_age_is_never_negative() -> None:
 
 
 async def test_every_part_is_asked(ports: MemoryPorts) -> None:
-    """They are the states of the parts, as they are now."""
+    """The state holds the current state of each part."""
     ports.desk.show(quote(7))
     ports.journal.is_writable = False
 
@@ -34,7 +34,7 @@ async def test_every_part_is_asked(ports: MemoryPorts) -> None:
 
 
 def test_what_is_missing_is_named() -> None:
-    """Whatever the feed does, and in the order in which it is told."""
+    """Missing parts are listed in a fixed order, and the feed is not one of them."""
     sound = examples.EXAMPLE_STATE
 
     assert not sound.missing

@@ -9,7 +9,7 @@ STATE = examples.EXAMPLE_STATE
 
 
 def test_age_of_a_quote_is_never_negative() -> None:
-    """A quote that comes while the answer is made is of age zero."""
+    """A quote received after the instant has the age zero."""
     early = replace(STATE.instant, now_ns=examples.EXAMPLE_QUOTE.received_ns - 1)
 
     told = Symbol.of(

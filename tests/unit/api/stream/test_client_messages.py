@@ -1,4 +1,4 @@
-"""What a client says on the order stream; refusals stand in ``test_order_stream`` too."""
+"""Messages of a client on the order stream; ``test_order_stream`` tests refusals too."""
 
 import json
 
@@ -21,7 +21,7 @@ def read(text: str) -> Subscribe:
 
 
 def test_shortest_message_asks_for_all_orders_from_now_on() -> None:
-    """What is left out filters nothing."""
+    """A message without optional fields subscribes to all new events."""
     expected = Subscribe(type="subscribe")
 
     assert read('{"type": "subscribe"}') == expected
@@ -29,7 +29,7 @@ def test_shortest_message_asks_for_all_orders_from_now_on() -> None:
 
 
 def test_orders_and_symbols_are_read_in_our_spelling() -> None:
-    """Any case of letters names the same; twice is once."""
+    """Ids and symbols are read in upper or lower case, and duplicates are dropped."""
     ids = [EXAMPLE_ORDER_ID, EXAMPLE_ORDER_ID.upper()]
 
     message = read(
@@ -42,7 +42,7 @@ def test_orders_and_symbols_are_read_in_our_spelling() -> None:
 
 
 def test_all_problems_of_a_message_are_told_at_once() -> None:
-    """A client mends it in one round."""
+    """All problems are listed together, so a client can correct them in one attempt."""
     with pytest.raises(InvalidMessageError) as caught:
         read('{"order_ids": [], "symbols": [1], "after": 1, "aftr": ""}')
 
@@ -60,7 +60,7 @@ def test_all_problems_of_a_message_are_told_at_once() -> None:
     [(["mine"], "invalid_order_id"), ([EXAMPLE_ORDER_ID] * (NAMED_MAX + 1), "too_many")],
 )
 def test_what_can_never_be_heard_of_is_refused(order_ids: list[str], code: str) -> None:
-    """A name that is no order's id would be silent for ever; thousands would be kept."""
+    """Ids that can never match an event are refused, and so are too many ids."""
     with pytest.raises(InvalidMessageError) as caught:
         read(json.dumps({"type": "subscribe", "order_ids": order_ids}))
 
@@ -69,6 +69,6 @@ def test_what_can_never_be_heard_of_is_refused(order_ids: list[str], code: str) 
 
 @pytest.mark.parametrize("text", ["", "null", "[]", '{"a": NaN}', '{"a": "\\ud800"}'])
 def test_text_that_is_no_object_is_malformed(text: str) -> None:
-    """A message is read as strictly as a body."""
+    """A message must be a JSON object and is parsed as strictly as a body."""
     with pytest.raises(MalformedRequestError):
         read_message(text)

@@ -1,4 +1,4 @@
-"""How many connections may follow events."""
+"""The limits on connections that follow events."""
 
 from contextlib import ExitStack
 
@@ -12,7 +12,7 @@ ALICE, BOB = Owner("alice"), Owner("bob")
 
 
 def reserve_all(slots: ConnectionSlots, owner: Owner | None, *, held: ExitStack) -> int:
-    """Reserve slots until there is none; return how many there were."""
+    """Reserve slots until none is left and return their number."""
     taken = 0
     while True:
         try:
@@ -23,7 +23,7 @@ def reserve_all(slots: ConnectionSlots, owner: Owner | None, *, held: ExitStack)
 
 
 def test_there_are_so_many_slots_in_all_and_of_one_owner() -> None:
-    """One owner cannot take those of others."""
+    """Slots are limited in total and per owner."""
     slots = ConnectionSlots(total_max=5, per_owner_max=3)
     with ExitStack() as held:
         assert reserve_all(slots, ALICE, held=held) == 3
@@ -31,7 +31,7 @@ def test_there_are_so_many_slots_in_all_and_of_one_owner() -> None:
 
 
 def test_strangers_take_no_place_of_those_who_are_known() -> None:
-    """However many come, whoever sends a key finds a place; they have a maximum of their own."""
+    """Unauthenticated connections have their own quota and cannot starve authenticated ones."""
     slots = ConnectionSlots(total_max=1, per_owner_max=1)
     with ExitStack() as held:
         assert reserve_all(slots, None, held=held) == UNAUTHENTICATED_MAX
@@ -40,7 +40,7 @@ def test_strangers_take_no_place_of_those_who_are_known() -> None:
 
 
 def test_slots_that_were_left_can_be_taken() -> None:
-    """Each kind of them, as often as one likes; and nothing is kept of who left."""
+    """Released slots of every kind can be reserved again, and no owner is remembered."""
     slots = ConnectionSlots(total_max=2, per_owner_max=2)
     for _ in range(2):
         for owner, count in ((ALICE, 2), (None, UNAUTHENTICATED_MAX), (BOB, 2)):
@@ -51,7 +51,7 @@ def test_slots_that_were_left_can_be_taken() -> None:
 
 
 def test_a_stranger_who_tells_a_key_takes_a_place_of_its_owner() -> None:
-    """And makes room for another stranger."""
+    """A connection that authenticates moves from an unauthenticated slot to its owner's slot."""
     slots = ConnectionSlots(total_max=9, per_owner_max=1)
     with ExitStack() as held:
         stranger = held.enter_context(slots.reserve(None))
@@ -68,7 +68,7 @@ def test_a_stranger_who_tells_a_key_takes_a_place_of_its_owner() -> None:
 
 
 def test_a_stranger_for_whose_owner_there_is_no_place_stays_a_stranger() -> None:
-    """So that its end gives back what it has."""
+    """If the owner has no slot left, the connection keeps its unauthenticated slot."""
     slots = ConnectionSlots(total_max=9, per_owner_max=1)
     with ExitStack() as held:
         held.enter_context(slots.reserve(ALICE))

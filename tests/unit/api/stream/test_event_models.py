@@ -1,4 +1,4 @@
-"""How events are told."""
+"""The JSON of events."""
 
 import json
 from dataclasses import replace
@@ -11,7 +11,7 @@ from app.domain.order import OrderStatus, Reason
 
 
 def test_event_is_told_as_documented() -> None:
-    """Its keys stand in the documented order; the split is there exactly for a fill."""
+    """An event has the documented form, with a split only for a fill."""
     accepted, filled = (
         Event.of(stored, stream_id=examples.EXAMPLE_STREAM_ID) for stored in examples.events()
     )
@@ -27,7 +27,7 @@ def test_event_is_told_as_documented() -> None:
 
 
 def test_end_of_an_order_that_was_not_filled_has_its_reason() -> None:
-    """Why it ended stands with its end."""
+    """An event that ends an unfilled order has its reason."""
     stored = examples.events()[1]
     end = replace(stored.event, status=OrderStatus.EXPIRED, reason=Reason.TIMEOUT, split=None)
 
@@ -40,7 +40,7 @@ def test_end_of_an_order_that_was_not_filled_has_its_reason() -> None:
     ("read", "shown", "has_more"), [(0, 0, False), (1, 1, False), (2, 1, True)]
 )
 def test_page_has_a_cursor_only_if_more_was_read(read: int, shown: int, *, has_more: bool) -> None:
-    """The last page says that it is the last, without another request."""
+    """The last page has no cursor, so a client needs no further request."""
     page = EventsPage.of(examples.events()[:read], limit=1, stream_id=examples.EXAMPLE_STREAM_ID)
 
     assert len(page.events) == shown
@@ -48,7 +48,7 @@ def test_page_has_a_cursor_only_if_more_was_read(read: int, shown: int, *, has_m
 
 
 def test_an_event_is_encoded_once_for_all_who_hear_it() -> None:
-    """It is the event as it is told everywhere; so many texts are kept, and the oldest go first."""
+    """An event is encoded once for all its receivers; the cache drops the oldest texts first."""
     first, second = examples.events()
     texts = EventTexts(examples.EXAMPLE_STREAM_ID, texts_kept=1)
 

@@ -20,7 +20,7 @@ STORED = examples.events()
 
 
 class Events:
-    """Stored events with gaps in their positions, some of them pruned."""
+    """A reader of two stored events, with a settable position of the last pruned event."""
 
     stream_id = examples.EXAMPLE_STREAM_ID
 
@@ -36,7 +36,7 @@ class Events:
     async def list_order_events(
         self, order_id: OrderId, *, after: int, limit: int
     ) -> list[StoredEvent]:
-        """Return nothing: a sender does not ask for one order's events."""
+        """Fail, since a sender never reads the events of a single order."""
         raise NotImplementedError
 
     async def last_pruned_position(self) -> int:
@@ -63,7 +63,7 @@ def sender_of(
 
 
 async def test_stored_events_are_sent_once_and_in_order() -> None:
-    """The position is the end of what was read, not the last event's."""
+    """Events are sent once and in order, and the position moves to the end of the read."""
     peer = Peer()
     sender = sender_of(await peer.connection(), Events())
 
@@ -75,7 +75,7 @@ async def test_stored_events_are_sent_once_and_in_order() -> None:
 
 
 async def test_a_gap_by_pruning_is_refused_unless_the_client_accepts_it() -> None:
-    """A client that asked for all that is kept does not mind what is not."""
+    """A pruned gap is an error, unless the client asked for all events still stored."""
     peer = Peer()
     connection = await peer.connection()
 
@@ -88,7 +88,7 @@ async def test_a_gap_by_pruning_is_refused_unless_the_client_accepts_it() -> Non
 
 
 async def test_nothing_is_sent_with_a_key_that_was_revoked() -> None:
-    """The key is checked after the read, which may take long."""
+    """The key is checked after the read, because a read may take long."""
 
     def refuse() -> None:
         raise UnauthorizedError

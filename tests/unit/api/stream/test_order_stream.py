@@ -35,12 +35,12 @@ from tests.support.waiting import eventually
 
 
 def open_authorizer(services: ApiServices) -> Authorizer:
-    """Return the authorizer of open access, without a limit."""
+    """Return an authorizer with open access and no rate limit."""
     return Authorizer(services.access, RateLimiter(0, clock=services.clock))
 
 
 EVENTS_PER_READ = 60
-"""Of a test that reads back more than one page; a page of the service is far longer."""
+"""A small limit for a test that reads more than one page; the service reads far more."""
 
 OTHER_STREAM_ID = "ffffffffffffffff"
 """The name of another database's stream."""
@@ -48,13 +48,13 @@ OTHER_STREAM_ID = "ffffffffffffffff"
 
 @pytest.fixture
 async def url(application: FastAPI) -> AsyncIterator[str]:
-    """Serve the application, and return where."""
+    """Serve the application and return its address."""
     async with serving(application) as url:
         yield url
 
 
 async def history(client: httpx2.AsyncClient, order_id: str) -> list[Json]:
-    """Return all events of an order, as they are read."""
+    """Return all events of an order from GET."""
     events: list[Json] = []
     query: dict[str, Any] = {}
     while True:
@@ -68,7 +68,7 @@ async def history(client: httpx2.AsyncClient, order_id: str) -> list[Json]:
 async def test_every_transition_is_told_as_it_is_read(
     url: str, client: httpx2.AsyncClient, ports: MemoryPorts
 ) -> None:
-    """The stream tells the events of an order 1..n, by position, exactly as GET shows them."""
+    """The stream sends an order's events by position, numbered 1 to n, exactly as in GET."""
     async with open_stream(url) as stream:
         await stream.subscribe()
         ports.desk.show(quote(1, ask=("0.000912", "30")))
@@ -100,7 +100,7 @@ async def test_every_transition_is_told_as_it_is_read(
 async def test_subscription_is_confirmed_with_the_newest_position(
     url: str, client: httpx2.AsyncClient, ports: MemoryPorts
 ) -> None:
-    """Without ``after`` the client hears what happens from the confirmed position on."""
+    """Without ``after``, a client receives the events after the confirmed position."""
     await place_at_once(client)
 
     async with open_stream(url) as stream:
@@ -114,7 +114,7 @@ async def test_subscription_is_confirmed_with_the_newest_position(
 async def test_filters_admit_what_they_name(
     url: str, client: httpx2.AsyncClient, ports: MemoryPorts
 ) -> None:
-    """A client hears of the orders and symbols that it named, in any case of letters."""
+    """A client receives events of the named orders and symbols only, in upper or lower case."""
     first = await place_at_once(client)
     async with (
         open_stream(url) as by_id,
@@ -140,7 +140,7 @@ async def test_filters_admit_what_they_name(
 async def test_events_of_another_owner_are_not_told(
     url: str, client: httpx2.AsyncClient, ports: MemoryPorts
 ) -> None:
-    """Somebody else's order is nobody's business, whether heard or read back."""
+    """A client never receives events of another owner, neither live nor when it resumes."""
     order_id = OrderId(await place_at_once(client))
     kept = ports.orders.events[-1]
     theirs = replace(kept.event.order, owner=Owner("somebody"))
@@ -163,7 +163,7 @@ async def test_events_of_another_owner_are_not_told(
 async def test_resuming_tells_what_follows(
     url: str, client: httpx2.AsyncClient, ports: MemoryPorts, told: int
 ) -> None:
-    """Whoever was told some events is told the others, each once, then what happens."""
+    """A resuming client receives each missed event once, then the new ones."""
     ports.desk.show(quote(1, ask=("0.000912", "30")))
     order_id = await place_at_once(client)
     ports.desk.show(quote(2, ask=("0.000912", "50")))
@@ -181,7 +181,7 @@ async def test_resuming_tells_what_follows(
 async def test_more_is_read_back_than_one_read_holds(
     url: str, client: httpx2.AsyncClient, ports: MemoryPorts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A long absence is told page by page, without gap or repeat."""
+    """Missed events that need several reads are sent without gaps or repeats."""
     monkeypatch.setattr(event_sender, "EVENTS_PER_READ", EVENTS_PER_READ)
     order_id = await place_at_once(client, order_size="100000")
     fills = 2 * EVENTS_PER_READ + 7
@@ -201,7 +201,7 @@ async def test_more_is_read_back_than_one_read_holds(
 async def test_position_read_before_it_was_announced_is_good(
     url: str, client: httpx2.AsyncClient, ports: MemoryPorts
 ) -> None:
-    """An event that GET shows may be announced a moment later: resuming waits for that."""
+    """A position from GET may be ahead of the announced events, so resuming waits for them."""
     order_id = await place_at_once(client)
     (event,) = await history(client, order_id)
     ports.journal.hold()
@@ -236,7 +236,7 @@ async def test_position_read_before_it_was_announced_is_good(
 async def test_position_that_leads_nowhere_is_refused_by_name(
     url: str, client: httpx2.AsyncClient, ports: MemoryPorts, after: str, code: str
 ) -> None:
-    """A gap is never told as if it were none: the client learns why, then the end."""
+    """A position that cannot be resumed from gets an error with the cause and a close with 1008."""
     order_id = OrderId(await place_at_once(client))
     await client.delete(f"/order/{order_id}")
     ports.orders.prune(order_id)
@@ -252,7 +252,7 @@ async def test_position_that_leads_nowhere_is_refused_by_name(
 async def test_pruned_history_is_told_from_the_beginning_as_far_as_it_is_kept(
     url: str, client: httpx2.AsyncClient, ports: MemoryPorts
 ) -> None:
-    """``beginning`` asks for what there is, so pruned orders are no gap."""
+    """``beginning`` starts at the first event still stored, so pruned orders are not a gap."""
     pruned = OrderId(await place_at_once(client))
     await client.delete(f"/order/{pruned}")
     kept = await place_at_once(client)
@@ -267,14 +267,14 @@ async def test_pruned_history_is_told_from_the_beginning_as_far_as_it_is_kept(
 async def test_pruning_while_a_client_catches_up_is_told(
     url: str, client: httpx2.AsyncClient, ports: MemoryPorts
 ) -> None:
-    """Events that are pruned between two reads are a gap as well."""
+    """Pruning between two reads leaves a gap, which ends the connection with an error."""
     first = OrderId(await place_at_once(client))
     await client.delete(f"/order/{first}")
     position = (await history(client, first))[0]["position"]
     read = ports.orders.list_events
 
     async def prune_then_read(*arguments: Any, **named: Any) -> Any:  # noqa: ANN401 - passed on
-        ports.orders.list_events = read  # type: ignore[method-assign] # a prune at the worst moment
+        ports.orders.list_events = read  # type: ignore[method-assign] # prune before the read
         ports.orders.prune(first)
         return await read(*arguments, **named)
 
@@ -311,7 +311,7 @@ async def test_pruning_while_a_client_catches_up_is_told(
 async def test_message_that_is_none_is_refused_by_name(
     url: str, sent: str | bytes, code: str, field: str | None
 ) -> None:
-    """Nothing a client says is guessed at: it is told what is wrong, and the end."""
+    """An invalid message gets an error with its cause, and the connection closes."""
     async with open_stream(url) as stream:
         await stream.connection.send(sent)
         (error,), closed = await stream.rest()
@@ -334,7 +334,7 @@ async def test_second_message_ends_the_connection(url: str, sent: str | bytes) -
 
 
 async def test_message_that_is_too_long_is_not_read(url: str, ports: MemoryPorts) -> None:
-    """What a client may send is bounded, before and after it subscribes."""
+    """A message beyond the size limit closes the connection with 1009, also after subscribing."""
     async with open_stream(url) as stream:
         await stream.subscribe()
         await stream.connection.send("x" * 70_000)
@@ -345,7 +345,7 @@ async def test_message_that_is_too_long_is_not_read(url: str, ports: MemoryPorts
 
 
 async def test_text_that_is_not_utf_8_ends_the_connection(url: str, ports: MemoryPorts) -> None:
-    """Nobody guesses at bytes."""
+    """Invalid UTF-8 closes the connection with 1007."""
     async with open_stream(url) as stream:
         await stream.subscribe()
         await stream.connection.send(b"\xff", text=True)
@@ -358,7 +358,7 @@ async def test_text_that_is_not_utf_8_ends_the_connection(url: str, ports: Memor
 async def test_client_that_says_nothing_is_let_go(
     services: ApiServices, options: ApiOptions, application: FastAPI
 ) -> None:
-    """A connection that does not say what it wants to hear does not stay."""
+    """A client that does not subscribe in time is disconnected."""
     timeouts = StreamTimeouts(subscribe_seconds_max=0.01)
     stream_route = OrderStream(services, options, open_authorizer(services), timeouts=timeouts)
     impatient = Starlette(
@@ -374,7 +374,7 @@ async def test_client_that_says_nothing_is_let_go(
 async def test_event_is_told_only_once_it_is_durable(
     url: str, client: httpx2.AsyncClient, ports: MemoryPorts
 ) -> None:
-    """While the disk takes its time nobody hears of an order or a fill."""
+    """No event is sent before it is durable."""
     async with open_stream(url) as stream:
         await stream.subscribe()
         ports.journal.hold()
@@ -399,7 +399,7 @@ async def test_event_is_told_only_once_it_is_durable(
 async def test_database_that_does_not_answer_ends_the_connection_for_now(
     url: str, client: httpx2.AsyncClient, ports: MemoryPorts
 ) -> None:
-    """What cannot be read back now can later: the client is told to try again."""
+    """If events cannot be read, the connection closes with 1013, so the client retries later."""
     await place_at_once(client)
     ports.orders.refusal = DatabaseUnavailableError()
 
@@ -414,7 +414,7 @@ async def test_database_that_does_not_answer_ends_the_connection_for_now(
 async def test_service_that_stops_says_where_to_resume(
     url: str, client: httpx2.AsyncClient, ports: MemoryPorts
 ) -> None:
-    """Whoever listens is told the last position, and whoever comes then likewise."""
+    """A stop closes subscribers, early or late, with 1012 and the position to resume after."""
     async with open_stream(url) as stream, open_stream(url) as late:
         await stream.subscribe()
         order_id = await place_at_once(client)
@@ -433,7 +433,7 @@ async def test_service_that_stops_says_where_to_resume(
 async def test_one_connection_too_many_is_refused_in_http(
     services: ApiServices, options: ApiOptions
 ) -> None:
-    """The bound is told at the handshake, and a place that becomes free can be taken."""
+    """The limit is answered with 429 at the handshake, and a freed slot can be used again."""
     application = build_application(services, replace(options, websockets_max=1))
     async with serving(application) as url:
         async with open_stream(url) as stream:
@@ -459,7 +459,7 @@ def _all_told(messages: list[Json]) -> list[int]:
 async def test_slow_reader_is_told_where_to_resume_and_misses_nothing(
     options: ApiOptions,
 ) -> None:
-    """Who does not read is closed with 1013, and resuming from there completes the sequence."""
+    """A slow reader is closed with 1013, and resuming from that position completes the events."""
     ports = MemoryPorts(waiting_events_max=50)
     application = build_application(ports.services(), options)
     async with (
@@ -498,7 +498,7 @@ def _has_ended(ports: MemoryPorts) -> bool:
 
 
 async def test_reader_that_never_reads_does_not_keep_its_place(options: ApiOptions) -> None:
-    """A connection that makes no room is given up, with all that it held here."""
+    """A client that never reads is disconnected, and its subscription and slot are released."""
     ports = MemoryPorts(waiting_events_max=50)
     services = ports.services()
     timeouts = StreamTimeouts(send_seconds_max=0.05)
@@ -526,7 +526,7 @@ async def test_reader_that_never_reads_does_not_keep_its_place(options: ApiOptio
 
 
 class _Client:
-    """A client in process: says ``messages`` in turn, then nothing."""
+    """An in-process client that sends ``messages`` in order and then waits."""
 
     def __init__(self, messages: list[Message]) -> None:
         self._messages = messages
@@ -553,7 +553,7 @@ HANDSHAKE: Scope = {
 
 @contextlib.contextmanager
 def no_task_left_behind() -> Iterator[None]:
-    """Fail if the block leaves tasks that run."""
+    """Fail if the block leaves running tasks."""
     before = asyncio.all_tasks()
     yield
     assert asyncio.all_tasks() <= before
@@ -562,7 +562,7 @@ def no_task_left_behind() -> Iterator[None]:
 async def test_connection_that_is_cut_off_leaves_nothing_behind(
     application: FastAPI, ports: MemoryPorts
 ) -> None:
-    """The end of the server's task ends all that the connection started."""
+    """Canceling the server's task ends every task that the connection started."""
     client = _Client([CONNECT, SUBSCRIBE])
     with no_task_left_behind():
         serving_one = asyncio.ensure_future(application(HANDSHAKE, client.receive, client.send))
@@ -579,7 +579,7 @@ async def test_connection_that_is_cut_off_leaves_nothing_behind(
 async def test_client_that_goes_while_it_is_told_is_nobodys_error(
     application: FastAPI, ports: MemoryPorts, client: httpx2.AsyncClient, error: Exception
 ) -> None:
-    """The server may know before us that nobody is there; that ends the connection, quietly."""
+    """A send that fails because the client is gone ends the connection without an error."""
     gone = _Client([CONNECT, SUBSCRIBE])
 
     async def send(message: Message) -> None:
@@ -600,7 +600,7 @@ async def test_client_that_goes_while_it_is_told_is_nobodys_error(
 async def test_stop_is_told_before_what_waits(
     application: FastAPI, ports: MemoryPorts, client: httpx2.AsyncClient
 ) -> None:
-    """A service that stops does not first tell thousands of events: they can be read back."""
+    """A stop takes precedence over queued events, which the client can read later."""
     hurried = _Client([CONNECT, SUBSCRIBE])
 
     async def send(message: Message) -> None:
@@ -624,7 +624,7 @@ async def test_stop_is_told_before_what_waits(
 
 
 async def test_client_that_leaves_at_once_is_nobodys_error(application: FastAPI) -> None:
-    """Who leaves before subscribing is let go without a word."""
+    """A client that leaves before it subscribes is disconnected without a message."""
     client = _Client([CONNECT, {"type": "websocket.disconnect", "code": 1001}])
 
     await application(HANDSHAKE, client.receive, client.send)
@@ -635,7 +635,7 @@ async def test_client_that_leaves_at_once_is_nobodys_error(application: FastAPI)
 async def test_telling_much_to_one_client_leaves_others_their_turn(
     services: ApiServices, options: ApiOptions, client: httpx2.AsyncClient
 ) -> None:
-    """Nothing else would interrupt it while the client has room."""
+    """A long read for one client yields to other tasks, even if the client never blocks a send."""
     turn = 0
     told_in_turn = Counter[int]()
 

@@ -1,4 +1,4 @@
-"""Who may follow events on ``/ws/orders``: keys by header or first message, scopes, revocation."""
+"""Access to ``/ws/orders``: keys by header or first message, scopes, revocation."""
 
 import json
 from collections.abc import AsyncIterator, Callable
@@ -37,7 +37,7 @@ class KeyRing:
         }
 
     def identify(self, bearer: str | None) -> Caller:
-        """Return whose key it is."""
+        """Return the caller that the key belongs to."""
         caller = self.callers.get(bearer or "")
         if caller is None:
             raise UnauthorizedError
@@ -52,7 +52,7 @@ def keys() -> KeyRing:
 
 @pytest.fixture
 async def url(ports: MemoryPorts, options: ApiOptions, keys: KeyRing) -> AsyncIterator[str]:
-    """Serve the application for those who have keys, and return where."""
+    """Serve the application with keys and return its address."""
     application = build_application(replace(ports.services(), access=keys), options)
     async with serving(application) as url:
         yield url
@@ -74,7 +74,7 @@ def bearer(key: str) -> dict[str, str]:
 async def test_key_opens_the_stream_of_its_owner_and_no_other(
     url: str, alice: httpx2.AsyncClient, *, is_in_header: bool
 ) -> None:
-    """By header, or as a browser has to: by the first message."""
+    """A key sent by header or first message opens its owner's stream only."""
     headers = bearer if is_in_header else _no_header
     async with (
         open_stream(url, headers=headers("pt_alice")) as own,
@@ -104,7 +104,7 @@ def _no_header(_key: str) -> dict[str, str]:
 async def test_handshake_with_a_key_that_is_not_good_is_refused_in_http(
     url: str, key: str, status: int, code: str
 ) -> None:
-    """A wrong key is not overlooked in the hope for a better one."""
+    """An invalid key in the header ends the handshake; the client cannot send a second key."""
     with pytest.raises(InvalidStatus) as refused:
         async with open_stream(url, headers=bearer(key)):
             pass
@@ -124,7 +124,7 @@ async def test_handshake_with_a_key_that_is_not_good_is_refused_in_http(
 async def test_message_without_a_good_key_is_refused_by_name(
     url: str, message: dict[str, Any], code: str
 ) -> None:
-    """Nobody subscribes who is not known."""
+    """A client without a valid key cannot subscribe."""
     async with open_stream(url) as stream:
         await stream.send(message)
         (error,), closed = await stream.rest()
@@ -135,7 +135,7 @@ async def test_message_without_a_good_key_is_refused_by_name(
 
 @pytest.mark.parametrize("text", ['{"type": "authenticate"}', '{"type": "authenticate", "key": 1}'])
 async def test_authenticate_message_without_a_key_is_malformed(url: str, text: str) -> None:
-    """What is wrong is told by field, as with every message."""
+    """The error names the field, as for every message."""
     async with open_stream(url) as stream:
         await stream.connection.send(text)
         (error,), closed = await stream.rest()
@@ -146,7 +146,7 @@ async def test_authenticate_message_without_a_key_is_malformed(url: str, text: s
 
 
 async def test_connection_authenticates_once(url: str) -> None:
-    """A second key is no subscription."""
+    """A second authenticate message is an error."""
     async with open_stream(url) as stream:
         for _ in range(2):
             await stream.send({"type": "authenticate", "key": "pt_alice"})
@@ -185,7 +185,7 @@ async def test_revoked_key_hears_no_more(
     end: Callable[[KeyRing], None],
     code: str,
 ) -> None:
-    """A connection does not outlive what its key is good for, by a single event."""
+    """A connection receives no event after its key was revoked, narrowed or reassigned."""
     async with open_stream(url, headers=bearer("pt_alice")) as stream:
         await stream.subscribe()
         order_id = OrderId(await place_at_once(alice))
@@ -203,7 +203,7 @@ async def test_revoked_key_hears_no_more(
 async def test_key_that_is_revoked_while_its_client_catches_up_hears_no_more(
     url: str, alice: httpx2.AsyncClient, ports: MemoryPorts, keys: KeyRing
 ) -> None:
-    """What is read back is told under the same rule as what happens."""
+    """A client whose key was revoked receives no stored events either."""
     await place_at_once(alice)
     read = ports.orders.list_events
 
@@ -211,7 +211,7 @@ async def test_key_that_is_revoked_while_its_client_catches_up_hears_no_more(
         _revoke(keys)
         return await read(*arguments, **named)
 
-    ports.orders.list_events = revoke_then_read  # type: ignore[method-assign] # at the worst moment
+    ports.orders.list_events = revoke_then_read  # type: ignore[method-assign] # revoke before the read
 
     async with open_stream(url, headers=bearer("pt_alice")) as stream:
         await stream.subscribe(after="beginning")
@@ -222,7 +222,7 @@ async def test_key_that_is_revoked_while_its_client_catches_up_hears_no_more(
 
 
 async def test_page_of_another_origin_opens_no_stream(url: str) -> None:
-    """A browser lets any page open a WebSocket and read it: the service has to refuse it."""
+    """The service refuses pages of other origins, because browsers allow them any WebSocket."""
     with pytest.raises(InvalidStatus) as refused:
         async with open_stream(url, headers=bearer("pt_alice") | {"Origin": "http://example.com"}):
             pass
@@ -231,7 +231,7 @@ async def test_page_of_another_origin_opens_no_stream(url: str) -> None:
 
 
 async def refused_code(url: str, headers: dict[str, str]) -> tuple[int, str]:
-    """Return status and code of a refused handshake, which says when to come again."""
+    """Return the status and code of a refused handshake, after checking its Retry-After."""
     with pytest.raises(InvalidStatus) as refused:
         async with open_stream(url, headers=headers):
             pass
@@ -243,7 +243,7 @@ async def refused_code(url: str, headers: dict[str, str]) -> tuple[int, str]:
 async def test_clients_without_a_key_keep_nobody_out_who_has_one(
     ports: MemoryPorts, options: ApiOptions, keys: KeyRing
 ) -> None:
-    """They have a few places of their own."""
+    """Unauthenticated clients have their own quota, so they cannot starve authenticated ones."""
     application = build_application(
         replace(ports.services(), access=keys), replace(options, websockets_max=1)
     )
@@ -260,7 +260,7 @@ async def test_clients_without_a_key_keep_nobody_out_who_has_one(
 async def test_one_owner_does_not_take_the_places_of_others(
     ports: MemoryPorts, options: ApiOptions, keys: KeyRing
 ) -> None:
-    """It is told at the handshake if the key comes with it, else by the answer to the key."""
+    """The limit per owner is refused in the handshake or in the answer to the key message."""
     application = build_application(
         replace(ports.services(), access=keys), replace(options, websockets_per_owner_max=1)
     )
@@ -281,7 +281,7 @@ async def test_one_owner_does_not_take_the_places_of_others(
 async def test_in_open_access_one_owner_is_everybody(
     ports: MemoryPorts, options: ApiOptions
 ) -> None:
-    """Only the maximum of all connections counts."""
+    """In open access, only the total number of connections is limited."""
     application = build_application(
         ports.services(), replace(options, websockets_per_owner_max=1, websockets_max=2)
     )

@@ -1,4 +1,4 @@
-"""One client's connection; its limits over real sockets are tested in ``test_order_stream``."""
+"""A single client's connection; ``test_order_stream`` tests its limits over real sockets."""
 
 import asyncio
 from typing import Any
@@ -17,7 +17,7 @@ STORED = examples.events()
 
 
 class Peer:
-    """The server's side of a connection: gives ``incoming`` in turn, keeps what is sent."""
+    """The server's side of a connection: supplies ``incoming`` in order, records what is sent."""
 
     def __init__(self, *incoming: Message, takes_frames: bool = False) -> None:
         self.sent: list[Message] = []
@@ -26,7 +26,7 @@ class Peer:
         self._scope = {"type": "websocket", "headers": [], "extensions": extensions}
 
     async def connection(self, *, send_seconds_max: float = 9) -> StreamConnection:
-        """Accept the connection."""
+        """Return an accepted connection."""
         websocket = WebSocket(self._scope, self._receive, self._send)
         await websocket.accept()
         self.sent.clear()
@@ -40,7 +40,7 @@ class Peer:
 
 
 async def test_text_is_received_and_anything_else_refused() -> None:
-    """A binary message is no JSON, and a disconnect ends the connection."""
+    """A binary message is refused, and a disconnect ends the connection."""
     connection = await Peer(
         {"type": "websocket.receive", "text": "{}"},
         {"type": "websocket.receive", "bytes": b"{}"},
@@ -58,7 +58,7 @@ async def test_text_is_received_and_anything_else_refused() -> None:
 async def test_events_go_out_in_portions_that_the_server_takes(
     *, takes_frames: bool, sizes: list[int]
 ) -> None:
-    """A server without the extension takes one message at a time."""
+    """A server with the extension gets several events at once, another server one at a time."""
     connection = await Peer(takes_frames=takes_frames).connection()
 
     portions = [len(one) for one in connection.portions([STORED[0]] * (EVENTS_PER_TURN + 6))]
@@ -68,7 +68,7 @@ async def test_events_go_out_in_portions_that_the_server_takes(
 
 
 async def test_a_portion_is_sent_as_frames_or_as_text() -> None:
-    """The bytes of the frames are those of the texts."""
+    """The frames hold exactly the bytes of the texts."""
     texts = EventTexts(examples.EXAMPLE_STREAM_ID)
     encoded = [texts.of(stored) for stored in STORED]
     framed, plain = Peer(takes_frames=True), Peer()
@@ -82,7 +82,7 @@ async def test_a_portion_is_sent_as_frames_or_as_text() -> None:
 
 
 async def test_a_client_that_makes_no_room_is_given_up() -> None:
-    """The time limit holds for each message."""
+    """The time limit applies to each message."""
 
     class Full(Peer):
         async def _send(self, message: Message) -> None:
@@ -96,7 +96,7 @@ async def test_a_client_that_makes_no_room_is_given_up() -> None:
 
 
 async def test_a_connection_closed_by_the_server_is_a_disconnect() -> None:
-    """Starlette refuses to send then, with an error of no kind."""
+    """Sending after a close by the server is reported as a disconnect of the client."""
     connection = await Peer().connection()
     await connection.close(1008, "over")
 

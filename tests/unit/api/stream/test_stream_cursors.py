@@ -1,4 +1,4 @@
-"""Positions in the stream of events."""
+"""The positions of clients in the stream of events."""
 
 import pytest
 
@@ -17,23 +17,23 @@ STREAM_ID = "0123456789abcdef"
 
 
 def read(text: str) -> int:
-    """Read a position of a stream whose events 11 to 20 are kept."""
+    """Read a position of a stream that holds the events 11 to 20."""
     return read_position(text, stream_id=STREAM_ID, head=20, last_pruned=10)
 
 
 @pytest.mark.parametrize("position", [10, 11, 20])
 def test_written_position_is_read_back(position: int) -> None:
-    """From the last one pruned up to the newest, nothing is missing behind it."""
+    """Every position from the last pruned event to the newest event is valid."""
     assert read(write_position(STREAM_ID, position)) == position
 
 
 def test_beginning_stands_before_everything_that_is_kept() -> None:
-    """It is no position of an event, and never refused."""
+    """``beginning`` is read as zero, which precedes every stored event."""
     assert read(BEGINNING) == 0
 
 
 def test_position_is_fit_for_an_address_and_a_close_reason() -> None:
-    """It needs no escape, and leaves room in the 123 bytes that a reason may have."""
+    """A position needs no URL escape and fits in a close reason of 123 bytes."""
     longest = write_position(STREAM_ID, 10**18 - 1)
 
     assert longest.replace("-", "").replace("_", "").isalnum()
@@ -64,7 +64,7 @@ def test_position_is_fit_for_an_address_and_a_close_reason() -> None:
 def test_text_that_stands_for_no_position_says_why(
     text: str, error: type[PositionRefusedError]
 ) -> None:
-    """Each cause has its name, since each asks for something else of the client."""
+    """Each cause has its own error, because clients react differently to each."""
     with pytest.raises(error) as caught:
         read(text)
 

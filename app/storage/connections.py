@@ -9,6 +9,7 @@ import contextlib
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -198,30 +199,13 @@ def sqlite_engine(
     """
 
     def open_file() -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            f"{path.as_uri()}?mode={mode}",
-            uri=True,
-            timeout=busy_seconds,
-            # Python's driver must not send BEGIN: the event below does.
-            isolation_level=None,
-            check_same_thread=False,
-        )
-        for setting in settings:
-            _set(connection, setting, seconds=busy_seconds)
+        connection = _open(path, mode=mode, busy_seconds=busy_seconds, settings=settings)
         if configure is not None:
             configure(connection)
         return connection
 
-    async def connect() -> aiosqlite.Connection:
-        # The file is opened before the driver's thread starts: when the driver fails to open one,
-        # its thread reports to the event loop later, which may be closed by then.
-        opened = await asyncio.to_thread(open_file)
-        connection = aiosqlite.Connection(lambda: opened, iter_chunk_size=64)
-        connection._thread.daemon = True  # noqa: SLF001 - as SQLAlchemy does when it connects
-        return await connection
-
     url = URL.create(SQLITE_SCHEME, database=str(path))
-    engine = create_async_engine(url, async_creator=connect, **options)
+    engine = create_async_engine(url, async_creator=partial(_connect, open_file), **options)
 
     @event.listens_for(engine.sync_engine, "invalidate")
     def roll_back(connection: DBAPIConnection, *_: object) -> None:
@@ -260,6 +244,48 @@ def postgresql_engine(
     return engine
 
 
+def _open(
+    path: Path, *, mode: str, busy_seconds: float, settings: Sequence[str]
+) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        f"{path.as_uri()}?mode={mode}",
+        uri=True,
+        timeout=busy_seconds,
+        # Python's driver must not send BEGIN: the "begin" event of the engine does.
+        isolation_level=None,
+        check_same_thread=False,
+    )
+    try:
+        for setting in settings:
+            _set(connection, setting, seconds=busy_seconds)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+async def _connect(open_file: Callable[[], sqlite3.Connection]) -> aiosqlite.Connection:
+    """Open a file in a thread, then give it to the driver.
+
+    When the driver fails to open a file, its own thread reports to the event loop later, which may
+    be closed by then.
+    """
+    opening = asyncio.ensure_future(asyncio.to_thread(open_file))
+    try:
+        opened = await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        opening.add_done_callback(_close_opened)
+        raise
+    connection = aiosqlite.Connection(lambda: opened, iter_chunk_size=64)
+    connection._thread.daemon = True  # noqa: SLF001 - as SQLAlchemy does when it connects
+    return await connection
+
+
+def _close_opened(opening: "asyncio.Future[sqlite3.Connection]") -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().close()
+
+
 def _set(connection: sqlite3.Connection, setting: str, *, seconds: float) -> None:
     """Set a pragma.
 
@@ -271,7 +297,6 @@ def _set(connection: sqlite3.Connection, setting: str, *, seconds: float) -> Non
             connection.execute(f"PRAGMA {setting}").fetchall()
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or not attempts_left:
-                connection.close()
                 raise
             time.sleep(_SWITCH_RETRY_SECONDS)
         else:

@@ -43,7 +43,7 @@ _cli = typer.Typer(
     name="papertape",
     help=(
         "Fulfill limit orders against Binance's live best bid and ask, without placing them. "
-        "Settings come from the environment or from .env; see the README."
+        "Settings come from the environment or from .env; docs/settings.md lists them."
     ),
     no_args_is_help=True,
     add_completion=False,

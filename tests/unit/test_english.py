@@ -36,7 +36,7 @@ PER_1000_MAX: Final = 1.0
 """How many of 1,000 words may be avoided ones."""
 
 DOCSTRINGS_PER_1000_MAX: Final = 1
-"""The bound for the docstrings of ``app``, as measured: lower it to ``PER_1000_MAX``."""
+"""In the docstrings of ``app``."""
 
 REPORT_PER_1000_MAX: Final = 2.2
 """The bound for the report that the benchmarks wrote, until they write plainer notes."""

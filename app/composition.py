@@ -240,7 +240,7 @@ async def _notify_clients_of_stop(
 ) -> None:
     """Notify waiting requests and subscriptions that the service stops."""
     announcements.stop()
-    journal.hasten()
+    journal.prepare_to_stop()
     await subscriptions.stop(seconds=CLOSE_NOTICE_SECONDS)
 
 

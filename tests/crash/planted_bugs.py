@@ -107,7 +107,7 @@ def early_announcement() -> None:
         early = [
             stored
             for entry in self._queue
-            if entry.part is not None and entry.order is None
+            if entry.order is None
             for stored in entry.part.stored_events
         ]
         if early:

@@ -1,5 +1,5 @@
-"""The journal, the single writer.
+"""The journal: the only writer of orders, events and ledgers.
 
-``group_commit`` queues and commits in groups. ``entries`` are the items of the queue, ``batch`` is
-one transaction, ``rows`` and ``statements`` turn it into SQL.
+``group_commit`` queues entries and commits them in groups. ``entries`` holds the items of the
+queue, and ``batch`` writes one transaction. ``rows`` and ``statements`` turn a batch into SQL.
 """

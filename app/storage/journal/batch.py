@@ -1,8 +1,10 @@
-"""One transaction of the journal: which statements, in which order, and what may be repeated.
+"""One transaction of the journal: its statements and their order.
 
-Each statement may be repeated without effect, so that a commit whose outcome is unknown is simply
-tried again: rows that are never changed are inserted unless they are there, an order's state moves
-on only from an older event, and a level of the ledger is what it was told last.
+A commit whose outcome is unknown is written again, so each statement may run twice without effect:
+
+- A row that never changes is inserted only if it is missing.
+- The state of an order changes only to the state after a newer event.
+- A gate or a ledger level is overwritten with its last value.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -10,8 +12,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, select
 
-from app.domain.events import SymbolOutcome
-from app.domain.order import Order, OrderId, Symbol
+from app.domain.order import Order, OrderId
 from app.storage.journal.rows import Part, Row, Rows, key_row
 from app.storage.journal.statements import Statement, statements_for
 from app.storage.ownership import check_epoch, probe
@@ -20,7 +21,10 @@ from app.storage.schema.tables import client_order_ids
 
 @dataclass(frozen=True, slots=True)
 class RefusedPart:
-    """A part that cannot be written, and why; None if it builds on another such part."""
+    """A part that cannot be written.
+
+    ``error`` is the cause, or None if the part depends on an earlier refused part.
+    """
 
     part: Part
     error: Exception | None
@@ -30,10 +34,15 @@ class RefusedPart:
 class Batch:
     """The parts of one transaction, which may have to be written more than once.
 
-    ``may_be_stored`` says that a commit was tried: from then on it is unknown whether the parts
-    are on disk, until one succeeds. ``is_retry`` has a write that changes nothing come first,
-    since only a write shows that writes pass again. ``taken_keys`` says which orders were left out,
-    because another one, whose id it gives, has their key.
+    Attributes:
+        parts: The parts, in the order of the queue.
+        epoch: The epoch of this owner, compared in each transaction.
+        may_be_stored: A commit was tried. Until one succeeds, it is unknown whether the parts are
+            on disk.
+        is_retry: Begin with a write that changes nothing: only a write shows that the database
+            accepts writes again.
+        refused: The parts that cannot be written.
+        taken_keys: The orders that were left out, each with the id of the order that has its key.
     """
 
     parts: Sequence[Part]
@@ -44,35 +53,35 @@ class Batch:
     taken_keys: dict[OrderId, OrderId] = field(default_factory=dict)
 
     def write(self, connection: Connection) -> None:
-        """Write every part, or raise and leave the transaction to be undone."""
+        """Write every part, or raise; the caller then rolls the transaction back."""
         self._begin(connection)
         self._write(connection, self.parts)
         self.may_be_stored = True
 
     def write_one_by_one(
-        self, connection: Connection, is_nobodys_fault: Callable[[Exception], bool]
+        self, connection: Connection, is_operational: Callable[[Exception], bool]
     ) -> None:
-        """Write each part by itself and note in ``refused`` those that cannot be written.
+        """Write each part in its own savepoint, and add the parts that fail to ``refused``.
 
-        What a symbol did after an outcome that was refused builds on it and is refused as well. An
-        error that is no part's fault is raised, as in ``write``.
+        An operational error is raised, as in ``write``: no part caused it.
         """
         self._begin(connection)
-        broken = set()
+        broken_symbols = set()
         for part in self.parts:
-            symbol = _symbol_of(part)
-            if symbol in broken:
+            symbol = part.symbol
+            # Later outcomes of a symbol depend on the refused one, so they are refused too.
+            if symbol in broken_symbols:
                 self.refused.append(RefusedPart(part, None))
                 continue
             try:
                 with connection.begin_nested():
                     self._write(connection, (part,))
             except Exception as error:
-                if is_nobodys_fault(error):
+                if is_operational(error):
                     raise
                 self.refused.append(RefusedPart(part, error))
                 if symbol is not None:
-                    broken.add(symbol)
+                    broken_symbols.add(symbol)
         self.may_be_stored = True
 
     def _begin(self, connection: Connection) -> None:
@@ -85,27 +94,32 @@ class Batch:
     def _write(self, connection: Connection, parts: Sequence[Part]) -> None:
         taken_keys = _take_keys(connection, parts)
         if taken_keys:
-            parts = [part for part in parts if _order_id_of(part) not in taken_keys]
+            parts = [
+                part
+                for part in parts
+                if part.order is None or part.order.order_id not in taken_keys
+            ]
             self.taken_keys |= taken_keys
         _write_rows(connection, Rows(parts))
 
 
 def _take_keys(connection: Connection, parts: Sequence[Part]) -> dict[OrderId, OrderId]:
-    """Take the keys of the orders; return those orders whose key an earlier order has, and which.
+    """Reserve the keys of the orders, and return the orders whose key is taken.
 
-    The unique key of the table settles who was first, within a transaction and across them, and a
+    The result maps the id of such an order to the id of the earlier order with the key. The table's
+    unique key decides which order was first, within a transaction and across transactions. A
     repeated write finds its own row.
     """
     wanted = {
-        part.content.order_id: part.content
+        part.order.order_id: part.order
         for part in parts
-        if isinstance(part.content, Order) and part.content.client_order_id is not None
+        if part.order is not None and part.order.client_order_id is not None
     }
     if not wanted:
         return {}
     statements = statements_for(connection.dialect.name)
     statements.take_keys.execute(connection, [key_row(order) for order in wanted.values()])
-    # A transaction has some 500 orders at most, both databases allow some 32,000 parameters.
+    # A transaction has about 500 orders at most; both databases allow about 32,000 parameters.
     own = connection.scalars(
         select(client_order_ids.c.order_id).where(client_order_ids.c.order_id.in_(list(wanted)))
     )
@@ -126,16 +140,8 @@ def _holder_of_key(connection: Connection, order: Order) -> OrderId:
     return OrderId(holder)
 
 
-def _order_id_of(part: Part) -> OrderId | None:
-    return part.content.order_id if isinstance(part.content, Order) else None
-
-
-def _symbol_of(part: Part) -> Symbol | None:
-    return part.content.symbol if isinstance(part.content, SymbolOutcome) else None
-
-
 def _write_rows(connection: Connection, rows: Rows) -> None:
-    """Run one statement per table that has rows, parents before children."""
+    """Write the rows table by table, parents before children, as foreign keys require."""
     statements = statements_for(connection.dialect.name)
     steps: tuple[tuple[Statement, Collection[Row]], ...] = (
         (statements.add_orders, rows.orders),

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from app.domain.errors import JournalUnavailableError, OutcomeUnknownError
-from app.domain.events import SymbolOutcome
 from app.domain.order import Order, OrderId, Owner, Symbol
 from app.domain.order_counts import OrderCounts
 from app.storage.journal.rows import Part
@@ -17,17 +16,27 @@ Key = tuple[Owner, str]
 
 @dataclass(slots=True, eq=False)
 class Entry:
-    """One part in the queue; with ``part`` None, a mark that a caller waits for."""
+    """One part in the queue, and the caller that waits for it.
 
-    part: Part | None
+    Attributes:
+        part: The part to store. In a marker it has no content.
+        waiter: Set once the part is durable or refused; None if no caller waits.
+        is_queued: Whether the entry is still in the queue.
+    """
+
+    part: Part
     waiter: asyncio.Future[None] | None
     is_queued: bool = True
 
     @property
     def order(self) -> Order | None:
-        """The order, if this is an acceptance."""
-        content = None if self.part is None else self.part.content
-        return content if isinstance(content, Order) else None
+        """The accepted order, if the entry is an acceptance."""
+        return self.part.order
+
+    @property
+    def is_marker(self) -> bool:
+        """Whether the entry stores nothing and marks the end of the entries before it."""
+        return self.part.content is None
 
     @property
     def key(self) -> Key | None:
@@ -44,14 +53,13 @@ class Entry:
 
     @property
     def symbol(self) -> Symbol | None:
-        """The symbol, if this is the outcome of its fulfillment."""
-        content = None if self.part is None else self.part.content
-        return content.symbol if isinstance(content, SymbolOutcome) else None
+        """The symbol, if the entry is an outcome of its fulfillment."""
+        return self.part.symbol
 
     @property
     def can_be_withdrawn(self) -> bool:
         """Whether the entry may be dropped: no fill or end of an order depends on it."""
-        return self.part is not None and not isinstance(self.part.content, SymbolOutcome)
+        return not self.is_marker and self.symbol is None
 
     async def wait(self) -> None:
         """Wait until the entry is durable, or raise the error that it got."""
@@ -73,16 +81,17 @@ class Entry:
             self.waiter.set_exception(error)
 
 
-def mark() -> Entry:
-    """Return an entry that marks the end of everything queued before it; waiting is optional."""
+def make_marker() -> Entry:
+    """Return an entry that is done once all entries before it are; no caller has to wait for it."""
     waiter = asyncio.get_running_loop().create_future()
+    # Without a waiting caller, asyncio would log that the exception was never retrieved.
     waiter.add_done_callback(lambda done: done.cancelled() or done.exception())
-    return Entry(None, waiter)
+    return Entry(Part(content=None), waiter)
 
 
 def parts_of(entries: Iterable[Entry]) -> list[Part]:
-    """Return the parts of the entries that have one."""
-    return [entry.part for entry in entries if entry.part is not None]
+    """Return the parts to store: markers have none."""
+    return [entry.part for entry in entries if not entry.is_marker]
 
 
 def withdraw_from(entries: deque[Entry] | list[Entry]) -> list[Entry]:
@@ -92,7 +101,7 @@ def withdraw_from(entries: deque[Entry] | list[Entry]) -> list[Entry]:
     entries.clear()
     entries.extend(kept)
     for entry in withdrawn:
-        entry.is_queued = False  # its timer may be due before its waiter runs and cancels it
+        entry.is_queued = False  # its timer may fire before the caller cancels it
     return withdrawn
 
 
@@ -104,25 +113,25 @@ class OrdersUnderWay:
         self._by_key: dict[Key, dict[Entry, None]] = {}
 
     def note(self, entry: Entry) -> None:
-        """Remember the entry, if it is an order."""
+        """Add the entry, if it is an order."""
         if entry.order is not None:
             self.counts.add(entry.order)
         if entry.key is not None:
             self._by_key.setdefault(entry.key, {})[entry] = None
 
     def forget(self, entries: Iterable[Entry]) -> None:
-        """Note that the outcome of these entries is known."""
+        """Remove entries whose outcome is known."""
         for entry in entries:
             if entry.order is not None:
                 self.counts.remove(entry.order)
             if entry.key is not None:
-                same = self._by_key[entry.key]
-                del same[entry]
-                if not same:
+                same_key = self._by_key[entry.key]
+                del same_key[entry]
+                if not same_key:
                     del self._by_key[entry.key]
 
     def find(self, owner: Owner, client_order_id: str) -> OrderId | None:
-        """Return the first order with the key, None without any."""
+        """Return the oldest order with the key, None without one."""
         for entry in self._by_key.get((owner, client_order_id), ()):
             assert entry.order is not None, "only orders have keys"
             return entry.order.order_id

@@ -1,14 +1,15 @@
 """The journal: the single writer, which commits in groups.
 
-All writes go into one queue. One task drains it, writes the entries as one transaction, notifies
-the listener, wakes the waiting callers, and drains again. No delay is added: while a
-commit runs, the next group gathers.
+All writes go into one queue. One task takes a group of entries, writes it as one transaction,
+notifies the listener, wakes the waiting callers, and repeats. No delay is added: the next group
+gathers while a commit runs.
 
-When a commit fails for an operational cause (``failures.is_operational``), the same group is
-written again until it passes; a group may be written twice without effect. Meanwhile no order is
-taken. An order is answered "not executed" only while it certainly is not and never will be on disk:
-it still stood in the queue, or no commit of its group was tried. Any other failure is our bug: the
-group is written without the part that cannot be, and the others do not notice.
+A commit may fail for an operational cause (``failures.is_operational``). The journal then writes
+the same group again until it succeeds, and accepts no order meanwhile. Writing a group twice has no
+effect. The answer "not executed" requires certainty that the order never reaches the disk: it was
+still in the queue, or no commit of its group was tried.
+
+Any other failure is our bug. The journal then writes the group without the part that fails.
 """
 
 import asyncio
@@ -31,39 +32,42 @@ from app.ports import JournalListener, JournalState, StoredRules
 from app.storage.database import Database
 from app.storage.failures import OwnershipLostError, first_line, is_operational
 from app.storage.journal.batch import Batch, RefusedPart
-from app.storage.journal.entries import Entry, OrdersUnderWay, mark, parts_of, withdraw_from
+from app.storage.journal.entries import Entry, OrdersUnderWay, make_marker, parts_of, withdraw_from
 from app.storage.journal.rows import Part
 
 BACKLOG_ENTRIES_MAX: Final = 10_000
-"""Entries that may wait before new orders are refused, by default: about a second of writing."""
+"""Entries in the queue above which new orders are refused: about one second of writing."""
 
 BATCH_ENTRIES_MAX: Final = 10_000
-"""Entries of one transaction; the bound for those that hold no event, such as a gate that moved."""
+"""The limit of entries in one transaction. It bounds entries without events, such as new gates."""
 
 BATCH_EVENTS_MAX: Final = 512
-"""A transaction takes no further entry from here on. Of thousands of orders that one quote fills,
-the first are answered while the next are written, instead of all after the last. A commit costs as
-much as some fifty events. It ends well within the seconds that PostgreSQL has for a statement, too;
-a longer one would be retried unchanged without end."""
+"""The number of events from which on a transaction takes no further entry.
+
+When one quote fills thousands of orders, the first are answered while the next are written. The
+price is small: a commit costs as much as about fifty events. The limit also keeps a transaction
+well below the statement timeout of PostgreSQL. A transaction that exceeds the timeout would be
+retried unchanged without end.
+"""
 
 ANSWER_SECONDS_MAX: Final = 5.0
 """How long an order waits for its commit before the caller gets an unknown outcome."""
 
-HASTE_SECONDS: Final = 1.0
-"""How long an order waits once the service stops, whose HTTP server soon cancels requests."""
+STOP_ANSWER_SECONDS_MAX: Final = 1.0
+"""How long an order waits while the service stops: the HTTP server soon cancels requests."""
 
 BACKOFF_SECONDS_MIN: Final = 0.05
 BACKOFF_SECONDS_MAX: Final = 1.0
-"""Pauses between attempts at a commit, doubling from the one to the other."""
+"""The pause between attempts at a commit doubles from the minimum to the maximum."""
 
 FLUSH_SECONDS_MAX: Final = 2.0
-"""How long ``close`` goes on writing what is queued; a stop has five seconds in all."""
+"""How long ``close`` writes the queued entries; a stop has five seconds in total."""
 
 _log = structlog.get_logger()
 
 
 class GroupCommitJournal:
-    """The port ``Journal`` on either database; ``run`` is its one task."""
+    """The port ``Journal`` on SQLite and PostgreSQL; ``run`` is its only task."""
 
     def __init__(
         self,
@@ -82,7 +86,7 @@ class GroupCommitJournal:
         self._under_way = OrdersUnderWay()
         self._wake = asyncio.Event()
         self._has_ended = asyncio.Event()
-        self._is_hastening = False
+        self._is_stopping = False
         self._is_closing = False
         self._is_in_trouble = False
         self._has_written_all = False
@@ -91,21 +95,18 @@ class GroupCommitJournal:
 
     @property
     def is_writable(self) -> bool:
-        """Whether the last write went through, and the service does not stop."""
+        """Whether the last write succeeded and the service is not stopping."""
         return not (
-            self._is_in_trouble
-            or self._is_hastening
-            or self._is_closing
-            or self._has_ended.is_set()
+            self._is_in_trouble or self._is_stopping or self._is_closing or self._has_ended.is_set()
         )
 
     @property
     def has_written_all(self) -> bool:
-        """Whether it ended, and every outcome that it was given is durable."""
+        """Whether the journal ended and every recorded outcome is durable."""
         return self._has_written_all
 
     def state(self) -> JournalState:
-        """Say how writing goes."""
+        """Return the state and the counters of the journal."""
         return JournalState(
             is_writable=self.is_writable,
             waiting=len(self._queue) + len(self._writing),
@@ -120,29 +121,29 @@ class GroupCommitJournal:
         return next(self._numbers)
 
     async def accept(self, order: Order, arrival: Arrival | None = None) -> None:
-        """Return once the order is durable; it goes its way even if the caller is canceled."""
+        """Return once the order is durable. Canceling the caller does not withdraw the order."""
         if len(self._queue) >= self._backlog_entries_max:
             raise JournalBacklogError
         await self._submit(self._part(order, (acceptance_event(order, arrival),)))
 
     @property
     def orders_under_way(self) -> OrderCounts:
-        """How many orders wait for the disk; each of them may become an open one."""
+        """How many orders wait to be written; each of them may become an open order."""
         return self._under_way.counts
 
     def order_under_way(self, owner: Owner, client_order_id: str) -> OrderId | None:
-        """Return the order with this key whose fate is not known yet, None without any."""
+        """Return the order with this key whose outcome is still unknown, None without one."""
         return self._under_way.find(owner, client_order_id)
 
     def record(self, outcome: SymbolOutcome) -> None:
-        """Queue what a symbol's fulfillment did; it is never refused, since fills stand."""
+        """Queue an outcome of a symbol. A full queue does not refuse it: a fill is never undone."""
         if self._has_ended.is_set():
             _log.error("outcome_after_the_end", symbol=outcome.symbol, events=len(outcome.events))
             return
         self._enqueue(Entry(self._part(outcome, outcome.events), None))
 
     async def settle(self) -> None:
-        """Return once everything queued before the call is durable, or refused.
+        """Return once every entry queued before the call is durable or refused.
 
         Raises:
             JournalUnavailableError: the journal ended first.
@@ -151,26 +152,26 @@ class GroupCommitJournal:
             raise JournalUnavailableError
         if not self._queue and not self._writing:
             return
-        if not self._queue or self._queue[-1].part is not None:
-            self._enqueue(mark())
+        if not self._queue or not self._queue[-1].is_marker:
+            self._enqueue(make_marker())
         waiter = self._queue[-1].waiter
-        assert waiter is not None, "a caller waits for a mark"
-        # Many may wait for the same one; who gives up must not take it from the others.
+        assert waiter is not None, "a marker has a waiter"
+        # Several callers may wait for one marker: canceling one must not cancel the others.
         await asyncio.shield(waiter)
 
     async def save_trading_rules(self, stored: StoredRules) -> None:
         """Return once the copy is durable.
 
         Raises:
-            JournalUnavailableError: it was not stored.
+            JournalUnavailableError: the copy was not stored.
         """
         await self._submit(self._part(stored, ()))
 
     async def run(self, listener: JournalListener) -> None:
-        """Write until closed.
+        """Write until the journal is closed.
 
         Raises:
-            OwnershipLostError: another service took over the database; this one must end.
+            OwnershipLostError: another service took over the database; this service must exit.
         """
         try:
             async with asyncio.timeout(None) as self._time_limit:
@@ -178,25 +179,26 @@ class GroupCommitJournal:
                     await self._write_group(listener)
             self._has_written_all = not self._refused_parts
         except TimeoutError:
+            # The listener may raise TimeoutError too: only our own time limit is handled here.
             if self._time_limit is None or not self._time_limit.expired():
                 raise
             _log.error("journal_not_flushed", entries=len(self._writing) + len(self._queue))
         finally:
             self._end()
 
-    def hasten(self) -> None:
-        """Take no more orders, and answer those that wait within ``HASTE_SECONDS``."""
-        self._is_hastening = True
+    def prepare_to_stop(self) -> None:
+        """Refuse new orders, and answer the waiting ones within ``STOP_ANSWER_SECONDS_MAX``."""
+        self._is_stopping = True
         loop = asyncio.get_running_loop()
         for entry in (*self._queue, *self._writing):
             if entry.is_waiting_order:
-                loop.call_later(HASTE_SECONDS, self._give_up, entry)
+                loop.call_later(STOP_ANSWER_SECONDS_MAX, self._give_up, entry)
 
     async def close(self) -> None:
-        """Take no more orders, write what is queued as far as time allows, and end ``run``."""
+        """Refuse new orders, write the queue for ``FLUSH_SECONDS_MAX`` at most, and end ``run``."""
         self._is_closing = True
         self._wake.set()
-        if self._time_limit is None:
+        if self._time_limit is None:  # run() never started
             self._end()
         elif not self._has_ended.is_set():
             deadline = asyncio.get_running_loop().time() + FLUSH_SECONDS_MAX
@@ -211,7 +213,7 @@ class GroupCommitJournal:
         return part
 
     async def _submit(self, part: Part) -> None:
-        """Queue what may be withdrawn again, and wait for its fate."""
+        """Queue a part that may be withdrawn, and wait for its outcome."""
         if not self.is_writable:
             raise JournalUnavailableError
         loop = asyncio.get_running_loop()
@@ -229,24 +231,30 @@ class GroupCommitJournal:
         self._wake.set()
 
     def _give_up(self, entry: Entry) -> None:
-        """Answer an order that waited too long: unknown, while its group is being written."""
+        """Answer an order that waited too long.
+
+        An order in the queue is withdrawn. Otherwise its group is being written, and its outcome is
+        unknown.
+        """
         if entry.is_queued:
             self._queue.remove(entry)
-            entry.is_queued = False  # the timer of a stop may be due as well
+            # An order may have two timers, its own and the one of a stop: the second must not
+            # remove it again.
+            entry.is_queued = False
             self._under_way.forget((entry,))
             entry.wake(JournalUnavailableError())
         else:
             entry.wake(entry.unknown_outcome())
 
     async def _has_work(self) -> bool:
-        """Wait for something to write; False once closed with nothing left."""
+        """Wait for an entry; return False once the journal is closed and the queue is empty."""
         while not self._queue and not self._is_closing:
             self._wake.clear()
             await self._wake.wait()
         return bool(self._queue)
 
     async def _write_group(self, listener: JournalListener) -> None:
-        """Write what was queued first, again and again until it passes."""
+        """Write the oldest entries as one transaction, and retry until it succeeds."""
         self._writing = self._take_group()
         batch = Batch(parts_of(self._writing), self._database.epoch)
         backoff = BACKOFF_SECONDS_MIN
@@ -263,18 +271,20 @@ class GroupCommitJournal:
         self._conclude(batch, listener)
 
     def _take_group(self) -> list[Entry]:
-        """Take from the queue as much as one transaction may hold, and at least one entry."""
+        """Take the entries of one transaction from the queue: at least one, within the limits."""
         group: list[Entry] = []
         events = 0
         while self._queue and len(group) < BATCH_ENTRIES_MAX and events < BATCH_EVENTS_MAX:
             entry = self._queue.popleft()
             entry.is_queued = False
             group.append(entry)
-            events += 0 if entry.part is None else len(entry.part.events)
+            events += len(entry.part.events)
         return group
 
     async def _try_to_write(self, batch: Batch) -> Exception | None:
-        """Write the batch; return an operational error, after which it is to be tried again."""
+        """Write the batch; return the operational error that calls for a retry, else None."""
+        # Without parts there is nothing to write. After a failure it is written all the same: only
+        # a write shows that the database accepts writes again.
         if not batch.parts and not self._is_in_trouble:
             return None
         try:
@@ -286,7 +296,7 @@ class GroupCommitJournal:
         return None
 
     async def _write_sound_parts(self, batch: Batch) -> None:
-        """Write all of the batch in one go, or else all parts but those at fault."""
+        """Write the whole batch; if a part cannot be written, write all other parts."""
         try:
             await self._database.write(batch.write)
         except Exception as error:
@@ -297,7 +307,7 @@ class GroupCommitJournal:
             )
 
     def _note_trouble(self, batch: Batch, error: Exception, listener: JournalListener) -> None:
-        """Withdraw all entries that can be withdrawn, and refuse new ones until writes pass."""
+        """Withdraw what can be withdrawn, and refuse new orders until a write succeeds."""
         batch.is_retry = True
         self._failures += 1
         withdrawn = withdraw_from(self._queue) + self._withdraw_from(batch)
@@ -314,8 +324,8 @@ class GroupCommitJournal:
         _refuse_all(withdrawn)
 
     def _withdraw_from(self, batch: Batch) -> list[Entry]:
-        """Take out what need not be written, while nothing of the batch can be on disk."""
-        if batch.may_be_stored:
+        """Withdraw entries of the batch, and return them."""
+        if batch.may_be_stored:  # an order that may be on disk must not be answered as refused
             return []
         withdrawn = withdraw_from(self._writing)
         batch.parts = parts_of(self._writing)
@@ -331,7 +341,7 @@ class GroupCommitJournal:
                 entry.wake(ClientOrderIdTakenError(holder))
             elif id(entry.part) not in refused:
                 stored.append(entry)
-        events = [event for entry in stored if entry.part for event in entry.part.stored_events]
+        events = [event for entry in stored for event in entry.part.stored_events]
         self._commits += bool(batch.parts)
         self._events += len(events)
         if events:
@@ -348,7 +358,7 @@ class GroupCommitJournal:
             listener.on_write_recovery()
 
     def _refuse(self, refused: dict[int, RefusedPart], listener: JournalListener) -> None:
-        """Let go of what cannot be written, and of what was queued on top of it."""
+        """Drop the refused parts, and the queued outcomes that depend on them."""
         symbols: dict[Symbol, None] = {}
         for entry in self._writing:
             refusal = refused.get(id(entry.part))
@@ -366,19 +376,19 @@ class GroupCommitJournal:
             listener.on_outcome_refused(symbol)
 
     def _end(self) -> None:
-        """Answer all callers that still wait; nothing is written any more."""
+        """Answer all callers that still wait; the journal writes nothing after this."""
         self._has_ended.set()
         for entry in self._writing:
             entry.wake(entry.unknown_outcome())
         withdrawn = list(self._queue)
         self._queue.clear()
         for entry in withdrawn:
-            entry.is_queued = False  # its timer may be due before its waiter runs and cancels it
+            entry.is_queued = False  # its timer may fire before the caller cancels it
         self._under_way.forget(withdrawn)
         _refuse_all(withdrawn)
 
 
 def _refuse_all(entries: Iterable[Entry]) -> None:
-    """Report that these entries are not on disk and never will be."""
+    """Answer that these entries are not on disk and never will be."""
     for entry in entries:
         entry.wake(JournalUnavailableError())

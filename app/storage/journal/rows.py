@@ -1,4 +1,4 @@
-"""What the journal is asked to write, as rows of tables."""
+"""The parts that the journal writes, and their rows by table."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -16,6 +16,8 @@ from app.storage.schema.tables import THE_ONLY_ROW
 
 Value = str | int | Decimal | datetime | None
 Row = dict[str, Value]
+"""The values of a row by the name of their column."""
+
 _LevelKey = tuple[Symbol, Owner, Side, Decimal]
 
 _TEXTS_OF_RULES: Final = frozenset({"symbol", "status", "base_asset", "quote_asset"})
@@ -23,14 +25,28 @@ _TEXTS_OF_RULES: Final = frozenset({"symbol", "status", "base_asset", "quote_ass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """What stands or falls together: one acceptance, one symbol's outcomes, or the rules' copy.
+    """One item that is stored as a whole or not at all.
 
-    ``events`` are written at ``position`` in the stream of all events and the positions after it.
+    Attributes:
+        content: An accepted order, the outcome of a symbol, or a copy of the trading rules. None in
+            a marker of the queue, which stores nothing.
+        events: The events of the content.
+        position: The position of the first event in the stream; the next events follow it.
     """
 
-    content: Order | SymbolOutcome | StoredRules
+    content: Order | SymbolOutcome | StoredRules | None
     events: tuple[OrderEvent, ...] = ()
     position: int = 0
+
+    @property
+    def order(self) -> Order | None:
+        """The accepted order, if the part is an acceptance."""
+        return self.content if isinstance(self.content, Order) else None
+
+    @property
+    def symbol(self) -> Symbol | None:
+        """The symbol, if the part is an outcome."""
+        return self.content.symbol if isinstance(self.content, SymbolOutcome) else None
 
     @property
     def stored_events(self) -> Iterator[StoredEvent]:
@@ -40,7 +56,11 @@ class Part:
 
 
 class Rows:
-    """The rows of some parts, by table; of what overwrites itself only the last is kept."""
+    """The rows of some parts, by table.
+
+    A state, a gate, a ledger level and the rules replace the stored value, so only the last value
+    of each is kept.
+    """
 
     def __init__(self, parts: Iterable[Part]) -> None:
         self.orders: list[Row] = []
@@ -83,6 +103,8 @@ class Rows:
         for level in outcome.ledger_changes:
             key = (symbol, level.owner, level.side, level.price)
             row: Row = dict(zip(("symbol", "owner", "side", "price"), key, strict=True))
+            # Only the last change of a level counts. The delete runs after the write, so it would
+            # remove a level that was forgotten first and put again later.
             if level.quantity:
                 self.forgotten.pop(key, None)
                 self.taken[key] = row | {"quantity": level.quantity, "update_id": outcome.gate}
@@ -92,10 +114,10 @@ class Rows:
 
 
 def read_rules(text: str) -> tuple[TradingRules, ...]:
-    """Read back the rules of the row that ``Rows`` made.
+    """Parse the rules as ``Rows`` wrote them.
 
     Raises:
-        ValueError: another release wrote them in another form.
+        ValueError: another release wrote the rules in another form.
     """
     try:
         return tuple(_rules(one) for one in json.loads(text))
@@ -117,7 +139,7 @@ def _rules(stored: dict[str, str]) -> TradingRules:
 
 
 def key_row(order: Order) -> Row:
-    """Return the row by which an order takes its key."""
+    """Return the row that reserves the key of an order."""
     return {
         "owner": order.owner,
         "client_order_id": order.client_order_id,
@@ -171,7 +193,10 @@ def _event_row(event: OrderEvent, position: int) -> Row:
 
 
 def _state_row(event: OrderEvent) -> Row:
-    """Return what an event changes of its order, under the names that the update binds."""
+    """Return the values that an event changes in its order.
+
+    The names differ from those of the columns, which SQLAlchemy reserves in an UPDATE.
+    """
     decision = event.decision
     return {
         "the_order_id": event.order.order_id,

@@ -1,10 +1,10 @@
-"""The statements that write, for either kind of database, made once so that none is made again.
+"""The statements that write, built once for each kind of database.
 
-Each may be repeated without effect, see ``batch``.
+Each statement may run twice without effect, see ``batch``.
 
-On SQLite one statement writes many rows. Row by row, as ``executemany`` does it, costs half as
-much again, and after each row the thread that writes waits for its turn to run Python, up to
-``sys.getswitchinterval`` while the event loop is busy: that was the tail of a commit's duration.
+On SQLite one statement writes many rows. ``executemany`` runs once per row and takes 1.5 times as
+long. After each row, the writing thread also waits to get the interpreter lock back. While the
+event loop is busy that takes up to ``sys.getswitchinterval``, which made some commits slow.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -42,20 +42,22 @@ from app.storage.schema.tables import (
 )
 
 ROWS_PER_STATEMENT: Final = (256, 128, 64, 32, 16, 8, 7, 6, 5, 4, 3, 2, 1)
-"""Rows of the statements that SQLite keeps prepared: any number is a sum of few of these. The
-largest has fewer than the 32,766 parameters that SQLite allows, and there are few enough for the
-128 statements that Python's driver keeps, which is 13 for each of nine tables."""
+"""The sizes of the prepared statements for SQLite; any number of rows is a sum of a few sizes.
+
+The largest statement has fewer parameters than SQLite allows, which is 32,766. Nine tables with 13
+sizes each stay below the 128 prepared statements that Python's driver caches.
+"""
 
 
 class Statement(Protocol):
     """Writes rows of one table."""
 
     def execute(self, connection: Connection, rows: Collection[Row]) -> None:
-        """Write the rows, at least one, as part of the connection's transaction."""
+        """Write one or more rows in the connection's transaction."""
 
 
 class EachRow:
-    """Runs a statement for each row; PostgreSQL's driver sends them all at once."""
+    """Runs a statement for each row; the driver of PostgreSQL sends all rows at once."""
 
     def __init__(self, statement: Executable) -> None:
         self._statement = statement
@@ -66,18 +68,22 @@ class EachRow:
 
 
 class ManyRows:
-    """Writes many rows at once into SQLite, which gets them in the form that it stores.
+    """Writes many rows with one statement of SQLite.
 
-    ``statement`` has the values of one row, whose names and types ``columns`` tell.
+    The values bypass SQLAlchemy's types, so they are converted here to the stored form.
+
+    Args:
+        statement: The statement with the values of one row.
+        columns: The names and types of these values, in order.
     """
 
     def __init__(self, statement: ClauseElement, columns: Sequence[Column[Any]]) -> None:
         names = [column.name for column in columns]
         self._values = itemgetter(*names)
-        self._forms = [
-            (place, form)
-            for place, column in enumerate(columns)
-            if (form := sqlite_form(column)) is not None
+        self._converters = [
+            (index, convert)
+            for index, column in enumerate(columns)
+            if (convert := sqlite_form(column)) is not None
         ]
         one_row = f"({', '.join('?' for _ in columns)})"
         compiled = statement.compile(dialect=sqlite.dialect(), column_keys=names)
@@ -93,18 +99,18 @@ class ManyRows:
         rows_left = len(rows)
         for size, sql in self._sql.items():
             while rows_left >= size:
-                connection.exec_driver_sql(sql, self._flat(islice(waiting, size)))
+                connection.exec_driver_sql(sql, self._parameters(islice(waiting, size)))
                 rows_left -= size
 
-    def _flat(self, rows: "islice[Row]") -> tuple[object, ...]:
-        flat: list[object] = []
+    def _parameters(self, rows: "islice[Row]") -> tuple[object, ...]:
+        parameters: list[object] = []
         for row in rows:
             values = list(self._values(row))
-            for place, form in self._forms:
-                if values[place] is not None:
-                    values[place] = form(values[place])
-            flat += values
-        return tuple(flat)
+            for index, convert in self._converters:
+                if values[index] is not None:
+                    values[index] = convert(values[index])
+            parameters += values
+        return tuple(parameters)
 
 
 class Statements:
@@ -120,7 +126,7 @@ class Statements:
         self.put_gates = self._put(symbol_gates)
         self.put_taken = self._put(taken_liquidity)
         self.put_rules = self._put(trading_rules)
-        # Few at a time; SQLite would look through the table for many of them at once.
+        # Row by row, since there are few: SQLite would scan the table to find many rows at once.
         self.forget_taken = EachRow(
             delete(taken_liquidity).where(
                 *(column == bindparam(column.name) for column in taken_liquidity.primary_key)
@@ -129,14 +135,14 @@ class Statements:
         self.move_orders = self._move()
 
     def _add(self, table: Table, *key: str) -> Statement:
-        """Insert unless there is such a row; another broken constraint is an error."""
+        """Insert the row unless its key exists; any other violated constraint raises."""
         if self._is_sqlite:
             insert = sqlite.insert(table).on_conflict_do_nothing(index_elements=key)
             return ManyRows(insert, _written(table))
         return EachRow(postgresql.insert(table).on_conflict_do_nothing(index_elements=key))
 
     def _put(self, table: Table) -> Statement:
-        """Insert, or overwrite the row with the same primary key."""
+        """Insert the row, or overwrite the row with the same primary key."""
         key = [column.name for column in table.primary_key]
         rest = [column.name for column in table.c if column.name not in key]
         if self._is_sqlite:
@@ -149,7 +155,7 @@ class Statements:
         return EachRow(insert.on_conflict_do_update(index_elements=key, set_=values))
 
     def _move(self) -> Statement:
-        """Give an order a newer state, unless it has that or a later one."""
+        """Update the state of an order, unless the stored state is the same or newer."""
         columns = [
             Column("the_order_id", orders.c.order_id.type),
             *(Column(f"new_{name}", orders.c[name].type) for name in _STATE_COLUMNS),
@@ -191,7 +197,7 @@ def _move_to(state: Mapping[str, ColumnElement[Any]]) -> Update:
 
 
 def _written(table: Table) -> list[Column[Any]]:
-    """Return the columns that a new row has to be told."""
+    """Return the columns of an INSERT: all that the database does not number itself."""
     return [column for column in table.c if column.autoincrement is not True]
 
 
@@ -201,4 +207,4 @@ def statements_for(dialect: str) -> Statements:
     return Statements(dialect)
 
 
-statements_for("sqlite")  # made now rather than while the first order waits
+statements_for("sqlite")  # built at import, so that the first order does not wait for it

@@ -230,7 +230,7 @@ async def test_a_stop_answers_orders_sooner(tmp_path: Path) -> None:
         queued = accept(storage, 2)
         await asyncio.sleep(0)
 
-        storage.journal.hasten()
+        storage.journal.prepare_to_stop()
 
         assert not storage.journal.is_writable
         with pytest.raises(JournalUnavailableError):
@@ -257,7 +257,7 @@ async def test_a_stop_lets_commits_under_way_end(
     accepting.append(accept(storage, 2))
     await asyncio.sleep(0)
 
-    storage.journal.hasten()
+    storage.journal.prepare_to_stop()
     writer.may_begin.set()
 
     await asyncio.gather(*accepting)

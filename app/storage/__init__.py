@@ -1,17 +1,17 @@
-"""Durable state: one journal writes it, queries read it.
+"""Durable state: the journal writes it, queries read it.
 
 ===================  =============================================================================
-``address``          the URL of the database, parsed and checked
+``address``          the URL of a database, parsed and checked
 ``schema``           tables, column types, migrations
-``ownership``        one service owns a database: a lock, and an epoch that fences old owners
+``ownership``        one service owns a database: a lock, and an epoch that stops former owners
 ``connections``      the asynchronous engines: one connection that writes, a pool that reads
-``database``         opens, locks and migrates a database, and closes it
+``database``         opens, locks, migrates and closes a database
 ``journal``          the single writer, which commits in groups
-``queries``          orders and rules for answers and for recovery
-``event_queries``    events by position, for subscribers
-``order_lookup``     orders with their splits at one moment
-``unfinished``       open orders, page by page, for recovery
-``snapshot``         one moment of a database, beside a running service
-``failures``         which errors to retry, which are bugs, which are a wrong set-up
+``queries``          reads orders, ledgers and rules, for answers and for recovery
+``event_queries``    reads events by position, for subscribers
+``order_lookup``     reads orders with their splits from one snapshot
+``unfinished``       reads open orders page by page, for recovery
+``snapshot``         a snapshot of a database, also beside a running service
+``failures``         sorts errors: to retry, our bug, or a wrong configuration
 ===================  =============================================================================
 """

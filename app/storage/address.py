@@ -1,4 +1,4 @@
-"""Where a database is: the URL of the settings, taken apart and checked once."""
+"""The address of a database: the URL from the settings, parsed and checked once."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,27 +13,32 @@ SQLITE_SCHEME: Final = "sqlite+aiosqlite"
 POSTGRESQL_SCHEME: Final = "postgresql+asyncpg"
 
 _IN_MEMORY_SIGNS: Final = (":memory:", "file:")
-"""SQLite's names for what is no plain file."""
+"""The beginnings of names that SQLite does not take for a plain file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatabaseAddress:
-    """A database we can open; ``path`` is the file of an SQLite database, None for PostgreSQL."""
+    """The address of a database.
+
+    Attributes:
+        url: The URL for SQLAlchemy.
+        path: The file of an SQLite database, None for PostgreSQL.
+    """
 
     url: URL
     path: Path | None
 
     @classmethod
     def parse(cls, text: str) -> "DatabaseAddress":
-        """Take a URL apart.
+        """Parse a URL.
 
         Raises:
-            StartupError: not a URL, another kind of database, or a database in memory.
+            StartupError: the text is not a URL, or names another kind of database or one in memory.
         """
         try:
             url = make_url(text)
         except ArgumentError:
-            # The text is not repeated: it may hold a password.
+            # The message does not repeat the text, which may hold a password.
             raise StartupError(
                 f"DATABASE_URL is not a URL; write {SQLITE_SCHEME}:///database.db"
             ) from None
@@ -57,19 +62,19 @@ class DatabaseAddress:
 
     @classmethod
     def of_file(cls, path: Path) -> "DatabaseAddress":
-        """Name an SQLite file by its path."""
+        """Return the address of an SQLite file."""
         path = path.resolve()
         return cls(url=URL.create(SQLITE_SCHEME, database=str(path)), path=path)
 
     def __str__(self) -> str:
-        """Name the database for people, without its password."""
+        """Return the database's name for messages, without its password."""
         return str(self.path) if self.path else self.url.render_as_string(hide_password=True)
 
     def check_place(self) -> None:
-        """See that an SQLite file is or can be where it is meant to be.
+        """Check that the path is an SQLite file, or that one can be created there.
 
         Raises:
-            StartupError: it cannot, and why.
+            StartupError: neither holds; the message says why.
         """
         if self.path is None:
             return

@@ -90,7 +90,7 @@ class Writer:
             FileReplacedError: the path leads to another file, or to none.
         """
         if _file_at(self._path) != self._file:
-            # The connection stays open, so that no new file can get the number of this one.
+            # The connection stays open, so that no new file can get the inode of this one.
             assert self._path is not None, "PostgreSQL has no file"
             raise FileReplacedError(self._path)
         try:
@@ -103,7 +103,7 @@ class Writer:
             raise
 
     async def close(self) -> None:
-        """Close the connection; a running transaction of it is rolled back."""
+        """Close the connection, which rolls back its running transaction."""
         await self._disconnect()
         await self._engine.dispose()
 
@@ -304,7 +304,7 @@ def _set(connection: sqlite3.Connection, setting: str, *, seconds: float) -> Non
 
 
 async def _wait_for_the_disk(driver: asyncpg.Connection) -> None:
-    """Make a commit wait for the disk, even if the server's default is not to."""
+    """Make a commit wait for the disk, even if the server is configured otherwise."""
     await driver.execute(
         "SELECT set_config('synchronous_commit', 'on', false)"
         " WHERE current_setting('synchronous_commit') = 'off'"
@@ -312,7 +312,7 @@ async def _wait_for_the_disk(driver: asyncpg.Connection) -> None:
 
 
 def _file_at(path: Path | None) -> tuple[int, int] | None:
-    """Return the device and number of the file at a path; None without a file or a path."""
+    """Return the device and inode of the file at a path; None without a file or a path."""
     if path is None:
         return None
     try:

@@ -1,4 +1,4 @@
-"""A database that this service owns: opened, migrated, locked, and closed."""
+"""A database that this service owns: opens, locks, migrates and closes it."""
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
@@ -28,11 +28,13 @@ _log = structlog.get_logger()
 
 
 class Database:
-    """An open database and the two ways into it: one connection that writes, a few that read.
+    """An open database: one connection writes, a few others read.
 
-    ``epoch`` is this owner's; ``last_acceptance_number`` and ``last_position`` are the greatest
-    that were stored when it took over, those that were pruned included; ``stream_id`` names the
-    stream of events that the positions belong to.
+    Attributes:
+        epoch: The epoch of this owner.
+        last_acceptance_number: The greatest number stored at the start, pruned orders included.
+        last_position: The greatest position stored at the start, pruned events included.
+        stream_id: The name of the stream of events that the positions belong to.
     """
 
     def __init__(
@@ -41,24 +43,29 @@ class Database:
         writer: Writer,
         readers: Readers,
         lock: OwnerLock,
-        taken_over: "_TakenOver",
+        start_state: "_StartState",
     ) -> None:
-        self.epoch = taken_over.epoch
-        self.last_acceptance_number = taken_over.last_acceptance_number
-        self.last_position = taken_over.last_position
-        self.stream_id = taken_over.stream_id
+        self.epoch = start_state.epoch
+        self.last_acceptance_number = start_state.last_acceptance_number
+        self.last_position = start_state.last_position
+        self.stream_id = start_state.stream_id
         self._writer = writer
         self._readers = readers
         self._lock = lock
 
     @classmethod
     async def open(cls, url: str, *, venue: str, owner: str) -> "Database":
-        """Lock the database, migrate it, and take it over; ``owner`` names us to others.
+        """Lock the database, migrate it, and claim it under a new epoch.
 
         The lock comes first, so that no process migrates under a running service.
 
+        Args:
+            url: The URL of the database.
+            venue: The name of the venue; the first order binds the database to it.
+            owner: The name of this service, which other services read from the lock.
+
         Raises:
-            StartupError: it cannot be used as it is; one line says what to do.
+            StartupError: the database cannot be used as it is; one line says what to do.
         """
         address = DatabaseAddress.parse(url)
         address.check_place()
@@ -69,25 +76,25 @@ class Database:
                 await migrate(url)
                 writer = Writer(address)
                 stack.push_async_callback(writer.close)
-                taken_over = await writer.transact(
-                    lambda connection: _take_over(connection, venue=venue, owner=owner)
+                start_state = await writer.transact(
+                    lambda connection: _claim(connection, venue=venue, owner=owner)
                 )
             except DATABASE_ERRORS as error:
                 raise startup_error(address, error) from error
             stack.pop_all()
-        return cls(writer=writer, readers=Readers(address), lock=lock, taken_over=taken_over)
+        return cls(writer=writer, readers=Readers(address), lock=lock, start_state=start_state)
 
     async def write(self, work: Callable[[Connection], _Result]) -> _Result:
-        """Do ``work`` as one transaction on the connection that writes; the journal's alone."""
+        """Run ``work`` as one transaction on the writing connection; only the journal does so."""
         return await self._writer.transact(work)
 
     async def read(
         self, statement: Executable, values: Mapping[str, object] | None = None
     ) -> Sequence[Row[Any]]:
-        """Return every row of one statement, which sees one moment of the database.
+        """Run one statement, which sees one snapshot of the database, and return all rows.
 
-        To make a statement takes longer than to run it: what is read often is made once, and gets
-        ``values`` for its parameters.
+        Building a statement takes longer than running it. Frequent statements are built once, and
+        ``values`` holds their parameters.
 
         Raises:
             DatabaseUnavailableError: the database does not answer now.
@@ -105,23 +112,23 @@ class Database:
     async def keep_lock(self, *, check_seconds: float = LOCK_CHECK_SECONDS) -> None:
         """Watch the lock until canceled, and take it again if it was lost.
 
-        Returns at once where a lock lasts as long as the process: on SQLite.
+        On SQLite this returns at once: the lock lasts as long as the process.
 
         Raises:
-            OwnershipLostError: another service holds it; this one must end.
+            OwnershipLostError: another service holds the lock; this service must exit.
         """
         await self._lock.keep(check_seconds)
 
     async def close(self) -> None:
-        """Close every connection, and let go of the lock last."""
+        """Close every connection, then release the lock."""
         await self._readers.close()
         await self._writer.close()
         await self._lock.release()
 
 
 @dataclass(frozen=True, slots=True)
-class _TakenOver:
-    """What an owner finds."""
+class _StartState:
+    """The values that a new owner starts from."""
 
     epoch: int
     last_acceptance_number: int
@@ -129,10 +136,10 @@ class _TakenOver:
     stream_id: str
 
 
-def _take_over(connection: Connection, *, venue: str, owner: str) -> _TakenOver:
+def _claim(connection: Connection, *, venue: str, owner: str) -> _StartState:
     epoch = claim(connection, venue=venue, owner=owner)
     stream = event_stream.c
-    return _TakenOver(
+    return _StartState(
         epoch=epoch,
         last_acceptance_number=_greatest(
             connection, orders.c.acceptance_number, stream.last_pruned_acceptance_number
@@ -143,5 +150,5 @@ def _take_over(connection: Connection, *, venue: str, owner: str) -> _TakenOver:
 
 
 def _greatest(connection: Connection, *numbers: Column[int]) -> int:
-    """Return the greatest of what stands in these columns, 0 if nothing does."""
+    """Return the greatest value in these columns, 0 if there is none."""
     return max(connection.scalar(select(func.max(number))) or 0 for number in numbers)

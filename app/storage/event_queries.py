@@ -1,4 +1,4 @@
-"""Durable events in the order of the commits: what a subscriber missed, and an order's history."""
+"""Reads durable events: in commit order for subscribers, and by sequence for one order."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -13,13 +13,13 @@ from app.storage.queries import INTEGER_MAX, owner_is, read_order
 from app.storage.schema.tables import event_stream, fulfilled_order_splits, order_events, orders
 
 POSITIONS_PER_QUERY: Final = 20_000
-"""Events that one query looks at: an owner may have a few among the many of others."""
+"""The positions that one query reads, since an owner may have few events among many others."""
 
 
 class StoredEvents:
-    """What happened to orders (port ``EventReader``).
+    """The port ``EventReader``.
 
-    Events that are read back do not tell ``arrival`` and ``quotes_seen``: the order does.
+    Events that are read have no ``arrival`` and no ``quotes_seen``; their orders have.
     """
 
     def __init__(self, database: Database) -> None:
@@ -27,38 +27,36 @@ class StoredEvents:
 
     @property
     def stream_id(self) -> str:
-        """The name of the stream: positions of another one mean nothing here."""
+        """The name of the stream; positions of another stream are invalid here."""
         return self._database.stream_id
 
     async def last_pruned_position(self) -> int:
-        """Return up to where events may be missing."""
+        """Return the position up to which events may have been pruned."""
         found = await self._database.read(select(event_stream.c.last_pruned_position))
         return int(found[0].last_pruned_position)
 
     async def list_events(
         self, event_filter: EventFilter, *, after: int, until: int, limit: int
     ) -> list[StoredEvent]:
-        """Return events by position, looking at a bounded stretch of them at a time."""
+        """Return events by position; each query reads a bounded range of positions."""
         events: list[StoredEvent] = []
         while after < until and len(events) < limit:
-            # Named orders are few, and read by their ids: to look at them once is enough.
-            stretch_end = (
-                until if event_filter.order_ids else min(until, after + POSITIONS_PER_QUERY)
-            )
+            # Listed orders are few and are read by their ids, so one query is enough.
+            range_end = until if event_filter.order_ids else min(until, after + POSITIONS_PER_QUERY)
             statement = _of_filter(event_filter).where(
-                order_events.c.position > after, order_events.c.position <= stretch_end
+                order_events.c.position > after, order_events.c.position <= range_end
             )
             found = await self._database.read(
                 statement.order_by(order_events.c.position).limit(limit - len(events))
             )
             events += _read_events(found)
-            after = stretch_end
+            after = range_end
         return events
 
     async def list_order_events(
         self, order_id: OrderId, *, after: int, limit: int
     ) -> list[StoredEvent]:
-        """Return an order's events by sequence."""
+        """Return the events of an order with a sequence above ``after``, by sequence."""
         found = await self._database.read(
             _events()
             .where(

@@ -1,4 +1,4 @@
-"""What a database's error means: wait and try again, our own bug, or a wrong set-up."""
+"""Sorts the errors of a database: retry, our own bug, or a wrong configuration."""
 
 import sqlite3
 from typing import Final
@@ -18,7 +18,7 @@ _SQLITE_ERRORS_OF_BAD_ROWS: Final = (
     sqlite3.InterfaceError,
     sqlite3.ProgrammingError,
 )
-"""Refused rows, and values that cannot be bound."""
+"""SQLite refuses the row, or the driver cannot bind a value."""
 
 _NOT_WRITABLE: Final = "cannot be written; check the permissions of the file and its folder"
 _SQLITE_ADVICE: Final = {
@@ -30,7 +30,7 @@ _SQLITE_ADVICE: Final = {
 
 
 class OwnershipLostError(PapertapeError):
-    """Another service took over the database: this one must not write any more."""
+    """Another service took over the database: this service must not write any more."""
 
     code = "ownership_lost"
 
@@ -40,22 +40,25 @@ class OwnershipLostError(PapertapeError):
 
 
 class MaintenanceError(PapertapeError):
-    """A database cannot be audited, pruned or backed up as asked; one line says why."""
+    """A database cannot be audited, pruned or backed up; the message is one line."""
 
     code = "maintenance"
 
 
 DATABASE_ERRORS: Final = (SQLAlchemyError, OSError, asyncpg.PostgresError, sqlite3.Error)
-"""Every error of the libraries: a server that cannot be reached raises a bare OSError, and a
-connection that fails while it is set up raises the driver's error."""
+"""Every error of the libraries.
+
+An unreachable server raises a bare OSError. A connection that fails during its set-up raises the
+error of the driver.
+"""
 
 
 def is_operational(error: BaseException) -> bool:
-    """Whether the same write may pass later: locked, full, read-only, gone, restarting.
+    """Whether the same write may succeed later: locked, full, read-only, deleted, restarting.
 
-    The rest is our bug: rows that the database refuses, values it cannot store, code that raises.
-    What a database says that is not about the rows counts as operational, even a missing table or
-    permission, since no symbol is to blame and only an operator can help.
+    All other errors are our bug: the database refuses a row, cannot store a value, or code raises.
+    An error that does not concern the rows is operational, even a missing table or permission: no
+    symbol caused it, and only an operator can correct it.
     """
     if isinstance(error, OSError):
         return True
@@ -66,27 +69,27 @@ def is_operational(error: BaseException) -> bool:
         return not isinstance(cause, _SQLITE_ERRORS_OF_BAD_ROWS)
     if isinstance(cause, asyncpg.PostgresError):
         return str(cause.sqlstate)[:2] not in _SQLSTATE_CLASSES_OF_BAD_ROWS
-    # A value that asyncpg cannot encode is a ValueError.
+    # asyncpg raises a ValueError for a value that it cannot encode: our bug.
     return isinstance(error, DBAPIError) and not isinstance(cause, ValueError)
 
 
 def startup_error(address: DatabaseAddress, error: BaseException) -> StartupError:
-    """Put into one line why a database cannot be used, and what to do."""
+    """Return the error whose one line says why a database cannot be used, and what to do."""
     cause = _cause(error)
-    said = first_line(error)
+    reason = first_line(error)
     if isinstance(cause, OSError) and address.path is None:
         server = f"{address.url.host}:{address.url.port or 5432}"
         return StartupError(
-            f"PostgreSQL at {server} cannot be reached ({said}); start it or correct DATABASE_URL"
+            f"PostgreSQL at {server} cannot be reached ({reason}); start it or correct DATABASE_URL"
         )
     advice = _SQLITE_ADVICE.get(getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_OK))
     if advice is not None:
         return StartupError(f"{address} {advice}")
-    return StartupError(f"the database {address} cannot be used: {said}")
+    return StartupError(f"the database {address} cannot be used: {reason}")
 
 
 def first_line(error: BaseException) -> str:
-    """Return what the database said, without the statement that it was told."""
+    """Return the first line of the database's message, without the statement."""
     cause = _cause(error)
     return next(iter(str(cause).splitlines()), type(cause).__name__)
 

@@ -1,4 +1,4 @@
-"""Orders with their splits at one moment of the database, for comparison."""
+"""Reads orders with their splits from one snapshot of the database, to compare them."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from app.storage.schema.migrate import check_revision
 from app.storage.snapshot import address_of, read_snapshot
 
 ORDERS_PER_QUERY: Final = 500
-"""Both databases allow some 32,000 parameters."""
+"""Both databases allow about 32,000 parameters."""
 
 _ORDERS: Final = text("SELECT * FROM orders WHERE order_id IN :ids").bindparams(
     bindparam("ids", expanding=True)
@@ -34,7 +34,10 @@ _Result = TypeVar("_Result")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredOrder:
-    """An order with its splits by number; ``malformation`` says what of it cannot be read."""
+    """An order with its splits by number.
+
+    ``malformation`` names the value that cannot be read; the order is then None.
+    """
 
     snapshot: OrderSnapshot | None
     splits: tuple[Split, ...]
@@ -42,9 +45,9 @@ class StoredOrder:
 
 
 class OrderMark(NamedTuple):
-    """That there is an order, and how far it has come.
+    """The progress of an order.
 
-    ``is_untouched``: it was accepted, and nothing happened to it yet.
+    ``is_untouched`` means that the order was accepted and has no other event and no split.
     """
 
     acceptance_number: int
@@ -55,10 +58,12 @@ class OrderMark(NamedTuple):
 
 
 class OrderLookup:
-    """One moment of a database.
+    """One snapshot of a database.
 
-    ``stream_id`` names it; orders up to ``last_pruned`` may have been pruned, none above ``newest``
-    is there. Both are acceptance numbers.
+    Attributes:
+        stream_id: The name of the stream of events in this database.
+        last_pruned: The greatest acceptance number among the pruned orders, 0 without any.
+        newest: The greatest acceptance number among the stored orders, 0 without any.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -76,7 +81,7 @@ class OrderLookup:
         return found
 
     def marks(self) -> Iterator[OrderMark]:
-        """Yield every order, by acceptance number."""
+        """Yield the progress of every order, by acceptance number."""
         rows = self._connection.execute(
             _ALL, execution_options={"stream_results": True, "yield_per": ORDERS_PER_QUERY}
         )
@@ -100,10 +105,10 @@ class OrderLookup:
 
 
 async def look_up(database: str, work: Callable[[OrderLookup], _Result]) -> _Result:
-    """Run ``work`` on one moment of a database, a URL or the path of an SQLite file.
+    """Run ``work`` on one snapshot of a database: a URL, or the path of an SQLite file.
 
     Raises:
-        StartupError: it cannot be read, or is not of this release; one line says why.
+        StartupError: the database cannot be read or is not of this release; one line says why.
     """
     address = address_of(database)
 

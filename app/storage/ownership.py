@@ -1,9 +1,12 @@
-"""One service owns a database: a lock says so while it runs, an epoch after it was replaced.
+"""One service owns a database: a lock protects it, and an epoch stops a replaced owner.
 
-The lock keeps a second service from starting. It is the kernel's or the server's to drop, so that
-nothing is left behind by ``kill -9``; where a server drops it too soon, it is taken again. The
-epoch rises with each owner; every transaction of the journal checks it, so that one who lost the
-lock without noticing (a stopped machine that wakes up, a broken network) cannot write any more.
+The lock keeps a second service from starting. The kernel or the server releases it when the process
+or session ends, so ``kill -9`` leaves no lock behind. If a server releases it too early, the owner
+takes it again.
+
+The epoch rises with each owner, and every transaction of the journal compares it. A service can
+lose the lock without noticing, on a machine that slept or a broken network. The epoch then keeps it
+from writing.
 """
 
 import asyncio
@@ -45,16 +48,16 @@ from app.storage.schema.tables import (
 
 LOCK_SUFFIX: Final = ".lock"
 OWNER_BYTES_MAX: Final = 1_000
-"""As much of a lock file as is read to name its owner."""
+"""The number of bytes read from a lock file to name its owner."""
 
 LOCK_CHECK_SECONDS: Final = 5.0
-"""How long a lost lock may go unnoticed; until then the epoch alone keeps others out."""
+"""How long a lost lock may go unnoticed; meanwhile only the epoch keeps two owners apart."""
 
 LOCK_RETRY_SECONDS: Final = 0.5
-"""The pause between attempts to take it again."""
+"""The pause between attempts to take a lost lock again."""
 
 _POSTGRESQL_LOCK: Final = 0x7061706572_02
-"""The key of our advisory lock for the owner; each database of a server has locks of its own."""
+"""The key of our advisory lock for the owner; each database of a server has separate locks."""
 
 _POSTGRESQL_HOLDER: Final = """
 SELECT activity.pid, activity.application_name
@@ -64,14 +67,17 @@ WHERE held.locktype = 'advisory' AND held.granted
   AND (held.classid::bigint << 32) + held.objid::bigint = :key
 """
 
-_OF_THE_VENUE: Final = (taken_liquidity, symbol_gates, trading_rules)
-"""What is known of a venue, children before parents; it means nothing at another one."""
+_VENUE_TABLES: Final = (taken_liquidity, symbol_gates, trading_rules)
+"""The tables with data of one venue, which is meaningless at another; children before parents."""
 
-_OWNER: Final = {
+_SELECT_OWNER: Final = {
     "sqlite": "SELECT epoch, owner FROM service_owner",
     "postgresql": "SELECT epoch, owner FROM service_owner FOR SHARE",
 }
-"""Sent in every transaction, so it is built once. On SQLite the transaction locks the file."""
+"""Sent in every transaction, so it is built once.
+
+On PostgreSQL the row stays locked until the transaction ends. On SQLite the whole file is locked.
+"""
 
 _NOW: Final = {
     "sqlite": "strftime('%Y-%m-%dT%H:%M:%f000Z', 'now')",
@@ -83,24 +89,24 @@ _log = structlog.get_logger()
 
 
 class OwnerLock(Protocol):
-    """Held while the service runs."""
+    """The lock of a database, held while the service runs."""
 
     async def keep(self, check_seconds: float) -> None:
-        """See now and then that it is held, as long as it can be lost at all.
+        """Check regularly that the lock is held; return at once if it cannot be lost.
 
         Raises:
-            OwnershipLostError: another service holds it.
+            OwnershipLostError: another service holds the lock.
         """
 
     async def release(self) -> None:
-        """Let another service have the database."""
+        """Release the lock, so that another service can start."""
 
 
 async def lock_database(address: DatabaseAddress, owner: str) -> OwnerLock:
-    """Take the database for ``owner`` alone.
+    """Take the lock of a database under the name ``owner``.
 
     Raises:
-        StartupError: another service holds it; the message names that one.
+        StartupError: another service holds the lock; the message names that service.
     """
     if address.path is not None:
         return _LockedFile(address, owner)
@@ -112,7 +118,9 @@ async def lock_database(address: DatabaseAddress, owner: str) -> OwnerLock:
 
 
 def claim(connection: Connection, *, venue: str, owner: str) -> int:
-    """Record the owner, whose lock is held, and return its epoch; the first order fixes the venue.
+    """Record the owner of the lock and return its epoch.
+
+    The first order binds the database to its venue. Until then the venue may change.
 
     Raises:
         StartupError: the database holds orders of another venue.
@@ -139,32 +147,32 @@ def check_epoch(connection: Connection, epoch: int) -> None:
     Raises:
         OwnershipLostError: another service did.
     """
-    present = connection.exec_driver_sql(_OWNER[connection.dialect.name]).one_or_none()
+    present = connection.exec_driver_sql(_SELECT_OWNER[connection.dialect.name]).one_or_none()
     if present is None or present.epoch != epoch:
         raise OwnershipLostError(None if present is None else present.owner)
 
 
 def probe(connection: Connection, epoch: int) -> None:
-    """Write a row that changes nothing: after a failure, only a write shows that writes pass."""
+    """Write a row unchanged: only a write shows that the database accepts writes again."""
     connection.execute(
         update(service_owner).values(epoch=epoch).where(service_owner.c.epoch == epoch)
     )
 
 
 def _leave_venue(connection: Connection, present: str, wanted: str) -> None:
-    """Forget a venue at which no order was ever accepted."""
+    """Delete the data of a venue at which no order was ever accepted."""
     if _were_orders_accepted(connection):
         message = (
             f"the database holds orders of the venue {present} and VENUE is {wanted}; "
             "name another database in DATABASE_URL, or that venue"
         )
         raise StartupError(message)
-    for table in _OF_THE_VENUE:
+    for table in _VENUE_TABLES:
         connection.execute(delete(table))
 
 
 def _were_orders_accepted(connection: Connection) -> bool:
-    """Whether any order was ever accepted; it may have been pruned since."""
+    """Whether any order was ever accepted, including orders that were pruned."""
     traces = (
         select(orders.c.order_id),
         select(client_order_ids.c.order_id),
@@ -174,7 +182,7 @@ def _were_orders_accepted(connection: Connection) -> bool:
 
 
 def _now(connection: Connection) -> ColumnElement[datetime]:
-    """Return the database's own clock: this time is for people to read, nothing depends on it."""
+    """Return the time of the database's clock. It informs people; no code depends on it."""
     return literal_column(_NOW[connection.dialect.name])
 
 
@@ -186,10 +194,10 @@ def _in_use(address: DatabaseAddress, holder: str) -> StartupError:
 
 
 class _LockedFile:
-    """A lock on a file beside the database; the kernel drops it with the process.
+    """A lock on a file beside the database; the kernel releases it when the process ends.
 
-    The database file itself will not do: SQLite's own locks on it are dropped as soon as any file
-    descriptor of the same process on it is closed (fcntl(2), "Advisory record locking").
+    The lock is not on the database file itself. SQLite's own locks there are lost as soon as the
+    process closes any descriptor of that file (fcntl(2), "Advisory record locking").
     """
 
     def __init__(self, address: DatabaseAddress, owner: str) -> None:
@@ -201,6 +209,7 @@ class _LockedFile:
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            # The owner writes its name after it has the lock, so the file may still be empty.
             holder = os.pread(self._descriptor, OWNER_BYTES_MAX, 0).decode(errors="replace")
             os.close(self._descriptor)
             raise _in_use(address, holder.strip()) from None
@@ -208,24 +217,29 @@ class _LockedFile:
         os.pwrite(self._descriptor, f"{owner}\n".encode(), 0)
 
     async def keep(self, check_seconds: float) -> None:
-        """Return: the kernel takes no lock away from a process that lives."""
+        """Return at once: the kernel takes no lock away from a running process."""
 
     async def release(self) -> None:
-        """Empty the file and let go of it; it stays, since removing it would race."""
+        """Empty and close the file; deleting it would race with a service that opens it."""
         os.ftruncate(self._descriptor, 0)
         os.close(self._descriptor)
 
 
 @dataclass(frozen=True, slots=True)
 class _Holder:
-    """Who holds the lock: the server's number of the session, 0 if it just ended, and its name."""
+    """The session that holds the lock.
+
+    Attributes:
+        pid: The process id of the session at the server, 0 if the session just ended.
+        owner: The name of the service.
+    """
 
     pid: int
     owner: str
 
 
 class _AdvisoryLock:
-    """A session's advisory lock on a connection of its own; the server drops it with the session.
+    """An advisory lock of PostgreSQL on its own connection; it is released when the session ends.
 
     The owner's name is the session's application name, so that another service can read it.
     """
@@ -238,7 +252,7 @@ class _AdvisoryLock:
         self._owner = owner
 
     async def take(self) -> _Holder | None:
-        """Take the lock in a new session; or return who holds it."""
+        """Take the lock in a new session, or return its present holder."""
         async with contextlib.AsyncExitStack() as stack:
             connection = await postgresql_engine(self._address).connect()
             stack.push_async_callback(connection.close)
@@ -258,7 +272,7 @@ class _AdvisoryLock:
         return None
 
     async def keep(self, check_seconds: float) -> None:
-        """Ask the session for a sign of life; when there is none, take the lock in a new one."""
+        """Send a query regularly; if the session has ended, take the lock in a new session."""
         while True:
             await asyncio.sleep(LOCK_RETRY_SECONDS if self._connection is None else check_seconds)
             if not await self._is_held():
@@ -267,7 +281,7 @@ class _AdvisoryLock:
                     await self._take_again()
 
     async def release(self) -> None:
-        """End the session."""
+        """End the session, and the lock with it."""
         connection, self._connection = self._connection, None
         if connection is not None:
             with contextlib.suppress(*DATABASE_ERRORS):
@@ -291,4 +305,4 @@ class _AdvisoryLock:
             _log.info("database_lock_taken_again")
         elif holder.pid not in {0, self._pid}:
             raise OwnershipLostError(holder.owner)
-        # Otherwise our own former session holds it until the server notices its end.
+        # Otherwise our own former session holds the lock until the server notices its end: retry.

@@ -1,4 +1,4 @@
-"""Durable state for answers and for recovery; every read is served by an index."""
+"""Reads durable state for answers and for recovery; every read uses an index."""
 
 import functools
 from collections.abc import Sequence
@@ -37,13 +37,13 @@ from app.storage.schema.tables import (
 from app.storage.unfinished import SYMBOLS, pages_of_symbol
 
 INTEGER_MAX: Final = 2**63 - 1
-"""The greatest integer of either database; a cursor beyond it means the same."""
+"""The greatest integer of either database; a greater cursor is reduced to it."""
 
 _log = structlog.get_logger()
 
 
 class StoredOrders:
-    """What is durable (ports ``OrderReader``, ``RecoveryStore`` and ``RulesStore``).
+    """The ports ``OrderReader``, ``RecoveryStore`` and ``RulesStore``.
 
     Reads raise ``DatabaseUnavailableError`` while the database does not answer.
     """
@@ -53,14 +53,14 @@ class StoredOrders:
         self._journal = journal
 
     async def find(self, owner: Owner, order_id: OrderId) -> OrderSnapshot | None:
-        """Return the owner's order, None if there is no such."""
+        """Return the owner's order, None if it does not exist."""
         if not order_id.isprintable():
-            return None  # PostgreSQL refuses to look for NUL, no driver sends lone surrogates
+            return None  # PostgreSQL refuses NUL in a text, and no driver sends lone surrogates
         found = await self._database.read(_ORDER, {"order_id": order_id, "owner": owner})
         return _snapshot(found[0]) if found else None
 
     async def find_many(self, owner: Owner, order_ids: Sequence[OrderId]) -> list[OrderSnapshot]:
-        """Return the owner's orders with these ids, by acceptance number, without unknown ids."""
+        """Return the owner's orders with these ids, by acceptance number; skip unknown ids."""
         found = await self._database.read(
             select(orders)
             .where(orders.c.order_id.in_(order_ids), owner_is(owner))
@@ -69,7 +69,7 @@ class StoredOrders:
         return [_snapshot(row) for row in found]
 
     async def find_by_key(self, owner: Owner, client_order_id: str) -> OrderId | None:
-        """Return whose key it is; the order itself may have been pruned."""
+        """Return the id of the order with this key, even if the order itself was pruned."""
         found = await self._database.read(
             _KEY, {"owner": owner, "client_order_id": client_order_id}
         )
@@ -80,20 +80,20 @@ class StoredOrders:
         if query.symbol is not None and not query.symbol.isprintable():
             return []
         before = None if query.before is None else min(query.before, INTEGER_MAX)
-        asked = {
+        filters = {
             "symbol": query.symbol,
             "status": query.status,
             "client_order_id": query.client_order_id,
             "before": before,
         }
-        asked = {name: value for name, value in asked.items() if value is not None}
+        filters = {name: value for name, value in filters.items() if value is not None}
         found = await self._database.read(
-            _page(tuple(asked)), {"owner": query.owner, "limit": query.limit, **asked}
+            _page(tuple(filters)), {"owner": query.owner, "limit": query.limit, **filters}
         )
         return [_snapshot(row) for row in found]
 
     async def list_splits(self, order_id: OrderId, *, after: int, limit: int) -> list[Split]:
-        """Return splits by number, from the one after ``after``."""
+        """Return the splits with a number above ``after``, by number."""
         if not order_id.isprintable():
             return []
         found = await self._database.read(
@@ -102,16 +102,16 @@ class StoredOrders:
         return [_split(row) for row in found]
 
     async def list_unfinished_symbols(self) -> list[Symbol]:
-        """Return the symbols of orders that have no terminal status, oldest order first."""
+        """Return the symbols of open orders, oldest order first."""
         return [Symbol(row.symbol) for row in await self._database.read(SYMBOLS)]
 
     async def load_unfinished(self, symbol: Symbol) -> list[OrderSnapshot]:
-        """Return the symbol's orders that have no terminal status, by acceptance number."""
+        """Return the symbol's open orders, by acceptance number."""
         pages = pages_of_symbol(self._database.read, symbol)
         return [snapshot async for page in pages for snapshot in page]
 
     async def load_ledger(self, symbol: Symbol) -> StoredLedger:
-        """Return what is remembered of a symbol, gate and levels of one moment."""
+        """Return the gate and the ledger levels of a symbol, both from one snapshot."""
         found = await self._database.read(
             select(
                 symbol_gates.c.update_id,
@@ -128,7 +128,7 @@ class StoredOrders:
         return StoredLedger(gate=found[0].update_id if found else 0, levels=tuple(_levels(found)))
 
     async def load_trading_rules(self) -> StoredRules | None:
-        """Return the last good copy, None if there is none that can be read."""
+        """Return the last stored copy, None without one or if it cannot be read."""
         found = await self._database.read(select(trading_rules))
         if not found:
             return None
@@ -139,15 +139,15 @@ class StoredOrders:
             return None
 
     async def save_trading_rules(self, stored: StoredRules) -> None:
-        """Keep the last good copy; it goes through the journal, which alone writes."""
+        """Store the copy through the journal, which is the only writer."""
         await self._journal.save_trading_rules(stored)
 
 
 def owner_is(owner: Owner) -> ColumnElement[bool]:
-    """Return the condition in a form that no index serves, where another one must lead.
+    """Return the condition in a form that cannot use an index.
 
-    SQLite, which knows nothing of how many rows there are, would else begin with all orders of the
-    owner.
+    Another condition of the statement is narrower, and its index must be used. SQLite has no
+    statistics about the rows, so it might otherwise read all orders of the owner.
     """
     return orders.c.owner.concat("") == owner
 
@@ -179,7 +179,7 @@ _FILTERS: Final = {
 
 @functools.cache
 def _page(filters: tuple[str, ...]) -> Select[Any]:
-    """Return the statement for a page with these filters, which has each in its own order."""
+    """Return the statement for a page; each set of filters has its own, to use its own index."""
     return (
         _PAGE.where(*(_FILTERS[name] for name in filters))
         .order_by(orders.c.acceptance_number.desc())
@@ -207,7 +207,7 @@ def _snapshot(row: Row[Any]) -> OrderSnapshot:
 
 
 def read_order(row: Row[Any]) -> Order:
-    """Return the order of a row that has all columns of ``orders``."""
+    """Return the order of a row with all columns of ``orders``."""
     return Order(
         order_id=OrderId(row.order_id),
         acceptance_number=row.acceptance_number,

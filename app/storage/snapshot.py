@@ -1,7 +1,7 @@
-"""One moment of a database, read beside the service that may be running on it.
+"""A read-only snapshot of a database; a service may be running on it.
 
-On both databases a reader blocks no writer. While a snapshot of SQLite is read, the write-ahead log
-grows, because its older pages cannot be replaced.
+On both databases a reader blocks no writer. While a snapshot of SQLite is open, the write-ahead log
+grows: SQLite cannot reuse the pages that the snapshot reads.
 """
 
 import asyncio
@@ -23,10 +23,10 @@ from app.storage.connections import CONNECT_SECONDS, sqlite_engine
 from app.storage.failures import DATABASE_ERRORS, startup_error
 
 BUSY_SECONDS: Final = 10
-"""How long to wait for another program that locks the whole SQLite file."""
+"""How long to wait while another program locks the whole SQLite file."""
 
 _INSTRUCTIONS_BETWEEN_CHECKS: Final = 10_000
-"""Steps of SQLite's machine, a few milliseconds, between checks whether to stop."""
+"""Instructions of SQLite's virtual machine between two checks for a stop: a few milliseconds."""
 
 _Result = TypeVar("_Result")
 
@@ -35,7 +35,7 @@ def address_of(database: str) -> DatabaseAddress:
     """Parse a URL, or the path of an existing SQLite file.
 
     Raises:
-        StartupError: it is neither.
+        StartupError: the text is neither.
     """
     if "://" in database:
         address = DatabaseAddress.parse(database)
@@ -47,22 +47,22 @@ def address_of(database: str) -> DatabaseAddress:
 
 
 async def read_snapshot(address: DatabaseAddress, work: Callable[[Connection], _Result]) -> _Result:
-    """Run ``work``, which only reads, on one moment of the database.
+    """Run ``work``, which only reads, on one snapshot of the database.
 
-    A cancellation interrupts the statement that runs.
+    A cancellation interrupts the running statement.
 
     Raises:
         StartupError: the database cannot be read; the message is one line.
     """
     try:
         stopped = threading.Event()
-        # Nothing is committed, since nothing is written: a damaged file might refuse a commit.
+        # There is no commit, since nothing is written: a damaged file might refuse one.
         async with _reading_engine(address, stopped).connect() as connection:
             working = asyncio.ensure_future(connection.run_sync(work))
             try:
                 return await asyncio.shield(working)
             except asyncio.CancelledError:
-                # SQLite comes first: a canceled statement runs on in the driver's thread.
+                # Stop SQLite first: a canceled statement continues in the driver's thread.
                 stopped.set()
                 working.cancel()
                 await asyncio.wait({working})
@@ -76,7 +76,7 @@ async def read_snapshot(address: DatabaseAddress, work: Callable[[Connection], _
 
 
 def stop_statements_when(stopped: threading.Event, connection: sqlite3.Connection) -> None:
-    """Make every statement of SQLite fail once ``stopped`` is set, also one that is running."""
+    """Make every statement of SQLite fail once ``stopped`` is set, also a running one."""
     connection.set_progress_handler(stopped.is_set, _INSTRUCTIONS_BETWEEN_CHECKS)
 
 

@@ -1,8 +1,8 @@
-"""Open orders as a start reads them back: many, so page by page, and each row as cheaply as may be.
+"""Reads open orders at a start: page by page, and each row as cheaply as possible.
 
-What a database gives is read here by hand: the types of the columns, which convert value by value,
-and rows with attributes take longer than the orders themselves. Values that many orders share
-is kept once: the symbol, the owner, and quantities, of which people use few.
+A start may read very many orders, so the raw values are converted here. SQLAlchemy's column types
+and row attributes would take longer than creating the orders. Values that many orders share are
+kept once in memory: symbols, owners and common quantities.
 """
 
 import sys
@@ -29,7 +29,7 @@ from app.domain.order import (
 from app.storage.schema.tables import orders
 
 PAGE_ROWS: Final = 1_000
-"""Orders of a page; between two pages the event loop serves other requests."""
+"""Orders on one page; between two pages the event loop serves other tasks."""
 
 _SHARED_AMOUNTS_MAX: Final = 10_000
 
@@ -54,7 +54,7 @@ _COLUMNS: Final = (
     orders.c.arrival_price,
     orders.c.quotes_seen,
 )
-"""In the order in which ``_snapshot`` takes them apart."""
+"""The columns in the order in which ``_snapshot`` unpacks them."""
 
 _PAGE: Final = (
     select(*(type_coerce(column, NullType()) for column in _COLUMNS))
@@ -75,9 +75,9 @@ _Read = Callable[[Executable], Awaitable[Sequence[Row[Any]]]]
 
 
 async def pages_of_symbol(read: _Read, symbol: Symbol) -> AsyncIterator[list[OrderSnapshot]]:
-    """Yield a symbol's open orders by acceptance number.
+    """Yield pages of a symbol's open orders by acceptance number.
 
-    Orders that come or end meanwhile may be among them, or not.
+    An order that is accepted or ends meanwhile may be included or missing.
     """
     after, has_more = 0, True
     while has_more:
@@ -149,17 +149,17 @@ _STATUSES: Final = {str(one): one for one in OrderStatus}
 
 @lru_cache(_SHARED_AMOUNTS_MAX)
 def _amount(stored: str | Decimal) -> Decimal:
-    """Read what either database holds (``column_types``)."""
+    """Convert the stored value of either database (see ``column_types``)."""
     return Decimal(stored)
 
 
 @lru_cache(_SHARED_AMOUNTS_MAX)
 def _arrival(update_id: int, price: str | Decimal) -> Arrival:
-    """Return what the orders have in common that first met the same quote."""
+    """Return one shared object for all orders with the same first quote."""
     return Arrival(update_id=update_id, price=Decimal(price))
 
 
 def _instant(stored: str | datetime) -> datetime:
-    """Read what either database holds (``column_types``)."""
+    """Convert the stored value of either database (see ``column_types``)."""
     instant = datetime.fromisoformat(stored) if isinstance(stored, str) else stored
     return instant if instant.tzinfo is UTC else instant.astimezone(UTC)

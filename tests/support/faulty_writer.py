@@ -8,7 +8,7 @@ from typing import TypeVar
 from sqlalchemy import Connection
 
 from app.storage.connections import Writer
-from app.storage.database import Database, _TakenOver
+from app.storage.database import Database, _StartState
 from tests.support.databases import OWNER, VENUE, OpenStorage, run_storage
 from tests.support.waiting import WAIT_SECONDS_MAX
 
@@ -58,7 +58,7 @@ async def faulty_storage(
         writer=writer,
         readers=database._readers,
         lock=database._lock,
-        taken_over=_TakenOver(
+        start_state=_StartState(
             epoch=database.epoch,
             last_acceptance_number=database.last_acceptance_number,
             last_position=database.last_position,

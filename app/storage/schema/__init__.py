@@ -1,1 +1,1 @@
-"""The schema: ``tables``, their ``column_types``, and ``migrate``, which brings it up to date."""
+"""The schema: ``tables``, their ``column_types``, and ``migrate``, which upgrades a database."""

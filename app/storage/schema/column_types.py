@@ -1,8 +1,10 @@
 """How exact amounts and instants are stored.
 
-SQLite has neither decimals nor instants: an amount is its canonical plain notation as TEXT, an
-instant TEXT like ``2026-11-23T16:46:37.000000Z``, always UTC with six decimals, so that text order
-is time order. PostgreSQL has both: NUMERIC without a scale, which never rounds, and timestamptz.
+SQLite has no type for either, so both are TEXT. An amount is in canonical plain notation. An
+instant is like ``2026-11-23T16:46:37.000000Z``: always UTC with six decimals, so that text order is
+time order.
+
+PostgreSQL has both types: NUMERIC without a scale, which never rounds, and timestamptz.
 """
 
 from collections.abc import Callable
@@ -20,25 +22,25 @@ _encode: Final = msgspec.json.Encoder().encode
 
 
 class ExactAmount(TypeDecorator[Decimal]):
-    """A decimal that comes back exact to the digit."""
+    """A decimal that is read back exactly as written."""
 
     impl = Text
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Decimal] | TypeEngine[str]:
-        """Store NUMERIC where there is one."""
+        """Store TEXT on SQLite and NUMERIC on PostgreSQL."""
         if dialect.name == "sqlite":
             return dialect.type_descriptor(Text())
         return dialect.type_descriptor(Numeric())
 
     def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> str | Decimal | None:
-        """Write the one canonical form, so that equal amounts are equal texts."""
+        """Write the canonical form, so that equal amounts are equal texts."""
         if value is None or dialect.name != "sqlite":
             return value
         return format_amount(value)
 
     def process_result_value(self, value: str | Decimal | None, dialect: Dialect) -> Decimal | None:
-        """Read what either database holds."""
+        """Read the stored value of either database."""
         del dialect
         return None if value is None else Decimal(value)
 
@@ -50,7 +52,7 @@ class UtcInstant(TypeDecorator[datetime]):
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[datetime] | TypeEngine[str]:
-        """Store timestamptz where there is one."""
+        """Store TEXT on SQLite and timestamptz on PostgreSQL."""
         if dialect.name == "sqlite":
             return dialect.type_descriptor(Text())
         return dialect.type_descriptor(DateTime(timezone=True))
@@ -74,7 +76,7 @@ class UtcInstant(TypeDecorator[datetime]):
 
 
 def sqlite_form(column: Column[Any]) -> Callable[[Any], str] | None:
-    """Return what turns the column's values into what SQLite stores, None if they are that."""
+    """Return the function that converts a value to its stored form in SQLite, None without one."""
     if isinstance(column.type, ExactAmount):
         return format_amount
     return format_instant if isinstance(column.type, UtcInstant) else None
@@ -84,6 +86,6 @@ def format_instant(instant: datetime) -> str:
     """Write an aware instant as ``2026-11-23T16:46:37.000000Z``."""
     if instant.tzinfo is not UTC:
         instant = instant.astimezone(UTC)
-    if instant.microsecond:  # else msgspec leaves the decimals out
-        return _encode(instant)[1:-1].decode()  # a tenth of what isoformat takes
+    if instant.microsecond:  # without microseconds msgspec would omit the decimals
+        return _encode(instant)[1:-1].decode()  # ten times as fast as isoformat
     return instant.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"

@@ -1,8 +1,8 @@
-"""Bring a database's schema up to date, safely when several processes start at once.
+"""Migrates a database to the newest schema, safely when several processes start at once.
 
-The first process holds a lock until the schema is complete: on SQLite the write lock that BEGIN
-IMMEDIATE takes, on PostgreSQL an advisory lock that ends with the transaction. All steps are one
-transaction, so a crash in the middle leaves the database as it was.
+The first process holds a lock until the schema is complete. On SQLite this is the write lock of
+BEGIN IMMEDIATE, on PostgreSQL an advisory lock that ends with the transaction. All steps run in one
+transaction, so a crash leaves the database unchanged.
 """
 
 from pathlib import Path
@@ -16,7 +16,7 @@ from app.storage.connections import writing_engine
 from app.storage.failures import DATABASE_ERRORS, startup_error
 
 LOCK_SECONDS_MAX: Final = 10
-"""How long a process waits for another that is migrating, before it gives up with a message."""
+"""How long a process waits while another one migrates, before it fails with a message."""
 
 _POSTGRESQL_LOCK: Final = 0x7061706572_01
 """The key of our advisory lock for migrations; any number that no other program uses."""
@@ -46,10 +46,10 @@ async def migrate(url: str) -> str:
 
 
 def check_revision(connection: Connection, address: DatabaseAddress) -> None:
-    """See that the schema is this release's, without a change to it.
+    """Check that the schema is of this release, without changing it.
 
     Raises:
-        StartupError: it is not; the message says what to do.
+        StartupError: the schema is of another release; the message says what to do.
     """
     present = _present_revision(connection)
     if present is None:
@@ -66,18 +66,18 @@ def check_revision(connection: Connection, address: DatabaseAddress) -> None:
 
 
 def revisions() -> list[str]:
-    """Return this release's revisions in order: the dates that the files' names begin with."""
+    """Return the revisions of this release in order: the dates in the names of the files."""
     files = (migrations_folder() / "versions").glob("[0-9]*_*.py")
     return sorted(file.name.split("_", 1)[0] for file in files)
 
 
 def migrations_folder() -> Path:
-    """Return where the migrations lie: inside the installed package, else in the repository."""
+    """Return the folder of the migrations: in the installed package, else in the repository."""
     return _IN_THE_WHEEL if _IN_THE_WHEEL.is_dir() else _IN_THE_REPOSITORY
 
 
 def _upgrade(connection: Connection, address: DatabaseAddress) -> str:
-    """Run the missing steps on a connection whose transaction has begun."""
+    """Run the missing steps in the transaction of the connection."""
     if address.path is None:
         connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_SECONDS_MAX}s'"))
         connection.execute(select(func.pg_advisory_xact_lock(_POSTGRESQL_LOCK)))
@@ -91,14 +91,14 @@ def _upgrade(connection: Connection, address: DatabaseAddress) -> str:
 
 
 def _present_revision(connection: Connection) -> str | None:
-    """Return what Alembic noted, None in a database that it never saw."""
+    """Return the revision stored by Alembic, None in a database without one."""
     if not inspect(connection).has_table(_VERSION_TABLE.name):
         return None
     return connection.scalar(select(_VERSION_TABLE.c.version_num))
 
 
 def _run_steps(connection: Connection) -> None:
-    from alembic import command  # noqa: PLC0415 - a start that has nothing to do is spared it
+    from alembic import command  # noqa: PLC0415 - slow to import, rarely needed
     from alembic.config import Config  # noqa: PLC0415 - as above
 
     config = Config()

@@ -1,8 +1,7 @@
 """The columns of every table, for the statements of this package.
 
-What must hold of the rows (checks, unique and foreign keys, indexes) stands in ``migrations/``
-alone: the database enforces it, for every writer. A test compares these columns with what the
-migrations make.
+Checks, unique keys, foreign keys and indexes are defined only in ``migrations/``: the database
+enforces them for every writer. A test compares these columns with the migrated tables.
 """
 
 from typing import Final
@@ -14,7 +13,7 @@ from app.storage.schema.column_types import ExactAmount, UtcInstant
 METADATA: Final = MetaData()
 
 _RowNumber = BigInteger().with_variant(Integer(), "sqlite")
-"""SQLite numbers its rows by a key of exactly the type INTEGER."""
+"""SQLite numbers rows by a primary key only if its type is exactly INTEGER."""
 
 orders: Final = Table(
     "orders",
@@ -45,7 +44,7 @@ orders: Final = Table(
     Column("decision_displayed_quantity", ExactAmount),
     Column("decision_taken_quantity", ExactAmount),
 )
-"""Every accepted order, with what has become of it."""
+"""Every accepted order with its current state."""
 
 client_order_ids: Final = Table(
     "client_order_ids",
@@ -54,7 +53,7 @@ client_order_ids: Final = Table(
     Column("client_order_id", Text, primary_key=True),
     Column("order_id", Text, nullable=False),
 )
-"""The keys that orders were placed under; they outlive the orders, so that none is used twice."""
+"""The client order ids; they stay when orders are pruned, so that none is used twice."""
 
 order_events: Final = Table(
     "order_events",
@@ -69,7 +68,7 @@ order_events: Final = Table(
     Column("filled_quantity", ExactAmount, nullable=False),
     Column("quote_quantity", ExactAmount, nullable=False),
 )
-"""What happened, per order 1..n; ``position`` numbers them all in the order of the commits."""
+"""The events, numbered 1..n per order; ``position`` numbers all events in commit order."""
 
 fulfilled_orders: Final = Table(
     "fulfilled_orders",
@@ -82,7 +81,7 @@ fulfilled_orders: Final = Table(
     Column("price", ExactAmount, nullable=False),
     Column("average_price", ExactAmount, nullable=False),
 )
-"""One row per order whose whole quantity is filled; ``id`` is the order's, ``price`` its limit."""
+"""One row per filled order; ``id`` is the order id, ``price`` the limit price."""
 
 fulfilled_order_splits: Final = Table(
     "fulfilled_order_splits",
@@ -104,7 +103,7 @@ symbol_gates: Final = Table(
     Column("symbol", Text, primary_key=True),
     Column("update_id", BigInteger, nullable=False),
 )
-"""The largest update id applied per symbol: a quote at or below it never fills again."""
+"""The largest applied update id per symbol; a quote at or below it never fills."""
 
 taken_liquidity: Final = Table(
     "taken_liquidity",
@@ -116,7 +115,7 @@ taken_liquidity: Final = Table(
     Column("quantity", ExactAmount, nullable=False),
     Column("update_id", BigInteger, nullable=False),
 )
-"""What we took at a price and may still be displayed."""
+"""The quantity that we took at a price and that may still be displayed."""
 
 service_owner: Final = Table(
     "service_owner",
@@ -127,7 +126,7 @@ service_owner: Final = Table(
     Column("owner", Text, nullable=False),
     Column("since", UtcInstant, nullable=False),
 )
-"""One row: whose quotes this database knows, and who may write to it now."""
+"""One row: the venue of this database, and the service that may write to it."""
 
 event_stream: Final = Table(
     "event_stream",
@@ -137,7 +136,7 @@ event_stream: Final = Table(
     Column("last_pruned_position", BigInteger, nullable=False),
     Column("last_pruned_acceptance_number", BigInteger, nullable=False),
 )
-"""One row: which stream of events this database holds, and up to where it may have been pruned."""
+"""One row: the name of the stream of events, and the greatest pruned numbers."""
 
 trading_rules: Final = Table(
     "trading_rules",
@@ -146,7 +145,7 @@ trading_rules: Final = Table(
     Column("fetched_at", UtcInstant, nullable=False),
     Column("rules", Text, nullable=False),
 )
-"""One row: the last good copy of the venue's rules, as JSON."""
+"""One row: the last good copy of the trading rules, as JSON."""
 
 THE_ONLY_ROW: Final = 1
-"""The ``id`` in tables that have one row."""
+"""The ``id`` of the row in tables with one row."""

@@ -1,6 +1,7 @@
-"""Checks and maintenance of a whole database, also beside a running service.
+"""Checks and maintenance of a whole database; a service may be running on it.
 
-``audit`` checks every row against the promises of Papertape: ``order_invariants`` of one order,
-``quote_invariants`` of all orders of a symbol. ``audit_rows`` reads the rows, ``audit_report``
-holds the findings. ``prune`` deletes closed orders, ``backup`` copies an SQLite database.
+``audit`` checks every row against the promises of Papertape. ``order_invariants`` concern one
+order, ``quote_invariants`` all orders of a symbol. ``audit_rows`` reads the rows, and
+``audit_report`` holds the findings. ``prune`` deletes closed orders, ``backup`` copies an SQLite
+database.
 """

@@ -1,8 +1,9 @@
-"""Checks a whole database against what Papertape promises of it, reading one moment of it.
+"""Checks one snapshot of a whole database against the promises of Papertape.
 
-Rows are streamed: orders with their events and splits in the order of acceptance, each order judged
-by itself (``audit_orders``); then all splits in the order of their positions, for what orders share
-(``audit_quotes``). Amounts are added up here, never by the database.
+Rows are streamed twice. The first pass reads orders with their events and splits by acceptance
+number, and checks each order by itself (``order_invariants``). The second pass reads all splits by
+position, and checks what orders share (``quote_invariants``). Amounts are added here and never by
+the database, since SQLite has no exact decimals.
 """
 
 import sqlite3
@@ -33,7 +34,7 @@ from app.storage.schema.migrate import check_revision
 from app.storage.snapshot import address_of, read_snapshot
 
 OnProgress = Callable[[str, int, int], None]
-"""Told what is being read, how many rows were, and how many there are (0 if unknown)."""
+"""Called with the current step, the rows read so far, and the total (0 if unknown)."""
 
 ROWS_PER_FETCH: Final = 1_000
 PROGRESS_ROWS: Final = 500
@@ -76,7 +77,7 @@ _KEYS_OF_ORDERS: Final = {
     "fulfilled_order_splits": "order_id",
     "fulfilled_orders": "id",
 }
-"""Which column of a table names the order that its rows belong to."""
+"""The column of a table with the id of the order that a row belongs to."""
 
 _MISPLACED_KEYS: Final = """
 SELECT placed.order_id, placed.client_order_id
@@ -89,10 +90,10 @@ WHERE orders.client_order_id IS NULL OR orders.client_order_id <> placed.client_
 async def audit(database: str, *, on_progress: OnProgress | None = None) -> AuditReport:
     """Audit the database at a URL, or the SQLite file at a path; a service may be running on it.
 
-    ``on_progress`` is called from another thread, for SQLite.
+    On SQLite ``on_progress`` is called from another thread.
 
     Raises:
-        StartupError: it cannot be read, or is not of this release; one line says why.
+        StartupError: the database cannot be read or is not of this release; one line says why.
     """
     address = address_of(database)
     return await read_snapshot(address, partial(_audit, address, on_progress or _ignore))
@@ -115,6 +116,7 @@ def _audit(
         _check_orders(connection, findings, partial(on_progress, "orders"), orders)
         _check_quotes(connection, findings, partial(on_progress, "splits"))
     except DBAPIError as error:
+        # A damaged page ends the audit: report the damage with all findings so far.
         if getattr(error.orig, "sqlite_errorcode", None) != sqlite3.SQLITE_CORRUPT:
             raise
         findings.blame(Invariant.INTEGRITY, None, f"reading ended early: {first_line(error)}")
@@ -122,7 +124,7 @@ def _audit(
 
 
 def _check_integrity(connection: Connection, findings: Findings, on_progress: OnProgress) -> None:
-    """Have SQLite check its pages, indexes and constraints; PostgreSQL has no such command."""
+    """Let SQLite check its pages, indexes and constraints; PostgreSQL has no such command."""
     if connection.dialect.name != "sqlite":
         return
     on_progress("pages of the file", 0, 0)
@@ -181,7 +183,7 @@ def _check_quotes(
         try:
             quotes.show(read_split_in_order(row))
         except MalformedRowError:
-            continue  # blamed among its order's rows
+            continue  # _check_orders reports it
         if done % PROGRESS_ROWS == 0 or done == total:
             on_rows(done, total)
     gates = connection.execute(text("SELECT symbol, update_id FROM symbol_gates"))
@@ -198,14 +200,14 @@ def _levels(connection: Connection, findings: Findings) -> Iterator[StoredLevel]
 
 
 class _Grouped:
-    """Rows in the order of acceptance numbers, taken order by order."""
+    """Splits a stream of rows, sorted by acceptance number, into the rows of each order."""
 
     def __init__(self, rows: Iterator[Row[Any]]) -> None:
         self._rows = rows
         self._head = next(rows, None)
 
     def of(self, acceptance_number: int) -> list[Row[Any]]:
-        """Return the rows of the next order."""
+        """Return the rows of the order, which must be the next one in the stream."""
         group = []
         while self._head is not None and self._head.acceptance_number == acceptance_number:
             group.append(self._head)
@@ -214,7 +216,7 @@ class _Grouped:
 
 
 def _stream(connection: Connection, statement: str) -> Iterator[Row[Any]]:
-    """Run a statement whose rows are fetched while they are used."""
+    """Run a statement and fetch its rows in small batches as the caller consumes them."""
     result = connection.execute(
         text(statement),
         execution_options={"stream_results": True, "yield_per": ROWS_PER_FETCH},

@@ -1,4 +1,4 @@
-"""What an audit looks for, and what it found."""
+"""The invariants that an audit checks, and its findings."""
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass
@@ -6,11 +6,11 @@ from enum import StrEnum
 from typing import Final
 
 EXAMPLES_MAX: Final = 20
-"""Violations kept per invariant; the rest is counted."""
+"""The violations kept per invariant; further ones are only counted."""
 
 
 class Invariant(StrEnum):
-    """What must hold of a database; ``SENTENCES`` says it in words."""
+    """The invariants of a database; ``SENTENCES`` describes each."""
 
     INTEGRITY = "integrity"
     REFERENCES = "references"
@@ -66,7 +66,7 @@ SENTENCES: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Violation:
-    """One place where an invariant does not hold; ``order_id`` is None if no order is to blame."""
+    """One violated invariant; ``order_id`` is None if the violation belongs to no order."""
 
     invariant: Invariant
     order_id: str | None
@@ -75,7 +75,14 @@ class Violation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One invariant: ``rows`` were looked at, ``violations`` found; ``examples`` has the first."""
+    """The result for one invariant.
+
+    Attributes:
+        invariant: The invariant.
+        rows: The number of rows checked.
+        violations: The number of violations found.
+        examples: The first ``EXAMPLES_MAX`` violations.
+    """
 
     invariant: Invariant
     rows: int
@@ -84,7 +91,7 @@ class Finding:
 
     @property
     def sentence(self) -> str:
-        """What must hold."""
+        """The description of the invariant."""
         return SENTENCES[self.invariant]
 
 
@@ -92,8 +99,13 @@ class Finding:
 class AuditReport:
     """The findings of an audit.
 
-    ``notes`` are unusual but no violation, such as a venue that restarted its update ids. The first
-    ``EXAMPLES_MAX`` violations and notes are kept, all are counted.
+    Attributes:
+        database: The name of the database, without a password.
+        orders: The number of orders in it.
+        findings: One finding per invariant.
+        notes: The first ``EXAMPLES_MAX`` observations that are unusual but no violation, such as a
+            venue that restarted its update ids.
+        notes_total: The number of all such observations.
     """
 
     database: str
@@ -109,23 +121,23 @@ class AuditReport:
 
     @property
     def violations_total(self) -> int:
-        """How many violations there are."""
+        """The number of all violations."""
         return sum(finding.violations for finding in self.findings)
 
     @property
     def violated(self) -> frozenset[Invariant]:
-        """The invariants that do not hold."""
+        """The violated invariants."""
         return frozenset(finding.invariant for finding in self.findings if finding.violations)
 
     @property
     def examples(self) -> tuple[Violation, ...]:
-        """The first violations, some of each invariant that does not hold."""
+        """The first violations of each violated invariant, about ``EXAMPLES_MAX`` in total."""
         share = max(1, EXAMPLES_MAX // max(1, len(self.violated)))
         return tuple(one for finding in self.findings for one in finding.examples[:share])
 
 
 class Findings:
-    """Gathers what an audit finds on its way; what it keeps is bounded."""
+    """Collects the findings during an audit, in bounded memory."""
 
     def __init__(self) -> None:
         self._rows: Counter[Invariant] = Counter()
@@ -135,7 +147,7 @@ class Findings:
         self._notes_total = 0
 
     def look(self, invariant: Invariant, rows: int = 1) -> None:
-        """Count rows that were looked at."""
+        """Count rows that were checked."""
         self._rows[invariant] += rows
 
     def blame(self, invariant: Invariant, order_id: str | None, detail: str) -> None:
@@ -147,13 +159,13 @@ class Findings:
             )
 
     def note(self, text: str) -> None:
-        """Add what is unusual, but no violation."""
+        """Add an observation that is unusual but no violation."""
         self._notes_total += 1
         if len(self._notes) < EXAMPLES_MAX:
             self._notes.append(text)
 
     def report(self, database: str, *, orders: int) -> AuditReport:
-        """Return all that was found."""
+        """Return the report of all findings."""
         findings = tuple(
             Finding(
                 invariant=invariant,

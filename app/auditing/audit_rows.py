@@ -1,7 +1,7 @@
-"""Rows as an audit reads them: straight from the database, and trusted in nothing.
+"""Reads rows for an audit, straight from the database and without trusting any value.
 
-What cannot be read exactly (an amount that is no plain decimal, an instant that is not UTC, a
-unknown status) is refused here, so that the checks work on values that are what they seem.
+A value that cannot be read exactly is refused here: an amount that is no plain decimal, an instant
+that is not UTC, or an unknown status. The checks can then rely on the values.
 """
 
 import re
@@ -31,13 +31,13 @@ from app.domain.order import (
 from app.storage.schema.column_types import format_instant
 
 _PLAIN_NOTATION: Final = re.compile(r"[0-9]{1,32}(?:\.[0-9]{1,28})?", re.ASCII)
-"""As many digits as any of our columns may hold: cost before the point, an average behind it."""
+"""The most digits of any column: a cost before the decimal point, an average price after it."""
 
 _Word = TypeVar("_Word", bound=StrEnum)
 
 
 class MalformedRowError(ValueError):
-    """A value is none that we ever write."""
+    """A value has a form that Papertape never writes."""
 
     def __init__(self, column: str, value: object) -> None:
         super().__init__(f"{column} is {str(value)[:60]!r}")
@@ -71,9 +71,14 @@ class StoredFulfilled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderRecord:
-    """One order with all that is stored of it; events by sequence, splits by number.
+    """One order with all its rows.
 
-    ``key_order_id`` is whose order the order's client order id is said to be.
+    Attributes:
+        stored: The row of the order.
+        key_order_id: The order id stored in ``client_order_ids`` for the order's client order id.
+        fulfilled: Its row in ``fulfilled_orders``, if there is one.
+        events: Its events, by sequence.
+        splits: Its splits, by number.
     """
 
     stored: OrderSnapshot
@@ -84,7 +89,7 @@ class OrderRecord:
 
     @property
     def order(self) -> Order:
-        """The order, without what has become of it."""
+        """The order as it was accepted, without its state."""
         return self.stored.order
 
 
@@ -155,7 +160,7 @@ def read_order(row: Row[Any]) -> OrderSnapshot:
 
 
 def read_fulfilled(row: Row[Any]) -> StoredFulfilled | None:
-    """Read what the order's row has of ``fulfilled_orders``. Raises MalformedRowError."""
+    """Read the columns of ``fulfilled_orders`` in the order's row. Raises MalformedRowError."""
     if row.fulfilled_id is None:
         return None
     return StoredFulfilled(
@@ -217,7 +222,7 @@ def read_level(row: Row[Any]) -> StoredLevel:
 
 
 def _amount(column: str, value: object) -> Decimal:
-    """Read TEXT of SQLite or NUMERIC of PostgreSQL, both in their canonical form."""
+    """Read TEXT of SQLite or NUMERIC of PostgreSQL, and require the canonical form."""
     text = format_amount(value) if isinstance(value, Decimal) else value
     if not isinstance(text, str) or not _PLAIN_NOTATION.fullmatch(text):
         raise MalformedRowError(column, value)

@@ -1,13 +1,13 @@
-"""A copy of an SQLite database of one moment, made while a service writes to it.
+"""Copies a snapshot of an SQLite database; a service may be writing to it.
 
-SQLite's backup API copies page by page and restarts whenever another connection has written in
-between (https://www.sqlite.org/backup.html), so that under a busy service it might never end. Here
-it copies within a read transaction: "When a read transaction starts, that reader continues to see
-an unchanging "snapshot" of the database file" (https://www.sqlite.org/isolation.html, of the
-write-ahead log), and nothing restarts.
+SQLite's backup API copies page by page and restarts when another connection writes in between
+(https://www.sqlite.org/backup.html). Beside a busy service it might never finish. So it copies
+within a read transaction and never restarts: "When a read transaction starts, that reader continues
+to see an unchanging "snapshot" of the database file" (https://www.sqlite.org/isolation.html, about
+the write-ahead log).
 
-The copy gets an identity of its own. It is another database from then on: a client that followed
-the events of the original must not go on at a position of the copy.
+The copy gets a new stream name, since it is another database from then on. A client that followed
+the events of the original must not resume at a position of the copy.
 """
 
 import asyncio
@@ -30,22 +30,22 @@ PAGES_PER_STEP: Final = 1_000
 """Pages copied between two reports of progress: 4 MB."""
 
 OnProgress = Callable[[int, int], None]
-"""Told how many pages are copied, and how many there are."""
+"""Called with the number of copied pages and the total."""
 
 _SIDE_FILES: Final = ("", "-journal", "-wal", "-shm")
 _NO_LINKS: Final = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
-"""How a file system says that a file has one name there: FAT, some network shares."""
+"""The errors of a file system without hard links, such as FAT and some network shares."""
 
 
 async def back_up(database: str, file: Path, *, on_progress: OnProgress | None = None) -> int:
     """Copy the SQLite database to ``file``, which must not exist; return the copy's bytes.
 
-    ``on_progress`` is called from another thread. After a failure or a cancellation nothing is left
-    behind but a whole copy or none.
+    ``on_progress`` is called from another thread. After a failure or a cancellation there is either
+    a whole copy or none.
 
     Raises:
-        StartupError: there is no such database.
-        MaintenanceError: it cannot be copied there; one line says why.
+        StartupError: the database does not exist.
+        MaintenanceError: the database cannot be copied there; one line says why.
     """
     address = address_of(database)
     if address.path is None:
@@ -76,7 +76,7 @@ def _back_up(
     try:
         with _unfinished(file, like=source) as copy:
             _copy(source, copy, on_progress, stopped)
-            _make_its_own(copy, stopped)
+            _finish_copy(copy, stopped)
             _flush(copy)
             size = copy.stat().st_size
             _give_name(copy, file)
@@ -85,14 +85,14 @@ def _back_up(
         message = f"{file} was created by another program meanwhile; it is left as it is"
         raise MaintenanceError(message) from None
     except (OSError, sqlite3.Error) as error:
-        said = error.strerror if isinstance(error, OSError) and error.strerror else error
-        raise MaintenanceError(f"{source} cannot be copied to {file}: {said}") from error
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise MaintenanceError(f"{source} cannot be copied to {file}: {reason}") from error
     return size
 
 
 @contextlib.contextmanager
 def _unfinished(file: Path, *, like: Path) -> Iterator[Path]:
-    """Make an empty file beside ``file``, for those who may read ``like``; gone afterwards."""
+    """Create an empty file beside ``file`` with the permissions of ``like``; finally delete it."""
     copy = file.with_name(f".{file.name}.{secrets.token_hex(4)}.unfinished")
     mode = like.stat().st_mode & 0o777
     os.close(os.open(copy, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode))
@@ -106,7 +106,7 @@ def _unfinished(file: Path, *, like: Path) -> Iterator[Path]:
 def _copy(
     source: Path, copy: Path, on_progress: OnProgress | None, stopped: threading.Event
 ) -> None:
-    def tell(_status: int, remaining: int, total: int) -> None:
+    def report(_status: int, remaining: int, total: int) -> None:
         if stopped.is_set():
             raise InterruptedError(errno.EINTR, "it was interrupted")
         if on_progress is not None:
@@ -119,8 +119,10 @@ def _copy(
         # The whole file is flushed at the end; until then no program uses it.
         writing.execute("PRAGMA synchronous = OFF")
         reading.execute("BEGIN")
-        reading.execute("SELECT count(*) FROM sqlite_master").fetchone()  # the snapshot is of now
-        reading.backup(writing, pages=PAGES_PER_STEP, progress=tell)
+        reading.execute(
+            "SELECT count(*) FROM sqlite_master"
+        ).fetchone()  # a snapshot begins with its first read
+        reading.backup(writing, pages=PAGES_PER_STEP, progress=report)
 
 
 def _open_read_only(path: Path, stopped: threading.Event) -> sqlite3.Connection:
@@ -132,14 +134,14 @@ def _open_read_only(path: Path, stopped: threading.Event) -> sqlite3.Connection:
     return connection
 
 
-def _make_its_own(copy: Path, stopped: threading.Event) -> None:
-    """Give the copy its own stream of events, and see that it is sound as a file."""
+def _finish_copy(copy: Path, stopped: threading.Event) -> None:
+    """Give the copy its own stream name, and check the integrity of the file."""
     with closing(sqlite3.connect(copy, isolation_level=None)) as connection:
         stop_statements_when(stopped, connection)
         has_stream = connection.execute(
             "SELECT 1 FROM sqlite_master WHERE name = 'event_stream'"
         ).fetchone()
-        if has_stream:  # before its revision a database has none, and is given one by migrating
+        if has_stream:  # a database of an older release has none; migrating it adds a new one
             connection.execute("UPDATE event_stream SET stream_id = ?", (secrets.token_hex(8),))
         (found,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
         if found != "ok":
@@ -148,13 +150,14 @@ def _make_its_own(copy: Path, stopped: threading.Event) -> None:
 
 
 def _give_name(copy: Path, file: Path) -> None:
-    """Rename, but never over a file that is there. Raises FileExistsError."""
+    """Rename, but never overwrite a file. Raises FileExistsError."""
     try:
+        # A hard link fails if the name exists; rename(2) would replace that file.
         os.link(copy, file)
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise
-        # The name is taken first, by an empty file of our own, which is then replaced.
+        # Without links, an empty file of our own reserves the name and is then replaced.
         os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
         try:
             copy.replace(file)
@@ -164,7 +167,7 @@ def _give_name(copy: Path, file: Path) -> None:
 
 
 def _flush(path: Path) -> None:
-    """Wait until a file, or the names in a folder, are on disk."""
+    """Wait until a file, or the names in a folder, are on disk (fsync(2))."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

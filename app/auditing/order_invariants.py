@@ -12,20 +12,23 @@ from app.domain.order import TRANSITIONS, OrderStatus, Reason, Side, TimeInForce
 
 _FILLING: Final = frozenset({OrderStatus.PARTIALLY_FILLED, OrderStatus.FILLED})
 
-_OF_EVERY_KIND: Final = frozenset(
+_REASONS_OF_ANY_ORDER: Final = frozenset(
     {Reason.TIMEOUT, Reason.NO_MARKET_DATA, Reason.TIMEOUT_DURING_OUTAGE}
 )
-"""Why any order may expire: an IOC or FOK one times out while the journal cannot write."""
+"""The reasons for which any order may expire.
+
+An IOC or FOK order times out while the journal cannot write.
+"""
 
 _EXPIRES_BY: Final = {
-    TimeInForce.GTD: _OF_EVERY_KIND,
-    TimeInForce.IOC: _OF_EVERY_KIND | {Reason.IOC_REMAINDER},
-    TimeInForce.FOK: _OF_EVERY_KIND | {Reason.FOK_UNFILLABLE},
+    TimeInForce.GTD: _REASONS_OF_ANY_ORDER,
+    TimeInForce.IOC: _REASONS_OF_ANY_ORDER | {Reason.IOC_REMAINDER},
+    TimeInForce.FOK: _REASONS_OF_ANY_ORDER | {Reason.FOK_UNFILLABLE},
 }
 
 
 def check_order(record: OrderRecord, findings: Findings) -> None:
-    """Check one order and all that is stored of it."""
+    """Check one order and all its rows."""
     for invariant, check in _CHECKS.items():
         findings.look(invariant, check.rows(record))
         for detail in check.find(record):
@@ -72,9 +75,9 @@ def _order_state(record: OrderRecord) -> Iterator[str]:
         "closed_at": (order.closed_at, last.at if last.status.is_terminal else None),
         "splits_total": (order.splits_total, len(record.splits)),
     }
-    for name, (told, found) in pairs.items():
-        if told != found:
-            yield f"{name} of the order is {told}, by its events {found}"
+    for name, (stored, expected) in pairs.items():
+        if stored != expected:
+            yield f"{name} of the order is {stored}, by its events {expected}"
 
 
 def _split_numbers(record: OrderRecord) -> Iterator[str]:
@@ -85,8 +88,7 @@ def _split_numbers(record: OrderRecord) -> Iterator[str]:
             break
     filling = [event for event in record.events if event.status in _FILLING]
     if [event.split_number for event in filling] != numbers:
-        told = [event.split_number for event in filling]
-        yield f"{len(numbers)} splits are stored and {len(told)} are told by events"
+        yield f"{len(numbers)} splits are stored and {len(filling)} are told by events"
         return
     for event, split in zip(filling, record.splits, strict=True):
         if event.at != split.filled_at:
@@ -97,14 +99,14 @@ def _split_numbers(record: OrderRecord) -> Iterator[str]:
 
 
 def _sums(record: OrderRecord) -> Iterator[str]:
-    """Add up the splits as the events tell of them, and then all of them for the order."""
+    """Compare the sums of the splits with each event, then with the order."""
     for event, (filled, quote) in zip(record.events, _running_sums(record), strict=True):
         if (event.filled_quantity, event.quote_quantity) != (filled, quote):
             yield (
                 f"event {event.sequence} tells {_paid(event.filled_quantity, event.quote_quantity)}"
                 f", its splits sum to {_paid(filled, quote)}"
             )
-            break  # the later ones build on it
+            break  # the later sums include this one
     filled = quote = ZERO
     for split in record.splits:
         filled = EXACT.add(filled, split.quantity)
@@ -118,7 +120,7 @@ def _sums(record: OrderRecord) -> Iterator[str]:
 
 
 def _running_sums(record: OrderRecord) -> Iterator[tuple[Decimal, Decimal]]:
-    """Give the sums of quantity and cost after each event."""
+    """Yield the sums of quantity and cost after each event."""
     splits = {split.split_number: split for split in record.splits}
     filled = quote = ZERO
     for event in record.events:
@@ -176,9 +178,9 @@ def _fulfilled_orders(record: OrderRecord) -> Iterator[str]:
         "average_price": (found.average_price, average),
         "created_at": (found.created_at, stored.closed_at),
     }
-    for name, (told, expected) in pairs.items():
-        if told != expected:
-            yield f"{name} in fulfilled_orders is {told}, by the order {expected}"
+    for name, (actual, expected) in pairs.items():
+        if actual != expected:
+            yield f"{name} in fulfilled_orders is {actual}, by the order {expected}"
 
 
 def _client_order_ids(record: OrderRecord) -> Iterator[str]:
@@ -203,16 +205,20 @@ def _time_in_force(record: OrderRecord) -> Iterator[str]:
 
 
 def _decisions(record: OrderRecord) -> Iterator[str]:
-    """Hold what an order got against what the quote had that decided it, if that was stored."""
+    """Compare the filled quantity with what the deciding quote had left, if it was stored.
+
+    An IOC order takes all that is left. A FOK order with a decision was not filled, because less
+    than its quantity was left. A GTD order has no decision.
+    """
     order, decision = record.order, record.stored.decision
     if decision is None:
         return
     price, displayed, taken = decision.price, decision.displayed_quantity, decision.taken_quantity
-    seen = (
+    situation = (
         f"{format_amount(taken)} of {format_amount(displayed)} was taken at {format_amount(price)}"
     )
     if taken > displayed:
-        yield seen
+        yield situation
         return
     is_reached = (
         price <= order.limit_price if order.side is Side.BUY else price >= order.limit_price
@@ -225,10 +231,10 @@ def _decisions(record: OrderRecord) -> Iterator[str]:
         TimeInForce.FOK: filled == ZERO and left < order.quantity,
     }
     if not is_right[order.time_in_force]:
-        yield f"{order.time_in_force} got {format_amount(filled)} where {seen}"
+        yield f"{order.time_in_force} got {format_amount(filled)} where {situation}"
     for split in record.splits:
         if (split.price, split.displayed_quantity) != (price, displayed):
-            yield f"split {split.split_number} is not of the quote where {seen}"
+            yield f"split {split.split_number} is not of the quote where {situation}"
 
 
 def _reasons(record: OrderRecord) -> Iterator[str]:
@@ -243,7 +249,7 @@ def _reasons(record: OrderRecord) -> Iterator[str]:
     if (stored.reason is not None or possible) and stored.reason not in possible:
         yield f"{time_in_force} order {stored.status} with reason {stored.reason}"
     is_decided = time_in_force is not TimeInForce.GTD or stored.reason is Reason.NO_MARKET_DATA
-    if stored.reason in _OF_EVERY_KIND and is_decided and record.splits:
+    if stored.reason in _REASONS_OF_ANY_ORDER and is_decided and record.splits:
         yield f"{time_in_force} order with reason {stored.reason} after {len(record.splits)} splits"
 
 
@@ -259,10 +265,10 @@ def _times(record: OrderRecord) -> Iterator[str]:
 
 
 def _update_id_bounds(record: OrderRecord) -> Iterator[str]:
-    """Compare with the first quote of the order and with the newest quote at its end.
+    """Compare the splits with the first quote of the order and with the newest quote at its end.
 
-    Both must be known. They are unknown before the order has ended, or if a restart or an earlier
-    release left one out. If the ids fall, the venue restarted them, and they bound nothing.
+    Both must be known. They are unknown before the order has ended, and if a restart or an earlier
+    release did not store one. If the ids fall, the venue restarted them, and there are no bounds.
     """
     stored = record.stored
     arrival = None if stored.arrival is None else stored.arrival.update_id
@@ -295,7 +301,7 @@ def _paid(filled: Decimal, quote: Decimal) -> str:
 
 
 class _Check(NamedTuple):
-    """A check, and how many rows of an order it looks at."""
+    """A check, and the function that counts the rows it reads."""
 
     find: Callable[[OrderRecord], Iterator[str]]
     rows: Callable[[OrderRecord], int]

@@ -1,9 +1,9 @@
-"""Deletes finished orders, also under a running service, and remembers up to where.
+"""Deletes closed orders, also beside a running service.
 
-Orders go in small transactions, and the pruner lets go of the database for longer than it held it,
-so that the service's own writes wait a few milliseconds. Keys, the ledger and the gates stay: a key
-is never used twice, and what was taken may still be displayed. The numbers of deleted rows stay in
-``event_stream``, or the next owner would give them again.
+Orders are deleted in small transactions with longer pauses between them, so the writes of the
+service wait only a few milliseconds. Keys, the ledger and the gates stay: a key is never used
+twice, and a taken quantity may still be displayed. The greatest deleted numbers are kept in
+``event_stream``; without them the next owner would use these numbers again.
 """
 
 import asyncio
@@ -32,36 +32,37 @@ from app.storage.snapshot import address_of
 
 ORDERS_PER_TRANSACTION_MAX: Final = 500
 ROWS_PER_TRANSACTION_MAX: Final = 1_000
-"""A transaction takes no further order from here on; one order's rows are never torn apart.
+"""The number of rows from which on a transaction takes no further order.
 
-Measured beside a service with a million orders: its slowest hundredth of acceptances waited 10 ms
-with 1,000 rows and 40 ms with 4,000, at the same 3,000 orders pruned a second.
+All rows of an order are deleted in one transaction. Measured beside a service with a million
+orders: the slowest 1 % of acceptances waited 10 ms with 1,000 rows and 40 ms with 4,000. Both
+pruned 3,000 orders a second.
 """
 
 REST_RATIO: Final = 3
-"""How many times as long as a transaction took the pruner then rests.
+"""The pause after a transaction, as a multiple of its duration.
 
-SQLite has no queue for its write lock: a waiting writer checks every few milliseconds, and gives
-up after a second. At a quarter of the time, a look soon finds the lock free.
+SQLite has no queue for its write lock: a waiting writer checks every few milliseconds, and gives up
+after a second. The pruner holds the lock for a quarter of the time, so such a check soon succeeds.
 """
 
 BUSY_ATTEMPTS_MAX: Final = 30
-"""How often a database that is busy for a second is tried again."""
+"""The attempts at a transaction while the database is locked; each waits for one second."""
 
 OnProgress = Callable[[int, int], None]
-"""Told how many orders are gone, and how many will be."""
+"""Called with the number of deleted orders and the total to delete."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pruned:
-    """What was deleted, or would be."""
+    """The numbers of rows that were deleted, or would be."""
 
     orders: int = 0
     events: int = 0
     splits: int = 0
 
     def __add__(self, other: "Pruned") -> "Pruned":
-        """Add up."""
+        """Return the sums."""
         return Pruned(
             orders=self.orders + other.orders,
             events=self.events + other.events,
@@ -70,10 +71,10 @@ class Pruned:
 
 
 async def count_finished(database: str, before: datetime) -> Pruned:
-    """Count what ``prune`` would delete now.
+    """Count the rows that ``prune`` would delete now.
 
     Raises:
-        StartupError: the database cannot be used as it is.
+        StartupError: the database cannot be used as it is; one line says why.
     """
     async with _readers(database) as readers:
         return await _count(readers, before)
@@ -86,13 +87,19 @@ async def prune(
     on_progress: OnProgress | None = None,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> Pruned:
-    """Delete the orders that were closed before ``before``, an aware instant, with their rows.
+    """Delete all orders that were closed before an instant, with all their rows.
 
-    Ended half-way it leaves no order half deleted, and the next call goes on.
+    An interrupted call leaves no order partly deleted, and the next call continues.
+
+    Args:
+        database: The URL of the database, or the path of an SQLite file.
+        before: An aware instant; an order closed at this instant stays.
+        on_progress: Called after each transaction.
+        sleep: Waits between transactions.
 
     Raises:
-        StartupError: the database cannot be used as it is.
-        MaintenanceError: another program kept it locked.
+        StartupError: the database cannot be used as it is; one line says why.
+        MaintenanceError: another program kept the database locked.
     """
     address = address_of(database)
     loop = asyncio.get_running_loop()
@@ -117,7 +124,7 @@ async def prune(
 
 @contextlib.asynccontextmanager
 async def _readers(database: str) -> AsyncIterator[Readers]:
-    """Open connections that read, on a database of this release."""
+    """Open reading connections to a database, which must be of this release."""
     address = address_of(database)
     readers = Readers(address)
     try:
@@ -134,7 +141,7 @@ async def _rows(readers: Readers, statement: Executable) -> Sequence[Row[Any]]:
 
 
 async def _count(readers: Readers, before: datetime) -> Pruned:
-    # The sums are of whole numbers; of amounts the database adds up none.
+    # The database may add these columns: they are integers, not amounts.
     (row,) = await _rows(
         readers,
         select(
@@ -147,7 +154,7 @@ async def _count(readers: Readers, before: datetime) -> Pruned:
 
 
 async def _next_batch(readers: Readers, before: datetime, *, after: int) -> Sequence[Row[Any]]:
-    """Find the next orders to delete; nothing is locked, since a closed order never changes."""
+    """Find the next orders to delete, without a lock: a closed order never changes."""
     found = await _rows(
         readers,
         select(orders.c.acceptance_number, orders.c.order_id, orders.c.last_sequence)
@@ -157,14 +164,14 @@ async def _next_batch(readers: Readers, before: datetime, *, after: int) -> Sequ
     )
     rows = 0
     for taken, order in enumerate(found, start=1):
-        rows += 2 * order.last_sequence
+        rows += 2 * order.last_sequence  # events, and at most as many splits
         if rows >= ROWS_PER_TRANSACTION_MAX:
             return found[:taken]
     return found
 
 
 async def _delete(writer: Writer, batch: Sequence[Row[Any]]) -> Pruned:
-    """Delete a batch in one transaction, once the database is free."""
+    """Delete a batch in one transaction, and retry while the database is locked."""
     for attempts_left in reversed(range(BUSY_ATTEMPTS_MAX)):
         try:
             return await writer.transact(lambda connection: _delete_orders(connection, batch))
@@ -178,7 +185,7 @@ async def _delete(writer: Writer, batch: Sequence[Row[Any]]) -> Pruned:
 
 
 def _delete_orders(connection: Connection, batch: Sequence[Row[Any]]) -> Pruned:
-    """Delete orders with all their rows, children before parents, and note their numbers."""
+    """Delete orders with all rows, children before parents, and store the greatest numbers."""
     order_ids = [order.order_id for order in batch]
     stream = connection.execute(select(event_stream).with_for_update()).one_or_none()
     if stream is None:

@@ -1,8 +1,7 @@
-"""What must hold of all orders of a symbol together: what quotes gave, the ledger, the gates.
+"""The invariants of all orders of a symbol together: quantity sold per quote, ledger and gates.
 
-Splits are shown in the order of their positions, which is the order in which a symbol's fulfillment
-made them. So the splits of one quote come one after the other, and all that has to be remembered
-per symbol is its newest quote.
+The splits arrive by position, which is the order in which the fulfillment of the symbol made them.
+So the splits of one quote are adjacent, and only the newest quote of each symbol is kept.
 """
 
 from collections.abc import Iterable, Mapping
@@ -24,8 +23,8 @@ class _LevelKey(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Touch:
-    """One side of a quote as one owner's splits tell of it."""
+class _QuoteSide:
+    """One side of a quote, according to the splits of one owner."""
 
     price: Decimal
     displayed: Decimal
@@ -35,15 +34,21 @@ class _Touch:
 
 @dataclass(slots=True)
 class _NewestQuote:
-    """A symbol's newest quote that gave anything."""
+    """The newest quote of a symbol that filled an order."""
 
     update_id: int = 0
-    touches: dict[tuple[Owner, Side], _Touch] = field(default_factory=dict)
+    sides: dict[tuple[Owner, Side], _QuoteSide] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class _Sold:
-    """What splits tell of a level of the ledger."""
+    """A level of the ledger, and the splits at its price.
+
+    Attributes:
+        level: The taken quantity in the ledger.
+        total: The sum of the splits.
+        displayed: The quantity displayed at the last split.
+    """
 
     level: Decimal
     total: Decimal = ZERO
@@ -51,7 +56,7 @@ class _Sold:
 
 
 class QuoteAudit:
-    """Follows every symbol's splits; ``was_pruned`` says that older splits may be missing."""
+    """Checks the splits of all symbols; ``was_pruned`` means that older splits may be missing."""
 
     def __init__(
         self, findings: Findings, levels: Iterable[StoredLevel], *, was_pruned: bool
@@ -65,7 +70,7 @@ class QuoteAudit:
         }
 
     def show(self, one: SplitInOrder) -> None:
-        """Take the next split, in the order of positions over all symbols."""
+        """Add the next split, by position over all symbols."""
         split = one.split
         quote = self._quotes.get(one.symbol)
         if quote is None:
@@ -80,7 +85,7 @@ class QuoteAudit:
             sold.displayed = split.displayed_quantity
 
     def end(self, gates: Mapping[Symbol, int]) -> None:
-        """Compare ledger and gates with all the splits that were shown."""
+        """Compare the ledger and the gates with all splits added before."""
         for symbol in {key.symbol for key in self._levels} - gates.keys():
             self._findings.blame(Invariant.GATES, None, f"{symbol} has a ledger and no gate")
         for symbol, quote in self._quotes.items():
@@ -100,53 +105,53 @@ class QuoteAudit:
 
     def _turn_to(self, update_id: int, quote: _NewestQuote, symbol: Symbol) -> None:
         if update_id < quote.update_id:
-            # Only a reset by the venue lowers them: no quote at or below the gate ever fills.
+            # Only a reset by the venue lowers the ids: no quote at or below the gate ever fills.
             self._findings.note(
                 f"the update ids of {symbol} fall from {quote.update_id} to {update_id}: "
                 "the venue restarted its ids"
             )
         quote.update_id = update_id
-        quote.touches.clear()
+        quote.sides.clear()
 
     def _add(self, one: SplitInOrder, quote: _NewestQuote) -> None:
         split = one.split
         self._findings.look(Invariant.SOLD_ONCE)
-        touch = quote.touches.get((one.owner, one.side))
-        if touch is None:
-            touch = _Touch(price=split.price, displayed=split.displayed_quantity)
-            quote.touches[one.owner, one.side] = touch
-        told = f"quote {split.update_id} of {one.symbol}"
-        if (split.price, split.displayed_quantity) != (touch.price, touch.displayed):
+        quote_side = quote.sides.get((one.owner, one.side))
+        if quote_side is None:
+            quote_side = _QuoteSide(price=split.price, displayed=split.displayed_quantity)
+            quote.sides[one.owner, one.side] = quote_side
+        quote_name = f"quote {split.update_id} of {one.symbol}"
+        if (split.price, split.displayed_quantity) != (quote_side.price, quote_side.displayed):
             self._findings.blame(
                 Invariant.SOLD_ONCE,
                 split.order_id,
-                f"{told} displays {_touch(touch.displayed, touch.price)} "
-                f"and {_touch(split.displayed_quantity, split.price)}",
+                f"{quote_name} displays {_amount_at(quote_side.displayed, quote_side.price)} "
+                f"and {_amount_at(split.displayed_quantity, split.price)}",
             )
             return
-        touch.taken = EXACT.add(touch.taken, split.quantity)
-        if touch.taken > touch.displayed and not touch.is_blamed:
-            touch.is_blamed = True
+        quote_side.taken = EXACT.add(quote_side.taken, split.quantity)
+        if quote_side.taken > quote_side.displayed and not quote_side.is_blamed:
+            quote_side.is_blamed = True
             self._findings.blame(
                 Invariant.SOLD_ONCE,
                 split.order_id,
-                f"{told} displays {_touch(touch.displayed, touch.price)} "
-                f"and gave {format_amount(touch.taken)}",
+                f"{quote_name} displays {_amount_at(quote_side.displayed, quote_side.price)} "
+                f"and gave {format_amount(quote_side.taken)}",
             )
 
     def _check_remembered(self, symbol: Symbol, quote: _NewestQuote) -> None:
-        """See that nothing of the newest quote applied can be sold again."""
-        for (owner, side), touch in quote.touches.items():
-            sold = self._levels.get(_LevelKey(symbol, owner, side, touch.price))
+        """Check that the ledger remembers all that the newest applied quote filled."""
+        for (owner, side), quote_side in quote.sides.items():
+            sold = self._levels.get(_LevelKey(symbol, owner, side, quote_side.price))
             remembered = ZERO if sold is None else sold.level
             self._findings.look(Invariant.LEDGER)
-            if remembered < touch.taken:
+            if remembered < quote_side.taken:
                 self._findings.blame(
                     Invariant.LEDGER,
                     None,
-                    f"{symbol} {side} of {owner} at {format_amount(touch.price)}: the ledger "
+                    f"{symbol} {side} of {owner} at {format_amount(quote_side.price)}: the ledger "
                     f"remembers {format_amount(remembered)}, the quote {quote.update_id} gave "
-                    f"{format_amount(touch.taken)}",
+                    f"{format_amount(quote_side.taken)}",
                 )
 
     def _check_levels(self) -> None:
@@ -164,5 +169,5 @@ class QuoteAudit:
                 )
 
 
-def _touch(displayed: Decimal, price: Decimal) -> str:
+def _amount_at(displayed: Decimal, price: Decimal) -> str:
     return f"{format_amount(displayed)} at {format_amount(price)}"

@@ -155,14 +155,14 @@ async def test_an_order_sent_again_after_an_unknown_outcome_finds_itself(url: st
         first = asyncio.create_task(accept_all(storage, [keyed(1)]))
         await eventually(lambda: writer.transactions)
         writer.may_begin.clear()
-        told = await first
+        outcomes = await first
         writer.may_begin.set()
         await eventually(lambda: storage.journal.is_writable)
         storage.journal._answer_seconds_max = WAIT_SECONDS_MAX
 
         again = await accept_all(storage, [keyed(2)])
 
-    assert [getattr(one, "__name__", one) for one in told] == ["OutcomeUnknownError"]
+    assert [getattr(one, "__name__", one) for one in outcomes] == ["OutcomeUnknownError"]
     assert again == [keyed(1).order_id]
 
 

@@ -173,17 +173,17 @@ async def test_a_service_goes_on_while_its_orders_are_pruned(url: str) -> None:
                 if is_over:
                     return
 
-        told: list[tuple[int, int]] = []
+        reports: list[tuple[int, int]] = []
         async with asyncio.TaskGroup() as group:
             serving = group.create_task(serve())
-            pruned = await prune(url, LATER, on_progress=lambda *told_now: told.append(told_now))
+            pruned = await prune(url, LATER, on_progress=lambda *progress: reports.append(progress))
             assert not serving.done()
             is_over = True
 
         assert pruned == Pruned(orders=1500, events=3000, splits=700)
-        assert [total for _, total in told] == [1500] * len(told)
-        assert len(told) >= 1500 // ORDERS_PER_TRANSACTION_MAX
-        assert told[-1] == (1500, 1500)
+        assert [total for _, total in reports] == [1500] * len(reports)
+        assert len(reports) >= 1500 // ORDERS_PER_TRANSACTION_MAX
+        assert reports[-1] == (1500, 1500)
         assert "trouble" not in storage.listener.heard
         assert await ids_in(storage, "orders") == set(served)
     assert (await audit(url)).is_sound

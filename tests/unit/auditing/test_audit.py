@@ -1,4 +1,4 @@
-"""An audit of an SQLite file: a sound database passes, and every planted violation is named."""
+"""An audit of an SQLite file: a sound database passes, and each planted violation is found."""
 
 import asyncio
 import itertools
@@ -23,7 +23,7 @@ from tests.support.sound_database import ORDERS_TOTAL, fill_soundly, id_of
 
 @pytest.fixture(scope="module")
 def sound_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a sound database, which is closed and left as it is."""
+    """Return the file of a sound, closed database that tests do not change."""
     path = tmp_path_factory.mktemp("sound") / "papertape.db"
     asyncio.run(fill_soundly(sqlite_url(path)))
     return path
@@ -31,13 +31,13 @@ def sound_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def path(sound_file: Path, tmp_path: Path) -> Path:
-    """Give a copy of it to be spoiled."""
+    """Return a copy of the sound file for one test to damage."""
     return Path(shutil.copy(sound_file, tmp_path / "papertape.db"))
 
 
 @contextmanager
 def spoiling(path: Path) -> Iterator[sqlite3.Connection]:
-    """Open a database with its constraints lifted, as far as SQLite lifts them."""
+    """Open a database with its constraints disabled, as far as SQLite allows."""
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA foreign_keys = OFF")
         connection.execute("PRAGMA ignore_check_constraints = ON")
@@ -45,7 +45,7 @@ def spoiling(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 async def test_a_sound_database_is_found_sound(sound_file: Path) -> None:
-    """Every invariant was looked at and holds, by path and by URL alike."""
+    """Every invariant is checked and holds, for a path and for a URL."""
     report = await audit(str(sound_file))
 
     assert report == await audit(sqlite_url(sound_file))
@@ -57,7 +57,7 @@ async def test_a_sound_database_is_found_sound(sound_file: Path) -> None:
 
 
 def test_an_audit_changes_nothing(path: Path) -> None:
-    """The file is the same to the byte."""
+    """The bytes of the file stay the same."""
     before = path.read_bytes()
 
     asyncio.run(audit(str(path)))
@@ -67,7 +67,7 @@ def test_an_audit_changes_nothing(path: Path) -> None:
 
 @pytest.mark.parametrize("planted", PLANTED, ids=lambda planted: planted.name)
 async def test_a_planted_violation_is_named(path: Path, planted: Planted) -> None:
-    """The invariant that does not hold, and the order to blame."""
+    """The report names the violated invariant and the order."""
     with spoiling(path) as connection:
         for statement in planted.statements:
             assert connection.execute(statement).rowcount > 0
@@ -83,7 +83,7 @@ async def test_a_planted_violation_is_named(path: Path, planted: Planted) -> Non
     "planted", [one for one in PLANTED if one.is_constrained], ids=lambda planted: planted.name
 )
 async def test_a_planted_violation_is_forbidden_by_the_schema(path: Path, planted: Planted) -> None:
-    """What is said to be constrained is, or the test above lifts constraints for nothing."""
+    """The constraints refuse the violations that the test above plants without them."""
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA foreign_keys = ON")
         *before, last = planted.statements
@@ -94,14 +94,14 @@ async def test_a_planted_violation_is_forbidden_by_the_schema(path: Path, plante
 
 
 def test_every_invariant_is_violated_by_something_planted() -> None:
-    """No check goes untested; two have tests of their own below."""
+    """Each invariant has a planted violation; two have their own tests below."""
     untested = set(Invariant) - {planted.invariant for planted in PLANTED}
 
     assert untested == {Invariant.INTEGRITY, Invariant.UPDATE_IDS}
 
 
 async def test_a_broken_index_is_found_by_sqlite_itself(path: Path) -> None:
-    """An index that lost its rows answers wrongly from then on."""
+    """An index without its rows is found by SQLite's integrity check."""
     with spoiling(path) as connection:
         connection.execute("PRAGMA writable_schema = ON")
         (index,) = connection.execute(
@@ -118,7 +118,7 @@ async def test_a_broken_index_is_found_by_sqlite_itself(path: Path) -> None:
 
 
 async def test_a_damaged_page_ends_the_audit_but_not_its_report(path: Path) -> None:
-    """What can be read of a damaged file is judged, and the damage is told."""
+    """A damaged page is reported, with the findings from all rows that can be read."""
     with spoiling(path) as connection:
         (page,) = connection.execute(
             "SELECT rootpage FROM sqlite_master WHERE name = 'order_events'"
@@ -135,7 +135,7 @@ async def test_a_damaged_page_ends_the_audit_but_not_its_report(path: Path) -> N
 
 
 async def test_update_ids_that_fall_are_noted(path: Path) -> None:
-    """Only a reset by the venue does that: it is told, and no violation."""
+    """Falling update ids are noted and are no violation: the venue restarted its ids."""
     with spoiling(path) as connection:
         connection.execute("UPDATE fulfilled_order_splits SET update_id = 10 WHERE update_id = 12")
         connection.execute(
@@ -151,7 +151,7 @@ async def test_update_ids_that_fall_are_noted(path: Path) -> None:
 
 
 async def test_a_gate_below_its_splits_is_noted(path: Path) -> None:
-    """After a reset by the venue it may stand there until the next split."""
+    """A gate below its splits is noted and is no violation: the venue restarted its ids."""
     with spoiling(path) as connection:
         connection.execute("UPDATE symbol_gates SET update_id = 20 WHERE symbol = 'ETHBTC'")
 
@@ -167,7 +167,7 @@ async def test_a_gate_below_its_splits_is_noted(path: Path) -> None:
 
 
 async def test_a_pruned_database_is_not_asked_for_what_is_gone(path: Path) -> None:
-    """A level whose splits were pruned cannot be compared with them."""
+    """A ledger level whose splits were pruned is not compared with them."""
     with spoiling(path) as connection:
         connection.execute("UPDATE taken_liquidity SET price = '99.1' WHERE price = '99.2'")
         connection.execute("UPDATE event_stream SET last_pruned_position = 1")
@@ -176,7 +176,7 @@ async def test_a_pruned_database_is_not_asked_for_what_is_gone(path: Path) -> No
 
 
 async def test_many_violations_are_counted_and_the_first_kept(path: Path) -> None:
-    """The report stays short, whatever the database looks like."""
+    """The report stays short for any number of violations."""
     number = make_order(number=1).order_id
     with spoiling(path) as connection:
         connection.executemany(
@@ -195,7 +195,7 @@ async def test_many_violations_are_counted_and_the_first_kept(path: Path) -> Non
 
 
 async def test_a_service_goes_on_during_an_audit(tmp_path: Path) -> None:
-    """Each audit sees one moment, in which everything agrees."""
+    """Each audit beside a running service reads one snapshot and finds it sound."""
     url = sqlite_url(tmp_path / "papertape.db")
     work = SymbolAtWork()
     async with open_storage(url) as storage:
@@ -227,7 +227,7 @@ async def test_a_service_goes_on_during_an_audit(tmp_path: Path) -> None:
 
 
 async def test_progress_is_told(tmp_path: Path) -> None:
-    """Whoever waits for a large database sees how far it is."""
+    """The audit of a large database reports its progress."""
     path = tmp_path / "papertape.db"
     url = sqlite_url(path)
     orders = PROGRESS_ROWS + 1
@@ -236,11 +236,11 @@ async def test_progress_is_told(tmp_path: Path) -> None:
         await asyncio.gather(
             *(storage.journal.accept(make_order(number=number)) for number in numbers)
         )
-    told: list[tuple[str, int, int]] = []
+    reports: list[tuple[str, int, int]] = []
 
-    await audit(url, on_progress=lambda *progress: told.append(progress))
+    await audit(url, on_progress=lambda *progress: reports.append(progress))
 
-    assert told == [
+    assert reports == [
         ("pages of the file", 0, 0),
         ("orders", PROGRESS_ROWS, orders),
         ("orders", orders, orders),
@@ -248,7 +248,7 @@ async def test_progress_is_told(tmp_path: Path) -> None:
 
 
 async def test_a_database_that_is_not_there_is_not_made(tmp_path: Path) -> None:
-    """One line names it."""
+    """One line names the missing database, and no file is created."""
     path = tmp_path / "nowhere.db"
 
     with pytest.raises(StartupError, match=r"there is no database .*nowhere\.db$"):
@@ -258,7 +258,7 @@ async def test_a_database_that_is_not_there_is_not_made(tmp_path: Path) -> None:
 
 
 async def test_a_file_of_another_kind_cannot_be_audited(tmp_path: Path) -> None:
-    """One line says what it is not."""
+    """One line says that the file is no database."""
     path = tmp_path / "notes.db"
     path.write_text("bought 5 LTC today\n" * 100)
 
@@ -267,7 +267,7 @@ async def test_a_file_of_another_kind_cannot_be_audited(tmp_path: Path) -> None:
 
 
 async def test_somebody_elses_database_cannot_be_audited(tmp_path: Path) -> None:
-    """Nothing of ours is in it."""
+    """A database without the tables of Papertape is refused."""
     path = tmp_path / "colors.db"
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("CREATE TABLE colors (name TEXT)")
@@ -277,25 +277,25 @@ async def test_somebody_elses_database_cannot_be_audited(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("revision", "told"),
+    ("revision", "message"),
     [
         ("20261124", r"of an older release \(revision 20261124\); bring it up to date with: pap"),
         ("20991231", r"of a newer release \(revision 20991231\); run that release"),
     ],
 )
 async def test_a_database_of_another_release_cannot_be_audited(
-    path: Path, revision: str, told: str
+    path: Path, revision: str, message: str
 ) -> None:
-    """Its columns are others; it is not migrated on the way."""
+    """A database of another release is refused and not migrated."""
     with spoiling(path) as connection:
         connection.execute("UPDATE alembic_version SET version_num = ?", (revision,))
 
-    with pytest.raises(StartupError, match=told):
+    with pytest.raises(StartupError, match=message):
         await audit(str(path))
 
 
 async def test_a_new_database_is_sound(tmp_path: Path) -> None:
-    """Nothing can be wrong with nothing."""
+    """A database without orders violates no invariant."""
     url = sqlite_url(tmp_path / "papertape.db")
     await migrate(url)
 

@@ -1,16 +1,16 @@
-"""What an audit keeps of what it finds."""
+"""The findings that an audit keeps."""
 
 from app.auditing.audit_report import EXAMPLES_MAX, SENTENCES, Findings, Invariant
 
 
 def test_every_invariant_has_its_sentence() -> None:
-    """A reader of the report does not look anything up."""
+    """Each invariant has a description in the report."""
     assert SENTENCES.keys() == set(Invariant)
     assert len(set(SENTENCES.values())) == len(Invariant)
 
 
 def test_rows_and_violations_are_counted_and_the_first_kept() -> None:
-    """However many there are, the report stays short."""
+    """All violations are counted, and a bounded number is kept."""
     findings = Findings()
     for number in range(1_000):
         findings.look(Invariant.SUMS)
@@ -29,7 +29,7 @@ def test_rows_and_violations_are_counted_and_the_first_kept() -> None:
 
 
 def test_one_invariant_does_not_hide_another() -> None:
-    """Of each that does not hold, some violations are shown."""
+    """The examples include some violations of each violated invariant."""
     findings = Findings()
     for invariant in (Invariant.SUMS, Invariant.GATES):
         for _ in range(100):
@@ -41,7 +41,7 @@ def test_one_invariant_does_not_hide_another() -> None:
 
 
 def test_notes_are_no_violations() -> None:
-    """What is only unusual leaves a database sound."""
+    """A database with notes and no violations is sound."""
     findings = Findings()
     findings.note("the venue restarted its ids")
 

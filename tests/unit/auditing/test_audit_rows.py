@@ -1,4 +1,4 @@
-"""What an audit can read of a row, and what it refuses."""
+"""The values that an audit reads from a row, and those that it refuses."""
 
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
@@ -34,7 +34,7 @@ EVENT = {
 
 
 def row(values: dict[str, Any]) -> Row[Any]:
-    """Make a row as SQLite gives it."""
+    """Return a row as SQLite returns it."""
     named = ", ".join(f":{name} AS {name}" for name in values)
     # Without a pool the connection is closed at the end; Python 3.13 warns of one left open.
     with create_engine("sqlite://", poolclass=NullPool).connect() as connection:
@@ -42,7 +42,7 @@ def row(values: dict[str, Any]) -> Row[Any]:
 
 
 def test_sound_rows_are_read_exactly() -> None:
-    """To the digit and the microsecond."""
+    """Values are read exactly, to the last digit and the microsecond."""
     assert read_level(row(LEVEL | {"price": "0.000000000001"})).price == Decimal("1E-12")
     assert read_split(row(SPLIT)).filled_at == ACCEPTED_AT
     assert read_event(row(EVENT)).at == ACCEPTED_AT
@@ -52,14 +52,14 @@ def test_sound_rows_are_read_exactly() -> None:
     "text", ["", "4.0", "04", "+4", "-4", "4.", ".4", "4e1", "NaN", "Infinity", " 4", "٤", "4_0"]
 )
 def test_an_amount_has_one_form(text: str) -> None:
-    """Equal amounts are equal texts, and nothing else is an amount."""
+    """Only the canonical notation is an amount, so equal amounts are equal texts."""
     with pytest.raises(MalformedRowError, match=r"quantity is '"):
         read_level(row(LEVEL | {"quantity": text}))
 
 
 @pytest.mark.parametrize("value", [None, 4, 4.5, b"4"])
 def test_an_amount_is_text(value: object) -> None:
-    """SQLite lets any value stand anywhere."""
+    """A value of another type is refused: SQLite stores any type in any column."""
     with pytest.raises(MalformedRowError, match="quantity is "):
         read_level(row(LEVEL | {"quantity": value}))
 
@@ -77,7 +77,7 @@ def test_an_amount_is_text(value: object) -> None:
     ],
 )
 def test_an_instant_has_one_form(text: str | None) -> None:
-    """UTC with six decimals, so that text order is time order."""
+    """Only UTC with six decimals is an instant, so text order is time order."""
     with pytest.raises(MalformedRowError, match="at is "):
         read_event(row(EVENT | {"at": text}))
 
@@ -86,21 +86,21 @@ def test_an_instant_has_one_form(text: str | None) -> None:
     "wrong", [{"status": "PENDING"}, {"reason": "BORED"}, {"sequence": "1"}, {"split_number": 1.0}]
 )
 def test_what_nobody_knows_is_refused(wrong: dict[str, Any]) -> None:
-    """The column is named, with what stands in it."""
+    """An unknown word is refused, with the column and the value in the message."""
     with pytest.raises(MalformedRowError, match=f"{next(iter(wrong))} is "):
         read_event(row(EVENT | wrong))
 
 
 def test_what_is_refused_is_not_told_at_length() -> None:
-    """A report has room for many."""
-    with pytest.raises(MalformedRowError) as told:
+    """The message contains only the beginning of a long value."""
+    with pytest.raises(MalformedRowError) as caught:
         read_level(row(LEVEL | {"quantity": "4" * 10_000}))
 
-    assert len(str(told.value)) < 100
+    assert len(str(caught.value)) < 100
 
 
 def test_what_postgresql_gives_is_read_alike() -> None:
-    """It has numbers and instants of its own."""
+    """Decimals and instants of PostgreSQL are read like the texts of SQLite."""
     east = timezone(timedelta(hours=5, minutes=30))
     given = SimpleNamespace(
         **SPLIT

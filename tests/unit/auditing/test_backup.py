@@ -1,4 +1,4 @@
-"""A copy of a database under a running service: whole, its own, and never half there."""
+"""A copy of a database beside a running service is whole and has its own stream, or is absent."""
 
 import asyncio
 import errno
@@ -38,20 +38,20 @@ main()
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    """Give a sound database."""
+    """Return the file of a sound database."""
     path = tmp_path / "papertape.db"
     asyncio.run(fill_soundly(sqlite_url(path)))
     return path
 
 
 def asked(path: Path, statement: str) -> list[tuple[object, ...]]:
-    """Ask a database behind everybody's back."""
+    """Run a query on a database directly, and return its rows."""
     with closing(sqlite3.connect(path)) as connection:
         return connection.execute(statement).fetchall()
 
 
 def names_in(folder: Path) -> set[str]:
-    """Return what lies in a folder, apart from the original database."""
+    """Return the names in a folder, without the original database."""
     return {path.name for path in folder.iterdir() if not path.name.startswith("papertape.db")}
 
 
@@ -60,7 +60,7 @@ EVENTS: Final = "SELECT * FROM order_events ORDER BY position"
 
 
 async def test_the_copy_is_whole_and_another_database(source: Path, tmp_path: Path) -> None:
-    """All rows, a stream of events of its own, nothing else in the folder."""
+    """The copy has all rows and its own stream; the folder has no other new file."""
     copy = tmp_path / "copy.db"
 
     size = await back_up(sqlite_url(source), copy)
@@ -79,7 +79,7 @@ async def test_the_copy_is_whole_and_another_database(source: Path, tmp_path: Pa
 
 
 async def test_each_copy_is_a_stream_of_its_own(source: Path, tmp_path: Path) -> None:
-    """Two copies are two databases."""
+    """Two copies have different stream names."""
     copies = [tmp_path / f"copy-{number}.db" for number in range(2)]
     for copy in copies:
         await back_up(sqlite_url(source), copy)
@@ -90,7 +90,7 @@ async def test_each_copy_is_a_stream_of_its_own(source: Path, tmp_path: Path) ->
 
 
 async def test_a_service_serves_the_copy(source: Path, tmp_path: Path) -> None:
-    """It opens, knows the open orders, and accepts more, while another serves the original."""
+    """A service opens the copy, knows its open orders and accepts more, beside the original."""
     copy = tmp_path / "copy.db"
     async with open_storage(sqlite_url(source)):
         await back_up(sqlite_url(source), copy)
@@ -107,7 +107,7 @@ async def test_a_service_serves_the_copy(source: Path, tmp_path: Path) -> None:
 
 
 async def test_a_copy_made_under_a_busy_service_is_of_one_moment(tmp_path: Path) -> None:
-    """Whatever is written meanwhile, everything in the copy agrees."""
+    """All rows of a copy made beside a writing service are consistent."""
     url = sqlite_url(tmp_path / "papertape.db")
     work = SymbolAtWork()
     async with open_storage(url) as storage:
@@ -141,7 +141,7 @@ async def test_a_copy_made_under_a_busy_service_is_of_one_moment(tmp_path: Path)
 def writing_after_each_step(
     source: Path, steps: list[tuple[int, int]]
 ) -> Callable[[int, int], None]:
-    """Make a listener to progress that writes to the original, as a service does."""
+    """Return a progress callback that writes to the original, as a service does."""
 
     def write(done: int, total: int) -> None:
         steps.append((done, total))
@@ -156,7 +156,7 @@ def writing_after_each_step(
 async def test_a_writer_does_not_make_the_copy_start_anew(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each page is copied once, though every one of them is followed by a write."""
+    """Each page is copied once, although a write follows every step."""
     monkeypatch.setattr(backing_up, "PAGES_PER_STEP", 1)
     copy = tmp_path / "copy.db"
     ((epoch,),) = asked(source, "SELECT epoch FROM service_owner")
@@ -171,7 +171,7 @@ async def test_a_writer_does_not_make_the_copy_start_anew(
 
 
 def test_without_a_read_transaction_the_copy_starts_anew(source: Path, tmp_path: Path) -> None:
-    """SQLite does so, or the test above would prove nothing."""
+    """Without the read transaction SQLite restarts the copy, so the test above is meaningful."""
     steps: list[tuple[int, int]] = []
     write = writing_after_each_step(source, steps)
 
@@ -186,7 +186,7 @@ def test_without_a_read_transaction_the_copy_starts_anew(source: Path, tmp_path:
 
 
 async def test_a_database_of_an_older_release_is_copied(source: Path, tmp_path: Path) -> None:
-    """One makes a copy before one migrates; migrating gives it its stream of events."""
+    """A database of an older release is copied; migrating the copy adds its stream."""
     with closing(sqlite3.connect(source)) as connection:
         connection.executescript(
             "DROP TABLE event_stream; DROP TABLE client_order_ids;"
@@ -202,7 +202,7 @@ async def test_a_database_of_an_older_release_is_copied(source: Path, tmp_path: 
 
 @pytest.mark.parametrize("kind", ["file", "folder", "link"])
 async def test_what_is_there_is_never_overwritten(source: Path, tmp_path: Path, kind: str) -> None:
-    """A file, a folder, even a link that leads nowhere."""
+    """An existing file, folder or dangling link is refused and kept."""
     copy = tmp_path / "copy.db"
     match kind:
         case "file":
@@ -223,7 +223,7 @@ async def test_what_is_there_is_never_overwritten(source: Path, tmp_path: Path, 
 async def test_a_file_that_came_meanwhile_is_never_overwritten(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, has_links: bool
 ) -> None:
-    """Somebody makes it while the copy is under way."""
+    """A file that another program creates during the copy is kept."""
     if not has_links:
         _take_links_away(monkeypatch)
     copy = tmp_path / "copy.db"
@@ -241,7 +241,7 @@ async def test_a_file_that_came_meanwhile_is_never_overwritten(
 async def test_a_file_system_without_links_will_do(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A memory stick knows one name per file."""
+    """The copy also works on a file system without hard links."""
     _take_links_away(monkeypatch)
     copy = tmp_path / "copy.db"
 
@@ -259,7 +259,7 @@ def _take_links_away(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_copy_is_for_those_who_may_read_the_original(source: Path, tmp_path: Path) -> None:
-    """Orders that others must not read are not given away by their copy."""
+    """The copy has the permissions of the original."""
     source.chmod(0o600)
     copy = tmp_path / "copy.db"
 
@@ -271,7 +271,7 @@ def test_the_copy_is_for_those_who_may_read_the_original(source: Path, tmp_path:
 async def test_a_canceled_copy_leaves_nothing_behind(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Ctrl-C in the middle."""
+    """A canceled copy leaves no file."""
     monkeypatch.setattr(backing_up, "PAGES_PER_STEP", 1)
     loop = asyncio.get_running_loop()
     steps: list[int] = []
@@ -297,7 +297,7 @@ async def _cancel(task: asyncio.Task[int]) -> None:
 
 
 def test_a_full_disk_leaves_nothing_behind(source: Path, tmp_path: Path) -> None:
-    """One line, and the folder as before; the limit on a file's length stands for the disk."""
+    """A full disk, here a limit on the file size, gives one line and leaves no file."""
     assert source.stat().st_size > 50_000
 
     ended = subprocess.run(  # noqa: S603 - our own interpreter
@@ -317,7 +317,7 @@ def test_a_full_disk_leaves_nothing_behind(source: Path, tmp_path: Path) -> None
 
 
 async def test_a_folder_that_takes_no_files_is_named(source: Path) -> None:
-    """The kernel's own folders take none, not even from root."""
+    """The message names a folder in which no user may create files, as in /proc."""
     place = r"cannot be copied to /proc/self/copy\.db: |there is no folder"
 
     with pytest.raises(MaintenanceError, match=place):
@@ -325,13 +325,13 @@ async def test_a_folder_that_takes_no_files_is_named(source: Path) -> None:
 
 
 async def test_a_folder_that_is_not_there_is_named(source: Path, tmp_path: Path) -> None:
-    """It is not made on the way."""
+    """The message names a missing folder, which is not created."""
     with pytest.raises(MaintenanceError, match=r"there is no folder .*nowhere; make it first"):
         await back_up(sqlite_url(source), tmp_path / "nowhere" / "copy.db")
 
 
 async def test_a_damaged_database_is_not_passed_off_as_a_copy(source: Path, tmp_path: Path) -> None:
-    """A copy that nobody can restore is worse than none."""
+    """A damaged database is refused, since its copy could not be restored."""
     ((page,),) = asked(source, "SELECT rootpage FROM sqlite_master WHERE name = 'order_events'")
     ((size,),) = asked(source, "PRAGMA page_size")
     assert isinstance(page, int)
@@ -347,13 +347,13 @@ async def test_a_damaged_database_is_not_passed_off_as_a_copy(source: Path, tmp_
 
 
 async def test_postgresql_has_a_command_of_its_own(tmp_path: Path) -> None:
-    """One line names it."""
+    """One line names pg_dump for a PostgreSQL database."""
     with pytest.raises(MaintenanceError, match="with its own pg_dump"):
         await back_up("postgresql+asyncpg://postgres@127.0.0.1/test", tmp_path / "copy.db")
 
 
 async def test_a_database_that_is_not_there_is_not_made(tmp_path: Path) -> None:
-    """One line names it."""
+    """One line names the missing database, and no file is created."""
     with pytest.raises(StartupError, match="there is no database"):
         await back_up(sqlite_url(tmp_path / "papertape.db"), tmp_path / "copy.db")
 

@@ -1,4 +1,4 @@
-"""One order's rows judged by themselves; whole databases are spoiled in ``test_audit``."""
+"""The checks of one order; ``test_audit`` plants violations in whole databases."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -16,7 +16,7 @@ CLOSED_AT = ACCEPTED_AT + timedelta(seconds=2)
 
 
 def event(sequence: int, status: OrderStatus, quantity: str, quote: str) -> StoredEvent:
-    """Make an event of an order that is filled, a second after the one before."""
+    """Return an event of a filled order, one second after the event before."""
     return StoredEvent(
         position=10 * sequence,
         sequence=sequence,
@@ -30,7 +30,7 @@ def event(sequence: int, status: OrderStatus, quantity: str, quote: str) -> Stor
 
 
 def filled() -> OrderRecord:
-    """Return an order of 8 that was filled in two splits."""
+    """Return an order of 8, filled in two splits."""
     order = make_order(8)
     splits = tuple(
         Split(
@@ -100,14 +100,14 @@ def expired(time_in_force: TimeInForce, reason: Reason | None) -> OrderRecord:
 
 
 def violated(record: OrderRecord) -> frozenset[Invariant]:
-    """Return what does not hold of an order."""
+    """Return the invariants that an order violates."""
     findings = Findings()
     check_order(record, findings)
     return findings.report("a.db", orders=1).violated
 
 
 def test_a_sound_order_passes_and_its_rows_are_counted() -> None:
-    """Events are counted where events are looked at, splits where splits are."""
+    """A sound order violates nothing, and each check counts the rows it reads."""
     findings = Findings()
 
     check_order(filled(), findings)
@@ -136,7 +136,7 @@ def test_a_sound_order_passes_and_its_rows_are_counted() -> None:
 def test_an_order_expires_for_a_reason_of_its_kind(
     time_in_force: TimeInForce, reason: Reason | None, *, is_possible: bool
 ) -> None:
-    """Time in force says how an order can end."""
+    """The time in force limits the reasons for which an order may expire."""
     expected = frozenset() if is_possible else frozenset({Invariant.REASONS})
 
     assert violated(expired(time_in_force, reason)) == expected
@@ -151,7 +151,7 @@ def test_an_order_expires_for_a_reason_of_its_kind(
     ],
 )
 def test_who_was_filled_has_met_a_quote(time_in_force: TimeInForce, reason: Reason) -> None:
-    """An IOC or FOK order was decided by it, any other at least saw a market."""
+    """An order with splits has no reason that implies that it met no quote."""
     record = replace(expired(time_in_force, reason), splits=filled().splits[:1])
 
     assert Invariant.REASONS in violated(record)
@@ -190,7 +190,7 @@ def test_a_decided_order_got_what_its_quote_had_left(
     *,
     is_possible: bool,
 ) -> None:
-    """Told for a BUY of 8 at 100, and mirrored; an IOC gets all of it, a FOK had too little."""
+    """An IOC order gets all that its quote had left; a FOK order gets all or nothing."""
     record = expired(time_in_force, Reason.IOC_REMAINDER)
     price, displayed, taken = (Decimal(amount) for amount in decision)
     stored = replace(
@@ -214,7 +214,7 @@ def test_a_decided_order_got_what_its_quote_had_left(
 def test_a_decided_order_was_filled_by_the_quote_that_decided_it(
     price: str, displayed: int, *, is_possible: bool
 ) -> None:
-    """Its split shows the price and the quantity of that quote."""
+    """The split has the price and the displayed quantity of the deciding quote."""
     record = expired(IOC, Reason.IOC_REMAINDER)
     decision = Decision(
         price=Decimal(price),
@@ -228,7 +228,7 @@ def test_a_decided_order_was_filled_by_the_quote_that_decided_it(
 
 
 def test_amounts_are_added_up_exactly() -> None:
-    """Twelve digits behind the point, times two of the price, and each counts."""
+    """Sums keep every digit, here of quantities with twelve decimals."""
     record = filled()
     first = replace(record.splits[0], quantity=Decimal("4.999999999999"))
 
@@ -236,7 +236,7 @@ def test_amounts_are_added_up_exactly() -> None:
 
 
 def test_an_event_that_fills_nothing_has_no_split() -> None:
-    """A split belongs to an event that fills."""
+    """Only an event that fills may have a split."""
     record = filled()
     end = replace(record.events[2], status=OrderStatus.EXPIRED, reason=Reason.TIMEOUT)
 

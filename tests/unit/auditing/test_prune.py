@@ -1,4 +1,4 @@
-"""How pruning shares a database; what it deletes is in ``tests/contract``."""
+"""How pruning shares a database; ``tests/contract`` checks which rows it deletes."""
 
 import sqlite3
 from collections.abc import Callable
@@ -29,7 +29,7 @@ _Result = TypeVar("_Result")
 
 
 class BusyWriter(Writer):
-    """Meets another program's lock as many times as it is told."""
+    """A writer whose transactions fail a given number of times, as under another lock."""
 
     def __init__(self, url: str, *, busy: int) -> None:
         super().__init__(DatabaseAddress.parse(url))
@@ -37,7 +37,7 @@ class BusyWriter(Writer):
         self._busy = busy
 
     async def transact(self, work: Callable[[Connection], _Result]) -> _Result:
-        """Fail as SQLite does after a second of waiting, or do it."""
+        """Fail as SQLite does after one second of waiting, or run the transaction."""
         self.attempts += 1
         if self.attempts > self._busy:
             return await super().transact(work)
@@ -48,7 +48,7 @@ class BusyWriter(Writer):
 
 @pytest.mark.parametrize("busy", [2, BUSY_ATTEMPTS_MAX])
 async def test_a_busy_database_is_tried_again(tmp_path: Path, busy: int) -> None:
-    """Until it passes, or has been busy for half a minute."""
+    """A locked database is retried until it is free, for half a minute at most."""
     url = sqlite_url(tmp_path / "a.db")
     await fill_soundly(url)
     async with open_storage(url) as storage:
@@ -70,7 +70,7 @@ async def test_a_busy_database_is_tried_again(tmp_path: Path, busy: int) -> None
 async def test_a_transaction_is_bounded_by_its_rows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Orders of many splits go few at a time, and the service has its turn after each."""
+    """Orders with many splits are deleted few at a time, with a pause after each transaction."""
     monkeypatch.setattr(pruning, "ROWS_PER_TRANSACTION_MAX", 20)
     url = sqlite_url(tmp_path / "a.db")
     work = SymbolAtWork()
@@ -82,23 +82,23 @@ async def test_a_transaction_is_bounded_by_its_rows(
         for update_id in range(1, 13):
             storage.journal.record(work.meet(make_quote(update_id, ask=(update_id, 1))))
         await storage.journal.settle()
-    told: list[tuple[int, int]] = []
+    reports: list[tuple[int, int]] = []
 
     rests: list[float] = []
 
     async def rest(seconds: float) -> None:
         rests.append(seconds)
 
-    await prune(url, LATER, on_progress=lambda *progress: told.append(progress), sleep=rest)
+    await prune(url, LATER, on_progress=lambda *progress: reports.append(progress), sleep=rest)
 
-    assert len(rests) == len(told)
+    assert len(rests) == len(reports)
     assert all(seconds > 0 for seconds in rests)
     # Four events of each order, counted twice for the splits beside them.
-    assert told == [(3, 4), (4, 4)]
+    assert reports == [(3, 4), (4, 4)]
 
 
 async def test_another_error_is_told_in_a_line(tmp_path: Path) -> None:
-    """A trigger of somebody's own refuses: nothing is deleted, and the cause is named."""
+    """An error of a foreign trigger is named in one line, and no row is deleted."""
     path = tmp_path / "a.db"
     await fill_soundly(sqlite_url(path))
     with closing(sqlite3.connect(path)) as connection:
@@ -117,6 +117,6 @@ async def test_another_error_is_told_in_a_line(tmp_path: Path) -> None:
 
 
 async def test_a_database_that_is_not_there_is_not_made(tmp_path: Path) -> None:
-    """One line names it."""
+    """One line names the missing database, and no file is created."""
     with pytest.raises(StartupError, match="there is no database"):
         await prune(str(tmp_path / "a.db"), LATER)

@@ -1,4 +1,4 @@
-"""What an audit sees of a symbol's splits, one after the other."""
+"""The checks of all splits of a symbol, in the order of their positions."""
 
 from decimal import Decimal
 from typing import Final
@@ -21,7 +21,7 @@ def split(
     owner: Owner = PUBLIC,
     side: Side = Side.BUY,
 ) -> SplitInOrder:
-    """Make a split with what an audit needs beside it."""
+    """Return a split with its owner, symbol and side."""
     return SplitInOrder(
         owner=owner,
         symbol=LTCBTC,
@@ -39,7 +39,7 @@ def split(
 
 
 def level(quantity: Amount, *, price: Amount = 100) -> StoredLevel:
-    """Make a level of the public owner's BUY ledger."""
+    """Return a level of the public owner's BUY ledger."""
     return StoredLevel(
         owner=PUBLIC,
         symbol=LTCBTC,
@@ -55,7 +55,7 @@ def audited(
     gate: int = 1_000,
     was_pruned: bool = False,
 ) -> AuditReport:
-    """Show the splits to an audit and return what it found."""
+    """Run the checks on the splits and return the report."""
     findings = Findings()
     quotes = QuoteAudit(findings, levels, was_pruned=was_pruned)
     for one in splits:
@@ -65,7 +65,7 @@ def audited(
 
 
 def test_orders_share_what_a_quote_displays() -> None:
-    """Exactly all of it is fine; a hair more was sold twice, and the order that got it is named."""
+    """The displayed quantity may be sold completely; more is a violation that names the order."""
     assert audited(split(1, 3), split(1, 2)).is_sound
 
     report = audited(split(1, 3), split(1, "2.000000000001"), split(1, 1))
@@ -77,7 +77,7 @@ def test_orders_share_what_a_quote_displays() -> None:
 
 
 def test_owners_and_sides_do_not_compete() -> None:
-    """Each owner may take all of it, from either side of the book."""
+    """Each owner may take the whole displayed quantity, on each side of the book."""
     assert audited(
         split(1, 5),
         split(1, 5, owner=ALICE),
@@ -86,12 +86,12 @@ def test_owners_and_sides_do_not_compete() -> None:
 
 
 def test_a_later_quote_may_display_something_else() -> None:
-    """Only within one quote there is one price."""
+    """Price and displayed quantity may change with the next quote."""
     assert audited(split(1, 5), split(2, 8, displayed=9, price=99)).is_sound
 
 
 def test_the_ids_of_a_reset_are_quotes_of_their_own() -> None:
-    """A venue that counts anew gives the same id to another quote."""
+    """After a reset by the venue, an update id that returns is another quote."""
     report = audited(split(7, 5), split(3, 1), split(7, 5, price=98))
 
     assert report.is_sound
@@ -99,7 +99,7 @@ def test_the_ids_of_a_reset_are_quotes_of_their_own() -> None:
 
 
 def test_the_ledger_is_bound_by_the_newest_quote_at_its_price() -> None:
-    """What was displayed there before is no excuse."""
+    """A ledger level may not exceed the quantity that the newest quote at its price displayed."""
     splits = (split(1, 5), split(2, 1, displayed=3))
 
     assert audited(*splits, levels=(level(3),)).is_sound
@@ -108,7 +108,7 @@ def test_the_ledger_is_bound_by_the_newest_quote_at_its_price() -> None:
 
 
 def test_the_last_quote_applied_is_remembered() -> None:
-    """Until another quote comes, nothing of it may be forgotten."""
+    """The ledger contains all that the newest applied quote sold."""
     given = (split(1, 3), split(1, 2))
 
     assert audited(*given, levels=(level(5),), gate=1).is_sound

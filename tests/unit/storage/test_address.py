@@ -1,4 +1,4 @@
-"""Database URLs taken apart."""
+"""Database URLs, parsed and checked."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from app.storage.address import DatabaseAddress
 def test_a_relative_sqlite_path_is_below_the_working_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The default URL means a file where the service was started."""
+    """The default URL names a file in the working folder."""
     monkeypatch.chdir(tmp_path)
 
     address = DatabaseAddress.parse("sqlite+aiosqlite:///database.db")
@@ -22,7 +22,7 @@ def test_a_relative_sqlite_path_is_below_the_working_folder(
 
 
 def test_two_names_of_a_file_are_one_address(tmp_path: Path) -> None:
-    """A symbolic link leads to the same lock."""
+    """A symbolic link leads to the same address, and so to the same lock."""
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to("real")
 
@@ -32,7 +32,7 @@ def test_two_names_of_a_file_are_one_address(tmp_path: Path) -> None:
 
 
 def test_a_postgresql_address_hides_its_password() -> None:
-    """What is logged or told holds no secret."""
+    """The text form of an address contains no password."""
     address = DatabaseAddress.parse("postgresql+asyncpg://me:secret@db.example:5433/papertape")
 
     assert address.path is None
@@ -54,7 +54,7 @@ def test_a_postgresql_address_hides_its_password() -> None:
     ],
 )
 def test_a_url_that_cannot_be_used_is_refused_in_one_line(url: str, words: str) -> None:
-    """The message says what to write instead, and repeats no password."""
+    """The message suggests a valid URL and contains no password."""
     with pytest.raises(StartupError, match=words) as refusal:
         DatabaseAddress.parse(url)
 
@@ -63,7 +63,7 @@ def test_a_url_that_cannot_be_used_is_refused_in_one_line(url: str, words: str) 
 
 
 def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
-    """Nobody wants a misspelled path to be made."""
+    """A missing folder is refused and not created: the path may be misspelled."""
     address = DatabaseAddress.parse(f"sqlite+aiosqlite:///{tmp_path}/missing/a.db")
 
     with pytest.raises(StartupError, match=r"no folder .*missing for the database; make it first"):
@@ -71,6 +71,6 @@ def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_folder_in_place_of_the_file_is_refused(tmp_path: Path) -> None:
-    """The path is a folder's."""
+    """A path that is a folder is refused."""
     with pytest.raises(StartupError, match="is not a file; name another one in DATABASE_URL"):
         DatabaseAddress.parse(f"sqlite+aiosqlite:///{tmp_path}").check_place()

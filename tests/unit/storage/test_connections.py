@@ -1,4 +1,4 @@
-"""The connection that writes, and the connections that read."""
+"""The writing connection and the reading connections."""
 
 import asyncio
 import sqlite3
@@ -21,7 +21,7 @@ from tests.support.waiting import eventually
 
 @pytest.fixture(params=KINDS)
 async def writer(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Writer]:
-    """Give a writer of each kind on a table of numbers."""
+    """Yield a writer of each kind, with a table of numbers."""
     async with AsyncExitStack() as stack:
         (tmp_path / "a.db").touch()
         url = sqlite_url(tmp_path / "a.db")
@@ -35,7 +35,7 @@ async def writer(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
 
 
 def run(*statements: str) -> Callable[[Connection], list[object]]:
-    """Make some statements the work of a transaction, which returns the rows of the last one."""
+    """Return a transaction of some statements, which returns the rows of the last one."""
 
     def work(connection: Connection) -> list[object]:
         *others, last = statements
@@ -53,7 +53,7 @@ def names_in(folder: Path) -> list[str]:
 
 
 async def test_a_transaction_is_done_or_undone_as_a_whole(writer: Writer) -> None:
-    """What failed leaves nothing behind, and the next one passes."""
+    """A failed transaction stores nothing, and the next one succeeds."""
     await writer.transact(run("INSERT INTO numbers VALUES (1)"))
 
     with pytest.raises(DBAPIError):
@@ -65,7 +65,7 @@ async def test_a_transaction_is_done_or_undone_as_a_whole(writer: Writer) -> Non
 
 
 async def test_a_canceled_transaction_leaves_the_next_one_alone(writer: Writer) -> None:
-    """Whoever asked may go; the writer stays usable."""
+    """After a canceled transaction the writer stays usable."""
     canceled = asyncio.create_task(writer.transact(run("INSERT INTO numbers VALUES (1)")))
     await asyncio.sleep(0)
     canceled.cancel()
@@ -77,7 +77,7 @@ async def test_a_canceled_transaction_leaves_the_next_one_alone(writer: Writer) 
 
 
 async def test_a_canceled_transaction_releases_the_lock_at_once(tmp_path: Path) -> None:
-    """A cursor that stays alive, as a traceback keeps one, does not hold the lock."""
+    """A cursor that stays alive, as in a traceback, does not hold the lock."""
     file = tmp_path / "a.db"
     file.touch()
     writer = Writer(DatabaseAddress.parse(sqlite_url(file)))
@@ -105,7 +105,7 @@ async def test_a_canceled_transaction_releases_the_lock_at_once(tmp_path: Path) 
 
 
 async def test_sqlite_is_set_to_survive_a_power_cut(tmp_path: Path) -> None:
-    """The settings that durability and the constraints rest on hold on the very connection."""
+    """The writing connection has the settings that durability and constraints require."""
     (tmp_path / "a.db").touch()
     writer = Writer(DatabaseAddress.parse(sqlite_url(tmp_path / "a.db")))
 
@@ -126,7 +126,7 @@ async def test_sqlite_is_set_to_survive_a_power_cut(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["two words.db", "100%.db", "a%20b.db", "#1?mode=ro"])
 async def test_a_file_is_written_under_its_very_name(tmp_path: Path, name: str) -> None:
-    """SQLite gets the name as a URI, where some characters mean something else."""
+    """Characters with a meaning in a URI are plain characters in a file name."""
     (tmp_path / name).touch()
     url = URL.create(SQLITE_SCHEME, database=str(tmp_path / name))
     writer = Writer(DatabaseAddress(url=url, path=tmp_path / name))
@@ -139,7 +139,7 @@ async def test_a_file_is_written_under_its_very_name(tmp_path: Path, name: str) 
 
 
 async def test_a_file_that_is_not_there_is_not_made(tmp_path: Path) -> None:
-    """Only a migration begins a database."""
+    """A writer creates no file; only a migration does."""
     writer = Writer(DatabaseAddress.parse(sqlite_url(tmp_path / "a.db")))
 
     with pytest.raises(DBAPIError, match="unable to open database file"):
@@ -150,7 +150,7 @@ async def test_a_file_that_is_not_there_is_not_made(tmp_path: Path) -> None:
 
 
 async def test_a_file_that_appears_later_is_another_one(tmp_path: Path) -> None:
-    """Whatever it is, it is not what was opened."""
+    """A file that appears after the start is not taken for the database."""
     writer = Writer(DatabaseAddress.parse(sqlite_url(tmp_path / "a.db")))
     (tmp_path / "a.db").touch()
 
@@ -161,7 +161,7 @@ async def test_a_file_that_appears_later_is_another_one(tmp_path: Path) -> None:
 
 
 async def test_postgresql_waits_for_the_disk_though_the_server_would_not() -> None:
-    """A server that is set to answer early is told otherwise."""
+    """A commit waits for the disk even if the server is configured otherwise."""
     async with scratch_postgresql() as url:
         address = DatabaseAddress.parse(url)
         async with server_connection(url) as connection:
@@ -177,7 +177,7 @@ async def test_postgresql_waits_for_the_disk_though_the_server_would_not() -> No
 
 @pytest.fixture(params=KINDS)
 async def readers(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Readers]:
-    """Give readers of each kind."""
+    """Yield readers of each kind."""
     async with AsyncExitStack() as stack:
         (tmp_path / "a.db").touch()
         url = sqlite_url(tmp_path / "a.db")
@@ -189,12 +189,12 @@ async def readers(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
 
 
 def one(connection: Connection) -> object:
-    """Read a one."""
+    """Read the number one."""
     return connection.exec_driver_sql("SELECT 1").scalar_one()
 
 
 async def test_many_read_at_once_and_each_gets_its_own(readers: Readers) -> None:
-    """More than there are connections: the others queue."""
+    """More reads than connections wait their turn, and each gets its own result."""
     numbers = range(5 * READERS_MAX)
 
     def read(number: int) -> object:
@@ -208,7 +208,7 @@ async def test_many_read_at_once_and_each_gets_its_own(readers: Readers) -> None
 
 
 async def test_what_fails_leaves_the_connections_usable(readers: Readers) -> None:
-    """As often as there are connections and more."""
+    """More failures than connections leave every connection usable."""
     for _ in range(READERS_MAX + 1):
         with pytest.raises(DBAPIError):
             await readers.run(lambda connection: connection.exec_driver_sql("SELECT nothing"))
@@ -217,7 +217,7 @@ async def test_what_fails_leaves_the_connections_usable(readers: Readers) -> Non
 
 
 async def test_a_canceled_read_leaves_the_others_alone(readers: Readers) -> None:
-    """Whoever asked may go."""
+    """A canceled read does not disturb other reads."""
     canceled = [asyncio.create_task(readers.run(one)) for _ in range(2 * READERS_MAX)]
     await asyncio.sleep(0)
     for task in canceled:
@@ -230,7 +230,7 @@ async def test_a_canceled_read_leaves_the_others_alone(readers: Readers) -> None
 async def test_a_read_that_waits_too_long_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The other reads are not disturbed."""
+    """A read without a free connection is refused in time; other reads continue."""
     monkeypatch.setattr(connections, "READER_WAIT_SECONDS", 0.05)
     (tmp_path / "a.db").touch()
     readers = Readers(DatabaseAddress.parse(sqlite_url(tmp_path / "a.db")))
@@ -254,7 +254,7 @@ async def test_a_read_that_waits_too_long_is_refused(
 
 
 async def test_readers_of_sqlite_cannot_write(tmp_path: Path) -> None:
-    """A mistake in a query changes nothing."""
+    """A reading connection refuses every write."""
     (tmp_path / "a.db").touch()
     readers = Readers(DatabaseAddress.parse(sqlite_url(tmp_path / "a.db")))
 
@@ -267,7 +267,7 @@ async def test_readers_of_sqlite_cannot_write(tmp_path: Path) -> None:
 async def test_the_log_that_grew_during_a_long_read_shrinks_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A backup or an audit of an hour must not leave gigabytes behind."""
+    """The write-ahead log shrinks again after a long read, such as a backup or an audit."""
     settings = (*connections._WRITING_SETTINGS, "journal_size_limit = 400000")
     monkeypatch.setattr(connections, "_WRITING_SETTINGS", settings)
     (tmp_path / "a.db").touch()

@@ -1,4 +1,4 @@
-"""A database opened, or a clear word why not."""
+"""A database is opened, or one line says why not."""
 
 from pathlib import Path
 
@@ -13,12 +13,12 @@ from tests.support.databases import OWNER, VENUE, open_storage, scratch_database
 
 
 async def opened(url: str) -> Database:
-    """Open a database as the tests do."""
+    """Open a database with the names of the tests."""
     return await Database.open(url, venue=VENUE, owner=OWNER)
 
 
 async def test_each_owner_has_a_later_epoch(tmp_path: Path) -> None:
-    """And begins behind what is stored."""
+    """Each owner has a later epoch, and starts after the stored numbers."""
     url = sqlite_url(tmp_path / "a.db")
     async with open_storage(url) as storage:
         await storage.journal.accept(make_order(number=41))
@@ -30,7 +30,7 @@ async def test_each_owner_has_a_later_epoch(tmp_path: Path) -> None:
 
 
 async def test_a_refused_start_leaves_the_database_free(tmp_path: Path) -> None:
-    """Lock and connections are let go of when anything fails on the way."""
+    """A start that fails at any step releases the lock and the connections."""
     url = sqlite_url(tmp_path / "a.db")
     (tmp_path / "a.db").write_text("not a database, but long enough to be looked at" * 20)
     with pytest.raises(StartupError, match="is not an SQLite database"):
@@ -41,7 +41,7 @@ async def test_a_refused_start_leaves_the_database_free(tmp_path: Path) -> None:
 
 
 async def test_a_server_without_the_database_is_told(tmp_path: Path) -> None:
-    """The server's own words."""
+    """The message contains the server's own text."""
     async with scratch_database("postgresql", tmp_path) as url:
         missing = f"{url}_missing"
 
@@ -50,7 +50,7 @@ async def test_a_server_without_the_database_is_told(tmp_path: Path) -> None:
 
 
 async def test_reading_connections_only_read(tmp_path: Path) -> None:
-    """There is one way to write."""
+    """A write through the reading connections is refused."""
     async with open_storage(sqlite_url(tmp_path / "a.db")) as storage:
         await storage.journal.accept(make_order(number=1))
 
@@ -61,7 +61,7 @@ async def test_reading_connections_only_read(tmp_path: Path) -> None:
 
 
 async def test_a_read_that_is_our_mistake_is_not_hidden(tmp_path: Path) -> None:
-    """Only what may pass by itself is told as such."""
+    """Only an operational error becomes DatabaseUnavailableError; any other is raised as it is."""
     async with open_storage(sqlite_url(tmp_path / "a.db")) as storage:
         with pytest.raises(DBAPIError, match="type 'object' is not supported"):
             await storage.rows("SELECT :value", value=object())

@@ -1,4 +1,4 @@
-"""The reads of events: served by an index, and a bounded stretch at a time."""
+"""Reads of events use an index and read a bounded range at a time."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -31,16 +31,16 @@ async def storage(tmp_path: Path) -> AsyncIterator[OpenStorage]:
 
 @contextmanager
 def noted_statements(storage: OpenStorage) -> Iterator[list[Statement]]:
-    """Note what is asked of the database."""
+    """Record the statements sent to the database."""
     statements: list[Statement] = []
     engine = engine_of_readers(storage)
 
     @event.listens_for(engine, "before_cursor_execute")
-    def note(*told: object) -> None:
-        statements.append((str(told[2]), tuple(told[3])))  # type: ignore[arg-type]  # parameters
+    def record(*arguments: object) -> None:
+        statements.append((str(arguments[2]), tuple(arguments[3])))  # type: ignore[arg-type]  # parameters
 
     yield statements
-    event.remove(engine, "before_cursor_execute", note)
+    event.remove(engine, "before_cursor_execute", record)
 
 
 async def plan_of(storage: OpenStorage, statement: Statement) -> list[str]:
@@ -58,7 +58,7 @@ async def plan_of(storage: OpenStorage, statement: Statement) -> list[str]:
 async def test_a_stretch_is_read_by_position(
     storage: OpenStorage, symbols: frozenset[Symbol]
 ) -> None:
-    """It begins at the positions, not at all the orders that the owner ever placed."""
+    """A read of events starts at the position, not with all orders of the owner."""
     with noted_statements(storage) as statements:
         await storage.events.list_events(
             EventFilter(owner=PUBLIC, symbols=symbols), after=5, until=9, limit=3
@@ -70,7 +70,7 @@ async def test_a_stretch_is_read_by_position(
 
 
 async def test_named_orders_are_read_by_their_ids(storage: OpenStorage) -> None:
-    """What it costs depends on them, not on what else happened: no stretch by stretch."""
+    """Events of listed orders are read with one query, at a cost independent of other events."""
     ids = frozenset({OrderId("x"), OrderId("y")})
     with noted_statements(storage) as statements:
         await storage.events.list_events(
@@ -88,7 +88,7 @@ async def test_named_orders_are_read_by_their_ids(storage: OpenStorage) -> None:
 async def test_one_query_looks_at_a_bounded_stretch(
     storage: OpenStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An owner's few events among many of others are found in several short reads."""
+    """Few events of an owner among many others are found with several short reads."""
     monkeypatch.setattr(event_queries, "POSITIONS_PER_QUERY", 4)
     for number in range(1, 11):
         owner = ALICE if number in {2, 3, 9} else PUBLIC

@@ -1,4 +1,4 @@
-"""What a database's error means."""
+"""How the errors of a database are sorted."""
 
 import sqlite3
 from contextlib import closing
@@ -19,7 +19,7 @@ POSTGRESQL = DatabaseAddress.parse("postgresql+asyncpg://me:secret@db.example/pa
 
 
 def error_of(statement: str, **values: object) -> DBAPIError:
-    """Return what SQLite says to a statement."""
+    """Return SQLite's error for a statement."""
     # Without a pool the connection is closed at the end; Python 3.13 warns of one left open.
     with create_engine("sqlite://", poolclass=NullPool).connect() as connection:
         connection.execute(text("CREATE TABLE things (a INTEGER PRIMARY KEY CHECK (a > 0))"))
@@ -40,7 +40,7 @@ def error_of(statement: str, **values: object) -> DBAPIError:
     ids=repr,
 )
 def test_trouble_of_the_database_may_pass(error: Exception) -> None:
-    """Whatever does not speak of the rows is tried again."""
+    """An error that does not concern the rows is operational."""
     assert is_operational(error)
 
 
@@ -57,12 +57,12 @@ def test_trouble_of_the_database_may_pass(error: Exception) -> None:
     ids=repr,
 )
 def test_a_bad_row_stays_bad(error: Exception) -> None:
-    """Trying again would fail again."""
+    """A refused row is not operational: a retry would fail again."""
     assert not is_operational(error)
 
 
 async def test_postgresql_tells_by_its_codes() -> None:
-    """The class of the SQLSTATE decides."""
+    """On PostgreSQL the class of the SQLSTATE decides."""
     cases = {
         "SELECT 1 / 0": False,
         "SELECT 'x'::bigint": False,
@@ -83,17 +83,17 @@ async def test_postgresql_tells_by_its_codes() -> None:
 
 
 def test_a_server_that_cannot_be_reached_is_named() -> None:
-    """Host and port, not the password."""
-    told = str(startup_error(POSTGRESQL, ConnectionRefusedError(111, "Connection refused")))
+    """The message names host and port, without the password."""
+    message = str(startup_error(POSTGRESQL, ConnectionRefusedError(111, "Connection refused")))
 
-    assert told == (
+    assert message == (
         "PostgreSQL at db.example:5432 cannot be reached ([Errno 111] Connection refused); "
         "start it or correct DATABASE_URL"
     )
 
 
 def test_a_file_that_another_program_holds_is_told(tmp_path: Path) -> None:
-    """The lock is a program's, not a service's, so its name is unknown."""
+    """The message says that another program locks the file; its name is unknown."""
     address = DatabaseAddress.parse(f"sqlite+aiosqlite:///{tmp_path}/a.db")
     with (
         closing(sqlite3.connect(tmp_path / "a.db", isolation_level=None)) as holding,
@@ -104,12 +104,12 @@ def test_a_file_that_another_program_holds_is_told(tmp_path: Path) -> None:
         with pytest.raises(sqlite3.OperationalError) as caught:
             waiting.execute("CREATE TABLE a (b)")
 
-    told = str(startup_error(address, caught.value))
-    assert told.endswith("a.db is locked by another program; close it there and start again")
+    message = str(startup_error(address, caught.value))
+    assert message.endswith("a.db is locked by another program; close it there and start again")
 
 
 def test_whatever_else_is_wrong_is_told_in_one_line(tmp_path: Path) -> None:
-    """The database's first line, or at least the kind of its error."""
+    """Any other message is the database's first line, or at least the type of the error."""
     address = DatabaseAddress.parse(f"sqlite+aiosqlite:///{tmp_path}/a.db")
 
     assert str(startup_error(address, sqlite3.OperationalError("no\nway"))).endswith("used: no")

@@ -1,4 +1,4 @@
-"""The lock that says who owns a database; the contract tests have its meaning for services."""
+"""The lock of a database; the contract tests check its meaning for services."""
 
 import asyncio
 from pathlib import Path
@@ -13,7 +13,7 @@ from tests.support.waiting import eventually
 
 
 async def test_the_lock_file_names_its_owner(tmp_path: Path) -> None:
-    """It stands beside the database, and is empty once nobody owns it."""
+    """The lock file is beside the database, and empty after its release."""
     address = DatabaseAddress.parse(sqlite_url(tmp_path / "a.db"))
     lock_file = tmp_path / "a.db.lock"
 
@@ -28,7 +28,7 @@ async def test_the_lock_file_names_its_owner(tmp_path: Path) -> None:
 
 
 async def test_an_owner_without_a_name_is_still_an_owner(tmp_path: Path) -> None:
-    """Between lock and name there is a moment."""
+    """A lock counts before its owner has written its name."""
     address = DatabaseAddress.parse(sqlite_url(tmp_path / "a.db"))
     lock = await lock_database(address, "")
 
@@ -39,7 +39,7 @@ async def test_an_owner_without_a_name_is_still_an_owner(tmp_path: Path) -> None
 
 
 async def test_a_lock_file_that_cannot_be_made_is_told(tmp_path: Path) -> None:
-    """Something else has its name."""
+    """The message names a lock file that cannot be created."""
     (tmp_path / "a.db.lock").mkdir()
 
     with pytest.raises(
@@ -49,7 +49,7 @@ async def test_a_lock_file_that_cannot_be_made_is_told(tmp_path: Path) -> None:
 
 
 async def test_the_server_names_the_owner() -> None:
-    """The name is the session's, as whoever looks at the server sees it."""
+    """The name of the owner is the application name of its session."""
     async with scratch_postgresql() as url:
         address = DatabaseAddress.parse(url)
         lock = await lock_database(address, "pid 7 on a machine")
@@ -62,7 +62,7 @@ async def test_the_server_names_the_owner() -> None:
 
 
 async def test_our_own_former_session_is_nobody_else() -> None:
-    """Where the server has not noticed its end yet, it is waited for."""
+    """The owner waits while the server still holds the lock for the owner's former session."""
     async with scratch_postgresql() as url:
         lock = await lock_database(DatabaseAddress.parse(url), "pid 7")
         assert isinstance(lock, _AdvisoryLock)
@@ -85,7 +85,7 @@ async def test_our_own_former_session_is_nobody_else() -> None:
 
 
 async def test_a_server_that_takes_nobody_is_tried_again() -> None:
-    """It gives the lock to nobody else meanwhile."""
+    """The owner retries while the server accepts no connections, and keeps its ownership."""
     async with scratch_postgresql() as url:
         address = DatabaseAddress.parse(url)
         name = address.url.database
@@ -106,7 +106,7 @@ async def test_a_server_that_takes_nobody_is_tried_again() -> None:
 
 
 async def test_databases_of_one_server_have_locks_of_their_own() -> None:
-    """Two services on two databases do not meet."""
+    """Two services on two databases of one server run side by side."""
     async with scratch_postgresql() as one, scratch_postgresql() as other:
         locks = [await lock_database(DatabaseAddress.parse(url), "pid 7") for url in (one, other)]
 

@@ -1,4 +1,4 @@
-"""The reads, and that each is served by an index."""
+"""Reads of stored orders, and the index that each one uses."""
 
 from collections.abc import AsyncIterator
 from itertools import product
@@ -26,17 +26,17 @@ async def storage(tmp_path: Path) -> AsyncIterator[OpenStorage]:
 
 
 async def test_every_read_is_served_by_an_index(storage: OpenStorage) -> None:
-    """No read scans a table or sorts rows: what it costs does not grow with what is stored.
+    """No read scans a table or sorts rows, so its cost does not grow with the stored rows.
 
-    Unfinished orders of all symbols are the exception, read once at a start: the index of
-    unfinished orders has them by symbol.
+    The read of all symbols with open orders is the exception. It runs once at a start, on the index
+    of open orders, which is sorted by symbol.
     """
     statements: list[tuple[str, tuple[object, ...]]] = []
     engine = engine_of_readers(storage)
 
     @event.listens_for(engine, "before_cursor_execute")
-    def note(*told: object) -> None:
-        statements.append((str(told[2]), tuple(told[3])))  # type: ignore[arg-type]  # parameters
+    def record(*arguments: object) -> None:
+        statements.append((str(arguments[2]), tuple(arguments[3])))  # type: ignore[arg-type]  # parameters
 
     await storage.orders.find(PUBLIC, OrderId("x"))
     for symbol, status, key, before in product(
@@ -57,7 +57,7 @@ async def test_every_read_is_served_by_an_index(storage: OpenStorage) -> None:
     await storage.orders.find_by_key(PUBLIC, "mine")
     await storage.orders.load_unfinished(LTCBTC)
     await storage.orders.load_ledger(LTCBTC)
-    event.remove(engine, "before_cursor_execute", note)
+    event.remove(engine, "before_cursor_execute", record)
 
     plans = [
         (statement, await plan_of(storage, statement, parameters))
@@ -72,16 +72,16 @@ async def test_every_read_is_served_by_an_index(storage: OpenStorage) -> None:
 
 
 async def test_orders_asked_for_by_id_are_read_by_id(storage: OpenStorage) -> None:
-    """Not by looking through all the orders that the owner ever placed."""
+    """Orders with given ids are read by id, not among all orders of the owner."""
     statements: list[tuple[str, tuple[object, ...]]] = []
     engine = engine_of_readers(storage)
 
     @event.listens_for(engine, "before_cursor_execute")
-    def note(*told: object) -> None:
-        statements.append((str(told[2]), tuple(told[3])))  # type: ignore[arg-type]  # parameters
+    def record(*arguments: object) -> None:
+        statements.append((str(arguments[2]), tuple(arguments[3])))  # type: ignore[arg-type]  # parameters
 
     await storage.orders.find_many(PUBLIC, [OrderId(str(number)) for number in range(1_000)])
-    event.remove(engine, "before_cursor_execute", note)
+    event.remove(engine, "before_cursor_execute", record)
 
     [(statement, parameters)] = statements
     assert "(order_id=?)" in await plan_of(storage, statement, parameters)
@@ -98,7 +98,7 @@ async def plan_of(storage: OpenStorage, statement: str, parameters: tuple[object
 
 
 async def test_rules_of_another_form_are_no_rules(storage: OpenStorage) -> None:
-    """After a downgrade the copy is useless, and the service waits for the venue's."""
+    """After a downgrade the stored rules are ignored, and the service waits for new ones."""
     await storage.execute(
         "INSERT INTO trading_rules VALUES (1, :at, :rules)",
         at="2026-11-23T16:46:37.000000Z",

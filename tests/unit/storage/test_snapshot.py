@@ -1,4 +1,4 @@
-"""One moment of a database, read from beside the service."""
+"""A snapshot of a database, read beside the service."""
 
 import asyncio
 from pathlib import Path
@@ -28,7 +28,7 @@ def orders_in(connection: Connection) -> int:
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_snapshot_stays_as_it_was_begun(kind: str, tmp_path: Path) -> None:
-    """What is committed meanwhile is not seen, and nobody waits for the reader."""
+    """A snapshot does not see later commits, and no writer waits for it."""
     async with scratch_database(kind, tmp_path) as url, open_storage(url) as storage:
         await storage.journal.accept(make_order(number=1))
         is_begun = asyncio.Event()
@@ -54,7 +54,7 @@ async def test_a_snapshot_stays_as_it_was_begun(kind: str, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_snapshot_takes_no_writes(kind: str, tmp_path: Path) -> None:
-    """Whoever reads cannot change anything by mistake."""
+    """A write in a snapshot is refused."""
 
     def write(connection: Connection) -> None:
         with pytest.raises(DBAPIError, match=r"readonly|read-only"):
@@ -67,7 +67,7 @@ async def test_a_snapshot_takes_no_writes(kind: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_canceled_read_interrupts_its_statement(kind: str, tmp_path: Path) -> None:
-    """Ctrl-C ends a statement that would never return."""
+    """Cancellation, as by Ctrl-C, ends a statement that would never return."""
     endless = ENDLESS if kind == "sqlite" else "SELECT pg_sleep(3600)"
     has_begun = asyncio.Event()
 
@@ -88,7 +88,7 @@ async def test_a_canceled_read_interrupts_its_statement(kind: str, tmp_path: Pat
 
 
 def test_a_database_is_named_by_url_or_path(tmp_path: Path) -> None:
-    """Any letter may stand in a path; in a URL some mean something."""
+    """A path may contain any characters, also those with a meaning in a URL."""
     path = tmp_path / "50% of it? #1.db"
     path.touch()
 
@@ -100,13 +100,13 @@ def test_a_database_is_named_by_url_or_path(tmp_path: Path) -> None:
 
 
 async def test_a_folder_is_no_database(tmp_path: Path) -> None:
-    """Nor is anything else that is no file."""
+    """A path that is not a file is refused."""
     with pytest.raises(StartupError, match="there is no database"):
         address_of(str(tmp_path))
 
 
 async def test_a_server_that_is_not_there_is_named() -> None:
-    """Host and port, without the password."""
+    """The message names host and port, without the password."""
     address = address_of("postgresql+asyncpg://postgres:secret@127.0.0.1:1/papertape")
 
     with pytest.raises(StartupError, match=r"PostgreSQL at 127\.0\.0\.1:1 cannot be reached"):
@@ -114,7 +114,7 @@ async def test_a_server_that_is_not_there_is_named() -> None:
 
 
 async def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
-    """It went away between the look and the read."""
+    """The message names a file that disappears between the check and the read."""
     path = tmp_path / "a.db"
     path.touch()
     address = address_of(sqlite_url(path))

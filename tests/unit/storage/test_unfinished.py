@@ -1,4 +1,4 @@
-"""Tests of ``app.storage.unfinished``; that it reads what was stored is in ``tests/contract``."""
+"""Pages of open orders; ``tests/contract`` checks that the values are those stored."""
 
 import asyncio
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ ETHBTC = Symbol("ETHBTC")
 
 @pytest.mark.parametrize("total", [1, PAGE_ROWS - 1, PAGE_ROWS, 2 * PAGE_ROWS + 1])
 async def test_pages_have_every_order_once(tmp_path: Path, total: int) -> None:
-    """By acceptance, and each row is read by the index, and no other."""
+    """Pages contain every open order once, by acceptance number, and read only their own rows."""
     async with open_storage(sqlite_url(tmp_path / "a.db")) as storage:
         orders = [make_order(number=number) for number in range(1, total + 1)]
         other = make_order(number=total + 1, symbol=ETHBTC)
@@ -44,7 +44,7 @@ async def test_pages_have_every_order_once(tmp_path: Path, total: int) -> None:
 
 
 async def test_orders_share_what_they_have_in_common() -> None:
-    """A hundred thousand times the same symbol, owner and quantity would take room."""
+    """Orders share one object for equal symbols, owners and quantities, to save memory."""
 
     async def read(_statement: Executable) -> Sequence[Row[Any]]:
         return [stored("o-1"), stored("o-2")]  # type: ignore[list-item]  # as a row
@@ -59,7 +59,7 @@ async def test_orders_share_what_they_have_in_common() -> None:
 
 
 def stored(order_id: str) -> tuple[object, ...]:
-    """Return the columns of an open order as SQLite has them, each text an object of its own."""
+    """Return the columns of an open order as SQLite returns them, with new text objects."""
     times = ("2026-11-23T16:46:37.000000Z", "2026-11-23T16:47:07.000000Z")
     of_order = (order_id, 1, "public", None, "LTCBTC", "BUY", "GTD", "5", "0.0026", *times)
     row = (*of_order, "PARTIALLY_FILLED", "1.5", "0.003", 1, 2, 17, "0.0025", 3)
@@ -67,11 +67,11 @@ def stored(order_id: str) -> tuple[object, ...]:
 
 
 def noted_statements(storage: OpenStorage) -> list[tuple[str, tuple[object, ...]]]:
-    """Return the statements that are read from now on, as they come."""
+    """Return a list that collects the statements read from now on."""
     statements: list[tuple[str, tuple[object, ...]]] = []
 
     @event.listens_for(engine_of_readers(storage), "before_cursor_execute")
-    def note(*told: object) -> None:
-        statements.append((str(told[2]), tuple(told[3])))  # type: ignore[arg-type]  # parameters
+    def record(*arguments: object) -> None:
+        statements.append((str(arguments[2]), tuple(arguments[3])))  # type: ignore[arg-type]  # parameters
 
     return statements

@@ -1,4 +1,4 @@
-"""One transaction of the journal, part by part."""
+"""One transaction of the journal, written as a whole or part by part."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -18,7 +18,7 @@ from tests.support.databases import OpenStorage, open_storage, sqlite_url
 
 
 def acceptance(order: Order, position: int) -> Part:
-    """Make the part that accepts an order."""
+    """Return the part that accepts an order."""
     return Part(content=order, events=(acceptance_event(order),), position=position)
 
 
@@ -35,7 +35,7 @@ async def storage(tmp_path: Path) -> AsyncIterator[OpenStorage]:
 
 
 def outcome(gate: int, symbol: Symbol = LTCBTC) -> Part:
-    """Make a part that moves a gate."""
+    """Return a part that moves a gate."""
     return Part(content=SymbolOutcome(symbol=symbol, events=(), ledger_changes=(), gate=gate))
 
 
@@ -45,7 +45,7 @@ async def accepted(storage: OpenStorage) -> list[tuple[int]]:
 
 
 async def test_one_bad_part_spoils_the_whole_write(storage: OpenStorage) -> None:
-    """All or nothing, and nothing was tried to be committed."""
+    """A part that cannot be written fails the whole write, before any commit is tried."""
     batch = Batch([SOUND, BAD], storage.database.epoch)
 
     with pytest.raises(DBAPIError, match="quantity_positive"):
@@ -56,7 +56,7 @@ async def test_one_bad_part_spoils_the_whole_write(storage: OpenStorage) -> None
 
 
 async def test_one_by_one_only_the_bad_part_is_left_out(storage: OpenStorage) -> None:
-    """The refused part says why, and the others are written."""
+    """Written one by one, only the bad part is refused, with its cause; all others are written."""
     batch = Batch([SOUND, BAD, ALSO_SOUND], storage.database.epoch)
 
     await storage.database.write(lambda c: batch.write_one_by_one(c, is_operational))
@@ -68,7 +68,7 @@ async def test_one_by_one_only_the_bad_part_is_left_out(storage: OpenStorage) ->
 
 
 async def test_what_builds_on_a_refused_outcome_is_refused(storage: OpenStorage) -> None:
-    """A symbol's outcomes stand on each other; another symbol's do not."""
+    """Later outcomes of the same symbol are refused too, but not those of another symbol."""
     parts = [outcome(1), outcome(-2), outcome(3), outcome(4, Symbol("ETHBTC")), SOUND]
     batch = Batch(parts, storage.database.epoch)
 
@@ -83,7 +83,7 @@ async def test_what_builds_on_a_refused_outcome_is_refused(storage: OpenStorage)
 
 
 async def test_trouble_is_no_parts_fault(storage: OpenStorage) -> None:
-    """If the database itself fails in the middle, nobody is refused."""
+    """An operational failure in the middle is raised, and no part is refused."""
     await storage.execute("ALTER TABLE orders RENAME TO out_of_reach")
     batch = Batch([outcome(1), SOUND], storage.database.epoch)
 
@@ -96,7 +96,7 @@ async def test_trouble_is_no_parts_fault(storage: OpenStorage) -> None:
 
 @pytest.mark.parametrize("is_retry", [False, True])
 async def test_a_later_epoch_keeps_everything_out(storage: OpenStorage, is_retry: bool) -> None:  # noqa: FBT001 - a case
-    """The check comes before the first row."""
+    """A later epoch stops the transaction before its first row."""
     batch = replace(Batch([SOUND], storage.database.epoch - 1), is_retry=is_retry)
 
     with pytest.raises(OwnershipLostError, match="the test"):
@@ -107,7 +107,7 @@ async def test_a_later_epoch_keeps_everything_out(storage: OpenStorage, is_retry
 
 @pytest.mark.parametrize("is_retry", [False, True])
 async def test_a_retry_writes_even_if_nothing_is_left(storage: OpenStorage, is_retry: bool) -> None:  # noqa: FBT001 - a case
-    """Only a write shows that writes pass again."""
+    """A retry without parts still writes, to show that the database accepts writes again."""
     batch = Batch([], storage.database.epoch, is_retry=is_retry)
 
     def rows_written(connection: Connection) -> int:

@@ -1,4 +1,4 @@
-"""The journal's queue, seen through writers that hold, fail, or lose their answer."""
+"""The journal's queue, tested with writers that wait, fail, or lose the answer to a commit."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -31,42 +31,42 @@ ANSWER_SECONDS = 1.0
 
 @pytest.fixture
 async def writer_and_storage(tmp_path: Path) -> AsyncIterator[tuple[FaultyWriter, OpenStorage]]:
-    """Run such a journal."""
+    """Yield a running journal and its writer."""
     async with faulty_storage(sqlite_url(tmp_path / "a.db")) as made:
         yield made
 
 
 @pytest.fixture
 def writer(writer_and_storage: tuple[FaultyWriter, OpenStorage]) -> FaultyWriter:
-    """Give the writer."""
+    """Return the writer."""
     return writer_and_storage[0]
 
 
 @pytest.fixture
 def storage(writer_and_storage: tuple[FaultyWriter, OpenStorage]) -> OpenStorage:
-    """Give the storage that writes through it."""
+    """Return the storage that uses the writer."""
     return writer_and_storage[1]
 
 
 def answer_soon(storage: OpenStorage) -> None:
-    """Make orders wait for one second only."""
+    """Let orders wait for one second only."""
     storage.journal._answer_seconds_max = ANSWER_SECONDS
 
 
 def accept(storage: OpenStorage, number: int) -> "asyncio.Task[None]":
-    """Begin to accept an order."""
+    """Start to accept an order."""
     return asyncio.create_task(storage.journal.accept(make_order(number=number)))
 
 
 async def numbers(storage: OpenStorage) -> list[int]:
-    """Return the acceptance numbers that are stored."""
+    """Return the stored acceptance numbers."""
     return [n for (n,) in await storage.rows("SELECT acceptance_number FROM orders ORDER BY 1")]
 
 
 async def test_what_comes_during_a_commit_is_the_next_group(
     writer: FaultyWriter, storage: OpenStorage
 ) -> None:
-    """One transaction for the first, one for all that came while it ran."""
+    """All orders that arrive during a commit are written together in the next transaction."""
     writer.may_begin.clear()
     accepting = [accept(storage, 1)]
     await eventually(lambda: writer.is_waiting)
@@ -81,7 +81,7 @@ async def test_what_comes_during_a_commit_is_the_next_group(
 
 
 async def test_a_transaction_is_bounded_by_its_events(tmp_path: Path) -> None:
-    """It ends in time, however much gathered; an entry of more events is written alone."""
+    """A transaction takes a bounded number of events; an entry with more is written alone."""
     orders = [make_order(number=number) for number in range(1, BATCH_EVENTS_MAX + 2)]
     gate_alone = SymbolOutcome(symbol=LTCBTC, events=(), ledger_changes=(), gate=7)
     expiries = tuple(
@@ -111,7 +111,7 @@ async def test_a_transaction_is_bounded_by_its_events(tmp_path: Path) -> None:
 
 
 async def test_a_lost_answer_is_asked_for_again(writer: FaultyWriter, storage: OpenStorage) -> None:
-    """The commit went through unheard: it is repeated, and nothing is there twice."""
+    """A commit whose answer was lost is repeated and stores nothing twice."""
     order = make_order(8, number=1)
     work = SymbolAtWork()
     await storage.journal.accept(order)
@@ -132,17 +132,17 @@ async def test_a_lost_answer_is_asked_for_again(writer: FaultyWriter, storage: O
 async def test_an_order_whose_commit_may_have_passed_is_not_withdrawn(
     writer: FaultyWriter, storage: OpenStorage
 ) -> None:
-    """Its answer waits for a while, then says that nobody knows; it is executed all the same."""
+    """The order gets an unknown outcome in time, and is executed once the commit succeeds."""
     answer_soon(storage)
     writer.answers_to_lose = 1
     accepting = accept(storage, 1)
     await eventually(lambda: writer.transactions)
     writer.may_begin.clear()
 
-    with pytest.raises(OutcomeUnknownError) as told:
+    with pytest.raises(OutcomeUnknownError) as caught:
         await accepting
 
-    assert told.value.order_id == make_order(number=1).order_id
+    assert caught.value.order_id == make_order(number=1).order_id
     assert storage.listener.heard == ["trouble"]
     writer.may_begin.set()
     await eventually(lambda: "recovery" in storage.listener.heard)
@@ -152,15 +152,15 @@ async def test_an_order_whose_commit_may_have_passed_is_not_withdrawn(
 async def test_an_order_that_still_stands_in_the_queue_is_withdrawn_in_time(
     writer: FaultyWriter, storage: OpenStorage
 ) -> None:
-    """A database that hangs answers neither; who is not in its hands is never executed."""
+    """While the database hangs, an order in the queue is withdrawn; one being written is not."""
     answer_soon(storage)
     writer.may_begin.clear()
-    in_its_hands = accept(storage, 1)
+    being_written = accept(storage, 1)
     await eventually(lambda: writer.is_waiting)
     queued = accept(storage, 2)
 
     with pytest.raises(OutcomeUnknownError):
-        await in_its_hands
+        await being_written
     with pytest.raises(JournalUnavailableError):
         await queued
 
@@ -173,7 +173,7 @@ async def test_an_order_that_still_stands_in_the_queue_is_withdrawn_in_time(
 async def test_trouble_withdraws_what_stands_in_the_queue(
     writer: FaultyWriter, storage: OpenStorage
 ) -> None:
-    """An order that came while the failing group was written is answered at once, and is gone."""
+    """An order queued behind a group that fails is refused at once and never stored."""
     writer.may_begin.clear()
     storage.journal.record(SymbolOutcome(symbol=LTCBTC, events=(), ledger_changes=(), gate=7))
     await eventually(lambda: writer.is_waiting)
@@ -195,7 +195,7 @@ async def test_trouble_withdraws_what_stands_in_the_queue(
 async def test_an_order_whose_time_ends_as_it_is_withdrawn_is_withdrawn_once(
     writer: FaultyWriter, storage: OpenStorage
 ) -> None:
-    """Its timer may be due in the very round of the loop that brings the trouble."""
+    """A timer that fires while the order is being withdrawn does nothing more."""
     answer_soon(storage)
     loop = asyncio.get_running_loop()
     mistakes: list[dict[str, object]] = []
@@ -219,13 +219,13 @@ async def test_an_order_whose_time_ends_as_it_is_withdrawn_is_withdrawn_once(
 
 
 async def test_a_stop_answers_orders_sooner(tmp_path: Path) -> None:
-    """They hear what is known while there is still somebody to tell; fills are written."""
+    """A stop answers waiting orders before their requests are canceled; fills are written."""
     async with faulty_storage(sqlite_url(tmp_path / "a.db"), answer_seconds_max=3_600) as (
         writer,
         storage,
     ):
         writer.may_begin.clear()
-        in_its_hands = accept(storage, 1)
+        being_written = accept(storage, 1)
         await eventually(lambda: writer.is_waiting)
         queued = accept(storage, 2)
         await asyncio.sleep(0)
@@ -238,7 +238,7 @@ async def test_a_stop_answers_orders_sooner(tmp_path: Path) -> None:
         storage.journal.record(SymbolOutcome(symbol=LTCBTC, events=(), ledger_changes=(), gate=7))
         async with asyncio.timeout(WAIT_SECONDS_MAX):  # far sooner than in an hour
             with pytest.raises(OutcomeUnknownError):
-                await in_its_hands
+                await being_written
             with pytest.raises(JournalUnavailableError):
                 await queued
         writer.may_begin.set()
@@ -250,7 +250,7 @@ async def test_a_stop_answers_orders_sooner(tmp_path: Path) -> None:
 async def test_a_stop_lets_commits_under_way_end(
     writer: FaultyWriter, storage: OpenStorage
 ) -> None:
-    """Whoever waits for a database that works hears of the success."""
+    """During a stop an order still gets the success of a commit that completes in time."""
     writer.may_begin.clear()
     accepting = [accept(storage, 1)]
     await eventually(lambda: writer.is_waiting)
@@ -267,7 +267,7 @@ async def test_a_stop_lets_commits_under_way_end(
 async def test_a_caller_who_leaves_does_not_take_the_order_along(
     writer: FaultyWriter, storage: OpenStorage
 ) -> None:
-    """Whatever is committed is told, whether in the queue or being written when he left."""
+    """Canceling the caller withdraws no order, whether queued or being written."""
     writer.may_begin.clear()
     leaving = [accept(storage, 1)]
     await eventually(lambda: writer.is_waiting)
@@ -288,7 +288,7 @@ async def test_a_caller_who_leaves_does_not_take_the_order_along(
 async def test_orders_are_refused_above_the_backlog_and_fills_are_not(
     writer: FaultyWriter, storage: OpenStorage
 ) -> None:
-    """What was filled stands; who comes new is told to come later."""
+    """A full queue refuses new orders but still takes fills."""
     writer.may_begin.clear()
     outcome = SymbolOutcome(symbol=LTCBTC, events=(), ledger_changes=(), gate=1)
     for _ in range(BACKLOG_ENTRIES_MAX + 1):
@@ -306,7 +306,7 @@ async def test_orders_are_refused_above_the_backlog_and_fills_are_not(
 async def test_what_was_queued_on_a_refused_outcome_is_dropped(
     writer: FaultyWriter, storage: OpenStorage
 ) -> None:
-    """The symbol starts anew from the database, so later outcomes of the old state are void."""
+    """The symbol is reloaded from the database, so its queued outcomes are dropped."""
 
     def outcome(gate: int) -> SymbolOutcome:
         return SymbolOutcome(symbol=LTCBTC, events=(), ledger_changes=(), gate=gate)
@@ -326,7 +326,7 @@ async def test_what_was_queued_on_a_refused_outcome_is_dropped(
 
 
 async def test_rules_are_withdrawn_like_orders(writer: FaultyWriter, storage: OpenStorage) -> None:
-    """A copy that could not be kept is told, and the next one may be."""
+    """A copy of the rules that is not stored raises, and a later copy is stored."""
     answer_soon(storage)
     writer.may_begin.clear()
     saving = asyncio.create_task(
@@ -340,12 +340,12 @@ async def test_rules_are_withdrawn_like_orders(writer: FaultyWriter, storage: Op
 
 
 async def test_nothing_to_settle_is_settled(storage: OpenStorage) -> None:
-    """Nobody waits for an empty queue."""
+    """Settling an empty queue returns at once."""
     await storage.journal.settle()
 
 
 async def test_closing_writes_what_is_queued(writer: FaultyWriter, storage: OpenStorage) -> None:
-    """Fills that were made are on disk when the service ends; orders come too late."""
+    """Closing writes the queued fills and refuses new orders."""
     storage.journal.record(SymbolOutcome(symbol=LTCBTC, events=(), ledger_changes=(), gate=7))
 
     await storage.journal.close()
@@ -362,9 +362,9 @@ async def test_closing_writes_what_is_queued(writer: FaultyWriter, storage: Open
 async def test_closing_gives_up_on_a_database_that_hangs(
     writer: FaultyWriter, storage: OpenStorage
 ) -> None:
-    """A stop has its time; whoever waits is told what is known."""
+    """Closing ends after its time limit, and every waiting order gets an answer."""
     writer.may_begin.clear()
-    in_its_hands = accept(storage, 1)
+    being_written = accept(storage, 1)
     await eventually(lambda: writer.is_waiting)
     queued = accept(storage, 2)
     settling = asyncio.create_task(storage.journal.settle())
@@ -372,7 +372,7 @@ async def test_closing_gives_up_on_a_database_that_hangs(
 
     await storage.journal.close()
 
-    results = await asyncio.gather(in_its_hands, queued, settling, return_exceptions=True)
+    results = await asyncio.gather(being_written, queued, settling, return_exceptions=True)
     assert [type(result) for result in results] == [
         OutcomeUnknownError,
         JournalUnavailableError,
@@ -384,7 +384,7 @@ async def test_closing_gives_up_on_a_database_that_hangs(
 
 
 async def test_a_journal_that_never_ran_closes_at_once(storage: OpenStorage) -> None:
-    """A service that fails to start has nothing to flush, and a late start ends at once."""
+    """Closing a journal that never ran returns at once, and a later run ends at once."""
     journal = GroupCommitJournal(storage.database)
     accepting = asyncio.create_task(journal.accept(make_order(number=1)))
     await asyncio.sleep(0)
@@ -399,7 +399,7 @@ async def test_a_journal_that_never_ran_closes_at_once(storage: OpenStorage) -> 
 
 
 async def test_a_listener_that_fails_ends_the_journal(storage: OpenStorage) -> None:
-    """Its mistake is not taken for the journal's own time limit."""
+    """A TimeoutError of the listener is raised, not taken for the journal's own time limit."""
 
     class FailingListener(HeardListener):
         def on_durable(self, events: object) -> None:

@@ -1,4 +1,4 @@
-"""Parts become rows."""
+"""The rows that the parts of a batch become."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -16,7 +16,7 @@ from tests.support.outcomes import SymbolAtWork
 
 
 def outcome(gate: int, price: str, quantity: str) -> SymbolOutcome:
-    """Make an outcome with one changed level."""
+    """Return an outcome with one changed level."""
     level = TakenLevel(
         owner=PUBLIC, side=Side.SELL, price=Decimal(price), quantity=Decimal(quantity)
     )
@@ -24,7 +24,7 @@ def outcome(gate: int, price: str, quantity: str) -> SymbolOutcome:
 
 
 def test_an_order_has_one_state_and_all_its_events() -> None:
-    """The newest event of a group says how the order's row ends up."""
+    """A group writes all events of an order, and its state after the newest event."""
     order = make_order(8, number=1)
     work = SymbolAtWork()
     work.rest(order)
@@ -45,7 +45,7 @@ def test_an_order_has_one_state_and_all_its_events() -> None:
 
 
 def test_the_last_change_of_a_level_wins() -> None:
-    """Equal prices are one level, however they are written."""
+    """Equal prices are one level, in any notation, and its last change is written."""
     put_then_forgotten = [outcome(1, "99.0", "5"), outcome(2, "99", "0")]
     forgotten_then_put = [outcome(3, "98", "0"), outcome(4, "98.00", "2")]
 
@@ -57,14 +57,14 @@ def test_the_last_change_of_a_level_wins() -> None:
 
 
 def test_no_gate_is_no_row() -> None:
-    """A symbol that met no quote has nothing to remember."""
+    """A symbol without a quote writes no gate."""
     nothing = SymbolOutcome(symbol=LTCBTC, events=(), ledger_changes=(), gate=0)
 
     assert not Rows([Part(content=nothing)]).gates
 
 
 def test_the_newest_rules_are_kept() -> None:
-    """Of two copies in one group the last is written."""
+    """The last of two copies in one group is written."""
     rules = TradingRules(symbol=LTCBTC, status="BREAK", base_asset="LTC", quote_asset="BTC")
     older = StoredRules(rules=(), fetched_at=ACCEPTED_AT)
     newer = StoredRules(rules=(replace(rules, tick_size=Decimal("1E-8")),), fetched_at=ACCEPTED_AT)
@@ -79,6 +79,6 @@ def test_the_newest_rules_are_kept() -> None:
     "text", ["", "{", "[1]", '[{"symbol": "A"}]', '{"a": 1}', '[{"tick_size": "x"}]']
 )
 def test_rules_of_another_form_are_an_error(text: str) -> None:
-    """Whoever reads them decides what that means."""
+    """Rules that another release wrote raise ValueError."""
     with pytest.raises(ValueError):  # noqa: PT011 - its text is of no use to anybody
         read_rules(text)

@@ -1,4 +1,4 @@
-"""Many rows in few statements."""
+"""Statements that write many rows at once."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -32,22 +32,24 @@ async def storage(tmp_path: Path) -> AsyncIterator[OpenStorage]:
 
 
 def gates(*update_ids: int) -> list[Row]:
-    """Make the rows of some gates, each of a symbol of its own."""
+    """Return the rows of some gates, each of a different symbol."""
     return [{"symbol": f"S{number:05}", "update_id": at} for number, at in enumerate(update_ids)]
 
 
 async def write(storage: OpenStorage, statement: Statement, rows: list[Row]) -> None:
-    """Write rows as a transaction of their own."""
+    """Write rows in one transaction."""
     await storage.database.write(lambda connection: statement.execute(connection, rows))
 
 
 @pytest.mark.parametrize("total", [1, 2, 255, 256, 257, 1_000])
 async def test_each_row_is_written_once(storage: OpenStorage, total: int) -> None:
-    """However many there are, and in few statements."""
+    """Any number of rows is written, each once, in few statements."""
     statements: list[str] = []
 
     def put(connection: Connection) -> None:
-        event.listen(connection, "before_cursor_execute", lambda *told: statements.append(told[2]))
+        event.listen(
+            connection, "before_cursor_execute", lambda *arguments: statements.append(arguments[2])
+        )
         SQLITE.put_gates.execute(connection, gates(*range(1, total + 1)))
 
     await storage.database.write(put)
@@ -61,7 +63,7 @@ async def test_each_row_is_written_once(storage: OpenStorage, total: int) -> Non
 
 
 async def test_one_refused_row_spoils_the_statement(storage: OpenStorage) -> None:
-    """And the transaction with it: nothing of it is written."""
+    """A refused row fails its transaction, which then writes nothing."""
     with pytest.raises(IntegrityError, match="update_id_from_1"):
         await write(storage, SQLITE.put_gates, gates(1, 2, 0, 4))
 
@@ -69,7 +71,7 @@ async def test_one_refused_row_spoils_the_statement(storage: OpenStorage) -> Non
 
 
 async def test_a_row_that_is_there_is_overwritten_or_left(storage: OpenStorage) -> None:
-    """Each statement as it says: a gate moves, a key stays whose it is."""
+    """An existing gate is overwritten, an existing key stays as it is."""
     keys: list[Row] = [
         {"owner": "public", "client_order_id": "mine", "order_id": str(number) * 36}
         for number in (1, 2)
@@ -85,7 +87,7 @@ async def test_a_row_that_is_there_is_overwritten_or_left(storage: OpenStorage) 
 
 
 async def test_amounts_and_instants_are_stored_in_their_one_form(storage: OpenStorage) -> None:
-    """As the constraints ask for, and as they are compared."""
+    """Values are stored in the form that the constraints require."""
     at = datetime(2026, 11, 25, 8, 0, tzinfo=UTC)
     await write(storage, SQLITE.put_gates, gates(1))
     level: Row = {"symbol": "S00000", "owner": "public", "side": "BUY", "update_id": 1}
@@ -101,7 +103,7 @@ async def test_amounts_and_instants_are_stored_in_their_one_form(storage: OpenSt
 
 
 def states(total: int, *, sequence: int) -> list[Row]:
-    """Make the rows that have some orders canceled, whose events number so many by then."""
+    """Return the rows that cancel some orders, with the given number of events."""
     at = datetime(2026, 11, 25, 8, 0, tzinfo=UTC)
     return [
         dict.fromkeys(f"new_{name}" for name in _STATE_COLUMNS)
@@ -123,7 +125,7 @@ def states(total: int, *, sequence: int) -> list[Row]:
 
 
 async def test_each_order_moves_on_and_none_back(storage: OpenStorage) -> None:
-    """An older state leaves what is stored, and an order that is not named stays as it is."""
+    """An older state changes nothing, and orders without a row keep their state."""
     placed = [make_order("5", number=number) for number in range(1, 305)]
     await asyncio.gather(*(storage.journal.accept(order) for order in placed))
 
@@ -144,7 +146,7 @@ async def test_each_order_moves_on_and_none_back(storage: OpenStorage) -> None:
 
 
 async def test_orders_that_move_are_found_by_their_id(storage: OpenStorage) -> None:
-    """However many there are: a statement that looked through the table would grow with it."""
+    """An update of many orders finds each by index and never scans the table."""
     plan: list[str] = []
 
     def move(connection: Connection) -> None:

@@ -1,4 +1,4 @@
-"""Amounts and instants on their way into a column and back."""
+"""Amounts and instants are written to a column and read back."""
 
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
@@ -27,7 +27,7 @@ INSTANT = datetime(2026, 11, 23, 16, 46, 37, tzinfo=UTC)
     ],
 )
 def test_an_amount_has_one_text(amount: str, text: str) -> None:
-    """SQLite holds the canonical plain notation, and gives it back exact."""
+    """SQLite stores the canonical plain notation, and the amount is read back exactly."""
     stored = ExactAmount().process_bind_param(Decimal(amount), SQLITE)
 
     assert stored == text
@@ -35,7 +35,7 @@ def test_an_amount_has_one_text(amount: str, text: str) -> None:
 
 
 def test_postgresql_holds_decimals_and_instants_as_such() -> None:
-    """There nothing is turned into text."""
+    """On PostgreSQL no value is converted to text."""
     amount = Decimal("1.500")
 
     assert ExactAmount().process_bind_param(amount, POSTGRESQL) is amount
@@ -48,7 +48,7 @@ def test_postgresql_holds_decimals_and_instants_as_such() -> None:
 
 @pytest.mark.parametrize("microsecond", [0, 7, 120_000, 123_456, 999_999])
 def test_an_instant_is_utc_with_six_decimals(microsecond: int) -> None:
-    """Text order is time order, whatever zone and precision it came with."""
+    """Text order is time order, for any time zone and precision of the input."""
     east = timezone(timedelta(hours=5, minutes=30))
     instant = INSTANT.replace(microsecond=microsecond).astimezone(east)
 
@@ -60,7 +60,7 @@ def test_an_instant_is_utc_with_six_decimals(microsecond: int) -> None:
 
 @pytest.mark.parametrize("year", [1, 999, 2026, 9999])
 def test_an_instant_of_any_year_has_one_form(year: int) -> None:
-    """With or without a fraction of a second, the same as the standard library's."""
+    """The text equals the standard library's, with or without a fraction of a second."""
     for microsecond in (0, 1, 500_000):
         instant = INSTANT.replace(year=year, microsecond=microsecond)
 
@@ -70,7 +70,7 @@ def test_an_instant_of_any_year_has_one_form(year: int) -> None:
 
 @pytest.mark.parametrize("dialect", [SQLITE, POSTGRESQL], ids=["sqlite", "postgresql"])
 def test_nothing_stays_nothing(dialect: Dialect) -> None:
-    """NULL is None on either side."""
+    """NULL and None are converted to each other."""
     assert ExactAmount().process_bind_param(None, dialect) is None
     assert ExactAmount().process_result_value(None, dialect) is None
     assert UtcInstant().process_bind_param(None, dialect) is None
@@ -78,6 +78,6 @@ def test_nothing_stays_nothing(dialect: Dialect) -> None:
 
 
 def test_a_naive_instant_is_our_mistake() -> None:
-    """Nobody guesses a zone."""
+    """A naive datetime fails an assertion: its time zone is unknown."""
     with pytest.raises(AssertionError, match="aware"):
         UtcInstant().process_bind_param(INSTANT.replace(tzinfo=None), SQLITE)

@@ -1,4 +1,4 @@
-"""The schema brought up to date, or a clear word why not."""
+"""Migration of the schema, and the messages when it is impossible."""
 
 import asyncio
 import sqlite3
@@ -20,7 +20,7 @@ UNREACHABLE = "postgresql+asyncpg://postgres:secret@127.0.0.1:1/papertape"
 
 
 async def test_an_empty_file_becomes_a_database(tmp_path: Path) -> None:
-    """From nothing to the newest revision, and a second time nothing happens."""
+    """An empty file gets the newest revision, and a second call changes nothing."""
     path = tmp_path / "50% papertape.db"
 
     reached = [await migrate(sqlite_url(path)), await migrate(sqlite_url(path))]
@@ -31,14 +31,14 @@ async def test_an_empty_file_becomes_a_database(tmp_path: Path) -> None:
 
 
 async def test_an_empty_server_database_becomes_ours() -> None:
-    """The same on PostgreSQL."""
+    """An empty PostgreSQL database gets the newest revision."""
     async with scratch_postgresql() as url:
         assert [await migrate(url), await migrate(url)] == [NEWEST, NEWEST]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_several_at_once_do_it_once(kind: str, tmp_path: Path) -> None:
-    """Whoever comes later waits and finds it done."""
+    """Of several processes one migrates, and the others wait for it."""
 
     async def all_at_once(url: str) -> list[str]:
         return await asyncio.gather(*(migrate(url) for _ in range(3)))
@@ -53,7 +53,7 @@ async def test_several_at_once_do_it_once(kind: str, tmp_path: Path) -> None:
 
 
 async def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
-    """A text file is left as it is."""
+    """A text file is refused and stays as it is."""
     path = tmp_path / "notes.txt"
     path.write_text("bought 5 LTC today\n" * 100)
 
@@ -64,7 +64,7 @@ async def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
 
 
 async def test_a_database_of_a_newer_release_is_refused(tmp_path: Path) -> None:
-    """A revision that this release does not know is not touched."""
+    """A database with an unknown revision is refused and not changed."""
     path = tmp_path / "a.db"
     await migrate(sqlite_url(path))
     with closing(sqlite3.connect(path)) as connection:
@@ -76,7 +76,7 @@ async def test_a_database_of_a_newer_release_is_refused(tmp_path: Path) -> None:
 
 
 async def test_somebody_elses_tables_are_left_alone(tmp_path: Path) -> None:
-    """A database with tables of the same name is not ours to change."""
+    """A database with foreign tables of the same name is refused and not changed."""
     path = tmp_path / "a.db"
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("CREATE TABLE symbol_gates (color TEXT)")
@@ -90,7 +90,7 @@ async def test_somebody_elses_tables_are_left_alone(tmp_path: Path) -> None:
 
 
 async def test_a_folder_that_takes_no_files_is_named(tmp_path: Path) -> None:
-    """The kernel's own folders take none, not even from root."""
+    """The message names a folder in which no user may create files, as in /proc."""
     place = KERNELS if KERNELS_EXISTS else tmp_path / "missing"
 
     with pytest.raises(StartupError, match=r"permissions of the file and its folder|no folder"):
@@ -98,16 +98,18 @@ async def test_a_folder_that_takes_no_files_is_named(tmp_path: Path) -> None:
 
 
 async def test_a_server_that_is_not_there_is_named() -> None:
-    """Host and port, without the password."""
-    with pytest.raises(StartupError, match=r"PostgreSQL at 127.0.0.1:1 cannot be reached") as told:
+    """The message names host and port of an unreachable server, without the password."""
+    with pytest.raises(
+        StartupError, match=r"PostgreSQL at 127.0.0.1:1 cannot be reached"
+    ) as caught:
         await migrate(UNREACHABLE)
 
-    assert "secret" not in str(told.value)
-    assert "\n" not in str(told.value)
+    assert "secret" not in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_revisions_are_named_after_their_files() -> None:
-    """A start compares the newest file's name with what the database has, and reads no file."""
+    """The name of the newest file is the newest revision, so a start reads no file."""
     config = Config()
     config.set_main_option("script_location", str(migrations_folder()))
     scripts = ScriptDirectory.from_config(config)

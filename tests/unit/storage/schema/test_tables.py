@@ -1,4 +1,4 @@
-"""The tables of the code are those of the migrations."""
+"""The tables in the code equal the migrated tables."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from tests.support.databases import KINDS, scratch_database
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_every_column_is_as_the_migrations_make_it(kind: str, tmp_path: Path) -> None:
-    """Names, types and whether it may be null, on either database."""
+    """Names, types and nullability of all columns are equal on both databases."""
     async with scratch_database(kind, tmp_path) as url:
         await migrate(url)
         address = DatabaseAddress.parse(url)
@@ -27,7 +27,7 @@ async def test_every_column_is_as_the_migrations_make_it(kind: str, tmp_path: Pa
 
 
 def differences(connection: Connection) -> dict[str, object]:
-    """Return the tables whose columns are not as the code has them."""
+    """Return the tables whose columns differ from the code."""
     dialect = connection.dialect
     differing: dict[str, object] = {}
     for table in METADATA.sorted_tables:

@@ -1,1 +1,1 @@
-"""One suite per port, run against every implementation of it."""
+"""One suite per port, run against each of its implementations."""

@@ -1,4 +1,4 @@
-"""Databases of either kind, each test on both."""
+"""A database of each kind; each test runs on both."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,13 +10,13 @@ from tests.support.databases import KINDS, OpenStorage, open_storage, scratch_da
 
 @pytest.fixture(params=KINDS)
 async def url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
-    """Give an empty database of each kind."""
+    """Yield the URL of an empty database of each kind."""
     async with scratch_database(request.param, tmp_path) as url:
         yield url
 
 
 @pytest.fixture
 async def storage(url: str) -> AsyncIterator[OpenStorage]:
-    """Open it and run its journal."""
+    """Open the database and run its journal."""
     async with open_storage(url) as storage:
         yield storage

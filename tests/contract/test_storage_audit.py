@@ -1,4 +1,4 @@
-"""An audit of either database: the same invariants, named in the same words."""
+"""An audit checks the same invariants on both databases, with the same descriptions."""
 
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
@@ -17,19 +17,19 @@ from tests.support.sound_database import NEW, ORDERS_TOTAL, id_of, sound_databas
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Name the SQLite file that the tests share a sound database in."""
+    """Return the path of the SQLite file with a sound database that the tests share."""
     return tmp_path_factory.mktemp("sound") / "template.db"
 
 
 @pytest.fixture(params=KINDS)
 async def url(request: pytest.FixtureRequest, tmp_path: Path, template: Path) -> AsyncIterator[str]:
-    """Give a sound database of each kind."""
+    """Yield a sound database of each kind."""
     async with sound_database(request.param, tmp_path, template) as url:
         yield url
 
 
 async def plant(url: str, statements: Sequence[str]) -> None:
-    """Change a database past the product; its constraints hold as ever."""
+    """Change a database directly, with its constraints enabled."""
     if url.startswith("sqlite"):
         with closing(sqlite3.connect(str(make_url(url).database))) as connection, connection:
             connection.execute("PRAGMA foreign_keys = ON")
@@ -42,7 +42,7 @@ async def plant(url: str, statements: Sequence[str]) -> None:
 
 
 async def test_a_sound_database_is_found_sound(url: str) -> None:
-    """Every invariant was looked at and holds; only SQLite has pages of its own to check."""
+    """Every invariant is checked and holds; only SQLite has pages to check."""
     report = await audit(url)
 
     assert report.examples == ()
@@ -56,7 +56,7 @@ async def test_a_sound_database_is_found_sound(url: str) -> None:
     "planted", [one for one in PLANTED if not one.is_constrained], ids=lambda planted: planted.name
 )
 async def test_a_planted_violation_is_named(url: str, planted: Planted) -> None:
-    """The invariant that does not hold, and the order to blame."""
+    """The report names the violated invariant and the order."""
     await plant(url, planted.statements)
 
     report = await audit(url)
@@ -67,7 +67,7 @@ async def test_a_planted_violation_is_named(url: str, planted: Planted) -> None:
 
 
 async def test_a_row_without_its_order_is_named(tmp_path: Path, template: Path) -> None:
-    """PostgreSQL lets an administrator lift foreign keys."""
+    """A row without its order is found: PostgreSQL lets an administrator disable foreign keys."""
     async with sound_database("postgresql", tmp_path, template) as url:
         async with server_connection(url) as connection:
             await connection.execute("SET session_replication_role = replica")

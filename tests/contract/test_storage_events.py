@@ -31,11 +31,11 @@ from tests.support.waiting import eventually
 ALICE, BOB = Owner("alice"), Owner("bob")
 ETHBTC = Symbol("ETHBTC")
 END = 40
-"""A position beyond every event of a test."""
+"""A position greater than any in the tests."""
 
 
 def heard(storage: OpenStorage) -> list[StoredEvent]:
-    """Return what the listener was told, as the database can tell it: without what orders met."""
+    """Return the announced events without the fields that are stored only with the order."""
     return [
         StoredEvent(
             position=position,
@@ -48,7 +48,7 @@ def heard(storage: OpenStorage) -> list[StoredEvent]:
 
 
 async def trade(storage: OpenStorage) -> None:
-    """Have two owners trade two symbols: fills, an end of each kind, and a quiet order."""
+    """Record trades of two owners in two symbols: fills, each kind of end, and an idle order."""
     ltc, eth = SymbolAtWork(), SymbolAtWork(ETHBTC)
     orders = [
         make_order(8, number=1, owner=ALICE),
@@ -79,13 +79,13 @@ async def positions(
     until: int = END,
     limit: int = 100,
 ) -> list[int]:
-    """Return the positions of a reading."""
+    """Return the positions of the events that were read."""
     found = await storage.events.list_events(event_filter, after=after, until=until, limit=limit)
     return [one.position for one in found]
 
 
 async def test_events_are_read_as_they_were_told(storage: OpenStorage) -> None:
-    """Every field of every kind of event, splits and reasons included, by position."""
+    """Events are read by position, with every field as it was announced."""
     await trade(storage)
 
     everything: list[StoredEvent] = []
@@ -104,7 +104,7 @@ async def test_events_are_read_as_they_were_told(storage: OpenStorage) -> None:
 
 
 async def test_positions_rise_in_the_order_of_commits(storage: OpenStorage) -> None:
-    """What was told later stands later, within a transaction and across them."""
+    """Later events have greater positions, within a transaction and across transactions."""
     await trade(storage)
 
     assert storage.listener.positions == sorted(set(storage.listener.positions))
@@ -115,7 +115,7 @@ async def test_positions_rise_in_the_order_of_commits(storage: OpenStorage) -> N
 async def test_a_filter_admits_the_same_read_or_heard(
     storage: OpenStorage, monkeypatch: pytest.MonkeyPatch, per_query: int
 ) -> None:
-    """By owner, orders and symbols, and both; whatever stretch one query looks at."""
+    """A filter selects the same events when reading as when listening, for any query size."""
     monkeypatch.setattr(event_queries, "POSITIONS_PER_QUERY", per_query)
     await trade(storage)
     ids = [make_order(number=number).order_id for number in (1, 2, 3, 4)]
@@ -146,7 +146,7 @@ async def test_pages_follow_one_another_without_gap_or_overlap(
     per_query: int,
     ids: frozenset[OrderId],
 ) -> None:
-    """Above ``after``, up to and with ``until``, at most ``limit``; the next page goes on."""
+    """A page starts after ``after``, ends with ``until``, and has at most ``limit`` events."""
     monkeypatch.setattr(event_queries, "POSITIONS_PER_QUERY", per_query)
     await trade(storage)
     alices = EventFilter(owner=ALICE, order_ids=ids)
@@ -167,7 +167,7 @@ async def test_pages_follow_one_another_without_gap_or_overlap(
 
 
 async def test_numbers_that_were_never_used_are_passed_over(url: str) -> None:
-    """A withdrawn order leaves a gap, which no reader stumbles over."""
+    """The reader continues over the gap that a withdrawn order leaves."""
     async with faulty_storage(url) as (writer, storage):
         await storage.journal.accept(make_order(number=1))
         writer.connections_to_lose = 1
@@ -181,7 +181,7 @@ async def test_numbers_that_were_never_used_are_passed_over(url: str) -> None:
 
 
 async def test_an_orders_events_come_by_sequence(storage: OpenStorage) -> None:
-    """From the one after that asked for, with the splits that belong to them."""
+    """The events of an order are read after the given sequence, with their splits."""
     await trade(storage)
     order_id = make_order(number=1).order_id
     mine = [stored for stored in heard(storage) if stored.event.order.order_id == order_id]
@@ -198,7 +198,7 @@ async def test_an_orders_events_come_by_sequence(storage: OpenStorage) -> None:
 
 
 async def test_a_canceled_order_is_stored_with_its_reason(storage: OpenStorage) -> None:
-    """Its splits stay, and it is not fulfilled."""
+    """A canceled order keeps its splits and has no row in ``fulfilled_orders``."""
     order = make_order(8, number=1)
     work = SymbolAtWork()
     await storage.journal.accept(order)
@@ -219,7 +219,7 @@ async def test_a_canceled_order_is_stored_with_its_reason(storage: OpenStorage) 
 
 
 async def test_what_an_order_met_is_stored_with_it(storage: OpenStorage) -> None:
-    """The quote of its acceptance, or the first after it, and how many it met."""
+    """An order stores its first quote and the number of quotes since its acceptance."""
     live, waiting = make_order(8, number=1), make_order(8, number=2, limit_price=99)
     arrival = Arrival(update_id=7, price=Decimal("101.5"))
     work = SymbolAtWork()
@@ -241,7 +241,7 @@ async def test_what_an_order_met_is_stored_with_it(storage: OpenStorage) -> None
 
 
 async def test_an_arrival_at_an_empty_side_is_stored(storage: OpenStorage) -> None:
-    """Its price is zero, which is no missing one."""
+    """An arrival price of zero is stored and differs from a missing arrival."""
     arrival = Arrival(update_id=7, price=Decimal(0))
     await storage.journal.accept(make_order(number=1), arrival)
 
@@ -255,7 +255,7 @@ async def test_an_arrival_at_an_empty_side_is_stored(storage: OpenStorage) -> No
 async def test_what_decided_an_order_is_stored_with_its_end(
     storage: OpenStorage, kind: TimeInForce
 ) -> None:
-    """To the digit, whether its quote was reached or empty; no other order has one."""
+    """IOC and FOK orders store their deciding quote exactly; other orders have none."""
     work = SymbolAtWork()
     filled = make_order("0.000000000001", number=1)
     reaching = make_order(8, number=2, time_in_force=kind)
@@ -292,7 +292,7 @@ async def test_what_decided_an_order_is_stored_with_its_end(
 
 
 async def test_the_numbers_of_what_was_pruned_are_not_given_again(url: str) -> None:
-    """A start goes on above what was removed, though nothing above it is stored."""
+    """A start continues after the pruned numbers, even if no greater number is stored."""
     async with open_storage(url) as storage:
         await storage.journal.accept(make_order(number=1))
         untouched = await storage.events.last_pruned_position()
@@ -310,7 +310,7 @@ async def test_the_numbers_of_what_was_pruned_are_not_given_again(url: str) -> N
 
 
 async def test_a_start_goes_on_above_what_is_stored_where_less_was_pruned(url: str) -> None:
-    """The greater of both counts."""
+    """A start continues after the stored numbers if they are greater than the pruned ones."""
     async with open_storage(url) as storage:
         await storage.execute("UPDATE event_stream SET last_pruned_position = 1")
         for number in (1, 2, 3):
@@ -320,7 +320,7 @@ async def test_a_start_goes_on_above_what_is_stored_where_less_was_pruned(url: s
 
 
 async def test_a_stream_keeps_its_name(url: str) -> None:
-    """Over a restart it is the same, so that positions go on meaning something."""
+    """The name of the stream survives a restart, so positions stay valid."""
     async with open_storage(url) as storage:
         first = storage.events.stream_id
     async with open_storage(url) as storage:
@@ -331,7 +331,7 @@ async def test_a_stream_keeps_its_name(url: str) -> None:
 
 
 async def test_events_are_told_once_where_a_commit_is_repeated(url: str) -> None:
-    """The positions of a repeated commit are those of the first."""
+    """A repeated commit keeps the positions of the first attempt."""
     async with faulty_storage(url) as (writer, storage):
         writer.answers_to_lose = 1
         await asyncio.gather(*(storage.journal.accept(make_order(number=n)) for n in (1, 2)))

@@ -1,4 +1,4 @@
-"""What happens while the database does not take writes: nothing is lost, doubled, or invented."""
+"""While the database accepts no writes, no data is lost, doubled or invented."""
 
 import asyncio
 import shutil
@@ -37,7 +37,7 @@ async def on_sqlite(tmp_path: Path) -> AsyncIterator[OpenStorage]:
 
 @pytest.fixture
 async def postgresql_url(tmp_path: Path) -> AsyncIterator[str]:
-    """Give an empty PostgreSQL database."""
+    """Yield the URL of an empty PostgreSQL database."""
     async with scratch_database("postgresql", tmp_path) as url:
         yield url
 
@@ -59,14 +59,14 @@ async def lock_of_another_program(path: Path) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def read_only(storage: OpenStorage) -> AsyncIterator[None]:
-    """Have the connection that writes refuse to, though not the next one: SQLITE_READONLY."""
+    """Make the present writing connection read-only, but not the next one: SQLITE_READONLY."""
     await storage.execute("PRAGMA query_only = ON")
     yield
 
 
 @asynccontextmanager
 async def full_disk(storage: OpenStorage) -> AsyncIterator[None]:
-    """Keep the file from growing, through the connection that writes: SQLITE_FULL."""
+    """Keep the file from growing, through the writing connection: SQLITE_FULL."""
     [(pages,)] = await storage.rows("PRAGMA page_count")
     await storage.execute(f"PRAGMA max_page_count = {pages}")
     yield
@@ -74,7 +74,7 @@ async def full_disk(storage: OpenStorage) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def file_deleted(folder: Path) -> AsyncIterator[None]:
-    """Delete the file, see that nobody begins a new one, and give it back."""
+    """Delete the file, check that no process creates a new one, and restore it."""
     (folder / "aside.db").hardlink_to(folder / "papertape.db")
     (folder / "papertape.db").unlink()
     yield
@@ -84,7 +84,7 @@ async def file_deleted(folder: Path) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def file_replaced(folder: Path) -> AsyncIterator[None]:
-    """Have a copy in place of the file for a while, as after a backup was played back."""
+    """Replace the file by a copy for a while, as when a backup is restored."""
     (folder / "papertape.db").rename(folder / "aside.db")
     shutil.copy(folder / "aside.db", folder / "papertape.db")
     yield
@@ -93,7 +93,7 @@ async def file_replaced(folder: Path) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def session_ended_in_a_transaction(url: str) -> AsyncIterator[None]:
-    """Keep the writer waiting in a transaction, end its session, keep the next one waiting too."""
+    """Block the writer in a transaction, end its session, and block the next session too."""
     async with server_connection(url) as blocking, server_connection(url) as ending:
         transaction = blocking.transaction()
         await transaction.start()
@@ -116,7 +116,7 @@ async def session_ended_in_a_transaction(url: str) -> AsyncIterator[None]:
 async def check_that_trouble_passes(
     storage: OpenStorage, fault: AbstractAsyncContextManager[None]
 ) -> None:
-    """Record fills and accept orders while writes fail, then let them pass."""
+    """Record fills and accept orders while writes fail, then let writes succeed."""
     work = SymbolAtWork()
     await storage.journal.accept(ORDER)
     work.rest(ORDER)
@@ -150,7 +150,7 @@ async def check_that_trouble_passes(
 async def test_a_lock_of_another_program_is_waited_for(
     on_sqlite: OpenStorage, tmp_path: Path
 ) -> None:
-    """An order that met the lock is answered and never executed; fills wait and are written."""
+    """While the file is locked, orders are refused and never executed; fills are written later."""
     await check_that_trouble_passes(on_sqlite, lock_of_another_program(tmp_path / "papertape.db"))
 
 
@@ -160,14 +160,14 @@ async def test_nothing_is_written_to_a_file_that_was_deleted_or_replaced(
     tmp_path: Path,
     fault: Callable[[Path], AbstractAsyncContextManager[None]],
 ) -> None:
-    """Nobody would ever see what was; once the file is back, fills are written."""
+    """A missing or other file gets no writes; once the file is back, fills are written."""
     await check_that_trouble_passes(on_sqlite, fault(tmp_path))
 
 
 async def test_a_read_does_not_make_a_deleted_file_anew(
     on_sqlite: OpenStorage, tmp_path: Path
 ) -> None:
-    """An empty file in its place would look like a database without orders."""
+    """A read creates no empty file, which would look like a database without orders."""
     async with file_deleted(tmp_path):
         with pytest.raises(DatabaseUnavailableError):
             await on_sqlite.orders.find(PUBLIC, ORDER.order_id)
@@ -176,7 +176,7 @@ async def test_a_read_does_not_make_a_deleted_file_anew(
 async def test_a_session_that_ends_in_a_transaction_is_replaced(
     on_postgresql: OpenStorage, postgresql_url: str
 ) -> None:
-    """Likewise when the server ends the writer's session half-way."""
+    """Nothing is lost when the server ends the writer's session within a transaction."""
     await check_that_trouble_passes(on_postgresql, session_ended_in_a_transaction(postgresql_url))
 
 
@@ -184,7 +184,7 @@ async def test_a_session_that_ends_in_a_transaction_is_replaced(
 async def test_a_disk_that_takes_nothing_is_waited_for(
     on_sqlite: OpenStorage, fault: Callable[[OpenStorage], AbstractAsyncContextManager[None]]
 ) -> None:
-    """What did not pass is written once it does."""
+    """An outcome that failed on a full or read-only disk is written later."""
     levels = tuple(
         TakenLevel(owner=PUBLIC, side=Side.BUY, price=Decimal(number), quantity=Decimal(1))
         for number in range(1, 5_001)
@@ -204,7 +204,7 @@ async def test_a_disk_that_takes_nothing_is_waited_for(
 async def test_sessions_that_end_while_idle_are_replaced(
     on_postgresql: OpenStorage, postgresql_url: str
 ) -> None:
-    """After a restart of the server readers do not notice, and the journal goes on by itself."""
+    """After a restart of the server, reads succeed at once and the journal continues."""
     work = SymbolAtWork()
     await on_postgresql.journal.accept(ORDER)
     work.rest(ORDER)
@@ -223,7 +223,7 @@ async def test_sessions_that_end_while_idle_are_replaced(
 
 
 async def test_a_read_that_the_database_does_not_answer_says_so(on_sqlite: OpenStorage) -> None:
-    """The reader is told to come again, not that the order is unknown."""
+    """A failed read raises DatabaseUnavailableError and does not say that the order is unknown."""
     await on_sqlite.execute("ALTER TABLE orders RENAME TO out_of_reach")
 
     with pytest.raises(DatabaseUnavailableError):

@@ -1,4 +1,4 @@
-"""What the journal and the queries promise, the same on SQLite and on PostgreSQL."""
+"""The promises of the journal and the queries, the same on SQLite and on PostgreSQL."""
 
 import asyncio
 from dataclasses import replace
@@ -43,7 +43,7 @@ ALICE = Owner("alice")
 
 
 def page(**asked: object) -> OrderQuery:
-    """Ask for a page of the public owner's orders, unless told otherwise."""
+    """Return a query for the public owner's orders, with the given fields replaced."""
     everything = OrderQuery(
         owner=PUBLIC, symbol=None, status=None, client_order_id=None, before=None, limit=100
     )
@@ -86,7 +86,7 @@ async def test_an_accepted_order_is_found_as_it_was_given(storage: OpenStorage) 
 
 
 async def test_an_order_is_its_owners_alone(storage: OpenStorage) -> None:
-    """Nobody finds or lists somebody else's order."""
+    """An owner cannot find or list the orders of another owner."""
     order = make_order(number=1)
     await storage.journal.accept(order)
 
@@ -95,7 +95,7 @@ async def test_an_order_is_its_owners_alone(storage: OpenStorage) -> None:
 
 
 async def test_an_id_that_no_order_can_have_is_not_found(storage: OpenStorage) -> None:
-    """Whatever a client sends as an id or a cursor is an answer, not an error."""
+    """Any text as id and any number as cursor gets an answer, not an error."""
     for text in ("", "nothing", "\x00", "\ud800", "0" * 5000):
         order_id = OrderId(text)
 
@@ -107,7 +107,7 @@ async def test_an_id_that_no_order_can_have_is_not_found(storage: OpenStorage) -
 async def test_an_order_that_fills_in_two_splits_is_told_everywhere_alike(
     storage: OpenStorage,
 ) -> None:
-    """Splits, events, the order's row and the row of fulfilled orders say the same."""
+    """Splits, events, the order and its row in ``fulfilled_orders`` agree."""
     order = make_order(8, number=1)
     work = SymbolAtWork()
     await storage.journal.accept(order)
@@ -148,7 +148,7 @@ async def test_an_order_that_fills_in_two_splits_is_told_everywhere_alike(
 
 
 async def test_an_expired_order_keeps_its_splits_and_says_why(storage: OpenStorage) -> None:
-    """What was filled before the end stays, and there is no row of a fulfilled order."""
+    """An expired order keeps its splits and its reason, and is not in ``fulfilled_orders``."""
     order = make_order(8, number=1)
     work = SymbolAtWork()
     await storage.journal.accept(order)
@@ -167,7 +167,7 @@ async def test_an_expired_order_keeps_its_splits_and_says_why(storage: OpenStora
 
 
 async def test_an_order_is_accepted_and_filled_in_one_transaction(storage: OpenStorage) -> None:
-    """An order and all that becomes of it may stand in the same group."""
+    """One group may contain an order and all its later events."""
     order = make_order(5, number=1)
     work = SymbolAtWork()
     work.rest(order)
@@ -184,7 +184,7 @@ async def test_an_order_is_accepted_and_filled_in_one_transaction(storage: OpenS
 
 
 async def test_many_orders_at_once_share_few_transactions(storage: OpenStorage) -> None:
-    """While a commit runs, the next group gathers."""
+    """Orders that arrive during a commit share the next transaction."""
     numbers = range(1, 301)
     async with asyncio.TaskGroup() as group:
         for number in numbers:
@@ -196,7 +196,7 @@ async def test_many_orders_at_once_share_few_transactions(storage: OpenStorage) 
 
 
 async def test_positions_number_all_events_in_the_order_of_commits(url: str) -> None:
-    """The stream of events goes on behind a restart, and so do the acceptance numbers."""
+    """Positions and acceptance numbers continue after a restart."""
     async with open_storage(url) as before:
         await before.journal.accept(make_order(number=before.journal.next_acceptance_number()))
         await before.journal.accept(make_order(number=before.journal.next_acceptance_number()))
@@ -214,7 +214,7 @@ async def test_positions_number_all_events_in_the_order_of_commits(url: str) -> 
 
 
 async def test_a_batch_written_twice_changes_nothing(storage: OpenStorage) -> None:
-    """A commit whose outcome is unknown is repeated, also after later ones."""
+    """Writing a batch again has no effect, even after later batches."""
     order = replace(make_order(8, number=1), client_order_id="mine-1")
     work = SymbolAtWork()
     parts = [Part(content=order, events=(acceptance_event(order),), position=1)]
@@ -239,7 +239,7 @@ async def test_a_batch_written_twice_changes_nothing(storage: OpenStorage) -> No
 
 
 async def test_an_order_never_goes_back_to_an_older_event(storage: OpenStorage) -> None:
-    """The state of an order moves on only from an older sequence."""
+    """The state of an order changes only to the state after a newer event."""
     order = make_order(8, number=1)
     work = SymbolAtWork()
     await storage.journal.accept(order)
@@ -254,7 +254,7 @@ async def test_an_order_never_goes_back_to_an_older_event(storage: OpenStorage) 
 
 
 async def test_the_ledger_is_what_it_was_told_last(storage: OpenStorage) -> None:
-    """Levels are put, replaced and forgotten by their exact price, within a batch and later."""
+    """Levels are written, replaced and forgotten by exact price, within and across batches."""
 
     def outcome(gate: int, **quantities: str) -> SymbolOutcome:
         levels = [
@@ -282,7 +282,7 @@ async def test_the_ledger_is_what_it_was_told_last(storage: OpenStorage) -> None
 
 
 async def test_the_gate_outlives_an_empty_ledger(storage: OpenStorage) -> None:
-    """A symbol with nothing taken still knows the last update that counted."""
+    """A symbol without ledger levels keeps its gate."""
     await record(storage, SymbolOutcome(symbol=LTCBTC, events=(), ledger_changes=(), gate=42))
     await record(storage, SymbolOutcome(symbol=ETHBTC, events=(), ledger_changes=(), gate=0))
 
@@ -291,7 +291,7 @@ async def test_the_gate_outlives_an_empty_ledger(storage: OpenStorage) -> None:
 
 
 async def test_unfinished_orders_come_back_by_acceptance(storage: OpenStorage) -> None:
-    """Recovery sees every order without an end, the earliest first, and no other."""
+    """Recovery reads exactly the open orders, by acceptance number."""
     work = SymbolAtWork()
     accepted = [
         make_order(5, number=3),
@@ -318,7 +318,7 @@ async def test_unfinished_orders_come_back_by_acceptance(storage: OpenStorage) -
 
 
 async def test_orders_are_listed_in_pages_newest_first(storage: OpenStorage) -> None:
-    """Pages follow one another without gap or overlap, by symbol and status if asked for."""
+    """Pages follow without gap or overlap, also with a filter for symbol or status."""
     work = SymbolAtWork()
     for number in range(1, 8):
         symbol = ETHBTC if number % 3 == 0 else LTCBTC
@@ -342,7 +342,7 @@ async def test_orders_are_listed_in_pages_newest_first(storage: OpenStorage) -> 
 
 
 async def test_the_longest_amounts_stay_exact(storage: OpenStorage) -> None:
-    """28 digits of price times 28 digits of quantity come back to the last of 56."""
+    """A price of 28 digits times a quantity of 28 digits keeps all 56 digits."""
     quantity, price = (
         Decimal("9876543210987654.321098765432"),
         Decimal("9999999999999999.999999999999"),
@@ -364,7 +364,7 @@ async def test_the_longest_amounts_stay_exact(storage: OpenStorage) -> None:
 
 
 async def test_the_trading_rules_survive_a_restart(url: str) -> None:
-    """The newest copy is kept, exact to the digit."""
+    """The newest copy of the rules is stored exactly."""
     rules = TradingRules(
         symbol=Symbol("币安人生USDT"),
         status="TRADING",
@@ -385,7 +385,7 @@ async def test_the_trading_rules_survive_a_restart(url: str) -> None:
 
 
 async def test_a_refused_order_fails_alone(storage: OpenStorage) -> None:
-    """Neither a twin's key nor a broken constraint fails the neighbors in the batch."""
+    """A taken key or a violated constraint does not fail the other orders of the batch."""
     first = replace(make_order(number=1, owner=ALICE), client_order_id="mine-1")
     twin = replace(make_order(number=2, owner=ALICE), client_order_id="mine-1")
     await storage.journal.accept(first)
@@ -414,7 +414,7 @@ async def test_a_refused_order_fails_alone(storage: OpenStorage) -> None:
 
 
 async def test_a_refused_outcome_fails_its_symbol_alone(storage: OpenStorage) -> None:
-    """What builds on the refused outcome goes with it; the other symbols do not notice."""
+    """A refused outcome takes only later outcomes of its symbol with it."""
     sound, broken = make_order(5, number=1, symbol=ETHBTC), make_order(9, number=2)
     sound_work, broken_work = SymbolAtWork(ETHBTC), SymbolAtWork()
     await storage.journal.accept(sound)
@@ -452,7 +452,7 @@ async def test_a_refused_outcome_fails_its_symbol_alone(storage: OpenStorage) ->
 
 
 async def test_what_cannot_even_become_a_row_fails_alone(storage: OpenStorage) -> None:
-    """A value that no column can hold is our bug as well, whichever library finds it."""
+    """A value that no column can store fails only its own part, on both drivers."""
     hopeless = [
         replace(make_order(number=1), accepted_at=datetime(2026, 1, 1)),  # noqa: DTZ001 - the bug
         replace(make_order(number=2), acceptance_number=2**70),

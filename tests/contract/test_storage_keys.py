@@ -1,4 +1,4 @@
-"""A key serves one order for ever, the same on SQLite and on PostgreSQL."""
+"""A key belongs to one order permanently, the same on SQLite and on PostgreSQL."""
 
 import asyncio
 from collections.abc import Sequence
@@ -28,14 +28,14 @@ KEY = "mine-1"
 
 
 def keyed(number: int, key: str = KEY, owner: Owner = PUBLIC) -> Order:
-    """Make an order under a key."""
+    """Return an order with a key."""
     return make_order(number=number, client_order_id=key, owner=owner)
 
 
 async def accept_all(
     storage: OpenStorage, orders: Sequence[Order]
 ) -> list[OrderId | type[BaseException] | None]:
-    """Accept orders at once; return of each None, whose its key is, or what else was raised."""
+    """Accept orders at once; return None, the order id that has the key, or the error of each."""
     results = await asyncio.gather(
         *(storage.journal.accept(order) for order in orders), return_exceptions=True
     )
@@ -48,12 +48,12 @@ async def accept_all(
 
 
 async def numbers(storage: OpenStorage) -> list[int]:
-    """Return the acceptance numbers that are stored."""
+    """Return the stored acceptance numbers."""
     return [n for (n,) in await storage.rows("SELECT acceptance_number FROM orders ORDER BY 1")]
 
 
 async def test_within_one_batch_the_first_order_has_the_key(storage: OpenStorage) -> None:
-    """The twins are told whose it is; neighbors are accepted, with or without a key."""
+    """Later orders get the id of the first; orders with other keys are accepted."""
     first = keyed(1)
 
     results = await accept_all(
@@ -67,7 +67,7 @@ async def test_within_one_batch_the_first_order_has_the_key(storage: OpenStorage
 
 
 async def test_across_batches_and_restarts_the_first_order_has_the_key(url: str) -> None:
-    """Whether it is open or closed, and whoever runs."""
+    """A key stays taken after its order is closed and after a restart."""
     first = keyed(1)
     async with open_storage(url) as storage:
         await storage.journal.accept(first)
@@ -85,7 +85,7 @@ async def test_across_batches_and_restarts_the_first_order_has_the_key(url: str)
 
 
 async def test_an_order_without_its_key_leaves_no_row(storage: OpenStorage) -> None:
-    """No order, no event, no key; its number and its position are not used again."""
+    """A refused order stores no row, and its number and position are not used again."""
     await storage.journal.accept(keyed(1))
 
     await accept_all(storage, [keyed(2), make_order(number=3)])
@@ -99,7 +99,7 @@ async def test_an_order_without_its_key_leaves_no_row(storage: OpenStorage) -> N
 
 
 async def test_the_same_key_of_another_owner_is_free(storage: OpenStorage) -> None:
-    """Owners do not know of each other's keys."""
+    """Two owners may use the same key for different orders."""
     mine, hers = keyed(1), keyed(2, owner=ALICE)
 
     assert await accept_all(storage, [mine, hers]) == [None, None]
@@ -111,7 +111,7 @@ async def test_the_same_key_of_another_owner_is_free(storage: OpenStorage) -> No
 
 
 async def test_hundreds_of_keys_are_settled_as_few(storage: OpenStorage) -> None:
-    """As many as one transaction takes, and one whose key an order of the one before has."""
+    """A full transaction of keys is stored, and later orders with the same keys are refused."""
     total = BATCH_EVENTS_MAX - 1
     first = [keyed(number, f"key-{number}") for number in range(1, total + 1)]
     twins = [keyed(total + number, f"key-{number}") for number in (1, total)]
@@ -124,7 +124,7 @@ async def test_hundreds_of_keys_are_settled_as_few(storage: OpenStorage) -> None
 
 
 async def test_a_twin_and_a_bad_order_in_one_batch_fail_alone(storage: OpenStorage) -> None:
-    """A part that cannot be written has the others written one by one, keys included."""
+    """Keys are also checked when the parts of a batch are written one by one."""
     bad = replace(keyed(1, "mine-2"), quantity=make_order("0").quantity)
 
     results = await accept_all(
@@ -137,7 +137,7 @@ async def test_a_twin_and_a_bad_order_in_one_batch_fail_alone(storage: OpenStora
 
 
 async def test_a_repeated_commit_finds_its_own_key(url: str) -> None:
-    """The answer to the commit was lost: the order is accepted, its twin is told of it."""
+    """After a lost answer the repeated commit accepts the order and refuses the second one."""
     async with faulty_storage(url) as (writer, storage):
         writer.answers_to_lose = 2
 
@@ -149,7 +149,7 @@ async def test_a_repeated_commit_finds_its_own_key(url: str) -> None:
 
 
 async def test_an_order_sent_again_after_an_unknown_outcome_finds_itself(url: str) -> None:
-    """The client knows nothing and repeats the order: it is told which one has the key."""
+    """A client that repeats an order after an unknown outcome gets the id of the first one."""
     async with faulty_storage(url, answer_seconds_max=1) as (writer, storage):
         writer.answers_to_lose = 1
         first = asyncio.create_task(accept_all(storage, [keyed(1)]))
@@ -167,7 +167,7 @@ async def test_an_order_sent_again_after_an_unknown_outcome_finds_itself(url: st
 
 
 async def test_a_withdrawn_order_leaves_its_key_free(url: str) -> None:
-    """It was never executed, so that the same order may be sent again under its key."""
+    """A withdrawn order was never executed, so its key may be used again."""
     async with faulty_storage(url) as (writer, storage):
         writer.connections_to_lose = 1
         refused = await accept_all(storage, [keyed(1)])
@@ -179,7 +179,7 @@ async def test_a_withdrawn_order_leaves_its_key_free(url: str) -> None:
 
 
 async def test_a_batch_keeps_what_it_knows_of_keys_over_a_retry(storage: OpenStorage) -> None:
-    """Each attempt says anew which orders were left out."""
+    """Each attempt determines again which orders are left out."""
     parts = [
         Part(content=order, events=(acceptance_event(order),), position=position)
         for position, order in enumerate((keyed(1), keyed(2)), 1)
@@ -195,7 +195,7 @@ async def test_a_batch_keeps_what_it_knows_of_keys_over_a_retry(storage: OpenSto
 
 
 async def test_a_key_outlives_its_order(storage: OpenStorage) -> None:
-    """Pruning an old order does not make its key free: it still says whose it was."""
+    """A pruned order keeps its key, which still leads to its id."""
     first = keyed(1)
     await storage.journal.accept(first)
     for table in ("order_events", "orders"):
@@ -207,7 +207,7 @@ async def test_a_key_outlives_its_order(storage: OpenStorage) -> None:
 
 
 async def test_many_orders_are_found_at_once_by_acceptance(storage: OpenStorage) -> None:
-    """Those that are the owner's; unknown ids and other owners' are left out."""
+    """Only the owner's orders are found; unknown ids and other owners' orders are skipped."""
     orders = [make_order(number=n, order_id=make_order(number=9 - n).order_id) for n in (3, 1, 2)]
     hers = make_order(number=4, owner=ALICE)
     await accept_all(storage, [*orders, hers])
@@ -220,7 +220,7 @@ async def test_many_orders_are_found_at_once_by_acceptance(storage: OpenStorage)
 
 
 async def test_orders_are_listed_by_key(storage: OpenStorage) -> None:
-    """The key narrows as the other filters do, within one owner."""
+    """The filter for a key combines with the other filters, within one owner."""
     await accept_all(storage, [keyed(1), keyed(2, "mine-2"), keyed(3, owner=ALICE)])
 
     async def listed(**asked: object) -> list[int]:
@@ -240,7 +240,7 @@ async def test_orders_are_listed_by_key(storage: OpenStorage) -> None:
 
 
 async def test_a_key_is_under_way_until_its_order_is_stored_or_withdrawn(url: str) -> None:
-    """Nobody may be told meanwhile that no order has the key."""
+    """A key is reported as long as the outcome of its order is unknown."""
     async with faulty_storage(url, answer_seconds_max=1) as (writer, storage):
         writer.may_begin.clear()
         doubtful, withdrawn = keyed(1), keyed(2, "mine-2")
@@ -264,7 +264,7 @@ async def test_a_key_is_under_way_until_its_order_is_stored_or_withdrawn(url: st
 
 
 async def test_of_twins_under_way_the_one_that_may_be_stored_stays(url: str) -> None:
-    """A repeated request that is withdrawn does not hide the first one."""
+    """Withdrawing a repeated order does not hide the first one."""
     async with faulty_storage(url, answer_seconds_max=1) as (writer, storage):
         writer.may_begin.clear()
         first, again = keyed(1), keyed(2)
@@ -280,7 +280,7 @@ async def test_of_twins_under_way_the_one_that_may_be_stored_stays(url: str) -> 
 
 
 async def test_orders_in_doubt_count_until_their_fate_is_known(url: str) -> None:
-    """Their callers were told that nobody knows; they may become open orders all the same."""
+    """Orders with an unknown outcome are counted until it is known, as they may become open."""
     async with faulty_storage(url, answer_seconds_max=1) as (writer, storage):
         writer.may_begin.clear()
         written = asyncio.create_task(storage.journal.accept(make_order(number=1)))

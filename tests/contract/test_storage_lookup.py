@@ -1,4 +1,4 @@
-"""Orders as whoever verifies them looks them up; the same on SQLite and on PostgreSQL."""
+"""Orders are looked up for verification, the same on SQLite and on PostgreSQL."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from tests.support.sound_database import FILLED, NEW, ORDERS_TOTAL, fill_soundly
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_orders_are_found_with_their_splits(kind: str, tmp_path: Path) -> None:
-    """As the service reads them, amounts and instants exact; what is not there is left out."""
+    """Orders are found with exact splits, and missing orders are skipped."""
     wanted = [OrderId(id_of(number)) for number in (FILLED, NEW, 77)]
 
     def work(lookup: OrderLookup) -> None:

@@ -1,4 +1,4 @@
-"""What a database of a previous release becomes; the same on SQLite and on PostgreSQL."""
+"""Migration from previous releases, the same on SQLite and on PostgreSQL."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,7 +19,7 @@ from tests.support.builders import LTCBTC
 from tests.support.databases import KINDS, open_storage, scratch_postgresql, sqlite_url
 
 PREVIOUS: Final = ("20261123", "20261124", "20261125")
-"""The schemas that a database may have, from the first to the last before this one."""
+"""The schemas of all previous releases, oldest first."""
 
 ROWS: Final = {
     "orders": (
@@ -85,7 +85,7 @@ KEYS: Final = (
     "INSERT INTO client_order_ids (owner, client_order_id, order_id)"
     " SELECT owner, client_order_id, order_id FROM orders WHERE client_order_id IS NOT NULL"
 )
-"""What later releases keep beside."""
+"""The statement that adds the keys, which later releases store separately."""
 
 NAMES: Final = {
     **{name: f"00000000-0000-7000-8000-00000000000{name}" for name in "abc"},
@@ -95,14 +95,14 @@ NAMES: Final = {
 
 @pytest.fixture(params=KINDS)
 async def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
-    """Give an empty database."""
+    """Yield the URL of an empty database."""
     async with _empty(request.param, tmp_path) as url:
         yield url
 
 
 @pytest.fixture(params=PREVIOUS)
 async def url(request: pytest.FixtureRequest, empty_url: str) -> str:
-    """Give a database of a previous release with every kind of row."""
+    """Yield a database of a previous release with every kind of row."""
     await _run(empty_url, partial(_fill, revision=request.param))
     return empty_url
 
@@ -116,8 +116,8 @@ async def _empty(kind: str, folder: Path) -> AsyncIterator[str]:
         yield url
 
 
-async def _run(url: str, work: Any) -> Any:  # noqa: ANN401 - whatever the work returns
-    """Run work as one transaction on a connection of its own."""
+async def _run(url: str, work: Any) -> Any:  # noqa: ANN401 - as the work returns
+    """Run one transaction on a separate connection."""
     async with create_async_engine(url, poolclass=NullPool).begin() as connection:
         return await connection.run_sync(work)
 
@@ -136,7 +136,7 @@ def _fill(connection: Connection, *, revision: str) -> None:
 
 
 def _read(connection: Connection) -> dict[str, list[tuple[object, ...]]]:
-    """Return every row as far as the first release knows it."""
+    """Return every row, with the columns of the first release."""
     return {
         table: [
             tuple(row)
@@ -149,7 +149,7 @@ def _read(connection: Connection) -> dict[str, list[tuple[object, ...]]]:
 
 
 async def test_nothing_is_lost_by_an_upgrade(url: str) -> None:
-    """Every row is as it was, and all that is promised of it holds."""
+    """Every row stays the same, and the audit finds no violation."""
     before = await _run(url, _read)
     assert {table: len(rows) for table, rows in before.items()} == {
         table: len(rows) for table, (_, rows) in ROWS.items()
@@ -164,7 +164,7 @@ async def test_nothing_is_lost_by_an_upgrade(url: str) -> None:
 
 
 async def test_an_upgrade_keeps_the_keys_of_all_orders(url: str) -> None:
-    """Each owner's own, so that none is used twice."""
+    """The keys of all owners are kept, so that none is used twice."""
     await migrate(url)
 
     async with open_storage(url) as storage:
@@ -174,7 +174,7 @@ async def test_an_upgrade_keeps_the_keys_of_all_orders(url: str) -> None:
 
 
 async def test_an_upgraded_database_is_a_stream_of_its_own_and_serves(url: str) -> None:
-    """It counts on, knows the open order, and nothing of it counts as pruned."""
+    """An upgraded database continues its numbers, has its open order and its own stream."""
     await migrate(url)
 
     async with open_storage(url) as storage:

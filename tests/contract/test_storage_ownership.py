@@ -1,4 +1,4 @@
-"""One service owns a database, and one venue; the same on SQLite and on PostgreSQL."""
+"""A database has one service and one venue, the same on SQLite and on PostgreSQL."""
 
 import asyncio
 import contextlib
@@ -38,7 +38,7 @@ REPOSITORY = Path(__file__).parents[2]
 
 @asynccontextmanager
 async def another_service(url: str, owner: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Run another service as a process of its own; kill it afterwards."""
+    """Run another service as a separate process, and kill it afterwards."""
     running = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "tests.support.database_holder", url, owner),
@@ -54,7 +54,7 @@ async def another_service(url: str, owner: str) -> AsyncIterator[asyncio.subproc
 
 
 async def said(running: asyncio.subprocess.Process) -> str:
-    """Return the next line that a process says."""
+    """Return the next line that a process prints."""
     assert running.stdout is not None
     return (await running.stdout.readline()).decode().strip()
 
@@ -63,7 +63,7 @@ async def said(running: asyncio.subprocess.Process) -> str:
 async def test_of_services_started_at_once_on_a_new_database_one_serves(
     kind: str, tmp_path: Path
 ) -> None:
-    """All migrate, one serves, the rest name it; kill -9 leaves nothing behind."""
+    """Of several services one serves, and the others name it; kill -9 leaves no lock behind."""
     async with contextlib.AsyncExitStack() as stack:
         url = sqlite_url(tmp_path / "papertape.db")
         if kind == "postgresql":
@@ -90,7 +90,7 @@ async def test_of_services_started_at_once_on_a_new_database_one_serves(
 
 
 async def opens(url: str) -> bool:
-    """Open a database; False if its last owner's end was not noticed yet."""
+    """Open a database; return False while its last owner still holds the lock."""
     try:
         database = await Database.open(url, venue=VENUE, owner=OWNER)
     except StartupError:
@@ -114,7 +114,7 @@ async def test_a_database_keeps_to_its_venue(url: str) -> None:
 
 
 async def test_a_database_without_orders_changes_its_venue(url: str) -> None:
-    """Whoever only looked at one venue starts afresh at another."""
+    """A database without orders may change its venue, and starts without ledger and gates."""
     level = TakenLevel(owner=PUBLIC, side=Side.BUY, price=Decimal(100), quantity=Decimal(1))
     async with open_storage(url) as storage:
         await storage.orders.save_trading_rules(StoredRules(rules=(), fetched_at=ACCEPTED_AT))
@@ -136,7 +136,7 @@ async def test_a_database_without_orders_changes_its_venue(url: str) -> None:
 
 
 async def test_a_lost_lock_is_taken_again(tmp_path: Path) -> None:
-    """The server ended its session: after a moment nobody else can start, as before."""
+    """After the server ended its session, the owner takes the lock again."""
     async with scratch_database("postgresql", tmp_path) as url:
         database = await Database.open(url, venue=VENUE, owner="the first")
         former = await end_lock_session(url)
@@ -153,7 +153,7 @@ async def test_a_lost_lock_is_taken_again(tmp_path: Path) -> None:
 
 
 async def test_who_lost_the_lock_to_another_ends(tmp_path: Path) -> None:
-    """Two would serve the same orders."""
+    """A service that lost its lock to another one stops: two would serve the same orders."""
     async with scratch_database("postgresql", tmp_path) as url:
         database = await Database.open(url, venue=VENUE, owner="the first")
         await end_lock_session(url)
@@ -167,7 +167,7 @@ async def test_who_lost_the_lock_to_another_ends(tmp_path: Path) -> None:
 
 
 async def test_a_lock_that_lasts_as_long_as_the_process_needs_no_watch(tmp_path: Path) -> None:
-    """The kernel's lock on a file cannot be lost."""
+    """Watching a file lock returns at once, since the lock cannot be lost."""
     async with open_storage(sqlite_url(tmp_path / "papertape.db")) as storage:
         await storage.database.keep_lock()
 
@@ -193,7 +193,7 @@ async def is_locked_by_another_than(url: str, former: int) -> bool:
 
 
 async def test_who_was_replaced_writes_no_more(url: str) -> None:
-    """A journal that finds a later epoch ends, and what it had not written is not executed."""
+    """A journal that finds a later epoch ends, and refuses all orders it has not written."""
     async with open_storage(url) as storage:
         await storage.journal.accept(make_order(number=1))
         await storage.execute("UPDATE service_owner SET epoch = epoch + 1, owner = 'the next one'")
@@ -214,7 +214,7 @@ async def test_who_was_replaced_writes_no_more(url: str) -> None:
 
 
 async def test_a_database_without_its_owners_row_is_not_written(url: str) -> None:
-    """Somebody emptied the tables under a running service: it ends."""
+    """A journal ends if the row of the owner was deleted under it."""
     async with open_storage(url) as storage:
         await storage.execute("DELETE FROM service_owner")
 

@@ -1,4 +1,4 @@
-"""Finished orders are deleted and leave no trace but their numbers and keys; on both databases."""
+"""Closed orders are deleted except for their numbers and keys, on both databases."""
 
 import asyncio
 import itertools
@@ -35,25 +35,25 @@ STREAM = "SELECT last_pruned_position, last_pruned_acceptance_number FROM event_
 
 @pytest.fixture(params=KINDS)
 async def url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
-    """Give an empty database of each kind."""
+    """Yield an empty database of each kind."""
     async with scratch_database(request.param, tmp_path) as url:
         yield url
 
 
 @pytest.fixture
 async def sound_url(url: str) -> str:
-    """Give a database with orders that ended, and two that are open."""
+    """Yield a database with closed orders and two open ones."""
     await fill_soundly(url)
     return url
 
 
 async def ids_in(storage: OpenStorage, table: str, key: str = "order_id") -> set[str]:
-    """Return which orders a table tells of."""
+    """Return the ids of the orders that have rows in a table."""
     return {row[0] for row in await storage.rows(f"SELECT {key} FROM {table}")}  # noqa: S608 - ours
 
 
 async def test_finished_orders_are_deleted_with_all_their_rows(sound_url: str) -> None:
-    """Only those closed before the instant go; keys, ledger and gates stay."""
+    """Only orders closed before the instant are deleted; keys, ledger and gates stay."""
     async with open_storage(sound_url) as storage:
         kept = [await storage.rows(statement) for statement in (LEDGER, GATES)]
 
@@ -71,7 +71,7 @@ async def test_finished_orders_are_deleted_with_all_their_rows(sound_url: str) -
 
 
 async def test_an_order_closed_at_the_instant_stays(sound_url: str) -> None:
-    """Before means before."""
+    """An order closed exactly at the instant is not deleted."""
     assert (await count_finished(sound_url, BEFORE_THE_CANCELLATION)).orders == 5
     assert (await prune(sound_url, BEFORE_THE_CANCELLATION)).orders == 5
     one_later = BEFORE_THE_CANCELLATION + timedelta(microseconds=1)
@@ -80,7 +80,7 @@ async def test_an_order_closed_at_the_instant_stays(sound_url: str) -> None:
 
 
 async def test_what_is_counted_is_what_is_deleted(sound_url: str) -> None:
-    """Counting deletes nothing; a second time there is nothing to do."""
+    """Counting deletes no row, and equals what is then deleted; a second prune deletes none."""
     counted = await count_finished(sound_url, LATER)
 
     assert counted == await count_finished(sound_url, LATER)
@@ -89,7 +89,7 @@ async def test_what_is_counted_is_what_is_deleted(sound_url: str) -> None:
 
 
 async def test_no_number_is_given_twice(sound_url: str) -> None:
-    """The next owner counts on from what was deleted, also when nothing is left."""
+    """The next owner continues after the deleted numbers, even if no order is left."""
     async with open_storage(sound_url) as storage:
         await storage.execute(
             "UPDATE orders SET closed_at = accepted_at, status = 'CANCELED',"
@@ -111,7 +111,7 @@ async def test_no_number_is_given_twice(sound_url: str) -> None:
 
 
 async def test_a_later_prune_keeps_the_greatest_numbers(url: str) -> None:
-    """Orders end in any order; the numbers that were deleted only rise."""
+    """The stored greatest numbers never fall, for any order in which orders end."""
     longer, shorter = make_order(number=1), make_order(number=2)
     async with open_storage(url) as storage:
         for order in (longer, shorter):
@@ -134,7 +134,7 @@ async def test_a_later_prune_keeps_the_greatest_numbers(url: str) -> None:
 
 @pytest.mark.parametrize("trace", ["numbers", "keys"])
 async def test_a_pruned_database_keeps_to_its_venue(sound_url: str, trace: str) -> None:
-    """That orders were accepted is known by their numbers, or by their keys."""
+    """The venue stays fixed after pruning: the stored numbers or keys show earlier orders."""
     async with open_storage(sound_url) as storage:
         for table in (
             "order_events",
@@ -152,7 +152,7 @@ async def test_a_pruned_database_keeps_to_its_venue(sound_url: str, trace: str) 
 
 
 async def test_a_service_goes_on_while_its_orders_are_pruned(url: str) -> None:
-    """No write of it fails, none of its orders is lost, and what is left is sound."""
+    """No write of the service fails, no order is lost, and the audit finds no violation."""
     async with open_storage(url) as storage:
         work = SymbolAtWork()
         old = [make_order(1, number=number) for number in range(1, 1501)]
@@ -190,7 +190,7 @@ async def test_a_service_goes_on_while_its_orders_are_pruned(url: str) -> None:
 
 
 async def test_a_database_without_its_stream_is_not_pruned(sound_url: str) -> None:
-    """Nothing would remember the numbers."""
+    """Without its ``event_stream`` row a database is refused: the numbers would be lost."""
     async with open_storage(sound_url) as storage:
         (stream,) = await storage.rows("SELECT * FROM event_stream")
         await storage.execute("DELETE FROM event_stream")

@@ -1,4 +1,4 @@
-"""What must hold of the rows, whoever writes them: the database refuses every bad form."""
+"""The database refuses every invalid row, from any writer."""
 
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -156,7 +156,7 @@ PRESENT: Final[Sequence[Row]] = [
     ("fulfilled_order_splits", SPLIT | {"split_number": "1"}),
     ("symbol_gates", GATE | {"symbol": "'LTCBTC'"}),
 ]
-"""What the rows below refer to."""
+"""The rows that the rows below refer to."""
 
 SOUND: Final[Sequence[Row]] = [
     ("orders", ORDER),
@@ -178,7 +178,7 @@ SOUND: Final[Sequence[Row]] = [
     ("client_order_ids", KEY),
     ("event_stream", STREAM),
 ]
-"""Each is accepted by itself, so that a bad one below is refused for what is bad in it alone."""
+"""Each row is valid, so that a changed row below is refused only for its change."""
 
 NOT_POSITIVE: Final = ("'0'", "'-1'")
 NOT_EXACT: Final = (
@@ -322,7 +322,7 @@ BAD_ON_BOTH: Final[Sequence[Row]] = [
         for bad in (*NOT_POSITIVE, *NOT_EXACT)
     ),
 ]
-"""Bad as such, in a database where the rows that they refer to exist."""
+"""Rows that are invalid by themselves; the rows that they refer to exist."""
 
 BAD_ON_SQLITE: Final[Sequence[Row]] = [
     ("orders", ORDER | {"acceptance_number": "'one'"}),
@@ -342,7 +342,7 @@ BAD_ON_SQLITE: Final[Sequence[Row]] = [
         for bad in NOT_UTC
     ),
 ]
-"""Forms that PostgreSQL's types do not know, or read as the same value."""
+"""Forms that exist only on SQLite: PostgreSQL's types refuse them or read the same value."""
 
 BAD_ON_POSTGRESQL: Final[Sequence[Row]] = [
     (table, row | {column: bad})
@@ -362,18 +362,18 @@ TWINS: Final[Sequence[Row]] = [
     ("client_order_ids", KEY | {"client_order_id": "'mine-4'"}),
     *SOUND[7:],
 ]
-"""Sound rows but for a key that another row has, once those above from the splits on are there."""
+"""Rows that repeat the key of a valid row above; those from the splits on are stored first."""
 
 
 @pytest.fixture(params=KINDS)
 def kind(request: pytest.FixtureRequest) -> str:
-    """Name each kind of database."""
+    """Return each kind of database."""
     return str(request.param)
 
 
 @pytest.fixture
 async def storage(kind: str, tmp_path: Path) -> AsyncIterator[OpenStorage]:
-    """Open a database that holds what the rows refer to."""
+    """Open a database with the rows that other rows refer to."""
     async with scratch_database(kind, tmp_path) as url, open_storage(url) as storage:
         await storage.execute("DELETE FROM service_owner")
         await storage.execute("DELETE FROM event_stream")
@@ -383,12 +383,12 @@ async def storage(kind: str, tmp_path: Path) -> AsyncIterator[OpenStorage]:
 
 
 def insert(table: str, row: dict[str, str]) -> str:
-    """Write an INSERT with the values as literals, as anybody's program might."""
+    """Return an INSERT with literal values, as any program may send it."""
     return f"INSERT INTO {table} ({', '.join(row)}) VALUES ({', '.join(row.values())})"  # noqa: S608 - literals of this file
 
 
 async def accepted_by(storage: OpenStorage, rows: Sequence[Row]) -> list[str]:
-    """Insert each row by itself, undo it, and return what the database did not refuse."""
+    """Insert each row separately, roll it back, and return the rows that were accepted."""
 
     def try_each(connection: Connection) -> list[str]:
         accepted = []
@@ -408,19 +408,19 @@ async def accepted_by(storage: OpenStorage, rows: Sequence[Row]) -> list[str]:
 
 
 async def test_sound_rows_are_accepted(storage: OpenStorage) -> None:
-    """Every state that an order goes through can be stored, and all else a service stores."""
+    """Every state of an order and every other valid row can be stored."""
     assert len(await accepted_by(storage, SOUND)) == len(SOUND)
 
 
 async def test_every_bad_form_is_refused(storage: OpenStorage, kind: str) -> None:
-    """Amounts, instants, enumerations and what they say together are checked by the database."""
+    """The database checks amounts, instants, enumerations and combinations of columns."""
     bad_here = BAD_ON_SQLITE if kind == "sqlite" else BAD_ON_POSTGRESQL
 
     assert await accepted_by(storage, [*BAD_ON_BOTH, *bad_here]) == []
 
 
 async def test_a_key_is_taken_once(storage: OpenStorage) -> None:
-    """No two rows have the same number, id, client's id, or place in an order's history."""
+    """No two rows share a number, an id, a client order id, or a sequence of an order."""
     for table, row in SOUND[7:]:
         await storage.execute(insert(table, row))
 

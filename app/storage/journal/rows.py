@@ -195,7 +195,7 @@ def _event_row(event: OrderEvent, position: int) -> Row:
 def _state_row(event: OrderEvent) -> Row:
     """Return the values that an event changes in its order.
 
-    The names differ from those of the columns, which SQLAlchemy reserves in an UPDATE.
+    The names differ from the column names, which SQLAlchemy reserves in an UPDATE.
     """
     decision = event.decision
     return {

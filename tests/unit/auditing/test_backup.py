@@ -301,7 +301,12 @@ def test_a_full_disk_leaves_nothing_behind(source: Path, tmp_path: Path) -> None
     assert source.stat().st_size > 50_000
 
     ended = subprocess.run(  # noqa: S603 - our own interpreter
-        [sys.executable, "-B", "-c", LIMITED],  # -B: no truncated bytecode for whoever comes next
+        [
+            sys.executable,
+            "-B",
+            "-c",
+            LIMITED,
+        ],  # -B: write no bytecode, which the limit would truncate
         cwd=tmp_path,
         env={"DATABASE_URL": sqlite_url(source), "PYTHONPATH": str(REPOSITORY)},
         capture_output=True,

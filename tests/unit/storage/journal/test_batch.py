@@ -68,7 +68,7 @@ async def test_one_by_one_only_the_bad_part_is_left_out(storage: OpenStorage) ->
 
 
 async def test_what_builds_on_a_refused_outcome_is_refused(storage: OpenStorage) -> None:
-    """Later outcomes of the same symbol are refused too, but not those of another symbol."""
+    """Later outcomes of the same symbol are refused too; another symbol is not affected."""
     parts = [outcome(1), outcome(-2), outcome(3), outcome(4, Symbol("ETHBTC")), SOUND]
     batch = Batch(parts, storage.database.epoch)
 

@@ -118,10 +118,10 @@ def _copy(
     ):
         # The whole file is flushed at the end; until then no program uses it.
         writing.execute("PRAGMA synchronous = OFF")
+        # BEGIN is deferred: "the transaction does not actually start until the database is first
+        # accessed" (https://www.sqlite.org/lang_transaction.html), hence the read after it.
         reading.execute("BEGIN")
-        reading.execute(
-            "SELECT count(*) FROM sqlite_master"
-        ).fetchone()  # a snapshot begins with its first read
+        reading.execute("SELECT count(*) FROM sqlite_master").fetchone()
         reading.backup(writing, pages=PAGES_PER_STEP, progress=report)
 
 

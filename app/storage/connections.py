@@ -136,7 +136,7 @@ class Readers:
             )
 
     async def run(self, work: Callable[[Connection], _Result]) -> _Result:
-        """Run ``work``, which only reads; each statement sees one moment of the database.
+        """Run ``work``, which only reads; each statement sees one snapshot of the database.
 
         Raises:
             sqlalchemy.exc.TimeoutError: no connection became free in time.

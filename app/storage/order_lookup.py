@@ -36,7 +36,7 @@ _Result = TypeVar("_Result")
 class StoredOrder:
     """An order with its splits by number.
 
-    ``malformation`` names the value that cannot be read; the order is then None.
+    ``malformation`` names a value that cannot be read. Then ``snapshot`` is None, without splits.
     """
 
     snapshot: OrderSnapshot | None

@@ -82,6 +82,9 @@ def stop_statements_when(stopped: threading.Event, connection: sqlite3.Connectio
 
 def _reading_engine(address: DatabaseAddress, stopped: threading.Event) -> AsyncEngine:
     if address.path is None:
+        # "A query in a repeatable read transaction sees a snapshot as of the start of the first
+        # non-transaction-control statement in the transaction, not as of the start of the current
+        # statement" (https://www.postgresql.org/docs/current/transaction-iso.html).
         return create_async_engine(
             address.url,
             poolclass=NullPool,

@@ -84,7 +84,7 @@ async def positions(
     return [one.position for one in found]
 
 
-async def test_events_are_read_as_they_were_told(storage: OpenStorage) -> None:
+async def test_events_are_read_as_they_were_announced(storage: OpenStorage) -> None:
     """Events are read by position, with every field as it was announced."""
     await trade(storage)
 
@@ -276,17 +276,17 @@ async def test_what_decided_an_order_is_stored_with_its_end(
 
     found = await storage.orders.find_many(PUBLIC, [order.order_id for order in orders])
 
-    at_the_touch = Decision(
+    at_best_ask = Decision(
         price=Decimal("99.99"),
         displayed_quantity=Decimal(5),
         taken_quantity=Decimal("0.000000000001"),
     )
-    after_all = Decimal(5) if kind is TimeInForce.IOC else at_the_touch.taken_quantity
+    after_all = Decimal(5) if kind is TimeInForce.IOC else at_best_ask.taken_quantity
     nothing = Decision(price=Decimal(0), displayed_quantity=Decimal(0), taken_quantity=Decimal(0))
     assert [(one.decision, one.departure_update_id) for one in found] == [
         (None, 11),
-        (at_the_touch, 11),
-        (replace(at_the_touch, taken_quantity=after_all), 11),
+        (at_best_ask, 11),
+        (replace(at_best_ask, taken_quantity=after_all), 11),
         (nothing, 12),
     ]
 
@@ -330,7 +330,7 @@ async def test_a_stream_keeps_its_name(url: str) -> None:
     assert len(first) == 16
 
 
-async def test_events_are_told_once_where_a_commit_is_repeated(url: str) -> None:
+async def test_a_repeated_commit_announces_events_once(url: str) -> None:
     """A repeated commit keeps the positions of the first attempt."""
     async with faulty_storage(url) as (writer, storage):
         writer.answers_to_lose = 1

@@ -164,7 +164,7 @@ async def test_nothing_is_written_to_a_file_that_was_deleted_or_replaced(
     await check_that_trouble_passes(on_sqlite, fault(tmp_path))
 
 
-async def test_a_read_does_not_make_a_deleted_file_anew(
+async def test_a_read_does_not_create_a_deleted_file(
     on_sqlite: OpenStorage, tmp_path: Path
 ) -> None:
     """A read creates no empty file, which would look like a database without orders."""

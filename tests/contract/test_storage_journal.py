@@ -104,7 +104,7 @@ async def test_an_id_that_no_order_can_have_is_not_found(storage: OpenStorage) -
         assert await storage.orders.list_orders(page(symbol=Symbol(text), before=2**70)) == []
 
 
-async def test_an_order_that_fills_in_two_splits_is_told_everywhere_alike(
+async def test_an_order_filled_in_two_splits_is_stored_consistently(
     storage: OpenStorage,
 ) -> None:
     """Splits, events, the order and its row in ``fulfilled_orders`` agree."""
@@ -253,7 +253,7 @@ async def test_an_order_never_goes_back_to_an_older_event(storage: OpenStorage) 
     assert (found.status, found.last_sequence) == (OrderStatus.FILLED, 3)
 
 
-async def test_the_ledger_is_what_it_was_told_last(storage: OpenStorage) -> None:
+async def test_the_ledger_has_the_last_written_levels(storage: OpenStorage) -> None:
     """Levels are written, replaced and forgotten by exact price, within and across batches."""
 
     def outcome(gate: int, **quantities: str) -> SymbolOutcome:

@@ -279,7 +279,7 @@ async def test_of_twins_under_way_the_one_that_may_be_stored_stays(url: str) -> 
         writer.may_begin.set()
 
 
-async def test_orders_in_doubt_count_until_their_fate_is_known(url: str) -> None:
+async def test_orders_count_until_their_outcome_is_known(url: str) -> None:
     """Orders with an unknown outcome are counted until it is known, as they may become open."""
     async with faulty_storage(url, answer_seconds_max=1) as (writer, storage):
         writer.may_begin.clear()

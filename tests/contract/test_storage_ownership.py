@@ -152,7 +152,7 @@ async def test_a_lost_lock_is_taken_again(tmp_path: Path) -> None:
         assert keeping.cancelled()
 
 
-async def test_who_lost_the_lock_to_another_ends(tmp_path: Path) -> None:
+async def test_a_service_that_lost_its_lock_stops(tmp_path: Path) -> None:
     """A service that lost its lock to another one stops: two would serve the same orders."""
     async with scratch_database("postgresql", tmp_path) as url:
         database = await Database.open(url, venue=VENUE, owner="the first")
@@ -192,7 +192,7 @@ async def is_locked_by_another_than(url: str, former: int) -> bool:
         return await connection.fetchval(LOCK_SESSIONS) not in {None, former}
 
 
-async def test_who_was_replaced_writes_no_more(url: str) -> None:
+async def test_a_replaced_service_writes_no_more(url: str) -> None:
     """A journal that finds a later epoch ends, and refuses all orders it has not written."""
     async with open_storage(url) as storage:
         await storage.journal.accept(make_order(number=1))

@@ -4,7 +4,7 @@ A commit whose outcome is unknown is written again, so each statement may run tw
 
 - A row that never changes is inserted only if it is missing.
 - The state of an order changes only to the state after a newer event.
-- A gate or a ledger level is overwritten with its last value.
+- A gate, a ledger level or the rules are overwritten with their last value.
 """
 
 from collections.abc import Callable, Collection, Sequence

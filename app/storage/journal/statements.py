@@ -44,8 +44,9 @@ from app.storage.schema.tables import (
 ROWS_PER_STATEMENT: Final = (256, 128, 64, 32, 16, 8, 7, 6, 5, 4, 3, 2, 1)
 """The sizes of the prepared statements for SQLite; any number of rows is a sum of a few sizes.
 
-The largest statement has fewer parameters than SQLite allows, which is 32,766. Nine tables with 13
-sizes each stay below the 128 prepared statements that Python's driver caches.
+The largest statement stays below the 32,766 parameters that SQLite allows
+(https://www.sqlite.org/limits.html, SQLITE_MAX_VARIABLE_NUMBER). Nine tables with 13 sizes each
+stay below the 128 prepared statements that Python's driver caches.
 """
 
 

@@ -13,7 +13,10 @@ from app.storage.schema.column_types import ExactAmount, UtcInstant
 METADATA: Final = MetaData()
 
 _RowNumber = BigInteger().with_variant(Integer(), "sqlite")
-"""SQLite numbers rows by a primary key only if its type is exactly INTEGER."""
+"""SQLite numbers rows by a primary key only if its type is exactly INTEGER.
+
+See "ROWIDs and the INTEGER PRIMARY KEY" at https://www.sqlite.org/lang_createtable.html.
+"""
 
 orders: Final = Table(
     "orders",

@@ -226,7 +226,7 @@ async def test_a_service_goes_on_during_an_audit(tmp_path: Path) -> None:
     assert reports[-1].orders > reports[0].orders
 
 
-async def test_progress_is_told(tmp_path: Path) -> None:
+async def test_progress_is_reported(tmp_path: Path) -> None:
     """The audit of a large database reports its progress."""
     path = tmp_path / "papertape.db"
     url = sqlite_url(path)
@@ -266,7 +266,7 @@ async def test_a_file_of_another_kind_cannot_be_audited(tmp_path: Path) -> None:
         await audit(str(path))
 
 
-async def test_somebody_elses_database_cannot_be_audited(tmp_path: Path) -> None:
+async def test_a_foreign_database_cannot_be_audited(tmp_path: Path) -> None:
     """A database without the tables of Papertape is refused."""
     path = tmp_path / "colors.db"
     with closing(sqlite3.connect(path)) as connection:

@@ -85,7 +85,7 @@ def test_an_instant_has_one_form(text: str | None) -> None:
 @pytest.mark.parametrize(
     "wrong", [{"status": "PENDING"}, {"reason": "BORED"}, {"sequence": "1"}, {"split_number": 1.0}]
 )
-def test_what_nobody_knows_is_refused(wrong: dict[str, Any]) -> None:
+def test_an_unknown_value_is_refused(wrong: dict[str, Any]) -> None:
     """An unknown word is refused, with the column and the value in the message."""
     with pytest.raises(MalformedRowError, match=f"{next(iter(wrong))} is "):
         read_event(row(EVENT | wrong))

@@ -25,7 +25,7 @@ from tests.support.outcomes import SymbolAtWork
 from tests.support.sound_database import NEW, ORDERS_TOTAL, fill_soundly, id_of
 from tests.support.waiting import eventually
 
-KERNELS: Final = Path("/proc/self")
+KERNEL_FOLDER: Final = Path("/proc/self")
 REPOSITORY: Final = Path(__file__).parents[3]
 LIMITED: Final = """
 import resource, sys
@@ -153,7 +153,7 @@ def writing_after_each_step(
     return write
 
 
-async def test_a_writer_does_not_make_the_copy_start_anew(
+async def test_a_writer_does_not_restart_the_copy(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each page is copied once, although a write follows every step."""
@@ -170,7 +170,7 @@ async def test_a_writer_does_not_make_the_copy_start_anew(
     assert asked(source, "SELECT epoch FROM service_owner") == [(epoch + total,)]  # type: ignore[operator]  # a number
 
 
-def test_without_a_read_transaction_the_copy_starts_anew(source: Path, tmp_path: Path) -> None:
+def test_without_a_read_transaction_the_copy_restarts(source: Path, tmp_path: Path) -> None:
     """Without the read transaction SQLite restarts the copy, so the test above is meaningful."""
     steps: list[tuple[int, int]] = []
     write = writing_after_each_step(source, steps)
@@ -326,7 +326,7 @@ async def test_a_folder_that_takes_no_files_is_named(source: Path) -> None:
     place = r"cannot be copied to /proc/self/copy\.db: |there is no folder"
 
     with pytest.raises(MaintenanceError, match=place):
-        await back_up(sqlite_url(source), KERNELS / "copy.db")
+        await back_up(sqlite_url(source), KERNEL_FOLDER / "copy.db")
 
 
 async def test_a_folder_that_is_not_there_is_named(source: Path, tmp_path: Path) -> None:
@@ -351,7 +351,7 @@ async def test_a_damaged_database_is_not_passed_off_as_a_copy(source: Path, tmp_
     assert names_in(tmp_path) == set()
 
 
-async def test_postgresql_has_a_command_of_its_own(tmp_path: Path) -> None:
+async def test_postgresql_is_refused(tmp_path: Path) -> None:
     """One line names pg_dump for a PostgreSQL database."""
     with pytest.raises(MaintenanceError, match="with its own pg_dump"):
         await back_up("postgresql+asyncpg://postgres@127.0.0.1/test", tmp_path / "copy.db")

@@ -150,7 +150,7 @@ def test_an_order_expires_for_a_reason_of_its_kind(
         (TimeInForce.GTD, Reason.NO_MARKET_DATA),
     ],
 )
-def test_who_was_filled_has_met_a_quote(time_in_force: TimeInForce, reason: Reason) -> None:
+def test_a_filled_order_has_met_a_quote(time_in_force: TimeInForce, reason: Reason) -> None:
     """An order with splits has no reason that implies that it met no quote."""
     record = replace(expired(time_in_force, reason), splits=filled().splits[:1])
 

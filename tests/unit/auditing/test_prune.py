@@ -97,7 +97,7 @@ async def test_a_transaction_is_bounded_by_its_rows(
     assert reports == [(3, 4), (4, 4)]
 
 
-async def test_another_error_is_told_in_a_line(tmp_path: Path) -> None:
+async def test_another_error_is_one_line(tmp_path: Path) -> None:
     """An error of a foreign trigger is named in one line, and no row is deleted."""
     path = tmp_path / "a.db"
     await fill_soundly(sqlite_url(path))

@@ -40,7 +40,7 @@ async def test_a_refused_start_leaves_the_database_free(tmp_path: Path) -> None:
     await (await opened(url)).close()
 
 
-async def test_a_server_without_the_database_is_told(tmp_path: Path) -> None:
+async def test_a_missing_database_is_named(tmp_path: Path) -> None:
     """The message contains the server's own text."""
     async with scratch_database("postgresql", tmp_path) as url:
         missing = f"{url}_missing"

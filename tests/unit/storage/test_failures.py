@@ -92,7 +92,7 @@ def test_a_server_that_cannot_be_reached_is_named() -> None:
     )
 
 
-def test_a_file_that_another_program_holds_is_told(tmp_path: Path) -> None:
+def test_a_file_that_another_program_locks_is_named(tmp_path: Path) -> None:
     """The message says that another program locks the file; its name is unknown."""
     address = DatabaseAddress.parse(f"sqlite+aiosqlite:///{tmp_path}/a.db")
     with (
@@ -108,7 +108,7 @@ def test_a_file_that_another_program_holds_is_told(tmp_path: Path) -> None:
     assert message.endswith("a.db is locked by another program; close it there and start again")
 
 
-def test_whatever_else_is_wrong_is_told_in_one_line(tmp_path: Path) -> None:
+def test_any_other_error_is_one_line(tmp_path: Path) -> None:
     """Any other message is the database's first line, or at least the type of the error."""
     address = DatabaseAddress.parse(f"sqlite+aiosqlite:///{tmp_path}/a.db")
 

@@ -38,7 +38,7 @@ async def test_an_owner_without_a_name_is_still_an_owner(tmp_path: Path) -> None
     await lock.release()
 
 
-async def test_a_lock_file_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+async def test_a_lock_file_that_cannot_be_created_is_named(tmp_path: Path) -> None:
     """The message names a lock file that cannot be created."""
     (tmp_path / "a.db.lock").mkdir()
 
@@ -61,7 +61,7 @@ async def test_the_server_names_the_owner() -> None:
         await (await lock_database(address, "pid 8")).release()
 
 
-async def test_our_own_former_session_is_nobody_else() -> None:
+async def test_the_lock_of_our_former_session_is_waited_for() -> None:
     """The owner waits while the server still holds the lock for the owner's former session."""
     async with scratch_postgresql() as url:
         lock = await lock_database(DatabaseAddress.parse(url), "pid 7")
@@ -84,7 +84,7 @@ async def test_our_own_former_session_is_nobody_else() -> None:
         assert keeping.cancelled()
 
 
-async def test_a_server_that_takes_nobody_is_tried_again() -> None:
+async def test_a_server_without_connections_is_retried() -> None:
     """The owner retries while the server accepts no connections, and keeps its ownership."""
     async with scratch_postgresql() as url:
         address = DatabaseAddress.parse(url)

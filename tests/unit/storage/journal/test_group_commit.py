@@ -110,7 +110,9 @@ async def test_a_transaction_is_bounded_by_its_events(tmp_path: Path) -> None:
         assert writer.transactions == 1 + 2 + 1
 
 
-async def test_a_lost_answer_is_asked_for_again(writer: FaultyWriter, storage: OpenStorage) -> None:
+async def test_a_commit_with_a_lost_answer_is_repeated(
+    writer: FaultyWriter, storage: OpenStorage
+) -> None:
     """A commit whose answer was lost is repeated and stores nothing twice."""
     order = make_order(8, number=1)
     work = SymbolAtWork()
@@ -264,7 +266,7 @@ async def test_a_stop_lets_commits_under_way_end(
     assert await numbers(storage) == [1, 2]
 
 
-async def test_a_caller_who_leaves_does_not_take_the_order_along(
+async def test_a_canceled_caller_does_not_withdraw_the_order(
     writer: FaultyWriter, storage: OpenStorage
 ) -> None:
     """Canceling the caller withdraws no order, whether queued or being written."""

@@ -69,7 +69,7 @@ def test_an_instant_of_any_year_has_one_form(year: int) -> None:
 
 
 @pytest.mark.parametrize("dialect", [SQLITE, POSTGRESQL], ids=["sqlite", "postgresql"])
-def test_nothing_stays_nothing(dialect: Dialect) -> None:
+def test_null_is_none(dialect: Dialect) -> None:
     """NULL and None are converted to each other."""
     assert ExactAmount().process_bind_param(None, dialect) is None
     assert ExactAmount().process_result_value(None, dialect) is None
@@ -77,7 +77,7 @@ def test_nothing_stays_nothing(dialect: Dialect) -> None:
     assert UtcInstant().process_result_value(None, dialect) is None
 
 
-def test_a_naive_instant_is_our_mistake() -> None:
+def test_a_naive_instant_fails_an_assertion() -> None:
     """A naive datetime fails an assertion: its time zone is unknown."""
     with pytest.raises(AssertionError, match="aware"):
         UtcInstant().process_bind_param(INSTANT.replace(tzinfo=None), SQLITE)

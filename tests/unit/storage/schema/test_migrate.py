@@ -14,8 +14,8 @@ from app.storage.schema.migrate import migrate, migrations_folder, revisions
 from tests.support.databases import KINDS, scratch_postgresql, sqlite_url
 
 NEWEST = revisions()[-1]
-KERNELS = Path("/proc/self")
-KERNELS_EXISTS = KERNELS.is_dir()
+KERNEL_FOLDER = Path("/proc/self")
+KERNEL_FOLDER_EXISTS = KERNEL_FOLDER.is_dir()
 UNREACHABLE = "postgresql+asyncpg://postgres:secret@127.0.0.1:1/papertape"
 
 
@@ -75,7 +75,7 @@ async def test_a_database_of_a_newer_release_is_refused(tmp_path: Path) -> None:
         await migrate(sqlite_url(path))
 
 
-async def test_somebody_elses_tables_are_left_alone(tmp_path: Path) -> None:
+async def test_foreign_tables_are_not_changed(tmp_path: Path) -> None:
     """A database with foreign tables of the same name is refused and not changed."""
     path = tmp_path / "a.db"
     with closing(sqlite3.connect(path)) as connection:
@@ -91,7 +91,7 @@ async def test_somebody_elses_tables_are_left_alone(tmp_path: Path) -> None:
 
 async def test_a_folder_that_takes_no_files_is_named(tmp_path: Path) -> None:
     """The message names a folder in which no user may create files, as in /proc."""
-    place = KERNELS if KERNELS_EXISTS else tmp_path / "missing"
+    place = KERNEL_FOLDER if KERNEL_FOLDER_EXISTS else tmp_path / "missing"
 
     with pytest.raises(StartupError, match=r"permissions of the file and its folder|no folder"):
         await migrate(sqlite_url(place / "a.db"))

@@ -121,6 +121,7 @@ class Readers:
     def __init__(self, address: DatabaseAddress) -> None:
         pool: dict[str, Any] = {
             "isolation_level": "AUTOCOMMIT",
+            "skip_autocommit_rollback": True,  # a read begins no transaction to roll back
             "pool_size": READERS_MAX,
             "max_overflow": 0,
             "pool_timeout": READER_WAIT_SECONDS,
@@ -211,7 +212,7 @@ def sqlite_engine(
     def roll_back(connection: DBAPIConnection, *_: object) -> None:
         # A connection closes, and drops its lock, only with its last cursor (sqlite3_close_v2).
         # The traceback of a canceled statement may keep a cursor alive for long.
-        with contextlib.suppress(sqlite3.Error):
+        with contextlib.suppress(*DATABASE_ERRORS):
             connection.rollback()
 
     if begin is not None:

@@ -47,6 +47,7 @@ from app.domain.errors import (
     UnauthorizedError,
     UnavailableError,
 )
+from tests.support.json_documents import objects_in
 from tests.support.stream_client import Contract
 
 Json = dict[str, Any]
@@ -75,17 +76,6 @@ STREAM_ERRORS: tuple[PapertapeError, ...] = (
 def served() -> Json:
     """Return the document."""
     return read_asyncapi()
-
-
-def walk(part: object) -> Iterator[Json]:
-    """Yield every object of the document."""
-    if isinstance(part, dict):
-        yield part
-        for value in part.values():
-            yield from walk(value)
-    elif isinstance(part, list):
-        for value in part:
-            yield from walk(value)
 
 
 def resolve(served: Json, reference: str) -> Any:  # noqa: ANN401 - any JSON value
@@ -148,7 +138,7 @@ def test_document_has_the_form_of_asyncapi_3(served: Json) -> None:
 
 def test_every_reference_leads_somewhere_and_nothing_is_unused(served: Json) -> None:
     """Every reference has a target, and every message and schema is used."""
-    used = {part["$ref"] for part in walk(served) if "$ref" in part}
+    used = {part["$ref"] for part in objects_in(served) if "$ref" in part}
     used.add("#/components/securitySchemes/key")  # of the server, which is added when it is served
     for reference in used:
         resolve(served, reference)

@@ -2,7 +2,6 @@
 
 import inspect
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from http import HTTPStatus
 from pathlib import Path
@@ -23,6 +22,7 @@ from app.api.service import readiness, symbol_models
 from app.api.stream import event_models
 from app.domain.errors import UnavailableError
 from tests.support.hand_driven import HandClock
+from tests.support.json_documents import objects_in
 from tests.support.keys import write_key_file
 
 Json = dict[str, Any]
@@ -63,17 +63,6 @@ def served(services: ApiServices, options: ApiOptions, tmp_path: Path) -> Json:
     return build_application(replace(services, access=access), options).openapi()
 
 
-def walk(part: object) -> Iterator[Json]:
-    """Yield every object of the document."""
-    if isinstance(part, dict):
-        yield part
-        for value in part.values():
-            yield from walk(value)
-    elif isinstance(part, list):
-        for value in part:
-            yield from walk(value)
-
-
 def all_operations(served: Json) -> dict[str, Json]:
     """Return the operations by id."""
     return {
@@ -112,7 +101,7 @@ def test_document_has_the_form_of_openapi_3_1(served: Json) -> None:
 
 def test_every_reference_leads_somewhere(served: Json) -> None:
     """Every reference has a target, and every schema is used."""
-    used = {part["$ref"] for part in walk(served) if "$ref" in part}
+    used = {part["$ref"] for part in objects_in(served) if "$ref" in part}
     assert set(served["components"]["securitySchemes"]) == {
         name
         for operation in all_operations(served).values()
@@ -200,7 +189,7 @@ def test_every_field_has_meaning_and_the_request_has_examples(served: Json) -> N
 
 def _holds_objects(field: Json) -> bool:
     """Return whether a field holds other schemas, whose fields have their own examples."""
-    return any("$ref" in part for part in walk(field))
+    return any("$ref" in part for part in objects_in(field))
 
 
 def test_each_operation_says_which_key_it_takes(served: Json) -> None:

@@ -33,7 +33,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain.errors import StartupError
 from app.storage.address import DatabaseAddress
-from app.storage.connections import postgresql_engine
+from app.storage.connections import postgresql_engine, send_sql
 from app.storage.failures import DATABASE_ERRORS, OwnershipLostError, first_line
 from app.storage.schema.tables import (
     THE_ONLY_ROW,
@@ -147,9 +147,10 @@ def check_epoch(connection: Connection, epoch: int) -> None:
     Raises:
         OwnershipLostError: another service did.
     """
-    present = connection.exec_driver_sql(_SELECT_OWNER[connection.dialect.name]).one_or_none()
-    if present is None or present.epoch != epoch:
-        raise OwnershipLostError(None if present is None else present.owner)
+    found = send_sql(connection, _SELECT_OWNER[connection.dialect.name])
+    present_epoch, owner = found[0] if found else (None, None)
+    if present_epoch != epoch:
+        raise OwnershipLostError(owner)
 
 
 def probe(connection: Connection, epoch: int) -> None:

@@ -28,6 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
+from app.storage.connections import send_sql
 from app.storage.journal.rows import Row
 from app.storage.schema.column_types import sqlite_form
 from app.storage.schema.tables import (
@@ -100,7 +101,7 @@ class ManyRows:
         rows_left = len(rows)
         for size, sql in self._sql.items():
             while rows_left >= size:
-                connection.exec_driver_sql(sql, self._parameters(islice(waiting, size)))
+                send_sql(connection, sql, self._parameters(islice(waiting, size)))
                 rows_left -= size
 
     def _parameters(self, rows: "islice[Row]") -> tuple[object, ...]:

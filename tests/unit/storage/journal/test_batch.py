@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
 
 from app.domain.events import SymbolOutcome, acceptance_event
 from app.domain.order import Order, Symbol
-from app.storage.failures import OwnershipLostError, is_operational
+from app.storage.failures import DATABASE_ERRORS, OwnershipLostError, is_operational
 from app.storage.journal.batch import Batch
 from app.storage.journal.rows import Part
 from tests.support.builders import LTCBTC, make_order
@@ -48,7 +47,7 @@ async def test_one_bad_part_spoils_the_whole_write(storage: OpenStorage) -> None
     """A part that cannot be written fails the whole write, before any commit is tried."""
     batch = Batch([SOUND, BAD], storage.database.epoch)
 
-    with pytest.raises(DBAPIError, match="quantity_positive"):
+    with pytest.raises(DATABASE_ERRORS, match="quantity_positive"):
         await storage.database.write(batch.write)
 
     assert not batch.may_be_stored
@@ -87,7 +86,7 @@ async def test_trouble_is_no_parts_fault(storage: OpenStorage) -> None:
     await storage.execute("ALTER TABLE orders RENAME TO out_of_reach")
     batch = Batch([outcome(1), SOUND], storage.database.epoch)
 
-    with pytest.raises(DBAPIError, match="orders"):
+    with pytest.raises(DATABASE_ERRORS, match="orders"):
         await storage.database.write(lambda c: batch.write_one_by_one(c, is_operational))
 
     assert batch.refused == []

@@ -4,7 +4,7 @@ The parameters are fitted to recorded book tickers: two majors of 2024, and pair
 to fifteen updates a second. ``python -m tests.support.market_statistics`` shows how well they fit.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 
@@ -32,7 +32,7 @@ class PairDynamics:
     echo_gap: float
     busy_updates: float
     """Mean number of busy updates after a move, once both sides are at their edges."""
-    gap_min: float = 0.0
+    gap_min: float
 
     # Prices.
     move_gap: float
@@ -60,7 +60,7 @@ class PairDynamics:
     # Quantities.
     quantity_sigma: float
     """Standard deviation of the logarithm of the quantity that a level approaches."""
-    quantity_span: float = 12.0
+    quantity_span: float
     """Greatest displayed quantity, in medians."""
     fresh_part: float
     """First quantity of a better level, in medians."""
@@ -81,127 +81,60 @@ class PairDynamics:
     """Standard deviation of the logarithm of the number of book events between two updates."""
 
 
-MAJOR: Final = PairDynamics(
-    idle_gap=0.08,
-    activity=4.0,
-    burst_share=0.1,
-    burst_gap=0.00005,
-    echo_share=0.25,
-    echo_gap=0.0018,
-    busy_burst_share=0.26,
-    burst_persistence=0.6,
-    busy_updates=20.0,
-    move_gap=2.5,
-    move_bps=1.0,
-    spread_bps=0.0,
-    jitter_bps=0.0,
-    urgency=0.12,
-    open_urgency=0.75,
-    step_bps=0.08,
-    stepping_share=0.5,
-    gap_bps=0.15,
-    stay_share=0.28,
-    kept_share=0.4,
-    quantity_sigma=0.45,
-    fresh_part=0.13,
-    goal_part=2.4,
-    dust_share=0.86,
-    order_part=0.08,
-    flicker=0.08,
-    sided_share=0.9,
-    both_share=0.006,
-    update_id_sigma=1.5,
-)
-"""About eighty updates a second. The spread is one tick, except for milliseconds of a sweep."""
+_TABLE: Final = """
+                     major  liquid  lively     alt   quiet    thin
+idle_gap              0.08    0.13    0.28    1.45       2       3
+activity                 4       2       3       3       3       1
+burst_share            0.1     0.1    0.06    0.05    0.05       0
+busy_burst_share      0.26    0.26    0.25    0.15    0.15    0.15
+burst_persistence      0.6     0.6    0.35    0.35    0.35       0
+burst_gap          0.00005   0.003  0.0003  0.0003  0.0003  0.0003
+echo_share            0.25    0.25    0.45    0.42    0.35       0
+echo_gap            0.0018    0.01   0.018   0.025     0.1     0.1
+busy_updates            20      10       8       4       1       0
+gap_min                  0       0       0       0       0       2
+move_gap               2.5     0.6     2.5       4       4       4
+move_bps                 1     0.9     1.3     1.7     1.7     1.7
+spread_bps               0       0       7      10      10      10
+jitter_bps               0       0       2     2.8     2.8     2.8
+urgency               0.12    0.12    0.65    0.65    0.65    0.65
+open_urgency          0.75     0.4    0.65    0.65    0.65    0.65
+stepping_share         0.5     0.5     0.9     0.9     0.9     0.9
+step_bps              0.08       2     0.3     0.3     0.3     0.3
+gap_bps               0.15       2     1.2     1.8     1.8     1.8
+stay_share            0.28    0.28     0.4     0.4     0.4     0.4
+kept_share             0.4     0.4     0.6     0.6     0.6     0.6
+quantity_sigma        0.45     0.7     1.1     1.1     1.1     1.1
+quantity_span           12       3      12      12      12      12
+fresh_part            0.13     0.4     0.8     0.8     0.8     0.8
+goal_part              2.4     1.4     1.8     1.8     1.8     1.8
+dust_share            0.86     0.3     0.1     0.1     0.1     0.1
+order_part            0.08     0.3     0.3     0.3     0.3     0.3
+flicker               0.08    0.08    0.09    0.09    0.09    0.09
+sided_share            0.9     0.9       0       0       0       0
+both_share           0.006   0.006   0.006   0.006   0.006   0.006
+update_id_sigma        1.5     1.5     1.1     1.1     1.1     1.1
+"""
 
-LIQUID: Final = replace(
-    MAJOR,
-    idle_gap=0.13,
-    activity=2.0,
-    burst_gap=0.003,
-    echo_gap=0.01,
-    busy_updates=10.0,
-    move_gap=0.6,
-    move_bps=0.9,
-    open_urgency=0.4,
-    step_bps=2.0,
-    gap_bps=2.0,
-    quantity_sigma=0.7,
-    quantity_span=3.0,
-    fresh_part=0.4,
-    goal_part=1.4,
-    dust_share=0.3,
-    order_part=0.3,
-)
-"""About thirty updates a second, a spread of one coarse tick, and at most three medians."""
 
-LIVELY: Final = PairDynamics(
-    idle_gap=0.28,
-    activity=3.0,
-    burst_share=0.06,
-    burst_gap=0.0003,
-    echo_share=0.45,
-    echo_gap=0.018,
-    busy_burst_share=0.25,
-    burst_persistence=0.35,
-    busy_updates=8.0,
-    move_gap=2.5,
-    move_bps=1.3,
-    spread_bps=7.0,
-    jitter_bps=2.0,
-    urgency=0.65,
-    open_urgency=0.65,
-    step_bps=0.3,
-    stepping_share=0.9,
-    gap_bps=1.2,
-    stay_share=0.4,
-    kept_share=0.6,
-    quantity_sigma=1.1,
-    fresh_part=0.8,
-    goal_part=1.8,
-    dust_share=0.1,
-    order_part=0.3,
-    flicker=0.09,
-    sided_share=0.0,
-    both_share=0.006,
-    update_id_sigma=1.1,
-)
-"""About ten updates a second and a wide spread; levels improve by little and vanish while full."""
+def _kinds() -> dict[str, PairDynamics]:
+    """Read the table: a column for each kind of pair, and a row for each parameter."""
+    names, *rows = (line.split() for line in _TABLE.strip().splitlines())
+    return {
+        name: PairDynamics(**{row[0]: float(row[column]) for row in rows})
+        for column, name in enumerate(names, 1)
+    }
 
-ALT: Final = replace(
-    LIVELY,
-    idle_gap=1.45,
-    burst_share=0.05,
-    echo_share=0.42,
-    echo_gap=0.025,
-    busy_burst_share=0.15,
-    busy_updates=4.0,
-    move_gap=4.0,
-    move_bps=1.7,
-    spread_bps=10.0,
-    jitter_bps=2.8,
-    gap_bps=1.8,
-)
-"""Two to five updates a second."""
 
-QUIET: Final = replace(
-    ALT,
-    idle_gap=2.0,
-    burst_share=0.05,
-    echo_share=0.35,
-    echo_gap=0.1,
-    busy_updates=1.0,
-)
-"""About one update a second."""
+KINDS: Final = _kinds()
+"""The kinds of pairs.
 
-THIN: Final = replace(
-    QUIET,
-    idle_gap=3.0,
-    activity=1.0,
-    burst_share=0.0,
-    burst_persistence=0.0,
-    echo_share=0.0,
-    busy_updates=0.0,
-    gap_min=2.0,
-)
-"""One update every few seconds and never two together, to test silent streams."""
+- ``major``: about eighty updates a second. The spread is one tick, except for milliseconds of a
+  sweep.
+- ``liquid``: about thirty updates a second, a spread of one coarse tick, and at most three medians.
+- ``lively``: about ten updates a second and a wide spread; levels improve by little and vanish
+  while full.
+- ``alt``: two to five updates a second.
+- ``quiet``: about one update a second.
+- ``thin``: one update every few seconds and never two together, to test silent streams.
+"""

@@ -8,7 +8,9 @@ from dataclasses import replace
 import pytest
 
 from app.simulator.market.fair_value import NS, FairValue
-from app.simulator.market.pair_dynamics import MAJOR, PairDynamics
+from app.simulator.market.pair_dynamics import KINDS, PairDynamics
+
+MAJOR = KINDS["major"]
 
 
 def jumps(dynamics: PairDynamics, number: int, seed: int = 1) -> list[tuple[int, float]]:

@@ -4,21 +4,11 @@ import dataclasses
 
 import pytest
 
-from app.simulator.market.pair_dynamics import ALT, LIQUID, LIVELY, MAJOR, QUIET, THIN, PairDynamics
+from app.simulator.market.pair_dynamics import KINDS, PairDynamics
 from app.simulator.market.pairs import PAIRS
 
-KINDS = {
-    "major": MAJOR,
-    "liquid": LIQUID,
-    "lively": LIVELY,
-    "alt": ALT,
-    "quiet": QUIET,
-    "thin": THIN,
-}
-each_kind = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS.keys())
 
-
-@each_kind
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS.keys())
 def test_shares_are_shares_and_gaps_are_gaps(kind: PairDynamics) -> None:
     """Shares are between 0 and 1, times are not negative, and the gaps are ordered."""
     for field in dataclasses.fields(kind):

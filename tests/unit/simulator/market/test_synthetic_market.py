@@ -12,7 +12,7 @@ import pytest
 from app.domain.matcher import SymbolMatcher
 from app.domain.order import Order, Side, Symbol
 from app.domain.quote import Quote
-from app.simulator.market.pair_dynamics import MAJOR
+from app.simulator.market.pair_dynamics import KINDS
 from app.simulator.market.pairs import PAIRS, Pair
 from app.simulator.market.synthetic_market import SyntheticBook, SyntheticMarket
 from app.simulator.market.venue_quotes import VenueQuote
@@ -267,7 +267,7 @@ def test_the_price_stays_in_its_range_for_weeks(seed: int) -> None:
 
     Jumps of 20 bps instead of one have the effect of weeks within two hours.
     """
-    dynamics = replace(MAJOR, move_bps=20.0, echo_gap=0.1)
+    dynamics = replace(KINDS["major"], move_bps=20.0, echo_gap=0.1)
     pair = replace(BY_SYMBOL["BTCUSDT"], dynamics=dynamics)
     prices = [float(one.bid_price) for one in book_quotes(pair, 60_000, seed)]
 

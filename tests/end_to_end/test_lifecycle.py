@@ -230,7 +230,7 @@ async def test_the_service_starts_without_a_venue_and_recovers_by_itself(scene: 
             await eventually(lambda: "502" in process.log)
 
         scene.venue.faults.clear_rest_failure()
-        scene.venue.faults.refuse_connections(refused=False)
+        scene.venue.faults.refuse_connections(on=False)
         scene.quote("5")
         async with process.ready_client() as client:
             answer = await client.post("/order/limit", json=buy(5))

@@ -148,7 +148,7 @@ class RecordedVenue:
 @asynccontextmanager
 async def paused_venue(market: Path, *, speed: float) -> AsyncIterator[RecordedVenue]:
     """Run a venue with a tape, paused."""
-    venue = SimulatedVenue(TapeMarket(market, speed=speed), clock=SystemClock())
+    venue = SimulatedVenue(TapeMarket(market), clock=SystemClock(), speed=speed)
     venue.pause()
     async with venue.serve() as running:
         yield RecordedVenue(venue, running)

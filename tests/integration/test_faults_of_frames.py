@@ -159,7 +159,7 @@ async def miss_a_move(service: ServiceUnderTest, bad: BadFrame) -> int:
     moved = service.market.push(SYMBOL, bid=("0.0022", "7"), ask=("0.0030", "9"))
     text = bad.text.replace("{u}", str(moved.update_id))
     assert service.venue.faults.send_frame(SYMBOL, text) == 1
-    service.venue.faults.unmute(SYMBOL)
+    service.venue.faults.mute(SYMBOL, on=False)
     return moved.update_id
 
 

@@ -87,7 +87,7 @@ async def test_refused_connections_back_off_and_recover(wired: VenueAndFeed) -> 
     wired.feed.subscribe(LTCBTC, listener)
     await eventually(lambda: len(wired.observed.connection_attempts_at) >= 5)
     state = wired.feed.state()
-    wired.venue.refuse_connections(refused=False)
+    wired.venue.refuse_connections(on=False)
     await eventually(lambda: listener.seeds)
 
     assert state.status == "down"

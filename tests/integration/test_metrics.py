@@ -96,7 +96,7 @@ async def test_a_lost_connection_is_told_with_its_cause(tmp_path: Path) -> None:
         down = (await service.client.get("/readyz")).json()["feed"]
         symbol = (await service.client.get("/symbols/LTCBTC")).json()
         figures = await scrape(service.client)
-        service.venue.faults.refuse_connections(refused=False)
+        service.venue.faults.refuse_connections(on=False)
         await eventually_true(lambda: _shows(service, "symbols_live", 1))
         back = await scrape(service.client)
 

@@ -136,7 +136,7 @@ async def test_stalled_stream_fills_nothing_on_what_is_gone_and_is_replaced() ->
 
         order = await trade.place(100)
         await eventually(lambda: trade.count("lost_stalled"))
-        trade.venue.unmute(LTCBTC)
+        trade.venue.mute(LTCBTC, on=False)
         await eventually(lambda: trade.desk.current_quote(LTCBTC))
         while_stalled = trade.status(order)
         trade.market.push(LTCBTC, bid=("99", "1"), ask=("100", "5"))

@@ -63,7 +63,7 @@ async def recover(
         fail(venue)
         venue.drop_connections()
         await asyncio.sleep(MINUTE)
-        venue.refuse_connections(refused=False)
+        venue.refuse_connections(on=False)
         venue.reset_handshakes(on=False)
         venue.delay_handshakes(0)
         await asyncio.sleep(2 * PAUSE_SECONDS_MAX)

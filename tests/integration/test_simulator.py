@@ -247,8 +247,8 @@ async def test_exchange_info_lists_each_symbol_that_has_a_quote() -> None:
 
 async def test_a_tape_played_fast_arrives_byte_for_byte() -> None:
     """Each frame of a recording reaches the client unchanged and in order."""
-    tape = TapeMarket(find_tape_file("alts4-20210814.jsonl.gz"), speed=1_000)
-    venue = SimulatedVenue(tape, clock=SystemClock())
+    tape = TapeMarket(find_tape_file("alts4-20210814.jsonl.gz"))
+    venue = SimulatedVenue(tape, clock=SystemClock(), speed=1_000)
     venue.pause()
     streams = "/".join(f"{one.symbol.lower()}@bookTicker" for one in tape.listings)
     recorded = [quote.data for quote in tape.quotes() if quote.at_ns]
@@ -322,3 +322,10 @@ async def test_a_failure_of_the_market_is_raised(is_opened: bool) -> None:  # no
     with pytest.raises(RuntimeError, match="a bug of the market"):
         async with SimulatedVenue(market, clock=SystemClock()).serve() as running:
             await running.wait_market_end()
+
+
+@pytest.mark.parametrize("speed", [0, -1])
+def test_a_market_cannot_stand_still_by_its_speed(speed: float) -> None:
+    """A speed of zero or below is refused."""
+    with pytest.raises(ValueError, match="above 0"):
+        SimulatedVenue(ScriptedMarket(), clock=SystemClock(), speed=speed)

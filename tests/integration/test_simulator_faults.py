@@ -71,7 +71,7 @@ async def test_refused_connections_get_502_until_the_fault_ends() -> None:
         venue.refuse_connections()
         with pytest.raises(InvalidStatus) as caught:
             await connect(f"{running.stream_url}/ws")
-        venue.refuse_connections(refused=False)
+        venue.refuse_connections(on=False)
         async with connect(f"{running.stream_url}/ws"):
             pass
 
@@ -226,7 +226,7 @@ async def test_a_muted_symbol_is_silent_while_its_depth_continues() -> None:
         silent = market.push("LTCBTC", bid=BID)
         market.push("ETHBTC", bid=BID)
         assert venue.current_quote("LTCBTC") == silent
-        venue.unmute("LTCBTC")
+        venue.mute("LTCBTC", on=False)
         market.push("LTCBTC", bid=BID)
 
         assert [(await next_message(client))["s"] for _ in range(2)] == ["ETHBTC", "LTCBTC"]

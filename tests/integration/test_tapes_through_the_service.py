@@ -200,8 +200,8 @@ async def service_on_tape(
     keys = folder / "keys.json"
     for scenario in scenarios:
         add_key(keys, _key_of(scenario), name=scenario, scopes=DEFAULT_SCOPES)
-    market = TapeMarket(find_tape_file(f"{tape}.jsonl.gz"), speed=SPEED)
-    venue = SimulatedVenue(market, clock=SystemClock())
+    market = TapeMarket(find_tape_file(f"{tape}.jsonl.gz"))
+    venue = SimulatedVenue(market, clock=SystemClock(), speed=SPEED)
     venue.pause()
     async with venue.serve() as running:
         settings = make_settings(

@@ -137,7 +137,7 @@ async def knock(
         for symbol in FEW:
             on.feed.subscribe(symbol, on.listener)
         await asyncio.sleep(10)
-        on.venue.refuse_connections(refused=False)
+        on.venue.refuse_connections(on=False)
         ends_at = asyncio.get_running_loop().time() + seconds
         while asyncio.get_running_loop().time() < ends_at:
             on.venue.drop_connections()

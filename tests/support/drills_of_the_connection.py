@@ -79,7 +79,7 @@ async def swallow(service: ServiceUnderTest) -> None:
 async def announce_and_go(service: ServiceUnderTest) -> None:
     """Announce a shutdown, let nobody in any more, and go."""
     service.venue.faults.refuse_connections()
-    service.venue.faults.announce_shutdown(close_after_seconds=0.2)
+    service.venue.faults.announce_shutdown(0.2)
 
 
 async def reset_handshakes(service: ServiceUnderTest) -> None:
@@ -101,7 +101,7 @@ async def come_back(service: ServiceUnderTest) -> None:
 
 async def announce(service: ServiceUnderTest) -> None:
     """Announce a shutdown, and mean it."""
-    service.venue.faults.announce_shutdown(close_after_seconds=WAIT_SECONDS_MAX)
+    service.venue.faults.announce_shutdown(WAIT_SECONDS_MAX)
 
 
 async def wait(service: ServiceUnderTest) -> None:

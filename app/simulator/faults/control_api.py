@@ -7,12 +7,12 @@ everywhere. It never answers a request with an origin, which browsers add for a 
 
 import ipaddress
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
 import structlog
+from websockets.datastructures import Headers
+from websockets.http11 import Request
 
 from app.simulator.faults.control_parameters import ControlError
 from app.simulator.faults.fault_table import BY_NAME, CONTROLS, ROOT
@@ -23,25 +23,6 @@ log = structlog.get_logger()
 
 _FORBIDDEN: Final = 403
 _LOCAL_NAMES: Final = frozenset({"localhost"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ControlRequest:
-    """A request to the control API.
-
-    Attributes:
-        method: its HTTP method.
-        path: its path, without the query.
-        query: its query, which holds the parameters.
-        headers: its headers, with names in lower case.
-        local_address: the address of this machine that the client connected to.
-    """
-
-    method: str
-    path: str
-    query: str
-    headers: Mapping[str, str]
-    local_address: str
 
 
 class ControlApi:
@@ -56,13 +37,19 @@ class ControlApi:
         """Return whether a path belongs to the control API."""
         return path == ROOT or path.startswith(f"{ROOT}/")
 
-    async def answer(self, request: ControlRequest) -> RestAnswer:
-        """Answer in JSON; ``error`` explains a wrong request."""
-        if (reason := self._why_forbidden(request)) is not None:
+    async def answer(self, request: Request, *, local_address: str) -> RestAnswer:
+        """Answer in JSON; ``error`` explains a wrong request.
+
+        Args:
+            request: its query holds the parameters.
+            local_address: the address of this machine that the client connected to.
+        """
+        if (reason := self._why_forbidden(request.headers, local_address)) is not None:
             return _error(_FORBIDDEN, reason)
-        name = request.path.removeprefix(ROOT).strip("/")
+        url = urlsplit(request.path)
+        name = url.path.removeprefix(ROOT).strip("/")
         if not name:
-            return self._overview(request)
+            return self._overview(request.method)
         control = BY_NAME.get(name)
         if control is None:
             return _error(404, f"no fault {name[:40]!r}; GET {ROOT} lists them", known=[*BY_NAME])
@@ -70,14 +57,14 @@ class ControlApi:
         if request.method != "POST":
             return _error(405, f"use POST {control.usage}", allow="POST")
         try:
-            result = await control.perform(self._venue, request.query)
+            result = await control.perform(self._venue, url.query)
         except ControlError as error:
             return _error(400, str(error), usage=control.usage)
-        log.info("control_done", control=name, query=request.query)
+        log.info("control_done", control=name, query=url.query)
         return _json(200, {"done": name, "result": result, "on": self._venue.faults_on()})
 
-    def _overview(self, request: ControlRequest) -> RestAnswer:
-        if request.method != "GET":
+    def _overview(self, method: str) -> RestAnswer:
+        if method != "GET":
             return _error(405, f"use GET {ROOT}, which returns the state", allow="GET")
         faults = [
             {
@@ -94,20 +81,21 @@ class ControlApi:
         ]
         return _json(200, {**self._venue.state(), "faults": faults})
 
-    def _why_forbidden(self, request: ControlRequest) -> str | None:
+    def _why_forbidden(self, headers: Headers, local_address: str) -> str | None:
         # Browsers add one of these headers to the requests of a page, and a page cannot remove it.
-        if "origin" in request.headers or request.headers.get("sec-fetch-site", "none") != "none":
+        if "Origin" in headers or set(headers.get_all("Sec-Fetch-Site")) - {"none"}:
             return "the control API does not answer web pages"
         if self._is_allowed_everywhere:
             return None
-        if not _is_loopback(request.local_address):
+        if not _is_loopback(local_address):
             return (
                 "the control API answers on loopback addresses only; "
                 "the option --control-from-everywhere allows others"
             )
         # A foreign name that resolves to 127.0.0.1 (DNS rebinding) gives a page access without an
         # origin, because the page and the API then have the same one.
-        if not _is_local_host(request.headers.get("host", "")):
+        hosts = headers.get_all("Host")
+        if not hosts or not all(map(_is_local_host, hosts)):
             return "the control API answers only if the host is localhost or a loopback address"
         return None
 

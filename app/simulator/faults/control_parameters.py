@@ -20,7 +20,7 @@ class ControlError(ValueError):
     """A wrong request to the control API, with a message for its sender."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Parameter:
     """One parameter of a control.
 
@@ -138,15 +138,9 @@ update_id: Final = integer(0, _UPDATE_ID_MAX)
 status_code: Final = integer(200, 599)
 close_code: Final = integer(1000, 4999)
 
-SYMBOL: Final = Parameter(
-    name="symbol", read=symbol, help="a symbol of the market", is_required=True
-)
-ANY_SYMBOL: Final = Parameter(name="symbol", read=symbol, help="only this symbol")
-ON: Final = Parameter(name="on", read=flag, help="false ends the fault; default true")
-FRAMES: Final = Parameter(
-    name="frames", read=count, help="number of frames; 0 ends the fault; default no limit"
-)
-PATH: Final = Parameter(
-    name="path", read=endpoint, help=f"only this endpoint: {', '.join(ENDPOINTS)}"
-)
-TIMES: Final = Parameter(name="times", read=count, help="number of answers; default no limit")
+SYMBOL: Final = Parameter("symbol", symbol, "a symbol of the market", is_required=True)
+ONE_SYMBOL: Final = Parameter("symbol", symbol, "only this symbol")
+ON: Final = Parameter("on", flag, "false ends the fault; default true")
+FRAMES: Final = Parameter("frames", count, "number of frames; 0 ends the fault; default no limit")
+PATH: Final = Parameter("path", endpoint, f"only this endpoint: {', '.join(ENDPOINTS)}")
+TIMES: Final = Parameter("times", count, "number of answers; default no limit")

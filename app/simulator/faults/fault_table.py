@@ -1,19 +1,18 @@
 """The table of all faults and controls; routes, help and documentation come from it.
 
 Each control is ``POST /simulator/<name>`` with parameters in the query. They become the keyword
-arguments of a method of the venue.
+arguments of a method of the venue. The first line of the method's docstring describes the control.
 """
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 from app.simulator.faults import control_parameters as read
 from app.simulator.faults.control_parameters import (
-    ANY_SYMBOL,
     FRAMES,
     ON,
+    ONE_SYMBOL,
     PATH,
     SYMBOL,
     TIMES,
@@ -30,34 +29,23 @@ ROOT: Final = "/simulator"
 WAIT_SECONDS_MAX: Final = 60.0
 
 _STATUSES: Final = (HALTED, "HALT", "END_OF_DAY", "TRADING")
-_CLOSE_CODE: Final = 1008
-
-_SECONDS: Final = Parameter(
-    name="seconds",
-    read=read.seconds(DELAY_SECONDS_MAX),
-    help=f"0 to {DELAY_SECONDS_MAX:g}; 0 ends the fault",
-    is_required=True,
-)
-_KIND: Final = Parameter(
-    name="kind", read=read.one_of(GARBAGE), help=", ".join(GARBAGE), is_required=True
-)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Control:
     """One fault or control of a venue.
 
     Attributes:
         name: the last part of its path.
-        help: its description in the help and the documentation.
-        act: called with the venue and the parameters.
+        act: the method, called with the venue and the parameters.
         parameters: the parameters that its query may have.
+        help: its description in the help and the documentation.
     """
 
-    name: str
-    help: str
-    act: Callable[..., object]
-    parameters: tuple[Parameter, ...] = ()
+    def __init__(self, name: str, act: Callable[..., object], *parameters: Parameter) -> None:
+        self.name = name
+        self.act = act
+        self.parameters = parameters
+        self.help = (inspect.getdoc(act) or "").partition("\n")[0]
 
     @property
     def path(self) -> str:
@@ -77,7 +65,7 @@ class Control:
             ControlError: the query or a value in it is wrong.
         """
         values = read_parameters(self.parameters, query)
-        # The venue refuses unknown symbols and numbers out of range, which is the client's mistake.
+        # The venue refuses unknown symbols and contradicting rules, which is the client's mistake.
         try:
             result = self.act(venue, **values)
             return await result if inspect.isawaitable(result) else result
@@ -85,140 +73,126 @@ class Control:
             raise ControlError(str(error)) from error
 
 
-def _close(venue: VenueFaults, code: int = _CLOSE_CODE, reason: str = "") -> None:
-    venue.close_connections(code, reason)
-
-
-def _shutdown(venue: VenueFaults, seconds: float | None = None) -> None:
-    venue.announce_shutdown(seconds)
-
-
-def _refuse(venue: VenueFaults, *, on: bool = True, status: int = 502) -> None:
-    venue.refuse_connections(refused=on, status=status)
-
-
-def _mute(venue: VenueFaults, symbol: str, *, on: bool = True) -> None:
-    (venue.mute if on else venue.unmute)(symbol)
-
+_delay = read.seconds(DELAY_SECONDS_MAX)
+_SECONDS: Final = Parameter(
+    "seconds", _delay, f"0 to {DELAY_SECONDS_MAX:g}; 0 ends the fault", is_required=True
+)
+_KIND: Final = Parameter("kind", read.one_of(GARBAGE), ", ".join(GARBAGE), is_required=True)
 
 CONTROLS: Final = (
-    Control(name="drop", help="Cut all streams without a closing frame.",
-            act=VenueFaults.drop_connections),
-    Control(name="close", help="Close all streams with a closing frame.", act=_close,
-            parameters=(
-                Parameter(name="code", read=read.close_code, help="default 1008"),
-                Parameter(name="reason", read=read.text_of, help="default empty"),
-            )),
-    Control(name="stall", help="Send no quotes on the open streams; pings and depth continue.",
-            act=VenueFaults.stall, parameters=(ON,)),
-    Control(name="swallow", help="Leave the open streams half open: TCP stays connected, but "
-            "nothing is sent or answered, not even a pong.",
-            act=VenueFaults.swallow, parameters=(ON,)),
-    Control(name="shutdown", help="Announce serverShutdown on all streams.", act=_shutdown,
-            parameters=(
-                Parameter(name="seconds", read=read.seconds(DELAY_SECONDS_MAX),
-                          help="time until the streams close; default never"),
-            )),
-    Control(name="vanish", help="Cut all streams and refuse TCP connections, also to this API.",
-            act=VenueFaults.vanish,
-            parameters=(
-                Parameter(name="seconds", read=read.seconds(DELAY_SECONDS_MAX),
-                          help=f"0 to {DELAY_SECONDS_MAX:g}", is_required=True),
-            )),
-    Control(name="refuse", help="Answer handshakes with a status.", act=_refuse,
-            parameters=(
-                ON,
-                Parameter(name="status", read=read.status_code, help="default 502"),
-            )),
-    Control(name="reset-handshakes", help="Cut each connection that requests a stream.",
-            act=VenueFaults.reset_handshakes, parameters=(ON,)),
-    Control(name="slow-handshake", help="Delay the answer to each handshake.",
-            act=VenueFaults.delay_handshakes, parameters=(_SECONDS,)),
-    Control(name="mute", help="Send no quotes of a symbol; its depth continues.", act=_mute,
-            parameters=(SYMBOL, ON)),
-    Control(name="duplicate", help="Send each frame twice.",
-            act=VenueFaults.duplicate, parameters=(FRAMES,)),
-    Control(name="reorder", help="Send each frame after the next frame of its symbol.",
-            act=VenueFaults.reorder, parameters=(FRAMES,)),
-    Control(name="resend", help="Send the last frames of a symbol again.",
-            act=VenueFaults.resend,
-            parameters=(
-                SYMBOL,
-                Parameter(name="frames", read=read.count, help="number of frames; default 10"),
-            )),
-    Control(name="garbage", help="Send a spoiled frame now, in addition to the quotes.",
-            act=VenueFaults.garbage, parameters=(_KIND, ANY_SYMBOL)),
-    Control(name="spoil", help="Spoil the next quotes.", act=VenueFaults.spoil,
-            parameters=(
-                _KIND,
-                ANY_SYMBOL,
-                Parameter(name="frames", read=read.count, help="number of frames; default 1"),
-            )),
-    Control(name="send", help="Send any text on the stream of a symbol.",
-            act=VenueFaults.send_frame,
-            parameters=(
-                SYMBOL,
-                Parameter(name="data", read=read.text_of, help="the text", is_required=True),
-            )),
-    Control(name="rest-failure", help="Answer REST requests with a status.",
-            act=VenueFaults.rest_failure,
-            parameters=(
-                Parameter(name="status", read=read.status_code,
-                          help="200 to 599; 403, 418, 429, 451 and 5xx have Binance's body",
-                          is_required=True),
-                Parameter(name="retry_after", read=read.count, help="seconds"),
-                Parameter(name="body", read=read.text_of, help="instead of the usual body"),
-                PATH,
-                TIMES,
-            )),
-    Control(name="html", help="Answer REST requests with 200 and a page of HTML.",
-            act=VenueFaults.html, parameters=(PATH, TIMES)),
-    Control(name="slow-rest", help="Delay the answers to REST requests.",
-            act=VenueFaults.slow_rest, parameters=(_SECONDS, PATH)),
-    Control(name="clear-rest", help="Answer REST requests normally again, without delay.",
-            act=VenueFaults.clear_rest_failure),
-    Control(name="halt", help="Change a symbol's status; its quotes stop unless it is TRADING.",
-            act=VenueFaults.set_status,
-            parameters=(
-                SYMBOL,
-                Parameter(name="status", read=read.one_of(_STATUSES),
-                          help=f"{', '.join(_STATUSES)}; default {HALTED}"),
-            )),
-    Control(name="delist", help="Remove a symbol from the market.",
-            act=VenueFaults.remove_symbol, parameters=(SYMBOL,)),
-    Control(name="relist", help="List a symbol again, with status TRADING.",
-            act=VenueFaults.restore_symbol, parameters=(SYMBOL,)),
-    Control(name="rules", help="Change a symbol's trading rules.",
-            act=VenueFaults.change_rules,
-            parameters=(
-                SYMBOL,
-                *(Parameter(name=name, read=read.amount, help=f"{'/'.join(kinds)}.{key}")
-                  for name, (kinds, key) in RULES.items()),
-            )),
-    Control(name="reset-ids", help="Restart the update ids.",
-            act=VenueFaults.reset_update_ids,
-            parameters=(
-                Parameter(name="to", read=read.update_id,
-                          help="the new id of the current quote; default 1"),
-                ANY_SYMBOL,
-            )),
-    Control(name="pause", help="Stop the market's time.", act=VenueFaults.pause),
-    Control(name="resume", help="Continue the market's time.", act=VenueFaults.resume),
-    Control(name="play-to", help="Play up to and including an update id, then pause.",
-            act=VenueFaults.play_and_wait,
-            parameters=(
-                Parameter(name="update_id", read=read.update_id,
-                          help="an id of the market itself; reset-ids does not change it",
-                          is_required=True),
-                Parameter(name="symbol", read=read.symbol,
-                          help="the symbol of the id; default the first symbol that reaches it"),
-                Parameter(name="wait", read=read.seconds(WAIT_SECONDS_MAX),
-                          help=f"seconds to wait for the id before the answer, at most "
-                          f"{WAIT_SECONDS_MAX:g}; default 0"),
-            )),
-    Control(name="clear", help="End all faults; update ids and the market's time stay.",
-            act=VenueFaults.clear),
-)  # fmt: skip
+    Control("drop", VenueFaults.drop_connections),
+    Control(
+        "close",
+        VenueFaults.close_connections,
+        Parameter("code", read.close_code, "default 1008"),
+        Parameter("reason", read.text_of, "default empty"),
+    ),
+    Control("stall", VenueFaults.stall, ON),
+    Control("swallow", VenueFaults.swallow, ON),
+    Control(
+        "shutdown",
+        VenueFaults.announce_shutdown,
+        Parameter("seconds", _delay, "time until the streams close; default never"),
+    ),
+    Control(
+        "vanish",
+        VenueFaults.vanish,
+        Parameter("seconds", _delay, f"0 to {DELAY_SECONDS_MAX:g}", is_required=True),
+    ),
+    Control(
+        "refuse",
+        VenueFaults.refuse_connections,
+        ON,
+        Parameter("status", read.status_code, "default 502"),
+    ),
+    Control("reset-handshakes", VenueFaults.reset_handshakes, ON),
+    Control("slow-handshake", VenueFaults.delay_handshakes, _SECONDS),
+    Control("mute", VenueFaults.mute, SYMBOL, ON),
+    Control("duplicate", VenueFaults.duplicate, FRAMES),
+    Control("reorder", VenueFaults.reorder, FRAMES),
+    Control(
+        "resend",
+        VenueFaults.resend,
+        SYMBOL,
+        Parameter("frames", read.count, "number of frames; default 10"),
+    ),
+    Control("garbage", VenueFaults.garbage, _KIND, ONE_SYMBOL),
+    Control(
+        "spoil",
+        VenueFaults.spoil,
+        _KIND,
+        ONE_SYMBOL,
+        Parameter("frames", read.count, "number of frames; default 1"),
+    ),
+    Control(
+        "send",
+        VenueFaults.send_frame,
+        SYMBOL,
+        Parameter("data", read.text_of, "the text", is_required=True),
+    ),
+    Control(
+        "rest-failure",
+        VenueFaults.rest_failure,
+        Parameter(
+            "status",
+            read.status_code,
+            "200 to 599; 403, 418, 429, 451 and 5xx have Binance's body",
+            is_required=True,
+        ),
+        Parameter("retry_after", read.count, "seconds"),
+        Parameter("body", read.text_of, "instead of the usual body"),
+        PATH,
+        TIMES,
+    ),
+    Control("html", VenueFaults.html, PATH, TIMES),
+    Control("slow-rest", VenueFaults.slow_rest, _SECONDS, PATH),
+    Control("clear-rest", VenueFaults.clear_rest_failure),
+    Control(
+        "halt",
+        VenueFaults.set_status,
+        SYMBOL,
+        Parameter("status", read.one_of(_STATUSES), f"{', '.join(_STATUSES)}; default {HALTED}"),
+    ),
+    Control("delist", VenueFaults.remove_symbol, SYMBOL),
+    Control("relist", VenueFaults.restore_symbol, SYMBOL),
+    Control(
+        "rules",
+        VenueFaults.change_rules,
+        SYMBOL,
+        *(
+            Parameter(name, read.amount, f"{'/'.join(kinds)}.{key}")
+            for name, (kinds, key) in RULES.items()
+        ),
+    ),
+    Control(
+        "reset-ids",
+        VenueFaults.reset_update_ids,
+        Parameter("to", read.update_id, "the new id of the current quote; default 1"),
+        ONE_SYMBOL,
+    ),
+    Control("pause", VenueFaults.pause),
+    Control("resume", VenueFaults.resume),
+    Control(
+        "play-to",
+        VenueFaults.play_and_wait,
+        Parameter(
+            "update_id",
+            read.update_id,
+            "an id of the market itself; reset-ids does not change it",
+            is_required=True,
+        ),
+        Parameter(
+            "symbol", read.symbol, "the symbol of the id; default the first symbol that reaches it"
+        ),
+        Parameter(
+            "wait",
+            read.seconds(WAIT_SECONDS_MAX),
+            "seconds to wait for the id before the answer, at most "
+            f"{WAIT_SECONDS_MAX:g}; default 0",
+        ),
+    ),
+    Control("clear", VenueFaults.clear),
+)
 """All controls, in the order of the documentation."""
 
 BY_NAME: Final = {control.name: control for control in CONTROLS}
@@ -236,15 +210,3 @@ def help_lines() -> list[str]:
         + f": {control.help}"
         for control in CONTROLS
     ]
-
-
-def documentation() -> str:
-    """Return the table for the documentation, in Markdown."""
-    rows = ["| `POST` | does | parameters |", "| --- | --- | --- |"]
-    for control in CONTROLS:
-        parameters = "; ".join(
-            f"`{one.name}`{' (required)' if one.is_required else ''}: {one.help}"
-            for one in control.parameters
-        )
-        rows.append(f"| `{control.path}` | {control.help} | {parameters} |")
-    return "\n".join(rows)

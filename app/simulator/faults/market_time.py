@@ -19,13 +19,16 @@ class MarketTime:
         self._is_paused = False
 
     def pause(self) -> None:
-        """Stop the market's time; called before ``serve``, it stops the time at the opening."""
+        """Stop the market's time.
+
+        Called before ``serve``, it stops the time at the opening.
+        """
         self._is_paused = True
         if self._playback is not None:
             self._playback.pause()
 
     def resume(self) -> None:
-        """Continue the market's time where it stopped."""
+        """Continue the market's time."""
         self._is_paused = False
         if self._playback is not None:
             self._playback.resume()
@@ -58,7 +61,11 @@ class MarketTime:
     async def play_and_wait(
         self, update_id: int, *, symbol: str | None = None, wait: float = 0.0
     ) -> dict[str, object]:
-        """Play to an id, wait at most ``wait`` seconds, and return the state of the market."""
+        """Play up to and including an update id, then pause.
+
+        Returns:
+            The state of the market there, or after ``wait`` seconds.
+        """
         target = self.play_to(update_id, symbol=symbol)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(wait):

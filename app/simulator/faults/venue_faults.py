@@ -15,9 +15,9 @@ from app.domain.rules import TRADING
 from app.ports import Clock
 from app.simulator.faults.market_time import MarketTime
 from app.simulator.market.playback import Market
-from app.simulator.market.venue_quotes import VenueQuote, with_update_id
+from app.simulator.market.venue_quotes import VenueQuote, epoch_ms, with_update_id
 from app.simulator.venue.client_admission import Admission
-from app.simulator.venue.client_connection import GOING_AWAY, VenueConnection
+from app.simulator.venue.client_connection import GOING_AWAY, POLICY_VIOLATION, VenueConnection
 from app.simulator.venue.listed_symbols import ListedSymbols
 from app.simulator.venue.listing import HALTED
 from app.simulator.venue.observations import Observations
@@ -33,16 +33,17 @@ DELAY_SECONDS_MAX: Final = 600.0
 
 VIOLATIONS_SHOWN_MAX: Final = 100
 
-_BAD_GATEWAY: Final = 502
 _SECONDS_PER_NS: Final = 1e-9
 
 
 class VenueFaults(MarketTime):
     """The faults of a venue, with the state that they change; ``SimulatedVenue`` serves it.
 
+    The first line of a fault's docstring describes it in the control API, too. Where an argument is
+    optional, None means all symbols, all paths or no limit. A number of 0 ends a fault.
+
     Raises:
-        ValueError: from each method, if the market does not have the symbol or if a number is out
-            of range.
+        ValueError: from each method, if the market does not have the symbol.
     """
 
     def __init__(self, market: Market, *, clock: Clock, limits: VenueLimits) -> None:
@@ -69,42 +70,41 @@ class VenueFaults(MarketTime):
     # --- connections --------------------------------------------------------------------------
 
     def drop_connections(self) -> None:
-        """Cut all stream connections without a closing frame."""
+        """Cut all streams without a closing frame."""
         for connection in self._open_connections():
             connection.transport.abort()
 
-    def close_connections(self, code: int, reason: str = "") -> None:
-        """Close all stream connections with a closing frame."""
+    def close_connections(self, code: int = POLICY_VIOLATION, reason: str = "") -> None:
+        """Close all streams with a closing frame."""
         for connection in self._open_connections():
             connection.cut(code, reason)
 
-    def stall(self, on: bool = True) -> None:  # noqa: FBT001, FBT002 - the name says what is on
-        """Send no frames on the open connections; pings, replies and depth continue."""
+    def stall(self, *, on: bool = True) -> None:
+        """Send no quotes on the open streams; pings and depth continue."""
         for connection in self._open_connections():
             connection.is_stalled = on
 
-    def swallow(self, on: bool = True) -> None:  # noqa: FBT001, FBT002 - as above
-        """Leave the open connections half open: nothing is sent or answered, not even a pong."""
+    def swallow(self, *, on: bool = True) -> None:
+        """Leave the open streams half open: nothing is sent or answered, not even a pong."""
         for connection in self._open_connections():
             connection.is_swallowing = on
 
-    def announce_shutdown(self, close_after_seconds: float | None = None) -> None:
-        """Send the event ``serverShutdown``; with a number, close the connections after it."""
-        self._check_seconds(close_after_seconds or 0)
-        notice = f'{{"e":"serverShutdown","E":{self._now_ms()}}}'
+    def announce_shutdown(self, seconds: float | None = None) -> None:
+        """Announce serverShutdown on all streams.
+
+        The streams close after ``seconds``, unless it is None.
+        """
+        notice = f'{{"e":"serverShutdown","E":{epoch_ms(self._clock)}}}'
         combined = f'{{"stream":"!serverShutdown","data":{notice}}}'
         for connection in self._open_connections():
             connection.send_text(combined if connection.subscriptions.is_combined else notice)
-            if close_after_seconds is not None:
-                connection.loop.call_later(
-                    close_after_seconds, connection.cut, GOING_AWAY, "server shutdown"
-                )
+            if seconds is not None:
+                connection.loop.call_later(seconds, connection.cut, GOING_AWAY, "server shutdown")
 
     # --- the listener -------------------------------------------------------------------------
 
     def vanish(self, seconds: float) -> None:
-        """Cut all streams and refuse TCP connections for some time, like a lost machine."""
-        self._check_seconds(seconds)
+        """Cut all streams and refuse TCP connections, also to this API."""
         if self._listener is not None:
             self._listener.shut(seconds)
         self.drop_connections()
@@ -119,63 +119,65 @@ class VenueFaults(MarketTime):
         if self._listener is not None:
             await self._listener.reopen()
 
-    def refuse_connections(self, *, refused: bool = True, status: int = _BAD_GATEWAY) -> None:
-        """Answer handshakes with a status from now on, or accept clients again."""
-        self._refusing_status = status if refused else None
+    def refuse_connections(self, *, on: bool = True, status: int = 502) -> None:
+        """Answer handshakes with a status."""
+        self._refusing_status = status if on else None
 
-    def reset_handshakes(self, on: bool = True) -> None:  # noqa: FBT001, FBT002 - as above
-        """Cut each connection that requests a stream, without an answer."""
+    def reset_handshakes(self, *, on: bool = True) -> None:
+        """Cut each connection that requests a stream."""
         self._is_resetting = on
 
     def delay_handshakes(self, seconds: float) -> None:
-        """Delay the answer to each handshake; 0 ends the fault."""
-        self._check_seconds(seconds)
+        """Delay the answer to each handshake."""
         self._handshake_delay_seconds = seconds
 
     # --- frames -------------------------------------------------------------------------------
 
-    def mute(self, symbol: str) -> None:
-        """Send no frames of ``symbol``, like a stalled stream; its depth continues."""
-        self._subscribers.faults.muted.add(self._checked_symbol(symbol))
-
-    def unmute(self, symbol: str) -> None:
-        """Send frames of ``symbol`` again."""
-        self._subscribers.faults.muted.discard(self._checked_symbol(symbol))
+    def mute(self, symbol: str, *, on: bool = True) -> None:
+        """Send no quotes of a symbol; its depth continues."""
+        muted = self._subscribers.faults.muted
+        change = muted.add if on else muted.discard
+        change(self._checked_symbol(symbol))
 
     def duplicate(self, frames: int | None = None) -> None:
-        """Send each of the next ``frames`` twice; None means no limit, 0 ends the fault."""
+        """Send each frame twice."""
         self._subscribers.faults.duplicating.left = frames
 
     def reorder(self, frames: int | None = None) -> None:
-        """Send each of the next ``frames`` after the next frame of its symbol.
-
-        None means no limit, 0 ends the fault.
-        """
+        """Send each frame after the next frame of its symbol."""
         self._subscribers.faults.reordering.left = frames
 
     def resend(self, symbol: str, frames: int = 10) -> int:
-        """Send the last frames of a symbol again, oldest first; return their number."""
+        """Send the last frames of a symbol again.
+
+        Returns:
+            Their number.
+        """
         return self._subscribers.resend(self._checked_symbol(symbol), frames)
 
     def garbage(self, kind: str, *, symbol: str | None = None) -> int:
-        """Send a spoiled frame of a symbol, or of each symbol; return the number of receivers."""
+        """Send a spoiled frame now, in addition to the quotes.
+
+        Returns:
+            The number of receivers.
+        """
         symbols = [listing.symbol for listing in self._listed] if symbol is None else [symbol]
         quotes = [self._quotes[self._checked_symbol(one)] for one in symbols]
         return sum(self._subscribers.send_garbage(kind, quote) for quote in quotes)
 
     def spoil(self, kind: str, *, symbol: str | None = None, frames: int | None = 1) -> None:
-        """Spoil the next ``frames`` of a symbol, or of all symbols.
-
-        None means no limit, 0 ends the fault.
-        """
+        """Spoil the next quotes."""
         if symbol is not None:
             self._checked_symbol(symbol)
         self._subscribers.faults.spoil(kind, symbol=symbol, frames=frames)
 
     def send_frame(self, symbol: str, data: str) -> int:
-        """Send any text on the stream of ``symbol``; return the number of receivers.
+        """Send any text on the stream of a symbol.
 
         The current quote of the venue stays the same.
+
+        Returns:
+            The number of receivers.
         """
         return self._subscribers.send(symbol, data)
 
@@ -190,28 +192,27 @@ class VenueFaults(MarketTime):
         path: str | None = None,
         times: int | None = None,
     ) -> None:
-        """Answer REST requests with a failure.
+        """Answer REST requests with a status.
 
         Args:
             status: the HTTP status.
             body: the body; None for the usual body of Binance with this status.
             retry_after: the seconds of the header ``Retry-After``; None omits the header.
-            path: the path that fails; None for all paths.
-            times: the number of failures; None means no limit.
+            path: the path that fails.
+            times: the number of failures.
         """
         if body is None:
-            body = default_body(status, retry_after=retry_after, now_ms=self._now_ms())
+            body = default_body(status, retry_after=retry_after, now_ms=epoch_ms(self._clock))
         self._rest.fail(
             RestFailure(status=status, body=body, retry_after=retry_after, path=path, times=times)
         )
 
     def html(self, *, path: str | None = None, times: int | None = None) -> None:
-        """Answer REST requests with status 200 and a page of HTML."""
+        """Answer REST requests with 200 and a page of HTML."""
         self.rest_failure(200, MAINTENANCE_PAGE, path=path, times=times)
 
     def slow_rest(self, seconds: float, *, path: str | None = None) -> None:
-        """Delay the answers to all REST requests, or to ``path``; 0 ends the fault."""
-        self._check_seconds(seconds)
+        """Delay the answers to REST requests."""
         self._rest.delays[path] = seconds
 
     def clear_rest_failure(self) -> None:
@@ -222,23 +223,26 @@ class VenueFaults(MarketTime):
     # --- symbols ------------------------------------------------------------------------------
 
     def set_status(self, symbol: str, status: str = HALTED) -> None:
-        """Change the status of a symbol in exchangeInfo; only ``TRADING`` keeps its quotes."""
+        """Change a symbol's status; its quotes stop unless it is TRADING."""
         self._listed.set_status(symbol, status)
 
     def remove_symbol(self, symbol: str) -> None:
-        """Delist a symbol, so that REST does not know it and its streams are silent."""
+        """Remove a symbol from the market."""
         self._listed.remove(symbol)
 
     def restore_symbol(self, symbol: str) -> None:
-        """List a symbol again, with status ``TRADING``."""
+        """List a symbol again, with status TRADING."""
         self._listed.set_status(symbol, TRADING)
 
-    def change_rules(self, symbol: str, **rules: Decimal | None) -> None:
-        """Change trading rules in exchangeInfo, named by the keys of ``listed_symbols.RULES``."""
+    def change_rules(self, symbol: str, **rules: Decimal) -> None:
+        """Change a symbol's trading rules.
+
+        The names of ``rules`` are the keys of ``listed_symbols.RULES``.
+        """
         self._listed.change_rules(symbol, **rules)
 
     def reset_update_ids(self, to: int = 1, *, symbol: str | None = None) -> None:
-        """Restart the update ids of a symbol, or of all symbols.
+        """Restart the update ids.
 
         The current quote gets the id ``to``, which depth shows immediately. Later frames have
         greater ids.
@@ -252,11 +256,11 @@ class VenueFaults(MarketTime):
     # --- all faults, and the state of the venue -----------------------------------------------
 
     def clear(self) -> None:
-        """End all faults; the market's time and the update ids stay as they are."""
+        """End all faults; update ids and the market's time stay."""
         self._subscribers.clear_faults()
         self.stall(on=False)
         self.swallow(on=False)
-        self.refuse_connections(refused=False)
+        self.refuse_connections(on=False)
         self.reset_handshakes(on=False)
         self.delay_handshakes(0)
         self.clear_rest_failure()
@@ -326,14 +330,6 @@ class VenueFaults(MarketTime):
 
     def _open_connections(self) -> list[VenueConnection]:
         return [connection for connection in self._peers if connection.is_open]
-
-    @staticmethod
-    def _check_seconds(seconds: float) -> None:
-        if not 0 <= seconds <= DELAY_SECONDS_MAX:
-            raise ValueError(f"seconds are 0 to {DELAY_SECONDS_MAX:g}, not {seconds:g}")
-
-    def _now_ms(self) -> int:
-        return int(self._clock.now().timestamp() * 1000)
 
     async def _delay(self, connection: VenueConnection, seconds: float) -> None:
         """Wait until the time is over or the client disconnects."""

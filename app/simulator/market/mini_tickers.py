@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Final
 
 from app.ports import Clock
-from app.simulator.market.venue_quotes import EMPTY, VenueQuote
+from app.simulator.market.venue_quotes import EMPTY, VenueQuote, epoch_ms
 from app.simulator.venue.listed_symbols import ListedSymbols
 from app.simulator.venue.subscribers import Subscribers
 
@@ -59,7 +59,7 @@ class MiniTickers:
 
     def send_all(self) -> None:
         """Send one frame for each symbol that trades and has a quote."""
-        at_ms = int(self._clock.now().timestamp() * 1000)
+        at_ms = epoch_ms(self._clock)
         for listing in self._listed:
             quote = self._quotes.get(listing.symbol)
             if quote is not None and quote.bid_price != EMPTY and listing.is_trading:

@@ -11,6 +11,7 @@ skipped and counted, and the log states their number.
 """
 
 import gzip
+import itertools
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -52,15 +53,6 @@ class _Data(msgspec.Struct):
 _decode_data = msgspec.json.Decoder(_Data).decode
 
 
-@dataclass(frozen=True, slots=True)
-class _Frame:
-    """A quote of the tape; ``text`` is its data as received."""
-
-    ts: int
-    text: str
-    data: _Data
-
-
 @dataclass(slots=True)
 class _SymbolScan:
     """Facts about a symbol from the first reading."""
@@ -69,6 +61,15 @@ class _SymbolScan:
     last_update_id: int
     price_decimals: int = 0
     quantity_decimals: int = 0
+
+    def listing(self, symbol: str) -> Listing:
+        """Return a listing whose rules are inferred."""
+        rules = inferred_rules(
+            symbol,
+            tick_size=Decimal(1).scaleb(-self.price_decimals),
+            step_size=Decimal(1).scaleb(-self.quantity_decimals),
+        )
+        return listing_from_rules(rules)
 
 
 @dataclass(slots=True)
@@ -85,13 +86,34 @@ class _TapeScan:
         """The offset of the update ids from one round to the next, so that they keep rising."""
         return 1 + max(one.last_update_id - one.first_update_id for one in self.symbols.values())
 
+    def record(self, ts: int, data: _Data) -> None:
+        """Record facts about a quote.
+
+        Raises:
+            ValueError: its update id does not rise, or an amount is malformed; nothing is recorded.
+        """
+        known = self.symbols.get(data.s)
+        if known is not None and data.u <= known.last_update_id:
+            raise ValueError(
+                f"update id {data.u} of {data.s} is not above the one before, "
+                f"{known.last_update_id}"
+            )
+        price_decimals = max(_decimals(data.b), _decimals(data.a))
+        quantity_decimals = max(_decimals(data.B), _decimals(data.A))
+        if known is None:
+            known = self.symbols[data.s] = _SymbolScan(data.u, data.u)
+        known.last_update_id = data.u
+        known.price_decimals = max(known.price_decimals, price_decimals)
+        known.quantity_decimals = max(known.quantity_decimals, quantity_decimals)
+        self.first_ts = self.first_ts or ts
+        self.last_ts = ts
+
 
 class TapeMarket:
     """A market whose quotes come from a tape.
 
     Args:
         path: the file of the tape, plain or gzipped.
-        speed: how many times faster than recorded the quotes are played.
         is_looping: whether the tape restarts at its end, with update ids that keep rising.
         exchange_info: the file of an exchangeInfo answer, plain or gzipped, to serve instead of
             inferred rules.
@@ -104,14 +126,10 @@ class TapeMarket:
         self,
         path: Path,
         *,
-        speed: float = 1.0,
         is_looping: bool = False,
         exchange_info: Path | None = None,
     ) -> None:
-        if not speed > 0:
-            raise ValueError("the speed of a tape is above 0")
         self._path = path
-        self._speed = speed
         self._is_looping = is_looping
         self._scan = _scan(path)
         if self._scan.skipped or self._scan.is_cut_short:
@@ -121,11 +139,10 @@ class TapeMarket:
                 frames_skipped=self._scan.skipped,
                 is_cut_short=self._scan.is_cut_short,
             )
-        self._listings = (
-            tuple(_inferred_listing(symbol, one) for symbol, one in self._scan.symbols.items())
-            if exchange_info is None
-            else _listings_from_file(exchange_info)
-        )
+        if exchange_info is not None:
+            self._listings = _listings_from_file(exchange_info)
+        else:
+            self._listings = [one.listing(symbol) for symbol, one in self._scan.symbols.items()]
         listed = {one.symbol for one in self._listings}
         if unlisted := sorted(self._scan.symbols.keys() - listed):
             _log.warning("tape_symbols_not_listed", symbols=unlisted[:SYMBOLS_LOGGED_MAX])
@@ -157,46 +174,39 @@ class TapeMarket:
             scan = self._scan.symbols.get(listing.symbol)
             before = scan.first_update_id - 1 if scan is not None else 1
             yield venue_quote(symbol=listing.symbol, update_id=before)
-        yield from self._round(0)
-        round_number = 1
-        while self._is_looping:
-            yield from self._round(round_number)
-            round_number += 1
-
-    def _round(self, number: int) -> Iterator[VenueQuote]:
-        lift = number * self._scan.update_id_span
-        start_us = number * (self._scan.last_ts - self._scan.first_ts + LOOP_GAP_US)
-        for frame in _played_frames(self._path, _TapeScan(), last_line=self._scan.last_line):
-            elapsed_us = start_us + frame.ts - self._scan.first_ts
-            data = frame.data
-            quote = VenueQuote(
-                # Quotes at time 0 are published before clients are admitted, who would miss them.
-                at_ns=max(int(elapsed_us * 1000 / self._speed), 1),
-                symbol=data.s,
-                update_id=data.u,
-                bid_price=data.b,
-                bid_quantity=data.B,
-                ask_price=data.a,
-                ask_quantity=data.A,
-                data=frame.text,
-            )
-            yield with_update_id(quote, data.u + lift)
+        round_us = self._scan.last_ts - self._scan.first_ts + LOOP_GAP_US
+        for number in itertools.count() if self._is_looping else (0,):
+            lift = number * self._scan.update_id_span
+            for quote in _played_quotes(
+                self._path,
+                _TapeScan(),
+                start_us=number * round_us,
+                last_line=self._scan.last_line,
+            ):
+                yield with_update_id(quote, quote.update_id + lift)
 
 
 def _scan(path: Path) -> _TapeScan:
     """Read the whole tape once, and raise TapeError for a bad line."""
     scan = _TapeScan()
-    for _ in _played_frames(path, scan):
+    for _ in _played_quotes(path, scan):
         pass
     if not scan.symbols:
         raise TapeError(path, 0, "the tape holds no quote")
     return scan
 
 
-def _played_frames(
-    path: Path, scan: _TapeScan, *, last_line: int | None = None
-) -> Iterator[_Frame]:
-    """Yield the quotes to play, up to ``last_line``, and record facts about them in ``scan``."""
+def _played_quotes(
+    path: Path, scan: _TapeScan, *, start_us: int = 0, last_line: int | None = None
+) -> Iterator[VenueQuote]:
+    """Yield the quotes to play, and record facts about them in ``scan``.
+
+    Args:
+        path: the tape.
+        scan: the facts so far; empty at the start.
+        start_us: the time of the first quote.
+        last_line: the number of the last line to read; None for the last one of the file.
+    """
     reader = TapeReader(path)
     for line in reader:
         # A recorder may have added lines since the tape was checked.
@@ -206,39 +216,26 @@ def _played_frames(
         if line.data is None:
             continue
         try:
-            frame = _Frame(line.ts, line.data.decode(), _decode_data(line.data))
-            _record(scan, frame)
+            text, data = line.data.decode(), _decode_data(line.data)
+            scan.record(line.ts, data)
         except ValueError as error:
             # Only a recorder writes notes. Any other tape must hold nothing but rising quotes.
             if not reader.notes:
                 raise TapeError(path, line.number, f"not a quote to play: {error}") from error
             scan.skipped += 1
-        else:
-            yield frame
-    scan.is_cut_short = reader.is_cut_short
-
-
-def _record(scan: _TapeScan, frame: _Frame) -> None:
-    """Record facts about a quote.
-
-    Raises:
-        ValueError: its update id does not rise, or an amount is malformed; ``scan`` is unchanged.
-    """
-    data = frame.data
-    known = scan.symbols.get(data.s)
-    if known is not None and data.u <= known.last_update_id:
-        raise ValueError(
-            f"update id {data.u} of {data.s} is not above the one before, {known.last_update_id}"
+            continue
+        yield VenueQuote(
+            # Quotes at time 0 are published before clients are admitted, who would miss them.
+            at_ns=max((start_us + line.ts - scan.first_ts) * 1000, 1),
+            symbol=data.s,
+            update_id=data.u,
+            bid_price=data.b,
+            bid_quantity=data.B,
+            ask_price=data.a,
+            ask_quantity=data.A,
+            data=text,
         )
-    price_decimals = max(_decimals(data.b), _decimals(data.a))
-    quantity_decimals = max(_decimals(data.B), _decimals(data.A))
-    if known is None:
-        known = scan.symbols[data.s] = _SymbolScan(data.u, data.u)
-    known.last_update_id = data.u
-    known.price_decimals = max(known.price_decimals, price_decimals)
-    known.quantity_decimals = max(known.quantity_decimals, quantity_decimals)
-    scan.first_ts = scan.first_ts or frame.ts
-    scan.last_ts = frame.ts
+    scan.is_cut_short = reader.is_cut_short
 
 
 def _decimals(text: str) -> int:
@@ -251,20 +248,11 @@ def _decimals(text: str) -> int:
     return len(text.partition(".")[2].rstrip("0"))
 
 
-def _inferred_listing(symbol: str, scan: _SymbolScan) -> Listing:
-    rules = inferred_rules(
-        symbol,
-        tick_size=Decimal(1).scaleb(-scan.price_decimals),
-        step_size=Decimal(1).scaleb(-scan.quantity_decimals),
-    )
-    return listing_from_rules(rules)
-
-
-def _listings_from_file(path: Path) -> tuple[Listing, ...]:
+def _listings_from_file(path: Path) -> list[Listing]:
     try:
         content = path.read_bytes()
         body = gzip.decompress(content) if path.suffix == ".gz" else content
-        return tuple(listings_from_exchange_info(body))
+        return listings_from_exchange_info(body)
     except ValueError as error:
         raise TapeError(path, 0, f"no answer to exchangeInfo: {error}") from error
     except (OSError, EOFError, zlib.error) as error:

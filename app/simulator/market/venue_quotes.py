@@ -10,12 +10,13 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
 
+from app.ports import Clock
+
 DECIMALS: Final = 8
 """Digits after the decimal point of each amount that the venue sends."""
 
 EMPTY: Final = "0.00000000"
 """Price and quantity of an empty side."""
-
 
 _UPDATE_ID: Final = re.compile(r'("u"\s*:\s*)\d+')
 
@@ -73,6 +74,11 @@ def with_update_id(quote: VenueQuote, update_id: int) -> VenueQuote:
 def wire_amount(amount: Decimal) -> str:
     """Format an amount as Binance does, with eight decimals."""
     return format(amount, f".{DECIMALS}f")
+
+
+def epoch_ms(clock: Clock) -> int:
+    """Return the time in milliseconds, the form of all times on the wire."""
+    return int(clock.now().timestamp() * 1000)
 
 
 def stream_name(symbol: str) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from app.ports import Clock
+from app.simulator.market.venue_quotes import epoch_ms
 from app.simulator.venue.observations import Observations, ViolationKind
 from app.simulator.venue.venue_limits import VenueLimits
 
@@ -37,53 +38,12 @@ class Refusal:
         return {"code": -1003, "msg": self.message}
 
 
-class WeightMeter:
-    """Counts the request weight of one address in fixed windows of the clock.
-
-    A window is a minute long at Binance. It starts on the full minute, not at the first request.
-    """
-
-    def __init__(self, clock: Clock, *, weight_max: int, window_seconds: float = 60.0) -> None:
-        self._clock = clock
-        self._weight_max = weight_max
-        self._window_ms = max(1, round(window_seconds * 1000))
-        self._window = -1
-        self._used = 0
-
-    @property
-    def used(self) -> int:
-        """The weight used in the current window."""
-        self._start_window_if_due()
-        return self._used
-
-    def spend(self, weight: int) -> float | None:
-        """Count a request; if it exceeds the limit, return the seconds until the next window."""
-        into_window_ms = self._start_window_if_due()
-        # A refused request counts too, so a client does not get through by repeating it.
-        self._used += weight
-        if self._used <= self._weight_max:
-            return None
-        return (self._window_ms - into_window_ms) / 1000
-
-    def _start_window_if_due(self) -> int:
-        """Start a new window if it is time; return the milliseconds since its start."""
-        now_ms = math.floor(self._clock.now().timestamp() * 1000)
-        window, into_window_ms = divmod(now_ms, self._window_ms)
-        if window != self._window:
-            self._window = window
-            self._used = 0
-        return into_window_ms
-
-
 class _Usage:
-    """What one address has used."""
+    """What one address has used; its weight is that of the current window."""
 
-    def __init__(self, clock: Clock, limits: VenueLimits) -> None:
-        self.meter = WeightMeter(
-            clock,
-            weight_max=limits.weight_per_minute_max,
-            window_seconds=limits.weight_window_seconds,
-        )
+    def __init__(self, limits: VenueLimits) -> None:
+        self.window = -1
+        self.weight = 0
         self.attempts_at: deque[float] = deque(maxlen=limits.connection_attempts_max)
         self.refusals = 0
         self.banned_until_ms = 0
@@ -97,19 +57,21 @@ class Admission:
         self._clock = clock
         self._limits = limits
         self._observations = observations
+        self._window_ms = max(1, round(limits.weight_window_seconds * 1000))
         self._usages: dict[str, _Usage] = {}
 
     def used_weight(self, address: str) -> int:
         """Return the weight that an address has used in the current window."""
-        return self._usage(address).meter.used
+        return self._usage(address).weight
 
     def spend(self, address: str, weight: int) -> Refusal | None:
         """Count a request; return a refusal if the address is over its limit or banned."""
         usage = self._usage(address)
         if banned := self._ban_of(usage):
             return banned
-        wait_seconds = usage.meter.spend(weight)
-        if wait_seconds is None:
+        # A refused request counts too, so a client does not get through by repeating it.
+        usage.weight += weight
+        if usage.weight <= self._limits.weight_per_minute_max:
             # The client waited as asked, so earlier refusals no longer lead to a ban.
             usage.refusals = 0
             return None
@@ -118,6 +80,7 @@ class Admission:
             "request weight per 1 MINUTE. Please use WebSocket Streams for live updates to avoid "
             "polling the API."
         )
+        wait_seconds = (self._window_ms - epoch_ms(self._clock) % self._window_ms) / 1000
         return self._refuse(usage, ViolationKind.REQUEST_WEIGHT, wait_seconds, message)
 
     def connect(self, address: str) -> Refusal | None:
@@ -149,7 +112,12 @@ class Admission:
             # Without this bound a client with many source addresses would fill the memory.
             if len(self._usages) >= ADDRESSES_MAX:
                 del self._usages[next(iter(self._usages))]
-            usage = self._usages[address] = _Usage(self._clock, self._limits)
+            usage = self._usages[address] = _Usage(self._limits)
+        # A window is a minute of the clock at Binance. It does not start at the first request.
+        window = epoch_ms(self._clock) // self._window_ms
+        if usage.window != window:
+            usage.window = window
+            usage.weight = 0
         return usage
 
     def _refuse(
@@ -165,19 +133,19 @@ class Admission:
             )
         self._note(ViolationKind.BAN)
         usage.refusals = 0
-        usage.banned_until_ms = self._now_ms() + round(usage.ban_seconds * 1000)
+        usage.banned_until_ms = epoch_ms(self._clock) + round(usage.ban_seconds * 1000)
         # "IP bans are tracked and scale in duration for repeat offenders."
         usage.ban_seconds = min(2 * usage.ban_seconds, self._limits.ban_seconds_max)
         return self._banned(usage)
 
     def _ban_of(self, usage: _Usage) -> Refusal | None:
-        if self._now_ms() >= usage.banned_until_ms:
+        if epoch_ms(self._clock) >= usage.banned_until_ms:
             return None
         self._note(ViolationKind.WHILE_BANNED)
         return self._banned(usage)
 
     def _banned(self, usage: _Usage) -> Refusal:
-        left_ms = usage.banned_until_ms - self._now_ms()
+        left_ms = usage.banned_until_ms - epoch_ms(self._clock)
         return Refusal(
             status=BANNED,
             retry_after_seconds=max(1, math.ceil(left_ms / 1000)),
@@ -189,9 +157,6 @@ class Admission:
 
     def _now(self) -> float:
         return self._clock.monotonic_ns() * _SECONDS_PER_NS
-
-    def _now_ms(self) -> int:
-        return int(self._clock.now().timestamp() * 1000)
 
 
 def banned_message(until_ms: int) -> str:

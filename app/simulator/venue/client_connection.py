@@ -11,6 +11,7 @@ from websockets.protocol import OPEN, Event
 from websockets.server import ServerProtocol
 
 from app.ports import Clock
+from app.simulator.market.venue_quotes import epoch_ms
 from app.simulator.venue.control_messages import Subscriptions
 from app.simulator.venue.observations import Observations, ViolationKind
 from app.simulator.venue.venue_limits import VenueLimits
@@ -165,7 +166,7 @@ class VenueConnection(ServerConnection):
 
     def _ping(self, now: float) -> None:
         """Ping with the time in milliseconds, as Binance does; each payload is used once."""
-        self._last_ping_ms = max(int(self._clock.now().timestamp() * 1000), self._last_ping_ms + 1)
+        self._last_ping_ms = max(epoch_ms(self._clock), self._last_ping_ms + 1)
         payload = str(self._last_ping_ms).encode()
         self._unanswered_pings[payload] = now
         if self.is_open:

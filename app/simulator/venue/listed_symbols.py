@@ -2,7 +2,6 @@
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
@@ -62,14 +61,14 @@ class ListedSymbols:
     def set_status(self, symbol: str, status: str = TRADING) -> None:
         """Change the status of a symbol; a delisted symbol is listed again."""
         listing = self._present.get(symbol) or self._known(symbol)
-        self._put(replace(listing, entry={**listing.entry, "status": status}))
+        self._put(Listing({**listing.entry, "status": status}))
 
     def remove(self, symbol: str) -> None:
         """Delist a symbol."""
         self._known(symbol)
         self._present.pop(symbol, None)
 
-    def change_rules(self, symbol: str, **rules: Decimal | None) -> None:
+    def change_rules(self, symbol: str, **rules: Decimal) -> None:
         """Change trading rules of a listed symbol, named by the keys of ``RULES``."""
         listing = self._present.get(symbol)
         if listing is None:
@@ -77,24 +76,14 @@ class ListedSymbols:
             raise ValueError(f"{symbol} is delisted")
         # The original must stay intact for restore().
         entry = copy.deepcopy(listing.entry)
-        filters = entry["filters"]
-        assert isinstance(filters, list), "checked when the listing was made"
-        given = {name: value for name, value in rules.items() if value is not None}
-        for name, value in given.items():
+        for name, value in rules.items():
             kinds, key = RULES[name]
-            holders = [one for one in filters if one["filterType"] in kinds]
+            holders = [one for one in entry["filters"] if one["filterType"] in kinds]
             if not holders:
                 raise ValueError(f"{symbol} has no filter {' or '.join(kinds)}")
             for holder in holders:
                 holder[key] = wire_amount(value)
-        self._put(
-            replace(
-                listing,
-                entry=entry,
-                tick_size=given.get("tick_size", listing.tick_size),
-                step_size=given.get("step_size", listing.step_size),
-            )
-        )
+        self._put(Listing(entry))
 
     def restore(self) -> None:
         """Undo every change."""

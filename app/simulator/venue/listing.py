@@ -8,7 +8,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 from app.domain.order import Symbol
 from app.domain.rules import TRADING, TradingRules
@@ -17,32 +17,25 @@ from app.simulator.market.venue_quotes import wire_amount
 HALTED: Final = "BREAK"
 """Binance's status of a symbol whose trading is stopped, often permanently."""
 
-QUOTE_ASSETS: Final = (
-    "USDT", "USDC", "FDUSD", "TUSD", "BUSD", "BTC", "ETH", "BNB", "EUR", "TRY", "BRL", "AUD", "JPY",
-    "USD",
-)  # fmt: skip
+QUOTE_ASSETS: Final = "USDT USDC FDUSD TUSD BUSD BTC ETH BNB EUR TRY BRL AUD JPY USD"
 """Quote assets, tried in this order to split a symbol into its assets."""
 
 _ORDER_TYPES: Final = (
-    "LIMIT",
-    "LIMIT_MAKER",
-    "MARKET",
-    "STOP_LOSS",
-    "STOP_LOSS_LIMIT",
-    "TAKE_PROFIT",
-    "TAKE_PROFIT_LIMIT",
+    "LIMIT LIMIT_MAKER MARKET STOP_LOSS STOP_LOSS_LIMIT TAKE_PROFIT TAKE_PROFIT_LIMIT"
 )
-_SELF_TRADE_PREVENTION: Final = ("EXPIRE_TAKER", "EXPIRE_MAKER", "EXPIRE_BOTH", "DECREMENT")
+_SELF_TRADE_PREVENTION: Final = "EXPIRE_TAKER EXPIRE_MAKER EXPIRE_BOTH DECREMENT"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Listing:
-    """A symbol, the steps of its prices and quantities, and its entry in exchangeInfo."""
+    """A symbol's entry in exchangeInfo."""
 
-    symbol: str
-    tick_size: Decimal
-    step_size: Decimal
-    entry: dict[str, object]
+    entry: dict[str, Any]
+
+    @property
+    def symbol(self) -> str:
+        """The symbol."""
+        return str(self.entry["symbol"])
 
     @property
     def status(self) -> str:
@@ -54,14 +47,25 @@ class Listing:
         """Whether the symbol trades."""
         return self.status == TRADING
 
+    @property
+    def tick_size(self) -> Decimal:
+        """The step of its prices."""
+        return self._step("PRICE_FILTER", "tickSize")
+
+    @property
+    def step_size(self) -> Decimal:
+        """The step of its quantities."""
+        return self._step("LOT_SIZE", "stepSize")
+
+    def _step(self, filter_type: str, key: str) -> Decimal:
+        filters = {one["filterType"]: one for one in self.entry["filters"]}
+        return Decimal(filters[filter_type][key])
+
 
 def listing_from_rules(rules: TradingRules) -> Listing:
     """Return the listing of a symbol with these trading rules."""
     return Listing(
-        symbol=rules.symbol,
-        tick_size=rules.tick_size,
-        step_size=rules.step_size,
-        entry={
+        {
             "symbol": rules.symbol,
             "status": rules.status,
             "baseAsset": rules.base_asset,
@@ -71,7 +75,7 @@ def listing_from_rules(rules: TradingRules) -> Listing:
             "quoteAssetPrecision": 8,
             "baseCommissionPrecision": 8,
             "quoteCommissionPrecision": 8,
-            "orderTypes": list(_ORDER_TYPES),
+            "orderTypes": _ORDER_TYPES.split(),
             "icebergAllowed": True,
             "ocoAllowed": True,
             "otoAllowed": True,
@@ -85,8 +89,8 @@ def listing_from_rules(rules: TradingRules) -> Listing:
             "permissions": [],
             "permissionSets": [["SPOT"]],
             "defaultSelfTradePreventionMode": "EXPIRE_MAKER",
-            "allowedSelfTradePreventionModes": list(_SELF_TRADE_PREVENTION),
-        },
+            "allowedSelfTradePreventionModes": _SELF_TRADE_PREVENTION.split(),
+        }
     )
 
 
@@ -97,12 +101,15 @@ def listings_from_exchange_info(body: bytes) -> list[Listing]:
         ValueError: ``body`` is not such an answer.
     """
     try:
-        entries = json.loads(body)["symbols"]
-        return [_listing_from_entry(entry) for entry in entries]
+        listings = [Listing(entry) for entry in json.loads(body)["symbols"]]
+        # A malformed entry is refused here, not when a client requests its depth.
+        for one in listings:
+            _ = one.symbol, one.tick_size, one.step_size
     except RecursionError:
         raise ValueError("not an exchangeInfo answer: nested too deeply") from None
     except (KeyError, TypeError, ArithmeticError) as error:
         raise ValueError(f"not an exchangeInfo answer: {error!r}") from error
+    return listings
 
 
 def inferred_rules(symbol: str, *, tick_size: Decimal, step_size: Decimal) -> TradingRules:
@@ -124,7 +131,7 @@ def inferred_rules(symbol: str, *, tick_size: Decimal, step_size: Decimal) -> Tr
 
 def split_symbol(symbol: str) -> tuple[str, str]:
     """Split a symbol into base and quote asset; an unknown quote asset is half the symbol."""
-    for quote_asset in QUOTE_ASSETS:
+    for quote_asset in QUOTE_ASSETS.split():
         # A symbol that equals a quote asset would otherwise get an empty base asset.
         if symbol.endswith(quote_asset) and symbol != quote_asset:
             return symbol.removesuffix(quote_asset), quote_asset
@@ -152,20 +159,6 @@ def exchange_info(
 
 def _rate_limit(kind: str, interval: str, number: int, limit: int) -> dict[str, object]:
     return {"rateLimitType": kind, "interval": interval, "intervalNum": number, "limit": limit}
-
-
-def _listing_from_entry(entry: dict[str, object]) -> Listing:
-    filters = entry["filters"]
-    # An object in place of the list would iterate over its keys, and fail later without a reason.
-    if not isinstance(filters, list) or not isinstance(entry["symbol"], str):
-        raise TypeError("an entry needs a symbol and a list of filters")
-    grid = {one["filterType"]: one for one in filters}
-    return Listing(
-        symbol=entry["symbol"],
-        tick_size=Decimal(grid["PRICE_FILTER"]["tickSize"]),
-        step_size=Decimal(grid["LOT_SIZE"]["stepSize"]),
-        entry=entry,
-    )
 
 
 def _filters(rules: TradingRules) -> list[dict[str, object]]:

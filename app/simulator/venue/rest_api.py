@@ -14,7 +14,7 @@ from typing import Final
 
 from app.domain.amounts import EXACT, ZERO
 from app.ports import Clock
-from app.simulator.market.venue_quotes import VenueQuote, wire_amount
+from app.simulator.market.venue_quotes import VenueQuote, epoch_ms, wire_amount
 from app.simulator.venue.client_admission import BANNED, Admission, Refusal, banned_message
 from app.simulator.venue.listed_symbols import ListedSymbols
 from app.simulator.venue.listing import Listing, exchange_info
@@ -171,11 +171,8 @@ class RestApi:
             headers=headers,
         )
 
-    def _now_ms(self) -> int:
-        return int(self._clock.now().timestamp() * 1000)
-
     def _time(self, _: _Query) -> object:
-        return {"serverTime": self._now_ms()}
+        return {"serverTime": epoch_ms(self._clock)}
 
     def _exchange_info(self, query: _Query) -> object:
         symbols = wanted_symbols(query)
@@ -184,7 +181,9 @@ class RestApi:
         )
         if "symbolStatus" in query:
             listings = [one for one in listings if one.status == query["symbolStatus"]]
-        return exchange_info(listings, server_time_ms=self._now_ms(), weight_limit=self._weight_max)
+        return exchange_info(
+            listings, server_time_ms=epoch_ms(self._clock), weight_limit=self._weight_max
+        )
 
     def _depth(self, query: _Query) -> object:
         listing = self._listing(mandatory_symbol(query))

@@ -20,10 +20,11 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from app.ports import Clock
-from app.simulator.faults.control_api import ControlApi, ControlRequest
+from app.simulator.faults.control_api import ControlApi
 from app.simulator.faults.venue_faults import DELAY_SECONDS_MAX, VenueFaults
 from app.simulator.market.mini_tickers import MiniTickers
 from app.simulator.market.playback import Market, Playback
+from app.simulator.market.venue_quotes import epoch_ms
 from app.simulator.venue.client_connection import VenueConnection
 from app.simulator.venue.listener import VenueListener
 from app.simulator.venue.observations import ControlMessage, RestRequest, ViolationKind
@@ -103,9 +104,12 @@ class SimulatedVenue(VenueFaults):
     async def serve(self, host: str = LOOPBACK, port: int = 0) -> AsyncIterator[RunningVenue]:
         """Open the market, and serve clients until the context ends; port 0 selects a free port."""
         assert self._playback is None, "a venue is not served twice at the same time"
+        first_id = self._first_update_id
+        if first_id is None:
+            first_id = epoch_ms(self._clock)
         playback = self._playback = Playback(
             self._publish,
-            first_update_id=self._start_id(),
+            first_update_id=first_id,
             is_paused=self._is_paused,
             speed=self._speed,
         )
@@ -129,11 +133,6 @@ class SimulatedVenue(VenueFaults):
             await _cancel(market)
 
     # --- connections and requests -------------------------------------------------------------
-
-    def _start_id(self) -> int:
-        if self._first_update_id is not None:
-            return self._first_update_id
-        return int(self._clock.now().timestamp() * 1000)
 
     def _mini_tickers(self) -> MiniTickers:
         return MiniTickers(
@@ -186,9 +185,8 @@ class SimulatedVenue(VenueFaults):
 
     async def _control_answer(self, connection: VenueConnection, request: Request) -> RestAnswer:
         """Return the answer of the control API, or give up when the client disconnects."""
-        answering = asyncio.ensure_future(
-            self._control.answer(_control_request(connection, request))
-        )
+        address = str(connection.local_address[0]) if connection.local_address else ""
+        answering = asyncio.ensure_future(self._control.answer(request, local_address=address))
         ends: list[asyncio.Future[Any]] = [answering, connection.connection_lost_waiter]
         try:
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
@@ -221,7 +219,7 @@ class SimulatedVenue(VenueFaults):
         return None
 
     def _failure(self, status: int) -> RestAnswer:
-        body = default_body(status, retry_after=None, now_ms=self._now_ms())
+        body = default_body(status, retry_after=None, now_ms=epoch_ms(self._clock))
         content_type = "text/html" if is_page(body) else "application/json"
         return RestAnswer(status=status, body=body.encode(), content_type=content_type)
 
@@ -280,17 +278,6 @@ class SimulatedVenue(VenueFaults):
             )
         )
         connection.send_text(reply.text)
-
-
-def _control_request(connection: VenueConnection, request: Request) -> ControlRequest:
-    url = urlsplit(request.path)
-    return ControlRequest(
-        method=request.method,
-        path=url.path,
-        query=url.query,
-        headers={name.lower(): value for name, value in request.headers.raw_items()},
-        local_address=str(connection.local_address[0]) if connection.local_address else "",
-    )
 
 
 async def _wait_opened(playback: Playback, market: asyncio.Task[None]) -> None:

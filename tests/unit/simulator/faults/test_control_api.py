@@ -1,9 +1,11 @@
 """Tests of ``app.simulator.faults.control_api``; the integration tests use sockets."""
 
 import pytest
+from websockets.datastructures import Headers
+from websockets.http11 import Request
 
 from app.clock import SystemClock
-from app.simulator.faults.control_api import ControlApi, ControlRequest
+from app.simulator.faults.control_api import ControlApi
 from app.simulator.market.scripted_market import ScriptedMarket
 from app.simulator.venue.server import SimulatedVenue
 
@@ -13,14 +15,9 @@ async def status_of(
 ) -> int:
     """Request the state and return the HTTP status."""
     venue = SimulatedVenue(ScriptedMarket(), clock=SystemClock())
-    request = ControlRequest(
-        method="GET",
-        path="/simulator",
-        query="",
-        headers={"host": host},
-        local_address=local_address,
-    )
-    return (await ControlApi(venue, is_allowed_everywhere=is_allowed).answer(request)).status
+    api = ControlApi(venue, is_allowed_everywhere=is_allowed)
+    request = Request("/simulator", Headers(Host=host))
+    return (await api.answer(request, local_address=local_address)).status
 
 
 @pytest.mark.parametrize("local_address", ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"])

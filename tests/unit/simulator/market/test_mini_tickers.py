@@ -3,6 +3,7 @@
 import asyncio
 import json
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -101,7 +102,7 @@ def test_a_symbol_that_does_not_trade_has_no_frames() -> None:
             for silence, end in (
                 (venue.set_status, venue.restore_symbol),
                 (venue.remove_symbol, venue.restore_symbol),
-                (venue.mute, venue.unmute),
+                (venue.mute, partial(venue.mute, on=False)),
             ):
                 silence("LTCBTC")
                 try:

@@ -1,6 +1,6 @@
 """Tests of ``app.simulator.venue.client_admission``."""
 
-from app.simulator.venue.client_admission import ADDRESSES_MAX, Admission, Refusal, WeightMeter
+from app.simulator.venue.client_admission import ADDRESSES_MAX, Admission, Refusal
 from app.simulator.venue.observations import Observations
 from app.simulator.venue.venue_limits import VenueLimits
 from tests.support.hand_driven import HandClock
@@ -126,14 +126,3 @@ def test_addresses_are_not_remembered_without_bound() -> None:
 
     assert len(setup.admission._usages) == ADDRESSES_MAX
     assert setup.spend(1) is None
-
-
-def test_weight_over_the_limit_must_wait_for_the_next_minute() -> None:
-    """The wait lasts until the next full minute, which starts with a weight of zero."""
-    clock = HandClock()  # 14 s into a minute
-    meter = WeightMeter(clock, weight_max=10)
-
-    assert [meter.spend(6), meter.spend(4), meter.spend(1)] == [None, None, 46]
-    clock.advance(46)
-    assert meter.spend(1) is None
-    assert meter.used == 1

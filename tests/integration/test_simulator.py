@@ -310,7 +310,7 @@ class FailingMarket:
     async def run(self, playback: Playback) -> None:
         """Fail."""
         if self._is_opened:
-            playback.open()
+            playback.opened.set()
             await asyncio.sleep(0)
         raise RuntimeError("a bug of the market")
 

@@ -12,12 +12,12 @@ from urllib.parse import urlsplit
 
 import structlog
 from websockets.datastructures import Headers
-from websockets.http11 import Request
+from websockets.http11 import Request, Response
 
 from app.simulator.faults.control_parameters import ControlError
 from app.simulator.faults.fault_table import BY_NAME, CONTROLS, ROOT
 from app.simulator.faults.venue_faults import VenueFaults
-from app.simulator.venue.rest_api import RestAnswer
+from app.simulator.venue.http_answers import http_answer
 
 log = structlog.get_logger()
 
@@ -37,7 +37,7 @@ class ControlApi:
         """Return whether a path belongs to the control API."""
         return path == ROOT or path.startswith(f"{ROOT}/")
 
-    async def answer(self, request: Request, *, local_address: str) -> RestAnswer:
+    async def answer(self, request: Request, *, local_address: str) -> Response:
         """Answer in JSON; ``error`` explains a wrong request.
 
         Args:
@@ -63,7 +63,7 @@ class ControlApi:
         log.info("control_done", control=name, query=url.query)
         return _json(200, {"done": name, "result": result, "on": self._venue.faults_on()})
 
-    def _overview(self, method: str) -> RestAnswer:
+    def _overview(self, method: str) -> Response:
         if method != "GET":
             return _error(405, f"use GET {ROOT}, which returns the state", allow="GET")
         faults = [
@@ -118,13 +118,13 @@ def _is_loopback(address: str) -> bool:
     return (mapped or parsed).is_loopback
 
 
-def _error(status: int, message: str, *, allow: str | None = None, **more: object) -> RestAnswer:
+def _error(status: int, message: str, *, allow: str | None = None, **more: object) -> Response:
     answer = _json(status, {"error": message, **more})
     if allow is not None:
         answer.headers["Allow"] = allow
     return answer
 
 
-def _json(status: int, body: object) -> RestAnswer:
+def _json(status: int, body: object) -> Response:
     text = json.dumps(body, indent=2, ensure_ascii=False) + "\n"
-    return RestAnswer(status=status, body=text.encode(), headers={"Cache-Control": "no-store"})
+    return http_answer(status, text, headers={"Cache-Control": "no-store"})

@@ -13,8 +13,6 @@ OVERSIZED_BYTES: Final = 2 * 1024 * 1024
 NESTING: Final = 100_000
 DIGITS: Final = 5_000
 
-_Fields = dict[str, object]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
@@ -24,23 +22,13 @@ class Message:
     is_text: bool = True
 
 
-def _fields(quote: VenueQuote) -> _Fields:
-    return {
-        "u": quote.update_id,
-        "s": quote.symbol,
-        "b": quote.bid_price,
-        "B": quote.bid_quantity,
-        "a": quote.ask_price,
-        "A": quote.ask_quantity,
-    }
+def _changed(quote: VenueQuote, **changes: object) -> str:
+    """Return the data of a quote with other values, or with keys added at the end."""
+    return _dump({**json.loads(quote.data), **changes})
 
 
-def _dump(fields: _Fields) -> str:
+def _dump(fields: object) -> str:
     return json.dumps(fields, separators=(",", ":"), ensure_ascii=False)
-
-
-def _plain(quote: VenueQuote) -> str:
-    return _dump(_fields(quote))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,13 +41,9 @@ class GarbageKind:
         is_sound: whether the frame is still a valid quote.
     """
 
-    data: Callable[[VenueQuote], str] = _plain
+    data: Callable[[VenueQuote], str] = _changed
     whole: Callable[[str], Message] = lambda text: Message(payload=text.encode())
     is_sound: bool = False
-
-
-def _changed(**changes: object) -> Callable[[VenueQuote], str]:
-    return lambda quote: _dump({**_fields(quote), **changes})
 
 
 def _replaced_by(text: str) -> Callable[[str], Message]:
@@ -75,37 +59,24 @@ def _crossed(quote: VenueQuote) -> str:
     """Swap the prices of both sides; if a side is empty, use two crossed prices."""
     # A swap crosses the book only if both sides have a price and the prices differ.
     if EMPTY in {quote.bid_price, quote.ask_price} or quote.bid_price == quote.ask_price:
-        return _changed(b="2.00000000", B="1.00000000", a="1.00000000", A="1.00000000")(quote)
-    return _changed(b=quote.ask_price, a=quote.bid_price)(quote)
-
-
-def _zero(quote: VenueQuote) -> str:
-    """Set the ask price to zero, with a quantity; a valid empty side has neither."""
-    return _changed(a=EMPTY, A="1.00000000")(quote)
-
-
-def _wrong_type(quote: VenueQuote) -> str:
-    return _dump({**_fields(quote), "u": str(quote.update_id), "b": [], "A": None})
+        return _changed(quote, b="2.00000000", B="1.00000000", a="1.00000000", A="1.00000000")
+    return _changed(quote, b=quote.ask_price, a=quote.bid_price)
 
 
 def _missing_key(quote: VenueQuote) -> str:
-    fields = _fields(quote)
+    fields = json.loads(quote.data)
     del fields["A"]
     return _dump(fields)
 
 
-def _oversized(quote: VenueQuote) -> str:
-    return _changed(pad="x" * OVERSIZED_BYTES)(quote)
-
-
 def _long_number(quote: VenueQuote) -> str:
-    return _plain(quote).replace(f'"u":{quote.update_id}', f'"u":{"9" * DIGITS}', 1)
+    return _changed(quote).replace(f'"u":{quote.update_id}', f'"u":{"9" * DIGITS}', 1)
 
 
 def _extra_keys(quote: VenueQuote) -> str:
-    """Add keys of the futures stream to the quote."""
-    extra: _Fields = {"e": "bookTicker", "ps": quote.symbol, "T": 1_568_014_460_891, "E": 0}
-    return _dump({**extra, **_fields(quote)})
+    """Add keys of the futures stream in front of the quote."""
+    extra = {"e": "bookTicker", "ps": quote.symbol, "T": 1_568_014_460_891, "E": 0}
+    return _dump({**extra, **json.loads(quote.data)})
 
 
 GARBAGE: Final[Mapping[str, GarbageKind]] = {
@@ -121,22 +92,25 @@ GARBAGE: Final[Mapping[str, GarbageKind]] = {
     "list": GarbageKind(data=lambda _: "[1,2,3]"),
     # Recursive JSON readers overflow their stack.
     "nested": GarbageKind(whole=_replaced_by("[" * NESTING)),
-    "oversized": GarbageKind(data=_oversized),
+    "oversized": GarbageKind(data=lambda quote: _changed(quote, pad="x" * OVERSIZED_BYTES)),
     # Python refuses to convert an integer with more than 4,300 digits.
     "long_number": GarbageKind(data=_long_number),
     # Binance lists symbols with such characters, but this market does not.
-    "non_ascii": GarbageKind(data=_changed(s="币安人生USDT")),
-    "unknown_symbol": GarbageKind(data=_changed(s="NOPENOPE")),
-    "wrong_type": GarbageKind(data=_wrong_type),
+    "non_ascii": GarbageKind(data=lambda quote: _changed(quote, s="币安人生USDT")),
+    "unknown_symbol": GarbageKind(data=lambda quote: _changed(quote, s="NOPENOPE")),
+    "wrong_type": GarbageKind(
+        data=lambda quote: _changed(quote, u=str(quote.update_id), b=[], A=None)
+    ),
     "missing_key": GarbageKind(data=_missing_key),
-    "negative": GarbageKind(data=_changed(a="-1.00000000")),
-    "negative_quantity": GarbageKind(data=_changed(A="-1.00000000")),
-    "negative_id": GarbageKind(data=_changed(u=-1)),
-    "zero": GarbageKind(data=_zero),
-    "nan": GarbageKind(data=_changed(a="NaN")),
-    "infinity": GarbageKind(data=_changed(a="Infinity")),
+    "negative": GarbageKind(data=lambda quote: _changed(quote, a="-1.00000000")),
+    "negative_quantity": GarbageKind(data=lambda quote: _changed(quote, A="-1.00000000")),
+    "negative_id": GarbageKind(data=lambda quote: _changed(quote, u=-1)),
+    # A valid empty side has neither a price nor a quantity.
+    "zero": GarbageKind(data=lambda quote: _changed(quote, a=EMPTY, A="1.00000000")),
+    "nan": GarbageKind(data=lambda quote: _changed(quote, a="NaN")),
+    "infinity": GarbageKind(data=lambda quote: _changed(quote, a="Infinity")),
     # A decimal that is legal but takes a million digits in plain notation.
-    "exponent": GarbageKind(data=_changed(A="1E+999999")),
+    "exponent": GarbageKind(data=lambda quote: _changed(quote, A="1E+999999")),
     "crossed": GarbageKind(data=_crossed),
     # A client must ignore unknown keys.
     "extra_keys": GarbageKind(data=_extra_keys, is_sound=True),

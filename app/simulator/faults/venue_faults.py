@@ -18,10 +18,18 @@ from app.simulator.market.playback import Market
 from app.simulator.market.venue_quotes import VenueQuote, epoch_ms, with_update_id
 from app.simulator.venue.client_admission import Admission
 from app.simulator.venue.client_connection import GOING_AWAY, POLICY_VIOLATION, VenueConnection
+from app.simulator.venue.http_answers import (
+    HTML,
+    JSON,
+    MAINTENANCE_PAGE,
+    default_body,
+    http_answer,
+    is_page,
+)
 from app.simulator.venue.listed_symbols import ListedSymbols
 from app.simulator.venue.listing import HALTED
 from app.simulator.venue.observations import Observations
-from app.simulator.venue.rest_api import MAINTENANCE_PAGE, RestApi, RestFailure, default_body
+from app.simulator.venue.rest_api import RestApi, RestFailure
 from app.simulator.venue.subscribers import Subscribers
 from app.simulator.venue.venue_limits import VenueLimits
 
@@ -97,7 +105,8 @@ class VenueFaults(MarketTime):
         notice = f'{{"e":"serverShutdown","E":{epoch_ms(self._clock)}}}'
         combined = f'{{"stream":"!serverShutdown","data":{notice}}}'
         for connection in self._open_connections():
-            connection.send_text(combined if connection.subscriptions.is_combined else notice)
+            text = combined if connection.subscriptions.is_combined else notice
+            connection.send_payload(text.encode())
             if seconds is not None:
                 connection.loop.call_later(seconds, connection.cut, GOING_AWAY, "server shutdown")
 
@@ -203,9 +212,13 @@ class VenueFaults(MarketTime):
         """
         if body is None:
             body = default_body(status, retry_after=retry_after, now_ms=epoch_ms(self._clock))
-        self._rest.fail(
-            RestFailure(status=status, body=body, retry_after=retry_after, path=path, times=times)
+        answer = http_answer(
+            status,
+            body,
+            content_type=HTML if is_page(body) else JSON,
+            headers={} if retry_after is None else {"Retry-After": str(retry_after)},
         )
+        self._rest.failures[path] = RestFailure(answer, times)
 
     def html(self, *, path: str | None = None, times: int | None = None) -> None:
         """Answer REST requests with 200 and a page of HTML."""
@@ -286,7 +299,9 @@ class VenueFaults(MarketTime):
             "handshake_delay_seconds": self._handshake_delay_seconds,
             "muted": sorted(frames.muted),
             "changed_symbols": self._listed.changed,
-            "rest_failures": {path or "*": one.status for path, one in self._rest.failures.items()},
+            "rest_failures": {
+                path or "*": one.answer.status_code for path, one in self._rest.failures.items()
+            },
             "rest_delays": {path or "*": one for path, one in self._rest.delays.items() if one},
         }
         for name, countdown in (

@@ -31,17 +31,6 @@ _EXCITED_SECONDS: Final = 1.2
 class FairValue:
     """A value at the distance ``bps`` from the first price; its next jump is at ``due_ns``."""
 
-    __slots__ = (
-        "_calm_until_ns",
-        "_chance",
-        "_dynamics",
-        "_excited_until_ns",
-        "_is_undone_next",
-        "_jump_bps",
-        "bps",
-        "due_ns",
-    )
-
     def __init__(self, dynamics: PairDynamics, chance: random.Random) -> None:
         self._dynamics = dynamics
         self._chance = chance

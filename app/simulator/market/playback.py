@@ -52,6 +52,10 @@ class Playback:
         first_update_id: the first update id of a market without its own ids.
         is_paused: whether the playback starts paused.
         speed: how many times faster than real time the market runs.
+
+    Attributes:
+        opened: set to admit clients. Each listed symbol has a quote then, though it may be empty.
+        is_over: whether the market has no more quotes.
     """
 
     def __init__(
@@ -76,10 +80,6 @@ class Playback:
         if not is_paused:
             self._resumed.set()
         self.opened = asyncio.Event()
-
-    def open(self) -> None:
-        """Admit clients; each listed symbol must have a quote, though it may be empty."""
-        self.opened.set()
 
     def pause(self) -> None:
         """Stop the market's time."""
@@ -117,8 +117,7 @@ class Playback:
         published = 0
         for quote in quotes:
             if quote.at_ns > 0:
-                if not self.opened.is_set():
-                    self.open()
+                self.opened.set()
                 # Quotes that are all due would otherwise keep the event loop for themselves.
                 if published >= BATCH_MAX:
                     await asyncio.sleep(0)
@@ -134,7 +133,7 @@ class Playback:
         self._next = None
         self.is_over = True
         # A market without later quotes must open too, or the venue would never start.
-        self.open()
+        self.opened.set()
         log.info("market_over")
 
     async def _wait_for(self, quote: VenueQuote) -> bool:

@@ -54,7 +54,7 @@ class ScriptedMarket:
         for quote in self._current.values():
             playback.publish(quote)
         self._playback = playback
-        playback.open()
+        playback.opened.set()
         try:
             await asyncio.Event().wait()
         finally:

@@ -7,35 +7,25 @@ status 418)." A ban applies to REST requests and to handshakes.
 
 import math
 from collections import deque
-from dataclasses import dataclass
 from typing import Final
+
+from websockets.http11 import Response
 
 from app.ports import Clock
 from app.simulator.market.venue_quotes import epoch_ms
+from app.simulator.venue.http_answers import (
+    BANNED,
+    TOO_MANY_REQUESTS,
+    banned_message,
+    json_answer,
+)
 from app.simulator.venue.observations import Observations, ViolationKind
 from app.simulator.venue.venue_limits import VenueLimits
 
 ADDRESSES_MAX: Final = 1_000
 """Addresses remembered; the oldest is dropped to make room for a new address."""
 
-TOO_MANY_REQUESTS: Final = 429
-BANNED: Final = 418
-
 _SECONDS_PER_NS: Final = 1e-9
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
-    """An answer to an address over a limit: status 429, or 418 until its ban ends."""
-
-    status: int
-    retry_after_seconds: int
-    message: str
-
-    @property
-    def body(self) -> dict[str, object]:
-        """The JSON body of the refusal."""
-        return {"code": -1003, "msg": self.message}
 
 
 class _Usage:
@@ -64,7 +54,7 @@ class Admission:
         """Return the weight that an address has used in the current window."""
         return self._usage(address).weight
 
-    def spend(self, address: str, weight: int) -> Refusal | None:
+    def spend(self, address: str, weight: int) -> Response | None:
         """Count a request; return a refusal if the address is over its limit or banned."""
         usage = self._usage(address)
         if banned := self._ban_of(usage):
@@ -83,7 +73,7 @@ class Admission:
         wait_seconds = (self._window_ms - epoch_ms(self._clock) % self._window_ms) / 1000
         return self._refuse(usage, ViolationKind.REQUEST_WEIGHT, wait_seconds, message)
 
-    def connect(self, address: str) -> Refusal | None:
+    def connect(self, address: str) -> Response | None:
         """Count a connection attempt; return a refusal if the address made too many.
 
         Refused attempts do not count towards the limit.
@@ -122,15 +112,12 @@ class Admission:
 
     def _refuse(
         self, usage: _Usage, kind: ViolationKind, wait_seconds: float, message: str
-    ) -> Refusal:
+    ) -> Response:
         """Refuse a client, and ban it after too many refusals in a row."""
         self._note(kind)
         usage.refusals += 1
         if usage.refusals <= self._limits.refusals_before_ban:
-            retry_after_seconds = max(1, math.ceil(wait_seconds))
-            return Refusal(
-                status=TOO_MANY_REQUESTS, retry_after_seconds=retry_after_seconds, message=message
-            )
+            return _refusal(TOO_MANY_REQUESTS, message, wait_seconds)
         self._note(ViolationKind.BAN)
         usage.refusals = 0
         usage.banned_until_ms = epoch_ms(self._clock) + round(usage.ban_seconds * 1000)
@@ -138,19 +125,15 @@ class Admission:
         usage.ban_seconds = min(2 * usage.ban_seconds, self._limits.ban_seconds_max)
         return self._banned(usage)
 
-    def _ban_of(self, usage: _Usage) -> Refusal | None:
+    def _ban_of(self, usage: _Usage) -> Response | None:
         if epoch_ms(self._clock) >= usage.banned_until_ms:
             return None
         self._note(ViolationKind.WHILE_BANNED)
         return self._banned(usage)
 
-    def _banned(self, usage: _Usage) -> Refusal:
-        left_ms = usage.banned_until_ms - epoch_ms(self._clock)
-        return Refusal(
-            status=BANNED,
-            retry_after_seconds=max(1, math.ceil(left_ms / 1000)),
-            message=banned_message(usage.banned_until_ms),
-        )
+    def _banned(self, usage: _Usage) -> Response:
+        left_seconds = (usage.banned_until_ms - epoch_ms(self._clock)) / 1000
+        return _refusal(BANNED, banned_message(usage.banned_until_ms), left_seconds)
 
     def _note(self, kind: ViolationKind) -> None:
         self._observations.note_violation(kind, at=self._now())
@@ -159,9 +142,9 @@ class Admission:
         return self._clock.monotonic_ns() * _SECONDS_PER_NS
 
 
-def banned_message(until_ms: int) -> str:
-    """Return Binance's text for a ban that ends at this epoch time in milliseconds."""
-    return (
-        f"Way too much request weight used; IP banned until {until_ms}. Please use the websocket "
-        "for live updates to avoid bans."
+def _refusal(status: int, message: str, wait_seconds: float) -> Response:
+    """Return the answer to a client over a limit."""
+    retry_after = str(max(1, math.ceil(wait_seconds)))
+    return json_answer(
+        status, {"code": -1003, "msg": message}, headers={"Retry-After": retry_after}
     )

@@ -13,6 +13,7 @@ from websockets.server import ServerProtocol
 from app.ports import Clock
 from app.simulator.market.venue_quotes import epoch_ms
 from app.simulator.venue.control_messages import Subscriptions
+from app.simulator.venue.http_answers import http_answer
 from app.simulator.venue.observations import Observations, ViolationKind
 from app.simulator.venue.venue_limits import VenueLimits
 
@@ -25,11 +26,9 @@ CUT_SECONDS_MAX: Final = 0.5
 _COUNTED_OPCODES: Final = frozenset({Opcode.TEXT, Opcode.BINARY, Opcode.PING, Opcode.PONG})
 
 
-_UNREADABLE: Final = b'{"error": "the venue reads no request body; parameters go into the query"}\n'
-_UNREADABLE_REQUEST: Final = (
-    b"HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nConnection: close\r\n"
-    b"Content-Length: %d\r\n\r\n%b" % (len(_UNREADABLE), _UNREADABLE)
-)
+_UNREADABLE_REQUEST: Final = http_answer(
+    400, '{"error": "the venue reads no request body; parameters go into the query"}\n'
+).serialize()
 
 
 class VenueConnection(ServerConnection):
@@ -115,12 +114,8 @@ class VenueConnection(ServerConnection):
             self.transport.write(_UNREADABLE_REQUEST)
         super().send_data()
 
-    def send_text(self, text: str) -> None:
-        """Send a text frame now; abort the connection if too many bytes wait for the client."""
-        self.send_payload(text.encode())
-
     def send_payload(self, payload: bytes, *, is_text: bool = True) -> None:
-        """Send a text or binary frame with exactly these bytes, as ``send_text`` does."""
+        """Send a frame now; abort the connection if too many bytes wait for the client."""
         broadcast((self,), payload, text=is_text)
         # A client that does not read must not fill the memory of the venue.
         if self.transport.get_write_buffer_size() > self._limits.unsent_bytes_max:

@@ -73,62 +73,48 @@ class _RefusedError(Exception):
         return error
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Request:
-    method: str
-    params: tuple[object, ...]
-    request_id: RequestId
-
-
 def answer(message: str, subscriptions: Subscriptions) -> Reply:
     """Apply a control message to a connection's subscriptions, and return the reply."""
     try:
-        request = _read(message)
+        method, params, request_id = _read(message)
     except _RefusedError as refused:
         return Reply(text=_dump(refused.body(None)))
     is_over_limit = False
     try:
-        body: dict[str, object] = {"result": _apply(request, subscriptions)}
-        body["id"] = request.request_id
+        body = {"result": _apply(method, params, subscriptions), "id": request_id}
     except _RefusedError as refused:
         is_over_limit = refused.code == _TOO_MANY_STREAMS
-        body = refused.body(request.request_id)
-    return Reply(
-        text=_dump(body),
-        method=request.method,
-        params=request.params,
-        is_over_limit=is_over_limit,
-    )
+        body = refused.body(request_id)
+    return Reply(text=_dump(body), method=method, params=params, is_over_limit=is_over_limit)
 
 
 def _invalid(text: str) -> _RefusedError:
     return _RefusedError(_INVALID_REQUEST, f"Invalid request: {text}")
 
 
-def _invalid_json(place: str) -> _RefusedError:
-    return _RefusedError(_INVALID_JSON, f"Invalid JSON: expected value at {place}")
+def _invalid_json(line: int = 1, column: int = 1) -> _RefusedError:
+    text = f"Invalid JSON: expected value at line {line} column {column}"
+    return _RefusedError(_INVALID_JSON, text)
 
 
-def _read(message: str) -> _Request:
+def _read(message: str) -> tuple[str, tuple[object, ...], RequestId]:
+    """Return the method, the parameters and the id of a message."""
     # json.loads would raise RecursionError, and the connection would end with status 1011.
     if is_nested_too_deeply(message):
-        raise _invalid_json("line 1 column 1")
+        raise _invalid_json()
     try:
         fields = json.loads(message)
     except json.JSONDecodeError as error:
-        raise _invalid_json(f"line {error.lineno} column {error.colno}") from None
+        raise _invalid_json(error.lineno, error.colno) from None
     except ValueError:  # an integer with more digits than Python converts
-        raise _invalid_json("line 1 column 1") from None
+        raise _invalid_json() from None
     end = f"at line {message.count(chr(10)) + 1} column {len(message.rpartition(chr(10))[2])}"
     if not isinstance(fields, dict):
         raise _invalid(f"invalid type: expected struct Request {end}")
     if "method" not in fields:
         raise _invalid(f"missing field `method` {end}")
-    return _Request(
-        method=_method(fields["method"], message, end),
-        params=_params(fields, end),
-        request_id=_request_id(fields),
-    )
+    method = _method(fields["method"], message, end)
+    return method, _params(fields, end), _request_id(fields)
 
 
 def _method(value: object, message: str, end: str) -> str:
@@ -171,24 +157,23 @@ def _request_id(fields: dict[str, object]) -> RequestId:
     raise _invalid("request ID must be an unsigned integer")
 
 
-def _apply(request: _Request, subscriptions: Subscriptions) -> object:
-    match request.method:
+def _apply(method: str, params: tuple[object, ...], subscriptions: Subscriptions) -> object:
+    """Apply a message to the subscriptions, and return the result."""
+    match method:
         case "SUBSCRIBE":
-            _subscribe(request.params, subscriptions)
-            return None
+            _subscribe(params, subscriptions)
         case "UNSUBSCRIBE":
             # An UNSUBSCRIBE of an unknown stream succeeds at Binance.
-            for stream in _streams(request.params):
+            for stream in _streams(params):
                 subscriptions.streams.pop(stream, None)
-            return None
+        case "SET_PROPERTY":
+            _set_property(params, subscriptions)
         case "LIST_SUBSCRIPTIONS":
             return list(subscriptions.streams)
-        case "SET_PROPERTY":
-            _set_property(request.params, subscriptions)
-            return None
         case _:
-            _property_name(request.params, 1)
+            _property_name(params, 1)
             return subscriptions.is_combined
+    return None
 
 
 def _subscribe(params: tuple[object, ...], subscriptions: Subscriptions) -> None:

@@ -48,13 +48,13 @@ class VenueListener:
     async def reopen(self) -> None:
         """Accept clients again before the time of ``shut`` is over."""
         if self._shutting is not None and self.is_shut:
-            await self._stop_shutting(self._shutting)
+            await cancel(self._shutting)
             await self.open(self._host, self._port)
 
     async def close(self, cut: Callable[[], None]) -> None:
         """Send each client a closing frame, then call ``cut`` to abort the remaining ones."""
         if self._shutting is not None:
-            await self._stop_shutting(self._shutting)
+            await cancel(self._shutting)
         for server in self._servers:
             server.close(code=GOING_AWAY)
         closed = asyncio.gather(*(server.wait_closed() for server in self._servers))
@@ -71,9 +71,11 @@ class VenueListener:
         await asyncio.sleep(seconds)
         await self.open(self._host, self._port)
 
-    async def _stop_shutting(self, shutting: asyncio.Task[None]) -> None:
-        shutting.cancel()
-        await asyncio.wait([shutting])
-        # An error of opening the port again must not stay unnoticed.
-        if not shutting.cancelled():
-            shutting.result()
+
+async def cancel(task: asyncio.Task[None]) -> None:
+    """Cancel a task of ours and wait for its end."""
+    task.cancel()
+    await asyncio.wait([task])
+    # A bug of the market, or a port that cannot be opened again, must not stay unnoticed.
+    if not task.cancelled():
+        task.result()

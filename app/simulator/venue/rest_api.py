@@ -4,35 +4,33 @@ Only the best levels are part of a market. The deeper levels of a depth answer a
 symbol, its steps and the quantities at the best levels, so the same quote has the same depth.
 """
 
-import json
 import zlib
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 from typing import Final
 
+from websockets.http11 import Response
+
 from app.domain.amounts import EXACT, ZERO
 from app.ports import Clock
 from app.simulator.market.venue_quotes import VenueQuote, epoch_ms, wire_amount
-from app.simulator.venue.client_admission import BANNED, Admission, Refusal, banned_message
+from app.simulator.venue.client_admission import Admission
+from app.simulator.venue.http_answers import HTML, http_answer, json_answer
 from app.simulator.venue.listed_symbols import ListedSymbols
 from app.simulator.venue.listing import Listing, exchange_info
 from app.simulator.venue.rest_query import (
+    DEPTH_LEVELS_MAX,
     RestRefusalError,
-    limit_of,
+    depth_limit,
     mandatory_symbol,
     read_query,
     wanted_symbols,
 )
 from app.simulator.venue.venue_limits import VenueLimits
 
-DEPTH_LEVELS_DEFAULT: Final = 100
-DEPTH_LEVELS_MAX: Final = 5000
-
-_JSON: Final = "application/json;charset=UTF-8"
-_HTML: Final = "text/html"
-_NOT_FOUND: Final = b"<html><body><h2>404 Not found</h2></body></html>"
+_NOT_FOUND: Final = "<html><body><h2>404 Not found</h2></body></html>"
 _DEPTH_WEIGHTS: Final = ((100, 5), (500, 25), (1000, 50), (DEPTH_LEVELS_MAX, 250))
 _EXCHANGE_INFO_WEIGHT: Final = 20
 _ONE_TICKER_WEIGHT: Final = 2
@@ -45,32 +43,16 @@ ENDPOINTS: Final = ("ping", "time", "exchangeInfo", "depth", "ticker/bookTicker"
 _Query = dict[str, str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RestAnswer:
-    """The HTTP answer to a client."""
-
-    status: int
-    body: bytes
-    content_type: str = _JSON
-    headers: dict[str, str] = field(default_factory=dict)
-
-
 @dataclass(slots=True)
 class RestFailure:
-    """An answer that replaces the real one.
+    """An answer that replaces the real ones of a path.
 
     Attributes:
-        status: the HTTP status.
-        body: the body; HTML if it starts with ``<``.
-        retry_after: the seconds of the header ``Retry-After``; None omits the header.
-        path: the path that fails; None for all paths.
-        times: the number of answers; None until the failure is cleared.
+        answer: the answer.
+        times: how often it is sent; None until the failure is cleared.
     """
 
-    status: int
-    body: str
-    retry_after: int | None
-    path: str | None
+    answer: Response
     times: int | None
 
 
@@ -121,15 +103,11 @@ class RestApi:
         }
         self._routes = {REST_ROOT + endpoint: routes[endpoint] for endpoint in ENDPOINTS}
 
-    def fail(self, failure: RestFailure) -> None:
-        """Answer requests with this failure from now on."""
-        self.failures[failure.path] = failure
-
     def delay_seconds(self, path: str) -> float:
         """Return the delay of the answers for a path."""
         return self.delays.get(path, self.delays.get(None, 0.0))
 
-    def answer(self, path: str, query_text: str, *, address: str = "") -> RestAnswer:
+    def answer(self, path: str, query_text: str, *, address: str = "") -> Response:
         """Answer a GET request from a client at ``address``."""
         failure = self._pending_failure(path)
         if failure is not None:
@@ -137,39 +115,31 @@ class RestApi:
         route = self._routes.get(path)
         # An unknown path gets HTML instead of JSON, as at Binance.
         if route is None:
-            return RestAnswer(status=404, body=_NOT_FOUND, content_type=_HTML)
+            return http_answer(404, _NOT_FOUND, content_type=HTML)
         try:
             query = read_query(query_text, known=route.known)
-            refused = self._admission.spend(address, route.weigh(query))
-            if refused is None:
-                answer = RestAnswer(status=200, body=_dump(route.answer(query)))
-            else:
-                answer = refusal_answer(refused)
+            answer = self._admission.spend(address, route.weigh(query))
+            if answer is None:
+                answer = json_answer(200, route.answer(query))
         except RestRefusalError as error:
-            answer = RestAnswer(status=400, body=_dump({"code": error.code, "msg": error.message}))
+            answer = json_answer(400, {"code": error.code, "msg": error.message})
         # "Each request will contain X-MBX-USED-WEIGHT-(intervalNum)(intervalLetter) in the response
         # headers"; a refusal has them too.
         used = str(self._admission.used_weight(address))
         answer.headers["X-MBX-USED-WEIGHT"] = answer.headers["X-MBX-USED-WEIGHT-1M"] = used
         return answer
 
-    def _pending_failure(self, path: str) -> RestAnswer | None:
+    def _pending_failure(self, path: str) -> Response | None:
         # A failure of the path itself has priority over a failure of all paths.
-        failure = self.failures.get(path) or self.failures.get(None)
+        key = path if path in self.failures else None
+        failure = self.failures.get(key)
         if failure is None:
             return None
         if failure.times is not None:
             failure.times -= 1
             if failure.times <= 0:
-                del self.failures[failure.path]
-        headers = {} if failure.retry_after is None else {"Retry-After": str(failure.retry_after)}
-        content_type = _HTML if is_page(failure.body) else _JSON
-        return RestAnswer(
-            status=failure.status,
-            body=failure.body.encode(),
-            content_type=content_type,
-            headers=headers,
-        )
+                del self.failures[key]
+        return failure.answer
 
     def _time(self, _: _Query) -> object:
         return {"serverTime": epoch_ms(self._clock)}
@@ -187,8 +157,7 @@ class RestApi:
 
     def _depth(self, query: _Query) -> object:
         listing = self._listing(mandatory_symbol(query))
-        levels_max = limit_of(query, default=DEPTH_LEVELS_DEFAULT, most=DEPTH_LEVELS_MAX)
-        return depth_levels(self._quotes[listing.symbol], listing, levels_max)
+        return depth_levels(self._quotes[listing.symbol], listing, depth_limit(query))
 
     def _book_ticker(self, query: _Query) -> object:
         symbols = wanted_symbols(query)
@@ -205,12 +174,6 @@ class RestApi:
         return listing
 
 
-def refusal_answer(refusal: Refusal) -> RestAnswer:
-    """Return the answer to a request or a handshake that the admission refused."""
-    headers = {"Retry-After": str(refusal.retry_after_seconds)}
-    return RestAnswer(status=refusal.status, body=_dump(refusal.body), headers=headers)
-
-
 def _ticker(quote: VenueQuote) -> dict[str, str]:
     return {
         "symbol": quote.symbol,
@@ -222,16 +185,12 @@ def _ticker(quote: VenueQuote) -> dict[str, str]:
 
 
 def _depth_weight(query: _Query) -> int:
-    levels = limit_of(query, default=DEPTH_LEVELS_DEFAULT, most=DEPTH_LEVELS_MAX)
+    levels = depth_limit(query)
     return next(weight for levels_max, weight in _DEPTH_WEIGHTS if levels <= levels_max)
 
 
 def _ticker_weight(query: _Query) -> int:
     return _ONE_TICKER_WEIGHT if "symbol" in query else _ALL_TICKERS_WEIGHT
-
-
-def _dump(body: object) -> bytes:
-    return json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 # --- depth ----------------------------------------------------------------------------------------
@@ -280,56 +239,3 @@ def _quantity(typical: Decimal, step: Decimal, digest: int) -> Decimal:
     share = Decimal(50 + (digest >> 8) % 200).scaleb(-2)
     steps = EXACT.divide_int(EXACT.multiply(typical, share), step)
     return EXACT.multiply(max(steps, Decimal(1)), step)
-
-
-# --- bodies of failures ---------------------------------------------------------------------------
-
-
-def _page(title: str) -> str:
-    return (
-        f"<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n"
-        f"<center><h1>{title}</h1></center>\r\n</body>\r\n</html>\r\n"
-    )
-
-
-BAD_GATEWAY: Final = _page("502 Bad Gateway")
-"""The page of Binance's load balancer when a handshake fails."""
-
-MAINTENANCE_PAGE: Final = _page("We will be back soon")
-"""HTML where a client expects JSON."""
-
-_BODIES: Final = {
-    400: '{"code":-1100,"msg":"Illegal characters found in a parameter."}',
-    403: _page("403 Forbidden"),
-    404: _page("404 Not Found"),
-    429: (
-        '{"code":-1003,"msg":"Too much request weight used; current limit is 6000 request weight '
-        'per 1 MINUTE. Please use WebSocket Streams for live updates to avoid polling the API."}'
-    ),
-    451: (
-        '{\n  "code": 0,\n  "msg": "Service unavailable from a restricted location according to '
-        "'b. Eligibility' in https://www.binance.com/en/terms. Please contact customer service if "
-        'you believe you received this message in error."\n}'
-    ),
-    500: '{"code":-1000,"msg":"An unknown error occured while processing the request."}',
-    502: BAD_GATEWAY,
-    503: _page("503 Service Temporarily Unavailable"),
-    504: _page("504 Gateway Time-out"),
-}
-
-"""Recorded or documented answers of Binance. The HTML pages are our own, in the same form."""
-
-_BAN_SECONDS_DEFAULT: Final = 120
-
-
-def default_body(status: int, *, retry_after: int | None, now_ms: int) -> str:
-    """Return the usual body of a status; empty for a status without one."""
-    if status == BANNED:
-        until_ms = now_ms + 1000 * (retry_after or _BAN_SECONDS_DEFAULT)
-        return f'{{"code":-1003,"msg":"{banned_message(until_ms)}"}}'
-    return _BODIES.get(status, "")
-
-
-def is_page(body: str) -> bool:
-    """Return whether a body is HTML."""
-    return body.lstrip().startswith("<")

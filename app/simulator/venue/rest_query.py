@@ -8,6 +8,9 @@ from urllib.parse import parse_qsl
 
 from app.exact_json import is_nested_too_deeply
 
+DEPTH_LEVELS_DEFAULT: Final = 100
+DEPTH_LEVELS_MAX: Final = 5000
+
 _SYMBOL: Final = re.compile(r"(?:(?![a-z])[\w\-.]){1,50}")
 _SYMBOL_RANGE: Final = r"^[\w\-._&&[^a-z]]{1,50}$"
 _SYMBOLS_RANGE: Final = r"^\[(\"[\w\-._&&[^a-z]]{1,50}\"(,\"[\w\-._&&[^a-z]]{1,50}\"){0,}){0,1}\]$"
@@ -49,7 +52,9 @@ def mandatory_symbol(query: dict[str, str]) -> str:
     if not symbol:
         message = "Mandatory parameter 'symbol' was not sent, was empty/null, or malformed."
         raise RestRefusalError(-1102, message)
-    return _checked_symbol(symbol)
+    if not _SYMBOL.fullmatch(symbol):
+        raise _illegal("symbol", _SYMBOL_RANGE)
+    return symbol
 
 
 def wanted_symbols(query: dict[str, str]) -> list[str] | None:
@@ -63,14 +68,14 @@ def wanted_symbols(query: dict[str, str]) -> list[str] | None:
     return None
 
 
-def limit_of(query: dict[str, str], *, default: int, most: int) -> int:
-    """Return the parameter ``limit``; Binance silently reduces a greater value to ``most``."""
-    text = query.get("limit", str(default))
+def depth_limit(query: dict[str, str]) -> int:
+    """Return the parameter ``limit`` of depth; Binance silently reduces a greater value."""
+    text = query.get("limit", str(DEPTH_LEVELS_DEFAULT))
     if not _NUMBER.fullmatch(text):
         raise _illegal("limit", "^[0-9]{1,20}$")
     if int(text) == 0:
         raise RestRefusalError(-1130, "Data sent for parameter 'limit' is not valid.")
-    return min(int(text), most)
+    return min(int(text), DEPTH_LEVELS_MAX)
 
 
 def _symbols(text: str) -> list[str]:
@@ -87,12 +92,6 @@ def _symbols(text: str) -> list[str]:
         if not isinstance(symbol, str) or not _SYMBOL.fullmatch(symbol):
             raise _illegal("symbols", _SYMBOLS_RANGE)
     return symbols
-
-
-def _checked_symbol(symbol: str) -> str:
-    if not _SYMBOL.fullmatch(symbol):
-        raise _illegal("symbol", _SYMBOL_RANGE)
-    return symbol
 
 
 def _illegal(parameter: str, legal_range: str) -> RestRefusalError:

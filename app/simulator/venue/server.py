@@ -7,7 +7,6 @@ is one listener and one event loop, with full control over frames, pings and clo
 import asyncio
 import contextlib
 import functools
-import http
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, Final, cast
@@ -15,7 +14,6 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import structlog
 from websockets.asyncio.server import Server, ServerConnection, serve
-from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
@@ -26,9 +24,9 @@ from app.simulator.market.mini_tickers import MiniTickers
 from app.simulator.market.playback import Market, Playback
 from app.simulator.market.venue_quotes import epoch_ms
 from app.simulator.venue.client_connection import VenueConnection
-from app.simulator.venue.listener import VenueListener
+from app.simulator.venue.http_answers import HTML, default_body, http_answer, is_page
+from app.simulator.venue.listener import VenueListener, cancel
 from app.simulator.venue.observations import ControlMessage, RestRequest, ViolationKind
-from app.simulator.venue.rest_api import RestAnswer, default_body, is_page, refusal_answer
 from app.simulator.venue.venue_limits import BINANCE_LIMITS, STREAMS_MAX, VenueLimits
 
 LOOPBACK: Final = "127.0.0.1"
@@ -127,10 +125,10 @@ class SimulatedVenue(VenueFaults):
             finally:
                 self._listener = None
                 await listener.close(self._cut_all)
-                await _cancel(mini_tickers)
+                await cancel(mini_tickers)
         finally:
             self._playback = None
-            await _cancel(market)
+            await cancel(market)
 
     # --- connections and requests -------------------------------------------------------------
 
@@ -173,69 +171,66 @@ class SimulatedVenue(VenueFaults):
         """Answer a REST request; return None to continue with the handshake of a stream."""
         assert isinstance(connection, VenueConnection), "the venue makes its own connections"
         url = urlsplit(request.path)
-        answer: RestAnswer | None
         if "Upgrade" in request.headers:
-            answer = await self._admit(connection, url.path, url.query)
-        elif self._control.is_for(url.path):
-            answer = await self._control_answer(connection, request)
-        else:
-            await self._delay(connection, self._rest.delay_seconds(url.path))
-            answer = self._answer_rest(connection, request, url.path, url.query)
-        return None if answer is None else _response(answer)
+            return await self._admit(connection, url.path, url.query)
+        if self._control.is_for(url.path):
+            return await self._control_answer(connection, request)
+        await self._delay(connection, self._rest.delay_seconds(url.path))
+        return self._answer_rest(connection, request, url.path, url.query)
 
-    async def _control_answer(self, connection: VenueConnection, request: Request) -> RestAnswer:
+    async def _control_answer(self, connection: VenueConnection, request: Request) -> Response:
         """Return the answer of the control API, or give up when the client disconnects."""
         address = str(connection.local_address[0]) if connection.local_address else ""
         answering = asyncio.ensure_future(self._control.answer(request, local_address=address))
         ends: list[asyncio.Future[Any]] = [answering, connection.connection_lost_waiter]
         try:
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-            return answering.result() if answering.done() else RestAnswer(status=503, body=b"")
+            return answering.result() if answering.done() else http_answer(503)
         finally:
             # A ``play-to`` that waits must not outlive its client, or it would delay the end.
             answering.cancel()
 
-    async def _admit(self, connection: VenueConnection, path: str, query: str) -> RestAnswer | None:
+    async def _admit(self, connection: VenueConnection, path: str, query: str) -> Response | None:
         """Return the answer that refuses a handshake; None admits the client."""
         self.observations.connection_attempts_at.append(connection.loop.time())
         await self._delay(connection, self._handshake_delay_seconds)
         if self._is_resetting:
             # The library needs an answer, but the aborted connection never sends it.
             connection.transport.abort()
-            return RestAnswer(status=502, body=b"")
+            return http_answer(502)
         if (refusal := self._admission.connect(connection.address)) is not None:
-            return refusal_answer(refusal)
+            return refusal
         if (status := self._refusing_status) is not None:
             return self._failure(status)
         streams = _streams_of(path, query)
         if streams is None:
-            return RestAnswer(status=404, body=b"")
+            return http_answer(404)
         # "A single connection can listen to a maximum of 1024 streams."
         if len(streams) > STREAMS_MAX:
             connection.note_violation(ViolationKind.STREAMS)
-            return RestAnswer(status=400, body=b"")
+            return http_answer(400)
         connection.subscriptions.streams.update(streams)
         connection.subscriptions.is_combined = path == "/stream"
         return None
 
-    def _failure(self, status: int) -> RestAnswer:
+    def _failure(self, status: int) -> Response:
         body = default_body(status, retry_after=None, now_ms=epoch_ms(self._clock))
-        content_type = "text/html" if is_page(body) else "application/json"
-        return RestAnswer(status=status, body=body.encode(), content_type=content_type)
+        content_type = HTML if is_page(body) else "application/json"
+        return http_answer(status, body, content_type=content_type)
 
     def _answer_rest(
         self, connection: VenueConnection, request: Request, path: str, query: str
-    ) -> RestAnswer:
+    ) -> Response:
         if request.method == "GET":
             answer = self._rest.answer(path, query, address=connection.address)
         else:
-            answer = RestAnswer(status=405, body=b"", headers={"Allow": "GET"})
+            answer = http_answer(405, headers={"Allow": "GET"})
         self.observations.rest_requests.append(
             RestRequest(
                 received_at=connection.loop.time(),
                 path=path,
                 query={name: values[-1] for name, values in parse_qs(query).items()},
-                status=answer.status,
+                status=answer.status_code,
             )
         )
         return answer
@@ -277,7 +272,7 @@ class SimulatedVenue(VenueFaults):
                 text=text,
             )
         )
-        connection.send_text(reply.text)
+        connection.send_payload(reply.text.encode())
 
 
 async def _wait_opened(playback: Playback, market: asyncio.Task[None]) -> None:
@@ -292,15 +287,6 @@ async def _wait_opened(playback: Playback, market: asyncio.Task[None]) -> None:
         market.result()
 
 
-async def _cancel(task: asyncio.Task[None]) -> None:
-    """Cancel a task of ours and wait for its end."""
-    task.cancel()
-    await asyncio.wait([task])
-    # A bug of the market must not stay unnoticed, so its error is raised here.
-    if not task.cancelled():
-        task.result()
-
-
 def _streams_of(path: str, query: str) -> dict[str, None] | None:
     """Return the streams that a URL names; None if it is not the URL of a stream."""
     if path == "/stream":
@@ -311,20 +297,3 @@ def _streams_of(path: str, query: str) -> dict[str, None] | None:
     else:
         return None
     return dict.fromkeys(name for name in names if name)
-
-
-def _response(answer: RestAnswer) -> Response:
-    headers = Headers(
-        {
-            "Content-Type": answer.content_type,
-            "Content-Length": str(len(answer.body)),
-            "Connection": "close",
-            **answer.headers,
-        }
-    )
-    # A fault may have any status, also a status that Python does not know.
-    try:
-        phrase = http.HTTPStatus(answer.status).phrase
-    except ValueError:
-        phrase = ""
-    return Response(answer.status, phrase, headers, answer.body)

@@ -3,12 +3,11 @@
 Run it by hand: ``uv run python -m tests.support.market_statistics``. It prints a table for each
 class of pairs: the figures of the tapes, the figures of the synthetic pairs, the bound, and
 whether the bound holds. The exit code is 1 if a bound does not hold. The same seed gives the same
-table. The tapes' figures are stored in ``tape_figures``, so the tapes are needed for ``--tapes``
-only.
+table. The tapes' figures are stored in ``tape_figures.json``, so the tapes are needed for
+``--tapes`` only.
 """
 
 import argparse
-import json
 import math
 import sys
 from collections.abc import Mapping, Sequence
@@ -49,75 +48,49 @@ def _number(value: float) -> str:
     return f"{value:.3g}" if abs(value) < THREE_DIGITS else f"{value:.0f}"
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]], *, is_markdown: bool) -> str:
-    if is_markdown:
-        lines = [header, ["---"] * len(header), *rows]
-        return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+def _table(*rows: Sequence[str]) -> str:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in (header, *rows)
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
     )
 
 
-def _report(held: Mapping[str, Sequence[Finding]], *, is_markdown: bool) -> str:
+def _report(held: Mapping[str, Sequence[Finding]]) -> str:
     """Return a table for each class, preceded by the symbols in the order of their figures."""
     parts: list[str] = []
-    header = ("figure", "tapes", "synthetic", "allowed", "", "bound")
     for one in CLASSES:
-        sources = ", ".join(
-            f"{symbol} ({file.split('-')[0]})" for file, symbol in one.tapes.sources
-        )
-        rows = [_row(finding) for finding in held[one.name]]
+        sources = ", ".join(f"{symbol} ({file.split('-')[0]})" for file, symbol in one.sources)
         parts += [
-            f"{'### ' if is_markdown else ''}{one.name}",
+            one.name,
             f"tapes: {sources}; synthetic: {', '.join(one.symbols)}",
-            _table(header, rows, is_markdown=is_markdown),
+            _table(
+                ("figure", "tapes", "synthetic", "allowed", "", "bound"),
+                *(_row(finding) for finding in held[one.name]),
+            ),
         ]
     total = [finding for one in held.values() for finding in one]
     parts.append(f"{sum(finding.is_held for finding in total)} of {len(total)} bounds hold")
     return "\n\n".join(parts)
 
 
-def _json(held: Mapping[str, Sequence[Finding]]) -> str:
-    def known(values: Sequence[float]) -> list[float | None]:
-        return [None if math.isnan(value) else value for value in values]
-
-    return json.dumps(
-        {
-            name: {
-                finding.bound.figure: {
-                    "tapes": known(finding.of_tapes),
-                    "synthetic": known(finding.of_pairs),
-                    "allowed": finding.limits,
-                    "holds": finding.is_held,
-                    "reason": finding.bound.reason,
-                }
-                for finding in of_class
-            }
-            for name, of_class in held.items()
-        },
-        indent=2,
-    )
-
-
-def _tapes_report(folder: Path, *, is_markdown: bool) -> str:
+def _tapes_report(folder: Path) -> str:
     """Return a table of the stored figures of the tapes beside newly measured ones."""
-    files = {file for one in CLASSES for file, _ in one.tapes.sources}
+    files = {file for one in CLASSES for file, _ in one.sources}
     measured = {file: tape_statistics(folder / file) for file in sorted(files)}
     rows = []
     for one in CLASSES:
-        of = [measured[file][symbol] for file, symbol in one.tapes.sources]
+        of = [measured[file][symbol] for file, symbol in one.sources]
         rows += [
             (
                 one.name,
                 bound.figure,
-                _numbers(one.tapes.figures[bound.figure]),
+                _numbers(one.figures[bound.figure]),
                 _numbers([bound.measured(statistics) for statistics in of]),
             )
             for bound in one.bounds
         ]
-    return _table(("class", "figure", "stored", "measured"), rows, is_markdown=is_markdown)
+    return _table(("class", "figure", "stored", "measured"), *rows)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -125,15 +98,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.support.market_statistics")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=SECONDS, help="of market time")
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--markdown", action="store_true")
     parser.add_argument("--tapes", type=Path, metavar="FOLDER", help="measure these tapes instead")
     asked = parser.parse_args(arguments)
     if asked.tapes is not None:
-        _print(_tapes_report(asked.tapes, is_markdown=asked.markdown))
+        _print(_tapes_report(asked.tapes))
         return 0
     held = {one.name: findings(one, seed=asked.seed, seconds=asked.seconds) for one in CLASSES}
-    _print(_json(held) if asked.json else _report(held, is_markdown=asked.markdown))
+    _print(_report(held))
     return 0 if all(finding.is_held for one in held.values() for finding in one) else 1
 
 

@@ -13,7 +13,6 @@ from typing import Any, Final
 from app.simulator.market.pairs import PAIRS
 from app.simulator.market.synthetic_market import SyntheticMarket
 from app.simulator.market.venue_quotes import DECIMALS
-from tests.support.market_statistics import tape_figures
 from tests.support.market_statistics.bounds import (
     ALT_BOUNDS,
     LIVELY_BOUNDS,
@@ -34,41 +33,39 @@ SECONDS: Final = 346
 NS_PER_US: Final = 1_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+_TAPES: Final = json.loads(
+    Path(__file__).with_name("tape_figures.json").read_text(encoding="utf-8")
+)
+
+
+@dataclass(frozen=True, slots=True)
 class PairClass:
-    """Pairs of the synthetic market, with the tapes and bounds that they are compared with."""
+    """Pairs of the synthetic market, with the bounds around the figures of comparable tapes."""
 
     name: str
     symbols: tuple[str, ...]
-    tapes: tape_figures.TapeFigures
     bounds: tuple[Bound, ...]
+
+    @property
+    def sources(self) -> Sequence[tuple[str, str]]:
+        """The comparable symbols, each with the file name of its tape."""
+        return [(file, symbol) for file, symbol in _TAPES[self.name]["sources"]]
+
+    @property
+    def figures(self) -> Mapping[str, Sequence[float]]:
+        """The stored figures, with four digits, in the order of ``sources``.
+
+        The name of a figure is its path in ``QuoteStatistics``.
+        """
+        figures: Mapping[str, Sequence[float]] = _TAPES[self.name]["figures"]
+        return figures
 
 
 CLASSES: Final = (
-    PairClass(
-        name="major",
-        symbols=("BTCUSDT", "ETHUSDT"),
-        tapes=tape_figures.MAJOR,
-        bounds=MAJOR_BOUNDS,
-    ),
-    PairClass(
-        name="lively alt",
-        symbols=("DENTUSDT", "ZILUSDT", "MANAUSDT", "FTMUSDT"),
-        tapes=tape_figures.LIVELY,
-        bounds=LIVELY_BOUNDS,
-    ),
-    PairClass(
-        name="alt",
-        symbols=("LTCUSDT", "SOLBTC", "BNBUSDT"),
-        tapes=tape_figures.ALT,
-        bounds=ALT_BOUNDS,
-    ),
-    PairClass(
-        name="quiet alt",
-        symbols=("AAVEUSDT", "LINKBTC", "ICPUSDT"),
-        tapes=tape_figures.QUIET,
-        bounds=QUIET_BOUNDS,
-    ),
+    PairClass("major", ("BTCUSDT", "ETHUSDT"), MAJOR_BOUNDS),
+    PairClass("lively alt", ("DENTUSDT", "ZILUSDT", "MANAUSDT", "FTMUSDT"), LIVELY_BOUNDS),
+    PairClass("alt", ("LTCUSDT", "SOLBTC", "BNBUSDT"), ALT_BOUNDS),
+    PairClass("quiet alt", ("AAVEUSDT", "LINKBTC", "ICPUSDT"), QUIET_BOUNDS),
 )
 
 
@@ -77,8 +74,8 @@ class Finding:
     """One figure of one class: its values on the tapes and in the synthetic market."""
 
     bound: Bound
-    of_tapes: tuple[float, ...]
-    of_pairs: tuple[float, ...]
+    of_tapes: Sequence[float]
+    of_pairs: Sequence[float]
 
     @property
     def limits(self) -> tuple[float, float]:
@@ -121,7 +118,7 @@ def findings(pair_class: PairClass, *, seed: int, seconds: float) -> list[Findin
     return [
         Finding(
             bound=bound,
-            of_tapes=pair_class.tapes.figures[bound.figure],
+            of_tapes=pair_class.figures[bound.figure],
             of_pairs=tuple(bound.measured(one) for one in measured),
         )
         for bound in pair_class.bounds

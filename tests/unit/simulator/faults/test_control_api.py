@@ -17,7 +17,7 @@ async def status_of(
     venue = SimulatedVenue(ScriptedMarket(), clock=SystemClock())
     api = ControlApi(venue, is_allowed_everywhere=is_allowed)
     request = Request("/simulator", Headers(Host=host))
-    return (await api.answer(request, local_address=local_address)).status
+    return (await api.answer(request, local_address=local_address)).status_code
 
 
 @pytest.mark.parametrize("local_address", ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"])

@@ -63,7 +63,7 @@ def figures_missed(pair_class: PairClass, seen: list[Observation]) -> set[str]:
         for bound in pair_class.bounds
         if not Finding(
             bound=bound,
-            of_tapes=pair_class.tapes.figures[bound.figure],
+            of_tapes=pair_class.figures[bound.figure],
             of_pairs=(bound.measured(statistics),),
         ).is_held
     }
@@ -162,25 +162,21 @@ def test_every_bound_has_a_reason_and_figures_of_every_tape(pair_class: PairClas
     figures = [bound.figure for bound in pair_class.bounds]
 
     assert len(set(figures)) == len(figures)
-    assert set(figures) == set(pair_class.tapes.figures)
+    assert set(figures) == set(pair_class.figures)
     assert all(bound.reason for bound in pair_class.bounds)
-    assert {len(one) for one in pair_class.tapes.figures.values()} == {
-        len(pair_class.tapes.sources)
-    }
+    assert {len(one) for one in pair_class.figures.values()} == {len(pair_class.sources)}
 
 
 @each_class
 def test_the_stored_figures_are_those_of_the_tapes(pair_class: PairClass) -> None:
     """A new measurement of the tapes gives the stored figures, to the fourth digit."""
     measured = {
-        file: tape(find_tape_file(file)) for file in {file for file, _ in pair_class.tapes.sources}
+        file: tape(find_tape_file(file)) for file in {file for file, _ in pair_class.sources}
     }
     for bound in pair_class.bounds:
-        found = [
-            bound.measured(measured[file][symbol]) for file, symbol in pair_class.tapes.sources
-        ]
+        found = [bound.measured(measured[file][symbol]) for file, symbol in pair_class.sources]
 
-        assert found == pytest.approx(pair_class.tapes.figures[bound.figure], rel=1e-3, nan_ok=True)
+        assert found == pytest.approx(pair_class.figures[bound.figure], rel=1e-3, nan_ok=True)
 
 
 PUBLISHED = {
@@ -268,15 +264,3 @@ def test_the_report_says_which_bounds_hold_and_fails_where_one_does_not(
     assert "BTCUSDT (majors), ETHUSDT (majors), ETHUSDT (ethusdt)" in report
     assert "MISSED" in report
     assert "holds" in report
-
-
-def test_the_report_is_there_as_json_and_as_markdown(capsys: pytest.CaptureFixture[str]) -> None:
-    """Both formats show the same findings."""
-    main(["--seconds", "4", "--json"])
-    found = json.loads(capsys.readouterr().out)
-    main(["--seconds", "4", "--markdown"])
-    page = capsys.readouterr().out
-
-    assert found["major"]["sides.spread_ticks.p50"]["tapes"] == [1, 1, 1]
-    assert found["major"]["sides.spread_ticks.p50"]["holds"] is True
-    assert "| sides.spread_ticks.p50 | 1  1  1 | 1  1 | 1 to 1 | holds |" in page

@@ -1,6 +1,10 @@
 """Tests of ``app.simulator.venue.client_admission``."""
 
-from app.simulator.venue.client_admission import ADDRESSES_MAX, Admission, Refusal
+import json
+
+from websockets.http11 import Response
+
+from app.simulator.venue.client_admission import ADDRESSES_MAX, Admission
 from app.simulator.venue.observations import Observations
 from app.simulator.venue.venue_limits import VenueLimits
 from tests.support.hand_driven import HandClock
@@ -36,9 +40,9 @@ class SmallAdmission:
         return [one.kind.value for one in self.observations.violations]
 
 
-def status_and_seconds(refusal: Refusal | None) -> tuple[int, int] | None:
+def status_and_seconds(refusal: Response | None) -> tuple[int, int] | None:
     """Return the status and the seconds that a client receives."""
-    return None if refusal is None else (refusal.status, refusal.retry_after_seconds)
+    return None if refusal is None else (refusal.status_code, int(refusal.headers["Retry-After"]))
 
 
 def test_weight_is_counted_by_address_until_the_minute_is_over() -> None:
@@ -98,7 +102,7 @@ def test_a_ban_says_until_when() -> None:
     refusals = [setup.admission.spend(HERE, 1) for _ in range(3)]
 
     assert refusals[-1] is not None
-    assert refusals[-1].body == {
+    assert json.loads(refusals[-1].body) == {
         "code": -1003,
         "msg": "Way too much request weight used; IP banned until 1723161374000. Please use the "
         "websocket for live updates to avoid bans.",

@@ -22,21 +22,20 @@ from tests.support.venues import (
     BID,
     ask,
     closed_with,
+    connect_without_reading,
+    connected_client,
     next_message,
+    rest_client,
     scripted_venue,
+    until_connected,
 )
-from tests.support.waiting import eventually
 
 # --- streams ------------------------------------------------------------------------------------
 
 
 async def test_a_raw_stream_carries_the_quotes_unchanged() -> None:
     """A frame of ``/ws/<stream>`` is not wrapped."""
-    async with (
-        scripted_venue() as (market, venue, running),
-        connect(f"{running.stream_url}/ws/ltcbtc@bookTicker") as client,
-    ):
-        await eventually(lambda: venue.observations.connections_open == 1)
+    async with connected_client("ws/ltcbtc@bookTicker") as (market, venue, client):
         pushed = market.push("LTCBTC", bid=BID, ask=ASK)
 
         assert await client.recv() == pushed.data
@@ -54,7 +53,7 @@ async def test_a_combined_stream_names_the_stream_of_each_frame(separator: str) 
             f"ltcbtc{separator}bookTicker/ethbtc{separator}bookTicker/ethbtc{separator}trade"
         ) as client,
     ):
-        await eventually(lambda: venue.observations.connections_open == 1)
+        await until_connected(venue)
         market.push("BNBBTC", bid=BID)
         pushed = [market.push(symbol, bid=BID) for symbol in ("LTCBTC", "ETHBTC")]
         received = [await next_message(client) for _ in pushed]
@@ -67,10 +66,7 @@ async def test_a_combined_stream_names_the_stream_of_each_frame(separator: str) 
 
 async def test_quotes_are_sent_from_subscribe_to_unsubscribe() -> None:
     """The first frame follows the reply, and no frame follows the last reply."""
-    async with (
-        scripted_venue() as (market, venue, running),
-        connect(f"{running.stream_url}/ws") as client,
-    ):
+    async with connected_client("ws") as (market, venue, client):
         market.push("LTCBTC", bid=BID)
         streams = ["ltcbtc@bookTicker", "LTCBTC@bookTicker", "nonsense"]
         assert await ask(client, method="SUBSCRIBE", params=streams, id=1) == {
@@ -88,10 +84,7 @@ async def test_quotes_are_sent_from_subscribe_to_unsubscribe() -> None:
 
 async def test_set_property_wraps_frames_from_then_on() -> None:
     """A client can switch its connection from raw to combined frames."""
-    async with (
-        scripted_venue() as (market, _, running),
-        connect(f"{running.stream_url}/ws") as client,
-    ):
+    async with connected_client("ws") as (market, _, client):
         await ask(client, method="SUBSCRIBE", params=["ltcbtc@bookTicker"], id=1)
         await ask(client, method="SET_PROPERTY", params=["combined", True], id=2)
         market.push("LTCBTC", bid=BID)
@@ -101,10 +94,7 @@ async def test_set_property_wraps_frames_from_then_on() -> None:
 
 async def test_a_bad_control_message_is_answered_and_the_connection_stays() -> None:
     """Binary frames are read as text, and an unreadable one gets Binance's error."""
-    async with (
-        scripted_venue() as (_, venue, running),
-        connect(f"{running.stream_url}/stream") as client,
-    ):
+    async with connected_client("stream") as (_, venue, client):
         await client.send(b"\xff nonsense")
         assert (await next_message(client))["code"] == 3
         assert (await ask(client, method="GET_PROPERTY", params=["combined"], id=1))["result"]
@@ -143,7 +133,7 @@ async def test_depth_equals_the_last_frame_of_the_stream() -> None:
         http_client(base_url=running.rest_url) as rest,
         connect(f"{running.stream_url}/ws/ltcbtc@bookTicker") as client,
     ):
-        await eventually(lambda: venue.observations.connections_open == 1)
+        await until_connected(venue)
         pushed = market.push("LTCBTC", bid=BID, ask=ASK)
         frame = await next_message(client)
         answer = await rest.get("/api/v3/depth", params={"symbol": "LTCBTC", "limit": 5})
@@ -159,10 +149,7 @@ async def test_depth_equals_the_last_frame_of_the_stream() -> None:
 
 async def test_errors_have_their_status() -> None:
     """Unknown symbols, other methods and other paths have different statuses."""
-    async with (
-        scripted_venue() as (_, venue, running),
-        http_client(base_url=running.rest_url) as rest,
-    ):
+    async with rest_client() as (venue, rest):
         unknown = await rest.get("/api/v3/depth", params={"symbol": "NOPE"})
         other_method = await rest.delete("/api/v3/depth")
         other_path = await rest.get("/api/v3/klines")
@@ -171,26 +158,6 @@ async def test_errors_have_their_status() -> None:
     assert other_method.status_code == 405
     assert other_path.status_code == 404
     assert [one.status for one in venue.observations.rest_requests] == [400, 405, 404]
-
-
-async def test_a_rest_failure_lasts_until_it_is_cleared() -> None:
-    """Status, body and Retry-After are as given, also for a non-standard status."""
-    async with (
-        scripted_venue() as (_, venue, running),
-        http_client(base_url=running.rest_url) as rest,
-    ):
-        venue.rest_failure(429, '{"code":-1003,"msg":"Too many."}', 35)
-        failed = await rest.get("/api/v3/ping")
-        venue.rest_failure(599, times=1)
-        odd = await rest.get("/api/v3/ping")
-        venue.rest_failure(500)
-        venue.clear_rest_failure()
-        fine = await rest.get("/api/v3/ping")
-
-    assert (failed.status_code, failed.headers["retry-after"]) == (429, "35")
-    assert failed.json()["code"] == -1003
-    assert odd.status_code == 599
-    assert fine.json() == {}
 
 
 # --- markets, opening and ending ------------------------------------------------------------------
@@ -204,7 +171,7 @@ async def test_the_synthetic_market_streams_what_it_generates() -> None:
         venue.serve() as running,
         connect(f"{running.stream_url}/ws/btcusdt@bookTicker") as client,
     ):
-        await eventually(lambda: venue.observations.connections_open == 1)
+        await until_connected(venue)
         venue.resume()
         async with asyncio.timeout(ANSWER_SECONDS_MAX):
             received = [await client.recv() for _ in range(20)]
@@ -256,7 +223,7 @@ async def test_a_tape_played_fast_arrives_byte_for_byte() -> None:
         venue.serve() as running,
         connect(f"{running.stream_url}/ws/{streams}", max_queue=None) as client,
     ):
-        await eventually(lambda: venue.observations.connections_open == 1)
+        await until_connected(venue)
         venue.resume()
         async with asyncio.timeout(ANSWER_SECONDS_MAX):
             received = [await client.recv() for _ in recorded]
@@ -272,13 +239,8 @@ async def test_the_venue_does_not_wait_for_clients_when_it_stops() -> None:
     async with scripted_venue() as (_, venue, running):
         polite = await connect(f"{running.stream_url}/ws")
         _, silent_writer = await asyncio.open_connection("127.0.0.1", running.port)
-        _, deaf_writer = await asyncio.open_connection("127.0.0.1", running.port)
-        deaf_writer.write(
-            b"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
-            b"Connection: Upgrade\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
-            b"Sec-WebSocket-Version: 13\r\n\r\n"
-        )
-        await eventually(lambda: venue.observations.connections_open == 2)
+        _, deaf_writer = await connect_without_reading(running, "ws")
+        await until_connected(venue, 2)
         stopping_at = loop.time()
     waited = loop.time() - stopping_at
 

@@ -10,7 +10,6 @@ import pytest
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosedError, InvalidHandshake, InvalidStatus
 
-from app.simulator.venue.server import RunningVenue, SimulatedVenue
 from app.simulator.venue.venue_limits import BINANCE_LIMITS
 from tests.support.connections import connect, http_client
 from tests.support.venues import (
@@ -19,25 +18,24 @@ from tests.support.venues import (
     BID,
     ask,
     closed_with,
+    connected_client,
     next_message,
+    rest_client,
     scripted_venue,
+    until_connected,
 )
 from tests.support.waiting import eventually, eventually_true
 
 pytestmark = pytest.mark.virtual_time
 
 STREAM = "ws/ltcbtc@bookTicker"
+TWO_STREAMS = "ws/ltcbtc@bookTicker/ethbtc@bookTicker"
 COMBINED = "stream?streams=ltcbtc@bookTicker"
 
 
 async def next_ids(client: ClientConnection, count: int) -> list[int]:
     """Return the update ids of the next frames."""
     return [(await next_message(client))["u"] for _ in range(count)]
-
-
-async def until_connected(venue: SimulatedVenue, connections: int = 1) -> None:
-    """Wait until this number of connections is open."""
-    await eventually(lambda: venue.observations.connections_open == connections)
 
 
 # --- connections --------------------------------------------------------------------------------
@@ -56,43 +54,32 @@ async def test_dropped_connections_end_without_a_closing_frame() -> None:
 
 async def test_closed_connections_get_the_code() -> None:
     """The venue closes with the given code and reason."""
-    async with (
-        scripted_venue() as (_, venue, running),
-        connect(f"{running.stream_url}/ws") as client,
-    ):
+    async with connected_client("ws") as (_, venue, client):
         venue.close_connections(1012, "restart")
         assert await closed_with(client) == (1012, "restart")
         venue.close_connections(1012, "again")
 
 
-async def test_refused_connections_get_502_until_the_fault_ends() -> None:
-    """The answer has the form of Binance's load balancer, and each attempt is counted."""
+@pytest.mark.parametrize(
+    ("options", "status", "body"),
+    [({}, 502, "<h1>502 Bad Gateway</h1>"), ({"status": 418}, 418, "IP banned until")],
+)
+async def test_handshakes_are_refused_until_the_fault_ends(
+    options: dict[str, int], status: int, body: str
+) -> None:
+    """The body is the usual one of the status, and each attempt is counted."""
     async with scripted_venue() as (_, venue, running):
-        venue.refuse_connections()
+        venue.refuse_connections(**options)
         with pytest.raises(InvalidStatus) as caught:
             await connect(f"{running.stream_url}/ws")
         venue.refuse_connections(on=False)
         async with connect(f"{running.stream_url}/ws"):
             pass
 
-        assert caught.value.response.status_code == 502
+        assert caught.value.response.status_code == status
+        assert body in caught.value.response.body.decode()
         assert len(venue.observations.connection_attempts_at) == 2
         assert venue.observations.connections_opened == 1
-
-
-@pytest.mark.parametrize(
-    ("status", "body"),
-    [(403, "403 Forbidden"), (429, "-1003"), (418, "IP banned until"), (451, "restricted")],
-)
-async def test_handshakes_can_be_refused_with_any_status(status: int, body: str) -> None:
-    """The body is the usual one of the status."""
-    async with scripted_venue() as (_, venue, running):
-        venue.refuse_connections(status=status)
-        with pytest.raises(InvalidStatus) as caught:
-            await connect(f"{running.stream_url}/ws")
-
-    assert caught.value.response.status_code == status
-    assert body in caught.value.response.body.decode()
 
 
 async def test_handshakes_can_be_cut_or_delayed() -> None:
@@ -196,11 +183,7 @@ async def test_a_half_open_connection_is_not_closed_for_missing_pongs() -> None:
 @pytest.mark.parametrize("path", [STREAM, COMBINED])
 async def test_a_shutdown_is_announced_before_the_close(path: str) -> None:
     """The event is raw or wrapped like other frames, and 1001 follows it."""
-    async with (
-        scripted_venue() as (_, venue, running),
-        connect(f"{running.stream_url}/{path}") as client,
-    ):
-        await until_connected(venue)
+    async with connected_client(path) as (_, venue, client):
         venue.announce_shutdown(0.05)
         notice = await next_message(client)
         if path == COMBINED:
@@ -217,11 +200,7 @@ async def test_a_shutdown_is_announced_before_the_close(path: str) -> None:
 
 async def test_a_muted_symbol_is_silent_while_its_depth_continues() -> None:
     """Other symbols have frames, and it has frames again after the fault."""
-    async with (
-        scripted_venue("LTCBTC", "ETHBTC") as (market, venue, running),
-        connect(f"{running.stream_url}/ws/ltcbtc@bookTicker/ethbtc@bookTicker") as client,
-    ):
-        await eventually(lambda: venue.observations.connections_open == 1)
+    async with connected_client(TWO_STREAMS, "LTCBTC", "ETHBTC") as (market, venue, client):
         venue.mute("LTCBTC")
         silent = market.push("LTCBTC", bid=BID)
         market.push("ETHBTC", bid=BID)
@@ -232,26 +211,9 @@ async def test_a_muted_symbol_is_silent_while_its_depth_continues() -> None:
         assert [(await next_message(client))["s"] for _ in range(2)] == ["ETHBTC", "LTCBTC"]
 
 
-async def test_any_text_can_be_sent_on_a_stream() -> None:
-    """The text does not change the state of the venue."""
-    async with (
-        scripted_venue() as (_, venue, running),
-        connect(f"{running.stream_url}/ws/ltcbtc@bookTicker") as client,
-    ):
-        await eventually(lambda: venue.observations.connections_open == 1)
-
-        assert venue.send_frame("LTCBTC", "nonsense") == 1
-        assert venue.send_frame("ETHBTC", "nonsense") == 0
-        assert await client.recv() == "nonsense"
-
-
 async def test_frames_are_duplicated_reordered_and_resent() -> None:
     """Each fault lasts for the given number of frames, and no quote is lost."""
-    async with (
-        scripted_venue() as (market, venue, running),
-        connect(f"{running.stream_url}/{STREAM}") as client,
-    ):
-        await until_connected(venue)
+    async with connected_client(STREAM) as (market, venue, client):
         venue.duplicate(2)
         for _ in range(3):
             market.push("LTCBTC", bid=BID)
@@ -266,11 +228,7 @@ async def test_frames_are_duplicated_reordered_and_resent() -> None:
 
 async def test_held_frames_are_sent_when_faults_are_cleared() -> None:
     """The end of a fault loses no quote."""
-    async with (
-        scripted_venue() as (market, venue, running),
-        connect(f"{running.stream_url}/{STREAM}") as client,
-    ):
-        await until_connected(venue)
+    async with connected_client(STREAM) as (market, venue, client):
         venue.reorder()
         market.push("LTCBTC", bid=BID)
         venue.clear()
@@ -283,11 +241,7 @@ async def test_held_frames_are_sent_when_faults_are_cleared() -> None:
 @pytest.mark.parametrize("path", [STREAM, COMBINED])
 async def test_garbage_is_sent_in_addition_to_quotes_or_instead(path: str) -> None:
     """``garbage`` adds a frame, and ``spoil`` replaces the next quote."""
-    async with (
-        scripted_venue() as (market, venue, running),
-        connect(f"{running.stream_url}/{path}") as client,
-    ):
-        await until_connected(venue)
+    async with connected_client(path) as (market, venue, client):
         market.push("LTCBTC", bid=BID, ask=ASK)
         assert venue.garbage("truncated") == 1
         venue.spoil("nan")
@@ -306,11 +260,7 @@ async def test_garbage_is_sent_in_addition_to_quotes_or_instead(path: str) -> No
 
 async def test_binary_and_invalid_text_frames_reach_the_client() -> None:
     """The client gets the binary frame, and closes with 1007 after the invalid text."""
-    async with (
-        scripted_venue() as (_, venue, running),
-        connect(f"{running.stream_url}/{STREAM}") as client,
-    ):
-        await until_connected(venue)
+    async with connected_client(STREAM) as (_, venue, client):
         venue.garbage("binary", symbol="LTCBTC")
         assert await client.recv() == bytes(range(256))
         venue.garbage("invalid_utf8", symbol="LTCBTC")
@@ -325,28 +275,24 @@ async def test_binary_and_invalid_text_frames_reach_the_client() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "text"),
+    ("status", "body", "text"),
     [
-        (403, "<h1>403 Forbidden</h1>"),
-        (418, "IP banned until"),
-        (429, "-1003"),
-        (451, "restricted location"),
-        (500, "-1000"),
-        (502, "<h1>502 Bad Gateway</h1>"),
-        (503, "<h1>503"),
+        (418, None, "IP banned until"),
+        (502, None, "<h1>502 Bad Gateway</h1>"),
+        (429, '{"msg":"Too many."}', "Too many."),
+        (599, None, ""),
     ],
 )
-async def test_a_failure_has_the_body_of_a_real_one(status: int, text: str) -> None:
-    """Errors of the venue are JSON, and errors of its load balancer are HTML."""
-    async with (
-        scripted_venue() as (_, venue, running),
-        http_client(base_url=running.rest_url) as rest,
-    ):
-        venue.rest_failure(status, retry_after=7, path="/api/v3/depth")
+async def test_a_path_can_fail_with_any_status(status: int, body: str | None, text: str) -> None:
+    """The body is the given one or a real one. Errors of the load balancer are HTML."""
+    async with rest_client() as (venue, rest):
+        venue.rest_failure(status, body, retry_after=7, path="/api/v3/depth")
         failed = await rest.get("/api/v3/depth", params={"symbol": "LTCBTC"})
         other = await rest.get("/api/v3/ping")
+        venue.clear_rest_failure()
+        fine = await rest.get("/api/v3/depth", params={"symbol": "LTCBTC"})
 
-    assert (failed.status_code, other.status_code) == (status, 200)
+    assert [one.status_code for one in (failed, other, fine)] == [status, 200, 200]
     assert failed.headers["Retry-After"] == "7"
     assert text in failed.text
     assert failed.headers["Content-Type"].startswith("text/html") == text.startswith("<")
@@ -354,10 +300,7 @@ async def test_a_failure_has_the_body_of_a_real_one(status: int, text: str) -> N
 
 async def test_rest_answers_can_be_html_or_slow() -> None:
     """A page has status 200, and a slow answer is sent if the client still waits."""
-    async with (
-        scripted_venue() as (_, venue, running),
-        http_client(base_url=running.rest_url) as rest,
-    ):
+    async with rest_client() as (venue, rest):
         venue.html(path="/api/v3/exchangeInfo", times=1)
         page = await rest.get("/api/v3/exchangeInfo")
         venue.slow_rest(60, path="/api/v3/time")
@@ -374,61 +317,44 @@ async def test_rest_answers_can_be_html_or_slow() -> None:
 # --- symbols ------------------------------------------------------------------------------------
 
 
-async def symbol_status(running: RunningVenue, symbol: str) -> str | int:
+async def symbol_status(rest: httpx2.AsyncClient, symbol: str) -> str | int:
     """Return the status in exchangeInfo, or the code of the error."""
-    async with http_client(base_url=running.rest_url) as rest:
-        answer = (await rest.get("/api/v3/exchangeInfo", params={"symbol": symbol})).json()
+    answer = (await rest.get("/api/v3/exchangeInfo", params={"symbol": symbol})).json()
     if "code" in answer:
         return int(answer["code"])
     return str(answer["symbols"][0]["status"])
 
 
-async def test_a_halted_symbol_stops_and_continues() -> None:
-    """Its status is BREAK, and it has no new quotes until its status is TRADING again."""
+@pytest.mark.parametrize(
+    ("fault", "status", "listed"),
+    [("set_status", "BREAK", ["LTCBTC", "ETHBTC"]), ("remove_symbol", -1121, ["ETHBTC"])],
+)
+async def test_a_stopped_symbol_is_silent_until_it_trades_again(
+    fault: str, status: str | int, listed: list[str]
+) -> None:
+    """A halted symbol has another status, REST does not know a delisted one, others continue."""
     async with (
         scripted_venue("LTCBTC", "ETHBTC") as (market, venue, running),
-        connect(f"{running.stream_url}/ws/ltcbtc@bookTicker/ethbtc@bookTicker") as client,
-    ):
-        await until_connected(venue)
-        venue.set_status("LTCBTC", "BREAK")
-        assert await symbol_status(running, "LTCBTC") == "BREAK"
-        market.push("LTCBTC", bid=BID)
-        assert venue.current_quote("LTCBTC").update_id == 1000
-        market.push("ETHBTC", bid=BID)
-        venue.set_status("LTCBTC", "TRADING")
-        market.push("LTCBTC", bid=BID)
-
-        assert [(await next_message(client))["s"] for _ in range(2)] == ["ETHBTC", "LTCBTC"]
-
-
-async def test_a_delisted_symbol_is_unknown_and_can_be_relisted() -> None:
-    """REST does not know it, its stream is silent, and other symbols are not affected."""
-    async with (
-        scripted_venue("LTCBTC", "ETHBTC") as (market, venue, running),
-        connect(f"{running.stream_url}/ws/ltcbtc@bookTicker") as client,
+        connect(f"{running.stream_url}/{TWO_STREAMS}") as client,
         http_client(base_url=running.rest_url) as rest,
     ):
         await until_connected(venue)
-        venue.remove_symbol("LTCBTC")
-        market.push("LTCBTC", bid=BID)
-        assert await symbol_status(running, "LTCBTC") == -1121
-        depth = await rest.get("/api/v3/depth", params={"symbol": "LTCBTC"})
+        getattr(venue, fault)("LTCBTC")
+        assert await symbol_status(rest, "LTCBTC") == status
+        for symbol in ("LTCBTC", "ETHBTC"):
+            market.push(symbol, bid=BID)
+        assert venue.current_quote("LTCBTC").update_id == 1000
         tickers = (await rest.get("/api/v3/ticker/bookTicker")).json()
+        assert [one["symbol"] for one in tickers] == listed
         venue.restore_symbol("LTCBTC")
         market.push("LTCBTC", bid=BID)
-        assert await next_ids(client, 1) == [1002]
-        assert await symbol_status(running, "LTCBTC") == "TRADING"
-
-    assert depth.json()["code"] == -1121
-    assert [one["symbol"] for one in tickers] == ["ETHBTC"]
+        assert [(await next_message(client))["s"] for _ in range(2)] == ["ETHBTC", "LTCBTC"]
+        assert await symbol_status(rest, "LTCBTC") == "TRADING"
 
 
 async def test_changed_rules_are_in_exchange_info() -> None:
     """Only the given rules change, and ``clear`` restores them."""
-    async with (
-        scripted_venue() as (_, venue, running),
-        http_client(base_url=running.rest_url) as rest,
-    ):
+    async with rest_client() as (venue, rest):
 
         async def filters() -> dict[str, dict[str, str]]:
             answer = (await rest.get("/api/v3/exchangeInfo")).json()

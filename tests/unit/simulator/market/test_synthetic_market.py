@@ -61,13 +61,9 @@ def first_quotes(seed: int, number: int = 1_500) -> list[VenueQuote]:
     return list(itertools.islice(SyntheticMarket(seed).quotes(first_update_id=1), number))
 
 
-def test_the_same_seed_gives_the_same_quotes() -> None:
-    """Times and amounts are equal in two runs."""
+def test_a_seed_gives_its_own_market() -> None:
+    """Times and amounts are equal in two runs, and another seed gives others."""
     assert first_quotes(7) == first_quotes(7)
-
-
-def test_another_seed_gives_another_market() -> None:
-    """The quotes depend on the seed."""
     assert first_quotes(7) != first_quotes(8)
 
 

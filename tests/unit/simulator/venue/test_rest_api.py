@@ -63,42 +63,36 @@ def test_ping_and_time_answer() -> None:
     assert body_of(get("time")) == {"serverTime": 1_723_161_254_000}
 
 
-def test_depth_begins_with_the_current_quote() -> None:
-    """The update id and the first level equal the newest frame."""
-    body = body_of(get("depth", "symbol=LTCBTC&limit=5"))
-
-    assert body["lastUpdateId"] == 42
-    assert body["bids"][0] == ["0.00257700", "1.00000000"]
-    assert len(body["asks"]) == 5
-
-
 def test_depth_has_a_hundred_levels_unless_told_otherwise_and_5000_at_most() -> None:
     """A greater limit is silently reduced to 5,000."""
     assert len(body_of(get("depth", "symbol=LTCBTC"))["asks"]) == 100
     assert len(body_of(get("depth", "symbol=LTCBTC&limit=99999"))["asks"]) == 5000
 
 
-def test_book_ticker_answers_for_one_some_and_all() -> None:
-    """One symbol gives an object, several give a list, with keys in Binance's order."""
-    one = body_of(get("ticker/bookTicker", "symbol=LTCBTC"))
-    some = body_of(get("ticker/bookTicker", 'symbols=["LTCBTC","ETHBTC"]'))
-    everything = body_of(get("ticker/bookTicker"))
+@pytest.mark.parametrize(
+    ("query", "symbols"),
+    [
+        ("symbol=" + percent_encoded(SYMBOLS[2]), [SYMBOLS[2]]),
+        ("symbols=" + percent_encoded('["LTCBTC","ETHBTC"]'), ["LTCBTC", "ETHBTC"]),
+        ("", list(SYMBOLS)),
+    ],
+    ids=["one", "some", "all"],
+)
+def test_one_some_and_all_symbols_are_answered(query: str, symbols: list[str]) -> None:
+    """Symbols may have characters outside ASCII. Only one symbol has a ticker without a list."""
+    listed = body_of(get("exchangeInfo", query))["symbols"]
+    tickers = body_of(get("ticker/bookTicker", query))
+    if len(symbols) == 1:
+        tickers = [tickers]
 
-    assert list(one) == ["symbol", "bidPrice", "bidQty", "askPrice", "askQty"]
-    assert [ticker["symbol"] for ticker in some] == ["LTCBTC", "ETHBTC"]
-    assert [ticker["symbol"] for ticker in everything] == list(SYMBOLS)
+    assert [entry["symbol"] for entry in listed] == symbols
+    assert [ticker["symbol"] for ticker in tickers] == symbols
+    assert list(tickers[0]) == ["symbol", "bidPrice", "bidQty", "askPrice", "askQty"]
 
 
-def test_exchange_info_answers_for_one_some_and_all() -> None:
-    """Symbols may have characters outside ASCII."""
-
-    def symbols(query: str) -> list[str]:
-        return [entry["symbol"] for entry in body_of(get("exchangeInfo", query))["symbols"]]
-
-    assert symbols("symbol=" + percent_encoded(SYMBOLS[2])) == [SYMBOLS[2]]
-    assert symbols("symbols=" + percent_encoded('["LTCBTC","ETHBTC"]')) == ["LTCBTC", "ETHBTC"]
-    assert symbols("") == list(SYMBOLS)
-    assert symbols("symbolStatus=BREAK") == []
+def test_exchange_info_can_be_filtered_by_status() -> None:
+    """No symbol of this venue is halted."""
+    assert body_of(get("exchangeInfo", "symbolStatus=BREAK"))["symbols"] == []
 
 
 @pytest.mark.parametrize(
@@ -205,9 +199,6 @@ def test_a_failure_can_be_for_one_path_without_a_limit() -> None:
 
 # --- depth ---
 
-DEPTH_LISTING = listing_from_rules(
-    inferred_rules("LTCBTC", tick_size=Decimal("0.000001"), step_size=Decimal("0.001"))
-)
 DEPTH_QUOTE = venue_quote(
     symbol="LTCBTC",
     update_id=42,
@@ -219,7 +210,7 @@ DEPTH_QUOTE = venue_quote(
 def levels_of(levels_max: int = 20, **changes: Any) -> dict[str, Any]:  # noqa: ANN401 - quote fields
     """Return the depth of the quote, or of a changed quote."""
     quote = venue_quote(symbol="LTCBTC", update_id=42, **changes) if changes else DEPTH_QUOTE
-    return depth_levels(quote, DEPTH_LISTING, levels_max)
+    return depth_levels(quote, LISTINGS[0], levels_max)
 
 
 def test_the_first_level_is_the_quote_exactly() -> None:
@@ -234,8 +225,9 @@ def test_the_first_level_is_the_quote_exactly() -> None:
 
 
 def test_deeper_levels_have_worse_prices_on_the_grid() -> None:
-    """Bids fall and asks rise in whole ticks, and each level has whole steps."""
+    """Bids fall and asks rise in whole ticks, and the same quote has the same levels."""
     answer = levels_of()
+    assert levels_of() == answer
     bids = [Decimal(price) for price, _ in answer["bids"]]
     asks = [Decimal(price) for price, _ in answer["asks"]]
 
@@ -243,14 +235,9 @@ def test_deeper_levels_have_worse_prices_on_the_grid() -> None:
     assert all(a > b for a, b in itertools.pairwise(bids))
     assert all(a < b for a, b in itertools.pairwise(asks))
     for price, quantity in answer["bids"] + answer["asks"]:
-        assert Decimal(price) % DEPTH_LISTING.tick_size == 0
-        assert Decimal(quantity) % DEPTH_LISTING.step_size == 0
+        assert Decimal(price) % LISTINGS[0].tick_size == 0
+        assert Decimal(quantity) % LISTINGS[0].step_size == 0
         assert Decimal(quantity) > 0
-
-
-def test_the_same_quote_has_the_same_depth() -> None:
-    """The levels depend on the quote only."""
-    assert levels_of() == levels_of()
 
 
 def test_an_empty_side_has_no_levels() -> None:
@@ -267,4 +254,4 @@ def test_bids_end_above_zero() -> None:
     prices = [Decimal(price) for price, _ in answer["bids"]]
 
     assert 1 < len(prices) <= 5
-    assert min(prices) >= DEPTH_LISTING.tick_size
+    assert min(prices) >= LISTINGS[0].tick_size

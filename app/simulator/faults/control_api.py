@@ -73,7 +73,7 @@ class ControlApi:
                 "usage": control.usage,
                 "does": control.help,
                 "parameters": {
-                    one.name: {"is_required": one.is_required, "words": one.help}
+                    one.name: {"is_required": one.name in control.required, "words": one.help}
                     for one in control.parameters
                 },
             }

@@ -28,17 +28,22 @@ class Parameter:
         name: its name in the query.
         read: converts its text; raises ValueError for a wrong one.
         help: its description for the help text, the documentation and errors.
-        is_required: whether the request must have it.
     """
 
     name: str
     read: Callable[[str], object]
     help: str
-    is_required: bool = False
 
 
-def read_parameters(parameters: Collection[Parameter], query: str) -> dict[str, object]:
+def read_parameters(
+    parameters: Collection[Parameter], query: str, *, required: Collection[str]
+) -> dict[str, object]:
     """Read a query string into the values of its parameters; missing ones are left out.
+
+    Args:
+        parameters: the parameters that the query may have.
+        query: the query string.
+        required: the names of the parameters that it must have.
 
     Raises:
         ControlError: a parameter is unknown, repeated, malformed or missing.
@@ -58,7 +63,7 @@ def read_parameters(parameters: Collection[Parameter], query: str) -> dict[str, 
         except ValueError as error:
             raise ControlError(f"{name} {error}") from error
     for parameter in parameters:
-        if parameter.is_required and parameter.name not in values:
+        if parameter.name in required and parameter.name not in values:
             raise ControlError(f"{parameter.name} is missing: {parameter.help}")
     return values
 
@@ -138,7 +143,7 @@ update_id: Final = integer(0, _UPDATE_ID_MAX)
 status_code: Final = integer(200, 599)
 close_code: Final = integer(1000, 4999)
 
-SYMBOL: Final = Parameter("symbol", symbol, "a symbol of the market", is_required=True)
+SYMBOL: Final = Parameter("symbol", symbol, "a symbol of the market")
 ONE_SYMBOL: Final = Parameter("symbol", symbol, "only this symbol")
 ON: Final = Parameter("on", flag, "false ends the fault; default true")
 FRAMES: Final = Parameter("frames", count, "number of frames; 0 ends the fault; default no limit")

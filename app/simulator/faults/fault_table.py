@@ -1,7 +1,8 @@
 """The table of all faults and controls; routes, help and documentation come from it.
 
 Each control is ``POST /simulator/<name>`` with parameters in the query. They become the keyword
-arguments of a method of the venue. The first line of the method's docstring describes the control.
+arguments of a method of the venue: an argument without a default is required. The first line of
+the method's docstring describes the control.
 """
 
 import inspect
@@ -39,6 +40,7 @@ class Control:
         act: the method, called with the venue and the parameters.
         parameters: the parameters that its query may have.
         help: its description in the help and the documentation.
+        required: the names of the parameters that its query must have.
     """
 
     def __init__(self, name: str, act: Callable[..., object], *parameters: Parameter) -> None:
@@ -46,6 +48,8 @@ class Control:
         self.act = act
         self.parameters = parameters
         self.help = (inspect.getdoc(act) or "").partition("\n")[0]
+        arguments = inspect.signature(act).parameters.values()
+        self.required = {one.name for one in arguments if one.default is one.empty}
 
     @property
     def path(self) -> str:
@@ -55,7 +59,10 @@ class Control:
     @property
     def usage(self) -> str:
         """The path with the parameters; optional parameters are in brackets."""
-        named = [one.name + "=" if one.is_required else f"[{one.name}=]" for one in self.parameters]
+        named = [
+            f"{one.name}=" if one.name in self.required else f"[{one.name}=]"
+            for one in self.parameters
+        ]
         return self.path + ("?" + "&".join(named) if named else "")
 
     async def perform(self, venue: VenueFaults, query: str) -> object:
@@ -64,7 +71,7 @@ class Control:
         Raises:
             ControlError: the query or a value in it is wrong.
         """
-        values = read_parameters(self.parameters, query)
+        values = read_parameters(self.parameters, query, required=self.required)
         # The venue refuses unknown symbols and contradicting rules, which is the client's mistake.
         try:
             result = self.act(venue, **values)
@@ -74,10 +81,8 @@ class Control:
 
 
 _delay = read.seconds(DELAY_SECONDS_MAX)
-_SECONDS: Final = Parameter(
-    "seconds", _delay, f"0 to {DELAY_SECONDS_MAX:g}; 0 ends the fault", is_required=True
-)
-_KIND: Final = Parameter("kind", read.one_of(GARBAGE), ", ".join(GARBAGE), is_required=True)
+_SECONDS: Final = Parameter("seconds", _delay, f"0 to {DELAY_SECONDS_MAX:g}; 0 ends the fault")
+_KIND: Final = Parameter("kind", read.one_of(GARBAGE), ", ".join(GARBAGE))
 
 CONTROLS: Final = (
     Control("drop", VenueFaults.drop_connections),
@@ -95,9 +100,7 @@ CONTROLS: Final = (
         Parameter("seconds", _delay, "time until the streams close; default never"),
     ),
     Control(
-        "vanish",
-        VenueFaults.vanish,
-        Parameter("seconds", _delay, f"0 to {DELAY_SECONDS_MAX:g}", is_required=True),
+        "vanish", VenueFaults.vanish, Parameter("seconds", _delay, f"0 to {DELAY_SECONDS_MAX:g}")
     ),
     Control(
         "refuse",
@@ -124,20 +127,12 @@ CONTROLS: Final = (
         ONE_SYMBOL,
         Parameter("frames", read.count, "number of frames; default 1"),
     ),
-    Control(
-        "send",
-        VenueFaults.send_frame,
-        SYMBOL,
-        Parameter("data", read.text_of, "the text", is_required=True),
-    ),
+    Control("send", VenueFaults.send_frame, SYMBOL, Parameter("data", read.text_of, "the text")),
     Control(
         "rest-failure",
         VenueFaults.rest_failure,
         Parameter(
-            "status",
-            read.status_code,
-            "200 to 599; 403, 418, 429, 451 and 5xx have Binance's body",
-            is_required=True,
+            "status", read.status_code, "200 to 599; 403, 418, 429, 451 and 5xx have Binance's body"
         ),
         Parameter("retry_after", read.count, "seconds"),
         Parameter("body", read.text_of, "instead of the usual body"),
@@ -176,10 +171,7 @@ CONTROLS: Final = (
         "play-to",
         VenueFaults.play_and_wait,
         Parameter(
-            "update_id",
-            read.update_id,
-            "an id of the market itself; reset-ids does not change it",
-            is_required=True,
+            "update_id", read.update_id, "an id of the market itself; reset-ids does not change it"
         ),
         Parameter(
             "symbol", read.symbol, "the symbol of the id; default the first symbol that reaches it"
@@ -204,7 +196,10 @@ def help_lines() -> list[str]:
         " ".join(
             [
                 control.name,
-                *(one.name if one.is_required else f"[{one.name}]" for one in control.parameters),
+                *(
+                    one.name if one.name in control.required else f"[{one.name}]"
+                    for one in control.parameters
+                ),
             ]
         )
         + f": {control.help}"

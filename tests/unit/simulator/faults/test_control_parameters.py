@@ -68,9 +68,11 @@ def test_a_malformed_value_is_refused(read: Callable[[str], object], text: str) 
 def test_a_wrong_query_is_refused_with_a_reason(query: str, message: str) -> None:
     """The message names the parameter."""
     with pytest.raises(ControlError, match=message):
-        read_parameters((SYMBOL, ON), query)
+        read_parameters((SYMBOL, ON), query, required={"symbol"})
 
 
 def test_a_missing_parameter_is_left_out() -> None:
     """The default of the method applies then."""
-    assert read_parameters((SYMBOL, ON), "symbol=%E5%B8%81USDT") == {"symbol": "币USDT"}
+    assert read_parameters((SYMBOL, ON), "symbol=%E5%B8%81USDT", required=()) == {
+        "symbol": "币USDT"
+    }

@@ -18,7 +18,7 @@ def test_the_documentation_is_the_table() -> None:
     rows = ["| `POST` | does | parameters |", "| --- | --- | --- |"]
     for control in CONTROLS:
         parameters = "; ".join(
-            f"`{one.name}`{' (required)' if one.is_required else ''}: {one.help}"
+            f"`{one.name}`{' (required)' if one.name in control.required else ''}: {one.help}"
             for one in control.parameters
         )
         rows.append(f"| `{control.path}` | {control.help} | {parameters} |")

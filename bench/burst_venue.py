@@ -16,7 +16,6 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from http import HTTPStatus
 from typing import Final
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
@@ -196,16 +195,12 @@ class _Program:
                 market_quotes(self._plan.symbols)
                 _tell("ready", self._plan.last_id)
 
-    def _answer(self, connection: ServerConnection, request: Request) -> Response | None:
+    def _answer(self, _: ServerConnection, request: Request) -> Response | None:
         """Answer what is no handshake."""
         asked = urlsplit(request.path)
         if not asked.path.startswith(REST_ROOT):
             return None
-        answer = self._rest.answer(asked.path, asked.query)
-        response = connection.respond(HTTPStatus(answer.status), answer.body.decode())
-        del response.headers["Content-Type"]
-        response.headers["Content-Type"] = answer.content_type
-        return response
+        return self._rest.answer(asked.path, asked.query)
 
     async def _serve(self, connection: ServerConnection) -> None:
         """Send a client what is planned, once, as soon as it has all streams."""

@@ -3,7 +3,7 @@
 import itertools
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from operator import attrgetter
 from typing import Any
@@ -35,7 +35,7 @@ tape = cache(tape_statistics)
 """Measure each tape only once."""
 
 
-def missed(found: list[Finding]) -> dict[str, tuple[tuple[float, ...], tuple[float, float]]]:
+def missed(found: list[Finding]) -> dict[str, tuple[Sequence[float], tuple[float, float]]]:
     """Return the figures outside their bounds, with the measured and the allowed values."""
     return {one.bound.figure: (one.of_pairs, one.limits) for one in found if not one.is_held}
 

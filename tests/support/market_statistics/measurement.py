@@ -110,11 +110,19 @@ def synthetic_observations(symbol: str, *, seed: int, seconds: float) -> Iterato
         )
 
 
-def findings(pair_class: PairClass, *, seed: int, seconds: float) -> list[Finding]:
+def synthetic_findings(pair_class: PairClass, *, seed: int, seconds: float) -> list[Finding]:
     """Measure the pairs of a class and compare them with its tapes."""
-    measured = [
-        synthetic_statistics(symbol, seed=seed, seconds=seconds) for symbol in pair_class.symbols
-    ]
+    return findings(
+        pair_class,
+        *(
+            synthetic_statistics(symbol, seed=seed, seconds=seconds)
+            for symbol in pair_class.symbols
+        ),
+    )
+
+
+def findings(pair_class: PairClass, *measured: QuoteStatistics) -> list[Finding]:
+    """Compare pairs with the tapes of a class."""
     return [
         Finding(
             bound=bound,

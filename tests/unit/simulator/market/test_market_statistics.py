@@ -18,6 +18,7 @@ from tests.support.market_statistics.measurement import (
     Finding,
     PairClass,
     findings,
+    synthetic_findings,
     synthetic_observations,
     tape_statistics,
 )
@@ -43,7 +44,7 @@ def missed(found: list[Finding]) -> dict[str, tuple[Sequence[float], tuple[float
 @each_class
 def test_the_synthetic_market_keeps_to_the_bounds(pair_class: PairClass) -> None:
     """Every figure of every class is within its bound around the figures of the tapes."""
-    assert missed(findings(pair_class, seed=SEED, seconds=SECONDS)) == {}
+    assert missed(synthetic_findings(pair_class, seed=SEED, seconds=SECONDS)) == {}
 
 
 # --- the bounds detect a market that is wrong in one way ------------------------------------------
@@ -57,16 +58,7 @@ def observed(symbol: str) -> tuple[Observation, ...]:
 
 def figures_missed(pair_class: PairClass, seen: list[Observation]) -> set[str]:
     """Return the bounds of a class that a stream of quotes misses."""
-    statistics = quote_statistics(seen)
-    return {
-        bound.figure
-        for bound in pair_class.bounds
-        if not Finding(
-            bound=bound,
-            of_tapes=pair_class.figures[bound.figure],
-            of_pairs=(bound.measured(statistics),),
-        ).is_held
-    }
+    return set(missed(findings(pair_class, quote_statistics(seen))))
 
 
 def evenly_paced(seen: tuple[Observation, ...]) -> list[Observation]:

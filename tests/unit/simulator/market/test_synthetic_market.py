@@ -12,8 +12,9 @@ from operator import attrgetter
 import pytest
 
 from app.domain.matcher import SymbolMatcher
-from app.domain.order import Order, Side, Symbol
+from app.domain.order import Order, Side
 from app.domain.quote import Quote
+from app.market.book_ticker import parse_frame
 from app.simulator.market.pair_dynamics import KINDS
 from app.simulator.market.pairs import PAIRS, Pair
 from app.simulator.market.synthetic_market import SyntheticBook, SyntheticMarket
@@ -30,18 +31,9 @@ PAIR = BY_SYMBOL["LTCBTC"]
 def documented_quotes(seed: int) -> list[Quote]:
     """Return 35 seconds of LTCBTC."""
     quotes = SyntheticMarket(seed).pair_quotes(PAIR, first_update_id=1)
-    return [
-        Quote(
-            symbol=Symbol(quote.symbol),
-            update_id=quote.update_id,
-            bid_price=Decimal(quote.bid_price),
-            bid_quantity=Decimal(quote.bid_quantity),
-            ask_price=Decimal(quote.ask_price),
-            ask_quantity=Decimal(quote.ask_quantity),
-            received_ns=quote.at_ns,
-        )
-        for quote in itertools.takewhile(lambda quote: quote.at_ns < 35 * 10**9, quotes)
-    ]
+    timely = itertools.takewhile(lambda quote: quote.at_ns < 35 * 10**9, quotes)
+    frames = [parse_frame(quote.data, quote.at_ns) for quote in timely]
+    return [frame for frame in frames if isinstance(frame, Quote)]
 
 
 def seconds_and_splits(order: Order, quotes: list[Quote]) -> tuple[float, int]:

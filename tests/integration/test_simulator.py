@@ -287,7 +287,7 @@ async def test_a_failure_of_the_market_is_raised(is_opened: bool) -> None:  # no
 
 
 @pytest.mark.parametrize("speed", [0, -1])
-def test_a_market_cannot_stand_still_by_its_speed(speed: float) -> None:
-    """A speed of zero or below is refused."""
+def test_a_speed_of_zero_or_below_is_refused(speed: float) -> None:
+    """The market would never play."""
     with pytest.raises(ValueError, match="above 0"):
         SimulatedVenue(ScriptedMarket(), clock=SystemClock(), speed=speed)

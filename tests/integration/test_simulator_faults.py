@@ -241,6 +241,7 @@ async def test_garbage_is_sent_in_addition_to_quotes_or_instead(path: str) -> No
     async with connected_client(path) as (market, venue, client):
         market.push("LTCBTC", bid=BID, ask=ASK)
         assert venue.garbage("truncated") == 1
+        assert venue.send_frame("ETHBTC", "nonsense") == 0, "no client subscribed to it"
         venue.spoil("nan")
         market.push("LTCBTC", bid=BID, ask=ASK)
         market.push("LTCBTC", bid=BID, ask=ASK)

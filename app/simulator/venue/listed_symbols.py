@@ -31,11 +31,12 @@ class ListedSymbols:
 
     def __init__(self, listings: Sequence[Listing]) -> None:
         self._original = {listing.symbol: listing for listing in listings}
-        self._present = dict(self._original)
+        # A delisted symbol is None, so that a relisted one has its former place.
+        self._present: dict[str, Listing | None] = dict(self._original)
 
     def __iter__(self) -> Iterator[Listing]:
         """Yield the listings."""
-        return iter(self._present.values())
+        return (listing for listing in self._present.values() if listing is not None)
 
     def get(self, symbol: str) -> Listing | None:
         """Return the listing of a symbol; None if the symbol is not listed."""
@@ -53,20 +54,20 @@ class ListedSymbols:
     def changed(self) -> dict[str, str]:
         """The status, or ``delisted``, of each symbol that differs from the market's listing."""
         return {
-            symbol: listing.status if (listing := self._present.get(symbol)) else "delisted"
-            for symbol, original in self._original.items()
-            if self._present.get(symbol) is not original
+            symbol: "delisted" if listing is None else listing.status
+            for symbol, listing in self._present.items()
+            if listing is not self._original[symbol]
         }
 
     def set_status(self, symbol: str, status: str = TRADING) -> None:
         """Change the status of a symbol; a delisted symbol is listed again."""
         listing = self._present.get(symbol) or self._known(symbol)
-        self._put(Listing({**listing.entry, "status": status}))
+        self._present[symbol] = Listing({**listing.entry, "status": status})
 
     def remove(self, symbol: str) -> None:
         """Delist a symbol."""
         self._known(symbol)
-        self._present.pop(symbol, None)
+        self._present[symbol] = None
 
     def change_rules(self, symbol: str, **rules: Decimal) -> None:
         """Change trading rules of a listed symbol, named by the keys of ``RULES``."""
@@ -83,18 +84,13 @@ class ListedSymbols:
                 raise ValueError(f"{symbol} has no filter {' or '.join(kinds)}")
             for holder in holders:
                 holder[key] = wire_amount(value)
-        self._put(Listing(entry))
+        self._present[symbol] = Listing(entry)
 
     def restore(self) -> None:
         """Undo every change."""
-        self._present = dict(self._original)
+        self._present.update(self._original)
 
     def _known(self, symbol: str) -> Listing:
         if symbol not in self._original:
             raise ValueError(f"the market has no symbol {symbol[:40]!r}")
         return self._original[symbol]
-
-    def _put(self, listing: Listing) -> None:
-        """Replace a listing without changing the order of exchangeInfo."""
-        present = {**self._present, listing.symbol: listing}
-        self._present = {symbol: present[symbol] for symbol in self._original if symbol in present}

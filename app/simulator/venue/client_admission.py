@@ -29,7 +29,7 @@ _SECONDS_PER_NS: Final = 1e-9
 
 
 class _Usage:
-    """What one address has used; its weight is that of the current window."""
+    """What one address has used; the weight counts in the current window only."""
 
     def __init__(self, limits: VenueLimits) -> None:
         self.window = -1

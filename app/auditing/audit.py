@@ -8,27 +8,23 @@ the database, since SQLite has no exact decimals.
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import Any, Final
 
 from sqlalchemy import Connection, Row, text
 from sqlalchemy.exc import DBAPIError
 
-from app.auditing.audit_report import AuditReport, Findings, Invariant
+from app.auditing.audit_report import AuditReport, Invariant
 from app.auditing.audit_rows import (
     MalformedRowError,
     OrderRecord,
+    SplitInOrder,
+    StoredEvent,
     StoredLevel,
-    read_event,
-    read_fulfilled,
-    read_level,
-    read_order,
-    read_split,
-    read_split_in_order,
+    read_row,
 )
 from app.auditing.order_invariants import check_order
 from app.auditing.quote_invariants import QuoteAudit
-from app.storage.address import DatabaseAddress
+from app.domain.order import Split
 from app.storage.failures import first_line
 from app.storage.schema.migrate import check_revision
 from app.storage.snapshot import address_of, read_snapshot
@@ -38,9 +34,10 @@ OnProgress = Callable[[str, int, int], None]
 
 ROWS_PER_FETCH: Final = 1_000
 PROGRESS_ROWS: Final = 500
+"""The rows between two reports of progress."""
 
 _ORDERS: Final = """
-SELECT orders.*, placed.order_id AS key_order_id, fulfilled.id AS fulfilled_id,
+SELECT orders.*, placed.order_id AS key_order_id, fulfilled.id AS fulfilled_order_id,
        fulfilled.created_at AS fulfilled_created_at, fulfilled.symbol AS fulfilled_symbol,
        fulfilled.side AS fulfilled_side, fulfilled.quantity AS fulfilled_quantity,
        fulfilled.price AS fulfilled_price, fulfilled.average_price AS fulfilled_average_price
@@ -96,107 +93,124 @@ async def audit(database: str, *, on_progress: OnProgress | None = None) -> Audi
         StartupError: the database cannot be read or is not of this release; one line says why.
     """
     address = address_of(database)
-    return await read_snapshot(address, partial(_audit, address, on_progress or _ignore))
+
+    def work(connection: Connection) -> AuditReport:
+        check_revision(connection, address)
+        report = AuditReport(str(address))
+        _Audit(connection, report, on_progress or _ignore).run()
+        return report
+
+    return await read_snapshot(address, work)
 
 
 def _ignore(_step: str, _done: int, _total: int) -> None:
     """Ignore the progress."""
 
 
-def _audit(
-    address: DatabaseAddress, on_progress: OnProgress, connection: Connection
-) -> AuditReport:
-    check_revision(connection, address)
-    findings = Findings()
-    orders = 0
-    try:
-        _check_integrity(connection, findings, on_progress)
-        orders = _count(connection, "orders")
-        _check_references(connection, findings)
-        _check_orders(connection, findings, partial(on_progress, "orders"), orders)
-        _check_quotes(connection, findings, partial(on_progress, "splits"))
-    except DBAPIError as error:
-        # A damaged page ends the audit: report the damage with all findings so far.
-        if getattr(error.orig, "sqlite_errorcode", None) != sqlite3.SQLITE_CORRUPT:
-            raise
-        findings.blame(Invariant.INTEGRITY, None, f"reading ended early: {first_line(error)}")
-    return findings.report(str(address), orders=orders)
+class _Audit:
+    """One audit of a snapshot, which adds its findings to a report."""
 
+    def __init__(
+        self, connection: Connection, report: AuditReport, on_progress: OnProgress
+    ) -> None:
+        self._connection = connection
+        self._report = report
+        self._on_progress = on_progress
 
-def _check_integrity(connection: Connection, findings: Findings, on_progress: OnProgress) -> None:
-    """Let SQLite check its pages, indexes and constraints; PostgreSQL has no such command."""
-    if connection.dialect.name != "sqlite":
-        return
-    on_progress("pages of the file", 0, 0)
-    findings.look(Invariant.INTEGRITY, connection.scalar(text("PRAGMA page_count")) or 0)
-    for (found,) in connection.exec_driver_sql("PRAGMA integrity_check"):
-        if found != "ok":
-            findings.blame(Invariant.INTEGRITY, None, " ".join(str(found).split()))
-
-
-def _check_references(connection: Connection, findings: Findings) -> None:
-    for table, key in _KEYS_OF_ORDERS.items():
-        findings.look(Invariant.REFERENCES, _count(connection, table))
-        orphans = (
-            f"SELECT child.{key} AS order_id FROM {table} AS child WHERE NOT EXISTS"  # noqa: S608 - our tables
-            f" (SELECT 1 FROM orders WHERE orders.order_id = child.{key})"
-        )
-        for row in _stream(connection, orphans):
-            findings.blame(Invariant.REFERENCES, row.order_id, f"a row of {table} has no order")
-
-
-def _check_orders(
-    connection: Connection, findings: Findings, on_rows: Callable[[int, int], None], total: int
-) -> None:
-    events = _Grouped(_stream(connection, _EVENTS))
-    splits = _Grouped(_stream(connection, _SPLITS))
-    for done, row in enumerate(_stream(connection, _ORDERS), start=1):
-        event_rows = events.of(row.acceptance_number)
-        split_rows = splits.of(row.acceptance_number)
-        findings.look(Invariant.FORM, 1 + len(event_rows) + len(split_rows))
+    def run(self) -> None:
+        """Check everything."""
         try:
-            record = OrderRecord(
-                stored=read_order(row),
-                key_order_id=row.key_order_id,
-                fulfilled=read_fulfilled(row),
-                events=tuple(read_event(one) for one in event_rows),
-                splits=tuple(read_split(one) for one in split_rows),
+            self._check_integrity()
+            self._report.orders = self._count("orders")
+            self._check_references()
+            self._check_orders()
+            self._check_quotes()
+        except DBAPIError as error:
+            # A damaged page ends the audit: report the damage with all findings so far.
+            if getattr(error.orig, "sqlite_errorcode", None) != sqlite3.SQLITE_CORRUPT:
+                raise
+            detail = f"reading ended early: {first_line(error)}"
+            self._report.blame(Invariant.INTEGRITY, None, detail)
+
+    def _check_integrity(self) -> None:
+        """Let SQLite check its pages, indexes and constraints; PostgreSQL has no such command."""
+        if self._connection.dialect.name != "sqlite":
+            return
+        self._on_progress("pages of the file", 0, 0)
+        self._report.look(Invariant.INTEGRITY, self._number("PRAGMA page_count"))
+        for (found,) in self._connection.exec_driver_sql("PRAGMA integrity_check"):
+            if found != "ok":
+                self._report.blame(Invariant.INTEGRITY, None, " ".join(str(found).split()))
+
+    def _check_references(self) -> None:
+        for table, key in _KEYS_OF_ORDERS.items():
+            self._report.look(Invariant.REFERENCES, self._count(table))
+            orphans = (
+                f"SELECT child.{key} AS order_id FROM {table} AS child WHERE NOT EXISTS"  # noqa: S608 - our tables
+                f" (SELECT 1 FROM orders WHERE orders.order_id = child.{key})"
             )
-        except MalformedRowError as error:
-            findings.blame(Invariant.FORM, row.order_id, str(error))
-        else:
-            check_order(record, findings)
-        if done % PROGRESS_ROWS == 0 or done == total:
-            on_rows(done, total)
-    for row in _stream(connection, _MISPLACED_KEYS):
-        detail = f"client order id {row.client_order_id!r} is another one than the order's own"
-        findings.blame(Invariant.CLIENT_ORDER_IDS, row.order_id, detail)
+            for row in self._stream(orphans):
+                detail = f"a row of {table} has no order"
+                self._report.blame(Invariant.REFERENCES, row.order_id, detail)
 
+    def _check_orders(self) -> None:
+        events = _Grouped(self._stream(_EVENTS))
+        splits = _Grouped(self._stream(_SPLITS))
+        for row in self._with_progress("orders", self._report.orders, self._stream(_ORDERS)):
+            event_rows = events.of(row.acceptance_number)
+            split_rows = splits.of(row.acceptance_number)
+            self._report.look(Invariant.FORM, 1 + len(event_rows) + len(split_rows))
+            try:
+                record = read_row(
+                    OrderRecord,
+                    row,
+                    events=tuple(read_row(StoredEvent, one) for one in event_rows),
+                    splits=tuple(read_row(Split, one) for one in split_rows),
+                )
+            except MalformedRowError as error:
+                self._report.blame(Invariant.FORM, row.order_id, str(error))
+            else:
+                check_order(record, self._report)
+        for row in self._stream(_MISPLACED_KEYS):
+            detail = f"client order id {row.client_order_id!r} is another one than the order's own"
+            self._report.blame(Invariant.CLIENT_ORDER_IDS, row.order_id, detail)
 
-def _check_quotes(
-    connection: Connection, findings: Findings, on_rows: Callable[[int, int], None]
-) -> None:
-    total = _count(connection, "fulfilled_order_splits")
-    pruned = connection.scalar(text("SELECT last_pruned_position FROM event_stream")) or 0
-    quotes = QuoteAudit(findings, _levels(connection, findings), was_pruned=pruned > 0)
-    for done, row in enumerate(_stream(connection, _SPLITS_BY_POSITION), start=1):
-        try:
-            quotes.show(read_split_in_order(row))
-        except MalformedRowError:
-            continue  # _check_orders reports it
-        if done % PROGRESS_ROWS == 0 or done == total:
-            on_rows(done, total)
-    gates = connection.execute(text("SELECT symbol, update_id FROM symbol_gates"))
-    quotes.end({row.symbol: row.update_id for row in gates})
+    def _check_quotes(self) -> None:
+        pruned = self._number("SELECT last_pruned_position FROM event_stream")
+        quotes = QuoteAudit(self._report, self._levels(), was_pruned=pruned > 0)
+        total = self._count("fulfilled_order_splits")
+        for row in self._with_progress("splits", total, self._stream(_SPLITS_BY_POSITION)):
+            try:
+                quotes.show(read_row(SplitInOrder, row))
+            except MalformedRowError:
+                continue  # _check_orders reports it
+        gates = self._stream("SELECT symbol, update_id FROM symbol_gates")
+        quotes.end({row.symbol: row.update_id for row in gates})
 
+    def _levels(self) -> Iterator[StoredLevel]:
+        for row in self._stream("SELECT * FROM taken_liquidity"):
+            self._report.look(Invariant.FORM)
+            try:
+                yield read_row(StoredLevel, row)
+            except MalformedRowError as error:
+                self._report.blame(Invariant.FORM, None, f"a level of {row.symbol}: {error}")
 
-def _levels(connection: Connection, findings: Findings) -> Iterator[StoredLevel]:
-    for row in _stream(connection, "SELECT * FROM taken_liquidity"):
-        findings.look(Invariant.FORM)
-        try:
-            yield read_level(row)
-        except MalformedRowError as error:
-            findings.blame(Invariant.FORM, None, f"a level of {row.symbol}: {error}")
+    def _with_progress(self, step: str, total: int, rows: Iterator[Row[Any]]) -> Iterator[Row[Any]]:
+        for done, row in enumerate(rows, start=1):
+            yield row
+            if done % PROGRESS_ROWS == 0 or done == total:
+                self._on_progress(step, done, total)
+
+    def _stream(self, statement: str) -> Iterator[Row[Any]]:
+        """Run a statement and fetch its rows in small batches as the caller consumes them."""
+        options = {"stream_results": True, "yield_per": ROWS_PER_FETCH}
+        return iter(self._connection.execute(text(statement), execution_options=options))
+
+    def _count(self, table: str) -> int:
+        return self._number(f"SELECT count(*) FROM {table}")  # noqa: S608 - our tables
+
+    def _number(self, statement: str) -> int:
+        return self._connection.scalar(text(statement)) or 0
 
 
 class _Grouped:
@@ -213,16 +227,3 @@ class _Grouped:
             group.append(self._head)
             self._head = next(self._rows, None)
         return group
-
-
-def _stream(connection: Connection, statement: str) -> Iterator[Row[Any]]:
-    """Run a statement and fetch its rows in small batches as the caller consumes them."""
-    result = connection.execute(
-        text(statement),
-        execution_options={"stream_results": True, "yield_per": ROWS_PER_FETCH},
-    )
-    return iter(result)
-
-
-def _count(connection: Connection, table: str) -> int:
-    return connection.scalar(text(f"SELECT count(*) FROM {table}")) or 0  # noqa: S608 - our tables

@@ -4,19 +4,20 @@ A value that cannot be read exactly is refused here: an amount that is no plain 
 that is not UTC, or an unknown status. The checks can then rely on the values.
 """
 
+import functools
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields, is_dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, Final, TypeVar
+from types import NoneType
+from typing import Any, Final, NamedTuple, TypeVar, get_args, get_type_hints
 
 from sqlalchemy import Row
 
 from app.domain.amounts import format_amount
 from app.domain.order import (
-    Arrival,
-    Decision,
     Order,
     OrderId,
     OrderSnapshot,
@@ -26,14 +27,13 @@ from app.domain.order import (
     Side,
     Split,
     Symbol,
-    TimeInForce,
 )
 from app.storage.schema.column_types import format_instant
 
 _PLAIN_NOTATION: Final = re.compile(r"[0-9]{1,32}(?:\.[0-9]{1,28})?", re.ASCII)
 """The most digits of any column: a cost before the decimal point, an average price after it."""
 
-_Word = TypeVar("_Word", bound=StrEnum)
+_Record = TypeVar("_Record")
 
 
 class MalformedRowError(ValueError):
@@ -61,8 +61,9 @@ class StoredEvent:
 class StoredFulfilled:
     """A row of ``fulfilled_orders``."""
 
+    order_id: OrderId
     created_at: datetime
-    symbol: str
+    symbol: Symbol
     side: Side
     quantity: Decimal
     price: Decimal
@@ -114,114 +115,77 @@ class StoredLevel:
     quantity: Decimal
 
 
-def read_order(row: Row[Any]) -> OrderSnapshot:
-    """Read a row of ``orders``. Raises MalformedRowError."""
-    return OrderSnapshot(
-        order=Order(
-            order_id=OrderId(row.order_id),
-            acceptance_number=row.acceptance_number,
-            owner=Owner(row.owner),
-            client_order_id=row.client_order_id,
-            symbol=Symbol(row.symbol),
-            side=_word(Side, "side", row.side),
-            time_in_force=_word(TimeInForce, "time_in_force", row.time_in_force),
-            quantity=_amount("quantity", row.quantity),
-            limit_price=_amount("limit_price", row.limit_price),
-            accepted_at=_instant("accepted_at", row.accepted_at),
-            expires_at=_instant("expires_at", row.expires_at),
-        ),
-        status=_word(OrderStatus, "status", row.status),
-        reason=None if row.reason is None else _word(Reason, "reason", row.reason),
-        filled_quantity=_amount("filled_quantity", row.filled_quantity),
-        quote_quantity=_amount("quote_quantity", row.quote_quantity),
-        splits_total=_whole("splits_total", row.splits_total),
-        last_sequence=_whole("last_sequence", row.last_sequence),
-        closed_at=None if row.closed_at is None else _instant("closed_at", row.closed_at),
-        arrival=None
-        if row.arrival_update_id is None
-        else Arrival(
-            update_id=_whole("arrival_update_id", row.arrival_update_id),
-            price=_amount("arrival_price", row.arrival_price),
-        ),
-        quotes_seen=_whole("quotes_seen", row.quotes_seen),
-        departure_update_id=None
-        if row.departure_update_id is None
-        else _whole("departure_update_id", row.departure_update_id),
-        decision=None
-        if row.decision_price is None
-        else Decision(
-            price=_amount("decision_price", row.decision_price),
-            displayed_quantity=_amount(
-                "decision_displayed_quantity", row.decision_displayed_quantity
-            ),
-            taken_quantity=_amount("decision_taken_quantity", row.decision_taken_quantity),
-        ),
-    )
+def read_row(
+    kind: Callable[..., _Record], row: Row[Any], prefix: str = "", **known: object
+) -> _Record:
+    """Read a dataclass from the columns that have the names of its fields.
+
+    The fields of a nested dataclass are columns of the same row. If the nested one may be None, its
+    columns begin with its name, and it is None if the first of them is NULL: ``arrival`` is read
+    from ``arrival_update_id`` and ``arrival_price``.
+
+    Args:
+        kind: The dataclass.
+        row: The row.
+        prefix: The beginning of the names of the columns.
+        known: Fields that are not read.
+
+    Raises:
+        MalformedRowError: a value has a form that Papertape never writes.
+    """
+    for name, field in _fields_of(kind).items():
+        if name not in known:
+            known[name] = _read_field(field, row, prefix + name)
+    return kind(**known)
 
 
-def read_fulfilled(row: Row[Any]) -> StoredFulfilled | None:
-    """Read the columns of ``fulfilled_orders`` in the order's row. Raises MalformedRowError."""
-    if row.fulfilled_id is None:
-        return None
-    return StoredFulfilled(
-        created_at=_instant("created_at", row.fulfilled_created_at),
-        symbol=row.fulfilled_symbol,
-        side=_word(Side, "side", row.fulfilled_side),
-        quantity=_amount("quantity", row.fulfilled_quantity),
-        price=_amount("price", row.fulfilled_price),
-        average_price=_amount("average_price", row.fulfilled_average_price),
-    )
+class _Field(NamedTuple):
+    kind: type
+    is_nested: bool
+    may_be_none: bool
 
 
-def read_event(row: Row[Any]) -> StoredEvent:
-    """Read a row of ``order_events``. Raises MalformedRowError."""
-    return StoredEvent(
-        position=_whole("position", row.position),
-        sequence=_whole("sequence", row.sequence),
-        status=_word(OrderStatus, "status", row.status),
-        reason=None if row.reason is None else _word(Reason, "reason", row.reason),
-        at=_instant("at", row.at),
-        split_number=None if row.split_number is None else _whole("split_number", row.split_number),
-        filled_quantity=_amount("filled_quantity", row.filled_quantity),
-        quote_quantity=_amount("quote_quantity", row.quote_quantity),
-    )
+@functools.cache
+def _fields_of(kind: Any) -> dict[str, _Field]:  # noqa: ANN401 - any dataclass
+    hints = get_type_hints(kind)
+    return {field.name: _field(hints[field.name]) for field in fields(kind)}
 
 
-def read_split(row: Row[Any]) -> Split:
-    """Read a row of ``fulfilled_order_splits``. Raises MalformedRowError."""
-    return Split(
-        order_id=OrderId(row.order_id),
-        split_number=_whole("split_number", row.split_number),
-        update_id=_whole("update_id", row.update_id),
-        price=_amount("price", row.price),
-        quantity=_amount("quantity", row.quantity),
-        displayed_quantity=_amount("displayed_quantity", row.displayed_quantity),
-        filled_at=_instant("filled_at", row.filled_at),
-    )
+def _field(hint: Any) -> _Field:  # noqa: ANN401 - any annotation
+    may_be_none = NoneType in get_args(hint)
+    kind = get_args(hint)[0] if may_be_none else hint
+    # A NewType such as Owner is read like the type that it is made of.
+    kind = getattr(kind, "__supertype__", kind)
+    return _Field(kind, is_dataclass(kind), may_be_none)
 
 
-def read_split_in_order(row: Row[Any]) -> SplitInOrder:
-    """Read a split together with its order's owner, symbol and side. Raises MalformedRowError."""
-    return SplitInOrder(
-        owner=Owner(row.owner),
-        symbol=Symbol(row.symbol),
-        side=_word(Side, "side", row.side),
-        split=read_split(row),
-    )
+def _read_field(field: _Field, row: Row[Any], column: str) -> object:
+    if field.is_nested:
+        prefix = f"{column}_" if field.may_be_none else ""
+        first = next(iter(_fields_of(field.kind)))
+        is_absent = field.may_be_none and getattr(row, prefix + first) is None
+        return None if is_absent else read_row(field.kind, row, prefix)
+    value = getattr(row, column)
+    is_absent = field.may_be_none and value is None
+    return None if is_absent else _read_value(field.kind, column, value)
 
 
-def read_level(row: Row[Any]) -> StoredLevel:
-    """Read a row of ``taken_liquidity``. Raises MalformedRowError."""
-    return StoredLevel(
-        owner=Owner(row.owner),
-        symbol=Symbol(row.symbol),
-        side=_word(Side, "side", row.side),
-        price=_amount("price", row.price),
-        quantity=_amount("quantity", row.quantity),
-    )
+def _read_value(kind: type, column: str, value: object) -> object:
+    if kind is Decimal:
+        return _read_amount(column, value)
+    if kind is datetime:
+        return _read_instant(column, value)
+    if issubclass(kind, StrEnum):
+        try:
+            return kind(str(value))
+        except ValueError:
+            raise MalformedRowError(column, value) from None
+    if not isinstance(value, kind):
+        raise MalformedRowError(column, value)
+    return value
 
 
-def _amount(column: str, value: object) -> Decimal:
+def _read_amount(column: str, value: object) -> Decimal:
     """Read TEXT of SQLite or NUMERIC of PostgreSQL, and require the canonical form."""
     text = format_amount(value) if isinstance(value, Decimal) else value
     if not isinstance(text, str) or not _PLAIN_NOTATION.fullmatch(text):
@@ -232,7 +196,7 @@ def _amount(column: str, value: object) -> Decimal:
     return amount
 
 
-def _instant(column: str, value: object) -> datetime:
+def _read_instant(column: str, value: object) -> datetime:
     if isinstance(value, datetime):
         return value.astimezone(UTC)
     try:
@@ -242,16 +206,3 @@ def _instant(column: str, value: object) -> datetime:
     if instant.tzinfo is None or format_instant(instant) != value:
         raise MalformedRowError(column, value)
     return instant
-
-
-def _whole(column: str, value: object) -> int:
-    if not isinstance(value, int):
-        raise MalformedRowError(column, value)
-    return value
-
-
-def _word(words: type[_Word], column: str, value: object) -> _Word:
-    try:
-        return words(str(value))
-    except ValueError:
-        raise MalformedRowError(column, value) from None

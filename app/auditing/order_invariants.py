@@ -1,14 +1,27 @@
-"""The invariants of one order, independent of all others: pure functions of its rows."""
+"""The invariants of one order, independent of all others: pure functions of its rows.
 
-from collections.abc import Callable, Iterable, Iterator
+The row of an order repeats facts from other sources: its splits, its events, and a recording of
+the service. ``differing`` compares the row with any of them. An audit uses the splits and events, a
+verification (``recording.verify.comparison``) the splits and the recording.
+"""
+
+import functools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from itertools import pairwise
-from typing import Final, NamedTuple
+from typing import Final
 
-from app.auditing.audit_report import Findings, Invariant
+from app.auditing.audit_report import AuditReport, Invariant
 from app.auditing.audit_rows import OrderRecord
 from app.domain.amounts import EXACT, ZERO, average_price, format_amount
-from app.domain.order import TRANSITIONS, OrderStatus, Reason, Side, TimeInForce
+from app.domain.order import (
+    TRANSITIONS,
+    OrderStatus,
+    Reason,
+    Side,
+    Split,
+    TimeInForce,
+)
 
 _FILLING: Final = frozenset({OrderStatus.PARTIALLY_FILLED, OrderStatus.FILLED})
 
@@ -27,12 +40,44 @@ _EXPIRES_BY: Final = {
 }
 
 
-def check_order(record: OrderRecord, findings: Findings) -> None:
+def check_order(record: OrderRecord, report: AuditReport) -> None:
     """Check one order and all its rows."""
-    for invariant, check in _CHECKS.items():
-        findings.look(invariant, check.rows(record))
-        for detail in check.find(record):
-            findings.blame(invariant, record.order.order_id, detail)
+    for checks, rows in (
+        (_CHECKS_OF_EVENTS, len(record.events)),
+        (_CHECKS_OF_SPLITS, len(record.splits)),
+        (_CHECKS_OF_THE_ORDER, 1),
+    ):
+        for invariant, check in checks.items():
+            report.look(invariant, rows)
+            for detail in check(record):
+                report.blame(invariant, record.order.order_id, detail)
+
+
+def differing(
+    expected: Mapping[str, object], stored: object
+) -> Iterator[tuple[str, object, object]]:
+    """Yield the name, the expected and the stored value of each attribute that differs."""
+    for name, value in expected.items():
+        found = getattr(stored, name)
+        if found != value:
+            yield name, value, found
+
+
+def sums_of(splits: Iterable[Split]) -> tuple[Decimal, Decimal]:
+    """Return the filled quantity and its cost."""
+    return functools.reduce(_add, splits, (ZERO, ZERO))
+
+
+def _add(sums: tuple[Decimal, Decimal], split: Split) -> tuple[Decimal, Decimal]:
+    filled, quote = sums
+    return EXACT.add(filled, split.quantity), EXACT.fma(split.price, split.quantity, quote)
+
+
+def counts_by_splits(status: OrderStatus, splits: Sequence[Split]) -> dict[str, object]:
+    """Return the counts in the row of an order, as they follow from its splits and status."""
+    # A fill ends an order with its own event; every other end is one more event.
+    has_end_event = status.is_terminal and status is not OrderStatus.FILLED
+    return {"splits_total": len(splits), "last_sequence": 1 + len(splits) + has_end_event}
 
 
 def _sequences(record: OrderRecord) -> Iterator[str]:
@@ -66,18 +111,17 @@ def _order_state(record: OrderRecord) -> Iterator[str]:
     if not record.events:
         return
     order, last = record.stored, record.events[-1]
-    pairs = {
-        "status": (order.status, last.status),
-        "reason": (order.reason, last.reason),
-        "filled_quantity": (order.filled_quantity, last.filled_quantity),
-        "quote_quantity": (order.quote_quantity, last.quote_quantity),
-        "last_sequence": (order.last_sequence, last.sequence),
-        "closed_at": (order.closed_at, last.at if last.status.is_terminal else None),
-        "splits_total": (order.splits_total, len(record.splits)),
+    # The events tell last_sequence too, and where they differ from the splits, they decide.
+    expected = counts_by_splits(order.status, record.splits) | {
+        "status": last.status,
+        "reason": last.reason,
+        "filled_quantity": last.filled_quantity,
+        "quote_quantity": last.quote_quantity,
+        "last_sequence": last.sequence,
+        "closed_at": last.at if last.status.is_terminal else None,
     }
-    for name, (stored, expected) in pairs.items():
-        if stored != expected:
-            yield f"{name} of the order is {stored}, by its events {expected}"
+    for name, value, found in differing(expected, order):
+        yield f"{name} of the order is {found}, by its events {value}"
 
 
 def _split_numbers(record: OrderRecord) -> Iterator[str]:
@@ -100,35 +144,19 @@ def _split_numbers(record: OrderRecord) -> Iterator[str]:
 
 def _sums(record: OrderRecord) -> Iterator[str]:
     """Compare the sums of the splits with each event, then with the order."""
-    for event, (filled, quote) in zip(record.events, _running_sums(record), strict=True):
-        if (event.filled_quantity, event.quote_quantity) != (filled, quote):
-            yield (
-                f"event {event.sequence} tells {_paid(event.filled_quantity, event.quote_quantity)}"
-                f", its splits sum to {_paid(filled, quote)}"
-            )
-            break  # the later sums include this one
-    filled = quote = ZERO
-    for split in record.splits:
-        filled = EXACT.add(filled, split.quantity)
-        quote = EXACT.fma(split.price, split.quantity, quote)
-    stored = record.stored
-    if (stored.filled_quantity, stored.quote_quantity) != (filled, quote):
-        yield (
-            f"the order tells {_paid(stored.filled_quantity, stored.quote_quantity)}"
-            f", its splits sum to {_paid(filled, quote)}"
-        )
-
-
-def _running_sums(record: OrderRecord) -> Iterator[tuple[Decimal, Decimal]]:
-    """Yield the sums of quantity and cost after each event."""
     splits = {split.split_number: split for split in record.splits}
-    filled = quote = ZERO
+    sums = ZERO, ZERO
     for event in record.events:
         split = splits.get(event.split_number or 0)
-        if split is not None:
-            filled = EXACT.add(filled, split.quantity)
-            quote = EXACT.fma(split.price, split.quantity, quote)
-        yield filled, quote
+        sums = sums if split is None else _add(sums, split)
+        told = event.filled_quantity, event.quote_quantity
+        if told != sums:
+            yield f"event {event.sequence} tells {_paid(*told)}, its splits sum to {_paid(*sums)}"
+            break  # the later sums include this one
+    sums = sums_of(record.splits)
+    told = record.stored.filled_quantity, record.stored.quote_quantity
+    if told != sums:
+        yield f"the order tells {_paid(*told)}, its splits sum to {_paid(*sums)}"
 
 
 def _limit_price(record: OrderRecord) -> Iterator[str]:
@@ -144,8 +172,8 @@ def _limit_price(record: OrderRecord) -> Iterator[str]:
 
 def _overfilled(record: OrderRecord) -> Iterator[str]:
     quantity, filled = record.order.quantity, record.stored.filled_quantity
-    given = [split.quantity for split in record.splits]
-    for name, amount in {"filled_quantity is": filled, "the splits give": _sum(given)}.items():
+    given, _ = sums_of(record.splits)
+    for name, amount in {"filled_quantity is": filled, "the splits give": given}.items():
         if amount > quantity:
             yield f"{name} {format_amount(amount)} of {format_amount(quantity)}"
     if (record.stored.status is OrderStatus.FILLED) != (filled == quantity):
@@ -170,17 +198,16 @@ def _fulfilled_orders(record: OrderRecord) -> Iterator[str]:
     average = average_price(
         quote_quantity=stored.quote_quantity, filled_quantity=stored.filled_quantity
     )
-    pairs = {
-        "symbol": (found.symbol, order.symbol),
-        "side": (found.side, order.side),
-        "quantity": (found.quantity, order.quantity),
-        "price": (found.price, order.limit_price),
-        "average_price": (found.average_price, average),
-        "created_at": (found.created_at, stored.closed_at),
+    expected = {
+        "symbol": order.symbol,
+        "side": order.side,
+        "quantity": order.quantity,
+        "price": order.limit_price,
+        "average_price": average,
+        "created_at": stored.closed_at,
     }
-    for name, (actual, expected) in pairs.items():
-        if actual != expected:
-            yield f"{name} in fulfilled_orders is {actual}, by the order {expected}"
+    for name, value, actual in differing(expected, found):
+        yield f"{name} in fulfilled_orders is {actual}, by the order {value}"
 
 
 def _client_order_ids(record: OrderRecord) -> Iterator[str]:
@@ -289,51 +316,30 @@ def _update_id_bounds(record: OrderRecord) -> Iterator[str]:
             )
 
 
-def _sum(amounts: Iterable[Decimal]) -> Decimal:
-    total = ZERO
-    for amount in amounts:
-        total = EXACT.add(total, amount)
-    return total
-
-
 def _paid(filled: Decimal, quote: Decimal) -> str:
     return f"{format_amount(filled)} for {format_amount(quote)}"
 
 
-class _Check(NamedTuple):
-    """A check, and the function that counts the rows it reads."""
-
-    find: Callable[[OrderRecord], Iterator[str]]
-    rows: Callable[[OrderRecord], int]
-
-
-def _one(_: OrderRecord) -> int:
-    return 1
-
-
-def _events(record: OrderRecord) -> int:
-    return len(record.events)
-
-
-def _splits(record: OrderRecord) -> int:
-    return len(record.splits)
-
-
-_CHECKS: Final = {
-    Invariant.SEQUENCES: _Check(_sequences, _events),
-    Invariant.POSITIONS: _Check(_positions, _events),
-    Invariant.TRANSITIONS: _Check(_transitions, _events),
-    Invariant.ORDER_STATE: _Check(_order_state, _one),
-    Invariant.SPLIT_NUMBERS: _Check(_split_numbers, _splits),
-    Invariant.SUMS: _Check(_sums, _splits),
-    Invariant.LIMIT_PRICE: _Check(_limit_price, _splits),
-    Invariant.OVERFILLED: _Check(_overfilled, _one),
-    Invariant.DISPLAYED: _Check(_displayed, _splits),
-    Invariant.FULFILLED_ORDERS: _Check(_fulfilled_orders, _one),
-    Invariant.CLIENT_ORDER_IDS: _Check(_client_order_ids, _one),
-    Invariant.TIME_IN_FORCE: _Check(_time_in_force, _one),
-    Invariant.DECISIONS: _Check(_decisions, _one),
-    Invariant.REASONS: _Check(_reasons, _one),
-    Invariant.TIMES: _Check(_times, _events),
-    Invariant.UPDATE_ID_BOUNDS: _Check(_update_id_bounds, _splits),
+_CHECKS_OF_EVENTS: Final = {
+    Invariant.SEQUENCES: _sequences,
+    Invariant.POSITIONS: _positions,
+    Invariant.TRANSITIONS: _transitions,
+    Invariant.TIMES: _times,
 }
+_CHECKS_OF_SPLITS: Final = {
+    Invariant.SPLIT_NUMBERS: _split_numbers,
+    Invariant.SUMS: _sums,
+    Invariant.LIMIT_PRICE: _limit_price,
+    Invariant.DISPLAYED: _displayed,
+    Invariant.UPDATE_ID_BOUNDS: _update_id_bounds,
+}
+_CHECKS_OF_THE_ORDER: Final = {
+    Invariant.ORDER_STATE: _order_state,
+    Invariant.OVERFILLED: _overfilled,
+    Invariant.FULFILLED_ORDERS: _fulfilled_orders,
+    Invariant.CLIENT_ORDER_IDS: _client_order_ids,
+    Invariant.TIME_IN_FORCE: _time_in_force,
+    Invariant.DECISIONS: _decisions,
+    Invariant.REASONS: _reasons,
+}
+"""The checks, by the rows that a report counts for them."""

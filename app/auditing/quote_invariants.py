@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple
 
-from app.auditing.audit_report import Findings, Invariant
+from app.auditing.audit_report import AuditReport, Invariant
 from app.auditing.audit_rows import SplitInOrder, StoredLevel
 from app.domain.amounts import EXACT, ZERO, format_amount
 from app.domain.order import Owner, Side, Symbol
@@ -59,9 +59,9 @@ class QuoteAudit:
     """Checks the splits of all symbols; ``was_pruned`` means that older splits may be missing."""
 
     def __init__(
-        self, findings: Findings, levels: Iterable[StoredLevel], *, was_pruned: bool
+        self, report: AuditReport, levels: Iterable[StoredLevel], *, was_pruned: bool
     ) -> None:
-        self._findings = findings
+        self._report = report
         self._was_pruned = was_pruned
         self._quotes: dict[Symbol, _NewestQuote] = {}
         self._levels = {
@@ -77,7 +77,7 @@ class QuoteAudit:
             quote = self._quotes[one.symbol] = _NewestQuote()
         if split.update_id != quote.update_id:
             self._turn_to(split.update_id, quote, one.symbol)
-        self._findings.look(Invariant.UPDATE_IDS)
+        self._report.look(Invariant.UPDATE_IDS)
         self._add(one, quote)
         sold = self._levels.get(_LevelKey(one.symbol, one.owner, one.side, split.price))
         if sold is not None:
@@ -87,14 +87,14 @@ class QuoteAudit:
     def end(self, gates: Mapping[Symbol, int]) -> None:
         """Compare the ledger and the gates with all splits added before."""
         for symbol in {key.symbol for key in self._levels} - gates.keys():
-            self._findings.blame(Invariant.GATES, None, f"{symbol} has a ledger and no gate")
+            self._report.blame(Invariant.GATES, None, f"{symbol} has a ledger and no gate")
         for symbol, quote in self._quotes.items():
-            self._findings.look(Invariant.GATES)
+            self._report.look(Invariant.GATES)
             gate = gates.get(symbol)
             if gate is None:
-                self._findings.blame(Invariant.GATES, None, f"{symbol} has splits and no gate")
+                self._report.blame(Invariant.GATES, None, f"{symbol} has splits and no gate")
             elif gate < quote.update_id:
-                self._findings.note(
+                self._report.note(
                     f"the gate of {symbol} is {gate}, below its newest split's update id "
                     f"{quote.update_id}: the venue restarted its ids"
                 )
@@ -106,7 +106,7 @@ class QuoteAudit:
     def _turn_to(self, update_id: int, quote: _NewestQuote, symbol: Symbol) -> None:
         if update_id < quote.update_id:
             # Only a reset by the venue lowers the ids: no quote at or below the gate ever fills.
-            self._findings.note(
+            self._report.note(
                 f"the update ids of {symbol} fall from {quote.update_id} to {update_id}: "
                 "the venue restarted its ids"
             )
@@ -115,14 +115,14 @@ class QuoteAudit:
 
     def _add(self, one: SplitInOrder, quote: _NewestQuote) -> None:
         split = one.split
-        self._findings.look(Invariant.SOLD_ONCE)
+        self._report.look(Invariant.SOLD_ONCE)
         quote_side = quote.sides.get((one.owner, one.side))
         if quote_side is None:
             quote_side = _QuoteSide(price=split.price, displayed=split.displayed_quantity)
             quote.sides[one.owner, one.side] = quote_side
         quote_name = f"quote {split.update_id} of {one.symbol}"
         if (split.price, split.displayed_quantity) != (quote_side.price, quote_side.displayed):
-            self._findings.blame(
+            self._report.blame(
                 Invariant.SOLD_ONCE,
                 split.order_id,
                 f"{quote_name} displays {_amount_at(quote_side.displayed, quote_side.price)} "
@@ -132,7 +132,7 @@ class QuoteAudit:
         quote_side.taken = EXACT.add(quote_side.taken, split.quantity)
         if quote_side.taken > quote_side.displayed and not quote_side.is_blamed:
             quote_side.is_blamed = True
-            self._findings.blame(
+            self._report.blame(
                 Invariant.SOLD_ONCE,
                 split.order_id,
                 f"{quote_name} displays {_amount_at(quote_side.displayed, quote_side.price)} "
@@ -144,9 +144,9 @@ class QuoteAudit:
         for (owner, side), quote_side in quote.sides.items():
             sold = self._levels.get(_LevelKey(symbol, owner, side, quote_side.price))
             remembered = ZERO if sold is None else sold.level
-            self._findings.look(Invariant.LEDGER)
+            self._report.look(Invariant.LEDGER)
             if remembered < quote_side.taken:
-                self._findings.blame(
+                self._report.blame(
                     Invariant.LEDGER,
                     None,
                     f"{symbol} {side} of {owner} at {format_amount(quote_side.price)}: the ledger "
@@ -156,10 +156,10 @@ class QuoteAudit:
 
     def _check_levels(self) -> None:
         for key, sold in self._levels.items():
-            self._findings.look(Invariant.LEDGER)
+            self._report.look(Invariant.LEDGER)
             bound = min(sold.total, sold.displayed)
             if sold.level > bound:
-                self._findings.blame(
+                self._report.blame(
                     Invariant.LEDGER,
                     None,
                     f"{key.symbol} {key.side} of {key.owner} at {format_amount(key.price)}: the "

@@ -21,7 +21,7 @@ from app.auditing.audit_report import AuditReport
 from app.auditing.backup import back_up
 from app.auditing.prune import Pruned, count_finished, prune
 from app.recording.verify.verification import verify
-from app.recording.verify.verification_report import SENTENCES, VerificationReport
+from app.recording.verify.verification_report import VerificationReport
 from app.storage.failures import MaintenanceError
 
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
@@ -159,9 +159,9 @@ def _progress() -> Iterator[_ShowProgress]:
 
 
 def _audit_lines(report: AuditReport) -> Iterator[str]:
-    for finding in report.findings:
+    for finding in report.findings.values():
         mark = f"{finding.violations:,} violated" if finding.violations else "ok"
-        yield f"{mark:>12}  {finding.rows:>12,} rows  {finding.sentence}"
+        yield f"{mark:>12}  {finding.rows:>12,} rows  {finding.invariant.sentence}"
     for violation in report.examples:
         order_id = violation.order_id or "-"
         yield f"{violation.invariant}  {order_id}  {violation.detail}"
@@ -177,7 +177,7 @@ def _audit_lines(report: AuditReport) -> Iterator[str]:
 
 def _verification_lines(report: VerificationReport) -> Iterator[str]:
     for one in report.differences:
-        yield f"{one.kind}  {one.order_id or '-'}  {one.where}: {SENTENCES[one.kind]}"
+        yield f"{one.kind}  {one.order_id or '-'}  {one.where}: {one.kind.sentence}"
         yield f"  in the recording: {one.recorded}"
         yield f"  in the database:  {one.stored}"
     if len(report.differences) < report.differences_total:
@@ -203,15 +203,15 @@ def _audit_document(report: AuditReport) -> dict[str, object]:
         "invariants": [
             {
                 "invariant": finding.invariant,
-                "sentence": finding.sentence,
+                "sentence": finding.invariant.sentence,
                 "rows": finding.rows,
                 "violations": finding.violations,
             }
-            for finding in report.findings
+            for finding in report.findings.values()
         ],
         "violations": [
             {"invariant": one.invariant, "order_id": one.order_id, "detail": one.detail}
-            for finding in report.findings
+            for finding in report.findings.values()
             for one in finding.examples
         ],
         "notes_total": report.notes_total,

@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from sqlalchemy import Connection, Row, bindparam, text
 
-from app.auditing.audit_rows import MalformedRowError, read_order, read_split
+from app.auditing.audit_rows import MalformedRowError, read_row
 from app.domain.order import OrderId, OrderSnapshot, Split
 from app.storage.schema.migrate import check_revision
 from app.storage.snapshot import address_of, read_snapshot
@@ -122,7 +122,8 @@ async def look_up(database: str, work: Callable[[OrderLookup], _Result]) -> _Res
 def _stored(row: Row[Any], splits: Sequence[Row[Any]]) -> StoredOrder:
     try:
         return StoredOrder(
-            snapshot=read_order(row), splits=tuple(read_split(split) for split in splits)
+            snapshot=read_row(OrderSnapshot, row),
+            splits=tuple(read_row(Split, split) for split in splits),
         )
     except MalformedRowError as error:
         return StoredOrder(snapshot=None, splits=(), malformation=str(error))

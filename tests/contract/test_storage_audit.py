@@ -48,7 +48,7 @@ async def test_a_sound_database_is_found_sound(url: str) -> None:
     assert report.examples == ()
     assert report.is_sound
     assert (report.notes, report.orders) == ((), ORDERS_TOTAL)
-    unseen = {finding.invariant for finding in report.findings if not finding.rows}
+    unseen = {finding.invariant for finding in report.findings.values() if not finding.rows}
     assert unseen == (set() if url.startswith("sqlite") else {Invariant.INTEGRITY})
 
 

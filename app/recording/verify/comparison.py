@@ -1,17 +1,41 @@
 """Compare a derived order with its stored rows."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
+from typing import Final
 
+from app.auditing.order_invariants import counts_by_splits, differing
 from app.domain.amounts import format_amount
 from app.domain.order import OrderId, OrderSnapshot, OrderStatus, Split
-from app.recording.verify.derived_order import DerivedOrder, DerivedSplit
+from app.domain.resting import Fill
+from app.recording.verify.derived_order import DerivedOrder, DerivedSplit, end_after, progress_after
 from app.recording.verify.recording_reader import CUT_OFF
 from app.recording.verify.session_replay import InputRef
 from app.recording.verify.verification_report import Difference, Kind
 from app.storage.order_lookup import StoredOrder
+
+_KINDS: Final = {
+    "splits_total": Kind.COUNTS,
+    "last_sequence": Kind.COUNTS,
+    "status": Kind.STATUS,
+    "reason": Kind.REASON,
+    "arrival": Kind.ARRIVAL,
+    "departure_update_id": Kind.DEPARTURE,
+    "decision": Kind.DECISION,
+    "quotes_seen": Kind.QUOTES_SEEN,
+    "filled_quantity": Kind.FILLED_QUANTITY,
+    "quote_quantity": Kind.FILLED_QUANTITY,
+}
+"""The kind of a difference by the attribute of ``OrderSnapshot`` that differs."""
+
+_KINDS_OF_SPLITS: Final = {
+    "update_id": Kind.UPDATE_ID,
+    "price": Kind.PRICE,
+    "quantity": Kind.QUANTITY,
+    "displayed_quantity": Kind.DISPLAYED_QUANTITY,
+}
+"""The attributes that a fill and its split share."""
 
 
 @dataclass(slots=True)
@@ -41,6 +65,11 @@ class Comparison:
             Difference.of(kind, self.order_id, where, recorded=recorded, stored=stored)
         )
 
+    def expect(self, expected: Mapping[str, object], stored: OrderSnapshot) -> None:
+        """Add a difference for each attribute of the stored order that is not as expected."""
+        for name, value, found in differing(expected, stored):
+            self.differ(_KINDS[name], f"{name} of the order", value, found)
+
 
 def compare(
     derived: DerivedOrder, stored: StoredOrder, *, may_lag: bool, uncovered_cause: str | None
@@ -60,7 +89,7 @@ def compare(
         return comparison
     if snapshot.order != derived.order:
         comparison.differ(Kind.ORDER, "the order", derived.order, snapshot.order)
-    _compare_counts(comparison, snapshot, len(stored.splits))
+    comparison.expect(counts_by_splits(snapshot.status, stored.splits), snapshot)
     if _ends_alike(derived, snapshot):
         uncovered_cause = None  # nothing follows the end of an order
     _compare_splits(
@@ -73,24 +102,13 @@ def compare(
     return comparison
 
 
-def _compare_counts(comparison: Comparison, stored: OrderSnapshot, splits_total: int) -> None:
-    """Compare the counts in the order's row with its stored splits."""
-    # A fill ends an order with its own event; every other end is one more event.
-    has_end_event = stored.status.is_terminal and stored.status is not OrderStatus.FILLED
-    expected = (splits_total, 1 + splits_total + has_end_event)
-    found = (stored.splits_total, stored.last_sequence)
-    if expected != found:
-        texts = [f"{splits} splits, {events} events" for splits, events in (expected, found)]
-        comparison.differ(Kind.COUNTS, "the order", *texts)
-
-
 def _ends_alike(derived: DerivedOrder, stored: OrderSnapshot) -> bool:
     """Tell whether the derived end equals the stored end."""
-    end = derived.end
-    return end is not None and (
-        (end.status, end.reason, end.departure_update_id, end.quotes_seen)
-        == (stored.status, stored.reason, stored.departure_update_id, stored.quotes_seen)
-    )
+    if derived.end is None:
+        return False
+    end = end_after(derived.end.step) | {"quotes_seen": derived.end.step.quotes_seen}
+    del end["decision"]
+    return not any(differing(end, stored))
 
 
 def _compare_splits(
@@ -112,7 +130,7 @@ def _compare_splits(
                 comparison.undurable.append(expected.source)
             else:
                 comparison.differ(
-                    Kind.MISSING_SPLIT, f"split {number}", _derived_text(expected), "none"
+                    Kind.MISSING_SPLIT, f"split {number}", _text(expected.fill), "none"
                 )
         elif expected is None:
             _judge_extra(comparison, derived, split, uncovered_cause)
@@ -140,29 +158,24 @@ def _judge_extra(
     if cause is not None:
         comparison.not_covered[cause] += 1
     else:
-        comparison.differ(Kind.EXTRA_SPLIT, f"split {number}", "none", _stored_text(split))
+        comparison.differ(Kind.EXTRA_SPLIT, f"split {number}", "none", _text(split))
 
 
 def _compare_split(comparison: Comparison, split: Split, derived: DerivedSplit) -> None:
     fill = derived.fill
     where = f"split {split.split_number}"
-    pairs = (
-        (Kind.UPDATE_ID, fill.update_id, split.update_id),
-        (Kind.PRICE, fill.price, split.price),
-        (Kind.QUANTITY, fill.quantity, split.quantity),
-        (Kind.DISPLAYED_QUANTITY, fill.displayed_quantity, split.displayed_quantity),
-    )
-    differing = [kind for kind, expected, found in pairs if expected != found]
-    for kind in differing:
-        comparison.differ(kind, where, _derived_text(derived), _stored_text(split))
+    expected = {name: getattr(fill, name) for name in _KINDS_OF_SPLITS}
+    differences = [name for name, *_ in differing(expected, split)]
+    for name in differences:
+        comparison.differ(_KINDS_OF_SPLITS[name], where, _text(fill), _text(split))
     price, quantity = derived.displayed_price, derived.displayed_quantity
     stored = (split.price, split.displayed_quantity)
     if split.update_id == fill.update_id and (price, quantity) != stored:
         shown = f"{format_amount(quantity)} at {format_amount(price)}"
         comparison.differ(
-            Kind.QUOTE, where, f"quote {fill.update_id} displayed {shown}", _stored_text(split)
+            Kind.QUOTE, where, f"quote {fill.update_id} displayed {shown}", _text(split)
         )
-    if not differing:
+    if not differences:
         comparison.splits += 1
         comparison.durable.append(derived.source)
 
@@ -173,76 +186,33 @@ def _compare_end(
     stored: OrderSnapshot,
     uncovered_cause: str | None,
 ) -> None:
-    end = derived.end
-    if end is None:
-        if uncovered_cause is not None:
-            comparison.end_not_covered = uncovered_cause
-        else:
-            comparison.differ(Kind.STATUS, "the order", "open", stored.status)
-        return
-    comparison.durable.append(end.source)
-    pairs = (
-        (Kind.STATUS, end.status, stored.status),
-        (Kind.REASON, end.reason, stored.reason),
-        (Kind.ARRIVAL, end.arrival, stored.arrival),
-        (Kind.DEPARTURE, end.departure_update_id, stored.departure_update_id),
-        (Kind.DECISION, end.decision, stored.decision),
-        (Kind.QUOTES_SEEN, end.quotes_seen, stored.quotes_seen),
-        (Kind.FILLED_QUANTITY, _sums(*derived.sums), _sums_of(stored)),
-    )
-    _compare_pairs(comparison, pairs)
+    if derived.end is not None:
+        comparison.durable.append(derived.end.source)
+        step = derived.end.step
+        comparison.expect(end_after(step) | progress_after(step), stored)
+    elif uncovered_cause is not None:
+        comparison.end_not_covered = uncovered_cause
+    else:
+        comparison.differ(Kind.STATUS, "status of the order", "open", stored.status)
 
 
 def _compare_open(
     comparison: Comparison, derived: DerivedOrder, stored: OrderSnapshot, *, may_lag: bool
 ) -> None:
-    if derived.end is not None:
-        if may_lag:
-            comparison.undurable.append(derived.end.source)
-        else:
-            comparison.differ(Kind.STATUS, "the order", derived.end.status, stored.status)
+    if derived.end is not None and may_lag:
+        comparison.undurable.append(derived.end.source)
+    elif derived.end is not None:
+        ended = end_after(derived.end.step)["status"]
+        comparison.differ(Kind.STATUS, "status of the order", ended, stored.status)
     status = OrderStatus.PARTIALLY_FILLED if stored.splits_total else OrderStatus.NEW
-    if stored.status is not status:
-        comparison.differ(Kind.STATUS, "the order", status, stored.status)
+    comparison.expect({"status": status}, stored)
     newest = derived.splits.get(stored.splits_total)
-    if newest is None:
-        return
-    fill = newest.fill
-    pairs = (
-        (Kind.ARRIVAL, fill.arrival, stored.arrival),
-        (Kind.QUOTES_SEEN, fill.quotes_seen, stored.quotes_seen),
-        (
-            Kind.FILLED_QUANTITY,
-            _sums(fill.filled_quantity, fill.quote_quantity),
-            _sums_of(stored),
-        ),
+    if newest is not None:
+        comparison.expect(progress_after(newest.fill), stored)
+
+
+def _text(split: Fill | Split) -> str:
+    taken, shown = format_amount(split.quantity), format_amount(split.displayed_quantity)
+    return (
+        f"{taken} at {format_amount(split.price)} of {shown} displayed by quote {split.update_id}"
     )
-    _compare_pairs(comparison, pairs)
-
-
-def _compare_pairs(comparison: Comparison, pairs: Iterable[tuple[Kind, object, object]]) -> None:
-    for kind, expected, found in pairs:
-        if expected != found:
-            comparison.differ(kind, "the order", expected, found)
-
-
-def _derived_text(derived: DerivedSplit) -> str:
-    fill = derived.fill
-    return _split_text(fill.quantity, fill.price, fill.displayed_quantity, fill.update_id)
-
-
-def _stored_text(split: Split) -> str:
-    return _split_text(split.quantity, split.price, split.displayed_quantity, split.update_id)
-
-
-def _split_text(quantity: Decimal, price: Decimal, displayed: Decimal, update_id: int) -> str:
-    taken, shown = format_amount(quantity), format_amount(displayed)
-    return f"{taken} at {format_amount(price)} of {shown} displayed by quote {update_id}"
-
-
-def _sums_of(stored: OrderSnapshot) -> str:
-    return _sums(stored.filled_quantity, stored.quote_quantity)
-
-
-def _sums(filled: Decimal, quote: Decimal) -> str:
-    return f"{format_amount(filled)} for {format_amount(quote)}"

@@ -11,7 +11,7 @@ from app.domain.order import OrderId  # noqa: TC001 - beside its siblings
 from app.domain.resting import Fill, Step
 from app.recording.service.recording_notes import OrderRested, OrderUnmet
 from app.recording.verify.comparison import Comparison, compare
-from app.recording.verify.derived_order import DerivedOrder, DerivedSplit, derive_order
+from app.recording.verify.derived_order import DerivedEnd, DerivedOrder, DerivedSplit
 from app.recording.verify.liquidity_check import best_level
 from app.recording.verify.recorded_orders import RecordedOrders
 from app.recording.verify.recording_reader import (
@@ -21,17 +21,17 @@ from app.recording.verify.recording_reader import (
     FileBoundary,
 )
 from app.recording.verify.session_replay import Ending, InputRef, SymbolSession
-from app.recording.verify.verification_report import Findings, Kind
+from app.recording.verify.verification_report import Kind, VerificationReport
 from app.storage.order_lookup import ORDERS_PER_QUERY, OrderLookup, StoredOrder
 
 
 class OrderBookkeeping:
     """The derived orders of a recording: open, finished, or waiting because they differ."""
 
-    def __init__(self, lookup: OrderLookup, findings: Findings) -> None:
+    def __init__(self, lookup: OrderLookup, report: VerificationReport) -> None:
         self._lookup = lookup
-        self._findings = findings
-        self._recorded_orders = RecordedOrders(lookup, findings)
+        self._report = report
+        self._recorded_orders = RecordedOrders(lookup, report)
         self._open: dict[OrderId, DerivedOrder] = {}
         self._finished: dict[OrderId, DerivedOrder] = {}
         self._unmatched: dict[OrderId, DerivedOrder] = {}
@@ -57,14 +57,13 @@ class OrderBookkeeping:
             self._compare_finished()
         known = self._open.pop(order_id, None) or self._unmatched.pop(order_id, None)
         if known is None:
-            cause = self._recorded_orders.gap_cause(note.order.acceptance_number)
-            derived = derive_order(note, session, unrecorded_cause=cause or BEFORE_THE_BEGINNING)
-            derived.was_verified = self._recorded_orders.was_verified(note.order)
+            known = self._derive(note, session)
         else:
-            derived = known
-            self._resume_order(derived, note, session)
+            self._resume(known, note, session)
+        if isinstance(note, OrderRested):
+            known.deadline_ns = note.deadline_ns
         self._recorded_orders.add(note.order)
-        self._open[order_id] = derived
+        self._open[order_id] = known
 
     def settle_predecessors(self, session: SymbolSession) -> None:
         """Settle the earlier sessions of the symbol: by now their open orders were resumed."""
@@ -85,9 +84,8 @@ class OrderBookkeeping:
             source = InputRef(session, session.inputs, order_id)
             if isinstance(step, Fill):
                 self._add_fill(derived, step, source)
-            else:
-                derived.close(step, source)
-            if derived.end is not None:
+            if step.closes:
+                derived.end = DerivedEnd(step, source)
                 self._finished[order_id] = self._open.pop(order_id)
         if len(self._finished) >= ORDERS_PER_QUERY:
             self._compare_finished()
@@ -111,23 +109,31 @@ class OrderBookkeeping:
         self._settle(list(sessions.values()), is_last=True)
         self._recorded_orders.finish(was_cut_off=was_cut_off)
 
-    def _resume_order(
+    def _derive(self, note: OrderRested | OrderUnmet, session: SymbolSession) -> DerivedOrder:
+        """Return an order as its first note describes it."""
+        number = note.order.acceptance_number
+        return DerivedOrder(
+            order=note.order,
+            session=session,
+            splits_unrecorded=note.splits_total,
+            unrecorded_cause=self._recorded_orders.gap_cause(number) or BEFORE_THE_BEGINNING,
+            was_verified=number in self._recorded_orders.verified,
+            resumed_sums=(note.filled_quantity, note.quote_quantity),
+        )
+
+    def _resume(
         self, derived: DerivedOrder, note: OrderRested | OrderUnmet, session: SymbolSession
     ) -> None:
-        before = derived.session
-        known = derived.splits_total
-        lost = derived.drop_after(note.splits_total)
-        for source in lost:
-            source.session.mark_lost(source)
-            self._findings.undurable += 1
+        """Continue an order in another session, which proves what of it became durable."""
+        before, known, order_id = derived.session, derived.splits_total, derived.order.order_id
+        later = [number for number in sorted(derived.splits) if number > note.splits_total]
+        lost = derived.drop(later, with_end=True)
+        self._mark_lost(lost)
         # The session before was durable, so nothing of it may be lost.
         if lost and before.is_durable:
-            self._findings.differ(
-                Kind.CARRIED,
-                derived.order.order_id,
-                "resumed",
-                recorded=f"{known} splits",
-                stored=f"{note.splits_total} splits, and open",
+            stored = f"{note.splits_total} splits, and open"
+            self._report.differ(
+                Kind.CARRIED, order_id, "resumed", recorded=f"{known} splits", stored=stored
             )
         for split in derived.splits.values():
             split.source.session.mark_durable(split.source)
@@ -135,46 +141,35 @@ class OrderBookkeeping:
         if note.splits_total > known:
             missing = range(known + 1, note.splits_total + 1)
             # The missing splits may come from quotes that were not recorded.
-            if before.ending == Ending.GAP or before.is_before_a_gap:
+            if _uncovered_cause(before) == IN_A_GAP:
                 derived.not_covered |= dict.fromkeys(missing, IN_A_GAP)
             else:
                 # A crash cut them off, so their quotes must be newer than the recorded ones.
                 derived.cut_off_after |= dict.fromkeys(missing, before.newest_update_id)
         elif derived.splits_total == note.splits_total and derived.sums != resumed:
-            self._findings.differ(
-                Kind.CARRIED,
-                derived.order.order_id,
-                f"resumed with {note.splits_total} splits",
-                recorded=derived.sums,
-                stored=resumed,
+            where = f"resumed with {note.splits_total} splits"
+            self._report.differ(
+                Kind.CARRIED, order_id, where, recorded=derived.sums, stored=resumed
             )
-        derived.resumed_filled, derived.resumed_cost = resumed
-        derived.arrival = note.arrival
-        derived.quotes_seen = note.quotes_seen
+        derived.resumed_sums = resumed
         derived.session = session
-        if isinstance(note, OrderRested):
-            derived.deadline_ns = note.deadline_ns
 
     def _add_fill(self, derived: DerivedOrder, fill: Fill, source: InputRef) -> None:
         session, order = source.session, derived.order
         quote = session.quote
         assert quote is not None, "an order is filled by a quote"
         price, quantity = best_level(quote, order.side)
-        derived.add(
-            DerivedSplit(
-                fill=fill, source=source, displayed_price=price, displayed_quantity=quantity
-            )
-        )
+        derived.splits[fill.split_number] = DerivedSplit(fill, source, price, quantity)
         where = f"split {fill.split_number}, quote {fill.update_id}"
         excess = session.liquidity.sell(order.owner, order.side, fill.quantity)
         if excess:
             recorded = f"{excess} more than the {quantity} displayed"
-            self._findings.differ(
+            self._report.differ(
                 Kind.SOLD_TWICE, order.order_id, where, recorded=recorded, stored=fill.quantity
             )
         if quote.received_ns > derived.deadline_ns:
             recorded = f"received {quote.received_ns - derived.deadline_ns} ns after the deadline"
-            self._findings.differ(
+            self._report.differ(
                 Kind.LATE, order.order_id, where, recorded=recorded, stored=fill.quantity
             )
 
@@ -191,11 +186,14 @@ class OrderBookkeeping:
         self._finished.clear()
 
     def _drop_lost_before_gaps(self, derived: DerivedOrder, stored: StoredOrder) -> None:
-        if stored.snapshot is None:
-            return
-        for source in derived.drop_lost_before_gap(stored.snapshot, stored.splits, IN_A_GAP):
+        if stored.snapshot is not None:
+            lost = derived.drop_lost_before_gap(stored.snapshot, stored.splits, IN_A_GAP)
+            self._mark_lost(lost)
+
+    def _mark_lost(self, sources: Iterable[InputRef]) -> None:
+        for source in sources:
             source.session.mark_lost(source)
-            self._findings.undurable += 1
+            self._report.undurable += 1
 
     def _settle(self, sessions: list[SymbolSession], *, is_last: bool) -> None:
         """Compare the orders that these sessions held last, and check what the sessions lost."""
@@ -218,32 +216,31 @@ class OrderBookkeeping:
             may_lag = is_last and is_open and not derived.session.is_durable
             uncovered_cause = _uncovered_cause(derived.session)
             comparison = compare(derived, stored, may_lag=may_lag, uncovered_cause=uncovered_cause)
-            for source in comparison.undurable:
-                source.session.mark_lost(source)
             self._conclude(derived, comparison)
         for session in sessions:
             self._check_tail(session)
 
     def _conclude(self, derived: DerivedOrder, comparison: Comparison) -> None:
+        self._mark_lost(comparison.undurable)
         for source in comparison.durable:
             source.session.mark_durable(source)
-        findings = self._findings
-        findings.splits += comparison.splits
-        findings.undurable += len(comparison.undurable)
-        findings.splits_not_covered += comparison.not_covered.total()
-        findings.causes += comparison.not_covered
+        report = self._report
+        report.splits += comparison.splits
+        report.splits_not_covered += comparison.not_covered.total()
+        for cause, count in comparison.not_covered.items():
+            report.leave_out(cause, count)
         if comparison.end_not_covered is not None:
-            findings.causes[comparison.end_not_covered] += 1
+            report.leave_out(comparison.end_not_covered)
         for difference in comparison.differences:
-            findings.add(difference)
+            report.add(difference)
         if comparison.differences:
-            findings.orders_differing += 1
-        elif comparison.not_covered or comparison.end_not_covered is not None:
-            findings.orders_not_covered += 1
+            report.orders_differing += 1
+            return
+        if comparison.not_covered or comparison.end_not_covered is not None:
+            report.orders_not_covered += 1
         elif not derived.was_verified:
-            findings.orders += 1
-        if not comparison.differences:
-            self._recorded_orders.mark_verified(derived.order)
+            report.orders += 1
+        self._recorded_orders.verified.add(derived.order.acceptance_number)
 
     def _judge_unknown(self, derived: DerivedOrder, *, may_lag: bool) -> None:
         """Decide whether the database may lack a derived order."""
@@ -252,10 +249,10 @@ class OrderBookkeeping:
             return  # pruned
         # The snapshot may be older than the acceptance of the order.
         if may_lag and number > self._lookup.newest:
-            self._findings.undurable += len(derived.splits) + (derived.end is not None)
+            self._report.undurable += len(derived.splits) + (derived.end is not None)
             return
-        self._findings.orders_differing += 1
-        self._findings.differ(
+        self._report.orders_differing += 1
+        self._report.differ(
             Kind.UNKNOWN_ORDER,
             derived.order.order_id,
             f"acceptance number {number}",
@@ -268,7 +265,7 @@ class OrderBookkeeping:
         lost, durable = session.first_lost, session.last_durable
         if lost is not None and durable is not None and lost.input_number < durable.input_number:
             where = f"{session.symbol}, inputs {lost.input_number} and {durable.input_number}"
-            self._findings.differ(
+            self._report.differ(
                 Kind.NOT_A_TAIL,
                 lost.order_id,
                 where,

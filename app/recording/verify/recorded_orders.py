@@ -2,18 +2,21 @@
 
 from app.domain.order import Order
 from app.recording.verify.recording_reader import CUT_OFF, FileBoundary
-from app.recording.verify.verification_report import Findings, Kind
+from app.recording.verify.verification_report import Kind, VerificationReport
 from app.storage.order_lookup import OrderLookup
 
 
 class RecordedOrders:
-    """The recorded orders, one bit each, and the acceptance numbers that fell into gaps."""
+    """The recorded orders, one bit each, and the acceptance numbers that fell into gaps.
 
-    def __init__(self, lookup: OrderLookup, findings: Findings) -> None:
+    ``verified`` holds the acceptance numbers of the orders that equal their rows.
+    """
+
+    def __init__(self, lookup: OrderLookup, report: VerificationReport) -> None:
         self._lookup = lookup
-        self._findings = findings
-        self._recorded = _NumberSet()
-        self._verified = _NumberSet()
+        self._report = report
+        self._recorded = NumberSet()
+        self.verified = NumberSet()
         self._newest_recorded = 0
         self._gaps: list[tuple[int, int, str]] = []
 
@@ -28,14 +31,6 @@ class RecordedOrders:
         """Mark an order as recorded."""
         self._recorded.add(order.acceptance_number)
         self._newest_recorded = max(self._newest_recorded, order.acceptance_number)
-
-    def mark_verified(self, order: Order) -> None:
-        """Mark an order as equal in the recording and in the database."""
-        self._verified.add(order.acceptance_number)
-
-    def was_verified(self, order: Order) -> bool:
-        """Tell whether ``mark_verified`` was called for the order."""
-        return order.acceptance_number in self._verified
 
     def gap_cause(self, acceptance_number: int) -> str | None:
         """Return why the recording may lack this order, or None if it must contain it."""
@@ -55,12 +50,12 @@ class RecordedOrders:
                 continue
             cause = self.gap_cause(number)
             if cause is not None:
-                self._findings.orders_not_covered += 1
-                self._findings.splits_not_covered += mark.splits_total
-                self._findings.causes[cause] += max(1, mark.splits_total)
+                self._report.orders_not_covered += 1
+                self._report.splits_not_covered += mark.splits_total
+                self._report.leave_out(cause, max(1, mark.splits_total))
                 continue
-            self._findings.orders_differing += 1
-            self._findings.differ(
+            self._report.orders_differing += 1
+            self._report.differ(
                 Kind.UNRECORDED_ORDER,
                 mark.order_id,
                 f"acceptance number {number}",
@@ -69,7 +64,7 @@ class RecordedOrders:
             )
 
 
-class _NumberSet:
+class NumberSet:
     """A set of numbers from 1 upward, one bit each."""
 
     def __init__(self) -> None:

@@ -92,6 +92,11 @@ class SymbolSession:
         """The current quote."""
         return self.matcher.current
 
+    @property
+    def may_have_lost_results(self) -> bool:
+        """Tell whether a crash may have lost results that an unrecorded process replaced."""
+        return self.is_before_a_gap and not self.is_durable
+
     def apply(self, note: AnyNote) -> list[Step]:
         """Give the input of a note to the matcher; return its fills and closings."""
         self.inputs += 1

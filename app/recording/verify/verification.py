@@ -31,7 +31,7 @@ from app.recording.verify.recording_reader import (
     open_recording,
 )
 from app.recording.verify.session_replay import Ending, MatcherState, SymbolSession, symbol_of
-from app.recording.verify.verification_report import Findings, Kind, VerificationReport
+from app.recording.verify.verification_report import Kind, VerificationReport
 from app.storage.order_lookup import OrderLookup, look_up
 from app.tapes.tape_lines import TapeLine
 
@@ -58,28 +58,31 @@ async def verify(
         files = open_recording(find_files(tapes), lookup.stream_id)
         recording = Recording(files)
         is_over = bool(files) and sizes.get(files[-1].path) == files[-1].size
-        verification = Verification(lookup, is_over=is_over)
+        report = VerificationReport(database=database, files=len(files))
+        verification = Verification(lookup, report, is_over=is_over)
         for done, line in enumerate(recording):
             verification.add_line(line)
             if on_progress is not None and done % 10_000 == 0:
                 on_progress("lines", done, 0)
-        return verification.finish().report(database, files=len(files), frames=recording.frames)
+        verification.finish()
+        report.frames = recording.frames
+        return report
 
     sizes = {path: path.stat().st_size for path in find_files(tapes) if path.exists()}
     return await look_up(database, work)
 
 
 class Verification:
-    """Consumes the lines of a recording in order; ``finish`` returns the findings.
+    """Consumes the lines of a recording in order, and adds its findings to a report.
 
     ``is_over`` says that the recording did not grow after the snapshot of the database. Memory
     depends on the open orders and on the differences, not on the length of the recording.
     """
 
-    def __init__(self, lookup: OrderLookup, *, is_over: bool) -> None:
-        self._findings = Findings()
+    def __init__(self, lookup: OrderLookup, report: VerificationReport, *, is_over: bool) -> None:
+        self._report = report
         self._reader = FrameReader()
-        self._orders = OrderBookkeeping(lookup, self._findings)
+        self._orders = OrderBookkeeping(lookup, report)
         self._sessions: dict[Symbol, SymbolSession] = {}
         self._ended: dict[Symbol, SymbolSession] = {}
         self._stopped: list[SymbolSession] = []
@@ -103,7 +106,7 @@ class Verification:
         else:
             self._add_note(line)
 
-    def finish(self) -> Findings:
+    def finish(self) -> None:
         """Compare the remaining orders, and report the stored ones that the recording lacks."""
         self._apply_frame()
         if self._has_ended and not self._is_over:
@@ -112,7 +115,6 @@ class Verification:
         for session in self._sessions.values():
             session.ending = Ending.CRASHED  # or it still runs, and its last lines are not written
         self._orders.finish(was_cut_off=not self._has_ended)
-        return self._findings
 
     def _add_note(self, note: AnyNote) -> None:
         state = self._state
@@ -179,7 +181,7 @@ class Verification:
             if difference is not None:
                 recorded, replayed = difference
                 where = f"{note.symbol} at the beginning of a file"
-                self._findings.differ(Kind.STATE, None, where, recorded=recorded, stored=replayed)
+                self._report.differ(Kind.STATE, None, where, recorded=recorded, stored=replayed)
             return
         if session is not None:
             self._end(note.symbol, Ending.CRASHED)
@@ -187,7 +189,7 @@ class Verification:
             session = SymbolSession(state)
         except (AssertionError, ArithmeticError) as error:
             where = f"the recorded state of {note.symbol}"
-            self._findings.differ(Kind.STATE, None, where, recorded=error, stored="-")
+            self._report.differ(Kind.STATE, None, where, recorded=error, stored="-")
             return
         if not note.goes_on:
             self._check_ledger(session)
@@ -231,7 +233,7 @@ class Verification:
     def _report_ledger(self, session: SymbolSession, recorded: object) -> None:
         where = f"{session.symbol} at the beginning of a session"
         stored = session.ledger_history.newest()
-        self._findings.differ(Kind.LEDGER, None, where, recorded=recorded, stored=stored)
+        self._report.differ(Kind.LEDGER, None, where, recorded=recorded, stored=stored)
 
     def _expect_refusal(self, quote: Quote, session: SymbolSession) -> None:
         """Remember a quote that the matcher refuses: the next line must say so."""
@@ -254,7 +256,7 @@ class Verification:
             replayed = f"{refused.update_id} refused at {session.matcher.gate}"
         if recorded != replayed:
             where = "a refused quote"
-            self._findings.differ(Kind.STATE, None, where, recorded=recorded, stored=replayed)
+            self._report.differ(Kind.STATE, None, where, recorded=recorded, stored=replayed)
 
     def _begin_file(self, boundary: FileBoundary) -> None:
         """End the sessions that the next file does not continue."""
@@ -284,5 +286,5 @@ class Verification:
         """Report a recording that cannot be replayed further, and end its session."""
         where = f"{session.symbol}, input {session.inputs}"
         cause = str(error) or type(error).__name__
-        self._findings.differ(Kind.STATE, None, where, recorded=cause, stored="-")
+        self._report.differ(Kind.STATE, None, where, recorded=cause, stored="-")
         self._end(session.symbol, Ending.GAP)

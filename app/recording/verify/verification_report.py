@@ -1,71 +1,42 @@
 """The findings of a verification."""
 
-from collections import Counter
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import Final
+from dataclasses import dataclass, field
+from typing import Final, Self
+
+from app.auditing.audit_report import Rule
 
 DIFFERENCES_MAX: Final = 200
 """Differences that the report keeps; it only counts the others."""
 
 
-class Kind(StrEnum):
+class Kind(Rule):
     """The kinds of differences."""
 
-    UNKNOWN_ORDER = "unknown_order"
-    UNRECORDED_ORDER = "unrecorded_order"
-    FORM = "form"
-    ORDER = "order"
-    MISSING_SPLIT = "missing_split"
-    EXTRA_SPLIT = "extra_split"
-    UPDATE_ID = "update_id"
-    PRICE = "price"
-    QUANTITY = "quantity"
-    DISPLAYED_QUANTITY = "displayed_quantity"
-    STATUS = "status"
-    REASON = "reason"
-    FILLED_QUANTITY = "filled_quantity"
-    COUNTS = "counts"
-    ARRIVAL = "arrival"
-    DEPARTURE = "departure"
-    DECISION = "decision"
-    QUOTES_SEEN = "quotes_seen"
-    CARRIED = "carried"
-    NOT_A_TAIL = "not_a_tail"
-    QUOTE = "quote"
-    SOLD_TWICE = "sold_twice"
-    LATE = "late"
-    LEDGER = "ledger"
-    STATE = "state"
-
-
-SENTENCES: Final = {
-    Kind.UNKNOWN_ORDER: "the recording has an order that the database lacks",
-    Kind.UNRECORDED_ORDER: "the database has an order that the recording lacks",
-    Kind.FORM: "a row cannot be read",
-    Kind.ORDER: "the order has other values",
-    Kind.MISSING_SPLIT: "the database lacks a split",
-    Kind.EXTRA_SPLIT: "the database has a split that does not follow from the recording",
-    Kind.UPDATE_ID: "a split names another quote",
-    Kind.PRICE: "a split has another price",
-    Kind.QUANTITY: "a split has another quantity",
-    Kind.DISPLAYED_QUANTITY: "a split has another displayed quantity",
-    Kind.STATUS: "an order has another status",
-    Kind.REASON: "an order ended for another reason",
-    Kind.FILLED_QUANTITY: "an order has other sums",
-    Kind.COUNTS: "an order counts its splits or events wrongly",
-    Kind.ARRIVAL: "an order met another quote first",
-    Kind.DEPARTURE: "an order ended at another quote",
-    Kind.DECISION: "an order was decided on other quantities",
-    Kind.QUOTES_SEEN: "an order met another number of quotes",
-    Kind.CARRIED: "an order was resumed with other splits or sums than it had",
-    Kind.NOT_A_TAIL: "a result was lost although a later one is stored",
-    Kind.QUOTE: "a split contradicts its quote",
-    Kind.SOLD_TWICE: "displayed quantity was sold twice",
-    Kind.LATE: "a quote filled an order after its deadline",
-    Kind.LEDGER: "a symbol began with another ledger than was stored before",
-    Kind.STATE: "the recording contradicts itself",
-}
+    UNKNOWN_ORDER = "unknown_order", "the recording has an order that the database lacks"
+    UNRECORDED_ORDER = "unrecorded_order", "the database has an order that the recording lacks"
+    FORM = "form", "a row cannot be read"
+    ORDER = "order", "the order has other values"
+    MISSING_SPLIT = "missing_split", "the database lacks a split"
+    EXTRA_SPLIT = "extra_split", "the database has a split that does not follow from the recording"
+    UPDATE_ID = "update_id", "a split names another quote"
+    PRICE = "price", "a split has another price"
+    QUANTITY = "quantity", "a split has another quantity"
+    DISPLAYED_QUANTITY = "displayed_quantity", "a split has another displayed quantity"
+    STATUS = "status", "an order has another status"
+    REASON = "reason", "an order ended for another reason"
+    FILLED_QUANTITY = "filled_quantity", "an order has other sums"
+    COUNTS = "counts", "an order counts its splits or events wrongly"
+    ARRIVAL = "arrival", "an order met another quote first"
+    DEPARTURE = "departure", "an order ended at another quote"
+    DECISION = "decision", "an order was decided on other quantities"
+    QUOTES_SEEN = "quotes_seen", "an order met another number of quotes"
+    CARRIED = "carried", "an order was resumed with other splits or sums than it had"
+    NOT_A_TAIL = "not_a_tail", "a result was lost although a later one is stored"
+    QUOTE = "quote", "a split contradicts its quote"
+    SOLD_TWICE = "sold_twice", "displayed quantity was sold twice"
+    LATE = "late", "a quote filled an order after its deadline"
+    LEDGER = "ledger", "a symbol began with another ledger than was stored before"
+    STATE = "state", "the recording contradicts itself"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +52,7 @@ class Difference:
     @classmethod
     def of(
         cls, kind: Kind, order_id: str | None, where: str, *, recorded: object, stored: object
-    ) -> "Difference":
+    ) -> Self:
         """Return the difference between two values of any type."""
         return cls(
             kind=kind,
@@ -92,9 +63,9 @@ class Difference:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class VerificationReport:
-    """The result of a verification.
+    """The result of a verification, collected in bounded memory.
 
     Attributes:
         database: The URL or path that was given.
@@ -113,17 +84,17 @@ class VerificationReport:
     """
 
     database: str
-    files: int
-    frames: int
-    orders: int
-    splits: int
-    orders_differing: int
-    differences_total: int
-    differences: tuple[Difference, ...]
-    orders_not_covered: int
-    splits_not_covered: int
-    causes: dict[str, int]
-    undurable: int
+    files: int = 0
+    frames: int = 0
+    orders: int = 0
+    splits: int = 0
+    orders_differing: int = 0
+    differences_total: int = 0
+    differences: tuple[Difference, ...] = ()
+    orders_not_covered: int = 0
+    splits_not_covered: int = 0
+    causes: dict[str, int] = field(default_factory=dict)
+    undurable: int = 0
 
     @property
     def differs(self) -> bool:
@@ -134,21 +105,6 @@ class VerificationReport:
     def is_covered(self) -> bool:
         """Tell whether the recording covers every order and split."""
         return not self.orders_not_covered and not self.splits_not_covered
-
-
-class Findings:
-    """Collects findings in bounded memory."""
-
-    def __init__(self) -> None:
-        self.orders = 0
-        self.splits = 0
-        self.orders_differing = 0
-        self.orders_not_covered = 0
-        self.splits_not_covered = 0
-        self.undurable = 0
-        self.causes: Counter[str] = Counter()
-        self.differences_total = 0
-        self.differences: list[Difference] = []
 
     def differ(
         self, kind: Kind, order_id: str | None, where: str, *, recorded: object, stored: object
@@ -161,21 +117,8 @@ class Findings:
         self.differences_total += 1
         # A wrong recording may cause a difference for each of many orders.
         if len(self.differences) < DIFFERENCES_MAX:
-            self.differences.append(difference)
+            self.differences += (difference,)
 
-    def report(self, database: str, *, files: int, frames: int) -> VerificationReport:
-        """Return the report of everything added so far."""
-        return VerificationReport(
-            database=database,
-            files=files,
-            frames=frames,
-            orders=self.orders,
-            splits=self.splits,
-            orders_differing=self.orders_differing,
-            differences_total=self.differences_total,
-            differences=tuple(self.differences),
-            orders_not_covered=self.orders_not_covered,
-            splits_not_covered=self.splits_not_covered,
-            causes=dict(self.causes),
-            undurable=self.undurable,
-        )
+    def leave_out(self, cause: str, count: int = 1) -> None:
+        """Count splits or ends that no recording covers."""
+        self.causes[cause] = self.causes.get(cause, 0) + count

@@ -1,26 +1,28 @@
 """The findings that an audit keeps."""
 
-from app.auditing.audit_report import EXAMPLES_MAX, SENTENCES, Findings, Invariant
+import pytest
+
+from app.auditing.audit_report import EXAMPLES_MAX, AuditReport, Invariant, Rule
+from app.recording.verify.verification_report import Kind
 
 
-def test_every_invariant_has_its_sentence() -> None:
-    """Each invariant has a description in the report."""
-    assert SENTENCES.keys() == set(Invariant)
-    assert len(set(SENTENCES.values())) == len(Invariant)
+@pytest.mark.parametrize("rules", [Invariant, Kind])
+def test_every_rule_has_a_sentence_of_its_own(rules: type[Rule]) -> None:
+    """A report describes each rule; the name is the value in JSON."""
+    assert len({rule.sentence for rule in rules}) == len(rules)
+    assert [rule.value for rule in rules] == [rule.name.lower() for rule in rules]
 
 
 def test_rows_and_violations_are_counted_and_the_first_kept() -> None:
     """All violations are counted, and a bounded number is kept."""
-    findings = Findings()
+    report = AuditReport("a.db")
     for number in range(1_000):
-        findings.look(Invariant.SUMS)
-        findings.blame(Invariant.SUMS, f"order {number}", "too much")
-        findings.note("the venue restarted its ids")
+        report.look(Invariant.SUMS)
+        report.blame(Invariant.SUMS, f"order {number}", "too much")
+        report.note("the venue restarted its ids")
 
-    report = findings.report("a.db", orders=7)
-
-    (sums,) = (finding for finding in report.findings if finding.violations)
-    assert (sums.invariant, sums.rows, sums.violations) == (Invariant.SUMS, 1_000, 1_000)
+    sums = report.findings[Invariant.SUMS]
+    assert (sums.rows, sums.violations) == (1_000, 1_000)
     assert [one.order_id for one in sums.examples] == [f"order {n}" for n in range(EXAMPLES_MAX)]
     assert (report.violations_total, report.notes_total) == (1_000, 1_000)
     assert len(report.notes) == EXAMPLES_MAX
@@ -30,21 +32,20 @@ def test_rows_and_violations_are_counted_and_the_first_kept() -> None:
 
 def test_one_invariant_does_not_hide_another() -> None:
     """The examples include some violations of each violated invariant."""
-    findings = Findings()
+    report = AuditReport("a.db")
     for invariant in (Invariant.SUMS, Invariant.GATES):
         for _ in range(100):
-            findings.blame(invariant, None, "wrong")
+            report.blame(invariant, None, "wrong")
 
-    shown = [one.invariant for one in findings.report("a.db", orders=0).examples]
+    shown = [one.invariant for one in report.examples]
 
     assert shown == [Invariant.SUMS] * 10 + [Invariant.GATES] * 10
 
 
 def test_notes_are_no_violations() -> None:
     """A database with notes and no violations is sound."""
-    findings = Findings()
-    findings.note("the venue restarted its ids")
+    report = AuditReport("a.db")
 
-    report = findings.report("a.db", orders=0)
+    report.note("the venue restarted its ids")
 
     assert (report.is_sound, report.notes) == (True, ("the venue restarted its ids",))

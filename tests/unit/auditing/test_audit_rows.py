@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from sqlalchemy import NullPool, Row, create_engine, text
 
-from app.auditing.audit_rows import MalformedRowError, read_event, read_level, read_split
+from app.auditing.audit_rows import MalformedRowError, StoredEvent, StoredLevel, read_row
+from app.domain.order import Split
 from tests.support.builders import ACCEPTED_AT
 
 LEVEL = {"owner": "public", "symbol": "LTCBTC", "side": "BUY", "price": "99.5", "quantity": "4"}
@@ -43,9 +44,9 @@ def row(values: dict[str, Any]) -> Row[Any]:
 
 def test_sound_rows_are_read_exactly() -> None:
     """Values are read exactly, to the last digit and the microsecond."""
-    assert read_level(row(LEVEL | {"price": "0.000000000001"})).price == Decimal("1E-12")
-    assert read_split(row(SPLIT)).filled_at == ACCEPTED_AT
-    assert read_event(row(EVENT)).at == ACCEPTED_AT
+    assert read_row(StoredLevel, row(LEVEL | {"price": "0.000000000001"})).price == Decimal("1E-12")
+    assert read_row(Split, row(SPLIT)).filled_at == ACCEPTED_AT
+    assert read_row(StoredEvent, row(EVENT)).at == ACCEPTED_AT
 
 
 @pytest.mark.parametrize(
@@ -54,14 +55,14 @@ def test_sound_rows_are_read_exactly() -> None:
 def test_an_amount_has_one_form(text: str) -> None:
     """Only the canonical notation is an amount, so equal amounts are equal texts."""
     with pytest.raises(MalformedRowError, match=r"quantity is '"):
-        read_level(row(LEVEL | {"quantity": text}))
+        read_row(StoredLevel, row(LEVEL | {"quantity": text}))
 
 
 @pytest.mark.parametrize("value", [None, 4, 4.5, b"4"])
 def test_an_amount_is_text(value: object) -> None:
     """A value of another type is refused: SQLite stores any type in any column."""
     with pytest.raises(MalformedRowError, match="quantity is "):
-        read_level(row(LEVEL | {"quantity": value}))
+        read_row(StoredLevel, row(LEVEL | {"quantity": value}))
 
 
 @pytest.mark.parametrize(
@@ -79,7 +80,7 @@ def test_an_amount_is_text(value: object) -> None:
 def test_an_instant_has_one_form(text: str | None) -> None:
     """Only UTC with six decimals is an instant, so text order is time order."""
     with pytest.raises(MalformedRowError, match="at is "):
-        read_event(row(EVENT | {"at": text}))
+        read_row(StoredEvent, row(EVENT | {"at": text}))
 
 
 @pytest.mark.parametrize(
@@ -88,13 +89,13 @@ def test_an_instant_has_one_form(text: str | None) -> None:
 def test_an_unknown_value_is_refused(wrong: dict[str, Any]) -> None:
     """An unknown word is refused, with the column and the value in the message."""
     with pytest.raises(MalformedRowError, match=f"{next(iter(wrong))} is "):
-        read_event(row(EVENT | wrong))
+        read_row(StoredEvent, row(EVENT | wrong))
 
 
 def test_what_is_refused_is_not_told_at_length() -> None:
     """The message contains only the beginning of a long value."""
     with pytest.raises(MalformedRowError) as caught:
-        read_level(row(LEVEL | {"quantity": "4" * 10_000}))
+        read_row(StoredLevel, row(LEVEL | {"quantity": "4" * 10_000}))
 
     assert len(str(caught.value)) < 100
 
@@ -112,4 +113,4 @@ def test_what_postgresql_gives_is_read_alike() -> None:
         }
     )
 
-    assert read_split(given) == read_split(row(SPLIT))  # type: ignore[arg-type]  # as far as read
+    assert read_row(Split, given) == read_row(Split, row(SPLIT))  # type: ignore[arg-type]  # as far as read

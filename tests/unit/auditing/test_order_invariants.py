@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from app.auditing.audit_report import Findings, Invariant
+from app.auditing.audit_report import AuditReport, Invariant
 from app.auditing.audit_rows import OrderRecord, StoredEvent, StoredFulfilled
 from app.auditing.order_invariants import check_order
 from app.domain.order import Decision, OrderSnapshot, OrderStatus, Reason, Side, Split, TimeInForce
@@ -60,6 +60,7 @@ def filled() -> OrderRecord:
         key_order_id=None,
         fulfilled=StoredFulfilled(
             created_at=CLOSED_AT,
+            order_id=order.order_id,
             symbol=order.symbol,
             side=Side.BUY,
             quantity=Decimal(8),
@@ -101,21 +102,20 @@ def expired(time_in_force: TimeInForce, reason: Reason | None) -> OrderRecord:
 
 def violated(record: OrderRecord) -> frozenset[Invariant]:
     """Return the invariants that an order violates."""
-    findings = Findings()
-    check_order(record, findings)
-    return findings.report("a.db", orders=1).violated
+    report = AuditReport("a.db")
+    check_order(record, report)
+    return report.violated
 
 
 def test_a_sound_order_passes_and_its_rows_are_counted() -> None:
     """A sound order violates nothing, and each check counts the rows it reads."""
-    findings = Findings()
+    report = AuditReport("a.db")
 
-    check_order(filled(), findings)
+    check_order(filled(), report)
 
-    report = findings.report("a.db", orders=1)
     assert report.is_sound
-    rows = {finding.invariant: finding.rows for finding in report.findings}
-    assert (rows[Invariant.SEQUENCES], rows[Invariant.SUMS], rows[Invariant.REASONS]) == (3, 2, 1)
+    counted = (Invariant.SEQUENCES, Invariant.SUMS, Invariant.REASONS)
+    assert [report.findings[invariant].rows for invariant in counted] == [3, 2, 1]
 
 
 @pytest.mark.parametrize(

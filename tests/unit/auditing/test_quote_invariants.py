@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Final
 
-from app.auditing.audit_report import AuditReport, Findings, Invariant
+from app.auditing.audit_report import AuditReport, Invariant
 from app.auditing.audit_rows import SplitInOrder, StoredLevel
 from app.auditing.quote_invariants import QuoteAudit
 from app.domain.order import PUBLIC, OrderId, Owner, Side, Split
@@ -56,12 +56,12 @@ def audited(
     was_pruned: bool = False,
 ) -> AuditReport:
     """Run the checks on the splits and return the report."""
-    findings = Findings()
-    quotes = QuoteAudit(findings, levels, was_pruned=was_pruned)
+    report = AuditReport("a.db")
+    quotes = QuoteAudit(report, levels, was_pruned=was_pruned)
     for one in splits:
         quotes.show(one)
     quotes.end({LTCBTC: gate})
-    return findings.report("a.db", orders=0)
+    return report
 
 
 def test_orders_share_what_a_quote_displays() -> None:

@@ -1,6 +1,5 @@
 """Compare a derived order with its stored rows."""
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -45,8 +44,8 @@ class Comparison:
     Attributes:
         differences: Everything that differs.
         splits: The number of splits that are equal on both sides.
-        not_covered: The number of stored splits that the recording does not cover, by cause.
-        end_not_covered: The cause if the recording does not cover the order's end.
+        splits_not_covered: The number of stored splits that the recording does not cover.
+        not_covered: The causes, one for each such split and for an end that is not covered.
         durable: The inputs whose results are stored.
         undurable: The inputs whose results are not stored, where that is allowed.
     """
@@ -54,8 +53,8 @@ class Comparison:
     order_id: OrderId
     differences: list[Difference] = field(default_factory=list)
     splits: int = 0
-    not_covered: Counter[str] = field(default_factory=Counter)
-    end_not_covered: str | None = None
+    splits_not_covered: int = 0
+    not_covered: list[str] = field(default_factory=list)
     durable: list[InputRef] = field(default_factory=list)
     undurable: list[InputRef] = field(default_factory=list)
 
@@ -64,6 +63,11 @@ class Comparison:
         self.differences.append(
             Difference.of(kind, self.order_id, where, recorded=recorded, stored=stored)
         )
+
+    def leave_out(self, cause: str) -> None:
+        """Count a split that the recording does not cover."""
+        self.splits_not_covered += 1
+        self.not_covered.append(cause)
 
     def expect(self, expected: Mapping[str, object], stored: OrderSnapshot) -> None:
         """Add a difference for each attribute of the stored order that is not as expected."""
@@ -146,7 +150,7 @@ def _judge_extra(
     if number <= derived.splits_unrecorded:
         # If the order was verified in an earlier session, the split was compared there.
         if not derived.was_verified:
-            comparison.not_covered[derived.unrecorded_cause] += 1
+            comparison.leave_out(derived.unrecorded_cause)
         return
     cause = derived.not_covered.get(number)
     if cause is None and split.update_id > derived.cut_off_after.get(number, split.update_id):
@@ -156,7 +160,7 @@ def _judge_extra(
         # If the crash cut off only what follows this quote, the split should have been derived.
         cause = None if uncovered_cause == CUT_OFF and has_its_quote else uncovered_cause
     if cause is not None:
-        comparison.not_covered[cause] += 1
+        comparison.leave_out(cause)
     else:
         comparison.differ(Kind.EXTRA_SPLIT, f"split {number}", "none", _text(split))
 
@@ -191,7 +195,7 @@ def _compare_end(
         step = derived.end.step
         comparison.expect(end_after(step) | progress_after(step), stored)
     elif uncovered_cause is not None:
-        comparison.end_not_covered = uncovered_cause
+        comparison.not_covered.append(uncovered_cause)
     else:
         comparison.differ(Kind.STATUS, "status of the order", "open", stored.status)
 

@@ -5,7 +5,7 @@ cut off, a later session may resume the order. Its state there proves which deri
 became durable.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from app.domain.order import OrderId  # noqa: TC001 - beside its siblings
 from app.domain.resting import Fill, Step
@@ -103,10 +103,10 @@ class OrderBookkeeping:
     def finish(self, *, was_cut_off: bool) -> None:
         """Settle every order at the end of the recording."""
         self._compare_finished()
-        derived_orders = [*self._open.values(), *self._unmatched.values()]
-        sessions = {id(derived.session): derived.session for derived in derived_orders}
-        sessions |= {id(session): session for session in self._unsettled}
-        self._settle(list(sessions.values()), is_last=True)
+        orders = (*self._open.values(), *self._unmatched.values())
+        sessions = dict.fromkeys(derived.session for derived in orders)
+        sessions |= dict.fromkeys(self._unsettled)
+        self._settle(sessions, is_last=True)
         self._recorded_orders.finish(was_cut_off=was_cut_off)
 
     def _derive(self, note: OrderRested | OrderUnmet, session: SymbolSession) -> DerivedOrder:
@@ -156,7 +156,7 @@ class OrderBookkeeping:
 
     def _add_fill(self, derived: DerivedOrder, fill: Fill, source: InputRef) -> None:
         session, order = source.session, derived.order
-        quote = session.quote
+        quote = session.matcher.current
         assert quote is not None, "an order is filled by a quote"
         price, quantity = best_level(quote, order.side)
         derived.splits[fill.split_number] = DerivedSplit(fill, source, price, quantity)
@@ -195,15 +195,11 @@ class OrderBookkeeping:
             source.session.mark_lost(source)
             self._report.undurable += 1
 
-    def _settle(self, sessions: list[SymbolSession], *, is_last: bool) -> None:
+    def _settle(self, sessions: Collection[SymbolSession], *, is_last: bool) -> None:
         """Compare the orders that these sessions held last, and check what the sessions lost."""
-        ids = {id(session) for session in sessions}
-        derived_orders = [
-            derived
-            for derived in (*self._open.values(), *self._unmatched.values())
-            if id(derived.session) in ids
-        ]
-        for derived, stored in self._with_stored(derived_orders):
+        orders = (*self._open.values(), *self._unmatched.values())
+        held_last = [derived for derived in orders if derived.session in sessions]
+        for derived, stored in self._with_stored(held_last):
             self._open.pop(derived.order.order_id, None)
             self._unmatched.pop(derived.order.order_id, None)
             if stored is None:
@@ -226,17 +222,15 @@ class OrderBookkeeping:
             source.session.mark_durable(source)
         report = self._report
         report.splits += comparison.splits
-        report.splits_not_covered += comparison.not_covered.total()
-        for cause, count in comparison.not_covered.items():
-            report.leave_out(cause, count)
-        if comparison.end_not_covered is not None:
-            report.leave_out(comparison.end_not_covered)
+        report.splits_not_covered += comparison.splits_not_covered
+        for cause in comparison.not_covered:
+            report.leave_out(cause)
         for difference in comparison.differences:
             report.add(difference)
         if comparison.differences:
             report.orders_differing += 1
             return
-        if comparison.not_covered or comparison.end_not_covered is not None:
+        if comparison.not_covered:
             report.orders_not_covered += 1
         elif not derived.was_verified:
             report.orders += 1
@@ -275,13 +269,10 @@ class OrderBookkeeping:
 
     def _with_stored(
         self, derived_orders: Iterable[DerivedOrder]
-    ) -> Iterator[tuple[DerivedOrder, StoredOrder | None]]:
+    ) -> list[tuple[DerivedOrder, StoredOrder | None]]:
         orders = list(derived_orders)
-        for start in range(0, len(orders), ORDERS_PER_QUERY):
-            group = orders[start : start + ORDERS_PER_QUERY]
-            stored = self._lookup.find([derived.order.order_id for derived in group])
-            for derived in group:
-                yield derived, stored.get(derived.order.order_id)
+        stored = self._lookup.find([derived.order.order_id for derived in orders])
+        return [(derived, stored.get(derived.order.order_id)) for derived in orders]
 
 
 def _uncovered_cause(session: SymbolSession) -> str | None:

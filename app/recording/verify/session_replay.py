@@ -88,11 +88,6 @@ class SymbolSession:
         self._restore(state)
 
     @property
-    def quote(self) -> Quote | None:
-        """The current quote."""
-        return self.matcher.current
-
-    @property
     def may_have_lost_results(self) -> bool:
         """Tell whether a crash may have lost results that an unrecorded process replaced."""
         return self.is_before_a_gap and not self.is_durable
@@ -102,21 +97,9 @@ class SymbolSession:
         self.inputs += 1
         steps = self._apply(note)
         if steps or isinstance(note, LedgerStored):
-            self._hand_over_ledger()
-        return steps
-
-    def apply_quote(self, quote: Quote) -> list[Step]:
-        """Expire the orders whose deadline has passed, then apply a quote of the stream."""
-        self.inputs += 1
-        steps = self.matcher.expire(quote.received_ns)
-        applied = self.matcher.quotes_applied
-        more = self.matcher.apply_quote(quote)
-        # A refused quote does not change the displayed quantities.
-        if self.matcher.quotes_applied != applied:
-            self._observe(quote)
-        steps += more
-        if steps:
-            self._hand_over_ledger()
+            # The service hands the ledger to the journal now.
+            changes = self.matcher.drain_ledger_changes()
+            self.ledger_history.apply(self.matcher.gate, changes)
         return steps
 
     def release_memory(self) -> None:
@@ -138,7 +121,7 @@ class SymbolSession:
         matcher = self.matcher
         match note:
             case QuoteReceived():
-                return self.apply_quote(note.quote)
+                return self._apply_quote(note.quote)
             case SeedReceived():
                 return self._apply_seed(note)
             case GateReset():
@@ -158,17 +141,7 @@ class SymbolSession:
         matcher = self.matcher
         match note:
             case OrderRested():
-                return matcher.rest(
-                    note.order,
-                    deadline_ns=note.deadline_ns,
-                    now_ns=note.now_ns,
-                    filled_quantity=note.filled_quantity,
-                    quote_quantity=note.quote_quantity,
-                    splits_total=note.splits_total,
-                    arrival=note.arrival,
-                    quotes_seen=note.quotes_seen,
-                    may_have_met_quotes=note.may_have_met_quotes,
-                )
+                return self._rest(note, now_ns=note.now_ns, quotes_seen=note.quotes_seen)
             case OrderUnmet():
                 return [matcher.end_unmet(_snapshot(note))]
             case OrderCanceled():
@@ -180,6 +153,29 @@ class SymbolSession:
             case OrdersExpired():
                 return matcher.expire(note.now_ns)
         return []
+
+    def _rest(self, note: OrderRested, *, now_ns: int | None, quotes_seen: int) -> list[Step]:
+        return self.matcher.rest(
+            note.order,
+            deadline_ns=note.deadline_ns,
+            now_ns=now_ns,
+            filled_quantity=note.filled_quantity,
+            quote_quantity=note.quote_quantity,
+            splits_total=note.splits_total,
+            arrival=note.arrival,
+            quotes_seen=quotes_seen,
+            may_have_met_quotes=note.may_have_met_quotes,
+        )
+
+    def _apply_quote(self, quote: Quote) -> list[Step]:
+        """Expire the orders whose deadline has passed, then apply a quote of the stream."""
+        steps = self.matcher.expire(quote.received_ns)
+        applied = self.matcher.quotes_applied
+        steps += self.matcher.apply_quote(quote)
+        # A refused quote does not change the displayed quantities.
+        if self.matcher.quotes_applied != applied:
+            self._observe(quote)
+        return steps
 
     def _apply_seed(self, note: SeedReceived) -> list[Step]:
         if note.is_applied is None:
@@ -196,11 +192,6 @@ class SymbolSession:
     def _observe(self, quote: Quote) -> None:
         self.newest_update_id = max(self.newest_update_id, quote.update_id)
         self.liquidity.observe(quote)
-
-    def _hand_over_ledger(self) -> None:
-        """Add the ledger to the history, as the service hands it to the journal now."""
-        changes = self.matcher.drain_ledger_changes()
-        self.ledger_history.apply(self.matcher.gate, changes)
 
     def _restore(self, state: "MatcherState") -> None:
         """Restore the recorded state; the resting orders have met the current quote."""
@@ -222,18 +213,12 @@ class SymbolSession:
         """Let an order rest as it rested before; without an arrival it has met no quote yet."""
         quote = self.matcher.current
         has_met_it = rested.arrival is not None or rested.may_have_met_quotes
-        self.matcher.rest(
-            rested.order,
-            deadline_ns=rested.deadline_ns,
+        self._rest(
+            rested,
             # An order that has not met this quote must not meet it now, so the quote is too old.
             now_ns=None if quote is None or has_met_it else quote.received_ns + _OLD_NS,
-            filled_quantity=rested.filled_quantity,
-            quote_quantity=rested.quote_quantity,
-            splits_total=rested.splits_total,
-            arrival=rested.arrival,
             # rest() counts the current quote once more.
             quotes_seen=rested.quotes_seen - (quote is not None and has_met_it),
-            may_have_met_quotes=rested.may_have_met_quotes,
         )
 
 
@@ -282,21 +267,13 @@ class MatcherState:
 
 def symbol_of(note: AnyNote) -> Symbol | None:
     """Return the symbol whose matcher receives the note, or None."""
-    match note:
-        case OrderRested() | OrderUnmet():
-            return note.order.symbol
-        case QuoteReceived() | SeedReceived() | GateReset():
-            return note.quote.symbol
-        case (
-            OrderCanceled()
-            | OrdersCanceled()
-            | OrdersExpired()
-            | Interrupted()
-            | Held()
-            | Released()
-            | LedgerStored()
-        ):
-            return note.symbol
+    if isinstance(note, OrderRested | OrderUnmet):
+        return note.order.symbol
+    if isinstance(note, QuoteReceived | SeedReceived | GateReset):
+        return note.quote.symbol
+    of_symbol = OrderCanceled | OrdersCanceled | OrdersExpired
+    if isinstance(note, of_symbol | Interrupted | Held | Released | LedgerStored):
+        return note.symbol
     return None
 
 

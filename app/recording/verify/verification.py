@@ -117,50 +117,36 @@ class Verification:
         self._orders.finish(was_cut_off=not self._has_ended)
 
     def _add_note(self, note: AnyNote) -> None:
-        state = self._state
-        if state is not None and state.add(note):
-            if state.is_complete:
-                self._begin(state)
-            return
         if isinstance(note, FrameIgnored):
             self._frame = None
             return
         self._apply_frame()
         self._check_refusal(note)
-        match note:
-            case SymbolState():
-                self._state = MatcherState(note)
-                if self._state.is_complete:
-                    self._begin(self._state)
-            case SymbolEnded():
-                self._end(note.symbol, note.how)
-            case RecordingEnded():
-                self._end_all(note)
-            case _:
-                self._apply_note(note)
+        if isinstance(note, SymbolState):
+            self._state = MatcherState(note)
+        elif self._state is None or not self._state.add(note):
+            self._apply_note(note)
+            return
+        if self._state.is_complete:
+            self._begin(self._state)
 
     def _apply_frame(self) -> None:
         """Apply the previous frame: no note said that the matcher did not receive it."""
         quote, self._frame = self._frame, None
-        session = None if quote is None else self._sessions.get(quote.symbol)
-        if quote is None or session is None:
-            return
-        self._expect_refusal(quote, session)
-        try:
-            steps = session.apply_quote(quote)
-        except (AssertionError, ArithmeticError) as error:
-            self._stop_following(session, error)
-            return
-        self._orders.settle_predecessors(session)
-        self._orders.add(session, steps)
+        if quote is not None:
+            self._apply_note(QuoteReceived(quote=quote))
 
     def _apply_note(self, note: AnyNote) -> None:
+        if isinstance(note, SymbolEnded):
+            self._end(note.symbol, note.how)
+        elif isinstance(note, RecordingEnded):
+            self._end_all(note)
         symbol = symbol_of(note)
         session = None if symbol is None else self._sessions.get(symbol)
         if session is None:
             return
-        if isinstance(note, QuoteReceived):
-            self._expect_refusal(note.quote, session)
+        if isinstance(note, QuoteReceived) and note.quote.update_id <= session.matcher.gate:
+            self._refused = note.quote  # the next line must say so
         try:
             if isinstance(note, OrderRested | OrderUnmet):
                 self._orders.add_order(note, session)
@@ -169,8 +155,8 @@ class Verification:
             steps = session.apply(note)
         except (AssertionError, ArithmeticError) as error:
             self._stop_following(session, error)
-            return
-        self._orders.add(session, steps)
+        else:
+            self._orders.add(session, steps)
 
     def _begin(self, state: MatcherState) -> None:
         self._state = None
@@ -219,26 +205,19 @@ class Verification:
         if before is None:
             return
         known, found = before.ledger_history, session.ledger_history
-        newest = known.newest()
+        is_as_left = True
         if before.ending == Ending.ENDED or before.is_durable:
-            if newest != found.newest():
-                self._report_ledger(session, newest)
+            is_as_left = known.newest() == found.newest()
         elif before.ending == Ending.CRASHED and not before.is_before_a_gap:
             # A higher gate belongs to a version from after the end of the recording.
             is_recorded = known.is_complete and found.gate <= known.gate
-            if is_recorded and not known.includes(found):
-                self._report_ledger(session, newest)
+            is_as_left = not is_recorded or known.includes(found)
+        if not is_as_left:
+            where = f"{session.symbol} at the beginning of a session"
+            self._report.differ(
+                Kind.LEDGER, None, where, recorded=known.newest(), stored=found.newest()
+            )
         known.clear()
-
-    def _report_ledger(self, session: SymbolSession, recorded: object) -> None:
-        where = f"{session.symbol} at the beginning of a session"
-        stored = session.ledger_history.newest()
-        self._report.differ(Kind.LEDGER, None, where, recorded=recorded, stored=stored)
-
-    def _expect_refusal(self, quote: Quote, session: SymbolSession) -> None:
-        """Remember a quote that the matcher refuses: the next line must say so."""
-        if quote.update_id <= session.matcher.gate:
-            self._refused = quote
 
     def _check_refusal(self, note: AnyNote | None) -> None:
         """Check that a refusal is noted after a refused quote, and after no other."""

@@ -1,5 +1,7 @@
 """A database in which orders of every kind ended, or did not, as they should."""
 
+import asyncio
+import itertools
 import shutil
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -144,3 +146,27 @@ async def _leave_open(storage: OpenStorage) -> None:
     storage.journal.record(
         work.meet(make_quote(21, symbol=ETHBTC, ask=("0.03", "2.5"), bid=("0.02", 1)))
     )
+
+
+@asynccontextmanager
+async def filling(storage: OpenStorage) -> AsyncIterator[asyncio.Event]:
+    """Accept and fill orders meanwhile; each acceptance sets the event."""
+    work = SymbolAtWork()
+    has_accepted = asyncio.Event()
+    is_over = False
+
+    async def fill() -> None:
+        for number in itertools.count(1):
+            order = make_order(1, number=number)
+            await storage.journal.accept(order)
+            has_accepted.set()
+            storage.journal.record(work.rest(order))
+            storage.journal.record(work.meet(make_quote(number, ask=(number % 90 + 1, 2))))
+            if is_over:
+                return
+
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(fill())
+        yield has_accepted
+        assert not task.done()
+        is_over = True

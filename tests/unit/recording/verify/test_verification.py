@@ -6,9 +6,9 @@ import asyncio
 import gzip
 import shutil
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Final
@@ -20,14 +20,15 @@ from app.domain.errors import StartupError
 from app.domain.events import SymbolOutcome
 from app.domain.liquidity import LiquidityLedger
 from app.domain.matcher import SymbolMatcher
-from app.domain.order import Owner, Side, Symbol, TimeInForce
+from app.domain.order import Order, Owner, Side, Symbol, TimeInForce
 from app.recording.service.recording_folder import recordings_in
 from app.recording.verify.verification import verify
 from app.recording.verify.verification_report import Kind, VerificationReport
 from app.storage.database import Database
 from app.storage.journal.group_commit import GroupCommitJournal
+from app.storage.schema.tables import orders
 from app.tapes.tape_reader import TapeError
-from tests.support.builders import LTCBTC, make_quote
+from tests.support.builders import LTCBTC, Amount, make_quote
 from tests.support.recorded_history import FOK, IOC, OPEN, ORDERS_TOTAL, history, id_of
 from tests.support.recorded_service import RecordedService, frame_of
 from tests.support.waiting import eventually
@@ -50,7 +51,7 @@ async def verified(service: RecordedService, *tapes: Path) -> VerificationReport
 
 
 @pytest.fixture(scope="module")
-def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def history_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of a recorded history, shared by all tests and never changed."""
     folder = tmp_path_factory.mktemp("recorded")
     asyncio.run(history(folder))
@@ -58,52 +59,88 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def service(recorded: Path, tmp_path: Path) -> RecordedService:
+def recorded(history_folder: Path, tmp_path: Path) -> RecordedService:
     """Return a copy of the recorded history for one test."""
-    shutil.copytree(recorded, tmp_path, dirs_exist_ok=True)
+    shutil.copytree(history_folder, tmp_path, dirs_exist_ok=True)
     return RecordedService(tmp_path)
 
 
-@contextmanager
-def unchecked(path: Path) -> Iterator[sqlite3.Connection]:
-    """Open a database without the checks that SQLite can switch off."""
-    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+@pytest.fixture
+def service(tmp_path: Path) -> RecordedService:
+    """Return a service without a database and without recordings."""
+    return RecordedService(tmp_path)
+
+
+def change(service: RecordedService, *statements: str) -> None:
+    """Change a database without the checks that SQLite can switch off."""
+    with closing(sqlite3.connect(service.path, isolation_level=None)) as connection:
         connection.execute("PRAGMA foreign_keys = OFF")
         connection.execute("PRAGMA ignore_check_constraints = ON")
-        yield connection
+        for statement in statements:
+            assert connection.execute(statement).rowcount > 0
 
 
-async def test_an_untouched_history_is_verified_completely(service: RecordedService) -> None:
+async def trade(
+    service: RecordedService,
+    quantity: Amount = 5,
+    *,
+    update_id: int = 10,
+    displayed: Amount = 8,
+    is_killed: bool = False,
+    journal: Callable[[Database], GroupCommitJournal] = GroupCommitJournal,
+) -> Order:
+    """Run a process in which one more order is placed and meets one quote."""
+    async with service.process(is_killed=is_killed, journal=journal) as process:
+        order = await service.place(process, quantity)
+        process.push(update_id, ("99.99", displayed))
+        await process.settle()
+    return order
+
+
+async def resume(service: RecordedService, *quotes: tuple[int, tuple[Amount, Amount]]) -> None:
+    """Run a process whose open orders meet these quotes."""
+    async with service.process() as process:
+        await eventually(lambda: LTCBTC in process.feed.listeners)
+        for update_id, ask in quotes:
+            process.push(update_id, ask)
+        await process.settle()
+
+
+def kinds_in(report: VerificationReport) -> set[Kind]:
+    """Return the kinds of all differences."""
+    return {one.kind for one in report.differences}
+
+
+async def test_an_untouched_history_is_verified_completely(recorded: RecordedService) -> None:
     """The report counts every order and every split."""
-    report = await verified(service)
+    report = await verified(recorded)
 
     assert report.differences == ()
     assert (report.splits_not_covered, report.orders_not_covered, report.undurable) == (0, 0, 0)
     assert (report.orders, report.files) == (ORDERS_TOTAL, 3)
-    with closing(sqlite3.connect(service.path)) as connection:
+    with closing(sqlite3.connect(recorded.path)) as connection:
         ((splits,),) = connection.execute("SELECT count(*) FROM fulfilled_order_splits")
         statuses = connection.execute("SELECT DISTINCT status, reason FROM orders").fetchall()
     assert report.splits == splits > 10
     assert len(statuses) >= 6, statuses
-    assert (await audit(str(service.path))).is_sound
+    assert (await audit(str(recorded.path))).is_sound
 
 
-async def test_files_in_any_order_are_read_as_they_were_written(service: RecordedService) -> None:
+async def test_files_in_any_order_are_read_as_they_were_written(recorded: RecordedService) -> None:
     """The command line may name files in any order, and one of them twice."""
-    files = recordings_in(service.recordings)
+    files = recordings_in(recorded.recordings)
 
-    report = await verified(service, *reversed(files), files[0])
+    report = await verified(recorded, *reversed(files), files[0])
 
     assert (report.differences, report.orders, report.files) == ((), ORDERS_TOTAL, 3)
 
 
-@dataclass(frozen=True, slots=True)
-class Planted:
-    """A change to the database, and the difference that it must cause."""
+_Planted = tuple[Kind, int, Sequence[str]]
 
-    kind: Kind
-    number: int
-    statement: str
+
+def planted(kind: Kind, number: int, *statements: str) -> _Planted:
+    """Return changes to the database, and the difference that they must cause."""
+    return kind, number, statements
 
 
 def _split(change: str, number: int = 1, split_number: int = 1) -> str:
@@ -126,104 +163,97 @@ _EXTRA: Final = (
 _NO_SPLIT: Final = (
     "DELETE FROM fulfilled_order_splits WHERE order_id = '{order}' AND split_number = {number}"
 )
-_ANOTHER_ORDER: Final = (
-    "INSERT INTO orders SELECT {columns} FROM orders WHERE acceptance_number = 8"
-)
+
+
+def _another_order(**values: str) -> str:
+    """Return a statement that copies order 8 with another number and with these values."""
+    values = {"acceptance_number": "77", "order_id": f"'{id_of(77)}'"} | values
+    selected = ", ".join(values.get(column.name, column.name) for column in orders.columns)
+    return f"INSERT INTO orders SELECT {selected} FROM orders WHERE acceptance_number = 8"
+
 
 PLANTED: Final = (
-    Planted(Kind.PRICE, 1, _split("price = '99.98'")),
-    Planted(Kind.QUOTE, 1, _split("price = '99.98'")),
-    Planted(Kind.QUANTITY, 1, _split("quantity = '4.9'")),
-    Planted(Kind.DISPLAYED_QUANTITY, 1, _split("displayed_quantity = '5.5'")),
-    Planted(Kind.UPDATE_ID, 1, _split("update_id = 11")),
-    Planted(Kind.PRICE, OPEN, _split("price = '99.4'", OPEN)),
-    Planted(Kind.MISSING_SPLIT, 1, _NO_SPLIT.format(order=id_of(1), number=1)),
-    Planted(Kind.MISSING_SPLIT, 1, _NO_SPLIT.format(order=id_of(1), number=2)),
-    Planted(Kind.MISSING_SPLIT, OPEN, _NO_SPLIT.format(order=id_of(OPEN), number=1)),
-    Planted(Kind.UNKNOWN_ORDER, OPEN, f"DELETE FROM orders WHERE order_id = '{id_of(OPEN)}'"),
-    Planted(Kind.EXTRA_SPLIT, 8, _EXTRA.format(order=id_of(8), number=1)),
-    Planted(Kind.EXTRA_SPLIT, OPEN, _EXTRA.format(order=id_of(OPEN), number=2)),
-    Planted(Kind.STATUS, 8, _order("status = 'EXPIRED', reason = 'TIMEOUT'", 8)),
-    Planted(Kind.STATUS, OPEN, _order("status = 'CANCELED', closed_at = accepted_at", OPEN)),
-    Planted(Kind.STATUS, 8, _order("status = 'NEW', reason = NULL, closed_at = NULL", 8)),
-    Planted(Kind.REASON, 2, _order("reason = 'TIMEOUT_DURING_OUTAGE'", 2)),
-    Planted(Kind.ARRIVAL, 1, _order("arrival_update_id = 9")),
-    Planted(Kind.DEPARTURE, 1, _order("departure_update_id = 16")),
-    Planted(Kind.DECISION, IOC, _order("decision_displayed_quantity = '999'", IOC)),
-    Planted(Kind.DECISION, IOC, _order("decision_price = '99.9'", IOC)),
-    Planted(Kind.DECISION, FOK, _order("decision_taken_quantity = '0.25'", FOK)),
-    Planted(Kind.DECISION, FOK, _order("decision_price = NULL", FOK)),
-    Planted(Kind.QUOTES_SEEN, 2, _order("quotes_seen = quotes_seen + 1", 2)),
-    Planted(Kind.FILLED_QUANTITY, 2, _order("filled_quantity = '5'", 2)),
-    Planted(Kind.FILLED_QUANTITY, OPEN, _order("filled_quantity = '5'", OPEN)),
-    Planted(Kind.COUNTS, 1, _order("splits_total = 3")),
-    Planted(Kind.COUNTS, 2, _order("last_sequence = last_sequence - 1", 2)),
-    Planted(Kind.ORDER, 1, _order("limit_price = '101'")),
-    Planted(Kind.FORM, 1, _split("price = 'NaN'")),
-    Planted(Kind.UNKNOWN_ORDER, 1, f"DELETE FROM orders WHERE order_id = '{id_of(1)}'"),
-    Planted(Kind.UNRECORDED_ORDER, 77, _ANOTHER_ORDER),
+    planted(Kind.PRICE, 1, _split("price = '99.98'")),
+    planted(Kind.QUOTE, 1, _split("price = '99.98'")),
+    planted(Kind.QUANTITY, 1, _split("quantity = '4.9'")),
+    planted(Kind.DISPLAYED_QUANTITY, 1, _split("displayed_quantity = '5.5'")),
+    planted(Kind.UPDATE_ID, 1, _split("update_id = 11")),
+    planted(Kind.PRICE, OPEN, _split("price = '99.4'", OPEN)),
+    planted(Kind.MISSING_SPLIT, 1, _NO_SPLIT.format(order=id_of(1), number=1)),
+    planted(Kind.MISSING_SPLIT, 1, _NO_SPLIT.format(order=id_of(1), number=2)),
+    planted(Kind.MISSING_SPLIT, OPEN, _NO_SPLIT.format(order=id_of(OPEN), number=1)),
+    planted(Kind.UNKNOWN_ORDER, OPEN, f"DELETE FROM orders WHERE order_id = '{id_of(OPEN)}'"),
+    planted(Kind.EXTRA_SPLIT, 8, _EXTRA.format(order=id_of(8), number=1)),
+    planted(Kind.EXTRA_SPLIT, OPEN, _EXTRA.format(order=id_of(OPEN), number=2)),
+    planted(Kind.STATUS, 8, _order("status = 'EXPIRED', reason = 'TIMEOUT'", 8)),
+    planted(Kind.STATUS, OPEN, _order("status = 'CANCELED', closed_at = accepted_at", OPEN)),
+    planted(Kind.STATUS, 8, _order("status = 'NEW', reason = NULL, closed_at = NULL", 8)),
+    planted(Kind.REASON, 2, _order("reason = 'TIMEOUT_DURING_OUTAGE'", 2)),
+    planted(Kind.ARRIVAL, 1, _order("arrival_update_id = 9")),
+    planted(Kind.DEPARTURE, 1, _order("departure_update_id = 16")),
+    planted(Kind.DECISION, IOC, _order("decision_displayed_quantity = '999'", IOC)),
+    planted(Kind.DECISION, IOC, _order("decision_price = '99.9'", IOC)),
+    planted(Kind.DECISION, FOK, _order("decision_taken_quantity = '0.25'", FOK)),
+    planted(Kind.DECISION, FOK, _order("decision_price = NULL", FOK)),
+    planted(Kind.QUOTES_SEEN, 2, _order("quotes_seen = quotes_seen + 1", 2)),
+    planted(Kind.FILLED_QUANTITY, 2, _order("filled_quantity = '5'", 2)),
+    planted(Kind.FILLED_QUANTITY, OPEN, _order("filled_quantity = '5'", OPEN)),
+    planted(Kind.COUNTS, 1, _order("splits_total = 3")),
+    planted(Kind.COUNTS, 2, _order("last_sequence = last_sequence - 1", 2)),
+    planted(Kind.ORDER, 1, _order("limit_price = '101'")),
+    planted(Kind.FORM, 1, _split("price = 'NaN'")),
+    planted(Kind.UNKNOWN_ORDER, 1, f"DELETE FROM orders WHERE order_id = '{id_of(1)}'"),
+    planted(Kind.UNRECORDED_ORDER, 77, _another_order()),
+    # The splits of an unrecorded order count, not its status.
+    planted(
+        Kind.UNRECORDED_ORDER,
+        77,
+        _another_order(last_sequence="1", splits_total="0", status="'NEW'", reason="NULL"),
+        _EXTRA.format(order=id_of(77), number=1),
+    ),
 )
 
 
-@pytest.mark.parametrize("planted", PLANTED, ids=lambda one: f"{one.kind} of {one.number}")
-async def test_a_planted_difference_is_named(service: RecordedService, planted: Planted) -> None:
+@pytest.mark.parametrize(
+    ("kind", "number", "statements"),
+    PLANTED,
+    ids=[f"{kind} of {number}" for kind, number, _ in PLANTED],
+)
+async def test_a_planted_difference_is_named(
+    recorded: RecordedService, kind: Kind, number: int, statements: Sequence[str]
+) -> None:
     """The report names the kind, the order and both sides, and no other order."""
-    with unchecked(service.path) as connection:
-        columns = [row[1] for row in connection.execute("PRAGMA table_info(orders)")]
-        values = {"acceptance_number": "77", "order_id": f"'{id_of(77)}'"}
-        selected = ", ".join(values.get(column, column) for column in columns)
-        statement = planted.statement.replace("{columns}", selected)
-        assert connection.execute(statement).rowcount == 1
+    change(recorded, *statements)
 
-    report = await verified(service)
+    report = await verified(recorded)
 
-    assert planted.kind in {one.kind for one in report.differences}
-    assert {one.order_id for one in report.differences} == {id_of(planted.number)}
+    assert kind in kinds_in(report)
+    assert {one.order_id for one in report.differences} == {id_of(number)}
     assert report.orders_differing == 1
     assert all(one.recorded != one.stored for one in report.differences)
 
 
-async def test_an_unrecorded_order_with_splits_and_status_new_is_a_difference(
-    service: RecordedService,
-) -> None:
-    """For an unrecorded order its splits count, not its status."""
-    with unchecked(service.path) as connection:
-        columns = [row[1] for row in connection.execute("PRAGMA table_info(orders)")]
-        values = {
-            "acceptance_number": "77",
-            "order_id": f"'{id_of(77)}'",
-            "last_sequence": "1",
-            "splits_total": "0",
-            "status": "'NEW'",
-            "reason": "NULL",
-        }
-        selected = ", ".join(values.get(column, column) for column in columns)
-        connection.execute(_ANOTHER_ORDER.replace("{columns}", selected))
-        connection.execute(_EXTRA.format(order=id_of(77), number=1))
+def test_every_kind_of_difference_is_planted() -> None:
+    """The kinds that concern no stored order have their own tests below."""
+    below = {Kind.CARRIED, Kind.NOT_A_TAIL, Kind.SOLD_TWICE, Kind.LATE, Kind.LEDGER, Kind.STATE}
 
-    report = await verified(service)
-
-    assert [(one.kind, one.order_id) for one in report.differences] == [
-        (Kind.UNRECORDED_ORDER, id_of(77))
-    ]
+    assert {kind for kind, *_ in PLANTED} == set(Kind) - below
 
 
 # --- Crashes --------------------------------------------------------------------------------------
 
 
 async def test_a_split_after_the_end_is_a_difference_even_before_a_crash(
-    tmp_path: Path,
+    service: RecordedService,
 ) -> None:
     """A crash may cut off the recording, but nothing can follow an order's end."""
-    service = RecordedService(tmp_path)
-    async with service.process(is_killed=True) as process:
-        order = await service.place(process, 5)
-        process.push(10, ("99.99", 8))
-        await process.settle()
-    with unchecked(service.path) as connection:
-        connection.execute(_EXTRA.format(order=order.order_id, number=2))
-        connection.execute("UPDATE fulfilled_order_splits SET update_id = 11 WHERE id = 2")
-        connection.execute("UPDATE orders SET splits_total = 2, last_sequence = 3")
+    order = await trade(service, is_killed=True)
+    change(
+        service,
+        _EXTRA.format(order=order.order_id, number=2),
+        "UPDATE fulfilled_order_splits SET update_id = 11 WHERE id = 2",
+        "UPDATE orders SET splits_total = 2, last_sequence = 3",
+    )
 
     report = await verified(service)
 
@@ -231,45 +261,34 @@ async def test_a_split_after_the_end_is_a_difference_even_before_a_crash(
 
 
 async def test_an_open_order_that_no_session_resumed_is_a_difference(
-    tmp_path: Path,
+    service: RecordedService,
 ) -> None:
     """This holds even if another process was killed between the two sessions."""
-    service = RecordedService(tmp_path)
-    async with service.process(is_killed=True) as process:
-        order = await service.place(process, 5)
-        process.push(10, ("99.99", 8))
-        await process.settle()
+    order = await trade(service, is_killed=True)
     async with service.process(is_killed=True) as process:
         await service.place(process, 5, symbol=Symbol("ETHBTC"))
-    async with service.process() as process:
-        await service.place(process, 1)
-        process.push(20, ("99.99", 1))
-        await process.settle()
-    with unchecked(service.path) as connection:
-        connection.execute(
-            "UPDATE orders SET status = 'PARTIALLY_FILLED', closed_at = NULL,"
-            f" departure_update_id = NULL WHERE order_id = '{order.order_id}'"
-        )
+    await trade(service, 1, update_id=20, displayed=1)
+    change(
+        service,
+        "UPDATE orders SET status = 'PARTIALLY_FILLED', closed_at = NULL,"
+        f" departure_update_id = NULL WHERE order_id = '{order.order_id}'",
+    )
 
     report = await verified(service)
 
     assert {one.order_id for one in report.differences} == {order.order_id}
-    assert Kind.STATUS in {one.kind for one in report.differences}
+    assert Kind.STATUS in kinds_in(report)
 
 
-async def test_fills_lost_in_a_crash_are_not_a_difference(tmp_path: Path) -> None:
+async def test_fills_lost_in_a_crash_are_not_a_difference(service: RecordedService) -> None:
     """The next process fills from other quotes; the lost fills were never announced."""
-    service = RecordedService(tmp_path)
     async with service.process(is_killed=True) as process:
         await service.place(process, 8)
         process.push(10, ("99.99", 5))
         await process.settle()
         process.push(11, ("99.98", 1))
         process.push(12, ("99.97", 1))
-    async with service.process() as process:
-        await eventually(lambda: LTCBTC in process.feed.listeners)
-        process.push(14, ("99.96", 10))
-        await process.settle()
+    await resume(service, (14, ("99.96", 10)))
 
     report = await verified(service)
 
@@ -277,14 +296,13 @@ async def test_fills_lost_in_a_crash_are_not_a_difference(tmp_path: Path) -> Non
     assert (report.orders, report.splits, report.undurable) == (1, 2, 2)
 
 
-async def test_an_order_that_ends_at_a_restart_without_a_matcher_is_derived(tmp_path: Path) -> None:
+async def test_an_order_that_ends_at_a_restart_without_a_matcher_is_derived(
+    service: RecordedService,
+) -> None:
     """An IOC order found open at a start ends without a matcher."""
-    service = RecordedService(tmp_path)
     async with service.process(is_killed=True) as process:
         await service.place(process, 8, time_in_force=TimeInForce.IOC)
-    async with service.process() as process:
-        await eventually(lambda: LTCBTC in process.feed.listeners)
-        await process.settle()
+    await resume(service)
 
     report = await verified(service)
 
@@ -305,9 +323,8 @@ class ForgetfulJournal(GroupCommitJournal):
         self.forgets = False
 
 
-async def test_a_lost_result_before_a_stored_one_is_a_difference(tmp_path: Path) -> None:
+async def test_a_lost_result_before_a_stored_one_is_a_difference(service: RecordedService) -> None:
     """A crash can lose only the newest results."""
-    service = RecordedService(tmp_path)
     async with service.process(is_killed=True, journal=ForgetfulJournal) as process:
         first = await service.place(process, 5)
         second = await service.place(process, 5, limit_price="99.50")
@@ -315,9 +332,7 @@ async def test_a_lost_result_before_a_stored_one_is_a_difference(tmp_path: Path)
         process.journal.forgets = True
         process.push(10, ("99.99", 1))
         await process.desk.cancel(second)
-    async with service.process() as process:
-        await eventually(lambda: LTCBTC in process.feed.listeners)
-        await process.settle()
+    await resume(service)
 
     report = await verified(service)
 
@@ -330,9 +345,8 @@ async def test_a_lost_result_before_a_stored_one_is_a_difference(tmp_path: Path)
 # --- Gaps and rotation ----------------------------------------------------------------------------
 
 
-async def test_any_file_can_be_replayed_alone(tmp_path: Path) -> None:
+async def test_any_file_can_be_replayed_alone(service: RecordedService) -> None:
     """Each file begins with the state of every matcher; earlier splits are not covered."""
-    service = RecordedService(tmp_path)
     service.file_bytes_max = 10
     async with service.process() as process:
         await service.place(process, 100)
@@ -355,9 +369,8 @@ async def test_any_file_can_be_replayed_alone(tmp_path: Path) -> None:
     assert (missing.differences, missing.splits, missing.splits_not_covered) == ((), 10, 2)
 
 
-async def test_the_oldest_files_are_deleted(tmp_path: Path) -> None:
+async def test_the_oldest_files_are_deleted(service: RecordedService) -> None:
     """The total size stays within its maximum."""
-    service = RecordedService(tmp_path)
     service.file_bytes_max = 1_000
     service.total_bytes_max = 4_000
     async with service.process() as process:
@@ -375,17 +388,16 @@ async def test_the_oldest_files_are_deleted(tmp_path: Path) -> None:
     assert (await verified(service)).differences == ()
 
 
-async def test_a_full_disk_leaves_a_gap_and_stops_no_order(tmp_path: Path) -> None:
+async def test_a_full_disk_leaves_a_gap_and_stops_no_order(service: RecordedService) -> None:
     """Fills in the gap are not covered; before and after it nothing differs."""
-    service = RecordedService(tmp_path)
     async with service.process() as process:
-        whole = await service.place(process, 5)
-        partly = await service.place(process, 100, limit_price="99.98")
+        await service.place(process, 5)
+        await service.place(process, 100, limit_price="99.98")
         process.push(10, ("99.98", 6))
         process.break_disk()
         process.push(11, ("99.97", 7))
         assert not process.recorder.state().is_recording
-        in_gap = await service.place(process, 5, limit_price="99.97", owner=ALICE)
+        await service.place(process, 5, limit_price="99.97", owner=ALICE)
         process.push(12, ("99.96", 8))
         await process.settle()
         service.clock.advance(6)
@@ -400,15 +412,13 @@ async def test_a_full_disk_leaves_a_gap_and_stops_no_order(tmp_path: Path) -> No
     assert (report.splits, report.splits_not_covered, report.orders_not_covered) == (3, 3, 2)
     assert report.causes == {"in a gap of the recording": 3}
     assert (await audit(str(service.path))).is_sound
-    assert {whole.order_id, partly.order_id, in_gap.order_id}
 
 
 # --- What a matcher lives through -----------------------------------------------------------------
 
 
-async def test_pauses_resets_and_new_starts_are_derived(tmp_path: Path) -> None:
+async def test_pauses_resets_and_new_starts_are_derived(service: RecordedService) -> None:
     """The replay follows a held journal, falling update ids, and a symbol that is reloaded."""
-    service = RecordedService(tmp_path)
     async with service.process() as process:
         order = await service.place(process, 100)
         process.push(1_000, ("99.99", 5))
@@ -433,9 +443,8 @@ async def test_pauses_resets_and_new_starts_are_derived(tmp_path: Path) -> None:
     assert report.splits > 4
 
 
-async def test_a_frame_without_a_matcher_fills_nothing(tmp_path: Path) -> None:
+async def test_a_frame_without_a_matcher_fills_nothing(service: RecordedService) -> None:
     """The frame is on the tape, marked as ignored."""
-    service = RecordedService(tmp_path)
     async with service.process() as process:
         await service.place(process, 5)
         process.push(10, ("99.99", 1))
@@ -449,9 +458,8 @@ async def test_a_frame_without_a_matcher_fills_nothing(tmp_path: Path) -> None:
     assert (report.differences, report.splits, report.frames) == ((), 2, 3)
 
 
-async def test_a_ledger_changed_between_sessions_is_a_difference(tmp_path: Path) -> None:
+async def test_a_ledger_changed_between_sessions_is_a_difference(service: RecordedService) -> None:
     """A session begins with the ledger that the session before it left."""
-    service = RecordedService(tmp_path)
     async with service.process() as process:
         order = await service.place(process, 5)
         process.push(10, ("99.99", 8))
@@ -465,8 +473,7 @@ async def test_a_ledger_changed_between_sessions_is_a_difference(tmp_path: Path)
         await process.desk.cancel_all(order.owner, order.symbol)
         process.desk._symbols[order.symbol].end_lingering()
         await eventually(lambda: not process.desk._symbols)
-        with unchecked(service.path) as connection:
-            connection.execute("UPDATE taken_liquidity SET quantity = '4'")
+        change(service, "UPDATE taken_liquidity SET quantity = '4'")
         await service.place(process, 1)
 
     report = await verified(service)
@@ -475,24 +482,15 @@ async def test_a_ledger_changed_between_sessions_is_a_difference(tmp_path: Path)
     assert [one.kind for one in report.differences] == [Kind.LEDGER]
 
 
-async def test_the_ledger_after_a_crash_is_one_of_the_recorded_versions(tmp_path: Path) -> None:
+async def test_the_ledger_after_a_crash_is_one_of_the_recorded_versions(
+    service: RecordedService,
+) -> None:
     """A level lost in `kill -9` would let its quantity be sold again."""
-    service = RecordedService(tmp_path)
-    async with service.process(is_killed=True) as process:
-        await service.place(process, 5)
-        process.push(10, ("99.99", 8))
-        await process.settle()
-    async with service.process(is_killed=True) as process:
-        await service.place(process, 9)
-        process.push(11, ("99.99", 8))
-        await process.settle()
+    await trade(service, is_killed=True)
+    await trade(service, 9, update_id=11, is_killed=True)
     sound = await verified(service)
-    with unchecked(service.path) as connection:
-        connection.execute("DELETE FROM taken_liquidity")
-    async with service.process() as process:
-        await service.place(process, 8)
-        process.push(12, ("99.99", 8))
-        await process.settle()
+    change(service, "DELETE FROM taken_liquidity")
+    await trade(service, 8, update_id=12)
 
     report = await verified(service)
 
@@ -502,61 +500,45 @@ async def test_the_ledger_after_a_crash_is_one_of_the_recorded_versions(tmp_path
 
 @pytest.mark.parametrize("all_is_durable", [True, False], ids=["durable", "not all durable"])
 async def test_durable_results_survive_an_orderly_stop(
-    tmp_path: Path, *, all_is_durable: bool
+    service: RecordedService, *, all_is_durable: bool
 ) -> None:
     """A split or ledger missing at the next start is a difference, unless writing had failed."""
-    service = RecordedService(tmp_path)
-    async with service.process(
-        journal=GroupCommitJournal if all_is_durable else UnfinishedJournal
-    ) as process:
-        order = await service.place(process, 9)
-        process.push(10, ("99.99", 8))
-        await process.settle()
-    with unchecked(service.path) as connection:
-        connection.execute("DELETE FROM fulfilled_order_splits")
-        connection.execute("DELETE FROM taken_liquidity")
-        connection.execute("DELETE FROM order_events WHERE sequence > 1")
-        connection.execute(
-            "UPDATE orders SET status = 'NEW', splits_total = 0, last_sequence = 1,"
-            " filled_quantity = '0', quote_quantity = '0'"
-        )
-    async with service.process() as process:
-        await eventually(lambda: order.symbol in process.feed.listeners)
-        process.push(11, ("99.99", 8))
-        await process.settle()
+    await trade(service, 9, journal=GroupCommitJournal if all_is_durable else UnfinishedJournal)
+    change(
+        service,
+        "DELETE FROM fulfilled_order_splits",
+        "DELETE FROM taken_liquidity",
+        "DELETE FROM order_events WHERE sequence > 1",
+        "UPDATE orders SET status = 'NEW', splits_total = 0, last_sequence = 1,"
+        " filled_quantity = '0', quote_quantity = '0'",
+    )
+    await resume(service, (11, ("99.99", 8)))
 
     report = await verified(service)
 
-    kinds = {one.kind for one in report.differences}
-    assert kinds == ({Kind.CARRIED, Kind.LEDGER} if all_is_durable else set())
+    assert kinds_in(report) == ({Kind.CARRIED, Kind.LEDGER} if all_is_durable else set())
 
 
 # --- Faults of our own ----------------------------------------------------------------------------
 
 
-async def compete_for_one_quote(folder: Path) -> RecordedService:
-    """Let two orders meet a quote with enough for one of them."""
-    service = RecordedService(folder)
-    async with service.process() as process:
-        await service.place(process, 5)
-        process.push(10, ("99.99", 5))
-        await service.place(process, 5)
-        process.push(11, ("99.99", 5), bid=("99.5", 2))
-        await process.settle()
-    return service
-
-
-async def test_a_matcher_that_forgets_is_found(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+async def test_a_quantity_that_the_matcher_sold_twice_is_found(
+    service: RecordedService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The service sold a quantity twice, so the derived fills differ."""
-    with monkeypatch.context() as planted:
-        planted.setattr(LiquidityLedger, "available", lambda _self, _price, displayed: displayed)
-        service = await compete_for_one_quote(tmp_path)
+    """The derived fills differ; if the replay repeats the bug, the liquidity check finds it."""
+    with monkeypatch.context() as bug:
+        bug.setattr(LiquidityLedger, "available", lambda _self, _price, displayed: displayed)
+        async with service.process() as process:
+            for update_id in (10, 11):
+                await service.place(process, 5)
+                process.push(update_id, ("99.99", 5))
+            await process.settle()
+        repeated = await verified(service)
 
     report = await verified(service)
 
-    assert Kind.EXTRA_SPLIT in {one.kind for one in report.differences}
+    assert Kind.EXTRA_SPLIT in kinds_in(report)
+    assert kinds_in(repeated) == {Kind.SOLD_TWICE}
 
 
 class WrongJournal(GroupCommitJournal):
@@ -573,13 +555,9 @@ class WrongJournal(GroupCommitJournal):
         super().record(replace(outcome, events=events))
 
 
-async def test_a_journal_that_stores_other_values_is_found(tmp_path: Path) -> None:
+async def test_a_journal_that_stores_other_values_is_found(service: RecordedService) -> None:
     """The report names the order and the correct value."""
-    service = RecordedService(tmp_path)
-    async with service.process(journal=WrongJournal) as process:
-        order = await service.place(process, 5)
-        process.push(10, ("99.99", 3))
-        await process.settle()
+    order = await trade(service, displayed=3, journal=WrongJournal)
 
     report = await verified(service)
 
@@ -589,24 +567,11 @@ async def test_a_journal_that_stores_other_values_is_found(tmp_path: Path) -> No
     assert difference.stored.startswith("0.5 at 99.99")
 
 
-async def test_a_matcher_bug_that_the_replay_repeats_is_found(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The liquidity check does not use the matcher."""
-    monkeypatch.setattr(LiquidityLedger, "available", lambda _self, _price, displayed: displayed)
-    service = await compete_for_one_quote(tmp_path)
-
-    report = await verified(service)
-
-    assert {one.kind for one in report.differences} == {Kind.SOLD_TWICE}
-
-
 async def test_a_fill_after_the_deadline_is_found(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    service: RecordedService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is found even if the replayed matcher makes the same fill."""
     monkeypatch.setattr(SymbolMatcher, "expire", lambda _self, _now_ns: [])
-    service = RecordedService(tmp_path)
     async with service.process() as process:
         order = await service.place(process, 5)
         service.clock.advance(31)
@@ -622,7 +587,7 @@ async def test_a_fill_after_the_deadline_is_found(
 
 
 async def test_a_recording_of_another_database_is_refused(
-    service: RecordedService, tmp_path_factory: pytest.TempPathFactory
+    recorded: RecordedService, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """The stream ids differ."""
     other = RecordedService(tmp_path_factory.mktemp("other"))
@@ -630,26 +595,26 @@ async def test_a_recording_of_another_database_is_refused(
         pass
 
     with pytest.raises(StartupError, match="is a recording of another database"):
-        await verified(service, other.recordings)
+        await verified(recorded, other.recordings)
 
 
-async def test_a_tape_of_quotes_alone_is_refused(service: RecordedService, tmp_path: Path) -> None:
+async def test_a_tape_of_quotes_alone_is_refused(recorded: RecordedService, tmp_path: Path) -> None:
     """No orders can be derived from it."""
     tape = tmp_path / "tape.jsonl"
     tape.write_text('{"ts":1,"data":{"u":1}}\n')
 
     with pytest.raises(StartupError, match="is not a recording of the service"):
-        await verified(service, tape)
+        await verified(recorded, tape)
 
 
-async def test_no_recording_at_all_is_refused(service: RecordedService, tmp_path: Path) -> None:
+async def test_no_recording_at_all_is_refused(recorded: RecordedService, tmp_path: Path) -> None:
     """The folder is empty, or the file does not exist."""
     (tmp_path / "empty").mkdir()
 
     with pytest.raises(StartupError, match="there is no recording in"):
-        await verified(service, tmp_path / "empty")
+        await verified(recorded, tmp_path / "empty")
     with pytest.raises(TapeError):
-        await verified(service, tmp_path / "nothing")
+        await verified(recorded, tmp_path / "nothing")
 
 
 def rewrite(path: Path, old: bytes, new: bytes) -> None:
@@ -659,13 +624,13 @@ def rewrite(path: Path, old: bytes, new: bytes) -> None:
     path.write_bytes(gzip.compress(text.replace(old, new, 1)))
 
 
-async def test_an_unknown_note_is_refused(service: RecordedService) -> None:
+async def test_an_unknown_note_is_refused(recorded: RecordedService) -> None:
     """The message names the file and the line."""
-    file = recordings_in(service.recordings)[0]
+    file = recordings_in(recorded.recordings)[0]
     rewrite(file, b'"kind":"seed"', b'"kind":"weed"')
 
     with pytest.raises(TapeError, match=rf"{file.name}, line 4: not a note of a recording"):
-        await verified(service)
+        await verified(recorded)
 
 
 @pytest.mark.parametrize(
@@ -678,20 +643,20 @@ async def test_an_unknown_note_is_refused(service: RecordedService) -> None:
     ],
 )
 async def test_a_changed_recording_is_found(
-    service: RecordedService, old: bytes, new: bytes, kinds: set[Kind]
+    recorded: RecordedService, old: bytes, new: bytes, kinds: set[Kind]
 ) -> None:
     """It contradicts the database or itself."""
-    rewrite(recordings_in(service.recordings)[0], old, new)
+    rewrite(recordings_in(recorded.recordings)[0], old, new)
 
-    report = await verified(service)
+    report = await verified(recorded)
 
-    assert kinds <= {one.kind for one in report.differences}
+    assert kinds <= kinds_in(report)
 
 
 @pytest.mark.parametrize("what", ["twice", "unmarked", "unmeant"])
-async def test_a_repeated_or_deleted_line_is_found(service: RecordedService, what: str) -> None:
+async def test_a_repeated_or_deleted_line_is_found(recorded: RecordedService, what: str) -> None:
     """A note about the refusal follows each refused quote and no other."""
-    file = recordings_in(service.recordings)[0]
+    file = recordings_in(recorded.recordings)[0]
     lines = gzip.decompress(file.read_bytes()).splitlines(keepends=True)
     (noted,) = (n for n, line in enumerate(lines) if b'"kind":"refused"' in line)
     (applied,) = (n for n, line in enumerate(lines) if b'"data":{"u":16,' in line)
@@ -704,7 +669,7 @@ async def test_a_repeated_or_deleted_line_is_found(service: RecordedService, wha
             del lines[noted - 1]
     file.write_bytes(gzip.compress(b"".join(lines)))
 
-    report = await verified(service)
+    report = await verified(recorded)
 
-    assert {one.kind for one in report.differences} == {Kind.STATE}
+    assert kinds_in(report) == {Kind.STATE}
     assert all(one.recorded != one.stored for one in report.differences)

@@ -16,6 +16,7 @@ from app.auditing.audit_rows import OrderRecord
 from app.domain.amounts import EXACT, ZERO, average_price, format_amount
 from app.domain.order import (
     TRANSITIONS,
+    Order,
     OrderStatus,
     Reason,
     Side,
@@ -160,14 +161,17 @@ def _sums(record: OrderRecord) -> Iterator[str]:
 
 
 def _limit_price(record: OrderRecord) -> Iterator[str]:
-    limit_price = record.order.limit_price
+    side, limit_price = record.order.side, record.order.limit_price
     for split in record.splits:
-        worse = limit_price.compare(split.price) * (1 if record.order.side is Side.BUY else -1)
-        if worse < 0:
+        if not _is_within_limit(record.order, split.price):
+            price = format_amount(split.price)
             yield (
-                f"split {split.split_number} at {format_amount(split.price)}, "
-                f"{record.order.side} limit {format_amount(limit_price)}"
+                f"split {split.split_number} at {price}, {side} limit {format_amount(limit_price)}"
             )
+
+
+def _is_within_limit(order: Order, price: Decimal) -> bool:
+    return price <= order.limit_price if order.side is Side.BUY else price >= order.limit_price
 
 
 def _overfilled(record: OrderRecord) -> Iterator[str]:
@@ -247,10 +251,7 @@ def _decisions(record: OrderRecord) -> Iterator[str]:
     if taken > displayed:
         yield situation
         return
-    is_reached = (
-        price <= order.limit_price if order.side is Side.BUY else price >= order.limit_price
-    )
-    left = EXACT.subtract(displayed, taken) if is_reached else ZERO
+    left = EXACT.subtract(displayed, taken) if _is_within_limit(order, price) else ZERO
     filled = record.stored.filled_quantity
     is_right = {
         TimeInForce.GTD: False,

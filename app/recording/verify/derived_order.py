@@ -5,9 +5,11 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple
 
-from app.domain.order import Order, OrderSnapshot, OrderStatus, Split
+from app.domain.order import Order, OrderStatus
 from app.domain.resting import Closing, Fill, Step
+from app.recording.verify.recording_reader import IN_A_GAP
 from app.recording.verify.session_replay import InputRef, SymbolSession
+from app.storage.order_lookup import StoredOrder
 
 
 class DerivedSplit(NamedTuple):
@@ -70,39 +72,39 @@ class DerivedOrder:
             return self.resumed_sums
         return newest.fill.filled_quantity, newest.fill.quote_quantity
 
-    def drop_lost_before_gap(
-        self, stored: OrderSnapshot, splits: Iterable[Split], cause: str
-    ) -> list[InputRef]:
+    def drop_lost_before_gap(self, stored: StoredOrder) -> list[InputRef]:
         """Drop the fills and the end that a crash lost, and return the inputs that caused them.
 
         The order was resumed by a process that recorded nothing. This shows in the database: a
         stored split has a newer quote than the crashed process had, or the end is another one. The
-        splits stored instead are marked as not covered, with ``cause``.
+        splits stored instead are marked as not covered.
         """
-        by_number = {split.split_number: split for split in splits}
+        if stored.snapshot is None:
+            return []
+        by_number = {split.split_number: split for split in stored.splits}
         for number, derived in sorted(self.splits.items()):
             session, split = derived.source.session, by_number.get(number)
             if not session.may_have_lost_results:
                 continue
             if split is None or split.update_id > session.newest_update_id:
-                return self._drop_from(session, number, cause)
+                return self._drop_from(session, number)
         end = self.end
         if end is None or not end.source.session.may_have_lost_results:
             return []
         facts = end_after(end.step)
         # The stored end is the derived one, so it was not lost.
-        if (facts["status"], facts["reason"]) == (stored.status, stored.reason):
+        if (facts["status"], facts["reason"]) == (stored.snapshot.status, stored.snapshot.reason):
             return []
         return self.drop((), with_end=True)
 
-    def _drop_from(self, session: SymbolSession, first: int, cause: str) -> list[InputRef]:
+    def _drop_from(self, session: SymbolSession, first: int) -> list[InputRef]:
         # A crash loses every outcome of the session from the first lost one on.
         numbers = [
             number
             for number, split in sorted(self.splits.items())
             if number >= first and split.source.session is session
         ]
-        self.not_covered |= dict.fromkeys(numbers, cause)
+        self.not_covered |= dict.fromkeys(numbers, IN_A_GAP)
         is_end_lost = self.end is not None and self.end.source.session is session
         return self.drop(numbers, with_end=is_end_lost)
 

@@ -44,11 +44,6 @@ class OrderBookkeeping:
             for session in self._unsettled:
                 session.is_before_a_gap = True
 
-    def begin(self, session: SymbolSession, rested: Iterable[OrderRested]) -> None:
-        """Add the orders that a session holds from its beginning."""
-        for note in rested:
-            self.add_order(note, session)
-
     def add_order(self, note: OrderRested | OrderUnmet, session: SymbolSession) -> None:
         """Add an order that a session received, or resume it."""
         order_id = note.order.order_id
@@ -177,18 +172,13 @@ class OrderBookkeeping:
         """Settle the finished orders that equal their rows; let the others wait."""
         for derived, stored in self._with_stored(self._finished.values()):
             if stored is not None:
-                self._drop_lost_before_gaps(derived, stored)
+                self._mark_lost(derived.drop_lost_before_gap(stored))
                 comparison = compare(derived, stored, may_lag=False, uncovered_cause=None)
                 if not comparison.differences:
                     self._conclude(derived, comparison)
                     continue
             self._unmatched[derived.order.order_id] = derived
         self._finished.clear()
-
-    def _drop_lost_before_gaps(self, derived: DerivedOrder, stored: StoredOrder) -> None:
-        if stored.snapshot is not None:
-            lost = derived.drop_lost_before_gap(stored.snapshot, stored.splits, IN_A_GAP)
-            self._mark_lost(lost)
 
     def _mark_lost(self, sources: Iterable[InputRef]) -> None:
         for source in sources:
@@ -208,7 +198,7 @@ class OrderBookkeeping:
             is_open = stored.snapshot is not None and stored.snapshot.closed_at is None
             # A session after this one should have resumed an order that is still open.
             if is_last or not is_open:
-                self._drop_lost_before_gaps(derived, stored)
+                self._mark_lost(derived.drop_lost_before_gap(stored))
             may_lag = is_last and is_open and not derived.session.is_durable
             uncovered_cause = _uncovered_cause(derived.session)
             comparison = compare(derived, stored, may_lag=may_lag, uncovered_cause=uncovered_cause)

@@ -139,8 +139,10 @@ class Verification:
     def _apply_note(self, note: AnyNote) -> None:
         if isinstance(note, SymbolEnded):
             self._end(note.symbol, note.how)
-        elif isinstance(note, RecordingEnded):
+            return
+        if isinstance(note, RecordingEnded):
             self._end_all(note)
+            return
         symbol = symbol_of(note)
         session = None if symbol is None else self._sessions.get(symbol)
         if session is None:
@@ -180,7 +182,8 @@ class Verification:
         if not note.goes_on:
             self._check_ledger(session)
         self._sessions[note.symbol] = session
-        self._orders.begin(session, state.rested)
+        for rested in state.rested:
+            self._orders.add_order(rested, session)
 
     def _end(self, symbol: Symbol, ending: str) -> None:
         session = self._sessions.pop(symbol, None)

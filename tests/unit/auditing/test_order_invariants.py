@@ -9,95 +9,67 @@ import pytest
 from app.auditing.audit_report import AuditReport, Invariant
 from app.auditing.audit_rows import OrderRecord, StoredEvent, StoredFulfilled
 from app.auditing.order_invariants import check_order
-from app.domain.order import Decision, OrderSnapshot, OrderStatus, Reason, Side, Split, TimeInForce
-from tests.support.builders import ACCEPTED_AT, make_order
+from app.domain.events import OrderEvent, acceptance_event, snapshot_after
+from app.domain.order import Decision, OrderStatus, Reason, Side, TimeInForce
+from tests.support.builders import ACCEPTED_AT, make_order, make_quote
+from tests.support.outcomes import SymbolAtWork
 
-CLOSED_AT = ACCEPTED_AT + timedelta(seconds=2)
 
-
-def event(sequence: int, status: OrderStatus, quantity: str, quote: str) -> StoredEvent:
-    """Return an event of a filled order, one second after the event before."""
-    return StoredEvent(
-        position=10 * sequence,
-        sequence=sequence,
-        status=status,
-        reason=None,
-        at=ACCEPTED_AT + timedelta(seconds=sequence - 1),
-        split_number=None if sequence == 1 else sequence - 1,
-        filled_quantity=Decimal(quantity),
-        quote_quantity=Decimal(quote),
+def record_of(*events: OrderEvent) -> OrderRecord:
+    """Return an order as the journal stores it after these events."""
+    last = events[-1]
+    order = last.order
+    fulfilled = StoredFulfilled(
+        order_id=order.order_id,
+        created_at=last.at,
+        symbol=order.symbol,
+        side=order.side,
+        quantity=order.quantity,
+        price=order.limit_price,
+        average_price=Decimal("99.80625"),
+    )
+    return OrderRecord(
+        stored=snapshot_after(last),
+        key_order_id=None,
+        fulfilled=fulfilled if last.status is OrderStatus.FILLED else None,
+        events=tuple(
+            StoredEvent(
+                position=10 * event.sequence,
+                sequence=event.sequence,
+                status=event.status,
+                reason=event.reason,
+                at=event.at,
+                split_number=None if event.split is None else event.split.split_number,
+                filled_quantity=event.filled_quantity,
+                quote_quantity=event.quote_quantity,
+            )
+            for event in events
+        ),
+        splits=tuple(event.split for event in events if event.split is not None),
     )
 
 
 def filled() -> OrderRecord:
-    """Return an order of 8, filled in two splits."""
-    order = make_order(8)
-    splits = tuple(
-        Split(
-            order_id=order.order_id,
-            split_number=number,
-            update_id=10 + number,
-            price=Decimal(price),
-            quantity=Decimal(quantity),
-            displayed_quantity=Decimal(5),
-            filled_at=ACCEPTED_AT + timedelta(seconds=number),
-        )
-        for number, price, quantity in ((1, "99.99", 5), (2, "99.5", 3))
-    )
-    return OrderRecord(
-        stored=OrderSnapshot(
-            order=order,
-            status=OrderStatus.FILLED,
-            reason=None,
-            filled_quantity=Decimal(8),
-            quote_quantity=Decimal("798.45"),
-            splits_total=2,
-            last_sequence=3,
-            closed_at=CLOSED_AT,
-            arrival=None,
-            quotes_seen=0,
-        ),
-        key_order_id=None,
-        fulfilled=StoredFulfilled(
-            created_at=CLOSED_AT,
-            order_id=order.order_id,
-            symbol=order.symbol,
-            side=Side.BUY,
-            quantity=Decimal(8),
-            price=Decimal(100),
-            average_price=Decimal("99.80625"),
-        ),
-        events=(
-            event(1, OrderStatus.NEW, "0", "0"),
-            event(2, OrderStatus.PARTIALLY_FILLED, "5", "499.95"),
-            event(3, OrderStatus.FILLED, "8", "798.45"),
-        ),
-        splits=splits,
-    )
+    """Return an order of 8, filled in two splits: 5 at 99.99, then 3 at 99.5."""
+    order, work = make_order(8), SymbolAtWork()
+    outcomes = [work.rest(order)]
+    outcomes += [work.meet(make_quote(11, ask=("99.99", 5)))]
+    outcomes += [work.meet(make_quote(12, ask=("99.5", 5)))]
+    fills = [event for outcome in outcomes for event in outcome.events]
+    return record_of(acceptance_event(order), *fills)
 
 
 def expired(time_in_force: TimeInForce, reason: Reason | None) -> OrderRecord:
     """Return an order that expired without a split."""
+    accepted = acceptance_event(replace(make_order(8), time_in_force=time_in_force))
     end = replace(
-        event(2, OrderStatus.EXPIRED, "0", "0"), reason=reason, split_number=None, at=CLOSED_AT
+        accepted,
+        sequence=2,
+        status=OrderStatus.EXPIRED,
+        reason=reason,
+        at=ACCEPTED_AT + timedelta(seconds=2),
     )
-    record = filled()
-    return replace(
-        record,
-        stored=replace(
-            record.stored,
-            order=replace(record.order, time_in_force=time_in_force),
-            status=OrderStatus.EXPIRED,
-            reason=reason,
-            filled_quantity=Decimal(0),
-            quote_quantity=Decimal(0),
-            splits_total=0,
-            last_sequence=2,
-        ),
-        fulfilled=None,
-        events=(record.events[0], end),
-        splits=(),
-    )
+    return record_of(accepted, end)
 
 
 def violated(record: OrderRecord) -> frozenset[Invariant]:

@@ -21,6 +21,10 @@ class _LevelKey(NamedTuple):
     side: Side
     price: Decimal
 
+    def __str__(self) -> str:
+        """Return the level in the words of a report."""
+        return f"{self.symbol} {self.side} of {self.owner} at {format_amount(self.price)}"
+
 
 @dataclass(slots=True)
 class _QuoteSide:
@@ -31,12 +35,16 @@ class _QuoteSide:
     taken: Decimal = ZERO
     is_blamed: bool = False
 
+    def __str__(self) -> str:
+        """Return the displayed quantity and its price in the words of a report."""
+        return f"{format_amount(self.displayed)} at {format_amount(self.price)}"
+
 
 @dataclass(slots=True)
 class _NewestQuote:
     """The newest quote of a symbol that filled an order."""
 
-    update_id: int = 0
+    update_id: int
     sides: dict[tuple[Owner, Side], _QuoteSide] = field(default_factory=dict)
 
 
@@ -71,14 +79,17 @@ class QuoteAudit:
 
     def show(self, one: SplitInOrder) -> None:
         """Add the next split, by position over all symbols."""
-        split = one.split
-        quote = self._quotes.get(one.symbol)
-        if quote is None:
-            quote = self._quotes[one.symbol] = _NewestQuote()
-        if split.update_id != quote.update_id:
-            self._turn_to(split.update_id, quote, one.symbol)
+        split, before = one.split, self._quotes.get(one.symbol)
+        if before is not None and split.update_id < before.update_id:
+            # Only a reset by the venue lowers the ids: no quote at or below the gate ever fills.
+            self._report.note(
+                f"the update ids of {one.symbol} fall from {before.update_id} "
+                f"to {split.update_id}: the venue restarted its ids"
+            )
+        if before is None or split.update_id != before.update_id:
+            self._quotes[one.symbol] = _NewestQuote(split.update_id)
         self._report.look(Invariant.UPDATE_IDS)
-        self._add(one, quote)
+        self._check_sold(one, self._quotes[one.symbol])
         sold = self._levels.get(_LevelKey(one.symbol, one.owner, one.side, split.price))
         if sold is not None:
             sold.total = EXACT.add(sold.total, split.quantity)
@@ -103,71 +114,46 @@ class QuoteAudit:
         if not self._was_pruned:
             self._check_levels()
 
-    def _turn_to(self, update_id: int, quote: _NewestQuote, symbol: Symbol) -> None:
-        if update_id < quote.update_id:
-            # Only a reset by the venue lowers the ids: no quote at or below the gate ever fills.
-            self._report.note(
-                f"the update ids of {symbol} fall from {quote.update_id} to {update_id}: "
-                "the venue restarted its ids"
-            )
-        quote.update_id = update_id
-        quote.sides.clear()
-
-    def _add(self, one: SplitInOrder, quote: _NewestQuote) -> None:
-        split = one.split
+    def _check_sold(self, one: SplitInOrder, quote: _NewestQuote) -> None:
+        """Check that a quote shows one price and quantity, and is not sold beyond it."""
         self._report.look(Invariant.SOLD_ONCE)
-        quote_side = quote.sides.get((one.owner, one.side))
-        if quote_side is None:
-            quote_side = _QuoteSide(price=split.price, displayed=split.displayed_quantity)
-            quote.sides[one.owner, one.side] = quote_side
+        split = one.split
         quote_name = f"quote {split.update_id} of {one.symbol}"
-        if (split.price, split.displayed_quantity) != (quote_side.price, quote_side.displayed):
-            self._report.blame(
-                Invariant.SOLD_ONCE,
-                split.order_id,
-                f"{quote_name} displays {_amount_at(quote_side.displayed, quote_side.price)} "
-                f"and {_amount_at(split.displayed_quantity, split.price)}",
-            )
+        found = _QuoteSide(split.price, split.displayed_quantity)
+        shown = quote.sides.setdefault((one.owner, one.side), found)
+        if (found.price, found.displayed) != (shown.price, shown.displayed):
+            detail = f"{quote_name} displays {shown} and {found}"
+            self._report.blame(Invariant.SOLD_ONCE, split.order_id, detail)
             return
-        quote_side.taken = EXACT.add(quote_side.taken, split.quantity)
-        if quote_side.taken > quote_side.displayed and not quote_side.is_blamed:
-            quote_side.is_blamed = True
-            self._report.blame(
-                Invariant.SOLD_ONCE,
-                split.order_id,
-                f"{quote_name} displays {_amount_at(quote_side.displayed, quote_side.price)} "
-                f"and gave {format_amount(quote_side.taken)}",
-            )
+        shown.taken = EXACT.add(shown.taken, split.quantity)
+        if shown.taken > shown.displayed and not shown.is_blamed:
+            shown.is_blamed = True
+            detail = f"{quote_name} displays {shown} and gave {format_amount(shown.taken)}"
+            self._report.blame(Invariant.SOLD_ONCE, split.order_id, detail)
 
     def _check_remembered(self, symbol: Symbol, quote: _NewestQuote) -> None:
         """Check that the ledger remembers all that the newest applied quote filled."""
-        for (owner, side), quote_side in quote.sides.items():
-            sold = self._levels.get(_LevelKey(symbol, owner, side, quote_side.price))
-            remembered = ZERO if sold is None else sold.level
-            self._report.look(Invariant.LEDGER)
-            if remembered < quote_side.taken:
-                self._report.blame(
-                    Invariant.LEDGER,
-                    None,
-                    f"{symbol} {side} of {owner} at {format_amount(quote_side.price)}: the ledger "
-                    f"remembers {format_amount(remembered)}, the quote {quote.update_id} gave "
-                    f"{format_amount(quote_side.taken)}",
-                )
+        for (owner, side), shown in quote.sides.items():
+            key = _LevelKey(symbol, owner, side, shown.price)
+            sold = self._levels.get(key)
+            level = ZERO if sold is None else sold.level
+            gave = f"the quote {quote.update_id} gave {format_amount(shown.taken)}"
+            self._check_ledger(key, level, is_right=level >= shown.taken, otherwise=gave)
 
     def _check_levels(self) -> None:
+        """Check that no level remembers more than was sold, or than the last split displayed."""
         for key, sold in self._levels.items():
-            self._report.look(Invariant.LEDGER)
-            bound = min(sold.total, sold.displayed)
-            if sold.level > bound:
-                self._report.blame(
-                    Invariant.LEDGER,
-                    None,
-                    f"{key.symbol} {key.side} of {key.owner} at {format_amount(key.price)}: the "
-                    f"ledger remembers {format_amount(sold.level)}, its splits took "
-                    f"{format_amount(sold.total)}, the last one of "
-                    f"{format_amount(sold.displayed)} displayed",
-                )
+            took = (
+                f"its splits took {format_amount(sold.total)}, "
+                f"the last one of {format_amount(sold.displayed)} displayed"
+            )
+            is_right = sold.level <= min(sold.total, sold.displayed)
+            self._check_ledger(key, sold.level, is_right=is_right, otherwise=took)
 
-
-def _amount_at(displayed: Decimal, price: Decimal) -> str:
-    return f"{format_amount(displayed)} at {format_amount(price)}"
+    def _check_ledger(
+        self, key: _LevelKey, level: Decimal, *, is_right: bool, otherwise: str
+    ) -> None:
+        self._report.look(Invariant.LEDGER)
+        if not is_right:
+            detail = f"{key}: the ledger remembers {format_amount(level)}, {otherwise}"
+            self._report.blame(Invariant.LEDGER, None, detail)

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Sequence
 from app.domain.order import OrderId  # noqa: TC001 - beside its siblings
 from app.domain.resting import Fill, Step
 from app.recording.service.recording_notes import OrderRested, OrderUnmet
-from app.recording.verify.comparison import Comparison, compare
+from app.recording.verify.comparison import Comparison
 from app.recording.verify.derived_order import DerivedEnd, DerivedOrder, DerivedSplit
 from app.recording.verify.liquidity_check import best_level
 from app.recording.verify.recorded_orders import RecordedOrders
@@ -173,7 +173,7 @@ class OrderBookkeeping:
         for derived, stored in self._with_stored(self._finished.values()):
             if stored is not None:
                 self._mark_lost(derived.drop_lost_before_gap(stored))
-                comparison = compare(derived, stored, may_lag=False, uncovered_cause=None)
+                comparison = Comparison(derived, stored)
                 if not comparison.differences:
                     self._conclude(derived, comparison)
                     continue
@@ -200,8 +200,8 @@ class OrderBookkeeping:
             if is_last or not is_open:
                 self._mark_lost(derived.drop_lost_before_gap(stored))
             may_lag = is_last and is_open and not derived.session.is_durable
-            uncovered_cause = _uncovered_cause(derived.session)
-            comparison = compare(derived, stored, may_lag=may_lag, uncovered_cause=uncovered_cause)
+            cause = _uncovered_cause(derived.session)
+            comparison = Comparison(derived, stored, may_lag=may_lag, uncovered_cause=cause)
             self._conclude(derived, comparison)
         for session in sessions:
             self._check_tail(session)
@@ -215,8 +215,9 @@ class OrderBookkeeping:
         report.splits_not_covered += comparison.splits_not_covered
         for cause in comparison.not_covered:
             report.leave_out(cause)
-        for difference in comparison.differences:
-            report.add(difference)
+        for kind, where, recorded, found in comparison.differences:
+            order_id = derived.order.order_id
+            report.differ(kind, order_id, where, recorded=recorded, stored=found)
         if comparison.differences:
             report.orders_differing += 1
             return

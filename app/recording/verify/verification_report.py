@@ -1,7 +1,7 @@
 """The findings of a verification."""
 
 from dataclasses import dataclass, field
-from typing import Final, Self
+from typing import Final
 
 from app.auditing.audit_report import Rule
 
@@ -48,19 +48,6 @@ class Difference:
     where: str
     recorded: str
     stored: str
-
-    @classmethod
-    def of(
-        cls, kind: Kind, order_id: str | None, where: str, *, recorded: object, stored: object
-    ) -> Self:
-        """Return the difference between two values of any type."""
-        return cls(
-            kind=kind,
-            order_id=order_id,
-            where=where,
-            recorded=str(recorded),
-            stored=str(stored),
-        )
 
 
 @dataclass(slots=True, kw_only=True)
@@ -109,14 +96,17 @@ class VerificationReport:
     def differ(
         self, kind: Kind, order_id: str | None, where: str, *, recorded: object, stored: object
     ) -> None:
-        """Add a difference made of these values."""
-        self.add(Difference.of(kind, order_id, where, recorded=recorded, stored=stored))
-
-    def add(self, difference: Difference) -> None:
-        """Add a difference."""
+        """Add a difference between two values of any type."""
         self.differences_total += 1
         # A wrong recording may cause a difference for each of many orders.
         if len(self.differences) < DIFFERENCES_MAX:
+            difference = Difference(
+                kind=kind,
+                order_id=order_id,
+                where=where,
+                recorded=str(recorded),
+                stored=str(stored),
+            )
             self.differences += (difference,)
 
     def leave_out(self, cause: str, count: int = 1) -> None:

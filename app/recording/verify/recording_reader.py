@@ -38,19 +38,18 @@ class RecordedFile:
 class FileBoundary:
     """The place between two files, or before the first one.
 
+    Nothing is missing between the files of one process if there is no ``cause``.
+
     Attributes:
         begun: The first note of the next file.
-        is_continuous: Nothing is missing between the files.
         is_restart: Another process wrote the next file; it loaded its orders from the database.
-        is_crash: The process that wrote the previous file was killed. Its inputs up to the last
-            durable outcome are recorded, unless the machine or the recorder failed earlier.
-        cause: Why the time between the files is not covered, or None if it was empty.
+        cause: Why the time between the files is not covered, or None if it was empty. ``CUT_OFF``
+            means that the process that wrote the previous file was killed. Its inputs up to the
+            last durable outcome are recorded, unless the machine or the recorder failed earlier.
     """
 
     begun: FileBegun
-    is_continuous: bool = False
     is_restart: bool = False
-    is_crash: bool = False
     cause: str | None = None
 
 
@@ -134,7 +133,7 @@ def _boundary(before: RecordedFile | None, last: AnyNote | None, begun: FileBegu
     if begun.epoch == before.begun.epoch:
         follows = begun.continues and begun.number == before.begun.number + 1
         if follows and isinstance(last, FileContinued):
-            return FileBoundary(begun=begun, is_continuous=True)
+            return FileBoundary(begun=begun)
         return FileBoundary(begun=begun, cause=IN_A_GAP)
     # Each process increments the epoch, so no unrecorded process ran between these two.
     is_next = begun.epoch == before.begun.epoch + 1 and begun.number == 1
@@ -143,7 +142,7 @@ def _boundary(before: RecordedFile | None, last: AnyNote | None, begun: FileBegu
         return FileBoundary(begun=begun, is_restart=True, cause=IN_A_GAP)
     if isinstance(last, RecordingEnded):
         return FileBoundary(begun=begun, is_restart=True)
-    return FileBoundary(begun=begun, is_restart=True, is_crash=True, cause=CUT_OFF)
+    return FileBoundary(begun=begun, is_restart=True, cause=CUT_OFF)
 
 
 def _first_note(path: Path) -> FileBegun | None:

@@ -3,6 +3,8 @@
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+import msgspec
+
 from app.domain.liquidity import TakenLevel  # noqa: TC001 - beside its siblings
 from app.domain.matcher import QUOTE_AGE_NS_MAX, SymbolMatcher
 from app.domain.order import OrderId, OrderSnapshot, OrderStatus, Symbol
@@ -141,9 +143,12 @@ class SymbolSession:
         matcher = self.matcher
         match note:
             case OrderRested():
-                return self._rest(note, now_ns=note.now_ns, quotes_seen=note.quotes_seen)
+                return self._rest(note)
             case OrderUnmet():
-                return [matcher.end_unmet(_snapshot(note))]
+                # The matcher does not look at the status.
+                known = msgspec.structs.asdict(note) | {"status": OrderStatus.NEW}
+                snapshot = OrderSnapshot(**known, reason=None, closed_at=None)
+                return [matcher.end_unmet(snapshot)]
             case OrderCanceled():
                 closing = matcher.cancel(note.order_id)
                 assert closing is not None, "a canceled order does not rest"
@@ -154,18 +159,10 @@ class SymbolSession:
                 return matcher.expire(note.now_ns)
         return []
 
-    def _rest(self, note: OrderRested, *, now_ns: int | None, quotes_seen: int) -> list[Step]:
-        return self.matcher.rest(
-            note.order,
-            deadline_ns=note.deadline_ns,
-            now_ns=now_ns,
-            filled_quantity=note.filled_quantity,
-            quote_quantity=note.quote_quantity,
-            splits_total=note.splits_total,
-            arrival=note.arrival,
-            quotes_seen=quotes_seen,
-            may_have_met_quotes=note.may_have_met_quotes,
-        )
+    def _rest(self, note: OrderRested, **changed: int | None) -> list[Step]:
+        arguments = msgspec.structs.asdict(note) | changed
+        del arguments["goes_on"]
+        return self.matcher.rest(**arguments)
 
     def _apply_quote(self, quote: Quote) -> list[Step]:
         """Expire the orders whose deadline has passed, then apply a quote of the stream."""
@@ -275,18 +272,3 @@ def symbol_of(note: AnyNote) -> Symbol | None:
     if isinstance(note, of_symbol | Interrupted | Held | Released | LedgerStored):
         return note.symbol
     return None
-
-
-def _snapshot(note: OrderUnmet) -> OrderSnapshot:
-    return OrderSnapshot(
-        order=note.order,
-        status=OrderStatus.PARTIALLY_FILLED if note.splits_total else OrderStatus.NEW,
-        reason=None,
-        filled_quantity=note.filled_quantity,
-        quote_quantity=note.quote_quantity,
-        splits_total=note.splits_total,
-        last_sequence=note.last_sequence,
-        closed_at=None,
-        arrival=note.arrival,
-        quotes_seen=note.quotes_seen,
-    )

@@ -25,6 +25,7 @@ from app.recording.service.recording_notes import (
 )
 from app.recording.verify.order_bookkeeping import OrderBookkeeping
 from app.recording.verify.recording_reader import (
+    CUT_OFF,
     FileBoundary,
     Recording,
     find_files,
@@ -244,14 +245,14 @@ class Verification:
         """End the sessions that the next file does not continue."""
         self._state = None
         self._orders.begin_file(boundary)
-        if boundary.is_continuous:
+        if boundary.cause is None and not boundary.is_restart:
             return
         if boundary.is_restart:
             self._stopped.clear()
-        ending = Ending.CRASHED if boundary.is_crash or boundary.cause is None else Ending.GAP
+        was_followed = boundary.cause in {None, CUT_OFF}
         for symbol in list(self._sessions):
-            self._end(symbol, ending)
-        if boundary.is_crash:
+            self._end(symbol, Ending.CRASHED if was_followed else Ending.GAP)
+        if boundary.cause == CUT_OFF:
             for session in self._ended.values():
                 # An ended symbol may have begun again, unrecorded, before the crash.
                 session.ending, session.is_durable = Ending.CRASHED, False

@@ -2,6 +2,6 @@
 
 ``audit`` checks every row against the promises of Papertape. ``order_invariants`` concern one
 order, ``quote_invariants`` all orders of a symbol. ``audit_rows`` reads the rows, and
-``audit_report`` holds the findings. ``prune`` deletes closed orders, ``backup`` copies an SQLite
-database.
+``audit_report`` holds the findings. A verification (``recording.verify``) reads rows and compares
+orders by the same modules. ``prune`` deletes closed orders, ``backup`` copies an SQLite database.
 """

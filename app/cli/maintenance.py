@@ -1,6 +1,6 @@
 """Print the results and the progress of ``papertape audit``, ``verify``, ``prune`` and ``backup``.
 
-The work is done in ``app.storage`` and ``app.recording.verify``. Results go to standard output. The
+The work is done in ``app.auditing`` and ``app.recording.verify``. Results go to standard output. The
 progress goes to standard error, and only if that is a terminal.
 """
 

@@ -40,12 +40,3 @@ def test_one_invariant_does_not_hide_another() -> None:
     shown = [one.invariant for one in report.examples]
 
     assert shown == [Invariant.SUMS] * 10 + [Invariant.GATES] * 10
-
-
-def test_notes_are_no_violations() -> None:
-    """A database with notes and no violations is sound."""
-    report = AuditReport("a.db")
-
-    report.note("the venue restarted its ids")
-
-    assert (report.is_sound, report.notes) == (True, ("the venue restarted its ids",))

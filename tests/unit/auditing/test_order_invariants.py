@@ -199,14 +199,6 @@ def test_a_decided_order_was_filled_by_the_quote_that_decided_it(
     assert (Invariant.DECISIONS not in violated(record)) is is_possible
 
 
-def test_amounts_are_added_up_exactly() -> None:
-    """Sums keep every digit, here of quantities with twelve decimals."""
-    record = filled()
-    first = replace(record.splits[0], quantity=Decimal("4.999999999999"))
-
-    assert violated(replace(record, splits=(first, record.splits[1]))) == {Invariant.SUMS}
-
-
 def test_an_event_that_fills_nothing_has_no_split() -> None:
     """Only an event that fills may have a split."""
     record = filled()

@@ -598,23 +598,23 @@ async def test_a_recording_of_another_database_is_refused(
         await verified(recorded, other.recordings)
 
 
-async def test_a_tape_of_quotes_alone_is_refused(recorded: RecordedService, tmp_path: Path) -> None:
-    """No orders can be derived from it."""
-    tape = tmp_path / "tape.jsonl"
-    tape.write_text('{"ts":1,"data":{"u":1}}\n')
-
-    with pytest.raises(StartupError, match="is not a recording of the service"):
-        await verified(recorded, tape)
-
-
-async def test_no_recording_at_all_is_refused(recorded: RecordedService, tmp_path: Path) -> None:
-    """The folder is empty, or the file does not exist."""
+@pytest.mark.parametrize(
+    ("name", "error", "message"),
+    [
+        ("quotes.jsonl", StartupError, "is not a recording of the service"),
+        ("empty", StartupError, "there is no recording in"),
+        ("nothing", TapeError, "nothing"),
+    ],
+)
+async def test_a_tape_without_orders_is_refused(
+    recorded: RecordedService, tmp_path: Path, name: str, error: type[Exception], message: str
+) -> None:
+    """The file has quotes alone or does not exist, or the folder is empty."""
+    (tmp_path / "quotes.jsonl").write_text('{"ts":1,"data":{"u":1}}\n')
     (tmp_path / "empty").mkdir()
 
-    with pytest.raises(StartupError, match="there is no recording in"):
-        await verified(recorded, tmp_path / "empty")
-    with pytest.raises(TapeError):
-        await verified(recorded, tmp_path / "nothing")
+    with pytest.raises(error, match=message):
+        await verified(recorded, tmp_path / name)
 
 
 def rewrite(path: Path, old: bytes, new: bytes) -> None:

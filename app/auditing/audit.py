@@ -97,14 +97,10 @@ async def audit(database: str, *, on_progress: OnProgress | None = None) -> Audi
     def work(connection: Connection) -> AuditReport:
         check_revision(connection, address)
         report = AuditReport(str(address))
-        _Audit(connection, report, on_progress or _ignore).run()
+        _Audit(connection, report, on_progress or (lambda *_: None)).run()
         return report
 
     return await read_snapshot(address, work)
-
-
-def _ignore(_step: str, _done: int, _total: int) -> None:
-    """Ignore the progress."""
 
 
 class _Audit:

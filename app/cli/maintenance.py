@@ -1,7 +1,7 @@
 """Print the results and the progress of ``papertape audit``, ``verify``, ``prune`` and ``backup``.
 
-The work is done in ``app.auditing`` and ``app.recording.verify``. Results go to standard output. The
-progress goes to standard error, and only if that is a terminal.
+The work is done in ``app.auditing`` and ``app.recording.verify``. Results go to standard output.
+The progress goes to standard error, and only if that is a terminal.
 """
 
 import contextlib

@@ -128,15 +128,13 @@ class Comparison:
             if not derived.was_verified:
                 self._leave_out(derived.unrecorded_cause)
             return
-        cause = derived.not_covered.get(number)
-        if cause is None and split.update_id > derived.cut_off_after.get(number, split.update_id):
-            cause = CUT_OFF
-        if cause is None and number > derived.splits_total:
-            cause = self._uncovered_cause
+        cause, recorded_until = derived.not_covered.get(number, (None, 0))
+        if number > derived.splits_total:
+            cause, recorded_until = self._uncovered_cause, 0
             # If the crash cut off only what follows this quote, the split should have been derived.
-            if cause == CUT_OFF and split.update_id <= derived.session.newest_update_id:
-                cause = None
-        if cause is not None:
+            if cause == CUT_OFF:
+                recorded_until = derived.session.newest_update_id
+        if cause is not None and split.update_id > recorded_until:
             self._leave_out(cause)
         else:
             self._differ(Kind.EXTRA_SPLIT, f"split {number}", "none", _text(split))

@@ -38,9 +38,8 @@ class DerivedOrder:
         session: The session that held the order last.
         splits_unrecorded: The splits up to this number were made before the recording begins.
         unrecorded_cause: Why the recording lacks these splits.
-        not_covered: Numbers of later splits that fell into a gap, each with its cause.
-        cut_off_after: Numbers of splits that a crash cut off the recording, each with the last
-            update id that was recorded before.
+        not_covered: Numbers of later splits that the recording lacks, each with the cause and the
+            last update id that was recorded before.
         was_verified: The unrecorded splits were compared with the database in an earlier session.
         resumed_sums: The filled quantity and its cost when the session began to hold the order.
         splits: The derived splits by number.
@@ -52,8 +51,7 @@ class DerivedOrder:
     session: SymbolSession
     splits_unrecorded: int
     unrecorded_cause: str
-    not_covered: dict[int, str] = field(default_factory=dict)
-    cut_off_after: dict[int, int] = field(default_factory=dict)
+    not_covered: dict[int, tuple[str, int]] = field(default_factory=dict)
     was_verified: bool
     resumed_sums: tuple[Decimal, Decimal]
     splits: dict[int, DerivedSplit] = field(default_factory=dict)
@@ -62,7 +60,7 @@ class DerivedOrder:
     @property
     def splits_total(self) -> int:
         """The number of splits, including those that are not covered."""
-        return max(self.splits_unrecorded, *self.splits, *self.not_covered, *self.cut_off_after, 0)
+        return max(self.splits_unrecorded, *self.splits, *self.not_covered, 0)
 
     @property
     def sums(self) -> tuple[Decimal, Decimal]:
@@ -104,7 +102,7 @@ class DerivedOrder:
             for number, split in sorted(self.splits.items())
             if number >= first and split.source.session is session
         ]
-        self.not_covered |= dict.fromkeys(numbers, IN_A_GAP)
+        self.not_covered |= dict.fromkeys(numbers, (IN_A_GAP, 0))
         is_end_lost = self.end is not None and self.end.source.session is session
         return self.drop(numbers, with_end=is_end_lost)
 

@@ -5,7 +5,7 @@ written. The history keeps a digest of each version, because copying a ledger fo
 quotes would cost too much.
 """
 
-from collections import OrderedDict
+from collections import deque
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Final
@@ -35,11 +35,17 @@ class LedgerHistory:
     def __init__(self, gate: int, levels: Iterable[TakenLevel], *, is_complete: bool) -> None:
         self.gate = gate
         self.levels: Ledger = {key_of(level): level.quantity for level in levels}
-        self.is_complete = is_complete
         self._digest = _digest(self.levels)
-        self._versions: OrderedDict[tuple[int, int], None] = OrderedDict()
+        self._versions: deque[tuple[int, int]] = deque(maxlen=VERSIONS_MAX)
+        self._begins_complete = is_complete
         if is_complete:
-            self._add_version()
+            self._versions.append((gate, self._digest))
+
+    @property
+    def is_complete(self) -> bool:
+        """Tell whether the database must hold one of the versions after a crash."""
+        # A crash can leave no version older than these, known or not.
+        return self._begins_complete or len(self._versions) == VERSIONS_MAX
 
     def apply(self, gate: int, changes: Iterable[TakenLevel]) -> None:
         """Apply the changes of one hand-over; a quantity of zero deletes its level."""
@@ -52,7 +58,7 @@ class LedgerHistory:
             if level.quantity:
                 self.levels[key] = level.quantity
                 self._digest ^= hash((key, level.quantity))
-        self._add_version()
+        self._versions.append((gate, self._digest))
 
     def includes(self, other: "LedgerHistory") -> bool:
         """Tell whether the newest version of ``other`` is among the versions of this history."""
@@ -66,15 +72,6 @@ class LedgerHistory:
         """Free the memory of all versions."""
         self.levels.clear()
         self._versions.clear()
-
-    def _add_version(self) -> None:
-        version = (self.gate, self._digest)
-        self._versions[version] = None
-        self._versions.move_to_end(version)
-        if len(self._versions) > VERSIONS_MAX:
-            self._versions.popitem(last=False)
-            # A crash can leave no version older than these, known or not.
-            self.is_complete = True
 
 
 def _digest(levels: Mapping[LevelKey, Decimal]) -> int:

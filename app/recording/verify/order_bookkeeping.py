@@ -135,12 +135,11 @@ class OrderBookkeeping:
         resumed = (note.filled_quantity, note.quote_quantity)
         if note.splits_total > known:
             missing = range(known + 1, note.splits_total + 1)
-            # The missing splits may come from quotes that were not recorded.
+            # A crash cut them off, so their quotes must be newer than the recorded ones.
+            cause = (CUT_OFF, before.newest_update_id)
             if _uncovered_cause(before) == IN_A_GAP:
-                derived.not_covered |= dict.fromkeys(missing, IN_A_GAP)
-            else:
-                # A crash cut them off, so their quotes must be newer than the recorded ones.
-                derived.cut_off_after |= dict.fromkeys(missing, before.newest_update_id)
+                cause = (IN_A_GAP, 0)  # their quotes may be unrecorded
+            derived.not_covered |= dict.fromkeys(missing, cause)
         elif derived.splits_total == note.splits_total and derived.sums != resumed:
             where = f"resumed with {note.splits_total} splits"
             self._report.differ(

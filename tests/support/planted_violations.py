@@ -93,14 +93,12 @@ _CHANGES: Final[dict[Invariant, tuple[_Change, ...]]] = {
         _forbidden(NEW, "a row without an order", "DELETE FROM orders WHERE order_id = '{id}'"),
     ),
     Invariant.FORM: (
-        _forbidden(FILLED, "an amount in a form we never write", _order("quantity = '8.0'")),
+        _forbidden(FILLED, "a malformed amount", _order("quantity = '8.0'")),
         _forbidden(FILLED, "an amount that is no number", _split(1, "price = 'NaN'")),
         _forbidden(CANCELED, "a time that is not UTC", _order("closed_at = '2024-08-08 23:54:15'")),
         _forbidden(OPEN, "an unknown status", _order("status = 'PENDING'")),
-        _forbidden(
-            None, "a level in a form we never write", _level("LTCBTC", "99.5", "quantity = 'four'")
-        ),
-        _forbidden(OPEN, "a number that is none", _order("splits_total = 'one'")),
+        _forbidden(None, "a malformed level", _level("LTCBTC", "99.5", "quantity = 'four'")),
+        _forbidden(OPEN, "a number that is a text", _order("splits_total = 'one'")),
     ),
     Invariant.SEQUENCES: (
         _allowed(FILLED, "an event is missing", _no_events("sequence = 2")),
@@ -113,30 +111,23 @@ _CHANGES: Final[dict[Invariant, tuple[_Change, ...]]] = {
     ),
     Invariant.POSITIONS: (
         _allowed(
-            CANCELED,
-            "positions that fall within an order",
-            _event(1, "position = 1000"),
-            _event(2, "position = 999"),
+            CANCELED, "falling positions", _event(1, "position = 1000"), _event(2, "position = 999")
         ),
     ),
     Invariant.TRANSITIONS: (_allowed(EXPIRED_EMPTY, "an event after the last", _TWICE_ENDED),),
     Invariant.ORDER_STATE: (
         _allowed(
             CANCELED,
-            "a status that the events do not give",
+            "another status than the events",
             _order("status = 'EXPIRED', reason = 'TIMEOUT'"),
         ),
-        _allowed(
-            CANCELED,
-            "a time of closing that the events do not give",
-            _order(f"closed_at = {LATER}"),
-        ),
+        _allowed(CANCELED, "another closing time than the events", _order(f"closed_at = {LATER}")),
         _allowed(
             EXPIRED_EMPTY,
-            "an order that forgot its last event",
+            "an order without its last event",
             _order(
                 "status = 'NEW', reason = NULL, closed_at = NULL, departure_update_id = NULL,"
-                " last_sequence = 1",
+                " last_sequence = 1"
             ),
         ),
     ),
@@ -149,25 +140,17 @@ _CHANGES: Final[dict[Invariant, tuple[_Change, ...]]] = {
         ),
         _forbidden(OPEN, "splits that do not count from 1", _split(1, "split_number = 2")),
         _allowed(
-            FILLED, "a split and its event at different times", _split(2, f"filled_at = {LATER}")
+            FILLED, "a split at another time than its event", _split(2, f"filled_at = {LATER}")
         ),
     ),
     Invariant.SUMS: (
+        _allowed(FILLED, "a wrong quantity of a split", _split(2, "quantity = '2.999999999999'")),
         _allowed(
             FILLED,
-            "splits that do not sum to the filled quantity",
-            _split(2, "quantity = '2.999999999999'"),
-        ),
-        _allowed(
-            FILLED,
-            "splits that do not sum to the cost",
+            "a wrong cost of an order",
             _order("quote_quantity = '798.4500000000000000000001'"),
         ),
-        _allowed(
-            FILLED,
-            "a cumulative quantity that is wrong on the way",
-            _event(2, "filled_quantity = '4'"),
-        ),
+        _allowed(FILLED, "a wrong quantity of an event", _event(2, "filled_quantity = '4'")),
     ),
     Invariant.LIMIT_PRICE: (
         _allowed(FILLED, "a BUY above its limit", _order("limit_price = '99.98'")),
@@ -178,64 +161,50 @@ _CHANGES: Final[dict[Invariant, tuple[_Change, ...]]] = {
         _forbidden(OPEN, "an order that is filled but not FILLED", _order("quantity = '2.5'")),
     ),
     Invariant.DISPLAYED: (
-        _forbidden(
-            OPEN, "a split of more than was displayed", _split(1, "displayed_quantity = '2.4'")
-        ),
+        _forbidden(OPEN, "a split beyond its quote", _split(1, "displayed_quantity = '2.4'")),
     ),
     Invariant.FULFILLED_ORDERS: (
         _allowed(
             FILLED,
-            "a FILLED order that is not among the fulfilled",
+            "a FILLED order without a fulfilled row",
             "DELETE FROM fulfilled_orders WHERE id = '{id}'",
         ),
-        _allowed(CANCELED, "an unfilled order among the fulfilled", _FULFILLED_AFTER_ALL),
-        _allowed(
-            FILLED, "an average price that is another", _fulfilled("average_price = '99.80626'")
-        ),
+        _allowed(CANCELED, "a canceled order with a fulfilled row", _FULFILLED_AFTER_ALL),
+        _allowed(FILLED, "a wrong average price", _fulfilled("average_price = '99.80626'")),
         _allowed(FILLED, "a fulfilled order on the other side", _fulfilled("side = 'SELL'")),
     ),
     Invariant.CLIENT_ORDER_IDS: (
-        _allowed(
-            ANOTHER_OWNERS, "a client order id that is not kept", "DELETE FROM client_order_ids"
-        ),
+        _allowed(ANOTHER_OWNERS, "a forgotten client order id", "DELETE FROM client_order_ids"),
         _allowed(
             ANOTHER_OWNERS,
-            "a client order id that is kept for another order",
+            "a client order id of another order",
             f"UPDATE client_order_ids SET order_id = '{'0' * 36}'",
         ),
-        _allowed(
-            ANOTHER_OWNERS,
-            "a client order id that the order does not have",
-            _order("client_order_id = NULL"),
-        ),
+        _allowed(ANOTHER_OWNERS, "an unused client order id", _order("client_order_id = NULL")),
     ),
     Invariant.TIME_IN_FORCE: (
-        _allowed(
-            EXPIRED_PARTLY, "a FOK order that is filled in part", _order("time_in_force = 'FOK'")
-        ),
+        _allowed(EXPIRED_PARTLY, "a partly filled FOK order", _order("time_in_force = 'FOK'")),
         _allowed(FILLED, "an IOC order filled by two quotes", _order("time_in_force = 'IOC'")),
     ),
     Invariant.DECISIONS: (
         _forbidden(
             FILL_OR_KILL,
-            "a filled order that its quote had too little for",
+            "a fill beyond the deciding quote",
             _order(
                 "decision_price = '99.99', decision_displayed_quantity = '5',"
-                " decision_taken_quantity = '4.6'",
+                " decision_taken_quantity = '4.6'"
             ),
         ),
     ),
     Invariant.REASONS: (
         _allowed(
-            EXPIRED_EMPTY,
-            "a reason that the time in force does not know",
-            _order("reason = 'IOC_REMAINDER'"),
+            EXPIRED_EMPTY, "a GTD order with a reason of IOC", _order("reason = 'IOC_REMAINDER'")
         ),
-        _allowed(CANCELED, "a canceled order whose time was up", _order("reason = 'TIMEOUT'")),
-        _forbidden(FILL_OR_KILL, "a reason to be filled", _order("reason = 'FOK_UNFILLABLE'")),
-        _allowed(
-            EXPIRED_PARTLY, "no market data, and yet a split", _order("reason = 'NO_MARKET_DATA'")
+        _allowed(CANCELED, "a canceled order that timed out", _order("reason = 'TIMEOUT'")),
+        _forbidden(
+            FILL_OR_KILL, "a filled order with a reason", _order("reason = 'FOK_UNFILLABLE'")
         ),
+        _allowed(EXPIRED_PARTLY, "no market data but a split", _order("reason = 'NO_MARKET_DATA'")),
     ),
     Invariant.TIMES: (
         _allowed(
@@ -251,7 +220,7 @@ _CHANGES: Final[dict[Invariant, tuple[_Change, ...]]] = {
             _split(1, f"filled_at = {EARLIER}"),
         ),
         _allowed(NEW, "an acceptance at two times", _event(1, f"at = {LATER}")),
-        _forbidden(NEW, "an end of time before the acceptance", _order(f"expires_at = {EARLIER}")),
+        _forbidden(NEW, "an expiry before the acceptance", _order(f"expires_at = {EARLIER}")),
     ),
     Invariant.SOLD_ONCE: (
         _allowed(
@@ -259,36 +228,30 @@ _CHANGES: Final[dict[Invariant, tuple[_Change, ...]]] = {
             "a quote sold beyond its quantity",
             "UPDATE fulfilled_order_splits SET displayed_quantity = '3.9' WHERE update_id = 12",
         ),
-        _allowed(EXPIRED_PARTLY, "a quote at two prices", _split(1, "price = '99.4'")),
+        _allowed(EXPIRED_PARTLY, "a quote with two prices", _split(1, "price = '99.4'")),
         _allowed(
-            EXPIRED_PARTLY, "a quote of two quantities", _split(1, "displayed_quantity = '4.1'")
+            EXPIRED_PARTLY, "a quote with two quantities", _split(1, "displayed_quantity = '4.1'")
         ),
     ),
     Invariant.LEDGER: (
         _allowed(
             None,
-            "a ledger that forgot what the last quote gave",
+            "a ledger without the last fill",
             "DELETE FROM taken_liquidity WHERE symbol = 'ETHBTC'",
         ),
         _allowed(
             None,
-            "a ledger that remembers less than the last quote gave",
+            "a ledger below the last fill",
             _level("ETHBTC", "0.03", "quantity = '2.499999999999'"),
         ),
+        _allowed(None, "a ledger above the fills", _level("LTCBTC", "99.2", "quantity = '5.5'")),
         _allowed(
             None,
-            "a ledger that remembers more than was sold",
-            _level("LTCBTC", "99.2", "quantity = '5.5'"),
-        ),
-        _allowed(
-            None,
-            "a ledger that remembers more than was displayed",
+            "a ledger above the displayed quantity",
             "UPDATE fulfilled_order_splits SET displayed_quantity = '3.9' WHERE update_id = 12",
         ),
         _allowed(
-            None,
-            "a ledger of a price that nothing was sold at",
-            _level("LTCBTC", "99.2", "price = '99.1'"),
+            None, "a ledger at a price without fills", _level("LTCBTC", "99.2", "price = '99.1'")
         ),
     ),
     Invariant.GATES: (
@@ -307,18 +270,12 @@ _CHANGES: Final[dict[Invariant, tuple[_Change, ...]]] = {
     Invariant.UPDATE_ID_BOUNDS: (
         _allowed(
             EXPIRED_PARTLY,
-            "a split of a quote after its order had gone",
+            "a split after the departure",
             _order("departure_update_id = 11, arrival_update_id = 10"),
         ),
-        _allowed(
-            FILLED, "a split of a quote before its order had come", _order("arrival_update_id = 12")
-        ),
-        _allowed(
-            FILLED,
-            "a filled order that departed after its last split",
-            _order("departure_update_id = 13"),
-        ),
-        _forbidden(OPEN, "an open order that has departed", _order("departure_update_id = 21")),
+        _allowed(FILLED, "a split before the arrival", _order("arrival_update_id = 12")),
+        _allowed(FILLED, "a departure after the last split", _order("departure_update_id = 13")),
+        _forbidden(OPEN, "an open order with a departure", _order("departure_update_id = 21")),
     ),
 }
 

@@ -296,6 +296,26 @@ async def test_fills_lost_in_a_crash_are_not_a_difference(service: RecordedServi
     assert (report.orders, report.splits, report.undurable) == (1, 2, 2)
 
 
+async def test_fills_lost_before_a_gap_are_not_a_difference(service: RecordedService) -> None:
+    """A process whose recording was lost filled the rest of the order from another quote."""
+    async with service.process(is_killed=True) as process:
+        await service.place(process, 8)
+        process.push(10, ("99.99", 5))
+        await process.settle()
+        process.push(11, ("99.98", 3))
+    await resume(service, (14, ("99.96", 10)))
+    lost = recordings_in(service.recordings)[1]
+    first_line, *_ = gzip.decompress(lost.read_bytes()).splitlines(keepends=True)
+    lost.write_bytes(gzip.compress(first_line))
+    await trade(service, update_id=20)
+
+    report = await verified(service)
+
+    assert (report.differences, report.orders, report.splits) == ((), 1, 2)
+    assert (report.splits_not_covered, report.undurable) == (1, 2)
+    assert report.causes == {"in a gap of the recording": 2}
+
+
 async def test_an_order_that_ends_at_a_restart_without_a_matcher_is_derived(
     service: RecordedService,
 ) -> None:

@@ -3,8 +3,9 @@
 import asyncio
 import itertools
 import shutil
+import sqlite3
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -170,3 +171,14 @@ async def filling(storage: OpenStorage) -> AsyncIterator[asyncio.Event]:
         yield has_accepted
         assert not task.done()
         is_over = True
+
+
+def damage_table(path: Path, name: str) -> None:
+    """Overwrite the first page of a table in a closed SQLite file."""
+    with closing(sqlite3.connect(path)) as connection:
+        statement = "SELECT rootpage FROM sqlite_master WHERE name = ?"
+        (page,) = connection.execute(statement, (name,)).fetchone()
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+    with path.open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(b"\xff" * size)

@@ -20,7 +20,14 @@ from app.domain.errors import StartupError
 from app.storage.failures import MaintenanceError
 from tests.support.builders import make_order
 from tests.support.databases import open_storage, sqlite_url
-from tests.support.sound_database import NEW, ORDERS_TOTAL, fill_soundly, filling, id_of
+from tests.support.sound_database import (
+    NEW,
+    ORDERS_TOTAL,
+    damage_table,
+    fill_soundly,
+    filling,
+    id_of,
+)
 
 REPOSITORY: Final = Path(__file__).parents[3]
 LIMITED: Final = """
@@ -314,13 +321,7 @@ async def test_a_folder_that_takes_no_files_is_named(
 
 async def test_a_damaged_database_is_not_passed_off_as_a_copy(source: Path, tmp_path: Path) -> None:
     """A damaged database is refused, since its copy could not be restored."""
-    ((page,),) = asked(source, "SELECT rootpage FROM sqlite_master WHERE name = 'order_events'")
-    ((size,),) = asked(source, "PRAGMA page_size")
-    assert isinstance(page, int)
-    assert isinstance(size, int)
-    with source.open("r+b") as file:
-        file.seek((page - 1) * size)
-        file.write(b"\xff" * size)
+    damage_table(source, "order_events")
 
     with pytest.raises(MaintenanceError, match=r"cannot be copied to .*: .*malformed|damaged"):
         await back_up(sqlite_url(source), tmp_path / "copy.db")

@@ -26,15 +26,15 @@ from app.storage.order_lookup import ORDERS_PER_QUERY, OrderLookup, StoredOrder
 
 
 class OrderBookkeeping:
-    """The derived orders of a recording: open, finished, or waiting because they differ."""
+    """The derived orders of a recording: open, ended, or waiting because they differ."""
 
     def __init__(self, lookup: OrderLookup, report: VerificationReport) -> None:
         self._lookup = lookup
         self._report = report
         self._recorded_orders = RecordedOrders(lookup, report)
-        self._open: dict[OrderId, DerivedOrder] = {}
-        self._finished: dict[OrderId, DerivedOrder] = {}
-        self._unmatched: dict[OrderId, DerivedOrder] = {}
+        self._orders: dict[OrderId, DerivedOrder] = {}
+        self._ended: dict[OrderId, DerivedOrder] = {}
+        """The orders that ended after the last comparison."""
         self._unsettled: list[SymbolSession] = []
 
     def begin_file(self, boundary: FileBoundary) -> None:
@@ -48,17 +48,16 @@ class OrderBookkeeping:
         """Add an order that a session received, or resume it."""
         order_id = note.order.order_id
         # The derived end was never stored: compare the order before it is resumed.
-        if order_id in self._finished:
-            self._compare_finished()
-        known = self._open.pop(order_id, None) or self._unmatched.pop(order_id, None)
+        if order_id in self._ended:
+            self._compare_ended()
+        known = self._orders.get(order_id)
         if known is None:
-            known = self._derive(note, session)
+            known = self._orders[order_id] = self._derive(note, session)
         else:
             self._resume(known, note, session)
         if isinstance(note, OrderRested):
             known.deadline_ns = note.deadline_ns
         self._recorded_orders.add(note.order)
-        self._open[order_id] = known
 
     def settle_predecessors(self, session: SymbolSession) -> None:
         """Settle the earlier sessions of the symbol: by now their open orders were resumed."""
@@ -67,7 +66,7 @@ class OrderBookkeeping:
         session.has_begun = True
         left = [one for one in self._unsettled if one.symbol == session.symbol]
         if left:
-            self._compare_finished()
+            self._compare_ended()
             self._settle(left, is_last=False)
             self._unsettled = [one for one in self._unsettled if one.symbol != session.symbol]
 
@@ -75,19 +74,19 @@ class OrderBookkeeping:
         """Add fills and closings to their orders."""
         for step in steps:
             order_id = step.order.order_id
-            derived = self._open[order_id]
+            derived = self._orders[order_id]
             source = InputRef(session, session.inputs, order_id)
             if isinstance(step, Fill):
                 self._add_fill(derived, step, source)
             if step.closes:
                 derived.end = DerivedEnd(step, source)
-                self._finished[order_id] = self._open.pop(order_id)
-        if len(self._finished) >= ORDERS_PER_QUERY:
-            self._compare_finished()
+                self._ended[order_id] = derived
+        if len(self._ended) >= ORDERS_PER_QUERY:
+            self._compare_ended()
 
     def end(self, session: SymbolSession) -> None:
         """Settle a session that ended; if it did not end in order, wait for the next one."""
-        self._compare_finished()
+        self._compare_ended()
         # A matcher ends so only after its ledger is durable: no later session can resume its
         # orders.
         if session.ending == Ending.ENDED:
@@ -97,9 +96,8 @@ class OrderBookkeeping:
 
     def finish(self, *, was_cut_off: bool) -> None:
         """Settle every order at the end of the recording."""
-        self._compare_finished()
-        orders = (*self._open.values(), *self._unmatched.values())
-        sessions = dict.fromkeys(derived.session for derived in orders)
+        self._compare_ended()
+        sessions = dict.fromkeys(derived.session for derived in self._orders.values())
         sessions |= dict.fromkeys(self._unsettled)
         self._settle(sessions, is_last=True)
         self._recorded_orders.finish(was_cut_off=was_cut_off)
@@ -167,17 +165,16 @@ class OrderBookkeeping:
                 Kind.LATE, order.order_id, where, recorded=recorded, stored=fill.quantity
             )
 
-    def _compare_finished(self) -> None:
-        """Settle the finished orders that equal their rows; let the others wait."""
-        for derived, stored in self._with_stored(self._finished.values()):
-            if stored is not None:
-                self._mark_lost(derived.drop_lost_before_gap(stored))
-                comparison = Comparison(derived, stored)
-                if not comparison.differences:
-                    self._conclude(derived, comparison)
-                    continue
-            self._unmatched[derived.order.order_id] = derived
-        self._finished.clear()
+    def _compare_ended(self) -> None:
+        """Settle the ended orders that equal their rows; let the others wait."""
+        for derived, stored in self._with_stored(self._ended.values()):
+            if stored is None:
+                continue
+            self._mark_lost(derived.drop_lost_before_gap(stored))
+            comparison = Comparison(derived, stored)
+            if not comparison.differences:
+                self._conclude(derived, comparison)
+        self._ended.clear()
 
     def _mark_lost(self, sources: Iterable[InputRef]) -> None:
         for source in sources:
@@ -186,11 +183,8 @@ class OrderBookkeeping:
 
     def _settle(self, sessions: Collection[SymbolSession], *, is_last: bool) -> None:
         """Compare the orders that these sessions held last, and check what the sessions lost."""
-        orders = (*self._open.values(), *self._unmatched.values())
-        held_last = [derived for derived in orders if derived.session in sessions]
+        held_last = [one for one in self._orders.values() if one.session in sessions]
         for derived, stored in self._with_stored(held_last):
-            self._open.pop(derived.order.order_id, None)
-            self._unmatched.pop(derived.order.order_id, None)
             if stored is None:
                 self._judge_unknown(derived, may_lag=is_last and not derived.session.is_durable)
                 continue
@@ -206,6 +200,7 @@ class OrderBookkeeping:
             self._check_tail(session)
 
     def _conclude(self, derived: DerivedOrder, comparison: Comparison) -> None:
+        del self._orders[derived.order.order_id]
         self._mark_lost(comparison.undurable)
         for source in comparison.durable:
             source.session.mark_durable(source)
@@ -228,6 +223,7 @@ class OrderBookkeeping:
 
     def _judge_unknown(self, derived: DerivedOrder, *, may_lag: bool) -> None:
         """Decide whether the database may lack a derived order."""
+        del self._orders[derived.order.order_id]
         number = derived.order.acceptance_number
         if number <= self._lookup.last_pruned:
             return  # pruned

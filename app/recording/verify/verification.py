@@ -90,7 +90,7 @@ class Verification:
         self._is_over = is_over
         self._state: MatcherState | None = None
         self._frame: Quote | None = None
-        self._refused: Quote | None = None
+        self._refused: str | None = None
         self._has_ended = False
 
     def add_line(self, line: FileBoundary | AnyNote | TapeLine) -> None:
@@ -149,7 +149,8 @@ class Verification:
         if session is None:
             return
         if isinstance(note, QuoteReceived) and note.quote.update_id <= session.matcher.gate:
-            self._refused = note.quote  # the next line must say so
+            # The next line must say so.
+            self._refused = f"{note.quote.update_id} refused at {session.matcher.gate}"
         try:
             if isinstance(note, OrderRested | OrderUnmet):
                 self._orders.add_order(note, session)
@@ -225,18 +226,12 @@ class Verification:
 
     def _check_refusal(self, note: AnyNote | None) -> None:
         """Check that a refusal is noted after a refused quote, and after no other."""
-        refused, self._refused = self._refused, None
-        recorded, replayed = "applied", "applied"
+        recorded, replayed = "applied", self._refused or "applied"
+        self._refused = None
         if isinstance(note, FrameRefused):
-            session = self._sessions.get(note.symbol)
-            if session is None:
+            if note.symbol not in self._sessions:
                 return
             recorded = f"{note.update_id} refused at {note.gate}"
-        if refused is not None:
-            session = self._sessions.get(refused.symbol)
-            if session is None:
-                return
-            replayed = f"{refused.update_id} refused at {session.matcher.gate}"
         if recorded != replayed:
             where = "a refused quote"
             self._report.differ(Kind.STATE, None, where, recorded=recorded, stored=replayed)
@@ -271,3 +266,4 @@ class Verification:
         cause = str(error) or type(error).__name__
         self._report.differ(Kind.STATE, None, where, recorded=cause, stored="-")
         self._end(session.symbol, Ending.GAP)
+        self._refused = None

@@ -81,12 +81,15 @@ def counts_by_splits(status: OrderStatus, splits: Sequence[Split]) -> dict[str, 
     return {"splits_total": len(splits), "last_sequence": 1 + len(splits) + has_end_event}
 
 
+def _first_missing(name: str, numbers: Iterable[int]) -> Iterator[str]:
+    for expected, number in enumerate(numbers, start=1):
+        if number != expected:
+            yield f"{name} {expected} is missing: the next one is {number}"
+            return
+
+
 def _sequences(record: OrderRecord) -> Iterator[str]:
-    sequences = [event.sequence for event in record.events]
-    for expected, sequence in enumerate(sequences, start=1):
-        if sequence != expected:
-            yield f"event {expected} is missing: the next one is {sequence}"
-            break
+    yield from _first_missing("event", (event.sequence for event in record.events))
     if not record.events:
         yield "there is no event"
     elif record.events[0].status is not OrderStatus.NEW:
@@ -127,10 +130,7 @@ def _order_state(record: OrderRecord) -> Iterator[str]:
 
 def _split_numbers(record: OrderRecord) -> Iterator[str]:
     numbers = [split.split_number for split in record.splits]
-    for expected, number in enumerate(numbers, start=1):
-        if number != expected:
-            yield f"split {expected} is missing: the next one is {number}"
-            break
+    yield from _first_missing("split", numbers)
     filling = [event for event in record.events if event.status in _FILLING]
     if [event.split_number for event in filling] != numbers:
         yield f"{len(numbers)} splits are stored and {len(filling)} are told by events"
@@ -267,13 +267,11 @@ def _decisions(record: OrderRecord) -> Iterator[str]:
 
 def _reasons(record: OrderRecord) -> Iterator[str]:
     time_in_force, stored = record.order.time_in_force, record.stored
-    match stored.status:
-        case OrderStatus.CANCELED:
-            possible = frozenset({Reason.CANCELED_BY_CLIENT})
-        case OrderStatus.EXPIRED:
-            possible = _EXPIRES_BY[time_in_force]
-        case _:
-            possible = frozenset()
+    possible_by_status = {
+        OrderStatus.CANCELED: frozenset({Reason.CANCELED_BY_CLIENT}),
+        OrderStatus.EXPIRED: _EXPIRES_BY[time_in_force],
+    }
+    possible = possible_by_status.get(stored.status, frozenset())
     if (stored.reason is not None or possible) and stored.reason not in possible:
         yield f"{time_in_force} order {stored.status} with reason {stored.reason}"
     is_decided = time_in_force is not TimeInForce.GTD or stored.reason is Reason.NO_MARKET_DATA

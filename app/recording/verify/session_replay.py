@@ -264,10 +264,10 @@ class MatcherState:
 
 def symbol_of(note: AnyNote) -> Symbol | None:
     """Return the symbol whose matcher receives the note, or None."""
-    if isinstance(note, OrderRested | OrderUnmet):
-        return note.order.symbol
     if isinstance(note, QuoteReceived | SeedReceived | GateReset):
         return note.quote.symbol
+    if isinstance(note, OrderRested | OrderUnmet):
+        return note.order.symbol
     of_symbol = OrderCanceled | OrdersCanceled | OrdersExpired
     if isinstance(note, of_symbol | Interrupted | Held | Released | LedgerStored):
         return note.symbol

@@ -245,7 +245,9 @@ class Verification:
         if boundary.is_restart:
             self._stopped.clear()
         was_followed = boundary.cause in {None, CUT_OFF}
-        for symbol in list(self._sessions):
+        for symbol, session in list(self._sessions.items()):
+            # An unrecorded process may have resumed the orders; a gap within a process did not.
+            session.is_before_a_gap = boundary.is_restart and not was_followed
             self._end(symbol, Ending.CRASHED if was_followed else Ending.GAP)
         if boundary.cause == CUT_OFF:
             for session in self._ended.values():

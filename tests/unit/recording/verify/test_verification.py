@@ -296,8 +296,12 @@ async def test_fills_lost_in_a_crash_are_not_a_difference(service: RecordedServi
     assert (report.orders, report.splits, report.undurable) == (1, 2, 2)
 
 
-async def test_fills_lost_before_a_gap_are_not_a_difference(service: RecordedService) -> None:
-    """A process whose recording was lost filled the rest of the order from another quote."""
+@pytest.mark.parametrize("is_file_left", [True, False])
+async def test_fills_lost_before_a_gap_are_not_a_difference(
+    service: RecordedService,
+    is_file_left: bool,  # noqa: FBT001 - a case
+) -> None:
+    """A process without a recording, or with a lost one, filled the rest from another quote."""
     async with service.process(is_killed=True) as process:
         await service.place(process, 8)
         process.push(10, ("99.99", 5))
@@ -306,7 +310,10 @@ async def test_fills_lost_before_a_gap_are_not_a_difference(service: RecordedSer
     await resume(service, (14, ("99.96", 10)))
     lost = recordings_in(service.recordings)[1]
     first_line, *_ = gzip.decompress(lost.read_bytes()).splitlines(keepends=True)
-    lost.write_bytes(gzip.compress(first_line))
+    if is_file_left:
+        lost.write_bytes(gzip.compress(first_line))
+    else:
+        lost.unlink()
     await trade(service, update_id=20)
 
     report = await verified(service)

@@ -15,6 +15,8 @@ from tests.support.connections import http_client
 
 PAUSE_SECONDS: Final = 0.02
 ANSWER_SECONDS_MAX: Final = 60.0
+LEAVES_PER_EVENT: Final = 0.01
+"""The chance that the listener leaves after an event, while others may wait to be sent."""
 
 NOT_EXECUTED: Final = {"journal_unavailable", "journal_backlog", "rules_not_loaded"}
 """Codes by which a service promises that the order will never be executed."""
@@ -168,11 +170,12 @@ class Clients:
         return answer
 
     async def _listen(self) -> None:
-        """Follow every event, from where the connection before ended.
+        """Follow every event, leave at random, and resume after the last event.
 
-        A refusal is written down and ends it: there is nowhere to go on from without a gap.
+        A refusal is recorded and ends the following: any other position would leave a gap.
         """
         after = "beginning"
+        chance = random.Random(f"{self._seed}-listener")
         while not self.records.stream_errors:
             await self._is_up.wait()
             try:
@@ -186,6 +189,8 @@ class Clients:
                             self.records.events.append(message)
                             self.records.heard += 1
                             after = message["position"]
+                            if chance.random() < LEAVES_PER_EVENT:
+                                break
             except (OSError, WebSocketException):
                 await asyncio.sleep(PAUSE_SECONDS)
 

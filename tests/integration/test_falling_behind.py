@@ -8,7 +8,6 @@ from app.cli.maintenance import verify_database
 from tests.support.market import PATIENT
 from tests.support.scrape import scrape
 from tests.support.services import ServiceUnderTest, service_under_test
-from tests.support.waiting import eventually_true
 
 AT_ONCE = replace(PATIENT, behind_seconds=0)
 BURSTS = 2
@@ -23,14 +22,8 @@ async def push_in_bursts(service: ServiceUnderTest) -> None:
         for number in range(BURST):
             bid, size = ("0.0024", str(number + 1)), str(chance.randint(1, DISPLAYED_MAX))
             service.market.push("LTCBTC", bid=bid, ask=("0.0025", size))
-        await eventually_true(lambda: has_seen_all(service))
-
-
-async def has_seen_all(service: ServiceUnderTest) -> bool:
-    """Return whether the service has the newest quote."""
-    newest = service.venue.faults.current_quote("LTCBTC").update_id
-    quote = (await service.client.get("/symbols/LTCBTC")).json()["quote"]
-    return quote is not None and quote["update_id"] == newest
+        newest = service.venue.faults.current_quote("LTCBTC")
+        await service.until_quoted("LTCBTC", newest.update_id)
 
 
 async def test_a_service_that_falls_behind_skips_quotes_and_sells_nothing_twice(
@@ -39,18 +32,11 @@ async def test_a_service_that_falls_behind_skips_quotes_and_sells_nothing_twice(
     """Skipped quotes are counted, and the recording explains every stored split."""
     folder = tmp_path / "recordings"
     async with service_under_test(
-        tmp_path,
-        timing=AT_ONCE,
-        limits={"record_dir": str(folder)},
+        tmp_path, timing=AT_ONCE, limits={"record_dir": str(folder)}
     ) as service:
-        service.market.push("LTCBTC", bid=("0.0024", "1"), ask=("0.0025", "1"))
-        placed = await service.client.post(
-            "/order/limit",
-            json={"symbol": "LTCBTC", "order_size": "1000000", "price": "0.0025"},
-            headers={"Prefer": "respond-async"},
-        )
-        order_id = placed.json()["order_id"]
-        await eventually_true(lambda: has_seen_all(service))
+        first = service.market.push("LTCBTC", bid=("0.0024", "1"), ask=("0.0025", "1"))
+        order_id = await service.place(symbol="LTCBTC", order_size="1000000", price="0.0025")
+        await service.until_quoted("LTCBTC", first.update_id)
         await push_in_bursts(service)
         figures = await scrape(service.client)
         await service.client.delete(f"/order/{order_id}")

@@ -102,7 +102,7 @@ async def _miss_a_move(service: ServiceUnderTest, kind: str, *, is_named: bool) 
     moved = market.push(symbol, bid=("0.0022", "7"), ask=("0.0030", "9"))
     await eventually_true(lambda: _counts_more(service, frames))
     if is_named:
-        await eventually_true(lambda: _has_quote(service, symbol, moved.update_id))
+        await service.until_quoted(symbol, moved.update_id)
     market.push(symbol, bid=("0.0022", "7"), ask=("0.0025", "15"))
     if not is_named:
         market.push(symbol, bid=("0.0022", "7"), ask=("0.00251", "5"))
@@ -116,7 +116,7 @@ async def test_frames_sent_twice_late_or_once_more_sell_no_lot_again(
     async with service_under_test(tmp_path, symbols=["COIN0BTC"]) as service:
         market, faults = service.market, service.venue.faults
         buying = _buy_five(service, "COIN0BTC")
-        await eventually_true(lambda: _has_filled(service, "COIN0BTC", "5"))
+        await eventually_true(lambda: _have_all_filled(service, 1, "5"))
         if how == "duplicate":
             faults.duplicate()
         if how == "reorder":
@@ -133,16 +133,6 @@ async def test_frames_sent_twice_late_or_once_more_sell_no_lot_again(
         await check_books(tmp_path)
 
 
-async def _order_of(service: ServiceUnderTest, symbol: str) -> dict[str, Any] | None:
-    orders = await service.open_orders()
-    return next((one for one in orders if one["symbol"] == symbol), None)
-
-
-async def _has_filled(service: ServiceUnderTest, symbol: str, quantity: str) -> bool:
-    order = await _order_of(service, symbol)
-    return order is not None and bool(order["filled_quantity"] == quantity)
-
-
 async def _have_all_filled(service: ServiceUnderTest, count: int, quantity: str) -> bool:
     filled = [one["filled_quantity"] for one in await service.open_orders()]
     return filled == [quantity] * count
@@ -150,8 +140,3 @@ async def _have_all_filled(service: ServiceUnderTest, count: int, quantity: str)
 
 async def _counts_more(service: ServiceUnderTest, frames: int) -> bool:
     return await count_of(service, "frames") > frames
-
-
-async def _has_quote(service: ServiceUnderTest, symbol: str, update_id: int) -> bool:
-    current = (await service.client.get(f"/symbols/{symbol}")).json()["quote"]
-    return current is not None and bool(current["update_id"] == update_id)

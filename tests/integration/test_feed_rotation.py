@@ -1,49 +1,33 @@
 """The feed replaces its connection repeatedly without any effect on its listeners."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import replace
 
 import pytest
 
 from app.domain.order import Symbol
 from app.market.timing import FeedTiming
 from app.simulator.market.scripted_market import ScriptedMarket
-from app.simulator.venue.server import SimulatedVenue
 from tests.support.market import (
     INTERRUPTED,
     QUOTE,
     SEED,
     SYMBOLS,
-    WITHOUT_TIME,
     RecordingListener,
     VenueAndFeed,
     eventually_has,
-    feed_on,
+    venue_and_feed,
 )
-from tests.support.virtual_time import clock_of_loop
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.virtual_time
 
 ROTATIONS = 5
-SHUTDOWN = '{"e":"serverShutdown","E":1770123456789}'
 
 OFTEN = FeedTiming(
     rotation_seconds=1.0,
     rotation_look_seconds=0.05,
     pause_seconds_first=0.05,
 )
-
-
-@asynccontextmanager
-async def wired(timing: FeedTiming) -> AsyncIterator[VenueAndFeed]:
-    """Run a venue and a feed on it."""
-    market = ScriptedMarket(SYMBOLS)
-    venue = SimulatedVenue(market, clock=clock_of_loop())
-    async with venue.serve() as running, feed_on(running, timing=timing) as feed:
-        yield VenueAndFeed(market, venue, feed)
 
 
 class Publisher:
@@ -77,11 +61,11 @@ def ids_of(listener: RecordingListener) -> list[int]:
     return [quote.update_id for quote in listener.quotes]
 
 
-async def live(wired: VenueAndFeed, symbols: list[Symbol]) -> dict[Symbol, RecordingListener]:
+async def live(on: VenueAndFeed, symbols: list[Symbol]) -> dict[Symbol, RecordingListener]:
     """Subscribe to the symbols and return once each has its seed."""
     listeners = {symbol: RecordingListener() for symbol in symbols}
     for symbol, listener in listeners.items():
-        wired.feed.subscribe(symbol, listener)
+        on.feed.subscribe(symbol, listener)
     await eventually(lambda: all(listener.seeds for listener in listeners.values()))
     return listeners
 
@@ -89,10 +73,10 @@ async def live(wired: VenueAndFeed, symbols: list[Symbol]) -> dict[Symbol, Recor
 async def test_rotations_under_full_rate_cost_and_repeat_no_frame() -> None:
     """Each update arrives once and in order, and no listener is interrupted."""
     symbols = SYMBOLS[:6]
-    async with wired(OFTEN) as venue_and_feed:
-        listeners = await live(venue_and_feed, symbols)
-        publisher = Publisher(venue_and_feed.market, symbols)
-        await eventually(lambda: venue_and_feed.count("rotations") >= ROTATIONS)
+    async with venue_and_feed(SYMBOLS, timing=OFTEN) as on:
+        listeners = await live(on, symbols)
+        publisher = Publisher(on.market, symbols)
+        await eventually(lambda: on.count("rotations") >= ROTATIONS)
         await publisher.stop()
         last = {symbol: published[-1] for symbol, published in publisher.published.items()}
         await eventually(
@@ -105,26 +89,26 @@ async def test_rotations_under_full_rate_cost_and_repeat_no_frame() -> None:
         for listener in listeners.values():
             assert INTERRUPTED not in listener.told
             assert len(listener.seeds) == 1
-        assert venue_and_feed.count("rotation_duplicates")
-        assert venue_and_feed.count("reconnects") == 0
-        assert venue_and_feed.feed.state().status == "connected"
+        assert on.count("rotation_duplicates")
+        assert on.count("reconnects") == 0
+        assert on.feed.state().status == "connected"
 
 
 async def test_symbols_that_come_and_go_during_rotations_are_served_rightly() -> None:
     """A lasting listener misses nothing; a new one gets a seed and no earlier quote."""
     stays, *others = SYMBOLS[:12]
-    async with wired(OFTEN) as venue_and_feed:
-        listeners = await live(venue_and_feed, [stays])
-        publisher = Publisher(venue_and_feed.market, [stays, *others])
+    async with venue_and_feed(SYMBOLS, timing=OFTEN) as on:
+        listeners = await live(on, [stays])
+        publisher = Publisher(on.market, [stays, *others])
         visits: list[tuple[int, RecordingListener]] = []
-        while venue_and_feed.count("rotations") < 2 or len(visits) <= 2:
+        while on.count("rotations") < 2 or len(visits) <= 2:
             for symbol in others:
                 visitor = RecordingListener()
                 since = (publisher.published[symbol] or [0])[-1]
-                venue_and_feed.feed.subscribe(symbol, visitor)
+                on.feed.subscribe(symbol, visitor)
                 visits.append((since, visitor))
                 await eventually_has(visitor.seeds, 1)
-                venue_and_feed.feed.unsubscribe(symbol, visitor)
+                on.feed.unsubscribe(symbol, visitor)
         await publisher.stop()
         published = publisher.published[stays]
         await eventually(lambda: ids_of(listeners[stays])[-1] == published[-1])
@@ -136,49 +120,3 @@ async def test_symbols_that_come_and_go_during_rotations_are_served_rightly() ->
         ids = ids_of(visitor)
         assert all(update_id > since for update_id in ids)
         assert ids == list(range(ids[0], ids[0] + len(ids))) if ids else True
-
-
-async def test_announced_shutdown_is_left_before_the_venue_closes() -> None:
-    """A shutdown notice causes neither a missed update nor an interruption."""
-    symbols = SYMBOLS[:3]
-    timing = FeedTiming(rotation_look_seconds=0.05)
-    async with wired(timing) as venue_and_feed:
-        listeners = await live(venue_and_feed, symbols)
-        publisher = Publisher(venue_and_feed.market, symbols)
-        venue_and_feed.venue.send_frame(symbols[0], SHUTDOWN)
-        await eventually(lambda: venue_and_feed.count("rotations"))
-        await eventually(lambda: venue_and_feed.observed.connections_open == 1)
-        await publisher.stop()
-        last = {symbol: published[-1] for symbol, published in publisher.published.items()}
-        await eventually(
-            lambda: all(ids_of(listeners[symbol])[-1] == last[symbol] for symbol in symbols)
-        )
-
-        for symbol, listener in listeners.items():
-            assert ids_of(listener) == publisher.published[symbol]
-            assert set(listener.told) == {SEED, QUOTE}
-
-
-async def test_venue_that_closes_in_the_middle_of_a_rotation_interrupts_nobody() -> None:
-    """The new connection takes over immediately if the old one closes during a rotation."""
-    symbols = SYMBOLS[:3]
-    timing = replace(WITHOUT_TIME, rotation_look_seconds=5.0)
-    async with wired(timing) as venue_and_feed:
-        listeners = await live(venue_and_feed, symbols)
-        (old,) = (peer for peer in venue_and_feed.venue._peers if peer.subscriptions.streams)
-        venue_and_feed.venue.send_frame(symbols[0], SHUTDOWN)
-        await eventually(lambda: len(venue_and_feed.observed.messages_of("SUBSCRIBE")) == 2)
-        publisher = Publisher(venue_and_feed.market, symbols)
-        await eventually(lambda: all(listener.quotes for listener in listeners.values()))
-        old.cut(1001, "going away")
-        await eventually(lambda: venue_and_feed.count("lost_shutdown"))
-        await publisher.stop()
-        last = {symbol: published[-1] for symbol, published in publisher.published.items()}
-        await eventually(
-            lambda: all(ids_of(listeners[symbol])[-1] == last[symbol] for symbol in symbols)
-        )
-
-        for symbol, listener in listeners.items():
-            assert ids_of(listener) == publisher.published[symbol]
-            assert INTERRUPTED not in listener.told
-        assert venue_and_feed.count("reconnects") == 0

@@ -27,7 +27,7 @@ async def venue_behind_tls(authority: Authority) -> AsyncIterator[str]:
     """Run a venue that is reachable over TLS only; yield its host and port."""
     venue = SimulatedVenue(ScriptedMarket([LTCBTC]), clock=SystemClock())
     async with venue.serve() as running, behind_tls(running.port, authority.server) as port:
-        yield f"127.0.0.1:{port.number}"
+        yield f"127.0.0.1:{port}"
 
 
 async def test_certificates_that_the_system_is_told_to_trust_count_for_streams_and_rest(

@@ -11,9 +11,9 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from tests.support.connections import connect
+from tests.support.sent_orders import AT_ONCE
 from tests.support.services import ServiceUnderTest, service_under_test
 
-AT_ONCE = {"Prefer": "respond-async"}
 SYMBOLS = ("LTCBTC", "ETHBTC")
 
 
@@ -54,16 +54,6 @@ async def test_one_open_order_too_many_is_429(tmp_path: Path, setting: str, whos
         canceled = await service.client.delete("/orders?symbol=LTCBTC")
         assert canceled.json()["canceled_total"] == 2
         assert await place(service, [buy()]) == [202]
-
-
-async def test_orders_found_open_at_a_start_count(tmp_path: Path) -> None:
-    """Orders that were open before a restart count toward the limit."""
-    limits = {"open_orders_max": 2}
-    async with service_under_test(tmp_path, limits=limits) as service:
-        assert await place(service, [buy(), buy()]) == [202, 202]
-
-    async with service_under_test(tmp_path, limits=limits) as service:
-        assert await place(service, [buy()]) == [429]
 
 
 async def test_a_wait_beyond_the_longest_ends_with_202(tmp_path: Path) -> None:

@@ -61,30 +61,28 @@ async def test_figures_follow_an_order_and_its_quotes(tmp_path: Path) -> None:
 
 async def test_rules_are_told_from_where_they_come_and_how_old_they_are(tmp_path: Path) -> None:
     """Failed loads of the rules are counted, and loaded rules have a source and an age."""
-    async with contextlib.AsyncExitStack() as running:
-        venue = await running.enter_async_context(scripted_venue())
+    async with scripted_venue() as venue:
         venue.faults.rest_failure(503)
         settings = make_settings(tmp_path, stream_url=venue.stream_url, rest_url=venue.rest_url)
-        url = await running.enter_async_context(started(settings))
-        client = await running.enter_async_context(http_client(base_url=url))
-        await eventually_true(lambda: _have_failed(client))
-        without = await scrape(client)
-        probe = (await client.get("/readyz")).json()["rules"]
-        venue.faults.clear_rest_failure()
-        await until_ready(client)
-        with_venue = await scrape(client)
+        async with started(settings) as url, http_client(base_url=url) as client:
+            await eventually_true(lambda: _have_failed(client))
+            without = await scrape(client)
+            probe = (await client.get("/readyz")).json()["rules"]
+            venue.faults.clear_rest_failure()
+            await until_ready(client)
+            with_venue = await scrape(client)
 
-        assert (without["ready"], without["rules_symbols"]) == (0, 0)
-        assert without['rules_source{source="none"}'] == 1
-        assert "rules_age_seconds" not in without
-        assert probe["age_seconds"] is None
-        assert probe["failures"] >= 1
-        assert probe["cause"]
-        assert (with_venue["ready"], with_venue["rules_symbols"]) == (1, 1)
-        assert with_venue['rules_source{source="venue"}'] == 1
-        assert 0 <= with_venue["rules_age_seconds"] < 3_600
-        assert with_venue["rules_refreshes_total"] == 1
-        assert with_venue["rules_refresh_failures_total"] >= 1
+    assert (without["ready"], without["rules_symbols"]) == (0, 0)
+    assert without['rules_source{source="none"}'] == 1
+    assert "rules_age_seconds" not in without
+    assert probe["age_seconds"] is None
+    assert probe["failures"] >= 1
+    assert probe["cause"]
+    assert (with_venue["ready"], with_venue["rules_symbols"]) == (1, 1)
+    assert with_venue['rules_source{source="venue"}'] == 1
+    assert 0 <= with_venue["rules_age_seconds"] < 3_600
+    assert with_venue["rules_refreshes_total"] == 1
+    assert with_venue["rules_refresh_failures_total"] >= 1
 
 
 async def test_a_lost_connection_is_told_with_its_cause(tmp_path: Path) -> None:
@@ -93,7 +91,7 @@ async def test_a_lost_connection_is_told_with_its_cause(tmp_path: Path) -> None:
         service.venue.faults.refuse_connections()
         service.venue.faults.drop_connections()
         await eventually_true(lambda: _has_failed_to_connect(service))
-        down = (await service.client.get("/readyz")).json()["feed"]
+        down = (await service.ready())["feed"]
         symbol = (await service.client.get("/symbols/LTCBTC")).json()
         figures = await scrape(service.client)
         service.venue.faults.refuse_connections(on=False)
@@ -128,7 +126,7 @@ async def test_dropped_frames_are_told_by_reason(tmp_path: Path) -> None:
         name = 'feed_frames_dropped_total{reason="negative"}'
         await eventually_true(lambda: _shows(service, name, 1))
         figures = await scrape(service.client)
-        feed = (await service.client.get("/readyz")).json()["feed"]
+        feed = (await service.ready())["feed"]
 
         assert figures['feed_frames_dropped_total{reason="not_json"}'] == 1
         assert feed["dropped"]["not_json"] == 1

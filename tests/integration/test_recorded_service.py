@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from app.cli import main as cli
 from app.simulator.market.tape_market import TapeMarket
 from app.tapes.tape_reader import TapeReader
-from tests.support.services import ServiceUnderTest, service_under_test
+from tests.support.services import service_under_test
 from tests.support.waiting import eventually_true
 
 ASKS = [("100", "5"), ("100", "4"), ("100", "8"), ("99", "3"), ("100", "6"), ("101", "9")]
@@ -21,28 +21,15 @@ def split_facts(splits: Sequence[dict[str, Any]]) -> list[tuple[int, str, str]]:
     return [(split["update_id"], split["price"], split["quantity"]) for split in splits]
 
 
-async def is_live(service: ServiceUnderTest) -> bool:
-    """Return whether the symbol has a current quote."""
-    answer = await service.client.get("/symbols/LTCBTC")
-    return bool(answer.json()["quote"])
-
-
 async def test_a_replay_of_a_service_s_recording_gives_the_service_s_splits(
     tmp_path: Path,
 ) -> None:
     """The recording holds frames and gaps, and other notes do not disturb the replay."""
     folder = tmp_path / "recordings"
-    async with service_under_test(
-        tmp_path, limits={"record_dir": str(folder)}, order_timeout_seconds="3600"
-    ) as service:
-        answer = await service.client.post(
-            "/order/limit",
-            json={"symbol": "LTCBTC", "order_size": "40", "price": "100"},
-            headers={"Prefer": "respond-async"},
-        )
-        order_id = answer.json()["order_id"]
+    async with service_under_test(tmp_path, limits={"record_dir": str(folder)}) as service:
+        order_id = await service.place(symbol="LTCBTC", order_size="40", price="100")
         # The seed is the empty opening quote, so only frames can fill the order.
-        await eventually_true(lambda: is_live(service))
+        await eventually_true(service.quote)
         for ask in ASKS:
             service.market.push("LTCBTC", bid=("98", "1"), ask=ask)
         await service.order(

@@ -13,10 +13,16 @@ import pytest
 
 from app.domain.quote import Quote
 from app.market.timing import FeedTiming
-from app.simulator.market.scripted_market import ScriptedMarket
 from app.simulator.venue.server import SimulatedVenue
-from tests.support.market import SYMBOLS, RecordingListener, feed_on
-from tests.support.virtual_time import VirtualClock, run_in_virtual_time
+from tests.support.market import (
+    INTERRUPTED,
+    SEED,
+    SYMBOLS,
+    RecordingListener,
+    venue_and_feed,
+)
+
+pytestmark = pytest.mark.virtual_time
 
 MINUTE: Final = 60.0
 DEPTH_SECONDS: Final = 0.3
@@ -45,31 +51,28 @@ class TimedListener(RecordingListener):
         return super().on_seed(seed)
 
 
-async def recover(
-    clock: VirtualClock, fail: Fail, timing: FeedTiming | None = None
-) -> tuple[list[float], float]:
+async def recover(fail: Fail, timing: FeedTiming | None = None) -> tuple[list[float], float]:
     """Lose the connection for a minute; return the pauses between attempts and the time to live."""
-    venue = SimulatedVenue(ScriptedMarket(SYMBOLS), clock=clock)
-    attempts = venue.observations.connection_attempts_at
-    async with venue.serve() as running, feed_on(running, timing=timing, clock=clock) as feed:
+    async with venue_and_feed(SYMBOLS, timing=timing) as on:
+        attempts = on.observed.connection_attempts_at
         listeners = [TimedListener() for _ in SYMBOLS]
         for symbol, listener in zip(SYMBOLS, listeners, strict=True):
-            feed.subscribe(symbol, listener)
+            on.feed.subscribe(symbol, listener)
         await asyncio.sleep(5)
         assert all(len(listener.seeds) == 1 for listener in listeners)
 
-        venue.slow_rest(DEPTH_SECONDS, path="/api/v3/depth")
-        lost_at, before = clock.seconds, len(attempts)
-        fail(venue)
-        venue.drop_connections()
+        on.venue.slow_rest(DEPTH_SECONDS, path="/api/v3/depth")
+        lost_at, before = asyncio.get_running_loop().time(), len(attempts)
+        fail(on.venue)
+        on.venue.drop_connections()
         await asyncio.sleep(MINUTE)
-        venue.refuse_connections(on=False)
-        venue.reset_handshakes(on=False)
-        venue.delay_handshakes(0)
+        on.venue.refuse_connections(on=False)
+        on.venue.reset_handshakes(on=False)
+        on.venue.delay_handshakes(0)
         await asyncio.sleep(2 * PAUSE_SECONDS_MAX)
 
-        assert all(len(listener.seeds) == 2 for listener in listeners)
-        assert venue.observations.connections_opened == 2
+        assert all(listener.told == [SEED, INTERRUPTED, SEED] for listener in listeners)
+        assert on.observed.connections_opened == 2
         pauses = [
             later - one for one, later in itertools.pairwise([lost_at, *list(attempts)[before:]])
         ]
@@ -77,21 +80,19 @@ async def recover(
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_fifty_symbols_are_live_within_a_second_of_the_first_connection(name: str) -> None:
+async def test_fifty_symbols_are_live_within_a_second_of_the_first_connection(name: str) -> None:
     """Attempts stay frequent, and recovery is fast, after every kind of failure for a minute."""
-    pauses, live_seconds = run_in_virtual_time(lambda clock: recover(clock, FAULTS[name]))
+    pauses, live_seconds = await recover(FAULTS[name])
 
     unseen = MINUTE if name == "gone" else 0.0  # the venue does not see attempts while it is gone
     assert max(pauses) - unseen <= PAUSE_SECONDS_MAX
     assert DEPTH_SECONDS < live_seconds <= LIVE_SECONDS_MAX
 
 
-def test_a_feed_that_comes_back_too_seldom_is_caught() -> None:
+async def test_a_feed_that_comes_back_too_seldom_is_caught() -> None:
     """The test detects a feed with longer pauses."""
     lazy = FeedTiming(early_pause_seconds_max=20.0)
 
-    pauses, _ = run_in_virtual_time(
-        lambda clock: recover(clock, FAULTS["refused with 502"], timing=lazy)
-    )
+    pauses, _ = await recover(FAULTS["refused with 502"], timing=lazy)
 
     assert max(pauses) > PAUSE_SECONDS_MAX

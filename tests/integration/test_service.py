@@ -5,8 +5,8 @@ import shutil
 import sqlite3
 import subprocess
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import httpx2
 import pytest
@@ -15,13 +15,17 @@ from app.domain.errors import StartupError
 from tests.support.connections import http_client
 from tests.support.raw_http import RawConnection
 from tests.support.scrape import scrape
+from tests.support.sent_orders import AT_ONCE
 from tests.support.services import (
+    ServiceUnderTest,
     make_settings,
     scripted_venue,
+    service_on,
     service_under_test,
     started,
     until_ready,
 )
+from tests.support.stream_client import open_stream
 from tests.support.waiting import WAIT_SECONDS_MAX, eventually, eventually_true
 
 BUY = {"symbol": "LTCBTC", "order_size": "8", "price": "0.0026"}
@@ -32,7 +36,7 @@ async def test_an_order_is_fulfilled_over_several_quotes(tmp_path: Path) -> None
     async with service_under_test(tmp_path) as service:
         service.market.push("LTCBTC", bid=("0.0024", "9"), ask=("0.0025", "5"))
         posting = asyncio.create_task(service.order(**BUY))
-        await eventually_true(lambda: _is_partially_filled(service.open_orders))
+        await eventually_true(lambda: _is_partially_filled(service))
 
         service.market.push("LTCBTC", bid=("0.0023", "9"), ask=("0.0025", "5"))
         service.market.push("LTCBTC", bid=("0.0023", "9"), ask=("0.0025", "7"))
@@ -133,23 +137,6 @@ async def test_five_hundred_orders_for_one_symbol_share_one_stream(tmp_path: Pat
         assert service.venue.observations.quotes_subscribed == ["ltcbtc@bookTicker"]
 
 
-async def test_nothing_is_sold_twice_over_a_lost_connection(tmp_path: Path) -> None:
-    """After a reconnect, the same displayed lot is not sold again, and additional quantity is."""
-    async with service_under_test(tmp_path) as service:
-        service.market.push("LTCBTC", bid=("0.0023", "1"), ask=("0.0025", "5"))
-        posting = asyncio.create_task(service.order(**BUY))
-        await eventually_true(lambda: _is_partially_filled(service.open_orders))
-
-        service.venue.faults.drop_connections()
-        await eventually(lambda: service.venue.observations.connections_opened == 2)
-        await eventually_true(lambda: _is_live(service.client, "LTCBTC"))
-        (order,) = await service.open_orders()
-        assert order["filled_quantity"] == "5"
-        service.market.push("LTCBTC", bid=("0.0023", "1"), ask=("0.0025", "8"))
-
-        assert (await posting)["status"] == "FILLED"
-
-
 async def test_the_database_can_be_read_by_people(tmp_path: Path) -> None:
     """A user can read fulfilled orders from the database file with plain SQL."""
     async with service_under_test(tmp_path) as service:
@@ -171,10 +158,7 @@ async def test_without_a_venue_the_service_starts_says_so_and_recovers(tmp_path:
     async with scripted_venue() as venue:
         port = int(venue.rest_url.rpartition(":")[2])
         settings = make_settings(tmp_path, stream_url=venue.stream_url, rest_url=venue.rest_url)
-    async with (
-        started(settings) as url,
-        http_client(base_url=url) as client,
-    ):
+    async with started(settings) as url, http_client(base_url=url) as client:
         ready = await client.get("/readyz")
         refused = await client.post("/order/limit", json=BUY)
 
@@ -186,6 +170,70 @@ async def test_without_a_venue_the_service_starts_says_so_and_recovers(tmp_path:
             await until_ready(client)
             answer = await client.post("/order/limit", json=BUY)
             assert answer.json()["status"] == "FILLED"
+
+
+async def test_orders_wait_while_the_name_of_the_venue_is_unknown(tmp_path: Path) -> None:
+    """With a failing DNS, the order meets no quote, and the cause is counted and reported."""
+    order = BUY | {"timeout_seconds": 0.3}
+    async with scripted_venue() as venue:
+        venue.market.push("LTCBTC", bid=("0.0024", "7"), ask=("0.0025", "5"))
+        nowhere = replace(venue, stream_url="ws://no-such-venue.invalid")
+        async with service_on(nowhere, tmp_path) as service:
+            answer = await service.order(**order)
+            await eventually_true(lambda: _is_down(service))
+            feed = (await service.ready())["feed"]
+
+    assert (answer["status"], answer["reason"]) == ("EXPIRED", "NO_MARKET_DATA")
+    assert feed["failed"]["dns"] > 0
+    assert "no-such-venue.invalid" in feed["cause"]
+
+
+async def test_key_is_remembered_across_a_restart(tmp_path: Path) -> None:
+    """After a restart, a repeated request gets the stored order, open or closed."""
+    closed = BUY | {"client_order_id": "closed"}
+    resting = BUY | {"client_order_id": "open", "price": "0.001"}
+    async with scripted_venue() as venue:
+        venue.market.push("LTCBTC", bid=("0.0024", "9"), ask=("0.0025", "9"))
+        async with service_on(venue, tmp_path) as service:
+            first = await service.client.post("/order/limit", json=closed)
+            rested = await service.client.post("/order/limit", json=resting, headers=AT_ONCE)
+
+        async with service_on(venue, tmp_path) as service:
+            again = await service.client.post("/order/limit", json=closed)
+            still = await service.client.post("/order/limit", json=resting, headers=AT_ONCE)
+            other = await service.client.post("/order/limit", json=closed | {"order_size": "9"})
+            orders = (await service.client.get("/orders")).json()["orders"]
+
+    assert (first.status_code, first.json()["status"]) == (200, "FILLED")
+    assert again.json() == first.json()
+    assert again.headers["idempotent-replayed"] == "true"
+    assert (still.status_code, still.json()) == (202, rested.json())
+    assert (other.status_code, other.json()["order_id"]) == (422, again.json()["order_id"])
+    assert len(orders) == 2
+
+
+async def test_position_of_another_database_is_refused(tmp_path: Path) -> None:
+    """A position of another database is refused instead of hiding a gap."""
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    async with scripted_venue() as venue:
+        async with (
+            service_on(venue, tmp_path / "one") as service,
+            open_stream(service.url) as stream,
+        ):
+            await stream.subscribe()
+            await service.place(**BUY)
+            position = (await stream.event())["position"]
+
+        async with (
+            service_on(venue, tmp_path / "two") as service,
+            open_stream(service.url) as stream,
+        ):
+            await stream.send({"type": "subscribe", "after": position})
+            (error,), closed = await stream.rest()
+
+    assert error["code"] == closed.reason == "position_of_another_database"
+    assert closed.code == 1008
 
 
 async def test_a_body_that_is_under_way_at_a_stop_is_answered(tmp_path: Path) -> None:
@@ -213,13 +261,13 @@ async def test_a_taken_port_is_named(tmp_path: Path) -> None:
                 pass
 
 
-async def _is_partially_filled(open_orders: Any) -> bool:  # noqa: ANN401 - an async method
-    return any(one["status"] == "PARTIALLY_FILLED" for one in await open_orders())
+async def _is_partially_filled(service: ServiceUnderTest) -> bool:
+    return any(one["status"] == "PARTIALLY_FILLED" for one in await service.open_orders())
+
+
+async def _is_down(service: ServiceUnderTest) -> bool:
+    return bool((await service.ready())["feed"]["status"] == "down")
 
 
 async def _are_open(client: httpx2.AsyncClient, count: int) -> bool:
     return (await scrape(client))["orders_open"] == count
-
-
-async def _is_live(client: Any, symbol: str) -> bool:  # noqa: ANN401 - an httpx client
-    return (await client.get(f"/symbols/{symbol}")).json()["quote"] is not None

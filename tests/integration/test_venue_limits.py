@@ -22,10 +22,13 @@ from app.simulator.market.scripted_market import ScriptedMarket
 from app.simulator.venue.observations import Observations
 from app.simulator.venue.server import SimulatedVenue
 from app.simulator.venue.venue_limits import BINANCE_LIMITS, VenueLimits
-from tests.support.market import RecordingListener
-from tests.support.virtual_time import VirtualClock, run_in_virtual_time
+from tests.support.market import RecordingListener, running_feed
+from tests.support.virtual_time import clock_of_loop
 
-pytestmark = pytest.mark.no_cover  # the modules' own tests measure; tracing costs too much here
+pytestmark = [
+    pytest.mark.no_cover,  # the modules' own tests measure; tracing costs too much here
+    pytest.mark.virtual_time,
+]
 
 SYMBOLS: Final = [Symbol(f"COIN{number}USDT") for number in range(1_200)]
 """More than one connection holds, and too many to be seeded twice within a minute."""
@@ -77,7 +80,6 @@ class Churn:
 
 @asynccontextmanager
 async def churn(
-    clock: VirtualClock,
     *,
     limits: FeedLimits = VENUE_LIMITS,
     rest_limits: RestLimits | None = None,
@@ -86,53 +88,29 @@ async def churn(
     venue_limits: VenueLimits = STRICT,
 ) -> AsyncIterator[Churn]:
     """Run a venue of these symbols and a feed on it."""
+    clock = clock_of_loop()
     venue = SimulatedVenue(ScriptedMarket(symbols), clock=clock, limits=venue_limits)
     async with venue.serve() as running:
         rest = VenueRest(running.rest_url, clock=clock, limits=rest_limits)
-        feed = BookTickerFeed(
-            stream_url=running.stream_url,
-            depth=rest,
-            clock=clock,
-            random=random.Random(1),
-            limits=limits,
-            timing=timing,
-        )
-        task = asyncio.create_task(feed.run())
-        yield Churn(
-            venue=venue,
-            feed=feed,
-            listener=RecordingListener(),
-            chance=random.Random(2),
-            symbols=symbols,
-        )
-        task.cancel()
-        await asyncio.wait({task})
+        async with running_feed(
+            running.stream_url, rest, timing=timing or FeedTiming(), limits=limits
+        ) as feed:
+            yield Churn(
+                venue=venue,
+                feed=feed,
+                listener=RecordingListener(),
+                chance=random.Random(2),
+                symbols=symbols,
+            )
         await rest.aclose()
 
 
-async def come_and_go(clock: VirtualClock, limits: FeedLimits = VENUE_LIMITS) -> Counter[str]:
-    """Change subscriptions for more than a minute and drop all connections once."""
-    async with churn(clock, limits=limits) as on:
-        await on.come_and_go(seconds=0.5 * MINUTE, per_second=40)
-        on.venue.drop_connections()
-        await on.come_and_go(seconds=0.75 * MINUTE, per_second=40)
-        state = on.feed.state()
-        assert state.status == "connected"
-        assert len(state.connections) == 2
-        assert len(on.observed.messages_of("SUBSCRIBE")) > 50
-        assert len(on.observed.messages_of("UNSUBSCRIBE")) > 50
-        assert len(on.observed.depth_requests) > 600, "more than a minute's weight"
-        return on.violations()
-
-
-async def knock(
-    clock: VirtualClock, limits: FeedLimits = THREE_CONNECTIONS, *, seconds: float = 5.5 * MINUTE
-) -> Counter[str]:
-    """Refuse connections first, then drop them again and again.
+async def knock(limits: FeedLimits = THREE_CONNECTIONS, *, seconds: float) -> Counter[str]:
+    """Refuse connections first, then drop them again and again; return the violations.
 
     The feed pauses so briefly between attempts that only the limit slows it down.
     """
-    async with churn(clock, limits=limits, timing=IMPATIENT, symbols=FEW) as on:
+    async with churn(limits=limits, timing=IMPATIENT, symbols=FEW) as on:
         on.venue.refuse_connections()
         for symbol in FEW:
             on.feed.subscribe(symbol, on.listener)
@@ -147,14 +125,25 @@ async def knock(
         return on.violations()
 
 
-def test_more_symbols_than_a_connection_holds_come_and_go_and_break_no_limit() -> None:
+async def test_more_symbols_than_a_connection_holds_come_and_go_and_break_no_limit() -> None:
     """Control messages, streams per connection and request weight stay within the limits."""
-    assert run_in_virtual_time(come_and_go) == Counter()
+    async with churn() as on:
+        await on.come_and_go(seconds=0.5 * MINUTE, per_second=40)
+        on.venue.drop_connections()
+        await on.come_and_go(seconds=0.75 * MINUTE, per_second=40)
+        state = on.feed.state()
+
+        assert on.violations() == Counter()
+        assert state.status == "connected"
+        assert len(state.connections) == 2
+        assert len(on.observed.messages_of("SUBSCRIBE")) > 50
+        assert len(on.observed.messages_of("UNSUBSCRIBE")) > 50
+        assert len(on.observed.depth_requests) > 600, "more than a minute's weight"
 
 
-def test_a_venue_that_lets_nobody_stay_is_not_knocked_at_too_often() -> None:
+async def test_a_venue_that_lets_nobody_stay_is_not_knocked_at_too_often() -> None:
     """Three connections together stay below 300 attempts in any five minutes."""
-    assert run_in_virtual_time(knock) == Counter()
+    assert await knock(seconds=5.5 * MINUTE) == Counter()
 
 
 @pytest.mark.parametrize(
@@ -164,37 +153,28 @@ def test_a_venue_that_lets_nobody_stay_is_not_knocked_at_too_often() -> None:
         (replace(VENUE_LIMITS, streams_max=1_100), "streams"),
     ],
 )
-def test_a_feed_that_takes_more_is_caught(limits: FeedLimits, broken: str) -> None:
+async def test_a_feed_that_takes_more_is_caught(limits: FeedLimits, broken: str) -> None:
     """The test detects a feed whose limits are above the venue's."""
+    async with churn(limits=limits) as on:
+        await on.come_and_go(seconds=10, per_second=40)
 
-    async def ask_for_all(clock: VirtualClock) -> Counter[str]:
-        async with churn(clock, limits=limits) as on:
-            await on.come_and_go(seconds=10, per_second=40)
-            return on.violations()
-
-    assert run_in_virtual_time(ask_for_all)[broken] > 0
+        assert on.violations()[broken] > 0
 
 
-def test_a_feed_that_knocks_more_often_is_caught() -> None:
+async def test_a_feed_that_knocks_more_often_is_caught() -> None:
     """The test detects a feed that connects too often."""
+    violations = await knock(replace(THREE_CONNECTIONS, attempts_max=1_000), seconds=MINUTE)
 
-    async def knock_wildly(clock: VirtualClock) -> Counter[str]:
-        return await knock(clock, replace(THREE_CONNECTIONS, attempts_max=1_000), seconds=MINUTE)
-
-    assert run_in_virtual_time(knock_wildly)["connection_attempts"] > 0
+    assert violations["connection_attempts"] > 0
 
 
-def test_a_feed_that_asks_more_than_the_weight_allows_is_caught() -> None:
+async def test_a_feed_that_asks_more_than_the_weight_allows_is_caught() -> None:
     """The test detects a feed that exceeds the request weight."""
+    async with churn(
+        rest_limits=RestLimits(weight_max=6_000),
+        symbols=SYMBOLS[:400],
+        venue_limits=replace(STRICT, weight_per_minute_max=600),
+    ) as on:
+        await on.come_and_go(seconds=20, per_second=40)
 
-    async def seed_wildly(clock: VirtualClock) -> Counter[str]:
-        async with churn(
-            clock,
-            rest_limits=RestLimits(weight_max=6_000),
-            symbols=SYMBOLS[:400],
-            venue_limits=replace(STRICT, weight_per_minute_max=600),
-        ) as on:
-            await on.come_and_go(seconds=20, per_second=40)
-            return on.violations()
-
-    assert run_in_virtual_time(seed_wildly)["request_weight"] > 0
+        assert on.violations()["request_weight"] > 0

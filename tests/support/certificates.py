@@ -1,4 +1,4 @@
-"""Private authorities, the certificates that they issue, and a venue's port behind TLS."""
+"""Makes certificate authorities and certificates, and puts a port behind TLS."""
 
 import asyncio
 import shutil
@@ -15,18 +15,18 @@ _KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Authority:
-    """An authority that vouches for ``server``, a certificate of 127.0.0.1 with its key."""
+    """An authority, and ``server``, its certificate for 127.0.0.1 with the key."""
 
     certificate: Path
     server: Path
 
 
 async def make_authority(folder: Path, name: str) -> Authority:
-    """Make an authority and have it issue a certificate; skip the test without openssl."""
+    """Make an authority and a certificate that it issued; skip the test without openssl."""
     authority, authority_key = folder / f"{name}.pem", folder / f"{name}.key"
     request, key, issued = (folder / f"{name}-server.{end}" for end in ("csr", "key", "pem"))
     extensions = folder / f"{name}.ext"
-    # Python 3.13 demands what RFC 5280 does: key usage of an authority, and of which key it is.
+    # Python 3.13 requires the extensions of RFC 5280: key usage and authority key identifier.
     extensions.write_text("subjectAltName=IP:127.0.0.1\nauthorityKeyIdentifier=keyid")
     await _openssl(
         *("req", "-x509", "-days", "1", "-subj", f"/CN={name}", *_KEY),
@@ -42,21 +42,9 @@ async def make_authority(folder: Path, name: str) -> Authority:
     return Authority(certificate=authority, server=issued)
 
 
-class TlsPort:
-    """A port of this machine behind TLS; ``number`` is the port."""
-
-    def __init__(self, number: int, tls: ssl.SSLContext) -> None:
-        self.number = number
-        self._tls = tls
-
-    def present(self, certificate: Path) -> None:
-        """Show this certificate to every connection from now on."""
-        self._tls.load_cert_chain(certificate)
-
-
 @asynccontextmanager
-async def behind_tls(inner_port: int, certificate: Path) -> AsyncIterator[TlsPort]:
-    """Put a port of this machine behind TLS while the block runs, which gets the new one."""
+async def behind_tls(inner_port: int, certificate: Path) -> AsyncIterator[int]:
+    """Put a port of this machine behind TLS while the block runs; yield the new port."""
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     tls.load_cert_chain(certificate)
 
@@ -64,13 +52,12 @@ async def behind_tls(inner_port: int, certificate: Path) -> AsyncIterator[TlsPor
         inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", inner_port)
         await asyncio.gather(_pump(reader, inner_writer), _pump(inner_reader, writer))
 
-    server = await asyncio.start_server(connect, "127.0.0.1", 0, ssl=tls)
-    async with server:
-        yield TlsPort(int(server.sockets[0].getsockname()[1]), tls)
+    async with await asyncio.start_server(connect, "127.0.0.1", 0, ssl=tls) as server:
+        yield int(server.sockets[0].getsockname()[1])
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Pass bytes on until one side ends."""
+    """Forward bytes until one side ends."""
     try:
         while data := await reader.read(65_536):
             writer.write(data)

@@ -1,12 +1,12 @@
 """A drill: one symbol before, during and after a fault of the venue, on the whole service.
 
-The script is the same for every fault that takes the connection, so that each is held to the same
-promises: nothing is filled on data from before the fault, no lot is sold twice, each order says
-why it ended, the cause is counted, and the orders go on by themselves.
+The script is the same for every fault that ends the connection, so each is checked for the same
+promises: nothing is filled on data from before the fault, no lot is sold twice, each order has its
+reason, the cause is counted, and the orders continue without help.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from app.auditing.audit import audit
+from app.simulator.venue.server import SimulatedVenue
 from tests.support.services import ServiceUnderTest
 from tests.support.waiting import eventually_true
 
@@ -23,38 +24,40 @@ FAR: Final = "0.0001"
 """A limit to buy at that no market reaches."""
 
 LOOK_SECONDS: Final = 0.1
-"""How often a drill asks how things are: many run beside one another."""
+"""The pause between two looks at the service. It is long because many drills run at once."""
 
 RUNGS: Final = 4
 RUNG_FACTOR: Final = 4
-"""How many orders end one after another, each so many times later than the one before."""
+"""The number of orders that expire one after another, and the factor between their times."""
 
-Act = Callable[[ServiceUnderTest], Awaitable[None]]
+Act = Callable[[SimulatedVenue], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """How the venue fails, how it comes back, and the counters of the feed that must tell of it.
+    """A fault of the venue.
 
-    ``seconds`` is how long it goes unnoticed on a machine with nothing else to do. No outcome
-    depends on it: it only keeps the drill short.
+    Attributes:
+        begins: Starts the fault.
+        counters: The counters of the feed that must grow during it.
+        seconds: How long it goes unnoticed on an idle machine. No outcome depends on it: it only
+            keeps the drill short.
     """
 
     begins: Act
-    ends: Act
     counters: tuple[str, ...]
     seconds: float = 0.5
 
 
 until = partial(eventually_true, poll_seconds=LOOK_SECONDS)
-"""Wait for something that has to be asked for."""
+"""Wait for a condition that is read from the service."""
 
 
 async def drill(service: ServiceUnderTest, fault: Fault, folder: Path) -> None:
-    """Let a fault come and go while orders rest, and check what must hold of each of them.
+    """Start and end a fault while orders rest, and check every order.
 
     The fault ends only after everything that must happen during it: the feed has counted it, and
-    orders have expired. So the drill comes out the same on a machine of any speed.
+    orders have expired. So the result does not depend on the speed of the machine.
     """
     before = [await count_of(service, one) for one in fault.counters]
     service.market.push(SYMBOL, bid=("0.0024", "7"), ask=("0.0025", "5"))
@@ -70,7 +73,7 @@ async def drill(service: ServiceUnderTest, fault: Fault, folder: Path) -> None:
         for rung in range(RUNGS)
     ]
 
-    await fault.begins(service)
+    fault.begins(service.venue.faults)
     await until(lambda: is_interrupted(service))
     # An order that ended before the outage may still be stored as open.
     seen_at = datetime.now(UTC)
@@ -79,7 +82,7 @@ async def drill(service: ServiceUnderTest, fault: Fault, folder: Path) -> None:
         for one in await service.open_orders()
         if datetime.fromisoformat(one["expires_at"]) > seen_at
     }
-    # The bid of 0.0024 is gone, of which nobody can know who hears nothing.
+    # The bid of 0.0024 is gone, but the service cannot know it.
     service.market.push(SYMBOL, bid=("0.0022", "7"), ask=("0.0025", "9"))
     unheard = asyncio.create_task(_sell(service, "1", timeout_seconds=0.2))
     selling = asyncio.create_task(_sell(service, "3"))
@@ -90,7 +93,7 @@ async def drill(service: ServiceUnderTest, fault: Fault, folder: Path) -> None:
     ended = await service.stored(next_to_end)
     assert reason_of(ended) == ("EXPIRED", "TIMEOUT_DURING_OUTAGE", "0")
     await until(lambda: _have_grown(service, fault.counters, before))
-    await fault.ends(service)
+    await _end_faults(service.venue.faults)
     await until_filled(service, "9")
     service.market.push(SYMBOL, bid=("0.0021", "7"), ask=("0.0025", "9"))
     service.market.push(SYMBOL, bid=("0.0023", "3"), ask=("0.00251", "11"))
@@ -100,14 +103,20 @@ async def drill(service: ServiceUnderTest, fault: Fault, folder: Path) -> None:
     await check_books(folder)
 
 
+async def _end_faults(venue: SimulatedVenue) -> None:
+    if venue.is_vanished:
+        await venue.reappear()
+    venue.clear()
+
+
 async def check_books(folder: Path) -> None:
-    """Check every promise on what is stored: no lot was sold twice, among others."""
+    """Audit the database; for example, no lot was sold twice."""
     assert (await audit(str(folder / "service.db"))).is_sound
 
 
 async def count_of(service: ServiceUnderTest, counter: str) -> int:
-    """Return one of the feed's counters as the service tells it, by group where it has one."""
-    feed = (await readiness_of(service))["feed"]
+    """Return one of the feed's counters from ``/readyz``, by group where it has one."""
+    feed = (await service.ready())["feed"]
     group, _, kind = counter.partition("_")
     counts = feed[group] if group in {"lost", "failed", "dropped"} else feed["counters"]
     return int(counts.get(kind if counts is not feed["counters"] else counter, 0))
@@ -124,24 +133,19 @@ async def _is_closed(service: ServiceUnderTest, order_id: str) -> bool:
     return (await service.stored(order_id))["closed_at"] is not None
 
 
-async def readiness_of(service: ServiceUnderTest) -> dict[str, Any]:
-    """Return what ``/readyz`` says."""
-    return dict((await service.client.get("/readyz")).json())
-
-
 async def is_interrupted(service: ServiceUnderTest) -> bool:
-    """Whether the symbol has no current quote."""
-    return (await service.client.get(f"/symbols/{SYMBOL}")).json()["quote"] is None
+    """Return whether the symbol has no current quote."""
+    return await service.quote(SYMBOL) is None
 
 
 async def has_met(service: ServiceUnderTest, order_id: str, update_id: int) -> bool:
-    """Whether an open order stands before this quote."""
+    """Return whether an open order has met this quote."""
     market = (await service.stored(order_id))["market"]
     return market is not None and bool(market["update_id"] == update_id)
 
 
 async def until_filled(service: ServiceUnderTest, quantity: str) -> None:
-    """Wait until some open order has been filled so far."""
+    """Wait until this quantity of an open order is filled."""
 
     async def is_filled() -> bool:
         return any(one["filled_quantity"] == quantity for one in await service.open_orders())
@@ -150,7 +154,7 @@ async def until_filled(service: ServiceUnderTest, quantity: str) -> None:
 
 
 def reason_of(order: dict[str, Any]) -> tuple[str, str | None, str]:
-    """Return how an order ended, and with how much."""
+    """Return status, reason and filled quantity of an order."""
     return order["status"], order["reason"], order["filled_quantity"]
 
 

@@ -1,4 +1,4 @@
-"""How the venue's connection fails, or is replaced in time, while orders rest."""
+"""Drills in which the venue's connection fails, or is replaced in time, while orders rest."""
 
 import asyncio
 import itertools
@@ -10,7 +10,8 @@ from typing import Final
 
 from app.market.timing import FeedTiming
 from app.simulator.faults.venue_faults import DELAY_SECONDS_MAX
-from app.simulator.venue.venue_limits import BINANCE_LIMITS, VenueLimits
+from app.simulator.venue.server import SimulatedVenue
+from app.simulator.venue.venue_limits import VenueLimits
 from tests.support.drills import (
     SYMBOL,
     Act,
@@ -19,7 +20,6 @@ from tests.support.drills import (
     check_books,
     count_of,
     drill,
-    readiness_of,
     until,
     until_filled,
 )
@@ -29,7 +29,7 @@ from tests.support.side_by_side import RunDrill
 from tests.support.waiting import WAIT_SECONDS_MAX
 
 DAY: Final = VenueLimits(connection_seconds_max=WAIT_SECONDS_MAX)
-"""A venue whose day is over after the longest wait of a test."""
+"""A venue that closes connections after the longest wait of a test."""
 
 BEFORE_THE_DAY_ENDS: Final = replace(PATIENT, rotation_seconds=1.0, rotation_look_seconds=0.05)
 QUICK_TO_PING: Final = replace(PATIENT, ping_interval_seconds=1.0, ping_timeout_seconds=10.0)
@@ -42,125 +42,93 @@ DEPTH: Final = "/api/v3/depth"
 OBEYED: Final = (418, 429)
 
 
-async def refuse(service: ServiceUnderTest) -> None:
-    """Be gone for a while, depth too: the machine itself refuses connections."""
-    service.venue.faults.vanish(DELAY_SECONDS_MAX)
+def refuse(venue: SimulatedVenue) -> None:
+    """Disappear for a while, depth included: the machine refuses connections."""
+    venue.vanish(DELAY_SECONDS_MAX)
 
 
-async def reappear(service: ServiceUnderTest) -> None:
-    """Accept connections again before the time of ``vanish`` is over."""
-    await service.venue.faults.reappear()
+def drop(venue: SimulatedVenue) -> None:
+    """Cut the connection, and refuse new ones."""
+    venue.refuse_connections()
+    venue.drop_connections()
 
 
-async def drop(service: ServiceUnderTest) -> None:
-    """Cut the connection without a word, and let none in."""
-    service.venue.faults.refuse_connections()
-    service.venue.faults.drop_connections()
+def close(venue: SimulatedVenue) -> None:
+    """Close the connection as the venue does after a missing pong."""
+    venue.refuse_connections()
+    venue.close_connections(1008, "Pong timeout")
 
 
-async def close(service: ServiceUnderTest) -> None:
-    """Close the connection as the venue does with those who do not answer its pings."""
-    service.venue.faults.refuse_connections()
-    service.venue.faults.close_connections(1008, "Pong timeout")
-
-
-async def end_the_day(service: ServiceUnderTest) -> None:
+def end_the_day(venue: SimulatedVenue) -> None:
     """Close as the venue does at the end of its day, and answer the next connection with 503."""
-    service.venue.faults.refuse_connections(status=503)
-    service.venue.faults.close_connections(1001, "24 hours")
+    venue.refuse_connections(status=503)
+    venue.close_connections(1001, "24 hours")
 
 
-async def swallow(service: ServiceUnderTest) -> None:
-    """Leave the connection open and dead, as a network does that has forgotten it."""
-    service.venue.faults.refuse_connections()
-    service.venue.faults.swallow()
+def swallow(venue: SimulatedVenue) -> None:
+    """Leave the connection open, but send and read no byte."""
+    venue.refuse_connections()
+    venue.swallow()
 
 
-async def announce_and_go(service: ServiceUnderTest) -> None:
-    """Announce a shutdown, let nobody in any more, and go."""
-    service.venue.faults.refuse_connections()
-    service.venue.faults.announce_shutdown(0.2)
+def announce_and_go(venue: SimulatedVenue) -> None:
+    """Announce a shutdown, refuse new connections, and close."""
+    venue.refuse_connections()
+    venue.announce_shutdown(0.2)
 
 
-async def reset_handshakes(service: ServiceUnderTest) -> None:
-    """Accept connections and cut them before they are WebSockets."""
-    service.venue.faults.reset_handshakes()
-    service.venue.faults.drop_connections()
+def reset_handshakes(venue: SimulatedVenue) -> None:
+    """Accept connections and cut them during the handshake."""
+    venue.reset_handshakes()
+    venue.drop_connections()
 
 
-async def keep_waiting(service: ServiceUnderTest) -> None:
-    """Let handshakes take longer than anybody waits for them."""
-    service.venue.faults.delay_handshakes(DELAY_SECONDS_MAX)
-    service.venue.faults.drop_connections()
+def keep_waiting(venue: SimulatedVenue) -> None:
+    """Let handshakes take longer than the feed waits for them."""
+    venue.delay_handshakes(DELAY_SECONDS_MAX)
+    venue.drop_connections()
 
 
-async def come_back(service: ServiceUnderTest) -> None:
-    """End all of it."""
-    service.venue.faults.clear()
+def announce(venue: SimulatedVenue) -> None:
+    """Announce a shutdown that follows after the longest wait of a test."""
+    venue.announce_shutdown(WAIT_SECONDS_MAX)
 
 
-async def announce(service: ServiceUnderTest) -> None:
-    """Announce a shutdown, and mean it."""
-    service.venue.faults.announce_shutdown(WAIT_SECONDS_MAX)
-
-
-async def wait(service: ServiceUnderTest) -> None:
-    """Do nothing: what is to come comes by itself."""
-    del service
+def fail_depth_slowly(venue: SimulatedVenue) -> None:
+    """Cut the connection of a quiet symbol while depth, its only source, does not answer."""
+    venue.mute(SYMBOL)
+    venue.slow_rest(DELAY_SECONDS_MAX, path=DEPTH)
+    venue.drop_connections()
 
 
 def _failing_depth(status: int) -> Act:
     """Cut the connection of a quiet symbol while depth, its only source, answers a status."""
 
-    async def fail(service: ServiceUnderTest) -> None:
-        faults = service.venue.faults
-        faults.mute(SYMBOL)
+    def fail(venue: SimulatedVenue) -> None:
+        venue.mute(SYMBOL)
         if status == 200:
-            faults.html(path=DEPTH)
+            venue.html(path=DEPTH)
         else:
-            faults.rest_failure(status, retry_after=1 if status in OBEYED else None, path=DEPTH)
-        faults.drop_connections()
+            venue.rest_failure(status, retry_after=1 if status in OBEYED else None, path=DEPTH)
+        venue.drop_connections()
 
     return fail
 
 
-async def fail_depth_slowly(service: ServiceUnderTest) -> None:
-    """Likewise, while depth does not answer in time."""
-    service.venue.faults.mute(SYMBOL)
-    service.venue.faults.slow_rest(DELAY_SECONDS_MAX, path=DEPTH)
-    service.venue.faults.drop_connections()
-
-
 FAULTS: Final[Mapping[str, Fault]] = {
-    "half open": Fault(begins=swallow, ends=come_back, counters=("lost_keepalive",), seconds=12),
-    "handshakes too slow": Fault(
-        begins=keep_waiting,
-        ends=come_back,
-        counters=("lost_reset", "failed_timeout"),
-    ),
-    "depth too slow": Fault(
-        begins=fail_depth_slowly,
-        ends=come_back,
-        counters=("lost_reset", "seeds_failed"),
-    ),
-    "refused": Fault(begins=refuse, ends=reappear, counters=("lost_reset", "failed_refused")),
-    "dropped": Fault(begins=drop, ends=come_back, counters=("lost_reset", "failed_http_status")),
-    "closed with 1008": Fault(begins=close, ends=come_back, counters=("lost_closed_by_venue",)),
+    "half open": Fault(begins=swallow, counters=("lost_keepalive",), seconds=12),
+    "handshakes too slow": Fault(begins=keep_waiting, counters=("lost_reset", "failed_timeout")),
+    "depth too slow": Fault(begins=fail_depth_slowly, counters=("lost_reset", "seeds_failed")),
+    "refused": Fault(begins=refuse, counters=("lost_reset", "failed_refused")),
+    "dropped": Fault(begins=drop, counters=("lost_reset", "failed_http_status")),
+    "closed with 1008": Fault(begins=close, counters=("lost_closed_by_venue",)),
     "thrown out at the end of its day": Fault(
-        begins=end_the_day,
-        ends=come_back,
-        counters=("lost_closed_by_venue", "failed_http_status"),
+        begins=end_the_day, counters=("lost_closed_by_venue", "failed_http_status")
     ),
-    "shut down": Fault(
-        begins=announce_and_go, ends=come_back, counters=("shutdown_notices", "lost_shutdown")
-    ),
-    "handshakes reset": Fault(
-        begins=reset_handshakes, ends=come_back, counters=("lost_reset", "failed_handshake")
-    ),
+    "shut down": Fault(begins=announce_and_go, counters=("shutdown_notices", "lost_shutdown")),
+    "handshakes reset": Fault(begins=reset_handshakes, counters=("lost_reset", "failed_handshake")),
     **{
-        f"depth answers {status}": Fault(
-            begins=_failing_depth(status), ends=come_back, counters=("seeds_failed",)
-        )
+        f"depth answers {status}": Fault(begins=_failing_depth(status), counters=("seeds_failed",))
         for status in (200, 403, 418, 429, 451, 503)
     },
 }
@@ -170,7 +138,7 @@ TIMINGS: Final[Mapping[str, FeedTiming]] = {
     "half open": QUICK_TO_PING,
     "handshakes too slow": QUICK_TO_GIVE_UP,
 }
-"""What the feed does not wait long for, where a fault shows only by a time that has passed."""
+"""Shorter times of the feed, for faults that show only when a time is over."""
 
 
 def _through(fault: Fault, *, stream_path: str = "", timing: FeedTiming = PATIENT) -> RunDrill:
@@ -190,17 +158,15 @@ def _check_retry_after_is_obeyed(service: ServiceUnderTest) -> None:
 
 
 async def _rotated_in_time(folder: Path) -> None:
-    """Leave before the day is over, again and again."""
+    """Rotate twice before the venue's day is over."""
     async with service_under_test(folder, venue_limits=DAY, timing=BEFORE_THE_DAY_ENDS) as service:
-        await fill_across(service, wait, rotations=2, folder=folder)
+        await fill_across(service, lambda _venue: None, rotations=2, folder=folder)
         assert not service.venue.observations.closes["24 hours"]
 
 
-def _announced(stream_path: str, limits: VenueLimits = BINANCE_LIMITS) -> RunDrill:
+def _announced(stream_path: str) -> RunDrill:
     async def run(folder: Path) -> None:
-        async with service_under_test(
-            folder, stream_path=stream_path, venue_limits=limits
-        ) as service:
+        async with service_under_test(folder, stream_path=stream_path) as service:
             await fill_across(service, announce, rotations=1, folder=folder)
             assert await count_of(service, "shutdown_notices") == 1
 
@@ -210,14 +176,14 @@ def _announced(stream_path: str, limits: VenueLimits = BINANCE_LIMITS) -> RunDri
 async def fill_across(
     service: ServiceUnderTest, begins: Act, *, rotations: int, folder: Path
 ) -> None:
-    """Let an order fill by one with every quote, while connections take over from one another.
+    """Fill one lot of an order with every quote, while new connections replace old ones.
 
-    A quote that is missed leaves a hole in its splits.
+    A missed quote would be missing among the splits.
     """
     published = [service.market.push(SYMBOL, bid=("0.0024", "7"), ask=("0.0025", "1"))]
     buying = asyncio.create_task(buy(service, ORDERED, "0.5"))
     await until_filled(service, "1")
-    await begins(service)
+    begins(service.venue.faults)
 
     async def publish() -> None:
         for number in itertools.count(1):
@@ -239,14 +205,14 @@ async def fill_across(
 
     order = await buying
     assert [one["update_id"] for one in order["splits"]] == [one.update_id for one in published]
-    feed = (await readiness_of(service))["feed"]
+    feed = (await service.ready())["feed"]
     assert not any(feed["lost"].values())
     assert await count_of(service, "reconnects") == 0
     await check_books(folder)
 
 
 async def until_filled_by_more(service: ServiceUnderTest, more: int) -> None:
-    """Wait until the open order has so many more than now."""
+    """Wait until this quantity of the open order is filled in addition."""
     before = Decimal((await service.open_orders())[0]["filled_quantity"])
 
     async def has_more() -> bool:
@@ -263,4 +229,4 @@ DRILLS: Final[Mapping[str, RunDrill]] = {
     "shutdown announced": _announced("/ws"),
     "shutdown announced in combined frames": _announced("/stream"),
 }
-"""Each by the name of its row, those that take longest first."""
+"""The drills by the names of their rows, the longest ones first."""

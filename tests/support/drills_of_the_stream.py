@@ -1,4 +1,4 @@
-"""A stream that says nothing, or counts anew, on a connection that looks alive."""
+"""Drills in which a stream is silent or restarts its update ids, on a healthy connection."""
 
 import asyncio
 from collections.abc import Mapping
@@ -28,11 +28,11 @@ from tests.support.waiting import eventually
 DEPTH: Final = "/api/v3/depth"
 
 QUICK_TO_MISS: Final = replace(PATIENT, stall_seconds=1.0)
-"""A feed that soon misses the frame of a change that depth shows."""
+"""A feed that soon reports a change in depth without a frame."""
 
 
 async def _stalled(folder: Path) -> None:
-    """Frames stop while pings go on, and the last quote is 5 s old: depth knows better."""
+    """Frames stop while pings continue, and the last quote is 5 s old: depth shows the change."""
     async with service_under_test(folder, timing=QUICK_TO_MISS) as service:
         buying = await _buy_five(service)
         service.venue.faults.stall()
@@ -41,7 +41,7 @@ async def _stalled(folder: Path) -> None:
 
 
 def _last_frame(kind: str, counter: str) -> RunDrill:
-    """Spoil the last frame before silence, so that nobody can tell whose it was."""
+    """Spoil the last frame before a silence, so that its symbol is unknown."""
 
     async def run(folder: Path) -> None:
         async with service_under_test(folder, timing=QUICK_TO_MISS) as service:
@@ -58,7 +58,7 @@ def _last_frame(kind: str, counter: str) -> RunDrill:
 async def _is_found_by_a_new_order(
     service: ServiceUnderTest, buying: asyncio.Task[dict[str, object]], folder: Path
 ) -> None:
-    """Let an order come to a bid that is gone: it is not filled, and the connection replaced."""
+    """Place an order at a bid that is gone: it is not filled, and the connection is replaced."""
     await until(lambda: _is_older_than_seconds(service, 5))
     selling = await service.place(symbol=SYMBOL, order_size=1, price="0.0023", side="SELL")
     await eventually(lambda: service.venue.observations.connections_opened == 2)
@@ -73,7 +73,7 @@ async def _is_found_by_a_new_order(
 
 
 async def _confirmed(folder: Path) -> None:
-    """Let depth confirm an old quote: a quiet market is no fault, and the connection stays."""
+    """Let depth confirm an old quote: a quiet market is not a fault, and the connection stays."""
     async with service_under_test(folder) as service:
         service.market.push(SYMBOL, bid=("0.0024", "7"), ask=("0.0025", "50"))
         first = await buy(service, 5)
@@ -89,18 +89,18 @@ async def _confirmed(folder: Path) -> None:
         await check_books(folder)
 
 
-async def _counted_anew(folder: Path) -> None:
-    """Let the venue count anew after an outage: nothing is filled for 10 s, nothing twice."""
+async def _ids_restarted(folder: Path) -> None:
+    """Let the update ids restart after an outage: no fill for 10 s, and no lot is sold twice."""
     async with service_under_test(folder) as service:
         buying = await _buy_five(service)
         service.venue.faults.rest_failure(503, path=DEPTH)
         service.venue.faults.reset_update_ids(1)
         service.venue.faults.drop_connections()
         await until(lambda: is_interrupted(service))
-        # Its time begins before the 10 s do, so it is over before them on any machine.
+        # The 2 s of this order start before the 10 s, so they end first on any machine.
         ending = await service.place(symbol=SYMBOL, order_size=1, price=LIMIT, timeout_seconds=2)
         service.venue.faults.clear_rest_failure()
-        await until(lambda: _is_not_interrupted(service))
+        await until(service.quote)
         assert (await service.open_orders())[0]["filled_quantity"] == "5"
         service.market.push(SYMBOL, bid=("0.0024", "7"), ask=("0.0025", "8"))
         await until_filled(service, "8")
@@ -114,7 +114,7 @@ async def _counted_anew(folder: Path) -> None:
 
 
 async def _buy_five(service: ServiceUnderTest) -> asyncio.Task[dict[str, object]]:
-    """Post an order of 20 and return once it has all of the 5 that are displayed."""
+    """Post an order of 20 and return once it has filled the 5 displayed."""
     service.market.push(SYMBOL, bid=("0.0024", "7"), ask=("0.0025", "5"))
     buying = asyncio.create_task(buy(service, 20))
     await until_filled(service, "5")
@@ -122,7 +122,7 @@ async def _buy_five(service: ServiceUnderTest) -> asyncio.Task[dict[str, object]
 
 
 async def _is_older_than_seconds(service: ServiceUnderTest, seconds: float) -> bool:
-    quote = (await service.client.get(f"/symbols/{SYMBOL}")).json()["quote"]
+    quote = await service.quote(SYMBOL)
     return quote is not None and bool(quote["age_milliseconds"] > seconds * 1_000)
 
 
@@ -130,15 +130,11 @@ async def _has_counted(service: ServiceUnderTest, counter: str) -> bool:
     return await count_of(service, counter) == 1
 
 
-async def _is_not_interrupted(service: ServiceUnderTest) -> bool:
-    return not await is_interrupted(service)
-
-
 DRILLS: Final[Mapping[str, RunDrill]] = {
-    "update ids that begin anew": _counted_anew,
+    "update ids that begin anew": _ids_restarted,
     "stalled but pinging": _stalled,
     "last frame is a page of HTML": _last_frame("non_json", "dropped_not_json"),
     "last frame is binary": _last_frame("binary", "dropped_binary"),
     "quiet but well": _confirmed,
 }
-"""Each by the name of its row."""
+"""The drills by the names of their rows."""

@@ -6,6 +6,7 @@ import random
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Sized
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
@@ -20,6 +21,7 @@ from app.market.session.stream_requests import TIME_STREAM
 from app.market.timing import VENUE_LIMITS, FeedLimits, FeedTiming
 from app.ports import Clock, FeedRecorder
 from app.simulator.market.scripted_market import ScriptedMarket
+from app.simulator.venue.observations import Observations
 from app.simulator.venue.server import RunningVenue, SimulatedVenue
 from tests.support.virtual_time import clock_of_loop
 from tests.support.waiting import WAIT_SECONDS_MAX, eventually
@@ -262,15 +264,30 @@ SYMBOLS = [Symbol(f"COIN{number}USDT") for number in range(50)]
 """Enough of them for a crowd."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VenueAndFeed:
     """A venue whose quotes the test pushes, and the feed on it."""
 
-    def __init__(self, market: ScriptedMarket, venue: SimulatedVenue, feed: BookTickerFeed) -> None:
-        self.market = market
-        self.venue = venue
-        self.feed = feed
-        self.observed = venue.observations
+    market: ScriptedMarket
+    venue: SimulatedVenue
+    feed: BookTickerFeed
+
+    @property
+    def observed(self) -> Observations:
+        """What the venue received and sent."""
+        return self.venue.observations
 
     def count(self, name: str) -> int:
         """Return one of the feed's counters."""
         return self.feed.state().counters.get(name, 0)
+
+
+@asynccontextmanager
+async def venue_and_feed(
+    symbols: Iterable[str], *, timing: FeedTiming | None = None
+) -> AsyncIterator[VenueAndFeed]:
+    """Run a venue of these symbols and a feed on it, on the clock of the loop."""
+    market = ScriptedMarket(symbols)
+    venue = SimulatedVenue(market, clock=clock_of_loop())
+    async with venue.serve() as running, feed_on(running, timing=timing) as feed:
+        yield VenueAndFeed(market=market, venue=venue, feed=feed)

@@ -39,15 +39,24 @@ class ScriptedVenue:
 
     @property
     def observations(self) -> Observations:
-        """What came in and went out."""
+        """What the venue received and sent."""
         return self.faults.observations
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment variables of a service that uses this venue."""
+        return {
+            "VENUE": "simulator",
+            "BINANCE_STREAM_URL": self.stream_url,
+            "BINANCE_REST_URL": self.rest_url,
+        }
 
 
 @contextlib.asynccontextmanager
 async def scripted_venue(
     symbols: Iterable[str] = ("LTCBTC",), *, port: int = 0, limits: VenueLimits = BINANCE_LIMITS
 ) -> AsyncIterator[ScriptedVenue]:
-    """Run a venue that quotes what it is told."""
+    """Run a venue whose quotes the test pushes."""
     market = ScriptedMarket(symbols)
     faults = SimulatedVenue(market, clock=SystemClock(), limits=limits)
     async with faults.serve("127.0.0.1", port) as running:
@@ -72,7 +81,7 @@ class ServiceUnderTest:
         """The venue's market."""
         return self.venue.market
 
-    async def order(self, **body: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever JSON can say
+    async def order(self, **body: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
         """Post an order and return its answer once it is finished."""
         answer = await self.client.post("/order/limit", json=body)
         assert answer.status_code == httpx2.codes.OK, answer.text
@@ -99,6 +108,32 @@ class ServiceUnderTest:
             one for one in answer.json()["orders"] if one["status"] in {"NEW", "PARTIALLY_FILLED"}
         ]
 
+    async def ready(self) -> dict[str, Any]:
+        """Return the answer of ``/readyz``."""
+        return dict((await self.client.get("/readyz")).json())
+
+    async def quote(self, symbol: str = "LTCBTC") -> dict[str, Any] | None:
+        """Return the current quote of a symbol, or None without one."""
+        quote: dict[str, Any] | None = (await self.client.get(f"/symbols/{symbol}")).json()["quote"]
+        return quote
+
+    async def until_quoted(self, symbol: str, update_id: int) -> None:
+        """Wait until the current quote of a symbol has this update id."""
+
+        async def is_quoted() -> bool:
+            quote = await self.quote(symbol)
+            return quote is not None and bool(quote["update_id"] == update_id)
+
+        await eventually_true(is_quoted)
+
+    async def until_status(self, order_id: str, status: str) -> None:
+        """Wait until an order has this status."""
+
+        async def has_status() -> bool:
+            return bool((await self.stored(order_id))["status"] == status)
+
+        await eventually_true(has_status)
+
 
 def make_settings(
     folder: Path, *, stream_url: str, rest_url: str, order_timeout_seconds: str = "3600"
@@ -123,30 +158,48 @@ async def service_under_test(
     folder: Path,
     *,
     symbols: Iterable[str] = ("LTCBTC",),
+    venue_limits: VenueLimits = BINANCE_LIMITS,
+    **options: Any,  # noqa: ANN401 - passed on
+) -> AsyncIterator[ServiceUnderTest]:
+    """Run the service on a new scripted market of these symbols; see ``service_on``."""
+    async with (
+        scripted_venue(symbols, limits=venue_limits) as venue,
+        service_on(venue, folder, **options) as service,
+    ):
+        yield service
+
+
+@contextlib.asynccontextmanager
+async def service_on(
+    venue: ScriptedVenue,
+    folder: Path,
+    *,
     order_timeout_seconds: str = "3600",
     limits: Mapping[str, int | str] | None = None,
-    venue_limits: VenueLimits = BINANCE_LIMITS,
     stream_path: str = "",
     timing: FeedTiming = PATIENT,
 ) -> AsyncIterator[ServiceUnderTest]:
-    """Run the service on a scripted market of these symbols, and wait until it takes orders.
+    """Run the service on a venue, and wait until it takes orders.
 
-    ``limits`` are settings by their names in code, ``venue_limits`` those of the venue. At the
-    ``stream_path`` ``/stream`` the venue sends combined frames. ``timing`` is the feed's.
+    A later service in the same folder resumes the orders of an earlier one.
+
+    Args:
+        venue: The venue.
+        folder: The folder of the database.
+        order_timeout_seconds: The default time of an order.
+        limits: Settings by their names in code.
+        stream_path: With ``/stream`` the venue sends combined frames.
+        timing: The timing of the feed.
     """
-    async with scripted_venue(symbols, limits=venue_limits) as venue:
-        settings = make_settings(
-            folder,
-            stream_url=venue.stream_url + stream_path,
-            rest_url=venue.rest_url,
-            order_timeout_seconds=order_timeout_seconds,
-        ).model_copy(update=limits or {})
-        async with (
-            started(settings, timing) as url,
-            http_client(base_url=url) as client,
-        ):
-            await until_ready(client)
-            yield ServiceUnderTest(url=url, client=client, venue=venue)
+    settings = make_settings(
+        folder,
+        stream_url=venue.stream_url + stream_path,
+        rest_url=venue.rest_url,
+        order_timeout_seconds=order_timeout_seconds,
+    ).model_copy(update=limits or {})
+    async with started(settings, timing) as url, http_client(base_url=url) as client:
+        await until_ready(client)
+        yield ServiceUnderTest(url=url, client=client, venue=venue)
 
 
 @contextlib.asynccontextmanager

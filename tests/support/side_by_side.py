@@ -1,4 +1,4 @@
-"""Drills that mostly wait, run beside one another, each with a folder of its own."""
+"""Runs drills that mostly wait concurrently, each in its own folder."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Final
 
 AT_ONCE_MAX: Final = 12
-"""More of them would wait for the machine instead of for what they are about."""
+"""More of them would wait for the processor instead of for their conditions."""
 
 DRILL_SECONDS_MAX: Final = 500.0
-"""A drill that hangs ends before the guard of the whole test, so that its row is named."""
+"""A drill that hangs ends before the timeout of the whole test, so that its row is named."""
 
 RunDrill = Callable[[Path], Awaitable[None]]
 
@@ -17,7 +17,7 @@ RunDrill = Callable[[Path], Awaitable[None]]
 async def run_side_by_side(
     drills: Mapping[str, RunDrill], folder: Path
 ) -> dict[str, Exception | None]:
-    """Run drills in the order given, and return by name what was wrong with each, if anything."""
+    """Run drills in the given order, and return the error of each by its name."""
     places = asyncio.Semaphore(AT_ONCE_MAX)
 
     async def run(name: str, drill: RunDrill) -> Exception | None:

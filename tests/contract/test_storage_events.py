@@ -1,6 +1,5 @@
 """The stream of durable events, the same on SQLite and on PostgreSQL."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
@@ -85,7 +84,7 @@ async def positions(
 
 
 async def test_events_are_read_as_they_were_announced(storage: OpenStorage) -> None:
-    """Events are read by position, with every field as it was announced."""
+    """Events are read by position, with every field as announced; positions rise by commits."""
     await trade(storage)
 
     everything: list[StoredEvent] = []
@@ -101,12 +100,6 @@ async def test_events_are_read_as_they_were_announced(storage: OpenStorage) -> N
         Reason.TIMEOUT,
         Reason.CANCELED_BY_CLIENT,
     }
-
-
-async def test_positions_rise_in_the_order_of_commits(storage: OpenStorage) -> None:
-    """Later events have greater positions, within a transaction and across transactions."""
-    await trade(storage)
-
     assert storage.listener.positions == sorted(set(storage.listener.positions))
     assert len(storage.listener.transactions) >= 5
 
@@ -197,31 +190,11 @@ async def test_an_orders_events_come_by_sequence(storage: OpenStorage) -> None:
     assert await storage.events.list_order_events(OrderId("unknown"), after=0, limit=10) == []
 
 
-async def test_a_canceled_order_is_stored_with_its_reason(storage: OpenStorage) -> None:
-    """A canceled order keeps its splits and has no row in ``fulfilled_orders``."""
-    order = make_order(8, number=1)
-    work = SymbolAtWork()
-    await storage.journal.accept(order)
-    work.rest(order)
-    for outcome in (work.meet(make_quote(11, ask=("99.99", 5))), work.cancel(order)):
-        storage.journal.record(outcome)
-    await storage.journal.settle()
-
-    found = await storage.orders.find(PUBLIC, order.order_id)
-
-    assert found is not None
-    assert (found.status, found.reason) == (OrderStatus.CANCELED, Reason.CANCELED_BY_CLIENT)
-    assert found.filled_quantity == 5
-    assert (found.splits_total, found.last_sequence) == (1, 3)
-    assert found.closed_at == storage.listener.events[-1].at
-    assert await storage.orders.list_unfinished_symbols() == []
-    assert await storage.rows("SELECT id FROM fulfilled_orders") == []
-
-
-async def test_what_an_order_met_is_stored_with_it(storage: OpenStorage) -> None:
-    """An order stores its first quote and the number of quotes since its acceptance."""
+@pytest.mark.parametrize("price", [Decimal("101.5"), Decimal(0)])
+async def test_what_an_order_met_is_stored_with_it(storage: OpenStorage, price: Decimal) -> None:
+    """An order stores its first quote, also on an empty side, and the number of quotes since."""
     live, waiting = make_order(8, number=1), make_order(8, number=2, limit_price=99)
-    arrival = Arrival(update_id=7, price=Decimal("101.5"))
+    arrival = Arrival(update_id=7, price=price)
     work = SymbolAtWork()
     await storage.journal.accept(live, arrival)
     await storage.journal.accept(waiting, None)
@@ -238,17 +211,6 @@ async def test_what_an_order_met_is_stored_with_it(storage: OpenStorage) -> None
         (arrival, 0),
         (Arrival(update_id=11, price=Decimal("99.99")), 2),
     ]
-
-
-async def test_an_arrival_at_an_empty_side_is_stored(storage: OpenStorage) -> None:
-    """An arrival price of zero is stored and differs from a missing arrival."""
-    arrival = Arrival(update_id=7, price=Decimal(0))
-    await storage.journal.accept(make_order(number=1), arrival)
-
-    found = await storage.orders.find(PUBLIC, make_order(number=1).order_id)
-
-    assert found is not None
-    assert found.arrival == arrival
 
 
 @pytest.mark.parametrize("kind", [TimeInForce.IOC, TimeInForce.FOK])
@@ -291,24 +253,6 @@ async def test_what_decided_an_order_is_stored_with_its_end(
     ]
 
 
-async def test_the_numbers_of_what_was_pruned_are_not_given_again(url: str) -> None:
-    """A start continues after the pruned numbers, even if no greater number is stored."""
-    async with open_storage(url) as storage:
-        await storage.journal.accept(make_order(number=1))
-        untouched = await storage.events.last_pruned_position()
-        await storage.execute(
-            "UPDATE event_stream SET last_pruned_position = 50, last_pruned_acceptance_number = 70"
-        )
-    async with open_storage(url) as storage:
-        number = storage.journal.next_acceptance_number()
-        await storage.journal.accept(make_order(number=number))
-
-        assert untouched == 0
-        assert (storage.database.last_acceptance_number, storage.database.last_position) == (70, 50)
-        assert (number, storage.listener.positions) == (71, [51])
-        assert await storage.events.last_pruned_position() == 50
-
-
 async def test_a_start_goes_on_above_what_is_stored_where_less_was_pruned(url: str) -> None:
     """A start continues after the stored numbers if they are greater than the pruned ones."""
     async with open_storage(url) as storage:
@@ -328,13 +272,3 @@ async def test_a_stream_keeps_its_name(url: str) -> None:
 
     assert first == again
     assert len(first) == 16
-
-
-async def test_a_repeated_commit_announces_events_once(url: str) -> None:
-    """A repeated commit keeps the positions of the first attempt."""
-    async with faulty_storage(url) as (writer, storage):
-        writer.answers_to_lose = 1
-        await asyncio.gather(*(storage.journal.accept(make_order(number=n)) for n in (1, 2)))
-
-        assert storage.listener.positions == [1, 2]
-        assert await positions(storage, EventFilter(owner=PUBLIC)) == [1, 2]

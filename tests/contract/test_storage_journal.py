@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 
+import pytest
 from sqlalchemy import select
 
 from app.domain.amounts import EXACT
@@ -147,22 +148,31 @@ async def test_an_order_filled_in_two_splits_is_stored_consistently(
     assert [Decimal(amount) for amount in fulfilled[3:]] == [8, 100, Decimal("99.80625")]
 
 
-async def test_an_expired_order_keeps_its_splits_and_says_why(storage: OpenStorage) -> None:
-    """An expired order keeps its splits and its reason, and is not in ``fulfilled_orders``."""
+@pytest.mark.parametrize("is_canceled", [False, True], ids=["expired", "canceled"])
+async def test_an_unfilled_order_keeps_its_splits_and_its_reason(
+    storage: OpenStorage,
+    is_canceled: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    """The order keeps its splits and its reason, and has no row in ``fulfilled_orders``."""
     order = make_order(8, number=1)
     work = SymbolAtWork()
     await storage.journal.accept(order)
+    acts = [work.rest(order), work.meet(make_quote(11, ask=("99.99", 5)))]
 
-    await record(
-        storage, work.rest(order), work.meet(make_quote(11, ask=("99.99", 5))), work.expire()
-    )
+    await record(storage, *acts, work.cancel(order) if is_canceled else work.expire())
 
     found = await storage.orders.find(PUBLIC, order.order_id)
     assert found is not None
-    assert (found.status, found.reason) == (OrderStatus.EXPIRED, Reason.TIMEOUT)
+    assert (found.status, found.reason) == (
+        (OrderStatus.CANCELED, Reason.CANCELED_BY_CLIENT)
+        if is_canceled
+        else (OrderStatus.EXPIRED, Reason.TIMEOUT)
+    )
     assert found.filled_quantity == 5
     assert (found.splits_total, found.last_sequence) == (1, 3)
+    assert found.closed_at == storage.listener.events[-1].at
     assert len(await storage.orders.list_splits(order.order_id, after=0, limit=10)) == 1
+    assert await storage.orders.list_unfinished_symbols() == []
     assert await storage.rows("SELECT id FROM fulfilled_orders") == []
 
 
@@ -318,12 +328,13 @@ async def test_unfinished_orders_come_back_by_acceptance(storage: OpenStorage) -
 
 
 async def test_orders_are_listed_in_pages_newest_first(storage: OpenStorage) -> None:
-    """Pages follow without gap or overlap, also with a filter for symbol or status."""
+    """Pages follow without gap or overlap, also with filters for symbol, status and key."""
     work = SymbolAtWork()
     for number in range(1, 8):
         symbol = ETHBTC if number % 3 == 0 else LTCBTC
         await storage.journal.accept(make_order(number=number, symbol=symbol))
-    await storage.journal.accept(make_order(number=8, owner=ALICE))
+    await storage.journal.accept(make_order(number=8, owner=ALICE, client_order_id="mine-1"))
+    await storage.journal.accept(make_order(number=9, client_order_id="mine-1"))
     work.rest(make_order(5, number=1))
     await record(storage, work.meet(make_quote(9, ask=("99", 6))))
 
@@ -331,7 +342,7 @@ async def test_orders_are_listed_in_pages_newest_first(storage: OpenStorage) -> 
         found = await storage.orders.list_orders(query)
         return [one.order.acceptance_number for one in found]
 
-    assert await numbers(page(limit=3)) == [7, 6, 5]
+    assert await numbers(page(limit=4)) == [9, 7, 6, 5]
     assert await numbers(page(limit=3, before=5)) == [4, 3, 2]
     assert await numbers(page(limit=3, before=2)) == [1]
     assert await numbers(page(symbol=ETHBTC)) == [6, 3]
@@ -339,6 +350,11 @@ async def test_orders_are_listed_in_pages_newest_first(storage: OpenStorage) -> 
     assert await numbers(page(symbol=LTCBTC, status=OrderStatus.NEW, before=7)) == [5, 4, 2]
     assert await numbers(page(symbol=ETHBTC, status=OrderStatus.FILLED)) == []
     assert await numbers(page(owner=ALICE)) == [8]
+    assert await numbers(page(client_order_id="mine-1")) == [9]
+    assert await numbers(page(client_order_id="mine-1", owner=ALICE)) == [8]
+    assert await numbers(page(client_order_id="mine-1", status=OrderStatus.FILLED)) == []
+    assert await numbers(page(client_order_id="mine-1", before=9)) == []
+    assert await numbers(page(client_order_id="mine-2")) == []
 
 
 async def test_the_longest_amounts_stay_exact(storage: OpenStorage) -> None:

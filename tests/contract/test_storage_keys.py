@@ -11,12 +11,8 @@ from app.domain.errors import (
     JournalUnavailableError,
     OutcomeUnknownError,
 )
-from app.domain.events import acceptance_event
-from app.domain.order import PUBLIC, Order, OrderId, OrderStatus, Owner
-from app.ports import OrderQuery
-from app.storage.journal.batch import Batch
+from app.domain.order import PUBLIC, Order, OrderId, Owner
 from app.storage.journal.group_commit import BATCH_EVENTS_MAX
-from app.storage.journal.rows import Part
 from tests.support.builders import make_order, make_quote
 from tests.support.databases import OpenStorage, open_storage
 from tests.support.faulty_writer import faulty_storage
@@ -178,22 +174,6 @@ async def test_a_withdrawn_order_leaves_its_key_free(url: str) -> None:
     assert (refused, again) == ([JournalUnavailableError], [None])
 
 
-async def test_a_batch_keeps_what_it_knows_of_keys_over_a_retry(storage: OpenStorage) -> None:
-    """Each attempt determines again which orders are left out."""
-    parts = [
-        Part(content=order, events=(acceptance_event(order),), position=position)
-        for position, order in enumerate((keyed(1), keyed(2)), 1)
-    ]
-    batch = Batch(parts, storage.database.epoch)
-    taken = []
-    for _attempt in range(2):
-        await storage.database.write(batch.write)
-        taken.append(dict(batch.taken_keys))
-
-    assert taken == [{keyed(2).order_id: keyed(1).order_id}] * 2
-    assert await numbers(storage) == [1]
-
-
 async def test_a_key_outlives_its_order(storage: OpenStorage) -> None:
     """A pruned order keeps its key, which still leads to its id."""
     first = keyed(1)
@@ -217,26 +197,6 @@ async def test_many_orders_are_found_at_once_by_acceptance(storage: OpenStorage)
 
     assert [one.order.acceptance_number for one in found] == [1, 3]
     assert await storage.orders.find_many(PUBLIC, []) == []
-
-
-async def test_orders_are_listed_by_key(storage: OpenStorage) -> None:
-    """The filter for a key combines with the other filters, within one owner."""
-    await accept_all(storage, [keyed(1), keyed(2, "mine-2"), keyed(3, owner=ALICE)])
-
-    async def listed(**asked: object) -> list[int]:
-        everything = OrderQuery(
-            owner=PUBLIC, symbol=None, status=None, client_order_id=KEY, before=None, limit=10
-        )
-        query = replace(everything, **asked)  # type: ignore[arg-type]  # OrderQuery's names
-        found = await storage.orders.list_orders(query)
-        return [one.order.acceptance_number for one in found]
-
-    assert await listed() == [1]
-    assert await listed(client_order_id="mine-3") == []
-    assert await listed(owner=ALICE) == [3]
-    assert await listed(status=OrderStatus.NEW) == [1]
-    assert await listed(status=OrderStatus.FILLED) == []
-    assert await listed(before=1) == []
 
 
 async def test_a_key_is_under_way_until_its_order_is_stored_or_withdrawn(url: str) -> None:

@@ -2,10 +2,8 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -15,13 +13,11 @@ from app.domain.errors import StartupError
 from app.storage.database import Database
 from tests.support.builders import ACCEPTED_AT, make_order, make_quote
 from tests.support.databases import (
-    KINDS,
     OWNER,
     VENUE,
     OpenStorage,
     open_storage,
     run_storage,
-    scratch_database,
 )
 from tests.support.outcomes import SymbolAtWork
 from tests.support.sound_database import CANCELED, NEW, OPEN, ORDERS_TOTAL, fill_soundly, id_of
@@ -31,13 +27,6 @@ LATER = ACCEPTED_AT + timedelta(days=1)
 LEDGER = "SELECT symbol, owner, side, price, quantity FROM taken_liquidity ORDER BY symbol, price"
 GATES = "SELECT symbol, update_id FROM symbol_gates ORDER BY symbol"
 STREAM = "SELECT last_pruned_position, last_pruned_acceptance_number FROM event_stream"
-
-
-@pytest.fixture(params=KINDS)
-async def url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
-    """Yield an empty database of each kind."""
-    async with scratch_database(request.param, tmp_path) as url:
-        yield url
 
 
 @pytest.fixture
@@ -99,6 +88,7 @@ async def test_no_number_is_given_twice(sound_url: str) -> None:
         (last,) = await storage.rows("SELECT max(position) FROM order_events")
         await prune(sound_url, LATER)
         assert await storage.rows(STREAM) == [(last[0], ORDERS_TOTAL)]
+        assert await storage.events.last_pruned_position() == last[0]
 
     database = await Database.open(sound_url, venue=VENUE, owner=OWNER)
 

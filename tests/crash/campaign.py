@@ -78,11 +78,9 @@ class ServiceHost:
             "serve",
             name=f"service-{self.starts}",
             before=None if self.planted is None else f"tests.crash.planted_bugs:{self.planted}",
-            VENUE="simulator",
-            BINANCE_STREAM_URL=self.venue.stream_url,
-            BINANCE_REST_URL=self.venue.rest_url,
             DATABASE_URL=f"sqlite+aiosqlite:///{self.database}",
             RECORD_DIR=str(self.recordings),
+            **self.venue.environment,
         )
         self.clients.follow(await self.process.url())
 

@@ -1,6 +1,6 @@
-"""The commands that speak to a service, against the real one and the simulated venue.
+"""The client commands, with the real service and the simulated venue.
 
-Both are started once; each test that looks at more than its own order has a symbol of its own.
+Both start once. A test that sees more than its own order uses a separate symbol.
 """
 
 import contextlib
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.support.processes import papertape
+from tests.support.processes import papertape, simulated_venue
 from tests.support.waiting import eventually
 
 
@@ -23,27 +23,18 @@ def far(symbol: str) -> tuple[str, ...]:
 
 @contextlib.asynccontextmanager
 async def service_and_venue(folder: Path, **more: str) -> AsyncIterator[str]:
-    """Run both as processes of their own, until orders are accepted; ``more`` are settings."""
-    async with papertape(folder, "simulate", "--port", "0", name="venue") as venue:
-        await eventually(lambda: "ws://127.0.0.1:" in venue.log)
-        address = re.search(r"127\.0\.0\.1:\d+", venue.log)
-        assert address is not None
-        settings = {
-            "VENUE": "simulator",
-            "BINANCE_STREAM_URL": f"ws://{address[0]}",
-            "BINANCE_REST_URL": f"http://{address[0]}",
-            **more,
-        }
-        async with (
-            papertape(folder, "serve", name="service", **settings) as service,
-            service.ready_client(),
-        ):
-            yield await service.url()
+    """Run service and venue as processes with the settings ``more``; yield the service's URL."""
+    async with (
+        simulated_venue(folder) as (_, settings),
+        papertape(folder, "serve", name="service", **settings, **more) as service,
+        service.ready_client(),
+    ):
+        yield await service.url()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
-    """Where the service is."""
+    """Yield the URL of the service."""
     async with service_and_venue(tmp_path_factory.mktemp("service")) as address:
         yield address
 
@@ -56,7 +47,7 @@ async def run(folder: Path, url: str, *arguments: str, key: str = "") -> tuple[i
 
 
 async def test_an_order_is_placed_and_fulfilled(tmp_path: Path, url: str) -> None:
-    """A summary, a table of its splits, exit status 0, and no control sequence on a pipe."""
+    """The output is a summary and a table of splits, without control sequences on a pipe."""
     status, lines = await run(tmp_path, url, "order", "LTCBTC", "100", "--price", "0.003")
 
     assert status == 0, lines
@@ -67,8 +58,8 @@ async def test_an_order_is_placed_and_fulfilled(tmp_path: Path, url: str) -> Non
     assert "\x1b" not in "".join(lines)
 
 
-async def test_each_event_of_an_order_is_told_as_json(tmp_path: Path, url: str) -> None:
-    """From the first to the last, without a gap, then the order itself."""
+async def test_each_event_of_an_order_is_printed_as_json(tmp_path: Path, url: str) -> None:
+    """The output has every event without a gap, and then the order."""
     status, lines = await run(
         tmp_path, url, *["order", "LTCBTC", "300", "--price", "0.003", "--watch", "--json"]
     )
@@ -81,7 +72,7 @@ async def test_each_event_of_an_order_is_told_as_json(tmp_path: Path, url: str) 
 
 
 async def test_an_order_that_is_not_fulfilled_fails(tmp_path: Path, url: str) -> None:
-    """A script sees it by the exit status."""
+    """The exit status is 1, so a script can see it."""
     status, lines = await run(tmp_path, url, "order", *far("LTCBTC"), "--tif", "ioc")
 
     assert status == 1
@@ -89,7 +80,7 @@ async def test_an_order_that_is_not_fulfilled_fails(tmp_path: Path, url: str) ->
 
 
 async def test_an_order_is_listed_shown_and_canceled(tmp_path: Path, url: str) -> None:
-    """What --async returns is looked after by the other commands."""
+    """The other commands find the order that --async placed."""
     status, lines = await run(tmp_path, url, "order", *far("ETHBTC"), "--async", "--json")
     order_id = json.loads(lines[0])["order_id"]
     assert status == 0
@@ -110,7 +101,7 @@ async def test_an_order_is_listed_shown_and_canceled(tmp_path: Path, url: str) -
 
 
 async def test_canceling_a_fulfilled_order_shows_it_and_fails(tmp_path: Path, url: str) -> None:
-    """It was too late."""
+    """The cancel fails, and the output shows the filled order."""
     _, lines = await run(tmp_path, url, *["order", "LTCBTC", "5", "--price", "0.003", "--json"])
     order_id = json.loads(lines[0])["order_id"]
 
@@ -122,7 +113,7 @@ async def test_canceling_a_fulfilled_order_shows_it_and_fails(tmp_path: Path, ur
 
 
 async def test_the_same_client_order_id_places_one_order(tmp_path: Path, url: str) -> None:
-    """The second command tells of the first one's order."""
+    """The second command shows the order of the first one."""
     command = ("order", *far("LTCBTC"), "--client-order-id", "mine", "--async")
     _, first = await run(tmp_path, url, *command)
 
@@ -136,7 +127,7 @@ async def test_the_same_client_order_id_places_one_order(tmp_path: Path, url: st
 
 
 async def test_a_refused_order_is_one_block(tmp_path: Path, url: str) -> None:
-    """Each field with what is wrong with it."""
+    """The message lists each field with its problem."""
     status, lines = await run(
         tmp_path,
         url,
@@ -153,7 +144,7 @@ async def test_a_refused_order_is_one_block(tmp_path: Path, url: str) -> None:
 
 
 async def test_a_key_opens_what_it_is_good_for(tmp_path: Path) -> None:
-    """Requests and the stream alike; a key that may only place orders names what it placed."""
+    """A key is used for requests and the stream; a write-only key still gets its order's id."""
     keys = {}
     for name, scopes in (("both", ()), ("writer", ("--scope", "orders:write"))):
         create = ("keys", "create", name, *scopes, "--file", "keys.json")
@@ -177,7 +168,7 @@ async def test_a_key_opens_what_it_is_good_for(tmp_path: Path) -> None:
 
 
 async def test_an_interrupt_leaves_the_order_alone(tmp_path: Path, url: str) -> None:
-    """The exit status is 130, and the order is not canceled."""
+    """The exit status is 130, and the order stays open."""
     async with (
         papertape(tmp_path, "watch", name="watch", PAPERTAPE_URL=url) as watch,
         papertape(
@@ -195,8 +186,8 @@ async def test_an_interrupt_leaves_the_order_alone(tmp_path: Path, url: str) -> 
     assert (status, len(lines)) == (0, 1)
 
 
-async def test_watching_goes_on_where_it_ended(tmp_path: Path, url: str) -> None:
-    """The position that is printed at the end leads to the next event."""
+async def test_watching_resumes_where_it_ended(tmp_path: Path, url: str) -> None:
+    """The position that is printed at the end resumes at the next event."""
     watching = ("watch", "--symbol", "SOLBTC", "--after", "beginning")
     await run(tmp_path, url, "order", *far("SOLBTC"), "--async")
     async with papertape(tmp_path, *watching, name="first", PAPERTAPE_URL=url) as first:

@@ -1,4 +1,4 @@
-"""Thousands of clients that come, break off in the middle, and go: nothing of them stays."""
+"""Thousands of clients connect, break off, and leave: the service keeps nothing of them."""
 
 import asyncio
 import gc
@@ -17,21 +17,21 @@ from tests.support.services import scripted_venue, service_under_test
 from tests.support.waiting import eventually, eventually_true
 
 ROUNDS_MAX: Final = 8
-"""The allocator may ask for more in any round; what is never given back grows in every one."""
+"""The allocator may take more memory in any round; a leak grows in every round."""
 
 CLIENTS: Final = int(os.environ.get("CLIENTS", "1000"))
 CLIENTS_AT_ONCE: Final = 100
 FILES_OPENED_LATER_MAX: Final = 20
-"""What the service opens for itself when it is first needed: readers, the venue's connection."""
+"""Files that the service opens when it first needs them, such as the venue's connection."""
 
 GROWTH_BYTES_MAX: Final = 2_000 * CLIENTS
-"""An open WebSocket or request holds many times as much."""
+"""An open WebSocket or request needs many times as much."""
 
 KEPT_PER_CLIENT: Final = frozenset({"_EventWaiter", "_Subscription", "_Teller"})
 
 
 def order(chance: random.Random) -> dict[str, Any]:
-    """Return the body of an order that is soon over."""
+    """Return the body of an order that expires soon."""
     return {
         "symbol": "LTCBTC",
         "order_size": "1",
@@ -41,7 +41,7 @@ def order(chance: random.Random) -> dict[str, Any]:
 
 
 async def one_client(url: str, chance: random.Random) -> None:
-    """Come, do something by half or as a whole, and go."""
+    """Connect, send a complete or incomplete request, and leave."""
     kind = chance.randrange(5)
     if kind == 0:
         socket = await connect(f"{url}/ws/orders".replace("http", "ws", 1))
@@ -63,35 +63,29 @@ async def one_client(url: str, chance: random.Random) -> None:
 
 
 async def come_and_go(url: str, clients: int, *, seed: int) -> None:
-    """Send so many clients, some at once."""
+    """Run this number of clients, some at once."""
     chance = random.Random(seed)
     for _ in range(0, clients, CLIENTS_AT_ONCE):
         await asyncio.gather(*(one_client(url, chance) for _ in range(CLIENTS_AT_ONCE)))
 
 
 def resident_bytes(pid: int) -> int:
-    """Return how much memory a process holds (proc(5))."""
+    """Return the resident memory of a process (proc(5))."""
     status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
     line = next(line for line in status.splitlines() if line.startswith("VmRSS"))
     return int(line.split()[1]) * 1024
 
 
 def open_files(pid: int) -> int:
-    """Return how many files and sockets a process holds."""
+    """Return the number of open files and sockets of a process."""
     return len(list(Path(f"/proc/{pid}/fd").iterdir()))
 
 
 async def test_memory_and_files_return_to_their_level(tmp_path: Path) -> None:
-    """What a thousand clients took is given back, once as many before them filled the caches."""
+    """Memory and files of a thousand clients are released, apart from caches that fill first."""
     async with (
         scripted_venue() as venue,
-        papertape(
-            tmp_path,
-            "serve",
-            VENUE="simulator",
-            BINANCE_STREAM_URL=venue.stream_url,
-            BINANCE_REST_URL=venue.rest_url,
-        ) as process,
+        papertape(tmp_path, "serve", **venue.environment) as process,
     ):
         async with process.ready_client():
             url = await process.url()
@@ -110,7 +104,7 @@ async def test_memory_and_files_return_to_their_level(tmp_path: Path) -> None:
 
 
 async def are_over(client: httpx2.AsyncClient) -> bool:
-    """Say whether no order is open."""
+    """Return whether no order is open."""
     answers = [
         await client.get("/orders", params={"status": status, "limit": 1})
         for status in ("NEW", "PARTIALLY_FILLED")
@@ -119,7 +113,7 @@ async def are_over(client: httpx2.AsyncClient) -> bool:
 
 
 async def test_no_task_or_waiter_is_left_behind(tmp_path: Path) -> None:
-    """Every task of a client ends with it, and what was kept for it is gone."""
+    """Every task of a client ends with it, and every object kept for it is freed."""
     async with service_under_test(tmp_path) as service:
         await come_and_go(service.url, CLIENTS_AT_ONCE, seed=3)
         await eventually_true(lambda: are_over(service.client))
@@ -133,7 +127,7 @@ async def test_no_task_or_waiter_is_left_behind(tmp_path: Path) -> None:
 
 
 def kept() -> list[str]:
-    """Return what is still there of clients."""
+    """Return the names of the objects kept for clients."""
     gc.collect()
     names = (type(thing).__name__ for thing in gc.get_objects())
     return [name for name in names if name in KEPT_PER_CLIENT]

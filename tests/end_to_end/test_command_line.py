@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from tests.support.connections import http_client
-from tests.support.processes import papertape, papertape_from_scratch
+from tests.support.processes import papertape, papertape_from_scratch, simulated_venue
 from tests.support.waiting import eventually
 
 
@@ -20,15 +20,7 @@ async def test_help_explains_every_command(tmp_path: Path) -> None:
         assert await process.wait() == 0
 
     service = (
-        "serve",
-        "simulate",
-        "demo",
-        "migrate",
-        "audit",
-        "prune",
-        "backup",
-        "record",
-        "replay",
+        *("serve", "simulate", "demo", "migrate", "audit", "prune", "backup", "record", "replay"),
     )
     client = ("order", "orders", "show", "cancel", "watch")
     for command in service + client:
@@ -81,16 +73,8 @@ async def test_migrate_refuses_a_file_that_is_not_a_database(tmp_path: Path) -> 
 
 async def test_simulate_runs_the_venue_alone(tmp_path: Path) -> None:
     """Service and venue run as two processes that share only an address."""
-    async with papertape(tmp_path, "simulate", "--port", "0", name="venue") as venue:
-        await eventually(lambda: "ws://127.0.0.1:" in venue.log)
-        address = re.search(r"127\.0\.0\.1:\d+", venue.log)
-        assert address is not None
-        settings = {
-            "VENUE": "simulator",
-            "BINANCE_STREAM_URL": f"ws://{address[0]}",
-            "BINANCE_REST_URL": f"http://{address[0]}",
-        }
-        body = '{"symbol": "LTCBTC", "order_size": 1000, "price": 0.0001, "side": "SELL"}'
+    body = '{"symbol": "LTCBTC", "order_size": 1000, "price": 0.0001, "side": "SELL"}'
+    async with simulated_venue(tmp_path) as (venue, settings):
         async with (
             papertape_from_scratch(tmp_path, "serve", **settings) as service,
             service.ready_client() as client,

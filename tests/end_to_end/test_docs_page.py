@@ -1,4 +1,4 @@
-"""The docs page in a browser that reaches nothing but the service."""
+"""The docs page in a browser that reaches only the service."""
 
 import os
 from collections.abc import AsyncIterator
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 @dataclass(kw_only=True)
 class DocsPage:
-    """The open page, the service behind it, and what the page asked for or complained about."""
+    """The open page, its service, and the outside requests and errors of the page."""
 
     page: Page
     venue: ScriptedVenue
@@ -41,7 +41,7 @@ class DocsPage:
     complaints: list[str] = field(default_factory=list)
 
     async def watch(self) -> None:
-        """Block and note what is asked of anybody but the service, and note complaints."""
+        """Block and record requests to other hosts, and record errors of the page."""
         await self.page.route("**/*", self._pass_or_block)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on(
@@ -52,7 +52,7 @@ class DocsPage:
         )
 
     async def open(self) -> None:
-        """Open the page anew and wait until its operations are listed."""
+        """Open the page and wait until its operations are listed."""
         await self.page.goto(self._address("/docs"))
         await expect(self.page.locator(".opblock").first).to_be_visible()
 
@@ -69,19 +69,14 @@ class DocsPage:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def docs(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[DocsPage]:
-    """A browser on the docs page of `papertape serve`, with a venue in the test's hands."""
+    """Open the docs page of `papertape serve` in a browser, on a scripted venue."""
     if not CHROMIUM.exists():
         assert os.environ.get("CI") != "true", f"CI promises a browser at {CHROMIUM}"
         pytest.skip(f"no browser at {CHROMIUM}")
     async with scripted_venue() as venue:
-        addresses = {
-            "VENUE": "simulator",
-            "BINANCE_STREAM_URL": venue.stream_url,
-            "BINANCE_REST_URL": venue.rest_url,
-            "ORDER_TIMEOUT_SECONDS": "3600",
-        }
+        settings = venue.environment | {"ORDER_TIMEOUT_SECONDS": "3600"}
         async with (
-            papertape(tmp_path_factory.mktemp("docs"), "serve", **addresses) as process,
+            papertape(tmp_path_factory.mktemp("docs"), "serve", **settings) as process,
             process.ready_client() as client,
             async_playwright() as playwright,
             await playwright.chromium.launch(
@@ -97,7 +92,7 @@ async def docs(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[DocsPa
 
 
 async def test_example_runs_from_the_docs_page_offline(docs: DocsPage) -> None:
-    """Try it out and Execute sell as documented; the answer shows the splits; nothing outside."""
+    """The documented order runs from the page, shows its splits, and needs no other host."""
     docs.venue.market.push("LTCBTC", bid=("0.0025", "400"), ask=("0.0026", "9"))
     operation = docs.page.locator("#operations-Orders-placeLimitOrder")
     await docs.open()
@@ -123,7 +118,7 @@ async def test_example_runs_from_the_docs_page_offline(docs: DocsPage) -> None:
 
 
 async def test_every_operation_opens_with_its_answers_and_errors(docs: DocsPage) -> None:
-    """Each operation shows its answers with schemas and examples, without anything from outside."""
+    """Each operation shows its answers with schemas and examples, without other hosts."""
     operations = docs.page.locator(".opblock")
     await docs.open()
 

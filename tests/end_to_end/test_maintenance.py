@@ -11,7 +11,7 @@ import httpx2
 import pytest
 
 from tests.support.databases import sqlite_url
-from tests.support.processes import PapertapeProcess, papertape
+from tests.support.processes import PapertapeProcess, papertape, simulated_venue
 from tests.support.sound_database import fill_soundly
 from tests.support.waiting import eventually
 
@@ -19,25 +19,10 @@ BODY = '{"symbol": "LTCBTC", "order_size": 300, "price": 0.0001, "side": "SELL"}
 
 
 @asynccontextmanager
-async def a_venue(folder: Path) -> AsyncIterator[dict[str, str]]:
-    """Run a simulated venue; give the settings of a service that uses it."""
-    async with papertape(folder, "simulate", "--port", "0", name="venue") as venue:
-        await eventually(lambda: "ws://127.0.0.1:" in venue.log)
-        address = re.search(r"127\.0\.0\.1:\d+", venue.log)
-        assert address is not None
-        yield {
-            "VENUE": "simulator",
-            "BINANCE_STREAM_URL": f"ws://{address[0]}",
-            "BINANCE_REST_URL": f"http://{address[0]}",
-            "ORDER_TIMEOUT_SECONDS": "3600",
-        }
-
-
-@asynccontextmanager
 async def a_service_at_work(
     folder: Path, settings: dict[str, str]
 ) -> AsyncIterator[tuple[PapertapeProcess, list[str]]]:
-    """Run a service that is sent one order after the other; give it and their statuses so far."""
+    """Run a service and send it one order after another; yield it and the statuses so far."""
     statuses: list[str] = []
     async with papertape(folder, "serve", **settings) as service, service.ready_client() as client:
 
@@ -57,20 +42,18 @@ async def a_service_at_work(
 
 
 async def said(folder: Path, url: str, *arguments: str) -> str:
-    """Run a command that succeeds, and return what it says."""
+    """Run a command that succeeds, and return its output."""
     async with papertape(folder, *arguments, name="command", DATABASE_URL=url) as process:
         assert await process.wait() == 0, process.log
         return process.log
 
 
 async def test_a_database_is_kept_in_order_under_a_running_service(tmp_path: Path) -> None:
-    """Copied, audited, pruned and audited again, while orders go on; and the copy serves."""
+    """Backup, audit and prune run while orders are filled, and the copy serves afterwards."""
     url, copy = sqlite_url(tmp_path / "papertape.db"), tmp_path / "copy.db"
-    async with a_venue(tmp_path) as settings:
-        async with a_service_at_work(tmp_path, settings | {"DATABASE_URL": url}) as (
-            service,
-            statuses,
-        ):
+    async with simulated_venue(tmp_path) as (_, settings):
+        settings |= {"ORDER_TIMEOUT_SECONDS": "3600", "DATABASE_URL": url}
+        async with a_service_at_work(tmp_path, settings) as (service, statuses):
             assert "copied the database to" in await said(tmp_path, url, "backup", str(copy))
             assert "is sound" in await said(tmp_path, url, "audit")
             now = datetime.now(UTC).isoformat()
@@ -103,7 +86,7 @@ async def test_a_database_is_kept_in_order_under_a_running_service(tmp_path: Pat
 async def test_what_cannot_be_done_is_one_line(
     tmp_path: Path, arguments: tuple[str, ...], status: int, line: str
 ) -> None:
-    """The cause, and the exit status that scripts look at."""
+    """The line names the cause, and the exit status is not 0."""
     url = sqlite_url(tmp_path / "papertape.db")
     await fill_soundly(url)
 

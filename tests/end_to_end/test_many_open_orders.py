@@ -1,4 +1,4 @@
-"""Many open orders: a stop in order, and the next start takes all of them up."""
+"""Many open orders: a clean stop, and the next start resumes all of them."""
 
 import asyncio
 import contextlib
@@ -13,7 +13,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from tests.support.processes import PapertapeProcess, papertape
+from tests.support.processes import papertape
 from tests.support.raw_http import RawConnection
 from tests.support.services import ScriptedVenue, scripted_venue
 from tests.support.waiting import eventually_true
@@ -26,14 +26,14 @@ CONNECTIONS: Final = 40
 
 @pytest.fixture
 async def venue() -> AsyncIterator[ScriptedVenue]:
-    """Twenty symbols whose best ask is above every order."""
+    """Run a venue with twenty symbols whose best ask is above every order."""
     async with scripted_venue(SYMBOLS) as venue:
         quote_all(venue, ask_price="0.0025")
         yield venue
 
 
 def quote_all(venue: ScriptedVenue, *, ask_price: str) -> None:
-    """Display a quantity of one at the same best ask for every symbol."""
+    """Display one lot at the same best ask for every symbol."""
     for symbol in SYMBOLS:
         venue.market.push(symbol, bid=("0.0001", "1"), ask=(ask_price, "1"))
 
@@ -49,7 +49,7 @@ def buy(number: int) -> dict[str, Any]:
 
 
 async def place_all(url: str) -> None:
-    """Have so many orders accepted that some more, whose clients wait, make up the number."""
+    """Place all orders except for those whose clients wait for the end."""
 
     async def place_some(first: int) -> None:
         connection = await RawConnection.open(url)
@@ -61,22 +61,8 @@ async def place_all(url: str) -> None:
     await asyncio.gather(*(place_some(first) for first in range(CONNECTIONS)))
 
 
-@contextlib.asynccontextmanager
-async def service(folder: Path, venue: ScriptedVenue, name: str) -> AsyncIterator[PapertapeProcess]:
-    """Run the service in a process of its own."""
-    async with papertape(
-        folder,
-        "serve",
-        name=name,
-        VENUE="simulator",
-        BINANCE_STREAM_URL=venue.stream_url,
-        BINANCE_REST_URL=venue.rest_url,
-    ) as process:
-        yield process
-
-
 async def listener(url: str) -> ClientConnection:
-    """Follow all orders from now on."""
+    """Subscribe to all events from now on."""
     socket = await connect(f"{url}/ws/orders".replace("http", "ws", 1))
     await socket.send(json.dumps({"type": "subscribe"}))
     assert json.loads(await socket.recv())["type"] == "subscribed"
@@ -84,7 +70,7 @@ async def listener(url: str) -> ClientConnection:
 
 
 async def farewell(socket: ClientConnection) -> tuple[int, str]:
-    """Return how the service closes a connection, after whatever it tells before."""
+    """Return code and reason with which the service closes a connection; skip earlier messages."""
     with contextlib.suppress(ConnectionClosed):
         while True:
             await socket.recv()
@@ -93,7 +79,7 @@ async def farewell(socket: ClientConnection) -> tuple[int, str]:
 
 
 async def has_accepted(client: httpx2.AsyncClient, total: int) -> bool:
-    """Say whether so many orders are stored."""
+    """Return whether this number of orders is stored."""
     found, parameters = 0, {"limit": "1000"}
     while True:
         page = (await client.get("/orders", params=parameters)).json()
@@ -104,7 +90,7 @@ async def has_accepted(client: httpx2.AsyncClient, total: int) -> bool:
 
 
 async def has_matched_all(client: httpx2.AsyncClient, venue: ScriptedVenue) -> bool:
-    """Show each symbol a quote that reaches its orders; say whether all of them fill by now."""
+    """Push a quote that reaches the orders of each symbol; return whether all symbols fill."""
     quote_all(venue, ask_price="0.0009")
     answers = await asyncio.gather(
         *(
@@ -115,11 +101,11 @@ async def has_matched_all(client: httpx2.AsyncClient, venue: ScriptedVenue) -> b
     return all(answer.json()["orders"] for answer in answers)
 
 
-async def test_a_stop_tells_everybody_and_the_next_start_matches_all(
+async def test_a_stop_answers_all_clients_and_the_next_start_matches_all(
     tmp_path: Path, venue: ScriptedVenue
 ) -> None:
-    """Waiting requests get 202 with a Location, listeners a position; all orders are there."""
-    async with service(tmp_path, venue, "first") as process:
+    """Waiting requests get 202 with a Location, listeners a position, and all orders continue."""
+    async with papertape(tmp_path, "serve", name="first", **venue.environment) as process:
         async with process.ready_client():
             url = await process.url()
         await place_all(url)
@@ -142,7 +128,10 @@ async def test_a_stop_tells_everybody_and_the_next_start_matches_all(
         code, reason = await farewell(socket)
         assert (code, reason.startswith("resume after ")) == (1012, True)
 
-    async with service(tmp_path, venue, "second") as process, process.ready_client() as client:
+    async with (
+        papertape(tmp_path, "serve", name="second", **venue.environment) as process,
+        process.ready_client() as client,
+    ):
         await eventually_true(lambda: has_matched_all(client, venue))
         assert f'"orders": {ORDERS}, "symbols": {len(SYMBOLS)}' in process.log
         position = reason.removeprefix("resume after ")

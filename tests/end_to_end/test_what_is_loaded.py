@@ -1,4 +1,4 @@
-"""Which modules a process loads: a start is to be cheap, one after a crash above all."""
+"""The modules that a process loads: a start, above all after a crash, has to be fast."""
 
 import re
 from pathlib import Path
@@ -8,8 +8,8 @@ from tests.support.processes import papertape_from_scratch
 from tests.support.services import ScriptedVenue, scripted_venue
 
 _IMPORT: Final = re.compile(r"^import time: .*\| +(\S+)$", re.MULTILINE)
-"""A line of the log that Python writes where PYTHONPROFILEIMPORTTIME is set; it tells of attempts,
-too, so that a package which may be tried for is named by a module within."""
+"""A line of the log that PYTHONPROFILEIMPORTTIME turns on. Failed imports are listed, too, so the
+sets below name a module inside a package that may be tried."""
 
 NOT_NEEDED_AT_A_START: Final = {
     "alembic",
@@ -44,16 +44,9 @@ NOT_NEEDED_FOR_THE_VERSION: Final = {
 
 
 async def loaded_by_a_start(folder: Path, venue: ScriptedVenue, name: str) -> set[str]:
-    """Start the service, wait until it takes orders, stop it, and return what it loaded."""
-    async with papertape_from_scratch(
-        folder,
-        "serve",
-        name=name,
-        PYTHONPROFILEIMPORTTIME="1",
-        VENUE="simulator",
-        BINANCE_STREAM_URL=venue.stream_url,
-        BINANCE_REST_URL=venue.rest_url,
-    ) as process:
+    """Start the service, wait until it takes orders, stop it, and return the loaded modules."""
+    settings = {"PYTHONPROFILEIMPORTTIME": "1", **venue.environment}
+    async with papertape_from_scratch(folder, "serve", name=name, **settings) as process:
         async with process.ready_client():
             pass
         assert await process.stop() == 0
@@ -61,7 +54,7 @@ async def loaded_by_a_start(folder: Path, venue: ScriptedVenue, name: str) -> se
 
 
 async def test_a_start_loads_nothing_that_only_other_commands_need(tmp_path: Path) -> None:
-    """Alembic comes with a database that is to be made, and not once that is up to date."""
+    """A start loads Alembic for a new database, but not for one that is up to date."""
     async with scripted_venue() as venue:
         first = await loaded_by_a_start(tmp_path, venue, "first")
         second = await loaded_by_a_start(tmp_path, venue, "second")
@@ -71,8 +64,8 @@ async def test_a_start_loads_nothing_that_only_other_commands_need(tmp_path: Pat
     assert {"app.composition", "sqlalchemy", "structlog"} <= second
 
 
-async def test_the_version_is_told_without_loading_the_service(tmp_path: Path) -> None:
-    """Each command loads what it needs itself."""
+async def test_the_version_is_printed_without_loading_the_service(tmp_path: Path) -> None:
+    """Printing the version does not load the modules of the service."""
     async with papertape_from_scratch(
         tmp_path, "--version", PYTHONPROFILEIMPORTTIME="1"
     ) as process:

@@ -1,9 +1,10 @@
-"""Runs commands of the product as processes of their own, and ends them after each test."""
+"""Runs commands of the product as processes, and ends them after each test."""
 
 import asyncio
 import contextlib
 import json
 import os
+import re
 import signal
 import sys
 import tempfile
@@ -16,7 +17,7 @@ import httpx2
 
 from tests.support.connections import http_client
 from tests.support.forker import REPOSITORY, Command, shared_forker
-from tests.support.waiting import WAIT_SECONDS_MAX
+from tests.support.waiting import WAIT_SECONDS_MAX, eventually
 
 POLL_SECONDS: Final = 0.02
 
@@ -66,11 +67,11 @@ class PapertapeProcess:
 
     @property
     def log(self) -> str:
-        """What it wrote so far, on both of its outputs."""
+        """The text written so far to standard output and standard error."""
         return self._log.read_text(encoding="utf-8")
 
     async def url(self) -> str:
-        """Wait until the service listens, and return where."""
+        """Wait until the service listens, and return its URL."""
         async with asyncio.timeout(WAIT_SECONDS_MAX):
             while True:
                 for line in self.log.splitlines(keepends=True):
@@ -89,20 +90,20 @@ class PapertapeProcess:
             yield client
 
     async def wait(self) -> int:
-        """Wait until it has ended by itself; return its exit status."""
+        """Wait until it exits; return its exit status."""
         async with asyncio.timeout(WAIT_SECONDS_MAX):
             return await self._process.wait()
 
     async def stop(self) -> int:
-        """Ask it to end (SIGTERM), and return its exit status."""
+        """Send SIGTERM, and return the exit status."""
         return await self._signal(signal.SIGTERM)
 
     async def interrupt(self) -> int:
-        """Press Ctrl-C (SIGINT), and return its exit status."""
+        """Send SIGINT, as Ctrl-C does, and return the exit status."""
         return await self._signal(signal.SIGINT)
 
     async def kill(self) -> int:
-        """End it without a warning (SIGKILL)."""
+        """Send SIGKILL, and return the exit status."""
         return await self._signal(signal.SIGKILL)
 
     async def _signal(self, number: signal.Signals) -> int:
@@ -171,6 +172,27 @@ async def papertape_from_scratch(
         yield running
     finally:
         await running.kill()
+
+
+@contextlib.asynccontextmanager
+async def simulated_venue(folder: Path) -> AsyncIterator[tuple[PapertapeProcess, dict[str, str]]]:
+    """Run ``papertape simulate`` on a free port.
+
+    Yields:
+        The process, and the environment variables of a service that uses it.
+    """
+    async with papertape(folder, "simulate", "--port", "0", name="venue") as venue:
+        await eventually(lambda: "ws://127.0.0.1:" in venue.log)
+        address = re.search(r"127\.0\.0\.1:\d+", venue.log)
+        assert address is not None
+        yield (
+            venue,
+            {
+                "VENUE": "simulator",
+                "BINANCE_STREAM_URL": f"ws://{address[0]}",
+                "BINANCE_REST_URL": f"http://{address[0]}",
+            },
+        )
 
 
 def _environment(settings: Mapping[str, str]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What holds for every test."""
+"""Fixtures and hooks for all tests."""
 
 import socket
 import threading
@@ -21,8 +21,8 @@ structlog.configure(
 
 
 @pytest.fixture(autouse=True)
-def _logs_go_where_they_went() -> Iterator[None]:
-    """Take back what a command of ours set for the process that it would have been."""
+def _logs_are_configured_as_before() -> Iterator[None]:
+    """Restore the configuration of the logs, which a command sets for its process."""
     configuration = structlog.get_config()
     yield
     structlog.configure(**configuration)
@@ -32,19 +32,19 @@ def _logs_go_where_they_went() -> Iterator[None]:
 def pytest_handlecrashitem(crashitem: str, report: pytest.TestReport, sched: Any) -> None:  # noqa: ANN401 - a scheduler of xdist, which has no public class
     """End the run at once when a worker crashes, with the name of its test.
 
-    Left to itself xdist runs what the other workers have queued; with a new worker in place of the
-    crashed one it can hang.
+    Otherwise xdist runs the queues of the other workers, and can hang with a new worker in place of
+    the crashed one.
     """
     sched.config.hook.pytest_runtest_logreport(report=report)
     pytest.exit(f"the worker that ran {crashitem} crashed", returncode=1)
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _servers_that_close_end_what_they_accepted() -> Iterator[None]:
+def _closing_servers_close_accepted_connections() -> Iterator[None]:
     """Close a connection that asyncio accepted just before its server closed.
 
-    asyncio fails to make a transport for it and leaves the socket open until the collector comes:
-    the client waits, and the test that runs by then fails for a socket that was not closed.
+    asyncio cannot make a transport for it, and leaves the socket open until the garbage collector
+    runs. The client waits, and a later test fails because of an unclosed socket.
     """
     accept: Callable[..., Awaitable[None]] = BaseSelectorEventLoop._accept_connection2  # type: ignore[attr-defined]
 
@@ -66,16 +66,16 @@ def _servers_that_close_end_what_they_accepted() -> Iterator[None]:
 
 
 _kept_greenlets: list[tuple[object, object]] = []
-"""Each twice, since greenlet searches all objects for whoever holds one just once."""
+"""Each is kept twice: greenlet searches all objects for the owner of a single reference."""
 
 
 @pytest.fixture(autouse=True, scope="session")
 def _measured_threads_keep_their_greenlets() -> Iterator[None]:
     """Keep coverage from hanging on Python 3.11 when a thread has ended.
 
-    Coverage asks for the greenlet of every thread and refers to it weakly. The greenlet dies in a
-    pending call of the interpreter, where the weak reference calls a function that is traced; if
-    one more thread ends meanwhile, the interpreter never gets into that function.
+    Coverage keeps a weak reference to the greenlet of every thread. The greenlet is freed in a
+    pending call of the interpreter, in which the weak reference calls a traced function. If another
+    thread ends meanwhile, the interpreter never enters that function.
     """
     begin = threading.gettrace()
     if begin is None:

@@ -1,1 +1,1 @@
-"""Clients that others wrote, on the simulated venue; the task ``clients`` runs them."""
+"""Client libraries of other projects on the simulated venue; the task ``clients`` runs them."""

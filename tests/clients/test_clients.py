@@ -1,4 +1,4 @@
-"""Clients that others wrote get from the simulated venue exactly what it sends and shows."""
+"""Client libraries of other projects get exactly the data of the simulated venue."""
 
 import asyncio
 import contextlib
@@ -29,11 +29,15 @@ TRICKLE_SECONDS: Final = 0.02
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientProgram:
-    """A program, the package that it needs, and how what it tells is to be judged.
+    """A program and the properties of its client library.
 
-    A client that tells only the newest quote gets them one by one; one with a connection for each
-    symbol keeps the order of each symbol alone. ``has_models`` says that REST answers pass through
-    models of the client, which drop what they do not know.
+    Attributes:
+        name: The module of the program.
+        package: The package that it needs.
+        is_one_by_one: It returns only the newest quote, so quotes are sent one by one.
+        is_ordered_by_symbol: It has a connection for each symbol, so quotes of different symbols
+            have no common order.
+        has_models: Its models of REST answers drop unknown fields.
     """
 
     name: str
@@ -54,7 +58,7 @@ PROGRAMS: Final = (
 
 @pytest.fixture(params=PROGRAMS, ids=lambda program: str(program.name))
 def program(request: pytest.FixtureRequest) -> ClientProgram:
-    """Each program whose package is there."""
+    """Return each program whose package is installed."""
     chosen: ClientProgram = request.param
     if find_spec(chosen.package) is None:
         pytest.skip(f"{chosen.package} is not installed; `task clients` runs this with it")
@@ -62,7 +66,7 @@ def program(request: pytest.FixtureRequest) -> ClientProgram:
 
 
 class Told:
-    """What a running program has told so far."""
+    """The output of a running program."""
 
     def __init__(self) -> None:
         self.quotes: list[list[object]] = []
@@ -71,7 +75,7 @@ class Told:
         self.ended = asyncio.Event()
 
     def note(self, line: str) -> None:
-        """Note a line; what is not of the program's own is kept for a failure."""
+        """Parse a line; other output is kept for the message of a failure."""
         try:
             told = json.loads(line)
         except ValueError:
@@ -85,7 +89,7 @@ class Told:
 
 @contextlib.asynccontextmanager
 async def running(program: ClientProgram, venue: RunningVenue) -> AsyncIterator[Told]:
-    """Run a program; at the end of the context it must have ended by itself, without a failure."""
+    """Run a program, which must exit with status 0 at the end of the context."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -123,7 +127,7 @@ async def running(program: ClientProgram, venue: RunningVenue) -> AsyncIterator[
 
 
 def push(market: ScriptedMarket, number: int) -> VenueQuote:
-    """Quote a symbol in turn, each time a little differently."""
+    """Push a new quote of the next symbol."""
     return market.push(
         SYMBOLS[number % len(SYMBOLS)],
         bid=(f"0.{1000 + number}", f"{number + 1}.5"),
@@ -132,20 +136,20 @@ def push(market: ScriptedMarket, number: int) -> VenueQuote:
 
 
 async def all_listen(venue: SimulatedVenue) -> None:
-    """Wait until every symbol has its listener."""
+    """Wait until every symbol is subscribed."""
     await eventually(
         lambda: all(venue.listeners(symbol) for symbol in SYMBOLS), seconds_max=SECONDS_MAX
     )
 
 
 def wire(quote: VenueQuote) -> list[object]:
-    """Return a quote as the programs tell it."""
+    """Return a quote in the form of the programs' output."""
     sides = (quote.bid_price, quote.bid_quantity, quote.ask_price, quote.ask_quantity)
     return [quote.update_id, quote.symbol, *sides]
 
 
 async def shown(venue: RunningVenue) -> dict[str, Any]:
-    """Return what the REST side shows, asked for without a client's help."""
+    """Return the answers of the REST API, requested without a client library."""
     async with httpx2.AsyncClient(base_url=f"{venue.rest_url}/api/v3") as rest:
 
         async def get(path: str) -> object:
@@ -159,7 +163,7 @@ async def shown(venue: RunningVenue) -> dict[str, Any]:
 
 
 def as_listed(answer: dict[str, Any]) -> list[tuple[object, ...]]:
-    """Return what matters of the symbols of exchangeInfo."""
+    """Return the compared fields of the symbols of exchangeInfo."""
     return [
         (
             one["symbol"],
@@ -176,9 +180,9 @@ def as_listed(answer: dict[str, Any]) -> list[tuple[object, ...]]:
 async def quote_to_the_end(
     market: ScriptedMarket, program: ClientProgram, told: Told
 ) -> list[VenueQuote]:
-    """Quote, return what counts, and go on until the program has ended, as a market does.
+    """Push all quotes and return them, then continue until the program has exited.
 
-    One of the clients ends only with the next frame.
+    One of the libraries exits only after another frame.
     """
     sent = []
     for number in range(QUOTES):
@@ -196,9 +200,9 @@ def _has(told: Told, count: int) -> Callable[[], bool]:
 
 
 async def test_a_client_gets_what_the_venue_sends_and_shows(program: ClientProgram) -> None:
-    """Quotes are equal to the last digit and in order; so are the answers of REST; no limit broke.
+    """Quotes and REST answers are equal to the last digit and in order, within the venue's limits.
 
-    Whoever asks without a client's help is shown the same.
+    The expected answers are requested without a client library.
     """
     async with scripted_venue(*SYMBOLS) as (market, venue, at):
         opening = [push(market, number) for number in range(len(SYMBOLS))]

@@ -1,7 +1,6 @@
-"""Kills of real processes under load, judged by what their clients were told.
+"""Kills real processes under load, and checks the service by the records of its clients.
 
-``lots`` is a market whose every lot is known, ``clients`` place
-and cancel orders and write down what they hear, ``checker`` judges their records, ``planted_bugs``
-are what it must find, ``campaign`` puts all of it together. ``python -m tests.crash --kills 500``
-runs a longer one.
+``lots`` is a market with known lots, ``clients`` place and cancel orders and record all answers and
+events, ``checker`` compares their records with the database, ``planted_bugs`` are bugs that it must
+find, and ``campaign`` runs all of them. A longer campaign: ``python -m tests.crash --kills 500``.
 """

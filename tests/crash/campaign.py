@@ -1,4 +1,4 @@
-"""Puts a service through an ordeal while clients use it, then judges what they were told."""
+"""Runs a service with faults while clients use it, then checks the records of the clients."""
 
 import asyncio
 import contextlib
@@ -26,28 +26,28 @@ from tests.support.waiting import WAIT_SECONDS_MAX, eventually, eventually_true
 
 CLIENTS: Final = 12
 HEARD_PER_LIFE_MAX: Final = 100
-"""A life ends after a random number of answers and events, so that a slow machine has full ones."""
+"""The most answers and events before a kill. A life does not end by time: machines differ."""
 
 PHASE_SECONDS_MAX: Final = 0.05
-"""The kill comes a random moment later: the last answer should not decide where it hits."""
+"""The kill follows after a random pause, so that it hits any phase of the service."""
 
 ENDS_SECONDS_MAX: Final = WAIT_SECONDS_MAX
 ENDS_SECONDS_MAX_PLANTED: Final = 5.0
-"""How long after the last start an order may take to end, or an event to be told. With a planted
-bug some never do."""
+"""The longest wait for the end of the last order, or for the last event. With a planted bug some
+never come."""
 
 OF_MANY_LIVES: Final = replace(BINANCE_LIMITS, connection_attempts_max=100_000)
-"""A campaign starts more services in five minutes than one address may open connections."""
+"""Limits of a venue for a campaign, which opens more connections than one client may."""
 
 DATABASE_TROUBLE: Final = {"journal_unavailable", "outcome_unknown"}
 PAGE: Final = 1_000
 LOOK_SECONDS: Final = 0.2
-"""Each look at the end reads every order."""
+"""The pause between two looks at the orders. Each look reads all of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How a campaign ended."""
+    """The result of a campaign."""
 
     orders: int
     events: int
@@ -58,7 +58,7 @@ class Outcome:
 
 @dataclass(slots=True, kw_only=True)
 class ServiceHost:
-    """Where an ordeal takes place: a service that can be started and killed, and its clients."""
+    """A service that an ordeal starts and kills, and its clients."""
 
     folder: Path
     venue: ScriptedVenue
@@ -71,7 +71,7 @@ class ServiceHost:
     starts: int = 0
 
     async def start(self) -> None:
-        """Start the service and let its clients know."""
+        """Start the service, and give its URL to the clients."""
         self.starts += 1
         self.process = await start_papertape(
             self.folder,
@@ -85,12 +85,12 @@ class ServiceHost:
         self.clients.follow(await self.process.url())
 
     async def kill(self) -> None:
-        """End the service without a warning."""
+        """Kill the service."""
         self.clients.lose()
         await self.running.kill()
 
     async def until_heard(self, count: int) -> None:
-        """Wait until clients heard so much more, or the service has died of a planted bug."""
+        """Wait until clients received this much more, or a planted bug has killed the service."""
         goal = self.clients.records.heard + count
         await eventually(lambda: self.clients.records.heard >= goal or not self.running.is_running)
 
@@ -102,11 +102,11 @@ class ServiceHost:
 
 
 Ordeal = Callable[[ServiceHost], Awaitable[None]]
-"""What a service has to go through; it is up again in the end."""
+"""A series of faults; the service runs at the end."""
 
 
 def kills(count: int, on_kill: Callable[[int], None] = lambda _kill: None) -> Ordeal:
-    """Return the ordeal of being killed at random moments."""
+    """Return an ordeal of kills at random moments."""
 
     async def ordeal(host: ServiceHost) -> None:
         for kill in range(1, count + 1):
@@ -124,9 +124,9 @@ def kills(count: int, on_kill: Callable[[int], None] = lambda _kill: None) -> Or
 async def campaign(
     folder: Path, ordeal: Ordeal, *, seed: int, planted: str | None = None
 ) -> Outcome:
-    """Put a service through an ordeal while clients use it, and judge it by what they were told.
+    """Run an ordeal while clients use the service, and check the records of the clients.
 
-    Its database is in ``folder``'s folder ``disk``; ``planted`` names a bug that it then has.
+    The database is in the folder ``disk`` of ``folder``; ``planted`` names a bug of the service.
     """
     database = folder / "disk" / "database.db"
     database.parent.mkdir(exist_ok=True)
@@ -192,7 +192,7 @@ async def _running(market: LotMarket, clients: Clients) -> AsyncIterator[None]:
 
 
 async def _truth(url: str, clients: Clients, *, seconds_max: float) -> Truth:
-    """Wait until every order has ended and everything was told, and read it all back."""
+    """Wait until all orders are closed and all events received, and read both back."""
     async with http_client(base_url=url) as client:
         await until_ready(client)
 
@@ -200,7 +200,7 @@ async def _truth(url: str, clients: Clients, *, seconds_max: float) -> Truth:
             orders = await _orders(client)
             return all(order["closed_at"] is not None for order in orders)
 
-        # If an end never comes, the checker says what is missing.
+        # If an order never ends, the checker reports it.
         with contextlib.suppress(TimeoutError):
             await eventually_true(has_ended, seconds_max=seconds_max, poll_seconds=LOOK_SECONDS)
         orders = await _orders(client)
@@ -224,9 +224,9 @@ async def _orders(client: httpx2.AsyncClient) -> list[Json]:
 
 
 async def _events(url: str, *, seconds_max: float) -> list[Json]:
-    """Return every event that is stored, as a new subscriber is told them.
+    """Return every stored event as a new subscriber receives it.
 
-    Each is held against the served contract, and so is what clients heard, which must be the same.
+    Each is checked by the served contract. The events of the clients must be the same.
     """
     events: list[Json] = []
     async with http_client(base_url=url) as client:

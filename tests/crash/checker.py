@@ -1,4 +1,4 @@
-"""Judges what clients were told against what is stored in the end."""
+"""Compares the records of clients with the stored orders and events."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -24,14 +24,14 @@ END_FIELDS: Final = ("status", "reason", "filled_quantity", "quote_quantity", "c
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Truth:
-    """What a service tells in the end: every order, and every event in order."""
+    """All stored orders, and all events in order."""
 
     orders: list[Json]
     events: list[Json]
 
 
 def complaints(records: Records, truth: Truth) -> list[str]:
-    """Return everything that clients were told and that did not stay true."""
+    """Return every contradiction between the records and the stored orders and events."""
     by_id = {order["order_id"]: order for order in truth.orders}
     history: dict[str, list[Json]] = {}
     for event in truth.events:
@@ -103,7 +103,7 @@ def _of_cancels(records: Records, by_id: dict[str, Json]) -> Iterator[str]:
 
 
 def _of_events(records: Records, truth: Truth) -> Iterator[str]:
-    """Whoever resumes hears each event once, in order, and each stays as it was told."""
+    """Yield complaints unless clients got each stored event once, in order and unchanged."""
     yield from (f"the stream refused to go on: {error}" for error in records.stream_errors)
     if records.events == truth.events:
         return

@@ -1,4 +1,4 @@
-"""Clients that place and cancel orders and write down whatever they are told."""
+"""Clients that place and cancel orders, and record all answers and events."""
 
 import asyncio
 import json
@@ -19,14 +19,14 @@ LEAVES_PER_EVENT: Final = 0.01
 """The chance that the listener leaves after an event, while others may wait to be sent."""
 
 NOT_EXECUTED: Final = {"journal_unavailable", "journal_backlog", "rules_not_loaded"}
-"""Codes by which a service promises that the order will never be executed."""
+"""The error codes that promise that the order is never executed."""
 
 Json = dict[str, Any]
 
 
 @dataclass(slots=True, kw_only=True)
 class Placement:
-    """An order as it was sent, and each answer to it; a lost answer leaves none."""
+    """A sent order and the answers to it, without lost answers."""
 
     body: Json
     answers: list[tuple[int, Json]] = field(default_factory=list)
@@ -34,12 +34,12 @@ class Placement:
 
     @property
     def accepted(self) -> list[Json]:
-        """The answers that tell of an accepted order."""
+        """The answers with an accepted order."""
         return [body for status, body in self.answers if status in {200, 202}]
 
     @property
     def is_certainly_refused(self) -> bool:
-        """Whether every try was answered, and none executed."""
+        """Whether every try was answered with an error that promises no execution."""
         return len(self.answers) == self.tries and all(
             body.get("code") in NOT_EXECUTED for _, body in self.answers
         )
@@ -47,7 +47,7 @@ class Placement:
 
 @dataclass(slots=True)
 class Records:
-    """What all clients sent and heard; ``heard`` counts answers and events."""
+    """The requests, answers and events of all clients; ``heard`` counts answers and events."""
 
     placements: list[Placement] = field(default_factory=list)
     cancels: list[tuple[str, int, Json]] = field(default_factory=list)
@@ -59,14 +59,14 @@ class Records:
 
 @dataclass(slots=True, kw_only=True)
 class _Own:
-    """What one client placed."""
+    """The placements of one client."""
 
     number: int
     placements: list[Placement] = field(default_factory=list)
 
 
 class Clients:
-    """Many clients of one service, whose address changes with each of its lives."""
+    """Many clients of one service, whose address changes with each start."""
 
     def __init__(self, *, seed: int, count: int) -> None:
         self.records = Records()
@@ -77,27 +77,27 @@ class Clients:
         self._is_resting = False
 
     def follow(self, url: str) -> None:
-        """Say that the service is up, and where."""
+        """Let clients use the service at this URL."""
         self.url = url
         self._is_up.set()
 
     def lose(self) -> None:
-        """Say that the service is down."""
+        """Let clients wait for the next start."""
         self._is_up.clear()
 
     def rest(self) -> None:
-        """Act no more; listening goes on."""
+        """Stop sending requests, but continue to listen."""
         self._is_resting = True
 
     async def run(self) -> None:
-        """Act until canceled."""
+        """Send requests and listen until canceled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._listen())
             for number in range(self._count):
                 group.create_task(self._act(number))
 
     async def settle_doubts(self) -> None:
-        """Send again what no answer came to, until there is one."""
+        """Repeat every order without a clear answer until it has one."""
         async with http_client(timeout=ANSWER_SECONDS_MAX) as client:
             for placement in self.records.placements:
                 while not placement.answers or placement.answers[-1][0] >= httpx2.codes(500):

@@ -1,4 +1,4 @@
-"""A market whose every lot is known: what it displays is new only where the market says so."""
+"""A market with known lots, which counts how much of each lot was sold."""
 
 import asyncio
 from collections import Counter
@@ -16,14 +16,14 @@ BID_PRICE: Final = Decimal("0.0020")
 _FAR_ASK: Final = "0.0030"
 _FAR_BID: Final = "0.0010"
 QUOTES_PER_LOT: Final = 100
-"""So many at this pace outlast a restart, after which the same lot is displayed still."""
+"""A lot is displayed for longer than a restart of the service takes."""
 
 QUOTE_SECONDS: Final = 0.015
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lot:
-    """A quantity that was displayed on both sides, by quotes of these update ids, both included."""
+    """A quantity displayed on both sides, by the quotes from the first to the last update id."""
 
     symbol: str
     first_update_id: int
@@ -31,9 +31,9 @@ class Lot:
 
 
 class LotMarket:
-    """Shows a lot again and again, takes it away, and shows the next one at the same price.
+    """Displays a lot in many quotes, removes it, and displays the next one at the same price.
 
-    No order reaches the price that is shown in between.
+    No order reaches the prices displayed in between.
     """
 
     def __init__(self, market: ScriptedMarket) -> None:
@@ -41,12 +41,12 @@ class LotMarket:
         self._market = market
 
     async def run(self) -> None:
-        """Show lots until canceled."""
+        """Display lots until canceled."""
         while True:
             await self.show_lots()
 
     async def show_lots(self) -> None:
-        """Show one lot of every symbol from beginning to end."""
+        """Display one lot of every symbol, and remove it."""
         first_ids: dict[str, int] = {}
         for number in range(QUOTES_PER_LOT):
             for symbol in SYMBOLS:
@@ -67,7 +67,7 @@ class LotMarket:
         await asyncio.sleep(QUOTE_SECONDS)
 
     def oversold(self, events: Iterable[dict[str, Any]]) -> list[str]:
-        """Return which lots were sold beyond what they had, by the events of all orders."""
+        """Return a complaint for each oversold lot, from the events of all orders."""
         sold: Counter[tuple[str, str, int]] = Counter()
         complaints = []
         for event in events:

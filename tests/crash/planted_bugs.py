@@ -1,6 +1,6 @@
-"""Mistakes that a service must not make, to see that the checker finds them.
+"""Bugs of a service that the checker must find.
 
-Each function changes the process it is called in, which then serves with the bug.
+Each function plants its bug in the process that calls it.
 """
 
 import asyncio
@@ -22,13 +22,13 @@ from app.storage.journal import group_commit as journal
 from app.storage.journal.rows import Part, Rows
 
 GAP_SECONDS: Final = 0.05
-"""How long the process is in the state that a kill must not find it in."""
+"""How long the process stays in the inconsistent state."""
 
 
 def _die_once() -> None:
-    """Be killed right here, in one life of the service; the others are killed when chance has it.
+    """Kill this process here, in one life of the service only; other lives end at random.
 
-    The mark of it lies in the folder that all lives share.
+    A file in the folder shared by all lives marks the kill.
     """
     try:
         Path("died-in-the-gap").touch(exist_ok=False)
@@ -38,7 +38,7 @@ def _die_once() -> None:
 
 
 def answer_before_commit() -> None:
-    """Call a transaction done when its statements are, and commit it when the next one comes."""
+    """Return from a transaction before its commit, which waits for the next transaction."""
 
     async def transact(self: connections.Writer, work: Callable[[Connection], Any]) -> Any:  # noqa: ANN401 - as the original
         if self._connection is None:
@@ -52,7 +52,7 @@ def answer_before_commit() -> None:
 
 
 def no_unique_key() -> None:
-    """Let every order have any key."""
+    """Accept used keys."""
     original = batch._write_rows
 
     def write_rows(connection: Connection, rows: Rows) -> None:
@@ -86,7 +86,7 @@ def two_transactions() -> None:
 
 
 class _DeafTo:
-    """Passes on what the journal tells, but for events that were told before."""
+    """Forwards the calls of the journal, except for events that were announced early."""
 
     def __init__(self, listener: JournalListener, told: set[int]) -> None:
         self._listener = listener
@@ -95,12 +95,12 @@ class _DeafTo:
     def on_durable(self, events: Sequence[StoredEvent]) -> None:
         self._listener.on_durable([one for one in events if one.position not in self._told])
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the listener has
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - any attribute
         return getattr(self._listener, name)
 
 
 def early_announcement() -> None:
-    """Tell events before they are written."""
+    """Announce events before they are written."""
     original = journal.GroupCommitJournal._write_group
 
     async def write_group(self: journal.GroupCommitJournal, listener: JournalListener) -> None:
@@ -120,7 +120,7 @@ def early_announcement() -> None:
 
 
 def forgotten_ledger() -> None:
-    """Start each symbol as if nothing had ever been taken."""
+    """Start each symbol with an empty ledger."""
     original = queries.StoredOrders.load_ledger
 
     async def load_ledger(self: queries.StoredOrders, symbol: Any) -> StoredLedger:  # noqa: ANN401 - as the original

@@ -1,4 +1,4 @@
-"""What the clients of a campaign write down."""
+"""The records of the clients of a campaign."""
 
 import asyncio
 import json
@@ -13,14 +13,14 @@ REFUSAL = {"type": "error", "code": "position_beyond_head", "detail": "of anothe
 
 
 async def refuse(connection: ServerConnection) -> None:
-    """Answer a subscription as a service does that lost what it told."""
+    """Refuse a subscription like a service that lost announced events."""
     await connection.recv()
     await connection.send(json.dumps(REFUSAL))
     await connection.close(1008, REFUSAL["code"])
 
 
-async def test_a_stream_that_refuses_to_go_on_is_a_complaint() -> None:
-    """The campaign goes on to its end and says what else was wrong."""
+async def test_a_refused_subscription_is_a_complaint() -> None:
+    """A refused subscription is recorded, and the checker reports it."""
     clients = Clients(seed=1, count=0)
     async with serve(refuse, "127.0.0.1", 0) as server, asyncio.timeout(WAIT_SECONDS_MAX):
         (socket,) = server.sockets

@@ -1,4 +1,4 @@
-"""Nothing that a client was told is ever taken back, whenever the process is killed."""
+"""No answer or event of a client becomes wrong, at any moment the process is killed."""
 
 import os
 from pathlib import Path
@@ -11,12 +11,12 @@ from tests.crash.planted_bugs import PLANTED
 KILLS = 20
 KILLS_UNTIL_A_BUG_SHOWS = 6
 CAMPAIGNS_UNTIL_A_BUG_SHOWS = 5
-"""Chance decides where a kill hits; one campaign nearly always finds the bug."""
+"""Kills are random, but nearly always one campaign finds the bug."""
 SEED = int(os.environ.get("CRASH_SEED", "20261124"))
 
 
 async def test_what_clients_were_told_survives_every_kill(tmp_path: Path) -> None:
-    """Every accepted order has one end, every event stays as told, no lot is sold twice."""
+    """Every accepted order has one end, no event changes, and no lot is sold twice."""
     outcome = await campaign(tmp_path, kills(KILLS), seed=SEED)
 
     assert outcome.complaints == [], f"seed {SEED}"
@@ -26,7 +26,7 @@ async def test_what_clients_were_told_survives_every_kill(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("planted", PLANTED)
 async def test_a_planted_bug_is_found(tmp_path: Path, planted: str) -> None:
-    """A check that has never failed proves nothing."""
+    """The campaign finds each planted bug."""
     complaints: list[str] = []
     for number in range(CAMPAIGNS_UNTIL_A_BUG_SHOWS):
         folder = tmp_path / str(number)

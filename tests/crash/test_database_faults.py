@@ -1,4 +1,4 @@
-"""A database in trouble: 503 while it lasts, nothing told that is not durable, then on as ever."""
+"""While the database fails, orders get 503 and no event is sent; then the service continues."""
 
 import asyncio
 import contextlib
@@ -18,7 +18,7 @@ from tests.support.waiting import eventually
 
 SEED: Final = 20261124
 HEARD_IN_CALM: Final = 200
-"""Answers and events before and after the trouble."""
+"""Answers and events before and after the fault."""
 
 REFUSALS: Final = 10
 DISK_BYTES: Final = 16 * 1024 * 1024
@@ -28,7 +28,7 @@ SHORT_LOCK_SECONDS: Final = 0.15
 
 @contextlib.asynccontextmanager
 async def locked(path: Path) -> AsyncIterator[None]:
-    """Hold the database's write lock, as another program would."""
+    """Hold the write lock of the database, as another program may."""
     with contextlib.closing(_opened(path)) as connection:
         await asyncio.to_thread(connection.execute, "BEGIN IMMEDIATE")
         try:
@@ -42,7 +42,7 @@ def _opened(path: Path) -> sqlite3.Connection:
 
 
 async def held_lock(host: ServiceHost) -> None:
-    """Hold the lock for longer than SQLite waits for it; see that nothing is told meanwhile."""
+    """Hold the lock for longer than SQLite waits, and check that no event is sent meanwhile."""
     await host.start()
     await host.until_heard(HEARD_IN_CALM)
     async with locked(host.database):
@@ -60,7 +60,7 @@ def _events_stored(path: Path) -> int:
 
 
 async def _until_refused(host: ServiceHost) -> None:
-    """Wait until orders are refused on account of the database, several more than before."""
+    """Wait until several more orders are refused because of the database."""
     goal = _refusals(host) + REFUSALS
     await eventually(lambda: _refusals(host) >= goal)
 
@@ -74,9 +74,9 @@ def _refusals(host: ServiceHost) -> int:
 
 
 async def slow_disk(host: ServiceHost) -> None:
-    """Make most writes wait, but none for so long that it fails.
+    """Make most writes wait, but never until they fail.
 
-    A machine that is too busy to give the lock back in time refuses orders; that is no fault.
+    If a busy machine releases the lock too late, refused orders are not an error.
     """
     await host.start()
     longest = 0.0
@@ -90,7 +90,7 @@ async def slow_disk(host: ServiceHost) -> None:
 
 
 async def full_disk(host: ServiceHost) -> None:
-    """Leave no room on the disk for a while, and kill the service in the middle of it once."""
+    """Fill the disk twice, and kill the service the second time."""
     await host.start()
     await host.until_heard(HEARD_IN_CALM)
     filler = host.database.with_name("filler")
@@ -107,7 +107,7 @@ async def full_disk(host: ServiceHost) -> None:
 
 
 def _fill(path: Path) -> None:
-    """Write until nothing more can be written."""
+    """Fill the disk with one file."""
     with contextlib.suppress(OSError), path.open("wb", buffering=0) as file:
         while True:
             file.write(bytes(4096))
@@ -115,26 +115,26 @@ def _fill(path: Path) -> None:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Mount the disk as one of a few megabytes; only the superuser may."""
+    """Mount a disk of a few megabytes, which requires the superuser."""
     if os.geteuid() != 0:
         pytest.skip("mounting a small disk takes the superuser")
     folder = tmp_path / "disk"
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(folder)]
-    if subprocess.run(mount, check=False, capture_output=True).returncode:  # noqa: S603 - our own words
+    if subprocess.run(mount, check=False, capture_output=True).returncode:  # noqa: S603 - our own command
         assert not os.environ.get("CI"), "the superuser of CI may mount"
         pytest.skip("this system does not let even the superuser mount a small disk")
     try:
         yield tmp_path
     finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)  # noqa: S603, S607 - likewise
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)  # noqa: S603, S607 - as above
 
 
 @pytest.mark.parametrize("ordeal", [held_lock, slow_disk])
 async def test_a_database_that_is_locked_or_slow_loses_nothing(
     tmp_path: Path, ordeal: Ordeal
 ) -> None:
-    """What is refused was never executed, what is told is durable, and it goes on by itself."""
+    """Refused orders are never executed, events are durable, and the service recovers."""
     outcome = await campaign(tmp_path, ordeal, seed=SEED)
 
     assert outcome.complaints == []
@@ -142,7 +142,7 @@ async def test_a_database_that_is_locked_or_slow_loses_nothing(
 
 
 async def test_a_full_disk_loses_nothing(small_disk: Path) -> None:
-    """Likewise, also for a process that is killed while it can write nothing."""
+    """A full disk loses no order, even if the process is killed while it cannot write."""
     outcome = await campaign(small_disk, full_disk, seed=SEED)
 
     assert outcome.complaints == []

@@ -54,7 +54,7 @@ async def loaded_by_a_start(folder: Path, venue: ScriptedVenue, name: str) -> se
 
 
 async def test_a_start_loads_nothing_that_only_other_commands_need(tmp_path: Path) -> None:
-    """A start loads Alembic for a new database, but not for one that is up to date."""
+    """A start loads Alembic for a new database, but not for an up-to-date one."""
     async with scripted_venue() as venue:
         first = await loaded_by_a_start(tmp_path, venue, "first")
         second = await loaded_by_a_start(tmp_path, venue, "second")

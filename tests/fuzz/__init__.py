@@ -1,1 +1,1 @@
-"""Machines that make up requests and histories of their own, and models that judge what comes."""
+"""Generators of frames, requests and histories, and models that check the results."""

@@ -1,4 +1,4 @@
-"""``python -m tests.fuzz --examples 2000``: hold the service against its document for longer."""
+"""``python -m tests.fuzz --examples 2000``: a longer check of the service by its document."""
 
 import argparse
 import asyncio
@@ -12,7 +12,7 @@ from tests.fuzz.document_run import run_document
 
 
 def main() -> int:
-    """Run in open access and with keys, and tell what was found; 1 if anything was."""
+    """Run in open access and with keys, and print the report; return 1 after any failure."""
     parser = argparse.ArgumentParser(prog="tests.fuzz", description=main.__doc__)
     parser.add_argument("--examples", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1_000_000))
@@ -33,7 +33,7 @@ def main() -> int:
         access = "with keys" if with_keys else "open access"
         seconds = time.monotonic() - started
         print(run.report)  # noqa: T201 - its report is what it prints
-        print(f"{access}, seed {arguments.seed}: {run.requests} requests in {seconds:.0f} s")  # noqa: T201 - likewise
+        print(f"{access}, seed {arguments.seed}: {run.requests} requests in {seconds:.0f} s")  # noqa: T201 - as above
     return int(has_failed)
 
 

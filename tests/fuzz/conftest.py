@@ -1,4 +1,4 @@
-"""What holds for the tests of this folder: see ``tests.support.hypothesis_profiles``."""
+"""The profile of hypothesis for the tests of this folder."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""How much a side of the book can have sold at most, by what the venue showed and nothing else."""
+"""The largest quantity that each level can have sold, from the displayed quotes alone."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -11,10 +11,10 @@ from tests.unit.domain.order_level_book import touch_of
 
 @dataclass(slots=True)
 class DisplayedLots:
-    """Counts what was shown at a touch for as long as its price stays.
+    """Counts the quantity displayed at the best price for as long as that price stays.
 
-    What is added to a level is new, what vanishes may come back as new: so at one price, without
-    a pause, at most the first quantity and every increase can be bought, by each owner.
+    An increase of a level is new quantity, and a decrease may come back as new. So while a price
+    stays the best, each owner can buy at most its first quantity and every increase.
     """
 
     limits: dict[tuple[Side, int], Decimal] = field(default_factory=dict)
@@ -23,7 +23,7 @@ class DisplayedLots:
     _run_of: dict[tuple[Side, int], int] = field(default_factory=dict)
 
     def show(self, quote: Quote) -> None:
-        """Note what the venue displays, whether anybody listens or not."""
+        """Record a quote of the venue, with or without subscribers."""
         for side in Side:
             price, displayed = touch_of(quote, side)
             earlier_price, earlier = self._touch.get(side, (Decimal(-1), Decimal(0)))
@@ -38,7 +38,7 @@ class DisplayedLots:
             self._run_of[side, quote.update_id] = self._run[side]
 
     def check(self, fills: Iterable[tuple[Owner, Side, int, Decimal]]) -> None:
-        """Fail if more was sold than was shown; a fill is owner, side, update id, quantity."""
+        """Fail if more was sold than displayed; a fill is owner, side, update id, quantity."""
         sold: dict[tuple[Owner, Side, int], Decimal] = {}
         for owner, side, update_id, quantity in fills:
             run = self._run_of[side, update_id]

@@ -1,8 +1,8 @@
-"""Holds a running service against the OpenAPI document that it serves, by schemathesis.
+"""Checks a running service by its served OpenAPI document, with schemathesis.
 
-The service runs in this process, schemathesis in one of its own: it sends what the document allows
-and what it forbids over a real socket, and judges every answer. What is on and off stands in
-``schemathesis.toml``, what makes valid orders acceptable in ``schemathesis_hooks``.
+The service runs in this process, schemathesis in another: it sends allowed and forbidden requests
+over a real socket, and checks every answer. ``schemathesis.toml`` turns checks on and off, and
+``schemathesis_hooks`` makes valid orders acceptable to the venue.
 """
 
 import asyncio
@@ -26,10 +26,10 @@ from tests.support.keys import authorization
 from tests.support.services import make_settings, scripted_venue, until_ready
 
 QUOTE_SECONDS: Final = 0.02
-"""Pause between two quotes, so that an order meets several before its time is up."""
+"""The pause between two quotes, so that an order meets several before it expires."""
 
 _KEY: Final = "pt_alice"
-"""Has every scope, so that no operation is refused all of its requests."""
+"""A key with every scope, so that no operation refuses all requests."""
 
 _CONFIG: Final = Path(__file__).with_name("schemathesis.toml")
 _ROOT: Final = Path(__file__).parents[2]
@@ -40,7 +40,7 @@ _LINKS = re.compile(r"API Links: +([0-9]+) covered")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentRun:
-    """How a run ended; ``statuses`` are those that the stored orders have in the end."""
+    """The result of a run, with the ``statuses`` of the orders stored at its end."""
 
     exit_code: int
     report: str
@@ -48,13 +48,13 @@ class DocumentRun:
 
     @property
     def requests(self) -> int:
-        """How many requests were made up."""
+        """The number of generated requests."""
         found = _CASES.search(self.report)
         return int(found[1].replace(",", "")) if found else 0
 
     @property
     def links(self) -> int:
-        """How many links from one operation to another were followed."""
+        """The number of links between operations that were followed."""
         found = _LINKS.search(self.report)
         return int(found[1]) if found else 0
 
@@ -82,7 +82,7 @@ async def _has_order(client: httpx2.AsyncClient, status: str) -> bool:
 
 @contextlib.asynccontextmanager
 async def _service(folder: Path, *, with_keys: bool) -> AsyncIterator[str]:
-    """Run a service that keeps nobody waiting, on a market that never stands still."""
+    """Run a service with short waits on a market that keeps moving."""
     async with scripted_venue() as venue:
         settings = make_settings(
             folder,
@@ -119,7 +119,7 @@ async def _quote(market: ScriptedMarket) -> None:
 
 
 async def _schemathesis(folder: Path, url: str, arguments: list[str]) -> tuple[int, str]:
-    """Run schemathesis in ``folder``, where it leaves its files; return its exit code and words."""
+    """Run schemathesis in ``folder``; return its exit code and its output."""
     command = ("-m", "schemathesis.cli", "--config-file", str(_CONFIG), "run", url, "--no-color")
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -135,5 +135,5 @@ async def _schemathesis(folder: Path, url: str, arguments: list[str]) -> tuple[i
     finally:
         if process.returncode is None:
             process.kill()
-    assert process.returncode is not None, "it ended"
+    assert process.returncode is not None, "the process has exited"
     return process.returncode, output.decode()

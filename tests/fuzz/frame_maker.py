@@ -1,7 +1,7 @@
-"""Makes frames that the venue never sent: sound ones, changed ones, broken ones, in any mixture.
+"""Makes frames that the venue never sent: sound, changed and broken ones, in any mixture.
 
-Objects are kept as pairs of texts until they are written, so that a number can be spelled in any
-way and a key stand twice. What is made follows from the seed.
+Objects are pairs of texts until they are written, so a number can have any spelling and a key can
+occur twice. The frames depend on the seed only.
 """
 
 import json
@@ -37,45 +37,19 @@ ODD_VALUES: Final = (
     *('"\\u0000"', '"\\n"', '"\t"', '"\x7f"', '"bookTicker"', '"serverShutdown"', '"trade"'),
 )
 ODD_SYMBOLS: Final = (
-    "",
-    "ltcbtc",
-    "LTC BTC",
-    "LTCBTC\\u0000",
-    '\\"',
-    "\\ud800",
-    "\\u017f",
-    "ẞ",
-    "X" * 200,
+    *("", "ltcbtc", "LTC BTC", "LTCBTC\\u0000", '\\"', "\\ud800", "\\u017f", "ẞ", "X" * 200),
 )
 ODD_KEYS: Final = (
-    "e",
-    "E",
-    "T",
-    "ps",
-    "id",
-    "result",
-    "error",
-    "code",
-    "msg",
-    "stream",
-    "data",
-    "",
+    *("e", "E", "T", "ps", "id", "result", "error", "code", "msg", "stream", "data", ""),
 )
 FRAGMENTS: Final = (
-    b"\xff",
-    b"\xc0\xaf",
-    b"\xed\xa0\x80",
-    b"\xef\xbb\xbf",
-    b"\x00",
-    b"-",
-    b"e9",
-    b".",
+    *(b"\xff", b"\xc0\xaf", b"\xed\xa0\x80", b"\xef\xbb\xbf", b"\x00", b"-", b"e9", b"."),
 )
 NESTINGS_MAX: Final = 1_200
 
 
 class FrameMaker:
-    """Frames out of a source of chance, and out of ``samples`` that the venue did send."""
+    """Makes random frames, some of them from ``samples`` that the venue sent."""
 
     def __init__(self, chance: random.Random, samples: Sequence[bytes] = ()) -> None:
         self._chance = chance
@@ -83,7 +57,7 @@ class FrameMaker:
         self._update_id = chance.randrange(1, 2**40)
 
     def make(self) -> Frame:
-        """Return another frame; every second or so is sound but for one thing."""
+        """Return another frame; about every second one has a single fault."""
         text = self._text()
         frame = text.encode("utf-8", "surrogatepass")
         if self._chance.random() < 0.3:
@@ -105,10 +79,8 @@ class FrameMaker:
             return self._value()
         return self._ticker()
 
-    # --- Whole frames -------------------------------------------------------------------------
-
     def _ticker(self) -> str:
-        """Return a book ticker, raw or in an envelope, with at most three things changed."""
+        """Return a book ticker, raw or in an envelope, with at most three changes."""
         chance = self._chance
         symbol = chance.choice(SYMBOLS)
         pairs = self._sound_pairs(symbol)
@@ -129,7 +101,7 @@ class FrameMaker:
         return self._write(envelope)
 
     def _answer(self) -> str:
-        """Return what answers a control message or announces a shutdown, somewhat changed."""
+        """Return an answer to a control message or a shutdown notice, with at most two changes."""
         pairs = list(
             self._chance.choice(
                 (
@@ -147,7 +119,7 @@ class FrameMaker:
         return self._write(pairs)
 
     def _mini_ticker(self) -> str:
-        """Return what tells the time, raw or in an envelope, somewhat changed."""
+        """Return a mini ticker, raw or in an envelope, with at most two changes."""
         symbol = self._chance.choice(SYMBOLS)
         pairs = [
             ("e", '"24hrMiniTicker"'),
@@ -187,8 +159,6 @@ class FrameMaker:
     def _spell(self, units: int, digits: int) -> str:
         text = str(units).rjust(digits + 1, "0")
         return f"{text[:-digits]}.{text[-digits:]}" if digits else text
-
-    # --- One thing changed --------------------------------------------------------------------
 
     def _change(self, pairs: Pairs) -> None:
         changes: Sequence[Callable[[Pairs], None]] = (
@@ -240,8 +210,6 @@ class FrameMaker:
             at = self._chance.choice(places)
             pairs[at] = (pairs[at][0], value)
 
-    # --- Values -------------------------------------------------------------------------------
-
     def _amount(self) -> str:
         chance = self._chance
         if chance.random() < 0.7:
@@ -250,7 +218,7 @@ class FrameMaker:
         return json.dumps("".join(chance.choices(alphabet, k=chance.randrange(20))))
 
     def _value(self) -> str:
-        """Return any JSON value, or nearly one."""
+        """Return a JSON value, or a text close to one."""
         chance = self._chance
         kind = chance.random()
         if kind < 0.2:
@@ -272,10 +240,8 @@ class FrameMaker:
         inner = f",{space}".join(f'"{key}":{space}{value}' for key, value in pairs)
         return f"{{{space}{inner}{space}}}"
 
-    # --- Bytes --------------------------------------------------------------------------------
-
     def _break(self, frame: bytes) -> bytes:
-        """Return a frame with some of its bytes changed, lost or moved."""
+        """Return a frame with some bytes changed, lost or moved."""
         chance = self._chance
         broken = bytearray(frame)
         for _ in range(chance.choice((1, 1, 1, 2, 5))):

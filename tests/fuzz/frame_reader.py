@@ -1,9 +1,8 @@
-"""A plain reader of frames, which says what the parser must make of each.
+"""A plain and slow reader of frames, which gives the right results of the parser.
 
-It is written from the venue's documentation and the promises of the design, shares nothing with the
-parser but the types of the answers, and takes its time. Where a frame contradicts itself (a key
-twice, keys of a ticker beside those of an envelope), several answers are right; a quote is right
-only with the very digits that were sent.
+It follows the venue's documentation and the design, and shares only the types of the results with
+the parser. For a contradictory frame (a repeated key, or keys of a ticker beside keys of an
+envelope) several results are right. A quote is right only with exactly the digits of the frame.
 """
 
 import json
@@ -20,20 +19,20 @@ FRAME_CHARACTERS_MAX: Final = 65_536
 UPDATE_ID_MAX: Final = 9_223_372_036_854_775_807
 SYMBOL_CHARACTERS_MAX: Final = 64
 BEGINNING_CHARACTERS: Final = 512
-"""Where a frame that is not read may name its symbol."""
+"""The part of an unreadable frame in which the symbol is searched."""
 
 ERROR_CHARACTERS_MAX: Final = 200
 DIGITS: Final = frozenset("0123456789")
 WHOLE_DIGITS_MAX: Final = 16
 FRACTION_DIGITS_MAX: Final = 12
 INTEGER_DIGITS_READABLE: Final = 4_300
-"""Python turns no longer text into an integer, and a reader may refuse it as no JSON."""
+"""Python converts no longer text to an integer, and a reader may refuse it as invalid JSON."""
 
 NESTING_READABLE: Final = 300
-"""What is nested more deeply is refused, whatever the Python."""
+"""Deeper nesting is refused on every Python version."""
 
 _HALF_CHARACTER: Final = re.compile(r"\\u[dD][89a-fA-F]")
-"""Escapes of halves of a character: what comes of one alone, the standard leaves to the reader."""
+"""Escapes of surrogates. The standard does not define the value of a single one."""
 
 AMOUNT_KEYS: Final = ("b", "B", "a", "A")
 TICKER_KEYS: Final = ("u", "s", *AMOUNT_KEYS)
@@ -47,7 +46,7 @@ Frame = bytes | bytearray | str
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sound:
-    """What a sound book ticker says."""
+    """The content of a sound book ticker."""
 
     symbol: str
     update_id: int
@@ -56,10 +55,10 @@ class Sound:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expectation:
-    """The answers that are right: that one quote, a drop of one of ``reasons``, or another kind.
+    """The right results for a frame: one quote, a drop for one of ``reasons``, or another kind.
 
-    ``symbols`` are those that a drop may name. Of what is ``unreadable``, nested too deeply for
-    this reader, only a quote is judged: it has to be possible.
+    ``symbols`` are the symbols that a drop may name. If the frame is nested too deeply for this
+    reader (``is_unreadable``), a quote only has to be possible.
     """
 
     quote: Sound | None = None
@@ -72,7 +71,7 @@ class Expectation:
 
 
 class Object(dict[str, object]):
-    """A JSON object that knows which keys it was given twice."""
+    """A JSON object with the set of its repeated keys."""
 
     def __init__(self, pairs: Sequence[tuple[str, object]]) -> None:
         super().__init__(pairs)
@@ -82,7 +81,7 @@ class Object(dict[str, object]):
 
 
 class Reading:
-    """One frame read as JSON; ``is_extreme`` says that another reader might refuse to."""
+    """One frame read as JSON; another reader may refuse it if ``is_extreme``."""
 
     def __init__(self, frame: Frame) -> None:
         self.is_extreme = False
@@ -91,7 +90,7 @@ class Reading:
         self.message: object = None
         try:
             text = frame if isinstance(frame, str) else bytes(frame).decode("utf-8")
-            text.encode("utf-8")  # halves of a character cannot have come over the wire
+            text.encode("utf-8")  # surrogates cannot be sent as UTF-8
             self.is_extreme = (
                 text.count("[") + text.count("{") > NESTING_READABLE
                 or _HALF_CHARACTER.search(text) is not None
@@ -124,7 +123,7 @@ class Reading:
 
 
 def expected(frame: Frame) -> Expectation:
-    """Say what the parser may answer."""
+    """Return the right results of the parser."""
     named = frozenset({symbol_named_in(frame)})
     if len(frame) > FRAME_CHARACTERS_MAX:
         return Expectation(reasons=frozenset({DropReason.OVERSIZED}), symbols=named)
@@ -145,7 +144,7 @@ def expected(frame: Frame) -> Expectation:
 
 
 def symbol_named_in(frame: Frame) -> str | None:
-    """Return what the beginning of a frame that is not read says of its symbol, or its stream."""
+    """Return the symbol in the beginning of an unreadable frame, from its symbol or stream."""
     beginning = frame[:BEGINNING_CHARACTERS]
     text = beginning if isinstance(beginning, str) else bytes(beginning).decode(errors="replace")
     for key, end, is_stream in (('"s":"', '"', False), ('"stream":"', '@bookTicker"', True)):
@@ -175,7 +174,7 @@ def _expected_of(message: object, named: frozenset[str | None]) -> Expectation:
 
 
 def _without_payload(message: Object, named: frozenset[str | None]) -> Expectation:
-    """Say what an envelope without contents is: nothing, or a ticker with a key too many."""
+    """Return the results for an empty envelope: a drop, or a ticker with an additional key."""
     expectation = Expectation(reasons=frozenset({DropReason.WRONG_TYPE}), symbols=named)
     is_raw = message.get("data") is None
     if is_raw and _is_meant_as_ticker(message, message, is_enveloped=False):
@@ -185,14 +184,14 @@ def _without_payload(message: Object, named: frozenset[str | None]) -> Expectati
 
 
 def _sound(message: Object, payload: Object, *, is_enveloped: bool) -> Sound | None:
-    """Return what is said by a frame that is exactly a sound book ticker."""
+    """Return the content of a sound book ticker, or None."""
     if not _is_meant_as_ticker(message, payload, is_enveloped=is_enveloped):
         return None
     if ticker_faults(payload):
         return None
     symbol, update_id = payload["s"], payload["u"]
-    assert isinstance(symbol, str), "there is no fault"
-    assert isinstance(update_id, int), "likewise"
+    assert isinstance(symbol, str), "a ticker without faults"
+    assert isinstance(update_id, int), "a ticker without faults"
     amounts = tuple(read_amount(payload[key]) for key in AMOUNT_KEYS)
     return Sound(symbol=symbol, update_id=update_id, amounts=amounts)
 
@@ -211,7 +210,7 @@ def _is_meant_as_ticker(message: Object, payload: Object, *, is_enveloped: bool)
 
 
 def ticker_faults(payload: Object) -> set[DropReason]:
-    """Return everything that is wrong with a book ticker, in whatever order."""
+    """Return every fault of a book ticker."""
     if any(key not in payload for key in TICKER_KEYS):
         return {DropReason.MISSING_KEY}
     faults = set()
@@ -247,7 +246,7 @@ def _faults_of_sides(
 
 
 def read_amount(text: object) -> Decimal | None:
-    """Return the amount that a text is, digit for digit; None if it is none."""
+    """Return the exact amount of a text, or None for an invalid text."""
     if not isinstance(text, str):
         return None
     whole, point, fraction = text.partition(".")
@@ -275,7 +274,7 @@ def _other_than_a_quote(message: Object, payload: Object, *, is_enveloped: bool)
 
 
 def _time_told(payload: Object) -> Expectation:
-    """Say what a mini ticker tells; of a key given twice the last one counts."""
+    """Return the result for a mini ticker; the last of a repeated key counts."""
     if "E" not in payload:
         return Expectation(reasons=frozenset({DropReason.MISSING_KEY}))
     told_ms = payload["E"]
@@ -287,13 +286,13 @@ def _time_told(payload: Object) -> Expectation:
 
 
 def _is_answer(message: Object, *, is_enveloped: bool) -> bool:
-    """Whether the venue answers a control message; an update of a symbol is no answer."""
+    """Return whether the message answers a control message; an update of a symbol does not."""
     names_an_update = "u" in message and "s" in message
     return not is_enveloped and not names_an_update and any(key in message for key in ANSWER_KEYS)
 
 
 def _answer(message: Object) -> Acknowledgment:
-    """Return the answer to a control message; which words a refusal has is not judged."""
+    """Return the answer to a control message; the text of a refusal is not compared."""
     request_id = message.get("id")
     is_refusal = message["error"] is not None if "error" in message else "code" in message
     return Acknowledgment(
@@ -303,7 +302,7 @@ def _answer(message: Object) -> Acknowledgment:
 
 
 def _contradicts_itself(message: Object, payload: Object) -> bool:
-    """Whether a frame says something twice that readers may take either way."""
+    """Return whether a frame has two values for one field."""
     known = {*TICKER_KEYS, *ENVELOPE_KEYS, "e"}
     if known & (message.repeated | payload.repeated):
         return True
@@ -313,14 +312,14 @@ def _contradicts_itself(message: Object, payload: Object) -> bool:
 
 
 def _anything(expectation: Expectation, payload: Object) -> Expectation:
-    """Allow a frame that contradicts itself to be dropped for whatever reason."""
+    """Allow a contradictory frame to be dropped for any reason."""
     symbol = payload.get("s")
     named = {symbol[:SYMBOL_CHARACTERS_MAX]} if isinstance(symbol, str) else set()
     return replace(expectation, reasons=ALL_REASONS, symbols=expectation.symbols | {None} | named)
 
 
 def complaint(frame: Frame, result: object, received_ns: int) -> str | None:
-    """Say what is wrong with the parser's answer to a frame; None if it is right."""
+    """Return the error in the parser's result for a frame; None if it is right."""
     expectation = expected(frame)
     if expectation.is_unreadable:
         return _complaint_of_guess(result)
@@ -352,7 +351,7 @@ def _complaint_of_drop(expectation: Expectation, drop: Drop) -> str | None:
 
 def _complaint_of_quote(sound: Sound | None, quote: Quote, received_ns: int) -> str | None:
     if sound is None:
-        return "a quote was made of what is no sound book ticker"
+        return "a quote was made of a frame that is no sound book ticker"
     amounts = (quote.bid_price, quote.bid_quantity, quote.ask_price, quote.ask_quantity)
     if any(type(amount) is not Decimal for amount in amounts):
         return "an amount is no decimal"

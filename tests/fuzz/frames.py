@@ -1,6 +1,6 @@
-"""``python -m tests.fuzz.frames --examples 1000000``: hold the frame parser against a plain reader.
+"""``python -m tests.fuzz.frames --examples 1000000``: compare the frame parser with a plain reader.
 
-Ends with 1 and the shortest frame found if the parser is wrong about one.
+If the parser misreads a frame, the exit status is 1, and a shortened frame is printed.
 """
 
 import argparse
@@ -23,16 +23,16 @@ from tests.fuzz.frame_reader import Frame, complaint
 RECEIVED_NS: Final = 1_234_567_890_123
 SHOWN_BYTES_MAX: Final = 2_000
 PARTS_MAX: Final = 2_000
-"""The parts of a frame that are left out one by one; each costs a parse of the whole frame."""
+"""The largest number of parts to remove one by one; each costs a parse of the whole frame."""
 
 SAMPLES: Final = Path(__file__).parents[2] / "../shared/tapes/wire-samples.jsonl.gz"
-"""Frames that the venue sent, if they lie beside this repository."""
+"""Frames that the venue sent; the file may be missing."""
 
 Parser = Callable[[bytes | str, int], object]
 
 
-class FrameFault(Exception):  # noqa: N818 - it is the parser's fault, and no error of the run
-    """The parser is wrong about a frame."""
+class FrameFault(Exception):  # noqa: N818 - a fault of the parser, not an error of the run
+    """The parser misread a frame."""
 
     def __init__(self, frame: Frame, what: str) -> None:
         self.frame = frame
@@ -41,21 +41,21 @@ class FrameFault(Exception):  # noqa: N818 - it is the parser's fault, and no er
 
 
 def fault_in(frame: Frame, parse: Parser = parse_frame) -> str | None:
-    """Say what is wrong with the parser's answer to a frame; an exception is, too."""
+    """Return the error in the parser's result for a frame; an exception is an error, too."""
     try:
         result = parse(frame, RECEIVED_NS)  # type: ignore[arg-type]  # any buffer parses
-    except Exception as error:  # noqa: BLE001 - none may leave it, whatever it is
+    except Exception as error:  # noqa: BLE001 - no exception may leave the parser
         return f"{type(error).__name__} left the parser"
     return complaint(frame, result, RECEIVED_NS)
 
 
 def check(frames: Iterable[Frame], parse: Parser | None = None) -> Counter[str]:
-    """Hold the parser against each frame; return how many were what.
+    """Check the parser with each frame; return the number of frames of each kind.
 
-    As in the service, one reader takes them all, and reads each beside those before.
+    As in the service, one reader with its memory of earlier frames reads all of them.
 
     Raises:
-        FrameFault: it is wrong about one, which is made as short as possible.
+        FrameFault: The parser misread a frame, which is shortened.
     """
     parse = parse or FrameReader().read
     seen: Counter[str] = Counter()
@@ -63,19 +63,19 @@ def check(frames: Iterable[Frame], parse: Parser | None = None) -> Counter[str]:
         if (what := fault_in(frame, parse)) is not None:
             shortest = shorten(frame, parse)
             raise FrameFault(shortest, fault_in(shortest, parse) or what)
-        seen[kind_of(parse(frame, RECEIVED_NS))] += 1  # type: ignore[arg-type]  # likewise
+        seen[kind_of(parse(frame, RECEIVED_NS))] += 1  # type: ignore[arg-type]  # as above
     return seen
 
 
 def kind_of(result: object) -> str:
-    """Name what a frame was taken for."""
+    """Return the kind of a result."""
     if isinstance(result, Drop):
         return f"dropped, {result.reason}"
     return "quote" if isinstance(result, Quote) else type(result).__name__
 
 
 def shorten(frame: Frame, parse: Parser) -> Frame:
-    """Return a part of the frame about which the parser is wrong as well."""
+    """Return a part of the frame that the parser misreads, too."""
     size = len(frame) // 2
     while size and len(frame) <= size * PARTS_MAX:
         at = 0
@@ -90,14 +90,14 @@ def shorten(frame: Frame, parse: Parser) -> Frame:
 
 
 def made_frames(seed: int, samples: Sequence[bytes] = ()) -> Iterator[Frame]:
-    """Yield frames without end; which ones follows from the seed and the samples."""
+    """Yield endless frames, which depend on the seed and the samples only."""
     maker = FrameMaker(random.Random(seed), samples)
     while True:
         yield maker.make()
 
 
 def read_samples() -> list[bytes]:
-    """Return the venue's own frames, none where they are not to be had."""
+    """Return frames of the venue, or none if the file is missing."""
     if not SAMPLES.is_file():
         return []
     with gzip.open(SAMPLES, "rt", encoding="utf-8") as lines:
@@ -105,7 +105,7 @@ def read_samples() -> list[bytes]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Check made-up frames and tell what they were taken for; 1 if the parser was wrong."""
+    """Check generated frames and print their kinds; return 1 after a misread frame."""
     parser = argparse.ArgumentParser(prog="tests.fuzz.frames", description=main.__doc__)
     parser.add_argument("--examples", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1_000_000))
@@ -118,8 +118,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     seconds = time.monotonic() - started
     for kind, count in seen.most_common():
-        print(f"{count:>12,}  {kind}")  # noqa: T201 - likewise
-    print(f"seed {asked.seed}: {asked.examples:,} frames in {seconds:.0f} s, none misread")  # noqa: T201 - likewise
+        print(f"{count:>12,}  {kind}")  # noqa: T201 - as above
+    print(f"seed {asked.seed}: {asked.examples:,} frames in {seconds:.0f} s, none misread")  # noqa: T201 - as above
     return 0
 
 

@@ -1,6 +1,6 @@
-"""The desk, the journal and the database as they are, with a feed and a clock in a hand.
+"""The real desk, journal and database, with a feed and a clock that the test controls.
 
-The event loop has the hand's time, so that timers fire when the clock is moved, and only then.
+The event loop uses the clock of the test, so timers fire only when the test advances it.
 """
 
 import asyncio
@@ -27,11 +27,11 @@ from tests.support.hand_driven import HandClock, HandFeed
 OWNERS: Final = (PUBLIC, Owner("alice"))
 LIMITS: Final = OpenOrderLimits(total=1_000, per_owner=1_000, per_symbol=1_000)
 TURNS: Final = 4
-"""Turns of the event loop that a timer's work takes to reach the journal, and some to spare."""
+"""Turns of the event loop until the outcome of a timer reaches the journal, and some more."""
 
 
 class HandLoop(asyncio.SelectorEventLoop):
-    """An event loop whose time is a clock's."""
+    """An event loop with the time of a clock."""
 
     def __init__(self, clock: HandClock) -> None:
         self._hand_clock = clock
@@ -44,9 +44,9 @@ class HandLoop(asyncio.SelectorEventLoop):
 
 @dataclass(slots=True, kw_only=True)
 class HandDrivenService:
-    """One process from its start to its stop or crash; ``told`` are the events that it announced.
+    """One process from its start to its stop or crash; ``told`` are its announced events.
 
-    Every method returns when all that follows from it is durable.
+    Every method returns once all its effects are durable.
     """
 
     feed: HandFeed
@@ -61,7 +61,7 @@ class HandDrivenService:
 
     @classmethod
     async def start(cls, url: str, clock: HandClock) -> "HandDrivenService":
-        """Start on a database, and take up what was left open there."""
+        """Start on a database, and resume its open orders."""
         database = await Database.open(url, venue=VENUE, owner=OWNER)
         journal = GroupCommitJournal(database)
         orders = StoredOrders(database, journal)
@@ -95,11 +95,11 @@ class HandDrivenService:
 
     @property
     def is_following(self) -> bool:
-        """Whether quotes are listened to."""
+        """Whether the symbol is subscribed."""
         return LTCBTC in self.feed.listeners
 
     async def place(self, order_id: OrderId, new_order: NewOrder) -> OrderId:
-        """Place an order as the edge does, and return the id of the one that has its key."""
+        """Place an order as the API does; return the id of the order with its key."""
         try:
             await self.desk.place(order_id, new_order)
         except ClientOrderIdTakenError as taken:
@@ -109,19 +109,19 @@ class HandDrivenService:
         return order_id
 
     async def push(self, quote: Quote) -> None:
-        """Deliver a frame of the stream, if it is listened to."""
+        """Deliver a frame, if the symbol is subscribed."""
         if self.is_following:
             self.feed.push(quote)
         await self.settle()
 
     async def seed(self, quote: Quote) -> None:
-        """Deliver a snapshot of the book, likewise."""
+        """Deliver a depth snapshot, if the symbol is subscribed."""
         if self.is_following:
             self.feed.seed(quote)
         await self.settle()
 
     async def settle(self) -> None:
-        """Wait until symbols were loaded, timers fired and the journal wrote what came of it."""
+        """Wait until symbols are loaded, timers have fired, and all outcomes are written."""
         for symbol in [*self.desk._symbols.values()]:
             await symbol._loaded.wait()
         for _ in range(2):  # a symbol that ends records its ledger first
@@ -132,7 +132,7 @@ class HandDrivenService:
         assert not any(one._has_failed for one in self.desk._symbols.values())
 
     async def hear(self) -> None:
-        """Take what was told to the subscribers, in the order of positions."""
+        """Collect the events of the subscribers, by position."""
         heard: list[StoredEvent] = []
         for subscription in self.subscriptions.values():
             while subscription._wake.is_set():  # type: ignore[attr-defined]  # nothing to await otherwise
@@ -140,13 +140,13 @@ class HandDrivenService:
         self.told += sorted(heard, key=lambda stored: stored.position)
 
     async def stop(self) -> None:
-        """End as the composition root does it."""
+        """Stop as the composition root does."""
         self.desk.stop()
         await self.journal.close()
         await self.crash()
 
     async def crash(self, *, with_quote: Quote | None = None) -> None:
-        """End at once, before anything of the quote was written, if one comes."""
+        """End at once, before the journal writes the fills of the given quote."""
         if with_quote is not None and self.is_following:
             self.feed.push(with_quote)
         for task in self.tasks:

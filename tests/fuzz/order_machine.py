@@ -1,4 +1,4 @@
-"""A machine that makes up histories of orders, and compares the service with the model."""
+"""A machine that generates histories of orders, and compares the service with the model."""
 
 import asyncio
 import functools
@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from app.api.orders.limit_order import QUOTE_WAIT_SECONDS
 from app.auditing.audit import audit
-from app.domain.events import StoredEvent  # noqa: TC001 - beside its siblings
+from app.domain.events import StoredEvent  # noqa: TC001 - beside the other imports of the domain
 from app.domain.order import NewOrder, OrderId, Owner, Side, TimeInForce
 from app.domain.quote import Quote
 from app.storage.schema.migrate import migrate
@@ -39,7 +39,7 @@ TIMEOUTS_SECONDS = st.sampled_from([Decimal(3), Decimal(10), Decimal(40)])
 
 
 class Disturbance(Enum):
-    """What happens to a service now and then."""
+    """Rare events of a service."""
 
     CANCEL_ALL = auto()
     INTERRUPT = auto()
@@ -50,7 +50,7 @@ class Disturbance(Enum):
 
 @st.composite
 def touches(draw: st.DrawFn) -> tuple[Level, Level]:
-    """Draw bid and ask, one or both of which may be empty."""
+    """Draw bid and ask, which may be empty."""
     bid = draw(st.integers(98, 100))
     ask = draw(st.integers(bid + 1, 101))
     is_bid, is_ask = (draw(st.integers(0, 9)) > 0 for _ in range(2))
@@ -62,7 +62,7 @@ def touches(draw: st.DrawFn) -> tuple[Level, Level]:
 
 @st.composite
 def new_orders(draw: st.DrawFn) -> NewOrder:
-    """Draw an order that is likely to be filled by what is quoted, in part at least."""
+    """Draw an order that the quotes are likely to fill, at least in part."""
     time_in_force = draw(st.sampled_from([TimeInForce.GTD, TimeInForce.GTD, *TimeInForce]))
     rests = time_in_force is TimeInForce.GTD
     side = draw(st.sampled_from(Side))
@@ -81,7 +81,7 @@ def new_orders(draw: st.DrawFn) -> NewOrder:
 
 @functools.cache
 def _empty_database() -> bytes:
-    """Return a migrated SQLite file, made once: migrating takes longer than a whole history."""
+    """Return a migrated SQLite file, made once: a migration takes longer than a whole history."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "empty.db"
         asyncio.run(migrate(sqlite_url(path)))
@@ -89,7 +89,7 @@ def _empty_database() -> bytes:
 
 
 class OrderMachine(RuleBasedStateMachine):
-    """Orders, quotes, time and restarts in any order; after each, both sides must agree."""
+    """Orders, quotes, time and restarts in any order; after each step, both sides must agree."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -108,14 +108,14 @@ class OrderMachine(RuleBasedStateMachine):
 
     @rule(several=st.lists(new_orders(), min_size=1, max_size=3))
     def place(self, several: list[NewOrder]) -> None:
-        """Place orders; where a key was used, no other one comes of it."""
+        """Place orders; an order with a used key creates no new one."""
         for new_order in several:
             self._place(new_order)
 
     @precondition(lambda self: self.model.keys)
     @rule(number=NUMBERS, is_changed=st.booleans())
     def retry(self, number: int, *, is_changed: bool) -> None:
-        """Send an order with a key again, or another one with its key."""
+        """Send an order with a used key again, equal or changed."""
         keyed = [self.model.orders[order_id] for order_id in self.model.keys.values()]
         new_order = _as_sent(keyed[number % len(keyed)])
         if is_changed:
@@ -124,7 +124,7 @@ class OrderMachine(RuleBasedStateMachine):
 
     @rule(new_order=new_orders())
     def place_twice_at_once(self, new_order: NewOrder) -> None:
-        """Send the same order with a key of its own twice, before either is answered."""
+        """Send the same order with a new key twice at once."""
         new_order = replace(new_order, client_order_id=f"twice-{self.ids_made}")
         ids = self._new_id(), self._new_id()
 
@@ -137,25 +137,25 @@ class OrderMachine(RuleBasedStateMachine):
 
     @rule(touch=touches())
     def quote(self, touch: tuple[Level, Level]) -> None:
-        """Quote anything."""
+        """Push any quote."""
         self._quote(self._next_quote(touch))
 
     @rule(quantities=st.tuples(QUANTITIES, QUANTITIES))
     def quote_other_quantities(self, quantities: tuple[int, int]) -> None:
-        """Display more or less at the same prices."""
+        """Push a quote with other quantities at the same prices."""
         bid_price, ask_price = int(self.last_quote.bid_price), int(self.last_quote.ask_price)
         touch = (bid_price or 98, quantities[0]), (ask_price or 101, quantities[1])
         self._quote(self._next_quote(touch))
 
     @rule()
     def quote_the_same(self) -> None:
-        """Quote the same again, as a new update."""
+        """Push the last quote again with a new update id."""
         self._quote(self._next_quote())
 
     @precondition(lambda self: self.lots.limits)
     @rule(is_seed=st.booleans())
     def repeat_the_last_update(self, *, is_seed: bool) -> None:
-        """Deliver the last update again, or the same as a snapshot."""
+        """Deliver the last update again, as a frame or as a snapshot."""
         quote = replace(self.last_quote, received_ns=self.clock.monotonic_ns())
         self._run(self.service.seed(quote) if is_seed else self.service.push(quote))
         (self.model.seed if is_seed else self.model.quote)(quote)
@@ -163,7 +163,7 @@ class OrderMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.model.orders)
     @rule(number=NUMBERS)
     def cancel(self, number: int) -> None:
-        """Cancel an order, whatever became of it."""
+        """Cancel an open or closed order."""
         orders = list(self.model.orders.values())
         order = orders[number % len(orders)].order
         self._run(self.service.desk.cancel(order))
@@ -171,7 +171,7 @@ class OrderMachine(RuleBasedStateMachine):
 
     @rule(seconds=PAUSES)
     def pass_time(self, seconds: int) -> None:
-        """Let time pass."""
+        """Advance the time."""
         self.clock.advance(seconds)
         self.model.pass_time(seconds)
 
@@ -179,7 +179,7 @@ class OrderMachine(RuleBasedStateMachine):
     def disturb(
         self, disturbance: Disturbance, owner: Owner, seconds: int, touch: tuple[Level, Level]
     ) -> None:
-        """Do what happens less often; in one rule, so that it does."""
+        """Cause a rare event; all of them are one rule, so that each stays rare."""
         match disturbance:
             case Disturbance.CANCEL_ALL:
                 canceled = self._run(self.service.desk.cancel_all(owner, LTCBTC))
@@ -197,7 +197,7 @@ class OrderMachine(RuleBasedStateMachine):
 
     @invariant()
     def both_sides_agree(self) -> None:
-        """Compare everything."""
+        """Compare the stored rows and announced events with the model."""
         self._run(self._settle())
         stored = read_rows(self.path)
         assert stored.events == [stored_form(one) for one in self.told + self.service.told]
@@ -211,7 +211,7 @@ class OrderMachine(RuleBasedStateMachine):
         )
 
     def teardown(self) -> None:
-        """Stop, audit the database, and leave nothing behind."""
+        """Stop, audit the database, and delete the files."""
         try:
             self._run(self.service.stop())
             report = self._run(audit(self.url))
@@ -231,17 +231,17 @@ class OrderMachine(RuleBasedStateMachine):
         order_id = self._new_id()
         placed_id = self._run(self.service.place(order_id, new_order))
         earlier = self.model.order_with_key(new_order)
-        assert placed_id == (earlier or order_id), "a key stands for one order"
+        assert placed_id == (earlier or order_id), "a key belongs to one order"
         if earlier is None:
             self.model.place(order_id, new_order)
             return
         stored = self._run(self.service.orders.find(new_order.owner, placed_id))
-        assert stored is not None, "its order is there"
+        assert stored is not None, "the order is stored"
         is_same = new_order == _as_sent(self.model.orders[earlier])
         assert stored.order.has_terms_of(new_order) == is_same
 
     def _next_quote(self, touch: tuple[Level, Level] | None = None) -> Quote:
-        """Make the next quote, of the last prices and quantities if none are given."""
+        """Make the next quote; without ``touch`` prices and quantities stay the same."""
         now_ns, update_id = self.clock.monotonic_ns(), self.last_quote.update_id + 1
         if touch is None:
             quote = replace(self.last_quote, update_id=update_id, received_ns=now_ns)
@@ -281,7 +281,7 @@ class OrderMachine(RuleBasedStateMachine):
 
 
 def _as_sent(model_order: ModelOrder) -> NewOrder:
-    """Return what the client sent."""
+    """Return the order as the client sent it."""
     order = model_order.order
     return NewOrder(
         owner=order.owner,

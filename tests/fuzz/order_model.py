@@ -1,6 +1,5 @@
-"""What orders must come to, by the plain wording of the fill rule: no tasks, no tables, no loop."""
+"""A model of orders by the plain fill rule, without tasks, tables and event loop."""
 
-import copy
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -18,17 +17,18 @@ from app.domain.order import (
     TimeInForce,
 )
 from app.domain.quote import Quote
+from tests.support.builders import order_from
 from tests.unit.domain.plain_fill_rule import PlainFill, PlainFillRule, PlainStep
 
 NS_PER_SECOND: Final = 1_000_000_000
 LINGER_NS: Final = 60 * NS_PER_SECOND
 OLD_QUOTE_NS: Final = 5 * NS_PER_SECOND
-"""A new order waits for the confirmation of a quote that is older."""
+"""A new order waits for the confirmation of an older quote."""
 
 
 @dataclass(slots=True)
 class ModelOrder:
-    """An order and what became of it; an event is its status and the quantity filled until then."""
+    """An order and its outcome; an event is the status and the quantity filled so far."""
 
     order: Order
     status: OrderStatus = OrderStatus.NEW
@@ -42,12 +42,12 @@ class ModelOrder:
 
     @property
     def is_open(self) -> bool:
-        """Whether it may still be filled."""
+        """Whether the order may still be filled."""
         return self.status in {OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED}
 
     def take(self, step: PlainStep) -> None:
-        """Note a fill or the end."""
-        assert self.is_open, "what ended is over"
+        """Apply a fill or the end."""
+        assert self.is_open, "a closed order does not change"
         if isinstance(step, PlainFill):
             self.filled += step.quantity
             self.cost += step.quantity * step.price
@@ -75,30 +75,19 @@ class OrderModel:
 
     @property
     def open_orders(self) -> list[ModelOrder]:
-        """Return the orders that may still be filled."""
+        """The open orders."""
         return [one for one in self.orders.values() if one.is_open]
 
     def order_with_key(self, new_order: NewOrder) -> OrderId | None:
-        """Return which order has the key of this one."""
+        """Return the earlier order with the key of this one."""
         key = new_order.client_order_id
         return None if key is None else self.keys.get((new_order.owner, key))
 
     def place(self, order_id: OrderId, new_order: NewOrder) -> None:
-        """Take an order."""
+        """Accept an order."""
         seconds = int(new_order.timeout_seconds)
-        order = Order(
-            order_id=order_id,
-            acceptance_number=len(self.orders) + 1,
-            owner=new_order.owner,
-            client_order_id=new_order.client_order_id,
-            symbol=new_order.symbol,
-            side=new_order.side,
-            time_in_force=new_order.time_in_force,
-            quantity=new_order.quantity,
-            limit_price=new_order.limit_price,
-            accepted_at=self.now,
-            expires_at=self.now + timedelta(seconds=seconds),
-        )
+        number = len(self.orders) + 1
+        order = order_from(new_order, order_id=order_id, number=number, accepted_at=self.now)
         self.orders[order_id] = ModelOrder(order)
         if new_order.client_order_id is not None:
             self.keys[new_order.owner, new_order.client_order_id] = order_id
@@ -109,12 +98,12 @@ class OrderModel:
         self._take(self.rule.place(order, deadline_ns=deadline_ns, is_quote_old=is_old))
 
     def quote(self, quote: Quote) -> None:
-        """Meet a quote, if anybody listens."""
+        """Apply a quote, if the symbol is subscribed."""
         if self.is_following:
             self._take(self.rule.quote(quote))
 
     def seed(self, quote: Quote) -> None:
-        """Meet a snapshot of the book, likewise."""
+        """Apply a depth snapshot, if the symbol is subscribed."""
         if self.is_following:
             self._take(self.rule.seed(quote) or [])
 
@@ -123,7 +112,7 @@ class OrderModel:
         self.rule.interrupt()
 
     def cancel(self, order_ids: Iterable[OrderId]) -> None:
-        """End those that are open."""
+        """Cancel the open ones of these orders."""
         self._take(self.rule.cancel(set(order_ids)))
 
     def open_order_ids(self, owner: Owner) -> list[OrderId]:
@@ -131,7 +120,7 @@ class OrderModel:
         return [one.order.order_id for one in self.open_orders if one.order.owner == owner]
 
     def pass_time(self, seconds: int) -> None:
-        """Let the time of orders run out, and the symbol end that lingered for a minute."""
+        """Let orders expire, and end the symbol after lingering for a minute."""
         self.now += timedelta(seconds=seconds)
         self.now_ns += seconds * NS_PER_SECOND
         self._take(self.rule.expire(self.now_ns))
@@ -155,12 +144,8 @@ class OrderModel:
                 one.events.append((one.status, one.filled))
         self._take(self.rule.expire(self.now_ns))
 
-    def copy(self) -> "OrderModel":
-        """Return how it is now, to go back to."""
-        return copy.deepcopy(self)
-
     def stored_ledger(self) -> tuple[int, dict[tuple[Owner, Side, Decimal], Decimal]]:
-        """Return the gate and the levels that are on disk."""
+        """Return the stored gate and levels."""
         return self.rule.stored_gate, self.rule.stored_taken
 
     def _take(self, steps: list[PlainStep]) -> None:

@@ -1,8 +1,7 @@
-"""Loaded by schemathesis: makes what the document allows something that the venue takes too.
+"""Hooks of schemathesis that make documented requests acceptable to the venue as well.
 
-The document cannot say which symbols are listed, what their filters allow and which cursors were
-given out. Left alone, every valid order would be refused for one of these, and nothing behind the
-refusal would be seen.
+The document cannot describe the listed symbols, their filters and the issued cursors. Without the
+hooks, every valid order would be refused for one of these, and the code behind would not run.
 """
 
 import base64
@@ -33,19 +32,19 @@ _CURSOR_KINDS = {
 
 
 @schemathesis.hook
-def before_call(_context: Any, case: Any, _kwargs: dict[str, Any]) -> None:  # noqa: ANN401 - schemathesis calls it so
-    """Change a request that is meant to be accepted."""
+def before_call(_context: Any, case: Any, _kwargs: dict[str, Any]) -> None:  # noqa: ANN401 - the signature of schemathesis
+    """Change a request that should be accepted."""
     if case.meta is None or not case.meta.generation.mode.is_positive:
         return
     if case.operation.label == "POST /order/limit" and isinstance(case.body, dict):
         _make_acceptable(case)
-    if not _was_given_out((case.query or {}).get("cursor"), case.operation.path):
+    if not _was_issued((case.query or {}).get("cursor"), case.operation.path):
         del case.query["cursor"]
 
 
 @schemathesis.hook
-def filter_failure(_context: Any, failure: Any, case: Any, _response: Any) -> bool:  # noqa: ANN401 - likewise
-    """Drop what is no failure: to schemathesis only Latin letters are letters (``L``)."""
+def filter_failure(_context: Any, failure: Any, case: Any, _response: Any) -> bool:  # noqa: ANN401 - as above
+    """Drop false failures: schemathesis regards only Latin letters as letters (``L``)."""
     symbol = str((case.query or {}).get("symbol", ""))
     is_symbol = symbol.isalnum() and len(symbol) <= SYMBOL_CHARACTERS_MAX
     is_no_failure = is_symbol and not symbol.isascii()
@@ -53,11 +52,11 @@ def filter_failure(_context: Any, failure: Any, case: Any, _response: Any) -> bo
 
 
 def _make_acceptable(case: Any) -> None:  # noqa: ANN401 - a case of schemathesis has no public type
-    """Replace what the venue would refuse; the same key stands for the same order."""
+    """Replace values that the venue refuses; equal keys give equal orders."""
     body, headers = dict(case.body), case.headers
     key = body.get("client_order_id")
     if key is not None:
-        # The header would have to be the same; and what is meant to be refused has other keys.
+        # The header would have to be equal, and keys of refused requests must differ.
         headers.pop("Idempotency-Key", None)
         key = body["client_order_id"] = f"v{key}"[:KEY_CHARACTERS_MAX]
     elif "Idempotency-Key" in headers:
@@ -79,7 +78,7 @@ def _make_acceptable(case: Any) -> None:  # noqa: ANN401 - a case of schemathesi
     case.body = body
 
 
-def _was_given_out(cursor: object, path: str) -> bool:
+def _was_issued(cursor: object, path: str) -> bool:
     if cursor is None:
         return True
     try:

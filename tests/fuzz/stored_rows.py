@@ -1,4 +1,4 @@
-"""What is on disk, read past the product."""
+"""The stored rows, read with sqlite3 alone."""
 
 import contextlib
 import sqlite3
@@ -12,7 +12,7 @@ from app.domain.order import OrderId, OrderStatus, Owner, Reason, Side
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventRow:
-    """An event, as it is stored and as it was told."""
+    """An event as stored, and as announced."""
 
     position: int
     order_id: str
@@ -26,7 +26,7 @@ class EventRow:
 
 @dataclass(slots=True)
 class StoredRows:
-    """Everything; an order is its status, reason, filled quantity and quote quantity."""
+    """All rows; an order is its status, reason, filled quantity and quote quantity."""
 
     orders: dict[OrderId, tuple[str, str | None, Decimal, Decimal]] = field(default_factory=dict)
     splits: dict[OrderId, list[tuple[int, Decimal, Decimal]]] = field(default_factory=dict)
@@ -35,12 +35,12 @@ class StoredRows:
     levels: dict[tuple[Owner, Side, Decimal], Decimal] = field(default_factory=dict)
 
     def events_of(self, order_id: OrderId) -> list[EventRow]:
-        """Return an order's events."""
+        """Return the events of an order."""
         return [event for event in self.events if event.order_id == order_id]
 
 
 def stored_form(stored: StoredEvent) -> EventRow:
-    """Return the row that an event should have."""
+    """Return the expected row of an event."""
     event = stored.event
     return EventRow(
         position=stored.position,
@@ -55,7 +55,7 @@ def stored_form(stored: StoredEvent) -> EventRow:
 
 
 def read_rows(path: Path) -> StoredRows:
-    """Read an SQLite file that a service may have open."""
+    """Read an SQLite file, which a service may have open."""
     rows = StoredRows()
     with contextlib.closing(sqlite3.connect(path)) as database:
         for order_id, status, reason, filled, cost in database.execute(

@@ -1,4 +1,4 @@
-"""Histories that nobody thought of, lived through by the real desk, journal and database."""
+"""Generated histories, run on the real desk, journal and database."""
 
 import os
 from dataclasses import replace
@@ -17,7 +17,7 @@ from tests.fuzz.order_machine import OrderMachine
 pytestmark = pytest.mark.no_cover  # the modules' own tests measure; tracing costs too much here
 
 HISTORIES = os.environ.get("ORDER_HISTORIES")
-"""How many histories a campaign wants; a plain run lives through a few, the same every time."""
+"""The number of histories of a campaign; a plain run has a few, which are always the same."""
 
 HISTORIES_OF_A_PLAIN_RUN = 8
 STEPS = 40
@@ -30,26 +30,26 @@ ANY_SPEED = settings(
 REPEATABLE = settings(
     ANY_SPEED,
     max_examples=HISTORIES_OF_A_PLAIN_RUN,
-    # A history that failed is printed as it is. Shortening it takes longer than a test may.
+    # A failed history is printed unchanged, because shortening it takes too long for a test.
     phases=[Phase.generate],
     derandomize=True,
     database=None,
 )
-# A campaign makes up other histories every time, and begins with those that failed before.
+# A campaign generates other histories every time, after the ones that failed before.
 CAMPAIGN = settings(
     ANY_SPEED, max_examples=int(HISTORIES or 1), phases=[Phase.reuse, Phase.generate]
 )
-# The search ends at the first history that shows the fault: the fourth, if nothing changes.
+# The search ends at the first history that shows the fault, at present the fourth.
 UNTIL_A_FAULT_SHOWS = settings(REPEATABLE, max_examples=200)
 
 
 def test_every_history_ends_as_the_model_says() -> None:
-    """Whatever happens in whatever order: the same fills, the same ends, told as stored, sound."""
+    """After any history, fills, ends, events and rows equal the model, and the audit succeeds."""
     run_state_machine_as_test(OrderMachine, settings=CAMPAIGN if HISTORIES else REPEATABLE)
 
 
 def test_a_ledger_forgotten_at_a_restart_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine that has never found anything proves nothing."""
+    """The machine finds a ledger that a restart forgets."""
     load_ledger = StoredOrders.load_ledger
 
     async def forget(self: StoredOrders, symbol: Symbol) -> StoredLedger:
@@ -62,7 +62,7 @@ def test_a_ledger_forgotten_at_a_restart_is_found(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_retry_that_makes_a_second_order_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Likewise, for keys."""
+    """The machine finds a second order with the same key."""
     place = FulfillmentDesk.place
 
     async def place_without_key(self: Any, order_id: OrderId, new_order: NewOrder) -> Order:  # noqa: ANN401 - either desk

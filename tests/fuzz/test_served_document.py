@@ -1,4 +1,4 @@
-"""The service answers as the document says that it serves, whatever it is sent.
+"""The service answers every request as its served document says.
 
 This run sends a few hundred requests with keys. ``python -m tests.fuzz`` (``task schemathesis``)
 sends thousands, in open access as well.
@@ -15,11 +15,11 @@ SEED = int(os.environ.get("SCHEMATHESIS_SEED", "20261124"))
 
 
 async def test_the_service_does_what_its_document_says(tmp_path: Path) -> None:
-    """No status, type, header or body but those documented, and nothing invalid is accepted."""
+    """Status, type, headers and body are documented, and no invalid request is accepted."""
     run = await run_document(tmp_path, examples=EXAMPLES, seed=SEED, with_keys=True)
 
     assert run.exit_code == 0, run.report
-    # What was sent went all the way: operations were called one after the other, orders filled.
+    # The requests reached the whole service: links between operations were followed, orders filled.
     assert run.requests > REQUESTS_LEAST
     assert run.links
     assert run.statuses >= {"FILLED", "EXPIRED"}

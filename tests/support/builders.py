@@ -1,21 +1,21 @@
-"""Orders and quotes in one line, for tests that are about what happens to them."""
+"""Builders of orders and quotes, and readers of the steps that they cause."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
-from app.domain.order import PUBLIC, Order, OrderId, Owner, Side, Symbol, TimeInForce
+from app.domain.order import PUBLIC, NewOrder, Order, OrderId, Owner, Side, Symbol, TimeInForce
 from app.domain.quote import Quote
 from app.domain.resting import Closing, Fill, Step
 
 LTCBTC: Final = Symbol("LTCBTC")
 ACCEPTED_AT: Final = datetime(2024, 8, 8, 23, 54, 14, tzinfo=UTC)
-"""When every order made here was accepted, unless told otherwise."""
+"""The default acceptance time of an order."""
 
 FAR_NS: Final = 10**18
-"""A deadline that never comes."""
+"""A deadline later than any time of a test."""
 
 Amount = Decimal | str | int
 
@@ -34,7 +34,7 @@ def make_order(
     time_in_force: TimeInForce = TimeInForce.GTD,
     client_order_id: str | None = None,
 ) -> Order:
-    """Make an accepted order; its id is made from its acceptance number unless given."""
+    """Make an accepted order; the default id contains the acceptance number."""
     return Order(
         order_id=OrderId(order_id or f"00000000-0000-7000-8000-{number:012d}"),
         acceptance_number=number,
@@ -48,6 +48,26 @@ def make_order(
         accepted_at=accepted_at,
         expires_at=accepted_at + timedelta(seconds=timeout_seconds),
     )
+
+
+def order_from(
+    new_order: NewOrder, *, order_id: OrderId, number: int, accepted_at: datetime
+) -> Order:
+    """Make the accepted form of an order as it was sent."""
+    timeout = timedelta(microseconds=int(new_order.timeout_seconds * 1_000_000))
+    order = make_order(
+        new_order.quantity,
+        number=number,
+        order_id=order_id,
+        limit_price=new_order.limit_price,
+        side=new_order.side,
+        owner=new_order.owner,
+        symbol=new_order.symbol,
+        accepted_at=accepted_at,
+        time_in_force=new_order.time_in_force,
+        client_order_id=new_order.client_order_id,
+    )
+    return replace(order, expires_at=accepted_at + timeout)
 
 
 def make_quote(
@@ -71,10 +91,7 @@ def make_quote(
 
 
 def fills_of(steps: Iterable[Step] | None) -> list[Fill]:
-    """Return the steps, all of which must be fills.
-
-    A seed that was refused (None) is a mistake of the test.
-    """
+    """Return the steps, which must all be fills; None, a refused seed, fails."""
     assert steps is not None, "the seed is not stale"
     steps = list(steps)
     fills = [step for step in steps if isinstance(step, Fill)]
@@ -83,27 +100,27 @@ def fills_of(steps: Iterable[Step] | None) -> list[Fill]:
 
 
 def closings_of(steps: Iterable[Step]) -> list[Closing]:
-    """Return the steps that end an order which was not filled."""
+    """Return the steps that end an unfilled order."""
     return [step for step in steps if isinstance(step, Closing)]
 
 
 def quantities_given(steps: Iterable[Step] | None) -> list[tuple[int, Decimal]]:
-    """Return who got how much, by acceptance number, in the order of the fills."""
+    """Return the acceptance number and the quantity of each fill, in order."""
     return [(fill.order.acceptance_number, fill.quantity) for fill in fills_of(steps)]
 
 
 @dataclass(frozen=True, slots=True)
 class MirroredMarket:
-    """Lets a test be told once, for asks, and hold for both sides.
+    """Lets a test that is written for asks run on either side.
 
-    Prices are those of the asks that a BUY takes from. For a SELL they are mirrored at 100.00, so
-    that an ask of 99.99 becomes a bid of 100.01, better for the seller by as much.
+    Prices are ask prices, for a BUY. For a SELL they are mirrored at 100.00: an ask of 99.99
+    becomes a bid of 100.01, which is better for the seller by the same amount.
     """
 
     side: Side
 
     def price(self, ask_price: Amount) -> Decimal:
-        """Return the price as this side of the market has it."""
+        """Return the price on this side of the market."""
         price = Decimal(ask_price)
         return price if self.side is Side.BUY else 200 - price
 
@@ -134,14 +151,14 @@ class MirroredMarket:
         *,
         other_quantity: Amount = 1,
     ) -> Quote:
-        """Make a quote that displays ``quantity``; the side nobody takes from stands far away."""
+        """Make a quote that displays ``quantity``; the price of the other side is far away."""
         touch = (self.price(ask_price), quantity)
         if self.side is Side.BUY:
             return make_quote(update_id, ask=touch, bid=(1, other_quantity))
         return make_quote(update_id, bid=touch, ask=(1000, other_quantity))
 
     def emptied(self, update_id: int) -> Quote:
-        """Make a quote in which the side that orders take from is empty."""
+        """Make a quote with an empty side for the orders to take from."""
         if self.side is Side.BUY:
             return make_quote(update_id, ask=(0, 0), bid=(1, 1))
         return make_quote(update_id, bid=(0, 0), ask=(1000, 1))

@@ -1,4 +1,4 @@
-"""Orders of every kind on a lively market, for tests of what becomes of them all."""
+"""Places orders of every kind on a moving market."""
 
 import asyncio
 import contextlib
@@ -13,7 +13,7 @@ from tests.support.keys import ALICE, BOB, authorization
 from tests.support.sent_orders import AT_ONCE
 
 QUANTITIES_LEAST: Final = {"BTCUSDT": "0.01", "ETHUSDT": "0.1", "LTCBTC": "1"}
-"""The symbols that are traded, and what is worth an order there."""
+"""The traded symbols, and the smallest quantity of an order in each."""
 
 KINDS: Final = ("GTD", "GTD", "GTD", "IOC", "FOK")
 AT_A_TIME: Final = 4
@@ -21,7 +21,7 @@ TIMEOUTS_SECONDS: Final = ("0.2", "1", "3", "600")
 
 
 class Trader:
-    """Places and cancels orders near the touch, as a seed has it, for two owners.
+    """Places and cancels random orders near the best prices, for two owners.
 
     ``placed`` and ``canceled`` count them.
     """
@@ -41,7 +41,7 @@ class Trader:
                 group.create_task(self._place(client, orders // AT_A_TIME, touches))
 
     async def place_until_it_dies(self, client: httpx2.AsyncClient) -> None:
-        """Place orders until nobody answers any more."""
+        """Place orders until the service no longer answers."""
         with contextlib.suppress(httpx2.TransportError):
             await self._place(client, 10_000, await self._touches())
 

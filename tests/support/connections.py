@@ -1,4 +1,4 @@
-"""Clients that wait for a busy machine: the defaults of their libraries give up after seconds."""
+"""Clients with long timeouts for a busy machine; the defaults of the libraries are seconds."""
 
 from functools import partial
 from typing import Final
@@ -11,7 +11,7 @@ from tests.support.waiting import WAIT_SECONDS_MAX
 connect: Final = partial(
     connect_by_default, open_timeout=WAIT_SECONDS_MAX, ping_interval=None, proxy=None
 )
-"""Open a WebSocket. It sends no pings of its own, so that none is counted or missed."""
+"""Open a WebSocket that sends no pings, so that none is counted or missed."""
 
 http_client: Final = partial(
     httpx2.AsyncClient,
@@ -19,4 +19,4 @@ http_client: Final = partial(
     limits=httpx2.Limits(max_connections=None, max_keepalive_connections=None),
     verify=False,
 )
-"""Make an HTTP client for loopback, which opens as many connections as it needs."""
+"""Make an HTTP client for loopback without a limit on connections."""

@@ -1,8 +1,8 @@
-"""Another service as far as a database sees it: ``python -m tests.support.database_holder``.
+"""A process that holds a database like a service: ``python -m tests.support.database_holder``.
 
-With URL and OWNER it migrates the database and says the revision, then opens it and says ``open``
-or why not, and stays until it is killed. It waits for another that migrates as long as a busy
-machine needs.
+It migrates the database at URL and prints the revision, then opens it as OWNER and prints ``open``
+or the refusal, and runs until it is killed. It waits long for another migration, because a busy
+machine is slow.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ async def main(url: str, owner: str) -> None:
 
 
 def say(line: str) -> None:
-    """Tell whoever started us."""
+    """Print a line for the parent process."""
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 

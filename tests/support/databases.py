@@ -1,4 +1,4 @@
-"""Databases of either kind for tests, each made for one test and dropped after it."""
+"""Databases of each kind, made for one test and removed afterwards."""
 
 import asyncio
 import atexit
@@ -39,9 +39,10 @@ _idle: list[str] = []
 
 
 class HeardListener:
-    """A journal's listener that remembers what it heard, in order.
+    """A journal's listener that records every call, in order.
 
-    ``transactions`` has the number of events of each that had some, ``positions`` where they stand.
+    ``transactions`` has the number of events of each transaction with events, ``positions`` the
+    position of each event.
     """
 
     def __init__(self) -> None:
@@ -74,7 +75,7 @@ class HeardListener:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenStorage:
-    """The whole of storage at work on one database."""
+    """A database with its running journal and its queries."""
 
     database: Database
     journal: GroupCommitJournal
@@ -84,12 +85,12 @@ class OpenStorage:
     task: asyncio.Task[None]
 
     async def rows(self, statement: str, **values: object) -> list[tuple[Any, ...]]:
-        """Return the rows of a statement as plain tuples."""
+        """Return the rows of a statement as tuples."""
         found = await self.database.read(_bound(statement, values))
         return [tuple(row) for row in found]
 
     async def execute(self, statement: str, **values: object) -> None:
-        """Change the database behind the journal's back."""
+        """Change the database without the journal."""
         await self.database.write(
             lambda connection: connection.execute(_bound(statement, values)).close()
         )
@@ -97,7 +98,7 @@ class OpenStorage:
 
 @asynccontextmanager
 async def scratch_database(kind: str, folder: Path) -> AsyncIterator[str]:
-    """Give the URL of a migrated database without rows, for one test.
+    """Yield the URL of a migrated database without rows, for one test.
 
     Only the first database of each kind is migrated. Later tests get a copy of the SQLite file, and
     the same PostgreSQL database once it is empty again. A test that changes the schema or settings
@@ -121,7 +122,7 @@ async def scratch_database(kind: str, folder: Path) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def scratch_postgresql() -> AsyncIterator[str]:
-    """Give the URL of an empty PostgreSQL database; skip the test if there is no server."""
+    """Yield the URL of an empty PostgreSQL database; skip the test if there is no server."""
     yield _url_of(await _make_database())
 
 
@@ -131,7 +132,7 @@ async def open_storage(
 ) -> AsyncIterator[OpenStorage]:
     """Open a database and run its journal; close both afterwards.
 
-    An SQLite database that is not there yet is made as a copy of a migrated one.
+    A missing SQLite database is first created as a copy of a migrated one.
     """
     path = make_url(url).database
     if url.startswith("sqlite") and path is not None:
@@ -165,15 +166,15 @@ async def run_storage(
 
 
 def engine_of_readers(storage: OpenStorage) -> Engine:
-    """Return what an SQLite database is read with, to listen to its statements."""
+    """Return the engine that reads an SQLite database, to listen to its statements."""
     return storage.database._readers.engine.sync_engine
 
 
 def place_migrated_sqlite(path: Path) -> None:
     """Put a migrated SQLite database without rows at ``path``, unless a database is there.
 
-    It is a copy: a migration takes thirty times as long. The copy gets an id of its event stream of
-    its own, as a migrated database has.
+    It is a copy, because a migration takes thirty times as long. The copy gets its own stream id,
+    like a migrated database.
     """
     if path.exists():
         return
@@ -188,14 +189,14 @@ def sqlite_url(path: Path) -> str:
 
 
 async def run_on_server(statement: str) -> None:
-    """Run a statement on the PostgreSQL server, outside of the databases made here."""
+    """Run a statement on the PostgreSQL server, outside the databases of the tests."""
     async with server_connection(_server_url().render_as_string(hide_password=False)) as connection:
         await connection.execute(statement)
 
 
 @asynccontextmanager
 async def server_connection(url: str) -> AsyncIterator[Any]:
-    """Connect past the product; skip the test if there is no PostgreSQL server."""
+    """Connect with asyncpg alone; skip the test if there is no PostgreSQL server."""
     parts = make_url(url)
     try:
         connection = await asyncpg.connect(
@@ -232,7 +233,7 @@ def _bound(statement: str, values: dict[str, object]) -> TextClause:
 
 @cache
 def _migrated_sqlite() -> Path:
-    """Migrate one database for this process; a thread does it, as the caller's loop may run."""
+    """Migrate one database for this process, in a thread, because the caller's loop may run."""
     folder = Path(tempfile.mkdtemp(prefix="papertape-"))
     atexit.register(shutil.rmtree, folder)
     path = folder / "migrated.db"

@@ -1,4 +1,4 @@
-"""Durable events in one line, for tests that are about who hears them."""
+"""Builders of durable events."""
 
 from app.domain.amounts import ZERO
 from app.domain.events import OrderEvent, StoredEvent
@@ -7,7 +7,7 @@ from tests.support.builders import ACCEPTED_AT
 
 
 def make_event(order: Order, status: OrderStatus = OrderStatus.PARTIALLY_FILLED) -> OrderEvent:
-    """Make an event of which only the order and the status matter."""
+    """Make an event with this order and status; the other fields have fixed values."""
     return OrderEvent(
         order=order,
         sequence=2,
@@ -23,7 +23,7 @@ def make_event(order: Order, status: OrderStatus = OrderStatus.PARTIALLY_FILLED)
 
 
 def in_commit_order(*events: OrderEvent, first_position: int = 1) -> list[StoredEvent]:
-    """Give events their positions, one after the other."""
+    """Give the events successive positions."""
     return [
         StoredEvent(position=position, event=event)
         for position, event in enumerate(events, first_position)

@@ -1,20 +1,18 @@
-"""A small service that speaks the wire contract over real sockets, its troubles in a test's hands.
+"""A small service with the wire contract over real sockets, whose failures the test controls.
 
-It knows nothing of markets: the test says what an order is filled with. Troubles are planned: each
-is met once, in the order in which they were planned.
+It has no market: the test fills the orders. Each planned failure happens once, in the planned
+order.
 """
 
 import asyncio
 import contextlib
 import json
-import socket
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -25,6 +23,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from app.cli.client.retries import RetryPolicy
 from app.cli.client.service_address import ServiceAddress
 from app.domain.amounts import EXACT, format_amount
+from tests.support.serving import serving
 
 QUICK: Final = RetryPolicy(
     attempts_max=3,
@@ -33,7 +32,7 @@ QUICK: Final = RetryPolicy(
     retry_after_seconds_max=0.001,
     poll_seconds=0.001,
 )
-"""As often as usual is not needed, and nobody waits."""
+"""Fewer retries than usual, without pauses."""
 
 AT: Final = "2026-03-01T12:00:00.000000Z"
 CLOSED: Final = ("FILLED", "CANCELED", "EXPIRED")
@@ -45,9 +44,9 @@ def problem(
     detail: str = "no",
     *,
     retry_after: str | None = None,
-    **members: Any,  # noqa: ANN401 - whatever JSON can say
+    **members: Any,  # noqa: ANN401 - any JSON
 ) -> Response:
-    """Make a refusal."""
+    """Return an error response."""
     headers = {} if retry_after is None else {"Retry-After": retry_after}
     return JSONResponse(
         {"code": code, "title": code, "status": status, "detail": detail, **members},
@@ -58,26 +57,26 @@ def problem(
 
 
 class LostAnswer(Response):
-    """An answer of which only the beginning arrives before the connection is cut."""
+    """An answer whose connection is cut after the headers."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
-        """Begin to answer, and end without a body: uvicorn then cuts the connection."""
+        """Send the headers without a body, so that uvicorn cuts the connection."""
         headers = [(b"content-length", b"100")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
 
 
 class HangingAnswer(Response):
-    """An answer that does not come before the client has gone."""
+    """An answer that is never sent."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
-        """Wait until nobody waits."""
+        """Wait until the client disconnects."""
         while (await receive())["type"] != "http.disconnect":
             pass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedAnswer:
-    """What a request is answered instead of the usual; ``does_work`` if it is done all the same."""
+    """The answer to a request; with ``does_work`` the request takes effect, too."""
 
     answer: Response
     does_work: bool = False
@@ -85,9 +84,9 @@ class PlannedAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedClose:
-    """How a stream ends after some events, maybe with an error before the close.
+    """The end of a stream after some events, with an optional error before the close.
 
-    With a ``refusal`` there is no stream at all.
+    With a ``refusal`` the handshake is refused.
     """
 
     after_events: int = 0
@@ -99,13 +98,13 @@ class PlannedClose:
 
 @dataclass(slots=True)
 class FakeService:
-    """Orders, their events, and what was asked for."""
+    """Orders, their events, and the requests received."""
 
     on_accepted: Callable[[str], None] = lambda _order_id: None
     key: str | None = None
     page_limit: int = 1_000
     greeting: str = '{"type": "greeting"}'
-    """Something that a newer service might say; a client has to overlook it."""
+    """A message that a newer service might send; a client has to ignore it."""
     orders: dict[str, dict[str, Any]] = field(default_factory=dict)
     events: list[dict[str, Any]] = field(default_factory=list)
     planned: dict[str, deque[PlannedAnswer]] = field(default_factory=dict)
@@ -114,17 +113,17 @@ class FakeService:
     bodies: list[dict[str, Any]] = field(default_factory=list)
     subscriptions: list[dict[str, Any]] = field(default_factory=list)
     unheard: set[str] = field(default_factory=set)
-    """Positions that streams leave out, as no service should."""
+    """Positions that streams skip, which a real service never does."""
     url: str = ""
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def address(self) -> ServiceAddress:
-        """Where it is, for a client with the right key."""
+        """The address for a client with the right key."""
         return ServiceAddress(url=self.url, key=self.key)
 
     def plan(self, operation: str, *answers: PlannedAnswer) -> None:
-        """Answer the next requests of an operation, such as ``POST /order``, with these."""
+        """Answer the next requests of an operation, such as ``POST /order``, with these answers."""
         self.planned.setdefault(operation, deque()).extend(answers)
 
     def accept(self, body: Mapping[str, str]) -> dict[str, Any]:
@@ -200,7 +199,7 @@ class FakeService:
         self._changed = asyncio.Event()
 
     def view(self, order: Mapping[str, Any]) -> dict[str, Any]:
-        """Return an order as GET answers it."""
+        """Return an order in the form of GET."""
         is_closed = order["status"] in CLOSED
         market = {
             "obstacle": "price_not_reached",
@@ -403,36 +402,9 @@ def _is_wanted(event: dict[str, Any], subscription: dict[str, Any]) -> bool:
     ] in subscription.get("symbols", [event["symbol"]])
 
 
-class _Server(uvicorn.Server):
-    """Uvicorn inside a test, which handles the signals itself."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Any:  # noqa: ANN401 - a generator of nothing
-        """Leave the signals alone."""
-        yield
-
-
 @contextlib.asynccontextmanager
-async def fake_service(port: int = 0) -> AsyncIterator[FakeService]:
+async def fake_service() -> AsyncIterator[FakeService]:
     """Run the service on a free port of this machine."""
     service = FakeService()
-    with socket.socket() as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", port))
-        listener.listen()
-        service.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        config = uvicorn.Config(
-            service.application(),
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            ws="websockets-sansio",
-            timeout_graceful_shutdown=1,
-        )
-        server = _Server(config)
-        serving = asyncio.create_task(server.serve(sockets=[listener]))
-        try:
-            yield service
-        finally:
-            server.should_exit = True
-            await serving
+    async with serving(service.application()) as service.url:
+        yield service

@@ -1,4 +1,4 @@
-"""A journal whose writer holds, fails, or loses its answers when the test says so."""
+"""A journal whose writer waits, fails, or loses answers when the test asks for it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -16,7 +16,7 @@ _Result = TypeVar("_Result")
 
 
 class FaultyWriter(Writer):
-    """A real writer that can be told to wait before it begins, to fail, or to lose its answers."""
+    """A real writer that can wait before a transaction, fail, or lose the answer of COMMIT."""
 
     def __init__(self, inner: Writer) -> None:
         self.may_begin = asyncio.Event()
@@ -28,7 +28,7 @@ class FaultyWriter(Writer):
         self._inner = inner
 
     async def transact(self, work: Callable[[Connection], _Result]) -> _Result:
-        """Run the transaction, with the faults asked for."""
+        """Run the transaction with the requested faults."""
         self.is_waiting = True
         await self.may_begin.wait()
         self.is_waiting = False
@@ -43,7 +43,7 @@ class FaultyWriter(Writer):
         return result
 
     async def close(self) -> None:
-        """Let go of the connection."""
+        """Close the inner writer."""
         await self._inner.close()
 
 
@@ -51,7 +51,7 @@ class FaultyWriter(Writer):
 async def faulty_storage(
     url: str, *, answer_seconds_max: float = WAIT_SECONDS_MAX
 ) -> AsyncIterator[tuple[FaultyWriter, OpenStorage]]:
-    """Run a journal whose writer can be told to fail."""
+    """Run a journal with a faulty writer."""
     database = await Database.open(url, venue=VENUE, owner=OWNER)
     writer = FaultyWriter(database._writer)
     faulty = Database(

@@ -2,9 +2,9 @@
 
 An interpreter needs two to four seconds of processor time to import the service, more than most
 commands need for their work. One process per test run imports once (``python -m
-tests.support.forker``) and forks for each command. The child is a process of its own: it gets its
-own arguments, environment, folder, files and signals, and exits as the interpreter does. Tests of
-the start itself run a new interpreter instead (``papertape_from_scratch``).
+tests.support.forker``) and forks for each command. Each child has its own arguments, environment,
+folder, files and signals, and exits as the interpreter does. Tests of the start itself run a new
+interpreter instead (``papertape_from_scratch``).
 """
 
 import array
@@ -114,11 +114,11 @@ class ForkedProcess:
 
 
 class Forker:
-    """The process that forks, as its parent sees it. Requests and answers alternate."""
+    """The parent's side of the forking process. Requests and answers alternate."""
 
     def __init__(self) -> None:
         self._control, theirs = socket.socketpair()
-        self._process = subprocess.Popen(  # noqa: S603 - our own words
+        self._process = subprocess.Popen(  # noqa: S603 - our own command
             [sys.executable, "-m", "tests.support.forker", str(theirs.fileno())],
             pass_fds=[theirs.fileno()],
             env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
@@ -130,7 +130,7 @@ class Forker:
     def start(
         self, command: Command, *, stdout: int, stderr: int, stdin: int | None = None
     ) -> ForkedProcess:
-        """Start a command with these files as its standard streams; without stdin, with none."""
+        """Start a command with these files as its standard streams; the default stdin is empty."""
         alive, held_by_child = os.pipe()
         with (
             os.fdopen(held_by_child, "wb"),  # our own copy is closed once the child has one
@@ -150,7 +150,7 @@ class Forker:
         return self._ask({"collect": pid}, [])
 
     def close(self) -> None:
-        """Let the process exit; commands that still run are not touched."""
+        """Let the process exit; running commands continue."""
         self._control.close()
         self._process.wait(END_SECONDS_MAX)
 
@@ -204,7 +204,7 @@ def _serve_requests(control: socket.socket) -> tuple[Command, list[int]] | None:
 
 
 def _become(command: Command, files: Sequence[int]) -> None:
-    """Make this process the command's. The last file tells by its end that the process is gone."""
+    """Set up this process for the command. The last file stays open until the process exits."""
     for target, file in enumerate(files[:3]):
         os.dup2(file, target)
         os.close(file)

@@ -1,4 +1,4 @@
-"""A feed, a journal and a clock that do what a test says, when it says so."""
+"""A feed, a journal and a clock that a test controls."""
 
 import asyncio
 from collections import deque
@@ -12,7 +12,7 @@ from app.domain.events import (
     acceptance_event,
     snapshot_after,
 )
-from app.domain.liquidity import TakenLevel  # noqa: TC001 - beside its siblings
+from app.domain.liquidity import TakenLevel  # noqa: TC001 - beside the other imports of the domain
 from app.domain.order import Arrival, Order, OrderId, OrderSnapshot, Owner, Symbol
 from app.domain.order_counts import OrderCounts
 from app.domain.quote import Quote
@@ -21,22 +21,22 @@ from tests.support.builders import ACCEPTED_AT
 
 
 class HandClock:
-    """A clock that moves when it is told to."""
+    """A clock that the test advances."""
 
     def __init__(self) -> None:
         self._now = ACCEPTED_AT
         self._monotonic_ns = 1_000_000_000
 
     def now(self) -> datetime:
-        """Return the instant it was set to."""
+        """Return the current instant."""
         return self._now
 
     def monotonic_ns(self) -> int:
-        """Return nanoseconds that moved with it."""
+        """Return nanoseconds that advance with ``now``."""
         return self._monotonic_ns
 
     def advance(self, seconds: float) -> None:
-        """Move on."""
+        """Advance both times."""
         self._now += timedelta(seconds=seconds)
         self._monotonic_ns += round(seconds * 1e9)
 
@@ -50,24 +50,24 @@ class HandFeed:
         self.confirmations: list[Symbol] = []
 
     def subscribe(self, symbol: Symbol, listener: QuoteListener) -> None:
-        """Note the listener."""
+        """Add the listener."""
         assert symbol not in self.listeners, "one listener a symbol is all that the desk needs"
         self.listeners[symbol] = listener
         self.subscriptions.append(f"+{symbol}")
 
     def unsubscribe(self, symbol: Symbol, listener: QuoteListener) -> None:
-        """Forget the listener; fine if it is not there."""
+        """Remove the listener, if it is subscribed."""
         if self.listeners.get(symbol) is listener:
             del self.listeners[symbol]
             self.subscriptions.append(f"-{symbol}")
 
     def confirm(self, symbol: Symbol, listener: QuoteListener) -> None:
-        """Note the question; the test answers with a seed."""
-        assert self.listeners.get(symbol) is listener, "only who listens may ask"
+        """Record the request; the test answers with a seed."""
+        assert self.listeners.get(symbol) is listener, "only a subscribed listener may ask"
         self.confirmations.append(symbol)
 
     def state(self) -> FeedState:
-        """Say that it is connected."""
+        """Return a connected state."""
         return FeedState(
             status="connected",
             cause=None,
@@ -93,7 +93,7 @@ class HandFeed:
 class HandJournal:
     """A journal and its store in memory (ports ``Journal`` and ``RecoveryStore``).
 
-    It writes at once while ``is_writable``; otherwise what is recorded waits for ``recover``.
+    It writes at once while ``is_writable``; otherwise outcomes wait for ``recover``.
     """
 
     def __init__(self) -> None:
@@ -116,12 +116,12 @@ class HandJournal:
         self._snapshots: dict[OrderId, OrderSnapshot] = {}
 
     def next_acceptance_number(self) -> int:
-        """Count on."""
+        """Return the next number."""
         self._acceptance_number += 1
         return self._acceptance_number
 
     async def accept(self, order: Order, arrival: Arrival | None) -> None:
-        """Store the order and tell the listener."""
+        """Store the order and announce it to the listener."""
         self.waiting_to_accept += 1
         self.orders_under_way.add(order)
         try:
@@ -137,7 +137,7 @@ class HandJournal:
         """Return nothing: the desk does not ask."""
 
     def record(self, outcome: SymbolOutcome) -> None:
-        """Queue the outcome; it is written in the next turn of the loop."""
+        """Queue the outcome, which is written in the next turn of the loop."""
         self._queued.append(outcome)
         self.outcomes.append(outcome)
         if self.fails_at_the_next_record:
@@ -147,7 +147,7 @@ class HandJournal:
             asyncio.get_running_loop().call_soon(self._write)
 
     def state(self) -> JournalState:
-        """Say how it is."""
+        """Return the state."""
         return JournalState(
             is_writable=self.is_writable,
             waiting=len(self._queued),
@@ -158,20 +158,20 @@ class HandJournal:
         )
 
     async def settle(self) -> None:
-        """Return once nothing is queued."""
+        """Return once the queue is empty."""
         if self.settle_delay is not None:
             await self.settle_delay.wait()
         while self._queued:  # noqa: ASYNC110 - its turns are the loop's
             await asyncio.sleep(0)
 
     async def list_unfinished_symbols(self) -> list[Symbol]:
-        """Return the symbols of the orders that are not closed."""
+        """Return the symbols with open orders."""
         self._fail_if_told()
         unfinished = (one for one in self._snapshots.values() if not one.status.is_terminal)
         return list(dict.fromkeys(one.order.symbol for one in unfinished))
 
     async def load_unfinished(self, symbol: Symbol) -> list[OrderSnapshot]:
-        """Return the symbol's orders that are not closed."""
+        """Return the open orders of the symbol."""
         self._fail_if_told()
         self.settle_delay = self.settle_delay_after_load
         return [
@@ -181,7 +181,7 @@ class HandJournal:
         ]
 
     async def load_ledger(self, symbol: Symbol) -> StoredLedger:
-        """Return what was stored of the symbol."""
+        """Return the stored ledger of the symbol."""
         self._fail_if_told()
         return StoredLedger(
             gate=self._gates.get(symbol, 0), levels=tuple(self._ledgers.get(symbol, {}).values())
@@ -194,7 +194,7 @@ class HandJournal:
         self.listener.on_write_trouble()
 
     def recover(self) -> None:
-        """Write what waited, and go on."""
+        """Write the queue, and continue writing."""
         assert self.listener is not None
         self.is_writable = True
         self._write()

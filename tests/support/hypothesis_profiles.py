@@ -1,14 +1,14 @@
-"""How hypothesis searches: bounded, repeatable and at any speed, unless a profile is asked for.
+"""The profiles of hypothesis: by default its search is bounded, repeatable and without a deadline.
 
-``pytest --hypothesis-profile=explore tests/unit/domain`` searches longer and elsewhere each time.
-The folders that use hypothesis load the profile in their ``conftest.py``; importing hypothesis
-takes a second, which other folders need not spend.
+With ``pytest --hypothesis-profile=explore tests/unit/domain`` it searches longer, and differently
+each time. The folders that use hypothesis load the profile in their ``conftest.py``. Other folders
+save the second that the import takes.
 """
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-# A slow machine makes an example slower, never wrong.
+# A slow machine makes an example slower, but not wrong.
 AT_ANY_SPEED = settings(
     deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
 )
@@ -20,5 +20,5 @@ settings.register_profile("explore", AT_ANY_SPEED, max_examples=20_000)
 
 
 def load_profile(config: pytest.Config) -> None:
-    """Load the profile that the command line names, else the repeatable one."""
+    """Load the profile from the command line, or else the repeatable one."""
     settings.load_profile(config.getoption("--hypothesis-profile") or "repeatable")

@@ -1,7 +1,7 @@
-"""Small working implementations of the ports, in memory: a desk that fills, a store that keeps.
+"""Small working implementations of the ports in memory, for tests of the API.
 
 The fill rule, the events and the announcements are the real ones. The journal writes at once,
-unless a test holds it: what waits in it is neither readable nor announced.
+unless a test holds it: waiting events are neither readable nor announced.
 """
 
 import asyncio
@@ -63,6 +63,7 @@ from app.ports import (
     QuoteListener,
     RulesState,
 )
+from tests.support.builders import make_quote, order_from
 
 START = datetime(2025, 10, 7, 9, 12, 30, 917204, tzinfo=UTC)
 NANOSECONDS_PER_MICROSECOND = 1_000
@@ -71,33 +72,33 @@ FIRST_POSITION = 101
 
 
 class CountingIds:
-    """Order ids in a row, in the form of a UUID."""
+    """A source of successive order ids in the form of a UUID."""
 
     def __init__(self) -> None:
         self._numbers = itertools.count(1)
 
     def new_order_id(self) -> OrderId:
-        """Return the next one."""
+        """Return the next id."""
         return OrderId(f"01990000-0000-7000-8000-{next(self._numbers):012x}")
 
 
 class RunningClock:
-    """A clock that starts at a known date and runs with the machine's."""
+    """A clock that starts at a known date and runs in real time."""
 
     def __init__(self) -> None:
         self._started_ns = time.monotonic_ns()
 
     def now(self) -> datetime:
-        """Return the present instant."""
+        """Return the current instant."""
         return START + timedelta(microseconds=(self.monotonic_ns() - self._started_ns) // 1000)
 
     def monotonic_ns(self) -> int:
-        """Return nanoseconds of a clock that never goes back."""
+        """Return nanoseconds of a monotonic clock."""
         return time.monotonic_ns()
 
 
 class MemoryOrders:
-    """What is durable (ports ``OrderReader`` and ``EventReader``)."""
+    """The durable orders and events (ports ``OrderReader`` and ``EventReader``)."""
 
     def __init__(self) -> None:
         self.refusal: UnavailableError | None = None
@@ -118,7 +119,7 @@ class MemoryOrders:
         return self.events[-1].position if self.events else 0
 
     def keep(self, events: Sequence[StoredEvent]) -> None:
-        """Keep events, and what they make of their orders."""
+        """Store events and the new states of their orders."""
         for stored in events:
             event = stored.event
             order = event.order
@@ -131,7 +132,7 @@ class MemoryOrders:
                 self.keys[order.owner, order.client_order_id] = order.order_id
 
     def prune(self, order_id: OrderId) -> None:
-        """Forget a finished order; its key stays."""
+        """Delete a closed order; its key stays."""
         del self.snapshots[order_id], self.splits[order_id]
         of_order = [one.position for one in self.events if one.event.order.order_id == order_id]
         self.events = [one for one in self.events if one.event.order.order_id != order_id]
@@ -144,14 +145,14 @@ class MemoryOrders:
         return snapshot if snapshot is not None and snapshot.order.owner == owner else None
 
     async def find_many(self, owner: Owner, order_ids: Sequence[OrderId]) -> list[OrderSnapshot]:
-        """Return those that there are, by acceptance number."""
+        """Return the stored orders, by acceptance number."""
         self._check_readable()
         found = [self.snapshots[one] for one in order_ids if one in self.snapshots]
         own = [snapshot for snapshot in found if snapshot.order.owner == owner]
         return sorted(own, key=lambda snapshot: snapshot.order.acceptance_number)
 
     async def find_by_key(self, owner: Owner, client_order_id: str) -> OrderId | None:
-        """Return whose key it is."""
+        """Return the order with this key."""
         self._check_readable()
         return self.keys.get((owner, client_order_id))
 
@@ -177,7 +178,7 @@ class MemoryOrders:
         return [split for split in splits if split.split_number > after][:limit]
 
     async def last_pruned_position(self) -> int:
-        """Return up to where events may be missing."""
+        """Return the position up to which events may be missing."""
         self._check_readable()
         return self.last_pruned
 
@@ -212,7 +213,7 @@ class MemoryOrders:
 
 @dataclass(slots=True)
 class _Write:
-    """What is to be written together, and who waits for it."""
+    """Events to write together, and the future of the waiting caller."""
 
     events: tuple[OrderEvent, ...]
     written: asyncio.Future[None] | None = None
@@ -237,13 +238,13 @@ class MemoryJournal:
         return next(self._acceptance_numbers)
 
     async def accept(self, order: Order, arrival: Arrival | None) -> None:
-        """Return once the order is kept, or another one has its key."""
+        """Return once the order is stored; raise if its key is taken."""
         if not self.is_writable:
             raise JournalUnavailableError
         await self._submit((acceptance_event(order, arrival),))
 
     def order_under_way(self, owner: Owner, client_order_id: str) -> OrderId | None:
-        """Return the order with this key that waits to be kept."""
+        """Return the queued order with this key."""
         for write in self._queue:
             for event in write.events:
                 order = event.order
@@ -252,12 +253,12 @@ class MemoryJournal:
         return None
 
     def record(self, outcome: SymbolOutcome) -> None:
-        """Queue what was done."""
+        """Queue an outcome."""
         self._queue.append(_Write(outcome.events))
         self._write()
 
     def state(self) -> JournalState:
-        """Say how it is; what it wrote stands in ``orders``."""
+        """Return the state; written events are in ``orders``."""
         return JournalState(
             is_writable=self.is_writable,
             waiting=len(self._queue),
@@ -268,22 +269,22 @@ class MemoryJournal:
         )
 
     async def settle(self) -> None:
-        """Return once everything queued so far is kept."""
+        """Return once everything queued so far is stored."""
         if self._queue:
             await self._submit(())
 
     def hold(self) -> None:
-        """Write nothing until ``release``, as a disk that takes its time."""
+        """Write nothing until ``release``, like a slow disk."""
         self._is_held = True
 
     def release(self) -> None:
-        """Write what waits, and write at once from now on."""
+        """Write the queue, and write at once from now on."""
         self._is_held = False
         self._write()
 
     @property
     def waiting_total(self) -> int:
-        """How many writes wait."""
+        """The number of queued writes."""
         return len(self._queue)
 
     async def _submit(self, events: tuple[OrderEvent, ...]) -> None:
@@ -293,7 +294,7 @@ class MemoryJournal:
         await written
 
     def _write(self) -> None:
-        """Write in the order of the queue; what a write leads to comes behind it."""
+        """Write in the order of the queue; writes that follow from a write are queued last."""
         if self._is_writing:
             return
         self._is_writing = True
@@ -314,7 +315,7 @@ class MemoryJournal:
             if taken is None:
                 write.written.set_result(None)
             else:
-                next(self._positions)  # as a database that rolls back: the number is lost
+                next(self._positions)  # like a database after a rollback: the number is lost
                 write.written.set_exception(ClientOrderIdTakenError(taken))
 
     def _taken_key(self, events: Sequence[OrderEvent]) -> OrderId | None:
@@ -327,7 +328,7 @@ class MemoryJournal:
 
 
 class MemoryDesk:
-    """Takes orders and fills them by the real rule from the quotes that it is shown."""
+    """A desk that fills orders by the real rule from the quotes of the test."""
 
     def __init__(self, journal: MemoryJournal, bus: EventBus, clock: RunningClock) -> None:
         self.refusal: UnavailableError | Exception | None = None
@@ -337,21 +338,11 @@ class MemoryDesk:
         self._matchers: dict[Symbol, SymbolMatcher] = {}
 
     async def place(self, order_id: OrderId, new_order: NewOrder) -> Order:
-        """Accept an order; it meets the current quote at once, and expires by itself."""
+        """Accept an order, which meets the current quote at once and expires in time."""
         self._check_not_refused()
-        now = self._clock.now()
-        order = Order(
-            order_id=order_id,
-            acceptance_number=self._journal.next_acceptance_number(),
-            owner=new_order.owner,
-            client_order_id=new_order.client_order_id,
-            symbol=new_order.symbol,
-            side=new_order.side,
-            time_in_force=new_order.time_in_force,
-            quantity=new_order.quantity,
-            limit_price=new_order.limit_price,
-            accepted_at=now,
-            expires_at=now + timedelta(microseconds=int(new_order.timeout_seconds * 1_000_000)),
+        number = self._journal.next_acceptance_number()
+        order = order_from(
+            new_order, order_id=order_id, number=number, accepted_at=self._clock.now()
         )
         current = self.current_quote(order.symbol)
         arrival = None if current is None else arrival_of(current, order.side)
@@ -359,7 +350,7 @@ class MemoryDesk:
         return order
 
     async def cancel(self, order: Order) -> None:
-        """End an order that rests."""
+        """Cancel a resting order."""
         await self._settle_before_a_command()
         matcher = self._matcher(order.symbol)
         closing = matcher.cancel(order.order_id)
@@ -368,7 +359,7 @@ class MemoryDesk:
         await self._journal.settle()
 
     async def cancel_all(self, owner: Owner, symbol: Symbol) -> list[OrderId]:
-        """End an owner's resting orders of a symbol."""
+        """Cancel an owner's resting orders of a symbol."""
         await self._settle_before_a_command()
         matcher = self._matcher(symbol)
         closings = matcher.cancel_all(owner)
@@ -377,7 +368,7 @@ class MemoryDesk:
         return [closing.order.order_id for closing in closings]
 
     def market_view(self, symbol: Symbol, owner: Owner, side: Side) -> MarketView:
-        """Return what an order meets now."""
+        """Return the market that an order meets now."""
         matcher = self._matchers.get(symbol)
         if matcher is None or matcher.current is None:
             return NO_MARKET
@@ -389,11 +380,11 @@ class MemoryDesk:
         return None if matcher is None else matcher.current
 
     def is_serving(self, symbol: Symbol) -> bool:
-        """Whether a matcher has the symbol."""
+        """Return whether the symbol has a matcher."""
         return symbol in self._matchers
 
     def state(self) -> DeskState:
-        """Say how the symbols are; orders are not counted."""
+        """Return the state of the symbols; orders are not counted."""
         current = [one.current for one in self._matchers.values() if one.current is not None]
         received_ns = [quote.received_ns for quote in current]
         return DeskState(
@@ -410,17 +401,17 @@ class MemoryDesk:
         )
 
     def show(self, quote: Quote) -> None:
-        """Show a quote to the resting orders."""
+        """Apply a quote to the resting orders."""
         matcher = self._matcher(quote.symbol)
         self._record(matcher, matcher.apply_quote(quote))
 
     def interrupt(self) -> None:
-        """Lose the connection that brought the quotes."""
+        """Leave every symbol without a quote, as a lost connection does."""
         for matcher in self._matchers.values():
             matcher.interrupt()
 
     def on_durable(self, events: Sequence[StoredEvent]) -> None:
-        """Tell everybody, then rest the accepted orders."""
+        """Publish the events, then rest the accepted orders."""
         self._bus.publish(events)
         for stored in events:
             if stored.event.status is OrderStatus.NEW:
@@ -463,7 +454,7 @@ class MemoryDesk:
 
 
 class MemoryRules:
-    """A fixed book of rules; None stands for one that was never loaded."""
+    """A book of fixed rules; with None the rules were never loaded."""
 
     def __init__(self, rules: Sequence[TradingRules] | None) -> None:
         self.by_symbol = None if rules is None else {rule.symbol: rule for rule in rules}
@@ -475,7 +466,7 @@ class MemoryRules:
         return self.by_symbol.get(symbol)
 
     def state(self) -> RulesState:
-        """Return where the rules come from."""
+        """Return the source of the rules."""
         if self.by_symbol is None:
             return RulesState(
                 source="none",
@@ -496,7 +487,7 @@ class MemoryRules:
 
 
 class MemoryFeed:
-    """A feed without quotes that tells a state."""
+    """A feed without quotes, whose state the test sets."""
 
     def __init__(self) -> None:
         self.feed_state = FeedState(
@@ -504,21 +495,21 @@ class MemoryFeed:
         )
 
     def subscribe(self, symbol: Symbol, listener: QuoteListener) -> None:
-        """Do nothing: the desk is shown its quotes."""
+        """Do nothing: the test gives the desk its quotes."""
 
     def unsubscribe(self, symbol: Symbol, listener: QuoteListener) -> None:
-        """Do nothing: the desk is shown its quotes."""
+        """Do nothing: the test gives the desk its quotes."""
 
     def confirm(self, symbol: Symbol, listener: QuoteListener) -> None:
-        """Do nothing: its quotes are never too old."""
+        """Do nothing: the quotes are never too old."""
 
     def state(self) -> FeedState:
-        """Return the state that was set."""
+        """Return the state."""
         return self.feed_state
 
 
 def ltcbtc_rules() -> TradingRules:
-    """Return rules as the venue has them for LTCBTC."""
+    """Return the venue's rules of LTCBTC."""
     return TradingRules(
         symbol=Symbol("LTCBTC"),
         status="TRADING",
@@ -542,21 +533,14 @@ def quote(
     ask: tuple[str, str] = ("0.000912", "400"),
     symbol: str = "LTCBTC",
 ) -> Quote:
-    """Return a quote with price and quantity of each side."""
-    return Quote(
-        symbol=Symbol(symbol),
-        update_id=update_id,
-        bid_price=Decimal(bid[0]),
-        bid_quantity=Decimal(bid[1]),
-        ask_price=Decimal(ask[0]),
-        ask_quantity=Decimal(ask[1]),
-        received_ns=time.monotonic_ns(),
-    )
+    """Make a quote that was received now."""
+    received_ns = time.monotonic_ns()
+    return make_quote(update_id, bid=bid, ask=ask, symbol=Symbol(symbol), received_ns=received_ns)
 
 
 @dataclass(slots=True)
 class MemoryPorts:
-    """All ports together, as one venue with LTCBTC and a halted pair."""
+    """All ports together, with rules of a few symbols, one of them halted."""
 
     waiting_events_max: int = WAITING_EVENTS_MAX
     clock: RunningClock = field(default_factory=RunningClock)
@@ -571,7 +555,7 @@ class MemoryPorts:
     desk: MemoryDesk = field(init=False)
 
     def __post_init__(self) -> None:
-        """Build what needs the others."""
+        """Build the ports that need other ports."""
         halted = replace(ltcbtc_rules(), symbol=Symbol("HALTBTC"), status="BREAK")
         chinese = replace(ltcbtc_rules(), symbol=Symbol("币安人生USDT"))
         ether = replace(ltcbtc_rules(), symbol=Symbol("ETHBTC"), base_asset="ETH")
@@ -586,11 +570,11 @@ class MemoryPorts:
 
     @property
     def waiting_total(self) -> int:
-        """How many orders somebody waits for."""
+        """The number of orders with a waiting request."""
         return len(self.waiters._waiters)
 
     def services(self) -> ApiServices:
-        """Return the ports as the edge takes them."""
+        """Return the ports in the form that the API expects."""
         return ApiServices(
             access=OpenAccess(),
             orders=self.orders,

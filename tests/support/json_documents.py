@@ -1,4 +1,4 @@
-"""Walking through a JSON document."""
+"""Walks through a JSON document."""
 
 from collections.abc import Iterator
 from typing import Any

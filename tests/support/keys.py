@@ -1,4 +1,4 @@
-"""A file of keys, and the keys whose hashes it holds."""
+"""Keys for tests, and a key file with their hashes."""
 
 from pathlib import Path
 from typing import Final
@@ -9,10 +9,10 @@ from app.domain.caller import DEFAULT_SCOPES, Scope
 ALICE: Final = "pt_alice"
 BOB: Final = "pt_bob"
 NOBODY: Final = "pt_nobody"
-"""In no file."""
+"""A key that is in no file."""
 
 SCOPE_KEYS: Final = {scope: f"pt_{scope.name}" for scope in Scope}
-"""Keys of alice that are good for one thing each."""
+"""Keys of alice with one scope each."""
 
 
 def write_key_file(path: Path) -> Path:

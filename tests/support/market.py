@@ -1,4 +1,4 @@
-"""Listeners that note what they are told, and depth and rules that come when told."""
+"""Feeds for tests: listeners that record every call, depth and peers that the test controls."""
 
 import asyncio
 import json
@@ -44,20 +44,19 @@ PATIENT = FeedTiming(
     behind_seconds=WAIT_SECONDS_MAX,
     ids_back_seconds=WAIT_SECONDS_MAX,
 )
-"""A feed that takes a busy machine for no fault of the venue. Tests of such faults shorten one."""
+"""A feed that waits long, for a busy machine. Tests of a timeout shorten that one."""
 
 WITHOUT_TIME = FeedTiming(time_stream_seconds=3_600.0)
-"""For tests that count control messages, however long they take: the one for the venue's time does
-not come."""
+"""A feed that does not request the venue's time, for tests that count control messages."""
 
 
 async def eventually_has(items: Sized, count: int) -> None:
-    """Return once there are at least so many of them."""
+    """Return once there are at least this many items."""
     await eventually(lambda: len(items) >= count)
 
 
 class RecordingListener:
-    """A listener that notes everything; it refuses as many seeds as it is told to."""
+    """A listener that records every call; it refuses the first ``refused_seeds`` seeds."""
 
     def __init__(self, *, refused_seeds: int = 0) -> None:
         self.told: list[str] = []
@@ -66,45 +65,45 @@ class RecordingListener:
         self._refused_seeds = refused_seeds
 
     def on_quote(self, quote: Quote) -> None:
-        """Note a frame."""
+        """Record a frame."""
         self.told.append(QUOTE)
         self.quotes.append(quote)
 
     def on_seed(self, seed: Quote) -> bool:
-        """Note a seed."""
+        """Record a seed."""
         self.told.append(SEED)
         self.seeds.append(seed)
         self._refused_seeds -= 1
         return self._refused_seeds < 0
 
     def on_interrupted(self) -> None:
-        """Note the end of the connection."""
+        """Record the end of the connection."""
         self.told.append(INTERRUPTED)
 
 
 class NotingRecorder:
-    """A recorder that notes what it is told, and what was told to a listener meanwhile."""
+    """A recorder that records every call, with the number of calls to a listener before it."""
 
     def __init__(self, listener: RecordingListener) -> None:
         self.noted: list[tuple[object, ...]] = []
         self._listener = listener
 
     def on_frame(self, symbol: Symbol, frame: bytes, received_ns: int) -> None:
-        """Note a frame."""
+        """Record a frame."""
         assert received_ns > 0
         self._note("frame", symbol, json.loads(frame)["u"])
 
     def on_drop(self, symbol: Symbol | None, reason: str, received_ns: int) -> None:
-        """Note a dropped frame."""
+        """Record a dropped frame."""
         assert received_ns > 0
         self._note("drop", symbol, reason)
 
     def on_seed(self, seed: Quote) -> None:
-        """Note a seed."""
+        """Record a seed."""
         self._note("seed", seed.symbol, seed.update_id)
 
     def on_connection(self, what: str, cause: str | None) -> None:
-        """Note a connection's beginning or end."""
+        """Record the start or end of a connection."""
         self._note(what, cause)
 
     def _note(self, *what: object) -> None:
@@ -128,7 +127,7 @@ class FailingListener:
 
 
 class HandDepth:
-    """A depth source whose answers stand in a row; after the last one it waits for more."""
+    """A depth source with a queue of answers; it waits while the queue is empty."""
 
     def __init__(self, answers: Iterable[Quote | VenueError] = ()) -> None:
         self.asked: list[Symbol] = []
@@ -136,7 +135,7 @@ class HandDepth:
         self._has_answers = asyncio.Event()
 
     def answer(self, answer: Quote | VenueError) -> None:
-        """Let one more request through."""
+        """Add an answer to the queue."""
         self._answers.append(answer)
         self._has_answers.set()
 
@@ -185,7 +184,7 @@ async def running_feed(
 async def feed_on(
     venue: RunningVenue, *, timing: FeedTiming | None = None, clock: Clock | None = None
 ) -> AsyncIterator[BookTickerFeed]:
-    """Run a feed on a venue, streams and REST alike."""
+    """Run a feed on the streams and the REST API of a venue."""
     clock = clock or clock_of_loop()
     limits = RestLimits(depth_seconds_max=WAIT_SECONDS_MAX)
     rest = VenueRest(venue.rest_url, clock=clock, limits=limits)
@@ -197,12 +196,14 @@ async def feed_on(
 
 
 class WebSocketPeer:
-    """A venue that does what the test says: it notes what comes and sends what it is told.
+    """A venue that records all messages and sends the frames of the test.
 
-    What asks for the venue's time is noted apart, so that no test depends on when it comes.
+    Requests for the venue's time are recorded separately, so that no test depends on their time.
 
-    ``answer`` is what a control message is answered with, where ``{id}`` stands for its id; nothing
-    if it is empty. While ``accepts`` is not set, handshakes wait; ``refusals`` answer the next.
+    Attributes:
+        answer: The answer to a control message, with ``{id}`` for its id; empty for no answer.
+        accepts: While it is not set, handshakes wait.
+        refusals: The answers to the next handshakes.
     """
 
     def __init__(self) -> None:
@@ -220,7 +221,7 @@ class WebSocketPeer:
 
     @property
     def last(self) -> ServerConnection:
-        """The connection that came last."""
+        """The newest connection."""
         return self.connections[-1]
 
     def send_at_once(self, *texts: str) -> None:
@@ -237,12 +238,12 @@ class WebSocketPeer:
             "127.0.0.1",
             0,
             ping_interval=None,
-            process_request=self._open_door,
+            process_request=self._handshake,
         ) as server:
             self.url = f"ws://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}"
             yield self
 
-    async def _open_door(self, connection: ServerConnection, request: Request) -> Response | None:
+    async def _handshake(self, connection: ServerConnection, request: Request) -> Response | None:
         self.handshakes += 1
         self.paths.append(request.path)
         self.user_agents.append(request.headers.get("User-Agent"))
@@ -261,7 +262,7 @@ class WebSocketPeer:
 
 
 SYMBOLS = [Symbol(f"COIN{number}USDT") for number in range(50)]
-"""Enough of them for a crowd."""
+"""Many symbols."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

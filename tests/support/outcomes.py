@@ -1,4 +1,4 @@
-"""What a symbol's fulfillment hands to the journal, made by the real matcher."""
+"""Outcomes for the journal, made by the real matcher."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -15,30 +15,30 @@ from tests.support.builders import ACCEPTED_AT, LTCBTC
 DEADLINE_NS: Final = 1_000
 
 TICK: Final = timedelta(microseconds=1)
-"""How long each act takes."""
+"""The time between two acts."""
 
 
 class SymbolAtWork:
-    """One symbol whose resting orders meet quotes; each act returns what there is to record."""
+    """One symbol whose resting orders meet quotes; each act returns its outcome."""
 
     def __init__(self, symbol: Symbol = LTCBTC, *, since: datetime = ACCEPTED_AT) -> None:
         self.matcher = SymbolMatcher(symbol)
         self._at = since
 
     def rest(self, order: Order) -> SymbolOutcome:
-        """Rest an accepted order; it meets the current quote."""
+        """Rest an accepted order, which meets the current quote."""
         return self._outcome(self.matcher.rest(order, deadline_ns=DEADLINE_NS))
 
     def meet(self, quote: Quote) -> SymbolOutcome:
-        """Show a quote to the resting orders."""
+        """Apply a quote to the resting orders."""
         return self._outcome(self.matcher.apply_quote(quote))
 
     def expire(self) -> SymbolOutcome:
-        """End every resting order."""
+        """Let every resting order expire."""
         return self._outcome(self.matcher.expire(DEADLINE_NS + 1))
 
     def cancel(self, order: Order) -> SymbolOutcome:
-        """End a resting order for its client."""
+        """Cancel a resting order."""
         closing = self.matcher.cancel(order.order_id)
         return self._outcome([] if closing is None else [closing])
 

@@ -62,7 +62,7 @@ class PapertapeProcess:
 
     @property
     def is_running(self) -> bool:
-        """Whether it has not exited yet."""
+        """Whether it is running."""
         return self._process.returncode is None
 
     @property
@@ -119,7 +119,7 @@ async def start_papertape(
     before: str | None = None,
     **settings: str,
 ) -> PapertapeProcess:
-    """Start ``papertape ARGUMENTS`` in ``folder``, from a process that has imported everything.
+    """Start ``papertape ARGUMENTS`` by forking a process that has imported everything.
 
     Args:
         folder: The current directory of the process. Its log is there as ``NAME.log``.
@@ -203,7 +203,7 @@ def _environment(settings: Mapping[str, str]) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A command that has exited, and its outputs."""
+    """The exit status and the outputs of a command."""
 
     status: int
     output: bytes
@@ -211,7 +211,7 @@ class Ended:
 
 
 async def run_papertape(folder: Path, *arguments: str, standard_input: bytes = b"") -> Ended:
-    """Run ``papertape ARGUMENTS`` to its end, its outputs apart.
+    """Run ``papertape ARGUMENTS`` to its end; return both outputs separately.
 
     Args:
         folder: The current directory of the process.

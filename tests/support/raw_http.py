@@ -1,4 +1,4 @@
-"""HTTP/1.1 by hand, for tests with so many requests that a client library would be the load."""
+"""A minimal HTTP/1.1 client, for tests in which a library would use most of the processor."""
 
 import asyncio
 import contextlib
@@ -18,7 +18,7 @@ class RawAnswer:
 
 
 class RawConnection:
-    """One connection to a service, on which requests follow one another."""
+    """One connection to a service, with one request after another."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -31,7 +31,7 @@ class RawConnection:
         return cls(*await asyncio.open_connection(parts.hostname, parts.port))
 
     def send_order(self, body: dict[str, Any], *, prefer: str | None = None) -> None:
-        """Send an order, and do not wait for the answer."""
+        """Send an order without waiting for the answer."""
         content = json.dumps(body).encode()
         head = (
             f"POST /order/limit HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(content)}\r\n"
@@ -56,11 +56,11 @@ class RawConnection:
         return await self.answer()
 
     def send_half_an_order(self) -> None:
-        """Begin a request and leave it at that."""
+        """Send only the first half of a request."""
         self._writer.write(b"POST /order/limit HTTP/1.1\r\nHost: localhost\r\nContent-Le")
 
     async def begin_a_body(self) -> None:
-        """Send a head, and no body once the service has said that it waits for one."""
+        """Send a head without its body, and wait until the service asks for the body."""
         self._writer.write(
             b"POST /order/limit HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n"
             b"Expect: 100-continue\r\n\r\n"
@@ -68,12 +68,12 @@ class RawConnection:
         await self._reader.readuntil(b"100 Continue\r\n\r\n")
 
     async def abandon(self) -> None:
-        """Break the connection off, as a client that crashes does."""
+        """Abort the connection, as a crashing client does."""
         self._writer.transport.abort()
         await self.close()
 
     async def close(self) -> None:
-        """End the connection."""
+        """Close the connection."""
         self._writer.close()
         with contextlib.suppress(OSError):
             await self._writer.wait_closed()

@@ -1,4 +1,4 @@
-"""A recorded history in which orders of every kind ended, or did not, as they should."""
+"""A recorded history with sound orders of every kind, closed and open."""
 
 from pathlib import Path
 from typing import Final
@@ -11,7 +11,7 @@ ORDERS_TOTAL: Final = 14
 IOC: Final = 5
 FOK: Final = 6
 OPEN: Final = 14
-"""The order that is filled in part and open."""
+"""The order that is open and partly filled."""
 
 
 def id_of(number: int) -> str:
@@ -20,7 +20,7 @@ def id_of(number: int) -> str:
 
 
 async def trade(service: RecordedService, process: RecordedProcess) -> None:
-    """Have eleven orders of every kind meet what may happen to them."""
+    """Trade eleven orders of every kind through quotes, losses and cancels."""
     one = await service.place(process, 8)
     assert process.seed(10, ("99.99", 5))
     await service.place(process, 20, limit_price="99.95")
@@ -30,7 +30,7 @@ async def trade(service: RecordedService, process: RecordedProcess) -> None:
     await service.place(process, 5, side=Side.SELL, limit_price="99.90")
     await service.place(process, 50, time_in_force=TimeInForce.IOC)
     await service.place(process, 50, time_in_force=TimeInForce.FOK, owner=ALICE)
-    process.push(12, ("99.9", 100))  # at the gate
+    process.push(12, ("99.9", 100))  # not above the gate
     process.lose_connection()
     await service.place(process, 1, limit_price=50, timeout_seconds=1)
     service.clock.advance(2)
@@ -49,7 +49,7 @@ async def trade(service: RecordedService, process: RecordedProcess) -> None:
 
 
 async def history(folder: Path) -> RecordedService:
-    """Record orders of every kind, over three processes, one of them killed."""
+    """Record orders of every kind in three processes, one of them killed."""
     service = RecordedService(folder)
     async with service.process() as process:
         await trade(service, process)

@@ -1,4 +1,4 @@
-"""A service that records, on a real database and files, its feed and clock in a test's hands."""
+"""A recording service on a real database and files; the test controls feed and clock."""
 
 import asyncio
 import contextlib
@@ -38,7 +38,7 @@ LIMITS: Final = OpenOrderLimits(total=10_000, per_owner=10_000, per_symbol=10_00
 
 
 def frame_of(quote: Quote) -> bytes:
-    """Return the frame that tells a quote."""
+    """Return the frame of a quote."""
     amounts = (quote.bid_price, quote.bid_quantity, quote.ask_price, quote.ask_quantity)
     texts = ",".join(
         f'"{key}":"{format_amount(amount)}"' for key, amount in zip("bBaA", amounts, strict=True)
@@ -47,7 +47,7 @@ def frame_of(quote: Quote) -> bytes:
 
 
 def break_disk(recorder: Recorder) -> None:
-    """Have every further write to a recorder's present file find the disk full."""
+    """Make every further write to a recorder's current file fail with a full disk."""
     writer = recorder._writer
     assert writer is not None, "it records"
     full = os.open("/dev/full", os.O_WRONLY)
@@ -94,7 +94,7 @@ class RecordedProcess:
         bid: tuple[Amount, Amount] = ("99", 1),
         symbol: Symbol = LTCBTC,
     ) -> None:
-        """Let a frame arrive."""
+        """Deliver a frame."""
         received_ns = self._clock.monotonic_ns()
         quote = make_quote(update_id, ask=ask, bid=bid, symbol=symbol, received_ns=received_ns)
         assert quote.malformation is None, "the feed would drop it"
@@ -105,7 +105,7 @@ class RecordedProcess:
     def seed(
         self, update_id: int, ask: tuple[Amount, Amount], bid: tuple[Amount, Amount] = ("99", 1)
     ) -> bool:
-        """Let a depth snapshot arrive."""
+        """Deliver a depth snapshot."""
         received_ns = self._clock.monotonic_ns()
         quote = make_quote(update_id, ask=ask, bid=bid, received_ns=received_ns)
         assert quote.malformation is None, "the feed would refuse it"
@@ -113,12 +113,12 @@ class RecordedProcess:
         return self.feed.seed(quote)
 
     def halt(self) -> None:
-        """Have everything be held, as while the journal cannot write."""
+        """Halt trading in all symbols."""
         self.is_trading = False
         self.desk.on_rules()
 
     def resume(self) -> None:
-        """Let everything be filled again."""
+        """Resume trading in all symbols."""
         self.is_trading = True
         self.desk.on_rules()
 
@@ -132,7 +132,7 @@ class RecordedProcess:
         await self.journal.settle()
 
     async def stop(self) -> None:
-        """End as the composition root does."""
+        """Stop as the composition root does."""
         self.desk.stop()
         self._tasks[1].cancel()
         await self.journal.close()
@@ -141,7 +141,7 @@ class RecordedProcess:
         await self._gone()
 
     async def crash(self) -> None:
-        """End as ``kill -9`` does: what is queued is not written, what is not flushed is lost."""
+        """End as ``kill -9`` does: queued writes and unflushed lines are lost."""
         for task in self._tasks:
             task.cancel()
         writer, self.recorder._writer = self.recorder._writer, None
@@ -150,7 +150,7 @@ class RecordedProcess:
         await self._gone()
 
     def break_disk(self) -> None:
-        """Have every further write to the present file find the disk full."""
+        """Make every further write to the current file fail with a full disk."""
         break_disk(self.recorder)
 
     async def _gone(self) -> None:
@@ -159,7 +159,7 @@ class RecordedProcess:
 
 
 class RecordedService:
-    """Processes one after the other, on one database and one folder of recordings."""
+    """Successive processes on one database and one folder of recordings."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "papertape.db"
@@ -176,7 +176,7 @@ class RecordedService:
         is_killed: bool = False,
         journal: Callable[[Database], GroupCommitJournal] = GroupCommitJournal,
     ) -> AsyncIterator[RecordedProcess]:
-        """Run a process, which stops in order at the end unless it ``is_killed``."""
+        """Run a process, which stops cleanly at the end unless it ``is_killed``."""
         self.clock.advance(1)  # the next file has another name
         place_migrated_sqlite(self.path)
         database = await Database.open(sqlite_url(self.path), venue=VENUE, owner=OWNER)

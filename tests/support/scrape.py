@@ -1,4 +1,4 @@
-"""Reads metrics as Prometheus does, by the parser of its own library."""
+"""Reads metrics with the parser of the Prometheus library."""
 
 import math
 from collections.abc import Mapping
@@ -10,11 +10,11 @@ from prometheus_client.parser import text_string_to_metric_families
 PREFIX: Final = "papertape_"
 
 Figures = Mapping[str, float]
-"""Samples as they stand in the text, ``name{label="value"}``, the prefix left out."""
+"""Samples by their names in the text, ``name{label="value"}``, without the prefix."""
 
 
 def read_figures(text: str) -> Figures:
-    """Return every sample of ours; each is there once, is a number, and has a help text."""
+    """Return our samples; each must be unique and finite, and have a help text."""
     figures: dict[str, float] = {}
     for family in text_string_to_metric_families(text):
         assert family.documentation, family.name
@@ -33,7 +33,7 @@ def read_figures(text: str) -> Figures:
 
 
 async def scrape(client: httpx2.AsyncClient) -> Figures:
-    """Ask a service for its figures."""
+    """Return the samples of a service."""
     answer = await client.get("/metrics")
     assert answer.status_code == httpx2.codes.OK, answer.text
     assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"

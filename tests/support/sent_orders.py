@@ -33,7 +33,7 @@ ORDER_KEYS: Final = [
     "splits",
     "splits_total",
 ]
-"""The keys of an order, as they are sent."""
+"""The keys of an order in answers, in their order."""
 
 
 async def until_waiting(ports: MemoryPorts) -> None:
@@ -42,7 +42,7 @@ async def until_waiting(ports: MemoryPorts) -> None:
 
 
 async def place_at_once(client: httpx2.AsyncClient, **changes: Any) -> str:  # noqa: ANN401 - any JSON
-    """Place an order that rests for long, and return its id without waiting for its end."""
+    """Place an order with a long time, and return its id without waiting for its end."""
     body = BUY | {"timeout_seconds": 3_600} | changes
     answer = await client.post("/order/limit", json=body, headers=AT_ONCE)
     assert answer.is_success, answer.text
@@ -54,6 +54,6 @@ async def post_all(
     number: int,
     **request: Any,  # noqa: ANN401 - passed on
 ) -> list[httpx2.Response]:
-    """Send the same order so many times at once."""
+    """Send the same order this number of times at once."""
     requests = [client.post("/order/limit", **request) for _ in range(number)]
     return list(await asyncio.gather(*requests))

@@ -30,7 +30,7 @@ _starts: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock]] = Wea
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScriptedVenue:
-    """A venue on a free port, its market and its faults in the test's hands."""
+    """A venue on a free port, whose market and faults the test controls."""
 
     market: ScriptedMarket
     faults: SimulatedVenue
@@ -70,7 +70,7 @@ async def scripted_venue(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceUnderTest:
-    """A running service, a client for it, and the venue it listens to."""
+    """A running service, a client for it, and its venue."""
 
     url: str
     client: httpx2.AsyncClient
@@ -82,7 +82,7 @@ class ServiceUnderTest:
         return self.venue.market
 
     async def order(self, **body: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
-        """Post an order and return its answer once it is finished."""
+        """Post an order and return the answer once it is closed."""
         answer = await self.client.post("/order/limit", json=body)
         assert answer.status_code == httpx2.codes.OK, answer.text
         return dict(answer.json())
@@ -96,7 +96,7 @@ class ServiceUnderTest:
         return str(answer.json()["order_id"])
 
     async def stored(self, order_id: str) -> dict[str, Any]:
-        """Return an order as it is stored."""
+        """Return the stored order."""
         answer = await self.client.get(f"/order/{order_id}")
         assert answer.status_code == httpx2.codes.OK, answer.text
         return dict(answer.json())
@@ -204,10 +204,10 @@ async def service_on(
 
 @contextlib.asynccontextmanager
 async def started(settings: Settings, timing: FeedTiming = PATIENT) -> AsyncIterator[str]:
-    """Run the service; several of one process start one after another.
+    """Run the service; services of one process start one after another.
 
-    Its SQLite database is migrated beforehand, which makes the start cheaper; a database that is
-    there stays. A change of the schema must not run in two threads of one process at once.
+    A missing SQLite database is first created as a migrated copy, which is faster. Two threads of
+    one process must not migrate at once.
     """
     path = make_url(settings.database_url).database
     assert path is not None, "the service is on SQLite"

@@ -1,4 +1,4 @@
-"""The web application on a real socket, served as the composition root does it."""
+"""Serves an application on a real socket, as the composition root does."""
 
 import asyncio
 import contextlib
@@ -23,9 +23,9 @@ class _Server(uvicorn.Server):
 async def serving(
     application: ASGIApp, *, send_buffer_bytes: int | None = None
 ) -> AsyncIterator[str]:
-    """Serve on a free port while the block runs, which gets the URL.
+    """Serve on a free port while the block runs; yield the URL.
 
-    A small ``send_buffer_bytes`` makes a client that does not read felt soon.
+    With a small ``send_buffer_bytes`` the server soon notices a client that does not read.
     """
     listener = socket.create_server(("127.0.0.1", 0))
     if send_buffer_bytes is not None:

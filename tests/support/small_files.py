@@ -1,4 +1,4 @@
-"""A disk that is full after some kilobytes."""
+"""Simulates a disk that is full after some kilobytes."""
 
 import contextlib
 import resource
@@ -11,7 +11,7 @@ BYTES_MAX: Final = 8_192
 
 @contextlib.contextmanager
 def small_files() -> Iterator[None]:
-    """Let no file of this process grow beyond ``BYTES_MAX`` while the block runs."""
+    """Limit every file of this process to ``BYTES_MAX`` while the block runs."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (BYTES_MAX, hard))

@@ -1,4 +1,4 @@
-"""A database in which orders of every kind ended, or did not, as they should."""
+"""A database with sound orders of every kind, closed and open."""
 
 import asyncio
 import itertools
@@ -39,7 +39,7 @@ NEW: Final = 8
 ORDERS_TOTAL: Final = 8
 
 _rows: Final[dict[str, Sequence[tuple[Any, ...]]]] = {}
-"""The rows of a sound PostgreSQL database by table, once one was filled."""
+"""The rows of the first sound PostgreSQL database, by table."""
 
 
 def id_of(number: int) -> str:
@@ -49,11 +49,10 @@ def id_of(number: int) -> str:
 
 @asynccontextmanager
 async def sound_database(kind: str, folder: Path, template: Path) -> AsyncIterator[str]:
-    """Give the URL of a database with the orders named above.
+    """Yield the URL of a database with the orders named above.
 
-    Only the first database of each kind is filled by ``fill_soundly``, which takes longer than most
-    tests need for all the rest: the others are copies. ``template`` is where the SQLite file to
-    copy is, or will be.
+    Only the first database of each kind is filled by ``fill_soundly``, which is slow; the others
+    are copies. ``template`` is the path of the SQLite file to copy, which is created once.
     """
     if kind == "sqlite":
         if not template.exists():  # noqa: ASYNC240 - a local file
@@ -75,7 +74,7 @@ async def sound_database(kind: str, folder: Path, template: Path) -> AsyncIterat
 
 async def _copy_rows(url: str) -> None:
     async with server_connection(url) as connection, connection.transaction():
-        # The rows are sound together, so no foreign key need be checked in between.
+        # All rows together are sound, so foreign keys need no check after each table.
         await connection.execute("SET LOCAL session_replication_role = replica")
         await connection.execute("DELETE FROM event_stream")
         for name, rows in _rows.items():
@@ -83,7 +82,7 @@ async def _copy_rows(url: str) -> None:
 
 
 async def fill_soundly(url: str) -> None:
-    """Put the orders named above into an empty database, by way of the real matcher and journal.
+    """Store the orders named above in an empty database with the real matcher and journal.
 
     The first four meet LTCBTC, where 99.99 x 5 is asked (quote 11), then 99.5 x 4 (quote 12), and
     99.2 x 6 is bid.
@@ -128,7 +127,7 @@ async def _accept(storage: OpenStorage, *orders: Order) -> None:
 
 
 async def _fill_or_kill(storage: OpenStorage) -> None:
-    """Have an order filled as a whole by the first quote it meets."""
+    """Fill a FOK order completely with the first quote."""
     work = SymbolAtWork(BNBBTC)
     order = replace(
         make_order("0.5", number=FILL_OR_KILL, symbol=BNBBTC), time_in_force=TimeInForce.FOK
@@ -139,7 +138,7 @@ async def _fill_or_kill(storage: OpenStorage) -> None:
 
 
 async def _leave_open(storage: OpenStorage) -> None:
-    """Have one order filled in part and one not at all, both open."""
+    """Leave one partly filled order and one new order open."""
     work = SymbolAtWork(ETHBTC)
     partly = make_order(10, number=OPEN, symbol=ETHBTC, limit_price="0.04")
     await _accept(storage, partly, make_order(1, number=NEW, symbol=ETHBTC, limit_price="0.01"))

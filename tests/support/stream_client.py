@@ -1,6 +1,6 @@
-"""A client of ``/ws/orders`` that holds every message against the service's own AsyncAPI document.
+"""A client of ``/ws/orders`` that checks every message against the service's AsyncAPI document.
 
-What it sends is checked before it leaves, what it receives before the test sees it.
+It checks its messages before it sends them, and received messages before the test gets them.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ class Contract:
         _check(message, self.sent)
 
     def check_schemas(self) -> None:
-        """Fail unless every schema is one."""
+        """Fail unless every schema is valid."""
         for schema in self.document["components"]["schemas"].values():
             jsonschema.Draft7Validator.check_schema(schema)
 
@@ -63,7 +63,7 @@ class Contract:
 
 
 def _check(message: object, validators: Mapping[str, jsonschema.Draft7Validator]) -> None:
-    """Fail unless exactly one of the messages is what was sent."""
+    """Fail unless the message matches exactly one of the schemas."""
     faults = {
         name: [error.message for error in validator.iter_errors(message)]
         for name, validator in validators.items()
@@ -85,7 +85,7 @@ class Closed:
 
     @property
     def resume_after(self) -> str:
-        """The position that the reason tells."""
+        """The position in the reason."""
         before, _, position = self.reason.rpartition(" ")
         assert before == "resume after", self
         return position
@@ -99,7 +99,7 @@ class StreamClient:
         self.contract = contract
 
     async def subscribe(self, **fields: object) -> str:
-        """Subscribe; return the position that the answer tells."""
+        """Subscribe; return the position in the answer."""
         await self.send({"type": "subscribe", **fields})
         answer = await self.receive()
         assert answer["type"] == "subscribed", answer
@@ -116,7 +116,7 @@ class StreamClient:
             return self.read(await self.connection.recv())
 
     def read(self, text: str | bytes) -> Json:
-        """Return a message that came, which is one that the service may send."""
+        """Return a received message, which the service must be allowed to send."""
         assert isinstance(text, str), "messages are text"
         message = json.loads(text)
         self.contract.check_service_message(message)
@@ -130,11 +130,11 @@ class StreamClient:
         return message
 
     async def events(self, number: int) -> list[Json]:
-        """Return the next so many events."""
+        """Return this number of events."""
         return [await self.event() for _ in range(number)]
 
     async def rest(self) -> tuple[list[Json], Closed]:
-        """Return what comes until the service closes, and how it does."""
+        """Return all messages until the service closes, and the close."""
         messages: list[Json] = []
         while True:
             try:
@@ -148,9 +148,9 @@ class StreamClient:
         return Closed(code, reason or "")
 
     async def nothing_more(self) -> bool:
-        """Whether the service sent nothing until now that was not received here.
+        """Return whether no message is left that the service has sent until now.
 
-        Whatever it sent before it answered a ping has arrived with the answer.
+        A message that it sent before the answer to a ping arrives before that answer.
         """
         async with asyncio.timeout(WAIT_SECONDS_MAX):
             await (await self.connection.ping())
@@ -163,7 +163,7 @@ class StreamClient:
 
 
 async def read_contract(url: str) -> Contract:
-    """Return what the service at ``url`` says of its messages."""
+    """Return the contract that the service at ``url`` serves."""
     async with http_client(base_url=url) as client:
         answer = await client.get(ASYNCAPI_PATH)
     assert answer.status_code == httpx2.codes.OK
@@ -180,8 +180,8 @@ async def open_stream(
 ) -> AsyncIterator[StreamClient]:
     """Connect to the order stream of the service at ``url``.
 
-    Its ``contract`` is read from there unless it is known already. ``reads_slowly`` takes nothing
-    off the socket that the test does not ask for.
+    The default ``contract`` is read from the service. With ``reads_slowly`` the client reads from
+    the socket only the messages that the test requests.
     """
     contract = contract or await read_contract(url)
     address = url.replace("http", "ws", 1) + "/ws/orders"
@@ -199,7 +199,7 @@ async def open_stream(
 
 
 def _small_socket(url: str) -> socket.socket:
-    """Return a connected socket that takes little which is not read."""
+    """Return a connected socket with a small receive buffer."""
     parts = httpx2.URL(url)
     small = socket.socket()
     small.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_BUFFER_BYTES)

@@ -1,7 +1,7 @@
-"""Real recordings with their expected results, and a replay of them through the matcher.
+"""Real recordings with their expected results, and their replay through the matcher.
 
-They lie in ``../shared/tapes`` beside the repository and are not part of it, so a test that asks
-for one is skipped where they are absent.
+The recordings are in ``../shared/tapes`` beside the repository and not part of it. A test that
+needs a missing recording is skipped.
 """
 
 import gzip
@@ -33,7 +33,7 @@ _received_ns = attrgetter("received_ns")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlacedOrder:
-    """An order of a replay: it meets quotes from the one current at ``placed_ns`` on."""
+    """An order of a replay; the first quote it meets is the current one at ``placed_ns``."""
 
     order: Order
     placed_ns: int
@@ -42,7 +42,7 @@ class PlacedOrder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TapeSplit:
-    """One split on the clock of the tape; ``received_ns`` is that of the quote that filled it."""
+    """One split; ``received_ns`` is the time of its quote on the tape."""
 
     update_id: int
     price: Decimal
@@ -52,7 +52,7 @@ class TapeSplit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TapeResult:
-    """What has become of an order when the tape has run past its deadline."""
+    """The outcome of an order after its deadline on the tape."""
 
     final_state: str
     filled_quantity: Decimal
@@ -63,7 +63,7 @@ class TapeResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """Orders placed on one tape, what they must get, and how many orders wrong rules get wrong."""
+    """Orders on one tape, their expected results, and how many results each wrong rule changes."""
 
     name: str
     orders: tuple[PlacedOrder, ...]
@@ -101,7 +101,7 @@ def read_quotes(tape: str) -> Mapping[Symbol, Sequence[Quote]]:
 
 @cache
 def read_expected_document(tape: str) -> dict[str, Any]:
-    """Read the same as it is written, once per process."""
+    """Read the results file of a tape as JSON, once per process."""
     text = find_tape_file(f"{tape}.expected.json").read_text(encoding="utf-8")
     content: dict[str, Any] = json.loads(text)
     return content
@@ -135,7 +135,7 @@ def replay(
     *,
     matcher_class: type[SymbolMatcher] = SymbolMatcher,
 ) -> dict[OrderId, TapeResult]:
-    """Place the orders on the tape and return what each of them got."""
+    """Place the orders on the tape and return their results."""
     by_symbol: dict[Symbol, list[PlacedOrder]] = {}
     for placed in orders:
         by_symbol.setdefault(placed.order.symbol, []).append(placed)
@@ -150,8 +150,8 @@ def _replay_symbol(
 ) -> dict[OrderId, TapeResult]:
     """Merge orders and quotes by time; at the same instant the quote comes first.
 
-    A ledger that nobody took from remembers nothing of the quotes it saw, so the replay starts at
-    the quote that the first order meets, and it ends with the last deadline.
+    Quotes before the first order leave no trace in the ledger. So the replay starts at the quote
+    that the first order meets, and it ends with the last deadline.
     """
     splits: dict[OrderId, list[TapeSplit]] = {placed.order.order_id: [] for placed in orders}
     pending = sorted(orders, key=lambda placed: placed.placed_ns)

@@ -25,7 +25,7 @@ ASK: Final = ("0.002578", "2")
 async def scripted_venue(
     *symbols: str, limits: VenueLimits = BINANCE_LIMITS
 ) -> AsyncIterator[tuple[ScriptedMarket, SimulatedVenue, RunningVenue]]:
-    """Serve a market that the test drives."""
+    """Run a venue and yield its market, its faults and its addresses."""
     market = ScriptedMarket(symbols or ("LTCBTC",))
     venue = SimulatedVenue(market, clock=clock_of_loop(), limits=limits)
     async with venue.serve() as running:
@@ -87,7 +87,7 @@ async def next_message(client: ClientConnection) -> Any:  # noqa: ANN401 - any J
 
 
 async def closed_with(client: ClientConnection) -> tuple[int | None, str | None]:
-    """Wait for the end of a connection and return its code and reason."""
+    """Wait until a connection is closed; return its code and reason."""
     async with asyncio.timeout(ANSWER_SECONDS_MAX):
         await client.wait_closed()
     return client.close_code, client.close_reason

@@ -1,7 +1,7 @@
-"""An event loop whose time passes only while nothing else is to be done.
+"""An event loop whose clock jumps to the next timer when it has nothing else to do.
 
-Sockets on loopback are real, waiting is not: once no socket has anything to say, the clock jumps to
-the next timer. Ten minutes of a venue's limits pass in some seconds, and to the millisecond.
+Sockets on loopback are real, but waiting is virtual: once no socket is ready, the clock jumps to
+the next timer. Ten minutes of a venue's limits take some seconds, with exact times.
 """
 
 import asyncio
@@ -19,15 +19,15 @@ from app.clock import SystemClock
 from app.ports import Clock
 
 LOOKS: Final = 3
-"""How often sockets are asked before the clock jumps, though nothing seems to be under way."""
+"""How often sockets are polled before the clock jumps, if no bytes are in transit."""
 
 LOOKS_MAX: Final = 200
 LOOK_SECONDS: Final = 0.001
-"""How often, and how long, sockets are asked while something is under way. The end of it is for
-bytes that wait because their receiver does not read."""
+"""How often and how long sockets are polled while bytes are in transit. The limit is for bytes that
+wait because their receiver does not read."""
 
 JUMP_SECONDS_MIN: Final = 1e-6
-"""What is waited for may be nearer than a step of a float: the clock must go on all the same."""
+"""The smallest jump: a timer may be nearer than the precision of a float."""
 
 _NANOSECONDS: Final = 1_000_000_000
 _Parameters = ParamSpec("_Parameters")
@@ -41,16 +41,16 @@ class VirtualClock:
         self.seconds = 1_000.0
 
     def now(self) -> datetime:
-        """Return an instant that moves with it."""
+        """Return an instant that follows ``seconds``."""
         return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=self.seconds)
 
     def monotonic_ns(self) -> int:
-        """Return nanoseconds."""
+        """Return ``seconds`` in nanoseconds."""
         return round(self.seconds * _NANOSECONDS)
 
 
 class _JumpingSelector(selectors.DefaultSelector):
-    """Asks for events, and instead of waiting for them lets the clock jump."""
+    """Polls for events, and lets the clock jump instead of waiting."""
 
     def __init__(self, clock: VirtualClock) -> None:
         super().__init__()
@@ -58,7 +58,7 @@ class _JumpingSelector(selectors.DefaultSelector):
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is None:
-            return super().select(None)  # only a thread can wake us: there is no timer to jump to
+            return super().select(None)  # without a timer only another thread can wake the loop
         for look in range(LOOKS_MAX if timeout > 0 else 1):
             events = super().select(0 if look < LOOKS else LOOK_SECONDS)
             if events or timeout <= 0:
@@ -70,9 +70,9 @@ class _JumpingSelector(selectors.DefaultSelector):
         return []
 
     def _is_anything_under_way(self) -> bool:
-        """Whether a socket connects, or has sent bytes that the system did not deliver yet.
+        """Return whether a socket is connecting, or has undelivered bytes.
 
-        A busy machine may take a while for either, and the clock must not jump meanwhile.
+        Both may take a while on a busy machine, and the clock must not jump meanwhile.
         """
         for key in self.get_map().values():
             is_connecting = key.events & selectors.EVENT_WRITE
@@ -99,7 +99,7 @@ class _VirtualLoop(asyncio.SelectorEventLoop):
 
 
 def new_virtual_loop() -> asyncio.AbstractEventLoop:
-    """Make a loop with a clock of its own."""
+    """Make a loop with a virtual clock."""
     return _VirtualLoop(VirtualClock())
 
 
@@ -112,7 +112,7 @@ def clock_of_loop() -> Clock:
 def run_in_virtual_time(
     main: Callable[[VirtualClock], Coroutine[Any, Any, _Result]],
 ) -> _Result:
-    """Run a coroutine function on a loop of its own; it gets the loop's clock."""
+    """Run a coroutine function on a new virtual loop, with the clock of the loop."""
     clock = VirtualClock()
     with asyncio.Runner(loop_factory=lambda: _VirtualLoop(clock)) as runner:
         return runner.run(main(clock))
@@ -121,7 +121,7 @@ def run_in_virtual_time(
 def in_virtual_time(
     test: Callable[_Parameters, Coroutine[Any, Any, _Result]],
 ) -> Callable[_Parameters, _Result]:
-    """Let a test run in virtual time; its fixtures must not be bound to another loop."""
+    """Run a test in virtual time; its fixtures must not be bound to another loop."""
 
     @functools.wraps(test)
     def run(*arguments: _Parameters.args, **named: _Parameters.kwargs) -> _Result:
@@ -131,7 +131,7 @@ def in_virtual_time(
 
 
 def hold_up(seconds: float) -> None:
-    """Let time pass as if the running loop had worked on one thing for so long."""
+    """Advance the clock as if one callback had blocked the running loop."""
     loop = asyncio.get_running_loop()
     assert isinstance(loop, _VirtualLoop)
     loop.clock.seconds += seconds

@@ -1,11 +1,11 @@
-"""Waiting for a condition, with a bound that only a broken condition reaches."""
+"""Waits for conditions, with a limit that only a failure reaches."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
 WAIT_SECONDS_MAX: Final = 300.0
-"""A busy machine needs a part of it; nothing that holds takes longer for it."""
+"""Far more than a busy machine needs. A test that passes is not slower for it."""
 
 POLL_SECONDS: Final = 0.005
 
@@ -13,7 +13,7 @@ POLL_SECONDS: Final = 0.005
 async def eventually(
     condition: Callable[[], object], *, seconds_max: float = WAIT_SECONDS_MAX
 ) -> None:
-    """Return once the condition holds; fail if it does not within the bound."""
+    """Return once the condition holds; fail after the limit."""
     async with asyncio.timeout(seconds_max):
         while not condition():  # noqa: ASYNC110 - conditions of any kind have no event
             await asyncio.sleep(POLL_SECONDS)
@@ -25,7 +25,7 @@ async def eventually_true(
     seconds_max: float = WAIT_SECONDS_MAX,
     poll_seconds: float = POLL_SECONDS,
 ) -> None:
-    """Likewise, for a condition that has to be asked for."""
+    """Return once the awaited condition holds; fail after the limit."""
     async with asyncio.timeout(seconds_max):
         while not await condition():  # noqa: ASYNC110 - as above
             await asyncio.sleep(poll_seconds)

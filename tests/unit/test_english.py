@@ -9,7 +9,6 @@ from typing import Final
 import pytest
 
 ROOT: Final = Path(__file__).parents[2]
-APP: Final = ROOT / "app"
 REPORT: Final = ROOT / "docs" / "benchmarks.md"
 PAGES: Final = (
     ROOT / "README.md",
@@ -36,7 +35,7 @@ PER_1000_MAX: Final = 1.0
 """How many of 1,000 words may be avoided ones."""
 
 DOCSTRINGS_PER_1000_MAX: Final = 1
-"""In the docstrings of ``app``."""
+"""In the docstrings of each folder."""
 
 REPORT_PER_1000_MAX: Final = 2.2
 """The bound for the report that the benchmarks wrote, until they write plainer notes."""
@@ -47,9 +46,9 @@ _GENERATED: Final = r"^\| `/simulator/[^\n]*$"
 _NO_PROSE: Final = re.compile(rf"^```.*?^```|{_GENERATED}|`[^`\n]*`", re.MULTILINE | re.DOTALL)
 
 
-def docstrings() -> Iterator[str]:
-    """Return the docstrings in ``app``: of modules, classes, functions and attributes."""
-    for path in sorted(APP.rglob("*.py")):
+def docstrings(folder: Path) -> Iterator[str]:
+    """Return the docstrings in a folder: of modules, classes, functions and attributes."""
+    for path in sorted(folder.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             constant = node.value if isinstance(node, ast.Expr) else None
             if isinstance(constant, ast.Constant) and isinstance(constant.value, str):
@@ -70,8 +69,9 @@ def test_a_page_is_plain(page: Path) -> None:
     assert share <= (REPORT_PER_1000_MAX if page == REPORT else PER_1000_MAX), found
 
 
-def test_docstrings_are_plain() -> None:
-    """The docstrings of ``app`` hold no more avoided words than the bound allows."""
-    share, found = per_1000("\n".join(docstrings()))
+@pytest.mark.parametrize("folder", ["app", "tests"])
+def test_docstrings_are_plain(folder: str) -> None:
+    """The docstrings of a folder hold no more avoided words than the bound allows."""
+    share, found = per_1000("\n".join(docstrings(ROOT / folder)))
 
     assert share <= DOCSTRINGS_PER_1000_MAX, {words: found.count(words) for words in AVOIDED}

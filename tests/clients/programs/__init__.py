@@ -1,5 +1,5 @@
-"""Programs that use one client each, unmodified but for the address, and tell what it received.
+"""Programs that use one client library each, with the address changed, and print its results.
 
-Each is a process of its own: what a client does at its import, to its loop or at its end is its own
-affair. The clients are absent from the usual environment, so they are imported by name.
+Each is a separate process, because a library may change its process at import, in its loop or at
+exit. The libraries are missing in the usual environment, so they are imported by name.
 """

@@ -10,7 +10,7 @@ sdk = importlib.import_module("binance_sdk_spot.spot")
 
 
 async def main(task: Task) -> None:
-    """Ask, then listen."""
+    """Request everything from REST, then print the quotes."""
     client = sdk.Spot(
         config_rest_api=sdk.ConfigurationRestAPI(
             api_key="", api_secret="", base_path=task.rest_url

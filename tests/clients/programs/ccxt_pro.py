@@ -1,4 +1,4 @@
-"""ccxt.pro: best bids and asks; its watch tells the newest, so quotes must come one by one."""
+"""ccxt.pro: best bids and asks. It returns only the newest, so quotes must come one by one."""
 
 import asyncio
 import importlib
@@ -9,7 +9,7 @@ ccxt = importlib.import_module("ccxt.pro")
 
 
 async def main(task: Task) -> None:
-    """Ask, then listen."""
+    """Request everything from REST, then print the quotes."""
     options = {"fetchMarkets": {"types": ["spot"]}, "fetchCurrencies": False}
     venue = ccxt.binance({"options": options})
     venue.urls["api"]["public"] = f"{task.rest_url}/api/v3"

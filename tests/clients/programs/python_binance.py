@@ -1,4 +1,4 @@
-"""python-binance: a combined stream of all symbols, or a raw one of each."""
+"""python-binance: a combined stream of all symbols, or a raw stream of each."""
 
 import asyncio
 import importlib
@@ -10,7 +10,7 @@ binance = importlib.import_module("binance")
 
 
 async def main(task: Task, *, is_combined: bool) -> None:
-    """Ask, then listen."""
+    """Request everything from REST, then print the quotes."""
     binance.AsyncClient.API_URL = f"{task.rest_url}/api"
     client = await binance.AsyncClient.create()
     try:
@@ -39,7 +39,7 @@ async def main(task: Task, *, is_combined: bool) -> None:
 
 
 async def listen(socket: Any, *, quotes: int) -> None:  # noqa: ANN401 - the package has no types
-    """Tell so many quotes of one connection."""
+    """Print this number of quotes of one connection."""
     async with socket as stream:
         for _ in range(quotes):
             message = await stream.recv()

@@ -1,4 +1,4 @@
-"""What a program is told, and what it tells: a line of JSON for each thing."""
+"""The arguments of a program, and its output: one line of JSON for each result."""
 
 import json
 import sys
@@ -10,7 +10,7 @@ QUOTE_KEYS = ("u", "s", "b", "B", "a", "A")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """Where the venue is, which symbols to listen to, and how many quotes will come."""
+    """The addresses of the venue, the symbols to subscribe, and the number of quotes."""
 
     stream_url: str
     rest_url: str
@@ -30,12 +30,12 @@ def read_task() -> Task:
 
 
 def tell_answer(name: str, answer: object) -> None:
-    """Tell the answer to a REST request."""
+    """Print the answer to a REST request."""
     _tell({"answer": name, "body": answer})
 
 
 def tell_quote(data: Mapping[str, object]) -> None:
-    """Tell a quote as it was received, in the keys of the wire."""
+    """Print a received quote, in the order of the venue's keys."""
     _tell({"quote": [data[key] for key in QUOTE_KEYS]})
 
 

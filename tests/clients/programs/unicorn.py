@@ -1,4 +1,4 @@
-"""unicorn-binance-websocket-api with its REST client: one combined stream, threads of its own."""
+"""unicorn-binance-websocket-api with its REST client: one combined stream, in threads."""
 
 import importlib
 import time
@@ -12,7 +12,7 @@ POLL_SECONDS = 0.01
 
 
 def main(task: Task) -> None:
-    """Ask, then listen."""
+    """Request everything from REST, then print the quotes."""
     ask(task)
     streams = websocket_api.BinanceWebSocketApiManager(
         exchange="binance.com",
@@ -37,7 +37,7 @@ def main(task: Task) -> None:
 
 
 def ask(task: Task) -> None:
-    """Ask the REST side; the manager sets the address itself, so only a subclass can keep ours."""
+    """Request everything from REST; a subclass keeps our address, which the manager overwrites."""
     at_venue = property(lambda _: f"{task.rest_url}/api", lambda _, __: None)
     manager = type("AtVenue", (rest_api.BinanceRestApiManager,), {"API_URL": at_venue})
     rest = manager(exchange="binance.com", warn_on_update=False, disable_colorama=True)

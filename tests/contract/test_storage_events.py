@@ -261,6 +261,9 @@ async def test_a_start_goes_on_above_what_is_stored_where_less_was_pruned(url: s
             await storage.journal.accept(make_order(number=number))
     async with open_storage(url) as storage:
         assert (storage.database.last_acceptance_number, storage.database.last_position) == (3, 3)
+        assert storage.journal.next_acceptance_number() == 4
+        await storage.journal.accept(make_order(number=4))
+        assert storage.listener.positions == [4]
 
 
 async def test_a_stream_keeps_its_name(url: str) -> None:

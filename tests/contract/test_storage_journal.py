@@ -193,36 +193,6 @@ async def test_an_order_is_accepted_and_filled_in_one_transaction(storage: OpenS
     assert storage.listener.transactions == [2]
 
 
-async def test_many_orders_at_once_share_few_transactions(storage: OpenStorage) -> None:
-    """Orders that arrive during a commit share the next transaction."""
-    numbers = range(1, 301)
-    async with asyncio.TaskGroup() as group:
-        for number in numbers:
-            group.create_task(storage.journal.accept(make_order(number=number)))
-
-    assert [event.order.acceptance_number for event in storage.listener.events] == [*numbers]
-    assert len(storage.listener.transactions) <= 3
-    assert await storage.rows("SELECT count(*) FROM orders") == [(300,)]
-
-
-async def test_positions_number_all_events_in_the_order_of_commits(url: str) -> None:
-    """Positions and acceptance numbers continue after a restart."""
-    async with open_storage(url) as before:
-        await before.journal.accept(make_order(number=before.journal.next_acceptance_number()))
-        await before.journal.accept(make_order(number=before.journal.next_acceptance_number()))
-    async with open_storage(url) as storage:
-        number = storage.journal.next_acceptance_number()
-
-        await storage.journal.accept(make_order(number=number))
-
-        assert number == 3
-        assert await storage.rows("SELECT position FROM order_events ORDER BY 1") == [
-            (1,),
-            (2,),
-            (3,),
-        ]
-
-
 async def test_a_batch_written_twice_changes_nothing(storage: OpenStorage) -> None:
     """Writing a batch again has no effect, even after later batches."""
     order = replace(make_order(8, number=1), client_order_id="mine-1")

@@ -17,7 +17,7 @@ from tests.support.builders import make_order, make_quote
 from tests.support.databases import OpenStorage, open_storage
 from tests.support.faulty_writer import faulty_storage
 from tests.support.outcomes import SymbolAtWork
-from tests.support.waiting import WAIT_SECONDS_MAX, eventually
+from tests.support.waiting import eventually
 
 ALICE = Owner("alice")
 KEY = "mine-1"
@@ -142,24 +142,6 @@ async def test_a_repeated_commit_finds_its_own_key(url: str) -> None:
         assert results == [None, keyed(1).order_id]
         assert storage.listener.heard == ["trouble", "0001/1", "recovery"]
         assert await numbers(storage) == [1]
-
-
-async def test_an_order_sent_again_after_an_unknown_outcome_finds_itself(url: str) -> None:
-    """A client that repeats an order after an unknown outcome gets the id of the first one."""
-    async with faulty_storage(url, answer_seconds_max=1) as (writer, storage):
-        writer.answers_to_lose = 1
-        first = asyncio.create_task(accept_all(storage, [keyed(1)]))
-        await eventually(lambda: writer.transactions)
-        writer.may_begin.clear()
-        outcomes = await first
-        writer.may_begin.set()
-        await eventually(lambda: storage.journal.is_writable)
-        storage.journal._answer_seconds_max = WAIT_SECONDS_MAX
-
-        again = await accept_all(storage, [keyed(2)])
-
-    assert [getattr(one, "__name__", one) for one in outcomes] == ["OutcomeUnknownError"]
-    assert again == [keyed(1).order_id]
 
 
 async def test_a_withdrawn_order_leaves_its_key_free(url: str) -> None:

@@ -1,7 +1,6 @@
 """Migration from previous releases, the same on SQLite and on PostgreSQL."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -96,7 +95,10 @@ NAMES: Final = {
 @pytest.fixture(params=KINDS)
 async def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
     """Yield the URL of an empty database."""
-    async with _empty(request.param, tmp_path) as url:
+    if request.param == "sqlite":
+        yield sqlite_url(tmp_path / "papertape.db")
+        return
+    async with scratch_postgresql() as url:
         yield url
 
 
@@ -105,15 +107,6 @@ async def url(request: pytest.FixtureRequest, empty_url: str) -> str:
     """Yield a database of a previous release with every kind of row."""
     await _run(empty_url, partial(_fill, revision=request.param))
     return empty_url
-
-
-@asynccontextmanager
-async def _empty(kind: str, folder: Path) -> AsyncIterator[str]:
-    if kind == "sqlite":
-        yield sqlite_url(folder / "papertape.db")
-        return
-    async with scratch_postgresql() as url:
-        yield url
 
 
 async def _run(url: str, work: Any) -> Any:  # noqa: ANN401 - as the work returns

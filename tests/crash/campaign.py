@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import json
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -10,7 +9,6 @@ from pathlib import Path
 from typing import Final
 
 import httpx2
-from websockets.asyncio.client import connect
 
 from app.auditing.audit import audit
 from app.recording.verify.verification import verify
@@ -21,7 +19,7 @@ from tests.crash.lots import SYMBOLS, LotMarket
 from tests.support.connections import http_client
 from tests.support.processes import PapertapeProcess, start_papertape
 from tests.support.services import ScriptedVenue, scripted_venue, until_ready
-from tests.support.stream_client import ASYNCAPI_PATH, Contract
+from tests.support.stream_client import open_stream
 from tests.support.waiting import WAIT_SECONDS_MAX, eventually, eventually_true
 
 CLIENTS: Final = 12
@@ -39,7 +37,6 @@ never come."""
 OF_MANY_LIVES: Final = replace(BINANCE_LIMITS, connection_attempts_max=100_000)
 """Limits of a venue for a campaign, which opens more connections than one client may."""
 
-DATABASE_TROUBLE: Final = {"journal_unavailable", "outcome_unknown"}
 PAGE: Final = 1_000
 LOOK_SECONDS: Final = 0.2
 """The pause between two looks at the orders. Each look reads all of them."""
@@ -162,11 +159,7 @@ async def campaign(
         orders=len(truth.orders),
         events=len(truth.events),
         splits=sum(event["split"] is not None for event in truth.events),
-        refusals=sum(
-            body.get("code") in DATABASE_TROUBLE
-            for placement in clients.records.placements
-            for _, body in placement.answers
-        ),
+        refusals=clients.records.database_refusals,
         complaints=[
             *complaints(clients.records, truth),
             *market.oversold(truth.events),
@@ -224,20 +217,15 @@ async def _orders(client: httpx2.AsyncClient) -> list[Json]:
 
 
 async def _events(url: str, *, seconds_max: float) -> list[Json]:
-    """Return every stored event as a new subscriber receives it.
+    """Return every stored event as a new subscriber receives it, which checks it by the contract.
 
-    Each is checked by the served contract. The events of the clients must be the same.
+    The events of the clients must be the same, so they are checked, too.
     """
     events: list[Json] = []
-    async with http_client(base_url=url) as client:
-        contract = Contract((await client.get(ASYNCAPI_PATH)).json())
-    async with connect(f"{url}/ws/orders".replace("http", "ws", 1)) as socket:
-        await socket.send(json.dumps({"type": "subscribe", "after": "beginning"}))
-        head = json.loads(await socket.recv())["position"]
+    async with open_stream(url) as stream:
+        head = await stream.subscribe(after="beginning")
         with contextlib.suppress(TimeoutError):
             while not events or events[-1]["position"] != head:
                 async with asyncio.timeout(seconds_max):
-                    events.append(json.loads(await socket.recv()))
-    for event in events:
-        contract.check_service_message(event)
+                    events.append(await stream.event())
     return events

@@ -21,6 +21,7 @@ LEAVES_PER_EVENT: Final = 0.01
 NOT_EXECUTED: Final = {"journal_unavailable", "journal_backlog", "rules_not_loaded"}
 """The error codes that promise that the order is never executed."""
 
+DATABASE_TROUBLE: Final = {"journal_unavailable", "outcome_unknown"}
 Json = dict[str, Any]
 
 
@@ -56,13 +57,14 @@ class Records:
     stream_errors: list[Json] = field(default_factory=list)
     heard: int = 0
 
-
-@dataclass(slots=True, kw_only=True)
-class _Own:
-    """The placements of one client."""
-
-    number: int
-    placements: list[Placement] = field(default_factory=list)
+    @property
+    def database_refusals(self) -> int:
+        """The number of answers that report a failing database."""
+        return sum(
+            body.get("code") in DATABASE_TROUBLE
+            for placement in self.placements
+            for _, body in placement.answers
+        )
 
 
 class Clients:
@@ -105,7 +107,7 @@ class Clients:
 
     async def _act(self, number: int) -> None:
         chance = random.Random(f"{self._seed}-{number}")
-        own = _Own(number=number)
+        own: list[Placement] = []
         actions = (self._place_new, self._place_new, self._repeat, self._cancel, self._look)
         async with http_client(timeout=ANSWER_SECONDS_MAX) as client:
             while not self._is_resting:
@@ -114,11 +116,10 @@ class Clients:
                 await asyncio.sleep(chance.uniform(0, PAUSE_SECONDS))
 
     async def _place_new(
-        self, client: httpx2.AsyncClient, chance: random.Random, own: "_Own"
+        self, client: httpx2.AsyncClient, chance: random.Random, own: list[Placement]
     ) -> None:
-        key = f"c{own.number}-{len(own.placements)}"
-        placement = Placement(body=_body(chance, key=key))
-        own.placements.append(placement)
+        placement = Placement(body=_body(chance, key=f"c-{len(self.records.placements)}"))
+        own.append(placement)
         self.records.placements.append(placement)
         prefer = chance.choice(["respond-async", "respond-async", "wait=1", ""])
         twins = 3 if chance.random() < 0.1 else 1
@@ -126,9 +127,11 @@ class Clients:
             *(self._place(client, placement, {"Prefer": prefer}) for _ in range(twins))
         )
 
-    async def _repeat(self, client: httpx2.AsyncClient, chance: random.Random, own: "_Own") -> None:
-        if own.placements:
-            placement = chance.choice(own.placements[-10:])
+    async def _repeat(
+        self, client: httpx2.AsyncClient, chance: random.Random, own: list[Placement]
+    ) -> None:
+        if own:
+            placement = chance.choice(own[-10:])
             await self._place(client, placement, {"Prefer": "respond-async"})
 
     async def _place(
@@ -141,14 +144,18 @@ class Clients:
         if answer is not None:
             placement.answers.append((answer.status_code, answer.json()))
 
-    async def _cancel(self, client: httpx2.AsyncClient, chance: random.Random, own: "_Own") -> None:
+    async def _cancel(
+        self, client: httpx2.AsyncClient, chance: random.Random, own: list[Placement]
+    ) -> None:
         order_id = _some_order_id(chance, own)
         if order_id is not None:
             answer = await self._ask(client, "DELETE", f"/order/{order_id}")
             if answer is not None:
                 self.records.cancels.append((order_id, answer.status_code, answer.json()))
 
-    async def _look(self, client: httpx2.AsyncClient, chance: random.Random, own: "_Own") -> None:
+    async def _look(
+        self, client: httpx2.AsyncClient, chance: random.Random, own: list[Placement]
+    ) -> None:
         order_id = _some_order_id(chance, own)
         if order_id is not None:
             answer = await self._ask(client, "GET", f"/order/{order_id}")
@@ -211,6 +218,6 @@ def _body(chance: random.Random, *, key: str) -> Json:
     return body
 
 
-def _some_order_id(chance: random.Random, own: _Own) -> str | None:
-    accepted = [one.accepted[0]["order_id"] for one in own.placements[-20:] if one.accepted]
+def _some_order_id(chance: random.Random, own: list[Placement]) -> str | None:
+    accepted = [one.accepted[0]["order_id"] for one in own[-20:] if one.accepted]
     return chance.choice(accepted) if accepted else None

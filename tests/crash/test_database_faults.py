@@ -13,7 +13,7 @@ from typing import Final
 import pytest
 
 from app.storage.connections import BUSY_SECONDS
-from tests.crash.campaign import DATABASE_TROUBLE, Ordeal, ServiceHost, campaign
+from tests.crash.campaign import Ordeal, ServiceHost, campaign
 from tests.support.waiting import eventually
 
 SEED: Final = 20261124
@@ -61,16 +61,9 @@ def _events_stored(path: Path) -> int:
 
 async def _until_refused(host: ServiceHost) -> None:
     """Wait until several more orders are refused because of the database."""
-    goal = _refusals(host) + REFUSALS
-    await eventually(lambda: _refusals(host) >= goal)
-
-
-def _refusals(host: ServiceHost) -> int:
-    return sum(
-        body.get("code") in DATABASE_TROUBLE
-        for placement in host.clients.records.placements
-        for _, body in placement.answers
-    )
+    records = host.clients.records
+    goal = records.database_refusals + REFUSALS
+    await eventually(lambda: records.database_refusals >= goal)
 
 
 async def slow_disk(host: ServiceHost) -> None:
@@ -86,7 +79,7 @@ async def slow_disk(host: ServiceHost) -> None:
             await asyncio.sleep(SHORT_LOCK_SECONDS)
             longest = max(longest, time.monotonic() - began)
         await host.until_heard(1)
-    assert _refusals(host) == 0 or longest > BUSY_SECONDS / 2
+    assert host.clients.records.database_refusals == 0 or longest > BUSY_SECONDS / 2
 
 
 async def full_disk(host: ServiceHost) -> None:

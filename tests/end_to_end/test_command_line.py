@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
-import pytest
 
 from tests.support.connections import http_client
 from tests.support.processes import papertape, papertape_from_scratch, simulated_venue
@@ -27,27 +26,6 @@ async def test_help_explains_every_command(tmp_path: Path) -> None:
         assert f" {command} " in process.log
 
 
-async def test_the_version_is_printed(tmp_path: Path) -> None:
-    """`papertape --version` prints one line."""
-    async with papertape_from_scratch(tmp_path, "--version") as process:
-        assert await process.wait() == 0
-
-    assert re.fullmatch(r"papertape \d+\.\d+\.\d+\n", process.log)
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [("HTTP_PORT", "eighty"), ("VENUE", "kraken"), ("HTTP_HOST", "0.0.0.0")],  # noqa: S104 - refused
-)
-async def test_a_bad_setting_is_one_line(tmp_path: Path, name: str, value: str) -> None:
-    """Each bad setting gives one line that names it."""
-    async with papertape(tmp_path, "serve", **{name: value}) as process:
-        assert await process.wait() == 1
-
-    (line,) = process.log.splitlines()
-    assert line.startswith(f"papertape: {name}={value}")
-
-
 async def test_migrate_brings_a_database_up_to_date(tmp_path: Path) -> None:
     """The revision is printed, even if there is nothing to do."""
     url = f"sqlite+aiosqlite:///{tmp_path / 'fresh.db'}"
@@ -57,18 +35,6 @@ async def test_migrate_brings_a_database_up_to_date(tmp_path: Path) -> None:
         assert "the database is at revision" in process.log
 
     assert (tmp_path / "fresh.db").stat().st_size > 0
-
-
-async def test_migrate_refuses_a_file_that_is_not_a_database(tmp_path: Path) -> None:
-    """A file that is not a database gives one line."""
-    (tmp_path / "notes.db").write_text("these are my notes, not a database\n" * 100)
-    url = f"sqlite+aiosqlite:///{tmp_path / 'notes.db'}"
-
-    async with papertape(tmp_path, "migrate", DATABASE_URL=url) as process:
-        assert await process.wait() == 1
-
-    (line,) = process.log.splitlines()
-    assert line.startswith("papertape: ")
 
 
 async def test_simulate_runs_the_venue_alone(tmp_path: Path) -> None:

@@ -8,11 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx2
-import pytest
 
 from tests.support.databases import sqlite_url
 from tests.support.processes import PapertapeProcess, papertape, simulated_venue
-from tests.support.sound_database import fill_soundly
 from tests.support.waiting import eventually
 
 BODY = '{"symbol": "LTCBTC", "order_size": 300, "price": 0.0001, "side": "SELL"}'
@@ -72,26 +70,3 @@ async def test_a_database_is_kept_in_order_under_a_running_service(tmp_path: Pat
         ):
             answer = await client.post("/order/limit", content=BODY)
             assert answer.status_code == httpx2.codes.OK
-
-
-@pytest.mark.parametrize(
-    ("arguments", "status", "line"),
-    [
-        (("audit", "nowhere.db"), 2, "papertape: there is no database "),
-        (("backup", "papertape.db"), 1, "papertape: papertape.db is there already; name a file"),
-        (("backup", "no/copy.db"), 1, "papertape: there is no folder no; make it first"),
-    ],
-    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
-)
-async def test_what_cannot_be_done_is_one_line(
-    tmp_path: Path, arguments: tuple[str, ...], status: int, line: str
-) -> None:
-    """The line names the cause, and the exit status is not 0."""
-    url = sqlite_url(tmp_path / "papertape.db")
-    await fill_soundly(url)
-
-    async with papertape(tmp_path, *arguments, DATABASE_URL=url) as process:
-        assert await process.wait() == status
-
-    (said_line,) = process.log.splitlines()
-    assert said_line.startswith(line)

@@ -1,8 +1,6 @@
 """Many open orders: a clean stop, and the next start resumes all of them."""
 
 import asyncio
-import contextlib
-import json
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,12 +8,11 @@ from typing import Any, Final
 
 import httpx2
 import pytest
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed
 
 from tests.support.processes import papertape
 from tests.support.raw_http import RawConnection
 from tests.support.services import ScriptedVenue, scripted_venue
+from tests.support.stream_client import open_stream
 from tests.support.waiting import eventually_true
 
 SYMBOLS: Final = tuple(f"T{number:02}BTC" for number in range(20))
@@ -61,23 +58,6 @@ async def place_all(url: str) -> None:
     await asyncio.gather(*(place_some(first) for first in range(CONNECTIONS)))
 
 
-async def listener(url: str) -> ClientConnection:
-    """Subscribe to all events from now on."""
-    socket = await connect(f"{url}/ws/orders".replace("http", "ws", 1))
-    await socket.send(json.dumps({"type": "subscribe"}))
-    assert json.loads(await socket.recv())["type"] == "subscribed"
-    return socket
-
-
-async def farewell(socket: ClientConnection) -> tuple[int, str]:
-    """Return code and reason with which the service closes a connection; skip earlier messages."""
-    with contextlib.suppress(ConnectionClosed):
-        while True:
-            await socket.recv()
-    assert socket.close_code is not None, "it is closed"
-    return socket.close_code, socket.close_reason or ""
-
-
 async def has_accepted(client: httpx2.AsyncClient, total: int) -> bool:
     """Return whether this number of orders is stored."""
     found, parameters = 0, {"limit": "1000"}
@@ -114,28 +94,26 @@ async def test_a_stop_answers_all_clients_and_the_next_start_matches_all(
             connection.send_order(buy(number))
         async with process.ready_client() as client:
             await eventually_true(lambda: has_accepted(client, ORDERS))
-        socket = await listener(url)
+        async with open_stream(url) as stream:
+            await stream.subscribe()
+            status = await process.stop()
 
-        status = await process.stop()
-
-        assert status == 0, process.log
-        answers = [await connection.answer() for connection in waiting]
-        await asyncio.gather(*(connection.close() for connection in waiting))
+            assert status == 0, process.log
+            answers = [await connection.answer() for connection in waiting]
+            await asyncio.gather(*(connection.close() for connection in waiting))
+            _, closed = await stream.rest()
         assert {answer.status for answer in answers} == {httpx2.codes.ACCEPTED}
         locations = {answer.headers["location"] for answer in answers}
         assert locations == {f"/order/{answer.body['order_id']}" for answer in answers}
         assert len(locations) == WAITING
-        code, reason = await farewell(socket)
-        assert (code, reason.startswith("resume after ")) == (1012, True)
+        assert closed.code == 1012
 
     async with (
         papertape(tmp_path, "serve", name="second", **venue.environment) as process,
         process.ready_client() as client,
+        open_stream(await process.url()) as stream,
     ):
         await eventually_true(lambda: has_matched_all(client, venue))
         assert f'"orders": {ORDERS}, "symbols": {len(SYMBOLS)}' in process.log
-        position = reason.removeprefix("resume after ")
-        async with connect(f"{await process.url()}/ws/orders".replace("http", "ws", 1)) as socket:
-            await socket.send(json.dumps({"type": "subscribe", "after": position}))
-            assert json.loads(await socket.recv())["type"] == "subscribed"
-            assert json.loads(await socket.recv())["status"] == "FILLED"
+        await stream.subscribe(after=closed.resume_after)
+        assert (await stream.event())["status"] == "FILLED"

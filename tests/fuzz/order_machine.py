@@ -1,7 +1,6 @@
 """A machine that generates histories of orders, and compares the service with the model."""
 
 import asyncio
-import functools
 import shutil
 import tempfile
 from collections.abc import Coroutine
@@ -19,13 +18,12 @@ from app.auditing.audit import audit
 from app.domain.events import StoredEvent  # noqa: TC001 - beside the other imports of the domain
 from app.domain.order import NewOrder, OrderId, Owner, Side, TimeInForce
 from app.domain.quote import Quote
-from app.storage.schema.migrate import migrate
 from tests.fuzz.displayed_lots import DisplayedLots
 from tests.fuzz.hand_driven_service import OWNERS, HandDrivenService, HandLoop
 from tests.fuzz.order_model import ModelOrder, OrderModel
 from tests.fuzz.stored_rows import StoredRows, read_rows, stored_form
 from tests.support.builders import LTCBTC, make_quote
-from tests.support.databases import sqlite_url
+from tests.support.databases import place_migrated_sqlite, sqlite_url
 from tests.support.hand_driven import HandClock
 
 _Result = TypeVar("_Result")
@@ -79,15 +77,6 @@ def new_orders(draw: st.DrawFn) -> NewOrder:
     )
 
 
-@functools.cache
-def _empty_database() -> bytes:
-    """Return a migrated SQLite file, made once: a migration takes longer than a whole history."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "empty.db"
-        asyncio.run(migrate(sqlite_url(path)))
-        return path.read_bytes()
-
-
 class OrderMachine(RuleBasedStateMachine):
     """Orders, quotes, time and restarts in any order; after each step, both sides must agree."""
 
@@ -95,7 +84,7 @@ class OrderMachine(RuleBasedStateMachine):
         super().__init__()
         self.folder = Path(tempfile.mkdtemp(prefix="papertape-machine-"))
         self.path = self.folder / "orders.db"
-        self.path.write_bytes(_empty_database())
+        place_migrated_sqlite(self.path)
         self.url = sqlite_url(self.path)
         self.clock = HandClock()
         self.runner = asyncio.Runner(loop_factory=lambda: HandLoop(self.clock))
@@ -117,7 +106,7 @@ class OrderMachine(RuleBasedStateMachine):
     def retry(self, number: int, *, is_changed: bool) -> None:
         """Send an order with a used key again, equal or changed."""
         keyed = [self.model.orders[order_id] for order_id in self.model.keys.values()]
-        new_order = _as_sent(keyed[number % len(keyed)])
+        new_order = keyed[number % len(keyed)].sent
         if is_changed:
             new_order = replace(new_order, quantity=new_order.quantity + 1)
         self._place(new_order)
@@ -237,7 +226,7 @@ class OrderMachine(RuleBasedStateMachine):
             return
         stored = self._run(self.service.orders.find(new_order.owner, placed_id))
         assert stored is not None, "the order is stored"
-        is_same = new_order == _as_sent(self.model.orders[earlier])
+        is_same = new_order == self.model.orders[earlier].sent
         assert stored.order.has_terms_of(new_order) == is_same
 
     def _next_quote(self, touch: tuple[Level, Level] | None = None) -> Quote:
@@ -278,18 +267,3 @@ class OrderMachine(RuleBasedStateMachine):
             assert events == one.events
             sequences = [event.sequence for event in stored.events_of(order_id)]
             assert sequences == list(range(1, len(one.events) + 1))
-
-
-def _as_sent(model_order: ModelOrder) -> NewOrder:
-    """Return the order as the client sent it."""
-    order = model_order.order
-    return NewOrder(
-        owner=order.owner,
-        client_order_id=order.client_order_id,
-        symbol=order.symbol,
-        side=order.side,
-        time_in_force=order.time_in_force,
-        quantity=order.quantity,
-        limit_price=order.limit_price,
-        timeout_seconds=Decimal((order.expires_at - order.accepted_at).seconds),
-    )

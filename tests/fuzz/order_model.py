@@ -31,6 +31,7 @@ class ModelOrder:
     """An order and its outcome; an event is the status and the quantity filled so far."""
 
     order: Order
+    sent: NewOrder
     status: OrderStatus = OrderStatus.NEW
     reason: Reason | None = None
     filled: Decimal = Decimal(0)
@@ -88,7 +89,7 @@ class OrderModel:
         seconds = int(new_order.timeout_seconds)
         number = len(self.orders) + 1
         order = order_from(new_order, order_id=order_id, number=number, accepted_at=self.now)
-        self.orders[order_id] = ModelOrder(order)
+        self.orders[order_id] = ModelOrder(order, new_order)
         if new_order.client_order_id is not None:
             self.keys[new_order.owner, new_order.client_order_id] = order_id
         self.is_following, self.used_ns = True, self.now_ns

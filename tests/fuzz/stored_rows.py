@@ -5,13 +5,13 @@ import sqlite3
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
+from typing import NamedTuple
 
 from app.domain.events import StoredEvent
 from app.domain.order import OrderId, OrderStatus, Owner, Reason, Side
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EventRow:
+class EventRow(NamedTuple):
     """An event as stored, and as announced."""
 
     position: int
@@ -69,21 +69,11 @@ def read_rows(path: Path) -> StoredRows:
         ):
             split = (update_id, Decimal(price), Decimal(quantity))
             rows.splits.setdefault(OrderId(order_id), []).append(split)
-        for position, order_id, sequence, status, reason, number, filled, cost in database.execute(
+        for *plain, filled, cost in database.execute(
             "SELECT position, order_id, sequence, status, reason, split_number, filled_quantity,"
             " quote_quantity FROM order_events ORDER BY position"
         ):
-            event = EventRow(
-                position=position,
-                order_id=order_id,
-                sequence=sequence,
-                status=status,
-                reason=reason,
-                split_number=number,
-                filled_quantity=Decimal(filled),
-                quote_quantity=Decimal(cost),
-            )
-            rows.events.append(event)
+            rows.events.append(EventRow._make((*plain, Decimal(filled), Decimal(cost))))
         for (gate,) in database.execute("SELECT update_id FROM symbol_gates"):
             rows.gate = gate
         for owner, side, price, quantity in database.execute(

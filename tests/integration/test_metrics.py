@@ -5,21 +5,11 @@ import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import httpx2
-
-from tests.support.connections import connect, http_client
+from tests.support.connections import connect
 from tests.support.scrape import scrape
-from tests.support.services import (
-    ServiceUnderTest,
-    make_settings,
-    scripted_venue,
-    service_under_test,
-    started,
-    until_ready,
-)
+from tests.support.services import ServiceUnderTest, service_under_test
 from tests.support.waiting import eventually_true
 
-NEGATIVE = '{"u":5,"s":"LTCBTC","b":"-1","B":"1","a":"2","A":"1"}'
 BUY = {"symbol": "LTCBTC", "order_size": "8", "price": "0.0026"}
 
 
@@ -59,32 +49,6 @@ async def test_figures_follow_an_order_and_its_quotes(tmp_path: Path) -> None:
         assert after["feed_connections_opened_total"] == 1
 
 
-async def test_rules_are_told_from_where_they_come_and_how_old_they_are(tmp_path: Path) -> None:
-    """Failed loads of the rules are counted, and loaded rules have a source and an age."""
-    async with scripted_venue() as venue:
-        venue.faults.rest_failure(503)
-        settings = make_settings(tmp_path, stream_url=venue.stream_url, rest_url=venue.rest_url)
-        async with started(settings) as url, http_client(base_url=url) as client:
-            await eventually_true(lambda: _have_failed(client))
-            without = await scrape(client)
-            probe = (await client.get("/readyz")).json()["rules"]
-            venue.faults.clear_rest_failure()
-            await until_ready(client)
-            with_venue = await scrape(client)
-
-    assert (without["ready"], without["rules_symbols"]) == (0, 0)
-    assert without['rules_source{source="none"}'] == 1
-    assert "rules_age_seconds" not in without
-    assert probe["age_seconds"] is None
-    assert probe["failures"] >= 1
-    assert probe["cause"]
-    assert (with_venue["ready"], with_venue["rules_symbols"]) == (1, 1)
-    assert with_venue['rules_source{source="venue"}'] == 1
-    assert 0 <= with_venue["rules_age_seconds"] < 3_600
-    assert with_venue["rules_refreshes_total"] == 1
-    assert with_venue["rules_refresh_failures_total"] >= 1
-
-
 async def test_a_lost_connection_is_told_with_its_cause(tmp_path: Path) -> None:
     """Metrics, probe and symbol show a lost connection with its cause, and metrics its recovery."""
     async with service_under_test(tmp_path) as service, _resting_order(service):
@@ -118,21 +82,6 @@ async def test_a_lost_connection_is_told_with_its_cause(tmp_path: Path) -> None:
         assert back['feed_status{status="connected"}'] == 1
 
 
-async def test_dropped_frames_are_told_by_reason(tmp_path: Path) -> None:
-    """Metrics and probe count dropped frames by reason."""
-    async with service_under_test(tmp_path) as service, _resting_order(service):
-        service.venue.faults.send_frame("LTCBTC", "nonsense")
-        service.venue.faults.send_frame("LTCBTC", NEGATIVE)
-        name = 'feed_frames_dropped_total{reason="negative"}'
-        await eventually_true(lambda: _shows(service, name, 1))
-        figures = await scrape(service.client)
-        feed = (await service.ready())["feed"]
-
-        assert figures['feed_frames_dropped_total{reason="not_json"}'] == 1
-        assert feed["dropped"]["not_json"] == 1
-        assert feed["dropped"]["negative"] == 1
-
-
 async def test_a_listener_of_events_is_counted_while_it_listens(tmp_path: Path) -> None:
     """A subscription to events is counted until it ends."""
     async with service_under_test(tmp_path) as service:
@@ -156,10 +105,6 @@ async def _resting_order(service: ServiceUnderTest) -> AsyncIterator[None]:
 
 async def _shows(service: ServiceUnderTest, name: str, value: float) -> bool:
     return (await scrape(service.client)).get(name) == value
-
-
-async def _have_failed(client: httpx2.AsyncClient) -> bool:
-    return (await scrape(client))["rules_refresh_failures_total"] > 0
 
 
 async def _has_failed_to_connect(service: ServiceUnderTest) -> bool:

@@ -152,44 +152,37 @@ class TapeRun:
 
     async def results(self) -> dict[tuple[str, OrderId], Outcome]:
         """Return the stored outcome of every order."""
-        return {
-            name: _outcome(await self._read(posted), await self._splits(posted))
-            for name, posted in self._posted.items()
-        }
+        return {name: await self._outcome(posted) for name, posted in self._posted.items()}
 
     async def _until_heard(self, symbol: Symbol, update_id: int) -> None:
+        key = next(iter(self._posted.values())).key
+
         async def has_heard() -> bool:
-            answer = await self._client.get(
-                f"/symbols/{symbol}", headers=authorization(next(iter(self._posted.values())).key)
-            )
-            quote = answer.json()["quote"]
+            quote = (await self._get(f"/symbols/{symbol}", key))["quote"]
             return quote is not None and bool(quote["update_id"] == update_id)
 
         await eventually_true(has_heard)
 
     async def _has_met(self, posted: Posted, update_id: int) -> bool:
         """Return whether an order met the current quote and took what it offers."""
-        order = await self._read(posted)
+        order = await self._get(f"/order/{posted.order_id}", posted.key)
         if order["status"] == "FILLED":
             return True
         market = order["market"]
         return market["update_id"] == update_id and market["obstacle"] in NOTHING_LEFT
 
-    async def _read(self, posted: Posted) -> dict[str, Any]:
-        answer = await self._client.get(
-            f"/order/{posted.order_id}", headers=authorization(posted.key)
-        )
-        return dict(answer.json())
-
-    async def _splits(self, posted: Posted) -> list[dict[str, Any]]:
-        answer = await self._client.get(
-            f"/order/{posted.order_id}/splits",
-            params={"limit": 1_000},
-            headers=authorization(posted.key),
-        )
-        page = answer.json()
+    async def _outcome(self, posted: Posted) -> Outcome:
+        order = await self._get(f"/order/{posted.order_id}", posted.key)
+        page = await self._get(f"/order/{posted.order_id}/splits?limit=1000", posted.key)
         assert page["next_cursor"] is None, "no order of these tapes has more splits"
-        return list(page["splits"])
+        splits = [
+            (one["update_id"], Decimal(one["price"]), Decimal(one["quantity"]))
+            for one in page["splits"]
+        ]
+        return Decimal(order["filled_quantity"]), Decimal(order["quote_quantity"]), splits
+
+    async def _get(self, path: str, key: str) -> dict[str, Any]:
+        return dict((await self._client.get(path, headers=authorization(key))).json())
 
 
 @asynccontextmanager
@@ -207,10 +200,7 @@ async def service_on_tape(
         settings = make_settings(
             folder, stream_url=running.stream_url, rest_url=running.rest_url
         ).model_copy(update={"api_keys_file": str(keys)})
-        async with (
-            started(settings) as url,
-            http_client(base_url=url) as client,
-        ):
+        async with started(settings) as url, http_client(base_url=url) as client:
             await until_ready(client)
             yield TapeRun(client, venue)
 
@@ -242,11 +232,3 @@ def _key_of(scenario: str) -> str:
 def _without_times(result: TapeResult) -> Outcome:
     splits = [(one.update_id, one.price, one.quantity) for one in result.splits]
     return result.filled_quantity, result.quote_quantity, splits
-
-
-def _outcome(order: Mapping[str, Any], splits: Iterable[Mapping[str, Any]]) -> Outcome:
-    return (
-        Decimal(order["filled_quantity"]),
-        Decimal(order["quote_quantity"]),
-        [(one["update_id"], Decimal(one["price"]), Decimal(one["quantity"])) for one in splits],
-    )

@@ -1,7 +1,6 @@
 """Places orders of every kind on a moving market."""
 
 import asyncio
-import contextlib
 import random
 from decimal import Decimal
 from typing import Any, Final
@@ -39,11 +38,6 @@ class Trader:
         async with asyncio.TaskGroup() as group:
             for _ in range(AT_A_TIME):
                 group.create_task(self._place(client, orders // AT_A_TIME, touches))
-
-    async def place_until_it_dies(self, client: httpx2.AsyncClient) -> None:
-        """Place orders until the service no longer answers."""
-        with contextlib.suppress(httpx2.TransportError):
-            await self._place(client, 10_000, await self._touches())
 
     async def _place(
         self, client: httpx2.AsyncClient, orders: int, touches: dict[str, Any]

@@ -84,8 +84,9 @@ async def drill(service: ServiceUnderTest, fault: Fault, folder: Path) -> None:
     }
     # The bid of 0.0024 is gone, but the service cannot know it.
     service.market.push(SYMBOL, bid=("0.0022", "7"), ask=("0.0025", "9"))
-    unheard = asyncio.create_task(_sell(service, "1", timeout_seconds=0.2))
-    selling = asyncio.create_task(_sell(service, "3"))
+    sell = {"symbol": SYMBOL, "side": "SELL", "price": "0.0023"}
+    unheard = asyncio.create_task(service.order(**sell, order_size="1", timeout_seconds=0.2))
+    selling = asyncio.create_task(service.order(**sell, order_size="3", timeout_seconds=3_600))
 
     assert reason_of(await unheard) == ("EXPIRED", "NO_MARKET_DATA", "0")
     next_to_end = next(one for one in ending if one in still_open)
@@ -163,22 +164,8 @@ def splits_of(order: dict[str, Any]) -> list[tuple[str, str]]:
     return [(one["price"], one["quantity"]) for one in order["splits"]]
 
 
-async def buy(
-    service: ServiceUnderTest, quantity: int, price: str = LIMIT, timeout_seconds: float = 3_600
-) -> dict[str, Any]:
+async def buy(service: ServiceUnderTest, quantity: int, price: str = LIMIT) -> dict[str, Any]:
     """Post an order to buy and return its answer."""
     return await service.order(
-        symbol=SYMBOL, order_size=quantity, price=price, timeout_seconds=timeout_seconds
-    )
-
-
-async def _sell(
-    service: ServiceUnderTest, quantity: str, timeout_seconds: float = 3_600
-) -> dict[str, Any]:
-    return await service.order(
-        symbol=SYMBOL,
-        order_size=quantity,
-        price="0.0023",
-        side="SELL",
-        timeout_seconds=timeout_seconds,
+        symbol=SYMBOL, order_size=quantity, price=price, timeout_seconds=3_600
     )

@@ -58,14 +58,12 @@ class Command:
     """A command to run.
 
     Attributes:
-        entry: The function to call, as ``module:name``.
         arguments: ``sys.argv`` without the program's name.
         folder: The current directory.
         environment: The whole environment.
-        before: A function to call before ``entry``, as ``module:name``.
+        before: A function to call before the command, as ``module:name``.
     """
 
-    entry: str = "app.cli.main:main"
     arguments: Sequence[str]
     folder: str
     environment: Mapping[str, str]
@@ -216,11 +214,6 @@ def _become(command: Command, files: Sequence[int]) -> None:
     sys.argv = ["papertape", *command.arguments]
 
 
-def _call(entry: str) -> None:
-    module, _, name = entry.partition(":")
-    getattr(importlib.import_module(module), name)()
-
-
 def _main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which closes us
     with socket.socket(fileno=int(sys.argv[1])) as control:
@@ -231,9 +224,9 @@ def _main() -> None:
     if taken is not None:
         command, files = taken
         _become(command, files)
-        if command.before is not None:
-            _call(command.before)
-        _call(command.entry)
+        for function in (command.before, "app.cli.main:main"):
+            if function is not None:
+                pkgutil.resolve_name(function)()
 
 
 if __name__ == "__main__":

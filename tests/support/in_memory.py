@@ -60,10 +60,10 @@ from app.ports import (
     MarketView,
     OrderQuery,
     QuoteCounts,
-    QuoteListener,
     RulesState,
 )
 from tests.support.builders import make_quote, order_from
+from tests.support.hand_driven import HandFeed
 
 START = datetime(2025, 10, 7, 9, 12, 30, 917204, tzinfo=UTC)
 NANOSECONDS_PER_MICROSECOND = 1_000
@@ -486,22 +486,14 @@ class MemoryRules:
         )
 
 
-class MemoryFeed:
+class MemoryFeed(HandFeed):
     """A feed without quotes, whose state the test sets."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.feed_state = FeedState(
             status="connected", cause=None, since=START, symbols=1, counters={"frames": 12}
         )
-
-    def subscribe(self, symbol: Symbol, listener: QuoteListener) -> None:
-        """Do nothing: the test gives the desk its quotes."""
-
-    def unsubscribe(self, symbol: Symbol, listener: QuoteListener) -> None:
-        """Do nothing: the test gives the desk its quotes."""
-
-    def confirm(self, symbol: Symbol, listener: QuoteListener) -> None:
-        """Do nothing: the quotes are never too old."""
 
     def state(self) -> FeedState:
         """Return the state."""

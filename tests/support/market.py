@@ -278,10 +278,6 @@ class VenueAndFeed:
         """What the venue received and sent."""
         return self.venue.observations
 
-    def count(self, name: str) -> int:
-        """Return one of the feed's counters."""
-        return self.feed.state().counters.get(name, 0)
-
 
 @asynccontextmanager
 async def venue_and_feed(

@@ -26,9 +26,6 @@ START_US: Final = 1_723_161_254_000_000
 QUOTES: Final = 4_000
 
 
-# --- replay -----------------------------------------------------------------------------------
-
-
 def exact(result: Mapping[str, Any]) -> dict[str, Any]:
     """Return a result with numbers instead of decimal strings, because numbers compare."""
     amounts = ("filled_quantity", "remaining_quantity", "total_cost", "price", "quantity")
@@ -97,9 +94,6 @@ async def test_a_replay_always_has_the_same_output(tmp_path: Path) -> None:
     assert first.output == again.output == (tmp_path / "results.json").read_bytes()
     assert shown.output == shown_again.output
     assert "20 orders: 11 filled, 7 expired_partial, 2 expired_unfilled" in shown.output.decode()
-
-
-# --- record -----------------------------------------------------------------------------------
 
 
 def write_market(folder: Path) -> Path:

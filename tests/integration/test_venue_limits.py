@@ -141,7 +141,7 @@ async def test_more_symbols_than_a_connection_holds_come_and_go_and_break_no_lim
         assert len(on.observed.depth_requests) > 600, "more than a minute's weight"
 
 
-async def test_a_venue_that_lets_nobody_stay_is_not_knocked_at_too_often() -> None:
+async def test_a_venue_that_drops_every_connection_gets_few_attempts() -> None:
     """Three connections together stay below 300 attempts in any five minutes."""
     assert await knock(seconds=5.5 * MINUTE) == Counter()
 
@@ -161,7 +161,7 @@ async def test_a_feed_that_takes_more_is_caught(limits: FeedLimits, broken: str)
         assert on.violations()[broken] > 0
 
 
-async def test_a_feed_that_knocks_more_often_is_caught() -> None:
+async def test_a_feed_that_connects_more_often_is_caught() -> None:
     """The test detects a feed that connects too often."""
     violations = await knock(replace(THREE_CONNECTIONS, attempts_max=1_000), seconds=MINUTE)
 

@@ -57,6 +57,21 @@ async def test_last_listener_of_a_symbol_unsubscribes_its_stream() -> None:
         assert on.feed.state().symbols == 0
 
 
+@pytest.mark.virtual_time
+async def test_stale_seed_is_requested_again_after_growing_pauses() -> None:
+    """A listener that refuses a seed gets another one after a pause."""
+    listener = RecordingListener(refused_seeds=2)
+    async with venue_and_feed([LTCBTC]) as on:
+        on.feed.subscribe(LTCBTC, listener)
+        await eventually_has(listener.seeds, 3)
+
+        assert on.feed.state().counters["seeds_stale"] == 2
+
+    first, second, third = (one.received_at for one in on.observed.depth_requests)
+    assert second - first >= 0.1
+    assert third - second >= 0.2
+
+
 async def test_symbol_beyond_ascii_is_quoted_like_any_other() -> None:
     """A symbol with Chinese characters works, although a URL must escape it."""
     listener = RecordingListener()

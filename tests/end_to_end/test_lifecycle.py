@@ -53,21 +53,17 @@ def buy(size: int) -> dict[str, Any]:
     return {"symbol": "LTCBTC", "order_size": size, "price": "0.0026", "timeout_seconds": 3_600}
 
 
-async def newest(client: httpx2.AsyncClient) -> dict[str, Any]:
-    """Return the newest order, or an empty one."""
-    orders = (await client.get("/orders", params={"limit": 1})).json()["orders"]
-    return dict(orders[0]) if orders else {"filled_quantity": None, "status": None}
-
-
 async def until_filled(client: httpx2.AsyncClient, quantity: str) -> dict[str, Any]:
     """Wait until this quantity of the newest order is filled; return the order."""
+    newest: dict[str, Any] = {}
 
     async def is_filled() -> bool:
-        return bool((await newest(client))["filled_quantity"] == quantity)
+        for order in (await client.get("/orders", params={"limit": 1})).json()["orders"]:
+            newest.update(order)
+        return newest.get("filled_quantity") == quantity
 
     await eventually_true(is_filled)
-    order_id = (await newest(client))["order_id"]
-    return dict((await client.get(f"/order/{order_id}")).json())
+    return dict((await client.get(f"/order/{newest['order_id']}")).json())
 
 
 async def test_sigterm_waits_for_no_order_and_each_continues_later(

@@ -9,7 +9,6 @@ import contextlib
 import os
 import random
 import resource
-import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -29,6 +28,7 @@ from app.api.server.websocket_protocol import MESSAGE_BYTES_MAX, BoundedWebSocke
 from app.clock import SystemClock, Uuid7Source
 from app.domain.errors import StartupError
 from app.domain.order_counts import OpenOrderLimits
+from app.event_loop import stop_event
 from app.fulfillment.desk import FulfillmentDesk
 from app.market.feed import BookTickerFeed
 from app.market.report import MarketReport
@@ -129,15 +129,7 @@ async def serve(settings: Settings) -> None:
     """
     raise_descriptor_limit()
     async with running_service(settings):
-        await wait_for_stop_signal()
-
-
-async def wait_for_stop_signal() -> None:
-    """Wait for SIGTERM or SIGINT."""
-    signaled = asyncio.Event()
-    for signal_number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(signal_number, signaled.set)
-    await signaled.wait()
+        await stop_event().wait()
 
 
 def raise_descriptor_limit() -> None:

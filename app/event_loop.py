@@ -1,10 +1,12 @@
-"""Choose the event loop of every process: uvloop, or the standard loop where it is missing.
+"""Choose the event loop of every process, and end the process on a signal.
 
-uvloop needs a fraction of the standard loop's CPU time per received frame. It does not exist for
-Windows. No other code may depend on the choice.
+The loop is uvloop, or the standard loop where uvloop is missing. uvloop needs a fraction of the
+standard loop's CPU time per received frame. It does not exist for Windows. No other code may depend
+on the choice.
 """
 
 import asyncio
+import signal
 from collections.abc import Callable, Coroutine
 from typing import TypeVar
 
@@ -24,3 +26,11 @@ def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     except ModuleNotFoundError:
         return asyncio.new_event_loop
     return uvloop.new_event_loop
+
+
+def stop_event() -> asyncio.Event:
+    """Return an event that SIGTERM and Ctrl-C set from now on; before, they end the process."""
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    return stopped

@@ -1,11 +1,10 @@
 """``papertape demo``: run the simulated venue and the service, and place three orders."""
 
 import asyncio
-import contextlib
 import random
 import socket
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -19,9 +18,10 @@ from app.cli.client.sentences import order_outcome
 from app.cli.client.tables import SPLITS_SHOWN_MAX, FillProgress, split_table
 from app.cli.client.terminal import print_words
 from app.clock import SystemClock
-from app.composition import running_service, wait_for_stop_signal
+from app.composition import running_service
 from app.domain.amounts import EXACT, format_amount
 from app.domain.errors import StartupError
+from app.event_loop import stop_event
 from app.settings import Settings, Venue, make_settings
 from app.simulator.market.synthetic_market import SyntheticMarket
 from app.simulator.venue.server import SimulatedVenue
@@ -133,24 +133,11 @@ async def _place_all(
     console: Console, client: httpx2.AsyncClient, demo_orders: Sequence[_DemoOrder]
 ) -> list[wire.Order]:
     """Post all orders at once, show their progress, and return the answers in the same order."""
-    async with _progress(console, client, demo_orders), asyncio.TaskGroup() as group:
-        posts = [
-            group.create_task(client.post("/order/limit", json=demo_order.body))
-            for demo_order in demo_orders
-        ]
-    return [post.result().raise_for_status().json() for post in posts]
-
-
-@contextlib.asynccontextmanager
-async def _progress(
-    console: Console, client: httpx2.AsyncClient, demo_orders: Sequence[_DemoOrder]
-) -> AsyncIterator[None]:
+    bodies = [demo_order.body for demo_order in demo_orders]
     with FillProgress(console) as progress:
         bars = {
-            _key(demo_order.body): progress.add_order(
-                _title(demo_order.body), order_size=demo_order.body["order_size"]
-            )
-            for demo_order in demo_orders
+            _key(body): progress.add_order(_title(body), order_size=body["order_size"])
+            for body in bodies
         }
 
         async def refresh() -> None:
@@ -163,14 +150,14 @@ async def _progress(
                 await refresh()
                 await asyncio.sleep(POLL_SECONDS)
 
-        following = asyncio.create_task(follow())
-        try:
-            yield
-        finally:
+        async with asyncio.TaskGroup() as group:
+            following = group.create_task(follow())
+            posts = [client.post("/order/limit", json=body) for body in bodies]
+            answers = await asyncio.gather(*posts)
             following.cancel()
-            # Polling ends with the answers; the last refresh draws the final state.
-            await asyncio.wait({following})
+        # Polling ends with the answers; the last refresh draws the final state.
         await refresh()
+    return [answer.raise_for_status().json() for answer in answers]
 
 
 def _key(order: dict[str, Any]) -> tuple[str, str]:
@@ -197,4 +184,4 @@ async def _stay(console: Console, url: str) -> None:
         highlight=False,
         markup=False,
     )
-    await wait_for_stop_signal()
+    await stop_event().wait()

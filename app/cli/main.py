@@ -8,12 +8,13 @@ import gc
 import re
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import typer
+from typer.core import TyperGroup
 
 import app
-from app.cli.client.command_line import EXIT_FAILED, exit_on_error, exit_with, one_of
+from app.cli.client.command_line import EXIT_FAILED, exit_on_error, one_of
 from app.cli.client.commands import client_commands
 from app.cli.tape_commands import tape_commands
 from app.domain.caller import DEFAULT_SCOPES, Scope
@@ -39,8 +40,19 @@ _SETTING_ADVICE: Final = re.compile(rf"name another \w+ in {_SETTING}")
 
 _Result = TypeVar("_Result")
 
+
+class _Commands(TyperGroup):
+    """All commands; an error that we raise on purpose ends each of them with one line."""
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - typer's, private
+        """Run a command."""
+        with exit_on_error():
+            return super().invoke(ctx)
+
+
 _cli = typer.Typer(
     name="papertape",
+    cls=_Commands,
     help=(
         "Fulfill limit orders against Binance's live best bid and ask, without placing them. "
         "Settings come from the environment or from .env; docs/settings.md lists them."
@@ -92,7 +104,7 @@ def _serve() -> None:
     """
     # Imported modules are never garbage: no collection while they load, and none of them later.
     gc.disable()
-    settings = _settings_or_exit()
+    settings = _read_settings()
     from app.settings import LogFormat  # noqa: PLC0415 - other commands start faster without it
 
     _configure_logs(level=settings.log_level, as_json=settings.log_format is LogFormat.JSON)
@@ -101,16 +113,16 @@ def _serve() -> None:
     gc.enable()
     gc.freeze()
     gc.set_threshold(COLLECT_AFTER_OBJECTS)
-    _run(serve(settings))
+    run(serve(settings))
 
 
 @_cli.command("migrate")
 def _migrate() -> None:
     """Migrate the database at DATABASE_URL to the newest revision."""
-    settings = _settings_or_exit()
+    database = _read_settings().database_url
     from app.storage.schema.migrate import migrate  # noqa: PLC0415 - as above
 
-    revision = _run(migrate(settings.database_url))
+    revision = run(migrate(database))
     typer.echo(f"the database is at revision {revision}")
 
 
@@ -120,7 +132,6 @@ def _audit(
         str | None,
         typer.Argument(
             metavar="DATABASE",
-            show_default=False,
             help="An SQLite file, or a URL like DATABASE_URL, which is the default.",
         ),
     ] = None,
@@ -131,12 +142,12 @@ def _audit(
 
     Exit status: 0 if every invariant holds, 1 if not, 2 if the database cannot be read.
     """
-    name = database or _settings_or_exit(status=_EXIT_UNREADABLE).database_url
-    from app.cli.maintenance import audit_database  # noqa: PLC0415 - as above
+    with exit_on_error(_EXIT_UNREADABLE):
+        name = database or _read_settings().database_url
+        from app.cli.maintenance import audit_database  # noqa: PLC0415 - as above
 
-    auditing = audit_database(name, as_json=as_json)
-    work = auditing if database is None else _with_url_advice(auditing)
-    is_sound = _run(work, status=_EXIT_UNREADABLE)
+        auditing = audit_database(name, as_json=as_json)
+        is_sound = run(auditing if database is None else _with_url_advice(auditing))
     if not is_sound:
         raise typer.Exit(EXIT_FAILED)
 
@@ -144,8 +155,7 @@ def _audit(
 @_cli.command("verify")
 def _verify(
     database: Annotated[
-        str,
-        typer.Argument(metavar="DATABASE", help="An SQLite file, or a URL like DATABASE_URL."),
+        str, typer.Argument(metavar="DATABASE", help="An SQLite file, or a URL like DATABASE_URL.")
     ],
     tapes: Annotated[
         list[Path],
@@ -161,8 +171,8 @@ def _verify(
     """
     from app.cli.maintenance import verify_database  # noqa: PLC0415 - as above
 
-    verifying = _with_url_advice(verify_database(database, tapes, as_json=as_json))
-    report = _run(verifying, status=_EXIT_UNREADABLE)
+    with exit_on_error(_EXIT_UNREADABLE):
+        report = run(_with_url_advice(verify_database(database, tapes, as_json=as_json)))
     # A difference is worse than missing coverage.
     if report.differs:
         raise typer.Exit(EXIT_FAILED)
@@ -188,18 +198,17 @@ def _prune(
     Open orders are kept, and so are the client order ids of deleted orders. A service may be
     running.
     """
-    settings = _settings_or_exit()
+    database = _read_settings().database_url
     from app.cli.maintenance import prune_database, read_before  # noqa: PLC0415 - as above
     from app.clock import SystemClock  # noqa: PLC0415 - as above
     from app.storage.failures import MaintenanceError  # noqa: PLC0415 - as above
 
-    now = SystemClock().now()
     try:
         # A bad date is a usage error, found before the database is opened.
-        read_before(before, now=now)
+        instant = read_before(before, now=SystemClock().now())
     except MaintenanceError as error:
         raise typer.BadParameter(str(error)) from None
-    _run(prune_database(settings.database_url, before, now=now, dry_run=dry_run))
+    run(prune_database(database, instant, dry_run=dry_run))
 
 
 @_cli.command("backup")
@@ -207,10 +216,10 @@ def _backup(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The new file; it must not exist.")],
 ) -> None:
     """Copy the SQLite database at DATABASE_URL to a file; a service may be running."""
-    settings = _settings_or_exit()
+    database = _read_settings().database_url
     from app.cli.maintenance import back_up_database  # noqa: PLC0415 - as above
 
-    _run(back_up_database(settings.database_url, file))
+    run(back_up_database(database, file))
 
 
 @_cli.command("simulate", cls=options.SimulateCommand)
@@ -242,36 +251,34 @@ def _simulate(
     _configure_logs(level="INFO")
     from app.cli.simulate import simulate  # noqa: PLC0415 - as above
 
-    with exit_on_error():
-        chosen = options.SimulatorOptions(
-            host=host,
-            port=port,
-            seed=seed,
-            tape=tape,
-            exchange_info=exchange_info,
-            speed=speed,
-            loop=loop,
-            paused=paused,
-            play_to=play_to,
-            first_update_id=first_update_id,
-            day_seconds=day_seconds,
-            ping_seconds=ping_seconds,
-            scale=scale,
-            control_from_everywhere=control_from_everywhere,
-        )
-    _run(simulate(chosen))
+    chosen = options.SimulatorOptions(
+        host=host,
+        port=port,
+        seed=seed,
+        tape=tape,
+        exchange_info=exchange_info,
+        speed=speed,
+        loop=loop,
+        paused=paused,
+        play_to=play_to,
+        first_update_id=first_update_id,
+        day_seconds=day_seconds,
+        ping_seconds=ping_seconds,
+        scale=scale,
+        control_from_everywhere=control_from_everywhere,
+    )
+    run(simulate(chosen))
 
 
 @_cli.command("demo")
 def _demo(
-    *,
-    once: Annotated[bool, typer.Option("--once", help="Exit after the three orders.")] = False,
+    *, once: Annotated[bool, typer.Option("--once", help="Exit after the three orders.")] = False
 ) -> None:
     """Start the simulated venue and the service, and place three orders."""
     _configure_logs(level="WARNING")
     from app.cli.demo import demo  # noqa: PLC0415 - as above
 
-    _run(demo(stay=not once))
+    run(demo(stay=not once))
 
 
 @_keys.command("create")
@@ -300,8 +307,7 @@ def _create_key(
 
     key = new_key()
     path = _key_file(file)
-    with exit_on_error():
-        add_key(path, key, name=name, scopes=scope)
+    add_key(path, key, name=name, scopes=scope)
     typer.echo(key)
     typer.echo(f"This key of {name} is printed only once; {path} contains only its hash.", err=True)
 
@@ -312,9 +318,7 @@ def _list_keys(*, file: _KeyFileOption = None) -> None:
     from app.access.key_file import list_keys  # noqa: PLC0415 - as above
     from app.access.keys import HASH_DIGITS_SHOWN  # noqa: PLC0415 - as above
 
-    with exit_on_error():
-        entries = list_keys(_key_file(file))
-    for entry in entries:
+    for entry in list_keys(_key_file(file)):
         digits = entry.sha256.lower()[:HASH_DIGITS_SHOWN]
         typer.echo(f"{entry.name}  {digits}  {' '.join(entry.scopes) or 'no scopes'}")
 
@@ -322,9 +326,9 @@ def _list_keys(*, file: _KeyFileOption = None) -> None:
 def _key_file(file: Path | None) -> Path:
     if file is not None:
         return file
-    name = _settings_or_exit().api_keys_file
+    name = _read_settings().api_keys_file
     if not name:
-        exit_with(StartupError("no file of keys: set API_KEYS_FILE or use --file"))
+        raise StartupError("no file of keys: set API_KEYS_FILE or use --file")
     return Path(name)
 
 
@@ -339,16 +343,10 @@ def _configure_logs(*, level: str, as_json: bool = False) -> None:
     configure_logs(level=level, as_json=as_json)
 
 
-def _settings_or_exit(*, status: int = EXIT_FAILED) -> "Settings":
+def _read_settings() -> "Settings":
     from app.settings import read_settings  # noqa: PLC0415 - as above
 
-    with exit_on_error(status):
-        return read_settings()
-
-
-def _run(coroutine: Coroutine[object, object, _Result], *, status: int = EXIT_FAILED) -> _Result:
-    with exit_on_error(status):
-        return run(coroutine)
+    return read_settings()
 
 
 async def _with_url_advice(work: Coroutine[object, object, _Result]) -> _Result:

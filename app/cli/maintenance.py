@@ -6,13 +6,13 @@ The progress goes to standard error, and only if that is a terminal.
 
 import contextlib
 import json
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
+import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -20,18 +20,14 @@ from app.auditing.audit import audit
 from app.auditing.audit_report import AuditReport
 from app.auditing.backup import back_up
 from app.auditing.prune import Pruned, count_finished, prune
+from app.cli.client.terminal import make_console, print_line
 from app.recording.verify.verification import verify
 from app.recording.verify.verification_report import VerificationReport
 from app.storage.failures import MaintenanceError
 
-_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
-_INSTANT: Final = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?"
-    r"([Zz]|[+-][0-9]{2}:[0-9]{2})",
-    re.ASCII,
-)
-"""RFC 3339, section 5.6."""
+_DATE_CHARACTERS: Final = len("2026-11-23")
 
+_Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 _ShowProgress = Callable[[str, int, int], None]
 
 
@@ -44,9 +40,9 @@ async def audit_database(database: str, *, as_json: bool) -> bool:
     with _progress() as show:
         report = await audit(database, on_progress=show)
     if as_json:
-        _print(json.dumps(_audit_document(report), ensure_ascii=False, indent=2))
+        _print_document(_audit_document(report))
     else:
-        _print(*_audit_lines(report))
+        _print(_audit_lines(report))
     return report.is_sound
 
 
@@ -61,30 +57,29 @@ async def verify_database(
     with _progress() as show:
         report = await verify(database, tapes, on_progress=show)
     if as_json:
-        document = {"verified": not report.differs and report.is_covered, **asdict(report)}
-        _print(json.dumps(document, ensure_ascii=False, indent=2))
+        is_verified = not report.differs and report.is_covered
+        _print_document({"verified": is_verified, **asdict(report)})
     else:
-        _print(*_verification_lines(report))
+        _print(_verification_lines(report))
     return report
 
 
-async def prune_database(database: str, before: str, *, now: datetime, dry_run: bool) -> None:
-    """Delete finished orders and print their number; a dry run only counts them.
+async def prune_database(database: str, before: datetime, *, dry_run: bool) -> None:
+    """Delete the orders that ended before an instant and print their number, or only count them.
 
     Raises:
-        MaintenanceError: ``before`` is not a date or is in the future, or the database is busy.
+        MaintenanceError: the database is busy.
         StartupError: the database cannot be used.
     """
-    instant = read_before(before, now=now)
     if dry_run:
-        counted = await count_finished(database, instant)
-        _print(f"would prune {_counts(counted)}")
+        counted = await count_finished(database, before)
+        _print([f"would prune {_counts(counted)}"])
         return
     with _progress() as show:
         pruned = await prune(
-            database, instant, on_progress=lambda done, total: show("orders", done, total)
+            database, before, on_progress=lambda done, total: show("orders", done, total)
         )
-    _print(f"pruned {_counts(pruned)}")
+    _print([f"pruned {_counts(pruned)}"])
 
 
 async def back_up_database(database: str, file: Path) -> None:
@@ -98,7 +93,7 @@ async def back_up_database(database: str, file: Path) -> None:
         size = await back_up(
             database, file, on_progress=lambda done, total: show("pages", done, total)
         )
-    _print(f"copied the database to {file} ({size:,} bytes)")
+    _print([f"copied the database to {file} ({size:,} bytes)"])
 
 
 def read_before(text: str, *, now: datetime) -> datetime:
@@ -107,30 +102,20 @@ def read_before(text: str, *, now: datetime) -> datetime:
     Raises:
         MaintenanceError: the text is neither, or is in the future.
     """
-    instant = _instant(text)
-    if instant is None:
+    complete = f"{text}T00:00:00Z" if len(text) == _DATE_CHARACTERS else text
+    try:
+        # RFC 3339, section 5.6, is all that msgspec reads.
+        instant = msgspec.convert(complete, _Instant).astimezone(UTC)
+    # OverflowError: an offset that leads to a time before the year 1.
+    except (msgspec.ValidationError, OverflowError):
         message = (
             f"--before {text[:40]!r} is not a date: "
             "write YYYY-MM-DD, or an instant such as 2026-11-23T16:46:37Z"
         )
-        raise MaintenanceError(message)
+        raise MaintenanceError(message) from None
     if instant > now:
         raise MaintenanceError(f"--before {text} is in the future")
     return instant
-
-
-def _instant(text: str) -> datetime | None:
-    """Read a date or an instant; return None for another text."""
-    if _DATE.fullmatch(text):
-        text = f"{text}T00:00:00Z"
-    elif not _INSTANT.fullmatch(text):
-        return None
-    try:
-        # RFC 3339 allows a lower-case t and z.
-        return datetime.fromisoformat(text.upper()).astimezone(UTC)
-    # For example 30 February, or an offset that leads to a time before the year 1.
-    except (ValueError, OverflowError):
-        return None
 
 
 @contextlib.contextmanager
@@ -188,7 +173,7 @@ def _verification_lines(report: VerificationReport) -> Iterator[str]:
         yield f"{report.undurable:,} derived splits and ends are not stored"
     yield (
         f"{report.orders:,} orders, {report.splits:,} splits verified"
-        f" by {report.frames:,} frames in {_files(report.files)},"
+        f" by {report.frames:,} frames in {report.files:,} file{'' if report.files == 1 else 's'},"
         f" {report.differences_total:,} differ,"
         f" {report.splits_not_covered:,} splits of {report.orders_not_covered:,} orders not covered"
     )
@@ -210,9 +195,7 @@ def _audit_document(report: AuditReport) -> dict[str, object]:
             for finding in report.findings.values()
         ],
         "violations": [
-            {"invariant": one.invariant, "order_id": one.order_id, "detail": one.detail}
-            for finding in report.findings.values()
-            for one in finding.examples
+            asdict(one) for finding in report.findings.values() for one in finding.examples
         ],
         "notes_total": report.notes_total,
         "notes": list(report.notes),
@@ -223,11 +206,11 @@ def _counts(pruned: Pruned) -> str:
     return f"{pruned.orders:,} orders, {pruned.events:,} events, {pruned.splits:,} splits"
 
 
-def _print(*lines: str) -> None:
-    console = Console(highlight=False, markup=False, soft_wrap=True)
+def _print(lines: Iterable[str]) -> None:
+    console = make_console()
     for line in lines:
-        console.print(line)
+        print_line(console, line)
 
 
-def _files(count: int) -> str:
-    return "1 file" if count == 1 else f"{count:,} files"
+def _print_document(document: Mapping[str, object]) -> None:
+    _print([json.dumps(document, ensure_ascii=False, indent=2)])

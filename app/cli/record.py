@@ -1,11 +1,9 @@
 """``papertape record``: write the venue's quotes to a tape until a signal or a limit."""
 
 import asyncio
-import contextlib
 import difflib
 import random
-import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Never
@@ -14,6 +12,7 @@ from app.cli.record_progress import RecordingProgress
 from app.domain.errors import StartupError, VenueError
 from app.domain.order import Symbol
 from app.domain.quote import Quote
+from app.event_loop import stop_event
 from app.market.feed import BookTickerFeed
 from app.market.rest import RestLimits, VenueRest
 from app.market.timing import VENUE_LIMITS
@@ -68,30 +67,10 @@ def _symbol(text: str) -> Symbol:
         raise StartupError(f"SYMBOL {error}") from None
 
 
-async def record_until_signal(command: RecordCommand, settings: Settings, *, clock: Clock) -> None:
-    """Record until SIGTERM or Ctrl-C, or until ``record_tape`` ends by itself.
+async def record_tape(command: RecordCommand, settings: Settings, *, clock: Clock) -> None:
+    """Record until SIGTERM or Ctrl-C, or until a limit of the command is reached.
 
     Before the tape exists, a signal ends the process at once.
-
-    Raises:
-        StartupError: as ``record_tape``.
-    """
-    stopped = asyncio.Event()
-    with _signals_to(stopped.set) as begin:
-        await record_tape(command, settings, clock=clock, stopped=stopped, on_begin=begin)
-
-
-async def record_tape(
-    command: RecordCommand,
-    settings: Settings,
-    *,
-    clock: Clock,
-    stopped: asyncio.Event,
-    on_begin: Callable[[], None],
-) -> None:
-    """Record until a limit of the command is reached or ``stopped`` is set.
-
-    ``on_begin`` is called when the tape exists.
 
     Raises:
         StartupError: a symbol is unknown or the file exists, and nothing is written. Or writing
@@ -101,6 +80,7 @@ async def record_tape(
         raise TapeError(command.out, 0, "exists already, and a tape is never overwritten")
     progress = RecordingProgress(command.symbols, clock)
     await _check_symbols(command.symbols, settings.rest_url, clock, warn=progress.print_message)
+    stopped = stop_event()
     writer = TapeWriter(command.out, is_compressed=command.out.suffix == _GZIP_SUFFIX)
     recorder = TapeRecorder(
         writer,
@@ -117,7 +97,6 @@ async def record_tape(
         random=random.Random(),  # noqa: S311 - jitter of pauses, not a secret
         recorder=recorder,
     )
-    on_begin()
     try:
         await _record(command, feed, recorder, progress, stopped)
     finally:
@@ -199,23 +178,6 @@ async def _check_symbols(
             raise StartupError(f"the venue does not list {symbol}{advice}")
         if statuses[symbol] != _TRADING:
             warn(f"{symbol} has the status {statuses[symbol]} and may send no quotes")
-
-
-@contextlib.contextmanager
-def _signals_to(stop: Callable[[], None]) -> Iterator[Callable[[], None]]:
-    """Yield a function; from its call to the end of the block, SIGTERM and Ctrl-C call ``stop``."""
-    loop = asyncio.get_running_loop()
-    signals = (signal.SIGTERM, signal.SIGINT)
-
-    def begin() -> None:
-        for number in signals:
-            loop.add_signal_handler(number, stop)
-
-    try:
-        yield begin
-    finally:
-        for number in signals:
-            loop.remove_signal_handler(number)
 
 
 class _Listener:

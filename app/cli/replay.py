@@ -4,12 +4,13 @@ Standard output depends only on the tape and the orders, byte for byte. Everythi
 the duration, goes to standard error.
 """
 
+import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final, Self
+from typing import Final
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -57,13 +58,16 @@ def replay_tape(command: ReplayCommand, *, clock: Clock) -> None:
     orders = _read_orders(command.orders)
     reader = TapeReader(command.tape)
     started_ns = clock.monotonic_ns()
-    with _ReplayProgress(reader, clock) as progress:
-        outcome = replay(progress.watched(), orders, parse=partial(_parse, FrameReader()))
+    with contextlib.closing(_watched(reader, clock)) as lines:
+        outcome = replay(lines, orders, parse=partial(_parse, FrameReader()))
     seconds = (clock.monotonic_ns() - started_ns) / _NANOSECONDS
     _refuse_unseen(command.tape, outcome.report)
     warn_of_times_and_faults(reader, outcome.results, outcome.report)
     if command.out is not None:
-        _write(command.out, b"".join(json_lines(outcome.results)))
+        try:
+            command.out.write_bytes(b"".join(json_lines(outcome.results)))
+        except OSError as error:
+            raise StartupError(f"{command.out}: {error.strerror}") from None
     elif command.as_json:
         sys.stdout.buffer.writelines(json_lines(outcome.results))
         sys.stdout.buffer.flush()
@@ -125,13 +129,6 @@ def _may_be_replaced(out: Path) -> bool:
         raise StartupError(f"{out}: {error.strerror}") from None
 
 
-def _write(out: Path, content: bytes) -> None:
-    try:
-        out.write_bytes(content)
-    except OSError as error:
-        raise StartupError(f"{out}: {error.strerror}") from None
-
-
 def _refuse_unseen(tape: Path, report: ReplayReport) -> None:
     if not report.unseen:
         return
@@ -140,51 +137,35 @@ def _refuse_unseen(tape: Path, report: ReplayReport) -> None:
     raise TapeError(tape, 0, f"contains no quote of {missing}; it has {seen}")
 
 
-class _ReplayProgress:
-    """Shows the progress of a long replay on standard error."""
-
-    def __init__(self, reader: TapeReader, clock: Clock) -> None:
-        self._reader = reader
-        self._clock = clock
-        self._is_terminal = sys.stderr.isatty()
-        self._bar: Progress | None = None
-        pause = _BAR_AFTER_SECONDS if self._is_terminal else PROGRESS_SECONDS
-        self._next_ns = clock.monotonic_ns() + round(pause * _NANOSECONDS)
-
-    def watched(self) -> Iterator[TapeLine]:
-        """Yield the lines of the tape, and update the progress."""
-        for line in self._reader:
-            if not line.number % _LINES_PER_CHECK:
-                self._update(line.number)
+def _watched(reader: TapeReader, clock: Clock) -> Generator[TapeLine]:
+    """Yield the lines of the tape, and show the progress of a long replay on standard error."""
+    is_terminal = sys.stderr.isatty()
+    bar: Progress | None = None
+    pause_seconds = _BAR_AFTER_SECONDS if is_terminal else PROGRESS_SECONDS
+    next_ns = clock.monotonic_ns() + round(pause_seconds * _NANOSECONDS)
+    with contextlib.ExitStack() as stack:
+        for line in reader:
+            if not line.number % _LINES_PER_CHECK and clock.monotonic_ns() >= next_ns:
+                if not is_terminal:
+                    next_ns = clock.monotonic_ns() + round(PROGRESS_SECONDS * _NANOSECONDS)
+                    percent = 100 * reader.bytes_read // max(reader.bytes_total, 1)
+                    print_message(f"{percent} % of {reader.path}, line {line.number}")
+                else:
+                    if bar is None:
+                        bar = stack.enter_context(_bar(reader.bytes_total))
+                    bar.update(bar.task_ids[0], completed=reader.bytes_read, line=line.number)
             yield line
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-
-    def _update(self, number: int) -> None:
-        now_ns = self._clock.monotonic_ns()
-        if now_ns < self._next_ns:
-            return
-        reader = self._reader
-        if not self._is_terminal:
-            self._next_ns = now_ns + round(PROGRESS_SECONDS * _NANOSECONDS)
-            percent = 100 * reader.bytes_read // max(reader.bytes_total, 1)
-            print_message(f"{percent} % of {reader.path}, line {number}")
-            return
-        if self._bar is None:
-            self._bar = Progress(
-                TextColumn("line {task.fields[line]}"),
-                BarColumn(),
-                TextColumn("{task.percentage:.0f} %"),
-                TimeRemainingColumn(),
-                console=Console(stderr=True),
-                # The bar disappears, so that the results follow the command line.
-                transient=True,
-            )
-            self._bar.start()
-            self._bar.add_task("", total=reader.bytes_total, line=number)
-        self._bar.update(self._bar.task_ids[0], completed=reader.bytes_read, line=number)
+def _bar(bytes_total: int) -> Progress:
+    bar = Progress(
+        TextColumn("line {task.fields[line]}"),
+        BarColumn(),
+        TextColumn("{task.percentage:.0f} %"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        # The bar disappears, so that the results follow the command line.
+        transient=True,
+    )
+    bar.add_task("", total=bytes_total, line=0)
+    return bar

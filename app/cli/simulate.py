@@ -1,9 +1,5 @@
 """``papertape simulate``: serve the simulated venue until SIGTERM or Ctrl-C."""
 
-import asyncio
-import contextlib
-import signal
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
@@ -11,6 +7,7 @@ import structlog
 
 from app.clock import SystemClock
 from app.domain.errors import StartupError
+from app.event_loop import stop_event
 from app.simulator.market.playback import Market
 from app.simulator.market.synthetic_market import SyntheticMarket
 from app.simulator.market.tape_market import TapeMarket
@@ -49,20 +46,20 @@ async def simulate(options: SimulatorOptions) -> None:
             venue.play_to(update_id, symbol=symbol)
         except ValueError as error:
             raise StartupError(f"--play-to: {error}") from error
-    with _stop_signals() as stopped:
-        try:
-            async with venue.serve(options.host, options.port) as running:
-                log.info(
-                    "simulator_ready",
-                    stream_url=running.stream_url,
-                    rest_url=running.rest_url,
-                    control_url=f"{running.rest_url}/simulator",
-                    symbols=len(market.listings),
-                )
-                await stopped.wait()
-        except OSError as error:
-            address = f"{options.host}:{options.port}"
-            raise StartupError(f"cannot listen on {address}: {error.strerror}") from error
+    stopped = stop_event()
+    try:
+        async with venue.serve(options.host, options.port) as running:
+            log.info(
+                "simulator_ready",
+                stream_url=running.stream_url,
+                rest_url=running.rest_url,
+                control_url=f"{running.rest_url}/simulator",
+                symbols=len(market.listings),
+            )
+            await stopped.wait()
+    except OSError as error:
+        address = f"{options.host}:{options.port}"
+        raise StartupError(f"cannot listen on {address}: {error.strerror}") from error
 
 
 def _market(options: SimulatorOptions) -> Market:
@@ -82,18 +79,3 @@ def _limits(options: SimulatorOptions) -> VenueLimits:
             pong_timeout_seconds=PINGS_UNANSWERED_MAX * options.ping_seconds,
         )
     return limits
-
-
-@contextlib.contextmanager
-def _stop_signals() -> Iterator[asyncio.Event]:
-    """Yield an event that SIGTERM and Ctrl-C set during the context."""
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    signals = (signal.SIGTERM, signal.SIGINT)
-    for number in signals:
-        loop.add_signal_handler(number, stopped.set)
-    try:
-        yield stopped
-    finally:
-        for number in signals:
-            loop.remove_signal_handler(number)

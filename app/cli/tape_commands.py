@@ -5,8 +5,6 @@ from typing import Annotated, Final
 
 import typer
 
-from app.cli.client.command_line import exit_on_error
-
 _BYTES_PER_MEGABYTE: Final = 1_000_000
 
 tape_commands = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -16,32 +14,21 @@ tape_commands = typer.Typer(add_completion=False, pretty_exceptions_enable=False
 def _record(
     *,
     symbols: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="SYMBOL", help="A symbol to record, such as LTCBTC.", show_default=False
-        ),
+        list[str], typer.Argument(metavar="SYMBOL", help="A symbol to record, such as LTCBTC.")
     ],
     out: Annotated[
         Path,
         typer.Option(
-            metavar="FILE",
-            help="The new tape; gzipped if the name ends in .gz (recommended).",
-            show_default=False,
+            metavar="FILE", help="The new tape; gzipped if the name ends in .gz (recommended)."
         ),
     ],
     seconds: Annotated[
-        float | None,
-        typer.Option(
-            metavar="N", help="Stop after this many seconds.", min=0.1, show_default=False
-        ),
+        float | None, typer.Option(metavar="N", help="Stop after this many seconds.", min=0.1)
     ] = None,
     size_max: Annotated[
         float | None,
         typer.Option(
-            metavar="MB",
-            help="Stop when the file has about this many megabytes.",
-            min=0.001,
-            show_default=False,
+            metavar="MB", help="Stop when the file has about this many megabytes.", min=0.001
         ),
     ] = None,
 ) -> None:
@@ -53,7 +40,7 @@ def _record(
     from app.cli.record import (  # noqa: PLC0415 - other commands start faster without it
         RecordCommand,
         read_symbols,
-        record_until_signal,
+        record_tape,
     )
     from app.clock import SystemClock  # noqa: PLC0415 - as above
     from app.event_loop import run  # noqa: PLC0415 - as above
@@ -61,39 +48,31 @@ def _record(
     from app.settings import read_settings  # noqa: PLC0415 - as above
 
     configure_logs(level="ERROR", as_json=False)
-    with exit_on_error():
-        command = RecordCommand(
-            symbols=read_symbols(symbols),
-            out=out,
-            seconds=seconds,
-            bytes_max=None if size_max is None else round(size_max * _BYTES_PER_MEGABYTE),
-        )
-        run(record_until_signal(command, read_settings(), clock=SystemClock()))
+    command = RecordCommand(
+        symbols=read_symbols(symbols),
+        out=out,
+        seconds=seconds,
+        bytes_max=None if size_max is None else round(size_max * _BYTES_PER_MEGABYTE),
+    )
+    run(record_tape(command, read_settings(), clock=SystemClock()))
 
 
 @tape_commands.command("replay")
 def _replay(
     *,
     tape: Annotated[
-        Path,
-        typer.Argument(
-            metavar="TAPE", help="A tape, .jsonl or .jsonl.gz, of any length.", show_default=False
-        ),
+        Path, typer.Argument(metavar="TAPE", help="A tape, .jsonl or .jsonl.gz, of any length.")
     ],
     orders: Annotated[
         str,
         typer.Option(
             metavar="FILE",
             help="JSON list of orders, or one order per line; - reads standard input.",
-            show_default=False,
         ),
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
     out: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="Write the results to this file as JSON.", show_default=False
-        ),
+        Path | None, typer.Option(metavar="FILE", help="Write the results to this file as JSON.")
     ] = None,
 ) -> None:
     """Place orders on a tape and print the fills that each would have had.
@@ -107,5 +86,4 @@ def _replay(
     from app.clock import SystemClock  # noqa: PLC0415 - as above
 
     command = ReplayCommand(tape=tape, orders=orders, as_json=as_json, out=out)
-    with exit_on_error():
-        replay_tape(command, clock=SystemClock())
+    replay_tape(command, clock=SystemClock())

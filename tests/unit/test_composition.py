@@ -1,9 +1,7 @@
 """Tests of ``app.composition``; the whole service runs in ``tests/integration/test_service``."""
 
 import asyncio
-import os
 import resource
-import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +11,7 @@ from structlog.testing import capture_logs
 
 from app import composition
 from app.access.key_file import add_key
-from app.composition import raise_descriptor_limit, running_service, wait_for_stop_signal
+from app.composition import raise_descriptor_limit, running_service
 from app.domain.caller import Scope
 from app.domain.errors import StartupError
 from tests.support.connections import http_client
@@ -51,19 +49,6 @@ def test_a_higher_limit_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     raise_descriptor_limit()
 
     assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == 256
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_either_signal_ends_the_service(number: signal.Signals) -> None:
-    """An orchestrator sends SIGTERM, a terminal SIGINT."""
-    ending = asyncio.create_task(wait_for_stop_signal())
-    await asyncio.sleep(0)
-
-    os.kill(os.getpid(), number)
-
-    await asyncio.wait_for(ending, timeout=5)
-    asyncio.get_running_loop().remove_signal_handler(signal.SIGTERM)
-    asyncio.get_running_loop().remove_signal_handler(signal.SIGINT)
 
 
 async def test_a_bad_file_of_keys_ends_the_start(tmp_path: Path) -> None:

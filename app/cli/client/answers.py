@@ -58,7 +58,6 @@ class Feed(TypedDict):
 class Market(TypedDict):
     """The market as an open order meets it now."""
 
-    obstacle: str
     explanation: str
     best_price: str | None
     distance: str | None
@@ -144,7 +143,6 @@ class CanceledOrders(TypedDict):
 class EventSplit(TypedDict):
     """The fill of an event."""
 
-    split_number: int
     update_id: int
     price: str
     quantity: str

@@ -7,7 +7,6 @@
         ├── ServiceUnreachableError   no connection, or it was lost too often
         ├── UnexpectedAnswerError     the server is not a Papertape service
         └── RefusedError              the service refused the request
-            └── KeyRefusedError       the key is missing or unknown
 """
 
 import os
@@ -73,23 +72,16 @@ class RefusedError(ClientError):
         return self.problem["code"]
 
 
-class KeyRefusedError(RefusedError):
-    """The service requires a key, or does not know the given one."""
-
-    def __init__(self, problem: Problem, *, was_sent: bool) -> None:
-        detail = (
-            "the service does not know this key"
-            if was_sent
-            else "the service requires a key: use --key or set PAPERTAPE_KEY"
-        )
-        super().__init__({**problem, "detail": detail})
-
-
 def refusal(problem: Problem, *, has_key: bool) -> RefusedError:
     """Return the error for a problem; a refused key gets a message about the key options."""
-    if problem["code"] == _UNAUTHORIZED:
-        return KeyRefusedError(problem, was_sent=has_key)
-    return RefusedError(problem)
+    if problem["code"] != _UNAUTHORIZED:
+        return RefusedError(problem)
+    detail = (
+        "the service does not know this key"
+        if has_key
+        else "the service requires a key: use --key or set PAPERTAPE_KEY"
+    )
+    return RefusedError({**problem, "detail": detail})
 
 
 def shorten(text: str) -> str:

@@ -7,7 +7,7 @@ import contextlib
 import re
 from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
-from typing import Final, NoReturn, TypeVar
+from typing import Final, TypeVar
 
 import typer
 
@@ -66,20 +66,11 @@ def exit_on_error(status: int = EXIT_FAILED) -> Iterator[None]:
     except KeyboardInterrupt:
         raise typer.Exit(EXIT_INTERRUPTED) from None
     except (PapertapeError, BaseExceptionGroup) as error:
-        cause = _first_cause(error)
+        cause: BaseException = error
+        # A task group wraps the error of a task.
+        while isinstance(cause, BaseExceptionGroup):
+            cause = cause.exceptions[0]
         if not isinstance(cause, PapertapeError):
             raise
-        exit_with(cause, status)
-
-
-def exit_with(error: PapertapeError, status: int = EXIT_FAILED) -> NoReturn:
-    """Print the error on one line and end the command."""
-    typer.echo(f"papertape: {error}", err=True)
-    raise typer.Exit(status)
-
-
-def _first_cause(error: BaseException) -> BaseException:
-    # A task group wraps the error of a task.
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
+        typer.echo(f"papertape: {cause}", err=True)
+        raise typer.Exit(status) from None

@@ -10,7 +10,7 @@ from typing import Annotated, Final, NoReturn
 
 import typer
 
-from app.cli.client.command_line import check_numbers, exit_on_error, one_of
+from app.cli.client.command_line import check_numbers, one_of
 from app.cli.client.service_address import DEFAULT_URL, ServiceAddress, read_address
 from app.domain.order import OrderStatus, Side, TimeInForce
 
@@ -29,7 +29,6 @@ _Key = Annotated[
     typer.Option(
         "--key",
         envvar="PAPERTAPE_KEY",
-        show_default=False,
         help="The key, if the service requires one. Other users of this machine can see a key "
         "given here, but not a key in the environment.",
         rich_help_panel="Service",
@@ -52,26 +51,18 @@ _TimeInForce = Annotated[
         show_default="gtd",
     ),
 ]
-_OrderId = Annotated[str, typer.Argument(metavar="ID", help="The order's id.", show_default=False)]
+_OrderId = Annotated[str, typer.Argument(metavar="ID", help="The order's id.")]
 
 
 @client_commands.command("order")
 def _order(
     *,
-    symbol: Annotated[
-        str, typer.Argument(metavar="SYMBOL", help="For example LTCBTC.", show_default=False)
-    ],
+    symbol: Annotated[str, typer.Argument(metavar="SYMBOL", help="For example LTCBTC.")],
     size: Annotated[
-        str,
-        typer.Argument(
-            metavar="SIZE", help="Quantity of the base asset (LTC in LTCBTC).", show_default=False
-        ),
+        str, typer.Argument(metavar="SIZE", help="Quantity of the base asset (LTC in LTCBTC).")
     ],
     price: Annotated[
-        str,
-        typer.Option(
-            metavar="P", help="The worst acceptable price, in the quote asset.", show_default=False
-        ),
+        str, typer.Option(metavar="P", help="The worst acceptable price, in the quote asset.")
     ],
     side: _Side = Side.BUY,
     tif: _TimeInForce = TimeInForce.GTD,
@@ -80,7 +71,6 @@ def _order(
         typer.Option(
             metavar="SECONDS",
             help="How long the order may rest (gtd); by default the service decides.",
-            show_default=False,
         ),
     ] = None,
     client_order_id: Annotated[
@@ -131,23 +121,17 @@ def _order(
 @client_commands.command("orders")
 def _orders(
     *,
-    symbol: Annotated[
-        str | None, typer.Option(help="Only orders of this symbol.", show_default=False)
-    ] = None,
+    symbol: Annotated[str | None, typer.Option(help="Only orders of this symbol.")] = None,
     status: Annotated[
         OrderStatus | None,
         typer.Option(
             parser=one_of(OrderStatus),
             metavar="STATUS",
             help=f"Only orders with this status: {', '.join(OrderStatus).lower()}.",
-            show_default=False,
         ),
     ] = None,
     client_order_id: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ID", help="Only the order with this client order id.", show_default=False
-        ),
+        str | None, typer.Option(metavar="ID", help="Only the order with this client order id.")
     ] = None,
     limit: Annotated[
         int, typer.Option(help="The maximum number of orders.", min=1)
@@ -186,15 +170,11 @@ def _show(
 @client_commands.command("cancel")
 def _cancel(
     *,
-    order_id: Annotated[
-        str | None, typer.Argument(metavar="ID", help="The order's id.", show_default=False)
-    ] = None,
+    order_id: Annotated[str | None, typer.Argument(metavar="ID", help="The order's id.")] = None,
     cancel_all: Annotated[
         bool, typer.Option("--all", help="All open orders of the symbol.")
     ] = False,
-    symbol: Annotated[
-        str | None, typer.Option(help="The symbol for --all.", show_default=False)
-    ] = None,
+    symbol: Annotated[str | None, typer.Option(help="The symbol for --all.")] = None,
     as_json: _Json = False,
     url: _Url = DEFAULT_URL,
     key: _Key = None,
@@ -218,16 +198,11 @@ def _cancel(
 def _watch(
     *,
     order_ids: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="ID", help="Only these orders.", show_default=False),
+        list[str] | None, typer.Argument(metavar="ID", help="Only these orders.")
     ] = None,
     symbol: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="SYMBOL",
-            help="Only orders of this symbol; may be repeated.",
-            show_default=False,
-        ),
+        typer.Option(metavar="SYMBOL", help="Only orders of this symbol; may be repeated."),
     ] = None,
     after: Annotated[
         str | None,
@@ -263,6 +238,4 @@ def _read_address(url: str, key: str | None) -> ServiceAddress:
 
 def _run(coroutine: Coroutine[object, object, int]) -> NoReturn:
     """Run a command, and exit with the status that it returns."""
-    with exit_on_error():
-        status = asyncio.run(coroutine)
-    raise typer.Exit(status)
+    raise typer.Exit(asyncio.run(coroutine))

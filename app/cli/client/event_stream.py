@@ -2,9 +2,8 @@
 
 import asyncio
 import contextlib
-import random
 import re
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final, TypedDict
@@ -82,9 +81,7 @@ class EventStream:
     Args:
         address: The service.
         subscription: The events to receive.
-        retries: The bounds of retries.
-        random_source: The source of jitter.
-        on_retry: Called with a line before each retry.
+        retries: How a lost connection is retried.
         after: The position to start after, or None for new events only.
         was_reached: The service answered before, so the first connection is retried too.
     """
@@ -95,8 +92,6 @@ class EventStream:
         subscription: Subscription,
         *,
         retries: RetryPolicy,
-        random_source: random.Random,
-        on_retry: Callable[[str], None],
         after: str | None = None,
         was_reached: bool = False,
     ) -> None:
@@ -105,8 +100,7 @@ class EventStream:
         self._address = address
         self._subscription = subscription
         self._retries = retries
-        self._attempts = Attempts(retries, random_source)
-        self._on_retry = on_retry
+        self._attempts = Attempts(retries)
         self._was_reached = was_reached
 
     async def messages(self) -> AsyncGenerator[wire.Subscribed | wire.Event]:
@@ -140,7 +134,7 @@ class EventStream:
             if self._attempts.is_exhausted or not self._was_reached:
                 raise StreamLostError(self._address.url, cause)
             lost = f"the event stream was lost ({cause})"
-            self._on_retry(self._attempts.message(lost, pause_seconds))
+            self._retries.on_retry(self._attempts.message(lost, pause_seconds))
             await asyncio.sleep(pause_seconds)
 
     async def _one_connection(self) -> AsyncGenerator[wire.Subscribed | wire.Event]:

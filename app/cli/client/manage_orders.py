@@ -1,6 +1,5 @@
 """``papertape orders``, ``show`` and ``cancel``."""
 
-import random
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
@@ -32,12 +31,6 @@ WIDE_COLUMNS_MIN: Final = 150
 _ORDER_CLOSED: Final = "order_closed"
 
 
-def _client(address: ServiceAddress, retries: RetryPolicy) -> ServiceClient:
-    return ServiceClient(
-        address, retries=retries, on_retry=print_message, random_source=random.SystemRandom()
-    )
-
-
 async def list_orders(
     address: ServiceAddress,
     filters: Mapping[str, str | None],
@@ -50,7 +43,7 @@ async def list_orders(
     console = make_console()
     cursor: str | None = None
     printed = 0
-    async with _client(address, retries) as service:
+    async with ServiceClient(address, retries) as service:
         while limit is None or printed < limit:
             room = PAGE_LIMIT_MAX if limit is None else min(limit - printed, PAGE_LIMIT_MAX)
             page = await service.orders_page(filters, limit=room, cursor=cursor)
@@ -97,7 +90,7 @@ async def show_order(
     retries: RetryPolicy = DEFAULT_RETRIES,
 ) -> int:
     """Print an order, its splits, and its execution quality or why it is not filled."""
-    async with _client(address, retries) as service:
+    async with ServiceClient(address, retries) as service:
         order = await service.order(order_id)
         if all_splits and order["splits_total"] > len(order["splits"]):
             order["splits"] = await _all_splits(service, order)
@@ -154,7 +147,7 @@ async def cancel_order(
     retries: RetryPolicy = DEFAULT_RETRIES,
 ) -> int:
     """Cancel an order and print its outcome; if it was closed before, print that first."""
-    async with _client(address, retries) as service:
+    async with ServiceClient(address, retries) as service:
         try:
             order, status = await service.cancel(order_id), DONE
         except RefusedError as error:
@@ -179,7 +172,7 @@ async def cancel_orders(
     retries: RetryPolicy = DEFAULT_RETRIES,
 ) -> int:
     """Cancel the open orders of a symbol and print them."""
-    async with _client(address, retries) as service:
+    async with ServiceClient(address, retries) as service:
         canceled = await service.cancel_all(symbol)
     if as_json:
         print_json(canceled)

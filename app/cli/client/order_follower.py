@@ -51,8 +51,6 @@ class OrderFollower:
             service.address,
             Subscription(order_ids=(self._order_id,)),
             retries=replace(service.retries, attempts_max=STREAM_ATTEMPTS_MAX),
-            random_source=service.random_source,
-            on_retry=service.on_retry,
             was_reached=True,
         )
         async with contextlib.aclosing(stream.messages()) as messages:
@@ -62,9 +60,8 @@ class OrderFollower:
                     yield message
                 # Events happened before the stream began, or the stream skipped some.
                 elif message["type"] == "subscribed" or message["sequence"] > self._sequence:
-                    async with contextlib.aclosing(self._missed()) as events:
-                        async for event in events:
-                            yield event
+                    for event in await self._missed():
+                        yield event
                 if self._is_closed:
                     return
 
@@ -77,20 +74,20 @@ class OrderFollower:
                 await asyncio.sleep(self._service.retries.poll_seconds)
                 continue
             known = now
-            async with contextlib.aclosing(self._missed()) as events:
-                async for event in events:
-                    yield event
+            for event in await self._missed():
+                yield event
 
-    async def _missed(self) -> AsyncGenerator[wire.Event]:
-        """Yield the events that were not yielded yet, from the first page that may have some."""
+    async def _missed(self) -> list[wire.Event]:
+        """Read the events that were not yielded yet, from the first page that may have some."""
+        missed = []
         while True:
             page = await self._service.events_page(self._order_id, cursor=self._cursor)
             for event in page["events"]:
                 if event["sequence"] == self._sequence + 1:
                     self._note(event)
-                    yield event
+                    missed.append(event)
             if page["next_cursor"] is None:
-                return
+                return missed
             self._cursor = page["next_cursor"]
 
     def _note(self, event: wire.Event) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -62,24 +61,17 @@ async def place_order(
 
     An interrupt does not cancel the order.
     """
-    async with ServiceClient(
-        address, retries=retries, on_retry=print_message, random_source=random.SystemRandom()
-    ) as service:
+    async with ServiceClient(address, retries) as service:
         placed = await _place(service, request)
         if request.until is Until.ACCEPTED:
             _print_accepted(address, request, placed.order)
             return FULFILLED
         try:
             return await _follow(service, request, placed.order)
-        except asyncio.CancelledError:
-            print_message(
-                f"the order is not canceled\n{_next_steps(address, placed.order['order_id'])}"
-            )
-            raise
-        except ClientError:
-            print_message(
-                f"the order was accepted\n{_next_steps(address, placed.order['order_id'])}"
-            )
+        except (asyncio.CancelledError, ClientError) as error:
+            is_interrupted = isinstance(error, asyncio.CancelledError)
+            state = "the order is not canceled" if is_interrupted else "the order was accepted"
+            print_message(f"{state}\n{_next_steps(address, placed.order['order_id'])}")
             raise
 
 
@@ -94,16 +86,8 @@ async def _place(service: ServiceClient, request: OrderRequest) -> Placed:
     )
     try:
         placed = await service.place(request.body)
-    except asyncio.CancelledError:
-        print_message(unknown_outcome)
-        raise
-    except ServiceUnreachableError as error:
-        # A request that was never sent cannot have placed an order.
-        if error.was_sent:
-            print_message(unknown_outcome)
-        raise
-    except RefusedError as error:
-        if error.reason_code in _OUTCOME_UNKNOWN:
+    except (asyncio.CancelledError, ServiceUnreachableError, RefusedError) as error:
+        if _may_have_placed(error):
             print_message(unknown_outcome)
         raise
     if placed.is_replay:
@@ -111,6 +95,17 @@ async def _place(service: ServiceClient, request: OrderRequest) -> Placed:
             f"the client order id {client_order_id} was used before; this is the earlier order"
         )
     return placed
+
+
+def _may_have_placed(error: BaseException) -> bool:
+    match error:
+        case ServiceUnreachableError():
+            # A request that was never sent cannot have placed an order.
+            return error.was_sent
+        case RefusedError():
+            return error.reason_code in _OUTCOME_UNKNOWN
+        case _:  # interrupted before the answer
+            return True
 
 
 def _print_accepted(address: ServiceAddress, request: OrderRequest, order: wire.Order) -> None:

@@ -1,13 +1,16 @@
-"""The bounds of the client's retries: their number and their pauses."""
+"""The client's retries: their number, their pauses and their messages."""
 
 import random
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Final
+
+from app.cli.client.terminal import print_message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryPolicy:
-    """The bounds of retries; pauses double from the first one to the maximum."""
+    """How requests are retried; pauses double from the first one to the maximum."""
 
     attempts_max: int = 10
     pause_seconds_first: float = 0.25
@@ -18,6 +21,10 @@ class RetryPolicy:
     """A connection of this length counts as a success, even if it carried no message."""
     poll_seconds: float = 1.0
     """The pause between two polls of an order without a stream."""
+    random_source: random.Random = field(default_factory=random.SystemRandom)
+    """The source of jitter."""
+    on_retry: Callable[[str], None] = print_message
+    """Called with a line before each retry."""
 
 
 DEFAULT_RETRIES: Final = RetryPolicy()
@@ -27,9 +34,8 @@ DEFAULT_RETRIES: Final = RetryPolicy()
 class Attempts:
     """Counts successive failures, and computes the pause before the next attempt."""
 
-    def __init__(self, retries: RetryPolicy, random_source: random.Random) -> None:
+    def __init__(self, retries: RetryPolicy) -> None:
         self._policy = retries
-        self._random = random_source
         self._failures = 0
         self._cause = ""
 
@@ -51,7 +57,7 @@ class Attempts:
         if retry_after_seconds is not None:
             return min(retry_after_seconds, retries.retry_after_seconds_max)
         ceiling = min(doubled, retries.pause_seconds_max)
-        return self._random.uniform(ceiling / 2, ceiling)
+        return retries.random_source.uniform(ceiling / 2, ceiling)
 
     def message(self, cause: str, pause_seconds: float) -> str:
         """Return a line about the last failure, with its cause only if the cause is new."""

@@ -5,12 +5,10 @@ each order has a client order id, and the service places only one order per id.
 """
 
 import asyncio
-import random
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from types import TracebackType
 from typing import Final, Self, TypeVar
 from urllib.parse import quote
 
@@ -54,20 +52,11 @@ class Placed:
 
 
 class ServiceClient:
-    """A client with persistent connections; it calls ``on_retry`` with a line before a retry."""
+    """A client with persistent connections."""
 
-    def __init__(
-        self,
-        address: ServiceAddress,
-        *,
-        retries: RetryPolicy,
-        on_retry: Callable[[str], None],
-        random_source: random.Random,
-    ) -> None:
+    def __init__(self, address: ServiceAddress, retries: RetryPolicy) -> None:
         self.address = address
         self.retries = retries
-        self.random_source = random_source
-        self.on_retry = on_retry
         self._was_reached = False
         # Only the options count: proxies of the environment and .netrc would redirect or sign in.
         self._http = httpx2.AsyncClient(
@@ -81,12 +70,7 @@ class ServiceClient:
         """Return the client; it connects with its first request."""
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         """Close the connections."""
         await self._http.aclose()
 
@@ -108,27 +92,25 @@ class ServiceClient:
 
     async def order(self, order_id: str) -> wire.Order:
         """Return an order as it is now."""
-        return self._read((await self._request("GET", _path(order_id)))[0], wire.Order)
+        return await self._ask(wire.Order, "GET", _path(order_id))
 
     async def splits_page(self, order_id: str, *, cursor: str | None) -> wire.SplitsPage:
         """Return a page of an order's splits."""
-        query = _query(limit=PAGE_LIMIT_MAX, cursor=cursor)
-        answer, _ = await self._request("GET", f"{_path(order_id)}/splits", query=query)
-        return self._read(answer, wire.SplitsPage)
+        path = f"{_path(order_id)}/splits"
+        return await self._ask(wire.SplitsPage, "GET", path, limit=PAGE_LIMIT_MAX, cursor=cursor)
 
     async def events_page(self, order_id: str, *, cursor: str | None) -> wire.EventsPage:
         """Return a page of an order's events."""
-        query = _query(limit=PAGE_LIMIT_MAX, cursor=cursor)
-        answer, _ = await self._request("GET", f"{_path(order_id)}/events", query=query)
-        return self._read(answer, wire.EventsPage)
+        path = f"{_path(order_id)}/events"
+        return await self._ask(wire.EventsPage, "GET", path, limit=PAGE_LIMIT_MAX, cursor=cursor)
 
     async def orders_page(
         self, filters: Mapping[str, str | None], *, limit: int, cursor: str | None
     ) -> wire.OrdersPage:
         """Return a page of the orders that pass the filters, the newest first."""
-        query = _query(**filters, limit=limit, cursor=cursor)
-        answer, _ = await self._request("GET", "/orders", query=query)
-        return self._read(answer, wire.OrdersPage)
+        return await self._ask(
+            wire.OrdersPage, "GET", "/orders", **filters, limit=limit, cursor=cursor
+        )
 
     async def cancel(self, order_id: str) -> wire.Order:
         """Cancel an order and return it.
@@ -136,12 +118,19 @@ class ServiceClient:
         Raises:
             RefusedError: with ``order_closed`` if the order was filled or had expired.
         """
-        return self._read((await self._request("DELETE", _path(order_id)))[0], wire.Order)
+        return await self._ask(wire.Order, "DELETE", _path(order_id))
 
     async def cancel_all(self, symbol: str) -> wire.CanceledOrders:
         """Cancel the open orders of a symbol."""
-        answer, _ = await self._request("DELETE", "/orders", query={"symbol": symbol})
-        return self._read(answer, wire.CanceledOrders)
+        return await self._ask(wire.CanceledOrders, "DELETE", "/orders", symbol=symbol)
+
+    async def _ask(
+        self, shape: type[_Shape], method: str, path: str, **query: str | int | None
+    ) -> _Shape:
+        """Return the answer to a request; a parameter of the query that is None is not sent."""
+        given = {name: str(value) for name, value in query.items() if value is not None}
+        answer, _ = await self._request(method, path, query=given)
+        return self._read(answer, shape)
 
     async def _request(
         self,
@@ -153,7 +142,7 @@ class ServiceClient:
         headers: Mapping[str, str] | None = None,
     ) -> tuple[httpx2.Response, int]:
         """Return a successful answer and the number of attempts."""
-        attempts = Attempts(self.retries, self.random_source)
+        attempts = Attempts(self.retries)
         count = 0
         while True:
             count += 1
@@ -180,7 +169,7 @@ class ServiceClient:
             pause_seconds = attempts.fail(retry_after_seconds)
             if attempts.is_exhausted:
                 raise failure
-            self.on_retry(attempts.message(cause, pause_seconds))
+            self.retries.on_retry(attempts.message(cause, pause_seconds))
             await asyncio.sleep(pause_seconds)
 
     def _unreachable(self, error: httpx2.TransportError, count: int) -> ServiceUnreachableError:
@@ -216,10 +205,6 @@ def _trusted_certificates(address: ServiceAddress) -> ssl.SSLContext | bool:
 
 def _path(order_id: str) -> str:
     return f"/order/{quote(order_id, safe='')}"
-
-
-def _query(**parameters: str | int | None) -> dict[str, str]:
-    return {name: str(value) for name, value in parameters.items() if value is not None}
 
 
 def _is_unsent(error: httpx2.TransportError) -> bool:

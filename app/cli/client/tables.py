@@ -24,12 +24,12 @@ _SECONDS_CHARACTERS: Final = len("2026-03-01T12:00:00")
 """A list shows seconds; `show` and JSON have the microseconds."""
 
 
-def split_table(splits: Sequence[wire.Split], *, splits_total: int, first_number: int = 1) -> Table:
+def split_table(splits: Sequence[wire.Split], *, splits_total: int) -> Table:
     """Return a table of splits, with a last row that counts the splits not shown."""
     table = Table()
     for heading in ("split", "update id", "price", "quantity", "filled at"):
         table.add_column(heading, justify="right", no_wrap=True)
-    for number, split in enumerate(splits, start=first_number):
+    for number, split in enumerate(splits, start=1):
         table.add_row(
             str(number),
             str(split["update_id"]),
@@ -37,9 +37,8 @@ def split_table(splits: Sequence[wire.Split], *, splits_total: int, first_number
             split["quantity"],
             split["filled_at"],
         )
-    shown = first_number - 1 + len(splits)
-    if splits_total > shown:
-        table.add_row(_MORE, f"{splits_total - shown} more", _MORE, _MORE, _MORE)
+    if splits_total > len(splits):
+        table.add_row(_MORE, f"{splits_total - len(splits)} more", _MORE, _MORE, _MORE)
     return table
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import random
 from typing import Final, Never
 
 from app.cli.client.client_errors import ClientError, RefusedError
@@ -36,14 +35,7 @@ async def watch_events(
     Raises:
         ClientError: the service refuses the stream, or the stream was lost.
     """
-    stream = EventStream(
-        address,
-        subscription,
-        retries=retries,
-        random_source=random.SystemRandom(),
-        on_retry=print_message,
-        after=after,
-    )
+    stream = EventStream(address, subscription, retries=retries, after=after)
     console = make_console()
     try:
         async with contextlib.aclosing(stream.messages()) as messages:

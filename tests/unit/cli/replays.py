@@ -4,9 +4,10 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from app.cli import main as cli
+from tests.unit.cli import command_runner
+from tests.unit.cli.command_runner import papertape
 
 START: Final = 1_723_161_254_000_000
 
@@ -49,14 +50,11 @@ class Replayed:
 
     def invoke(self, *arguments: str, standard_input: str = "") -> Result:
         """Run ``papertape replay ARGUMENTS``."""
-        return CliRunner().invoke(cli._cli, ["replay", *arguments], input=standard_input)
+        return papertape("replay", *arguments, standard_input=standard_input)
 
     def refused(self, orders: object, *arguments: str) -> str:
         """Return the single line of a refusal."""
-        result = self.run(orders, *arguments)
-        assert result.exit_code == 1, result.output
-        assert result.stdout == ""
-        (line,) = result.stderr.splitlines()
+        line = command_runner.refused(self.run(orders, *arguments))
         return line.replace(f"{self.folder}/", "")
 
 

@@ -8,22 +8,38 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
 import app
 from app.access.key_file import list_keys
 from app.access.keys import KeyEntry, hash_of
-from app.cli import main as cli
 from app.domain.caller import Scope
 from app.recording.service.recording_folder import recordings_in
 from tests.support.databases import sqlite_url
 from tests.support.recorded_history import history
 from tests.support.sound_database import fill_soundly
+from tests.unit.cli.command_runner import papertape, refused
+
+
+def spoiled_copy(database: Path, statement: str) -> Path:
+    """Return the path of a copy of a database that a statement has changed."""
+    copy = database.with_name("spoiled.db")
+    with closing(sqlite3.connect(shutil.copy(database, copy))) as connection:
+        connection.execute(statement)
+        connection.commit()
+    return copy
+
+
+@pytest.fixture
+def no_database(tmp_path: Path) -> Path:
+    """A file that is not a database."""
+    path = tmp_path / "text.md"
+    path.write_text("not a database, but long enough to be looked at" * 20)
+    return path
 
 
 def test_the_version_needs_no_command() -> None:
     """`--version` prints one line."""
-    result = CliRunner().invoke(cli._cli, ["--version"])
+    result = papertape("--version")
 
     assert (result.exit_code, result.output) == (0, f"papertape {app.__version__}\n")
 
@@ -41,58 +57,55 @@ def test_the_version_needs_no_command() -> None:
 def test_a_bad_setting_ends_a_command_with_one_line(
     monkeypatch: pytest.MonkeyPatch, command: str, status: int
 ) -> None:
-    """The line names the setting, and nothing heavy is loaded before it."""
+    """The line names the setting."""
     monkeypatch.setenv("HTTP_PORT", "eighty")
 
-    result = CliRunner().invoke(cli._cli, command.split())
-
-    assert result.exit_code == status
-    assert result.output.startswith("papertape: HTTP_PORT=eighty: ")
-    assert result.output.count("\n") == 1
+    assert refused(papertape(command), status).startswith("papertape: HTTP_PORT=eighty: ")
 
 
-@pytest.mark.parametrize("option", ["--port=70000", "--speed=0"])
-def test_an_impossible_option_is_refused(option: str) -> None:
-    """Typer names the option and its allowed values."""
-    result = CliRunner().invoke(cli._cli, ["simulate", option])
+@pytest.mark.parametrize(
+    ("command", "complaint"),
+    [
+        ("simulate --port=70000", "Invalid value for '--port'"),
+        ("simulate --speed=0", "Invalid value for '--speed'"),
+        ("prune --before tomorrow", "--before 'tomorrow' is not a date"),
+        ("prune --before 9999-01-01", "--before 9999-01-01 is in the future"),
+        ("keys create alice --scope orders", "'orders' is not one of orders:write, orders:read"),
+    ],
+)
+def test_an_impossible_option_is_a_usage_error(command: str, complaint: str) -> None:
+    """The message names the option, and nothing is opened or written."""
+    result = papertape(command, env={"COLUMNS": "200"})
 
     assert result.exit_code == 2
-    assert "Invalid value" in result.output
+    assert "Usage: " in result.output
+    assert complaint in result.output
 
 
-def test_the_exit_status_of_an_audit(tmp_path: Path) -> None:
+def test_the_exit_status_of_an_audit(tmp_path: Path, no_database: Path) -> None:
     """0 is sound, 1 is not sound, 2 is unreadable; a given file needs no setting."""
-    sound, spoiled, unreadable = (tmp_path / f"{name}.db" for name in "abc")
+    sound = tmp_path / "sound.db"
     asyncio.run(fill_soundly(sqlite_url(sound)))
-    with closing(sqlite3.connect(shutil.copy(sound, spoiled))) as connection:
-        connection.execute("DELETE FROM client_order_ids")
-        connection.commit()
-    unreadable.write_text("not a database, but long enough to be looked at" * 20)
+    spoiled = spoiled_copy(sound, "DELETE FROM client_order_ids")
 
-    ended = [
-        CliRunner().invoke(cli._cli, ["audit", str(path), "--json"]).exit_code
-        for path in (sound, spoiled, unreadable)
-    ]
+    ended = [papertape("audit --json", path) for path in (sound, spoiled, no_database)]
 
-    assert ended == [0, 1, 2]
+    assert [one.exit_code for one in ended] == [0, 1, 2]
 
 
 def test_the_exit_status_of_a_verification(tmp_path: Path) -> None:
     """0 is verified, 1 is a difference, 2 is unreadable, 3 is not completely covered."""
     service = asyncio.run(history(tmp_path))
-    files = [str(path) for path in recordings_in(service.recordings)]
-    with closing(sqlite3.connect(shutil.copy(service.path, tmp_path / "spoiled.db"))) as connection:
-        connection.execute("UPDATE orders SET quotes_seen = 77 WHERE acceptance_number = 1")
-        connection.commit()
+    files = recordings_in(service.recordings)
+    spoiled = spoiled_copy(
+        service.path, "UPDATE orders SET quotes_seen = 77 WHERE acceptance_number = 1"
+    )
 
     ended = [
-        CliRunner().invoke(cli._cli, ["verify", *arguments])
-        for arguments in (
-            [str(service.path), str(service.recordings)],
-            [str(tmp_path / "spoiled.db"), *files, "--json"],
-            [str(service.path), str(tmp_path / "nothing")],
-            [str(service.path), *files[1:]],
-        )
+        papertape("verify", service.path, service.recordings),
+        papertape("verify --json", spoiled, *files),
+        papertape("verify", service.path, tmp_path / "nothing"),
+        papertape("verify", service.path, *files[1:]),
     ]
 
     assert [one.exit_code for one in ended] == [0, 1, 2, 3]
@@ -108,30 +121,17 @@ def test_the_exit_status_of_a_verification(tmp_path: Path) -> None:
     ],
 )
 def test_a_database_argument_is_not_called_a_setting(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, said: str
+    monkeypatch: pytest.MonkeyPatch, no_database: Path, name: str, said: str
 ) -> None:
     """An unreadable argument is not described as a setting, but a setting is."""
-    (tmp_path / "text.md").write_text("not a database, but long enough to be looked at" * 20)
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.chdir(no_database.parent)
+    monkeypatch.setenv("DATABASE_URL", sqlite_url(no_database))
 
-    named = CliRunner().invoke(cli._cli, ["audit", name])
-    monkeypatch.setenv("DATABASE_URL", sqlite_url(tmp_path / "text.md"))
-    from_settings = CliRunner().invoke(cli._cli, ["audit"])
+    named = refused(papertape("audit", name), 2)
 
-    assert named.exit_code == from_settings.exit_code == 2
-    assert said in named.output
-    assert "DATABASE_URL" not in named.output
-    assert "DATABASE_URL" in from_settings.output
-
-
-@pytest.mark.parametrize("before", ["tomorrow", "9999-01-01"])
-def test_an_unusable_date_is_a_usage_error(before: str) -> None:
-    """No database is opened."""
-    result = CliRunner().invoke(cli._cli, ["prune", "--before", before], env={"COLUMNS": "200"})
-
-    assert result.exit_code == 2
-    assert "Usage: " in result.output
-    assert f"--before {before!r} is not a date" in result.output or "in the future" in result.output
+    assert said in named
+    assert "DATABASE_URL" not in named
+    assert "DATABASE_URL" in refused(papertape("audit"), 2)
 
 
 @pytest.mark.parametrize(
@@ -144,9 +144,7 @@ def test_an_unusable_date_is_a_usage_error(before: str) -> None:
 )
 def test_metavariables_are_upper_case(command: str, usage: str) -> None:
     """Every command has upper-case metavariables."""
-    result = CliRunner().invoke(cli._cli, [*command.split(), "--help"])
-
-    assert usage in result.output
+    assert usage in papertape(command, "--help").output
 
 
 def test_orders_are_pruned_and_copied_in_the_configured_database(
@@ -157,12 +155,9 @@ def test_orders_are_pruned_and_copied_in_the_configured_database(
     asyncio.run(fill_soundly(sqlite_url(tmp_path / "a.db")))
 
     ended = [
-        CliRunner().invoke(cli._cli, [*command.split()])
-        for command in (
-            f"backup {tmp_path / 'copy.db'}",
-            "prune --before 2024-08-09 --dry-run",
-            "prune --before 2024-08-09",
-        )
+        papertape("backup", tmp_path / "copy.db"),
+        papertape("prune --before 2024-08-09 --dry-run"),
+        papertape("prune --before 2024-08-09"),
     ]
 
     assert [result.exit_code for result in ended] == [0, 0, 0]
@@ -175,7 +170,7 @@ def test_a_created_key_is_printed_once_and_known_by_its_hash(tmp_path: Path) -> 
     """Standard output has only the key, for scripts; the warning goes to standard error."""
     path = tmp_path / "keys.json"
 
-    result = CliRunner().invoke(cli._cli, ["keys", "create", "alice", "--file", str(path)])
+    result = papertape("keys create alice --file", path)
 
     assert result.exit_code == 0
     key = result.stdout.removesuffix("\n")
@@ -194,14 +189,11 @@ def test_a_key_may_have_fewer_scopes_and_go_to_the_configured_file(
     path = tmp_path / "keys.json"
     monkeypatch.setenv("API_KEYS_FILE", str(path))
 
-    for scopes in (["metrics"], ["metrics", "orders:read"]):
-        options = [word for scope in scopes for word in ("--scope", scope)]
-        result = CliRunner().invoke(cli._cli, ["keys", "create", "watcher", *options])
-        assert result.exit_code == 0
-    listing = CliRunner().invoke(cli._cli, ["keys", "list"])
+    for scopes in ("--scope metrics", "--scope metrics --scope orders:read"):
+        assert papertape(f"keys create watcher {scopes}").exit_code == 0
 
     first, second = list_keys(path)
-    assert listing.output == (
+    assert papertape("keys list").output == (
         f"watcher  {first.sha256[:8]}  metrics\nwatcher  {second.sha256[:8]}  metrics orders:read\n"
     )
 
@@ -222,21 +214,5 @@ def test_a_failure_to_create_or_list_keys_is_one_line(
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("API_KEYS_FILE", raising=False)
 
-    result = CliRunner().invoke(cli._cli, ["keys", *arguments])
-
-    assert result.exit_code == 1
-    assert result.output.startswith(complaint)
-    assert result.output.count("\n") == 1
+    assert refused(papertape("keys", *arguments)).startswith(complaint)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_an_unknown_scope_is_refused_with_the_known_ones(tmp_path: Path) -> None:
-    """A misspelled scope must not create a key without permissions."""
-    file = str(tmp_path / "keys.json")
-
-    result = CliRunner().invoke(
-        cli._cli, ["keys", "create", "alice", "--scope", "orders", "--file", file]
-    )
-
-    assert result.exit_code == 2
-    assert "orders:write" in result.output

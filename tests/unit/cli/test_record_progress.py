@@ -1,6 +1,5 @@
 """Tests of ``app.cli.record_progress``."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -11,35 +10,15 @@ from app.ports import FeedState
 from app.tapes.tape_lines import ReceiptTimes
 from app.tapes.tape_recorder import TapeRecorder
 from app.tapes.tape_writer import TapeWriter
-from tests.support.builders import LTCBTC
+from tests.support.builders import ACCEPTED_AT, LTCBTC
+from tests.support.hand_driven import HandClock
 
 ETHBTC = Symbol("ETHBTC")
 
 
-class HandClock:
-    """A clock that the test advances."""
-
-    def __init__(self) -> None:
-        self.ns = 10**12
-
-    def now(self) -> datetime:
-        """Return a fixed time."""
-        return datetime(2024, 8, 8, tzinfo=UTC)
-
-    def monotonic_ns(self) -> int:
-        """Return the time that the test has set."""
-        return self.ns
-
-
 def feed_state(status: str = "connected", cause: str | None = None) -> FeedState:
     """Return a feed's state."""
-    return FeedState(
-        status=status,
-        cause=cause,
-        since=datetime(2024, 8, 8, tzinfo=UTC),
-        symbols=2,
-        counters={},
-    )
+    return FeedState(status=status, cause=cause, since=ACCEPTED_AT, symbols=2, counters={})
 
 
 class Watched:
@@ -51,7 +30,7 @@ class Watched:
         self.writer = TapeWriter(folder / "tape.jsonl", is_compressed=False)
         self.recorder = TapeRecorder(
             self.writer,
-            times=ReceiptTimes(epoch_us=1, monotonic_ns=self.clock.ns),
+            times=ReceiptTimes(epoch_us=1, monotonic_ns=self.clock.monotonic_ns()),
             monotonic_ns=self.clock.monotonic_ns,
             bytes_max=None,
             on_end=lambda: None,
@@ -61,7 +40,7 @@ class Watched:
     def frames(self, symbol: Symbol, count: int) -> None:
         """Deliver frames."""
         for _ in range(count):
-            self.recorder.on_frame(symbol, b"{}", self.clock.ns)
+            self.recorder.on_frame(symbol, b"{}", self.clock.monotonic_ns())
         self.recorder.flush()
 
     def line(self, state: FeedState | None = None) -> str:
@@ -78,10 +57,10 @@ def test_a_line_counts_in_all_and_rates_since_the_last_line(tmp_path: Path) -> N
     watched = Watched(tmp_path, LTCBTC, ETHBTC)
     watched.frames(LTCBTC, 30)
     watched.frames(ETHBTC, 50)
-    watched.clock.ns += 10 * 10**9
+    watched.clock.advance(10)
     first = watched.line()
     watched.frames(LTCBTC, 10)
-    watched.clock.ns += 5 * 10**9
+    watched.clock.advance(5)
     second = watched.line(feed_state("down", "refused"))
     watched.close()
 
@@ -95,7 +74,7 @@ def test_the_busiest_symbols_and_the_sum_are_shown(tmp_path: Path) -> None:
     watched = Watched(tmp_path, *symbols)
     for number, symbol in enumerate(symbols):
         watched.frames(symbol, number)
-    watched.clock.ns += 10**9
+    watched.clock.advance(1)
     line = watched.line()
     watched.close()
 
@@ -111,7 +90,7 @@ def test_losses_are_printed_and_counted(tmp_path: Path, capsys: pytest.CaptureFi
     recorder.on_connection("opened", None)
     watched.frames(LTCBTC, 1)
     recorder.on_connection("lost", "\x1b[31mreset[/]")
-    watched.clock.ns += 2 * 10**9
+    watched.clock.advance(2)
     line = watched.line(feed_state("connecting"))
     watched.progress.show_summary(recorder, tmp_path / "tape.jsonl")
     watched.close()

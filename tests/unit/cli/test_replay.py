@@ -2,11 +2,12 @@
 
 import json
 import re
-from datetime import UTC, datetime
 
 import pytest
 
 from app.cli.replay import ReplayCommand, replay_tape
+from tests.support.hand_driven import HandClock
+from tests.unit.cli.command_runner import refused
 from tests.unit.cli.replays import ORDER, TAPE, Replayed, frame, results
 
 
@@ -15,13 +16,10 @@ def test_orders_may_come_from_standard_input(replayed: Replayed) -> None:
     arguments = (str(replayed.tape), "--orders", "-", "--json")
 
     result = replayed.invoke(*arguments, standard_input=json.dumps(ORDER))
-    refused = replayed.invoke(*arguments, standard_input="")
+    line = refused(replayed.invoke(*arguments, standard_input=""))
 
     assert results(result)[0]["filled_quantity"] == "8"
-    assert (
-        refused.stderr
-        == "papertape: standard input: not JSON at line 1 column 1: Expecting value\n"
-    )
+    assert line == "papertape: standard input: not JSON at line 1 column 1: Expecting value"
 
 
 def test_out_gets_the_json_and_standard_output_the_table(replayed: Replayed) -> None:
@@ -79,19 +77,23 @@ def test_a_bad_tape_is_one_line(replayed: Replayed) -> None:
     assert replayed.refused([ORDER]) == "papertape: tape.jsonl: No such file or directory"
 
 
-def test_missing_orders_are_one_line(replayed: Replayed) -> None:
-    """A folder and a tape instead of orders are refused too."""
-    missing = replayed.invoke(str(replayed.tape), "--orders", "none.json")
-    folder = replayed.invoke(str(replayed.tape), "--orders", str(replayed.folder))
-    tape = replayed.invoke(str(replayed.tape), "--orders", str(replayed.tape))
+@pytest.mark.parametrize(
+    ("orders", "complaint"),
+    [
+        ("none.json", "No such file or directory"),
+        (".", "Is a directory"),
+        ("tape.jsonl", "order 1: ts is unknown; known are id, symbol, order_size, price, "),
+    ],
+)
+def test_unusable_orders_are_one_line(
+    replayed: Replayed, monkeypatch: pytest.MonkeyPatch, orders: str, complaint: str
+) -> None:
+    """A missing file, a folder, and a tape instead of orders are refused."""
+    monkeypatch.chdir(replayed.folder)
 
-    assert missing.stderr == "papertape: none.json: No such file or directory\n"
-    assert folder.stderr == f"papertape: {replayed.folder}: Is a directory\n"
-    assert tape.stderr == (
-        f"papertape: {replayed.tape}: order 1: ts is unknown; known are id, symbol, "
-        "order_size, price, placed_ts, timeout_ms, side, owner\n"
-    )
-    assert {missing.exit_code, folder.exit_code, tape.exit_code} == {1}
+    line = refused(replayed.invoke("tape.jsonl", "--orders", orders))
+
+    assert line.startswith(f"papertape: {orders}: {complaint}")
 
 
 @pytest.mark.parametrize(
@@ -116,20 +118,13 @@ def test_a_harmful_output_file_is_refused(
     assert replayed.tape.read_text() == TAPE
 
 
-class LeapingClock:
+class LeapingClock(HandClock):
     """A clock that advances by a second at each reading."""
-
-    def __init__(self) -> None:
-        self._seconds = 0
-
-    def now(self) -> datetime:
-        """Return a fixed time."""
-        return datetime(2024, 8, 8, tzinfo=UTC)
 
     def monotonic_ns(self) -> int:
         """Return a second more than before."""
-        self._seconds += 1
-        return self._seconds * 1_000_000_000
+        self.advance(1)
+        return super().monotonic_ns()
 
 
 def test_a_long_replay_prints_its_progress(

@@ -58,18 +58,13 @@ def test_a_long_table_is_cut_and_says_so(replayed: Replayed) -> None:
     assert len(results(replayed.run(orders, "--json"))) == ROWS_SHOWN_MAX + 7
 
 
-def test_a_time_in_another_unit_is_reported(replayed: Replayed) -> None:
-    """An order in milliseconds lies decades before the tape and does not wait for it."""
-    result = replayed.run([{**ORDER, "placed_ts": START // 1_000}])
-
-    assert result.stderr.splitlines()[0] == (
-        "papertape: 1 order expired before the tape begins (placed_ts is in microseconds): a"
-    )
-
-
 def test_times_outside_of_the_tape_are_reported(replayed: Replayed) -> None:
-    """Orders before, after and beyond the end of the tape are still decided."""
+    """Orders before, after and beyond the end of the tape are still decided.
+
+    An order in milliseconds lies decades before the tape and does not wait for it.
+    """
     orders = [
+        {**ORDER, "id": "in ms", "placed_ts": START // 1_000, "owner": "0"},
         {**ORDER, "id": "early", "placed_ts": START - 4_000, "owner": "1"},
         {**ORDER, "id": "late", "placed_ts": START + 9_001, "owner": "2"},
         {**ORDER, "id": "long", "timeout_ms": 86_400_000, "owner": "3"},
@@ -79,9 +74,10 @@ def test_times_outside_of_the_tape_are_reported(replayed: Replayed) -> None:
 
     result = replayed.run(orders, "--json")
 
-    assert [one["filled_quantity"] for one in results(result)] == ["5", "0", "9", "8", "5"]
+    assert [one["filled_quantity"] for one in results(result)] == ["0", "5", "0", "9", "8", "5"]
     assert result.stderr.splitlines()[:-1] == [
         "papertape: 1 order placed before the tape begins, waited for it: early",
+        "papertape: 1 order expired before the tape begins (placed_ts is in microseconds): in ms",
         "papertape: 1 order placed after the tape ends, unfilled: late",
         "papertape: 1 order still had time when the tape ended: long",
     ]

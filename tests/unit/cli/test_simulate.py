@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,18 +32,33 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-async def answers(options: SimulatorOptions, *paths: str) -> list[Any]:
-    """Run the command until it answers each path, and stop it with SIGTERM."""
+def write_tape(folder: Path, symbol: str, update_ids: Sequence[int]) -> Path:
+    """Write a tape with quotes of a symbol, one per millisecond."""
+    quotes = [
+        venue_quote(symbol=symbol, update_id=number, bid=("0.1", "1"), ask=("0.2", "1"))
+        for number in update_ids
+    ]
+    tape = folder / "tape.jsonl"
+    lines = [f'{{"ts":{one.update_id}000,"data":{one.data}}}\n' for one in quotes]
+    tape.write_text("".join(lines), encoding="utf-8")
+    return tape
+
+
+async def answers(options: SimulatorOptions, *paths: str, until_reached: bool = False) -> list[Any]:
+    """Run the command until it answers each path, and stop it with SIGTERM.
+
+    With ``until_reached`` the first answer must also say that the target of ``--play-to`` is.
+    """
     running = asyncio.create_task(simulate(options))
     answered: list[Any] = []
 
     async def has_answered() -> bool:
         async with http_client(base_url=f"http://{HOST}:{options.port}") as rest:
             try:
-                answered.extend([(await rest.get(path)).json() for path in paths])
+                answered[:] = [(await rest.get(path)).json() for path in paths]
             except httpx2.ConnectError:
                 return False
-        return True
+        return not until_reached or answered[0]["market"]["play_to"]["is_reached"]
 
     await eventually_true(has_answered)
     os.kill(os.getpid(), signal.SIGTERM)
@@ -50,25 +66,21 @@ async def answers(options: SimulatorOptions, *paths: str) -> list[Any]:
     return answered
 
 
-async def served_symbols(port: int, tape: Path | None) -> list[str]:
+async def served_symbols(tape: Path | None) -> list[str]:
     """Return the symbols that the command serves."""
-    options = SimulatorOptions(host=HOST, port=port, tape=tape, speed=10)
+    options = SimulatorOptions(host=HOST, port=free_port(), tape=tape, speed=10)
     [tickers] = await answers(options, "/api/v3/ticker/bookTicker")
     return [ticker["symbol"] for ticker in tickers]
 
 
 async def test_the_command_serves_the_synthetic_market_until_sigterm() -> None:
     """SIGTERM ends the command without an error."""
-    assert "LTCBTC" in await served_symbols(free_port(), None)
+    assert "LTCBTC" in await served_symbols(None)
 
 
 async def test_the_command_serves_a_tape(tmp_path: Path) -> None:
     """Only the symbols of the tape are served."""
-    quote = venue_quote(symbol="ZILUSDT", update_id=5, bid=("0.1", "1"), ask=("0.2", "1"))
-    tape = tmp_path / "tape.jsonl"
-    tape.write_text(f'{{"ts":1,"data":{quote.data}}}\n', encoding="utf-8")
-
-    assert await served_symbols(free_port(), tape) == ["ZILUSDT"]
+    assert await served_symbols(write_tape(tmp_path, "ZILUSDT", [5])) == ["ZILUSDT"]
 
 
 @pytest.mark.parametrize(
@@ -83,12 +95,7 @@ async def test_the_log_says_why_a_market_is_silent(
     tmp_path: Path, options: tuple[str, ...], event: str
 ) -> None:
     """Clients see a silent venue, so the log must state the reason."""
-    quotes = [
-        venue_quote(symbol="ZILUSDT", update_id=number, bid=("0.1", "1"), ask=("0.2", "1"))
-        for number in (5, 6, 7)
-    ]
-    lines = [f'{{"ts":{one.update_id}000,"data":{one.data}}}\n' for one in quotes]
-    (tmp_path / "tape.jsonl").write_text("".join(lines), encoding="utf-8")
+    write_tape(tmp_path, "ZILUSDT", [5, 6, 7])
     (tmp_path / "info.json").write_text('{"symbols": []}', encoding="utf-8")
     command = (sys.executable, "-m", "app", "simulate", "--port", "0", "--tape", "tape.jsonl")
     process = await asyncio.create_subprocess_exec(
@@ -131,36 +138,18 @@ async def test_the_options_shape_limits_ids_and_time() -> None:
 
 async def test_a_tape_with_its_exchange_info_plays_to_an_id(tmp_path: Path) -> None:
     """The market is paused at the id, with the rules of the file."""
-    quotes = [
-        venue_quote(symbol="LTCBTC", update_id=number, bid=("0.1", "1"), ask=("0.2", "1"))
-        for number in range(5, 9)
-    ]
-    tape = tmp_path / "tape.jsonl"
-    tape.write_text(
-        "".join(f'{{"ts":{one.update_id},"data":{one.data}}}\n' for one in quotes),
-        encoding="utf-8",
-    )
+    tape = write_tape(tmp_path, "LTCBTC", range(5, 9))
     info = exchange_info(ScriptedMarket().listings, server_time_ms=0, weight_limit=1)
     file = tmp_path / "info.json"
     file.write_text(json.dumps(info), encoding="utf-8")
     options = SimulatorOptions(
         host=HOST, port=free_port(), tape=tape, exchange_info=file, play_to="ltcbtc:7"
     )
-    running = asyncio.create_task(simulate(options))
 
-    async def is_at_target() -> bool:
-        async with http_client(base_url=f"http://{HOST}:{options.port}") as rest:
-            try:
-                market = (await rest.get("/simulator")).json()["market"]
-            except httpx2.ConnectError:
-                return False
-            listed = (await rest.get("/api/v3/exchangeInfo")).json()
-        assert listed["symbols"] == info["symbols"]
-        return bool(market["update_ids"] == {"LTCBTC": 7} and market["play_to"]["is_reached"])
+    state, listed = await answers(options, "/simulator", "/api/v3/exchangeInfo", until_reached=True)
 
-    await eventually_true(is_at_target)
-    os.kill(os.getpid(), signal.SIGTERM)
-    await running
+    assert state["market"]["update_ids"] == {"LTCBTC": 7}
+    assert listed["symbols"] == info["symbols"]
 
 
 async def test_the_symbol_of_play_to_must_be_in_the_market() -> None:

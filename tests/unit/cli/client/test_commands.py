@@ -5,18 +5,12 @@ import contextlib
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Iterator
 
 import pytest
-import typer
-from typer.testing import CliRunner
 
-from app.cli.client.client_errors import RefusedError
-from app.cli.client.commands import _run
-from app.cli.main import _cli
 from tests.support.fake_service import FakeService, fake_service
-
-RUNNER = CliRunner()
+from tests.unit.cli.command_runner import papertape, refused
 
 
 @pytest.fixture
@@ -52,11 +46,7 @@ def _in_a_thread() -> Iterator[FakeService]:
 
 def test_the_documented_order_is_placed_and_fulfilled(served: FakeService) -> None:
     """`papertape order LTCBTC 100 --price 0.0026` uses the service of the environment."""
-    result = RUNNER.invoke(
-        _cli,
-        ["order", "LTCBTC", "100", "--price", "0.0026"],
-        env={"PAPERTAPE_URL": served.url},
-    )
+    result = papertape("order LTCBTC 100 --price 0.0026", env={"PAPERTAPE_URL": served.url})
 
     assert result.exit_code == 0, result.output
     assert "FILLED: 100 of 100 at 0.00251 on average in 1 split" in result.output
@@ -76,9 +66,7 @@ def test_every_part_of_an_order_has_an_option(served: FakeService) -> None:
     served.on_accepted = lambda order_id: served.close(order_id, "EXPIRED", "IOC_REMAINDER")
     options = "--price 0.0026 --side sell --tif ioc --timeout 2.5 --client-order-id mine"
 
-    result = RUNNER.invoke(
-        _cli, ["order", "LTCBTC", "100", *options.split(), "--watch", "--url", served.url]
-    )
+    result = papertape(f"order LTCBTC 100 {options} --watch --url", served.url)
 
     assert result.exit_code == 1
     assert "EXPIRED, IOC_REMAINDER" in result.output
@@ -99,18 +87,18 @@ def test_orders_are_placed_listed_shown_and_canceled(served: FakeService) -> Non
     """Each command reaches the service."""
     served.on_accepted = lambda _order_id: None
     url = {"PAPERTAPE_URL": served.url}
-    placed = RUNNER.invoke(_cli, ["order", "LTCBTC", "5", "--price", "1", "--async"], env=url)
+    placed = papertape("order LTCBTC 5 --price 1 --async", env=url)
     (order_id,) = served.orders
     assert (placed.exit_code, order_id in placed.output) == (0, True)
 
-    for arguments in (
-        ["orders", "--symbol", "LTCBTC", "--status", "new", "--limit", "5"],
-        ["orders", "--all", "--json"],
-        ["show", order_id],
-        ["cancel", order_id],
-        ["cancel", "--all", "--symbol", "LTCBTC"],
+    for command in (
+        "orders --symbol LTCBTC --status new --limit 5",
+        "orders --all --json",
+        f"show {order_id}",
+        f"cancel {order_id}",
+        "cancel --all --symbol LTCBTC",
     ):
-        result = RUNNER.invoke(_cli, arguments, env=url)
+        result = papertape(command, env=url)
         assert result.exit_code == 0, result.output
 
     assert served.orders[order_id]["status"] == "CANCELED"
@@ -119,70 +107,46 @@ def test_orders_are_placed_listed_shown_and_canceled(served: FakeService) -> Non
 def test_the_key_is_taken_from_the_environment(served: FakeService) -> None:
     """Without the key the service refuses; the command prints one line and exits with 1."""
     served.key = "secret"
-    arguments = ["orders", "--url", served.url]
+    line = refused(papertape("orders --url", served.url))
+    allowed = papertape("orders --url", served.url, env={"PAPERTAPE_KEY": "secret"})
 
-    refused = RUNNER.invoke(_cli, arguments)
-    allowed = RUNNER.invoke(_cli, arguments, env={"PAPERTAPE_KEY": "secret"})
-
-    asked = "the service requires a key: use --key or set PAPERTAPE_KEY"
-    assert (refused.exit_code, refused.output) == (1, f"papertape: {asked}\n")
+    assert line == "papertape: the service requires a key: use --key or set PAPERTAPE_KEY"
     assert allowed.exit_code == 0
 
 
 def test_a_refused_position_ends_watching(served: FakeService) -> None:
     """Only the service's message is printed."""
-    result = RUNNER.invoke(
-        _cli, ["watch", "1", "--symbol", "LTCBTC", "--after", "p9", "--url", served.url]
-    )
+    line = refused(papertape("watch 1 --symbol LTCBTC --after p9 --url", served.url))
 
-    assert result.exit_code == 1
-    assert result.output == "papertape: said position_beyond_head\n"
+    assert line == "papertape: said position_beyond_head"
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    ("command", "said"),
     [
-        "order LTCBTC 100",
-        "order LTCBTC --price 1",
-        "order LTCBTC 1 --price 1 --side hold",
-        "order LTCBTC 1 --price 1 --tif gtc",
-        "order LTCBTC abc --price 1",
-        "order LTCBTC 1 --price 1e-3",
-        "order LTCBTC 1 --price 1 --timeout soon",
-        "orders --limit 0",
-        "orders --status OPEN",
-        "orders --url 127.0.0.1:8080",
-        "orders --key schlüssel",
-        "show",
-        "cancel",
-        "cancel 1 --all",
-        "cancel --all",
-        "cancel --symbol LTCBTC",
-        "cancel 1 --symbol LTCBTC",
-        "watch --after",
-    ],
-)
-def test_a_mistake_in_the_command_is_exit_status_2(arguments: str) -> None:
-    """No request is sent."""
-    result = RUNNER.invoke(_cli, arguments.split())
-
-    assert result.exit_code == 2
-    assert "Error" in result.output
-
-
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
+        ("order LTCBTC 100", "Missing option '--price'"),
+        ("order LTCBTC --price 1", "Missing argument 'SIZE'"),
+        ("order LTCBTC 1 --price 1 --side hold", "'hold' is not one of buy, sell"),
+        ("order LTCBTC 1 --price 1 --tif gtc", "'gtc' is not one of gtd, ioc, fok"),
         ("order LTCBTC abc --price 1", "SIZE must be a plain number such as 100 or 0.001"),
         ("order LTCBTC 1 --price 1,5", "--price must be a plain number such as 100 or 0.001"),
         ("order LTCBTC 1 --price 1 --timeout 0", "--timeout must be above zero"),
+        ("orders --limit 0", "Invalid value for '--limit'"),
         ("orders --status open", "'open' is not one of new, partially_filled, filled, canceled"),
-        ("order LTCBTC 1 --price 1 --side hold", "'hold' is not one of buy, sell"),
+        ("orders --url 127.0.0.1:8080", "the URL of a service looks like http://127.0.0.1:8080"),
+        ("orders --key schlüssel", "a key is ASCII without spaces and control characters"),
+        ("show", "Missing argument 'ID'"),
+        ("cancel", "give the ID of an order, or both --all and --symbol SYMBOL"),
+        ("cancel 1 --all", "give the ID of an order, or both --all and --symbol SYMBOL"),
+        ("cancel --all", "give the ID of an order, or both --all and --symbol SYMBOL"),
+        ("cancel --symbol LTCBTC", "give the ID of an order, or both --all and --symbol SYMBOL"),
+        ("cancel 1 --symbol LTCBTC", "give the ID of an order, or both --all and --symbol SYMBOL"),
+        ("watch --after", "Option '--after' requires an argument"),
     ],
 )
-def test_a_mistake_is_described_in_terms_of_the_command(arguments: str, said: str) -> None:
-    """The message does not use words of the API or of a library."""
-    result = RUNNER.invoke(_cli, arguments.split(), env={"COLUMNS": "200"})
+def test_a_mistake_is_a_usage_error_in_words_of_the_command(command: str, said: str) -> None:
+    """No request is sent, and the message does not use words of the API or of a library."""
+    result = papertape(command, env={"COLUMNS": "200"})
 
     assert result.exit_code == 2
     assert said in result.output
@@ -199,7 +163,7 @@ def test_a_mistake_is_described_in_terms_of_the_command(arguments: str, said: st
 )
 def test_the_usage_names_ids_once(command: str, usage: str) -> None:
     """Optional arguments have one pair of brackets."""
-    result = RUNNER.invoke(_cli, [command, "--help"])
+    result = papertape(command, "--help")
 
     assert f"Usage: papertape {usage}" in [
         line.strip().replace("root", "papertape") for line in result.output.splitlines()
@@ -207,7 +171,7 @@ def test_the_usage_names_ids_once(command: str, usage: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    "command",
     [
         "order LTCBTC 1 --price 1",
         "orders",
@@ -217,53 +181,21 @@ def test_the_usage_names_ids_once(command: str, usage: str) -> None:
         "watch",
     ],
 )
-def test_an_unreachable_service_is_one_line(arguments: str) -> None:
+def test_an_unreachable_service_is_one_line(command: str) -> None:
     """The line names the address and the solution."""
     url = "http://127.0.0.1:1"
 
-    result = RUNNER.invoke(_cli, [*arguments.split(), "--url", url])
+    line = refused(papertape(command, "--url", url))
 
-    assert result.exit_code == 1
-    assert result.output.startswith(f"papertape: cannot reach a service at {url}")
-    assert result.output.count("\n") == 1
+    assert line.startswith(f"papertape: cannot reach a service at {url}")
 
 
 def test_a_key_is_not_shown_by_the_help() -> None:
     """A key in the environment must not appear in the help."""
-    result = RUNNER.invoke(_cli, ["orders", "--help"], env={"PAPERTAPE_KEY": "secret"})
+    result = papertape("orders --help", env={"PAPERTAPE_KEY": "secret"})
 
     assert result.exit_code == 0
     assert "secret" not in result.output
-
-
-async def _refuse() -> int:
-    raise RefusedError({"code": "no", "detail": "not now"})
-
-
-async def _interrupt() -> int:
-    raise KeyboardInterrupt
-
-
-async def _succeed() -> int:
-    return 0
-
-
-@pytest.mark.parametrize(
-    ("command", "status", "said"),
-    [(_refuse, 1, "papertape: not now\n"), (_interrupt, 130, ""), (_succeed, 0, "")],
-)
-def test_a_command_ends_with_its_status(
-    capsys: pytest.CaptureFixture[str],
-    command: Callable[[], Coroutine[object, object, int]],
-    status: int,
-    said: str,
-) -> None:
-    """A known error prints no traceback, and an interrupt prints nothing."""
-    with pytest.raises(typer.Exit) as ended:
-        _run(command())
-
-    assert ended.value.exit_code == status
-    assert capsys.readouterr().err == said
 
 
 def test_unneeded_modules_are_not_imported() -> None:

@@ -1,7 +1,6 @@
 """Tests of ``app.cli.client.event_stream``."""
 
 import contextlib
-import random
 import socket
 from dataclasses import replace
 
@@ -14,29 +13,20 @@ from app.cli.client.event_stream import EventStream, StreamLostError, Subscripti
 from app.cli.client.retries import RetryPolicy
 from app.cli.client.service_address import ServiceAddress
 from tests.support.fake_service import QUICK, FakeService, PlannedClose, problem
+from tests.unit.cli.client.order_builders import BODY
 
-BODY = {"symbol": "LTCBTC", "order_size": "100", "price": "0.0026"}
+ALL = Subscription()
 
 
 def stream_of(
     fake: FakeService,
-    subscription: Subscription | None = None,
+    subscription: Subscription = ALL,
     *,
     after: str | None = None,
-    was_reached: bool = False,
-    lines: list[str] | None = None,
     retries: RetryPolicy = QUICK,
 ) -> EventStream:
-    """Return a stream of all orders, by default of new events."""
-    return EventStream(
-        fake.address,
-        subscription or Subscription(),
-        retries=retries,
-        random_source=random.Random(1),
-        on_retry=(lines if lines is not None else []).append,
-        after=after,
-        was_reached=was_reached,
-    )
+    """Return a stream, by default of all new events."""
+    return EventStream(fake.address, subscription, retries=retries, after=after)
 
 
 async def positions(stream: EventStream, count: int) -> list[str]:
@@ -152,13 +142,14 @@ async def test_each_event_resets_the_retries(fake: FakeService) -> None:
     assert len(await positions(stream_of(fake, after="beginning"), 6)) == 6
 
 
-async def test_a_temporary_error_is_retried(fake: FakeService) -> None:
+async def test_a_temporary_error_is_retried(
+    fake: FakeService, lines: list[str], retries: RetryPolicy
+) -> None:
     """The close code says that the error is temporary, for example of the database."""
     make_events(fake, 1)
     fake.planned_streams.append(PlannedClose(code=1013, error="database_unavailable"))
-    lines: list[str] = []
 
-    assert await positions(stream_of(fake, after="beginning", lines=lines), 1) == ["p1"]
+    assert await positions(stream_of(fake, after="beginning", retries=retries), 1) == ["p1"]
     assert "said database_unavailable" in lines[0]
 
 
@@ -208,22 +199,6 @@ async def test_a_temporary_refusal_is_retried(fake: FakeService, status: int) ->
     assert await positions(stream_of(fake, after="beginning"), 1) == ["p1"]
 
 
-async def test_a_permanent_refusal_is_reported(fake: FakeService) -> None:
-    """The error has the service's message."""
-    fake.planned_streams.append(PlannedClose(refusal=problem(403, "missing_scope", "not yours")))
-
-    with pytest.raises(RefusedError, match="not yours"):
-        await positions(stream_of(fake), 1)
-
-
-async def test_a_server_without_the_stream_is_reported(fake: FakeService) -> None:
-    """The server is not a Papertape service, or an old one."""
-    fake.planned_streams.append(PlannedClose(refusal=HTMLResponse("no", status_code=404)))
-
-    with pytest.raises(UnexpectedAnswerError, match="HTTP 404 instead of a WebSocket"):
-        await positions(stream_of(fake), 1)
-
-
 async def test_an_error_on_the_stream_is_reported(fake: FakeService) -> None:
     """A refused position is not retried."""
     with pytest.raises(RefusedError) as refused:
@@ -234,11 +209,26 @@ async def test_an_error_on_the_stream_is_reported(fake: FakeService) -> None:
     assert len(fake.subscriptions) == 1
 
 
-async def test_a_close_for_a_violation_is_final(fake: FakeService) -> None:
-    """This holds even without an error message before it."""
-    fake.planned_streams.append(PlannedClose(code=1008, reason="too many streams"))
+@pytest.mark.parametrize(
+    ("plan", "error", "message"),
+    [
+        (PlannedClose(refusal=problem(403, "scope", "not yours")), RefusedError, "not yours"),
+        (PlannedClose(code=1008, reason="too many streams"), RefusedError, "too many streams"),
+        (
+            PlannedClose(refusal=HTMLResponse("no", status_code=404)),
+            UnexpectedAnswerError,
+            "HTTP 404 instead of a WebSocket",
+        ),
+    ],
+    ids=["refused", "closed for a violation", "no stream"],
+)
+async def test_a_permanent_failure_is_reported(
+    fake: FakeService, plan: PlannedClose, error: type[Exception], message: str
+) -> None:
+    """The error has the message of the service, which may be another server or an old one."""
+    fake.planned_streams.append(plan)
 
-    with pytest.raises(RefusedError, match="too many streams"):
+    with pytest.raises(error, match=message):
         await positions(stream_of(fake), 1)
 
 
@@ -275,20 +265,14 @@ async def test_https_to_a_plain_service_is_reported(fake: FakeService) -> None:
 
 
 @pytest.mark.parametrize("was_reached", [True, False])
-async def test_an_unreachable_service_is_reported(was_reached: bool) -> None:  # noqa: FBT001 - a case
+async def test_an_unreachable_service_is_reported(
+    lines: list[str], retries: RetryPolicy, *, was_reached: bool
+) -> None:
     """A service that never answered fails at once, another one after several attempts."""
     with socket.socket() as reserved:
         reserved.bind(("127.0.0.1", 0))
         address = ServiceAddress(url=f"http://127.0.0.1:{reserved.getsockname()[1]}")
-        lines: list[str] = []
-        stream = EventStream(
-            address,
-            Subscription(),
-            retries=QUICK,
-            random_source=random.Random(1),
-            on_retry=lines.append,
-            was_reached=was_reached,
-        )
+        stream = EventStream(address, ALL, retries=retries, was_reached=was_reached)
         with pytest.raises(StreamLostError, match=address.url):
             await positions(stream, 1)
 

@@ -8,16 +8,10 @@ from starlette.responses import HTMLResponse
 from app.cli.client.client_errors import RefusedError, ServiceUnreachableError
 from app.cli.client.order_follower import OrderFollower
 from app.cli.client.service_client import ServiceClient
-from tests.support.fake_service import (
-    FakeService,
-    LostAnswer,
-    PlannedAnswer,
-    PlannedClose,
-    problem,
-)
+from tests.support.fake_service import FakeService, LostAnswer, PlannedAnswer, PlannedClose, problem
 from tests.support.waiting import WAIT_SECONDS_MAX, eventually
+from tests.unit.cli.client.order_builders import BODY
 
-BODY = {"symbol": "LTCBTC", "order_size": "100", "price": "0.0026"}
 NO_STREAM = PlannedClose(refusal=HTMLResponse("no", status_code=404))
 
 

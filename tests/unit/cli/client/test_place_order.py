@@ -1,8 +1,7 @@
 """Tests of ``app.cli.client.place_order``."""
 
 import asyncio
-import json
-from collections.abc import Callable
+from functools import partial
 
 import pytest
 from starlette.responses import HTMLResponse
@@ -20,6 +19,7 @@ from tests.support.fake_service import (
     problem,
 )
 from tests.support.waiting import eventually
+from tests.unit.cli.client.conftest import Printed
 from tests.unit.cli.client.order_builders import BODY
 
 
@@ -33,37 +33,27 @@ async def place(fake: FakeService, what: OrderRequest) -> int:
     return await place_order(fake.address, what, retries=QUICK)
 
 
-def fill_in_two(fake: FakeService) -> Callable[[str], None]:
-    """Fill every order as soon as it is accepted."""
-
-    def fill(order_id: str) -> None:
-        fake.fill(order_id, "60", "0.00251")
-        fake.fill(order_id, "40", "0.00251")
-
-    return fill
+def fill_in_two(fake: FakeService, order_id: str) -> None:
+    """Fill an order with two splits."""
+    fake.fill(order_id, "60", "0.00251")
+    fake.fill(order_id, "40", "0.00251")
 
 
-def expire(fake: FakeService) -> Callable[[str], None]:
-    """Expire every order after a part of it is filled."""
-
-    def close(order_id: str) -> None:
-        fake.fill(order_id, "60", "0.00251")
-        fake.close(order_id, "EXPIRED", "TIMEOUT")
-
-    return close
+@pytest.fixture
+def filling(fake: FakeService) -> FakeService:
+    """The service, which fills every order as soon as it is accepted."""
+    fake.on_accepted = partial(fill_in_two, fake)
+    return fake
 
 
 async def test_a_fulfilled_order_is_a_summary_and_a_table(
-    fake: FakeService, capsys: pytest.CaptureFixture[str]
+    filling: FakeService, printed: Printed
 ) -> None:
     """A pipe gets nothing else, and the exit status is 0."""
-    fake.on_accepted = fill_in_two(fake)
+    assert await place(filling, request()) == 0
 
-    assert await place(fake, request()) == 0
-
-    output = capsys.readouterr()
-    (order_id,) = fake.orders
-    assert [" ".join(line.split()) for line in output.out.splitlines()] == [
+    (order_id,) = filling.orders
+    assert printed.lines == [
         f"{order_id} BUY 100 LTCBTC at 0.0026",
         "FILLED: 100 of 100 at 0.00251 on average in 2 splits",
         (
@@ -74,34 +64,31 @@ async def test_a_fulfilled_order_is_a_summary_and_a_table(
         f"1 1 0.00251 60 {AT}",
         f"2 2 0.00251 40 {AT}",
     ]
-    assert not output.err
-    assert fake.bodies == [BODY]
+    assert not printed.err
+    assert filling.bodies == [BODY]
 
 
-async def test_an_order_is_followed_until_it_is_closed(
-    fake: FakeService, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_an_order_is_followed_until_it_is_closed(fake: FakeService, printed: Printed) -> None:
     """A slow order is followed too; an unfulfilled one gives exit status 1."""
     running = asyncio.create_task(place(fake, request()))
     await eventually(lambda: fake.subscriptions)
     (order_id,) = fake.orders
-    expire(fake)(order_id)
+    fake.fill(order_id, "60", "0.00251")
+    fake.close(order_id, "EXPIRED", "TIMEOUT")
 
     assert await running == 1
 
-    lines = capsys.readouterr().out.splitlines()
+    lines = printed.out.splitlines()
     assert lines[1].startswith("EXPIRED, TIMEOUT: 60 of 100")
     assert lines[2] == "it expired at its timeout"
 
 
-async def test_async_returns_after_the_acceptance(
-    fake: FakeService, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_async_returns_after_the_acceptance(fake: FakeService, printed: Printed) -> None:
     """The output has the id and the commands to show and cancel it at the same service."""
     assert await place(fake, request(Until.ACCEPTED)) == 0
 
     (order_id,) = fake.orders
-    assert capsys.readouterr().out.splitlines() == [
+    assert printed.out.splitlines() == [
         "BUY 100 LTCBTC at 0.0026: accepted, NEW",
         f"  order     {order_id}",
         f"  show      papertape show {order_id} --url {fake.url}",
@@ -110,15 +97,11 @@ async def test_async_returns_after_the_acceptance(
     assert not fake.subscriptions
 
 
-async def test_watch_prints_each_event_as_a_line(
-    fake: FakeService, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_watch_prints_each_event_as_a_line(filling: FakeService, printed: Printed) -> None:
     """The events start with the acceptance; the summary is last."""
-    fake.on_accepted = fill_in_two(fake)
+    assert await place(filling, request(Until.CLOSED_LINE_BY_LINE)) == 0
 
-    assert await place(fake, request(Until.CLOSED_LINE_BY_LINE)) == 0
-
-    lines = capsys.readouterr().out.splitlines()
+    lines = printed.out.splitlines()
     assert [line.split("  ")[3] for line in lines[:3]] == ["#1", "#2", "#3"]
     assert lines[4].startswith("FILLED: 100 of 100")
     assert "update id" not in "".join(lines)
@@ -128,68 +111,58 @@ async def test_watch_prints_each_event_as_a_line(
     ("until", "lines"), [(Until.ACCEPTED, 1), (Until.CLOSED, 1), (Until.CLOSED_LINE_BY_LINE, 4)]
 )
 async def test_json_is_one_document_per_line(
-    fake: FakeService, capsys: pytest.CaptureFixture[str], until: Until, lines: int
+    filling: FakeService, printed: Printed, until: Until, lines: int
 ) -> None:
     """The last document is the order."""
-    fake.on_accepted = fill_in_two(fake)
+    assert await place(filling, request(until, as_json=True)) == 0
 
-    assert await place(fake, request(until, as_json=True)) == 0
-
-    documents = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    documents = printed.documents
     assert len(documents) == lines
     assert documents[-1]["status"] == "FILLED"
     assert [one["type"] for one in documents[:-1]] == ["event"] * (lines - 1)
 
 
 async def test_a_lost_connection_does_not_place_an_order_twice(
-    fake: FakeService, capsys: pytest.CaptureFixture[str]
+    filling: FakeService, printed: Printed
 ) -> None:
     """The order is found again and followed to its end."""
-    fake.on_accepted = fill_in_two(fake)
-    fake.plan("POST /order", PlannedAnswer(answer=LostAnswer(), does_work=True))
+    filling.plan("POST /order", PlannedAnswer(answer=LostAnswer(), does_work=True))
 
-    assert await place(fake, request()) == 0
+    assert await place(filling, request()) == 0
 
-    assert len(fake.orders) == 1
-    assert "retrying" in capsys.readouterr().err
+    assert len(filling.orders) == 1
+    assert "retrying" in printed.err
 
 
-async def test_without_a_stream_the_order_is_still_followed(
-    fake: FakeService,
-) -> None:
+async def test_without_a_stream_the_order_is_still_followed(fake: FakeService) -> None:
     """The order is polled."""
     fake.planned_streams.append(PlannedClose(refusal=HTMLResponse("no", status_code=404)))
     running = asyncio.create_task(place(fake, request()))
     await eventually(lambda: fake.asked.count("GET /order") > 2)
     (order_id,) = fake.orders
-    fill_in_two(fake)(order_id)
+    fill_in_two(fake, order_id)
 
     assert await running == 0
 
 
-async def test_an_order_placed_before_is_recognized(
-    fake: FakeService, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_an_order_placed_before_is_recognized(filling: FakeService, printed: Printed) -> None:
     """A repeated client order id means the same order."""
-    fake.on_accepted = fill_in_two(fake)
-    fake.accept(BODY)
+    filling.accept(BODY)
 
-    assert await place(fake, request()) == 0
+    assert await place(filling, request()) == 0
 
-    assert "mine was used before" in capsys.readouterr().err
-    assert len(fake.orders) == 1
+    assert "mine was used before" in printed.err
+    assert len(filling.orders) == 1
 
 
-async def test_a_refused_order_prints_nothing(
-    fake: FakeService, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_a_refused_order_prints_nothing(fake: FakeService, printed: Printed) -> None:
     """Only the refusal is printed."""
     fake.plan("POST /order", PlannedAnswer(answer=problem(422, "invalid_order")))
 
     with pytest.raises(RefusedError):
         await place(fake, request())
 
-    assert capsys.readouterr() == ("", "")
+    assert printed.both() == ("", "")
 
 
 @pytest.mark.parametrize(
@@ -202,7 +175,7 @@ async def test_a_refused_order_prints_nothing(
 )
 async def test_an_unknown_outcome_is_reported_with_the_next_step(
     fake: FakeService,
-    capsys: pytest.CaptureFixture[str],
+    printed: Printed,
     answers: list[PlannedAnswer],
     error: type[Exception],
 ) -> None:
@@ -212,7 +185,7 @@ async def test_an_unknown_outcome_is_reported_with_the_next_step(
     with pytest.raises(error):
         await place(fake, request())
 
-    said = capsys.readouterr().err
+    said = printed.err
     assert f"papertape orders --client-order-id mine --url {fake.url}" in said
     assert "never placed twice" in said
 
@@ -224,9 +197,7 @@ async def interrupted(running: asyncio.Task[int]) -> bool:
     return running.cancelled()
 
 
-async def test_an_interrupt_does_not_cancel_the_order(
-    fake: FakeService, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_an_interrupt_does_not_cancel_the_order(fake: FakeService, printed: Printed) -> None:
     """The message has the commands to show and to cancel the order."""
     running = asyncio.create_task(place(fake, request()))
     await eventually(lambda: fake.subscriptions)
@@ -235,7 +206,7 @@ async def test_an_interrupt_does_not_cancel_the_order(
 
     (order_id,) = fake.orders
     assert fake.orders[order_id]["status"] == "NEW"
-    assert capsys.readouterr().err.splitlines() == [
+    assert printed.err.splitlines() == [
         "papertape: the order is not canceled",
         f"  show      papertape show {order_id} --url {fake.url}",
         f"  cancel    papertape cancel {order_id} --url {fake.url}",
@@ -243,7 +214,7 @@ async def test_an_interrupt_does_not_cancel_the_order(
 
 
 async def test_an_interrupt_before_the_answer_leaves_an_unknown_outcome(
-    fake: FakeService, capsys: pytest.CaptureFixture[str]
+    fake: FakeService, printed: Printed
 ) -> None:
     """The order may have been accepted."""
     fake.plan("POST /order", PlannedAnswer(answer=HangingAnswer()))
@@ -252,11 +223,11 @@ async def test_an_interrupt_before_the_answer_leaves_an_unknown_outcome(
 
     assert await interrupted(running)
 
-    assert "it is unknown whether the order was accepted" in capsys.readouterr().err
+    assert "it is unknown whether the order was accepted" in printed.err
 
 
 async def test_an_accepted_order_that_cannot_be_followed_is_named(
-    fake: FakeService, capsys: pytest.CaptureFixture[str]
+    fake: FakeService, printed: Printed
 ) -> None:
     """A key that may place orders need not be allowed to read them."""
     fake.planned_streams.append(PlannedClose(refusal=problem(403, "missing_scope")))
@@ -266,4 +237,4 @@ async def test_an_accepted_order_that_cannot_be_followed_is_named(
         await place(fake, request())
 
     (order_id,) = fake.orders
-    assert f"papertape show {order_id}" in capsys.readouterr().err
+    assert f"papertape show {order_id}" in printed.err

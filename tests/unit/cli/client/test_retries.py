@@ -2,17 +2,22 @@
 
 import random
 
+import pytest
+
 from app.cli.client.retries import Attempts, RetryPolicy
 
-PATIENCE = RetryPolicy(
-    attempts_max=5, pause_seconds_first=1, pause_seconds_max=4, retry_after_seconds_max=30
-)
+
+@pytest.fixture
+def attempts() -> Attempts:
+    """Five attempts with pauses of one to four seconds."""
+    retries = RetryPolicy(
+        attempts_max=5, pause_seconds_first=1, pause_seconds_max=4, random_source=random.Random(1)
+    )
+    return Attempts(retries)
 
 
-def test_pauses_grow_to_a_maximum_and_have_jitter() -> None:
+def test_pauses_grow_to_a_maximum_and_have_jitter(attempts: Attempts) -> None:
     """Each pause is between half and all of its ceiling."""
-    attempts = Attempts(PATIENCE, random.Random(1))
-
     pauses = [attempts.fail() for _ in range(4)]
 
     for pause, ceiling in zip(pauses, (1, 2, 4, 4), strict=True):
@@ -20,9 +25,8 @@ def test_pauses_grow_to_a_maximum_and_have_jitter() -> None:
     assert len(set(pauses)) == 4
 
 
-def test_attempts_are_bounded_and_reset_by_a_success() -> None:
+def test_attempts_are_bounded_and_reset_by_a_success(attempts: Attempts) -> None:
     """Only successive failures count."""
-    attempts = Attempts(PATIENCE, random.Random(1))
     for _ in range(4):
         attempts.fail()
     assert not attempts.is_exhausted
@@ -35,9 +39,8 @@ def test_attempts_are_bounded_and_reset_by_a_success() -> None:
     assert attempts.fail() <= 1
 
 
-def test_a_repeated_cause_is_mentioned_once() -> None:
+def test_a_repeated_cause_is_mentioned_once(attempts: Attempts) -> None:
     """The lines have the number of attempts, and say that an interrupt is safe."""
-    attempts = Attempts(PATIENCE, random.Random(1))
     lines = [attempts.message(cause, attempts.fail(5)) for cause in ("down", "down", "up", "up")]
 
     assert lines == [
@@ -48,18 +51,14 @@ def test_a_repeated_cause_is_mentioned_once() -> None:
     ]
 
 
-def test_after_a_success_a_cause_is_new_again() -> None:
+def test_after_a_success_a_cause_is_new_again(attempts: Attempts) -> None:
     """The same cause after a success is another failure."""
-    attempts = Attempts(PATIENCE, random.Random(1))
     attempts.message("down", attempts.fail(5))
     attempts.succeed()
 
     assert attempts.message("down", attempts.fail(5)).startswith("down; retrying up to 4")
 
 
-def test_retry_after_is_used_up_to_a_maximum() -> None:
-    """Retry-After is used up to a maximum."""
-    attempts = Attempts(PATIENCE, random.Random(1))
-
-    assert attempts.fail(2) == 2
-    assert attempts.fail(86_400) == 30
+def test_retry_after_is_used_up_to_a_maximum(attempts: Attempts) -> None:
+    """A long Retry-After would hang the command."""
+    assert [attempts.fail(2), attempts.fail(86_400)] == [2, 30]

@@ -21,19 +21,14 @@ from tests.unit.cli.client.order_builders import (
 )
 
 
-def test_the_title_of_an_order() -> None:
-    """The title has side, quantity, symbol and limit price."""
+def test_an_order_is_described_on_one_line() -> None:
+    """The title has its terms; the outcome has status, reason, quantities, average and splits."""
     assert order_title(open_order()) == "BUY 100 LTCBTC at 0.0026"
-
-
-def test_an_outcome_is_one_line() -> None:
-    """The line has status, reason, quantities, average price and number of splits."""
-    assert order_outcome(open_order()) == "NEW: 0 of 100 in 0 splits"
-    assert order_outcome(filled_order()) == "FILLED: 20 of 20 at 0.00251 on average in 2 splits"
-    assert (
-        order_outcome(expired_order())
-        == "EXPIRED, TIMEOUT: 10 of 100 at 0.00251 on average in 1 split"
-    )
+    assert [order_outcome(order) for order in (open_order(), filled_order(), expired_order())] == [
+        "NEW: 0 of 100 in 0 splits",
+        "FILLED: 20 of 20 at 0.00251 on average in 2 splits",
+        "EXPIRED, TIMEOUT: 10 of 100 at 0.00251 on average in 1 split",
+    ]
 
 
 EXECUTION: wire.Execution = {
@@ -87,6 +82,15 @@ def test_execution_quality_is_one_line(changes: dict[str, object], line: str) ->
     assert execution_quality(execution) == line
 
 
+def order_in_market(**changes: object) -> wire.Order:
+    """Return an open order with changed facts about its market."""
+    order = open_order()
+    market = order["market"]
+    assert market is not None
+    order["market"] = {**market, **changes}  # type: ignore[typeddict-item] # cases
+    return order
+
+
 def test_an_open_order_has_its_market() -> None:
     """The service's explanation comes first, then the figures."""
     assert list(why_not_filled(open_order())) == [
@@ -100,42 +104,32 @@ def test_an_open_order_has_its_market() -> None:
 
 def test_unknown_facts_of_a_market_are_left_out() -> None:
     """Without a quote there are only the state of the feed and its cause."""
-    order = open_order()
-    market = order["market"]
-    assert market is not None
-    market["explanation"] = "no quote has come yet"
-    market["best_price"] = market["distance"] = None
-    market["displayed_quantity"] = market["taken_quantity"] = None
-    market["feed"] = {"status": "down", "cause": "refused"}
+    unknown = ("best_price", "distance", "displayed_quantity", "taken_quantity")
+    order = order_in_market(
+        **dict.fromkeys(unknown),
+        explanation="no quote has come yet",
+        feed={"status": "down", "cause": "refused"},
+    )
 
     assert list(why_not_filled(order)) == ["no quote has come yet", "market data: down (refused)"]
 
 
 def test_a_price_within_the_limit_is_not_beyond_it() -> None:
     """A negative distance is not printed."""
-    order = open_order()
-    market = order["market"]
-    assert market is not None
-    market["distance"] = "-0.0001"
+    order = order_in_market(distance="-0.0001")
 
     assert not [line for line in why_not_filled(order) if "beyond" in line]
 
 
 @pytest.mark.parametrize("reason", Reason)
 def test_every_reason_has_words(reason: Reason) -> None:
-    """The user sees a sentence instead of a code."""
+    """The words explain that earlier orders of the owner may have taken displayed quantity."""
     (line,) = why_not_filled(expired_order(reason))
 
     assert reason not in line.split()
-
-
-@pytest.mark.parametrize("reason", [Reason.IOC_REMAINDER, Reason.FOK_UNFILLABLE])
-def test_an_order_after_others_explains_the_remaining_quantity(reason: Reason) -> None:
-    """Earlier orders of the same owner may have taken a part of the displayed quantity."""
-    (line,) = why_not_filled(expired_order(reason))
-
-    assert "left" in line
-    assert "a quantity that your earlier orders took is not sold again" in line
+    if reason in {Reason.IOC_REMAINDER, Reason.FOK_UNFILLABLE}:
+        assert "left" in line
+        assert "a quantity that your earlier orders took is not sold again" in line
 
 
 @pytest.mark.parametrize(
@@ -194,14 +188,14 @@ def test_averages_and_differences_are_rounded() -> None:
     )
 
 
-def test_an_unknown_reason_is_shown_unchanged() -> None:
-    """The code is better than no reason."""
-    assert list(why_not_filled(expired_order("SOLAR_FLARE"))) == ["SOLAR_FLARE"]
-
-
-def test_a_fulfilled_order_needs_no_explanation() -> None:
-    """No line is printed."""
-    assert not list(why_not_filled(filled_order()))
+@pytest.mark.parametrize(
+    ("order", "lines"), [(expired_order("SOLAR_FLARE"), ["SOLAR_FLARE"]), (filled_order(), [])]
+)
+def test_an_order_without_words_has_its_code_or_no_line(
+    order: wire.Order, lines: list[str]
+) -> None:
+    """An unknown reason is shown unchanged; a fulfilled order needs no explanation."""
+    assert list(why_not_filled(order)) == lines
 
 
 def test_an_event_is_one_line() -> None:
@@ -218,9 +212,6 @@ def test_an_event_is_one_line() -> None:
 
 def test_a_noun_follows_its_number() -> None:
     """Only the number one has a singular noun."""
-    assert [count_of(number, "frame") for number in (0, 1, 2)] == [
-        "0 frames",
-        "1 frame",
-        "2 frames",
-    ]
+    counts = [count_of(number, "frame") for number in (0, 1, 2)]
+    assert counts == ["0 frames", "1 frame", "2 frames"]
     assert count_of(3, "loss", plural="losses") == "3 losses"

@@ -1,6 +1,5 @@
 """Tests of ``app.cli.client.service_client``."""
 
-import random
 import socket
 
 import pytest
@@ -11,16 +10,11 @@ from app.cli.client.client_errors import (
     ServiceUnreachableError,
     UnexpectedAnswerError,
 )
+from app.cli.client.retries import RetryPolicy
 from app.cli.client.service_address import ServiceAddress
 from app.cli.client.service_client import ServiceClient
 from tests.support.fake_service import QUICK, FakeService, LostAnswer, PlannedAnswer, problem
-
-BODY = {
-    "symbol": "LTCBTC",
-    "order_size": "100",
-    "price": "0.0026",
-    "client_order_id": "mine",
-}
+from tests.unit.cli.client.order_builders import BODY
 
 
 async def test_amounts_are_sent_as_they_were_typed(
@@ -126,18 +120,14 @@ async def test_another_server_is_recognized(
     assert fake.url in str(unexpected.value)
 
 
-async def test_an_unreachable_service_is_reported_at_once() -> None:
+async def test_an_unreachable_service_is_reported_at_once(
+    lines: list[str], retries: RetryPolicy
+) -> None:
     """An address that never answered is not retried, and surely received nothing."""
     with socket.socket() as reserved:
         reserved.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{reserved.getsockname()[1]}"
-        lines: list[str] = []
-        async with ServiceClient(
-            ServiceAddress(url=url),
-            retries=QUICK,
-            on_retry=lines.append,
-            random_source=random.Random(),
-        ) as client:
+        async with ServiceClient(ServiceAddress(url=url), retries) as client:
             with pytest.raises(ServiceUnreachableError) as unreachable:
                 await client.place(BODY)
 
@@ -149,9 +139,7 @@ async def test_an_unreachable_service_is_reported_at_once() -> None:
 async def test_a_service_without_https_is_reported(fake: FakeService) -> None:
     """An https address is never asked without encryption; the message has the http address."""
     url = fake.url.replace("http:", "https:")
-    async with ServiceClient(
-        ServiceAddress(url=url), retries=QUICK, on_retry=print, random_source=random.Random()
-    ) as client:
+    async with ServiceClient(ServiceAddress(url=url), QUICK) as client:
         with pytest.raises(
             ServiceUnreachableError, match=f"not speak https there; try {fake.url}$"
         ):
@@ -191,9 +179,7 @@ async def test_the_key_is_sent(fake: FakeService, client: ServiceClient) -> None
     with pytest.raises(RefusedError, match="the service requires a key: use --key or set"):
         await client.place(BODY)
 
-    async with ServiceClient(
-        fake.address, retries=QUICK, on_retry=print, random_source=random.Random()
-    ) as other:
+    async with ServiceClient(fake.address, QUICK) as other:
         assert (await other.place(BODY)).order["status"] == "NEW"
         fake.key = "another"
         with pytest.raises(RefusedError, match=r"^the service does not know this key$"):

@@ -2,6 +2,7 @@
 
 import io
 
+import pytest
 from rich.console import Console
 from rich.table import Table
 
@@ -16,11 +17,10 @@ from tests.unit.cli.client.order_builders import (
 
 def printed(table: Table) -> list[list[str]]:
     """Return the words of a table, line by line."""
-    console = Console(file=io.StringIO(), width=300)
+    file = io.StringIO()
     table.box = None
-    console.print(table)
-    assert isinstance(console.file, io.StringIO)
-    return [line.split() for line in console.file.getvalue().splitlines()]
+    Console(file=file, width=300).print(table)
+    return [line.split() for line in file.getvalue().splitlines()]
 
 
 def test_splits_are_numbered_and_the_rest_is_counted() -> None:
@@ -35,32 +35,16 @@ def test_splits_are_numbered_and_the_rest_is_counted() -> None:
     assert lines[3][1:3] == ["1", "more"]
 
 
-def test_a_later_page_of_splits_continues_the_numbers() -> None:
-    """The number of the first split is an argument."""
-    order = filled_order(splits=3)
-
-    lines = printed(split_table(order["splits"][2:], splits_total=3, first_number=3))
-
-    assert [line[0] for line in lines[1:]] == ["3"]
-
-
 def test_each_order_is_a_row() -> None:
-    """A row has the complete id, and a dash without an average price."""
+    """A row has the complete id, and the average price with 10 digits or a dash."""
     waiting, expired = open_order(), expired_order()
+    expired["average_price"] = "0.002512345678901234"
 
     lines = printed(orders_table([waiting, expired]))
 
     assert lines[1][0] == waiting["order_id"]
     assert lines[1][6:8] == ["-", "NEW"]
-    assert lines[2][5:9] == ["10", "0.00251", "EXPIRED,", "TIMEOUT"]
-
-
-def test_an_average_in_a_table_is_rounded() -> None:
-    """The average is rounded to 10 digits."""
-    order = filled_order()
-    order["average_price"] = "0.002512345678901234"
-
-    assert printed(orders_table([order]))[1][6] == "0.002512345679"
+    assert lines[2][5:9] == ["10", "0.002512345679", "EXPIRED,", "TIMEOUT"]
 
 
 def test_a_narrow_table_has_fewer_columns() -> None:
@@ -78,26 +62,19 @@ def test_a_status_has_its_color() -> None:
     assert status_text(open_order()).style == ""
 
 
-def test_a_bar_shows_the_filled_quantity() -> None:
-    """A terminal gets a bar with the figures of the last event."""
-    console = Console(file=io.StringIO(), force_terminal=True, width=120)
-    with FillProgress(console) as progress:
+@pytest.mark.parametrize(("is_terminal", "is_shown"), [(True, True), (True, False), (False, True)])
+def test_a_bar_shows_the_filled_quantity(*, is_terminal: bool, is_shown: bool) -> None:
+    """A terminal gets a bar with the figures of the last event; a pipe gets nothing."""
+    file = io.StringIO()
+    console = Console(file=file, force_terminal=is_terminal, width=120)
+    with FillProgress(console, is_shown=is_shown) as progress:
         bar = progress.add_order("BUY 100 LTCBTC at 0.0026", order_size="100")
         for event in events_of_an_expired_order():
             progress.follow(bar, event)
 
-    assert isinstance(console.file, io.StringIO)
-    drawn = console.file.getvalue()
-    assert "BUY 100 LTCBTC at 0.0026" in drawn
-    assert "10 of 100, EXPIRED" in drawn
-
-
-def test_nothing_is_drawn_on_a_pipe_or_on_request() -> None:
-    """There are no bars and no control sequences."""
-    for is_terminal, is_shown in ((False, True), (True, False)):
-        console = Console(file=io.StringIO(), force_terminal=is_terminal)
-        with FillProgress(console, is_shown=is_shown) as progress:
-            progress.add_order("BUY", order_size="100")
-
-        assert isinstance(console.file, io.StringIO)
-        assert not console.file.getvalue()
+    drawn = file.getvalue()
+    if is_terminal and is_shown:
+        assert "BUY 100 LTCBTC at 0.0026" in drawn
+        assert "10 of 100, EXPIRED" in drawn
+    else:
+        assert not drawn

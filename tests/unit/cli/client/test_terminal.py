@@ -35,15 +35,14 @@ def test_on_a_pipe_a_table_is_complete_and_plain(
 
 
 @pytest.mark.parametrize(("columns", "has_frame"), [(40, False), (300, True)])
-def test_on_a_terminal_a_table_is_complete(columns: int, has_frame: bool) -> None:  # noqa: FBT001
+def test_on_a_terminal_a_table_is_complete(*, columns: int, has_frame: bool) -> None:
     """The frame is dropped if it does not fit; an id is never cut."""
-    console = Console(file=io.StringIO(), force_terminal=True, width=columns)
+    file = io.StringIO()
     order = filled_order()
 
-    print_table(console, orders_table([order]))
+    print_table(Console(file=file, force_terminal=True, width=columns), orders_table([order]))
 
-    assert isinstance(console.file, io.StringIO)
-    text = console.file.getvalue()
+    text = file.getvalue()
     assert order["order_id"] in text
     assert "2026-03-01 12:00:00" in text
     assert ("━" in text) is has_frame
@@ -60,12 +59,11 @@ def test_a_printed_line_is_not_broken(capsys: pytest.CaptureFixture[str]) -> Non
 
 def test_words_are_broken_between_words_on_a_terminal() -> None:
     """Continuation lines are indented to the text, not to its name."""
-    console = Console(file=io.StringIO(), force_terminal=True, width=40)
+    file = io.StringIO()
 
-    print_words(console, "word " * 10, name="execution")
+    print_words(Console(file=file, force_terminal=True, width=40), "word " * 10, name="execution")
 
-    assert isinstance(console.file, io.StringIO)
-    lines = console.file.getvalue().splitlines()
+    lines = file.getvalue().splitlines()
     assert lines[0] == "execution        word word word word"
     assert lines[1] == "                 word word word word"
 
@@ -87,9 +85,7 @@ def test_a_document_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(line) == document
 
 
-def test_messages_go_to_standard_error(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_messages_go_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
     """A pipe receives only the output."""
     print_message("try again")
 

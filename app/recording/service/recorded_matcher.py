@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from app.domain.amounts import ZERO
 from app.domain.liquidity import TakenLevel
@@ -25,24 +25,8 @@ from app.recording.service.recording_notes import (
     level_notes,
 )
 
-
-class InputRecorder(Protocol):
-    """Writes the inputs of matchers."""
-
-    def note(self, note: AnyNote) -> None:
-        """Write a note."""
-
-    def note_quote(self, quote: Quote, *, gate: int) -> None:
-        """Write that a quote is about to be applied, or refused because of the ``gate``."""
-
-    def note_seed(self, seed: Quote, *, is_applied: bool) -> None:
-        """Write that a depth snapshot was applied or refused."""
-
-    def note_expiry(self, symbol: Symbol, now_ns: int) -> None:
-        """Write that orders with a deadline before this instant expired."""
-
-    def flush(self) -> None:
-        """Hand all lines to the operating system, so that they survive this process."""
+if TYPE_CHECKING:
+    from app.recording.service.recorder import Recorder
 
 
 class RecordedMatcher(SymbolMatcher):
@@ -59,7 +43,7 @@ class RecordedMatcher(SymbolMatcher):
         *,
         gate: int,
         levels: Iterable[TakenLevel],
-        recorder: InputRecorder,
+        recorder: "Recorder",
     ) -> None:
         super().__init__(symbol, gate=gate, levels=levels)
         self._recorder = recorder

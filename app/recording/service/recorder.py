@@ -189,7 +189,7 @@ class Recorder:
             del self._matchers[matcher.symbol]
             self.note(SymbolEnded(symbol=matcher.symbol, how=how))
 
-    # The protocol InputRecorder.
+    # The inputs of the matchers.
 
     def note(self, note: AnyNote) -> None:
         """Write a note."""
@@ -223,7 +223,7 @@ class Recorder:
             self.note(OrdersExpired(symbol=symbol, now_ns=now_ns))
 
     def flush(self) -> None:
-        """Hand all lines to the operating system."""
+        """Hand all lines to the operating system, so that they survive this process."""
         self._resolve()
         if self._writer is None:
             return

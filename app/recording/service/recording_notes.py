@@ -24,6 +24,12 @@ class Note(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_fi
     """The base of all notes; the JSON key ``kind`` holds the tag."""
 
 
+class SymbolNote(Note, frozen=True, kw_only=True):
+    """The base of the notes about one symbol, or about its matcher."""
+
+    symbol: Symbol
+
+
 class FileBegun(Note, frozen=True, kw_only=True, tag="file"):
     """The first line of a file.
 
@@ -72,18 +78,15 @@ class FrameDropped(Note, frozen=True, kw_only=True, tag="dropped"):
     received_ns: int
 
 
-class FrameRefused(Note, frozen=True, kw_only=True, tag="refused"):
+class FrameRefused(SymbolNote, frozen=True, kw_only=True, tag="refused"):
     """The previous quote was not applied: its update id is not above the gate."""
 
-    symbol: Symbol
     update_id: int
     gate: int
 
 
-class FrameIgnored(Note, frozen=True, kw_only=True, tag="unheard"):
+class FrameIgnored(SymbolNote, frozen=True, kw_only=True, tag="unheard"):
     """The previous frame was not applied, because the symbol had no matcher."""
-
-    symbol: Symbol
 
 
 class QuoteReceived(Note, frozen=True, kw_only=True, tag="quote"):
@@ -105,7 +108,7 @@ class GateReset(Note, frozen=True, kw_only=True, tag="gate_reset"):
     quote: Quote
 
 
-class SymbolState(Note, frozen=True, kw_only=True, tag="symbol"):
+class SymbolState(SymbolNote, frozen=True, kw_only=True, tag="symbol"):
     """The state of a matcher; the notes with its levels and resting orders follow at once.
 
     Attributes:
@@ -116,7 +119,6 @@ class SymbolState(Note, frozen=True, kw_only=True, tag="symbol"):
         resting_total: The number of ``OrderRested`` notes that follow.
     """
 
-    symbol: Symbol
     goes_on: bool
     gate: int
     is_held: bool
@@ -126,10 +128,9 @@ class SymbolState(Note, frozen=True, kw_only=True, tag="symbol"):
     resting_total: int
 
 
-class LevelsKnown(Note, frozen=True, kw_only=True, tag="levels"):
+class LevelsKnown(SymbolNote, frozen=True, kw_only=True, tag="levels"):
     """Levels of the ledger that the previous ``SymbolState`` announced."""
 
-    symbol: Symbol
     levels: tuple[TakenLevel, ...]
 
 
@@ -163,60 +164,49 @@ class OrderUnmet(Note, frozen=True, kw_only=True, tag="unmet"):
     quotes_seen: int
 
 
-class OrderCanceled(Note, frozen=True, kw_only=True, tag="canceled"):
+class OrderCanceled(SymbolNote, frozen=True, kw_only=True, tag="canceled"):
     """A client canceled an order."""
 
-    symbol: Symbol
     order_id: OrderId
 
 
-class OrdersCanceled(Note, frozen=True, kw_only=True, tag="all_canceled"):
+class OrdersCanceled(SymbolNote, frozen=True, kw_only=True, tag="all_canceled"):
     """A client canceled all its orders of a symbol."""
 
-    symbol: Symbol
     owner: Owner
 
 
-class OrdersExpired(Note, frozen=True, kw_only=True, tag="expired"):
+class OrdersExpired(SymbolNote, frozen=True, kw_only=True, tag="expired"):
     """The orders with a deadline before this instant expired."""
 
-    symbol: Symbol
     now_ns: int
 
 
-class Interrupted(Note, frozen=True, kw_only=True, tag="interrupted"):
+class Interrupted(SymbolNote, frozen=True, kw_only=True, tag="interrupted"):
     """The current quote is no longer valid."""
 
-    symbol: Symbol
 
-
-class Held(Note, frozen=True, kw_only=True, tag="held"):
+class Held(SymbolNote, frozen=True, kw_only=True, tag="held"):
     """Fills are paused, because the journal cannot write."""
 
-    symbol: Symbol
 
-
-class Released(Note, frozen=True, kw_only=True, tag="released"):
+class Released(SymbolNote, frozen=True, kw_only=True, tag="released"):
     """Fills resume at the instant ``now_ns``."""
 
-    symbol: Symbol
     now_ns: int | None
 
 
-class LedgerStored(Note, frozen=True, kw_only=True, tag="ledger"):
+class LedgerStored(SymbolNote, frozen=True, kw_only=True, tag="ledger"):
     """The ledger went to the journal without a fill or an end of an order."""
 
-    symbol: Symbol
 
-
-class SymbolEnded(Note, frozen=True, kw_only=True, tag="ended"):
+class SymbolEnded(SymbolNote, frozen=True, kw_only=True, tag="ended"):
     """A matcher ended.
 
     ``how`` is ``ended`` (after its ledger became durable), ``stopped`` (together with the service)
     or ``failed`` (the symbol is loaded from the database again).
     """
 
-    symbol: Symbol
     how: str
 
 

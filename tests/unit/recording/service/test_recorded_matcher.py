@@ -1,14 +1,17 @@
 """Tests of ``app.recording.service.recorded_matcher``; ``verify`` is tested apart."""
 
 import inspect
-from typing import Any
+from pathlib import Path
+
+import pytest
 
 from app.domain.matcher import SymbolMatcher
 from app.domain.order import PUBLIC, OrderId
-from app.domain.quote import Quote
+from app.ports import StoredLedger
 from app.recording.service.recorded_matcher import RecordedMatcher
-from app.recording.service.recording_notes import AnyNote
+from app.recording.service.recorder import Recorder
 from tests.support.builders import FAR_NS, LTCBTC, make_order, make_quote
+from tests.unit.recording.service.conftest import lines_of
 
 ASKS_ONLY = {
     "arrival",
@@ -21,31 +24,10 @@ ASKS_ONLY = {
 }
 
 
-class Notebook:
-    """An ``InputRecorder`` that keeps each call as a string."""
-
-    def __init__(self) -> None:
-        self.calls: list[Any] = []
-
-    def note(self, note: AnyNote) -> None:
-        """Keep the kind."""
-        self.calls.append(type(note).__name__)
-
-    def note_quote(self, quote: Quote, *, gate: int) -> None:
-        """Keep the ids."""
-        self.calls.append((quote.update_id, gate))
-
-    def note_seed(self, seed: Quote, *, is_applied: bool) -> None:
-        """Keep whether it was applied."""
-        self.calls.append((seed.update_id, is_applied))
-
-    def note_expiry(self, symbol: str, now_ns: int) -> None:
-        """Keep the instant."""
-        self.calls.append((symbol, now_ns))
-
-    def flush(self) -> None:
-        """Keep the flush."""
-        self.calls.append("flushed")
+@pytest.fixture
+def matcher(recorder: Recorder) -> SymbolMatcher:
+    """A recorded matcher with the gate 5."""
+    return recorder.begin(LTCBTC, StoredLedger(gate=5, levels=()))
 
 
 def test_every_input_of_a_matcher_is_recorded() -> None:
@@ -61,11 +43,10 @@ def test_every_input_of_a_matcher_is_recorded() -> None:
     }
 
 
-def test_inputs_are_recorded_in_order() -> None:
+def test_inputs_are_recorded_in_order(
+    tmp_path: Path, recorder: Recorder, matcher: SymbolMatcher
+) -> None:
     """A cancel or an expiry that ends no order is not recorded."""
-    notebook = Notebook()
-    matcher = RecordedMatcher(LTCBTC, gate=5, levels=(), recorder=notebook)
-
     matcher.apply_quote(make_quote(5))
     assert matcher.apply_seed(make_quote(4)) is None
     matcher.apply_seed(make_quote(6))
@@ -80,31 +61,25 @@ def test_inputs_are_recorded_in_order() -> None:
     matcher.hold()
     matcher.release()
     matcher.reset_gate(make_quote(1))
+    recorder.flush()
 
-    assert notebook.calls == [
-        (5, 5),
-        (4, False),
-        (6, True),
-        "OrderRested",
-        "OrderRested",
-        "OrdersCanceled",
-        "OrderRested",
-        (LTCBTC, 11),
-        "Interrupted",
-        "Held",
-        "Released",
-        "GateReset",
+    assert lines_of(tmp_path)[2:] == [
+        *("quote", "refused", "seed", "seed"),
+        *("rested", "rested", "all_canceled", "rested", "expired"),
+        *("interrupted", "held", "released", "gate_reset"),
     ]
 
 
-def test_inputs_are_flushed_before_the_outcome_is_handed_on() -> None:
+def test_inputs_are_flushed_before_the_outcome_is_handed_on(
+    tmp_path: Path, matcher: SymbolMatcher
+) -> None:
     """A hand-over without fills or closings has a note of its own, since the ledger is stored."""
-    notebook = Notebook()
-    matcher = RecordedMatcher(LTCBTC, gate=5, levels=(), recorder=notebook)
     matcher.rest(make_order(1), deadline_ns=FAR_NS)
     matcher.apply_quote(make_quote(6))
+    assert "rested" not in lines_of(tmp_path)
 
     assert matcher.drain_ledger_changes()
-    matcher.drain_ledger_changes()
+    assert lines_of(tmp_path)[2:] == ["rested", "quote"]
 
-    assert notebook.calls == ["OrderRested", (6, 5), "flushed", "LedgerStored", "flushed"]
+    matcher.drain_ledger_changes()
+    assert lines_of(tmp_path)[2:] == ["rested", "quote", "ledger"]

@@ -1,7 +1,6 @@
 """Tests of ``app.recording.service.recorder``; ``verify`` is tested apart."""
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -10,42 +9,16 @@ import pytest
 from app.domain.errors import StartupError
 from app.domain.order import Symbol
 from app.ports import StoredLedger
-from app.recording.service.recorder import RETRY_SECONDS, RecordedDatabase, Recorder
+from app.recording.service.recorder import RETRY_SECONDS, Recorder
 from app.recording.service.recording_folder import RecordingFolder, recordings_in
 from app.tapes.tape_reader import TapeReader
 from tests.support.builders import FAR_NS, LTCBTC, make_order, make_quote
 from tests.support.hand_driven import HandClock
 from tests.support.recorded_service import break_disk, frame_of
 from tests.support.waiting import eventually
+from tests.unit.recording.service.conftest import DATABASE, lines_of
 
-OF = RecordedDatabase(stream_id="0f1e2d3c4b5a6978", epoch=3, acceptance_number=7)
 NOTHING = StoredLedger(gate=0, levels=())
-
-
-@pytest.fixture
-def clock() -> HandClock:
-    """A clock that the test advances."""
-    return HandClock()
-
-
-@pytest.fixture
-def recorder(tmp_path: Path, clock: HandClock) -> Iterator[Recorder]:
-    """A recorder whose files are full after one line."""
-    folder = RecordingFolder(tmp_path, file_bytes_max=1, total_bytes_max=1_000_000)
-    recorder = Recorder(folder, OF, clock=clock, version="0")
-    recorder.start()
-    yield recorder
-    recorder.close()
-
-
-def lines_of(folder: Path, number: int = -1) -> list[str]:
-    """Return what the lines of a file hold: the frame, or the kind of the note."""
-    return [
-        line.data.decode()
-        if line.data is not None
-        else str(msgspec.json.decode(line.note or b"")["kind"])
-        for line in TapeReader(recordings_in(folder)[number])
-    ]
 
 
 def test_a_frame_is_written_byte_for_byte_with_its_instants(
@@ -79,16 +52,8 @@ def test_the_fate_of_each_frame_is_recorded(tmp_path: Path, recorder: Recorder) 
     recorder.flush()
 
     frame = frame_of(make_quote(1)).decode()
-    assert lines_of(tmp_path) == [
-        "file",
-        "symbol",
-        frame,
-        frame,
-        "refused",
-        "quote",
-        "dropped",
-        "connection",
-    ]
+    kinds = ["refused", "quote", "dropped", "connection"]
+    assert lines_of(tmp_path) == ["file", "symbol", frame, frame, *kinds]
 
 
 async def test_a_seed_is_recorded_once_with_or_without_a_matcher(
@@ -155,7 +120,7 @@ async def test_a_missing_folder_is_retried_until_it_returns(
 ) -> None:
     """The recorder never gives up."""
     folder = RecordingFolder(tmp_path / "here", file_bytes_max=1, total_bytes_max=1_000_000)
-    recorder = Recorder(folder, OF, clock=clock, version="0")
+    recorder = Recorder(folder, DATABASE, clock=clock, version="0")
     recorder.start()
     (tmp_path / "here").rename(tmp_path / "there")
     recorder.on_connection("opened", None)
@@ -192,4 +157,4 @@ def test_an_unwritable_folder_stops_the_start(tmp_path: Path, clock: HandClock) 
     folder = RecordingFolder(tmp_path / "file", file_bytes_max=1, total_bytes_max=2)
 
     with pytest.raises(StartupError, match="RECORD_DIR="):
-        Recorder(folder, OF, clock=clock, version="0").start()
+        Recorder(folder, DATABASE, clock=clock, version="0").start()

@@ -7,34 +7,8 @@ import pytest
 
 from app.domain.liquidity import TakenLevel
 from app.domain.order import PUBLIC, Arrival, OrderId, Side
-from app.recording.service.recording_notes import (
-    LEVELS_PER_NOTE,
-    AnyNote,
-    ConnectionChanged,
-    FileBegun,
-    FileContinued,
-    FrameDropped,
-    FrameIgnored,
-    FrameRefused,
-    GateReset,
-    Held,
-    Interrupted,
-    LedgerStored,
-    LevelsKnown,
-    OrderCanceled,
-    OrderRested,
-    OrdersCanceled,
-    OrdersExpired,
-    OrderUnmet,
-    QuoteReceived,
-    RecordingEnded,
-    Released,
-    SeedReceived,
-    SymbolEnded,
-    SymbolState,
-    level_notes,
-    read_note,
-)
+from app.recording.service import recording_notes as notes
+from app.recording.service.recording_notes import LEVELS_PER_NOTE, AnyNote, level_notes, read_note
 from app.tapes.tape_lines import LINE_BYTES_MAX, note_line
 from tests.support.builders import LTCBTC, make_order, make_quote
 
@@ -47,19 +21,19 @@ ARRIVAL = Arrival(update_id=2**62 + 1, price=Decimal("1E-8"))
 ORDER_ID = OrderId(ORDER.order_id)
 
 NOTES: list[AnyNote] = [
-    FileBegun(
+    notes.FileBegun(
         stream_id="s", epoch=1, number=2, continues=True, acceptance_number=3, version="0.1.0"
     ),
-    FileContinued(),
-    RecordingEnded(),
-    ConnectionChanged(what="lost", cause="the peer closed"),
-    FrameDropped(symbol=None, reason="not_json", received_ns=1),
-    FrameRefused(symbol=LTCBTC, update_id=1, gate=2),
-    FrameIgnored(symbol=LTCBTC),
-    QuoteReceived(quote=QUOTE),
-    SeedReceived(quote=QUOTE, is_applied=None),
-    GateReset(quote=QUOTE),
-    SymbolState(
+    notes.FileContinued(),
+    notes.RecordingEnded(),
+    notes.ConnectionChanged(what="lost", cause="the peer closed"),
+    notes.FrameDropped(symbol=None, reason="not_json", received_ns=1),
+    notes.FrameRefused(symbol=LTCBTC, update_id=1, gate=2),
+    notes.FrameIgnored(symbol=LTCBTC),
+    notes.QuoteReceived(quote=QUOTE),
+    notes.SeedReceived(quote=QUOTE, is_applied=None),
+    notes.GateReset(quote=QUOTE),
+    notes.SymbolState(
         symbol=LTCBTC,
         goes_on=True,
         gate=7,
@@ -69,8 +43,8 @@ NOTES: list[AnyNote] = [
         levels_total=1,
         resting_total=2,
     ),
-    LevelsKnown(symbol=LTCBTC, levels=(LEVEL,)),
-    OrderRested(
+    notes.LevelsKnown(symbol=LTCBTC, levels=(LEVEL,)),
+    notes.OrderRested(
         order=ORDER,
         deadline_ns=2**62 + 3,
         now_ns=2**62 + 1,
@@ -82,7 +56,7 @@ NOTES: list[AnyNote] = [
         may_have_met_quotes=True,
         goes_on=True,
     ),
-    OrderUnmet(
+    notes.OrderUnmet(
         order=ORDER,
         filled_quantity=Decimal(0),
         quote_quantity=Decimal(0),
@@ -91,14 +65,14 @@ NOTES: list[AnyNote] = [
         arrival=None,
         quotes_seen=0,
     ),
-    OrderCanceled(symbol=LTCBTC, order_id=ORDER_ID),
-    OrdersCanceled(symbol=LTCBTC, owner=PUBLIC),
-    OrdersExpired(symbol=LTCBTC, now_ns=5),
-    Interrupted(symbol=LTCBTC),
-    Held(symbol=LTCBTC),
-    Released(symbol=LTCBTC, now_ns=None),
-    LedgerStored(symbol=LTCBTC),
-    SymbolEnded(symbol=LTCBTC, how="ended"),
+    notes.OrderCanceled(symbol=LTCBTC, order_id=ORDER_ID),
+    notes.OrdersCanceled(symbol=LTCBTC, owner=PUBLIC),
+    notes.OrdersExpired(symbol=LTCBTC, now_ns=5),
+    notes.Interrupted(symbol=LTCBTC),
+    notes.Held(symbol=LTCBTC),
+    notes.Released(symbol=LTCBTC, now_ns=None),
+    notes.LedgerStored(symbol=LTCBTC),
+    notes.SymbolEnded(symbol=LTCBTC, how="ended"),
 ]
 
 
@@ -126,7 +100,7 @@ def test_many_levels_are_split_over_several_lines() -> None:
     """A single line cannot hold ten thousand levels."""
     levels = [LEVEL] * (2 * LEVELS_PER_NOTE + 1)
 
-    notes = list(level_notes(LTCBTC, levels))
+    split = list(level_notes(LTCBTC, levels))
 
-    assert [len(note.levels) for note in notes] == [LEVELS_PER_NOTE, LEVELS_PER_NOTE, 1]
-    assert all(len(note_line(1, note)) < LINE_BYTES_MAX / 2 for note in notes)
+    assert [len(note.levels) for note in split] == [LEVELS_PER_NOTE, LEVELS_PER_NOTE, 1]
+    assert all(len(note_line(1, note)) < LINE_BYTES_MAX / 2 for note in split)

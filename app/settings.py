@@ -7,13 +7,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final, Self
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.domain.errors import StartupError
 
 OPEN_ACCESS_CONSENT: Final = "yes-anyone-who-can-connect"
-_ORDER_TIMEOUT_SECONDS_LEAST: Final = Decimal("0.001")
 _TIMEOUT_SECONDS_MOST: Final = Decimal(86_400)
 _HOST_NAME: Final = re.compile(r"\[[0-9a-f:.]+\]|[a-z0-9._-]+", re.ASCII)
 _VALUE_CHARACTERS_SHOWN: Final = 60
@@ -53,6 +52,23 @@ _REST_URLS: Final = {
 }
 
 
+def _url_of(*schemes: str) -> AfterValidator:
+    """Return a check of an optional address, which also removes a slash at its end."""
+
+    def check(value: str) -> str:
+        if value and not value.startswith(schemes):
+            raise ValueError(f"must start with {' or '.join(schemes)}")
+        return value.rstrip("/")
+
+    return AfterValidator(check)
+
+
+_Timeout = Annotated[Decimal, Field(ge=Decimal("0.001"), decimal_places=3)]
+_OrdersMaximum = Annotated[int, Field(ge=1, le=10_000_000)]
+_Maximum = Annotated[int, Field(ge=1, le=1_000_000)]
+_MaximumOrZero = Annotated[int, Field(ge=0, le=1_000_000)]
+
+
 class Settings(BaseSettings):
     """All settings of the service, from the environment or from ``.env`` in the working folder."""
 
@@ -80,17 +96,12 @@ class Settings(BaseSettings):
     api_keys_file: str = Field(
         "", description="File of keys, see `papertape keys`; empty accepts requests without a key."
     )
-    order_timeout_seconds: Decimal = Field(
-        Decimal(30),
-        ge=_ORDER_TIMEOUT_SECONDS_LEAST,
-        decimal_places=3,
-        description="Timeout of an order without timeout_seconds.",
+    order_timeout_seconds: _Timeout = Field(
+        Decimal(30), description="Timeout of an order without timeout_seconds."
     )
-    timeout_seconds_max: Decimal = Field(
+    timeout_seconds_max: _Timeout = Field(
         _TIMEOUT_SECONDS_MOST,
-        ge=_ORDER_TIMEOUT_SECONDS_LEAST,
         le=_TIMEOUT_SECONDS_MOST,
-        decimal_places=3,
         description="The longest timeout_seconds of an order; at most a day.",
     )
     wait_seconds_max: int = Field(
@@ -100,41 +111,26 @@ class Settings(BaseSettings):
         description="The longest `Prefer: wait`, in seconds; every client that waits holds a "
         "socket.",
     )
-    open_orders_max: int = Field(
-        200_000,
-        ge=1,
-        le=10_000_000,
-        description="Open orders of the service; each needs memory until it ends.",
+    open_orders_max: _OrdersMaximum = Field(
+        200_000, description="Open orders of the service; each needs memory until it ends."
     )
-    open_orders_per_owner_max: int = Field(
+    open_orders_per_owner_max: _OrdersMaximum = Field(
         100_000,
-        ge=1,
-        le=10_000_000,
         description="Open orders of one owner, so that no owner can use the whole limit.",
     )
-    open_orders_per_symbol_max: int = Field(
-        100_000,
-        ge=1,
-        le=10_000_000,
-        description="Open orders of one symbol; a single quote may fill all of them.",
+    open_orders_per_symbol_max: _OrdersMaximum = Field(
+        100_000, description="Open orders of one symbol; a single quote may fill all of them."
     )
-    requests_per_second_max: int = Field(
+    requests_per_second_max: _MaximumOrZero = Field(
         10_000,
-        ge=0,
-        le=1_000_000,
         description="Requests per second of one owner, with bursts of one second; 0 means no "
         "limit. A client in a loop must not starve the others.",
     )
-    websockets_max: int = Field(
-        1_000,
-        ge=0,
-        le=1_000_000,
-        description="WebSocket connections at a time; each queues events for its client.",
+    websockets_max: _MaximumOrZero = Field(
+        1_000, description="WebSocket connections at a time; each queues events for its client."
     )
-    websockets_per_owner_max: int = Field(
+    websockets_per_owner_max: _Maximum = Field(
         200,
-        ge=1,
-        le=1_000_000,
         description="WebSocket connections of one owner if keys are required, so that no owner can "
         "use the whole limit.",
     )
@@ -144,10 +140,8 @@ class Settings(BaseSettings):
         le=1_048_576,
         description="Bytes of a request body; an order has about 200.",
     )
-    journal_backlog_max: int = Field(
+    journal_backlog_max: _Maximum = Field(
         10_000,
-        ge=1,
-        le=1_000_000,
         description="Orders that may wait to be written; further orders are answered 503.",
     )
     database_url: str = Field(
@@ -169,10 +163,10 @@ class Settings(BaseSettings):
         description="Megabytes of all recordings in the folder; the oldest ones are deleted.",
     )
     venue: Venue = Field(Venue.BINANCE, description="The source of the quotes.")
-    binance_stream_url: str = Field(
+    binance_stream_url: Annotated[str, _url_of("ws://", "wss://")] = Field(
         "", description="WebSocket address of the venue; empty uses the default address."
     )
-    binance_rest_url: str = Field(
+    binance_rest_url: Annotated[str, _url_of("http://", "https://")] = Field(
         "", description="REST address of the venue; empty uses the default address."
     )
     log_level: LogLevel = Field(
@@ -182,20 +176,14 @@ class Settings(BaseSettings):
 
     @field_validator("http_allowed_hosts", mode="before")
     @classmethod
-    def _split_hosts(cls, value: object) -> object:
+    def _read_hosts(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
         hosts = tuple(host.strip().lower() for host in value.split(",") if host.strip())
         if not hosts:
             raise ValueError("must name at least one host")
-        return hosts
-
-    @field_validator("http_allowed_hosts")
-    @classmethod
-    def _check_hosts(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
-        for host in hosts:
-            if not _HOST_NAME.fullmatch(host):
-                raise ValueError("must be host names without scheme or port, such as localhost")
+        if not all(_HOST_NAME.fullmatch(host) for host in hosts):
+            raise ValueError("must be host names without scheme or port, such as localhost")
         return hosts
 
     @field_validator("allow_open_access")
@@ -209,16 +197,6 @@ class Settings(BaseSettings):
     @classmethod
     def _upper_level(cls, value: object) -> object:
         return value.upper() if isinstance(value, str) else value
-
-    @field_validator("binance_stream_url")
-    @classmethod
-    def _check_stream_url(cls, value: str) -> str:
-        return _check_url(value, schemes=("ws://", "wss://"))
-
-    @field_validator("binance_rest_url")
-    @classmethod
-    def _check_rest_url(cls, value: str) -> str:
-        return _check_url(value, schemes=("http://", "https://"))
 
     @field_validator("database_url")
     @classmethod
@@ -302,12 +280,6 @@ def _complaints(error: ValidationError) -> list[str]:
             message = f"{name}={value[:_VALUE_CHARACTERS_SHOWN]}: {message}"
         complaints.append(message)
     return complaints
-
-
-def _check_url(value: str, *, schemes: tuple[str, ...]) -> str:
-    if value and not value.startswith(schemes):
-        raise ValueError(f"must start with {' or '.join(schemes)}")
-    return value.rstrip("/")
 
 
 def _is_loopback(host: str) -> bool:

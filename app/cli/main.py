@@ -5,6 +5,7 @@ Commands for a running service are in ``app.cli.client.commands``, commands for 
 """
 
 import gc
+import inspect
 import re
 from collections.abc import Coroutine
 from pathlib import Path
@@ -223,23 +224,7 @@ def _backup(
 
 
 @_cli.command("simulate", cls=options.SimulateCommand)
-def _simulate(
-    *,
-    host: options.Host = "127.0.0.1",
-    port: options.Port = 8090,
-    seed: options.Seed = 1,
-    tape: options.Tape = None,
-    exchange_info: options.ExchangeInfo = None,
-    speed: options.Speed = 1.0,
-    loop: options.Loop = False,
-    paused: options.Paused = False,
-    play_to: options.PlayTo = None,
-    first_update_id: options.FirstUpdateId = None,
-    day_seconds: options.DaySeconds = None,
-    ping_seconds: options.PingSeconds = None,
-    scale: options.Scale = 1.0,
-    control_from_everywhere: options.ControlFromEverywhere = False,
-) -> None:
+def _simulate(**chosen: Any) -> None:  # noqa: ANN401 - typer checks them
     """Run the simulated venue: a Binance-compatible market on this machine, for offline use.
 
     It shows a synthetic market of about sixty pairs, including LTCBTC and BTCUSDT, or plays a tape.
@@ -251,23 +236,11 @@ def _simulate(
     _configure_logs(level="INFO")
     from app.cli.simulate import simulate  # noqa: PLC0415 - as above
 
-    chosen = options.SimulatorOptions(
-        host=host,
-        port=port,
-        seed=seed,
-        tape=tape,
-        exchange_info=exchange_info,
-        speed=speed,
-        loop=loop,
-        paused=paused,
-        play_to=play_to,
-        first_update_id=first_update_id,
-        day_seconds=day_seconds,
-        ping_seconds=ping_seconds,
-        scale=scale,
-        control_from_everywhere=control_from_everywhere,
-    )
-    run(simulate(chosen))
+    run(simulate(options.SimulatorOptions(**chosen)))
+
+
+# Typer reads the options of a command from its signature: here one option per field.
+_simulate.__signature__ = inspect.signature(options.SimulatorOptions)  # type: ignore[attr-defined]
 
 
 @_cli.command("demo")

@@ -108,26 +108,26 @@ ControlFromEverywhere = Annotated[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimulatorOptions:
-    """The options of the command, one field each.
+    """The options of the command, one field each; typer reads the annotations.
 
     Raises:
         StartupError: the options contradict each other.
     """
 
-    host: str = "127.0.0.1"
-    port: int = 8090
-    seed: int = 1
-    tape: Path | None = None
-    exchange_info: Path | None = None
-    speed: float = 1.0
-    loop: bool = False
-    paused: bool = False
-    play_to: str | None = None
-    first_update_id: int | None = None
-    day_seconds: float | None = None
-    ping_seconds: float | None = None
-    scale: float = 1.0
-    control_from_everywhere: bool = False
+    host: Host = "127.0.0.1"
+    port: Port = 8090
+    seed: Seed = 1
+    tape: Tape = None
+    exchange_info: ExchangeInfo = None
+    speed: Speed = 1.0
+    loop: Loop = False
+    paused: Paused = False
+    play_to: PlayTo = None
+    first_update_id: FirstUpdateId = None
+    day_seconds: DaySeconds = None
+    ping_seconds: PingSeconds = None
+    scale: Scale = 1.0
+    control_from_everywhere: ControlFromEverywhere = False
 
     def __post_init__(self) -> None:
         """Refuse options that contradict each other."""

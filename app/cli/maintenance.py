@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -76,9 +77,7 @@ async def prune_database(database: str, before: datetime, *, dry_run: bool) -> N
         _print([f"would prune {_counts(counted)}"])
         return
     with _progress() as show:
-        pruned = await prune(
-            database, before, on_progress=lambda done, total: show("orders", done, total)
-        )
+        pruned = await prune(database, before, on_progress=partial(show, "orders"))
     _print([f"pruned {_counts(pruned)}"])
 
 
@@ -90,9 +89,7 @@ async def back_up_database(database: str, file: Path) -> None:
         StartupError: the database does not exist.
     """
     with _progress() as show:
-        size = await back_up(
-            database, file, on_progress=lambda done, total: show("pages", done, total)
-        )
+        size = await back_up(database, file, on_progress=partial(show, "pages"))
     _print([f"copied the database to {file} ({size:,} bytes)"])
 
 

@@ -1,16 +1,15 @@
 """The progress of a recording: one live line on a terminal, a line every 5 s on a pipe."""
 
 import asyncio
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, Never
 
-from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
 from app.cli.client.sentences import count_of
+from app.cli.client.terminal import make_console, print_line
 from app.domain.order import Symbol
 from app.ports import Clock, FeedState
 from app.tapes.tape_reader import printable
@@ -21,7 +20,6 @@ SYMBOLS_SHOWN_MAX: Final = 6
 
 TERMINAL_SECONDS: Final = 1.0
 PIPE_SECONDS: Final = 5.0
-PIPE_COLUMNS: Final = 1_000
 
 _NANOSECONDS: Final = 1_000_000_000
 _KILOBYTE: Final = 1_000
@@ -33,25 +31,18 @@ class RecordingProgress:
     def __init__(self, symbols: Sequence[Symbol], clock: Clock) -> None:
         self._symbols = symbols
         self._clock = clock
-        self._is_terminal = sys.stderr.isatty()
-        self._console = Console(
-            stderr=True,
-            # A pipe has no width, and rich would break its lines at 80 columns.
-            width=None if self._is_terminal else PIPE_COLUMNS,
-            highlight=False,
-            markup=False,
-        )
+        self._console = make_console(stderr=True)
         self._started_ns = clock.monotonic_ns()
         self._shown_ns = self._started_ns
         self._shown_frames: dict[Symbol, int] = {}
 
     def print_message(self, text: str) -> None:
         """Print a message at once."""
-        self._console.print(f"papertape: {printable(text)}", soft_wrap=True)
+        print_line(self._console, f"papertape: {printable(text)}")
 
     async def run(self, recorder: TapeRecorder, state: Callable[[], FeedState]) -> Never:
         """Show the progress and the state of the feed until canceled."""
-        if not self._is_terminal:
+        if not self._console.is_terminal:
             while True:
                 await asyncio.sleep(PIPE_SECONDS)
                 self.print_message(self._line(recorder, state()))
@@ -67,19 +58,18 @@ class RecordingProgress:
         ending = "; the file has reached its maximum size" if recorder.is_full else ""
         if recorder.failure is not None:
             ending = "; the last frames could not be written"
-        print(  # noqa: T201 - the command's output
-            f"{out}: {count_of(recorder.frames, 'frame')} in {seconds:.1f} s, "
-            f"{recorder.bytes_written} bytes{ending}"
-        )
-        for symbol in self._symbols:
-            frames = recorder.frames_by_symbol.get(symbol, 0)
-            print(f"  {symbol} {frames}")  # noqa: T201 - as above
+        total = f"{count_of(recorder.frames, 'frame')} in {seconds:.1f} s"
+        lines = [f"{out}: {total}, {recorder.bytes_written} bytes{ending}"]
+        lines += [
+            f"  {symbol} {recorder.frames_by_symbol.get(symbol, 0)}" for symbol in self._symbols
+        ]
         if recorder.losses:
             gaps = count_of(recorder.losses, "connection loss", plural="connection losses")
-            print(f"  {gaps}, {recorder.gap_seconds:.1f} s without a connection")  # noqa: T201 - as above
+            lines.append(f"  {gaps}, {recorder.gap_seconds:.1f} s without a connection")
         if recorder.frames_dropped:
             dropped = count_of(recorder.frames_dropped, "unusable frame")
-            print(f"  {dropped}, not written")  # noqa: T201 - as above
+            lines.append(f"  {dropped}, not written")
+        print("\n".join(lines))  # noqa: T201 - the command's output
 
     def _line(self, recorder: TapeRecorder, state: FeedState) -> str:
         """Describe the current state; rates are averages since the last line."""

@@ -17,11 +17,12 @@ FACT_COLUMNS: Final = 17
 """The column where a fact begins, after its name."""
 
 
-def make_console() -> Console:
-    """Return a console for the current standard output."""
+def make_console(*, stderr: bool = False) -> Console:
+    """Return a console for the current standard output, or for standard error."""
     # rich would also obey FORCE_COLOR and similar variables on a pipe.
-    is_terminal = sys.stdout.isatty()
+    is_terminal = (sys.stderr if stderr else sys.stdout).isatty()
     return Console(
+        stderr=stderr,
         force_terminal=is_terminal,
         width=None if is_terminal else PIPE_COLUMNS,
         highlight=False,

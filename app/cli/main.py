@@ -202,13 +202,8 @@ def _prune(
     database = _read_settings().database_url
     from app.cli.maintenance import prune_database, read_before  # noqa: PLC0415 - as above
     from app.clock import SystemClock  # noqa: PLC0415 - as above
-    from app.storage.failures import MaintenanceError  # noqa: PLC0415 - as above
 
-    try:
-        # A bad date is a usage error, found before the database is opened.
-        instant = read_before(before, now=SystemClock().now())
-    except MaintenanceError as error:
-        raise typer.BadParameter(str(error)) from None
+    instant = read_before(before, now=SystemClock().now())
     run(prune_database(database, instant, dry_run=dry_run))
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import msgspec
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -24,7 +25,6 @@ from app.auditing.prune import Pruned, count_finished, prune
 from app.cli.client.terminal import make_console, print_line
 from app.recording.verify.verification import verify
 from app.recording.verify.verification_report import VerificationReport
-from app.storage.failures import MaintenanceError
 
 _DATE_CHARACTERS: Final = len("2026-11-23")
 
@@ -97,7 +97,7 @@ def read_before(text: str, *, now: datetime) -> datetime:
     """Read an instant, or a UTC date, which means its first moment.
 
     Raises:
-        MaintenanceError: the text is neither, or is in the future.
+        typer.BadParameter: the text is neither, or is in the future.
     """
     complete = f"{text}T00:00:00Z" if len(text) == _DATE_CHARACTERS else text
     try:
@@ -109,9 +109,9 @@ def read_before(text: str, *, now: datetime) -> datetime:
             f"--before {text[:40]!r} is not a date: "
             "write YYYY-MM-DD, or an instant such as 2026-11-23T16:46:37Z"
         )
-        raise MaintenanceError(message) from None
+        raise typer.BadParameter(message) from None
     if instant > now:
-        raise MaintenanceError(f"--before {text} is in the future")
+        raise typer.BadParameter(f"--before {text} is in the future")
     return instant
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import typer
 
 from app.auditing.audit_report import EXAMPLES_MAX, Invariant
 from app.cli.maintenance import (
@@ -17,12 +18,12 @@ from app.cli.maintenance import (
     verify_database,
 )
 from app.recording.service.recording_folder import recordings_in
-from app.storage.failures import MaintenanceError
 from tests.support.builders import ACCEPTED_AT
 from tests.support.databases import sqlite_url
 from tests.support.recorded_history import OPEN, history
 from tests.support.recorded_history import id_of as id_of_recorded
 from tests.support.sound_database import FILLED, ORDERS_TOTAL, fill_soundly, id_of
+from tests.unit.cli.conftest import Printed
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
@@ -44,35 +45,30 @@ def spoil(path: Path, *statements: str) -> None:
         connection.commit()
 
 
-async def test_a_sound_database_gives_one_line_per_invariant(
-    path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_a_sound_database_gives_one_line_per_invariant(path: Path, printed: Printed) -> None:
     """The last line is the verdict; without a terminal nothing else is printed."""
     assert await audit_database(str(path), as_json=False)
 
-    said = capsys.readouterr()
-    *lines, verdict = said.out.splitlines()
+    *lines, verdict = printed.out.splitlines()
     assert len(lines) == len(Invariant)
     assert "          ok            17 rows  the positions of an order's events rise" in lines
     assert verdict == f"{path} with {ORDERS_TOTAL} orders is sound"
-    assert said.err == ""
+    assert printed.err == ""
 
 
-async def test_violations_name_their_order(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_violations_name_their_order(path: Path, printed: Printed) -> None:
     """Each violation is one line after the invariants."""
     spoil(path, "UPDATE orders SET limit_price = '99.98' WHERE acceptance_number = 1")
 
     assert not await audit_database(str(path), as_json=False)
 
-    lines = capsys.readouterr().out.splitlines()
+    lines = printed.out.splitlines()
     assert "  1 violated             6 rows  no split is beyond the limit price" in lines
     assert f"limit_price  {id_of(FILLED)}  split 1 at 99.99, BUY limit 99.98" in lines
     assert lines[-1].endswith("orders is not sound: 2 violations")
 
 
-async def test_many_violations_and_notes_are_counted(
-    path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_many_violations_and_notes_are_counted(path: Path, printed: Printed) -> None:
     """The first ones are printed, the others are counted."""
     spoil(
         path,
@@ -83,21 +79,19 @@ async def test_many_violations_and_notes_are_counted(
 
     assert not await audit_database(str(path), as_json=False)
 
-    lines = capsys.readouterr().out.splitlines()
+    lines = printed.out.splitlines()
     assert sum(line.startswith("ledger  -  LTCBTC BUY of public at ") for line in lines) == 20
     assert f"and {30 - EXAMPLES_MAX} more violations" in lines
     assert sum(line.startswith("note: the gate of ") for line in lines) == 3
 
 
-async def test_a_program_reads_the_report_as_json(
-    path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_a_program_reads_the_report_as_json(path: Path, printed: Printed) -> None:
     """The document has everything that the text has; standard output has nothing else."""
     spoil(path, "UPDATE orders SET limit_price = '99.98' WHERE acceptance_number = 1")
 
     await audit_database(str(path), as_json=True)
 
-    report = json.loads(capsys.readouterr().out)
+    report = json.loads(printed.out)
     assert (report["database"], report["orders"]) == (str(path), ORDERS_TOTAL)
     assert (report["sound"], report["violations_total"]) == (False, 2)
     assert [one["invariant"] for one in report["invariants"]] == list(Invariant)
@@ -109,29 +103,27 @@ async def test_a_program_reads_the_report_as_json(
     assert (report["notes"], report["notes_total"]) == ([], 0)
 
 
-async def test_pruning_prints_the_deleted_numbers(
-    path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_pruning_prints_the_deleted_numbers(path: Path, printed: Printed) -> None:
     """A dry run prints the same numbers and deletes nothing."""
     for dry_run in (True, False, False):
         before = ACCEPTED_AT + timedelta(days=1)
         await prune_database(sqlite_url(path), before, dry_run=dry_run)
 
-    assert capsys.readouterr().out.splitlines() == [
+    assert printed.out.splitlines() == [
         "would prune 6 orders, 14 events, 5 splits",
         "pruned 6 orders, 14 events, 5 splits",
         "pruned 0 orders, 0 events, 0 splits",
     ]
 
 
-async def test_a_copy_is_reported(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_a_copy_is_reported(path: Path, printed: Printed) -> None:
     """The line has the path and the size."""
     copy = path.with_name("copy.db")
 
     await back_up_database(sqlite_url(path), copy)
 
     size = f"{copy.stat().st_size:,}"
-    assert capsys.readouterr().out == f"copied the database to {copy} ({size} bytes)\n"
+    assert printed.out == f"copied the database to {copy} ({size} bytes)\n"
 
 
 @pytest.mark.parametrize(
@@ -167,7 +159,9 @@ def test_a_date_or_an_instant_is_read(text: str, instant: datetime) -> None:
 )
 def test_a_malformed_date_is_refused(text: str) -> None:
     """One short line explains the format."""
-    with pytest.raises(MaintenanceError, match="is not a date: write YYYY-MM-DD, or an") as refused:
+    with pytest.raises(
+        typer.BadParameter, match="is not a date: write YYYY-MM-DD, or an"
+    ) as refused:
         read_before(text, now=NOW)
 
     assert len(str(refused.value)) < 200
@@ -177,45 +171,44 @@ def test_a_malformed_date_is_refused(text: str) -> None:
 @pytest.mark.parametrize("text", ["2026-11-25", "2026-11-24T12:00:00.000001Z"])
 def test_a_future_date_is_refused(text: str) -> None:
     """It is probably a mistake, and every order would be deleted."""
-    with pytest.raises(MaintenanceError, match=f"--before {text} is in the future"):
+    with pytest.raises(typer.BadParameter, match=f"--before {text} is in the future"):
         read_before(text, now=NOW)
 
 
-async def test_a_verification_is_one_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_a_verification_is_one_line(tmp_path: Path, printed: Printed) -> None:
     """The line counts the verified orders and splits."""
     service = await history(tmp_path)
-    capsys.readouterr()
+    printed.forget()
 
     report = await verify_database(str(service.path), [service.recordings], as_json=False)
 
-    assert capsys.readouterr().out == (
+    assert printed.out == (
         f"14 orders, {report.splits} splits verified by {report.frames} frames in 3 files,"
         " 0 differ, 0 splits of 0 orders not covered\n"
     )
 
 
 async def test_a_difference_has_both_sides_and_a_gap_its_cause(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, printed: Printed
 ) -> None:
     """The JSON document has the same facts."""
     service = await history(tmp_path)
     split = f"order_id = '{id_of_recorded(OPEN)}' AND split_number = 1"
     spoil(service.path, f"UPDATE fulfilled_order_splits SET price = '99.4' WHERE {split}")  # noqa: S608 - constants
     files = recordings_in(service.recordings)[1:]
-    capsys.readouterr()
+    printed.forget()
 
     await verify_database(str(service.path), files, as_json=False)
 
-    lines = capsys.readouterr().out.splitlines()
+    lines = printed.out.splitlines()
     assert lines[:3] == [
         f"price  {id_of_recorded(OPEN)}  split 1: a split has another price",
         "  in the recording: 3 at 99.5 of 7 displayed by quote 30",
         "  in the database:  3 at 99.4 of 7 displayed by quote 30",
     ]
     assert any(line.endswith(" before the recording begins") for line in lines)
+    printed.forget()
     await verify_database(str(service.path), files, as_json=True)
-    document = json.loads(capsys.readouterr().out)
+    document = json.loads(printed.out)
     assert (document["verified"], document["differences"][0]["kind"]) == (False, "price")
     assert document["causes"]["before the recording begins"] > 0

@@ -19,6 +19,7 @@ from tests.support.market import WebSocketPeer
 from tests.support.services import ScriptedVenue, make_settings, scripted_venue
 from tests.support.small_files import BYTES_MAX, small_files
 from tests.support.waiting import WAIT_SECONDS_MAX, eventually
+from tests.unit.cli.conftest import Printed
 
 ETHBTC = Symbol("ETHBTC")
 NOWHERE = "127.0.0.1:1"
@@ -84,7 +85,7 @@ async def is_subscribed(venue: ScriptedVenue) -> None:
 
 
 async def test_frames_can_be_read_while_it_runs_and_afterwards(
-    venue: ScriptedVenue, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    venue: ScriptedVenue, tmp_path: Path, printed: Printed
 ) -> None:
     """Each frame is readable within a second, and the summary counts all of them."""
     recording = Recording(tmp_path, venue=venue)
@@ -96,9 +97,8 @@ async def test_frames_can_be_read_while_it_runs_and_afterwards(
 
     assert [line.data for line in reader] == pushed
     assert not reader.is_cut_short
-    output = capsys.readouterr().out
-    assert "tape.jsonl.gz: 3 frames in " in output
-    assert output.endswith("  LTCBTC 3\n  ETHBTC 0\n")
+    assert "tape.jsonl.gz: 3 frames in " in printed.out
+    assert printed.out.endswith("  LTCBTC 3\n  ETHBTC 0\n")
 
 
 async def test_the_venue_is_not_asked_for_snapshots(venue: ScriptedVenue, tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ async def test_it_ends_after_the_given_time(venue: ScriptedVenue, tmp_path: Path
 
 
 async def test_it_ends_when_the_file_is_full(
-    venue: ScriptedVenue, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    venue: ScriptedVenue, tmp_path: Path, printed: Printed
 ) -> None:
     """The recording ends by itself; the earlier frames are on the tape."""
     recording = Recording(tmp_path, venue=venue, bytes_max=1_000)
@@ -133,12 +133,12 @@ async def test_it_ends_when_the_file_is_full(
         push(venue, number * 7919)
     await recording.ended()
 
-    assert "the file has reached its maximum size" in capsys.readouterr().out
+    assert "the file has reached its maximum size" in printed.out
     assert recording.out.stat().st_size >= 1_000
 
 
 async def test_a_full_disk_is_reported_and_keeps_the_tape(
-    venue: ScriptedVenue, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    venue: ScriptedVenue, tmp_path: Path, printed: Printed
 ) -> None:
     """The recording ends with the cause, and the tape is readable up to there."""
     recording = Recording(tmp_path, venue=venue)
@@ -153,11 +153,11 @@ async def test_a_full_disk_is_reported_and_keeps_the_tape(
 
     assert recording.out.stat().st_size == BYTES_MAX
     assert recording.frames()[0] == first
-    assert "; the last frames could not be written\n" in capsys.readouterr().out
+    assert "; the last frames could not be written\n" in printed.out
 
 
 async def test_a_lost_connection_is_reported_noted_and_replaced(
-    venue: ScriptedVenue, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    venue: ScriptedVenue, tmp_path: Path, printed: Printed
 ) -> None:
     """The tape notes the gap, and the summary has its length."""
     recording = Recording(tmp_path, venue=venue)
@@ -170,13 +170,12 @@ async def test_a_lost_connection_is_reported_noted_and_replaced(
     await eventually(lambda: recording.frames()[-1] == second)
     await recording.stop()
     notes = [line.note for line in TapeReader(recording.out) if line.note is not None]
-    said = capsys.readouterr()
 
     assert [json.loads(note)["what"] for note in notes] == ["lost", "opened"]
     assert "Pong timeout" in json.loads(notes[0])["cause"]
-    assert "papertape: connection lost: " in said.err
-    assert "papertape: reconnected after " in said.err
-    assert "  1 connection loss, " in said.out
+    assert "papertape: connection lost: " in printed.err
+    assert "papertape: reconnected after " in printed.err
+    assert "  1 connection loss, " in printed.out
 
 
 async def test_an_unknown_symbol_is_refused_before_anything_is_written(
@@ -194,7 +193,7 @@ async def test_an_unknown_symbol_is_refused_before_anything_is_written(
 
 
 async def test_without_the_venues_list_symbols_are_not_checked(
-    venue: ScriptedVenue, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    venue: ScriptedVenue, tmp_path: Path, printed: Printed
 ) -> None:
     """A line is printed, because the stream may still work."""
     recording = Recording(tmp_path, stream_url=venue.stream_url)
@@ -203,7 +202,7 @@ async def test_without_the_venues_list_symbols_are_not_checked(
     await eventually(recording.frames)
     await recording.stop()
 
-    assert "papertape: cannot check the symbols: http://127.0.0.1:1/" in capsys.readouterr().err
+    assert "papertape: cannot check the symbols: http://127.0.0.1:1/" in printed.err
 
 
 async def test_an_unreachable_venue_is_reported_with_its_cause(tmp_path: Path) -> None:
@@ -216,9 +215,7 @@ async def test_an_unreachable_venue_is_reported_with_its_cause(tmp_path: Path) -
     assert not recording.out.exists()
 
 
-async def test_unusable_frames_are_noted_and_counted(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_unusable_frames_are_noted_and_counted(tmp_path: Path, printed: Printed) -> None:
     """They cannot be part of a tape, but they are counted."""
     async with WebSocketPeer().serve() as peer:
         recording = Recording(tmp_path, stream_url=peer.url)
@@ -234,7 +231,7 @@ async def test_unusable_frames_are_noted_and_counted(
         b'{"kind":"dropped","symbol":null,"reason":"not_json"}',
         good.encode(),
     ]
-    assert "  2 unusable frames, not written\n" in capsys.readouterr().out
+    assert "  2 unusable frames, not written\n" in printed.out
 
 
 async def test_an_existing_file_is_refused_at_once(tmp_path: Path) -> None:

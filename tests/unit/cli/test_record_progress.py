@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import pytest
-
 from app.cli.record_progress import SYMBOLS_SHOWN_MAX, RecordingProgress
 from app.domain.order import Symbol
 from app.ports import FeedState
@@ -12,6 +10,7 @@ from app.tapes.tape_recorder import TapeRecorder
 from app.tapes.tape_writer import TapeWriter
 from tests.support.builders import ACCEPTED_AT, LTCBTC
 from tests.support.hand_driven import HandClock
+from tests.unit.cli.conftest import Printed
 
 ETHBTC = Symbol("ETHBTC")
 
@@ -83,7 +82,7 @@ def test_the_busiest_symbols_and_the_sum_are_shown(tmp_path: Path) -> None:
     assert "  all 40: 780 (780.0/s)  " in line
 
 
-def test_losses_are_printed_and_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_losses_are_printed_and_counted(tmp_path: Path, printed: Printed) -> None:
     """A loss is printed at once, in every later line, and in the summary."""
     watched = Watched(tmp_path, LTCBTC)
     recorder = watched.recorder
@@ -94,9 +93,8 @@ def test_losses_are_printed_and_counted(tmp_path: Path, capsys: pytest.CaptureFi
     line = watched.line(feed_state("connecting"))
     watched.progress.show_summary(recorder, tmp_path / "tape.jsonl")
     watched.close()
-    said = capsys.readouterr()
 
     assert line.endswith("  connecting  1 loss, 2.0 s without a connection")
-    assert said.err == "papertape: connection lost: \\x1b[31mreset[/]\n"
-    assert "tape.jsonl: 1 frame in 2.0 s, " in said.out
-    assert said.out.endswith("  LTCBTC 1\n  1 connection loss, 2.0 s without a connection\n")
+    assert printed.err == "papertape: connection lost: \\x1b[31mreset[/]\n"
+    assert "tape.jsonl: 1 frame in 2.0 s, " in printed.out
+    assert printed.out.endswith("  LTCBTC 1\n  1 connection loss, 2.0 s without a connection\n")

@@ -1,57 +1,14 @@
 """Fixtures of the client's tests."""
 
-import json
 import random
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
 from app.cli.client.retries import RetryPolicy
 from app.cli.client.service_client import ServiceClient
 from tests.support.fake_service import QUICK, FakeService, fake_service
-
-
-class Printed:
-    """The outputs of the commands of a test so far."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self._capsys = capsys
-        self._out = self._err = ""
-
-    def both(self) -> tuple[str, str]:
-        """Return standard output and standard error."""
-        out, err = self._capsys.readouterr()
-        self._out += out
-        self._err += err
-        return self._out, self._err
-
-    @property
-    def out(self) -> str:
-        """The standard output."""
-        return self.both()[0]
-
-    @property
-    def err(self) -> str:
-        """The standard error."""
-        return self.both()[1]
-
-    @property
-    def lines(self) -> list[str]:
-        """The lines of standard output with single spaces."""
-        return [" ".join(line.split()) for line in self.out.splitlines()]
-
-    @property
-    def documents(self) -> list[Any]:
-        """The JSON documents of standard output, one per line."""
-        return [json.loads(line) for line in self.out.splitlines()]
-
-
-@pytest.fixture
-def printed(capsys: pytest.CaptureFixture[str]) -> Printed:
-    """The outputs of the commands."""
-    return Printed(capsys)
 
 
 @pytest.fixture

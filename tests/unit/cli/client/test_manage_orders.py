@@ -7,8 +7,8 @@ import pytest
 from app.cli.client import manage_orders
 from app.cli.client.client_errors import RefusedError
 from tests.support.fake_service import QUICK, FakeService, PlannedAnswer, problem
-from tests.unit.cli.client.conftest import Printed
 from tests.unit.cli.client.order_builders import BODY
+from tests.unit.cli.conftest import Printed
 
 NO_FILTERS: dict[str, str | None] = {"symbol": None, "status": None, "client_order_id": None}
 

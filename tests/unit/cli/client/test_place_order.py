@@ -19,8 +19,8 @@ from tests.support.fake_service import (
     problem,
 )
 from tests.support.waiting import eventually
-from tests.unit.cli.client.conftest import Printed
 from tests.unit.cli.client.order_builders import BODY
+from tests.unit.cli.conftest import Printed
 
 
 def request(until: Until = Until.CLOSED, *, as_json: bool = False) -> OrderRequest:

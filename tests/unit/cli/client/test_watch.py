@@ -18,8 +18,8 @@ from app.cli.client.event_stream import StreamLostError, Subscription
 from app.cli.client.service_address import ServiceAddress
 from tests.support.fake_service import QUICK, FakeService, PlannedClose
 from tests.support.waiting import eventually
-from tests.unit.cli.client.conftest import Printed
 from tests.unit.cli.client.order_builders import BODY
+from tests.unit.cli.conftest import Printed
 
 ALL = Subscription()
 

@@ -84,12 +84,21 @@ async def is_subscribed(venue: ScriptedVenue) -> None:
     await eventually(lambda: len(venue.observations.quotes_subscribed) == 2)
 
 
-async def test_frames_can_be_read_while_it_runs_and_afterwards(
-    venue: ScriptedVenue, tmp_path: Path, printed: Printed
-) -> None:
-    """Each frame is readable within a second, and the summary counts all of them."""
+@pytest.fixture
+async def recording(venue: ScriptedVenue, tmp_path: Path) -> Recording:
+    """A recording of the venue that has begun."""
     recording = Recording(tmp_path, venue=venue)
     await is_subscribed(venue)
+    return recording
+
+
+async def test_frames_can_be_read_while_it_runs_and_afterwards(
+    venue: ScriptedVenue, recording: Recording, printed: Printed
+) -> None:
+    """Each frame is readable within a second, and the summary counts all of them.
+
+    The venue is not asked for snapshots: a tape contains only frames of the stream.
+    """
     pushed = [push(venue, number) for number in range(1, 4)]
     await eventually(lambda: recording.frames() == pushed)
     await recording.stop()
@@ -99,16 +108,6 @@ async def test_frames_can_be_read_while_it_runs_and_afterwards(
     assert not reader.is_cut_short
     assert "tape.jsonl.gz: 3 frames in " in printed.out
     assert printed.out.endswith("  LTCBTC 3\n  ETHBTC 0\n")
-
-
-async def test_the_venue_is_not_asked_for_snapshots(venue: ScriptedVenue, tmp_path: Path) -> None:
-    """A tape contains only frames of the stream; snapshots would cost request weight."""
-    recording = Recording(tmp_path, venue=venue)
-    await is_subscribed(venue)
-    push(venue, 1)
-    await eventually(recording.frames)
-    await recording.stop()
-
     assert [one.path for one in venue.observations.rest_requests] == ["/api/v3/exchangeInfo"]
 
 
@@ -138,11 +137,9 @@ async def test_it_ends_when_the_file_is_full(
 
 
 async def test_a_full_disk_is_reported_and_keeps_the_tape(
-    venue: ScriptedVenue, tmp_path: Path, printed: Printed
+    venue: ScriptedVenue, recording: Recording, printed: Printed
 ) -> None:
     """The recording ends with the cause, and the tape is readable up to there."""
-    recording = Recording(tmp_path, venue=venue)
-    await is_subscribed(venue)
     first = push(venue, 1)
     await eventually(lambda: recording.frames() == [first])
     with small_files():
@@ -157,11 +154,9 @@ async def test_a_full_disk_is_reported_and_keeps_the_tape(
 
 
 async def test_a_lost_connection_is_reported_noted_and_replaced(
-    venue: ScriptedVenue, tmp_path: Path, printed: Printed
+    venue: ScriptedVenue, recording: Recording, printed: Printed
 ) -> None:
     """The tape notes the gap, and the summary has its length."""
-    recording = Recording(tmp_path, venue=venue)
-    await is_subscribed(venue)
     first = push(venue, 1)
     await eventually(lambda: recording.frames() == [first])
     venue.faults.close_connections(1008, "Pong timeout")

@@ -10,6 +10,9 @@ from tests.support.hand_driven import HandClock
 from tests.unit.cli.command_runner import refused
 from tests.unit.cli.replays import ORDER, TAPE, Replayed, frame, results
 
+IS_INPUT = "is an input of this replay; name another file for the results"
+KNOWN_KEYS = "id, symbol, order_size, price, placed_ts, timeout_ms, side, owner"
+
 
 def test_orders_may_come_from_standard_input(replayed: Replayed) -> None:
     """The name is ``-``; messages call it standard input."""
@@ -33,19 +36,6 @@ def test_out_gets_the_json_and_standard_output_the_table(replayed: Replayed) -> 
     assert shown.stdout.startswith("order")
     assert quiet.stdout == ""
     assert out.read_bytes() == replayed.run([ORDER], "--json").stdout_bytes
-
-
-def test_out_replaces_nothing_but_results(replayed: Replayed) -> None:
-    """A tape given by mistake may be the only one of its market."""
-    other = replayed.folder / "other.jsonl"
-    other.write_bytes(replayed.tape.read_bytes())
-
-    line = replayed.refused([ORDER], "--out", str(other))
-
-    assert (
-        line == "papertape: other.jsonl: exists already and contains no results; name another file"
-    )
-    assert other.read_bytes() == replayed.tape.read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -82,7 +72,7 @@ def test_a_bad_tape_is_one_line(replayed: Replayed) -> None:
     [
         ("none.json", "No such file or directory"),
         (".", "Is a directory"),
-        ("tape.jsonl", "order 1: ts is unknown; known are id, symbol, order_size, price, "),
+        ("tape.jsonl", f"order 1: ts is unknown; known are {KNOWN_KEYS}"),
     ],
 )
 def test_unusable_orders_are_one_line(
@@ -93,7 +83,7 @@ def test_unusable_orders_are_one_line(
 
     line = refused(replayed.invoke("tape.jsonl", "--orders", orders))
 
-    assert line.startswith(f"papertape: {orders}: {complaint}")
+    assert line == f"papertape: {orders}: {complaint}"
 
 
 @pytest.mark.parametrize(
@@ -101,21 +91,21 @@ def test_unusable_orders_are_one_line(
     [
         ("none/results.json", "none/results.json: the folder none does not exist"),
         (".", ".: is a folder"),
-        ("tape.jsonl", "tape.jsonl: is an input of this replay; name another file for the results"),
-        (
-            "orders.json",
-            "orders.json: is an input of this replay; name another file for the results",
-        ),
+        ("tape.jsonl", f"tape.jsonl: {IS_INPUT}"),
+        ("orders.json", f"orders.json: {IS_INPUT}"),
+        ("other.jsonl", "other.jsonl: exists already and contains no results; name another file"),
     ],
 )
 def test_a_harmful_output_file_is_refused(
     replayed: Replayed, monkeypatch: pytest.MonkeyPatch, out: str, line: str
 ) -> None:
-    """The refusal comes before the replay; tape and orders stay unchanged."""
+    """The refusal comes before the replay; orders and tapes, also other ones, stay unchanged."""
     monkeypatch.chdir(replayed.folder)
+    other = replayed.folder / "other.jsonl"
+    other.write_text(TAPE)
 
     assert replayed.refused([ORDER], "--out", out) == f"papertape: {line}"
-    assert replayed.tape.read_text() == TAPE
+    assert replayed.tape.read_text() == other.read_text() == TAPE
 
 
 class LeapingClock(HandClock):

@@ -1,12 +1,14 @@
 """Fixtures of the client's tests."""
 
 import random
-from collections.abc import AsyncIterator
+import socket
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 
 import pytest
 
 from app.cli.client.retries import RetryPolicy
+from app.cli.client.service_address import ServiceAddress
 from app.cli.client.service_client import ServiceClient
 from tests.support.fake_service import QUICK, FakeService, fake_service
 
@@ -35,3 +37,11 @@ async def client(fake: FakeService, retries: RetryPolicy) -> AsyncIterator[Servi
     """A client of the service."""
     async with ServiceClient(fake.address, retries) as service:
         yield service
+
+
+@pytest.fixture
+def unreachable() -> Iterator[ServiceAddress]:
+    """An address of this machine that refuses connections."""
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        yield ServiceAddress(url=f"http://127.0.0.1:{reserved.getsockname()[1]}")

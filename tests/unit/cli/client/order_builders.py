@@ -29,18 +29,20 @@ def filled_order(splits: int = 2) -> wire.Order:
 
 def expired_order(reason: str = "TIMEOUT") -> wire.Order:
     """Return an order that expired after one split."""
-    service = FakeService()
-    order_id = service.accept(BODY)["order_id"]
-    service.fill(order_id, "10", "0.00251")
-    service.close(order_id, "EXPIRED", reason)
+    service = _service_of_an_expired_order(reason)
+    (order_id,) = service.orders
     return view(service, order_id)
 
 
 def events_of_an_expired_order() -> list[wire.Event]:
     """Return the acceptance, a fill, and the end."""
+    events: list[wire.Event] = _service_of_an_expired_order().events  # type: ignore[assignment] # as sent
+    return events
+
+
+def _service_of_an_expired_order(reason: str = "TIMEOUT") -> FakeService:
     service = FakeService()
     order_id = service.accept(BODY)["order_id"]
     service.fill(order_id, "10", "0.00251")
-    service.close(order_id, "EXPIRED", "TIMEOUT")
-    events: list[wire.Event] = service.events  # type: ignore[assignment] # as sent
-    return events
+    service.close(order_id, "EXPIRED", reason)
+    return service

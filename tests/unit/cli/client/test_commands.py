@@ -1,7 +1,6 @@
 """Tests of ``app.cli.client.commands``."""
 
 import asyncio
-import contextlib
 import subprocess
 import sys
 import threading
@@ -16,19 +15,13 @@ from tests.unit.cli.command_runner import papertape, refused
 @pytest.fixture
 def served() -> Iterator[FakeService]:
     """A service in its own thread, because a command runs its own event loop in this one."""
-    with _in_a_thread() as service:
-        service.on_accepted = lambda order_id: service.fill(order_id, "100", "0.00251")
-        yield service
-
-
-@contextlib.contextmanager
-def _in_a_thread() -> Iterator[FakeService]:
     started: list[FakeService] = []
     is_up, loop = threading.Event(), asyncio.new_event_loop()
     stop = asyncio.Event()
 
     async def serve() -> None:
         async with fake_service() as service:
+            service.on_accepted = lambda order_id: service.fill(order_id, "100", "0.00251")
             started.append(service)
             is_up.set()
             await stop.wait()

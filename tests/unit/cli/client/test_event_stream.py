@@ -1,7 +1,6 @@
 """Tests of ``app.cli.client.event_stream``."""
 
 import contextlib
-import socket
 from dataclasses import replace
 
 import pytest
@@ -75,18 +74,41 @@ async def test_the_subscription_selects_events(fake: FakeService) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "reason"),
-    [(1012, "resume after p2"), (1013, "resume after p2"), (1011, ""), (1000, "")],
+    "plans",
+    [
+        [PlannedClose(code=1012, reason="resume after p2", after_events=2)],
+        [PlannedClose(code=1013, reason="resume after p2", after_events=2)],
+        [PlannedClose(code=1011, after_events=2)],
+        [PlannedClose(code=1000, after_events=2)],
+        [PlannedClose(code=1011)],
+        [PlannedClose(code=1012, after_events=1)] * 2 * QUICK.attempts_max,
+        [PlannedClose(refusal=problem(429, "not_now"))],
+        [PlannedClose(refusal=problem(503, "not_now"))],
+    ],
+    ids=[
+        *("restart", "slow client", "failure", "end", "before the first event"),
+        *("many losses, but progress", "handshake refused 429", "handshake refused 503"),
+    ],
 )
 async def test_a_lost_stream_resumes_where_it_stopped(
-    fake: FakeService, code: int, reason: str
+    fake: FakeService, plans: list[PlannedClose]
 ) -> None:
     """Each event is yielded once, for every kind of disconnection."""
-    make_events(fake, 4)
-    fake.planned_streams.append(PlannedClose(code=code, reason=reason, after_events=2))
+    make_events(fake, 7)
+    fake.planned_streams.extend(plans)
 
-    assert await positions(stream_of(fake, after="beginning"), 4) == ["p1", "p2", "p3", "p4"]
-    assert [one["after"] for one in fake.subscriptions] == ["beginning", "p2"]
+    stream = stream_of(fake, after="beginning")
+
+    assert await positions(stream, 7) == [f"p{number}" for number in range(1, 8)]
+
+
+async def test_a_long_connection_resets_the_retries(fake: FakeService) -> None:
+    """A quiet stream that is cut occasionally is never abandoned."""
+    fake.planned_streams.extend([PlannedClose(code=1012)] * 3 * QUICK.attempts_max)
+    make_events(fake, 1)
+    stream = stream_of(fake, after="beginning", retries=replace(QUICK, steady_seconds=0))
+
+    assert await positions(stream, 1) == ["p1"]
 
 
 async def test_the_service_names_the_position_to_resume_after(fake: FakeService) -> None:
@@ -100,14 +122,6 @@ async def test_the_service_names_the_position_to_resume_after(fake: FakeService)
         assert (await anext(messages))["type"] == "subscribed"
 
     assert [one["after"] for one in fake.subscriptions] == ["beginning", "p3"]
-
-
-async def test_a_break_before_the_first_old_event_loses_nothing(fake: FakeService) -> None:
-    """The position of a subscription is not yet the stream's own position."""
-    make_events(fake, 2)
-    fake.planned_streams.append(PlannedClose(code=1011))
-
-    assert await positions(stream_of(fake, after="beginning"), 2) == ["p1", "p2"]
 
 
 async def test_a_break_before_the_first_new_event_resumes_at_the_head(fake: FakeService) -> None:
@@ -134,14 +148,6 @@ async def test_a_stream_that_always_fails_is_abandoned(fake: FakeService) -> Non
     assert len(fake.subscriptions) == QUICK.attempts_max
 
 
-async def test_each_event_resets_the_retries(fake: FakeService) -> None:
-    """A stream that makes progress is never abandoned."""
-    make_events(fake, 6)
-    fake.planned_streams.extend([PlannedClose(code=1012, after_events=1)] * 6)
-
-    assert len(await positions(stream_of(fake, after="beginning"), 6)) == 6
-
-
 async def test_a_temporary_error_is_retried(
     fake: FakeService, lines: list[str], retries: RetryPolicy
 ) -> None:
@@ -151,15 +157,6 @@ async def test_a_temporary_error_is_retried(
 
     assert await positions(stream_of(fake, after="beginning", retries=retries), 1) == ["p1"]
     assert "said database_unavailable" in lines[0]
-
-
-async def test_a_long_connection_resets_the_retries(fake: FakeService) -> None:
-    """A quiet stream that is cut occasionally is never abandoned."""
-    fake.planned_streams.extend([PlannedClose(code=1012)] * 3 * QUICK.attempts_max)
-    make_events(fake, 1)
-    stream = stream_of(fake, after="beginning", retries=replace(QUICK, steady_seconds=0))
-
-    assert await positions(stream, 1) == ["p1"]
 
 
 async def test_a_cut_connection_is_resumed() -> None:
@@ -188,15 +185,6 @@ async def test_an_unexpected_message_is_reported(fake: FakeService, text: str) -
 
     with pytest.raises(UnexpectedAnswerError, match="ws://"):
         await positions(stream_of(fake), 1)
-
-
-@pytest.mark.parametrize("status", [429, 503])
-async def test_a_temporary_refusal_is_retried(fake: FakeService, status: int) -> None:
-    """A later handshake may succeed."""
-    make_events(fake, 1)
-    fake.planned_streams.append(PlannedClose(refusal=problem(status, "not_now")))
-
-    assert await positions(stream_of(fake, after="beginning"), 1) == ["p1"]
 
 
 async def test_an_error_on_the_stream_is_reported(fake: FakeService) -> None:
@@ -266,14 +254,12 @@ async def test_https_to_a_plain_service_is_reported(fake: FakeService) -> None:
 
 @pytest.mark.parametrize("was_reached", [True, False])
 async def test_an_unreachable_service_is_reported(
-    lines: list[str], retries: RetryPolicy, *, was_reached: bool
+    unreachable: ServiceAddress, lines: list[str], retries: RetryPolicy, *, was_reached: bool
 ) -> None:
     """A service that never answered fails at once, another one after several attempts."""
-    with socket.socket() as reserved:
-        reserved.bind(("127.0.0.1", 0))
-        address = ServiceAddress(url=f"http://127.0.0.1:{reserved.getsockname()[1]}")
-        stream = EventStream(address, ALL, retries=retries, was_reached=was_reached)
-        with pytest.raises(StreamLostError, match=address.url):
-            await positions(stream, 1)
+    stream = EventStream(unreachable, ALL, retries=retries, was_reached=was_reached)
+
+    with pytest.raises(StreamLostError, match=unreachable.url):
+        await positions(stream, 1)
 
     assert len(lines) == (QUICK.attempts_max - 1 if was_reached else 0)

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from starlette.responses import HTMLResponse
 
-from app.cli.client.client_errors import RefusedError, ServiceUnreachableError
+from app.cli.client.client_errors import ServiceUnreachableError
 from app.cli.client.order_follower import OrderFollower
 from app.cli.client.service_client import ServiceClient
 from tests.support.fake_service import FakeService, LostAnswer, PlannedAnswer, PlannedClose, problem
@@ -121,18 +121,6 @@ async def test_events_missing_in_the_stream_are_read_by_request(
 
     assert [event["sequence"] for event in steps] == [1, 2, 3, 4, 5]
     assert fake.asked.count("WS") == 1
-
-
-async def test_a_missing_permission_to_read_is_reported(
-    fake: FakeService, client: ServiceClient
-) -> None:
-    """Polling the order raises the error."""
-    order_id = fake.accept(BODY)["order_id"]
-    fake.planned_streams.append(PlannedClose(refusal=problem(403, "missing_scope")))
-    fake.plan("GET /order", PlannedAnswer(answer=problem(403, "missing_scope", "may not read")))
-
-    with pytest.raises(RefusedError, match="may not read"):
-        await follow(fake, client, order_id)
 
 
 async def test_a_lost_service_ends_the_following(fake: FakeService, client: ServiceClient) -> None:

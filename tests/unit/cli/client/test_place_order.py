@@ -4,7 +4,6 @@ import asyncio
 from functools import partial
 
 import pytest
-from starlette.responses import HTMLResponse
 
 from app.cli.client.client_errors import RefusedError, ServiceUnreachableError
 from app.cli.client.place_order import OrderRequest, Until, place_order
@@ -120,29 +119,6 @@ async def test_json_is_one_document_per_line(
     assert len(documents) == lines
     assert documents[-1]["status"] == "FILLED"
     assert [one["type"] for one in documents[:-1]] == ["event"] * (lines - 1)
-
-
-async def test_a_lost_connection_does_not_place_an_order_twice(
-    filling: FakeService, printed: Printed
-) -> None:
-    """The order is found again and followed to its end."""
-    filling.plan("POST /order", PlannedAnswer(answer=LostAnswer(), does_work=True))
-
-    assert await place(filling, request()) == 0
-
-    assert len(filling.orders) == 1
-    assert "retrying" in printed.err
-
-
-async def test_without_a_stream_the_order_is_still_followed(fake: FakeService) -> None:
-    """The order is polled."""
-    fake.planned_streams.append(PlannedClose(refusal=HTMLResponse("no", status_code=404)))
-    running = asyncio.create_task(place(fake, request()))
-    await eventually(lambda: fake.asked.count("GET /order") > 2)
-    (order_id,) = fake.orders
-    fill_in_two(fake, order_id)
-
-    assert await running == 0
 
 
 async def test_an_order_placed_before_is_recognized(filling: FakeService, printed: Printed) -> None:

@@ -1,7 +1,5 @@
 """Tests of ``app.cli.client.service_client``."""
 
-import socket
-
 import pytest
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
@@ -121,18 +119,14 @@ async def test_another_server_is_recognized(
 
 
 async def test_an_unreachable_service_is_reported_at_once(
-    lines: list[str], retries: RetryPolicy
+    unreachable: ServiceAddress, lines: list[str], retries: RetryPolicy
 ) -> None:
     """An address that never answered is not retried, and surely received nothing."""
-    with socket.socket() as reserved:
-        reserved.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{reserved.getsockname()[1]}"
-        async with ServiceClient(ServiceAddress(url=url), retries) as client:
-            with pytest.raises(ServiceUnreachableError) as unreachable:
-                await client.place(BODY)
+    async with ServiceClient(unreachable, retries) as client:
+        with pytest.raises(ServiceUnreachableError, match=unreachable.url) as error:
+            await client.place(BODY)
 
-    assert url in str(unreachable.value)
-    assert not unreachable.value.was_sent
+    assert not error.value.was_sent
     assert not lines
 
 

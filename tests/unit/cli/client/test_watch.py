@@ -138,10 +138,10 @@ async def test_another_refusal_prints_the_resume_command(
 
 @pytest.mark.parametrize("after", [None, "p1"])
 async def test_an_unreachable_service_has_no_resume_command(
-    printed: Printed, after: str | None
+    unreachable: ServiceAddress, printed: Printed, after: str | None
 ) -> None:
     """Only the error is printed."""
     with pytest.raises(StreamLostError):
-        await watch_events(ServiceAddress(url="http://127.0.0.1:1"), ALL, after=after)
+        await watch_events(unreachable, ALL, after=after)
 
     assert printed.both() == ("", "")

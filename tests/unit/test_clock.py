@@ -12,7 +12,7 @@ def test_now_is_aware_and_in_utc() -> None:
 
 
 def test_the_monotonic_clock_never_goes_back() -> None:
-    """Timers depend on this."""
+    """Timers depend on it."""
     clock = SystemClock()
 
     readings = [clock.monotonic_ns() for _ in range(100)]

@@ -40,7 +40,7 @@ def test_the_limit_of_open_files_is_raised_as_far_as_allowed() -> None:
 
 
 @pytest.mark.usefixtures("_restored_limit")
-def test_a_higher_limit_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_higher_limit_is_not_changed(monkeypatch: pytest.MonkeyPatch) -> None:
     """An operator may choose a higher limit."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
@@ -62,7 +62,7 @@ async def test_a_bad_file_of_keys_ends_the_start(tmp_path: Path) -> None:
     assert not (tmp_path / "service.db").exists()
 
 
-async def test_the_start_says_how_callers_are_known(tmp_path: Path) -> None:
+async def test_the_start_logs_how_callers_are_identified(tmp_path: Path) -> None:
     """The log shows whether access is open, and a key from the file is accepted."""
     add_key(tmp_path / "keys.json", "pt_alice", name="alice", scopes=[Scope.ORDERS_READ])
     settings = make_settings(tmp_path, stream_url="ws://127.0.0.1:9", rest_url="http://127.0.0.1:9")
@@ -84,7 +84,7 @@ async def test_the_start_says_how_callers_are_known(tmp_path: Path) -> None:
     ]
 
 
-async def test_a_host_that_is_none_is_named(tmp_path: Path) -> None:
+async def test_an_impossible_host_is_named(tmp_path: Path) -> None:
     """A host that cannot be resolved gives an error of one line."""
     settings = make_settings(tmp_path, stream_url="ws://x", rest_url="http://x")
     settings = settings.model_copy(update={"http_host": "no such host"})
@@ -95,7 +95,7 @@ async def test_a_host_that_is_none_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="only Linux can do this")
-async def test_peer_that_never_reads_does_not_keep_its_connection(
+async def test_a_peer_that_never_reads_does_not_keep_its_connection(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A closed connection ends although its peer never reads."""

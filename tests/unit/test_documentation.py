@@ -1,4 +1,4 @@
-"""What README and docs say is what the code has: rules, figures, settings, links."""
+"""The README and the docs agree with the code: rules, figures, settings, links."""
 
 import re
 from pathlib import Path
@@ -24,7 +24,7 @@ _CODE: Final = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 
 
 def table_under(page: Path, heading: str) -> list[list[str]]:
-    """Return the cells of the rows of the one table whose first line begins with a text."""
+    """Return the rows of the table whose first line begins with ``heading``, cell by cell."""
     lines = page.read_text(encoding="utf-8").splitlines()
     (start,) = (place for place, line in enumerate(lines) if line.startswith(heading))
     rows = []
@@ -51,7 +51,7 @@ def oversold_ranges() -> dict[str, list[str]]:
 
 
 def test_the_readme_is_short() -> None:
-    """A stranger reads the README in one sitting."""
+    """A newcomer can read the README at once."""
     lines = README.read_text(encoding="utf-8").splitlines()
 
     assert len(lines) <= README_LINES_MAX
@@ -59,7 +59,7 @@ def test_the_readme_is_short() -> None:
 
 
 def test_the_honesty_table_shows_every_rule_of_the_benchmark() -> None:
-    """No rule is left out, the strongest rival least of all, and the figures are the program's."""
+    """No rule is left out, and the figures are the output of the program."""
     rows = table_under(README, _HONESTY)
     printed = oversold_ranges()
 
@@ -70,8 +70,8 @@ def test_the_honesty_table_shows_every_rule_of_the_benchmark() -> None:
         assert row[1:] == sizes[:3]
 
 
-def test_the_shown_goals_are_those_of_the_report() -> None:
-    """No figure is another run's, and the README says how many goals are missed."""
+def test_the_shown_goals_equal_the_report() -> None:
+    """All figures are from the same run, and the README says how many goals are missed."""
     report = table_under(REPORT, _GOALS)
     by_name = {row[0]: row for row in report}
     missed = [row for row in report if row[5] == "**missed**"]
@@ -87,7 +87,7 @@ def test_the_shown_goals_are_those_of_the_report() -> None:
     assert any(row[4] == "**missed**" for row in shown)
 
 
-def test_the_table_of_settings_is_whole() -> None:
+def test_the_table_of_settings_is_complete() -> None:
     """Every setting is documented with its default, in the table and in ``.env.example``."""
     documented = {
         row[0].strip("`"): row[1].strip("`")
@@ -104,8 +104,8 @@ def test_the_table_of_settings_is_whole() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_links_lead_somewhere(page: Path) -> None:
-    """Each link to a file of ours names one that exists, and each anchor a heading there."""
+def test_links_have_targets(page: Path) -> None:
+    """Each link to a file names an existing file, and each anchor a heading in it."""
     text = _CODE.sub("", page.read_text(encoding="utf-8"))
     for target in _LINK.findall(text):
         if "://" in target:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.domain.errors import StartupError
-from app.settings import OPEN_ACCESS_CONSENT, LogLevel, Settings, Venue, read_settings
+from app.settings import OPEN_ACCESS_CONSENT, LogLevel, Settings, read_settings
 
 ABSENT = Path("/nonexistent/.env")
 
@@ -17,31 +17,6 @@ def _empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name.upper(), raising=False)
 
 
-def test_an_empty_environment_gives_the_documented_defaults() -> None:
-    """The defaults are those of the documented table."""
-    settings = read_settings(ABSENT)
-
-    assert settings.http_host == "127.0.0.1"
-    assert settings.http_port == 8080
-    assert settings.http_allowed_hosts == ("localhost", "127.0.0.1", "[::1]")
-    assert settings.order_timeout_seconds == Decimal(30)
-    assert settings.timeout_seconds_max == Decimal(86_400)
-    assert settings.database_url == "sqlite+aiosqlite:///database.db"
-    assert settings.venue is Venue.BINANCE
-    assert settings.stream_url == "wss://data-stream.binance.vision"
-    assert settings.rest_url == "https://data-api.binance.vision"
-    assert settings.api_keys_file == ""
-    assert settings.wait_seconds_max == 300
-    assert settings.open_orders_max == 200_000
-    assert settings.open_orders_per_owner_max == 100_000
-    assert settings.open_orders_per_symbol_max == 100_000
-    assert settings.requests_per_second_max == 10_000
-    assert settings.websockets_max == 1_000
-    assert settings.websockets_per_owner_max == 200
-    assert settings.body_bytes_max == 16_384
-    assert settings.journal_backlog_max == 10_000
-
-
 def test_the_example_file_holds_the_defaults() -> None:
     """Copying .env.example changes no setting."""
     example = Path(__file__).parents[2] / ".env.example"
@@ -49,7 +24,7 @@ def test_the_example_file_holds_the_defaults() -> None:
     assert read_settings(example) == read_settings(ABSENT)
 
 
-def test_the_environment_goes_before_the_file(
+def test_the_environment_has_priority_over_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A variable of the environment overrides the same name in .env."""
@@ -62,14 +37,24 @@ def test_the_environment_goes_before_the_file(
     assert (settings.http_port, settings.order_timeout_seconds) == (2000, Decimal(5))
 
 
-def test_the_venue_decides_the_usual_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("venue", "stream_url", "rest_url"),
+    [
+        (None, "wss://data-stream.binance.vision", "https://data-api.binance.vision"),
+        ("binance", "wss://data-stream.binance.vision", "https://data-api.binance.vision"),
+        ("simulator", "ws://127.0.0.1:8090", "http://127.0.0.1:8090"),
+    ],
+)
+def test_the_venue_decides_the_usual_addresses(
+    monkeypatch: pytest.MonkeyPatch, venue: str | None, stream_url: str, rest_url: str
+) -> None:
     """With VENUE=simulator alone the service connects to `papertape simulate`."""
-    monkeypatch.setenv("VENUE", "simulator")
+    if venue is not None:
+        monkeypatch.setenv("VENUE", venue)
 
     settings = read_settings(ABSENT)
 
-    assert settings.stream_url == "ws://127.0.0.1:8090"
-    assert settings.rest_url == "http://127.0.0.1:8090"
+    assert (settings.stream_url, settings.rest_url) == (stream_url, rest_url)
 
 
 def test_an_address_of_the_venue_loses_its_last_slash(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,27 +129,30 @@ def test_a_bad_database_url_does_not_show_its_password(monkeypatch: pytest.Monke
     assert "secret" not in str(caught.value)
 
 
-def test_a_default_timeout_above_the_longest_one_is_refused(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (
+            # An order without timeout_seconds must be acceptable.
+            {"ORDER_TIMEOUT_SECONDS": "20", "TIMEOUT_SECONDS_MAX": "10"},
+            "ORDER_TIMEOUT_SECONDS=20 must not exceed TIMEOUT_SECONDS_MAX=10",
+        ),
+        (
+            # With room for one file only, the next file would delete it.
+            {"RECORD_FILE_MB": "10", "RECORD_TOTAL_MB": "19"},
+            "RECORD_TOTAL_MB=19 must be at least twice RECORD_FILE_MB=10",
+        ),
+    ],
+    ids=["timeouts", "recordings"],
+)
+def test_settings_that_contradict_each_other_are_refused(
+    monkeypatch: pytest.MonkeyPatch, values: dict[str, str], message: str
 ) -> None:
-    """An order without timeout_seconds must be acceptable."""
-    monkeypatch.setenv("ORDER_TIMEOUT_SECONDS", "20")
-    monkeypatch.setenv("TIMEOUT_SECONDS_MAX", "10")
+    """The message names both settings."""
+    for name, value in values.items():
+        monkeypatch.setenv(name, value)
 
-    with pytest.raises(
-        StartupError, match="ORDER_TIMEOUT_SECONDS=20 must not exceed TIMEOUT_SECONDS_MAX=10"
-    ):
-        read_settings(ABSENT)
-
-
-def test_recordings_have_room_for_two_files_at_least(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With room for one file only, the next file would delete it."""
-    monkeypatch.setenv("RECORD_FILE_MB", "10")
-    monkeypatch.setenv("RECORD_TOTAL_MB", "19")
-
-    with pytest.raises(
-        StartupError, match="RECORD_TOTAL_MB=19 must be at least twice RECORD_FILE_MB=10"
-    ):
+    with pytest.raises(StartupError, match=message):
         read_settings(ABSENT)
 
 
@@ -181,7 +169,7 @@ def test_listening_beyond_loopback_needs_consent(
     assert read_settings(ABSENT).http_host == host
 
 
-def test_listening_beyond_loopback_is_fine_with_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_listening_beyond_loopback_is_allowed_with_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     """A service that requires keys needs no consent; the message mentions keys."""
     monkeypatch.setenv("HTTP_HOST", "0.0.0.0")  # noqa: S104 - allowed here
     with pytest.raises(StartupError, match="set API_KEYS_FILE"):

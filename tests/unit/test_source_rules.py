@@ -1,4 +1,4 @@
-"""Rules of the source that no linter knows, read off its syntax tree."""
+"""Rules of the source that no linter checks, by its syntax tree."""
 
 import ast
 import functools
@@ -62,13 +62,13 @@ def _packages(path: Path) -> set[str]:
 
 
 def _offenders(breaks: Callable[[Path], object], paths: Iterable[Path] = MODULES) -> list[str]:
-    """Return the modules that break a rule, and how: one test reads all, since each is short."""
+    """Return the modules that break a rule, each with the result of ``breaks``."""
     found = [(path, breaks(path)) for path in paths]
     return [f"{path.relative_to(ROOT)}: {how}" for path, how in found if how]
 
 
 def test_a_function_is_short() -> None:
-    """A reader has a function on one screen."""
+    """A function fits on one screen."""
 
     def long_functions(path: Path) -> list[str]:
         return [
@@ -83,12 +83,12 @@ def test_a_function_is_short() -> None:
 
 
 def test_a_module_is_short() -> None:
-    """A reader has a module in one sitting."""
+    """A reader can read a module at once."""
     assert not _offenders(lambda path: max(0, _source(path).count("\n") - MODULE_LINES_MAX))
 
 
-def test_names_say_what_a_thing_does() -> None:
-    """No name hides behind a word that fits everything."""
+def test_names_have_no_vague_words() -> None:
+    """A word such as ``manager`` fits everything and explains nothing."""
 
     def vague_names(path: Path) -> list[str]:
         names = [path.stem] + [
@@ -101,8 +101,8 @@ def test_names_say_what_a_thing_does() -> None:
     assert not _offenders(vague_names)
 
 
-def test_only_the_clock_asks_for_the_time() -> None:
-    """Time is passed in, so that tests and tapes can say what it is."""
+def test_only_the_clock_reads_the_time() -> None:
+    """Time is passed in, so that tests and tapes can choose it."""
     banned = {"datetime.now", "datetime.utcnow", "time.time", "time.monotonic", "time.monotonic_ns"}
     others = [path for path in MODULES if path != APP / "clock.py"]
 
@@ -110,7 +110,7 @@ def test_only_the_clock_asks_for_the_time() -> None:
 
 
 def test_only_the_settings_read_the_environment() -> None:
-    """Whatever can be set stands in one class."""
+    """One class has every setting."""
     banned = ("os.environ", "os.getenv")
     others = [path for path in MODULES if path != APP / "settings.py"]
 
@@ -118,7 +118,7 @@ def test_only_the_settings_read_the_environment() -> None:
 
 
 def test_only_storage_and_auditing_know_sqlalchemy() -> None:
-    """All other packages call verbs such as ``accept``, and see no session."""
+    """Other packages call methods such as ``accept``, and see no session."""
     foreign = {"sqlalchemy", "alembic", "aiosqlite", "asyncpg"}
     inside = {APP / "storage", APP / "auditing"}
     others = [path for path in MODULES if not inside & set(path.parents)]
@@ -135,7 +135,7 @@ def test_the_domain_imports_a_short_list_of_standard_modules() -> None:
 
 
 def test_no_registry_address_is_committed() -> None:
-    """A pinned dependency is a name, a version and hashes; where it comes from is the user's."""
+    """A pinned dependency is a name, a version and hashes; the user chooses the registry."""
     requirements = (ROOT / "deploy" / "requirements.txt").read_text(encoding="utf-8")
 
     assert "://" not in requirements

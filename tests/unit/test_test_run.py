@@ -1,4 +1,4 @@
-"""How a run of these tests fails: at once and by name, whatever a test does to its process."""
+"""A run of these tests names a test that crashes or hangs its process."""
 
 import asyncio
 import re
@@ -34,7 +34,7 @@ def test_after(): pass
 
 
 async def run_tests(folder: Path, *options: str, **files: str) -> tuple[int, str]:
-    """Run tests as ours are run; return the exit status and the output."""
+    """Run tests with our configuration; return the exit status and the output."""
     (folder / "conftest.py").write_text("from tests.conftest import pytest_handlecrashitem\n")
     for name, text in files.items():
         (folder / f"{name}.py").write_text(text)
@@ -63,13 +63,13 @@ async def run_tests(folder: Path, *options: str, **files: str) -> tuple[int, str
 
 
 def options_of_the_task() -> list[str]:
-    """Return how the task runs pytest."""
+    """Return the options of pytest in the task."""
     taskfile = (REPOSITORY / "Taskfile.yml").read_text(encoding="utf-8")
     (options,) = re.findall(r"^  PYTEST_WORKERS: (.+)$", taskfile, re.MULTILINE)
     return str(options).split()
 
 
-async def test_a_crashed_worker_ends_the_run_with_its_test_named(tmp_path: Path) -> None:
+async def test_a_crashed_worker_ends_the_run_with_the_name_of_its_test(tmp_path: Path) -> None:
     """The run neither waits for the other workers nor starts a new one."""
     status, output = await run_tests(
         tmp_path, *options_of_the_task(), "-n2", test_crash=CRASHES, test_wait=WAITS
@@ -81,7 +81,7 @@ async def test_a_crashed_worker_ends_the_run_with_its_test_named(tmp_path: Path)
 
 
 async def test_a_test_that_hangs_fails_and_the_next_one_runs(tmp_path: Path) -> None:
-    """The guard raises where the test stands, and tells of all threads."""
+    """The time limit raises an exception in the test."""
     status, output = await run_tests(tmp_path, test_hang=HANGS)
 
     assert status == pytest.ExitCode.TESTS_FAILED

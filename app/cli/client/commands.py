@@ -5,14 +5,19 @@ Each command imports its modules when it runs, so that all start quickly.
 
 import asyncio
 import uuid
-from collections.abc import Coroutine
-from typing import Annotated, Final, NoReturn
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
 import typer
 
 from app.cli.client.command_line import check_numbers, one_of
 from app.cli.client.service_address import DEFAULT_URL, ServiceAddress, read_address
 from app.domain.order import OrderStatus, Side, TimeInForce
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from app.cli.client.service_client import ServiceClient
 
 ORDERS_SHOWN_DEFAULT: Final = 20
 
@@ -115,7 +120,8 @@ def _order(
     # --watch follows the order to its end, even with --async.
     if watch:
         until = Until.CLOSED_LINE_BY_LINE
-    _run(place_order(address, OrderRequest(body=body, until=until, as_json=as_json)))
+    request = OrderRequest(body=body, until=until, as_json=as_json)
+    _run(address, partial(place_order, request=request))
 
 
 @client_commands.command("orders")
@@ -146,7 +152,8 @@ def _orders(
     from app.cli.client.manage_orders import list_orders  # noqa: PLC0415 - as above
 
     filters = {"symbol": symbol, "status": status, "client_order_id": client_order_id}
-    _run(list_orders(address, filters, limit=None if show_all else limit, as_json=as_json))
+    shown = None if show_all else limit
+    _run(address, partial(list_orders, filters=filters, limit=shown, as_json=as_json))
 
 
 @client_commands.command("show")
@@ -164,7 +171,7 @@ def _show(
     address = _read_address(url, key)
     from app.cli.client.manage_orders import show_order  # noqa: PLC0415 - as above
 
-    _run(show_order(address, order_id, all_splits=show_all, as_json=as_json))
+    _run(address, partial(show_order, order_id=order_id, all_splits=show_all, as_json=as_json))
 
 
 @client_commands.command("cancel")
@@ -188,9 +195,9 @@ def _cancel(
     from app.cli.client.manage_orders import cancel_order, cancel_orders  # noqa: PLC0415 - as above
 
     if order_id is not None and not cancel_all and symbol is None:
-        _run(cancel_order(address, order_id, as_json=as_json))
+        _run(address, partial(cancel_order, order_id=order_id, as_json=as_json))
     if order_id is None and cancel_all and symbol is not None:
-        _run(cancel_orders(address, symbol, as_json=as_json))
+        _run(address, partial(cancel_orders, symbol=symbol, as_json=as_json))
     raise typer.BadParameter("give the ID of an order, or both --all and --symbol SYMBOL")
 
 
@@ -226,7 +233,7 @@ def _watch(
     from app.cli.client.watch import watch_events  # noqa: PLC0415 - as above
 
     subscription = Subscription(order_ids=order_ids or (), symbols=symbol or ())
-    _run(watch_events(address, subscription, after=after, as_json=as_json))
+    _run(address, partial(watch_events, subscription=subscription, after=after, as_json=as_json))
 
 
 def _read_address(url: str, key: str | None) -> ServiceAddress:
@@ -236,6 +243,15 @@ def _read_address(url: str, key: str | None) -> ServiceAddress:
         raise typer.BadParameter(str(error)) from None
 
 
-def _run(coroutine: Coroutine[object, object, int]) -> NoReturn:
-    """Run a command, and exit with the status that it returns."""
-    raise typer.Exit(asyncio.run(coroutine))
+def _run(
+    address: ServiceAddress, command: "Callable[[ServiceClient], Coroutine[object, object, int]]"
+) -> NoReturn:
+    """Run a command with a client of the service, and exit with the status that it returns."""
+    from app.cli.client.retries import RetryPolicy  # noqa: PLC0415 - as above
+    from app.cli.client.service_client import ServiceClient  # noqa: PLC0415 - as above
+
+    async def run() -> int:
+        async with ServiceClient(address, RetryPolicy()) as service:
+            return await command(service)
+
+    raise typer.Exit(asyncio.run(run()))

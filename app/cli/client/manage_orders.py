@@ -8,9 +8,7 @@ from rich.console import Console
 from app.cli.client import answers as wire
 from app.cli.client.client_errors import RefusedError, shorten
 from app.cli.client.place_order import print_outcome
-from app.cli.client.retries import DEFAULT_RETRIES, RetryPolicy
 from app.cli.client.sentences import execution_quality, order_outcome, order_title, why_not_filled
-from app.cli.client.service_address import ServiceAddress
 from app.cli.client.service_client import PAGE_LIMIT_MAX, ServiceClient
 from app.cli.client.tables import SPLITS_SHOWN_MAX, orders_table, split_table
 from app.cli.client.terminal import (
@@ -32,26 +30,24 @@ _ORDER_CLOSED: Final = "order_closed"
 
 
 async def list_orders(
-    address: ServiceAddress,
+    service: ServiceClient,
     filters: Mapping[str, str | None],
     *,
     limit: int | None,
     as_json: bool,
-    retries: RetryPolicy = DEFAULT_RETRIES,
 ) -> int:
     """Print the newest orders that pass the filters, at most ``limit``, page after page."""
     console = make_console()
     cursor: str | None = None
     printed = 0
-    async with ServiceClient(address, retries) as service:
-        while limit is None or printed < limit:
-            room = PAGE_LIMIT_MAX if limit is None else min(limit - printed, PAGE_LIMIT_MAX)
-            page = await service.orders_page(filters, limit=room, cursor=cursor)
-            _print_orders(console, page["orders"], is_first=not printed, as_json=as_json)
-            printed += len(page["orders"])
-            cursor = page["next_cursor"]
-            if cursor is None:
-                break
+    while limit is None or printed < limit:
+        room = PAGE_LIMIT_MAX if limit is None else min(limit - printed, PAGE_LIMIT_MAX)
+        page = await service.orders_page(filters, limit=room, cursor=cursor)
+        _print_orders(console, page["orders"], is_first=not printed, as_json=as_json)
+        printed += len(page["orders"])
+        cursor = page["next_cursor"]
+        if cursor is None:
+            break
     if as_json:
         return DONE
     if cursor is not None:
@@ -82,18 +78,12 @@ def _print_table(
 
 
 async def show_order(
-    address: ServiceAddress,
-    order_id: str,
-    *,
-    all_splits: bool,
-    as_json: bool,
-    retries: RetryPolicy = DEFAULT_RETRIES,
+    service: ServiceClient, order_id: str, *, all_splits: bool, as_json: bool
 ) -> int:
     """Print an order, its splits, and its execution quality or why it is not filled."""
-    async with ServiceClient(address, retries) as service:
-        order = await service.order(order_id)
-        if all_splits and order["splits_total"] > len(order["splits"]):
-            order["splits"] = await _all_splits(service, order)
+    order = await service.order(order_id)
+    if all_splits and order["splits_total"] > len(order["splits"]):
+        order["splits"] = await _all_splits(service, order)
     if as_json:
         print_json(order)
         return DONE
@@ -139,24 +129,17 @@ def _facts(order: wire.Order) -> Iterator[tuple[str, str]]:
         yield "execution", execution_quality(execution)
 
 
-async def cancel_order(
-    address: ServiceAddress,
-    order_id: str,
-    *,
-    as_json: bool,
-    retries: RetryPolicy = DEFAULT_RETRIES,
-) -> int:
+async def cancel_order(service: ServiceClient, order_id: str, *, as_json: bool) -> int:
     """Cancel an order and print its outcome; if it was closed before, print that first."""
-    async with ServiceClient(address, retries) as service:
-        try:
-            order, status = await service.cancel(order_id), DONE
-        except RefusedError as error:
-            closed = error.problem.get("order")
-            # Only the refusal of a closed order contains the order, which can be printed instead.
-            if error.reason_code != _ORDER_CLOSED or closed is None:
-                raise
-            print_message(shorten(error.problem["detail"]))
-            order, status = closed, CLOSED_MEANWHILE
+    try:
+        order, status = await service.cancel(order_id), DONE
+    except RefusedError as error:
+        closed = error.problem.get("order")
+        # Only the refusal of a closed order contains the order, which can be printed instead.
+        if error.reason_code != _ORDER_CLOSED or closed is None:
+            raise
+        print_message(shorten(error.problem["detail"]))
+        order, status = closed, CLOSED_MEANWHILE
     if as_json:
         print_json(order)
     else:
@@ -164,16 +147,9 @@ async def cancel_order(
     return status
 
 
-async def cancel_orders(
-    address: ServiceAddress,
-    symbol: str,
-    *,
-    as_json: bool,
-    retries: RetryPolicy = DEFAULT_RETRIES,
-) -> int:
+async def cancel_orders(service: ServiceClient, symbol: str, *, as_json: bool) -> int:
     """Cancel the open orders of a symbol and print them."""
-    async with ServiceClient(address, retries) as service:
-        canceled = await service.cancel_all(symbol)
+    canceled = await service.cancel_all(symbol)
     if as_json:
         print_json(canceled)
         return DONE

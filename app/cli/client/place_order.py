@@ -10,7 +10,6 @@ from typing import Final
 from app.cli.client import answers as wire
 from app.cli.client.client_errors import ClientError, RefusedError, ServiceUnreachableError
 from app.cli.client.order_follower import OrderFollower
-from app.cli.client.retries import DEFAULT_RETRIES, RetryPolicy
 from app.cli.client.sentences import (
     event_line,
     execution_quality,
@@ -54,25 +53,22 @@ class OrderRequest:
     as_json: bool
 
 
-async def place_order(
-    address: ServiceAddress, request: OrderRequest, *, retries: RetryPolicy = DEFAULT_RETRIES
-) -> int:
+async def place_order(service: ServiceClient, request: OrderRequest) -> int:
     """Place an order, follow it as requested, and return the exit status.
 
     An interrupt does not cancel the order.
     """
-    async with ServiceClient(address, retries) as service:
-        placed = await _place(service, request)
-        if request.until is Until.ACCEPTED:
-            _print_accepted(address, request, placed.order)
-            return FULFILLED
-        try:
-            return await _follow(service, request, placed.order)
-        except (asyncio.CancelledError, ClientError) as error:
-            is_interrupted = isinstance(error, asyncio.CancelledError)
-            state = "the order is not canceled" if is_interrupted else "the order was accepted"
-            print_message(f"{state}\n{_next_steps(address, placed.order['order_id'])}")
-            raise
+    placed = await _place(service, request)
+    if request.until is Until.ACCEPTED:
+        _print_accepted(service.address, request, placed.order)
+        return FULFILLED
+    try:
+        return await _follow(service, request, placed.order)
+    except (asyncio.CancelledError, ClientError) as error:
+        is_interrupted = isinstance(error, asyncio.CancelledError)
+        state = "the order is not canceled" if is_interrupted else "the order was accepted"
+        print_message(f"{state}\n{_next_steps(service.address, placed.order['order_id'])}")
+        raise
 
 
 async def _place(service: ServiceClient, request: OrderRequest) -> Placed:

@@ -3,14 +3,16 @@
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
 
 from app.cli.client.terminal import print_message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryPolicy:
-    """How requests are retried; pauses double from the first one to the maximum."""
+    """How requests are retried; pauses double from the first one to the maximum.
+
+    The defaults are some 20 s of pauses in total, enough for a restart of the service.
+    """
 
     attempts_max: int = 10
     pause_seconds_first: float = 0.25
@@ -25,10 +27,6 @@ class RetryPolicy:
     """The source of jitter."""
     on_retry: Callable[[str], None] = print_message
     """Called with a line before each retry."""
-
-
-DEFAULT_RETRIES: Final = RetryPolicy()
-"""Some 20 s of pauses in total, enough for a restart of the service."""
 
 
 class Attempts:

@@ -6,9 +6,9 @@ from typing import Final, Never
 
 from app.cli.client.client_errors import ClientError, RefusedError
 from app.cli.client.event_stream import EventStream, Subscription
-from app.cli.client.retries import DEFAULT_RETRIES, RetryPolicy
 from app.cli.client.sentences import event_line
 from app.cli.client.service_address import ServiceAddress
+from app.cli.client.service_client import ServiceClient
 from app.cli.client.terminal import make_console, print_json, print_line, print_message
 
 _POSITION_REFUSED: Final = frozenset(
@@ -23,19 +23,15 @@ _POSITION_REFUSED: Final = frozenset(
 
 
 async def watch_events(
-    address: ServiceAddress,
-    subscription: Subscription,
-    *,
-    after: str | None,
-    as_json: bool,
-    retries: RetryPolicy = DEFAULT_RETRIES,
+    service: ServiceClient, subscription: Subscription, *, after: str | None, as_json: bool
 ) -> Never:
     """Print events as they happen; at the end print the command that resumes the stream.
 
     Raises:
         ClientError: the service refuses the stream, or the stream was lost.
     """
-    stream = EventStream(address, subscription, retries=retries, after=after)
+    address = service.address
+    stream = EventStream(address, subscription, retries=service.retries, after=after)
     console = make_console()
     try:
         async with contextlib.aclosing(stream.messages()) as messages:

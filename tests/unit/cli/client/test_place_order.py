@@ -7,9 +7,9 @@ import pytest
 
 from app.cli.client.client_errors import RefusedError, ServiceUnreachableError
 from app.cli.client.place_order import OrderRequest, Until, place_order
+from app.cli.client.service_client import ServiceClient
 from tests.support.fake_service import (
     AT,
-    QUICK,
     FakeService,
     HangingAnswer,
     LostAnswer,
@@ -27,11 +27,6 @@ def request(until: Until = Until.CLOSED, *, as_json: bool = False) -> OrderReque
     return OrderRequest(body=BODY, until=until, as_json=as_json)
 
 
-async def place(fake: FakeService, what: OrderRequest) -> int:
-    """Run the command; return its exit status."""
-    return await place_order(fake.address, what, retries=QUICK)
-
-
 def fill_in_two(fake: FakeService, order_id: str) -> None:
     """Fill an order with two splits."""
     fake.fill(order_id, "60", "0.00251")
@@ -46,10 +41,10 @@ def filling(fake: FakeService) -> FakeService:
 
 
 async def test_a_fulfilled_order_is_a_summary_and_a_table(
-    filling: FakeService, printed: Printed
+    filling: FakeService, client: ServiceClient, printed: Printed
 ) -> None:
     """A pipe gets nothing else, and the exit status is 0."""
-    assert await place(filling, request()) == 0
+    assert await place_order(client, request()) == 0
 
     (order_id,) = filling.orders
     assert printed.lines == [
@@ -67,9 +62,11 @@ async def test_a_fulfilled_order_is_a_summary_and_a_table(
     assert filling.bodies == [BODY]
 
 
-async def test_an_order_is_followed_until_it_is_closed(fake: FakeService, printed: Printed) -> None:
+async def test_an_order_is_followed_until_it_is_closed(
+    fake: FakeService, client: ServiceClient, printed: Printed
+) -> None:
     """A slow order is followed too; an unfulfilled one gives exit status 1."""
-    running = asyncio.create_task(place(fake, request()))
+    running = asyncio.create_task(place_order(client, request()))
     await eventually(lambda: fake.subscriptions)
     (order_id,) = fake.orders
     fake.fill(order_id, "60", "0.00251")
@@ -82,9 +79,11 @@ async def test_an_order_is_followed_until_it_is_closed(fake: FakeService, printe
     assert lines[2] == "it expired at its timeout"
 
 
-async def test_async_returns_after_the_acceptance(fake: FakeService, printed: Printed) -> None:
+async def test_async_returns_after_the_acceptance(
+    fake: FakeService, client: ServiceClient, printed: Printed
+) -> None:
     """The output has the id and the commands to show and cancel it at the same service."""
-    assert await place(fake, request(Until.ACCEPTED)) == 0
+    assert await place_order(client, request(Until.ACCEPTED)) == 0
 
     (order_id,) = fake.orders
     assert printed.out.splitlines() == [
@@ -96,9 +95,10 @@ async def test_async_returns_after_the_acceptance(fake: FakeService, printed: Pr
     assert not fake.subscriptions
 
 
-async def test_watch_prints_each_event_as_a_line(filling: FakeService, printed: Printed) -> None:
+@pytest.mark.usefixtures("filling")
+async def test_watch_prints_each_event_as_a_line(client: ServiceClient, printed: Printed) -> None:
     """The events start with the acceptance; the summary is last."""
-    assert await place(filling, request(Until.CLOSED_LINE_BY_LINE)) == 0
+    assert await place_order(client, request(Until.CLOSED_LINE_BY_LINE)) == 0
 
     lines = printed.out.splitlines()
     assert [line.split("  ")[3] for line in lines[:3]] == ["#1", "#2", "#3"]
@@ -106,37 +106,42 @@ async def test_watch_prints_each_event_as_a_line(filling: FakeService, printed: 
     assert "update id" not in "".join(lines)
 
 
+@pytest.mark.usefixtures("filling")
 @pytest.mark.parametrize(
-    ("until", "lines"), [(Until.ACCEPTED, 1), (Until.CLOSED, 1), (Until.CLOSED_LINE_BY_LINE, 4)]
+    ("until", "total"), [(Until.ACCEPTED, 1), (Until.CLOSED, 1), (Until.CLOSED_LINE_BY_LINE, 4)]
 )
 async def test_json_is_one_document_per_line(
-    filling: FakeService, printed: Printed, until: Until, lines: int
+    client: ServiceClient, printed: Printed, until: Until, total: int
 ) -> None:
     """The last document is the order."""
-    assert await place(filling, request(until, as_json=True)) == 0
+    assert await place_order(client, request(until, as_json=True)) == 0
 
     documents = printed.documents
-    assert len(documents) == lines
+    assert len(documents) == total
     assert documents[-1]["status"] == "FILLED"
-    assert [one["type"] for one in documents[:-1]] == ["event"] * (lines - 1)
+    assert [one["type"] for one in documents[:-1]] == ["event"] * (total - 1)
 
 
-async def test_an_order_placed_before_is_recognized(filling: FakeService, printed: Printed) -> None:
+async def test_an_order_placed_before_is_recognized(
+    filling: FakeService, client: ServiceClient, printed: Printed
+) -> None:
     """A repeated client order id means the same order."""
     filling.accept(BODY)
 
-    assert await place(filling, request()) == 0
+    assert await place_order(client, request()) == 0
 
     assert "mine was used before" in printed.err
     assert len(filling.orders) == 1
 
 
-async def test_a_refused_order_prints_nothing(fake: FakeService, printed: Printed) -> None:
+async def test_a_refused_order_prints_nothing(
+    fake: FakeService, client: ServiceClient, printed: Printed
+) -> None:
     """Only the refusal is printed."""
     fake.plan("POST /order", PlannedAnswer(answer=problem(422, "invalid_order")))
 
     with pytest.raises(RefusedError):
-        await place(fake, request())
+        await place_order(client, request())
 
     assert printed.both() == ("", "")
 
@@ -151,6 +156,7 @@ async def test_a_refused_order_prints_nothing(fake: FakeService, printed: Printe
 )
 async def test_an_unknown_outcome_is_reported_with_the_next_step(
     fake: FakeService,
+    client: ServiceClient,
     printed: Printed,
     answers: list[PlannedAnswer],
     error: type[Exception],
@@ -159,7 +165,7 @@ async def test_an_unknown_outcome_is_reported_with_the_next_step(
     fake.plan("POST /order", *answers)
 
     with pytest.raises(error):
-        await place(fake, request())
+        await place_order(client, request())
 
     said = printed.err
     assert f"papertape orders --client-order-id mine --url {fake.url}" in said
@@ -173,9 +179,11 @@ async def interrupted(running: asyncio.Task[int]) -> bool:
     return running.cancelled()
 
 
-async def test_an_interrupt_does_not_cancel_the_order(fake: FakeService, printed: Printed) -> None:
+async def test_an_interrupt_does_not_cancel_the_order(
+    fake: FakeService, client: ServiceClient, printed: Printed
+) -> None:
     """The message has the commands to show and to cancel the order."""
-    running = asyncio.create_task(place(fake, request()))
+    running = asyncio.create_task(place_order(client, request()))
     await eventually(lambda: fake.subscriptions)
 
     assert await interrupted(running)
@@ -190,11 +198,11 @@ async def test_an_interrupt_does_not_cancel_the_order(fake: FakeService, printed
 
 
 async def test_an_interrupt_before_the_answer_leaves_an_unknown_outcome(
-    fake: FakeService, printed: Printed
+    fake: FakeService, client: ServiceClient, printed: Printed
 ) -> None:
     """The order may have been accepted."""
     fake.plan("POST /order", PlannedAnswer(answer=HangingAnswer()))
-    running = asyncio.create_task(place(fake, request()))
+    running = asyncio.create_task(place_order(client, request()))
     await eventually(lambda: fake.asked)
 
     assert await interrupted(running)
@@ -203,14 +211,14 @@ async def test_an_interrupt_before_the_answer_leaves_an_unknown_outcome(
 
 
 async def test_an_accepted_order_that_cannot_be_followed_is_named(
-    fake: FakeService, printed: Printed
+    fake: FakeService, client: ServiceClient, printed: Printed
 ) -> None:
     """A key that may place orders need not be allowed to read them."""
     fake.planned_streams.append(PlannedClose(refusal=problem(403, "missing_scope")))
     fake.plan("GET /order", PlannedAnswer(answer=problem(403, "missing_scope", "may not read")))
 
     with pytest.raises(RefusedError, match="may not read"):
-        await place(fake, request())
+        await place_order(client, request())
 
     (order_id,) = fake.orders
     assert f"papertape show {order_id}" in printed.err

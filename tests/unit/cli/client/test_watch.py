@@ -16,6 +16,7 @@ from app.cli.client import watch
 from app.cli.client.client_errors import RefusedError
 from app.cli.client.event_stream import StreamLostError, Subscription
 from app.cli.client.service_address import ServiceAddress
+from app.cli.client.service_client import ServiceClient
 from tests.support.fake_service import QUICK, FakeService, PlannedClose
 from tests.support.waiting import eventually
 from tests.unit.cli.client.order_builders import BODY
@@ -23,11 +24,11 @@ from tests.unit.cli.conftest import Printed
 
 ALL = Subscription()
 
-watch_events = partial(watch.watch_events, as_json=False, retries=QUICK)
+watch_events = partial(watch.watch_events, as_json=False)
 
 
 async def watch_lines(
-    fake: FakeService,
+    client: ServiceClient,
     printed: Printed,
     *,
     lines: int,
@@ -36,7 +37,7 @@ async def watch_lines(
 ) -> None:
     """Watch from the beginning and interrupt after some lines."""
     running = asyncio.create_task(
-        watch_events(fake.address, subscription, after="beginning", as_json=as_json)
+        watch_events(client, subscription, after="beginning", as_json=as_json)
     )
     await eventually(lambda: len(printed.lines) >= lines)
     running.cancel()
@@ -45,13 +46,13 @@ async def watch_lines(
 
 
 async def test_each_event_is_a_line_until_the_interrupt(
-    fake: FakeService, printed: Printed
+    fake: FakeService, client: ServiceClient, printed: Printed
 ) -> None:
     """At the end the command to resume is printed."""
     for _ in range(3):
         fake.accept(BODY)
 
-    await watch_lines(fake, printed, lines=3)
+    await watch_lines(client, printed, lines=3)
 
     assert [line.split()[1] for line in printed.lines] == list(fake.orders)
     assert printed.err == (
@@ -59,43 +60,47 @@ async def test_each_event_is_a_line_until_the_interrupt(
     )
 
 
-async def test_as_json_each_event_is_a_document(fake: FakeService, printed: Printed) -> None:
+async def test_as_json_each_event_is_a_document(
+    fake: FakeService, client: ServiceClient, printed: Printed
+) -> None:
     """Each document is exactly the service's message."""
     fake.accept(BODY)
 
-    await watch_lines(fake, printed, lines=1, as_json=True)
+    await watch_lines(client, printed, lines=1, as_json=True)
 
     assert printed.documents == fake.events
 
 
 async def test_a_lost_stream_is_resumed_and_the_filters_are_kept(
-    fake: FakeService, printed: Printed
+    fake: FakeService, client: ServiceClient, printed: Printed
 ) -> None:
     """Each event is printed once, and the resume command has the same filters."""
     ids = [fake.accept(BODY)["order_id"] for _ in range(3)]
     fake.planned_streams.append(PlannedClose(code=1013, reason="resume after p1", after_events=1))
     subscription = Subscription(order_ids=ids[:2], symbols=["LTCBTC"])
 
-    await watch_lines(fake, printed, lines=2, subscription=subscription)
+    await watch_lines(client, printed, lines=2, subscription=subscription)
 
     assert [line.split()[1] for line in printed.lines] == ids[:2]
     assert f"papertape watch {ids[0]} {ids[1]} --symbol LTCBTC --after p2" in printed.err
 
 
-async def test_a_lost_stream_prints_the_resume_command(fake: FakeService, printed: Printed) -> None:
+async def test_a_lost_stream_prints_the_resume_command(
+    fake: FakeService, client: ServiceClient, printed: Printed
+) -> None:
     """The position is not lost."""
     fake.planned_streams.extend([PlannedClose(code=1012)] * 5)
 
     with pytest.raises(StreamLostError):
-        await watch_events(fake.address, ALL, after=None)
+        await watch_events(client, ALL, after=None)
 
     assert "--after p0" in printed.err
 
 
-async def test_a_refused_position_is_reported(fake: FakeService, printed: Printed) -> None:
+async def test_a_refused_position_is_reported(client: ServiceClient, printed: Printed) -> None:
     """Only the service's message is printed, without a resume command."""
     with pytest.raises(RefusedError, match="position_beyond_head"):
-        await watch_events(fake.address, ALL, after="p9")
+        await watch_events(client, ALL, after="p9")
 
     assert printed.both() == ("", "")
 
@@ -111,27 +116,27 @@ async def test_a_refused_position_is_reported(fake: FakeService, printed: Printe
     ids=lambda error: error.code,
 )
 async def test_a_position_refused_later_is_not_used_again(
-    fake: FakeService, printed: Printed, error: PositionRefusedError
+    fake: FakeService, client: ServiceClient, printed: Printed, error: PositionRefusedError
 ) -> None:
     """The database was restored or pruned while the connection was down."""
     fake.accept(BODY)
     fake.planned_streams.append(PlannedClose(code=1008, error=error.code, after_events=1))
 
     with pytest.raises(RefusedError, match=error.code):
-        await watch_events(fake.address, ALL, after="beginning")
+        await watch_events(client, ALL, after="beginning")
 
     assert not printed.err
 
 
 async def test_another_refusal_prints_the_resume_command(
-    fake: FakeService, printed: Printed
+    fake: FakeService, client: ServiceClient, printed: Printed
 ) -> None:
     """A revoked key can be replaced, and the seen events are not printed again."""
     fake.accept(BODY)
     fake.planned_streams.append(PlannedClose(code=1008, error="unauthorized", after_events=1))
 
     with pytest.raises(RefusedError):
-        await watch_events(fake.address, ALL, after="beginning")
+        await watch_events(client, ALL, after="beginning")
 
     assert "--after p1" in printed.err
 
@@ -142,6 +147,7 @@ async def test_an_unreachable_service_has_no_resume_command(
 ) -> None:
     """Only the error is printed."""
     with pytest.raises(StreamLostError):
-        await watch_events(unreachable, ALL, after=after)
+        async with ServiceClient(unreachable, QUICK) as client:
+            await watch_events(client, ALL, after=after)
 
     assert printed.both() == ("", "")

@@ -3,13 +3,14 @@
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final, TypedDict
 
 import msgspec
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.client import process_exception
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 from websockets.frames import CloseCode
 
@@ -30,15 +31,6 @@ OPEN_SECONDS_MAX: Final = 10.0
 CLOSE_SECONDS_MAX: Final = 1.0
 
 _RESUME_AFTER = re.compile(r"resume after (\S+)")
-_TEMPORARY_STATUSES: Final = frozenset(
-    {
-        HTTPStatus.TOO_MANY_REQUESTS,
-        HTTPStatus.INTERNAL_SERVER_ERROR,
-        HTTPStatus.BAD_GATEWAY,
-        HTTPStatus.SERVICE_UNAVAILABLE,
-        HTTPStatus.GATEWAY_TIMEOUT,
-    }
-)
 _TEMPORARY_CODES: Final = frozenset(
     {CloseCode.INTERNAL_ERROR, CloseCode.SERVICE_RESTART, CloseCode.TRY_AGAIN_LATER}
 )
@@ -151,7 +143,9 @@ class EventStream:
             # The service may refuse and close before this is sent; its error is read below.
             with contextlib.suppress(ConnectionClosed):
                 await connection.send(self._subscription.message(self.position))
-            with self._succeeding_if_steady():
+            loop = asyncio.get_running_loop()
+            steady_at = loop.time() + self._retries.steady_seconds
+            try:
                 async for text in connection:
                     message = self._read(text)
                     if message is None:
@@ -163,17 +157,10 @@ class EventStream:
                     if message["type"] == "event" or self.position is None:
                         self.position = message["position"]
                     yield message
-
-    @contextlib.contextmanager
-    def _succeeding_if_steady(self) -> Iterator[None]:
-        """Count a long connection as a success, even if it carried no event."""
-        loop = asyncio.get_running_loop()
-        steady_at = loop.time() + self._retries.steady_seconds
-        try:
-            yield
-        finally:
-            if loop.time() >= steady_at:
-                self._attempts.succeed()
+            finally:
+                # A long connection counts as a success, even if it carried no event.
+                if loop.time() >= steady_at:
+                    self._attempts.succeed()
 
     async def _failure(self, connection: ClientConnection, error: wire.StreamError) -> Exception:
         """Return the exception for an error; the close code says whether it is temporary."""
@@ -213,8 +200,9 @@ class EventStream:
 
     def _raise_if_permanent(self, error: InvalidStatus) -> None:
         status = error.response.status_code
-        # A temporary refusal also proves that the address is right.
-        if status in _TEMPORARY_STATUSES:
+        # process_exception() returns None for a temporary refusal: 500, 502, 503 and 504.
+        if status == HTTPStatus.TOO_MANY_REQUESTS or process_exception(error) is None:
+            # Even a refusal proves that the address is right.
             self._was_reached = True
             return
         try:

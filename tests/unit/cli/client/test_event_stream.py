@@ -15,6 +15,7 @@ from tests.support.fake_service import QUICK, FakeService, PlannedClose, problem
 from tests.unit.cli.client.order_builders import BODY
 
 ALL = Subscription()
+TEMPORARY_STATUSES = (429, 500, 502, 503, 504)
 
 
 def stream_of(
@@ -82,12 +83,11 @@ async def test_the_subscription_selects_events(fake: FakeService) -> None:
         [PlannedClose(code=1000, after_events=2)],
         [PlannedClose(code=1011)],
         [PlannedClose(code=1012, after_events=1)] * 2 * QUICK.attempts_max,
-        [PlannedClose(refusal=problem(429, "not_now"))],
-        [PlannedClose(refusal=problem(503, "not_now"))],
+        *([PlannedClose(refusal=problem(status, "not_now"))] for status in TEMPORARY_STATUSES),
     ],
     ids=[
         *("restart", "slow client", "failure", "end", "before the first event"),
-        *("many losses, but progress", "handshake refused 429", "handshake refused 503"),
+        *("many losses, but progress", *TEMPORARY_STATUSES),
     ],
 )
 async def test_a_lost_stream_resumes_where_it_stopped(

@@ -140,11 +140,16 @@ def test_a_database_argument_is_not_called_a_setting(
         ("audit", "audit [OPTIONS] [DATABASE]"),
         ("backup", "backup [OPTIONS] {FILE}"),
         ("keys create", "create [OPTIONS] {NAME}"),
+        ("watch", "watch [OPTIONS] [ID]..."),
+        ("cancel", "cancel [OPTIONS] [ID]"),
+        ("show", "show [OPTIONS] {ID}"),
     ],
 )
-def test_metavariables_are_upper_case(command: str, usage: str) -> None:
-    """Every command has upper-case metavariables."""
-    assert usage in papertape(command, "--help").output
+def test_the_usage_names_each_argument_once(command: str, usage: str) -> None:
+    """The names are in upper case, and optional arguments have one pair of brackets."""
+    lines = [line.strip() for line in papertape(command, "--help").output.splitlines()]
+
+    assert any(line.startswith("Usage: ") and line.endswith(usage) for line in lines)
 
 
 def test_orders_are_pruned_and_copied_in_the_configured_database(

@@ -1,8 +1,6 @@
 """Tests of ``app.cli.client.commands``."""
 
 import asyncio
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 
@@ -147,23 +145,6 @@ def test_a_mistake_is_a_usage_error_in_words_of_the_command(command: str, said: 
 
 
 @pytest.mark.parametrize(
-    ("command", "usage"),
-    [
-        ("watch", "watch [OPTIONS] [ID]..."),
-        ("cancel", "cancel [OPTIONS] [ID]"),
-        ("show", "show [OPTIONS] {ID}"),
-    ],
-)
-def test_the_usage_names_ids_once(command: str, usage: str) -> None:
-    """Optional arguments have one pair of brackets."""
-    result = papertape(command, "--help")
-
-    assert f"Usage: papertape {usage}" in [
-        line.strip().replace("root", "papertape") for line in result.output.splitlines()
-    ]
-
-
-@pytest.mark.parametrize(
     "command",
     [
         "order LTCBTC 1 --price 1",
@@ -189,15 +170,3 @@ def test_a_key_is_not_shown_by_the_help() -> None:
 
     assert result.exit_code == 0
     assert "secret" not in result.output
-
-
-def test_unneeded_modules_are_not_imported() -> None:
-    """Listing the commands imports neither the service nor a command's libraries."""
-    heavy = ("httpx2", "websockets", "rich.progress", "structlog", "sqlalchemy", "app.settings")
-    program = f"import sys, app.cli.main; print([name for name in {heavy} if name in sys.modules])"
-
-    listed = subprocess.run(  # noqa: S603 - the program is ours
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    )
-
-    assert listed.stdout == "[]\n"

@@ -192,7 +192,7 @@ async def _tasks(
         on_stopping=partial(_notify_clients_of_stop, announcements, journal, subscriptions),
     )
     async with asyncio.TaskGroup() as group:
-        # The journal is not canceled. It ends in `_close`, after it has written its queue.
+        # The journal is not canceled. It ends in `_stop_filling`, after it has written its queue.
         group.create_task(journal.run(desk), name="journal")
         workers = [
             group.create_task(rules.run(desk.on_rules), name="trading rules"),
@@ -206,22 +206,22 @@ async def _tasks(
         try:
             yield
         finally:
-            # Answers need the desk and the journal, so the server stops first.
-            server.stop()
+            # Answers need the desk and the journal, so the server finishes its requests first.
+            server.should_exit = True
             await asyncio.wait({serving})
-            _stop_filling(desk, workers)
-            await _close(journal, recorder)
+            await _stop_filling(desk, workers, journal, recorder)
 
 
-def _stop_filling(desk: FulfillmentDesk, workers: Sequence[asyncio.Task[None]]) -> None:
-    """Stop the desk and its tasks. The journal still has to write the last ledgers."""
+async def _stop_filling(
+    desk: FulfillmentDesk,
+    workers: Sequence[asyncio.Task[None]],
+    journal: GroupCommitJournal,
+    recorder: Recorder | None,
+) -> None:
+    """Stop the desk and its tasks, then write the remaining entries of the journal."""
     desk.stop()
     for worker in workers:
         worker.cancel()
-
-
-async def _close(journal: GroupCommitJournal, recorder: Recorder | None) -> None:
-    """Write the remaining entries, and note in the recording whether all became durable."""
     await journal.close()
     if recorder is not None:
         recorder.is_all_durable = journal.has_written_all
@@ -340,10 +340,6 @@ class _HttpServer(uvicorn.Server):
             )
         )
         self._on_stopping = on_stopping
-
-    def stop(self) -> None:
-        """Stop accepting connections, finish the running requests, then exit."""
-        self.should_exit = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Notify the clients before waiting for their connections to close."""

@@ -104,7 +104,7 @@ def _order(
     """
     check_numbers({"SIZE": size, "--price": price, "--timeout": timeout})
     address = _read_address(url, key)
-    from app.cli.client.place_order import OrderRequest, Until, place_order  # noqa: PLC0415 - --help starts faster
+    from app.cli.client.place_order import Until, place_order  # noqa: PLC0415 - --help starts faster
 
     body = {
         "symbol": symbol,
@@ -120,8 +120,7 @@ def _order(
     # --watch follows the order to its end, even with --async.
     if watch:
         until = Until.CLOSED_LINE_BY_LINE
-    request = OrderRequest(body=body, until=until, as_json=as_json)
-    _run(address, partial(place_order, request=request))
+    _run(address, partial(place_order, body=body, until=until, as_json=as_json))
 
 
 @client_commands.command("orders")

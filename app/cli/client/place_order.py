@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
@@ -44,26 +43,19 @@ class Until(Enum):
     CLOSED_LINE_BY_LINE = auto()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrderRequest:
-    """The body to send, which has a client order id, and how to follow the order."""
+async def place_order(
+    service: ServiceClient, body: Mapping[str, str], *, until: Until, as_json: bool
+) -> int:
+    """Place an order, follow it ``until`` then, and return the exit status.
 
-    body: Mapping[str, str]
-    until: Until
-    as_json: bool
-
-
-async def place_order(service: ServiceClient, request: OrderRequest) -> int:
-    """Place an order, follow it as requested, and return the exit status.
-
-    An interrupt does not cancel the order.
+    The body has a client order id. An interrupt does not cancel the order.
     """
-    placed = await _place(service, request)
-    if request.until is Until.ACCEPTED:
-        _print_accepted(service.address, request, placed.order)
+    placed = await _place(service, body)
+    if until is Until.ACCEPTED:
+        _print_accepted(service.address, placed.order, as_json=as_json)
         return FULFILLED
     try:
-        return await _follow(service, request, placed.order)
+        return await _follow(service, placed.order, until=until, as_json=as_json)
     except (asyncio.CancelledError, ClientError) as error:
         is_interrupted = isinstance(error, asyncio.CancelledError)
         state = "the order is not canceled" if is_interrupted else "the order was accepted"
@@ -71,8 +63,8 @@ async def place_order(service: ServiceClient, request: OrderRequest) -> int:
         raise
 
 
-async def _place(service: ServiceClient, request: OrderRequest) -> Placed:
-    client_order_id = request.body["client_order_id"]
+async def _place(service: ServiceClient, body: Mapping[str, str]) -> Placed:
+    client_order_id = body["client_order_id"]
     options = service.address.options
     unknown_outcome = (
         "it is unknown whether the order was accepted\n"
@@ -81,7 +73,7 @@ async def _place(service: ServiceClient, request: OrderRequest) -> Placed:
         "it is never placed twice"
     )
     try:
-        placed = await service.place(request.body)
+        placed = await service.place(body)
     except (asyncio.CancelledError, ServiceUnreachableError, RefusedError) as error:
         if _may_have_placed(error):
             print_message(unknown_outcome)
@@ -104,8 +96,8 @@ def _may_have_placed(error: BaseException) -> bool:
             return True
 
 
-def _print_accepted(address: ServiceAddress, request: OrderRequest, order: wire.Order) -> None:
-    if request.as_json:
+def _print_accepted(address: ServiceAddress, order: wire.Order, *, as_json: bool) -> None:
+    if as_json:
         print_json(order)
         return
     console = make_console()
@@ -120,18 +112,20 @@ def _next_steps(address: ServiceAddress, order_id: str) -> str:
     )
 
 
-async def _follow(service: ServiceClient, request: OrderRequest, placed: wire.Order) -> int:
-    if request.until is Until.CLOSED_LINE_BY_LINE:
-        await _print_events(service, placed["order_id"], as_json=request.as_json)
+async def _follow(
+    service: ServiceClient, placed: wire.Order, *, until: Until, as_json: bool
+) -> int:
+    if until is Until.CLOSED_LINE_BY_LINE:
+        await _print_events(service, placed["order_id"], as_json=as_json)
     # An IOC or FOK order may be closed already: there is no progress to draw.
     elif placed["status"] not in wire.CLOSED:
-        await _draw_progress(service, placed, is_shown=not request.as_json)
+        await _draw_progress(service, placed, is_shown=not as_json)
     # The answer to placing has neither the last splits nor the execution quality.
     order = await service.order(placed["order_id"])
-    if request.as_json:
+    if as_json:
         print_json(order)
     else:
-        _print_closed(order, with_splits=request.until is Until.CLOSED)
+        _print_closed(order, with_splits=until is Until.CLOSED)
     return FULFILLED if order["status"] == wire.FILLED else NOT_FULFILLED
 
 

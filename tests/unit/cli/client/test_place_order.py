@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 
 from app.cli.client.client_errors import RefusedError, ServiceUnreachableError
-from app.cli.client.place_order import OrderRequest, Until, place_order
+from app.cli.client.place_order import Until, place_order
 from app.cli.client.service_client import ServiceClient
 from tests.support.fake_service import (
     AT,
@@ -21,10 +21,7 @@ from tests.support.waiting import eventually
 from tests.unit.cli.client.order_builders import BODY
 from tests.unit.cli.conftest import Printed
 
-
-def request(until: Until = Until.CLOSED, *, as_json: bool = False) -> OrderRequest:
-    """Return a request for an order of 100."""
-    return OrderRequest(body=BODY, until=until, as_json=as_json)
+place = partial(place_order, body=BODY, until=Until.CLOSED, as_json=False)
 
 
 def fill_in_two(fake: FakeService, order_id: str) -> None:
@@ -44,7 +41,7 @@ async def test_a_fulfilled_order_is_a_summary_and_a_table(
     filling: FakeService, client: ServiceClient, printed: Printed
 ) -> None:
     """A pipe gets nothing else, and the exit status is 0."""
-    assert await place_order(client, request()) == 0
+    assert await place(client) == 0
 
     (order_id,) = filling.orders
     assert printed.lines == [
@@ -66,7 +63,7 @@ async def test_an_order_is_followed_until_it_is_closed(
     fake: FakeService, client: ServiceClient, printed: Printed
 ) -> None:
     """A slow order is followed too; an unfulfilled one gives exit status 1."""
-    running = asyncio.create_task(place_order(client, request()))
+    running = asyncio.create_task(place(client))
     await eventually(lambda: fake.subscriptions)
     (order_id,) = fake.orders
     fake.fill(order_id, "60", "0.00251")
@@ -83,7 +80,7 @@ async def test_async_returns_after_the_acceptance(
     fake: FakeService, client: ServiceClient, printed: Printed
 ) -> None:
     """The output has the id and the commands to show and cancel it at the same service."""
-    assert await place_order(client, request(Until.ACCEPTED)) == 0
+    assert await place(client, until=Until.ACCEPTED) == 0
 
     (order_id,) = fake.orders
     assert printed.out.splitlines() == [
@@ -98,7 +95,7 @@ async def test_async_returns_after_the_acceptance(
 @pytest.mark.usefixtures("filling")
 async def test_watch_prints_each_event_as_a_line(client: ServiceClient, printed: Printed) -> None:
     """The events start with the acceptance; the summary is last."""
-    assert await place_order(client, request(Until.CLOSED_LINE_BY_LINE)) == 0
+    assert await place(client, until=Until.CLOSED_LINE_BY_LINE) == 0
 
     lines = printed.out.splitlines()
     assert [line.split("  ")[3] for line in lines[:3]] == ["#1", "#2", "#3"]
@@ -114,7 +111,7 @@ async def test_json_is_one_document_per_line(
     client: ServiceClient, printed: Printed, until: Until, total: int
 ) -> None:
     """The last document is the order."""
-    assert await place_order(client, request(until, as_json=True)) == 0
+    assert await place(client, until=until, as_json=True) == 0
 
     documents = printed.documents
     assert len(documents) == total
@@ -128,7 +125,7 @@ async def test_an_order_placed_before_is_recognized(
     """A repeated client order id means the same order."""
     filling.accept(BODY)
 
-    assert await place_order(client, request()) == 0
+    assert await place(client) == 0
 
     assert "mine was used before" in printed.err
     assert len(filling.orders) == 1
@@ -141,7 +138,7 @@ async def test_a_refused_order_prints_nothing(
     fake.plan("POST /order", PlannedAnswer(answer=problem(422, "invalid_order")))
 
     with pytest.raises(RefusedError):
-        await place_order(client, request())
+        await place(client)
 
     assert printed.both() == ("", "")
 
@@ -165,7 +162,7 @@ async def test_an_unknown_outcome_is_reported_with_the_next_step(
     fake.plan("POST /order", *answers)
 
     with pytest.raises(error):
-        await place_order(client, request())
+        await place(client)
 
     said = printed.err
     assert f"papertape orders --client-order-id mine --url {fake.url}" in said
@@ -183,7 +180,7 @@ async def test_an_interrupt_does_not_cancel_the_order(
     fake: FakeService, client: ServiceClient, printed: Printed
 ) -> None:
     """The message has the commands to show and to cancel the order."""
-    running = asyncio.create_task(place_order(client, request()))
+    running = asyncio.create_task(place(client))
     await eventually(lambda: fake.subscriptions)
 
     assert await interrupted(running)
@@ -202,7 +199,7 @@ async def test_an_interrupt_before_the_answer_leaves_an_unknown_outcome(
 ) -> None:
     """The order may have been accepted."""
     fake.plan("POST /order", PlannedAnswer(answer=HangingAnswer()))
-    running = asyncio.create_task(place_order(client, request()))
+    running = asyncio.create_task(place(client))
     await eventually(lambda: fake.asked)
 
     assert await interrupted(running)
@@ -218,7 +215,7 @@ async def test_an_accepted_order_that_cannot_be_followed_is_named(
     fake.plan("GET /order", PlannedAnswer(answer=problem(403, "missing_scope", "may not read")))
 
     with pytest.raises(RefusedError, match="may not read"):
-        await place_order(client, request())
+        await place(client)
 
     (order_id,) = fake.orders
     assert f"papertape show {order_id}" in printed.err

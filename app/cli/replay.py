@@ -6,8 +6,7 @@ the duration, goes to standard error.
 
 import contextlib
 import sys
-from collections.abc import Generator
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -38,41 +37,31 @@ _LINES_PER_CHECK: Final = 8_192
 _NANOSECONDS: Final = 1_000_000_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReplayCommand:
-    """The arguments of the command; ``orders`` may be ``-`` for standard input."""
+def replay_tape(tape: Path, orders: str, *, as_json: bool, out: Path | None, clock: Clock) -> None:
+    """Replay a tape and write the results to standard output, or as JSON to ``out``.
 
-    tape: Path
-    orders: str
-    as_json: bool
-    out: Path | None
-
-
-def replay_tape(command: ReplayCommand, *, clock: Clock) -> None:
-    """Replay the tape and write the results to standard output, or as JSON to ``out``.
+    ``orders`` is the name of a file, or ``-`` for standard input.
 
     Raises:
         StartupError: the tape or the orders are unusable, or ``out`` is not writable.
     """
-    _check_out(command)
-    orders = _read_orders(command.orders)
-    reader = TapeReader(command.tape)
+    _check_out(out, tape, orders)
+    replayed = _read_orders(orders)
+    reader = TapeReader(tape)
     started_ns = clock.monotonic_ns()
     with contextlib.closing(_watched(reader, clock)) as lines:
-        outcome = replay(lines, orders, parse=partial(_parse, FrameReader()))
+        outcome = replay(lines, replayed, parse=partial(_parse, FrameReader()))
     seconds = (clock.monotonic_ns() - started_ns) / _NANOSECONDS
-    _refuse_unseen(command.tape, outcome.report)
+    _refuse_unseen(tape, outcome.report)
     warn_of_times_and_faults(reader, outcome.results, outcome.report)
-    if command.out is not None:
-        try:
-            command.out.write_bytes(b"".join(json_lines(outcome.results)))
-        except OSError as error:
-            raise StartupError(f"{command.out}: {error.strerror}") from None
-    elif command.as_json:
+    if out is not None:
+        with _naming(out):
+            out.write_bytes(b"".join(json_lines(outcome.results)))
+    elif as_json:
         sys.stdout.buffer.writelines(json_lines(outcome.results))
         sys.stdout.buffer.flush()
-    if not command.as_json:
-        show_results(outcome, command.tape)
+    if not as_json:
+        show_results(outcome, tape)
     frames = outcome.report.frames
     print_message(
         f"{frames} frames in {seconds:.2f} s, {frames / max(seconds, 1e-9):,.0f} a second"
@@ -91,26 +80,22 @@ def _read_orders(name: str) -> list[ReplayOrder]:
     bytes_max = ORDERS_BYTES_MAX + 1  # one byte above the limit, which read_orders() refuses
     if name == STANDARD_INPUT:
         return read_orders(sys.stdin.buffer.read(bytes_max), "standard input")
-    try:
-        with Path(name).open("rb") as file:
-            content = file.read(bytes_max)
-    except OSError as error:
-        raise StartupError(f"{name}: {error.strerror}") from None
+    with _naming(name), Path(name).open("rb") as file:
+        content = file.read(bytes_max)
     return read_orders(content, name)
 
 
-def _check_out(command: ReplayCommand) -> None:
+def _check_out(out: Path | None, tape: Path, orders: str) -> None:
     """Refuse an ``out`` that would fail after a long replay or overwrite an input."""
-    out = command.out
     if out is None:
         return
     if not out.parent.is_dir():
         raise StartupError(f"{out}: the folder {out.parent} does not exist")
     if out.is_dir():
         raise StartupError(f"{out}: is a folder")
-    inputs = [command.tape]
-    if command.orders != STANDARD_INPUT:
-        inputs.append(Path(command.orders))
+    inputs = [tape]
+    if orders != STANDARD_INPUT:
+        inputs.append(Path(orders))
     # samefile() also recognizes links and other spellings of the path.
     if any(one.exists() and out.exists() and out.samefile(one) for one in inputs):
         raise StartupError(f"{out}: is an input of this replay; name another file for the results")
@@ -122,11 +107,17 @@ def _may_be_replaced(out: Path) -> bool:
     """Tell whether the file contains only results: it could be a valuable tape."""
     if not out.is_file():  # missing, or a pipe
         return True
+    with _naming(out), out.open("rb") as file:
+        return file.read(len(LIST_BEGIN)) in {b"", LIST_BEGIN}
+
+
+@contextlib.contextmanager
+def _naming(file: str | Path) -> Iterator[None]:
+    """Turn an error of the operating system into one that names the file."""
     try:
-        with out.open("rb") as file:
-            return file.read(len(LIST_BEGIN)) in {b"", LIST_BEGIN}
+        yield
     except OSError as error:
-        raise StartupError(f"{out}: {error.strerror}") from None
+        raise StartupError(f"{file}: {error.strerror}") from None
 
 
 def _refuse_unseen(tape: Path, report: ReplayReport) -> None:

@@ -82,8 +82,7 @@ def _replay(
     quantities; orders of different owners do not. The same tape and orders always give the same
     output.
     """
-    from app.cli.replay import ReplayCommand, replay_tape  # noqa: PLC0415 - as above
+    from app.cli.replay import replay_tape  # noqa: PLC0415 - as above
     from app.clock import SystemClock  # noqa: PLC0415 - as above
 
-    command = ReplayCommand(tape=tape, orders=orders, as_json=as_json, out=out)
-    replay_tape(command, clock=SystemClock())
+    replay_tape(tape, orders, as_json=as_json, out=out, clock=SystemClock())

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from app.cli.replay import ReplayCommand, replay_tape
+from app.cli.replay import replay_tape
 from tests.support.hand_driven import HandClock
 from tests.unit.cli.command_runner import refused
 from tests.unit.cli.replays import ORDER, TAPE, Replayed, frame, results
@@ -125,9 +125,8 @@ def test_a_long_replay_prints_its_progress(
     replayed.tape.write_text(lines)
     orders = replayed.folder / "orders.json"
     orders.write_text(json.dumps([{**ORDER, "timeout_ms": 86_400_000}]))
-    command = ReplayCommand(tape=replayed.tape, orders=str(orders), as_json=True, out=None)
 
-    replay_tape(command, clock=LeapingClock())
+    replay_tape(replayed.tape, str(orders), as_json=True, out=None, clock=LeapingClock())
 
     first, *_, last = capsys.readouterr().err.splitlines()
     assert re.fullmatch(rf"papertape: [0-9]+ % of {replayed.tape}, line [0-9]+", first)

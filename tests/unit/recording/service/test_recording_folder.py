@@ -65,12 +65,3 @@ def test_a_folder_that_cannot_be_created_stops_the_start(tmp_path: Path) -> None
 
     with pytest.raises(StartupError, match=r"RECORD_DIR=.*file/folder: Not a directory; name a"):
         make_folder(tmp_path / "file" / "folder")
-
-
-def test_a_missing_folder_raises_a_tape_error(tmp_path: Path) -> None:
-    """The recorder can catch it and retry later."""
-    folder = make_folder(tmp_path / "folder")
-    (tmp_path / "folder").rmdir()
-
-    with pytest.raises(TapeError, match="No such file or directory"):
-        folder.open_next(ACCEPTED_AT)

@@ -1,7 +1,7 @@
 """All benchmarks in one run, as one report: ``uv run task bench``, or ``python -m bench``.
 
-Each section runs as a process of its own, one after the other, so that none warms or burdens the
-next. The report is printed, and written as Markdown and JSON.
+Each section runs in a process of its own, one after the other, so that no section warms or burdens
+the next. The report is printed, and written as Markdown and JSON.
 """
 
 import argparse
@@ -34,9 +34,9 @@ SECTIONS: Final = (
 
 
 def main() -> int:
-    """Measure what was asked for; 1 if a section could not be measured."""
+    """Measure the chosen sections; return 1 if one could not be measured."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=(__doc__ or "").strip())
-    parser.add_argument("--only", nargs="+", choices=SECTIONS, help="measure these sections alone")
+    parser.add_argument("--only", nargs="+", choices=SECTIONS, help="measure only these sections")
     parser.add_argument(
         "--out",
         type=Path,
@@ -67,7 +67,7 @@ def main() -> int:
 
 
 def machine_facts() -> dict[str, str]:
-    """Say what the figures were measured on."""
+    """Describe the machine and the date."""
     pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return {
         "processor": f"{_processor()}, {os.cpu_count()} cores",

@@ -1,7 +1,7 @@
-"""The least that answers orders at an event and is durable: a bare server, one write, one fsync.
+"""The least work for a durable answer to waiting orders: a bare server, one write, one sync.
 
-It keeps each connection that posts, and at a POST of /quote writes a record, waits for the disk,
-and answers all of them. It checks nothing, decides nothing and stores nothing that could be read.
+It keeps each connection that posts. At a POST of /quote it writes a record, waits for the disk, and
+answers all connections. It checks nothing, decides nothing, and stores nothing readable.
 
     python -m bench.answer_floor PORT FILE
 """
@@ -50,6 +50,9 @@ class _Connection(asyncio.Protocol):
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
+        if data.startswith(b"GET"):  # the benchmark checks whether the server is ready
+            self._transport.write(ANSWER)
+            return
         self._waiting.transports.append(self._transport)
         if data.startswith(QUOTE):
             self._answering = asyncio.create_task(self._waiting.answer())

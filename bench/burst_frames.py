@@ -1,11 +1,10 @@
 """Book-ticker frames of the synthetic market, ready for the wire, joined in parts.
 
-A frame reads exactly as the venue's, raw or in the envelope of a combined stream. Update ids are
-counted through without a gap, so that each one names its place in the stream.
+A frame reads exactly as the venue's, raw or in the envelope of a combined stream. Update ids have
+no gaps, so each id names its place in the stream.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import cycle, islice
 from typing import Final
@@ -16,24 +15,16 @@ from app.simulator.market.venue_quotes import VenueQuote, stream_name
 
 SEED: Final = 5
 DIFFERENT_QUOTES: Final = 50_000
-"""After so many the same prices and quantities come again, under new update ids."""
+"""After this many, the same prices and quantities repeat under new update ids."""
 
 FIRST_UPDATE_ID: Final = 50_000_000_001
-"""Of as many digits as the venue's are today."""
+"""It has as many digits as the venue's ids today."""
 
 _TEXT: Final = 0x81
 """An unfragmented text frame (RFC 6455 section 5.2); a server does not mask."""
 
 _SHORT_MAX: Final = 125
 _TWO_BYTES_FOLLOW: Final = 126
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
-    """Frames that are written at once; ``last_update_id`` is that of the last one."""
-
-    data: bytes
-    last_update_id: int
 
 
 def burst_pairs(symbols: int) -> tuple[Pair, ...]:
@@ -43,7 +34,7 @@ def burst_pairs(symbols: int) -> tuple[Pair, ...]:
 
 @lru_cache
 def market_quotes(symbols: int) -> tuple[VenueQuote, ...]:
-    """Return what so many pairs quote, in the order in which they do, each at its own pace."""
+    """Return the quotes of the most liquid pairs in order, each pair at its own pace."""
     market = SyntheticMarket(SEED, pairs=burst_pairs(symbols))
     return tuple(islice(market.quotes(first_update_id=1), DIFFERENT_QUOTES))
 
@@ -55,8 +46,8 @@ def wire_parts(
     total: int,
     frames_per_part: int,
     is_combined: bool,
-) -> Iterator[Part]:
-    """Yield ``total`` frames in parts; the quotes come again and again as long as it takes."""
+) -> Iterator[bytes]:
+    """Yield ``total`` frames in parts; the quotes repeat as often as necessary."""
     tails = cycle([_around(quote, is_combined=is_combined) for quote in quotes])
     end = first_update_id + total
     for first in range(first_update_id, end, frames_per_part):
@@ -64,11 +55,11 @@ def wire_parts(
         texts = (
             f"{head}{update_id}{tail}" for update_id, (head, tail) in zip(ids, tails, strict=False)
         )
-        yield Part(data=b"".join(map(_framed, texts)), last_update_id=ids[-1])
+        yield b"".join(map(_framed, texts))
 
 
 def _around(quote: VenueQuote, *, is_combined: bool) -> tuple[str, str]:
-    """Return what stands before and after the update id."""
+    """Return the text before and after the update id."""
     _, comma, rest = quote.data.partition(",")
     head, tail = '{"u":', comma + rest
     if is_combined:

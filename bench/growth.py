@@ -1,17 +1,15 @@
-"""How the cost grows with the load, and what gives in first when it grows on.
+"""How the cost grows with the load, and which resource is the busiest.
 
-One service runs as a process of its own; this process is the venue, the clients and the listeners,
-on bare sockets. Each row of the first table drives one load at 1, 10, 100 and 1,000 and leaves the
-others low: orders that rest, at a steady rate, answered once they are durable; quotes of a symbol
-with an open order; quotes at a steady rate under so many open orders; and one event at a time to so
-many listeners, where what the event costs without any is left out. Processor time is that of the
-service, less what it takes at rest, per unit; "below noise" is less than by how much rest itself
-differs from one look to the next. In the second table each rate is doubled until the service, or
-what drives it, falls behind: the work is a tenth late, or the p99 is ten times that of the row
-before. Beside it stands how busy then was what could be the cause. Of the event loop's thread, of
-all other threads, of which the writer is the only busy one, and of this process it is the share of
-the time on a processor, and the share ready to run while others had the processors. The disk's is
-the number of commits by the time of a sync, which was probed in the same folder.
+One service runs in a process of its own. The benchmark's process is the venue, the clients and the
+listeners, on bare sockets. Each row drives one load at 1, 10, 100 and 1,000 and leaves the others
+low: orders that rest, at a steady rate, answered once they are durable; quotes of a symbol with an
+open order; quotes at a steady rate while so many orders are open; and one event at a time to so
+many listeners, without the cost of the event when there are no listeners. Processor time is the
+service's per unit, without its time at rest; "below noise" is less than the difference between
+two measurements at rest. The busiest resource at 1,000 is the event loop's thread, all other
+threads, of which only the writer is busy, this process, or the disk. For a thread it is the share
+of the time on a processor, and the share in which it was ready, but waited for a processor. For the
+disk it is the number of commits times the time of a sync in the same folder.
 
     python -m bench.growth
 """
@@ -20,30 +18,21 @@ import asyncio
 import os
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
-from statistics import median
+from statistics import fmean
 from typing import Final
 
-from bench.growth_loads import RESTING, SECONDS, SYMBOL, Meter, Rest, Usage
-from bench.live_service import live_service
-from bench.report import Section, Table, amount, main
+from bench.live_service import LiveService, live_service
+from bench.measuring import quantile, sync_seconds
+from bench.processes import ThreadSeconds, thread_seconds
+from bench.raw_client import RawClient, connect_many, listen_many, post_request
+from bench.report import Section, Table, amount, main, method_of, tell
 
 LOADS: Final = (1, 10, 100, 1_000)
 QUOTES_PER_SECOND: Final = 500
-"""While open orders are what grows."""
-
-EVENTS_PER_SECOND: Final = 20
-"""To 1,000 listeners, to begin with."""
-
-DOUBLINGS_MAX: Final = 5
-PROBED_SYNCS: Final = 50
-DONE_SHARE_MIN: Final = 0.9
-P99_GROWTH_MAX: Final = 10.0
-FULL_SHARE: Final = 0.9
-"""A resource that is taken for so much of the time has no room left, even if all goes well yet."""
+"""The pace of the quotes while the open orders grow."""
 
 _LISTENERS: Final = "WebSocket listeners"
 _UNITS: Final = {
@@ -53,83 +42,209 @@ _UNITS: Final = {
     _LISTENERS: "per event and listener",
 }
 
+SYMBOL: Final = "LTCBTC"
+CLIENTS: Final = 64
+SECONDS: Final = 2.0
+"""How long a rate is held."""
+
+REST_SLICES: Final = 4
+REST_SLICE_SECONDS: Final = 0.75
+EVENTS: Final = 30
+"""Events that are sent one after the other to all listeners."""
+
+RESTING: Final = post_request(
+    "/order/limit",
+    {"symbol": SYMBOL, "order_size": "1", "price": "0.5", "timeout_seconds": 3_600},
+    headers="Prefer: respond-async\r\n",
+)
+_COMMITS: Final = "papertape_journal_commits_total"
+
+_Load = Callable[[], Awaitable[tuple[float, Sequence[float]]]]
+"""Returns the number of units, and the seconds until each answer, if there are answers."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """One rate of a load that is driven up, and what it took."""
+class Usage:
+    """The resources that a load used.
 
-    per_second: int
-    usage: Usage
+    Attributes:
+        seconds: how long the load lasted, until its last unit was done.
+        cpu: processor time of the service.
+        commits: transactions of the service.
+        units: how many units the load was.
+        clients: processor time of this process: the venue, the clients and the listeners.
+        latencies: seconds until each answer; empty without answers.
+        beside: the usage of the same load without its units; its cost is subtracted.
+    """
 
-    def falls_behind(self, before: "Step | None") -> bool:
-        """Whether the work was late, or the answers were much later than those before."""
-        p99 = self.usage.p99_milliseconds
-        p99_before = None if before is None else before.usage.p99_milliseconds
-        is_late = self.usage.per_second < DONE_SHARE_MIN * self.per_second
-        return is_late or (
-            p99 is not None and p99_before is not None and p99 > P99_GROWTH_MAX * p99_before
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Share:
-    """How much of the time something was busy, and ready to be while others had the processor."""
-
-    of: str
-    busy: float
-    queued: float = 0.0
+    seconds: float
+    cpu: ThreadSeconds
+    commits: float
+    units: float
+    clients: ThreadSeconds
+    latencies: Sequence[float] = ()
+    beside: "Usage | None" = None
 
     @property
-    def taken(self) -> float:
-        """The time in which it had something to do."""
-        return self.busy + self.queued
+    def p99_milliseconds(self) -> float:
+        """The time within which 99 % were answered."""
+        return 1_000 * quantile(self.latencies, 0.99)
 
 
-def shares(usage: Usage, sync_seconds: float) -> list[Share]:
-    """Return how busy each resource was, the one with the least room left first."""
-    seconds = usage.seconds
-    found = [
-        Share(
-            of="event loop",
-            busy=usage.cpu.loop / seconds,
-            queued=usage.cpu.loop_queued / seconds,
-        ),
-        Share(
-            of="writer",
-            busy=usage.cpu.others / seconds,
-            queued=usage.cpu.others_queued / seconds,
-        ),
-        Share(of="disk", busy=usage.commits * sync_seconds / seconds),
-        Share(
-            of="clients and venue",
-            busy=usage.clients.total / seconds,
-            queued=(usage.clients.loop_queued + usage.clients.others_queued) / seconds,
-        ),
-        Share(of="memory", busy=usage.resident / _memory_bytes()),
-    ]
-    return sorted(found, key=lambda one: -one.taken)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rest:
+    """The service at rest: its processor time a second, and the noise of that figure."""
+
+    per_second: float
+    noise: float
+
+    @classmethod
+    def of(cls, slices: Sequence[Usage]) -> "Rest":
+        """Take the mean of some slices, and the distance from the least to the greatest."""
+        rates = [one.cpu.total / one.seconds for one in slices]
+        return cls(per_second=fmean(rates), noise=max(rates) - min(rates))
+
+    def microseconds_per_unit(self, usage: Usage) -> float | None:
+        """Return the processor time per unit beyond rest; None if it is below the noise."""
+        own = self._beyond(usage)
+        seconds = usage.seconds
+        if usage.beside is not None:
+            own -= self._beyond(usage.beside)
+            seconds += usage.beside.seconds
+        return None if own <= self.noise * seconds else 1e6 * own / usage.units
+
+    def _beyond(self, usage: Usage) -> float:
+        return usage.cpu.total - self.per_second * usage.seconds
 
 
-def first_to_give_in(usage: Usage, sync_seconds: float) -> str:
-    """Name the resource with the least room left; the processors if it mostly waited for them."""
-    first = shares(usage, sync_seconds)[0]
-    if first.queued > first.busy:
-        return (
-            f"the machine's processors, {_percent(usage.machine)} busy: the {first.of} stood ready "
-            f"to run {_percent(first.queued)} of the time, and ran {_percent(first.busy)}"
+@dataclass(slots=True)
+class Meter:
+    """Measures the cost of loads on one service."""
+
+    service: LiveService
+
+    async def measure(self, load: _Load) -> Usage:
+        """Run the load."""
+        commits = (await self.service.metrics())[_COMMITS]
+        cpu, own, started_at = self.service.cpu(), thread_seconds(os.getpid()), time.perf_counter()
+        units, latencies = await load()
+        seconds = time.perf_counter() - started_at
+        clients, spent = thread_seconds(os.getpid()).since(own), self.service.cpu().since(cpu)
+        return Usage(
+            seconds=seconds,
+            cpu=spent,
+            commits=(await self.service.metrics())[_COMMITS] - commits,
+            units=units,
+            clients=clients,
+            latencies=latencies,
         )
-    waiting = f", and ready to run {_percent(first.queued)}" if first.queued else ""
-    return f"{first.of}, {_percent(first.busy)} busy{waiting}"
+
+    async def rest(self) -> Rest:
+        """Measure the service several times without a load."""
+        tell("at rest")
+
+        async def nothing() -> tuple[float, Sequence[float]]:
+            await asyncio.sleep(REST_SLICE_SECONDS)
+            return 1, ()
+
+        return Rest.of([await self.measure(nothing) for _ in range(REST_SLICES)])
+
+    async def quotes(self, per_second: int) -> Usage:
+        """Push quotes of a symbol with an open order."""
+        tell(f"{per_second:,} quotes/s")
+        number = 0
+
+        def push(_due_at: float) -> None:
+            nonlocal number
+            number += 1
+            self.service.market.push(SYMBOL, bid=("1", "1"), ask=("3", str(1 + number % 7)))
+
+        async def load() -> tuple[float, Sequence[float]]:
+            return await _paced(per_second, push), ()
+
+        return await self.measure(load)
+
+    async def open_orders(self, total: int, *, quotes_per_second: int) -> Usage:
+        """Push quotes while ``total`` orders are open, earlier ones included."""
+        tell(f"{total:,} open orders")
+        for _ in range(round((await self.service.metrics())["papertape_orders_open"]), total):
+            await self.service.control.ask(RESTING)
+        return await self.quotes(quotes_per_second)
+
+    async def orders(self, per_second: int) -> Usage:
+        """Send orders that rest, each when it is due, however many are under way."""
+        tell(f"{per_second:,} orders/s")
+        idle = await connect_many(self.service.port, CLIENTS)
+        latencies: list[float] = []
+        asking: set[asyncio.Task[None]] = set()
+
+        async def ask(due_at: float) -> None:
+            client = idle.pop() if idle else await RawClient.connect(self.service.port)
+            answer = await client.ask(RESTING)
+            assert answer.status == 202, answer.body
+            latencies.append(answer.at - due_at)
+            idle.append(client)
+
+        async def load() -> tuple[float, Sequence[float]]:
+            total = await _paced(
+                per_second, lambda due_at: asking.add(asyncio.create_task(ask(due_at)))
+            )
+            await asyncio.gather(*asking)
+            return total, latencies
+
+        usage = await self.measure(load)
+        for client in idle:
+            client.close()
+        return usage
+
+    async def listeners(self, total: int) -> Usage:
+        """Send events of new orders in turn; a unit is one event to one listener."""
+        tell(f"{total:,} listeners")
+        listeners = await listen_many(self.service.port, total)
+
+        async def load() -> tuple[float, Sequence[float]]:
+            latencies: list[float] = []
+            for _ in range(EVENTS):
+                heard = [listener.next() for listener in listeners]
+                asked_at = time.perf_counter()
+                await self.service.control.ask(RESTING)
+                latencies += [at - asked_at for at in await asyncio.gather(*heard)]
+                await asyncio.sleep(0.01)
+            return EVENTS * total, latencies
+
+        usage = await self.measure(load)
+        for listener in listeners:
+            listener.close()
+        return usage
 
 
-def outlook(step: Step, before: Step | None, sync_seconds: float, *, is_last: bool) -> str:
-    """Say what gives in at this rate; at the last one, what is nearest to it."""
-    named = first_to_give_in(step.usage, sync_seconds)
-    if step.falls_behind(before):
-        return named
-    if shares(step.usage, sync_seconds)[0].taken >= FULL_SHARE:
-        return f"full: {named}"
-    return f"not yet; nearest: {named}" if is_last else "not yet"
+async def _paced(per_second: int, act: Callable[[float], object]) -> int:
+    """Call ``act`` at a steady rate with the time at which it was due, and return the number."""
+    total = round(per_second * SECONDS)
+    started_at = time.perf_counter()
+    for number in range(total):
+        due_at = started_at + number / per_second
+        left = due_at - time.perf_counter()
+        if left > 0:
+            await asyncio.sleep(left)
+        act(due_at)
+    await asyncio.sleep(max(0.0, started_at + SECONDS - time.perf_counter()))
+    return total
+
+
+def busiest(usage: Usage, sync: float) -> str:
+    """Name the resource with the least time left, and its shares of the time."""
+    cpu, clients = usage.cpu, usage.clients
+    seconds = {
+        "event loop": (cpu.loop, cpu.loop_queued),
+        "writer": (cpu.others, cpu.others_queued),
+        "disk": (usage.commits * sync, 0.0),
+        "clients and venue": (clients.total, clients.loop_queued + clients.others_queued),
+    }
+    name = max(seconds, key=lambda one: sum(seconds[one]))
+    busy, queued = seconds[name]
+    waiting = f", and ready {_percent(queued / usage.seconds)}" if queued else ""
+    return f"{name}, {_percent(busy / usage.seconds)} busy{waiting}"
 
 
 def measure() -> Section:
@@ -140,7 +255,7 @@ def measure() -> Section:
 async def _measure() -> Section:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        sync_seconds = await asyncio.to_thread(probed_sync, folder / "synced")
+        sync = await asyncio.to_thread(sync_seconds, folder)
         settings = {"WEBSOCKETS_MAX": str(2 * max(LOADS))}
         async with live_service(folder, (SYMBOL,), settings) as service:
             service.market.push(SYMBOL, bid=("1", "1"), ask=("3", "1"))
@@ -148,12 +263,11 @@ async def _measure() -> Section:
             meter = Meter(service)
             rest = await meter.rest()
             rows = await _grow(meter)
-            driven = await _drive(meter, rows)
     return Section(
         name="growth",
         title="Growth",
-        method=(__doc__ or "").partition("\n\n")[2].rpartition("\n\n")[0].replace("\n", " "),
-        tables=(_cost_table(rows, rest, sync_seconds), _driven_table(driven, sync_seconds)),
+        method=method_of(__doc__),
+        tables=(_cost_table(rows, rest, sync),),
     )
 
 
@@ -165,55 +279,13 @@ async def _grow(meter: Meter) -> dict[str, list[Usage]]:
         ],
         "orders/s": [await meter.orders(load) for load in LOADS],
     }
-    # An event costs its order's acceptance, too, whoever listens.
+    # An event also includes the acceptance of its order, with or without listeners.
     alone = await meter.listeners(0)
     rows[_LISTENERS] = [replace(await meter.listeners(load), beside=alone) for load in LOADS]
     return rows
 
 
-async def _drive(meter: Meter, rows: dict[str, list[Usage]]) -> dict[str, list[Step]]:
-    """Double each rate beyond the greatest of the table until it falls behind."""
-    most = max(LOADS)
-    return {
-        "quotes/s": await _doubled(
-            partial(meter.quotes, until_arrived=True),
-            Step(per_second=most, usage=rows["quotes/s"][-1]),
-        ),
-        "orders/s": await _doubled(meter.orders, Step(per_second=most, usage=rows["orders/s"][-1])),
-        f"events/s to {most:,} listeners": await _doubled(
-            partial(meter.events, listeners=most),
-            Step(
-                per_second=EVENTS_PER_SECOND,
-                usage=await meter.events(EVENTS_PER_SECOND, listeners=most),
-            ),
-        ),
-    }
-
-
-async def _doubled(load: Callable[[int], Awaitable[Usage]], first: Step) -> list[Step]:
-    steps = [first]
-    falls_behind = first.falls_behind(None)
-    while not falls_behind and len(steps) <= DOUBLINGS_MAX:
-        per_second = 2 * steps[-1].per_second
-        step = Step(per_second=per_second, usage=await load(per_second))
-        falls_behind = step.falls_behind(steps[-1])
-        steps.append(step)
-    return steps
-
-
-def probed_sync(file: Path) -> float:
-    """Return the median seconds of writing and syncing a page."""
-    seconds = []
-    with file.open("wb", buffering=0) as out:
-        for _ in range(PROBED_SYNCS):
-            started_at = time.perf_counter()
-            out.write(bytes(4_096))
-            os.fdatasync(out.fileno())
-            seconds.append(time.perf_counter() - started_at)
-    return median(seconds)
-
-
-def _cost_table(rows: dict[str, list[Usage]], rest: Rest, sync_seconds: float) -> Table:
+def _cost_table(rows: dict[str, list[Usage]], rest: Rest, sync: float) -> Table:
     lines = []
     for name, usages in rows.items():
         costs = [rest.microseconds_per_unit(one) for one in usages]
@@ -222,68 +294,24 @@ def _cost_table(rows: dict[str, list[Usage]], rest: Rest, sync_seconds: float) -
                 name,
                 f"CPU µs {_UNITS[name]}",
                 *("below noise" if cost is None else amount(cost) for cost in costs),
-                first_to_give_in(usages[-1], sync_seconds),
+                busiest(usages[-1], sync),
             )
         )
         if usages[0].latencies:
-            p99 = [one.p99_milliseconds for one in usages]
-            lines.append((name, "p99 ms", *(amount(one or 0.0) for one in p99), ""))
-    clients = max(one.clients.total / one.seconds for usages in rows.values() for one in usages)
+            p99 = (amount(one.p99_milliseconds) for one in usages)
+            lines.append((name, "p99 ms", *p99, ""))
     return Table(
         title="Cost by load",
         headings=("load", "cost", *(f"{load:,}" for load in LOADS), "busiest at 1,000"),
         rows=tuple(lines),
         note=f"At rest the service takes {1_000 * rest.per_second:.1f} ms of processor time a "
-        f"second, give or take {1_000 * rest.noise:.1f}; a sync takes {1_000 * sync_seconds:.2f} "
-        f"ms. Venue, clients and listeners took at most {_percent(clients)} of a processor. "
-        "The p99 of fewer than 100 is the greatest.",
+        f"second, with differences of {1_000 * rest.noise:.1f}; a sync takes {1_000 * sync:.2f} "
+        "ms. With fewer than 100 answers, the p99 is the greatest.",
     )
-
-
-def _driven_table(driven: dict[str, list[Step]], sync_seconds: float) -> Table:
-    names = ("event loop", "writer", "disk", "clients and venue")
-    lines = []
-    for load, steps in driven.items():
-        for number, step in enumerate(steps):
-            usage = step.usage
-            found = {one.of: one for one in shares(usage, sync_seconds)}
-            before = steps[number - 1] if number else None
-            is_last = number == len(steps) - 1
-            p99 = usage.p99_milliseconds
-            lines.append(
-                (
-                    load,
-                    f"{step.per_second:,}",
-                    amount(usage.per_second),
-                    "-" if p99 is None else amount(p99),
-                    *(_both(found[name]) for name in names),
-                    _percent(usage.machine),
-                    outlook(step, before, sync_seconds, is_last=is_last),
-                )
-            )
-    return Table(
-        title="Driven up",
-        headings=("load", "asked", "done", "p99 ms", *names, "all processors", "gives in"),
-        rows=tuple(lines),
-        note="Of each the share of the time that it was busy, + the share that it stood ready to "
-        f"run while others had the processors. Each rate is held for {SECONDS:g} s. What is "
-        "full and falls behind no further does more at once: an event loop that is full writes "
-        "more events to each listener in one go. Open orders are not here: they take memory alone, "
-        "and 100,000 of them have a section of their own.",
-    )
-
-
-def _both(share: Share) -> str:
-    queued = f" + {_percent(share.queued)}" if share.queued else ""
-    return f"{_percent(share.busy)}{queued}"
 
 
 def _percent(share: float) -> str:
     return f"{100 * share:.0f} %"
-
-
-def _memory_bytes() -> int:
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 if __name__ == "__main__":

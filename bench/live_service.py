@@ -1,4 +1,4 @@
-"""A running service beside a venue whose quotes a benchmark pushes, and what its threads cost."""
+"""A service in a process of its own, beside a venue whose quotes a benchmark pushes."""
 
 import asyncio
 import contextlib
@@ -12,77 +12,34 @@ from typing import Final
 from app.clock import SystemClock
 from app.simulator.market.scripted_market import ScriptedMarket
 from app.simulator.venue.server import SimulatedVenue
-from bench.processes import Program, free_port, program
+from bench.processes import Program, ThreadSeconds, free_port, program
 from bench.raw_client import RawClient, get_request
 
 ROOT: Final = str(Path(__file__).resolve().parents[1])
-"""Where a program that runs elsewhere finds our packages."""
+"""Where a program that runs in another folder finds our packages."""
 
-READY_SECONDS_MAX: Final = 60.0
 _POLL_SECONDS: Final = 0.01
-_NS_PER_SECOND: Final = 1_000_000_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ThreadSeconds:
-    """Processor time of a process: its event loop's thread, and all others together.
-
-    The other two are how long they stood ready to run while others had the processors.
-    """
-
-    loop: float
-    others: float
-    loop_queued: float = 0.0
-    others_queued: float = 0.0
-
-    @property
-    def total(self) -> float:
-        """The processor time of all threads."""
-        return self.loop + self.others
-
-    def since(self, earlier: "ThreadSeconds") -> "ThreadSeconds":
-        """Return what was spent after an earlier look."""
-        return ThreadSeconds(
-            loop=self.loop - earlier.loop,
-            others=self.others - earlier.others,
-            loop_queued=self.loop_queued - earlier.loop_queued,
-            others_queued=self.others_queued - earlier.others_queued,
-        )
-
-
-def thread_seconds(pid: int) -> ThreadSeconds:
-    """Return the processor time of the threads that a process has now, to the nanosecond."""
-    running = {True: 0, False: 0}
-    queued = {True: 0, False: 0}
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # a thread that ended
-            is_loop = int(task.name) == pid
-            on_processor, in_queue, _ = map(int, (task / "schedstat").read_text().split())
-            running[is_loop] += on_processor
-            queued[is_loop] += in_queue
-    return ThreadSeconds(
-        loop=running[True] / _NS_PER_SECOND,
-        others=running[False] / _NS_PER_SECOND,
-        loop_queued=queued[True] / _NS_PER_SECOND,
-        others_queued=queued[False] / _NS_PER_SECOND,
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveService:
-    """The service as a process of its own, fed by ``market`` over loopback."""
+    """The service that runs as ``program``, fed by ``market`` over loopback."""
 
     market: ScriptedMarket
     program: Program
-    database: Path
     control: RawClient
+
+    @property
+    def port(self) -> int:
+        """Where it serves HTTP."""
+        return self.program.port
 
     def cpu(self) -> ThreadSeconds:
         """Return the processor time that it has taken."""
-        return thread_seconds(self.program.process.pid)
+        return self.program.cpu()
 
     async def metrics(self) -> dict[str, float]:
-        """Return its counters and gauges by name; of those with labels the sum."""
+        """Return its counters and gauges by name; a name with labels has the sum."""
         text = (await self.control.ask(get_request("/metrics"))).body.decode()
         found = dict[str, float]()
         for line in text.splitlines():
@@ -102,42 +59,41 @@ class LiveService:
 
 
 @contextlib.asynccontextmanager
-async def live_service(
-    folder: Path, symbols: tuple[str, ...], settings: Mapping[str, str] | None = None
-) -> AsyncIterator[LiveService]:
-    """Run the service on an empty database in ``folder``, until the block ends."""
-    market = ScriptedMarket(symbols)
+async def starting_service(
+    folder: Path, venue: SimulatedVenue, settings: Mapping[str, str] | None = None
+) -> AsyncIterator[Program]:
+    """Start the service on ``bench.db`` in ``folder``; it may not be ready yet."""
     port = free_port()
-    database = folder / "bench.db"
-    async with SimulatedVenue(market, clock=SystemClock()).serve("127.0.0.1", 0) as venue:
+    async with venue.serve("127.0.0.1", 0) as running:
         environment = {
             "HTTP_PORT": str(port),
             "LOG_FORMAT": "json",
             "VENUE": "simulator",
-            "BINANCE_STREAM_URL": venue.stream_url,
-            "BINANCE_REST_URL": venue.rest_url,
-            "DATABASE_URL": f"sqlite+aiosqlite:///{database}",
+            "BINANCE_STREAM_URL": running.stream_url,
+            "BINANCE_REST_URL": running.rest_url,
+            "DATABASE_URL": f"sqlite+aiosqlite:///{folder / 'bench.db'}",
             "REQUESTS_PER_SECOND_MAX": "0",
             "PYTHONPATH": ROOT,
         }
         command = [sys.executable, "-m", "app", "serve"]
         with program(
             command, port=port, folder=folder, environment=environment | dict(settings or {})
-        ) as running:
-            await _until_ready(running)
-            control = await RawClient.connect(port)
-            try:
-                yield LiveService(
-                    market=market, program=running, database=database, control=control
-                )
-            finally:
-                control.close()
-                await asyncio.to_thread(running.stop)
+        ) as service:
+            yield service
 
 
-async def _until_ready(running: Program) -> None:
-    deadline = time.monotonic() + READY_SECONDS_MAX
-    while await asyncio.to_thread(running.status, "/readyz") != 200:
-        if running.process.poll() is not None or time.monotonic() > deadline:
-            raise RuntimeError("the service did not start")
-        await asyncio.sleep(0.05)
+@contextlib.asynccontextmanager
+async def live_service(
+    folder: Path, symbols: tuple[str, ...], settings: Mapping[str, str] | None = None
+) -> AsyncIterator[LiveService]:
+    """Run the service on an empty database in ``folder``, and stop it at the end."""
+    market = ScriptedMarket(symbols)
+    venue = SimulatedVenue(market, clock=SystemClock())
+    async with starting_service(folder, venue, settings) as running:
+        await asyncio.to_thread(running.until_answering, "/readyz")
+        control = await RawClient.connect(running.port)
+        try:
+            yield LiveService(market=market, program=running, control=control)
+        finally:
+            control.close()
+            await asyncio.to_thread(running.stop)

@@ -1,40 +1,33 @@
-"""What ``bench.memory`` measures, each in a process of its own: ``python -m bench.memory_loads``.
+"""The loads of ``bench.memory``: ``python -m bench.memory_loads NAME`` runs one of them.
 
-Names and what they print as one JSON object: see ``LOADS``.
+``LOADS`` has their names. Each load prints its figures as one JSON object.
 """
 
 import argparse
 import asyncio
 import contextlib
 import gc
-import itertools
 import json
 import random
-import tempfile
 import time
 import tracemalloc
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
 from app.api.fields import read_symbol
 from app.api.orders.limit_order import shared_amount
-from app.clock import SystemClock, Uuid7Source
-from app.domain.errors import OutcomeUnknownError
+from app.clock import Uuid7Source
 from app.domain.matcher import SymbolMatcher
-from app.domain.order import PUBLIC, NewOrder, Order, OrderId, Side, Symbol, TimeInForce
-from app.domain.order_counts import OpenOrderLimits
+from app.domain.order import NewOrder, Order, Symbol
 from app.domain.quote import Quote
 from app.fulfillment.desk import FulfillmentDesk
-from app.notify.announcements import Announcements, FanOut
-from app.notify.subscriptions import Subscriptions
 from app.ports import FeedState, QuoteListener
-from app.storage.database import Database
-from app.storage.journal.group_commit import GroupCommitJournal
-from app.storage.queries import StoredOrders
+from bench.measuring import measured
+from bench.orders import buy_order, new_buy_order
+from bench.service_parts import running_desk
 
 OPEN_ORDERS: Final = 100_000
 TRACED_ORDERS: Final = OPEN_ORDERS // 4
@@ -46,21 +39,17 @@ LASTING_ORDERS: Final = 10_000
 
 SYMBOL: Final = "BTCUSDT"
 SEED: Final = 20240808
-PRICE_STRIDE: Final = 2_654_435_761
-"""Prime to the four million prices between which orders stand, so it meets each once, unsorted."""
-
 CLIENTS: Final = 500
 """Orders that are on their way to the disk at once."""
 
 ORDERS_PER_QUOTE: Final = 10
-"""So many orders have the same first quote."""
+"""Orders that have the same first quote."""
 
 WARMING_SHARE: Final = 50
-"""One order for so many is placed before anything is measured."""
+"""One of so many orders is placed before the measurement."""
 
 TIMED_ORDERS: Final = 10_000
 TIMED_QUOTES: Final = 50_000
-UNLIMITED: Final = OpenOrderLimits(total=10**9, per_owner=10**9, per_symbol=10**9)
 
 
 class _Feed:
@@ -79,7 +68,7 @@ class _Feed:
         self.listener = None
 
     def confirm(self, symbol: Symbol, listener: QuoteListener) -> None:
-        """No quote gets old here."""
+        """Do nothing: no quote gets old here."""
 
     def state(self) -> FeedState:
         raise NotImplementedError
@@ -98,7 +87,7 @@ class _Feed:
         )
 
     def push(self) -> None:
-        """Deliver it, if somebody listens."""
+        """Deliver the next quote to the listener, if there is one."""
         if self.listener is not None:
             self.listener.on_quote(self.quote())
 
@@ -108,13 +97,11 @@ class _Shop:
     desk: FulfillmentDesk
     feed: _Feed
     ids: Uuid7Source
-    chance: random.Random
-    is_distinct: bool
+    source: random.Random
     orders_placed: int = 0
-    _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     async def place(self, total: int) -> None:
-        """Place orders far below the market, some at a time."""
+        """Place orders far below the market, a limited number at once."""
 
         async def client(orders: int) -> None:
             for _ in range(orders):
@@ -128,131 +115,70 @@ class _Shop:
                 group.create_task(client(total // CLIENTS))
 
     def _new_order(self) -> NewOrder:
-        number = next(self._numbers)
-        if self.is_distinct:
-            quantity, price = number, 2_000_000 + number * PRICE_STRIDE % 4_000_000
-        else:
-            quantity = self.chance.randrange(1, 1_000)
-            price = self.chance.randrange(2_000_000, 6_000_000)
-        return NewOrder(
-            owner=PUBLIC,
-            client_order_id=f"00000000-0000-4000-8000-{number:012d}" if self.is_distinct else None,
-            symbol=read_symbol(SYMBOL.lower()),
-            side=Side.BUY,
-            time_in_force=TimeInForce.GTD,
-            quantity=shared_amount(f"{quantity / 1_000:.3f}"),
-            limit_price=shared_amount(f"{price / 100:.2f}"),
-            timeout_seconds=Decimal(self.chance.randrange(40_000, 80_000)),
+        """Make an order as the API does, with shared amounts."""
+        return new_buy_order(
+            read_symbol(SYMBOL.lower()),
+            quantity=shared_amount(f"{self.source.randrange(1, 1_000) / 1_000:.3f}"),
+            limit_price=shared_amount(f"{self.source.randrange(2_000_000, 6_000_000) / 100:.2f}"),
+            timeout_seconds=self.source.randrange(40_000, 80_000),
         )
+
+    async def bytes_per_order(self, total: int) -> float:
+        """Place orders, and return the memory of one."""
+        before = _bytes_used()
+        await self.place(total)
+        return (_bytes_used() - before) / total
+
+    def quote_seconds(self) -> float:
+        """Return the CPU seconds of a quote."""
+        assert self.feed.listener is not None, "the symbol is served"
+        quotes = [self.feed.quote() for _ in range(TIMED_QUOTES)]
+        on_quote = self.feed.listener.on_quote
+        with measured(TIMED_QUOTES) as cost:
+            for quote in quotes:
+                on_quote(quote)
+        return cost.cpu_seconds / TIMED_QUOTES
+
+    async def order_seconds(self) -> float:
+        """Return the CPU seconds of an order, the writer's thread included."""
+        with measured(TIMED_ORDERS) as cost:
+            await self.place(TIMED_ORDERS)
+        return cost.cpu_seconds / TIMED_ORDERS
 
 
 @contextlib.asynccontextmanager
-async def _open_shop(*, is_distinct: bool = False) -> AsyncIterator[_Shop]:
-    """Run a desk on a journal on SQLite, as the service does, with nothing recorded."""
-    clock = SystemClock()
-    with tempfile.TemporaryDirectory() as folder:
-        url = f"sqlite+aiosqlite:///{folder}/bench.db"
-        database = await Database.open(url, venue="simulator", owner="bench")
-        journal = GroupCommitJournal(database)
-        feed = _Feed()
-        desk = FulfillmentDesk(
-            feed=feed,
-            journal=journal,
-            store=StoredOrders(database, journal),
-            bus=FanOut(Announcements(), Subscriptions(head=database.last_position)),
-            clock=clock,
-            limits=UNLIMITED,
-            is_trading=lambda _: True,
-        )
-        running = [asyncio.create_task(journal.run(desk)), asyncio.create_task(desk.run())]
-        chance = random.Random(SEED)  # noqa: S311 - a load, no secret
-        try:
-            yield _Shop(
-                desk=desk, feed=feed, ids=Uuid7Source(), chance=chance, is_distinct=is_distinct
-            )
-        finally:
-            desk.stop()
-            running[1].cancel()
-            await journal.close()
-            await asyncio.wait(running)
-            await database.close()
+async def _open_shop() -> AsyncIterator[_Shop]:
+    feed = _Feed()
+    async with running_desk(feed) as desk:
+        source = random.Random(SEED)  # noqa: S311 - a load, no secret
+        yield _Shop(desk=desk, feed=feed, ids=Uuid7Source(), source=source)
 
 
-async def allocated(*, is_distinct: bool = False) -> dict[str, float]:
-    """Bytes of an open order that Python's allocators handed out, by tracemalloc."""
+async def allocated() -> dict[str, float]:
+    """Count the bytes of an open order that Python's allocators gave out, by tracemalloc."""
     for number in range(shared_amount.cache_parameters()["maxsize"] or 0):
-        shared_amount(f"{number}")  # or the cache of amounts would grow on the orders' account
+        shared_amount(f"{number}")  # else the growth of this cache would count for the orders
     tracemalloc.start()
-    async with _open_shop(is_distinct=is_distinct) as shop:
+    async with _open_shop() as shop:
         await shop.place(TRACED_ORDERS // WARMING_SHARE)
-        return {"bytes_per_order": await _bytes_per_order(shop, TRACED_ORDERS)}
-
-
-async def allocated_distinct() -> dict[str, float]:
-    """Bytes of an open order whose quantity and price are its own, and that has a client's id."""
-    return await allocated(is_distinct=True)
+        return {"bytes_per_order": await shop.bytes_per_order(TRACED_ORDERS)}
 
 
 async def open_orders() -> dict[str, float]:
-    """Bytes that an open order has resident; what quotes, new orders and a cancel of all cost."""
+    """Count the resident bytes of an open order, and the cost of quotes and of new orders."""
     async with _open_shop() as shop:
         await shop.place(OPEN_ORDERS // WARMING_SHARE)
-        few = {"quote_few": _quote_seconds(shop), "order_few": await _order_seconds(shop)}
         return {
-            "bytes_per_order": await _bytes_per_order(shop, OPEN_ORDERS),
-            "quote_many": _quote_seconds(shop),
-            "order_many": await _order_seconds(shop),
-            "loop_held_seconds": await _cancel_all(shop),
-            **few,
+            "quote_few": shop.quote_seconds(),
+            "order_few": await shop.order_seconds(),
+            "bytes_per_order": await shop.bytes_per_order(OPEN_ORDERS),
+            "quote_many": shop.quote_seconds(),
+            "order_many": await shop.order_seconds(),
         }
 
 
-async def _bytes_per_order(shop: _Shop, orders_total: int) -> float:
-    before = _bytes_used()
-    await shop.place(orders_total)
-    return (_bytes_used() - before) / orders_total
-
-
-async def _cancel_all(shop: _Shop) -> float:
-    """Cancel every order; return the CPU seconds of the longest turn of the loop."""
-    longest = 0.0
-    is_over = False
-
-    async def watch() -> None:
-        nonlocal longest
-        while not is_over:
-            before = time.thread_time()
-            await asyncio.sleep(0)
-            longest = max(longest, time.thread_time() - before)
-
-    watching = asyncio.create_task(watch())
-    while shop.desk.state().open_orders:
-        with contextlib.suppress(OutcomeUnknownError):  # the disk may take longer than it waits
-            await shop.desk.cancel_all(PUBLIC, Symbol(SYMBOL))
-    is_over = True
-    await watching
-    return longest
-
-
-def _quote_seconds(shop: _Shop) -> float:
-    assert shop.feed.listener is not None, "the symbol is served"
-    quotes = [shop.feed.quote() for _ in range(TIMED_QUOTES)]
-    on_quote = shop.feed.listener.on_quote
-    started = time.process_time()
-    for quote in quotes:
-        on_quote(quote)
-    return (time.process_time() - started) / TIMED_QUOTES
-
-
-async def _order_seconds(shop: _Shop) -> float:
-    """Return the CPU seconds of an order, the writer's thread included."""
-    started = time.process_time()
-    await shop.place(TIMED_ORDERS)
-    return (time.process_time() - started) / TIMED_ORDERS
-
-
 async def waiting_tasks() -> dict[str, float]:
-    """Bytes of a task that waits for a future with a timeout, one for each order."""
+    """Count the bytes of a task that waits for a future with a timeout, one for each order."""
     loop = asyncio.get_running_loop()
     tasks: list[asyncio.Task[None]] = []
 
@@ -274,15 +200,16 @@ async def waiting_tasks() -> dict[str, float]:
 
 
 async def passing_orders(orders_total: int = PASSING_ORDERS) -> dict[str, float]:
-    """Bytes and CPU seconds after a million orders came and went beside those that stay open."""
-    chance = random.Random(SEED)  # noqa: S311 - a load, no secret
+    """Count the bytes left of a million orders that came and went beside lasting ones."""
+    source = random.Random(SEED)  # noqa: S311 - a load, no secret
     matcher = SymbolMatcher(Symbol(SYMBOL))
     quote = _Feed().quote()
     matcher.apply_quote(quote)
-    now_ns = quote.received_ns  # an order whose deadline is before it would not rest at all
+    now_ns = quote.received_ns  # an order with an earlier deadline would not rest at all
 
     def rest(number: int, lifetime_ns: int) -> Order:
-        order = _far_order(number, chance)
+        limit_price = Decimal(source.randrange(2_000_000, 6_000_000)) / 100
+        order = buy_order(number, symbol=SYMBOL, limit_price=limit_price)
         matcher.rest(order, deadline_ns=now_ns + lifetime_ns)
         assert matcher.holds(order.order_id), "it rests until it is canceled or expires"
         return order
@@ -290,7 +217,6 @@ async def passing_orders(orders_total: int = PASSING_ORDERS) -> dict[str, float]
     for number in range(LASTING_ORDERS):
         rest(number, 10**18)
     before = _bytes_used()
-    started = time.process_time()
     for number in range(LASTING_ORDERS, LASTING_ORDERS + orders_total):
         now_ns += 200_000
         if number % 2:
@@ -298,30 +224,9 @@ async def passing_orders(orders_total: int = PASSING_ORDERS) -> dict[str, float]
         else:
             rest(number, 200_000_000)
         matcher.expire(now_ns)
-    seconds = time.process_time() - started
     matcher.expire(now_ns + 10**12)
     assert matcher.resting_total == LASTING_ORDERS, "the others ended"
-    return {
-        "bytes_left": float(_bytes_used() - before),
-        "seconds_per_order": seconds / orders_total,
-    }
-
-
-def _far_order(number: int, chance: random.Random) -> Order:
-    accepted_at = datetime(2024, 8, 8, tzinfo=UTC) + timedelta(microseconds=number)
-    return Order(
-        order_id=OrderId(f"00000000-0000-7000-8000-{number:012d}"),
-        acceptance_number=number,
-        owner=PUBLIC,
-        client_order_id=None,
-        symbol=Symbol(SYMBOL),
-        side=Side.BUY,
-        time_in_force=TimeInForce.GTD,
-        quantity=Decimal(1),
-        limit_price=Decimal(chance.randrange(2_000_000, 6_000_000)) / 100,
-        accepted_at=accepted_at,
-        expires_at=accepted_at,
-    )
+    return {"bytes_left": float(_bytes_used() - before)}
 
 
 def _bytes_used() -> int:
@@ -331,12 +236,11 @@ def _bytes_used() -> int:
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("RssAnon:"):
             return int(line.split()[1]) * 1024
-    raise RuntimeError("the kernel does not tell")
+    raise RuntimeError("the kernel does not report it")
 
 
 LOADS: Final[dict[str, Callable[[], Coroutine[None, None, dict[str, float]]]]] = {
     "allocated": allocated,
-    "allocated_distinct": allocated_distinct,
     "open_orders": open_orders,
     "waiting_tasks": waiting_tasks,
     "passing_orders": passing_orders,

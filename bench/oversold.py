@@ -1,32 +1,18 @@
-"""How much of what a fill rule sells had no lot of its own: ``uv run python -m bench.oversold``.
+"""How many units a fill rule sells without a lot behind them: ``python -m bench.oversold``.
 
-The venue shows totals; behind them stand lots, here one unit each, which the rules never see. A
-seeded generator moves the ask side as a liquid pair does: about half of the quotes repeat the ask,
-the touch grows, shrinks and flickers, is emptied, or is covered by a better level and comes back.
-BUY orders rest against these quotes under several rules. Nothing that a rule does moves the market,
-so every rule gets the same quotes and the same orders.
+The venue shows totals. Behind them are lots, here of one unit each, which the rules never see. A
+seeded generator moves the asks like the asks of a liquid pair: about half of the quotes repeat the
+ask; the touch grows, shrinks, flickers, is emptied, or is covered by a better level and returns.
+BUY orders rest against these quotes under several rules. A rule does not move the market, so every
+rule gets the same quotes and the same orders.
 
-The figure is defined so. For each fill, of ``n`` units at a price, the book looks at the lots that
-stand at that price at this moment and that no earlier fill of the same run was given. The fill is
-given as many of them as it needs, the first to have arrived first. The units for which no lot is
-left are *oversold*: the lots displayed were sold before, or so much was never displayed. The
-figure is the sum of oversold units, divided by the sum of units sold, over all seeds. A lot that
-leaves and comes back is a new lot, whoever placed it: the count favors the rules that forget.
+A fill of ``n`` units at a price gets the lots at this price that no earlier fill of the run got,
+the first to arrive first. Units without such a lot are *oversold*: the lots were sold before, or
+were never displayed. A lot that leaves and returns is a new lot, which favors rules that forget.
 
-The quotes tell how much leaves a level, not which lots. That decides how many sold ones still
-stand, so each rule meets three books with the same quotes:
-
-* ``adversary``: lots that were not sold leave first. No book with these changes is worse.
-* ``random``: each lot that stands is as likely to leave.
-* ``queue``: first in, first out. Sold lots leave first, since fills are given the front of the
-  queue, and no book with these changes is kinder.
-
-``sold`` compares the units sold with those of a taker who knows every lot and sells each one once.
-It is near 1 where orders are filled in their time under any rule; overselling then makes the fills
-come too early. Below 1 a rule holds back what was there. A bare 0 is exact, 0.0% is rounded.
-
-The shares depend on the size of the orders more than on anything else: a small one takes little of
-what is displayed, and leaves the rest to the next. So there is a table for each size.
+The quotes show how much leaves a level, not which lots leave. So each rule meets three books with
+the same quotes; see ``Departure``. ``sold`` compares the sold units with the sales of a taker who
+knows every lot and sells each one once. ``docs/fill-rule.md`` explains the output.
 """
 
 import random
@@ -34,7 +20,6 @@ import statistics
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from itertools import pairwise
@@ -43,10 +28,11 @@ from typing import Final
 
 from app.domain.liquidity import LiquidityLedger
 from app.domain.matcher import SymbolMatcher
-from app.domain.order import PUBLIC, Order, OrderId, Side, Symbol, TimeInForce
+from app.domain.order import Order, Symbol
 from app.domain.quote import Quote
 from app.domain.resting import Fill, Step
 from app.domain.side_book import SideBook
+from bench.orders import buy_order
 from tests.unit.domain.planted_faults import (
     FaultyLedgerMatcher,
     FreshMatcher,
@@ -84,23 +70,29 @@ LEVELS_MIN: Final = 6
 FIRST_TICK: Final = 10_000
 SYMBOL: Final = Symbol("LTCBTC")
 TICK: Final = Decimal("0.01")
-ACCEPTED_AT: Final = datetime(2024, 8, 8, tzinfo=UTC)
 ORDER_SIZES: Final = {
     "a tenth of the median displayed quantity": (0.1, 0.1),
     "the median displayed quantity": (1.0, 1.0),
     "ten times the median displayed quantity": (10.0, 10.0),
     "a tenth to ten times the median displayed quantity, evenly by logarithm": (0.1, 10.0),
 }
-"""Least and greatest order, in multiples of the median displayed at the touch of its stream."""
+"""Least and greatest order, in multiples of the median quantity at the touch of its stream."""
 
 
 def seeded(seed: int) -> random.Random:
-    """Return a source of chance that gives the same each time."""
+    """Return a source of random numbers that repeats."""
     return random.Random(seed)  # noqa: S311 - nothing is kept secret with it
 
 
 class Departure(StrEnum):
-    """Which of the lots at a level leave."""
+    """Which of the lots at a level leave.
+
+    Attributes:
+        ADVERSARY: unsold lots leave first; no book with these changes is worse.
+        RANDOM: each lot is as likely to leave.
+        QUEUE: first in, first out. Fills get the front of the queue, so sold lots leave first, and
+            no book with these changes is kinder.
+    """
 
     ADVERSARY = "adversary"
     RANDOM = "random"
@@ -109,7 +101,7 @@ class Departure(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LevelChange:
-    """``units`` arrive at a level of asks, or leave it where negative."""
+    """``units`` arrive at a level of asks, or leave it if negative."""
 
     tick: int
     units: int
@@ -117,14 +109,14 @@ class LevelChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Update:
-    """What changed in the book since the last quote, and the quote after it."""
+    """The changes of the book since the last quote, and the quote after them."""
 
     changes: tuple[LevelChange, ...]
     quote: Quote
 
 
 class AskGenerator:
-    """The units at each level of asks, moved at random; the bid is a bystander."""
+    """The units at each level of asks, moved at random; the bid does not matter."""
 
     def __init__(self, seed: int) -> None:
         self._random = seeded(seed)
@@ -133,11 +125,11 @@ class AskGenerator:
         self._last = LevelChange(tick=FIRST_TICK, units=0)
 
     def updates(self, total: int) -> list[Update]:
-        """Make this many updates, the first of which brings the whole book."""
+        """Make ``total`` updates; the first brings the whole book."""
         return [self._update(update_id) for update_id in range(1, total + 1)]
 
     def _update(self, update_id: int) -> Update:
-        if self._random.random() < BID_SHARE:  # the quote is for the sake of the bid
+        if self._random.random() < BID_SHARE:  # the quote shows a new bid
             self._move_hidden_level()
         else:
             self._move_touch()
@@ -177,9 +169,9 @@ class AskGenerator:
             self._resize(touch)
 
     def _resize(self, tick: int) -> None:
-        """Change a level by some percent, now and then by a multiple; more often it grows.
+        """Change a level by some percent, and sometimes by a multiple; it grows more often.
 
-        A large level is more likely to shrink, so that quantities keep around the typical one.
+        A large level is more likely to shrink, so quantities stay near the typical one.
         """
         units = self._levels[tick]
         is_small = self._random.random() < SMALL_RESIZE_SHARE
@@ -206,10 +198,7 @@ SOLD: Final = b"\1"
 
 
 class LotBook:
-    """The lots of each level in order of arrival, and which of them were given to a fill.
-
-    A level is a row of bytes, ``FREE`` or ``SOLD``, one for each lot.
-    """
+    """The lots of each level in order of arrival, as bytes: ``FREE``, or ``SOLD`` to a fill."""
 
     def __init__(self, departure: Departure, seed: int) -> None:
         self._departure = departure
@@ -219,7 +208,7 @@ class LotBook:
         self.units_oversold = 0
 
     def apply(self, changes: Iterable[LevelChange]) -> None:
-        """Let lots arrive and leave."""
+        """Add lots that arrive, and remove lots that leave."""
         for change in changes:
             lots = self._levels.setdefault(change.tick * TICK, bytearray())
             if change.units > 0:
@@ -228,13 +217,13 @@ class LotBook:
                 self._let_leave(lots, -change.units)
 
     def unsold(self, price: Decimal) -> int:
-        """Return how many lots of a level were not given to a fill."""
+        """Return how many lots of a level no fill got."""
         return self._levels[price].count(FREE)
 
     def give(self, steps: Iterable[Step]) -> None:
-        """Give each fill its lots, and count the units for which there is none."""
+        """Give each fill its lots, and count the units without a lot."""
         for fill in steps:
-            assert isinstance(fill, Fill), "orders that rest are closed by being filled alone"
+            assert isinstance(fill, Fill), "only a fill closes an order that rests"
             units = int(fill.quantity)
             lots = self._levels[fill.price]
             given = min(units, lots.count(FREE))
@@ -257,16 +246,16 @@ class LotBook:
 
 
 class BottomlessLedger(LiquidityLedger):
-    """Believes that whatever an order wants can be had at the touch."""
+    """Believes that the touch has any quantity that an order wants."""
 
     def available(self, price: Decimal, displayed: Decimal) -> Decimal:
-        """Return more than any orders want."""
+        """Return more than all orders want."""
         del price, displayed
         return Decimal(10**15)
 
 
 class WholeOrderMatcher(FaultyLedgerMatcher):
-    """Fills an order whole as soon as its limit reaches the touch."""
+    """Fills a whole order as soon as its limit reaches the touch."""
 
     ledger_class = BottomlessLedger
 
@@ -277,13 +266,13 @@ class KnowingLedger(LiquidityLedger):
     book: LotBook
 
     def available(self, price: Decimal, displayed: Decimal) -> Decimal:
-        """Return the lots that stand at the touch and were not sold."""
+        """Return the lots at the touch that were not sold."""
         del displayed
         return Decimal(self.book.unsold(price))
 
 
 class KnowingMatcher(FaultyLedgerMatcher):
-    """Sells each lot once and holds none back: what no rule can do that sees only quotes."""
+    """Sells each lot once and holds none back, which no rule can do that sees only quotes."""
 
     ledger_class = KnowingLedger
 
@@ -307,25 +296,18 @@ RULES: Final[dict[str, Callable[[LotBook], SymbolMatcher]]] = {
 
 
 def make_orders(updates: list[Update], sizes: tuple[float, float], seed: int) -> dict[int, Order]:
-    """Make BUY orders by the update after which they come, with limits around the touch then."""
+    """Make orders by the update after which they come, with limits near its touch."""
     source = seeded(seed)
     median = float(statistics.median(update.quote.ask_quantity for update in updates))
     orders = {}
     for update in updates[QUOTES_PER_ORDER - 1 :: QUOTES_PER_ORDER]:
         number = update.quote.update_id
         multiple = exp(source.uniform(log(sizes[0]), log(sizes[1])))
-        orders[number] = Order(
-            order_id=OrderId(str(number)),
-            acceptance_number=number,
-            owner=PUBLIC,
-            client_order_id=None,
+        orders[number] = buy_order(
+            number,
             symbol=SYMBOL,
-            side=Side.BUY,
-            time_in_force=TimeInForce.GTD,
-            quantity=Decimal(max(1, round(median * multiple))),
             limit_price=update.quote.ask_price + source.randint(-2, 2) * TICK,
-            accepted_at=ACCEPTED_AT,
-            expires_at=ACCEPTED_AT,
+            quantity=max(1, round(median * multiple)),
         )
     return orders
 
@@ -336,7 +318,7 @@ def play(
     book: LotBook,
     matcher: SymbolMatcher,
 ) -> LotBook:
-    """Let a matcher fill the orders and the book judge its fills."""
+    """Let a matcher fill the orders, and count its fills in the book."""
     for update in updates:
         number = update.quote.update_id
         book.apply(update.changes)
@@ -349,7 +331,7 @@ def play(
 
 
 def describe(updates: list[Update]) -> str:
-    """Say what the quotes are like, to compare with a recording."""
+    """Describe the quotes, to compare them with a recording."""
     touches = [(one.quote.ask_price, one.quote.ask_quantity) for one in updates]
     pairs = list(pairwise(touches))
     repeated = sum(before == after for before, after in pairs)
@@ -366,7 +348,7 @@ def describe(updates: list[Update]) -> str:
 
 
 def main() -> None:
-    """Measure every size of orders and print a table each."""
+    """Measure every size of orders, and print a table for each."""
     write = sys.stdout.write
     streams = [(seed, AskGenerator(seed).updates(QUOTES_TOTAL)) for seed in SEEDS]
     for seed, updates in streams:
@@ -390,7 +372,7 @@ def _totals(
     departure: Departure,
     make_matcher: Callable[[LotBook], SymbolMatcher] | None,
 ) -> tuple[int, int]:
-    """Return the units sold and oversold by a rule, or without one by whoever knows the lots."""
+    """Return the units sold and oversold by a rule, or by a taker who knows the lots."""
     sold = oversold = 0
     for seed, updates, orders in runs:
         book = LotBook(departure, seed)
@@ -399,7 +381,7 @@ def _totals(
         else:
             matcher = make_matcher(book)
         play(updates, orders, book, matcher)
-        assert make_matcher or not book.units_oversold, "who knows the lots sells none twice"
+        assert make_matcher or not book.units_oversold, "this taker sells no lot twice"
         sold += book.units_sold
         oversold += book.units_oversold
     return sold, oversold

@@ -1,148 +1,83 @@
-"""What it costs to make orders and splits durable, and to read orders back.
+"""The cost to make orders durable.
 
-The journal commits in groups whatever is there while the commit before it runs. Beside it, on the
-same disk and with the same tables, constraints and settings (write-ahead log, a commit waits for
-the disk): a session of SQLAlchemy per order, a commit per order through aiosqlite, and as the floor
-ready rows through sqlite3's ``executemany`` in groups, with nobody to tell and nothing to convert.
-CPU is that of the whole process, all threads; a database server's own is not in it. The clients are
-coroutines of the same process: what they cost is in the figures.
+The journal commits in groups all entries that gathered while the commit before ran. Two other ways
+use the same disk, tables, constraints and settings (write-ahead log, a commit waits for the disk):
+a session of SQLAlchemy per order, and as the floor ready rows through sqlite3's ``executemany`` in
+groups, without listeners and without conversions. CPU includes all threads of the process. The
+clients are coroutines of the same process, so the figures include their cost.
 
     python -m bench.persistence
 """
 
 import asyncio
-import os
+import functools
 import sqlite3
 import tempfile
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+import time
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
 from decimal import Decimal
-from itertools import count
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import make_url
+from sqlalchemy import Engine, event
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
+from sqlalchemy.orm import registry
+from sqlalchemy.pool import ConnectionPoolEntry
 
-from app.domain.events import SymbolOutcome
-from app.domain.matcher import SymbolMatcher
-from app.domain.order import PUBLIC, Order, OrderId, Side, Symbol, TimeInForce
-from app.domain.quote import Quote
-from app.fulfillment.outcome import step_events
-from app.ports import OrderQuery
-from app.storage.database import Database
-from app.storage.journal.group_commit import GroupCommitJournal
-from app.storage.queries import StoredOrders
-from bench.persistence_ways import (
-    Cost,
-    accept_all,
-    acceptances_of,
-    aiosqlite_per_order,
-    fsync_waits,
-    measured,
-    parts_of,
-    record_all,
-    session_per_order,
-    sqlite3_in_groups,
-    url_of,
-    with_journal,
+from app.domain.amounts import format_amount
+from app.domain.events import acceptance_event
+from app.domain.order import Order, Symbol
+from app.storage.address import SQLITE_SCHEME
+from app.storage.journal.rows import Part, Rows
+from app.storage.schema.column_types import format_instant
+from app.storage.schema.migrate import migrate
+from app.storage.schema.tables import (
+    order_events,
+    orders,
 )
-from bench.report import Figure, Result, Section, Table, amount, main, tell
+from bench.measuring import Cost, measured, sync_seconds
+from bench.orders import ACCEPTED_AT, buy_order
+from bench.report import Result, Section, Table, amount, compared, main, method_of, tell
+from bench.service_parts import running_journal
 
-POSTGRESQL: Final = os.environ.get(
-    "BENCH_POSTGRES_URL", "postgresql+asyncpg://postgres@127.0.0.1:5432/test"
-)
-"""The server beside which another database is made for the time of the benchmark."""
-
-SYMBOL: Final = Symbol("LTCBTC")
-AT: Final = datetime(2026, 11, 25, tzinfo=UTC)
 ROUNDS: Final = 2
-"""Of each way the round with least CPU counts: whatever disturbs it makes it slower."""
+"""Of each way the round with the least CPU counts: a disturbance makes a round dearer."""
 
 IN_FLIGHT: Final = {1: 300, 64: 5_000, 1_000: 10_000}
 """Clients that each place one order after the other, and how many orders in all."""
 
+GROUP: Final = 64
 SINGLY: Final = 300
 """Orders that are committed one by one."""
 
-SPLITS_PER_ORDER: Final = 177
-"""Splits of an order of 20 times the displayed size, as seen on a real tape."""
+SESSIONS_MIN: Final = 6.0
 
-ORDERS_WITH_SPLITS: Final = 30
-READS: Final = 500
-READ_PAGE: Final = 20
-SESSIONS_GOAL: Final = 6.0
+SYMBOL: Final = Symbol("LTCBTC")
+_LIFETIME: Final = timedelta(seconds=60)
+_SETTINGS: Final = ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON")
 
-
-def make_orders(total: int, *, quantity: int = 1) -> list[Order]:
-    """Make buy orders whose ids rise as those of a service do."""
-    return [
-        Order(
-            order_id=OrderId(f"019ac000-0000-7000-8000-{number:012d}"),
-            acceptance_number=number,
-            owner=PUBLIC,
-            client_order_id=None,
-            symbol=SYMBOL,
-            side=Side.BUY,
-            time_in_force=TimeInForce.GTD,
-            quantity=Decimal(quantity),
-            limit_price=Decimal("100.25"),
-            accepted_at=AT + timedelta(microseconds=number),
-            expires_at=AT + timedelta(seconds=60),
-        )
-        for number in range(1, total + 1)
-    ]
-
-
-def make_outcomes(placed: Sequence[Order]) -> list[SymbolOutcome]:
-    """Fill the orders one after the other, each by as many quotes as its quantity."""
-    matcher = SymbolMatcher(SYMBOL)
-    outcomes = []
-    update_ids = count(1)
-    for order in placed:
-        matcher.rest(order, deadline_ns=2**62)
-        for _ in range(int(order.quantity)):
-            update_id = next(update_ids)
-            steps = matcher.apply_quote(_quote(update_id))
-            outcomes.append(
-                SymbolOutcome(
-                    symbol=SYMBOL,
-                    events=tuple(step_events(steps, AT + timedelta(seconds=1))),
-                    ledger_changes=tuple(matcher.drain_ledger_changes()),
-                    gate=matcher.gate,
-                )
-            )
-    assert all(len(one.events) == 1 for one in outcomes), "one split per quote"
-    return outcomes
-
-
-def _quote(update_id: int) -> Quote:
-    """Make a quote that shows one unit more than the one before it, at the same price."""
-    return Quote(
-        symbol=SYMBOL,
-        update_id=update_id,
-        bid_price=Decimal("99.00"),
-        bid_quantity=Decimal(1),
-        ask_price=Decimal("100.00"),
-        ask_quantity=Decimal(update_id),
-        received_ns=update_id,
-    )
+_Statements = list[tuple[str, list[tuple[object, ...]]]]
+"""Statements in their order, each with its rows."""
 
 
 def measure() -> Section:
-    """Measure orders, splits and reads, round by round, so that all are disturbed alike."""
+    """Measure all ways, round by round, so that a disturbance meets all of them."""
     costs: dict[str, list[Cost]] = {}
     for number in range(1, ROUNDS + 1):
         tell(f"round {number} of {ROUNDS}")
         for name, cost in _round().items():
             costs.setdefault(name, []).append(cost)
     best = {name: min(some, key=lambda one: one.cpu_seconds) for name, some in costs.items()}
-    server = asyncio.run(_postgresql())
+    with tempfile.TemporaryDirectory() as folder:
+        sync = sync_seconds(Path(folder))
     return Section(
         name="persistence",
         title="Persistence",
-        method=(__doc__ or "").partition("\n\n")[2].rpartition("\n\n")[0].replace("\n", " "),
-        results=(_orders_result(best), _splits_result(best), _reads_result(best)),
-        tables=(_orders_table({**best, **server}, costs), _reads_table(best)),
+        method=method_of(__doc__),
+        results=(_orders_result(best, sync),),
+        tables=(_orders_table(best, costs),),
     )
 
 
@@ -150,223 +85,194 @@ def _round() -> dict[str, Cost]:
     costs: dict[str, Cost] = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        costs["disk"] = fsync_waits(folder)
         singly, many = make_orders(SINGLY), make_orders(max(IN_FLIGHT.values()))
         costs["session"] = asyncio.run(session_per_order(folder / "session.db", singly))
-        costs["aiosqlite"] = asyncio.run(aiosqlite_per_order(folder / "aiosqlite.db", singly))
-        for group, total in IN_FLIGHT.items():
-            parts = acceptances_of(many[:total])
-            file = folder / f"raw {group}.db"
-            costs[f"raw {group}"] = sqlite3_in_groups(file, parts, group=group, total=total)
-            costs[f"ours {group}"] = asyncio.run(
-                _accept(url_of(folder / f"ours {group}.db"), many[:total], group)
-            )
-        costs |= _split_costs(folder)
-        costs |= asyncio.run(_read_costs(folder / "ours 64.db"))
-    return costs
-
-
-async def _accept(url: str, placed: Sequence[Order], in_flight: int) -> Cost:
-    async def work(journal: GroupCommitJournal, _: Database) -> Cost:
-        return await accept_all(journal, placed, in_flight=in_flight)
-
-    return await with_journal(url, work)
-
-
-def _split_costs(folder: Path) -> dict[str, Cost]:
-    placed = make_orders(ORDERS_WITH_SPLITS, quantity=SPLITS_PER_ORDER)
-    outcomes = make_outcomes(placed)
-
-    async def work(journal: GroupCommitJournal, _: Database) -> Cost:
-        return await record_all(journal, placed, outcomes)
-
-    ours = asyncio.run(with_journal(url_of(folder / "splits.db"), work))
-    # The raw rows stand after those of the acceptances, which are written first and not counted.
-    parts = parts_of(outcomes, first_position=len(placed) + 1)
-    raw = sqlite3_in_groups(
-        folder / "raw splits.db",
-        parts,
-        before=acceptances_of(placed),
-        group=5_000,
-        total=len(outcomes),
-    )
-    return {"splits": ours, "raw splits": raw}
-
-
-async def _read_costs(file: Path) -> dict[str, Cost]:
-    ids = [order.order_id for order in make_orders(READS)]
-    page = OrderQuery(
-        owner=PUBLIC, symbol=None, status=None, client_order_id=None, before=None, limit=READ_PAGE
-    )
-
-    async def find(_: GroupCommitJournal, database: Database) -> Cost:
-        stored = StoredOrders(database, _)
-        with measured(READS) as cost:
-            for order_id in ids:
-                assert await stored.find(PUBLIC, order_id)
-        return cost
-
-    async def list_page(_: GroupCommitJournal, database: Database) -> Cost:
-        stored = StoredOrders(database, _)
-        with measured(READS) as cost:
-            for _number in range(READS):
-                assert len(await stored.list_orders(page)) == READ_PAGE
-        return cost
-
-    costs = {
-        "find": await with_journal(url_of(file), find),
-        "page": await with_journal(url_of(file), list_page),
-    }
-    connection = sqlite3.connect(file)
-    one = "SELECT * FROM orders WHERE order_id = ? AND owner = ?"
-    newest = "SELECT * FROM orders WHERE owner = ? ORDER BY acceptance_number DESC LIMIT ?"
-    with measured(READS) as costs["raw find"]:
-        for order_id in ids:
-            connection.execute(one, (order_id, PUBLIC)).fetchall()
-    with measured(READS) as costs["raw page"]:
-        for _number in range(READS):
-            connection.execute(newest, (PUBLIC, READ_PAGE)).fetchall()
-    connection.close()
-    return costs
-
-
-async def _postgresql() -> dict[str, Cost]:
-    """Measure on a database of its own; nothing if there is no server."""
-    import asyncpg  # type: ignore[import-untyped]  # noqa: PLC0415 - it ships no types
-
-    server = make_url(POSTGRESQL)
-    plain = server.set(drivername="postgresql").render_as_string(hide_password=False)
-    name = f"papertape_bench_{os.getpid()}"
-    try:
-        connection = await asyncpg.connect(plain, timeout=5)
-    except (OSError, asyncpg.PostgresError) as error:
-        tell(f"PostgreSQL is left out: {error}")
-        return {}
-    costs: dict[str, Cost] = {}
-    try:
+        some = many[: IN_FLIGHT[GROUP]]
+        costs["raw"] = sqlite3_in_groups(folder / "raw.db", some, group=GROUP)
         for in_flight, total in IN_FLIGHT.items():
-            await connection.execute(f"CREATE DATABASE {name}")
-            url = server.set(database=name).render_as_string(hide_password=False)
-            costs[f"PostgreSQL {in_flight}"] = await _accept(
-                url, make_orders(total // 2), in_flight
+            url = url_of(folder / f"{in_flight}.db")
+            costs[f"ours {in_flight}"] = asyncio.run(
+                journal_accepts(url, many[:total], in_flight=in_flight)
             )
-            await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    finally:
-        await connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-        await connection.close()
     return costs
 
 
-def _orders_result(costs: dict[str, Cost]) -> Result:
-    ours, session = costs["ours 64"], costs["session"]
-    ratio = ours.per_second / session.per_second
-    return Result(
-        what="Durable orders, 64 in flight",
-        ours=Figure(of="the journal", value=ours.per_second, unit="orders/s"),
-        beside=(
-            Figure(of="a session per order", value=session.per_second, unit="orders/s"),
-            Figure(
-                of="a commit per order, aiosqlite",
-                value=costs["aiosqlite"].per_second,
-                unit="orders/s",
-            ),
-            Figure(of="ready rows in groups", value=costs["raw 64"].per_second, unit="orders/s"),
-        ),
-        ratio=ratio,
-        ratio_of="of a session per order",
-        goal=f"at least {SESSIONS_GOAL:.0f}x",
-        holds=ratio >= SESSIONS_GOAL,
-        note=(
-            f"The disk takes {costs['disk'].wait_milliseconds(0.5):.2f} ms to make 4 KiB durable "
-            f"(99 of 100 within {costs['disk'].wait_milliseconds(0.99):.2f} ms)."
-        ),
-    )
-
-
-def _splits_result(costs: dict[str, Cost]) -> Result:
-    ours, raw = costs["splits"], costs["raw splits"]
-    return Result(
-        what=f"Durable splits, orders of {SPLITS_PER_ORDER} each",
-        ours=Figure(of="the journal", value=ours.cpu_microseconds, unit="µs of CPU per split"),
-        beside=(
-            Figure(
-                of="ready rows in groups of 5,000",
-                value=raw.cpu_microseconds,
-                unit="µs of CPU per split",
-            ),
-            Figure(of="the journal", value=ours.per_second, unit="splits/s"),
-            Figure(of="ready rows", value=raw.per_second, unit="splits/s"),
-        ),
-        ratio=ours.cpu_microseconds / raw.cpu_microseconds,
-        ratio_of="of ready rows",
-    )
-
-
-def _reads_result(costs: dict[str, Cost]) -> Result:
-    ours, raw = costs["find"], costs["raw find"]
-    return Result(
-        what="Reading one order",
-        ours=Figure(of="the reader", value=ours.cpu_microseconds, unit="µs of CPU"),
-        beside=(Figure(of="sqlite3 in this thread", value=raw.cpu_microseconds, unit="µs of CPU"),),
-        ratio=ours.cpu_microseconds / raw.cpu_microseconds,
-        ratio_of="of sqlite3, which only fetches",
-        note="Ours goes to a thread and back, and makes an order of the row.",
+def _orders_result(costs: dict[str, Cost], sync: float) -> Result:
+    ours, session = costs[f"ours {GROUP}"], costs["session"]
+    return compared(
+        f"Durable orders, {GROUP} in flight",
+        "orders/s",
+        {
+            "the journal": ours.per_second,
+            "a session per order": session.per_second,
+            "ready rows in groups": costs["raw"].per_second,
+        },
+        ratio=ours.per_second / session.per_second,
+        ratio_of="a session per order",
+        at_least=SESSIONS_MIN,
+        note=f"The disk takes {1e3 * sync:.2f} ms to make a page durable.",
     )
 
 
 def _orders_table(costs: dict[str, Cost], rounds: dict[str, list[Cost]]) -> Table:
     names = {
         "session": "SQLAlchemy session per order, one by one",
-        "aiosqlite": "aiosqlite commit per order, one by one",
-        **{f"raw {group}": f"sqlite3, ready rows in groups of {group:,}" for group in IN_FLIGHT},
+        "raw": f"sqlite3, ready rows in groups of {GROUP}",
         **{f"ours {number}": f"the journal, {number:,} in flight" for number in IN_FLIGHT},
-        **{f"PostgreSQL {n}": f"the journal on PostgreSQL, {n:,} in flight" for n in IN_FLIGHT},
     }
-    rows = []
-    for name, title in names.items():
-        if name not in costs:
-            continue
-        cost = costs[name]
-        some = rounds.get(name, [cost])
-        rows.append(
-            (
-                title,
-                amount(cost.cpu_microseconds),
-                amount(cost.per_second),
-                *(_least_wait(some, fraction) for fraction in (0.5, 0.99)),
-            )
-        )
-    is_left_out = not any(name.startswith("PostgreSQL") for name in costs)
     return Table(
         title="Durable orders",
         headings=("how", "µs of CPU per order", "orders/s", "p50, ms", "p99, ms"),
-        rows=tuple(rows),
-        note="There is no PostgreSQL server here; it is left out." if is_left_out else "",
-    )
-
-
-def _least_wait(rounds: Sequence[Cost], fraction: float) -> str:
-    """Return the least of what this fraction waited, in milliseconds."""
-    if not rounds[0].waits_seconds:
-        return "-"
-    return amount(min(cost.wait_milliseconds(fraction) for cost in rounds))
-
-
-def _reads_table(costs: dict[str, Cost]) -> Table:
-    names = {
-        "find": "one order",
-        "raw find": "one order, sqlite3 in this thread",
-        "page": f"a page of {READ_PAGE}",
-        "raw page": f"a page of {READ_PAGE}, sqlite3 in this thread",
-    }
-    return Table(
-        title="Reads from SQLite, one after the other",
-        headings=("what", "µs of CPU", "reads/s"),
         rows=tuple(
-            (title, amount(costs[name].cpu_microseconds), amount(costs[name].per_second))
+            (
+                title,
+                amount(costs[name].cpu_microseconds),
+                amount(costs[name].per_second),
+                *(_least_wait(rounds[name], share) for share in (0.5, 0.99)),
+            )
             for name, title in names.items()
         ),
     )
+
+
+def _least_wait(rounds: list[Cost], share: float) -> str:
+    """Return the wait of this share in the best round, in milliseconds."""
+    if not rounds[0].waits_seconds:
+        return "-"
+    return amount(min(cost.wait_milliseconds(share) for cost in rounds))
+
+
+def make_orders(total: int) -> list[Order]:
+    """Make orders, each a microsecond after the one before."""
+    return [
+        buy_order(
+            number,
+            symbol=SYMBOL,
+            limit_price=Decimal("100.25"),
+            accepted_at=ACCEPTED_AT + timedelta(microseconds=number),
+            expires_at=ACCEPTED_AT + _LIFETIME,
+        )
+        for number in range(1, total + 1)
+    ]
+
+
+def url_of(file: Path) -> str:
+    """Return the URL of an SQLite file."""
+    return f"{SQLITE_SCHEME}:///{file}"
+
+
+async def journal_accepts(url: str, placed: Sequence[Order], *, in_flight: int) -> Cost:
+    """Let ``in_flight`` clients place one order after the other in the journal."""
+    waiting = iter(placed)
+    async with running_journal(url) as journal:
+        with measured(len(placed)) as cost:
+
+            async def place() -> None:
+                for order in waiting:
+                    began = time.perf_counter()
+                    await journal.accept(order)
+                    cost.waits_seconds.append(time.perf_counter() - began)
+
+            async with asyncio.TaskGroup() as clients:
+                for _ in range(in_flight):
+                    clients.create_task(place())
+    return cost
+
+
+async def session_per_order(file: Path, placed: Sequence[Order]) -> Cost:
+    """Add an order and its event to a session of SQLAlchemy, and commit, one after the other."""
+    await migrate(url_of(file))
+    engine = create_async_engine(url_of(file))
+    _configure(engine.sync_engine)
+    order_class, event_class = _mapped()
+    session_of = async_sessionmaker(engine, expire_on_commit=False)
+    rows = [Rows([part]) for part in acceptances_of(placed)]
+    with measured(len(rows)) as cost:
+        for one in rows:
+            began = time.perf_counter()
+            async with session_of() as session:
+                session.add(order_class(**one.orders[0]))
+                await session.flush()
+                session.add(event_class(**one.events[0]))
+                await session.commit()
+            cost.waits_seconds.append(time.perf_counter() - began)
+    await engine.dispose()
+    return cost
+
+
+def sqlite3_in_groups(file: Path, placed: Sequence[Order], *, group: int) -> Cost:
+    """Write ready rows of orders in groups with ``executemany``, in this thread."""
+    asyncio.run(migrate(url_of(file)))
+    parts = acceptances_of(placed)
+    groups = [
+        _statements(Rows(parts[start : start + group])) for start in range(0, len(parts), group)
+    ]
+    connection = sqlite3.connect(file, isolation_level=None)
+    for setting in _SETTINGS:
+        connection.execute(f"PRAGMA {setting}").fetchall()
+    with measured(len(parts)) as cost:
+        for statements in groups:
+            connection.execute("BEGIN IMMEDIATE")
+            for sql, rows in statements:
+                connection.executemany(sql, rows)
+            connection.execute("COMMIT")
+    connection.close()
+    return cost
+
+
+def acceptances_of(listed: Sequence[Order]) -> list[Part]:
+    """Return the journal's entries of accepted orders."""
+    return [
+        Part(content=order, events=(acceptance_event(order),), position=position)
+        for position, order in enumerate(listed, 1)
+    ]
+
+
+def _statements(rows: Rows) -> _Statements:
+    """Return plain statements for the rows, with the values as SQLite stores them."""
+    return [
+        (
+            _insert(table.name, listed[0]),
+            [tuple(_stored(value) for value in row.values()) for row in listed],
+        )
+        for table, listed in ((orders, rows.orders), (order_events, rows.events))
+    ]
+
+
+def _insert(table: str, columns: Collection[str]) -> str:
+    places = ", ".join("?" for _ in columns)
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})"  # noqa: S608 - ours
+
+
+def _stored(value: object) -> object:
+    if isinstance(value, Decimal):
+        return format_amount(value)
+    return format_instant(value) if isinstance(value, datetime) else value
+
+
+def _configure(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def configure(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+        cursor = connection.cursor()
+        for setting in _SETTINGS:
+            cursor.execute(f"PRAGMA {setting}")
+        cursor.close()
+
+
+class _StoredOrder:
+    """The class that the ORM maps to orders."""
+
+
+class _StoredEvent:
+    """The class that the ORM maps to events."""
+
+
+@functools.cache
+def _mapped() -> tuple[type[_StoredOrder], type[_StoredEvent]]:
+    mapper = registry()
+    mapper.map_imperatively(_StoredOrder, orders)
+    mapper.map_imperatively(_StoredEvent, order_events)
+    return _StoredOrder, _StoredEvent
 
 
 if __name__ == "__main__":

@@ -1,19 +1,32 @@
-"""The cheapest client of HTTP: bytes made before, written to a socket, and told when all is there.
+"""The cheapest clients of HTTP and ``/ws/orders``: prepared bytes on sockets that are kept.
 
-A client library costs more per answer than the service does, and would be what is measured.
+A client library costs more per answer than the service, so the benchmark would measure the library.
 """
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Generic, Self, TypeVar
 
 import msgspec
 
-CONNECTS_AT_ONCE: Final = 100
+CONNECTS_AT_ONCE: Final = 50
+"""The service accepts at most 64 connections that are not authenticated yet."""
 
 _HEAD_END: Final = b"\r\n\r\n"
 _LENGTH: Final = b"content-length:"
+
+_HANDSHAKE: Final = (
+    b"GET /ws/orders HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDAwMDAwMDAwMDAwMDAwMA==\r\n\r\n"
+)
+_SUBSCRIBE: Final = b'{"type": "subscribe"}'
+_SUBSCRIBE_FRAME: Final = (
+    bytes([0x81, 0x80 | len(_SUBSCRIBE)]) + bytes(4) + _SUBSCRIBE  # a mask of zeros masks nothing
+)
+_Result = TypeVar("_Result")
+_Opened = TypeVar("_Opened")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,30 +53,19 @@ def post_request(path: str, document: object, *, headers: str = "") -> bytes:
     return head.encode() + body
 
 
-class RawClient(asyncio.Protocol):
-    """One kept connection, with one request under way at a time."""
+class _Connection(asyncio.Protocol, Generic[_Result]):
+    """One connection to a port of loopback, on which at most one future waits."""
 
     def __init__(self) -> None:
-        self._received = bytearray()
-        self._waiting: asyncio.Future[Answer] | None = None
+        self._waiting: asyncio.Future[_Result] | None = None
         self._transport: asyncio.Transport | None = None
 
     @classmethod
-    async def connect(cls, port: int) -> "RawClient":
-        """Connect to a port of loopback."""
+    async def connect(cls, port: int) -> Self:
+        """Connect."""
         loop = asyncio.get_running_loop()
-        _, client = await loop.create_connection(cls, "127.0.0.1", port)
-        return client
-
-    def ask(self, request: bytes) -> asyncio.Future[Answer]:
-        """Send a request; the future has its answer."""
-        assert self._waiting is None, "one at a time"
-        assert self._transport is not None, "it is connected"
-        if self._transport.is_closing():
-            raise ConnectionResetError("idle for too long")
-        self._waiting = asyncio.get_running_loop().create_future()
-        self._transport.write(request)
-        return self._waiting
+        _, connection = await loop.create_connection(cls, "127.0.0.1", port)
+        return connection
 
     def close(self) -> None:
         """Drop the connection."""
@@ -71,12 +73,38 @@ class RawClient(asyncio.Protocol):
             self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep what is written to."""
+        """Keep the transport to write to it."""
         assert isinstance(transport, asyncio.Transport), "it is TCP"
         self._transport = transport
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Fail the waiting future: no answer comes."""
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_exception(exc or ConnectionResetError("closed by the service"))
+
+    def _send(self, content: bytes) -> asyncio.Future[_Result]:
+        assert self._transport is not None, "it is connected"
+        if self._transport.is_closing():
+            raise ConnectionResetError("idle for too long")
+        self._waiting = asyncio.get_running_loop().create_future()
+        self._transport.write(content)
+        return self._waiting
+
+
+class RawClient(_Connection[Answer]):
+    """A client of HTTP, with one request under way at a time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._received = bytearray()
+
+    def ask(self, request: bytes) -> asyncio.Future[Answer]:
+        """Send a request; the future has its answer."""
+        assert self._waiting is None, "one at a time"
+        return self._send(request)
+
     def data_received(self, data: bytes) -> None:
-        """Take a piece of an answer."""
+        """Read a part of an answer."""
         at = time.perf_counter()
         self._received += data
         head_bytes = self._received.find(_HEAD_END) + len(_HEAD_END)
@@ -89,21 +117,49 @@ class RawClient(asyncio.Protocol):
             return
         body = bytes(self._received[head_bytes:total])
         del self._received[:total]
-        assert not self._received, "nobody asked for more than one answer"
+        assert not self._received, "one answer per request"
         waiting, self._waiting = self._waiting, None
-        assert waiting is not None, "an answer that nobody asked for"
+        assert waiting is not None, "an answer without a request"
         waiting.set_result(Answer(int(head[9:12]), body, at))
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Tell whoever waits that no answer comes."""
+
+class RawListener(_Connection[float]):
+    """A listener to all orders; it notes when messages come and does not read them."""
+
+    @classmethod
+    async def subscribe(cls, port: int) -> "RawListener":
+        """Connect and subscribe."""
+        listener = await cls.connect(port)
+        await listener._send(_HANDSHAKE)  # noqa: SLF001 - its own class
+        await listener._send(_SUBSCRIBE_FRAME)  # noqa: SLF001 - its own class
+        return listener
+
+    def next(self) -> asyncio.Future[float]:
+        """Return when the next message comes, on the clock of ``time.perf_counter``."""
+        self._waiting = asyncio.get_running_loop().create_future()
+        return self._waiting
+
+    def data_received(self, data: bytes) -> None:
+        """Note the time."""
+        del data
         if self._waiting is not None and not self._waiting.done():
-            self._waiting.set_exception(exc or ConnectionResetError("closed by the service"))
+            self._waiting.set_result(time.perf_counter())
+
+
+async def open_many(open_one: Callable[[], Awaitable[_Opened]], total: int) -> list[_Opened]:
+    """Open connections, a limited number at a time."""
+    opened: list[_Opened] = []
+    while len(opened) < total:
+        some = min(CONNECTS_AT_ONCE, total - len(opened))
+        opened += await asyncio.gather(*(open_one() for _ in range(some)))
+    return opened
 
 
 async def connect_many(port: int, total: int) -> list[RawClient]:
-    """Open connections, some at a time."""
-    clients: list[RawClient] = []
-    while len(clients) < total:
-        some = min(CONNECTS_AT_ONCE, total - len(clients))
-        clients += await asyncio.gather(*(RawClient.connect(port) for _ in range(some)))
-    return clients
+    """Open connections of HTTP."""
+    return await open_many(lambda: RawClient.connect(port), total)
+
+
+async def listen_many(port: int, total: int) -> list[RawListener]:
+    """Open listeners."""
+    return await open_many(lambda: RawListener.subscribe(port), total)

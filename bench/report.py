@@ -1,25 +1,27 @@
-"""What a benchmark found, and how it is printed: one form for all, as text and as data.
+"""What a benchmark measured, and how it is printed: one form for all, as text and as data.
 
 A benchmark is a module of this package with a function ``measure`` that returns a ``Section``.
-``main`` runs it by itself; ``python -m bench`` runs all of them and writes one report. Absolute
-figures are those of the machine, so each stands beside others of the same run, and the ratio is
-what a goal is about.
+``main`` runs one benchmark; ``python -m bench`` runs all of them and writes one report. Times and
+rates depend on the machine. So each figure stands beside others of the same run, and a goal bounds
+their ratio.
 """
 
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
+
+import msgspec
 
 HOLDS: Final = {True: "holds", False: "**missed**", None: "no goal"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """One measured value of ``of``: ours, a peer's with its version, or that of a bare stack."""
+    """One measured value of ``of``: ours, another package with its version, or a bare stack."""
 
     of: str
     value: float
@@ -28,11 +30,17 @@ class Figure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """One thing that was measured, ours beside others in the same run.
+    """One measurement, ours beside others of the same run.
 
-    ``goal`` is the bound in words, ``ratio`` what it bounds, with ``ratio_of`` saying which to
-    which. ``holds`` is None where nothing is due. ``note`` says what a reader must know to believe
-    it, why a goal is missed above all.
+    Attributes:
+        what: the name of the measurement.
+        ours: our figure.
+        beside: the figures to compare it with.
+        ratio: the number that the goal bounds; None if there is none.
+        ratio_of: the words after the ratio.
+        goal: the bound in words; empty without a goal.
+        holds: whether the goal holds; None without one, or if a part could not be measured.
+        note: what a reader needs to judge the figures.
     """
 
     what: str
@@ -57,7 +65,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """What one benchmark found; ``method`` says in a few sentences how."""
+    """The results of one benchmark; ``method`` describes the measurement in a few sentences."""
 
     name: str
     title: str
@@ -66,8 +74,56 @@ class Section:
     tables: tuple[Table, ...] = ()
 
 
+def compared(
+    what: str,
+    unit: str,
+    figures: Mapping[str, float],
+    *,
+    ratio: float | None,
+    ratio_of: str,
+    at_most: float | None = None,
+    at_least: float | None = None,
+    note: str = "",
+) -> Result:
+    """Compare figures of one unit, the first of which is ours.
+
+    Args:
+        what: the name of the measurement.
+        unit: the unit of all figures.
+        figures: the values by name.
+        ratio: the number to bound; None if a part could not be measured.
+        ratio_of: the words after the ratio and after its bound.
+        at_most: the greatest ratio that meets the goal; None without one.
+        at_least: the least ratio that meets the goal; None without one.
+        note: what a reader needs to judge the figures.
+    """
+    ours, *beside = (Figure(of=of, value=value, unit=unit) for of, value in figures.items())
+    goal, holds = "", None
+    if at_most is not None:
+        goal = f"at most {at_most:g}x {ratio_of}"
+        holds = None if ratio is None else ratio <= at_most
+    elif at_least is not None:
+        goal = f"at least {at_least:g}x {ratio_of}"
+        holds = None if ratio is None else ratio >= at_least
+    return Result(
+        what=what,
+        ours=ours,
+        beside=tuple(beside),
+        ratio=ratio,
+        ratio_of=ratio_of,
+        goal=goal,
+        holds=holds,
+        note=note,
+    )
+
+
+def method_of(docstring: str | None) -> str:
+    """Return the method of a section: its module's docstring without the first line and command."""
+    return (docstring or "").partition("\n\n")[2].rpartition("\n\n")[0].replace("\n", " ")
+
+
 def main(measure: Callable[[], Section]) -> None:
-    """Run one benchmark as a program: print what it found; ``--json FILE`` writes it, too."""
+    """Run one benchmark as a program and print its section; ``--json FILE`` also writes it."""
     parser = argparse.ArgumentParser(description=(sys.modules["__main__"].__doc__ or "").strip())
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the section there as JSON")
     arguments = parser.parse_args()
@@ -78,19 +134,14 @@ def main(measure: Callable[[], Section]) -> None:
 
 
 def tell(text: str) -> None:
-    """Show progress, apart from what is reported."""
+    """Show progress, apart from the report."""
     print(text, file=sys.stderr, flush=True)
 
 
-def section_of(data: dict[str, object]) -> Section:
-    """Read back what ``main`` wrote."""
-    return Section(
-        name=str(data["name"]),
-        title=str(data["title"]),
-        method=str(data["method"]),
-        results=tuple(_result(one) for one in _listed(data["results"])),
-        tables=tuple(_table(one) for one in _listed(data["tables"])),
-    )
+def section_of(data: object) -> Section:
+    """Return the section that ``main`` wrote as JSON."""
+    section: Section = msgspec.convert(data, Section)
+    return section
 
 
 def section_lines(section: Section) -> list[str]:
@@ -106,7 +157,7 @@ def section_lines(section: Section) -> list[str]:
 
 
 def summary_lines(sections: Iterable[Section]) -> list[str]:
-    """Write one line per goal: ours, what stands beside it, the ratio, and whether it holds."""
+    """Write one line per goal: our figure, the others, the ratio, and whether it holds."""
     rows = [
         (
             result.what,
@@ -168,32 +219,3 @@ def _grid(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     listed = [[cell.replace("|", "\\|") for cell in row] for row in (headings, *rows)]
     lines = [f"| {' | '.join(row)} |" for row in listed]
     return [lines[0], f"|{'---|' * len(headings)}", *lines[1:]]
-
-
-def _listed(value: object) -> list[dict[str, object]]:
-    assert isinstance(value, list), "written by main"
-    return value
-
-
-def _result(data: dict[str, object]) -> Result:
-    own = dict(data)
-    ours, beside = own.pop("ours"), own.pop("beside")
-    assert isinstance(ours, dict), "written by main"
-    return Result(
-        ours=Figure(**ours),
-        beside=tuple(Figure(**one) for one in _listed(beside)),  # type: ignore[arg-type] # as written
-        **own,  # type: ignore[arg-type] # as written
-    )
-
-
-def _table(data: dict[str, object]) -> Table:
-    rows = data["rows"]
-    headings = data["headings"]
-    assert isinstance(rows, list), "written by main"
-    assert isinstance(headings, list), "written by main"
-    return Table(
-        title=str(data["title"]),
-        headings=tuple(headings),
-        rows=tuple(tuple(row) for row in rows),
-        note=str(data["note"]),
-    )

@@ -1,11 +1,11 @@
-"""One client, as its users use it, on the book tickers of a burst; it tells what that cost.
+"""One client, as its users use it, on the book tickers of a burst; it prints the cost.
 
-    python ingest.py CLIENT STREAM_URL REST_URL SYMBOLS FIRST_ID WARM_ID LAST_ID SECONDS_MAX
+    python ingest.py CLIENT STREAM_URL REST_URL SYMBOLS WARM_ID LAST_ID SECONDS_MAX
 
-The client is pointed at the venue, listens to the symbols (``BTC/USDT,LTC/BTC``), and hands each
-quote to a callback that counts it. Counted is from the warm-up's last update id to the last one of
-all: CPU of the whole process, all threads, user and system. Clients are imported where they are
-used, since each takes seconds, and one that is not there must not stop the others.
+The client connects to the venue, listens to the symbols (``BTC/USDT,LTC/BTC``), and gives each
+quote to a callback that counts it. The measurement lasts from the last update id of the warm-up to
+the last one of all. CPU includes the whole process, all threads, user and system. Clients are
+imported where they are used: each import takes seconds, and a missing one must not stop the others.
 """
 
 import asyncio
@@ -28,17 +28,14 @@ QUEUE_MAX = 10**9
 
 
 class Task:
-    """What is to be listened to, and how far it has come.
-
-    ``names`` are the symbols in the words of ccxt, BASE/QUOTE.
-    """
+    """The symbols to listen to, and the progress; ``names`` are written as in ccxt, BASE/QUOTE."""
 
     def __init__(self, arguments: list[str]) -> None:
         self.client, self.stream_url, self.rest_url, names, *numbers = arguments
         self.names = names.split(",")
         self.symbols = [name.replace("/", "") for name in self.names]
         self.streams = [f"{symbol.lower()}@bookTicker" for symbol in self.symbols]
-        self.first_id, self.warm_id, self.last_id, self.seconds_max = map(int, numbers)
+        self.warm_id, self.last_id, self.seconds_max = map(int, numbers)
         self.packages: tuple[str, ...] = ()
         self.arrived = 0
         self._next_id = self.warm_id
@@ -51,9 +48,9 @@ class Task:
             return f"/ws/{self.streams[0]}"
         return f"/stream?streams={'/'.join(self.streams)}"
 
-    def take(self, update_id: int, total: int = 1) -> None:
-        """Count a quote, or several up to this update id."""
-        self.arrived += total
+    def take(self, update_id: int) -> None:
+        """Count a quote."""
+        self.arrived += 1
         if update_id >= self._next_id:
             self._pass(update_id)
 
@@ -65,7 +62,7 @@ class Task:
         self._cpu_seconds = cpu_seconds()
 
     def leave(self, cause: str | None) -> None:
-        """Tell what was measured and end at once: closing is not what is measured."""
+        """Print the measurement and exit at once: closing is not measured."""
         told = {
             "cpu_seconds": cpu_seconds() - self._cpu_seconds,
             "ended_ns": time.monotonic_ns(),
@@ -79,7 +76,7 @@ class Task:
 
 
 def cpu_seconds() -> float:
-    """Return what this process has spent."""
+    """Return the CPU time of this process."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime
 
@@ -88,7 +85,7 @@ def cpu_seconds() -> float:
 
 
 async def python_binance(task: Task) -> None:
-    """Its queue of 100 messages overflows at once, which ends the stream; so it is made larger."""
+    """Enlarge its queue: with 100 messages it overflows at once, which ends the stream."""
     task.packages = ("python-binance",)
     binance = importlib.import_module("binance")
     binance.AsyncClient.API_URL = f"{task.rest_url}/api"
@@ -105,7 +102,7 @@ async def python_binance(task: Task) -> None:
 
 
 async def binance_sdk_spot(task: Task) -> None:
-    """Binance's own: a SUBSCRIBE for each symbol, a model for each quote."""
+    """Use Binance's own client: a SUBSCRIBE for each symbol, a model for each quote."""
     task.packages = ("binance-sdk-spot",)
     sdk = importlib.import_module("binance_sdk_spot.spot")
     settings = sdk.ConfigurationWebSocketStreams(stream_url=task.stream_url)
@@ -118,7 +115,7 @@ async def binance_sdk_spot(task: Task) -> None:
 
 
 async def unicorn(task: Task, library: str = "websockets") -> None:
-    """A thread of its own for the stream, and a callback for each quote."""
+    """Use its thread for the stream, and a callback for each quote."""
     task.packages = ("unicorn-binance-websocket-api", library)
     package = importlib.import_module("unicorn_binance_websocket_api")
     manager = package.BinanceWebSocketApiManager(
@@ -139,9 +136,9 @@ async def unicorn(task: Task, library: str = "websockets") -> None:
 
 
 def cryptofeed(task: Task) -> None:
-    """It takes wss addresses only, so its connections get ours after they were made.
+    """Replace the addresses of its connections: it accepts wss addresses only.
 
-    It chooses and runs a loop itself, that of uvloop.
+    It chooses and runs its loop itself, with uvloop.
     """
     task.packages = ("cryptofeed",)
     package = importlib.import_module("cryptofeed")
@@ -175,7 +172,7 @@ def cryptofeed(task: Task) -> None:
 
 
 async def ccxt_pro(task: Task) -> None:
-    """Its watch tells the newest tickers since it was last called, so that some are passed over."""
+    """Watch the newest tickers since the last call; it skips the ones between."""
     task.packages = ("ccxt",)
     ccxt = importlib.import_module("ccxt.pro")
     options = {"fetchMarkets": {"types": ["spot"]}, "fetchCurrencies": False}
@@ -187,32 +184,11 @@ async def ccxt_pro(task: Task) -> None:
             task.take(ticker["info"]["u"])
 
 
-# --- Libraries by themselves ----------------------------------------------------------------------
-
-
-async def websockets_json(task: Task) -> None:
-    """What one writes by hand first."""
-    task.packages = ("websockets",)
-    client = importlib.import_module("websockets.asyncio.client")
-    is_combined = len(task.symbols) > 1
-    async with client.connect(task.stream_url + task.path) as stream:
-        async for text in stream:
-            message = json.loads(text)
-            task.take((message["data"] if is_combined else message)["u"])
-
-
-async def websockets_msgspec(task: Task) -> None:
-    """Likewise with what is known to be fast: bytes as they came, into a typed structure."""
-    task.packages = ("websockets", "msgspec")
-    client = importlib.import_module("websockets.asyncio.client")
-    update_id = decoder(is_combined=len(task.symbols) > 1)
-    async with client.connect(task.stream_url + task.path, compression=None) as stream:
-        while True:
-            task.take(update_id(await stream.recv(decode=False)))
+# --- A library by itself --------------------------------------------------------------------------
 
 
 async def picows_msgspec(task: Task) -> None:
-    """A WebSocket library in Cython, with a callback for each frame."""
+    """Use a WebSocket library in Cython, with a callback for each frame."""
     task.packages = ("picows", "msgspec")
     picows = importlib.import_module("picows")
     update_id = decoder(is_combined=len(task.symbols) > 1)
@@ -226,7 +202,7 @@ async def picows_msgspec(task: Task) -> None:
 
 
 def decoder(*, is_combined: bool) -> Callable[[bytes], int]:
-    """Return what decodes a frame into a typed structure and returns its update id."""
+    """Return a function that decodes a frame into a typed structure and returns its update id."""
     msgspec = importlib.import_module("msgspec")
     fields = [("u", int), *((key, str) for key in "sbBaA")]
     ticker = msgspec.defstruct("Ticker", fields, gc=False)
@@ -242,22 +218,17 @@ def decoder(*, is_combined: bool) -> Callable[[bytes], int]:
 
 
 class Frames:
-    """Finds frames in what a socket delivers, and nothing else: no masks, no fragments, no pings.
+    """Finds frames in the data of a socket and decodes them: no masks, no fragments, no pings."""
 
-    Update ids are counted and not read, unless ``update_id`` reads them.
-    """
-
-    def __init__(self, task: Task, update_id: Callable[[bytes], int] | None) -> None:
-        self._task = task
+    def __init__(self, task: Task, update_id: Callable[[bytes], int]) -> None:
+        self._take = task.take
         self._update_id = update_id
         self._rest = b""
-        self._count = 0
 
     def feed(self, data: bytes) -> None:
-        """Take what was received."""
+        """Decode the complete frames of the received data."""
         data = self._rest + data if self._rest else data
-        total, position, update_id = len(data), 0, self._update_id
-        count = 0
+        total, position, update_id, take = len(data), 0, self._update_id, self._take
         while position + 4 <= total:
             size, start = data[position + 1], position + 2
             if size > 125:
@@ -265,49 +236,35 @@ class Frames:
             end = start + size
             if end > total:
                 break
-            count += 1
-            if update_id is not None:
-                self._task.take(update_id(data[start:end]))
+            take(update_id(data[start:end]))
             position = end
         self._rest = data[position:]
-        if update_id is None:
-            self._count += count
-            self._task.take(self._task.first_id + self._count - 1, count)
 
 
 class FrameProtocol(asyncio.Protocol):
-    """The least that asyncio can do."""
+    """The smallest protocol of asyncio."""
 
     def __init__(self, frames: Frames) -> None:
         self._feed = frames.feed
 
     def data_received(self, data: bytes) -> None:
-        """Find the frames."""
+        """Find the frames in the data."""
         self._feed(data)
 
 
-async def asyncio_count(task: Task, *, is_decoded: bool = False) -> None:
-    """An asyncio protocol that only finds the frames."""
+async def asyncio_msgspec(task: Task) -> None:
+    """Find and decode the frames in an asyncio protocol."""
     connected, rest = connected_socket(task)
     connected.settimeout(0)
-    frames = Frames(task, decoder(is_combined=len(task.symbols) > 1) if is_decoded else None)
+    frames = Frames(task, decoder(is_combined=len(task.symbols) > 1))
     frames.feed(rest)
     loop = asyncio.get_running_loop()
     await loop.create_connection(lambda: FrameProtocol(frames), sock=connected)
     await asyncio.Event().wait()
 
 
-async def socket_count(task: Task) -> None:
-    """A blocking socket, and finding the frames."""
-    connected, rest = connected_socket(task)
-    frames = Frames(task, None)
-    frames.feed(rest)
-    while True:
-        frames.feed(connected.recv(RECEIVE_BYTES))
-
-
 async def socket_null(task: Task) -> None:
-    """A blocking socket of which nobody reads but the last bytes: what a sender can do."""
+    """Read a blocking socket and look only at its last bytes: this shows the sender's limit."""
     connected, _ = connected_socket(task)
     buffer = memoryview(bytearray(4 * RECEIVE_BYTES))
     for update_id in (task.warm_id, task.last_id):
@@ -321,7 +278,7 @@ async def socket_null(task: Task) -> None:
 
 
 def connected_socket(task: Task) -> tuple[socket.socket, bytes]:
-    """Shake hands by hand; return what came right after it, too."""
+    """Make the handshake by hand; also return the data that came right after it."""
     address = urlsplit(task.stream_url)
     connected = socket.create_connection((address.hostname, address.port))
     connected.sendall(
@@ -342,18 +299,14 @@ CLIENTS: dict[str, Callable[[Task], Coroutine[None, None, None] | None]] = {
     "unicorn-picows": functools.partial(unicorn, library="picows"),
     "cryptofeed": cryptofeed,
     "ccxt.pro": ccxt_pro,
-    "websockets-json": websockets_json,
-    "websockets-msgspec": websockets_msgspec,
     "picows-msgspec": picows_msgspec,
-    "asyncio-msgspec": functools.partial(asyncio_count, is_decoded=True),
-    "asyncio-count": asyncio_count,
-    "socket-count": socket_count,
+    "asyncio-msgspec": asyncio_msgspec,
     "socket-null": socket_null,
 }
 
 
 def main() -> None:
-    """Run the client; whatever it does, this ends in time and tells how far it came."""
+    """Run the client; exit in time in any case, and print the progress."""
     task = Task(sys.argv[1:])
     bound = threading.Timer(
         task.seconds_max, lambda: task.leave(f"not done within {task.seconds_max} s")
@@ -364,9 +317,9 @@ def main() -> None:
         listening = CLIENTS[task.client](task)
         if listening is not None:
             asyncio.run(listening)
-    except Exception as error:  # noqa: BLE001 - whatever a client raises is told
+    except Exception as error:  # noqa: BLE001 - any error of a client is reported
         task.leave(repr(error)[:200])
-    task.leave("ended by itself")
+    task.leave("it returned by itself")
 
 
 if __name__ == "__main__":

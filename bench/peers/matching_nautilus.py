@@ -1,9 +1,9 @@
 """Quotes per second through nautilus_trader's matching engine, by the number of resting orders.
 
-The engine is called directly, without exchange, data engine or message bus in front of it, and with
-all that is optional off; its account of taken liquidity does not exist in this form. Orders are GTD
-limit orders, as ours are. ``decoded`` includes its Binance adapter's own decoding of each frame,
-``parsed`` gets quotes that were made before.
+The engine is called directly, without an exchange, data engine or message bus before it, and with
+all options off. It does not track taken liquidity. The orders are GTD limit orders, like ours.
+``decoded`` includes the decoding of each frame by its Binance adapter, and ``parsed`` gets quotes
+that were made before.
 
     matching_nautilus.py TAPE LIMIT_PRICE ORDERS...
 """
@@ -32,7 +32,7 @@ from nautilus_trader.test_kit.stubs.execution import TestExecStubs
 from nautilus_trader.test_kit.stubs.identifiers import TestIdStubs
 
 LOOKS_MAX: Final = 6_000_000
-"""Orders that may be looked at per row, since it looks at each of them at every quote."""
+"""The orders to check per row: it checks each of them at every quote."""
 
 ROUNDS: Final = 3
 FAR_NS: Final = 4_000_000_000_000_000_000
@@ -55,7 +55,7 @@ decode = msgspec.json.Decoder(BinanceQuoteData).decode
 
 
 def make_engine(orders_total: int, limit_price: int) -> OrderMatchingEngine:
-    """Make an engine in which so many orders rest, a hundredth below one another."""
+    """Make an engine with resting orders, each a hundredth below the one before."""
     clock = TestClock()
     msgbus = MessageBus(trader_id=TestIdStubs.trader_id(), clock=clock)
     msgbus.register("ExecEngine.process", lambda _: None)
@@ -93,7 +93,7 @@ def make_engine(orders_total: int, limit_price: int) -> OrderMatchingEngine:
 
 
 def seconds_of(act: Callable[[Sequence[object]], None], given: Sequence[object]) -> float:
-    """Return CPU seconds, the best of some rounds."""
+    """Return the CPU seconds of the best round."""
     found: list[float] = []
     for _ in range(ROUNDS):
         started = time.process_time()
@@ -103,7 +103,7 @@ def seconds_of(act: Callable[[Sequence[object]], None], given: Sequence[object])
 
 
 def rates_at(orders_total: int, limit_price: int, frames: Sequence[bytes]) -> dict[str, float]:
-    """Return quotes per second, decoded and parsed, once that nothing fills was seen."""
+    """Return quotes per second, decoded and parsed, and check that no order was filled."""
     engine = make_engine(orders_total, limit_price)
     instrument_id = INSTRUMENT.id
     some = frames[: max(20, min(len(frames), LOOKS_MAX // orders_total))]

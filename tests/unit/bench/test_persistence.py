@@ -1,64 +1,48 @@
-"""What the benchmark of persistence writes, and how it counts."""
+"""The ways of the benchmark of persistence."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
-import pytest
-
-from app.domain.order import OrderStatus
-from app.storage.journal.rows import Part
-from bench.persistence import make_orders, make_outcomes
-from bench.persistence_ways import (
-    Cost,
-    acceptances_of,
-    aiosqlite_per_order,
+from bench.persistence import (
+    journal_accepts,
+    make_orders,
     session_per_order,
     sqlite3_in_groups,
+    url_of,
 )
 
-
-def test_a_cost_is_told_per_piece() -> None:
-    """CPU in microseconds, waits in milliseconds by the share that waited no longer."""
-    waits = [number / 1e3 for number in range(100, 0, -1)]
-    cost = Cost(total=100, cpu_seconds=0.02, wall_seconds=0.5, waits_seconds=waits)
-
-    assert cost.cpu_microseconds == pytest.approx(200)
-    assert cost.per_second == pytest.approx(200)
-    assert cost.wait_milliseconds(0.5) == pytest.approx(51)
-    assert cost.wait_milliseconds(0.99) == pytest.approx(100)
+EVENTS = "SELECT order_id, sequence, status FROM order_events ORDER BY order_id"
 
 
-def test_each_quote_makes_one_split_until_the_order_is_filled() -> None:
-    """As many as the order has units."""
-    outcomes = make_outcomes(make_orders(2, quantity=3))
+def rows(file: Path) -> list[list[tuple[object, ...]]]:
+    """Return the stored orders without their epoch, and their events."""
+    statements = ("SELECT order_id, limit_price, quantity FROM orders ORDER BY order_id", EVENTS)
+    with closing(sqlite3.connect(file)) as connection:
+        return [connection.execute(one).fetchall() for one in statements]
 
-    statuses = [one.events[0].status for one in outcomes]
-    assert statuses == 2 * [*2 * [OrderStatus.PARTIALLY_FILLED], OrderStatus.FILLED]
 
-
-async def test_every_way_writes_the_same_rows(tmp_path: Path) -> None:
-    """An order and its event each, or the constraints would have refused them."""
+async def test_the_journal_and_a_session_write_the_same_rows(tmp_path: Path) -> None:
+    """Each order has its row and its event, and each wait is measured."""
     placed = make_orders(3)
+    files = [tmp_path / "journal.db", tmp_path / "session.db"]
 
     costs = [
-        await session_per_order(tmp_path / "a.db", placed),
-        await aiosqlite_per_order(tmp_path / "b.db", placed),
+        await journal_accepts(url_of(files[0]), placed, in_flight=2),
+        await session_per_order(files[1], placed),
     ]
 
     assert [cost.total for cost in costs] == [3, 3]
     assert [len(cost.waits_seconds) for cost in costs] == [3, 3]
+    assert rows(files[0]) == rows(files[1])
+    assert [len(found) for found in rows(files[0])] == [3, 3]
 
 
 def test_ready_rows_are_written_in_groups(tmp_path: Path) -> None:
-    """Splits, too, behind the orders that they are of."""
-    placed = make_orders(2, quantity=3)
-    outcomes = make_outcomes(placed)
-    parts = [
-        Part(content=one, events=one.events, position=position)
-        for position, one in enumerate(outcomes, 3)
-    ]
+    """All orders are written, those of an incomplete last group included."""
+    file = tmp_path / "a.db"
 
-    cost = sqlite3_in_groups(
-        tmp_path / "a.db", parts, before=acceptances_of(placed), group=4, total=len(parts)
-    )
+    cost = sqlite3_in_groups(file, make_orders(5), group=2)
 
-    assert cost.total == 6
+    assert cost.total == 5
+    assert [len(found) for found in rows(file)] == [5, 5]

@@ -1,4 +1,4 @@
-"""The form in which benchmarks say what they found."""
+"""The form of the benchmarks' results."""
 
 import json
 from dataclasses import asdict
@@ -11,6 +11,7 @@ from bench.report import (
     Section,
     Table,
     amount,
+    compared,
     section_lines,
     section_of,
     summary_lines,
@@ -38,11 +39,11 @@ SECTION = Section(
 
 
 def test_a_section_survives_being_written_and_read() -> None:
-    """What a benchmark's process wrote is what the report has."""
+    """The report has the section that a benchmark's process wrote."""
     assert section_of(json.loads(json.dumps(asdict(SECTION)))) == SECTION
 
 
-def test_a_missed_goal_is_told_in_the_summary_and_what_has_none_is_left_out() -> None:
+def test_the_summary_shows_a_missed_goal_and_omits_results_without_a_goal() -> None:
     """The summary is about goals, and hides no miss."""
     lines = summary_lines([SECTION])
     assert len(lines) == 3
@@ -52,11 +53,11 @@ def test_a_missed_goal_is_told_in_the_summary_and_what_has_none_is_left_out() ->
     )
 
 
-def test_a_section_is_told_with_its_notes_and_tables() -> None:
-    """Nothing that a benchmark says is lost on the way to the reader."""
+def test_a_section_is_printed_with_its_notes_and_tables() -> None:
+    """The text has every part of the section."""
     text = "\n".join(section_lines(SECTION))
-    for told in ("The same quotes", "1,000,000 quotes/s", "0.5x", "It is early.", "12.5 MiB"):
-        assert told in text
+    for part in ("The same quotes", "1,000,000 quotes/s", "0.5x", "It is early.", "12.5 MiB"):
+        assert part in text
     assert "| a scan \\| of all |" in text
     assert "| 1 | 2 µs |" in text
 
@@ -68,3 +69,44 @@ def test_a_section_is_told_with_its_notes_and_tables() -> None:
 def test_figures_have_about_three_digits(value: float, shown: str) -> None:
     """More would be noise."""
     assert amount(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("at_most", "at_least", "goal", "holds"),
+    [
+        (2.0, None, "at most 2x the floor", True),
+        (1.9, None, "at most 1.9x the floor", False),
+        (None, 2.0, "at least 2x the floor", True),
+        (None, 2.1, "at least 2.1x the floor", False),
+        (None, None, "", None),
+    ],
+)
+def test_a_goal_bounds_the_ratio(
+    at_most: float | None,
+    at_least: float | None,
+    goal: str,
+    holds: bool | None,  # noqa: FBT001 - a table
+) -> None:
+    """The words of a goal and its check come from the same bound."""
+    result = compared(
+        "a time",
+        "ms",
+        {"ours": 4.0, "floor": 2.0},
+        ratio=2.0,
+        ratio_of="the floor",
+        at_most=at_most,
+        at_least=at_least,
+    )
+
+    assert (result.goal, result.holds) == (goal, holds)
+    assert (result.ours, result.beside) == (
+        Figure(of="ours", value=4.0, unit="ms"),
+        (Figure(of="floor", value=2.0, unit="ms"),),
+    )
+
+
+def test_a_goal_that_could_not_be_measured_neither_holds_nor_misses() -> None:
+    """Another package may not be installed."""
+    result = compared("a time", "ms", {"ours": 4.0}, ratio=None, ratio_of="the floor", at_most=2.0)
+
+    assert (result.goal, result.holds) == ("at most 2x the floor", None)

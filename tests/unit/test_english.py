@@ -1,7 +1,9 @@
 """Prose is plain: words that make a reader look twice stay rare in docstrings and docs."""
 
 import ast
+import io
 import re
+import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -9,11 +11,13 @@ from typing import Final
 import pytest
 
 ROOT: Final = Path(__file__).parents[2]
+PACKAGES: Final = (ROOT / "app", ROOT / "bench", ROOT / "tests")
 REPORT: Final = ROOT / "docs" / "benchmarks.md"
 PAGES: Final = (
     ROOT / "README.md",
     ROOT / "CHANGELOG.md",
     ROOT / "CONTRIBUTING.md",
+    ROOT / "SECURITY.md",
     *sorted((ROOT / "docs").rglob("*.md")),
 )
 AVOIDED: Final = (
@@ -35,7 +39,7 @@ PER_1000_MAX: Final = 1.0
 """How many of 1,000 words may be avoided ones."""
 
 DOCSTRINGS_PER_1000_MAX: Final = 1
-"""In the docstrings of each folder."""
+"""In the docstrings and comments of a package."""
 
 REPORT_PER_1000_MAX: Final = 2.2
 """The bound for the report that the benchmarks wrote, until they write plainer notes."""
@@ -46,13 +50,17 @@ _GENERATED: Final = r"^\| `/simulator/[^\n]*$"
 _NO_PROSE: Final = re.compile(rf"^```.*?^```|{_GENERATED}|`[^`\n]*`", re.MULTILINE | re.DOTALL)
 
 
-def docstrings(folder: Path) -> Iterator[str]:
-    """Return the docstrings in a folder: of modules, classes, functions and attributes."""
-    for path in sorted(folder.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+def prose(package: Path) -> Iterator[str]:
+    """Return the docstrings of a package, those of attributes included, and its comments."""
+    for path in sorted(package.rglob("*.py")):
+        source = path.read_text(encoding="utf-8")
+        for node in ast.walk(ast.parse(source)):
             constant = node.value if isinstance(node, ast.Expr) else None
             if isinstance(constant, ast.Constant) and isinstance(constant.value, str):
                 yield constant.value
+        for token in tokenize.generate_tokens(io.StringIO(source).readline):
+            if token.type == tokenize.COMMENT:
+                yield token.string
 
 
 def per_1000(text: str) -> tuple[float, list[str]]:
@@ -69,9 +77,9 @@ def test_a_page_is_plain(page: Path) -> None:
     assert share <= (REPORT_PER_1000_MAX if page == REPORT else PER_1000_MAX), found
 
 
-@pytest.mark.parametrize("folder", ["app", "tests"])
-def test_docstrings_are_plain(folder: str) -> None:
-    """The docstrings of a folder hold no more avoided words than the bound allows."""
-    share, found = per_1000("\n".join(docstrings(ROOT / folder)))
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.name)
+def test_docstrings_and_comments_are_plain(package: Path) -> None:
+    """The prose of a package has no more avoided words than the bound allows."""
+    share, found = per_1000("\n".join(prose(package)))
 
     assert share <= DOCSTRINGS_PER_1000_MAX, {words: found.count(words) for words in AVOIDED}

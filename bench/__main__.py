@@ -17,7 +17,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from bench.report import Section, section_lines, section_of, summary_lines, tell
+import msgspec
+
+from bench.report import Section, section_lines, summary_lines, tell
 
 SECTIONS: Final = (
     "ingest",
@@ -95,7 +97,7 @@ def _measured(name: str) -> Section | None:
             tell(f"{name} failed with {done.returncode}")
             return None
         tell(f"{name} took {time.monotonic() - started:.0f} s")
-        return section_of(json.loads(found.read_text()))
+        return msgspec.json.decode(found.read_bytes(), type=Section)
 
 
 def _report(machine: dict[str, str], sections: list[Section], failed: list[str]) -> list[str]:

@@ -28,7 +28,7 @@ from bench.live_service import ROOT, live_service
 from bench.measuring import Round, sync_seconds
 from bench.peer_environments import peer_script
 from bench.processes import Program, free_port, program
-from bench.raw_client import RawClient, connect_many, post_request
+from bench.raw_client import RawClient, post_request
 from bench.report import Result, Section, Table, amount, compared, main, method_of
 
 SYMBOL: Final = "LTCBTC"
@@ -132,7 +132,7 @@ async def _programs(stack: AsyncExitStack, folder: Path) -> dict[str, Program]:
     empty, session = Path(ROOT) / "bench" / "accept_floor.py", peer_script("session_service.py")
     for of, script in ((EMPTY, empty), (SESSION, session)):
         port = free_port()
-        command = [sys.executable, script, str(port), folder / f"{script.stem}.db"]
+        command = (sys.executable, script, str(port), folder / f"{script.stem}.db")
         running = stack.enter_context(
             program(command, port=port, folder=folder, environment={"PYTHONPATH": ROOT})
         )
@@ -142,7 +142,7 @@ async def _programs(stack: AsyncExitStack, folder: Path) -> dict[str, Program]:
 
 
 async def _round(running: Program, requests: int, concurrency: int) -> Round:
-    clients = await connect_many(running.port, concurrency)
+    clients = await RawClient.connect_many(running.port, concurrency)
     latencies: list[float] = []
     left = requests
 

@@ -12,10 +12,8 @@ end, many quotes fill one large order, each one unit of it.
 
 import asyncio
 import contextlib
-import functools
 import gc
 import json
-import operator
 import sqlite3
 import sys
 import tempfile
@@ -28,7 +26,7 @@ from typing import Final
 from bench.live_service import ROOT, LiveService, live_service
 from bench.measuring import Round
 from bench.processes import Program, ThreadSeconds, free_port, program
-from bench.raw_client import RawClient, connect_many, post_request
+from bench.raw_client import RawClient, post_request
 from bench.report import Figure, Result, Section, Table, amount, compared, main, method_of, tell
 
 SYMBOL: Final = "LTCBTC"
@@ -77,7 +75,7 @@ class Answers:
     @property
     def pooled(self) -> Round:
         """All rounds together."""
-        return functools.reduce(operator.add, self.rounds)
+        return sum(self.rounds[1:], self.rounds[0])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +154,7 @@ async def _all_rounds(answering: _Answering) -> list[Answers]:
     for orders, rounds in ROUNDS.items():
         tell(f"{orders} orders at once")
         answers = Answers(orders=orders)
-        clients = await connect_many(answering.program.port, orders)
+        clients = await RawClient.connect_many(answering.program.port, orders)
         answers.rounds = [await _round(answering, clients, answers) for _ in range(1 + rounds)][1:]
         found.append(answers)
         for client in clients:
@@ -185,14 +183,14 @@ async def _large_order(service: LiveService) -> ThreadSeconds:
     """Return the processor time of an order from its quotes to its answer; each makes a split."""
     # The taken quantity at the price is forgotten once a quote is above it.
     service.market.push(SYMBOL, bid=("1", "1"), ask=("3", "1"))
-    client = await RawClient.connect(service.port)
+    client = await RawClient.connect(service.program.port)
     waiting = client.ask(_LARGE_ORDER)
     await service.until("papertape_orders_open", 1)
-    before = service.cpu()
+    before = service.program.cpu()
     for number in range(1, SPLITS + 1):
         service.market.push(SYMBOL, bid=("1", "1"), ask=("2", str(number)))
     document = json.loads((await waiting).body)
-    spent = service.cpu().since(before)
+    spent = service.program.cpu().since(before)
     assert (document["status"], document["splits_total"]) == ("FILLED", SPLITS), document
     client.close()
     return spent

@@ -27,7 +27,7 @@ from typing import Final
 from bench.live_service import LiveService, live_service
 from bench.measuring import quantile, sync_seconds
 from bench.processes import ThreadSeconds, thread_seconds
-from bench.raw_client import RawClient, connect_many, listen_many, post_request
+from bench.raw_client import RawClient, RawListener, post_request
 from bench.report import Section, Table, amount, main, method_of, tell
 
 LOADS: Final = (1, 10, 100, 1_000)
@@ -125,11 +125,12 @@ class Meter:
 
     async def measure(self, load: _Load) -> Usage:
         """Run the load."""
+        program, own_id = self.service.program, os.getpid()
         commits = (await self.service.metrics())[_COMMITS]
-        cpu, own, started_at = self.service.cpu(), thread_seconds(os.getpid()), time.perf_counter()
+        cpu, own, started_at = program.cpu(), thread_seconds(own_id), time.perf_counter()
         units, latencies = await load()
         seconds = time.perf_counter() - started_at
-        clients, spent = thread_seconds(os.getpid()).since(own), self.service.cpu().since(cpu)
+        clients, spent = thread_seconds(own_id).since(own), program.cpu().since(cpu)
         return Usage(
             seconds=seconds,
             cpu=spent,
@@ -174,12 +175,12 @@ class Meter:
     async def orders(self, per_second: int) -> Usage:
         """Send orders that rest, each when it is due, however many are under way."""
         tell(f"{per_second:,} orders/s")
-        idle = await connect_many(self.service.port, CLIENTS)
+        idle = await RawClient.connect_many(self.service.program.port, CLIENTS)
         latencies: list[float] = []
         asking: set[asyncio.Task[None]] = set()
 
         async def ask(due_at: float) -> None:
-            client = idle.pop() if idle else await RawClient.connect(self.service.port)
+            client = idle.pop() if idle else await RawClient.connect(self.service.program.port)
             answer = await client.ask(RESTING)
             assert answer.status == 202, answer.body
             latencies.append(answer.at - due_at)
@@ -200,7 +201,7 @@ class Meter:
     async def listeners(self, total: int) -> Usage:
         """Send events of new orders in turn; a unit is one event to one listener."""
         tell(f"{total:,} listeners")
-        listeners = await listen_many(self.service.port, total)
+        listeners = await RawListener.connect_many(self.service.program.port, total)
 
         async def load() -> tuple[float, Sequence[float]]:
             latencies: list[float] = []

@@ -119,28 +119,22 @@ def sender_result(runs: Sequence[Run]) -> Result:
     )
 
 
+def _cells(one: Run) -> tuple[str, ...]:
+    kind = one.contender.kind
+    if one.cause:
+        return one.named, kind, one.cause, "", "", ""
+    arrived = "unread" if kind == "sender" else f"{100 * one.arrived:.4g} %"
+    figures = (one.cpu_microseconds, one.quotes_per_second, one.sender_microseconds)
+    cpu, rate, sender = map(amount, figures)
+    return one.named, kind, cpu, rate, arrived, sender
+
+
 def contender_table(symbols: int, runs: Iterable[Run]) -> Table:
     """Show every client, the failed ones with their cause."""
-    rows = []
-    for one in runs:
-        kind = one.contender.kind
-        if one.cause:
-            rows.append((one.named, kind, one.cause, "", "", ""))
-            continue
-        rows.append(
-            (
-                one.named,
-                kind,
-                amount(one.cpu_microseconds),
-                amount(one.quotes_per_second),
-                "unread" if kind == "sender" else f"{100 * one.arrived:.4g} %",
-                amount(one.sender_microseconds),
-            )
-        )
     return Table(
         title=f"One burst, {of_symbols(symbols)}",
         headings=("client", "kind", "CPU µs/quote", "quotes/s", "arrived", "sender's CPU µs/quote"),
-        rows=tuple(rows),
+        rows=tuple(map(_cells, runs)),
         note=(
             "The last row is the limit of the sender. ccxt.pro returns only the newest quote of "
             "each symbol since its last call, so few quotes of a burst arrive; its cost is that "

@@ -21,9 +21,6 @@ SECONDS_MAX: Final = 20
 _EXIT_SECONDS_MAX: Final = 5
 """The further time for its report, until it is killed."""
 
-DECIDING_ROUNDS: Final = 1
-"""Further rounds of the clients that decide a goal: ours and the cheapest other one."""
-
 _ENVIRONMENT: Final = "ingest"
 
 
@@ -141,7 +138,7 @@ def run_all(symbols: int) -> list[Run]:
     runs = {one: _shown_run(one, symbols) for one in CONTENDERS}
     cheapest = cheapest_client(runs.values())
     deciding = [OURS] if cheapest is None else [OURS, cheapest.contender]
-    for one in deciding * DECIDING_ROUNDS:
+    for one in deciding:
         runs[one] = best(runs[one], _shown_run(one, symbols))
     return list(runs.values())
 

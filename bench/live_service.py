@@ -12,7 +12,7 @@ from typing import Final
 from app.clock import SystemClock
 from app.simulator.market.scripted_market import ScriptedMarket
 from app.simulator.venue.server import SimulatedVenue
-from bench.processes import Program, ThreadSeconds, free_port, program
+from bench.processes import Program, free_port, program
 from bench.raw_client import RawClient, get_request
 
 ROOT: Final = str(Path(__file__).resolve().parents[1])
@@ -28,15 +28,6 @@ class LiveService:
     market: ScriptedMarket
     program: Program
     control: RawClient
-
-    @property
-    def port(self) -> int:
-        """Where it serves HTTP."""
-        return self.program.port
-
-    def cpu(self) -> ThreadSeconds:
-        """Return the processor time that it has taken."""
-        return self.program.cpu()
 
     async def metrics(self) -> dict[str, float]:
         """Return its counters and gauges by name; a name with labels has the sum."""

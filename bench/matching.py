@@ -11,10 +11,10 @@ rounds in which all rows take turns.
 import random
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cache, partial
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import Final, cast
@@ -116,34 +116,21 @@ def marketable_orders(total: int, *, first: int = 1) -> tuple[RestingOrder, ...]
     return tuple(make_order(number, limit_price) for number in range(first, first + total))
 
 
-class Matcher:
-    """The matcher of the service."""
+class Matcher(SymbolMatcher):
+    """The matcher of the service, with the decoding before it."""
 
     def __init__(self, orders: Sequence[RestingOrder]) -> None:
-        self._reader = FrameReader()
-        self._matcher = SymbolMatcher(SYMBOL)
+        super().__init__(SYMBOL)
+        self._read = FrameReader().read
         for one in orders:
-            self.rest(one)
-
-    def __len__(self) -> int:
-        """Return how many orders rest."""
-        return self._matcher.resting_total
-
-    def rest(self, one: RestingOrder) -> None:
-        """Let an order rest."""
-        self._matcher.rest(one.order, deadline_ns=one.deadline_ns)
-
-    def cancel(self, order: Order) -> None:
-        """Cancel an order."""
-        self._matcher.cancel(order.order_id)
+            self.rest(one.order, deadline_ns=one.deadline_ns)
 
     def take(self, frame: bytes, received_ns: int) -> int:
         """Process a frame as the service does; return how many orders fill or end."""
-        quote = self._reader.read(frame, received_ns)
+        quote = self._read(frame, received_ns)
         assert isinstance(quote, Quote)
-        is_late = self._matcher.first_deadline_ns < received_ns
-        ended = self._matcher.expire(received_ns) if is_late else ()
-        return len(ended) + len(self._matcher.apply_quote(quote))
+        ended = self.expire(received_ns) if self.first_deadline_ns < received_ns else ()
+        return len(ended) + len(self.apply_quote(quote))
 
 
 Load = Callable[[int, Sequence[bytes]], float]
@@ -156,7 +143,7 @@ def far_from_the_market(orders_total: int, frames: Sequence[bytes]) -> float:
     with measured(len(frames)) as cost:
         for number, frame in enumerate(frames):
             matcher.take(frame, number * NS_PER_QUOTE)
-    assert len(matcher) == orders_total, "no order was to be filled"
+    assert matcher.resting_total == orders_total, "no order was to be filled"
     return cost.cpu_seconds
 
 
@@ -168,7 +155,7 @@ def one_fill_a_quote(orders_total: int, frames: Sequence[bytes]) -> float:
     with measured(len(frames)) as cost:
         for number, (frame, one) in enumerate(zip(frames, more, strict=True)):
             filled += matcher.take(frame, number * NS_PER_QUOTE)
-            matcher.rest(one)
+            matcher.rest(one.order, deadline_ns=one.deadline_ns)
     assert filled == len(frames), "every quote was to fill one order"
     return cost.cpu_seconds
 
@@ -196,21 +183,16 @@ def orders_come_and_go(orders_total: int, frames: Sequence[bytes]) -> float:
             ended += matcher.take(frame, number * NS_PER_QUOTE)
             turn, rest = divmod(number, QUOTES_PER_ORDER)
             if rest == 0:
-                matcher.rest(coming[turn])
+                matcher.rest(coming[turn].order, deadline_ns=coming[turn].deadline_ns)
             elif rest == QUOTES_PER_ORDER // 2 and turn % 2:
                 leaving = chance.randrange(orders_total)
-                matcher.cancel(resting[leaving].order)
+                matcher.cancel(resting[leaving].order.order_id)
                 resting[leaving] = coming[turn]
     living = LIFETIME_NS // NS_PER_ORDER
     assert ended == max(0, len(coming) - living) // 2, "orders were to expire"
-    assert len(matcher) == orders_total + (len(coming) + 1) // 2 - ended, "as many end as come"
+    expected = orders_total + (len(coming) + 1) // 2 - ended
+    assert matcher.resting_total == expected, "as many end as come"
     return cost.cpu_seconds
-
-
-def in_turn(rounds: int, acts: Sequence[Callable[[], float]]) -> Iterator[float]:
-    """Yield the least result of each act; all acts run once in every round."""
-    found = [[act() for act in acts] for _ in range(rounds)]
-    yield from (min(of_act) for of_act in zip(*found, strict=True))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,8 +211,8 @@ class Peer:
 def rates_of(load: Load, frames: list[bytes]) -> list[float]:
     """Return quotes per second for each number of orders."""
     tell((load.__doc__ or "").partition("\n")[0])
-    acts = [partial(load, total, frames) for total in ORDERS_TOTALS]
-    return [len(frames) / seconds for seconds in in_turn(ROUNDS, acts)]
+    rounds = [[load(total, frames) for total in ORDERS_TOTALS] for _ in range(ROUNDS)]
+    return [len(frames) / min(seconds) for seconds in zip(*rounds, strict=True)]
 
 
 def ask_peer(name: str, script: str, tape: Path, totals: tuple[int, ...]) -> Peer:

@@ -31,7 +31,7 @@ from bench.live_service import starting_service
 from bench.memory import run_load
 from bench.orders import buy_order
 from bench.processes import Program
-from bench.raw_client import RawClient, connect_many, get_request, post_request
+from bench.raw_client import RawClient, get_request, post_request
 from bench.report import Figure, Result, Section, Table, amount, compared, main, method_of
 from bench.service_parts import running_journal
 
@@ -207,7 +207,7 @@ def _order(symbol: str, *, price: str, prefer: str) -> bytes:
 
 async def _accept_cpu(service: Program) -> float:
     """Return the service's CPU seconds of an order that comes over HTTP and rests."""
-    clients = await connect_many(service.port, CONNECTIONS)
+    clients = await RawClient.connect_many(service.port, CONNECTIONS)
     numbers = iter(range(OVER_HTTP))
 
     async def place(client: RawClient) -> None:

@@ -82,12 +82,10 @@ class Memory:
     """Bytes of a process.
 
     Attributes:
-        resident: all bytes in memory.
         unique: the bytes that no other process shares.
         resident_most: the most bytes that were resident at any time.
     """
 
-    resident: int
     unique: int
     resident_most: int
 
@@ -142,7 +140,6 @@ class Program:
         folder = Path(f"/proc/{self.process.pid}")
         now = _kilobytes(folder / "smaps_rollup")
         return Memory(
-            resident=now["Rss"],
             unique=now["Private_Clean"] + now["Private_Dirty"],
             # The kernel counts in batches, so its maximum can lag behind the present value.
             resident_most=max(now["Rss"], _kilobytes(folder / "status")["VmHWM"]),

@@ -5,7 +5,6 @@ A client library costs more per answer than the service, so the benchmark would 
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, Generic, Self, TypeVar
 
@@ -26,7 +25,6 @@ _SUBSCRIBE_FRAME: Final = (
     bytes([0x81, 0x80 | len(_SUBSCRIBE)]) + bytes(4) + _SUBSCRIBE  # a mask of zeros masks nothing
 )
 _Result = TypeVar("_Result")
-_Opened = TypeVar("_Opened")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +65,15 @@ class _Connection(asyncio.Protocol, Generic[_Result]):
         _, connection = await loop.create_connection(cls, "127.0.0.1", port)
         return connection
 
+    @classmethod
+    async def connect_many(cls, port: int, total: int) -> list[Self]:
+        """Connect ``total`` times, a limited number at a time."""
+        opened: list[Self] = []
+        while len(opened) < total:
+            some = min(CONNECTS_AT_ONCE, total - len(opened))
+            opened += await asyncio.gather(*(cls.connect(port) for _ in range(some)))
+        return opened
+
     def close(self) -> None:
         """Drop the connection."""
         if self._transport is not None:
@@ -82,7 +89,8 @@ class _Connection(asyncio.Protocol, Generic[_Result]):
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_exception(exc or ConnectionResetError("closed by the service"))
 
-    def _send(self, content: bytes) -> asyncio.Future[_Result]:
+    def send(self, content: bytes) -> asyncio.Future[_Result]:
+        """Send bytes, and return the future of their answer."""
         assert self._transport is not None, "it is connected"
         if self._transport.is_closing():
             raise ConnectionResetError("idle for too long")
@@ -101,7 +109,7 @@ class RawClient(_Connection[Answer]):
     def ask(self, request: bytes) -> asyncio.Future[Answer]:
         """Send a request; the future has its answer."""
         assert self._waiting is None, "one at a time"
-        return self._send(request)
+        return self.send(request)
 
     def data_received(self, data: bytes) -> None:
         """Read a part of an answer."""
@@ -127,11 +135,11 @@ class RawListener(_Connection[float]):
     """A listener to all orders; it notes when messages come and does not read them."""
 
     @classmethod
-    async def subscribe(cls, port: int) -> "RawListener":
+    async def connect(cls, port: int) -> Self:
         """Connect and subscribe."""
-        listener = await cls.connect(port)
-        await listener._send(_HANDSHAKE)  # noqa: SLF001 - its own class
-        await listener._send(_SUBSCRIBE_FRAME)  # noqa: SLF001 - its own class
+        listener = await super().connect(port)
+        await listener.send(_HANDSHAKE)
+        await listener.send(_SUBSCRIBE_FRAME)
         return listener
 
     def next(self) -> asyncio.Future[float]:
@@ -144,22 +152,3 @@ class RawListener(_Connection[float]):
         del data
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_result(time.perf_counter())
-
-
-async def open_many(open_one: Callable[[], Awaitable[_Opened]], total: int) -> list[_Opened]:
-    """Open connections, a limited number at a time."""
-    opened: list[_Opened] = []
-    while len(opened) < total:
-        some = min(CONNECTS_AT_ONCE, total - len(opened))
-        opened += await asyncio.gather(*(open_one() for _ in range(some)))
-    return opened
-
-
-async def connect_many(port: int, total: int) -> list[RawClient]:
-    """Open connections of HTTP."""
-    return await open_many(lambda: RawClient.connect(port), total)
-
-
-async def listen_many(port: int, total: int) -> list[RawListener]:
-    """Open listeners."""
-    return await open_many(lambda: RawListener.subscribe(port), total)

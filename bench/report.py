@@ -7,10 +7,9 @@ their ratio.
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -130,18 +129,12 @@ def main(measure: Callable[[], Section]) -> None:
     section = measure()
     print("\n".join(section_lines(section)))
     if arguments.json is not None:
-        arguments.json.write_text(json.dumps(asdict(section), indent=1, ensure_ascii=False))
+        arguments.json.write_bytes(msgspec.json.encode(section))
 
 
 def tell(text: str) -> None:
     """Show progress, apart from the report."""
     print(text, file=sys.stderr, flush=True)
-
-
-def section_of(data: object) -> Section:
-    """Return the section that ``main`` wrote as JSON."""
-    section: Section = msgspec.convert(data, Section)
-    return section
 
 
 def section_lines(section: Section) -> list[str]:

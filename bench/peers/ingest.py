@@ -217,7 +217,7 @@ def decoder(*, is_combined: bool) -> Callable[[bytes], int]:
 # --- Floors ---------------------------------------------------------------------------------------
 
 
-class Frames:
+class Frames(asyncio.Protocol):
     """Finds frames in the data of a socket and decodes them: no masks, no fragments, no pings."""
 
     def __init__(self, task: Task, update_id: Callable[[bytes], int]) -> None:
@@ -225,7 +225,7 @@ class Frames:
         self._update_id = update_id
         self._rest = b""
 
-    def feed(self, data: bytes) -> None:
+    def data_received(self, data: bytes) -> None:
         """Decode the complete frames of the received data."""
         data = self._rest + data if self._rest else data
         total, position, update_id, take = len(data), 0, self._update_id, self._take
@@ -241,25 +241,14 @@ class Frames:
         self._rest = data[position:]
 
 
-class FrameProtocol(asyncio.Protocol):
-    """The smallest protocol of asyncio."""
-
-    def __init__(self, frames: Frames) -> None:
-        self._feed = frames.feed
-
-    def data_received(self, data: bytes) -> None:
-        """Find the frames in the data."""
-        self._feed(data)
-
-
 async def asyncio_msgspec(task: Task) -> None:
     """Find and decode the frames in an asyncio protocol."""
     connected, rest = connected_socket(task)
     connected.settimeout(0)
     frames = Frames(task, decoder(is_combined=len(task.symbols) > 1))
-    frames.feed(rest)
+    frames.data_received(rest)
     loop = asyncio.get_running_loop()
-    await loop.create_connection(lambda: FrameProtocol(frames), sock=connected)
+    await loop.create_connection(lambda: frames, sock=connected)
     await asyncio.Event().wait()
 
 

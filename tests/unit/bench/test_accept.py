@@ -24,7 +24,7 @@ def found(*, latency: float, cpu: float) -> Best:
 
 
 def test_figures_are_per_request() -> None:
-    """Rates, processor time, and latency are those of one request."""
+    """Rates, processor time, and latency are per request."""
     best = found(latency=0.002, cpu=0.01)
 
     assert best.rate == pytest.approx(500)

@@ -92,7 +92,7 @@ def test_the_floor_finds_every_frame_wherever_the_socket_cuts(step: int) -> None
     task = Task(["floor", "ws://venue", "", "BTC/USDT", "1000000", "2000000", "1"])
     frames = Frames(task, read)
     for start in range(0, len(data), step):
-        frames.feed(data[start : start + step])
+        frames.data_received(data[start : start + step])
 
     assert found == payloads(data)
     assert task.arrived == len(found)
@@ -112,7 +112,7 @@ async def test_a_burst_comes_through_whole(symbols: int) -> None:
 
 
 class SlowMatchers(PlainMatchers):
-    """Matchers that need a while for each quote, like those of a slow machine."""
+    """Matchers that need a while for each quote, as on a slow machine."""
 
     def begin(self, symbol: Symbol, stored: StoredLedger) -> SymbolMatcher:
         """Make a slow matcher."""

@@ -39,7 +39,7 @@ async def test_the_journal_and_a_session_write_the_same_rows(tmp_path: Path) -> 
 
 
 def test_ready_rows_are_written_in_groups(tmp_path: Path) -> None:
-    """All orders are written, those of an incomplete last group included."""
+    """All orders are written, even the incomplete last group."""
     file = tmp_path / "a.db"
 
     cost = sqlite3_in_groups(file, make_orders(5), group=2)

@@ -1,8 +1,6 @@
 """The form of the benchmarks' results."""
 
-import json
-from dataclasses import asdict
-
+import msgspec
 import pytest
 
 from bench.report import (
@@ -13,7 +11,6 @@ from bench.report import (
     amount,
     compared,
     section_lines,
-    section_of,
     summary_lines,
 )
 
@@ -40,7 +37,7 @@ SECTION = Section(
 
 def test_a_section_survives_being_written_and_read() -> None:
     """The report has the section that a benchmark's process wrote."""
-    assert section_of(json.loads(json.dumps(asdict(SECTION)))) == SECTION
+    assert msgspec.json.decode(msgspec.json.encode(SECTION), type=Section) == SECTION
 
 
 def test_the_summary_shows_a_missed_goal_and_omits_results_without_a_goal() -> None:

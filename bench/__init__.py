@@ -1,1 +1,1 @@
-"""Small benchmarks, each a script of its own: ``python bench/matching.py``."""
+"""Benchmarks: a module per section of the report, and ``python -m bench`` runs all of them."""

@@ -19,7 +19,7 @@ from typing import Final
 
 import msgspec
 
-from bench.report import Section, section_lines, summary_lines, tell
+from bench.harness.report import Section, section_lines, summary_lines, tell
 
 SECTIONS: Final = (
     "ingest",

@@ -24,12 +24,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bench.live_service import ROOT, live_service
-from bench.measuring import Round, sync_seconds
-from bench.peer_environments import peer_script
-from bench.processes import Program, free_port, program
-from bench.raw_client import RawClient, post_request
-from bench.report import Result, Section, Table, amount, compared, main, method_of
+from bench.harness.live_service import ROOT, live_service
+from bench.harness.measuring import Round, sync_seconds
+from bench.harness.peer_environments import peer_script
+from bench.harness.processes import Program, free_port, program
+from bench.harness.raw_client import RawClient, post_request
+from bench.harness.report import Result, Section, Table, amount, compared, main, method_of
 
 SYMBOL: Final = "LTCBTC"
 ROUNDS: Final = 5

@@ -23,11 +23,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from bench.live_service import ROOT, LiveService, live_service
-from bench.measuring import Round
-from bench.processes import Program, ThreadSeconds, free_port, program
-from bench.raw_client import RawClient, post_request
-from bench.report import Figure, Result, Section, Table, amount, compared, main, method_of, tell
+from bench.harness.live_service import ROOT, LiveService, live_service
+from bench.harness.measuring import Round
+from bench.harness.processes import Program, ThreadSeconds, free_port, program
+from bench.harness.raw_client import RawClient, post_request
+from bench.harness.report import (
+    Figure,
+    Result,
+    Section,
+    Table,
+    amount,
+    compared,
+    main,
+    method_of,
+    tell,
+)
 
 SYMBOL: Final = "LTCBTC"
 ROUNDS: Final = {1: 60, 50: 30, 2_000: 5}

@@ -24,16 +24,13 @@ from pathlib import Path
 from statistics import fmean
 from typing import Final
 
-from bench.live_service import LiveService, live_service
-from bench.measuring import quantile, sync_seconds
-from bench.processes import ThreadSeconds, thread_seconds
-from bench.raw_client import RawClient, RawListener, post_request
-from bench.report import Section, Table, amount, main, method_of, tell
+from bench.harness.live_service import LiveService, live_service
+from bench.harness.measuring import quantile, sync_seconds
+from bench.harness.processes import ThreadSeconds, thread_seconds
+from bench.harness.raw_client import RawClient, RawListener, post_request
+from bench.harness.report import Section, Table, amount, main, method_of, tell
 
 LOADS: Final = (1, 10, 100, 1_000)
-QUOTES_PER_SECOND: Final = 500
-"""The pace of the quotes while the open orders grow."""
-
 _LISTENERS: Final = "WebSocket listeners"
 _UNITS: Final = {
     "quotes/s": "per quote",
@@ -275,9 +272,7 @@ async def _measure() -> Section:
 async def _grow(meter: Meter) -> dict[str, list[Usage]]:
     rows = {
         "quotes/s": [await meter.quotes(load) for load in LOADS],
-        "open orders": [
-            await meter.open_orders(load, quotes_per_second=QUOTES_PER_SECOND) for load in LOADS
-        ],
+        "open orders": [await meter.open_orders(load, quotes_per_second=500) for load in LOADS],
         "orders/s": [await meter.orders(load) for load in LOADS],
     }
     # An event also includes the acceptance of its order, with or without listeners.

@@ -14,8 +14,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import closing
 from typing import Final
 
-from bench.burst_venue import BurstVenue, Plan
-from bench.ingest_contenders import (
+from bench.burst.contenders import (
     FLOOR,
     OURS,
     UNREAD,
@@ -25,9 +24,10 @@ from bench.ingest_contenders import (
     of_symbols,
     run_all,
 )
-from bench.ingest_receiver import Received, run_ours
+from bench.burst.receiver import Received, run_ours
+from bench.burst.venue import BurstVenue, Plan
+from bench.harness.report import Figure, Result, Section, Table, amount, compared, main, method_of
 from bench.ingest_stages import stage_table
-from bench.report import Figure, Result, Section, Table, amount, compared, main, method_of
 
 CLIENT_RATIO_MIN: Final = 1.5
 """It was 5, which no run came near. Several machines gave 1.4 to 1.6: a miss is a finding."""

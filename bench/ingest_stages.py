@@ -16,24 +16,17 @@ from app.domain.matcher import SymbolMatcher
 from app.domain.quote import Quote
 from app.market.book_ticker import FrameReader
 from app.market.transport.framing import leading_texts
-from bench.burst_frames import FIRST_UPDATE_ID, burst_pairs, market_quotes, wire_parts
-from bench.measuring import least_microseconds
-from bench.orders import buy_order
-from bench.report import Table, amount, tell
+from bench.burst.frames import FIRST_UPDATE_ID, burst_pairs, market_quotes, wire_parts
+from bench.harness.measuring import least_microseconds
+from bench.harness.orders import buy_order
+from bench.harness.report import Table, amount, tell
 
 QUOTES: Final = 100_000
 ROUNDS: Final = 5
 FRAMES_PER_READ: Final = 2_000
 """About as many as one read of a burst brings."""
 
-
-class _Wire(msgspec.Struct, gc=False):
-    u: int
-    s: str
-    b: str
-    B: str
-    a: str
-    A: str
+_Wire: Final = msgspec.defstruct("_Wire", [("u", int), *((key, str) for key in "sbBaA")], gc=False)
 
 
 def stage_table() -> Table:

@@ -26,10 +26,10 @@ from app.market.book_ticker import FrameReader
 from app.simulator.market.pairs import PAIRS
 from app.simulator.market.synthetic_market import SyntheticMarket
 from app.simulator.market.venue_quotes import venue_quote
-from bench.measuring import measured
-from bench.orders import buy_order
-from bench.peer_environments import run_peer
-from bench.report import Result, Section, Table, amount, compared, main, method_of, tell
+from bench.harness.measuring import measured
+from bench.harness.orders import buy_order
+from bench.harness.peer_environments import run_peer
+from bench.harness.report import Result, Section, Table, amount, compared, main, method_of, tell
 
 ORDERS_TOTALS: Final = (1, 100, 10_000, 100_000)
 NAUTILUS_TOTALS: Final = (1, 100, 10_000)

@@ -18,8 +18,8 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
+from bench.harness.report import Figure, Result, Section, compared, main, method_of, tell
 from bench.memory_loads import LASTING_ORDERS, OPEN_ORDERS, PASSING_ORDERS, TRACED_ORDERS
-from bench.report import Figure, Result, Section, compared, main, method_of, tell
 
 BYTES_MAX: Final = 1_000
 BYTES_LEFT_MAX: Final = BYTES_MAX * LASTING_ORDERS

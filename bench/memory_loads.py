@@ -25,9 +25,9 @@ from app.domain.order import NewOrder, Order, Symbol
 from app.domain.quote import Quote
 from app.fulfillment.desk import FulfillmentDesk
 from app.ports import FeedState, QuoteListener
-from bench.measuring import measured
-from bench.orders import buy_order, new_buy_order
-from bench.service_parts import running_desk
+from bench.harness.measuring import measured
+from bench.harness.orders import buy_order, new_buy_order
+from bench.harness.service_parts import running_desk
 
 OPEN_ORDERS: Final = 100_000
 TRACED_ORDERS: Final = OPEN_ORDERS // 4

@@ -27,13 +27,13 @@ from typing import Any, Final
 from app.clock import SystemClock
 from app.simulator.market.scripted_market import ScriptedMarket
 from app.simulator.venue.server import SimulatedVenue
-from bench.live_service import starting_service
+from bench.harness.live_service import starting_service
+from bench.harness.orders import buy_order
+from bench.harness.processes import Program
+from bench.harness.raw_client import RawClient, get_request, post_request
+from bench.harness.report import Figure, Result, Section, Table, amount, compared, main, method_of
+from bench.harness.service_parts import running_journal
 from bench.memory import run_load
-from bench.orders import buy_order
-from bench.processes import Program
-from bench.raw_client import RawClient, get_request, post_request
-from bench.report import Figure, Result, Section, Table, amount, compared, main, method_of
-from bench.service_parts import running_journal
 
 ORDERS: Final = 100_000
 OVER_HTTP: Final = 5_000

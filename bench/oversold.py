@@ -32,7 +32,7 @@ from app.domain.order import Order, Symbol
 from app.domain.quote import Quote
 from app.domain.resting import Fill, Step
 from app.domain.side_book import SideBook
-from bench.orders import buy_order
+from bench.harness.orders import buy_order
 from tests.unit.domain.planted_faults import (
     FaultyLedgerMatcher,
     FreshMatcher,

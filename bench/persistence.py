@@ -35,10 +35,10 @@ from app.storage.schema.tables import (
     order_events,
     orders,
 )
-from bench.measuring import Cost, measured, sync_seconds
-from bench.orders import ACCEPTED_AT, buy_order
-from bench.report import Result, Section, Table, amount, compared, main, method_of, tell
-from bench.service_parts import running_journal
+from bench.harness.measuring import Cost, measured, sync_seconds
+from bench.harness.orders import ACCEPTED_AT, buy_order
+from bench.harness.report import Result, Section, Table, amount, compared, main, method_of, tell
+from bench.harness.service_parts import running_journal
 
 ROUNDS: Final = 2
 """Of each way the round with the least CPU counts: a disturbance makes a round dearer."""

@@ -21,9 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bench.peer_environments import installed_wheel, peer_python, peer_script
-from bench.processes import Program, free_port, program
-from bench.report import Result, Section, Table, amount, compared, main, method_of
+from bench.harness.peer_environments import installed_wheel, peer_python, peer_script
+from bench.harness.processes import Program, free_port, program
+from bench.harness.report import Result, Section, Table, amount, compared, main, method_of
 
 ROUNDS: Final = 3
 REST_SECONDS: Final = 1.0

@@ -3,8 +3,8 @@
 import pytest
 
 from bench.accept import EMPTY, OURS, SESSION, Best, section
-from bench.measuring import Round
-from bench.processes import ThreadSeconds
+from bench.harness.measuring import Round
+from bench.harness.processes import ThreadSeconds
 
 NAMES = (OURS, EMPTY, SESSION)
 

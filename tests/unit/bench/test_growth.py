@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from bench.growth import Rest, Usage, busiest
-from bench.processes import ThreadSeconds
+from bench.harness.processes import ThreadSeconds
 
 IDLE = ThreadSeconds(loop=0, others=0)
 

@@ -18,11 +18,11 @@ from app.fulfillment.loading import PlainMatchers
 from app.market.book_ticker import parse_frame
 from app.market.timing import FeedTiming
 from app.ports import StoredLedger
-from bench.burst_frames import FIRST_UPDATE_ID, market_quotes, wire_parts
-from bench.burst_venue import BurstVenue, Plan
+from bench.burst.contenders import FLOOR, OURS, UNREAD, Contender, Run, best, run
+from bench.burst.frames import FIRST_UPDATE_ID, market_quotes, wire_parts
+from bench.burst.receiver import Received, receive
+from bench.burst.venue import BurstVenue, Plan
 from bench.ingest import burst_result, contender_table, cost_result, sender_result
-from bench.ingest_contenders import FLOOR, OURS, UNREAD, Contender, Run, best, run
-from bench.ingest_receiver import Received, receive
 from bench.peers.ingest import Frames, Task
 
 FRAMES = 2_000
@@ -221,7 +221,7 @@ def test_a_failed_client_is_shown_with_the_cause() -> None:
 def test_a_client_that_cannot_start_is_a_failed_run(monkeypatch: pytest.MonkeyPatch) -> None:
     """The report of the other clients goes on."""
     monkeypatch.setenv("PATH", "")
-    monkeypatch.setattr("bench.peer_environments._ENVIRONMENTS", Path("/nowhere"))
+    monkeypatch.setattr("bench.harness.peer_environments._ENVIRONMENTS", Path("/nowhere"))
 
     assert "No such file" in run(CLIENT, 1).cause
 

@@ -3,7 +3,7 @@
 It accepts any client: it makes the handshake, acknowledges subscriptions and answers REST as the
 simulator does. Its frames are prepared, and it writes them to the socket in large parts, so a frame
 costs it a small part of what the fastest client needs. It runs in a process of its own,
-``python -m bench.burst_venue PLAN``, and serves one client. It prints its port, and then a report
+``python -m bench.burst.venue PLAN``, and serves one client. It prints its port, and then a report
 of the burst, as JSON on a line each. ``BurstVenue`` is the other end.
 """
 
@@ -32,7 +32,7 @@ from app.simulator.venue.listing import listing_from_rules
 from app.simulator.venue.observations import Observations
 from app.simulator.venue.rest_api import REST_ROOT, RestApi
 from app.simulator.venue.venue_limits import VenueLimits
-from bench.burst_frames import FIRST_UPDATE_ID, burst_pairs, market_quotes, wire_parts
+from bench.burst.frames import FIRST_UPDATE_ID, burst_pairs, market_quotes, wire_parts
 
 SETTLE_SECONDS: Final = 0.2
 """The pause before the warm-up and before the burst; a client's other work is over by then."""
@@ -91,7 +91,7 @@ class BurstVenue:
 
     def __init__(self, plan: Plan) -> None:
         self._process = subprocess.Popen(  # noqa: S603 - our own words
-            [sys.executable, "-m", "bench.burst_venue", json.dumps(asdict(plan))],
+            [sys.executable, "-m", "bench.burst.venue", json.dumps(asdict(plan))],
             stdout=subprocess.PIPE,
             text=True,
         )

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from bench.report import (
+from bench.harness.report import (
     Figure,
     Result,
     Section,

@@ -12,9 +12,9 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from bench.report import tell
+from bench.harness.report import tell
 
-_ROOT: Final = Path(__file__).resolve().parents[1]
+_ROOT: Final = Path(__file__).resolve().parents[2]
 _PEERS: Final = _ROOT / "bench" / "peers"
 _ENVIRONMENTS: Final = _ROOT / ".bench"
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.measuring import Cost, Round, least_microseconds, quantile, sync_seconds
-from bench.processes import ThreadSeconds
+from bench.harness.measuring import Cost, Round, least_microseconds, quantile, sync_seconds
+from bench.harness.processes import ThreadSeconds
 
 
 @pytest.mark.parametrize(

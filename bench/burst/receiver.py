@@ -1,6 +1,6 @@
 """Our side of the ingest benchmark: the service's feed, fulfillment and matcher, on one burst.
 
-    python -m bench.ingest_receiver PLAN STREAM_URL REST_URL
+    python -m bench.burst.receiver PLAN STREAM_URL REST_URL
 
 It is composed as ``app/composition.py`` does it, without HTTP. It has a database of its own, and
 one order per symbol rests far below the market. The last line of the output is a JSON object
@@ -28,9 +28,9 @@ from app.fulfillment.loading import MatcherSource
 from app.market.feed import BookTickerFeed
 from app.market.rest import VenueRest
 from app.market.timing import FeedTiming
-from bench.burst_venue import BurstVenue, Plan
-from bench.orders import new_buy_order
-from bench.service_parts import running_desk
+from bench.burst.venue import BurstVenue, Plan
+from bench.harness.orders import new_buy_order
+from bench.harness.service_parts import running_desk
 
 LOOK_SECONDS: Final = 0.005
 """The pause between two checks whether all quotes came; a check costs some 20 microseconds."""
@@ -72,7 +72,7 @@ def run_ours(plan: Plan, venue: BurstVenue) -> Received:
     Raises:
         subprocess.SubprocessError: it failed, or took too long.
     """
-    command = [sys.executable, "-m", "bench.ingest_receiver", json.dumps(asdict(plan))]
+    command = [sys.executable, "-m", "bench.burst.receiver", json.dumps(asdict(plan))]
     command += [venue.stream_url, venue.rest_url]
     done = subprocess.run(  # noqa: S603 - ours
         command, check=True, stdout=subprocess.PIPE, text=True, timeout=PROCESS_SECONDS_MAX

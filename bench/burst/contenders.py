@@ -8,11 +8,11 @@ from typing import Final
 
 import msgspec
 
-from bench.burst_frames import burst_pairs
-from bench.burst_venue import BurstVenue, Plan
-from bench.ingest_receiver import Received, run_ours
-from bench.peer_environments import run_peer
-from bench.report import amount, tell
+from bench.burst.frames import burst_pairs
+from bench.burst.receiver import Received, run_ours
+from bench.burst.venue import BurstVenue, Plan
+from bench.harness.peer_environments import run_peer
+from bench.harness.report import amount, tell
 
 WARM_FRAMES: Final = 2_000
 SECONDS_MAX: Final = 20

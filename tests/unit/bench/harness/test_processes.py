@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from bench.processes import free_port, program
+from bench.harness.processes import free_port, program
 
 
 def test_a_program_is_measured_while_it_runs_and_stopped(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from bench.processes import ThreadSeconds
+from bench.harness.processes import ThreadSeconds
 
 SYNCS: Final = 50
 PAGE_BYTES: Final = 4_096

@@ -12,10 +12,10 @@ from typing import Final
 from app.clock import SystemClock
 from app.simulator.market.scripted_market import ScriptedMarket
 from app.simulator.venue.server import SimulatedVenue
-from bench.processes import Program, free_port, program
-from bench.raw_client import RawClient, get_request
+from bench.harness.processes import Program, free_port, program
+from bench.harness.raw_client import RawClient, get_request
 
-ROOT: Final = str(Path(__file__).resolve().parents[1])
+ROOT: Final = str(Path(__file__).resolve().parents[2])
 """Where a program that runs in another folder finds our packages."""
 
 _POLL_SECONDS: Final = 0.01

@@ -1,0 +1,1 @@
+"""What all sections share: reports, programs, clients, orders and figures."""

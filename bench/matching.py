@@ -40,7 +40,7 @@ ROUNDS: Final = 3
 GROWTH_MAX: Final = 1.3
 NAUTILUS_MIN: Final = {1: 1.5, 10_000: 300.0}
 """At 10,000 it was 500. Its loop over all orders is compiled and our code is interpreted, so the
-ratio depends on the processor. One kind gave 600 to 650; a bound for all has to be lower."""
+ratio depends on the processor. Runs gave 600 to 780; a bound for all has to be lower."""
 
 SEED: Final = 20240808
 SYMBOL: Final = Symbol("BTCUSDT")

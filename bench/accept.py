@@ -60,7 +60,7 @@ SESSIONS_MIN: Final = 6.0
 disk is beside the processor."""
 
 ALONE_RATIO_MAX: Final = 1.0
-"""An order alone shares its commit with no other, so it costs as much as in a session of its own."""
+"""An order alone shares its commit with no other, as in a session of its own."""
 
 P99_RATIO_MAX: Final = 3.0
 

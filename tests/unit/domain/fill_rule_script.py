@@ -1,9 +1,10 @@
 """Scripts of events of one symbol: from hypothesis for search, or long ones from a seed."""
 
 import random
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 from hypothesis import strategies as st
 
@@ -103,88 +104,72 @@ Action = (
     Change | Redeliver | Place | Cancel | CancelAll | Interrupt | Seed | Restart | Hold | Release
 )
 
-_sides = st.sampled_from(Side)
-_backs = st.integers(0, 6)
-_changes = st.builds(
-    Change,
-    _sides,
-    st.integers(0, DEPTH_MAX),
-    st.integers(-5, 6),
-    st.sampled_from([False, False, False, True]),
-)
-_places = st.builds(
-    Place,
-    st.sampled_from(OWNERS),
-    _sides,
-    st.integers(-1, DEPTH_MAX),
-    st.integers(1, 12),
-    st.integers(0, 40),
-    st.sampled_from([TimeInForce.GTD, *TimeInForce]),
-    st.sampled_from([False, False, False, True]),
-)
-_cancels = st.one_of(
-    st.builds(Cancel, _backs),
-    st.builds(Cancel, _backs),
-    st.builds(CancelAll, st.sampled_from(OWNERS)),
-)
-_troubles = st.one_of(
-    st.builds(Interrupt),
-    st.builds(Seed, _backs),
-    st.builds(Restart, st.booleans()),
-    st.builds(Hold),
-    st.builds(Release),
-)
-_redeliveries = st.builds(Redeliver, _backs)
-_actions = st.sampled_from(
-    [
-        *(st.none(), _cancels),
-        *12 * [_changes],
-        *6 * [_places],
-        *3 * [_redeliveries],
-        *2 * [_troubles],
-    ]
-).flatmap(lambda kind: kind)
+Pick = Callable[[Sequence[Any]], Any]
+"""Picks one of some values: hypothesis picks while it searches, ``random`` from a seed."""
 
 
-def _without_gaps(actions: list[Action | None]) -> list[Action]:
+def _change(pick: Pick) -> Action:
+    is_lost = pick([False, False, False, True])
+    return Change(pick(list(Side)), pick(range(DEPTH_MAX + 1)), pick(range(-5, 7)), is_lost)
+
+
+def _place(pick: Pick) -> Action:
+    return Place(
+        owner=pick(OWNERS),
+        side=pick(list(Side)),
+        depth=pick(range(-1, DEPTH_MAX + 1)),
+        units=pick(range(1, 13)),
+        lifetime_ns=pick([*range(41), *range(50, 400, 10)]),
+        time_in_force=pick([TimeInForce.GTD, *TimeInForce]),
+        is_quote_old=pick([False] * 9 + [True]),
+    )
+
+
+def _cancel(pick: Pick) -> Action:
+    return pick([Cancel(pick(range(7))), Cancel(pick(range(21))), CancelAll(pick(OWNERS))])
+
+
+def _trouble(pick: Pick) -> Action:
+    restart, seed = Restart(pick([False, True])), Seed(pick(range(7)))
+    return pick([Interrupt(), Seed(0), seed, restart, Hold(), Release(), Release()])
+
+
+def _redeliver(pick: Pick) -> Action:
+    return Redeliver(pick(range(7)))
+
+
+def _gap(_pick: Pick) -> None:
+    """Take the place of an action that a failure does not need."""
+
+
+_KINDS: Final = [
+    *(_gap, _cancel),
+    *12 * [_change],
+    *6 * [_place],
+    *3 * [_redeliver],
+    *2 * [_trouble],
+]
+
+
+@st.composite
+def _searched_action(draw: st.DrawFn) -> Action | None:
+    def pick(values: Sequence[Any]) -> Any:  # noqa: ANN401 - one of the values
+        return draw(st.sampled_from(values))
+
+    return pick(_KINDS)(pick)
+
+
+def _without_gaps(actions: Iterable[Action | None]) -> list[Action]:
     return [action for action in actions if action is not None]
 
 
 # By default hypothesis makes short lists, in which little happens. So these lists are long, and
 # shrinking replaces an action that the failure does not need by a gap.
-scripts = st.lists(_actions, min_size=40, max_size=60).map(_without_gaps)
+scripts = st.lists(_searched_action(), min_size=40, max_size=60).map(_without_gaps)
 """The scripts that hypothesis searches."""
 
 
 def long_script(seed: int, length: int) -> list[Action]:
     """Return a script too long for a search, always the same for one seed."""
-    chance = random.Random(seed)
-
-    def change() -> Action:
-        side, depth = chance.choice(list(Side)), chance.randint(0, DEPTH_MAX)
-        return Change(side, depth, chance.randint(-5, 6), chance.random() < 0.2)
-
-    def place() -> Action:
-        owner, side = chance.choice(OWNERS), chance.choice(list(Side))
-        depth, units = chance.randint(-1, DEPTH_MAX), chance.randint(1, 12)
-        time_in_force = chance.choice([TimeInForce.GTD, *TimeInForce])
-        lifetime_ns, is_quote_old = chance.randint(0, 400), chance.random() < 0.04
-        return Place(owner, side, depth, units, lifetime_ns, time_in_force, is_quote_old)
-
-    def cancel() -> Action:
-        if chance.random() < 0.2:
-            return CancelAll(chance.choice(OWNERS))
-        return Cancel(chance.randint(0, 20))
-
-    def trouble() -> Action:
-        seed, restart = Seed(chance.randint(0, 6)), Restart(chance.random() < 0.5)
-        kinds: list[Action] = [Interrupt(), Seed(0), seed, Hold(), Release(), Release(), restart]
-        return chance.choice(kinds)
-
-    def redeliver() -> Action:
-        return Redeliver(chance.randint(0, 6))
-
-    kinds = chance.choices(
-        [change, place, redeliver, cancel, trouble], weights=[12, 5, 2, 1, 1], k=length
-    )
-    return [kind() for kind in kinds]
+    pick = random.Random(seed).choice
+    return _without_gaps(pick(_KINDS)(pick) for _ in range(length))

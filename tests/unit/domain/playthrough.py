@@ -192,8 +192,8 @@ class Audit:
 class Playthrough:
     """A market, a lossy wire, a process that dies, and a matcher between them.
 
-    With ``beside_plain_rule`` each step must equal the step of ``PlainFillRule``. A planted fault
-    runs without it, and shows the promise that it breaks.
+    With ``beside_plain_rule`` each step must equal the step of ``PlainFillRule``. Without it, a
+    planted fault shows the promise that it breaks.
     """
 
     def __init__(
@@ -201,7 +201,8 @@ class Playthrough:
     ) -> None:
         self._matcher_class = matcher_class
         self._matcher = matcher_class(LTCBTC)
-        self._plain = PlainFillRule() if beside_plain_rule else None
+        self._plain = PlainFillRule()
+        self._beside_plain_rule = beside_plain_rule
         self._changes: list[BookChange] = []
         self._frames: list[Quote] = []
         self._standing: dict[tuple[Side, Decimal], int] = {}
@@ -272,17 +273,16 @@ class Playthrough:
         steps = self._matcher.apply_quote(quote)
         if self._matcher.quotes_applied > applied_before:
             self.audit.observe(quote)
-        self._judge(steps, self._plain.quote(quote) if self._plain else None)
+        self._judge(steps, self._plain.quote(quote))
 
     def _seed(self, quote: Quote) -> None:
         steps = self._matcher.apply_seed(quote)
         if steps is not None:
             self.audit.observe(quote)
-        expected = self._plain.seed(quote) if self._plain else None
-        if self._plain:
-            agrees = (steps is None) == (expected is None)
-            require(that=agrees, promise="a seed is stale as the plain rule says")
-        self._judge(steps or [], (expected or []) if self._plain else None)
+        expected = self._plain.seed(quote)
+        agrees = (steps is None) == (expected is None)
+        self._require_plain(that=agrees, promise="a seed is stale as the plain rule says")
+        self._judge(steps or [], expected or [])
 
     def _place(self, action: Place) -> None:
         order = make_order(
@@ -301,10 +301,8 @@ class Playthrough:
         )
         steps = self._matcher.rest(order, deadline_ns=deadline_ns, now_ns=now_ns)
         require(that=not (must_wait and steps), promise="an old quote is confirmed first")
-        expected = (
-            self._plain.place(order, deadline_ns=deadline_ns, is_quote_old=action.is_quote_old)
-            if self._plain
-            else None
+        expected = self._plain.place(
+            order, deadline_ns=deadline_ns, is_quote_old=action.is_quote_old
         )
         self._judge(steps, expected)
 
@@ -325,7 +323,7 @@ class Playthrough:
 
     def _judge_cancel(self, closings: Sequence[Closing], meant: list[Account]) -> None:
         order_ids = {account.order.order_id for account in meant}
-        self._judge([*closings], self._plain.cancel(order_ids) if self._plain else None)
+        self._judge([*closings], self._plain.cancel(order_ids))
         is_over = not any(account.is_open for account in meant)
         require(that=is_over, promise="a cancel ends the order")
         for closing in closings:
@@ -334,26 +332,22 @@ class Playthrough:
 
     def _interrupt(self) -> None:
         self._matcher.interrupt()
-        if self._plain:
-            self._plain.interrupt()
+        self._plain.interrupt()
 
     def _hold(self) -> None:
         self._is_held = True
         self._matcher.hold()
-        if self._plain:
-            self._plain.is_held = True
+        self._plain.is_held = True
 
     def _release(self) -> None:
         self._is_held = False
-        steps = self._matcher.release()
-        self._judge(steps, self._plain.release() if self._plain else None)
+        self._judge(self._matcher.release(), self._plain.release())
 
     def _restart(self, *, is_clean: bool) -> None:
         if is_clean:
             self._store()
         self.audit.restart(self._stored_gate)
-        if self._plain:
-            self._plain.restart()
+        self._plain.restart()
         self._is_held = False
         self._matcher = self._matcher_class(
             LTCBTC,
@@ -387,10 +381,10 @@ class Playthrough:
         }
         gone = {step.order.order_id for step in steps}
         require(that=gone == due, promise="an order expires after its deadline, not before")
-        self._compare(steps, self._plain.expire(self._now_ns) if self._plain else None)
+        self._compare(steps, self._plain.expire(self._now_ns))
         self.audit.take(steps, current=self._deciding_quote())
 
-    def _judge(self, steps: list[Step], expected: list[PlainStep] | None) -> None:
+    def _judge(self, steps: list[Step], expected: list[PlainStep]) -> None:
         self._compare(steps, expected)
         self.audit.take(steps, current=self._deciding_quote())
         if steps:
@@ -400,14 +394,15 @@ class Playthrough:
         is_waiting = self._is_held or self._matcher.awaits_confirmation
         return None if is_waiting else self._matcher.current
 
-    def _compare(self, steps: Sequence[Step], expected: list[PlainStep] | None) -> None:
-        if expected is None:
-            return
+    def _require_plain(self, *, that: bool, promise: str) -> None:
+        require(that=that or not self._beside_plain_rule, promise=promise)
+
+    def _compare(self, steps: Sequence[Step], expected: list[PlainStep]) -> None:
         plain_steps = [_plain(step) for step in steps]
         agrees = self._fills_by_book(plain_steps) == self._fills_by_book(expected)
-        require(that=agrees, promise="fills are those of the plain rule")
+        self._require_plain(that=agrees, promise="the plain rule gives the same fills")
         agrees = _ends(plain_steps) == _ends(expected)
-        require(that=agrees, promise="ends are those of the plain rule")
+        self._require_plain(that=agrees, promise="the plain rule gives the same ends")
 
     def _store(self) -> None:
         """Do the journal's work after a fill: keep the changed levels and the gate."""
@@ -418,8 +413,7 @@ class Playthrough:
         self._stored_gate = self._matcher.gate
         require(that=self._stored == self._ledger(), promise="the drained changes are the ledger")
         self.audit.store()
-        if self._plain:
-            self._plain.store()
+        self._plain.store()
 
     def _ledger(self) -> dict[tuple[Owner, Side, Decimal], Decimal]:
         return {
@@ -433,11 +427,10 @@ class Playthrough:
             self.audit.check_touch(current)
         resting = len(self.audit.open_accounts())
         require(that=self._matcher.resting_total == resting, promise="each open order rests once")
-        if self._plain:
-            same = self._plain.taken == self._ledger()
-            require(that=same, promise="the ledger is that of the plain rule")
-            same = self._plain.gate == self._matcher.gate
-            require(that=same, promise="the gate is that of the plain rule")
+        same = self._plain.taken == self._ledger()
+        self._require_plain(that=same, promise="the plain rule has the same ledger")
+        same = self._plain.gate == self._matcher.gate
+        self._require_plain(that=same, promise="the plain rule has the same gate")
 
     def _fills_by_book(
         self, steps: Iterable[PlainStep]

@@ -8,8 +8,6 @@ from app.domain.liquidity import LEVELS_MAX, LiquidityLedger, TakenLevel
 from app.domain.order import PUBLIC, Side
 from tests.support.builders import MirroredMarket
 
-SIDES = tuple(MirroredMarket(side) for side in Side)
-
 
 def _ledger(market: MirroredMarket, **taken: int) -> LiquidityLedger:
     """Make a ledger from keyword arguments such as ``at_101=5``."""
@@ -25,7 +23,6 @@ def _level(market: MirroredMarket, price: str, quantity: int) -> TakenLevel:
     )
 
 
-@pytest.mark.parametrize("market", SIDES)
 def test_nothing_taken_leaves_all_available(market: MirroredMarket) -> None:
     """The whole quantity is available at a price where we took nothing."""
     ledger = _ledger(market)
@@ -33,7 +30,6 @@ def test_nothing_taken_leaves_all_available(market: MirroredMarket) -> None:
     assert ledger.available(market.price(100), Decimal(5)) == 5
 
 
-@pytest.mark.parametrize("market", SIDES)
 def test_taken_quantity_is_not_available_again(market: MirroredMarket) -> None:
     """The sum of the taken quantities counts against the displayed quantity."""
     ledger = _ledger(market)
@@ -44,7 +40,6 @@ def test_taken_quantity_is_not_available_again(market: MirroredMarket) -> None:
     assert ledger.available(market.price(100), Decimal(5)) == 2
 
 
-@pytest.mark.parametrize("market", SIDES)
 def test_touch_forgets_better_levels_and_keeps_worse_ones(market: MirroredMarket) -> None:
     """A level that the touch has passed is empty, and a level behind the touch is only hidden."""
     ledger = _ledger(market, at_99=3, at_100=4, at_101=5)
@@ -54,7 +49,6 @@ def test_touch_forgets_better_levels_and_keeps_worse_ones(market: MirroredMarket
     assert ledger.levels() == [_level(market, "101", 5), _level(market, "100", 4)]
 
 
-@pytest.mark.parametrize("market", SIDES)
 def test_touch_caps_the_taken_quantity(market: MirroredMarket) -> None:
     """A smaller display reduces the taken quantity, and a larger one gives nothing back."""
     ledger = _ledger(market, at_100=5)
@@ -66,7 +60,6 @@ def test_touch_caps_the_taken_quantity(market: MirroredMarket) -> None:
     assert ledger.available(market.price(100), Decimal(9)) == 5
 
 
-@pytest.mark.parametrize("market", SIDES)
 def test_empty_side_forgets_everything(market: MirroredMarket) -> None:
     """An empty side displays none of our taken quantity."""
     ledger = _ledger(market, at_99=3, at_101=5)
@@ -77,7 +70,6 @@ def test_empty_side_forgets_everything(market: MirroredMarket) -> None:
     assert {level.quantity for level in ledger.drain_changes()} == {0}
 
 
-@pytest.mark.parametrize("market", SIDES)
 def test_changes_are_returned_once_and_forgetting_as_zero(market: MirroredMarket) -> None:
     """Taking, capping and forgetting are changes; an unchanged level is none."""
     ledger = _ledger(market, at_98=1, at_99=5, at_101=7)
@@ -90,10 +82,7 @@ def test_changes_are_returned_once_and_forgetting_as_zero(market: MirroredMarket
     assert ledger.drain_changes() == []
 
 
-@pytest.mark.parametrize("market", SIDES)
-def test_level_taken_again_is_returned_with_its_last_quantity(
-    market: MirroredMarket,
-) -> None:
+def test_level_taken_again_is_returned_with_its_last_quantity(market: MirroredMarket) -> None:
     """Between two calls only the last quantity counts."""
     ledger = _ledger(market, at_99=5)
 
@@ -104,7 +93,6 @@ def test_level_taken_again_is_returned_with_its_last_quantity(
     assert ledger.drain_changes() == [_level(market, "99", 8)]
 
 
-@pytest.mark.parametrize("market", SIDES)
 def test_level_beyond_the_bound_drops_the_farthest_and_counts_it(market: MirroredMarket) -> None:
     """Memory is bounded, and the level least likely to return is dropped."""
     toward_touch = -1 if market.side is Side.BUY else 1
@@ -128,7 +116,6 @@ def test_level_beyond_the_bound_drops_the_farthest_and_counts_it(market: Mirrore
     }
 
 
-@pytest.mark.parametrize("market", SIDES)
 def test_levels_stay_in_order_wherever_they_are_taken(market: MirroredMarket) -> None:
     """The level farthest from the touch stands first, so that the right one is dropped."""
     ledger = _ledger(market)
@@ -143,7 +130,7 @@ def test_levels_stay_in_order_wherever_they_are_taken(market: MirroredMarket) ->
 
 def test_account_does_not_depend_on_the_context_of_the_thread() -> None:
     """Arithmetic names its context, so the context of the thread changes nothing."""
-    ledger = _ledger(SIDES[0])
+    ledger = _ledger(MirroredMarket(Side.BUY))
     price, quantity = Decimal(100), Decimal("1.00000001")
 
     with localcontext(prec=1):
@@ -158,12 +145,12 @@ def test_account_does_not_depend_on_the_context_of_the_thread() -> None:
 def test_taking_nothing_is_our_own_mistake() -> None:
     """A fill is positive."""
     with pytest.raises(AssertionError, match="a fill is positive"):
-        _ledger(SIDES[0]).take(Decimal(100), Decimal(0))
+        _ledger(MirroredMarket(Side.BUY)).take(Decimal(100), Decimal(0))
 
 
 def test_reading_an_unobserved_touch_is_our_own_mistake() -> None:
     """Only an observed touch is capped, and only then the difference is available."""
-    ledger = _ledger(SIDES[0], at_100=5)
+    ledger = _ledger(MirroredMarket(Side.BUY), at_100=5)
 
     with pytest.raises(AssertionError, match="observes a touch before"):
         ledger.available(Decimal(100), Decimal(4))

@@ -6,20 +6,11 @@ import pytest
 
 from app.domain.first_quotes import arrival_of
 from app.domain.matcher import QUOTE_AGE_NS_MAX, SymbolMatcher
-from app.domain.order import PUBLIC, Arrival, OrderId, Owner, Side
-from app.domain.resting import Closing
-from tests.support.builders import FAR_NS, LTCBTC, MirroredMarket, fills_of, make_quote
+from app.domain.order import PUBLIC, Arrival, Owner, Side
+from tests.support.builders import FAR_NS, MirroredMarket, fills_of, make_quote
+from tests.unit.domain.conftest import matcher_after
 
-SIDES = [pytest.param(MirroredMarket(side), id=side.value) for side in Side]
-both_sides = pytest.mark.parametrize("market", SIDES)
 ALICE = Owner("alice")
-
-
-def canceled(matcher: SymbolMatcher, order_id: OrderId) -> Closing:
-    """Cancel a resting order; its end has the arrival and the number of quotes."""
-    closing = matcher.cancel(order_id)
-    assert closing is not None
-    return closing
 
 
 def test_arrival_is_the_best_price_of_the_other_side() -> None:
@@ -30,13 +21,13 @@ def test_arrival_is_the_best_price_of_the_other_side() -> None:
     assert arrival_of(quote, Side.SELL) == Arrival(update_id=7, price=Decimal("99.98"))
 
 
-@both_sides
 def test_first_quote_stays_the_arrival(market: MirroredMarket) -> None:
     """A quote beyond the limit is an arrival too, and a repeated touch counts as a quote."""
-    matcher = SymbolMatcher(LTCBTC)
-    matcher.rest(market.order(5), deadline_ns=FAR_NS)
-    matcher.apply_quote(market.quote(1, 5, "101.00"))
-    matcher.apply_quote(market.quote(2, 5, "101.00", other_quantity=2))
+    matcher = matcher_after(
+        market.order(5),
+        market.quote(1, 5, "101.00"),
+        market.quote(2, 5, "101.00", other_quantity=2),
+    )
 
     (fill,) = fills_of(matcher.apply_quote(market.quote(3, 5)))
 
@@ -44,30 +35,25 @@ def test_first_quote_stays_the_arrival(market: MirroredMarket) -> None:
     assert fill.quotes_seen == 3
 
 
-@both_sides
 def test_current_quote_is_the_arrival_of_an_order_that_comes_later(market: MirroredMarket) -> None:
     """Quotes before the order are not counted."""
-    matcher = SymbolMatcher(LTCBTC)
-    matcher.apply_quote(market.quote(1, 5, "101.00"))
-    matcher.apply_quote(market.quote(2, 5, "102.00"))
-    order = market.order(5)
-    matcher.rest(order, deadline_ns=FAR_NS)
-    matcher.apply_quote(market.quote(3, 5, "103.00"))
+    before = [market.quote(1, 5, "101.00"), market.quote(2, 5, "102.00")]
+    matcher = matcher_after(*before, market.order(5), market.quote(3, 5, "103.00"))
 
-    closing = canceled(matcher, order.order_id)
+    (closing,) = matcher.cancel_all(PUBLIC)
 
     assert closing.arrival == Arrival(update_id=2, price=market.price("102.00"))
     assert closing.quotes_seen == 2
 
 
-@both_sides
 def test_quotes_of_a_hold_are_met(market: MirroredMarket) -> None:
     """The order meets the quotes, although they fill nothing."""
-    matcher = SymbolMatcher(LTCBTC)
-    matcher.hold()
-    matcher.rest(market.order(5), deadline_ns=FAR_NS)
-    matcher.apply_quote(market.quote(1, 5, "99.50"))
-    matcher.apply_quote(market.quote(2, 5, "99.99"))
+    matcher = matcher_after(
+        SymbolMatcher.hold,
+        market.order(5),
+        market.quote(1, 5, "99.50"),
+        market.quote(2, 5, "99.99"),
+    )
 
     (fill,) = fills_of(matcher.release())
 
@@ -75,38 +61,20 @@ def test_quotes_of_a_hold_are_met(market: MirroredMarket) -> None:
     assert (fill.update_id, fill.quotes_seen) == (2, 2)
 
 
-@both_sides
-def test_quote_that_is_refused_is_not_met(market: MirroredMarket) -> None:
-    """A quote at or below the gate does not count."""
-    matcher = SymbolMatcher(LTCBTC, gate=7)
-    order = market.order(5)
-    matcher.rest(order, deadline_ns=FAR_NS)
-    matcher.apply_quote(market.quote(7, 5))
-    matcher.apply_seed(market.quote(6, 5))
+def test_quote_that_is_refused_or_lost_is_not_met(market: MirroredMarket) -> None:
+    """A quote at or below the gate does not count, nor one from before an interruption."""
+    refusing = matcher_after(market.order(5), market.quote(7, 5), gate=7)
+    refusing.apply_seed(market.quote(6, 5))
+    interrupted = matcher_after(market.quote(1, 5), SymbolMatcher.interrupt, market.order(5))
 
-    closing = canceled(matcher, order.order_id)
+    ends = [*refusing.cancel_all(PUBLIC), *interrupted.cancel_all(PUBLIC)]
 
-    assert (closing.arrival, closing.quotes_seen) == (None, 0)
+    assert [(end.arrival, end.quotes_seen) for end in ends] == [(None, 0), (None, 0)]
 
 
-@both_sides
-def test_order_that_saw_no_quote_after_an_interruption_counts_none(market: MirroredMarket) -> None:
-    """There was no current quote, so the order has no arrival."""
-    matcher = SymbolMatcher(LTCBTC)
-    matcher.apply_quote(market.quote(1, 5))
-    matcher.interrupt()
-    order = market.order(5)
-    matcher.rest(order, deadline_ns=FAR_NS)
-
-    closing = canceled(matcher, order.order_id)
-
-    assert (closing.arrival, closing.quotes_seen) == (None, 0)
-
-
-@both_sides
 def test_stored_arrival_and_count_survive_a_restart(market: MirroredMarket) -> None:
     """The count includes the quotes of the earlier process."""
-    matcher = SymbolMatcher(LTCBTC)
+    matcher = matcher_after()
     arrival = Arrival(update_id=5, price=market.price("101.00"))
     matcher.rest(
         market.order(5),
@@ -122,11 +90,9 @@ def test_stored_arrival_and_count_survive_a_restart(market: MirroredMarket) -> N
     assert not matcher._first_quotes.awaited
 
 
-@both_sides
 def test_stored_arrival_outlives_a_start_with_a_current_quote(market: MirroredMarket) -> None:
     """The quote of the acceptance precedes the quote that is current when the order rests."""
-    matcher = SymbolMatcher(LTCBTC)
-    matcher.apply_quote(market.quote(6, 5))
+    matcher = matcher_after(market.quote(6, 5))
     arrival = Arrival(update_id=5, price=market.price("101.00"))
 
     (fill,) = fills_of(matcher.rest(market.order(5), deadline_ns=FAR_NS, arrival=arrival))
@@ -134,13 +100,12 @@ def test_stored_arrival_outlives_a_start_with_a_current_quote(market: MirroredMa
     assert (fill.arrival, fill.quotes_seen) == (arrival, 1)
 
 
-@both_sides
 @pytest.mark.parametrize("is_live", [False, True])
 def test_arrival_that_was_not_stored_stays_unknown(
     market: MirroredMarket, *, is_live: bool
 ) -> None:
     """The order may have met quotes before the restart, so the next quote is not its first."""
-    matcher = SymbolMatcher(LTCBTC)
+    matcher = matcher_after()
     if is_live:
         matcher.apply_quote(market.quote(1, 5, "101.00"))
     matcher.rest(market.order(5), deadline_ns=FAR_NS, may_have_met_quotes=True)
@@ -151,25 +116,10 @@ def test_arrival_that_was_not_stored_stays_unknown(
     assert fill.quotes_seen == 1 + is_live
 
 
-@both_sides
-def test_order_that_met_only_quotes_of_before_ran_out_during_an_outage(
-    market: MirroredMarket,
-) -> None:
-    """The count from before the restart shows that there was market data."""
-    matcher = SymbolMatcher(LTCBTC)
-    matcher.rest(market.order(5), deadline_ns=100, quotes_seen=1)
-
-    (closing,) = matcher.expire(101)
-
-    assert isinstance(closing, Closing)
-    assert (closing.reason, closing.quotes_seen) == ("TIMEOUT_DURING_OUTAGE", 1)
-
-
-@both_sides
 def test_taken_is_the_quantity_that_the_owner_took_at_the_touch(market: MirroredMarket) -> None:
     """Hidden levels and other owners do not count."""
     other_side = Side.SELL if market.side is Side.BUY else Side.BUY
-    matcher = SymbolMatcher(LTCBTC)
+    matcher = matcher_after()
     nothing_yet = matcher.taken(PUBLIC, market.side)
     matcher.rest(market.order(8), deadline_ns=FAR_NS)
     matcher.apply_quote(market.quote(1, 5))
@@ -185,25 +135,17 @@ def test_taken_is_the_quantity_that_the_owner_took_at_the_touch(market: Mirrored
     assert matcher.taken(PUBLIC, market.side) == 5
 
 
-@both_sides
 def test_nothing_is_taken_where_nothing_is_quoted(market: MirroredMarket) -> None:
     """Without a current quote, or with an empty side, there is no touch."""
-    matcher = SymbolMatcher(LTCBTC)
-    matcher.rest(market.order(5), deadline_ns=FAR_NS)
-    matcher.apply_quote(market.quote(1, 5))
+    before = [market.order(5), market.quote(1, 5)]
 
-    matcher.interrupt()
-    without_quote = matcher.taken(PUBLIC, market.side)
-    matcher.apply_quote(market.emptied(2))
-
-    assert without_quote == 0
-    assert matcher.taken(PUBLIC, market.side) == 0
+    assert matcher_after(*before, SymbolMatcher.interrupt).taken(PUBLIC, market.side) == 0
+    assert matcher_after(*before, market.emptied(2)).taken(PUBLIC, market.side) == 0
 
 
-@both_sides
 def test_arrival_of_a_new_order_is_known_beforehand(market: MirroredMarket) -> None:
     """Orders that meet the same quote share one arrival; without a quote there is none."""
-    matcher = SymbolMatcher(LTCBTC)
+    matcher = matcher_after()
     order = market.order(5, limit_price=90)
     before = matcher.arrival(order, 0)
     matcher.apply_quote(market.quote(1, 5))

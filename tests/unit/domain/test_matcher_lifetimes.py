@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -18,14 +19,12 @@ from tests.support.builders import (
     make_quote,
     quantities_given,
 )
+from tests.unit.domain.conftest import Event, happen, matcher_after
 
-SIDES = [pytest.param(MirroredMarket(side), id=side.value) for side in Side]
 
-
-@pytest.mark.parametrize("market", SIDES)
 def test_symbol_is_live_from_its_first_quote_to_an_interruption(market: MirroredMarket) -> None:
     """Only a quote of the present connection can fill."""
-    matcher = SymbolMatcher(LTCBTC)
+    matcher = matcher_after()
     seen = [matcher.is_live]
 
     matcher.apply_quote(market.quote(1, 5))
@@ -37,51 +36,20 @@ def test_symbol_is_live_from_its_first_quote_to_an_interruption(market: Mirrored
     assert matcher.rest(market.order(3), deadline_ns=FAR_NS) == []
 
 
-@pytest.mark.parametrize("market", SIDES)
 def test_order_of_an_interruption_meets_the_same_touch_when_it_is_back(
     market: MirroredMarket,
 ) -> None:
-    """A repeated touch is new to the orders that came during the interruption."""
-    matcher = SymbolMatcher(LTCBTC)
-    matcher.apply_quote(market.quote(1, 5))
-    matcher.interrupt()
-    matcher.rest(market.order(3), deadline_ns=FAR_NS)
+    """A repeated touch is new to it, even in a seed that equals the last quote."""
+    events = [market.order(2), market.quote(1, 5), SymbolMatcher.interrupt]
+    by_frame, by_seed = (matcher_after(*events, market.order(9, number=2)) for _ in range(2))
 
-    assert quantities_given(matcher.apply_quote(market.quote(2, 5))) == [(1, Decimal(3))]
-
-
-@pytest.mark.parametrize("market", SIDES)
-def test_order_of_an_interruption_meets_the_seed_that_confirms_the_last_quote(
-    market: MirroredMarket,
-) -> None:
-    """On a quiet pair only the seed comes, and it equals the last quote."""
-    matcher = SymbolMatcher(LTCBTC)
-    matcher.rest(market.order(2, number=1), deadline_ns=FAR_NS)
-    matcher.apply_quote(market.quote(1, 5))
-    matcher.interrupt()
-    matcher.rest(market.order(9, number=2), deadline_ns=FAR_NS)
-
-    assert quantities_given(matcher.apply_seed(market.quote(1, 5))) == [(2, Decimal(3))]
+    assert quantities_given(by_frame.apply_quote(market.quote(2, 5))) == [(2, 3)]
+    assert quantities_given(by_seed.apply_seed(market.quote(1, 5))) == [(2, 3)]
 
 
-@pytest.mark.parametrize("market", SIDES)
-def test_ledger_outlives_an_interruption(market: MirroredMarket) -> None:
-    """The taken quantity stays taken after a reconnect."""
-    matcher = SymbolMatcher(LTCBTC)
-    matcher.rest(market.order(20), deadline_ns=FAR_NS)
-    matcher.apply_quote(market.quote(1, 5))
-    matcher.interrupt()
-
-    assert matcher.apply_quote(market.quote(2, 5)) == []
-
-
-@pytest.mark.parametrize("market", SIDES)
 def test_held_matcher_fills_nothing_but_updates_its_ledger(market: MirroredMarket) -> None:
     """Steps 1 and 2 of the rule continue, so levels are forgotten and capped."""
-    matcher = SymbolMatcher(LTCBTC)
-    matcher.rest(market.order(20), deadline_ns=FAR_NS)
-    matcher.apply_quote(market.quote(1, 5))
-    matcher.hold()
+    matcher = matcher_after(market.order(20), market.quote(1, 5), SymbolMatcher.hold)
 
     held = [
         matcher.apply_quote(market.quote(2, 2)),
@@ -94,40 +62,36 @@ def test_held_matcher_fills_nothing_but_updates_its_ledger(market: MirroredMarke
     assert matcher.gate == 3
 
 
-@pytest.mark.parametrize("market", SIDES)
 def test_release_serves_the_current_quote_in_priority_order(market: MirroredMarket) -> None:
     """Price and acceptance rank the orders of the hold too."""
-    matcher = SymbolMatcher(LTCBTC)
-    matcher.rest(market.order(20, number=1), deadline_ns=FAR_NS)
-    matcher.hold()
-    matcher.apply_quote(market.quote(2, 5))
-    matcher.rest(market.order(2, number=2, limit_price=101), deadline_ns=FAR_NS)
+    matcher = matcher_after(
+        market.order(20, number=1),
+        SymbolMatcher.hold,
+        market.quote(2, 5),
+        market.order(2, number=2, limit_price=101),
+    )
 
     fills = fills_of(matcher.release())
 
-    assert quantities_given(fills) == [(2, Decimal(2)), (1, Decimal(3))]
+    assert quantities_given(fills) == [(2, 2), (1, 3)]
     assert [fill.update_id for fill in fills] == [2, 2]
-    assert quantities_given(matcher.apply_quote(market.quote(3, 6))) == [(1, Decimal(1))]
+    assert quantities_given(matcher.apply_quote(market.quote(3, 6))) == [(1, 1)]
 
 
-@pytest.mark.parametrize("market", SIDES)
 def test_release_without_a_current_quote_waits_for_one(market: MirroredMarket) -> None:
     """After an interruption during the hold there is no quote to fill against."""
-    matcher = SymbolMatcher(LTCBTC)
-    matcher.hold()
-    matcher.apply_quote(market.quote(1, 5))
-    matcher.rest(market.order(20), deadline_ns=FAR_NS)
-    matcher.interrupt()
+    matcher = matcher_after(
+        SymbolMatcher.hold, market.quote(1, 5), market.order(20), SymbolMatcher.interrupt
+    )
 
     assert matcher.release() == []
-    assert quantities_given(matcher.apply_quote(market.quote(2, 5))) == [(1, Decimal(5))]
+    assert quantities_given(matcher.apply_quote(market.quote(2, 5))) == [(1, 5)]
 
 
-@pytest.mark.parametrize("market", SIDES)
 def test_order_expires_after_its_deadline_and_not_at_it(market: MirroredMarket) -> None:
     """A quote received exactly at the deadline may still fill."""
     order = market.order(20)
-    matcher = SymbolMatcher(LTCBTC)
+    matcher = matcher_after()
     matcher.rest(order, deadline_ns=1_000)
     matcher.apply_quote(market.quote(1, 5))
 
@@ -136,7 +100,7 @@ def test_order_expires_after_its_deadline_and_not_at_it(market: MirroredMarket) 
     after_deadline = matcher.expire(1_001)
 
     assert at_deadline == []
-    assert quantities_given(fills) == [(1, Decimal(1))]
+    assert quantities_given(fills) == [(1, 1)]
     assert after_deadline == [
         Closing(
             order=order,
@@ -154,10 +118,9 @@ def test_order_expires_after_its_deadline_and_not_at_it(market: MirroredMarket) 
     assert matcher.apply_quote(market.quote(3, 9)) == []
 
 
-@pytest.mark.parametrize("market", SIDES)
 def test_orders_expire_by_deadline_and_the_next_one_is_returned(market: MirroredMarket) -> None:
     """The shell sleeps until the earliest deadline of the resting orders."""
-    matcher = SymbolMatcher(LTCBTC)
+    matcher = matcher_after()
     for number, deadline_ns in ((1, 300), (2, 100), (3, 200)):
         matcher.rest(market.order(number=number), deadline_ns=deadline_ns)
     next_deadlines = [matcher.next_deadline_ns()]
@@ -169,10 +132,9 @@ def test_orders_expire_by_deadline_and_the_next_one_is_returned(market: Mirrored
     assert next_deadlines == [100, 300]
 
 
-@pytest.mark.parametrize("market", SIDES)
 def test_filled_order_never_expires(market: MirroredMarket) -> None:
     """An order ends once, and a later deadline changes nothing."""
-    matcher = SymbolMatcher(LTCBTC)
+    matcher = matcher_after()
     matcher.rest(market.order(5), deadline_ns=100)
     matcher.apply_quote(market.quote(1, 5))
 
@@ -180,76 +142,42 @@ def test_filled_order_never_expires(market: MirroredMarket) -> None:
     assert matcher.expire(101) == []
 
 
-@pytest.mark.parametrize("market", SIDES)
-def test_expiry_gives_nothing_back(market: MirroredMarket) -> None:
-    """The quantity that an expired order took stays taken."""
-    matcher = SymbolMatcher(LTCBTC)
-    matcher.rest(market.order(20, number=1), deadline_ns=100)
-    matcher.apply_quote(market.quote(1, 5))
-    matcher.expire(101)
-
-    assert matcher.rest(market.order(5, number=2), deadline_ns=FAR_NS) == []
-
-
-@pytest.mark.parametrize("market", SIDES)
-def test_reason_without_a_single_quote_is_missing_market_data(market: MirroredMarket) -> None:
-    """The order met no quote, so its limit was not the cause."""
-    matcher = SymbolMatcher(LTCBTC, gate=7)
-    matcher.rest(market.order(), deadline_ns=100)
-    matcher.apply_quote(market.quote(7, 5))
-
-    assert [one.reason for one in closings_of(matcher.expire(101))] == [Reason.NO_MARKET_DATA]
-
-
-@pytest.mark.parametrize("market", SIDES)
-def test_reason_after_meeting_only_the_current_quote_is_the_time(market: MirroredMarket) -> None:
-    """The order met the current quote, although no other followed."""
-    matcher = SymbolMatcher(LTCBTC)
-    matcher.apply_quote(market.quote(1, 5, "101.00"))
-    matcher.rest(market.order(), deadline_ns=100)
-
-    assert [one.reason for one in closings_of(matcher.expire(101))] == [Reason.TIMEOUT]
-
-
-@pytest.mark.parametrize("market", SIDES)
-@pytest.mark.parametrize("is_interrupted", [False, True])
-def test_reason_of_an_order_that_met_quotes_depends_on_the_end(
-    market: MirroredMarket, *, is_interrupted: bool
+@pytest.mark.parametrize("side", Side)
+@pytest.mark.parametrize(
+    ("before", "since", "carried", "reason"),
+    [
+        ([], [], {}, Reason.NO_MARKET_DATA),
+        ([], [make_quote(7)], {}, Reason.NO_MARKET_DATA),
+        ([make_quote(8), SymbolMatcher.interrupt], [], {}, Reason.NO_MARKET_DATA),
+        ([make_quote(8)], [], {}, Reason.TIMEOUT),
+        ([SymbolMatcher.interrupt], [make_quote(8)], {}, Reason.TIMEOUT),
+        ([make_quote(8)], [SymbolMatcher.interrupt], {}, Reason.TIMEOUT_DURING_OUTAGE),
+        ([], [], {"may_have_met_quotes": True}, Reason.TIMEOUT_DURING_OUTAGE),
+        ([], [], {"quotes_seen": 1}, Reason.TIMEOUT_DURING_OUTAGE),
+    ],
+    ids=["nothing", "refused", "lost", "current", "next", "outage", "restart", "counted before"],
+)
+def test_reason_of_a_timeout_says_which_quotes_the_order_met(
+    side: Side, before: list[Event], since: list[Event], carried: dict[str, Any], reason: Reason
 ) -> None:
-    """With a current quote the reason is TIMEOUT, without one TIMEOUT_DURING_OUTAGE."""
-    matcher = SymbolMatcher(LTCBTC)
-    matcher.apply_quote(market.quote(1, 5, "101.00"))
-    matcher.rest(market.order(number=1), deadline_ns=100)
-    matcher.interrupt()
-    matcher.rest(market.order(number=2), deadline_ns=100)
-    matcher.apply_quote(market.quote(2, 5, "101.00"))
-    if is_interrupted:
-        matcher.interrupt()
+    """TIMEOUT needs a current quote, and without any quote there was no market data.
 
-    reasons = {one.reason for one in closings_of(matcher.expire(101))}
+    An end that met no quote names no departure: an old gate must not bound its splits.
+    """
+    order = MirroredMarket(side).order(limit_price=90)
+    matcher = matcher_after(*before, gate=7)
+    matcher.rest(order, deadline_ns=100, **carried)
+    happen(matcher, *since)
 
-    assert reasons == {Reason.TIMEOUT_DURING_OUTAGE if is_interrupted else Reason.TIMEOUT}
+    (end,) = closings_of(matcher.expire(101))
 
-
-@pytest.mark.parametrize("market", SIDES)
-def test_order_that_met_quotes_before_a_restart_ran_out_during_an_outage(
-    market: MirroredMarket,
-) -> None:
-    """Only the earlier process had quotes."""
-    matcher = SymbolMatcher(LTCBTC)
-    matcher.rest(market.order(number=1), deadline_ns=100, may_have_met_quotes=True)
-    matcher.rest(market.order(number=2), deadline_ns=100)
-
-    assert [one.reason for one in closings_of(matcher.expire(101))] == [
-        Reason.TIMEOUT_DURING_OUTAGE,
-        Reason.NO_MARKET_DATA,
-    ]
+    assert end.reason is reason
+    assert (end.departure_update_id is None) == (not end.quotes_seen)
 
 
 def test_an_order_that_came_too_late_is_not_filled_by_the_arrival_of_the_next() -> None:
     """Of two orders of one commit, the first has a deadline before the current quote."""
-    matcher = SymbolMatcher(LTCBTC)
-    matcher.apply_quote(make_quote(1, ask=("99.99", 5), received_ns=2_000))
+    matcher = matcher_after(make_quote(1, ask=("99.99", 5), received_ns=2_000))
     late, timely = make_order(3, number=1), make_order(4, number=2)
 
     (end,) = matcher.rest(late, deadline_ns=1_000)
@@ -262,8 +190,7 @@ def test_an_order_that_came_too_late_is_not_filled_by_the_arrival_of_the_next() 
 
 def test_a_partly_filled_order_that_came_too_late_ran_out_of_time() -> None:
     """An order found at a start with splits has met quotes, so the reason is a timeout."""
-    matcher = SymbolMatcher(LTCBTC)
-    matcher.apply_quote(make_quote(1, ask=("99.99", 5), received_ns=2_000))
+    matcher = matcher_after(make_quote(1, ask=("99.99", 5), received_ns=2_000))
 
     (end,) = matcher.rest(
         make_order(3, number=1),
@@ -278,22 +205,9 @@ def test_a_partly_filled_order_that_came_too_late_ran_out_of_time() -> None:
     assert (end.reason, end.splits_total) == (Reason.TIMEOUT, 1)
 
 
-@pytest.mark.parametrize("market", SIDES)
-def test_an_end_that_met_no_quote_names_no_departure(market: MirroredMarket) -> None:
-    """An old stored gate must not bound the splits of the order."""
-    matcher = SymbolMatcher(LTCBTC, gate=7)
-    matcher.rest(market.order(8), deadline_ns=100)
-
-    (end,) = matcher.expire(101)
-
-    assert isinstance(end, Closing)
-    assert (end.reason, end.departure_update_id) == (Reason.NO_MARKET_DATA, None)
-
-
-@pytest.mark.parametrize("market", SIDES)
 def test_an_order_that_expired_unserved_keeps_its_values(market: MirroredMarket) -> None:
     """Its end has its sums, its arrival, and the stored gate."""
-    matcher = SymbolMatcher(LTCBTC, gate=7)
+    matcher = matcher_after(gate=7)
     arrival = Arrival(update_id=3, price=market.price("99.99"))
     snapshot = OrderSnapshot(
         order=market.order(8),
@@ -311,23 +225,9 @@ def test_an_order_that_expired_unserved_keeps_its_values(market: MirroredMarket)
     end = matcher.end_unmet(snapshot)
 
     assert (end.status, end.reason) == (OrderStatus.EXPIRED, Reason.TIMEOUT_DURING_OUTAGE)
-    assert (end.splits_total, end.filled_quantity) == (2, Decimal(4))
+    assert (end.splits_total, end.filled_quantity) == (2, 4)
     assert end.quote_quantity == Decimal(400)
     assert (end.arrival, end.quotes_seen, end.departure_update_id) == (arrival, 6, 7)
     assert matcher.resting_total == 0
     assert matcher.end_unmet(replace(snapshot, arrival=None)).departure_update_id is None
     assert SymbolMatcher(LTCBTC).end_unmet(snapshot).departure_update_id == 3
-
-
-@pytest.mark.parametrize("market", SIDES)
-def test_an_end_without_a_stored_gate_names_the_first_quote(market: MirroredMarket) -> None:
-    """After a crash no newer update id is known, and no update id is 0."""
-    matcher = SymbolMatcher(LTCBTC)
-    order = market.order(8)
-    arrival = Arrival(update_id=3, price=market.price("99.99"))
-    matcher.rest(order, deadline_ns=FAR_NS, arrival=arrival, may_have_met_quotes=True)
-
-    end = matcher.cancel(order.order_id)
-
-    assert end is not None
-    assert (end.arrival, end.departure_update_id) == (arrival, 3)

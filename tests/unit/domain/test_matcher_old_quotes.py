@@ -6,27 +6,17 @@ from decimal import Decimal
 import pytest
 
 from app.domain.matcher import QUOTE_AGE_NS_MAX, SymbolMatcher
-from app.domain.order import Arrival, Order, Reason, Side, TimeInForce
-from app.domain.resting import Closing, Fill, Step
-from tests.support.builders import FAR_NS, LTCBTC, MirroredMarket, closings_of, fills_of
+from app.domain.order import Arrival, Order, Reason, TimeInForce
+from app.domain.resting import Closing, Step
+from tests.support.builders import FAR_NS, MirroredMarket, closings_of, fills_of, quantities_given
+from tests.unit.domain.conftest import matcher_after
 
 GTD, IOC, FOK = TimeInForce.GTD, TimeInForce.IOC, TimeInForce.FOK
 OLD_NS = QUOTE_AGE_NS_MAX + 1
 """When a quote that came at zero is just too old."""
 
-both_sides = pytest.mark.parametrize(
-    "market", [pytest.param(MirroredMarket(side), id=side.value) for side in Side]
-)
 
-
-def quoted(market: MirroredMarket, quantity: int = 5, price: str = "99.99") -> SymbolMatcher:
-    """Make a matcher whose current quote was received at zero."""
-    matcher = SymbolMatcher(LTCBTC)
-    matcher.apply_quote(market.quote(1, quantity, price))
-    return matcher
-
-
-def rest(matcher: SymbolMatcher, order: Order, now_ns: int = OLD_NS) -> list[Step]:
+def rest(matcher: SymbolMatcher, order: Order, now_ns: int | None = OLD_NS) -> list[Step]:
     """Rest an order at an instant."""
     return matcher.rest(order, deadline_ns=FAR_NS, now_ns=now_ns)
 
@@ -36,85 +26,65 @@ def amounts(steps: list[Step] | None) -> list[Decimal]:
     return [fill.quantity for fill in fills_of(steps)]
 
 
-@both_sides
+@pytest.mark.parametrize(
+    ("now_ns", "is_filled"),
+    [(QUOTE_AGE_NS_MAX, True), (OLD_NS, False), (None, True)],
+    ids=["five seconds", "a nanosecond more", "a replay, which has no venue to ask"],
+)
 def test_quote_of_five_seconds_fills_and_a_nanosecond_later_it_waits(
-    market: MirroredMarket,
+    market: MirroredMarket, now_ns: int | None, *, is_filled: bool
 ) -> None:
     """The age counts from the receipt of the quote."""
-    young, old = quoted(market), quoted(market)
+    matcher = matcher_after(market.quote(1, 5))
 
-    filled = rest(young, market.order(5), now_ns=QUOTE_AGE_NS_MAX)
-    waiting = rest(old, market.order(5))
+    steps = rest(matcher, market.order(5), now_ns)
 
-    assert amounts(filled) == [5]
-    assert waiting == []
-    assert (young.awaits_confirmation, old.awaits_confirmation) == (False, True)
-    assert old.resting_total == 1
+    assert amounts(steps) == ([5] if is_filled else [])
+    assert matcher.awaits_confirmation is not is_filled
+    assert matcher.resting_total == (not is_filled)
 
 
-@both_sides
 @pytest.mark.parametrize("kind", TimeInForce)
 def test_seed_of_the_same_id_confirms_and_the_order_meets_that(
     market: MirroredMarket, kind: TimeInForce
 ) -> None:
     """The seed shows nothing new, but it is the first quote that the order meets."""
-    matcher = quoted(market)
+    matcher = matcher_after(market.quote(1, 5))
     rest(matcher, market.order(5, time_in_force=kind))
 
-    steps = matcher.apply_seed(market.quote(1, 5))
+    (fill,) = fills_of(matcher.apply_seed(market.quote(1, 5)))
 
-    assert steps is not None
-    (fill,) = steps
-    assert isinstance(fill, Fill)
     assert fill.closes
     assert fill.quotes_seen == 1
     assert fill.arrival == Arrival(update_id=1, price=market.price("99.99"))
     assert not matcher.awaits_confirmation
 
 
-@both_sides
 def test_confirmed_quote_is_young_again(market: MirroredMarket) -> None:
-    """The age restarts at the confirmation."""
-    matcher = quoted(market, 20)
-    rest(matcher, market.order(5))
-    matcher.apply_seed(replace(market.quote(1, 20), received_ns=OLD_NS))
+    """The age restarts at the confirmation, which may be a frame with the same touch."""
+    for confirm, update_id in ((SymbolMatcher.apply_seed, 1), (SymbolMatcher.apply_quote, 2)):
+        matcher = matcher_after(market.quote(1, 20))
+        rest(matcher, market.order(5))
+        confirmed = confirm(matcher, replace(market.quote(update_id, 20), received_ns=OLD_NS))
+        steps = rest(matcher, market.order(5, number=2), now_ns=OLD_NS + QUOTE_AGE_NS_MAX)
 
-    steps = rest(matcher, market.order(5, number=2), now_ns=OLD_NS + QUOTE_AGE_NS_MAX)
-
-    assert amounts(steps) == [5]
+        assert amounts(confirmed) == amounts(steps) == [5]
 
 
-@both_sides
 def test_greater_seed_replaces_the_old_quote(market: MirroredMarket) -> None:
     """The order never meets the replaced quote."""
-    matcher = quoted(market, 5, "99.00")
+    matcher = matcher_after(market.quote(1, 5, "99.00"))
     rest(matcher, market.order(5))
 
-    steps = matcher.apply_seed(market.quote(2, 3, "99.99"))
+    (fill,) = fills_of(matcher.apply_seed(market.quote(2, 3, "99.99")))
 
-    assert steps is not None
-    (fill,) = steps
-    assert isinstance(fill, Fill)
     assert (fill.price, fill.quantity) == (market.price("99.99"), Decimal(3))
     assert fill.arrival == Arrival(update_id=2, price=market.price("99.99"))
 
 
-@both_sides
-def test_frame_confirms_as_well(market: MirroredMarket) -> None:
-    """Every frame of the stream is current, even with the same touch."""
-    matcher = quoted(market)
-    rest(matcher, market.order(5))
-
-    steps = matcher.apply_quote(market.quote(2, 5))
-
-    assert amounts(steps) == [5]
-
-
-@both_sides
 def test_lower_seed_confirms_nothing(market: MirroredMarket) -> None:
     """The seed is older than the quote."""
-    matcher = SymbolMatcher(LTCBTC)
-    matcher.apply_quote(market.quote(5, 5))
+    matcher = matcher_after(market.quote(5, 5))
     rest(matcher, market.order(5))
 
     assert matcher.apply_seed(market.quote(4, 5)) is None
@@ -122,48 +92,38 @@ def test_lower_seed_confirms_nothing(market: MirroredMarket) -> None:
     assert matcher.resting_total == 1
 
 
-@both_sides
 @pytest.mark.parametrize("kind", [IOC, FOK])
 def test_immediate_order_is_not_refused_by_an_old_quote_either(
     market: MirroredMarket, kind: TimeInForce
 ) -> None:
     """The price may have come nearer unseen."""
-    matcher = quoted(market, 5, "100.01")
+    matcher = matcher_after(market.quote(1, 5, "100.01"))
 
     waiting = rest(matcher, market.order(5, time_in_force=kind))
     steps = matcher.apply_seed(market.quote(2, 5, "100.00"))
 
     assert waiting == []
-    assert steps is not None
     assert amounts(steps) == [5]
 
 
-@both_sides
 def test_order_that_may_rest_and_is_not_reached_needs_no_confirmation(
     market: MirroredMarket,
 ) -> None:
-    """The order meets the old quote, and rests."""
-    matcher = quoted(market, 5, "100.01")
-    empty = SymbolMatcher(LTCBTC)
-    empty.apply_quote(market.emptied(1))
+    """The order meets the old quote, if there is one, and rests."""
+    matcher = matcher_after(market.quote(1, 5, "100.01"))
+    for resting in (matcher, matcher_after(market.emptied(1)), matcher_after()):
+        assert not resting.must_confirm(market.order(5), OLD_NS)
+        assert rest(resting, market.order(5)) == []
+        assert not resting.awaits_confirmation
 
-    assert rest(matcher, market.order(5)) == []
-    assert rest(empty, market.order(5)) == []
-
-    assert not matcher.awaits_confirmation
-    assert not empty.awaits_confirmation
-    (fill,) = matcher.apply_quote(market.quote(2, 5))
-    assert isinstance(fill, Fill)
+    (fill,) = fills_of(matcher.apply_quote(market.quote(2, 5)))
     assert fill.quotes_seen == 2
     assert fill.arrival == Arrival(update_id=1, price=market.price("100.01"))
 
 
-@both_sides
-def test_no_order_fills_on_a_quote_that_awaits_confirmation(
-    market: MirroredMarket,
-) -> None:
+def test_no_order_fills_on_a_quote_that_awaits_confirmation(market: MirroredMarket) -> None:
     """Another order must not take the quantity before the first one."""
-    matcher = quoted(market, 5)
+    matcher = matcher_after(market.quote(1, 5))
     rest(matcher, market.order(5, number=1, limit_price=100))
     second = rest(matcher, market.order(5, number=2, limit_price=101))
     unreached = rest(matcher, market.order(5, number=3, limit_price=1))
@@ -171,39 +131,25 @@ def test_no_order_fills_on_a_quote_that_awaits_confirmation(
     steps = matcher.apply_seed(market.quote(1, 5))
 
     assert second == unreached == []
-    assert steps is not None
-    assert [step.order.acceptance_number for step in steps] == [2]
+    assert quantities_given(steps) == [(2, 5)]
 
 
-@both_sides
-def test_without_an_instant_no_quote_is_too_old(market: MirroredMarket) -> None:
-    """A replayed tape has no venue to ask."""
-    matcher = quoted(market)
-
-    steps = matcher.rest(market.order(5), deadline_ns=FAR_NS)
-
-    assert amounts(steps) == [5]
-
-
-@both_sides
 def test_interruption_ends_the_waiting_for_a_confirmation(market: MirroredMarket) -> None:
     """The order then waits for the first quote of another connection."""
-    matcher = quoted(market)
+    matcher = matcher_after(market.quote(1, 5))
     rest(matcher, market.order(5))
 
     matcher.interrupt()
     awaits = matcher.awaits_confirmation
-    (fill,) = matcher.apply_quote(market.quote(2, 5))
+    (fill,) = fills_of(matcher.apply_quote(market.quote(2, 5)))
 
     assert not awaits
-    assert isinstance(fill, Fill)
     assert fill.quotes_seen == 1
 
 
-@both_sides
 def test_order_that_waits_may_be_canceled_or_run_out_of_time(market: MirroredMarket) -> None:
     """The order has met no quote."""
-    matcher = quoted(market)
+    matcher = matcher_after(market.quote(1, 5))
     matcher.rest(market.order(5, number=1), deadline_ns=OLD_NS, now_ns=OLD_NS)
     canceled = rest(matcher, market.order(5, number=2, time_in_force=IOC))
     closing = matcher.cancel(market.order(5, number=2).order_id)
@@ -219,11 +165,9 @@ def test_order_that_waits_may_be_canceled_or_run_out_of_time(market: MirroredMar
     assert steps == []
 
 
-@both_sides
 def test_order_that_came_too_late_for_the_old_quote_just_ends(market: MirroredMarket) -> None:
     """Its end needs no confirmation."""
-    matcher = SymbolMatcher(LTCBTC)
-    matcher.apply_quote(replace(market.quote(1, 5), received_ns=10))
+    matcher = matcher_after(replace(market.quote(1, 5), received_ns=10))
 
     steps = matcher.rest(market.order(5), deadline_ns=9, now_ns=OLD_NS + 10)
 
@@ -232,10 +176,22 @@ def test_order_that_came_too_late_for_the_old_quote_just_ends(market: MirroredMa
     assert matcher.resting_total == 0
 
 
-@both_sides
+def test_release_on_an_old_quote_waits_for_its_confirmation(market: MirroredMarket) -> None:
+    """Orders that came during the hold need a current quote; without orders nothing is asked."""
+    matcher, idle = (matcher_after(market.quote(1, 5), SymbolMatcher.hold) for _ in range(2))
+    rest(matcher, market.order(5), now_ns=1)
+
+    released = [matcher.release(OLD_NS), idle.release(OLD_NS)]
+    awaits = (matcher.awaits_confirmation, idle.awaits_confirmation)
+    steps = matcher.apply_seed(market.quote(1, 5))
+
+    assert (released, awaits) == ([[], []], (True, False))
+    assert amounts(steps) == [5]
+
+
 def test_confirmation_during_a_hold_fills_at_the_release(market: MirroredMarket) -> None:
     """Fills need both the confirmation and the release, in either order."""
-    first, second = quoted(market), quoted(market)
+    first, second = matcher_after(market.quote(1, 5)), matcher_after(market.quote(1, 5))
     for matcher in (first, second):
         matcher.hold()
         rest(matcher, market.order(5, time_in_force=IOC))
@@ -245,39 +201,4 @@ def test_confirmation_during_a_hold_fills_at_the_release(market: MirroredMarket)
 
     assert confirmed == released == []
     assert amounts(first.release(1)) == [5]
-    assert amounts(second.apply_seed(market.quote(1, 5)) or []) == [5]
-
-
-@both_sides
-def test_release_on_an_old_quote_waits_for_its_confirmation(market: MirroredMarket) -> None:
-    """Orders that came during the hold also need a current quote."""
-    matcher = quoted(market)
-    matcher.hold()
-    rest(matcher, market.order(5), now_ns=1)
-
-    released = matcher.release(OLD_NS)
-    awaits = matcher.awaits_confirmation
-    steps = matcher.apply_seed(market.quote(1, 5))
-
-    assert (released, awaits) == ([], True)
-    assert amounts(steps or []) == [5]
-
-
-@both_sides
-def test_release_without_orders_has_nothing_confirmed(market: MirroredMarket) -> None:
-    """An old quote without waiting orders costs no request."""
-    matcher = quoted(market)
-    matcher.hold()
-
-    assert matcher.release(OLD_NS) == []
-    assert not matcher.awaits_confirmation
-
-
-def test_order_without_any_quote_has_nothing_to_confirm() -> None:
-    """The order waits for the first quote."""
-    matcher = SymbolMatcher(LTCBTC)
-    market = MirroredMarket(Side.BUY)
-
-    assert not matcher.must_confirm(market.order(5), OLD_NS)
-    assert rest(matcher, market.order(5)) == []
-    assert not matcher.awaits_confirmation
+    assert amounts(second.apply_seed(market.quote(1, 5))) == [5]

@@ -104,8 +104,11 @@ def closings_of(steps: Iterable[Step]) -> list[Closing]:
     return [step for step in steps if isinstance(step, Closing)]
 
 
-def quantities_given(steps: Iterable[Step] | None) -> list[tuple[int, Decimal]]:
-    """Return the acceptance number and the quantity of each fill, in order."""
+def quantities_given(steps: Iterable[Step] | None) -> list[tuple[int, Decimal | int]]:
+    """Return the acceptance number and the quantity of each fill, in order.
+
+    A test may compare with whole numbers.
+    """
     return [(fill.order.acceptance_number, fill.quantity) for fill in fills_of(steps)]
 
 

@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final, Protocol, TypeVar
 
 from hypothesis import strategies as st
 
@@ -104,8 +104,14 @@ Action = (
     Change | Redeliver | Place | Cancel | CancelAll | Interrupt | Seed | Restart | Hold | Release
 )
 
-Pick = Callable[[Sequence[Any]], Any]
-"""Picks one of some values: hypothesis picks while it searches, ``random`` from a seed."""
+_Value = TypeVar("_Value")
+
+
+class Pick(Protocol):
+    """Picks one of some values: hypothesis picks while it searches, ``random`` from a seed."""
+
+    def __call__(self, values: Sequence[_Value], /) -> _Value:
+        """Return one of the values."""
 
 
 def _change(pick: Pick) -> Action:
@@ -126,12 +132,14 @@ def _place(pick: Pick) -> Action:
 
 
 def _cancel(pick: Pick) -> Action:
-    return pick([Cancel(pick(range(7))), Cancel(pick(range(21))), CancelAll(pick(OWNERS))])
+    kinds: list[Action] = [Cancel(pick(range(7))), Cancel(pick(range(21))), CancelAll(pick(OWNERS))]
+    return pick(kinds)
 
 
 def _trouble(pick: Pick) -> Action:
     restart, seed = Restart(pick([False, True])), Seed(pick(range(7)))
-    return pick([Interrupt(), Seed(0), seed, restart, Hold(), Release(), Release()])
+    kinds: list[Action] = [Interrupt(), Seed(0), seed, restart, Hold(), Release(), Release()]
+    return pick(kinds)
 
 
 def _redeliver(pick: Pick) -> Action:
@@ -142,7 +150,7 @@ def _gap(_pick: Pick) -> None:
     """Take the place of an action that a failure does not need."""
 
 
-_KINDS: Final = [
+_KINDS: Final[list[Callable[[Pick], Action | None]]] = [
     *(_gap, _cancel),
     *12 * [_change],
     *6 * [_place],
@@ -153,7 +161,7 @@ _KINDS: Final = [
 
 @st.composite
 def _searched_action(draw: st.DrawFn) -> Action | None:
-    def pick(values: Sequence[Any]) -> Any:  # noqa: ANN401 - one of the values
+    def pick(values: Sequence[_Value], /) -> _Value:
         return draw(st.sampled_from(values))
 
     return pick(_KINDS)(pick)

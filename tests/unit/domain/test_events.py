@@ -16,6 +16,7 @@ from app.domain.order import TRANSITIONS, Arrival, Decision, OrderStatus, Reason
 from tests.support.builders import ACCEPTED_AT, make_order
 
 ORDER = make_order(5)
+ARRIVAL = Arrival(update_id=7, price=Decimal("99.5"))
 
 
 def _split(number: int) -> Split:
@@ -90,19 +91,18 @@ def test_move_outside_the_table_raises_and_names_both_ends(
     assert (caught.value.before, caught.value.after) == (before, after)
 
 
-def test_an_acceptance_is_the_first_event() -> None:
-    """Nothing of the order is filled."""
-    order = make_order(5)
+@pytest.mark.parametrize("arrival", [None, ARRIVAL])
+def test_an_acceptance_is_the_first_event(arrival: Arrival | None) -> None:
+    """Nothing of the order is filled. The current quote is stored, so that it survives a crash."""
+    event = acceptance_event(ORDER, arrival)
 
-    event = acceptance_event(order)
-
-    assert (event.sequence, event.status, event.at) == (1, OrderStatus.NEW, order.accepted_at)
+    assert (event.sequence, event.status, event.at) == (1, OrderStatus.NEW, ORDER.accepted_at)
     assert event.remaining_quantity == 5
     assert event.splits_total == 0
-    assert (event.arrival, event.quotes_seen) == (None, 0)
+    assert (event.arrival, event.quotes_seen) == (arrival, 0)
 
 
-@pytest.mark.parametrize("arrival", [None, Arrival(update_id=7, price=Decimal("99.5"))])
+@pytest.mark.parametrize("arrival", [None, ARRIVAL])
 @pytest.mark.parametrize("status", [OrderStatus.PARTIALLY_FILLED, OrderStatus.EXPIRED])
 def test_snapshot_is_the_order_as_the_event_leaves_it(
     status: OrderStatus, arrival: Arrival | None
@@ -124,10 +124,3 @@ def test_snapshot_is_the_order_as_the_event_leaves_it(
     assert snapshot.closed_at == (None if split else ACCEPTED_AT)
     assert (snapshot.arrival, snapshot.quotes_seen) == (arrival, 8)
     assert (snapshot.departure_update_id, snapshot.decision) == (9, decision)
-
-
-def test_an_acceptance_stores_the_current_quote() -> None:
-    """The quote is stored with the order, so that it survives a crash."""
-    arrival = Arrival(update_id=7, price=Decimal("99.5"))
-
-    assert acceptance_event(ORDER, arrival).arrival == arrival

@@ -33,48 +33,34 @@ def _orders_changed_by(
 
 
 @pytest.mark.parametrize("tape", TAPES)
-def test_isolated_orders_get_exactly_the_expected_splits(tape: str) -> None:
-    """Twenty orders, each alone on the tape: statuses, quantities, costs and splits are equal."""
-    isolated = read_expected(tape).isolated
+def test_every_order_gets_exactly_the_expected_splits(tape: str) -> None:
+    """Statuses, quantities, costs and splits equal those of the tape.
 
-    results = [replay(scenario.orders, read_quotes(tape)) for scenario in isolated]
-
-    assert len(isolated) == 20
-    assert results == [dict(scenario.expected) for scenario in isolated]
-
-
-@pytest.mark.parametrize("tape", TAPES)
-def test_orders_that_share_a_tape_get_exactly_the_expected_splits(tape: str) -> None:
-    """Ten overlapping orders, and twenty together, compete for the same displayed quantity."""
-    shared = read_expected(tape).shared
-
-    results = [replay(scenario.orders, read_quotes(tape)) for scenario in shared]
-
-    assert [len(scenario.orders) for scenario in shared] == [10, 20]
-    assert results == [dict(scenario.expected) for scenario in shared]
-
-
-@pytest.mark.parametrize("tape", TAPES[:1])  # one tape suffices, and each takes seconds
-@pytest.mark.parametrize("rule", WRONG_RULES)
-def test_a_wrong_rule_changes_as_many_isolated_results_as_was_measured(
-    tape: str, rule: str
-) -> None:
-    """The tapes reveal each wrong rule, in exactly the measured number of orders."""
+    Twenty orders are each alone on the tape. Ten overlapping orders, and twenty together, compete
+    for the same displayed quantity.
+    """
     expected = read_expected(tape)
+    scenarios = [*expected.isolated, *expected.shared]
 
-    changed = _orders_changed_by(WRONG_RULES[rule], tape, expected.isolated)
+    results = [replay(scenario.orders, read_quotes(tape)) for scenario in scenarios]
 
-    assert changed == expected.isolated_changed_by_wrong_rule[rule] > 0
+    assert [len(scenario.orders) for scenario in scenarios] == [1] * 20 + [10, 20]
+    assert results == [dict(scenario.expected) for scenario in scenarios]
 
 
 @pytest.mark.parametrize("tape", TAPES[:1])  # one tape suffices, and each takes seconds
 @pytest.mark.parametrize("rule", WRONG_RULES)
-def test_a_wrong_rule_changes_as_many_overlapping_results_as_was_measured(
-    tape: str, rule: str
-) -> None:
-    """The same holds when ten orders compete."""
-    overlapping = read_expected(tape).shared[0]
+def test_a_wrong_rule_changes_as_many_results_as_was_measured(tape: str, rule: str) -> None:
+    """The tapes reveal each wrong rule, in exactly the measured number of orders.
 
-    changed = _orders_changed_by(WRONG_RULES[rule], tape, (overlapping,))
+    The number differs for isolated orders and for ten orders that compete.
+    """
+    expected = read_expected(tape)
+    overlapping = expected.shared[0]
+    matcher_class = WRONG_RULES[rule]
 
-    assert changed == overlapping.changed_by_wrong_rule[rule] > 0
+    isolated_changed = _orders_changed_by(matcher_class, tape, expected.isolated)
+    overlapping_changed = _orders_changed_by(matcher_class, tape, (overlapping,))
+
+    assert isolated_changed == expected.isolated_changed_by_wrong_rule[rule] > 0
+    assert overlapping_changed == overlapping.changed_by_wrong_rule[rule] > 0

@@ -137,7 +137,7 @@ def test_taken_is_the_quantity_that_the_owner_took_at_the_touch(market: Mirrored
 
 def test_nothing_is_taken_where_nothing_is_quoted(market: MirroredMarket) -> None:
     """Without a current quote, or with an empty side, there is no touch."""
-    before = [market.order(5), market.quote(1, 5)]
+    before = (market.order(5), market.quote(1, 5))
 
     assert matcher_after(*before, SymbolMatcher.interrupt).taken(PUBLIC, market.side) == 0
     assert matcher_after(*before, market.emptied(2)).taken(PUBLIC, market.side) == 0

@@ -30,7 +30,7 @@ def rest(matcher: SymbolMatcher, order: Order, deadline_ns: int = FAR_NS) -> lis
     return matcher.rest(order, deadline_ns=deadline_ns)
 
 
-def outcomes(steps: list[Step]) -> list[tuple[int, Decimal | Reason]]:
+def outcomes(steps: list[Step]) -> list[tuple[int, Decimal | Reason | int]]:
     """Return of each step the order, and the quantity or the reason of the end."""
     return [
         (step.order.acceptance_number, step.quantity if isinstance(step, Fill) else step.reason)

@@ -40,7 +40,7 @@ def test_order_of_an_interruption_meets_the_same_touch_when_it_is_back(
     market: MirroredMarket,
 ) -> None:
     """A repeated touch is new to it, even in a seed that equals the last quote."""
-    events = [market.order(2), market.quote(1, 5), SymbolMatcher.interrupt]
+    events = (market.order(2), market.quote(1, 5), SymbolMatcher.interrupt)
     by_frame, by_seed = (matcher_after(*events, market.order(9, number=2)) for _ in range(2))
 
     assert quantities_given(by_frame.apply_quote(market.quote(2, 5))) == [(2, 3)]
@@ -225,7 +225,7 @@ def test_an_order_that_expired_unserved_keeps_its_values(market: MirroredMarket)
     end = matcher.end_unmet(snapshot)
 
     assert (end.status, end.reason) == (OrderStatus.EXPIRED, Reason.TIMEOUT_DURING_OUTAGE)
-    assert (end.splits_total, end.filled_quantity) == (2, 4)
+    assert (end.splits_total, end.filled_quantity) == (2, Decimal(4))
     assert end.quote_quantity == Decimal(400)
     assert (end.arrival, end.quotes_seen, end.departure_update_id) == (arrival, 6, 7)
     assert matcher.resting_total == 0

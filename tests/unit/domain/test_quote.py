@@ -8,22 +8,12 @@ from tests.support.builders import make_order, make_quote
 
 
 @pytest.mark.parametrize(
-    "quote",
-    [
-        make_quote(1, bid=("99.98", 1), ask=("99.99", 5)),
-        make_quote(1, bid=(0, 0), ask=("99.99", 5)),
-        make_quote(1, bid=("99.98", 1), ask=(0, 0)),
-        make_quote(1, bid=(0, 0), ask=("0.00000000", "0.00000000")),
-    ],
-)
-def test_valid_quote_has_no_malformation(quote: Quote) -> None:
-    """One side may be empty, or both."""
-    assert quote.malformation is None
-
-
-@pytest.mark.parametrize(
     ("quote", "malformation"),
     [
+        (make_quote(1, bid=("99.98", 1), ask=("99.99", 5)), None),
+        (make_quote(1, bid=(0, 0), ask=("99.99", 5)), None),
+        (make_quote(1, bid=("99.98", 1), ask=(0, 0)), None),
+        (make_quote(1, bid=(0, 0), ask=("0.00000000", "0.00000000")), None),
         (make_quote(0), "update_id_not_positive"),
         (make_quote(-7), "update_id_not_positive"),
         (make_quote(1, bid=("99.98", 0)), "bid_half_empty"),
@@ -34,8 +24,8 @@ def test_valid_quote_has_no_malformation(quote: Quote) -> None:
         (make_quote(1, bid=("100.00", 1), ask=("99.99", 5)), "crossed"),
     ],
 )
-def test_unusable_quote_says_why(quote: Quote, malformation: str) -> None:
-    """A half-empty side, a bid at or above the ask, or no update id make a quote unusable."""
+def test_only_an_unusable_quote_has_a_malformation(quote: Quote, malformation: str | None) -> None:
+    """It is half empty, crossed, or without an update id. One side may be empty, or both."""
     assert quote.malformation == malformation
 
 

@@ -281,32 +281,28 @@ class VenueSession:
                         self._buffer, BufferedFrame(parsed, bytes(text), received_ns)
                     )
 
-    def on_binary(self, connection: VenueConnection) -> None:
+    def on_binary(self) -> None:
         """Count a binary frame; the venue sends none."""
-        del connection
         self._counts.frames += 1
         self._counters["dropped_binary"] += 1
         if self._recorder is not None:
             self._recorder.on_drop(None, "binary", self._clock.monotonic_ns())
 
-    def on_skipped(self, connection: VenueConnection, texts: int) -> None:
+    def on_skipped(self, texts: int) -> None:
         """Count the replaced quotes that were skipped."""
-        del connection
         self._counts.frames += texts
         self._counts.quotes_conflated += texts
 
-    def on_behind(self, connection: VenueConnection, *, is_behind: bool) -> None:
+    def on_behind(self, *, is_behind: bool) -> None:
         """Log when quotes begin to be skipped, and when that stops."""
-        del connection
         if is_behind:
             self._counters["times_behind"] += 1
             _log.warning("feed_skips_quotes", symbols=len(self._streams))
         else:
             _log.info("feed_skips_no_quotes", skipped_total=self._counts.quotes_conflated)
 
-    def on_lost(self, connection: VenueConnection, ending: Ending) -> None:
+    def on_lost(self, ending: Ending) -> None:
         """Notify the owner; an end that the venue announced counts as a shutdown."""
-        del connection
         is_theirs = ending.kind in {EndKind.CLOSED_BY_VENUE, EndKind.RESET}
         if self.is_shutdown_announced and is_theirs and not self.is_finishing:
             ending = Ending(EndKind.SHUTDOWN, f"announced shutdown: {ending.cause}")

@@ -55,16 +55,16 @@ class FrameReceiver(Protocol):
     def on_texts(self, connection: "VenueConnection", texts: Sequence[bytes]) -> None:
         """Handle the texts of one read, in order, until ``connection.is_lost``."""
 
-    def on_binary(self, connection: "VenueConnection") -> None:
+    def on_binary(self) -> None:
         """Handle a binary frame, which the venue never sends."""
 
-    def on_skipped(self, connection: "VenueConnection", texts: int) -> None:
+    def on_skipped(self, texts: int) -> None:
         """Note how many texts with replaced quotes were skipped while behind."""
 
-    def on_behind(self, connection: "VenueConnection", *, is_behind: bool) -> None:
+    def on_behind(self, *, is_behind: bool) -> None:
         """Note that we fell behind, or caught up."""
 
-    def on_lost(self, connection: "VenueConnection", ending: Ending) -> None:
+    def on_lost(self, ending: Ending) -> None:
         """Note that no more frames follow; called once."""
 
 
@@ -179,7 +179,7 @@ class VenueConnection:
         if self._backlog.is_behind:
             received = len(texts)
             texts = newest_of_each(texts)
-            self._receiver.on_skipped(self, received - len(texts))
+            self._receiver.on_skipped(received - len(texts))
         self._receiver.on_texts(self, texts)
 
     @property
@@ -191,7 +191,7 @@ class VenueConnection:
         """Update whether we are behind, after the frames of a read were handled."""
         now = self._socket.loop.time()
         if self._backlog.note_read(unread_bytes, now) and not self.is_lost:
-            self._receiver.on_behind(self, is_behind=self._backlog.is_behind)
+            self._receiver.on_behind(is_behind=self._backlog.is_behind)
 
     def receive(self, frame: Frame) -> None:
         """Pass on a complete message that the library read."""
@@ -200,13 +200,13 @@ class VenueConnection:
         if frame.opcode is Opcode.TEXT:
             self._receiver.on_texts(self, (frame.data,))  # type: ignore[arg-type]  # any buffer parses
         else:
-            self._receiver.on_binary(self)
+            self._receiver.on_binary()
 
     def report_lost(self, ending: Ending) -> None:
         """Tell the receiver, immediately and only once, that no more frames follow."""
         if not self.is_lost:
             self.is_lost = True
-            self._receiver.on_lost(self, ending)
+            self._receiver.on_lost(ending)
 
 
 class _Socket(ClientConnection):

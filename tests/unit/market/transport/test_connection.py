@@ -4,7 +4,7 @@ import asyncio
 import re
 import socket
 import ssl
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -13,67 +13,21 @@ from websockets.frames import Close, Frame, Opcode
 from websockets.protocol import State
 
 from app import __version__
-from app.market.timing import FeedLimits, FeedTiming
-from app.market.transport.conflation import BEHIND_SECONDS
+from app.market.timing import VENUE_LIMITS, FeedLimits, FeedTiming
 from app.market.transport.connection import (
     MESSAGE_BYTES_MAX,
     VenueConnection,
     open_connection,
     stream_endpoint,
 )
-from app.market.transport.failure_kinds import ConnectionFailedError, Ending
+from app.market.transport.failure_kinds import ConnectionFailedError
 from tests.support.market import WebSocketPeer
 from tests.support.waiting import eventually
+from tests.unit.market.transport.conftest import Receiver
 
 ANSWER = '{"result":null,"id":1}'
 QUIET = FeedTiming(ping_interval_seconds=60, ping_timeout_seconds=60)
 BUSY = FeedTiming(ping_interval_seconds=0.05, ping_timeout_seconds=0.2)
-
-
-class Receiver:
-    """Records the calls of a connection."""
-
-    def __init__(self) -> None:
-        self.texts: list[bytes] = []
-        self.binaries = 0
-        self.causes: list[str] = []
-        self.kinds: list[str] = []
-        self.skipped = 0
-        self.times_behind = 0
-        self.connections: set[VenueConnection] = set()
-
-    def on_texts(self, connection: VenueConnection, texts: Sequence[bytes]) -> None:
-        """Record texts until the connection is lost."""
-        self.connections.add(connection)
-        for text in texts:
-            if not connection.is_lost:
-                self.on_text(connection, text)
-
-    def on_text(self, connection: VenueConnection, text: bytes) -> None:
-        """Record a text."""
-        del connection
-        self.texts.append(bytes(text))
-
-    def on_binary(self, connection: VenueConnection) -> None:
-        """Record a binary frame."""
-        self.connections.add(connection)
-        self.binaries += 1
-
-    def on_skipped(self, connection: VenueConnection, texts: int) -> None:
-        """Record the number of skipped texts."""
-        self.connections.add(connection)
-        self.skipped += texts
-
-    def on_behind(self, connection: VenueConnection, *, is_behind: bool) -> None:
-        """Record the change."""
-        self.connections.add(connection)
-        self.times_behind += is_behind
-
-    def on_lost(self, connection: VenueConnection, ending: Ending) -> None:
-        """Record the end."""
-        self.connections.add(connection)
-        self.causes.append(ending.cause)
-        self.kinds.append(ending.kind)
 
 
 @pytest.fixture
@@ -83,19 +37,33 @@ async def peer() -> AsyncIterator[WebSocketPeer]:
         yield peer
 
 
+async def connect(
+    endpoint: str,
+    receiver: Receiver | None = None,
+    *,
+    timing: FeedTiming = QUIET,
+    open_seconds: float = 5,
+    tls: ssl.SSLContext | None = None,
+    limits: FeedLimits = VENUE_LIMITS,
+) -> VenueConnection:
+    """Open a connection that is not started."""
+    return await open_connection(
+        stream_endpoint(endpoint),
+        receiver or Receiver(),
+        tls=tls,
+        timing=timing,
+        open_seconds=open_seconds,
+        limits=limits,
+    )
+
+
 @asynccontextmanager
 async def connected(
-    peer: WebSocketPeer, timing: FeedTiming = QUIET, *, behind_seconds: float = BEHIND_SECONDS
+    peer: WebSocketPeer, timing: FeedTiming = QUIET
 ) -> AsyncIterator[tuple[VenueConnection, Receiver]]:
     """Connect to the peer and start; close at the end."""
     receiver = Receiver()
-    connection = await open_connection(
-        stream_endpoint(peer.url),
-        receiver,
-        tls=None,
-        timing=replace(timing, behind_seconds=behind_seconds),
-        open_seconds=5,
-    )
+    connection = await connect(peer.url, receiver, timing=timing)
     try:
         await eventually(lambda: peer.connections)
         connection.start()
@@ -120,7 +88,7 @@ def test_path_is_added_where_the_address_has_none(stream_url: str, endpoint: str
 
 async def test_frames_arrive_whole_and_in_order(peer: WebSocketPeer) -> None:
     """Each text, fragmented text and binary arrives as one call, in order."""
-    async with connected(peer) as (connection, receiver):
+    async with connected(peer) as (_, receiver):
         await peer.last.send("one")
         await peer.last.send(["t", "w", "o"])
         await peer.last.send(b"\x00")
@@ -128,9 +96,7 @@ async def test_frames_arrive_whole_and_in_order(peer: WebSocketPeer) -> None:
         await peer.last.send("three")
         await eventually(lambda: len(receiver.texts) == 3)
 
-    assert receiver.texts == [b"one", b"two", b"three"]
-    assert receiver.binaries == 2
-    assert receiver.connections == {connection}
+    assert receiver.frames == [b"one", b"two", None, None, b"three"]
     assert receiver.causes == []
     assert peer.paths == ["/ws"]
     assert peer.user_agents == [f"papertape/{__version__}"]
@@ -147,37 +113,43 @@ async def test_control_message_leaves_as_text(peer: WebSocketPeer) -> None:
     assert receiver.texts == [b'{"result":null,"id":5}']
 
 
-async def test_close_of_the_venue_is_reported_with_its_reason(peer: WebSocketPeer) -> None:
-    """A close frame is reported immediately and once, with its reason."""
+def rendered(*frames: Frame) -> bytes:
+    """Write frames as a venue does."""
+    return b"".join(frame.serialize(mask=False) for frame in frames)
+
+
+@pytest.mark.parametrize(
+    ("end", "kind", "cause"),
+    [
+        (Frame(Opcode.CLOSE, Close(1008, "Pong timeout").serialize()), "closed_by_venue", "1008"),
+        (Frame(Opcode.CLOSE, b""), "closed_by_venue", "closed by the venue"),
+        (b"\xff" * 20, "unreadable", ""),
+        (None, "reset", ""),
+    ],
+    ids=["close frame", "empty close frame", "protocol error", "cut"],
+)
+async def test_end_of_a_connection_is_reported_at_once_with_its_kind(
+    peer: WebSocketPeer, end: Frame | bytes | None, kind: str, cause: str
+) -> None:
+    """Texts before the end are delivered, later texts are not, and the venue need not hang up."""
     async with connected(peer) as (_, receiver):
-        await peer.last.close(1008, "Pong timeout")
+        peer.last.transport.pause_reading()
+        ending = rendered(end) if isinstance(end, Frame) else end or b""
+        before, after = (rendered(Frame(Opcode.TEXT, text)) for text in (b"one", b"two"))
+        peer.last.transport.write(before + ending + (after if ending else b""))
+        await eventually(lambda: receiver.texts)
+        if end is None:
+            peer.last.transport.abort()
         await eventually(lambda: receiver.causes)
-
-    assert receiver.causes == [f"closed by the venue: {Close(1008, 'Pong timeout')}"]
-    assert receiver.kinds == ["closed_by_venue"]
-
-
-async def test_empty_close_frame_is_reported(peer: WebSocketPeer) -> None:
-    """An empty close frame is reported, too."""
-    async with connected(peer) as (_, receiver):
-        peer.last.protocol.send_close()
-        peer.last.send_data()
-        await eventually(lambda: receiver.causes)
-
-    assert receiver.causes[0].startswith("closed by the venue")
-
-
-async def test_cut_connection_is_reported(peer: WebSocketPeer) -> None:
-    """A connection cut without a close frame is reported."""
-    async with connected(peer) as (_, receiver):
         peer.last.transport.abort()
-        await eventually(lambda: receiver.causes)
 
-    assert receiver.kinds == ["reset"]
+    assert receiver.texts == [b"one"]
+    assert receiver.kinds == [kind]
+    assert cause in receiver.causes[0]
 
 
-async def test_frames_after_a_missing_pong_are_not_delivered(peer: WebSocketPeer) -> None:
-    """Frames after a missing pong are not delivered."""
+async def test_missing_pong_ends_a_connection_before_it_is_closed(peer: WebSocketPeer) -> None:
+    """A half-open connection ends as ``keepalive``, and later frames are not delivered."""
     async with connected(peer, BUSY) as (connection, receiver):
         peer.last.transport.pause_reading()
         await eventually(lambda: receiver.causes)
@@ -188,16 +160,6 @@ async def test_frames_after_a_missing_pong_are_not_delivered(peer: WebSocketPeer
 
     assert not was_closed
     assert receiver.texts == []
-    assert receiver.kinds == ["keepalive"]
-
-
-async def test_missing_pong_is_reported_as_keepalive(peer: WebSocketPeer) -> None:
-    """A half-open connection ends as ``keepalive``."""
-    async with connected(peer, BUSY) as (_, receiver):
-        peer.last.transport.pause_reading()
-        await eventually(lambda: receiver.causes)
-        peer.last.transport.abort()
-
     assert receiver.kinds == ["keepalive"]
     assert re.fullmatch(r"no pong within [0-9.]+ s of a ping", receiver.causes[0])
 
@@ -236,31 +198,13 @@ async def test_control_messages_keep_to_the_limits_that_were_given(peer: WebSock
     """Control messages respect the limits passed in."""
     loop = asyncio.get_running_loop()
     limits = FeedLimits(control_messages_max=2, control_seconds=0.1)
-    connection = await open_connection(
-        stream_endpoint(peer.url),
-        Receiver(),
-        tls=None,
-        timing=QUIET,
-        open_seconds=5,
-        limits=limits,
-    )
+    connection = await connect(peer.url, limits=limits)
     started = loop.time()
     for _ in range(5):
         await connection.wait_turn()
     await connection.close()
 
     assert 0.2 <= loop.time() - started < 1
-
-
-async def test_protocol_error_is_reported_immediately(peer: WebSocketPeer) -> None:
-    """A protocol error is reported before the venue closes."""
-    async with connected(peer) as (_, receiver):
-        peer.last.transport.pause_reading()
-        peer.last.transport.write(b"\xff" * 20)
-        await eventually(lambda: receiver.causes)
-        peer.last.transport.abort()
-
-    assert receiver.kinds == ["unreadable"]
 
 
 async def test_endless_message_ends_the_connection_with_its_cause(peer: WebSocketPeer) -> None:
@@ -291,9 +235,7 @@ async def test_connection_lost_before_the_start_is_reported_at_the_start(
 ) -> None:
     """A connection lost before the start is reported at the start."""
     receiver = Receiver()
-    connection = await open_connection(
-        stream_endpoint(peer.url), receiver, tls=None, timing=QUIET, open_seconds=5
-    )
+    connection = await connect(peer.url, receiver)
     await eventually(lambda: peer.connections)
     await peer.last.close(1013, "try again later")
 
@@ -306,9 +248,7 @@ async def test_connection_lost_before_the_start_is_reported_at_the_start(
 async def test_many_frames_before_the_start_do_not_block_reading(peer: WebSocketPeer) -> None:
     """Many frames before the start do not block reading after it."""
     receiver = Receiver()
-    connection = await open_connection(
-        stream_endpoint(peer.url), receiver, tls=None, timing=QUIET, open_seconds=5
-    )
+    connection = await connect(peer.url, receiver)
     await eventually(lambda: peer.connections)
     peer.send_at_once(*["early"] * 100)
     await (await peer.last.ping())
@@ -361,21 +301,19 @@ async def test_pings_are_control_messages_and_their_pongs_keep_the_connection(
     assert receiver.causes == []
 
 
-async def test_refused_connection_says_where_and_why() -> None:
-    """A refused connection names the address and the cause."""
+async def test_unreachable_venue_is_named_with_the_cause(peer: WebSocketPeer) -> None:
+    """A refusal and a DNS failure name the place. A ``wss:`` endpoint is never used unencrypted."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         endpoint = f"ws://127.0.0.1:{taken.getsockname()[1]}/ws"
         with pytest.raises(ConnectionFailedError, match=f"{endpoint}: .*refused|Connect call"):
-            await open_connection(endpoint, Receiver(), tls=None, timing=QUIET, open_seconds=5)
-
-
-async def test_name_that_does_not_resolve_says_so() -> None:
-    """A DNS failure names the host."""
+            await connect(endpoint)
     with pytest.raises(ConnectionFailedError, match=r"venue\.invalid"):
-        await open_connection(
-            "ws://venue.invalid/ws", Receiver(), tls=None, timing=QUIET, open_seconds=5
-        )
+        await connect("ws://venue.invalid/ws")
+    with pytest.raises(ConnectionFailedError, match="wss://"):
+        await connect(peer.url.replace("ws://", "wss://"), tls=ssl.create_default_context())
+
+    assert not peer.connections
 
 
 @pytest.mark.parametrize(
@@ -406,74 +344,34 @@ async def test_failed_handshake_says_why(answer: bytes, said: str) -> None:
     async with server:
         endpoint = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/ws"
         with pytest.raises(ConnectionFailedError, match=said):
-            await open_connection(endpoint, Receiver(), tls=None, timing=QUIET, open_seconds=0.3)
+            await connect(endpoint, open_seconds=0.3)
         await is_over.wait()
 
 
-async def test_venue_without_tls_is_refused_where_tls_was_asked_for(peer: WebSocketPeer) -> None:
-    """A ``wss:`` endpoint without TLS is refused, and never used unencrypted."""
-    endpoint = peer.url.replace("ws://", "wss://")
-
-    with pytest.raises(ConnectionFailedError, match="wss://"):
-        await open_connection(
-            endpoint, Receiver(), tls=ssl.create_default_context(), timing=QUIET, open_seconds=5
-        )
-
-    assert not peer.connections
-
-
-async def test_texts_arrive_in_their_order_however_the_data_is_cut(peer: WebSocketPeer) -> None:
-    """Texts arrive in order among pings and binaries, even byte by byte."""
+@pytest.mark.parametrize("piece_bytes", [1, 4_096])
+async def test_texts_arrive_in_their_order_however_the_data_is_cut(
+    peer: WebSocketPeer, piece_bytes: int
+) -> None:
+    """Texts arrive in order among pings, binaries and fragments, even byte by byte."""
     async with connected(peer) as (_, receiver):
-        frames = [
+        data = rendered(
             Frame(Opcode.TEXT, b"one"),
             Frame(Opcode.PING, b"are you there?"),
             Frame(Opcode.TEXT, b"2" * 300),
             Frame(Opcode.BINARY, b"\x00"),
-            Frame(Opcode.TEXT, b"three"),
-        ]
-        for byte in b"".join(frame.serialize(mask=False) for frame in frames):
-            peer.last.transport.write(bytes([byte]))
+            Frame(Opcode.TEXT, b"thr", fin=False),
+            Frame(Opcode.PING, b""),
+            Frame(Opcode.CONT, b"ee"),
+            Frame(Opcode.TEXT, b"four"),
+        )
+        for begin in range(0, len(data), piece_bytes):
+            peer.last.transport.write(data[begin : begin + piece_bytes])
             await asyncio.sleep(0)
-        await (await peer.last.ping())
-        await eventually(lambda: len(receiver.texts) == 3)
+        await peer.last.send("five")
+        await eventually(lambda: len(receiver.texts) == 5)
 
-    assert receiver.texts == [b"one", b"2" * 300, b"three"]
-    assert receiver.binaries == 1
+    assert receiver.frames == [b"one", b"2" * 300, None, b"three", b"four", b"five"]
     assert receiver.causes == []
-
-
-async def test_texts_before_and_after_a_fragmented_one_arrive_in_their_order(
-    peer: WebSocketPeer,
-) -> None:
-    """Texts around a fragmented text arrive in order."""
-    async with connected(peer) as (_, receiver):
-        peer.last.transport.write(
-            Frame(Opcode.TEXT, b"one").serialize(mask=False)
-            + Frame(Opcode.TEXT, b"tw", fin=False).serialize(mask=False)
-            + Frame(Opcode.PING, b"").serialize(mask=False)
-            + Frame(Opcode.CONT, b"o").serialize(mask=False)
-            + Frame(Opcode.TEXT, b"three").serialize(mask=False)
-        )
-        await eventually(lambda: len(receiver.texts) == 3)
-        await peer.last.send("four")
-        await eventually(lambda: len(receiver.texts) == 4)
-
-    assert receiver.texts == [b"one", b"two", b"three", b"four"]
-
-
-async def test_frames_after_a_close_frame_are_not_delivered(peer: WebSocketPeer) -> None:
-    """Frames after a close frame in the same data are not delivered."""
-    async with connected(peer) as (_, receiver):
-        peer.last.transport.write(
-            Frame(Opcode.TEXT, b"one").serialize(mask=False)
-            + Frame(Opcode.CLOSE, Close(1001, "").serialize()).serialize(mask=False)
-            + Frame(Opcode.TEXT, b"two").serialize(mask=False)
-        )
-        await eventually(lambda: receiver.causes)
-
-    assert receiver.texts == [b"one"]
-    assert receiver.kinds == ["closed_by_venue"]
 
 
 async def test_receiver_that_mutes_gets_no_more_texts_of_the_same_data(peer: WebSocketPeer) -> None:
@@ -504,7 +402,7 @@ async def test_while_behind_replaced_quotes_are_skipped_and_nothing_else(
     peer: WebSocketPeer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While behind, only replaced quotes are skipped, and all are counted."""
-    async with connected(peer, behind_seconds=0) as (connection, receiver):
+    async with connected(peer, replace(QUIET, behind_seconds=0)) as (connection, receiver):
         # Each read leaves most of what the socket holds, however late the machine fills it again.
         monkeypatch.setattr(connection._socket.transport, "max_size", 8_192)
         texts = burst(1)
@@ -527,7 +425,7 @@ async def test_while_behind_replaced_quotes_are_skipped_and_nothing_else(
 
 async def test_burst_that_is_handled_in_time_loses_no_quote(peer: WebSocketPeer) -> None:
     """A large burst that is handled in time loses no quote."""
-    async with connected(peer, behind_seconds=60) as (_, receiver):
+    async with connected(peer, replace(QUIET, behind_seconds=60)) as (_, receiver):
         texts = burst(1)
         peer.send_at_once(*texts)
         await eventually(lambda: len(receiver.texts) == len(texts))

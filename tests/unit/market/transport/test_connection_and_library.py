@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final, NamedTuple
 
@@ -17,8 +16,8 @@ from websockets.uri import parse_uri
 
 from app.market.transport.conflation import Backlog
 from app.market.transport.connection import MESSAGE_BYTES_MAX, VenueConnection, _Socket
-from app.market.transport.failure_kinds import Ending
 from app.market.transport.pacing import SlidingWindow
+from tests.unit.market.transport.conftest import Receiver
 
 SEED: Final = 20_251_125
 STREAMS: Final = 1_000
@@ -32,34 +31,6 @@ class Outcome(NamedTuple):
     frames: list[bytes | None]
     kinds: list[str]
     answers: list[Frame]
-
-
-class Receiver:
-    """Records texts, binaries as None, and ends."""
-
-    def __init__(self) -> None:
-        self.frames: list[bytes | None] = []
-        self.kinds: list[str] = []
-
-    def on_texts(self, connection: VenueConnection, texts: Sequence[bytes]) -> None:
-        """Record texts until the connection is lost."""
-        self.frames += [bytes(text) for text in texts if not connection.is_lost]
-
-    def on_binary(self, connection: VenueConnection) -> None:
-        """Record a binary frame."""
-        del connection
-        self.frames.append(None)
-
-    def on_skipped(self, connection: VenueConnection, texts: int) -> None:
-        """Ignore: no text is skipped here."""
-
-    def on_behind(self, connection: VenueConnection, *, is_behind: bool) -> None:
-        """Ignore."""
-
-    def on_lost(self, connection: VenueConnection, ending: Ending) -> None:
-        """Record the end."""
-        del connection
-        self.kinds.append(ending.kind)
 
 
 class LibraryAlone(_Socket):

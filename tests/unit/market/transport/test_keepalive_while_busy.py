@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -12,8 +12,8 @@ from websockets.sync.server import ServerConnection, serve
 
 from app.market.timing import FeedLimits, FeedTiming
 from app.market.transport.connection import VenueConnection, open_connection
-from app.market.transport.failure_kinds import Ending
 from tests.support.waiting import eventually
+from tests.unit.market.transport.conftest import Receiver
 
 WORK_SECONDS = 0.9
 """Three times as long as a pong may take, which is long for a thread that only has to answer."""
@@ -25,33 +25,13 @@ TEXTS = 3
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
 
-class BusyReceiver:
-    """Takes longer for each text than a pong may take."""
+class BusyReceiver(Receiver):
+    """Takes longer for each text than a pong may take, and blocks the event loop meanwhile."""
 
-    def __init__(self) -> None:
-        self.texts = 0
-        self.endings: list[Ending] = []
-
-    def on_texts(self, connection: VenueConnection, texts: Sequence[bytes]) -> None:
-        """Block the event loop for each text."""
-        del connection
-        for _ in texts:
-            time.sleep(WORK_SECONDS)
-            self.texts += 1
-
-    def on_binary(self, connection: VenueConnection) -> None:
-        """Ignore: the peer sends none."""
-
-    def on_skipped(self, connection: VenueConnection, texts: int) -> None:
-        """Ignore: no text is skipped here."""
-
-    def on_behind(self, connection: VenueConnection, *, is_behind: bool) -> None:
-        """Ignore."""
-
-    def on_lost(self, connection: VenueConnection, ending: Ending) -> None:
-        """Record the end."""
-        del connection
-        self.endings.append(ending)
+    def on_text(self, connection: VenueConnection, text: bytes) -> None:
+        """Block the event loop."""
+        time.sleep(WORK_SECONDS)
+        super().on_text(connection, text)
 
 
 @contextmanager
@@ -76,17 +56,17 @@ def prompt_peer() -> Iterator[str]:
             thread.join()
 
 
-async def endings_while_busy(endpoint: str) -> list[Ending]:
-    """Connect, handle all texts, and return the ends of the connection."""
+async def ends_while_busy(endpoint: str) -> list[str]:
+    """Connect, handle all texts, and return the kinds of the connection's ends."""
     receiver = BusyReceiver()
     connection = await open_connection(
         endpoint, receiver, tls=None, timing=HASTY, open_seconds=5, limits=MANY_PINGS
     )
     try:
         connection.start()
-        await eventually(lambda: receiver.endings or receiver.texts == TEXTS)
+        await eventually(lambda: receiver.kinds or len(receiver.texts) == TEXTS)
         await asyncio.sleep(2 * HASTY.ping_timeout_seconds)  # for what was due meanwhile
-        return receiver.endings
+        return receiver.kinds
     finally:
         await connection.close()
 
@@ -95,4 +75,4 @@ async def endings_while_busy(endpoint: str) -> list[Ending]:
 def test_busy_process_keeps_its_connection(loop_factory: LoopFactory) -> None:
     """A busy process ends no connection, in either order of timers and sockets."""
     with prompt_peer() as endpoint, asyncio.Runner(loop_factory=loop_factory) as runner:
-        assert runner.run(endings_while_busy(endpoint)) == []
+        assert runner.run(ends_while_busy(endpoint)) == []

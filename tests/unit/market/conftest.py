@@ -6,8 +6,10 @@ import random
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
+from websockets.asyncio.server import ServerConnection
 
 from app.clock import SystemClock
 from app.domain.order import Symbol
@@ -31,6 +33,7 @@ from tests.support.market import (
 from tests.support.waiting import eventually
 
 ETHBTC = Symbol("ETHBTC")
+ACKNOWLEDGMENT = '{"result":null,"id":{id}}'
 SHUTDOWN = '{"e":"serverShutdown"}'
 
 
@@ -47,7 +50,7 @@ class Rig:
         peer: WebSocketPeer,
         *,
         depth: DepthSource | None = None,
-        timing: FeedTiming | None = None,
+        timing: FeedTiming = WITHOUT_TIME,
         attempts: SlidingWindow | None = None,
         limits: FeedLimits = VENUE_LIMITS,
         clock: Clock | None = None,
@@ -65,11 +68,11 @@ class Rig:
                     depth or self.depth,
                     random_source=random.Random(1),
                     counters=self.counters,
-                    confirmation_seconds=(timing or WITHOUT_TIME).confirmation_seconds,
+                    confirmation_seconds=timing.confirmation_seconds,
                 ),
                 clock=clock or SystemClock(),
                 random_source=random.Random(1),
-                timing=timing or WITHOUT_TIME,
+                timing=timing,
                 attempts=attempts or SlidingWindow(limit=250, seconds=300),
                 counters=self.counters,
                 counts=self.counts,
@@ -78,6 +81,16 @@ class Rig:
             )
         )
 
+    @property
+    def old(self) -> ServerConnection:
+        """The peer's first connection."""
+        return self.peer.connections[0]
+
+    @property
+    def new(self) -> ServerConnection:
+        """The peer's second connection, to which the first rotation leads."""
+        return self.peer.connections[1]
+
     def _note_status(self) -> None:
         status = self.connection.status
         if self.statuses[-1:] != [status]:
@@ -85,14 +98,20 @@ class Rig:
 
     async def subscribe_unanswered(self, listener: RecordingListener) -> None:
         """Subscribe, and return once the venue got the message, without answering it."""
-        answer, self.peer.answer = self.peer.answer, ""
+        self.peer.answer = ""
         self.connection.add(LTCBTC, listener)
         await eventually_has(self.peer.received, 1)
-        self.peer.answer = answer
+        self.peer.answer = ACKNOWLEDGMENT
 
     def acknowledgment(self) -> str:
         """Make the answer to the last control message."""
         return json.dumps({"result": None, "id": self.peer.received[-1]["id"]})
+
+    def subscribe(self, symbol: Symbol = LTCBTC) -> RecordingListener:
+        """Subscribe a new listener."""
+        listener = RecordingListener()
+        self.connection.add(symbol, listener)
+        return listener
 
     async def live(self, *symbols: Symbol) -> RecordingListener:
         """Subscribe to symbols and return once each has its seed."""
@@ -105,17 +124,10 @@ class Rig:
 
 
 @asynccontextmanager
-async def rigged(
-    *,
-    depth: DepthSource | None = None,
-    timing: FeedTiming | None = None,
-    attempts: SlidingWindow | None = None,
-    limits: FeedLimits = VENUE_LIMITS,
-    clock: Clock | None = None,
-) -> AsyncIterator[Rig]:
+async def rigged(**options: Any) -> AsyncIterator[Rig]:  # noqa: ANN401 - the options of Rig
     """Run all parts until the context ends."""
     async with WebSocketPeer().serve() as peer:
-        rig = Rig(peer, depth=depth, timing=timing, attempts=attempts, limits=limits, clock=clock)
+        rig = Rig(peer, **options)
         task = asyncio.create_task(rig.connection.run())
         try:
             yield rig

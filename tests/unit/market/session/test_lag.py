@@ -2,7 +2,6 @@
 
 import asyncio
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 
 import pytest
 from structlog.testing import capture_logs
@@ -10,27 +9,12 @@ from structlog.testing import capture_logs
 from app.market.session.lag import LAG_SECONDS_MAX, OFFSET_SECONDS_MAX, LagMeter
 from app.market.timing import FeedTiming
 from app.ports import ConnectionState, FeedState, Lag
+from tests.support.builders import ACCEPTED_AT
+from tests.support.hand_driven import HandClock
 from tests.support.market import INTERRUPTED, LTCBTC, eventually_has
 from tests.support.virtual_time import VirtualClock, in_virtual_time
 from tests.support.waiting import eventually
 from tests.unit.market.conftest import SHUTDOWN, rigged, ticker
-
-START = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-class HandClock:
-    """A clock that the test moves."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-
-    def now(self) -> datetime:
-        """Return the wall-clock time."""
-        return START + timedelta(seconds=self.seconds)
-
-    def monotonic_ns(self) -> int:
-        """Return the monotonic time in nanoseconds."""
-        return round(self.seconds * 1_000_000_000)
 
 
 class Venue:
@@ -42,36 +26,26 @@ class Venue:
         self._ahead_ms = ahead_ms
 
     def tell(self, *, late_ms: int) -> Lag:
-        """Send the time a second after the last one, read ``late_ms`` later."""
-        self.clock.seconds = float(int(self.clock.seconds)) + 1
+        """Send the time at the next full second, and read it ``late_ms`` later."""
+        self.clock.advance(1 - self.clock.now().microsecond / 1_000_000)
         told_ms = round(self.clock.now().timestamp() * 1_000) + self._ahead_ms
-        self.clock.seconds += late_ms / 1_000
+        self.clock.advance(late_ms / 1_000)
         self.meter.note(told_ms)
         lag = self.meter.newest
         assert lag is not None, "just noted"
         return lag
 
 
-def test_lag_is_unknown_until_the_venue_tells_the_time() -> None:
-    """There is no lag before the venue's first time."""
-    assert Venue().meter.newest is None
-
-
-def test_lag_is_our_time_less_the_venues() -> None:
-    """The lag is our time minus the venue's, and the first one has no excess."""
-    lag = Venue().tell(late_ms=40)
-
-    assert lag.seconds == pytest.approx(0.04)
-    assert lag.excess_seconds == 0
-
-
 @pytest.mark.parametrize("ahead_ms", [-3_600_000, -5, 0, 5, 3_600_000])
-def test_excess_ignores_a_difference_of_the_clocks(ahead_ms: int) -> None:
-    """A difference of the clocks changes the lag but not the excess."""
+def test_lag_is_our_time_less_the_venues_and_excess_is_over_the_smallest(ahead_ms: int) -> None:
+    """A difference of the clocks changes the lag but not the excess; the first one has none."""
     venue = Venue(ahead_ms)
-    venue.tell(late_ms=40)
-    lag = venue.tell(late_ms=240)
+    assert venue.meter.newest is None
 
+    first, lag = venue.tell(late_ms=40), venue.tell(late_ms=240)
+
+    assert first.seconds == pytest.approx(0.04 - ahead_ms / 1_000)
+    assert first.excess_seconds == 0
     assert lag.seconds == pytest.approx(0.24 - ahead_ms / 1_000)
     assert lag.excess_seconds == pytest.approx(0.2)
 
@@ -87,25 +61,18 @@ def test_smallest_lag_is_forgotten_after_five_minutes() -> None:
     assert excess[-60:] == pytest.approx([0.0] * 60)
 
 
-def test_smallest_lag_outlives_a_pause_only_while_it_is_recent() -> None:
-    """The smallest lag survives a short pause but not one of minutes."""
-    venue = Venue()
-    venue.tell(late_ms=10)
-    venue.clock.seconds += 3_600
-
-    assert venue.tell(late_ms=110).excess_seconds == 0
-
-
 def test_lag_is_unknown_without_recent_times() -> None:
-    """Without new times the lag becomes unknown instead of staying at its last value."""
+    """Without new times the lag becomes unknown, and after minutes its smallest value too."""
     venue = Venue()
     venue.tell(late_ms=10)
-    venue.clock.seconds += LAG_SECONDS_MAX
+    venue.clock.advance(LAG_SECONDS_MAX)
     assert venue.meter.newest is not None
 
-    venue.clock.seconds += 1
+    venue.clock.advance(1)
 
     assert venue.meter.newest is None
+    venue.clock.advance(3_600)
+    assert venue.tell(late_ms=110).excess_seconds == 0
 
 
 def test_lost_connection_has_no_lag_but_the_next_uses_its_smallest_lag() -> None:
@@ -137,7 +104,7 @@ def test_log_tells_when_it_lags_and_when_it_has_caught_up() -> None:
     venue = Venue()
     with capture_logs() as logs:
         for late_ms in (10, 1_900, 2_100, 5_000, 1_500, 2_500, 900, 10, 1_500):
-            venue.clock.seconds += 10
+            venue.clock.advance(10)
             venue.tell(late_ms=late_ms)
 
     assert [(one["event"], one["excess_seconds"]) for one in logs] == [
@@ -233,11 +200,11 @@ def test_the_feed_is_as_far_behind_as_its_worst_connection() -> None:
     feed = FeedState(
         status="connected",
         cause=None,
-        since=START,
+        since=ACCEPTED_AT,
         symbols=1,
         counters={},
         connections=tuple(
-            ConnectionState(status="connected", since=START, streams=1, cause=None, lag=lag)
+            ConnectionState(status="connected", since=ACCEPTED_AT, streams=1, cause=None, lag=lag)
             for lag in lags
         ),
     )

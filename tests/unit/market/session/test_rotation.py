@@ -2,8 +2,12 @@
 
 import asyncio
 import itertools
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Any
 
+import pytest
 from websockets.protocol import State
 
 from app.market.session.session import FRAMES_AT_ONCE_MAX
@@ -20,7 +24,7 @@ from tests.support.market import (
 )
 from tests.support.virtual_time import in_virtual_time
 from tests.support.waiting import eventually
-from tests.unit.market.conftest import ETHBTC, SHUTDOWN, Rig, rigged, ticker
+from tests.unit.market.conftest import ACKNOWLEDGMENT, ETHBTC, SHUTDOWN, Rig, rigged, ticker
 
 SOON = FeedTiming(rotation_look_seconds=0.02, pause_seconds_first=0.02, idle_seconds=0.05)
 LATE = replace(SOON, rotation_look_seconds=60.0)
@@ -30,9 +34,23 @@ LATE = replace(SOON, rotation_look_seconds=60.0)
 async def begin(rig: Rig) -> None:
     """Announce a shutdown, and return once the new connection subscribes."""
     messages = len(rig.peer.received)
-    await rig.peer.connections[0].send(SHUTDOWN)
+    await rig.old.send(SHUTDOWN)
     await eventually_has(rig.peer.connections, 2)
     await eventually_has(rig.peer.received, messages + 1)
+
+
+@asynccontextmanager
+async def rotating(
+    *,
+    answer: str = ACKNOWLEDGMENT,
+    **options: Any,  # noqa: ANN401 - the options of Rig
+) -> AsyncIterator[tuple[Rig, RecordingListener]]:
+    """Subscribe, and begin a rotation to a second connection, which gets this answer."""
+    async with rigged(**options) as rig:
+        listener = await rig.live(LTCBTC)
+        rig.peer.answer = answer
+        await begin(rig)
+        yield rig, listener
 
 
 def ids_of(listener: RecordingListener) -> list[int]:
@@ -40,21 +58,27 @@ def ids_of(listener: RecordingListener) -> list[int]:
     return [quote.update_id for quote in listener.quotes]
 
 
+async def quote_slowly(rig: Rig, clock: HandClock) -> None:
+    """Send three quotes on the new connection, each 0.7 s after the one before was read."""
+    for update_id in (6, 7, 8):
+        frames = rig.counts.frames + 1
+        await rig.new.send(ticker(update_id))
+        await eventually(lambda: rig.counts.frames == frames)  # noqa: B023 - at once
+        clock.advance(0.7)
+
+
 async def test_frames_of_the_new_connection_wait_for_the_last_of_the_old_one() -> None:
     """Frames of both connections arrive in order and once."""
-    async with rigged(timing=SOON) as rig:
-        listener = await rig.live(LTCBTC)
-        await begin(rig)
-        old, new = rig.peer.connections
+    async with rotating(timing=SOON) as (rig, listener):
         for update_id in (8, 9, 10):
-            await new.send(ticker(update_id))
+            await rig.new.send(ticker(update_id))
         for update_id in (6, 7, 8, 9):
             await eventually(lambda: rig.counts.frames >= 4)
             before = ids_of(listener)
-            await old.send(ticker(update_id))
+            await rig.old.send(ticker(update_id))
             await eventually_has(listener.quotes, len(before) + 1)
         await eventually(lambda: rig.counters["rotations"])
-        await new.send(ticker(11))
+        await rig.new.send(ticker(11))
         await eventually_has(listener.quotes, 6)
 
         assert ids_of(listener) == [6, 7, 8, 9, 10, 11]
@@ -62,7 +86,7 @@ async def test_frames_of_the_new_connection_wait_for_the_last_of_the_old_one() -
         assert rig.counters["reconnects"] == 0
         assert listener.told == [SEED, *[QUOTE] * 6]
         assert rig.depth.asked == [LTCBTC]
-        await eventually(lambda: old.state is State.CLOSED)
+        await eventually(lambda: rig.old.state is State.CLOSED)
 
 
 async def test_new_connection_that_lags_repeats_nothing_after_it_took_over() -> None:
@@ -107,7 +131,7 @@ async def test_attempt_that_fails_leaves_the_old_connection_and_is_made_again() 
         await rig.peer.last.send(SHUTDOWN)
         await eventually(lambda: rig.counters["failed_timeout"] >= 2)
         cause = rig.connection.cause
-        await rig.peer.connections[0].send(ticker(6))
+        await rig.old.send(ticker(6))
         rig.peer.accepts.set()
         await eventually(lambda: rig.counters["rotations"])
 
@@ -116,17 +140,18 @@ async def test_attempt_that_fails_leaves_the_old_connection_and_is_made_again() 
         assert "down" not in rig.statuses
 
 
-async def test_new_connection_that_is_lost_is_replaced_by_another() -> None:
-    """A lost new connection is replaced while the old one delivers."""
-    async with rigged(timing=SOON) as rig:
-        listener = await rig.live(LTCBTC)
-        rig.peer.answer = ""
-        await begin(rig)
-        await rig.peer.last.send(ticker(6))
-        await rig.peer.last.close(1013, "try again later")
-        await eventually(lambda: rig.counters["lost_closed_by_venue"])
-        rig.peer.answer = '{"result":null,"id":{id}}'
-        await rig.peer.connections[0].send(ticker(6))
+@pytest.mark.parametrize("kind", ["closed_by_venue", "shutdown"])
+async def test_new_connection_that_is_lost_or_announces_a_shutdown_is_replaced(kind: str) -> None:
+    """Another new connection replaces it while the old one delivers."""
+    async with rotating(timing=SOON, answer="") as (rig, listener):
+        await rig.new.send(ticker(6))
+        if kind == "shutdown":
+            await rig.new.send(SHUTDOWN)
+        else:
+            await rig.new.close(1013, "try again later")
+        await eventually(lambda: rig.counters[f"lost_{kind}"])
+        rig.peer.answer = ACKNOWLEDGMENT
+        await rig.old.send(ticker(6))
         await eventually(lambda: rig.counters["rotations"])
 
         assert ids_of(listener) == [6]
@@ -134,35 +159,17 @@ async def test_new_connection_that_is_lost_is_replaced_by_another() -> None:
         assert rig.counters["connections"] == 3
 
 
-async def test_new_connection_with_a_shutdown_notice_is_replaced() -> None:
-    """A new connection with a shutdown notice is replaced by another one."""
-    async with rigged(timing=SOON) as rig:
-        listener = await rig.live(LTCBTC)
-        rig.peer.answer = ""
-        await begin(rig)
-        rig.peer.answer = '{"result":null,"id":{id}}'
-        await rig.peer.last.send(SHUTDOWN)
-        await eventually(lambda: rig.counters["rotations"])
-
-        assert rig.counters["lost_shutdown"] == 1
-        assert rig.counters["connections"] == 3
-        assert listener.told == [SEED]
-
-
 async def test_notice_that_comes_while_the_new_connection_takes_over_is_not_forgotten() -> None:
     """A shutdown notice during the take-over starts another rotation."""
-    async with rigged(timing=SOON) as rig:
-        listener = await rig.live(LTCBTC)
-        await begin(rig)
-        old, new = rig.peer.connections
-        old.transport.pause_reading()
+    async with rotating(timing=SOON) as (rig, listener):
+        rig.old.transport.pause_reading()
         await eventually(lambda: rig.connection.current and rig.connection.current.is_finishing)
-        old.protocol.send_close(1001)
-        old.send_data()
+        rig.old.protocol.send_close(1001)
+        rig.old.send_data()
         await eventually(lambda: rig.counters["rotations"])
-        await new.send(SHUTDOWN)
+        await rig.new.send(SHUTDOWN)
         await eventually(lambda: rig.counters["shutdown_notices"] == 2)
-        old.transport.abort()
+        rig.old.transport.abort()
         await eventually(lambda: rig.counters["rotations"] == 2)
 
         assert listener.told == [SEED]
@@ -172,13 +179,11 @@ async def test_notice_that_comes_while_the_new_connection_takes_over_is_not_forg
 async def test_full_buffer_ends_the_new_connection() -> None:
     """A full buffer ends the new connection, and the rotation restarts."""
     limits = replace(VENUE_LIMITS, buffered_frames_max=3)
-    async with rigged(timing=LATE, limits=limits) as rig:
-        listener = await rig.live(LTCBTC)
-        await begin(rig)
+    async with rotating(timing=LATE, limits=limits) as (rig, listener):
         for update_id in range(6, 10):
             await rig.peer.last.send(ticker(update_id))
         await eventually(lambda: rig.counters["lost_too_far_behind"])
-        await rig.peer.connections[0].send(ticker(6))
+        await rig.old.send(ticker(6))
         await eventually_has(listener.quotes, 1)
 
         assert ids_of(listener) == [6]
@@ -187,24 +192,21 @@ async def test_full_buffer_ends_the_new_connection() -> None:
 
 async def test_loss_of_the_old_connection_interrupts_only_what_the_new_one_has_not() -> None:
     """Losing the old connection interrupts only streams that the new one lacks."""
-    async with rigged(timing=SOON) as rig:
-        stays, comes = await rig.live(LTCBTC), RecordingListener()
-        rig.peer.answer = ""
-        await begin(rig)
-        old, new = rig.peer.connections
-        await new.send(rig.acknowledgment())
+    async with rotating(timing=SOON, answer="") as (rig, stays):
+        comes = RecordingListener()
+        await rig.new.send(rig.acknowledgment())
         rig.connection.add(ETHBTC, comes)
         await eventually_has(rig.peer.received, 4)
-        await old.send('{"result":null,"id":2}')
+        await rig.old.send('{"result":null,"id":2}')
         rig.depth.answer(make_quote(5, symbol=ETHBTC))
         await eventually_has(comes.seeds, 1)
 
         rig.depth.answer(make_quote(5))
-        old.transport.abort()
+        rig.old.transport.abort()
         await eventually(lambda: INTERRUPTED in comes.told)
         told = list(stays.told)
         rig.depth.answer(make_quote(6, symbol=ETHBTC))
-        await new.send('{"result":null,"id":2}')
+        await rig.new.send('{"result":null,"id":2}')
         await eventually_has(comes.seeds, 2)
 
         assert INTERRUPTED not in told
@@ -216,11 +218,9 @@ async def test_loss_of_the_old_connection_interrupts_only_what_the_new_one_has_n
 
 async def test_quiet_symbol_is_confirmed_after_the_old_connection_was_lost() -> None:
     """A quiet symbol gets a confirming seed after the old connection was lost."""
-    async with rigged(timing=LATE) as rig:
-        listener = await rig.live(LTCBTC)
-        await begin(rig)
+    async with rotating(timing=LATE) as (rig, listener):
         rig.depth.answer(make_quote(7))
-        rig.peer.connections[0].transport.abort()
+        rig.old.transport.abort()
         await eventually_has(listener.seeds, 2)
 
     assert listener.told[:2] == [SEED, SEED]
@@ -234,7 +234,7 @@ async def test_seed_asked_for_before_the_old_connection_was_lost_confirms_nothin
         await eventually_has(rig.depth.asked, 2)
         await begin(rig)
         session = rig.connection._next
-        rig.peer.connections[0].transport.abort()
+        rig.old.transport.abort()
         await eventually(lambda: rig.connection.current is session)
         await eventually_has(rig.depth.asked, 3)
         rig.depth.answer(make_quote(7))
@@ -245,15 +245,12 @@ async def test_seed_asked_for_before_the_old_connection_was_lost_confirms_nothin
 
 async def test_symbol_that_quoted_on_both_connections_needs_no_confirmation() -> None:
     """A symbol that quoted on both connections gets no confirming seed."""
-    async with rigged(timing=LATE) as rig:
-        listener = await rig.live(LTCBTC)
-        await begin(rig)
-        old, new = rig.peer.connections
-        await new.send(ticker(6))
-        await new.send(ticker(7))
-        await old.send(ticker(6))
+    async with rotating(timing=LATE) as (rig, listener):
+        await rig.new.send(ticker(6))
+        await rig.new.send(ticker(7))
+        await rig.old.send(ticker(6))
         await eventually(lambda: rig.counts.frames >= 6)
-        old.transport.abort()
+        rig.old.transport.abort()
         await eventually_has(listener.quotes, 2)
         await asyncio.sleep(0.05)
 
@@ -264,18 +261,11 @@ async def test_symbol_that_quoted_on_both_connections_needs_no_confirmation() ->
 async def test_quotes_that_were_replaced_long_ago_are_not_delivered_late() -> None:
     """Buffered quotes that were replaced long ago are not delivered."""
     clock = HandClock()
-    async with rigged(timing=LATE, clock=clock) as rig:
-        listener = await rig.live(LTCBTC)
-        await begin(rig)
-        old, new = rig.peer.connections
-        before = 3  # two acknowledgments and the announcement
-        for number, update_id in enumerate((6, 7, 8), start=1):
-            await new.send(ticker(update_id))
-            frames = before + number
-            await eventually(lambda: rig.counts.frames == frames)  # noqa: B023 - at once
-            clock.advance(0.7)
+    async with rotating(timing=LATE, clock=clock) as (rig, listener):
+        await eventually(lambda: rig.counts.frames == 3)  # two acknowledgments, the announcement
+        await quote_slowly(rig, clock)
         rig.depth.answer(make_quote(8))
-        old.transport.abort()
+        rig.old.transport.abort()
         await eventually(lambda: 8 in ids_of(listener))
 
         assert ids_of(listener) == [8]
@@ -285,17 +275,15 @@ async def test_quotes_that_were_replaced_long_ago_are_not_delivered_late() -> No
 async def test_frames_that_arrive_during_delivery_are_not_skipped() -> None:
     """Frames that arrive during delivery are not mistaken for superseded ones."""
     clock = HandClock()
-    async with rigged(timing=LATE, clock=clock) as rig:
-        listener = await rig.live(LTCBTC)
-        await begin(rig)
-        old, session = rig.peer.connections[0], rig.connection._next
+    async with rotating(timing=LATE, clock=clock) as (rig, listener):
+        session = rig.connection._next
         assert session is not None
         ids = itertools.count(6)
         for update_id in itertools.islice(ids, 2 * FRAMES_AT_ONCE_MAX):
             session.on_texts(session._opened, [ticker(update_id).encode()])
         clock.advance(5)
         first_young = last = 6 + 2 * FRAMES_AT_ONCE_MAX
-        old.transport.abort()
+        rig.old.transport.abort()
         while session.buffer is not None:
             await asyncio.sleep(0)
             last = next(ids)
@@ -307,16 +295,11 @@ async def test_frames_that_arrive_during_delivery_are_not_skipped() -> None:
 async def test_superseded_quotes_are_skipped_after_a_proper_close() -> None:
     """Superseded quotes are skipped also after a proper close of a stalled connection."""
     clock = HandClock()
-    async with rigged(timing=replace(SOON, overlap_seconds_max=0.05), clock=clock) as rig:
-        listener = await rig.live(LTCBTC)
-        rig.peer.answer = ""
-        await begin(rig)
-        before = rig.counts.frames
-        for number, update_id in enumerate((6, 7, 8), start=1):
-            await rig.peer.last.send(ticker(update_id))
-            frames = before + number
-            await eventually(lambda: rig.counts.frames == frames)  # noqa: B023 - at once
-            clock.advance(0.7)
+    async with rotating(timing=replace(SOON, overlap_seconds_max=0.05), clock=clock, answer="") as (
+        rig,
+        listener,
+    ):
+        await quote_slowly(rig, clock)
         await rig.peer.last.send(rig.acknowledgment())
         await eventually(lambda: 8 in ids_of(listener))
 
@@ -332,36 +315,32 @@ async def test_listener_that_subscribes_during_a_rotation_gets_no_older_frames()
         first, second = await rig.live(LTCBTC, ETHBTC), RecordingListener()
         rig.peer.answer = ""
         await begin(rig)
-        old, new = rig.peer.connections
         before = rig.counts.frames
-        await new.send(ticker(6))
+        await rig.new.send(ticker(6))
         await eventually(lambda: rig.counts.frames > before)
         clock.advance(1)
         rig.connection.remove(LTCBTC, first)
         rig.connection.add(LTCBTC, second)
         rig.depth.answer(make_quote(8))
-        await new.send(rig.acknowledgment())
+        await rig.new.send(rig.acknowledgment())
         await eventually(lambda: rig.counters["rotations"])
         await eventually(lambda: second.seeds)
-        await new.send(ticker(9))
+        await rig.new.send(ticker(9))
         await eventually(lambda: second.quotes)
 
-        assert old.state is not State.OPEN
+        assert rig.old.state is not State.OPEN
         assert ids_of(second) == [9]
 
 
 async def test_buffered_malformed_frame_interrupts_in_its_place() -> None:
     """A buffered malformed frame interrupts its symbol in its place among the frames."""
-    async with rigged(timing=LATE) as rig:
-        listener = await rig.live(LTCBTC)
-        await begin(rig)
-        old, new = rig.peer.connections
+    async with rotating(timing=LATE) as (rig, listener):
         for frame in (ticker(6), '{"s":"LTCBTC","u":7}', ticker(8)):
-            await new.send(frame)
-        await old.send(ticker(6))
+            await rig.new.send(frame)
+        await rig.old.send(ticker(6))
         await eventually(lambda: rig.counts.frames >= 7)
         told = list(listener.told)
-        old.transport.abort()
+        rig.old.transport.abort()
         await eventually_has(listener.quotes, 2)
 
         assert told == [SEED, QUOTE]
@@ -370,9 +349,7 @@ async def test_buffered_malformed_frame_interrupts_in_its_place() -> None:
 
 async def test_both_connections_close_when_the_last_listener_leaves() -> None:
     """Both connections close when the last listener leaves."""
-    async with rigged(timing=replace(LATE, idle_seconds=0.05)) as rig:
-        listener = await rig.live(LTCBTC)
-        await begin(rig)
+    async with rotating(timing=replace(LATE, idle_seconds=0.05)) as (rig, listener):
         rig.connection.remove(LTCBTC, listener)
         await eventually(lambda: rig.connection.status == "idle")
         await eventually(lambda: all(one.state is State.CLOSED for one in rig.peer.connections))
@@ -430,10 +407,7 @@ async def test_connection_that_lasted_counts_although_another_one_took_over() ->
 async def test_streams_that_are_never_ready_put_it_off_for_a_minute_at_most() -> None:
     """Streams that are never ready delay a rotation by at most a minute."""
     timing = replace(SOON, rotation_ready_seconds_max=0.2)
-    async with rigged(timing=timing) as rig:
-        listener = await rig.live(LTCBTC)
-        rig.peer.answer = ""
-        await begin(rig)
+    async with rotating(timing=timing, answer="") as (rig, listener):
         await eventually(lambda: rig.counters["rotations"])
         await eventually(lambda: INTERRUPTED in listener.told)
         rig.depth.answer(make_quote(6))

@@ -24,11 +24,13 @@ from app.market.book_ticker import (
     VenueTime,
     parse_frame,
 )
+from tests.support.builders import LTCBTC
 from tests.support.tapes import find_tape_file
 
+MISSING = "missing"
 TICKER = {"u": 7, "s": "LTCBTC", "b": "0.0025", "B": "3.1", "a": "0.0026", "A": "40.66"}
 QUOTE = Quote(
-    symbol=Symbol("LTCBTC"),
+    symbol=LTCBTC,
     update_id=7,
     bid_price=Decimal("0.0025"),
     bid_quantity=Decimal("3.1"),
@@ -36,6 +38,21 @@ QUOTE = Quote(
     ask_quantity=Decimal("40.66"),
     received_ns=99,
 )
+
+MINI_TICKER = {
+    "e": "24hrMiniTicker",
+    "E": 1672515782136,
+    "s": "LTCBTC",
+    **dict.fromkeys("cohlvq", "0.0025"),
+}
+CONTRADICTORY = json.dumps(TICKER)[:-1] + ',"A":40.66,"A":"40.66"}'
+COMPACT = json.dumps(TICKER, separators=(",", ":"))
+"""A ticker as the venue writes it."""
+
+
+def amounts_of(quote: Quote) -> list[Decimal]:
+    """Return the amounts of a quote in the order of the frame."""
+    return [quote.bid_price, quote.bid_quantity, quote.ask_price, quote.ask_quantity]
 
 
 def parsed(message: object) -> ParsedFrame:
@@ -56,38 +73,27 @@ def parsed(message: object) -> ParsedFrame:
 def test_book_ticker_becomes_an_exact_quote(message: object) -> None:
     """Raw and combined frames give the same quote, and unknown keys are ignored."""
     assert parsed(message) == QUOTE
+    assert parse_frame(json.dumps(message), 99) == QUOTE
 
 
-def test_text_and_bytes_are_read_alike() -> None:
-    """Text and bytes give the same result."""
-    assert parse_frame(json.dumps(TICKER), 99) == QUOTE
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"A": "9007199254740993.000000000010"},
+        {"b": "0.00000000", "B": "0.00000000", "a": "0", "A": "0.0"},
+        {"s": "币安人生USDT"},
+    ],
+    ids=["every digit", "empty sides", "Chinese characters"],
+)
+def test_amounts_and_symbols_arrive_as_sent(change: dict[str, str]) -> None:
+    """Amounts keep all digits, trailing zeros included, and a side of zeros is a valid one."""
+    ticker = {**TICKER, **change}
 
-
-def test_digits_arrive_as_sent() -> None:
-    """Amounts keep all digits, trailing zeros included."""
-    quote = parsed({**TICKER, "A": "9007199254740993.000000000010"})
-
-    assert isinstance(quote, Quote)
-    assert str(quote.ask_quantity) == "9007199254740993.000000000010"
-
-
-def test_empty_sides_are_sound() -> None:
-    """A side of zeros is a valid empty side."""
-    quote = parsed({**TICKER, "b": "0.00000000", "B": "0.00000000", "a": "0", "A": "0.0"})
-
-    assert isinstance(quote, Quote)
-    assert not quote.ask_price
-    assert not quote.bid_quantity
-
-
-def test_symbol_beyond_ascii_is_read() -> None:
-    """Symbols with Chinese characters are read."""
-    message = {"stream": "币安人生usdt@bookTicker", "data": {**TICKER, "s": "币安人生USDT"}}
-
-    quote = parsed(message)
+    quote = parsed({"stream": f"{ticker['s']}".lower() + "@bookTicker", "data": ticker})
 
     assert isinstance(quote, Quote)
-    assert quote.symbol == "币安人生USDT"
+    assert quote.symbol == ticker["s"]
+    assert [f"{amount:f}" for amount in amounts_of(quote)] == [ticker[key] for key in "bBaA"]
 
 
 @pytest.mark.parametrize(
@@ -119,6 +125,7 @@ def test_symbol_beyond_ascii_is_read() -> None:
         ({"b": "0.0026"}, DropReason.CROSSED),
         ({"b": "0.1"}, DropReason.CROSSED),
         ({"A": "x", "code": 1, "result": None}, DropReason.NOT_AN_AMOUNT),
+        *(({key: MISSING}, DropReason.MISSING_KEY) for key in ("u", "b", "B", "a", "A")),
     ],
     ids=str,
 )
@@ -126,20 +133,11 @@ def test_unsound_book_ticker_is_dropped_with_reason_and_symbol(
     change: dict[str, object], reason: DropReason
 ) -> None:
     """An invalid book ticker is dropped with its reason and symbol, raw or combined."""
-    message = {**TICKER, **change}
+    message = {key: value for key, value in {**TICKER, **change}.items() if value is not MISSING}
 
-    dropped = Drop(reason=reason, symbol=Symbol("LTCBTC"))
+    dropped = Drop(reason=reason, symbol=LTCBTC)
     assert parsed(message) == dropped
     assert parsed({"stream": "ltcbtc@bookTicker", "data": message}) == dropped
-
-
-@pytest.mark.parametrize("place", ["raw", "combined"])
-def test_contradictory_frame_is_dropped(place: str) -> None:
-    """A frame with one valid and one invalid reading is dropped as contradictory."""
-    data = json.dumps(TICKER)[:-1] + ',"A":40.66,"A":"40.66"}'
-    frame = data if place == "raw" else f'{{"stream":"ltcbtc@bookTicker","data":{data}}}'
-
-    assert parse_frame(frame, 99) == Drop(reason=DropReason.CONTRADICTORY, symbol=Symbol("LTCBTC"))
 
 
 @pytest.mark.parametrize("change", [{"b": "9"}, {"b": "x"}, {"u": 0}], ids=str)
@@ -149,14 +147,6 @@ def test_a_dropped_frame_echoes_no_long_symbol(change: dict[str, object]) -> Non
 
     assert isinstance(result, Drop)
     assert result.symbol == "X" * SYMBOL_CHARACTERS_MAX
-
-
-@pytest.mark.parametrize("key", ["u", "b", "B", "a", "A"])
-def test_missing_key_is_named_as_such(key: str) -> None:
-    """A book ticker with a missing key is not taken for a foreign frame."""
-    message = {name: value for name, value in TICKER.items() if name != key}
-
-    assert parsed(message) == Drop(reason=DropReason.MISSING_KEY, symbol=Symbol("LTCBTC"))
 
 
 @pytest.mark.parametrize(
@@ -188,41 +178,23 @@ def test_frame_of_no_readable_symbol_is_dropped(message: object, reason: DropRea
 
 
 @pytest.mark.parametrize(
-    "frame",
-    [
-        b"",
-        b"{",
-        b"\x00\xff\xfe",
-        json.dumps(TICKER).encode()[:-5],
-        json.dumps(TICKER).encode() + b"x",
-        b'{"s":"\xff"}',
-        json.dumps(TICKER).encode()[:-1] + b',"x":"\xff"}',
-        json.dumps(TICKER).encode()[:-1] + b',"\xed\xa0\x80":1}',
-        json.dumps(TICKER)[:-1] + ',"x":"\ud800"}',
-        b"[" * 60_000,
-        b'{"a":' * 12_000,
-        json.dumps(TICKER)[:-1] + ',"x":' + "[" * 300 + "]" * 300 + "}",
-        b"NaN",
-        "\ud800",
-        b'{"u":' + b"9" * 5_000 + b"}",
-    ],
-    ids=lambda frame: str(frame[:12]),
-)
-def test_what_is_no_json_is_dropped(frame: bytes | str) -> None:
-    """Truncated, binary, deeply nested and unbounded texts are dropped."""
-    assert parse_frame(frame, 1) == Drop(reason=DropReason.NOT_JSON)
-
-
-def test_oversized_frame_is_dropped_unread() -> None:
-    """An oversized frame is dropped without being decoded."""
-    frame = json.dumps({"x": "x" * FRAME_BYTES_MAX, **TICKER})
-
-    assert parse_frame(frame, 1) == Drop(reason=DropReason.OVERSIZED)
-
-
-@pytest.mark.parametrize(
     ("frame", "symbol"),
     [
+        (b"", None),
+        (b"{", None),
+        (b"\x00\xff\xfe", None),
+        (json.dumps(TICKER).encode()[:-5], None),
+        (json.dumps(TICKER).encode() + b"x", None),
+        (b'{"s":"\xff"}', None),
+        (json.dumps(TICKER).encode()[:-1] + b',"x":"\xff"}', None),
+        (json.dumps(TICKER).encode()[:-1] + b',"\xed\xa0\x80":1}', None),
+        (json.dumps(TICKER)[:-1] + ',"x":"\ud800"}', None),
+        (b"[" * 60_000, None),
+        (b'{"a":' * 12_000, None),
+        (json.dumps(TICKER)[:-1] + ',"x":' + "[" * 300 + "]" * 300 + "}", None),
+        (b"NaN", None),
+        ("\ud800", None),
+        (b'{"u":' + b"9" * 5_000 + b"}", None),
         (b'{"u":7,"s":"LTCBTC","b":"0.00', "LTCBTC"),
         ('{"u":7,"s":"LTCBTC","b":NaN}', "LTCBTC"),
         ('{"u":7,"s":"币安人生USDT","b":"0.1'.encode()[:-1] + b"\xff", "币安人生USDT"),
@@ -235,29 +207,44 @@ def test_oversized_frame_is_dropped_unread() -> None:
         ('{"s":"' + "L" * (SYMBOL_CHARACTERS_MAX + 1) + '"', None),
         ('{"s":"\ud800"', None),
     ],
+    ids=lambda value: str(value)[:60],
 )
-def test_what_is_no_json_names_its_symbol_if_its_beginning_does(
-    frame: bytes | str, symbol: str | None
+def test_what_is_no_json_is_dropped_with_the_symbol_that_its_beginning_names(
+    frame: bytes | str, symbol: Symbol | None
 ) -> None:
-    """An undecodable frame names its symbol if its beginning does."""
-    assert parse_frame(frame, 1) == Drop(
-        reason=DropReason.NOT_JSON, symbol=None if symbol is None else Symbol(symbol)
-    )
-
-
-def test_what_is_read_no_further_names_its_symbol_likewise() -> None:
-    """Oversized frames and empty envelopes name their symbol in the same way."""
-    ticker = json.dumps(TICKER, separators=(",", ":"))
-    too_long = ticker[:-1] + ',"x":"' + "x" * FRAME_BYTES_MAX + '"}'
-
-    assert parse_frame(too_long, 1) == Drop(reason=DropReason.OVERSIZED, symbol=Symbol("LTCBTC"))
-    assert parse_frame('{"stream":"ltcbtc@bookTicker","data":null}', 1) == Drop(
-        reason=DropReason.WRONG_TYPE, symbol=Symbol("LTCBTC")
-    )
+    """Truncated, binary, deeply nested and unbounded texts are dropped."""
+    assert parse_frame(frame, 1) == Drop(reason=DropReason.NOT_JSON, symbol=symbol)
 
 
 @pytest.mark.parametrize(
-    ("message", "answer"),
+    ("frame", "result"),
+    [
+        (json.dumps({"x": "x" * FRAME_BYTES_MAX, **TICKER}), Drop(reason=DropReason.OVERSIZED)),
+        (
+            COMPACT[:-1] + ',"x":"' + "x" * FRAME_BYTES_MAX + '"}',
+            Drop(reason=DropReason.OVERSIZED, symbol=LTCBTC),
+        ),
+        (
+            '{"stream":"ltcbtc@bookTicker","data":null}',
+            Drop(reason=DropReason.WRONG_TYPE, symbol=LTCBTC),
+        ),
+        (CONTRADICTORY, Drop(reason=DropReason.CONTRADICTORY, symbol=LTCBTC)),
+        (
+            f'{{"stream":"ltcbtc@bookTicker","data":{CONTRADICTORY}}}',
+            Drop(reason=DropReason.CONTRADICTORY, symbol=LTCBTC),
+        ),
+    ],
+    ids=["oversized", "oversized, named", "empty", "contradictory", "contradictory, combined"],
+)
+def test_frame_that_is_read_no_further_names_its_symbol_in_the_same_way(
+    frame: str, result: Drop
+) -> None:
+    """An oversized frame is not decoded, and of two readings only one may be valid."""
+    assert parse_frame(frame, 1) == result
+
+
+@pytest.mark.parametrize(
+    ("message", "result"),
     [
         ({"result": None, "id": 1}, Acknowledgment(request_id=1, error=None)),
         ({"result": ["btcusdt@aggTrade"], "id": 3}, Acknowledgment(request_id=3, error=None)),
@@ -281,72 +268,33 @@ def test_what_is_read_no_further_names_its_symbol_likewise() -> None:
         ({"result": None, "id": True}, Acknowledgment(request_id=None, error=None)),
         ({"error": [[5]], "id": 4}, Acknowledgment(request_id=4, error="unreadable")),
         ({"error": "n" * 999, "id": 4}, Acknowledgment(request_id=4, error="n" * 200)),
+        ({"e": "serverShutdown", "E": 1}, ShutdownNotice()),
+        (
+            {"stream": "!serverShutdown", "data": {"e": "serverShutdown", "E": 1}},
+            ShutdownNotice(),
+        ),
+        (MINI_TICKER, VenueTime(at_ms=1672515782136)),
+        ({"stream": "ltcbtc@miniTicker", "data": MINI_TICKER}, VenueTime(at_ms=1672515782136)),
+        ({**MINI_TICKER, "x": [1]}, VenueTime(at_ms=1672515782136)),
+        ({"e": "24hrMiniTicker", "s": "LTCBTC"}, Drop(reason=DropReason.MISSING_KEY)),
+        ({**MINI_TICKER, "E": None}, Drop(reason=DropReason.WRONG_TYPE)),
+        ({**MINI_TICKER, "E": "1672515782136"}, Drop(reason=DropReason.WRONG_TYPE)),
+        ({**MINI_TICKER, "E": 1672515782136.5}, Drop(reason=DropReason.WRONG_TYPE)),
+        ({**MINI_TICKER, "E": True}, Drop(reason=DropReason.WRONG_TYPE)),
+        ({**MINI_TICKER, "E": []}, Drop(reason=DropReason.WRONG_TYPE)),
+        ({**MINI_TICKER, "E": 1672515782136000}, Drop(reason=DropReason.WRONG_TYPE)),
+        ({**MINI_TICKER, "E": 10**400}, Drop(reason=DropReason.WRONG_TYPE)),
+        ({**MINI_TICKER, "E": -1}, Drop(reason=DropReason.NEGATIVE)),
     ],
     ids=str,
 )
-def test_answers_to_control_messages_are_recognized(
-    message: object, answer: Acknowledgment
-) -> None:
-    """Results and errors are answers, with or without an id."""
-    assert parsed(message) == answer
+def test_answers_notices_and_times_are_recognized(message: object, result: ParsedFrame) -> None:
+    """Answers come with or without an id, notices in both documented forms.
 
-
-@pytest.mark.parametrize(
-    "message",
-    [
-        {"e": "serverShutdown", "E": 1},
-        {"stream": "!serverShutdown", "data": {"e": "serverShutdown", "E": 1}},
-    ],
-    ids=["raw", "combined"],
-)
-def test_shutdown_is_recognized(message: object) -> None:
-    """Both documented forms of a shutdown notice are recognized."""
-    assert parsed(message) == ShutdownNotice()
-
-
-MINI_TICKER = {
-    "e": "24hrMiniTicker",
-    "E": 1672515782136,
-    "s": "LTCBTC",
-    **dict.fromkeys("cohlvq", "0.0025"),
-}
-
-
-@pytest.mark.parametrize(
-    "message",
-    [MINI_TICKER, {"stream": "ltcbtc@miniTicker", "data": MINI_TICKER}, {**MINI_TICKER, "x": [1]}],
-    ids=["raw", "combined", "unknown keys"],
-)
-def test_mini_ticker_tells_the_venues_time(message: object) -> None:
-    """A mini ticker gives the venue's time in milliseconds and nothing else."""
-    assert parsed(message) == VenueTime(at_ms=1672515782136)
-
-
-@pytest.mark.parametrize(
-    ("told", "reason"),
-    [
-        (None, DropReason.WRONG_TYPE),
-        ("1672515782136", DropReason.WRONG_TYPE),
-        (1672515782136.5, DropReason.WRONG_TYPE),
-        (True, DropReason.WRONG_TYPE),
-        ([], DropReason.WRONG_TYPE),
-        (1672515782136000, DropReason.WRONG_TYPE),
-        (10**400, DropReason.WRONG_TYPE),
-        (-1, DropReason.NEGATIVE),
-    ],
-)
-def test_mini_ticker_with_an_invalid_time_is_dropped_without_a_symbol(
-    told: object, reason: DropReason
-) -> None:
-    """A mini ticker with an invalid time is dropped without a symbol."""
-    assert parsed({**MINI_TICKER, "E": told}) == Drop(reason=reason)
-
-
-def test_mini_ticker_without_a_time_is_dropped() -> None:
-    """A mini ticker without a time is dropped without a symbol."""
-    message = {key: value for key, value in MINI_TICKER.items() if key != "E"}
-
-    assert parsed(message) == Drop(reason=DropReason.MISSING_KEY)
+    A mini ticker gives the venue's time in milliseconds and nothing else. An invalid time affects
+    no quote, so it is dropped without a symbol.
+    """
+    assert parsed(message) == result
 
 
 def test_real_frames_of_other_streams_and_venues_are_told_apart() -> None:
@@ -375,16 +323,9 @@ def test_every_line_of_a_real_tape_is_read_to_the_digit(tape: str) -> None:
             data = json.loads(raw)
             quote = parse_frame(raw, 5)
             assert isinstance(quote, Quote)
-            texts = [
-                str(amount)
-                for amount in (
-                    quote.bid_price,
-                    quote.bid_quantity,
-                    quote.ask_price,
-                    quote.ask_quantity,
-                )
+            assert [str(amount) for amount in amounts_of(quote)] == [
+                data[key] for key in ("b", "B", "a", "A")
             ]
-            assert texts == [data[key] for key in ("b", "B", "a", "A")]
             stream = f"{data['s'].lower()}@bookTicker".encode()
             assert parse_frame(b'{"stream":"%b","data":%b}' % (stream, raw), 5) == quote
 
@@ -433,6 +374,6 @@ def test_no_exception_and_no_bad_amount_leaves_the_parser(frame: bytes | str) ->
     assert isinstance(result, ParsedFrame)
     if isinstance(result, Quote):
         assert result.malformation is None
-        for amount in (result.bid_price, result.bid_quantity, result.ask_price):
+        for amount in amounts_of(result):
             assert amount.is_finite()
             assert not amount.is_signed()

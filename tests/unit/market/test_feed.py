@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from app.clock import SystemClock
 from app.domain.order import Symbol
 from app.market.feed import BookTickerFeed
 from app.market.timing import STREAMS_MAX, FeedLimits, FeedTiming
+from app.ports import Clock
 from tests.support.builders import make_quote
 from tests.support.hand_driven import HandClock
 from tests.support.market import (
@@ -33,14 +33,21 @@ async def peer() -> AsyncIterator[WebSocketPeer]:
         yield peer
 
 
+def feed_of(stream_url: str, clock: Clock | None = None) -> BookTickerFeed:
+    """Make a feed that does not run."""
+    return BookTickerFeed(
+        stream_url=stream_url,
+        depth=HandDepth(),
+        clock=clock or HandClock(),
+        random=random.Random(1),
+    )
+
+
 async def test_feed_is_idle_from_the_start_with_all_counters_at_zero() -> None:
     """A new feed is idle, without connections, and has all counters at zero."""
     clock = HandClock()
-    feed = BookTickerFeed(
-        stream_url="ws://127.0.0.1:1", depth=HandDepth(), clock=clock, random=random.Random(1)
-    )
 
-    state = feed.state()
+    state = feed_of("ws://127.0.0.1:1", clock).state()
 
     assert (state.status, state.cause, state.symbols) == ("idle", None, 0)
     assert state.since == clock.now()
@@ -55,19 +62,13 @@ def test_system_certificates_are_read_once_and_only_where_needed(
     *, stream_url: str, has_tls: bool
 ) -> None:
     """System certificates are read once, and only for ``wss:`` endpoints."""
-    feed = BookTickerFeed(
-        stream_url=stream_url, depth=HandDepth(), clock=HandClock(), random=random.Random(1)
-    )
-
-    assert isinstance(feed._parts.tls, ssl.SSLContext) == has_tls
+    assert isinstance(feed_of(stream_url)._parts.tls, ssl.SSLContext) == has_tls
 
 
 async def test_subscriptions_made_before_it_runs_are_served(peer: WebSocketPeer) -> None:
     """Subscriptions from before ``run`` are served."""
     clock = HandClock()
-    feed = BookTickerFeed(
-        stream_url=peer.url, depth=HandDepth(), clock=clock, random=random.Random(1)
-    )
+    feed = feed_of(peer.url, clock)
     clock.advance(5)
 
     feed.subscribe(LTCBTC, RecordingListener())
@@ -108,9 +109,7 @@ async def test_symbols_beyond_a_full_connection_get_another_one(peer: WebSocketP
 
 async def test_second_connection_is_there_when_the_feed_starts_late(peer: WebSocketPeer) -> None:
     """A second connection from before ``run`` is served, too."""
-    feed = BookTickerFeed(
-        stream_url=peer.url, depth=HandDepth(), clock=SystemClock(), random=random.Random(1)
-    )
+    feed = feed_of(peer.url)
     for number in range(STREAMS_MAX + 1):
         feed.subscribe(Symbol(f"COIN{number}"), RecordingListener())
 

@@ -26,6 +26,13 @@ DEPTH = {
     "bids": [["0.0025", "3.1"], ["0.0024", "9"]],
     "asks": [["0.0026", "40.66"], ["0.0027", "9"]],
 }
+SYMBOL = {
+    "symbol": "LTCBTC",
+    "status": "TRADING",
+    "baseAsset": "LTC",
+    "quoteAsset": "BTC",
+    "filters": [],
+}
 HTML = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>nginx</body>\r\n</html>\r\n"
 
 
@@ -93,38 +100,27 @@ async def depth_trouble(peer: HttpPeer, *, limits: RestLimits | None = None) -> 
 
 
 async def test_depth_is_the_best_of_both_sides(peer: HttpPeer) -> None:
-    """Depth gives the best bid and ask with the snapshot's id."""
+    """Depth gives the best bid and ask with the snapshot's id, and zeros for an empty side.
+
+    A symbol beyond ASCII is percent-encoded in the URL.
+    """
     clock = HandClock()
-    peer.answer(DEPTH)
 
     async with client(f"{peer.url}/", clock) as rest:
+        peer.answer(DEPTH)
         quote = await rest.depth(LTCBTC)
+        peer.answer({"lastUpdateId": 5, "bids": [], "asks": [], "more": 1})
+        empty = await rest.depth(Symbol("币USDT&x=1"))
 
-    assert peer.requested == ["/api/v3/depth?symbol=LTCBTC&limit=5"]
     assert (quote.symbol, quote.update_id) == ("LTCBTC", 77)
     assert (quote.bid_price, quote.bid_quantity) == (Decimal("0.0025"), Decimal("3.1"))
     assert (quote.ask_price, quote.ask_quantity) == (Decimal("0.0026"), Decimal("40.66"))
     assert quote.received_ns == clock.monotonic_ns()
-
-
-async def test_empty_sides_of_the_depth_are_zeros(peer: HttpPeer) -> None:
-    """Empty sides of the depth become zeros."""
-    peer.answer({"lastUpdateId": 5, "bids": [], "asks": [], "more": 1})
-
-    async with client(peer.url) as rest:
-        quote = await rest.depth(LTCBTC)
-
-    assert not any([quote.bid_price, quote.bid_quantity, quote.ask_price, quote.ask_quantity])
-
-
-async def test_symbol_is_quoted_in_the_url(peer: HttpPeer) -> None:
-    """A symbol beyond ASCII is percent-encoded in the URL."""
-    peer.answer(DEPTH)
-
-    async with client(peer.url) as rest:
-        await rest.depth(Symbol("币USDT&x=1"))
-
-    assert peer.requested == ["/api/v3/depth?symbol=%E5%B8%81USDT%26x%3D1&limit=5"]
+    assert not any([empty.bid_price, empty.bid_quantity, empty.ask_price, empty.ask_quantity])
+    assert peer.requested == [
+        "/api/v3/depth?symbol=LTCBTC&limit=5",
+        "/api/v3/depth?symbol=%E5%B8%81USDT%26x%3D1&limit=5",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -178,29 +174,31 @@ async def test_refusal_says_what_the_venue_says(
 
 
 @pytest.mark.parametrize(
-    "answer",
+    ("answer", "cause"),
     [
-        b"garbage\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nxyz",
+        (b"garbage\r\n\r\n", ""),
+        (b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nxyz", ""),
+        (b"", "no answer within 0.1 s"),
     ],
-    ids=["not HTTP", "not gzip"],
+    ids=["not HTTP", "not gzip", "silence"],
 )
-async def test_broken_answer_counts_as_none(peer: HttpPeer, answer: bytes) -> None:
-    """Every broken answer raises the same kind of error."""
+async def test_broken_or_late_answer_counts_as_none(
+    peer: HttpPeer, answer: bytes, cause: str
+) -> None:
+    """Every broken answer raises the same kind of error, and so does the deadline."""
     peer.answer_raw(answer)
+    limits = RestLimits() if answer else RestLimits(depth_seconds_max=0.1)
 
-    assert peer.url in await depth_trouble(peer)
-
-
-async def test_silence_ends_with_the_deadline(peer: HttpPeer) -> None:
-    """A silent venue delays a call only until its deadline."""
-    limits = RestLimits(depth_seconds_max=0.1)
-
-    assert "no answer within 0.1 s" in await depth_trouble(peer, limits=limits)
+    assert f"{peer.url}/api/v3/depth: {cause}" in await depth_trouble(peer, limits=limits)
 
 
-async def test_refused_connection_names_the_address() -> None:
-    """A refused connection raises an error that names the address."""
+async def test_refused_connection_and_unreadable_rules_name_the_address(peer: HttpPeer) -> None:
+    """A body that is not exchangeInfo raises, too, instead of giving no rules."""
+    peer.answer(HTML)
+    async with client(peer.url) as rest:
+        with pytest.raises(VenueUnreachableError, match=f"{peer.url}.*: not an exchangeInfo body"):
+            await rest.exchange_info()
+
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
@@ -272,14 +270,7 @@ async def test_real_error_bodies_of_the_venue_are_understood(peer: HttpPeer) -> 
 
 async def test_trading_rules_are_read_and_unreadable_symbols_counted(peer: HttpPeer) -> None:
     """An unreadable symbol is counted and affects no other symbol."""
-    ltcbtc = {
-        "symbol": "LTCBTC",
-        "status": "TRADING",
-        "baseAsset": "LTC",
-        "quoteAsset": "BTC",
-        "filters": [],
-    }
-    peer.answer({"symbols": [ltcbtc, {"symbol": "X"}]})
+    peer.answer({"symbols": [SYMBOL, {"symbol": "X"}]})
 
     async with client(peer.url) as rest:
         parsed = await rest.exchange_info()
@@ -293,15 +284,7 @@ async def test_parsing_the_trading_rules_does_not_block(
     peer: HttpPeer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Parsing the trading rules does not block the event loop."""
-    lot_size = {"filterType": "LOT_SIZE", "minQty": "1", "maxQty": "9", "stepSize": "1"}
-    ltcbtc = {
-        "symbol": "LTCBTC",
-        "status": "TRADING",
-        "baseAsset": "LTC",
-        "quoteAsset": "BTC",
-        "filters": [lot_size],
-    }
-    peer.answer({"symbols": [ltcbtc]})
+    peer.answer({"symbols": [SYMBOL]})
     is_reading, loop_has_turned = threading.Event(), threading.Event()
 
     def read_while_the_loop_turns(body: bytes) -> ParsedExchangeInfo:
@@ -317,15 +300,6 @@ async def test_parsing_the_trading_rules_does_not_block(
         loop_has_turned.set()
 
     assert [one.symbol for one in reading.result().rules] == ["LTCBTC"]
-
-
-async def test_unreadable_trading_rules_raise(peer: HttpPeer) -> None:
-    """A body that is not exchangeInfo raises instead of giving no rules."""
-    peer.answer(HTML)
-
-    async with client(peer.url) as rest:
-        with pytest.raises(VenueUnreachableError, match="not an exchangeInfo body"):
-            await rest.exchange_info()
 
 
 async def test_requests_wait_for_their_weight(peer: HttpPeer) -> None:

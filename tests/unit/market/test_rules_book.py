@@ -29,6 +29,7 @@ QUICK = RulesTiming(refresh_seconds=0.02, retry_seconds_first=0.01, retry_second
 HOURLY = RulesTiming(retry_seconds_first=0.01)
 
 SKIPPED = 3
+DOWN = VenueUnreachableError("no route to the venue")
 
 Answer = tuple[TradingRules, ...] | VenueError
 
@@ -93,6 +94,11 @@ def book_of(
     return book, source
 
 
+def stored_rules(rules: tuple[TradingRules, ...]) -> HandStore:
+    """Make a store with these rules."""
+    return HandStore(StoredRules(rules=rules, fetched_at=ACCEPTED_AT))
+
+
 @asynccontextmanager
 async def running(
     book: VenueRulesBook, on_loaded: Callable[[], None] | None = None
@@ -118,46 +124,22 @@ async def running_book(
         yield book, source, store
 
 
-def test_nothing_loaded_raises_instead_of_being_an_empty_book() -> None:
-    """Before the first load, ``find`` raises instead of calling a symbol unknown."""
-    book = VenueRulesBook(
-        rest=HandSource([]), store=HandStore(), clock=HandClock(), random=random.Random(1)
-    )
-
-    with pytest.raises(RulesNotLoadedError):
-        book.find(LTCBTC)
-    assert book.state().source == "none"
-
-
 async def test_rules_come_from_the_venue_and_are_stored() -> None:
-    """Fetched rules are used and stored."""
-    async with running_book(rules(), timing=HOURLY) as (book, _, store):
-        await eventually(lambda: store.stored)
+    """Fetched rules are used and stored, and the log names the number of unreadable symbols."""
+    with capture_logs() as logs:
+        async with running_book(rules(), timing=HOURLY) as (book, _, store):
+            await eventually(lambda: store.stored)
 
-        assert book.find(LTCBTC) == rules()[0]
-        assert book.find(Symbol("NOSUCH")) is None
-        state = book.state()
+            assert book.find(LTCBTC) == rules()[0]
+            assert book.find(Symbol("NOSUCH")) is None
+            state = book.state()
 
     assert (state.source, state.symbols, state.cause) == ("venue", 1, None)
     assert state.loaded_at == ACCEPTED_AT
     assert store.stored == StoredRules(rules=rules(), fetched_at=ACCEPTED_AT)
-
-
-async def test_load_says_how_many_symbols_could_not_be_read() -> None:
-    """The log names the number of unreadable symbols."""
-    with capture_logs() as logs:
-        async with running_book(rules(), timing=HOURLY) as (book, _, _):
-            await eventually(lambda: book.state().source == "venue")
-
-    assert logs == [
-        {
-            "event": "trading_rules_loaded",
-            "log_level": "info",
-            "source": "venue",
-            "symbols": 1,
-            "skipped": SKIPPED,
-        }
-    ]
+    (entry,) = logs
+    assert (entry["event"], entry["log_level"]) == ("trading_rules_loaded", "info")
+    assert (entry["source"], entry["symbols"], entry["skipped"]) == ("venue", 1, SKIPPED)
 
 
 async def test_a_symbol_trades_unless_the_venue_says_otherwise() -> None:
@@ -177,7 +159,7 @@ async def test_a_symbol_trades_unless_the_venue_says_otherwise() -> None:
 
 async def test_no_symbol_trades_by_the_stored_copy_before_the_venue_answers() -> None:
     """No symbol trades by stored rules before the venue's first answer."""
-    store = HandStore(StoredRules(rules=rules(), fetched_at=ACCEPTED_AT))
+    store = stored_rules(rules())
     changes = []
     book, source = book_of(rules(status="BREAK"), store=store, timing=HOURLY)
     source.answers.clear()
@@ -194,10 +176,10 @@ async def test_no_symbol_trades_by_the_stored_copy_before_the_venue_answers() ->
 @pytest.mark.parametrize("trouble", ["fails", "never answers"])
 async def test_symbols_trade_by_the_stored_copy_if_the_venue_does_not_answer(trouble: str) -> None:
     """Symbols trade by stored rules after the venue failed to answer."""
-    store = HandStore(StoredRules(rules=rules(), fetched_at=ACCEPTED_AT))
+    store = stored_rules(rules())
     released = asyncio.Event()
     timing = RulesTiming(confirm_seconds=0.05 if trouble == "never answers" else 600)
-    book, source = book_of(VenueUnreachableError("no route"), store=store, timing=timing)
+    book, source = book_of(DOWN, store=store, timing=timing)
     if trouble == "never answers":
         source.answers.clear()
 
@@ -207,10 +189,8 @@ async def test_symbols_trade_by_the_stored_copy_if_the_venue_does_not_answer(tro
 
 async def test_stored_copy_serves_while_the_venue_is_down() -> None:
     """The stored rules serve while the venue is down, and the state has the cause."""
-    store = HandStore(StoredRules(rules=rules(), fetched_at=ACCEPTED_AT))
-    down = VenueUnreachableError("no route to the venue")
-
-    async with running_book(down, store=store) as (book, source, _):
+    store = stored_rules(rules())
+    async with running_book(DOWN, store=store) as (book, source, _):
         await eventually(lambda: source.asked >= 3)
 
         assert book.find(LTCBTC) == rules()[0]
@@ -222,9 +202,7 @@ async def test_stored_copy_serves_while_the_venue_is_down() -> None:
 
 async def test_first_fetch_is_repeated_until_it_works() -> None:
     """The first fetch is retried until it succeeds."""
-    down = VenueUnreachableError("no route to the venue")
-
-    async with running_book(down, down, rules(), timing=HOURLY) as (book, source, _):
+    async with running_book(DOWN, DOWN, rules(), timing=HOURLY) as (book, source, _):
         await eventually(lambda: book.state().source == "venue")
 
         assert book.state().cause is None
@@ -283,13 +261,12 @@ async def test_failing_store_shows_as_cause_and_rules_stay_in_use() -> None:
         assert "no space left" in str(book.state().cause)
 
 
-async def test_stored_copy_without_symbols_counts_as_none() -> None:
-    """An empty stored copy is ignored."""
-    store = HandStore(StoredRules(rules=(), fetched_at=ACCEPTED_AT))
-    down = VenueUnreachableError("no route to the venue")
-
-    async with running_book(down, store=store) as (book, source, _):
+@pytest.mark.parametrize("store", [HandStore(), stored_rules(())], ids=["no copy", "empty copy"])
+async def test_nothing_loaded_raises_instead_of_being_an_empty_book(store: HandStore) -> None:
+    """Before the first load, ``find`` raises instead of calling a symbol unknown."""
+    async with running_book(DOWN, store=store) as (book, source, _):
         await eventually(lambda: source.asked)
 
         with pytest.raises(RulesNotLoadedError):
             book.find(LTCBTC)
+        assert book.state().source == "none"

@@ -26,7 +26,7 @@ def stream_at(update_id: int, *, wanted_since_ns: int = 0) -> SymbolStream:
 
 
 def test_frames_leave_in_order_and_a_full_buffer_refuses_more() -> None:
-    """Frames leave in order, and a full buffer refuses more."""
+    """The buffer is a bounded queue."""
     buffer = FrameBuffer(2)
     frames = [frame(make_quote(number)) for number in (1, 2, 3)]
 

@@ -11,13 +11,22 @@ from app.market.session.stream_requests import (
     ControlMessage,
     ControlMethod,
     StreamRequests,
-    stream_name,
 )
-from tests.support.market import (
-    LTCBTC,
-)
+from tests.support.market import LTCBTC
 
 ETHBTC = Symbol("ETHBTC")
+
+
+@pytest.fixture
+def wanted() -> set[Symbol]:
+    """Make the set of symbols with listeners."""
+    return {LTCBTC}
+
+
+@pytest.fixture
+def requests(wanted: set[Symbol]) -> StreamRequests:
+    """Make the requests of a new connection."""
+    return StreamRequests(wanted, wanted)
 
 
 def symbols(count: int) -> list[Symbol]:
@@ -82,10 +91,8 @@ def test_message_is_never_longer_than_the_venue_reads(prefix: str) -> None:
     assert sent == wanted
 
 
-def test_what_came_and_went_before_the_message_costs_none() -> None:
+def test_what_came_and_went_before_the_message_costs_none(requests: StreamRequests) -> None:
     """A symbol that came and went before a message needs no message."""
-    wanted = {LTCBTC}
-    requests = StreamRequests(wanted, wanted)
     acknowledge_next(requests)
 
     requests.note_change(ETHBTC)
@@ -96,10 +103,10 @@ def test_what_came_and_went_before_the_message_costs_none() -> None:
     assert requests.is_acknowledged(LTCBTC)
 
 
-def test_unwanted_stream_is_unsubscribed_after_new_ones_are_subscribed() -> None:
+def test_unwanted_stream_is_unsubscribed_after_new_ones_are_subscribed(
+    wanted: set[Symbol], requests: StreamRequests
+) -> None:
     """Subscriptions are sent before unsubscriptions."""
-    wanted = {LTCBTC}
-    requests = StreamRequests(wanted, wanted)
     acknowledge_next(requests)
     wanted.clear()
     wanted.add(ETHBTC)
@@ -114,10 +121,10 @@ def test_unwanted_stream_is_unsubscribed_after_new_ones_are_subscribed() -> None
     assert requests.acknowledge(second.request_id) == ()
 
 
-def test_late_acknowledgment_does_not_count_for_a_newer_subscription() -> None:
+def test_late_acknowledgment_does_not_count_for_a_newer_subscription(
+    wanted: set[Symbol], requests: StreamRequests
+) -> None:
     """Only the acknowledgment of the newest subscription counts."""
-    wanted = {LTCBTC}
-    requests = StreamRequests(wanted, wanted)
     first = next_message(requests)
     wanted.clear()
     requests.note_change(LTCBTC)
@@ -131,25 +138,14 @@ def test_late_acknowledgment_does_not_count_for_a_newer_subscription() -> None:
     assert requests.acknowledge(third.request_id) == (LTCBTC,)
 
 
-def test_refused_subscription_may_be_asked_for_again() -> None:
+def test_refused_subscription_may_be_asked_for_again(requests: StreamRequests) -> None:
     """A refused stream does not flow and can be requested again."""
-    wanted = {LTCBTC}
-    requests = StreamRequests(wanted, wanted)
-
     refused = requests.refuse(next_message(requests).request_id)
     requests.note_change(LTCBTC)
 
     assert refused == (LTCBTC,)
     assert not requests.is_acknowledged(LTCBTC)
     assert acknowledge_next(requests) == (LTCBTC,)
-
-
-def test_answer_to_an_unknown_message_is_ignored() -> None:
-    """An answer with an unknown id is ignored."""
-    requests = StreamRequests({LTCBTC}, [LTCBTC])
-
-    assert requests.acknowledge(77) == ()
-    assert requests.refuse(77) == ()
 
 
 def test_full_connection_makes_room_before_it_subscribes() -> None:
@@ -169,15 +165,11 @@ def test_full_connection_makes_room_before_it_subscribes() -> None:
     assert (second.method, second.symbols) == (ControlMethod.SUBSCRIBE, (LTCBTC, ETHBTC))
 
 
-def test_stream_name_is_lower_case() -> None:
-    """Stream names are in lower case, as the venue requires."""
-    assert stream_name(LTCBTC) == "ltcbtc@bookTicker"
+def test_time_is_asked_for_once_and_last_in_a_message_of_its_own(requests: StreamRequests) -> None:
+    """The time is requested once, last, and in a separate message.
 
-
-def test_time_is_asked_for_once_and_last_in_a_message_of_its_own() -> None:
-    """The time is requested once, last, and in a separate message."""
-    wanted = {LTCBTC}
-    requests = StreamRequests(wanted, wanted)
+    An answer concerns the time only if no awaited message with its id has symbols.
+    """
     requests.request_time()
 
     first, second = next_message(requests), next_message(requests)
@@ -186,20 +178,15 @@ def test_time_is_asked_for_once_and_last_in_a_message_of_its_own() -> None:
     assert json.loads(second.encode())["params"] == [TIME_STREAM]
     assert requests.next_message() is None
     assert not requests.has_changes
-    assert requests.acknowledge(second.request_id) == ()
-
-
-def test_answer_about_the_time_is_distinguished_from_others() -> None:
-    """An answer concerns the time only if no awaited message with its id has symbols."""
-    wanted = {LTCBTC}
-    requests = StreamRequests(wanted, wanted)
-    requests.request_time()
-    first, second = next_message(requests), next_message(requests)
-
-    assert not requests.is_for_time_only(first.request_id)
-    assert requests.is_for_time_only(second.request_id)
-    assert not requests.is_for_time_only(None)
+    ids = (first.request_id, second.request_id, None)
+    assert [requests.is_for_time_only(one) for one in ids] == [False, True, False]
     requests.acknowledge(first.request_id)
     assert requests.is_for_time_only(None)
-    requests.refuse(second.request_id)
+    assert requests.refuse(second.request_id) == ()
     assert not requests.is_for_time_only(None)
+
+
+def test_answer_to_an_unknown_message_is_ignored(requests: StreamRequests) -> None:
+    """An answer with an unknown id is ignored."""
+    assert requests.acknowledge(77) == ()
+    assert requests.refuse(77) == ()

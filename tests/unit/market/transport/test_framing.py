@@ -1,15 +1,10 @@
-"""Texts cut out of a stream, compared with the library's reading."""
-
-import random
-from collections.abc import Iterator
-from itertools import pairwise
+"""Texts cut out of a stream; ``test_connection_and_library`` cuts streams anywhere."""
 
 import pytest
 from websockets.frames import Frame, Opcode
 
 from app.market.transport.framing import end_of_frame, leading_texts
 
-SEED = 20_240_808
 SIZES = (0, 1, 125, 126, 127, 300, 65_535)
 """At the borders of the ways to write a size."""
 
@@ -77,37 +72,3 @@ def test_anything_unusual_is_left_to_the_library_with_all_that_follows(begin: by
 
     assert leading_texts(data, 0) == ([], 0)
     assert end_of_frame(data, 0) is None
-
-
-def made_frames(source: random.Random, total: int) -> Iterator[tuple[Opcode, bytes]]:
-    """Make frames of all usual kinds, mostly texts."""
-    kinds = [Opcode.TEXT] * 6 + [Opcode.BINARY, Opcode.PING, Opcode.PONG]
-    for _ in range(total):
-        opcode = source.choice(kinds)
-        is_data = opcode in {Opcode.TEXT, Opcode.BINARY}
-        yield opcode, text(source.choice((0, 3, 119, 125, 126, 400) if is_data else (0, 8, 125)))
-
-
-def test_every_way_to_cut_a_stream_into_pieces_gives_the_same_frames() -> None:
-    """Each text is returned once, however the stream is cut."""
-    source = random.Random(SEED)
-    for _ in range(200):
-        frames = list(made_frames(source, 30))
-        stream = b"".join(rendered(opcode, data) for opcode, data in frames)
-        cuts = sorted(source.choices(range(len(stream)), k=12))
-        got: list[tuple[Opcode, bytes]] = []
-        begun = b""
-        for start, stop in pairwise([0, *cuts, len(stream)]):
-            data, position = begun + stream[start:stop], 0
-            while position < len(data):
-                texts, position = leading_texts(data, position)
-                got += [(Opcode.TEXT, one) for one in texts]
-                end = end_of_frame(data, position) if position < len(data) else None
-                if end is None or end > len(data):
-                    break
-                opcode = Opcode(data[position] & 0x0F)
-                got.append((opcode, data[position + (4 if data[position + 1] == 126 else 2) : end]))
-                position = end
-            begun = data[position:]
-        assert got == frames
-        assert begun == b""

@@ -22,9 +22,10 @@ from app.domain.order import (
     TimeInForce,
 )
 from app.domain.order_counts import OpenOrderLimits
+from app.fulfillment import loading
 from app.fulfillment.desk import FulfillmentDesk
 from app.notify.announcements import Announcements
-from tests.support.builders import LTCBTC
+from tests.support.builders import LTCBTC, make_quote
 from tests.support.hand_driven import HandClock, HandFeed, HandJournal
 from tests.support.waiting import eventually
 
@@ -99,20 +100,48 @@ class Shop:
         self.halted = set(symbols)
         self.desk.on_rules()
 
+    async def place_and_fill(
+        self,
+        quantity: int = 5,
+        displayed: int = 5,
+        **asked: Any,  # noqa: ANN401 - as accept's
+    ) -> Order:
+        """Place an order, and wait until the first quote filled it or a part of it."""
+        order = await self.place(quantity, **asked)
+        self.feed.push(make_quote(1, ask=("99.99", displayed), symbol=order.symbol))
+        await eventually(lambda: len(self.journal.events_of(order)) == 2)
+        return order
+
+    async def reload(self) -> None:
+        """Let the symbol drop its matcher, and wait until it is subscribed again."""
+        self.feed.subscriptions.clear()
+        self.desk.on_outcome_refused(LTCBTC)
+        await eventually(lambda: self.feed.subscriptions == [f"-{LTCBTC}", f"+{LTCBTC}"])
+
     @asynccontextmanager
-    async def restarted(self, *, is_clean: bool = True) -> AsyncIterator[None]:
-        """Stop or drop the desk, and run another one on the same journal."""
-        if is_clean:
-            self.desk.stop()
-        self.feed.listeners.clear()
-        self.desk = self.new_desk()
+    async def running(self) -> AsyncIterator[None]:
+        """Run the desk until the context ends."""
         running = asyncio.create_task(self.desk.run())
         try:
-            await eventually(lambda: self.desk.is_recovered)
             yield
         finally:
             running.cancel()
             await asyncio.wait({running})
+
+    def restart(self, *, is_clean: bool = True) -> None:
+        """Stop or drop the desk, and make another one on the same journal."""
+        if is_clean:
+            self.desk.stop()
+        self.feed.listeners.clear()
+        self.desk = self.new_desk()
+
+    @asynccontextmanager
+    async def restarted(self, *, is_clean: bool = True) -> AsyncIterator[None]:
+        """Restart the desk, and run it until the context ends."""
+        self.restart(is_clean=is_clean)
+        async with self.running():
+            await eventually(lambda: self.desk.is_recovered)
+            yield
 
     def last(self, order: Order) -> OrderEvent:
         """Return an order's newest durable event."""
@@ -127,12 +156,15 @@ class Shop:
         await eventually(lambda: self.statuses(order)[-1] is status)
 
 
+@pytest.fixture(autouse=True)
+def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loading, "RELOAD_SECONDS", 0.01)
+
+
 @pytest.fixture
 async def shop(request: pytest.FixtureRequest) -> AsyncIterator[Shop]:
     """Run a desk, with limits if the test parametrizes them."""
     shop = Shop(limits=getattr(request, "param", NO_LIMITS))
-    running = asyncio.create_task(shop.desk.run())
-    await eventually(lambda: shop.desk.is_recovered)
-    yield shop
-    running.cancel()
-    await asyncio.wait({running})
+    async with shop.running():
+        await eventually(lambda: shop.desk.is_recovered)
+        yield shop

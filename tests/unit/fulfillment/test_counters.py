@@ -3,6 +3,8 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from app.domain.events import acceptance_event
 from app.domain.matcher import SymbolMatcher
 from app.domain.order import OrderStatus, Reason, Symbol
@@ -128,35 +130,33 @@ async def test_the_counts_of_a_symbol_outlive_it(shop: Shop) -> None:
     assert shop.desk.state().symbols == 0
 
 
-def test_three_stale_seeds_over_ten_seconds_show_a_reset() -> None:
-    """With fewer seeds, or within less time, the venue may only be a little behind."""
-    hasty, lasting = StaleSeedCounter(), StaleSeedCounter()
+@pytest.mark.parametrize(
+    ("seeds", "verdicts"),
+    [
+        ([(0, 9), (1, 9), (2, 9), (LATER_NS - 1, 9)], [False] * 4),
+        ([(0, 9), (LATER_NS, 9), (LATER_NS, 9)], [False, False, True]),
+        (
+            [(0, 9), (1, 9), (LATER_NS, 10), (LATER_NS + 1, 10), (2 * LATER_NS, 10)],
+            [False] * 4 + [True],
+        ),
+        ([(0, 9), (1, 9), None, (LATER_NS, 9)], [False] * 3),
+    ],
+    ids=["too soon", "over ten seconds", "a new gate", "a new connection"],
+)
+def test_three_stale_seeds_over_ten_seconds_show_a_reset(
+    seeds: list[tuple[int, int] | None], verdicts: list[bool]
+) -> None:
+    """With fewer seeds, or within less time, the venue may only be a little behind.
 
-    assert [hasty.shows_a_reset(at, gate=9) for at in (0, 1, 2, LATER_NS - 1)] == [False] * 4
-    assert [lasting.shows_a_reset(at, gate=9) for at in (0, LATER_NS, LATER_NS)] == [
-        False,
-        False,
-        True,
-    ]
+    A frame above the old gate shows that the venue did not restart its update ids. Only the seeds
+    of the current connection count.
+    """
+    counter = StaleSeedCounter()
+    told: list[bool] = []
+    for seed in seeds:
+        if seed is None:
+            counter.clear()
+        else:
+            told.append(counter.shows_a_reset(seed[0], gate=seed[1]))
 
-
-def test_a_new_gate_restarts_the_count_of_stale_seeds() -> None:
-    """A frame above the old gate arrived, so the venue did not restart its update ids."""
-    seeds = StaleSeedCounter()
-    seeds.shows_a_reset(0, gate=9)
-    seeds.shows_a_reset(1, gate=9)
-
-    assert not seeds.shows_a_reset(LATER_NS, gate=10)
-    assert not seeds.shows_a_reset(LATER_NS + 1, gate=10)
-    assert seeds.shows_a_reset(2 * LATER_NS, gate=10)
-
-
-def test_cleared_stale_seeds_do_not_count() -> None:
-    """Only the seeds of the current connection count."""
-    seeds = StaleSeedCounter()
-    seeds.shows_a_reset(0, gate=9)
-    seeds.shows_a_reset(1, gate=9)
-
-    seeds.clear()
-
-    assert not seeds.shows_a_reset(LATER_NS, gate=9)
+    assert told == verdicts

@@ -109,37 +109,25 @@ async def test_nothing_is_filled_while_the_journal_cannot_write(shop: Shop) -> N
 
 async def test_a_restart_resumes_open_orders_with_their_fills(shop: Shop) -> None:
     """The next process fills the rest of the order, and sells nothing twice."""
-    order = await shop.place(8)
-    shop.feed.push(make_quote(1, ask=("99.99", 5)))
-    await shop.has_status(order, OrderStatus.PARTIALLY_FILLED)
-    shop.desk.stop()
+    order = await shop.place_and_fill(8)
+    async with shop.restarted():
+        await eventually(lambda: LTCBTC in shop.feed.listeners)
+        assert shop.feed.seed(make_quote(1, ask=("99.99", 5)))
+        assert shop.last(order).filled_quantity == 5
+        shop.feed.push(make_quote(2, ask=("99.99", 9)))
 
-    desk = shop.new_desk()
-    running = asyncio.create_task(desk.run())
-    await eventually(lambda: LTCBTC in shop.feed.listeners)
-    assert shop.feed.seed(make_quote(1, ask=("99.99", 5)))
-    assert shop.journal.events_of(order)[-1].filled_quantity == 5
-    shop.feed.push(make_quote(2, ask=("99.99", 9)))
-
-    await shop.has_status(order, OrderStatus.FILLED)
-    assert [event.sequence for event in shop.journal.events_of(order)] == [1, 2, 3]
-    running.cancel()
-    await asyncio.wait({running})
+        await shop.has_status(order, OrderStatus.FILLED)
+        assert [event.sequence for event in shop.journal.events_of(order)] == [1, 2, 3]
 
 
 async def test_a_restart_closes_late_orders_before_any_quote(shop: Shop) -> None:
     """No fill is invented for the time when the service was down."""
     order = await shop.place(5, timeout_seconds=Decimal(3))
-    shop.desk.stop()
     shop.clock.advance(4)
 
-    desk = shop.new_desk()
-    running = asyncio.create_task(desk.run())
-
-    await shop.has_status(order, OrderStatus.EXPIRED)
-    assert shop.journal.events_of(order)[-1].reason is Reason.TIMEOUT_DURING_OUTAGE
-    running.cancel()
-    await asyncio.wait({running})
+    async with shop.restarted():
+        await shop.has_status(order, OrderStatus.EXPIRED)
+        assert shop.last(order).reason is Reason.TIMEOUT_DURING_OUTAGE
 
 
 async def test_a_refused_outcome_reloads_its_symbol(shop: Shop) -> None:
@@ -166,9 +154,7 @@ async def test_the_least_recently_used_symbol_makes_room(
     monkeypatch.setattr(desk_module, "LINGERING_SYMBOLS_MAX", 1)
     first, second = LTCBTC, Symbol("ETHBTC")
     for symbol in (first, second):
-        order = await shop.place(5, symbol=symbol)
-        shop.feed.push(make_quote(1, symbol=symbol, ask=("99.99", 5)))
-        await shop.has_status(order, OrderStatus.FILLED)
+        await shop.place_and_fill(symbol=symbol)
 
     await eventually(lambda: list(shop.feed.listeners) == [second])
 
@@ -181,24 +167,21 @@ async def test_nothing_is_accepted_before_the_open_orders_are_read() -> None:
     """The recovery would find the new order too, and it would rest twice."""
     shop = Shop()
     shop.journal.load_failures_left = 1
-    running = asyncio.create_task(shop.desk.run())
-    placing = asyncio.create_task(shop.place(5))
-    await asyncio.sleep(0.02)  # That nothing happens takes a moment to see.
-    assert not shop.journal.events
+    async with shop.running():
+        placing = asyncio.create_task(shop.place(5))
+        await asyncio.sleep(0.005)  # That nothing happens takes a moment to see.
+        assert not shop.journal.events
 
-    await placing
+        await placing
 
-    assert shop.desk.is_recovered
-    running.cancel()
-    await asyncio.wait({running})
+        assert shop.desk.is_recovered
 
 
 async def test_a_symbol_is_served_while_the_orders_of_others_are_still_read(shop: Shop) -> None:
     """Each symbol gets its orders once, even if the database fails meanwhile."""
     first = await shop.place(5)
     second = await shop.place(5, symbol=Symbol("ETHBTC"))
-    shop.desk.stop()
-    shop.desk = shop.new_desk()
+    shop.restart()
     load = shop.journal.load_unfinished
     may_load = asyncio.Event()
 
@@ -208,33 +191,31 @@ async def test_a_symbol_is_served_while_the_orders_of_others_are_still_read(shop
         return await load(symbol)
 
     shop.journal.load_unfinished = load_late  # type: ignore[method-assign]  # a slow database
-    running = asyncio.create_task(shop.desk.run())
-    await eventually(lambda: shop.feed.subscriptions[-1] == f"+{LTCBTC}")
-    shop.feed.push(make_quote(1, ask=("99.99", 5)))
-    await shop.has_status(first, OrderStatus.FILLED)
-    assert (shop.desk.is_recovered, shop.desk.state().open_orders) == (False, 0)
+    async with shop.running():
+        await eventually(lambda: shop.feed.subscriptions[-1] == f"+{LTCBTC}")
+        shop.feed.push(make_quote(1, ask=("99.99", 5)))
+        await shop.has_status(first, OrderStatus.FILLED)
+        assert (shop.desk.is_recovered, shop.desk.state().open_orders) == (False, 0)
 
-    shop.journal.load_failures_left = 1
-    may_load.set()
+        shop.journal.load_failures_left = 1
+        may_load.set()
 
-    await eventually(lambda: shop.desk.is_recovered)
-    assert shop.desk.state().open_orders == 1
-    await eventually(lambda: second.symbol in shop.feed.listeners)
-    shop.feed.push(make_quote(1, symbol=second.symbol, ask=("99.99", 50)))
-    await shop.has_status(second, OrderStatus.FILLED)
-    assert shop.statuses(first) == shop.statuses(second) == [OrderStatus.NEW, OrderStatus.FILLED]
-    running.cancel()
-    await asyncio.wait({running})
+        await eventually(lambda: shop.desk.is_recovered)
+        assert shop.desk.state().open_orders == 1
+        await eventually(lambda: second.symbol in shop.feed.listeners)
+        shop.feed.push(make_quote(1, symbol=second.symbol, ask=("99.99", 50)))
+        await shop.has_status(second, OrderStatus.FILLED)
+        assert (
+            shop.statuses(first) == shop.statuses(second) == [OrderStatus.NEW, OrderStatus.FILLED]
+        )
 
 
 async def test_an_acceptance_after_the_stop_is_only_announced() -> None:
     """The order is on disk, and the next start fills it."""
     shop = Shop()
-    running = asyncio.create_task(shop.desk.run())
-    await eventually(lambda: shop.desk.is_recovered)
-    shop.desk.stop()
-    running.cancel()
-    await asyncio.wait({running})
+    async with shop.running():
+        await eventually(lambda: shop.desk.is_recovered)
+        shop.desk.stop()
     order = make_order(5)
 
     with shop.announcements.expect(order.order_id) as waiter:

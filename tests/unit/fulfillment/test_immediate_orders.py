@@ -6,7 +6,6 @@ from decimal import Decimal
 import pytest
 
 from app.domain.order import PUBLIC, Arrival, OrderStatus, Owner, Reason, Side, Symbol, TimeInForce
-from app.fulfillment import loading
 from app.ports import NO_MARKET, MarketView
 from tests.support.builders import LTCBTC, make_quote
 from tests.support.waiting import eventually
@@ -15,11 +14,6 @@ from tests.unit.fulfillment.conftest import Shop
 IOC, FOK = TimeInForce.IOC, TimeInForce.FOK
 EXPIRED = OrderStatus.EXPIRED
 both_kinds = pytest.mark.parametrize("kind", [IOC, FOK])
-
-
-@pytest.fixture(autouse=True)
-def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loading, "RELOAD_SECONDS", 0.01)
 
 
 async def test_an_ioc_order_is_decided_by_the_current_quote(shop: Shop) -> None:
@@ -46,29 +40,6 @@ async def test_the_first_order_of_a_symbol_waits_for_its_first_quote(
     assert shop.feed.seed(make_quote(1, ask=("99.99", 5)))
 
     await shop.has_status(order, OrderStatus.FILLED)
-
-
-async def test_a_fok_order_that_cannot_have_all_gets_nothing(shop: Shop) -> None:
-    """The next order gets the whole quantity."""
-    order = await shop.place(6, time_in_force=FOK)
-    next_one = await shop.place(5)
-
-    shop.feed.push(make_quote(1, ask=("99.99", 5)))
-
-    await shop.has_status(next_one, OrderStatus.FILLED)
-    assert shop.statuses(order) == [OrderStatus.NEW, EXPIRED]
-    assert shop.last(order).reason is Reason.FOK_UNFILLABLE
-
-
-@both_kinds
-async def test_an_order_without_a_quote_expires(shop: Shop, kind: TimeInForce) -> None:
-    """The reason NO_MARKET_DATA says that the price was not the cause."""
-    order = await shop.place(5, time_in_force=kind, timeout_seconds=Decimal("0.02"))
-
-    shop.clock.advance(0.021)
-
-    await shop.has_status(order, EXPIRED)
-    assert shop.last(order).reason is Reason.NO_MARKET_DATA
 
 
 @both_kinds
@@ -112,20 +83,6 @@ async def test_an_order_that_comes_during_a_reload_waits_for_its_quote(
     shop.feed.push(make_quote(1, ask=("99.99", 5)))
 
     await shop.has_status(order, OrderStatus.FILLED)
-
-
-async def test_an_order_is_held_while_the_journal_cannot_write(shop: Shop) -> None:
-    """The current quote decides the order after the recovery."""
-    order = await shop.place(5, time_in_force=IOC)
-    shop.journal.fail()
-    shop.feed.push(make_quote(1, ask=("99.99", 5)))
-    shop.feed.push(make_quote(2, ask=("99.99", 3)))
-    assert shop.statuses(order) == [OrderStatus.NEW]
-
-    shop.journal.recover()
-
-    await shop.has_status(order, EXPIRED)
-    assert shop.last(order).filled_quantity == 3
 
 
 async def test_an_acceptance_stores_the_current_quote(shop: Shop) -> None:

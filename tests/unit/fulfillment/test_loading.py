@@ -2,6 +2,8 @@
 
 import asyncio
 import gc
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -20,7 +22,6 @@ ORDERS_PER_BATCH = 2
 @pytest.fixture(autouse=True)
 def _small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loading, "ORDERS_PER_BATCH", ORDERS_PER_BATCH)
-    monkeypatch.setattr(loading, "RELOAD_SECONDS", 0.01)
 
 
 class CountedMatchers(PlainMatchers):
@@ -52,6 +53,18 @@ async def until_half_loaded(counted: CountedMatchers) -> None:
     async with asyncio.timeout(WAIT_SECONDS_MAX):
         await counted.has_begun.wait()
     assert 0 < counted.begun[-1].resting_total < 3 * ORDERS_PER_BATCH
+
+
+@asynccontextmanager
+async def restarting(shop: Shop) -> AsyncIterator[CountedMatchers]:
+    """Restart the desk, and continue while its symbol is half loaded."""
+    counted = CountedMatchers()
+    shop.restart()
+    shop.desk._matchers = counted
+    shop.feed.subscriptions.clear()
+    async with shop.running():
+        await until_half_loaded(counted)
+        yield counted
 
 
 async def test_batches_keep_the_order_and_let_the_event_loop_run() -> None:
@@ -92,25 +105,17 @@ async def test_only_a_start_freezes_the_garbage_collector(shop: Shop) -> None:
 async def test_all_orders_rest_before_the_first_quote(shop: Shop) -> None:
     """An order that arrives meanwhile joins them, and the order with the best limit fills first."""
     orders = await place_some(shop)
-    counted = CountedMatchers()
-    shop.desk.stop()
-    shop.desk = shop.new_desk()
-    shop.desk._matchers = counted
-    shop.feed.subscriptions.clear()
-    running = asyncio.create_task(shop.desk.run())
-    await until_half_loaded(counted)
-    assert not shop.feed.subscriptions
-    assert shop.desk.current_quote(LTCBTC) is None
+    async with restarting(shop):
+        assert not shop.feed.subscriptions
+        assert shop.desk.current_quote(LTCBTC) is None
 
-    best = await shop.accept(5, limit_price=200)
-    await eventually(lambda: bool(shop.feed.subscriptions))
-    shop.feed.push(make_quote(1, ask=("99", 10)))
+        best = await shop.accept(5, limit_price=200)
+        await eventually(lambda: bool(shop.feed.subscriptions))
+        shop.feed.push(make_quote(1, ask=("99", 10)))
 
-    await shop.has_status(best, OrderStatus.FILLED)
-    await shop.has_status(orders[-1], OrderStatus.FILLED)
-    assert [shop.statuses(order)[-1] for order in orders[:-1]] == [OrderStatus.NEW] * 5
-    running.cancel()
-    await asyncio.wait({running})
+        await shop.has_status(best, OrderStatus.FILLED)
+        await shop.has_status(orders[-1], OrderStatus.FILLED)
+        assert [shop.statuses(order)[-1] for order in orders[:-1]] == [OrderStatus.NEW] * 5
 
 
 async def test_a_reload_during_a_reload_loads_again(shop: Shop) -> None:
@@ -136,18 +141,9 @@ async def test_a_reload_during_a_reload_loads_again(shop: Shop) -> None:
 async def test_a_stop_during_a_load_ends_the_matcher(shop: Shop) -> None:
     """A recording says how each matcher ended."""
     await place_some(shop)
-    counted = CountedMatchers()
-    shop.desk.stop()
-    shop.desk = shop.new_desk()
-    shop.desk._matchers = counted
-    running = asyncio.create_task(shop.desk.run())
-    await until_half_loaded(counted)
-    shop.feed.subscriptions.clear()
+    async with restarting(shop) as counted:
+        shop.desk.stop()
+        await asyncio.sleep(0.01)
 
-    shop.desk.stop()
-    await asyncio.sleep(0.01)
-
-    assert counted.ended == [(counted.begun[0], "stopped")]
-    assert f"+{LTCBTC}" not in shop.feed.subscriptions
-    running.cancel()
-    await asyncio.wait({running})
+        assert counted.ended == [(counted.begun[0], "stopped")]
+        assert f"+{LTCBTC}" not in shop.feed.subscriptions

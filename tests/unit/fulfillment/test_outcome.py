@@ -35,28 +35,24 @@ def make_fill(split_number: int, filled_quantity: int) -> Fill:
     )
 
 
-def test_a_fill_carries_its_split_and_the_filled_quantity() -> None:
-    """A split before the last leaves the order partially filled."""
-    (event,) = step_events([make_fill(2, 4)], ACCEPTED_AT)
+@pytest.mark.parametrize(
+    ("split_number", "filled", "status", "departure"),
+    [(2, 4, OrderStatus.PARTIALLY_FILLED, None), (3, 5, OrderStatus.FILLED, 7)],
+)
+def test_a_fill_carries_its_split_and_the_filled_quantity(
+    split_number: int, filled: int, status: OrderStatus, departure: int | None
+) -> None:
+    """The last split carries the end: a filled order has no separate event for it."""
+    (event,) = step_events([make_fill(split_number, filled)], ACCEPTED_AT)
 
-    assert (event.sequence, event.status) == (3, OrderStatus.PARTIALLY_FILLED)
+    assert (event.sequence, event.status) == (split_number + 1, status)
     assert event.split is not None
-    assert (event.split.split_number, event.split.update_id) == (2, 7)
-    assert event.split.quantity == 2
-    assert event.split.displayed_quantity == 3
-    assert event.remaining_quantity == 1
-    assert event.splits_total == 2
-    assert event.departure_update_id is None
+    assert (event.split.split_number, event.split.update_id) == (split_number, 7)
+    assert (event.split.quantity, event.split.displayed_quantity) == (Decimal(2), Decimal(3))
+    assert event.remaining_quantity == 5 - filled
+    assert event.splits_total == split_number
+    assert event.departure_update_id == departure
     assert (event.arrival, event.quotes_seen) == (ARRIVAL, 6)
-
-
-def test_the_last_split_carries_filled() -> None:
-    """A filled order has no separate event for its end."""
-    (event,) = step_events([make_fill(3, 5)], ACCEPTED_AT)
-
-    assert (event.sequence, event.status) == (4, OrderStatus.FILLED)
-    assert event.remaining_quantity == 0
-    assert event.departure_update_id == 7
 
 
 @pytest.mark.parametrize("splits_total", [0, 2])

@@ -13,20 +13,40 @@ from tests.support.waiting import eventually
 from tests.unit.fulfillment.conftest import Shop
 
 
-@pytest.fixture(autouse=True)
-def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loading, "RELOAD_SECONDS", 0.01)
+@pytest.mark.parametrize(
+    "reason", [Reason.NO_MARKET_DATA, Reason.TIMEOUT, Reason.TIMEOUT_DURING_OUTAGE]
+)
+async def test_an_order_expires_after_its_deadline(shop: Shop, reason: Reason) -> None:
+    """The timer of the earliest deadline ends the order.
 
-
-async def test_an_order_expires_after_its_deadline(shop: Shop) -> None:
-    """The timer of the earliest deadline ends the order with its reason."""
+    The reason tells a price that was not reached from a missing quote and a feed that is down.
+    """
     order = await shop.place(5, timeout_seconds=Decimal("0.02"))
-    shop.feed.push(make_quote(1, ask=("101", 5)))
+    if reason is not Reason.NO_MARKET_DATA:
+        shop.feed.push(make_quote(1, ask=("101", 5)))
+    if reason is Reason.TIMEOUT_DURING_OUTAGE:
+        shop.feed.interrupt()
 
     shop.clock.advance(0.021)
 
     await shop.has_status(order, OrderStatus.EXPIRED)
-    assert shop.journal.events_of(order)[-1].reason is Reason.TIMEOUT
+    assert shop.last(order).reason is reason
+
+
+@pytest.mark.parametrize(
+    ("late_ns", "status"), [(0, OrderStatus.FILLED), (1, OrderStatus.EXPIRED)], ids=["at", "after"]
+)
+async def test_a_quote_received_at_the_deadline_fills_and_a_later_one_does_not(
+    shop: Shop, late_ns: int, status: OrderStatus
+) -> None:
+    """A late timer does not extend the order's time."""
+    order = await shop.place(5, timeout_seconds=Decimal(3))
+    shop.feed.push(make_quote(1, ask=("101", 5)))
+    received_ns = shop.clock.monotonic_ns() + 3_000_000_000 + late_ns
+
+    shop.feed.push(make_quote(2, ask=("99.99", 5), received_ns=received_ns))
+
+    await shop.has_status(order, status)
 
 
 async def test_a_later_order_with_an_earlier_deadline_expires_first(shop: Shop) -> None:
@@ -38,49 +58,6 @@ async def test_a_later_order_with_an_earlier_deadline_expires_first(shop: Shop) 
 
     await shop.has_status(hasty, OrderStatus.EXPIRED)
     assert shop.statuses(patient) == [OrderStatus.NEW]
-
-
-async def test_a_quote_received_after_the_deadline_does_not_fill(shop: Shop) -> None:
-    """A late timer does not extend the order's time."""
-    order = await shop.place(5, timeout_seconds=Decimal(3))
-    shop.feed.push(make_quote(1, ask=("101", 5)))
-    late_ns = shop.clock.monotonic_ns() + 3_000_000_001
-
-    shop.feed.push(make_quote(2, ask=("99.99", 5), received_ns=late_ns))
-
-    await shop.has_status(order, OrderStatus.EXPIRED)
-
-
-async def test_a_quote_received_at_the_deadline_fills(shop: Shop) -> None:
-    """A quote received at the deadline or before may fill the order."""
-    order = await shop.place(5, timeout_seconds=Decimal(3))
-    deadline_ns = shop.clock.monotonic_ns() + 3_000_000_000
-
-    shop.feed.push(make_quote(1, ask=("99.99", 5), received_ns=deadline_ns))
-
-    await shop.has_status(order, OrderStatus.FILLED)
-
-
-async def test_an_order_that_met_no_quote_says_so(shop: Shop) -> None:
-    """NO_MARKET_DATA differs from a price that was not reached."""
-    order = await shop.place(5, timeout_seconds=Decimal("0.02"))
-
-    shop.clock.advance(0.021)
-
-    await shop.has_status(order, OrderStatus.EXPIRED)
-    assert shop.journal.events_of(order)[-1].reason is Reason.NO_MARKET_DATA
-
-
-async def test_an_order_that_ends_while_the_feed_is_down_says_so(shop: Shop) -> None:
-    """TIMEOUT_DURING_OUTAGE differs from a price that was not reached."""
-    order = await shop.place(5, timeout_seconds=Decimal("0.02"))
-    shop.feed.push(make_quote(1, ask=("101", 5)))
-
-    shop.feed.interrupt()
-    shop.clock.advance(0.021)
-
-    await shop.has_status(order, OrderStatus.EXPIRED)
-    assert shop.journal.events_of(order)[-1].reason is Reason.TIMEOUT_DURING_OUTAGE
 
 
 async def test_a_seed_brings_the_symbol_live(shop: Shop) -> None:
@@ -114,39 +91,28 @@ async def test_a_stale_seed_after_a_frame_is_ignored(shop: Shop) -> None:
     assert shop.statuses(order) == [OrderStatus.NEW]
 
 
-async def test_lower_seeds_over_ten_seconds_are_a_reset_by_the_venue(shop: Shop) -> None:
-    """Three lower seeds over 10 s on a new connection make the seed's id the gate."""
-    order = await shop.place(5)
-    shop.feed.push(make_quote(1_000, ask=("101", 5)))
+async def test_lower_seeds_over_ten_seconds_are_a_reset_that_keeps_the_ledger(shop: Shop) -> None:
+    """Three lower seeds on a new connection make the seed's id the gate.
+
+    Restarted update ids do not make displayed quantity new.
+    """
+    order = await shop.place(20)
+    shop.feed.push(make_quote(1_000, ask=("99.99", 5)))
     shop.feed.interrupt()
 
     verdicts = [
-        shop.feed.seed(make_quote(number, ask=("99.99", 5), received_ns=seconds * 1_000_000_000))
+        shop.feed.seed(make_quote(number, ask=("99.99", 6), received_ns=seconds * 1_000_000_000))
         for number, seconds in ((1, 0), (2, 5), (3, 10))
     ]
 
     assert verdicts == [False, False, True]
-    await shop.has_status(order, OrderStatus.FILLED)
-
-
-async def test_a_reset_keeps_the_ledger(shop: Shop) -> None:
-    """Restarted update ids do not make displayed quantity new."""
-    order = await shop.place(20)
-    shop.feed.push(make_quote(1_000, ask=("99.99", 5)))
-    shop.feed.interrupt()
-    for number, seconds in ((1, 0), (2, 5), (3, 10)):
-        shop.feed.seed(make_quote(number, ask=("99.99", 6), received_ns=seconds * 1_000_000_000))
-
     await eventually(lambda: len(shop.journal.events_of(order)) == 3)
-
-    assert shop.journal.events_of(order)[-1].filled_quantity == 6
+    assert shop.last(order).filled_quantity == 6
 
 
 async def test_a_symbol_ends_after_lingering_and_remembers_its_ledger(shop: Shop) -> None:
     """Gate and ledger are stored, and the symbol's next order starts with them."""
-    order = await shop.place(5)
-    shop.feed.push(make_quote(1, ask=("99.99", 8)))
-    await shop.has_status(order, OrderStatus.FILLED)
+    await shop.place_and_fill(5, displayed=8)
     shop.feed.push(make_quote(2, ask=("99.99", 7)))
 
     shop.desk._symbols[LTCBTC].end_lingering()
@@ -156,14 +122,12 @@ async def test_a_symbol_ends_after_lingering_and_remembers_its_ledger(shop: Shop
     assert not shop.feed.seed(make_quote(1, ask=("99.99", 5)))
     shop.feed.seed(make_quote(2, ask=("99.99", 7)))
     await shop.has_status(second, OrderStatus.PARTIALLY_FILLED)
-    assert shop.journal.events_of(second)[-1].filled_quantity == 2
+    assert shop.last(second).filled_quantity == 2
 
 
 async def test_an_order_that_comes_while_the_symbol_ends_keeps_it(shop: Shop) -> None:
     """A new order stops the end of the symbol."""
-    order = await shop.place(5)
-    shop.feed.push(make_quote(1, ask=("99.99", 5)))
-    await shop.has_status(order, OrderStatus.FILLED)
+    await shop.place_and_fill()
     shop.journal.is_writable = False
     shop.desk._symbols[LTCBTC].end_lingering()
     await eventually(lambda: shop.journal._queued)
@@ -204,8 +168,7 @@ async def test_a_symbol_that_starts_while_writing_fails_holds(shop: Shop) -> Non
     """Nothing fills before the journal writes again, even on a symbol loaded meanwhile."""
     order = await shop.place(5)
     shop.journal.is_writable = False
-    shop.desk.on_outcome_refused(LTCBTC)
-    await eventually(lambda: shop.feed.subscriptions == [f"{sign}{LTCBTC}" for sign in "+-+"])
+    await shop.reload()
     shop.feed.push(make_quote(1, ask=("99.99", 5)))
     assert shop.statuses(order) == [OrderStatus.NEW]
 
@@ -218,8 +181,7 @@ async def test_an_order_found_by_a_reload_is_not_rested_twice(shop: Shop) -> Non
     """An acceptance announced after the reload read the order changes nothing."""
     order = await shop.place(5)
     shop.journal.settle_delay_after_load = asyncio.Event()
-    shop.desk.on_outcome_refused(LTCBTC)
-    await eventually(lambda: shop.feed.subscriptions == [f"{sign}{LTCBTC}" for sign in "+-+"])
+    await shop.reload()
 
     shop.desk.on_durable([StoredEvent(position=1, event=shop.journal.events_of(order)[0])])
     shop.journal.settle_delay_after_load.set()
@@ -257,7 +219,7 @@ async def test_an_order_whose_time_passed_during_its_commit_meets_no_quote(shop:
     order = await placing
 
     await shop.has_status(order, OrderStatus.EXPIRED)
-    assert shop.journal.events_of(order)[-1].filled_quantity == 0
+    assert shop.last(order).filled_quantity == 0
     assert shop.statuses(watching) == [OrderStatus.NEW]
 
 
@@ -279,9 +241,7 @@ async def test_an_order_whose_time_passed_while_writing_failed_is_not_filled_aft
 
 async def test_lingering_is_counted_from_the_last_order(shop: Shop) -> None:
     """An order that fills at once restarts the lingering of its symbol."""
-    order = await shop.place(5)
-    shop.feed.push(make_quote(1, ask=("99.99", 50)))
-    await shop.has_status(order, OrderStatus.FILLED)
+    await shop.place_and_fill(5, displayed=50)
     fulfillment = shop.desk._symbols[LTCBTC]
     first_end = fulfillment._linger._handle
     assert first_end is not None
@@ -296,11 +256,8 @@ async def test_lingering_is_counted_from_the_last_order(shop: Shop) -> None:
 
 async def test_a_symbol_with_nothing_left_after_a_reload_ends_as_well(shop: Shop) -> None:
     """A reloaded symbol without orders does not stay subscribed permanently."""
-    order = await shop.place(5)
-    shop.feed.push(make_quote(1, ask=("99.99", 5)))
-    await shop.has_status(order, OrderStatus.FILLED)
-    shop.desk.on_outcome_refused(LTCBTC)
-    await eventually(lambda: shop.feed.subscriptions == [f"{sign}{LTCBTC}" for sign in "+-+"])
+    await shop.place_and_fill()
+    await shop.reload()
 
     assert shop.desk._symbols[LTCBTC]._linger._handle is not None
 
@@ -328,15 +285,12 @@ async def test_many_open_orders_are_loaded_in_batches(
     """No order is missed, late orders end first, and a cancel waits until all orders rest."""
     open_still = [await shop.place(1) for _ in range(20)]
     late = [await shop.place(1, timeout_seconds=Decimal(1)) for _ in range(20)]
-    shop.desk.stop()
     shop.clock.advance(2)
     monkeypatch.setattr(loading, "ORDERS_PER_BATCH", 2)
 
-    shop.desk = shop.new_desk()
-    running = asyncio.create_task(shop.desk.run())
-    canceled = await shop.desk.cancel_all(PUBLIC, LTCBTC)
-    running.cancel()
-    await asyncio.wait({running})
+    shop.restart()
+    async with shop.running():
+        canceled = await shop.desk.cancel_all(PUBLIC, LTCBTC)
 
     assert canceled == [order.order_id for order in open_still]
     for order in late:

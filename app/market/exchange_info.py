@@ -5,11 +5,13 @@ became NOTIONAL, and keys and filters were added. So only the used parts are rea
 unreadable symbol is left out and counted; the other symbols are unaffected.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
 
 import msgspec
 
-from app.domain.amounts import parse_amount
+from app.domain.amounts import ZERO, parse_amount
 from app.domain.order import Symbol
 from app.domain.rules import TradingRules
 from app.domain.symbols import SYMBOL_CHARACTERS_MAX
@@ -43,30 +45,20 @@ class _FilterName(msgspec.Struct, rename="camel", gc=False):
     filter_type: str
 
 
-# The venue disables a part of a filter by 0, so a missing part restricts nothing.
-class _PriceFilter(msgspec.Struct, rename="camel", gc=False):
-    min_price: str = "0"
-    max_price: str = "0"
-    tick_size: str = "0"
-
-
-class _LotSize(msgspec.Struct, rename="camel", gc=False):
-    min_qty: str = "0"
-    max_qty: str = "0"
-    step_size: str = "0"
-
-
-class _Notional(msgspec.Struct, rename="camel", gc=False):
-    min_notional: str = "0"
-    max_notional: str = "0"
-
+_NOTIONAL: Final = {"minNotional": "notional_min", "maxNotional": "notional_max"}
+_FIELDS: Final = {
+    "PRICE_FILTER": {"minPrice": "price_min", "maxPrice": "price_max", "tickSize": "tick_size"},
+    "LOT_SIZE": {"minQty": "quantity_min", "maxQty": "quantity_max", "stepSize": "step_size"},
+    "MIN_NOTIONAL": _NOTIONAL,
+    "NOTIONAL": _NOTIONAL,
+}
+"""The fields of ``TradingRules`` by filter and key; an unused filter never matters, in any form."""
 
 _decode_body = msgspec.json.Decoder(_Body).decode
 _decode_symbol = msgspec.json.Decoder(_SymbolInfo).decode
 _decode_filter_name = msgspec.json.Decoder(_FilterName).decode
-_decode_price_filter = msgspec.json.Decoder(_PriceFilter).decode
-_decode_lot_size = msgspec.json.Decoder(_LotSize).decode
-_decode_notional = msgspec.json.Decoder(_Notional).decode
+_decode_filter = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_decode_text = msgspec.json.Decoder(str).decode
 
 
 def parse_exchange_info(body: bytes) -> ParsedExchangeInfo:
@@ -92,42 +84,25 @@ def _read_symbol(raw: msgspec.Raw) -> TradingRules:
     info = _decode_symbol(raw)
     if not 0 < len(info.symbol) <= SYMBOL_CHARACTERS_MAX or not info.status:
         raise ValueError("a symbol without a usable name or status")
-    rules = TradingRules(
+    amounts: dict[str, Decimal] = {}
+    for raw_filter in info.filters:
+        _read_filter(raw_filter, amounts)
+    return TradingRules(
         symbol=Symbol(info.symbol),
         status=info.status,
         base_asset=info.base_asset,
         quote_asset=info.quote_asset,
+        **amounts,
     )
-    for raw_filter in info.filters:
-        rules = _add_filter(rules, raw_filter)
-    return rules
 
 
-def _add_filter(rules: TradingRules, raw: msgspec.Raw) -> TradingRules:
-    match _decode_filter_name(raw).filter_type:
-        case "PRICE_FILTER":
-            price_filter = _decode_price_filter(raw)
-            return replace(
-                rules,
-                price_min=parse_amount(price_filter.min_price),
-                price_max=parse_amount(price_filter.max_price),
-                tick_size=parse_amount(price_filter.tick_size),
-            )
-        case "LOT_SIZE":
-            lot_size = _decode_lot_size(raw)
-            return replace(
-                rules,
-                quantity_min=parse_amount(lot_size.min_qty),
-                quantity_max=parse_amount(lot_size.max_qty),
-                step_size=parse_amount(lot_size.step_size),
-            )
-        case "MIN_NOTIONAL" | "NOTIONAL":
-            notional = _decode_notional(raw)
-            # A symbol may carry both filters while the venue migrates; the stricter minimum counts.
-            return replace(
-                rules,
-                notional_min=max(rules.notional_min, parse_amount(notional.min_notional)),
-                notional_max=max(rules.notional_max, parse_amount(notional.max_notional)),
-            )
-        case _:
-            return rules  # an unused filter never matters, in any form
+def _read_filter(raw: msgspec.Raw, amounts: dict[str, Decimal]) -> None:
+    """Add the amounts of a used filter."""
+    fields = _FIELDS.get(_decode_filter_name(raw).filter_type)
+    if fields is None:
+        return
+    parts = _decode_filter(raw)
+    for key in fields.keys() & parts.keys():  # the venue disables a part by 0, or by leaving it out
+        amount = parse_amount(_decode_text(parts[key]))
+        # A symbol may carry both notional filters while the venue migrates; the stricter counts.
+        amounts[fields[key]] = max(amounts.get(fields[key], ZERO), amount)

@@ -1,4 +1,8 @@
-"""The waits of the feed, and its limits toward the venue."""
+"""The waits of the feed, and its limits toward the venue.
+
+The limits are what we promise to keep. ``simulator.venue.venue_limits`` holds what the venue
+enforces; the two stay apart, so that a mistake here shows as a refusal there.
+"""
 
 from dataclasses import dataclass
 from typing import Final

@@ -14,37 +14,19 @@ fails, the old one continues, and the rotation restarts after a pause.
 """
 
 import asyncio
-from collections.abc import Mapping
-from typing import Protocol
+from typing import TYPE_CHECKING
 
-from app.domain.order import Symbol
 from app.market.session.session import SharedParts, VenueSession
-from app.market.session.symbol_stream import SymbolStream
 from app.market.transport.pacing import Backoff
 
-
-class RotationOwner(Protocol):
-    """The owner of the sessions."""
-
-    @property
-    def current(self) -> VenueSession | None:
-        """The session that delivers; None once it is lost, which cancels the rotation."""
-
-    @property
-    def streams(self) -> Mapping[Symbol, SymbolStream]:
-        """The streams with listeners."""
-
-    async def open_next_session(self) -> VenueSession | None:
-        """Open a buffering session, which becomes current when the current one ends.
-
-        Return None if that failed.
-        """
+if TYPE_CHECKING:
+    from app.market.session.supervisor import SessionSupervisor
 
 
 class Rotation:
     """Rotates the sessions of one owner repeatedly."""
 
-    def __init__(self, owner: RotationOwner, parts: SharedParts) -> None:
+    def __init__(self, owner: "SessionSupervisor", parts: SharedParts) -> None:
         self._owner = owner
         self._timing = parts.timing
         self._random = parts.random_source

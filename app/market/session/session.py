@@ -11,7 +11,7 @@ import ssl
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
@@ -34,6 +34,9 @@ from app.market.transport.connection import VenueConnection, open_connection
 from app.market.transport.failure_kinds import Ending, EndKind
 from app.market.transport.pacing import SlidingWindow
 from app.ports import Clock, FeedRecorder
+
+if TYPE_CHECKING:
+    from app.market.session.supervisor import SessionSupervisor
 
 FRAMES_AT_ONCE_MAX: Final = 500
 """Buffered frames delivered without a pause; other work runs in between."""
@@ -76,28 +79,6 @@ class SharedParts:
     recorder: FeedRecorder | None = None
 
 
-class SessionOwner(Protocol):
-    """The callbacks of a session, all synchronous."""
-
-    def on_flowing(self, session: "VenueSession", symbols: tuple[Symbol, ...]) -> None:
-        """The venue acknowledged these streams."""
-
-    def on_refused(self, session: "VenueSession", cause: str) -> None:
-        """The venue refused a control message, which will be retried."""
-
-    def on_distrusted(self, session: "VenueSession", stream: SymbolStream) -> None:
-        """A malformed frame made a stream's quote worthless."""
-
-    def on_venue_time(self, session: "VenueSession", venue_ms: int) -> None:
-        """A frame that was just read has this time, in milliseconds since 1970."""
-
-    def on_shutdown_notice(self, session: "VenueSession") -> None:
-        """The venue announced that it will close the session."""
-
-    def on_ended(self, session: "VenueSession", ending: Ending) -> None:
-        """No more frames follow; called once."""
-
-
 class VenueSession:
     """A connection with subscriptions; it is open while ``serve`` runs, or until it is lost.
 
@@ -111,7 +92,7 @@ class VenueSession:
         self,
         parts: SharedParts,
         streams: Mapping[Symbol, SymbolStream],
-        owner: SessionOwner,
+        owner: "SessionSupervisor",
         *,
         is_buffering: bool = False,
     ) -> None:

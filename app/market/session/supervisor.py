@@ -94,7 +94,7 @@ class SessionSupervisor:
 
     @property
     def current(self) -> VenueSession | None:
-        """The session that delivers."""
+        """The session that delivers; None once it is lost, which cancels the rotation."""
         return self._current
 
     @property
@@ -158,7 +158,10 @@ class SessionSupervisor:
                 _log.exception("venue_connection_broken")
 
     async def open_next_session(self) -> VenueSession | None:
-        """Open a buffering session, which becomes current when the current one ends."""
+        """Open a buffering session, which becomes current when the current one ends.
+
+        Return None if that failed.
+        """
         await self._parts.attempts.acquire()
         session = await self._open(is_buffering=True)
         if session is None or self._current is None:
@@ -314,7 +317,7 @@ class SessionSupervisor:
         self._parts.on_change()
 
     def on_flowing(self, session: VenueSession, symbols: tuple[Symbol, ...]) -> None:
-        """Seed the symbols whose streams the venue acknowledged."""
+        """Seed the symbols: the venue acknowledged their streams."""
         if session is self._current:
             if symbols:  # a symbol that is refused again sets it again
                 self._refusal = None
@@ -322,17 +325,17 @@ class SessionSupervisor:
                 self._start_seeding(self._streams.get(symbol))
 
     def on_refused(self, session: VenueSession, cause: str) -> None:
-        """Show the refusal as the cause."""
+        """Show the refusal as the cause; the control message will be retried."""
         if session is self._current:
             self._refusal = cause
 
     def on_distrusted(self, session: VenueSession, stream: SymbolStream) -> None:
-        """Seed the stream again if its session delivers."""
+        """Seed the stream again: a malformed frame made its quote worthless."""
         assert session is self._current, "only the current session delivers"
         self._start_seeding(stream)
 
     def on_venue_time(self, session: VenueSession, venue_ms: int) -> None:
-        """Note the lag of the session that delivers."""
+        """Note the lag of a session that delivers, from a frame that was just read."""
         if session is self._current:
             self._lag.note(venue_ms)
 
@@ -344,7 +347,7 @@ class SessionSupervisor:
             session.end(Ending(EndKind.SHUTDOWN, "the venue announced a shutdown"))
 
     def on_ended(self, session: VenueSession, ending: Ending) -> None:
-        """Let the next session take over, or interrupt all listeners."""
+        """Let the next session take over, or interrupt all listeners; called once a session."""
         if session is self._current:
             self._end_current(ending)
         elif session is self._next:

@@ -214,24 +214,20 @@ def test_a_quote_whose_id_does_not_rise_fills_nothing() -> None:
     assert outcome.report.quotes_late == 2
 
 
-def test_an_order_before_the_tape_waits_for_its_first_quote() -> None:
-    """The order is filled within the rest of its time."""
+def test_orders_meet_the_quotes_of_the_tape_within_their_time() -> None:
+    """An order before the tape waits for its first quote, and one after it is unfilled.
+
+    The line that ends a replay still places the orders before it.
+    """
     tape = WrittenTape((2_000, ask(1, 5)), (2_600, ask(2, 9)))
 
-    outcome = tape.replay(order(1_500), order(500, name="b"))
+    before = tape.replay(order(1_500), order(500, name="b"))
+    between = WrittenTape((1_000, ask(1, 5)), (9_000, ask(2, 9))).replay(order(2_000))
+    after = tape.replay(order(2_601))
 
-    assert filled(outcome) == [5, 0]
-
-
-def test_an_order_after_the_tape_is_unfilled() -> None:
-    """The tape does not say what was displayed after its end."""
-    tape = WrittenTape((1_000, ask(1, 5)))
-
-    outcome = tape.replay(order(1_001))
-
-    assert outcome.results[0].final_state is FinalState.EXPIRED_UNFILLED
-    assert outcome.report.has_ended
-    assert outcome.report.last_ts == 1_000
+    assert [filled(outcome) for outcome in (before, between, after)] == [[5, 0], [5], [0]]
+    assert after.results[0].final_state is FinalState.EXPIRED_UNFILLED
+    assert (after.report.has_ended, after.report.last_ts) == (True, 2_600)
 
 
 def test_an_unusable_frame_leaves_its_symbol_without_a_quote() -> None:
@@ -313,13 +309,6 @@ def test_reading_stops_when_no_order_can_change() -> None:
     report = outcome.report
     assert (report.frames, report.first_ts, report.last_ts) == (2, 1_000, 1_900)
     assert not report.has_ended
-
-
-def test_an_order_placed_between_the_last_two_lines_meets_the_earlier_one() -> None:
-    """Reading the line that ends the replay still places the orders before it."""
-    tape = WrittenTape((1_000, ask(1, 5)), (9_000, ask(2, 9)))
-
-    assert filled(tape.replay(order(2_000))) == [5]
 
 
 def test_symbols_without_a_quote_are_reported_with_the_others() -> None:

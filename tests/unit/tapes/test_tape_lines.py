@@ -13,24 +13,24 @@ from app.tapes.tape_lines import (
 )
 
 FRAME = b'{"u":10,"s":"LTCBTC","b":"0.0025","B":"1.50000000","a":"0.0026","A":"2.00000000"}'
+SPACED = FRAME.replace(b":", b" : ")
 
 
-def test_a_frame_is_written_byte_for_byte() -> None:
-    """The tape contains exactly the venue's bytes."""
-    assert frame_line(17, FRAME) == b'{"ts":17,"data":' + FRAME + b"}"
+@pytest.mark.parametrize(
+    ("frame", "data"),
+    [
+        (FRAME, FRAME),
+        (b'{"stream":"ltcbtc@bookTicker", "data": ' + SPACED + b' , "more":1}', SPACED),
+        (b'{"data":{}}', b'{"data":{}}'),
+    ],
+    ids=["raw", "combined", "data without a stream"],
+)
+def test_a_frame_is_written_byte_for_byte(frame: bytes, data: bytes) -> None:
+    """The tape contains exactly the venue's bytes, and of a combined stream its data.
 
-
-def test_a_frame_of_a_combined_stream_is_written_as_its_data() -> None:
-    """Both kinds of stream give the same tape, including white space and unknown keys."""
-    spaced = FRAME.replace(b":", b" : ")
-    combined = b'{"stream":"ltcbtc@bookTicker", "data": ' + spaced + b' , "more":1}'
-
-    assert frame_line(17, combined) == b'{"ts":17,"data":' + spaced + b"}"
-
-
-def test_data_without_a_stream_is_a_frame_of_its_own() -> None:
-    """Only a frame with both keys belongs to a combined stream."""
-    assert frame_line(1, b'{"data":{}}') == b'{"ts":1,"data":{"data":{}}}'
+    Both kinds of stream give the same tape, including white space and unknown keys.
+    """
+    assert frame_line(17, frame) == b'{"ts":17,"data":' + data + b"}"
 
 
 @pytest.mark.parametrize(
@@ -56,26 +56,22 @@ def test_a_frame_that_would_damage_the_tape_is_refused(frame: bytes) -> None:
         frame_line(17, frame)
 
 
-def test_a_line_is_read_as_it_was_written() -> None:
-    """Reading is the inverse of writing."""
-    note = note_line(18, {"lost": "closed by the venue"})
-
-    assert parse_line(frame_line(17, FRAME), 1) == TapeLine(1, 17, FRAME, None)
-    deepest = b'{"x":' + b"[" * 299 + b"]" * 299 + b"}"
-    assert parse_line(frame_line(17, deepest), 1) == TapeLine(1, 17, deepest, None)
-    assert is_whole_line(frame_line(17, deepest))
-    assert parse_line(note, 2) == TapeLine(2, 18, None, b'{"lost":"closed by the venue"}')
-
-
 def test_a_note_that_is_too_long_is_refused() -> None:
     """The note would make the tape unreadable."""
     with pytest.raises(ValueError, match="too long"):
         note_line(1, "x" * LINE_BYTES_MAX)
 
 
-def test_other_keys_of_a_line_are_ignored() -> None:
-    """Later recorders may add keys."""
+def test_a_line_is_read_as_it_was_written() -> None:
+    """Reading is the inverse of writing. Keys that later recorders may add are ignored."""
+    note = note_line(18, {"lost": "closed by the venue"})
+
+    assert parse_line(frame_line(17, FRAME), 1) == TapeLine(1, 17, FRAME, None)
+    deepest = b'{"x":' + b"[" * 299 + b"]" * 299 + b"}"
+    assert parse_line(frame_line(17, deepest), 1) == TapeLine(1, 17, deepest, None)
+    assert is_whole_line(frame_line(17, deepest))
     assert parse_line(b'{"ts":1,"from":"here","data":{}}', 1) == TapeLine(1, 1, b"{}", None)
+    assert parse_line(note, 2) == TapeLine(2, 18, None, b'{"lost":"closed by the venue"}')
 
 
 @pytest.mark.parametrize(

@@ -26,9 +26,23 @@ def write(folder: Path, content: bytes) -> Path:
     return path
 
 
-@pytest.mark.parametrize("content", [WHOLE, gzip.compress(WHOLE)], ids=["plain", "gzip"])
-def test_the_content_decides_whether_a_tape_is_gzipped(tmp_path: Path, content: bytes) -> None:
-    """The file name does not matter; notes come in order and are counted."""
+@pytest.mark.parametrize(
+    "content",
+    [
+        WHOLE,
+        WHOLE[:-1],
+        gzip.compress(WHOLE),
+        gzip.compress(FIRST) + gzip.compress(NOTE + SECOND),
+        gzip.compress(FIRST + NOTE[:10]) + gzip.compress(NOTE[10:] + SECOND),
+        gzip.compress(FIRST) + bytes(CHUNK_BYTES * 3) + gzip.compress(NOTE + SECOND) + bytes(9),
+    ],
+    ids=["plain", "without a last line end", "gzip", "two members", "split in a line", "padded"],
+)
+def test_the_content_decides_how_a_tape_is_read(tmp_path: Path, content: bytes) -> None:
+    """The file name does not matter; notes come in order and are counted.
+
+    Gzipped tapes joined with ``cat`` are one tape.
+    """
     reader = TapeReader(write(tmp_path, content))
 
     lines = list(reader)
@@ -49,31 +63,6 @@ def test_a_tape_can_be_read_again(tmp_path: Path) -> None:
 
     assert list(reader) == list(reader) == list(TapeReader(reader.path))
     assert reader.notes == 1
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        gzip.compress(FIRST) + gzip.compress(NOTE + SECOND),
-        gzip.compress(FIRST + NOTE[:10]) + gzip.compress(NOTE[10:] + SECOND),
-        gzip.compress(FIRST) + bytes(CHUNK_BYTES * 3) + gzip.compress(NOTE + SECOND) + bytes(9),
-    ],
-    ids=["two members", "split in a line", "padded"],
-)
-def test_a_file_may_have_several_gzip_members(tmp_path: Path, content: bytes) -> None:
-    """Tapes joined with ``cat`` are one tape."""
-    reader = TapeReader(write(tmp_path, content))
-
-    assert [line.ts for line in reader] == [100, 150, 200]
-    assert not reader.is_cut_short
-
-
-def test_a_last_line_may_lack_its_end(tmp_path: Path) -> None:
-    """An editor may have removed it; a complete JSON object is a complete line."""
-    reader = TapeReader(write(tmp_path, WHOLE[:-1]))
-
-    assert len(list(reader)) == 3
-    assert not reader.is_cut_short
 
 
 def test_a_tape_cut_short_at_any_byte_gives_every_whole_line(tmp_path: Path) -> None:

@@ -70,9 +70,16 @@ def begin(tmp_path: Path) -> Iterator[Begin]:
         one.writer.close()
 
 
-def test_frames_are_written_with_the_time_of_their_receipt(begin: Begin, tmp_path: Path) -> None:
+@pytest.fixture
+def recording(begin: Begin) -> RecordingUnderTest:
+    """Begin a recording without limits."""
+    return begin()
+
+
+def test_frames_are_written_with_the_time_of_their_receipt(
+    recording: RecordingUnderTest, tmp_path: Path
+) -> None:
     """``ts`` is epoch microseconds, counted by the monotonic clock."""
-    recording = begin()
     frames = [recording.frame(1), recording.frame(7, ETHBTC), recording.frame(2)]
     recording.recorder.flush()
     lines = list(TapeReader(tmp_path / "tape"))
@@ -84,9 +91,8 @@ def test_frames_are_written_with_the_time_of_their_receipt(begin: Begin, tmp_pat
     assert recording.recorder.bytes_written == (tmp_path / "tape").stat().st_size
 
 
-def test_a_recording_without_problems_contains_only_frames(begin: Begin) -> None:
+def test_a_recording_without_problems_contains_only_frames(recording: RecordingUnderTest) -> None:
     """The first opening of the connection and seeds are not noted."""
-    recording = begin()
     recording.recorder.on_connection("opened", None)
     frame = recording.frame(1)
     recording.recorder.on_seed(make_quote(1))
@@ -96,9 +102,8 @@ def test_a_recording_without_problems_contains_only_frames(begin: Begin) -> None
     assert recording.reported == []
 
 
-def test_a_lost_connection_is_noted_reported_and_counted(begin: Begin) -> None:
+def test_a_lost_connection_is_noted_reported_and_counted(recording: RecordingUnderTest) -> None:
     """The tape says that frames may be missing."""
-    recording = begin()
     recorder = recording.recorder
     recorder.on_connection("opened", None)
     first = recording.frame(1)
@@ -123,9 +128,8 @@ def test_a_lost_connection_is_noted_reported_and_counted(begin: Begin) -> None:
     assert (recorder.losses, recorder.gap_seconds) == (1, 1.5)
 
 
-def test_a_frame_ends_a_gap_too(begin: Begin) -> None:
+def test_a_frame_ends_a_gap_too(recording: RecordingUnderTest) -> None:
     """A second connection may already deliver frames when one is lost."""
-    recording = begin()
     recording.recorder.on_connection("opened", None)
     recording.recorder.on_connection("lost", "closed by the venue")
     recording.frame(1)
@@ -135,9 +139,8 @@ def test_a_frame_ends_a_gap_too(begin: Begin) -> None:
     assert recording.reported[-1] == "reconnected after 0.0 s"
 
 
-def test_a_planned_change_of_connections_is_not_a_loss(begin: Begin) -> None:
+def test_a_planned_change_of_connections_is_not_a_loss(recording: RecordingUnderTest) -> None:
     """The change is still noted."""
-    recording = begin()
     recording.recorder.on_connection("opened", None)
     recording.recorder.on_connection("rotated", "24 h")
     recording.recorder.flush()
@@ -147,9 +150,10 @@ def test_a_planned_change_of_connections_is_not_a_loss(begin: Begin) -> None:
 
 
 @pytest.mark.parametrize("frame", [b"garbage", b'{"u":1,\n"s":"LTCBTC"}'])
-def test_a_frame_that_cannot_be_written_is_noted(begin: Begin, frame: bytes) -> None:
+def test_a_frame_that_cannot_be_written_is_noted(
+    recording: RecordingUnderTest, frame: bytes
+) -> None:
     """The tape notes each missing frame; the terminal mentions the first."""
-    recording = begin()
     recording.recorder.on_frame(LTCBTC, frame, recording.now_ns)
     recording.recorder.on_drop(None, "not_json", recording.now_ns)
     recording.recorder.flush()
@@ -163,9 +167,8 @@ def test_a_frame_that_cannot_be_written_is_noted(begin: Begin, frame: bytes) -> 
     assert len(recording.reported) == 1
 
 
-def test_the_length_of_a_cause_is_bounded(begin: Begin) -> None:
+def test_the_length_of_a_cause_is_bounded(recording: RecordingUnderTest) -> None:
     """A cause may come from the venue."""
-    recording = begin()
     recording.recorder.on_connection("lost", "x" * 1_000_000)
     recording.recorder.on_drop(LTCBTC, "y" * 1_000_000, recording.now_ns)
     recording.recorder.flush()
@@ -176,9 +179,8 @@ def test_the_length_of_a_cause_is_bounded(begin: Begin) -> None:
     ]
 
 
-def test_nothing_is_written_once_it_has_ended(begin: Begin) -> None:
+def test_nothing_is_written_once_it_has_ended(recording: RecordingUnderTest) -> None:
     """Closing the connection at the end is not a loss."""
-    recording = begin()
     frame = recording.frame(1)
     recording.recorder.end()
     recording.frame(2)
@@ -208,10 +210,9 @@ def test_a_file_that_is_full_ends_the_recording(begin: Begin) -> None:
 
 
 def test_a_failure_ends_the_recording_and_is_not_raised_into_the_feed(
-    begin: Begin, tmp_path: Path
+    recording: RecordingUnderTest, tmp_path: Path
 ) -> None:
     """A full disk cannot stop the feed; ``on_end`` is called once."""
-    recording = begin()
     first = recording.frame(1)
     recording.recorder.flush()
     recording.writer._file.close()

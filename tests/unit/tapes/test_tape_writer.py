@@ -14,6 +14,14 @@ from tests.support.small_files import BYTES_MAX, small_files
 LINES = [b'{"ts":%d,"data":{"u":%d}}' % (number, number * 7) for number in range(1, 400)]
 
 
+def write_all(path: Path) -> TapeWriter:
+    """Write all lines and close the tape."""
+    with closing(TapeWriter(path)) as writer:
+        for line in LINES:
+            writer.write(line)
+    return writer
+
+
 def fill(writer: TapeWriter) -> int:
     """Write and flush lines until it fails; return the number flushed."""
     for flushed in range(10_000):
@@ -27,15 +35,15 @@ def fill(writer: TapeWriter) -> int:
 
 
 def test_a_closed_tape_contains_every_line(tmp_path: Path) -> None:
-    """Any gzip reader can read it, and its size is what the writer reports."""
+    """Any gzip reader can read it, its size is as reported, and it may be closed again."""
     path = tmp_path / "tape.jsonl.gz"
-    with closing(TapeWriter(path)) as writer:
-        for line in LINES:
-            writer.write(line)
+    writer = write_all(path)
 
     assert gzip.decompress(path.read_bytes()).splitlines() == LINES
     assert writer.bytes_written == path.stat().st_size
     assert writer.lines_written == len(LINES)
+    writer.close()
+    assert writer.bytes_written == path.stat().st_size
 
 
 def test_a_plain_tape_is_written_as_it_is(tmp_path: Path) -> None:
@@ -53,9 +61,7 @@ def test_a_plain_tape_is_written_as_it_is(tmp_path: Path) -> None:
 def test_the_same_lines_make_the_same_file(tmp_path: Path) -> None:
     """The file contains neither its name nor its creation time."""
     for name in ("one.gz", "two.gz"):
-        with closing(TapeWriter(tmp_path / name)) as writer:
-            for line in LINES:
-                writer.write(line)
+        write_all(tmp_path / name)
 
     assert (tmp_path / "one.gz").read_bytes() == (tmp_path / "two.gz").read_bytes()
 
@@ -87,7 +93,7 @@ def test_many_lines_are_written_without_a_flush(tmp_path: Path) -> None:
 
 
 def test_an_existing_file_is_never_overwritten(tmp_path: Path) -> None:
-    """An older tape is never lost."""
+    """An older tape is never lost. A missing folder is refused too."""
     path = tmp_path / "tape.jsonl.gz"
     path.write_bytes(b"yesterday")
 
@@ -95,10 +101,6 @@ def test_an_existing_file_is_never_overwritten(tmp_path: Path) -> None:
         TapeWriter(path)
 
     assert path.read_bytes() == b"yesterday"
-
-
-def test_a_missing_folder_is_reported(tmp_path: Path) -> None:
-    """The message says why there is no tape."""
     with pytest.raises(TapeError, match=r"none/tape: No such file or directory"):
         TapeWriter(tmp_path / "none" / "tape")
 
@@ -157,13 +159,3 @@ def test_a_compressed_tape_survives_a_full_disk(tmp_path: Path) -> None:
 
     assert path.stat().st_size == BYTES_MAX
     assert len(list(TapeReader(path))) >= flushed > 100
-
-
-def test_closing_twice_is_allowed(tmp_path: Path) -> None:
-    """Cleanup code may close the tape again."""
-    writer = TapeWriter(tmp_path / "tape")
-    writer.close()
-    size = writer.bytes_written
-    writer.close()
-
-    assert size == writer.bytes_written == (tmp_path / "tape").stat().st_size

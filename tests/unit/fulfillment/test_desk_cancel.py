@@ -47,16 +47,18 @@ async def test_a_cancel_returns_once_the_end_is_durable(shop: Shop) -> None:
 
 
 async def test_a_cancel_waits_until_the_symbol_is_loaded(shop: Shop) -> None:
-    """The order is durable, but no matcher holds it yet."""
+    """The orders are durable, but no matcher holds them until a failed read was retried."""
     shop.journal.load_failures_left = 3
-    order = await shop.accept(5)
-    canceling = asyncio.create_task(shop.desk.cancel(order))
+    first, *others = [await shop.accept(5) for _ in range(3)]
+    canceling = asyncio.create_task(shop.desk.cancel(first))
     await asyncio.sleep(0)
     assert not shop.feed.listeners
 
+    canceled = await shop.desk.cancel_all(PUBLIC, LTCBTC)
     await canceling
 
-    assert shop.statuses(order) == [NEW, CANCELED]
+    assert canceled == [order.order_id for order in others]
+    assert shop.statuses(first) == [NEW, CANCELED]
 
 
 async def test_a_cancel_waits_for_a_reload(shop: Shop) -> None:
@@ -222,16 +224,6 @@ async def test_cancel_all_ends_one_owners_orders_of_one_symbol(shop: Shop) -> No
     assert await shop.desk.cancel_all(PUBLIC, LTCBTC) == []
     assert await shop.desk.cancel_all(PUBLIC, Symbol("BNBBTC")) == []
     assert "+BNBBTC" not in shop.feed.subscriptions
-
-
-async def test_cancel_all_waits_until_the_symbol_is_loaded(shop: Shop) -> None:
-    """The cancel includes all orders that wait for the ledger."""
-    shop.journal.load_failures_left = 3
-    orders = [await shop.accept(5) for _ in range(3)]
-
-    canceled = await shop.desk.cancel_all(PUBLIC, LTCBTC)
-
-    assert canceled == [order.order_id for order in orders]
 
 
 async def test_thousands_of_orders_canceled_at_once_are_written_in_parts(shop: Shop) -> None:

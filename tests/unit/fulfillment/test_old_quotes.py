@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from app.domain.order import OrderStatus, Reason, TimeInForce
+from app.domain.order import OrderStatus
 from app.domain.quote import Quote
 from tests.support.builders import LTCBTC, make_quote
 from tests.support.waiting import eventually
@@ -65,18 +65,6 @@ async def test_an_order_that_an_old_quote_does_not_reach_asks_for_nothing(shop: 
     assert shop.last(order).arrival is not None
 
 
-async def test_a_young_quote_fills_at_once(shop: Shop) -> None:
-    """A young quote needs no confirmation."""
-    await quoted_long_ago(shop, make_quote(7, ask=("101", 5)))
-    shop.feed.push(now(shop, make_quote(8, ask=("99.99", 5))))
-    shop.clock.advance(4.9)
-
-    order = await shop.place(5)
-
-    await shop.has_status(order, OrderStatus.FILLED)
-    assert shop.feed.confirmations == []
-
-
 async def test_a_stale_answer_is_requested_again(shop: Shop) -> None:
     """A snapshot below the old quote confirms nothing, even while the symbol is live."""
     await quoted_long_ago(shop, make_quote(7, ask=("99.99", 5)))
@@ -88,19 +76,6 @@ async def test_a_stale_answer_is_requested_again(shop: Shop) -> None:
     assert shop.feed.seed(now(shop, make_quote(7, ask=("99.99", 5))))
 
     await shop.has_status(order, OrderStatus.FILLED)
-
-
-async def test_an_immediate_order_is_decided_by_the_confirmed_quote(shop: Shop) -> None:
-    """The order ends with the quantity of the new quote."""
-    await quoted_long_ago(shop, make_quote(7, ask=("101", 5)))
-
-    order = await shop.place(5, time_in_force=TimeInForce.IOC)
-    await eventually(lambda: shop.feed.confirmations)
-    shop.feed.seed(now(shop, make_quote(9, ask=("99.99", 3))))
-
-    await shop.has_status(order, OrderStatus.EXPIRED)
-    assert shop.last(order).filled_quantity == 3
-    assert shop.last(order).reason is Reason.IOC_REMAINDER
 
 
 async def test_answers_that_stay_below_an_absurd_update_id_are_a_reset(shop: Shop) -> None:

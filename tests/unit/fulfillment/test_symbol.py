@@ -60,15 +60,6 @@ async def test_a_later_order_with_an_earlier_deadline_expires_first(shop: Shop) 
     assert shop.statuses(patient) == [OrderStatus.NEW]
 
 
-async def test_a_seed_brings_the_symbol_live(shop: Shop) -> None:
-    """A quiet pair fills from the depth snapshot."""
-    order = await shop.place(5)
-
-    assert shop.feed.seed(make_quote(1, ask=("99.99", 5)))
-
-    await shop.has_status(order, OrderStatus.FILLED)
-
-
 async def test_a_stale_seed_is_requested_again(shop: Shop) -> None:
     """A snapshot older than the gate never fills."""
     await shop.place(5)
@@ -150,16 +141,6 @@ async def test_a_failure_stops_its_symbol_only_until_the_reload(shop: Shop) -> N
     shop.feed.push(make_quote(2, ask=("99.99", 5)))
     await eventually(lambda: shop.feed.subscriptions == [f"{sign}{LTCBTC}" for sign in "+-+"])
     shop.feed.push(make_quote(3, ask=("99.99", 5)))
-
-    await shop.has_status(order, OrderStatus.FILLED)
-
-
-async def test_a_failed_read_is_retried(shop: Shop) -> None:
-    """The order waits until its symbol's ledger is loaded."""
-    shop.journal.load_failures_left = 2
-
-    order = await shop.place(5)
-    shop.feed.push(make_quote(1, ask=("99.99", 5)))
 
     await shop.has_status(order, OrderStatus.FILLED)
 

@@ -66,16 +66,16 @@ def test_system_certificates_are_read_once_and_only_where_needed(
 
 
 async def test_subscriptions_made_before_it_runs_are_served(peer: WebSocketPeer) -> None:
-    """Subscriptions from before ``run`` are served."""
+    """Subscriptions from before ``run`` are served, by a second connection if there are many."""
     clock = HandClock()
     feed = feed_of(peer.url, clock)
     clock.advance(5)
 
-    feed.subscribe(LTCBTC, RecordingListener())
+    for number in range(STREAMS_MAX):
+        feed.subscribe(Symbol(f"COIN{number}"), RecordingListener())
 
-    assert feed.state().status == "connecting"
-    assert feed.state().since == clock.now()
-    assert feed.state().symbols == 1
+    assert (feed.state().status, feed.state().since) == ("connecting", clock.now())
+    assert [one.streams for one in feed.state().connections] == [1_023, 1]
 
 
 async def test_unsubscribing_without_a_subscription_is_ignored(peer: WebSocketPeer) -> None:
@@ -88,32 +88,6 @@ async def test_unsubscribing_without_a_subscription_is_ignored(peer: WebSocketPe
         await eventually(lambda: listener.seeds)
 
         assert feed.state().symbols == 1
-
-
-async def test_symbols_beyond_a_full_connection_get_another_one(peer: WebSocketPeer) -> None:
-    """A symbol beyond a full connection gets another one, and free room is used first."""
-    listener = RecordingListener()
-    symbols = [Symbol(f"COIN{number}") for number in range(STREAMS_MAX)]
-    async with running_feed(peer.url, HandDepth()) as feed:
-        for symbol in symbols:
-            feed.subscribe(symbol, listener)
-        await eventually_has(peer.connections, 1)
-        feed.subscribe(LTCBTC, listener)
-        await eventually_has(peer.connections, 2)
-        feed.unsubscribe(symbols[0], listener)
-        feed.subscribe(Symbol("ETHBTC"), listener)
-
-        assert [connection.is_full for connection in feed._connections] == [True, False]
-        assert feed.state().symbols == STREAMS_MAX + 1
-
-
-async def test_second_connection_is_there_when_the_feed_starts_late(peer: WebSocketPeer) -> None:
-    """A second connection from before ``run`` is served, too."""
-    feed = feed_of(peer.url)
-    for number in range(STREAMS_MAX + 1):
-        feed.subscribe(Symbol(f"COIN{number}"), RecordingListener())
-
-    assert len(feed._connections) == 2
 
 
 async def test_recorder_gets_everything_before_the_listener(peer: WebSocketPeer) -> None:
@@ -188,7 +162,10 @@ async def test_each_connection_says_how_it_is_and_since_when(peer: WebSocketPeer
 async def test_limits_of_the_venue_can_be_shrunk_for_a_test_of_many_hours(
     peer: WebSocketPeer,
 ) -> None:
-    """Given limits bound streams per connection and attempts of all connections."""
+    """Given limits bound streams per connection and attempts of all connections.
+
+    A symbol beyond a full connection gets another one, and free room is used first.
+    """
     limits = FeedLimits(streams_max=3, attempts_max=2, attempts_seconds=0.3)
     listener = RecordingListener()
     loop = asyncio.get_running_loop()
@@ -199,6 +176,9 @@ async def test_limits_of_the_venue_can_be_shrunk_for_a_test_of_many_hours(
         await eventually_has(peer.connections, 3)
 
         assert loop.time() - started >= 0.3
+        assert [one.streams for one in feed.state().connections] == [2, 2, 1]
+        feed.unsubscribe(Symbol("COIN0"), listener)
+        feed.subscribe(LTCBTC, listener)
         assert [one.streams for one in feed.state().connections] == [2, 2, 1]
 
 

@@ -374,22 +374,6 @@ async def test_texts_arrive_in_their_order_however_the_data_is_cut(
     assert receiver.causes == []
 
 
-async def test_receiver_that_mutes_gets_no_more_texts_of_the_same_data(peer: WebSocketPeer) -> None:
-    """A receiver that mutes the connection gets no more texts of the same data."""
-    async with connected(peer) as (connection, receiver):
-        note = receiver.on_text
-
-        def leave(told_by: VenueConnection, text: bytes) -> None:
-            note(told_by, text)
-            connection.mute()
-
-        receiver.on_text = leave  # type: ignore[method-assign, assignment] # it leaves, unlike the others
-        peer.send_at_once("one", "two")
-        await (await peer.last.ping())
-
-    assert receiver.texts == [b"one"]
-
-
 def burst(begin: int) -> list[str]:
     """Make more frames of one symbol than a read holds, with an answer in the middle."""
     amounts = '"b":"0.5","B":"1.0","a":"0.6","A":"2"'

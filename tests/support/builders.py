@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
+from app.domain.liquidity import TakenLevel
 from app.domain.order import PUBLIC, NewOrder, Order, OrderId, Owner, Side, Symbol, TimeInForce
 from app.domain.quote import Quote
 from app.domain.resting import Closing, Fill, Step
@@ -159,6 +160,11 @@ class MirroredMarket:
         if self.side is Side.BUY:
             return make_quote(update_id, ask=touch, bid=(1, other_quantity))
         return make_quote(update_id, bid=touch, ask=(1000, other_quantity))
+
+    def level(self, ask_price: Amount, quantity: Amount) -> TakenLevel:
+        """Make a level from which the public owner took this quantity."""
+        price = self.price(ask_price)
+        return TakenLevel(owner=PUBLIC, side=self.side, price=price, quantity=Decimal(quantity))
 
     def emptied(self, update_id: int) -> Quote:
         """Make a quote with an empty side for the orders to take from."""

@@ -17,7 +17,7 @@ from decimal import Decimal
 from typing import Final
 
 from app.domain.amounts import ZERO
-from app.domain.order import Side
+from app.domain.order import Order, Side
 from app.domain.quote import Quote
 
 UNIT: Final = Decimal("0.001")
@@ -54,6 +54,12 @@ def is_better_touch(side: Side, price: Decimal, other: Decimal) -> bool:
 def reaches(side: Side, limit_price: Decimal, price: Decimal) -> bool:
     """Return whether an order of this side accepts ``price``."""
     return limit_price >= price if side is Side.BUY else limit_price <= price
+
+
+def rank_of(order: Order) -> tuple[Decimal, int]:
+    """Return the sort key of an order: better limit first, then earlier acceptance."""
+    limit_price = order.limit_price
+    return (-limit_price if order.side is Side.BUY else limit_price, order.acceptance_number)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from app.domain.order import Arrival, Decision, Order, OrderId, Owner, Reason, Side, TimeInForce
 from app.domain.quote import Quote
-from tests.unit.domain.order_level_book import is_better_touch, reaches, touch_of
+from tests.unit.domain.order_level_book import is_better_touch, rank_of, reaches, touch_of
 
 Taken = dict[tuple[Owner, Side, Decimal], Decimal]
 
@@ -53,13 +53,6 @@ class PlainOrder:
     stored_quotes_seen: int = 0
     was_open_before: bool = False
     met_in_its_turn: Decision | None = None
-
-    @property
-    def rank(self) -> tuple[Decimal, int]:
-        """Return the sort key: better limit first, then earlier acceptance."""
-        limit_price = self.order.limit_price
-        is_buy = self.order.side is Side.BUY
-        return (-limit_price if is_buy else limit_price, self.order.acceptance_number)
 
     def meet(self, quote: Quote) -> None:
         """Count the quote. The first one is the arrival, if it is known to be the first."""
@@ -180,7 +173,7 @@ class PlainFillRule:
             return []
         steps: list[PlainStep] = []
         spent: dict[tuple[Owner, Side, Decimal], Decimal] = defaultdict(Decimal, self.taken)
-        for one in sorted(self.orders, key=lambda one: one.rank):
+        for one in sorted(self.orders, key=lambda one: rank_of(one.order)):
             order = one.order
             price, displayed = touch_of(self.current, order.side)
             level = (order.owner, order.side, price)

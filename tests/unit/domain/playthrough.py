@@ -32,6 +32,7 @@ from tests.unit.domain.order_level_book import (
     BookChange,
     SeenBook,
     TrueBook,
+    rank_of,
     reaches,
     require,
     touch_of,
@@ -56,13 +57,6 @@ class Account:
     arrival: Arrival | None = None
     quotes_seen: int = 0
     is_open: bool = True
-
-    @property
-    def rank(self) -> tuple[Decimal, int]:
-        """Return the sort key: better limit first, then earlier acceptance."""
-        limit_price = self.order.limit_price
-        is_buy = self.order.side is Side.BUY
-        return (-limit_price if is_buy else limit_price, self.order.acceptance_number)
 
 
 class Audit:
@@ -181,11 +175,11 @@ class Audit:
         require(that=fill.closes is not account.is_open, promise="a full order is filled")
 
     def _check_priority(self, fill: Fill) -> None:
-        rank = self.accounts[fill.order.order_id].rank
+        rank = rank_of(fill.order)
         for other in self.open_accounts():
             order = other.order
             if (order.owner, order.side) == (fill.order.owner, fill.order.side):
-                passed_over = other.rank < rank
+                passed_over = rank_of(order) < rank
                 require(that=not passed_over, promise="priority is kept")
 
 

@@ -7,26 +7,9 @@ from hypothesis import Phase, find, given, note, settings
 
 from app.domain.matcher import SymbolMatcher
 from app.domain.order import Reason
+from tests.unit.domain import planted_faults
 from tests.unit.domain.fill_rule_script import Action, long_script, scripts
 from tests.unit.domain.order_level_book import PropertyBrokenError
-from tests.unit.domain.planted_faults import (
-    CancelCreditingMatcher,
-    CreditingMatcher,
-    DeafMatcher,
-    ForgetfulMatcher,
-    FreshMatcher,
-    HastyMatcher,
-    KeepingMatcher,
-    PartialFokMatcher,
-    ResettingMatcher,
-    RestingIocMatcher,
-    SizeWatchingMatcher,
-    TrustingMatcher,
-    UncappedMatcher,
-    UngatedMatcher,
-    WholeIocMatcher,
-    WideCancelMatcher,
-)
 from tests.unit.domain.playthrough import Playthrough
 
 pytestmark = pytest.mark.no_cover  # the modules' own tests measure; tracing costs too much here
@@ -34,22 +17,22 @@ pytestmark = pytest.mark.no_cover  # the modules' own tests measure; tracing cos
 SOLD_TWICE = "no displayed lot is sold twice"
 HELD_BACK = "nothing available is held back"
 FAULTS: dict[type[SymbolMatcher], str] = {
-    UncappedMatcher: HELD_BACK,
-    KeepingMatcher: HELD_BACK,
-    UngatedMatcher: SOLD_TWICE,
-    FreshMatcher: SOLD_TWICE,
-    ResettingMatcher: SOLD_TWICE,
-    SizeWatchingMatcher: SOLD_TWICE,
-    CreditingMatcher: SOLD_TWICE,
-    CancelCreditingMatcher: SOLD_TWICE,
-    DeafMatcher: "a cancel ends the order",
-    WideCancelMatcher: "a cancel ends no other order",
-    PartialFokMatcher: "a FOK order gets all or nothing",
-    RestingIocMatcher: "an IOC or FOK order ends with the quote it meets",
-    WholeIocMatcher: HELD_BACK,
-    HastyMatcher: "an order is decided by a quote",
-    TrustingMatcher: "an old quote is confirmed first",
-    ForgetfulMatcher: HELD_BACK,
+    planted_faults.UncappedMatcher: HELD_BACK,
+    planted_faults.KeepingMatcher: HELD_BACK,
+    planted_faults.UngatedMatcher: SOLD_TWICE,
+    planted_faults.FreshMatcher: SOLD_TWICE,
+    planted_faults.ResettingMatcher: SOLD_TWICE,
+    planted_faults.SizeWatchingMatcher: SOLD_TWICE,
+    planted_faults.CreditingMatcher: SOLD_TWICE,
+    planted_faults.CancelCreditingMatcher: SOLD_TWICE,
+    planted_faults.DeafMatcher: "a cancel ends the order",
+    planted_faults.WideCancelMatcher: "a cancel ends no other order",
+    planted_faults.PartialFokMatcher: "a FOK order gets all or nothing",
+    planted_faults.RestingIocMatcher: "an IOC or FOK order ends with the quote it meets",
+    planted_faults.WholeIocMatcher: HELD_BACK,
+    planted_faults.HastyMatcher: "an order is decided by a quote",
+    planted_faults.TrustingMatcher: "an old quote is confirmed first",
+    planted_faults.ForgetfulMatcher: HELD_BACK,
 }
 ENDS = (Reason.TIMEOUT, Reason.IOC_REMAINDER, Reason.FOK_UNFILLABLE, Reason.CANCELED_BY_CLIENT)
 """How orders of a long run end, if not filled."""
@@ -134,4 +117,4 @@ def test_planted_fault_departs_from_the_plain_rule(matcher_class: type[SymbolMat
 
 def test_the_search_finds_a_planted_fault() -> None:
     """The scripts of hypothesis reach a fault too, not only the seeded scripts."""
-    find(scripts, lambda script: _departs(UngatedMatcher, script), settings=SEARCH)
+    find(scripts, lambda script: _departs(planted_faults.UngatedMatcher, script), settings=SEARCH)

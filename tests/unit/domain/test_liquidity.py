@@ -4,23 +4,15 @@ from decimal import Decimal, localcontext
 
 import pytest
 
-from app.domain.liquidity import LEVELS_MAX, LiquidityLedger, TakenLevel
+from app.domain.liquidity import LEVELS_MAX, LiquidityLedger
 from app.domain.order import PUBLIC, Side
 from tests.support.builders import MirroredMarket
 
 
 def _ledger(market: MirroredMarket, **taken: int) -> LiquidityLedger:
     """Make a ledger from keyword arguments such as ``at_101=5``."""
-    levels = [
-        _level(market, name.removeprefix("at_"), quantity) for name, quantity in taken.items()
-    ]
+    levels = [market.level(name.removeprefix("at_"), quantity) for name, quantity in taken.items()]
     return LiquidityLedger(PUBLIC, market.side, levels)
-
-
-def _level(market: MirroredMarket, price: str, quantity: int) -> TakenLevel:
-    return TakenLevel(
-        owner=PUBLIC, side=market.side, price=market.price(price), quantity=Decimal(quantity)
-    )
 
 
 def test_taken_quantity_is_not_available_again(market: MirroredMarket) -> None:
@@ -40,7 +32,7 @@ def test_touch_forgets_better_levels_and_keeps_worse_ones(market: MirroredMarket
 
     ledger.observe(market.price(100), Decimal(9))
 
-    assert ledger.levels() == [_level(market, "101", 5), _level(market, "100", 4)]
+    assert ledger.levels() == [market.level("101", 5), market.level("100", 4)]
 
 
 def test_touch_caps_the_taken_quantity(market: MirroredMarket) -> None:
@@ -50,7 +42,7 @@ def test_touch_caps_the_taken_quantity(market: MirroredMarket) -> None:
     ledger.observe(market.price(100), Decimal(4))
     ledger.observe(market.price(100), Decimal(9))
 
-    assert ledger.levels() == [_level(market, "100", 4)]
+    assert ledger.levels() == [market.level("100", 4)]
     assert ledger.available(market.price(100), Decimal(9)) == 5
 
 
@@ -84,18 +76,14 @@ def test_level_taken_again_is_returned_with_its_last_quantity(market: MirroredMa
     ledger.observe(market.price(99), Decimal(8))
     ledger.take(market.price(99), Decimal(8))
 
-    assert ledger.drain_changes() == [_level(market, "99", 8)]
+    assert ledger.drain_changes() == [market.level("99", 8)]
 
 
 def test_level_beyond_the_bound_drops_the_farthest_and_counts_it(market: MirroredMarket) -> None:
     """Memory is bounded, and the level least likely to return is dropped."""
-    toward_touch = -1 if market.side is Side.BUY else 1
-    prices = [Decimal(1_000_000 + toward_touch * number) for number in range(LEVELS_MAX + 1)]
-    stored = [
-        TakenLevel(owner=PUBLIC, side=market.side, price=price, quantity=Decimal(1))
-        for price in prices[: LEVELS_MAX - 1]
-    ]
-    ledger = LiquidityLedger(PUBLIC, market.side, stored)
+    levels = [market.level(110 - Decimal(number) / 1_000, 1) for number in range(LEVELS_MAX + 1)]
+    prices = [level.price for level in levels]
+    ledger = LiquidityLedger(PUBLIC, market.side, levels[: LEVELS_MAX - 1])
 
     ledger.take(prices[-2], Decimal(1))
     dropped_at_the_bound = ledger.levels_dropped

@@ -260,27 +260,18 @@ def test_quote_at_or_below_the_gate_changes_nothing(market: MirroredMarket, upda
     assert (matcher.gate, matcher.quotes_applied, matcher.quotes_refused) == (7, 1, 1)
 
 
-def test_seed_below_the_gate_is_stale_and_changes_nothing(market: MirroredMarket) -> None:
-    """An older seed does not make the symbol live."""
-    matcher = matcher_after(market.order(20), gate=7)
-
-    assert matcher.apply_seed(market.quote(6, 5)) is None
-    assert not matcher.is_live
-    assert (matcher.gate, matcher.quotes_refused) == (7, 1)
-
-
-@pytest.mark.parametrize("update_id", [7, 8])
+@pytest.mark.parametrize(("update_id", "filled"), [(6, None), (7, [(1, 5)]), (8, [(1, 5)])])
 def test_seed_at_or_above_the_gate_makes_the_symbol_live_and_fills(
-    market: MirroredMarket, update_id: int
+    market: MirroredMarket, update_id: int, filled: list[tuple[int, int]] | None
 ) -> None:
-    """An equal id confirms the last quote, a greater one is newer."""
+    """An equal id confirms the last quote, and a greater one is newer. An older seed is stale."""
     matcher = matcher_after(market.order(20), gate=7)
 
     fills = matcher.apply_seed(market.quote(update_id, 5))
 
-    assert quantities_given(fills) == [(1, 5)]
-    assert matcher.is_live
-    assert matcher.gate == update_id
+    assert (None if fills is None else quantities_given(fills)) == filled
+    assert matcher.is_live is (filled is not None)
+    assert (matcher.gate, matcher.quotes_refused) == (max(7, update_id), int(filled is None))
 
 
 def test_reset_by_the_venue_moves_the_gate_down_and_keeps_the_ledger(

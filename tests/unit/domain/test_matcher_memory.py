@@ -57,10 +57,8 @@ def test_restart_from_ledger_and_gate_sells_nothing_again(market: MirroredMarket
 
 def test_restart_into_an_empty_side_forgets_the_stored_levels(market: MirroredMarket) -> None:
     """The first quote counts, even if it displays nothing."""
-    stored = TakenLevel(
-        owner=PUBLIC, side=market.side, price=market.price("99.99"), quantity=Decimal(5)
-    )
-    matcher = matcher_after(market.order(20), market.emptied(8), gate=7, levels=[stored])
+    stored = [market.level("99.99", 5)]
+    matcher = matcher_after(market.order(20), market.emptied(8), gate=7, levels=stored)
 
     assert matcher.ledger_levels() == []
     assert quantities_given(matcher.apply_quote(market.quote(9, 5))) == [(1, 5)]
@@ -147,11 +145,7 @@ def test_many_orders_closed_by_one_quote_are_counted_once(market: MirroredMarket
 
 def test_levels_beyond_the_bound_are_dropped_and_counted(market: MirroredMarket) -> None:
     """The count includes all owners and sides."""
-    worse = [market.price(Decimal(100) + Decimal(step) / 100) for step in range(1, LEVELS_MAX + 1)]
-    levels = [
-        TakenLevel(owner=PUBLIC, side=market.side, price=price, quantity=Decimal(1))
-        for price in worse
-    ]
+    levels = [market.level(100 + Decimal(step) / 100, 1) for step in range(1, LEVELS_MAX + 1)]
     matcher = matcher_after(market.order(5), levels=levels)
     before = matcher.levels_dropped
 

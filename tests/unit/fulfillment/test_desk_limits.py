@@ -16,10 +16,12 @@ ALICE, BOB = Owner("alice"), Owner("bob")
 ETHBTC = Symbol("ETHBTC")
 
 
-def limited(**limits: int) -> pytest.MarkDecorator:
-    """Give the desk of a test these limits, and 9 for every other limit."""
-    all_limits = OpenOrderLimits(**({"total": 9, "per_owner": 9, "per_symbol": 9} | limits))
-    return pytest.mark.parametrize("shop", [all_limits], indirect=True)
+def limits(**fewer: int) -> OpenOrderLimits:
+    """Make these limits, and 9 for every other limit."""
+    return OpenOrderLimits(**({"total": 9, "per_owner": 9, "per_symbol": 9} | fewer))
+
+
+one_order = pytest.mark.parametrize("shop", [limits(total=1)], indirect=True)
 
 
 def assert_nothing_is_counted(shop: Shop) -> None:
@@ -29,29 +31,28 @@ def assert_nothing_is_counted(shop: Shop) -> None:
         assert (len(counts._by_owner), len(counts._by_symbol)) == (0, 0)
 
 
-@limited(per_owner=1)
-async def test_the_desk_counts_by_owner(shop: Shop) -> None:
-    """Another owner is accepted."""
+@pytest.mark.parametrize(
+    ("shop", "refused", "accepted"),
+    [
+        (limits(per_owner=1), (ALICE, ETHBTC), (BOB, LTCBTC)),
+        (limits(per_symbol=1), (BOB, LTCBTC), (ALICE, ETHBTC)),
+    ],
+    indirect=["shop"],
+    ids=["by owner", "by symbol"],
+)
+async def test_the_desk_counts(
+    shop: Shop, refused: tuple[Owner, Symbol], accepted: tuple[Owner, Symbol]
+) -> None:
+    """Another owner or symbol has its own count."""
     await shop.place(5, owner=ALICE)
 
     with pytest.raises(TooManyOrdersError):
-        await shop.place(5, owner=ALICE, symbol=ETHBTC)
+        await shop.place(5, owner=refused[0], symbol=refused[1])
 
-    await shop.place(5, owner=BOB)
-
-
-@limited(per_symbol=1)
-async def test_the_desk_counts_by_symbol(shop: Shop) -> None:
-    """Another symbol is accepted."""
-    await shop.place(5, owner=ALICE)
-
-    with pytest.raises(TooManyOrdersError):
-        await shop.place(5, owner=BOB)
-
-    await shop.place(5, owner=ALICE, symbol=ETHBTC)
+    await shop.place(5, owner=accepted[0], symbol=accepted[1])
 
 
-@limited(total=1)
+@one_order
 async def test_an_order_that_is_being_written_counts(shop: Shop) -> None:
     """Of two orders at once, only the first is accepted."""
     shop.journal.accept_delay = asyncio.Event()
@@ -67,7 +68,7 @@ async def test_an_order_that_is_being_written_counts(shop: Shop) -> None:
         await shop.accept(5)
 
 
-@limited(total=1)
+@one_order
 async def test_a_refused_order_does_not_count(shop: Shop) -> None:
     """An order that the journal refused is not open."""
     shop.journal.fail()

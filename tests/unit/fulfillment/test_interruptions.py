@@ -18,33 +18,31 @@ ETHBTC = Symbol("ETHBTC")
 SECOND = 1_000_000_000
 
 
-def test_a_short_interruption_is_not_reported() -> None:
-    """A connection that is replaced within seconds is normal."""
-    interrupted = Interruptions(long_seconds=30)
+@pytest.mark.parametrize(
+    ("checks", "begun", "over"),
+    [
+        ([(0, False), (29, False), (34, True), (40, False), (69, False)], None, None),
+        ([(5, False), (35, False), (40, False), (45, True), (50, True)], 1, 3),
+    ],
+    ids=["short", "long"],
+)
+def test_a_long_interruption_and_its_end_are_reported_once(
+    checks: list[tuple[int, bool]], begun: int | None, over: int | None
+) -> None:
+    """The log shows once when fills stopped, and once when they resumed.
 
-    changes = [
-        interrupted.update({LTCBTC: is_live}, now_ns=second * SECOND)
-        for second, is_live in [(0, False), (29, False), (34, True), (40, False), (69, False)]
-    ]
-
-    assert changes == [InterruptionChanges([], [])] * 5
-
-
-def test_a_long_interruption_and_its_end_are_reported_once() -> None:
-    """The log shows once when fills stopped, and once when they resumed."""
+    A connection that is replaced within seconds is normal.
+    """
     interrupted = Interruptions(long_seconds=30)
 
     changes = [
         interrupted.update({LTCBTC: is_live, ETHBTC: True}, now_ns=second * SECOND)
-        for second, is_live in [(5, False), (35, False), (40, False), (45, True), (50, True)]
+        for second, is_live in checks
     ]
 
     assert changes == [
-        InterruptionChanges([], []),
-        InterruptionChanges([LTCBTC], []),
-        InterruptionChanges([], []),
-        InterruptionChanges([], [LTCBTC]),
-        InterruptionChanges([], []),
+        InterruptionChanges([LTCBTC] * (number == begun), [LTCBTC] * (number == over))
+        for number in range(5)
     ]
 
 

@@ -5,6 +5,7 @@ import random
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
+from functools import partial
 
 import pytest
 from structlog.testing import capture_logs
@@ -83,45 +84,33 @@ class HandStore:
             raise OSError("no space left on device")
 
 
-def book_of(
-    *answers: Answer, store: HandStore, timing: RulesTiming
-) -> tuple[VenueRulesBook, HandSource]:
-    """Make a book that does not run yet."""
-    source = HandSource(answers)
-    book = VenueRulesBook(
-        rest=source, store=store, clock=HandClock(), random=random.Random(1), timing=timing
-    )
-    return book, source
-
-
 def stored_rules(rules: tuple[TradingRules, ...]) -> HandStore:
     """Make a store with these rules."""
     return HandStore(StoredRules(rules=rules, fetched_at=ACCEPTED_AT))
 
 
 @asynccontextmanager
-async def running(
-    book: VenueRulesBook, on_loaded: Callable[[], None] | None = None
-) -> AsyncIterator[None]:
-    """Run a book until the context ends."""
-    task = asyncio.create_task(book.run(on_loaded))
+async def running_book(
+    *answers: Answer,
+    store: HandStore | None = None,
+    timing: RulesTiming = QUICK,
+    is_silent: bool = False,
+    on_loaded: Callable[[VenueRulesBook], None] | None = None,
+) -> AsyncIterator[tuple[VenueRulesBook, HandSource, HandStore]]:
+    """Make a book and run it until the context ends; a silent venue answers nothing at first."""
+    source, store = HandSource(answers), store or HandStore()
+    if is_silent:
+        source.answers.clear()
+    book = VenueRulesBook(
+        rest=source, store=store, clock=HandClock(), random=random.Random(1), timing=timing
+    )
+    task = asyncio.create_task(book.run(None if on_loaded is None else partial(on_loaded, book)))
     try:
-        yield
+        yield book, source, store
     finally:
         task.cancel()
         await asyncio.wait({task})
         assert task.cancelled(), "the book runs until it is stopped"
-
-
-@asynccontextmanager
-async def running_book(
-    *answers: Answer, store: HandStore | None = None, timing: RulesTiming = QUICK
-) -> AsyncIterator[tuple[VenueRulesBook, HandSource, HandStore]]:
-    """Make a book and run it until the context ends."""
-    store = store or HandStore()
-    book, source = book_of(*answers, store=store, timing=timing)
-    async with running(book):
-        yield book, source, store
 
 
 async def test_rules_come_from_the_venue_and_are_stored() -> None:
@@ -159,11 +148,14 @@ async def test_a_symbol_trades_unless_the_venue_says_otherwise() -> None:
 
 async def test_no_symbol_trades_by_the_stored_copy_before_the_venue_answers() -> None:
     """No symbol trades by stored rules before the venue's first answer."""
-    store = stored_rules(rules())
-    changes = []
-    book, source = book_of(rules(status="BREAK"), store=store, timing=HOURLY)
-    source.answers.clear()
-    async with running(book, lambda: changes.append(book.is_trading(LTCBTC))):
+    changes: list[bool] = []
+    async with running_book(
+        rules(status="BREAK"),
+        store=stored_rules(rules()),
+        timing=HOURLY,
+        is_silent=True,
+        on_loaded=lambda book: changes.append(book.is_trading(LTCBTC)),
+    ) as (book, source, _):
         await eventually(lambda: source.asked)
         before = book.is_trading(LTCBTC)
         source.answers.set()
@@ -173,17 +165,19 @@ async def test_no_symbol_trades_by_the_stored_copy_before_the_venue_answers() ->
     assert not any(changes)
 
 
-@pytest.mark.parametrize("trouble", ["fails", "never answers"])
-async def test_symbols_trade_by_the_stored_copy_if_the_venue_does_not_answer(trouble: str) -> None:
+@pytest.mark.parametrize("is_silent", [False, True], ids=["fails", "never answers"])
+async def test_symbols_trade_by_the_stored_copy_if_the_venue_does_not_answer(
+    *, is_silent: bool
+) -> None:
     """Symbols trade by stored rules after the venue failed to answer."""
-    store = stored_rules(rules())
     released = asyncio.Event()
-    timing = RulesTiming(confirm_seconds=0.05 if trouble == "never answers" else 600)
-    book, source = book_of(DOWN, store=store, timing=timing)
-    if trouble == "never answers":
-        source.answers.clear()
-
-    async with running(book, lambda: released.set() if book.is_trading(LTCBTC) else None):
+    async with running_book(
+        DOWN,
+        store=stored_rules(rules()),
+        timing=RulesTiming(confirm_seconds=0.05 if is_silent else 600),
+        is_silent=is_silent,
+        on_loaded=lambda book: released.set() if book.is_trading(LTCBTC) else None,
+    ):
         await released.wait()
 
 

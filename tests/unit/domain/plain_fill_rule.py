@@ -204,10 +204,7 @@ class PlainFillRule:
 
     def _decide(self) -> list[PlainStep]:
         """End the orders that may not wait for another quote."""
-        reasons = {
-            TimeInForce.IOC: Reason.IOC_REMAINDER,
-            TimeInForce.FOK: Reason.FOK_UNFILLABLE,
-        }
+        reasons = {TimeInForce.IOC: Reason.IOC_REMAINDER, TimeInForce.FOK: Reason.FOK_UNFILLABLE}
         decided = [one for one in self.orders if one.order.time_in_force in reasons]
         self.orders = [one for one in self.orders if one not in decided]
         return [one.end(reasons[one.order.time_in_force], one.met_in_its_turn) for one in decided]

@@ -120,10 +120,7 @@ def test_partly_filled_order_keeps_its_place(market: MirroredMarket) -> None:
     first = matcher.apply_quote(market.quote(1, 3))
     second = matcher.apply_quote(market.quote(2, 7))
 
-    assert (quantities_given(first), quantities_given(second)) == (
-        [(1, 3)],
-        [(1, 2), (2, 2)],
-    )
+    assert (quantities_given(first), quantities_given(second)) == ([(1, 3)], [(1, 2), (2, 2)])
 
 
 def test_orders_of_one_owner_share_the_displayed_quantity(market: MirroredMarket) -> None:

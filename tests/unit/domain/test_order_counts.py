@@ -44,12 +44,7 @@ def test_owners_and_symbols_without_orders_take_no_memory() -> None:
     [
         ({"total": 3}, (BOB, ETHBTC), None, "the service may have at most 3"),
         ({"per_owner": 2}, (ALICE, ETHBTC), (BOB, LTCBTC), "an owner may have at most 2"),
-        (
-            {"per_symbol": 2},
-            (BOB, LTCBTC),
-            (ALICE, ETHBTC),
-            "the symbol LTCBTC may have at most 2",
-        ),
+        ({"per_symbol": 2}, (BOB, LTCBTC), (ALICE, ETHBTC), "the symbol LTCBTC may have at most 2"),
     ],
 )
 def test_a_refusal_names_its_limit(

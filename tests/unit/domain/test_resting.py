@@ -9,13 +9,7 @@ from hypothesis import strategies as st
 
 from app.domain.amounts import ZERO
 from app.domain.order import Side
-from app.domain.resting import (
-    _STALE_KEYS_MAX,
-    RestingHeap,
-    RestingOrder,
-    deadline_key_of,
-    rank_of,
-)
+from app.domain.resting import _STALE_KEYS_MAX, RestingHeap, RestingOrder, deadline_key_of, rank_of
 from tests.support.builders import Amount, make_order
 
 EARLY, LATE = 1, 2**63 - 1
@@ -84,9 +78,7 @@ def test_earlier_deadline_comes_first_then_earlier_acceptance() -> None:
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 400)), max_size=400))
-def test_first_is_always_the_open_one_with_the_smallest_key(
-    acts: list[tuple[bool, int]],
-) -> None:
+def test_first_is_always_the_open_one_with_the_smallest_key(acts: list[tuple[bool, int]]) -> None:
     """The heap agrees with a plain dictionary, and never exceeds its bound."""
     heap = RestingHeap()
     plain: dict[int, RestingOrder] = {}

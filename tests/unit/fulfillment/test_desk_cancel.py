@@ -6,16 +6,7 @@ from collections.abc import Awaitable
 import pytest
 
 from app.domain.errors import JournalUnavailableError, OutcomeUnknownError
-from app.domain.order import (
-    PUBLIC,
-    Order,
-    OrderId,
-    OrderStatus,
-    Owner,
-    Reason,
-    Side,
-    Symbol,
-)
+from app.domain.order import PUBLIC, Order, OrderId, OrderStatus, Owner, Reason, Side, Symbol
 from app.fulfillment import desk as desk_module
 from app.fulfillment import symbol as symbol_module
 from tests.support.builders import LTCBTC, make_quote
@@ -102,8 +93,7 @@ async def test_a_cancel_for_a_symbol_that_ended_starts_nothing(shop: Shop) -> No
 
 
 @pytest.mark.parametrize(
-    ("displayed", "statuses"),
-    [(5, [NEW, FILLED]), (3, [NEW, PARTIALLY_FILLED, CANCELED])],
+    ("displayed", "statuses"), [(5, [NEW, FILLED]), (3, [NEW, PARTIALLY_FILLED, CANCELED])]
 )
 async def test_a_fill_that_came_first_stands(
     shop: Shop, displayed: int, statuses: list[OrderStatus]

@@ -102,9 +102,7 @@ async def test_an_acceptance_stores_the_current_quote(shop: Shop) -> None:
     assert {event.quotes_seen for event in acceptances} == {0}
 
 
-async def test_quotes_during_the_commit_do_not_change_the_arrival(
-    shop: Shop,
-) -> None:
+async def test_quotes_during_the_commit_do_not_change_the_arrival(shop: Shop) -> None:
     """The market moves while the order is being written."""
     await shop.place(5, limit_price=1)
     shop.feed.push(make_quote(1, ask=("99.50", 3)))

@@ -8,11 +8,7 @@ from app.domain.events import SymbolOutcome, TransitionError
 from app.domain.liquidity import TakenLevel
 from app.domain.order import TRANSITIONS, Arrival, Decision, OrderStatus, Reason, Side
 from app.domain.resting import Closing, Fill
-from app.fulfillment.outcome import (
-    EVENTS_PER_OUTCOME_MAX,
-    outcome_parts,
-    step_events,
-)
+from app.fulfillment.outcome import EVENTS_PER_OUTCOME_MAX, outcome_parts, step_events
 from tests.support.builders import ACCEPTED_AT, LTCBTC, make_order
 
 ARRIVAL = Arrival(update_id=3, price=Decimal("99.5"))
@@ -58,10 +54,7 @@ def test_a_fill_carries_its_split_and_the_filled_quantity(
 @pytest.mark.parametrize("splits_total", [0, 2])
 @pytest.mark.parametrize(
     ("status", "reason"),
-    [
-        (OrderStatus.EXPIRED, Reason.TIMEOUT),
-        (OrderStatus.CANCELED, Reason.CANCELED_BY_CLIENT),
-    ],
+    [(OrderStatus.EXPIRED, Reason.TIMEOUT), (OrderStatus.CANCELED, Reason.CANCELED_BY_CLIENT)],
 )
 def test_an_unfilled_end_is_the_event_after_the_last_split(
     splits_total: int, status: OrderStatus, reason: Reason

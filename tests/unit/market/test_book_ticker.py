@@ -269,10 +269,7 @@ def test_frame_that_is_read_no_further_names_its_symbol_in_the_same_way(
         ({"error": [[5]], "id": 4}, Acknowledgment(request_id=4, error="unreadable")),
         ({"error": "n" * 999, "id": 4}, Acknowledgment(request_id=4, error="n" * 200)),
         ({"e": "serverShutdown", "E": 1}, ShutdownNotice()),
-        (
-            {"stream": "!serverShutdown", "data": {"e": "serverShutdown", "E": 1}},
-            ShutdownNotice(),
-        ),
+        ({"stream": "!serverShutdown", "data": {"e": "serverShutdown", "E": 1}}, ShutdownNotice()),
         (MINI_TICKER, VenueTime(at_ms=1672515782136)),
         ({"stream": "ltcbtc@miniTicker", "data": MINI_TICKER}, VenueTime(at_ms=1672515782136)),
         ({**MINI_TICKER, "x": [1]}, VenueTime(at_ms=1672515782136)),

@@ -114,9 +114,7 @@ async def test_recorder_gets_everything_before_the_listener(peer: WebSocketPeer)
     ]
 
 
-async def test_recorder_gets_buffered_frames_at_their_delivery(
-    peer: WebSocketPeer,
-) -> None:
+async def test_recorder_gets_buffered_frames_at_their_delivery(peer: WebSocketPeer) -> None:
     """Frames of a rotation are recorded once, with the change of connections."""
     listener = RecordingListener()
     recorder = NotingRecorder(listener)
@@ -182,9 +180,7 @@ async def test_limits_of_the_venue_can_be_shrunk_for_a_test_of_many_hours(
         assert [one.streams for one in feed.state().connections] == [2, 2, 1]
 
 
-async def test_confirmation_for_a_symbol_without_listeners_is_ignored(
-    peer: WebSocketPeer,
-) -> None:
+async def test_confirmation_for_a_symbol_without_listeners_is_ignored(peer: WebSocketPeer) -> None:
     """A confirmation for a symbol without listeners is ignored."""
     depth = HandDepth()
     async with running_feed(peer.url, depth) as feed:

@@ -8,14 +8,7 @@ import msgspec
 
 from app.domain.order import PUBLIC, OrderId, Owner, Side, Symbol
 from app.domain.quote import Quote
-from app.tapes.replay import (
-    FinalState,
-    Replay,
-    ReplayOrder,
-    ReplayOutcome,
-    UnusableFrame,
-    replay,
-)
+from app.tapes.replay import FinalState, Replay, ReplayOrder, ReplayOutcome, UnusableFrame, replay
 from app.tapes.tape_lines import TapeLine
 from app.tapes.tape_notes import ConnectionNote, DropNote
 from tests.support.builders import LTCBTC, Amount, make_quote
@@ -174,9 +167,7 @@ def test_earlier_placed_orders_come_first_then_list_order() -> None:
     tape = WrittenTape((1_000, ask(1, 1, 101)), (3_000, ask(2, 5)))
 
     outcome = tape.replay(
-        order(2_500, 3, name="late"),
-        order(2_000, 3, name="first"),
-        order(2_000, 3, name="second"),
+        order(2_500, 3, name="late"), order(2_000, 3, name="first"), order(2_000, 3, name="second")
     )
 
     assert [result.order.order_id for result in outcome.results] == ["late", "first", "second"]

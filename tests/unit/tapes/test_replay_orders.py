@@ -8,12 +8,7 @@ import pytest
 from app.domain.errors import StartupError
 from app.domain.order import PUBLIC, OrderId, Owner, Side, Symbol
 from app.tapes.replay import ReplayOrder
-from app.tapes.replay_orders import (
-    ORDERS_BYTES_MAX,
-    PLACED_TS_MAX,
-    OrdersError,
-    read_orders,
-)
+from app.tapes.replay_orders import ORDERS_BYTES_MAX, PLACED_TS_MAX, OrdersError, read_orders
 
 ORDER = {
     "id": "a",

@@ -17,12 +17,7 @@ from app.tapes.tape_notes import ConnectionNote, DropNote, Interruption, read_in
 def begun(*, continues: bool) -> FileBegun:
     """Return the first note of a service's file."""
     return FileBegun(
-        stream_id="a",
-        epoch=1,
-        number=2,
-        continues=continues,
-        acceptance_number=7,
-        version="0.1.0",
+        stream_id="a", epoch=1, number=2, continues=continues, acceptance_number=7, version="0.1.0"
     )
 
 

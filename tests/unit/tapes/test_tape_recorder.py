@@ -121,10 +121,7 @@ def test_a_lost_connection_is_noted_reported_and_counted(recording: RecordingUnd
         {"kind": "connection", "what": "opened", "cause": None},
         second,
     ]
-    assert recording.reported == [
-        "connection lost: closed by the venue",
-        "reconnected after 1.5 s",
-    ]
+    assert recording.reported == ["connection lost: closed by the venue", "reconnected after 1.5 s"]
     assert (recorder.losses, recorder.gap_seconds) == (1, 1.5)
 
 

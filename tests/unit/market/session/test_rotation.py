@@ -14,14 +14,7 @@ from app.market.session.session import FRAMES_AT_ONCE_MAX
 from app.market.timing import VENUE_LIMITS, FeedTiming
 from tests.support.builders import make_quote
 from tests.support.hand_driven import HandClock
-from tests.support.market import (
-    INTERRUPTED,
-    LTCBTC,
-    QUOTE,
-    SEED,
-    RecordingListener,
-    eventually_has,
-)
+from tests.support.market import INTERRUPTED, LTCBTC, QUOTE, SEED, RecordingListener, eventually_has
 from tests.support.virtual_time import in_virtual_time
 from tests.support.waiting import eventually
 from tests.unit.market.conftest import ACKNOWLEDGMENT, ETHBTC, SHUTDOWN, Rig, rigged, ticker

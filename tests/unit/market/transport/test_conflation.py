@@ -17,10 +17,7 @@ ANSWER = b'{"result":null,"id":1}'
 
 def ticker(update_id: int, symbol: str = "LTCBTC") -> bytes:
     """Make a frame as the venue writes it."""
-    return b'{"u":%d,"s":"%b","b":"0.5","B":"1.0","a":"0.6","A":"2"}' % (
-        update_id,
-        symbol.encode(),
-    )
+    return b'{"u":%d,"s":"%b","b":"0.5","B":"1.0","a":"0.6","A":"2"}' % (update_id, symbol.encode())
 
 
 def combined(update_id: int, symbol: str = "LTCBTC", stream: str = "ltcbtc@bookTicker") -> bytes:

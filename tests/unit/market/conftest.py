@@ -42,6 +42,13 @@ def pytest_configure(config: pytest.Config) -> None:
     load_profile(config)
 
 
+@pytest.fixture
+async def peer() -> AsyncIterator[WebSocketPeer]:
+    """Run a peer."""
+    async with WebSocketPeer().serve() as peer:
+        yield peer
+
+
 class Rig:
     """A peer, a connection to it, and depth that the test answers."""
 

@@ -3,7 +3,6 @@
 import asyncio
 import random
 import ssl
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -24,13 +23,6 @@ from tests.support.market import (
 )
 from tests.support.waiting import eventually
 from tests.unit.market.conftest import ticker
-
-
-@pytest.fixture
-async def peer() -> AsyncIterator[WebSocketPeer]:
-    """Run a peer."""
-    async with WebSocketPeer().serve() as peer:
-        yield peer
 
 
 def feed_of(stream_url: str, clock: Clock | None = None) -> BookTickerFeed:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 import msgspec
+import pytest
 
 from app.domain.order import PUBLIC, OrderId, Owner, Side, Symbol
 from app.domain.quote import Quote
@@ -111,13 +112,84 @@ def test_an_order_meets_the_last_quote_before_it_and_later_ones_until_its_deadli
     assert result.final_state is FinalState.EXPIRED_PARTIAL
 
 
-def test_at_one_instant_quotes_come_before_orders() -> None:
-    """Of several quotes at its instant, the order meets the last."""
-    tape = WrittenTape((1_000, ask(1, 1)), (2_000, ask(2, 2)), (2_000, ask(3, 3)))
+@pytest.mark.parametrize(
+    ("told", "orders", "quantities"),
+    [
+        pytest.param(
+            [(1_000, ask(1, 1)), (2_000, ask(2, 2)), (2_000, ask(3, 3))],
+            [order(2_000)],
+            [3],
+            id="at one instant, quotes come first and the last one counts",
+        ),
+        pytest.param(
+            [(1_000, ask(1, 5))],
+            [order(1_000, 4), order(1_000, 4), order(1_000, 4, owner=Owner("alice"))],
+            [4, 1, 4],
+            id="orders of one owner share the display, owners do not",
+        ),
+        pytest.param(
+            [(1_000, ask(1, 5)), (5_000, ask(2, 5)), (9_000, ask(3, 5)), (13_000, ask(4, 6))],
+            [order(1_000, 4), order(9_500, 4, timeout_ms=9)],
+            [4, 2],
+            id="the ledger lasts until the last order, even if none rested between",
+        ),
+        pytest.param(
+            [(1_000, make_quote(1, bid=("101", 3), ask=("102", 9)))],
+            [order(1_000, side=Side.SELL)],
+            [3],
+            id="a SELL takes from bids",
+        ),
+        pytest.param(
+            [(1_000, ask(1, 5)), (1_200, UnusableFrame(symbol=LTCBTC)), (1_300, ask(2, 5))],
+            [order(1_000, 3), order(1_100, 4), order(1_250, 4)],
+            [3, 2, 0],
+            id="quantity taken before an interruption stays taken",
+        ),
+        pytest.param(
+            [(1_000, ask(1, 5)), (1_100, DropNote(symbol=LTCBTC, reason="crossed"))],
+            [order(1_000), order(1_200)],
+            [5, 0],
+            id="a frame that was not written leaves its symbol without a quote",
+        ),
+        pytest.param(
+            [
+                (1_000, ask(1, 5)),
+                (1_100, DropNote(symbol="X", reason="crossed")),
+                (1_300, ask(2, 5)),
+            ],
+            [order(1_200)],
+            [5],
+            id="but no other symbol",
+        ),
+        pytest.param(
+            [(2_000, ask(1, 5)), (2_600, ask(2, 9))],
+            [order(1_500), order(500)],
+            [5, 0],
+            id="an order before the tape waits for its first quote",
+        ),
+        pytest.param(
+            [(1_000, ask(1, 5)), (9_000, ask(2, 9))],
+            [order(2_000)],
+            [5],
+            id="the line that ends a replay places the orders before it",
+        ),
+        pytest.param(
+            [(1_000, ask(1, 5))],
+            [order(1_001)],
+            [0],
+            id="what was displayed after the tape is unknown",
+        ),
+    ],
+)
+def test_orders_get_what_the_tape_displays_within_their_time(
+    told: list[tuple[int, Told]], orders: list[ReplayOrder], quantities: list[int]
+) -> None:
+    """The rules are those of the service, and the time is that of the lines."""
+    named = [replace(one, order_id=OrderId(str(number))) for number, one in enumerate(orders)]
 
-    outcome = tape.replay(order(2_000))
+    outcome = WrittenTape(*told).replay(*named)
 
-    assert ids(outcome) == [3]
+    assert filled(outcome) == quantities
 
 
 def test_each_final_state() -> None:
@@ -138,30 +210,6 @@ def test_each_final_state() -> None:
     assert filled(outcome) == [2, 3, 0]
 
 
-def test_orders_of_one_owner_share_displayed_quantity_and_owners_do_not() -> None:
-    """This is as in the service."""
-    tape = WrittenTape((1_000, ask(1, 5)))
-
-    outcome = tape.replay(
-        order(1_000, 4, name="a"),
-        order(1_000, 4, name="b"),
-        order(1_000, 4, name="c", owner=Owner("alice")),
-    )
-
-    assert filled(outcome) == [4, 1, 4]
-
-
-def test_an_owners_ledger_lasts_until_the_last_order() -> None:
-    """A quantity taken by one order is not sold to a later one, even if none rested between."""
-    tape = WrittenTape(
-        (1_000, ask(1, 5)), (5_000, ask(2, 5)), (9_000, ask(3, 5)), (13_000, ask(4, 6))
-    )
-
-    outcome = tape.replay(order(1_000, 4, name="a"), order(9_500, 4, name="b", timeout_ms=9))
-
-    assert filled(outcome) == [4, 2]
-
-
 def test_earlier_placed_orders_come_first_then_list_order() -> None:
     """Orders at one price have this priority; results keep the order of the list."""
     tape = WrittenTape((1_000, ask(1, 1, 101)), (3_000, ask(2, 5)))
@@ -172,15 +220,6 @@ def test_earlier_placed_orders_come_first_then_list_order() -> None:
 
     assert [result.order.order_id for result in outcome.results] == ["late", "first", "second"]
     assert filled(outcome) == [0, 3, 2]
-
-
-def test_a_sell_takes_from_bids() -> None:
-    """A SELL order meets the best bid."""
-    tape = WrittenTape((1_000, make_quote(1, bid=("101", 3), ask=("102", 9))))
-
-    outcome = tape.replay(order(1_000, side=Side.SELL))
-
-    assert outcome.results[0].total_cost == 303
 
 
 def test_symbols_do_not_meet() -> None:
@@ -205,22 +244,6 @@ def test_a_quote_whose_id_does_not_rise_fills_nothing() -> None:
     assert outcome.report.quotes_late == 2
 
 
-def test_orders_meet_the_quotes_of_the_tape_within_their_time() -> None:
-    """An order before the tape waits for its first quote, and one after it is unfilled.
-
-    The line that ends a replay still places the orders before it.
-    """
-    tape = WrittenTape((2_000, ask(1, 5)), (2_600, ask(2, 9)))
-
-    before = tape.replay(order(1_500), order(500, name="b"))
-    between = WrittenTape((1_000, ask(1, 5)), (9_000, ask(2, 9))).replay(order(2_000))
-    after = tape.replay(order(2_601))
-
-    assert [filled(outcome) for outcome in (before, between, after)] == [[5, 0], [5], [0]]
-    assert after.results[0].final_state is FinalState.EXPIRED_UNFILLED
-    assert (after.report.has_ended, after.report.last_ts) == (True, 2_600)
-
-
 def test_an_unusable_frame_leaves_its_symbol_without_a_quote() -> None:
     """The displayed quantity is unknown until the next usable quote."""
     tape = WrittenTape(
@@ -236,19 +259,6 @@ def test_an_unusable_frame_leaves_its_symbol_without_a_quote() -> None:
     assert [ids(outcome, 0), ids(outcome, 1)] == [[2], [1]]
     assert filled(outcome) == [6, 5]
     assert outcome.report.frames_unusable == 2
-
-
-def test_a_resting_order_meets_the_same_ask_after_an_interruption() -> None:
-    """The quantity that the order took before still counts as taken."""
-    tape = WrittenTape(
-        (1_000, ask(1, 5)), (1_200, UnusableFrame(symbol=LTCBTC)), (1_300, ask(2, 5))
-    )
-
-    outcome = tape.replay(
-        order(1_000, 3, name="a"), order(1_100, 4, name="b"), order(1_250, 4, name="c")
-    )
-
-    assert filled(outcome) == [3, 2, 0]
 
 
 def test_a_lost_connection_leaves_no_symbol_with_a_quote() -> None:
@@ -270,21 +280,6 @@ def test_a_lost_connection_leaves_no_symbol_with_a_quote() -> None:
 
     assert [ids(outcome, number) for number in range(3)] == [[1], [2], []]
     assert outcome.report.interruptions == 1
-
-
-def test_a_dropped_frame_leaves_its_symbol_without_a_quote() -> None:
-    """A recorder notes the frames that it did not write."""
-    tape = WrittenTape(
-        (1_000, ask(1, 5)),
-        (1_000, ask(1, 5, symbol=ETHBTC)),
-        (1_100, DropNote(symbol=LTCBTC, reason="crossed")),
-    )
-
-    outcome = tape.replay(order(1_200, name="a"), order(1_200, name="b", symbol=ETHBTC))
-    again = WrittenTape((1_000, ask(1, 5)), (1_100, DropNote(symbol="X", reason="crossed")))
-
-    assert filled(outcome) == [0, 0], "the tape ended before they were placed"
-    assert filled(again.replay(order(1_000))) == [5]
 
 
 def test_reading_stops_when_no_order_can_change() -> None:

@@ -16,6 +16,14 @@ def frame(quote: Quote | Drop, received_ns: int = 0) -> BufferedFrame:
     return BufferedFrame(quote, b"", received_ns)
 
 
+def buffer_of(*frames: BufferedFrame) -> FrameBuffer:
+    """Make a buffer with these frames."""
+    buffer = FrameBuffer(10)
+    for one in frames:
+        buffer.append(one)
+    return buffer
+
+
 def stream_at(update_id: int, *, wanted_since_ns: int = 0) -> SymbolStream:
     """Make a stream that has delivered an update."""
     stream = SymbolStream(LTCBTC, {}, wanted_since_ns=wanted_since_ns)  # type: ignore[arg-type] # no failures are counted
@@ -39,9 +47,7 @@ def test_frames_leave_in_order_and_a_full_buffer_refuses_more() -> None:
 
 def test_stream_has_caught_up_once_it_delivered_the_first_buffered_quote() -> None:
     """A stream has caught up once it delivered its first buffered quote."""
-    buffer = FrameBuffer(10)
-    buffer.append(frame(make_quote(7)))
-    buffer.append(frame(make_quote(9)))
+    buffer = buffer_of(frame(make_quote(7)), frame(make_quote(9)))
 
     assert [buffer.has_caught_up(stream_at(one)) for one in (0, 6, 7, 8)] == [
         False,
@@ -54,11 +60,9 @@ def test_stream_has_caught_up_once_it_delivered_the_first_buffered_quote() -> No
 
 def test_quiet_stream_has_caught_up_and_proves_nothing() -> None:
     """A stream without buffered quotes has caught up, but has no overlap."""
-    buffer = FrameBuffer(10)
-    buffer.append(frame(make_quote(7, symbol=ETHBTC)))
-    buffer.append(frame(Drop(reason=DropReason.CROSSED, symbol=LTCBTC)))
-    late = FrameBuffer(10)
-    late.append(frame(make_quote(7, received_ns=3)))
+    drop = Drop(reason=DropReason.CROSSED, symbol=LTCBTC)
+    buffer = buffer_of(frame(make_quote(7, symbol=ETHBTC)), frame(drop))
+    late = buffer_of(frame(make_quote(7, received_ns=3)))
 
     assert buffer.has_caught_up(stream_at(0))
     assert not buffer.has_overlapped(stream_at(9))
@@ -68,12 +72,10 @@ def test_quiet_stream_has_caught_up_and_proves_nothing() -> None:
 
 def test_only_old_quotes_that_were_replaced_are_superseded() -> None:
     """Only old quotes with a newer quote of their symbol are superseded."""
-    buffer = FrameBuffer(10)
     old, replaced_soon = frame(make_quote(1), 0), frame(make_quote(2), SUPERSEDED_NS)
     drop = frame(Drop(reason=DropReason.CROSSED, symbol=LTCBTC), 0)
     other = frame(make_quote(3, symbol=ETHBTC), 0)
     newest = frame(make_quote(4), SUPERSEDED_NS + 1)
-    for one in (old, replaced_soon, drop, other, newest):
-        buffer.append(one)
+    buffer = buffer_of(old, replaced_soon, drop, other, newest)
 
     assert buffer.superseded(2 * SUPERSEDED_NS) == {0}

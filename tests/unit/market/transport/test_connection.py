@@ -30,13 +30,6 @@ QUIET = FeedTiming(ping_interval_seconds=60, ping_timeout_seconds=60)
 BUSY = FeedTiming(ping_interval_seconds=0.05, ping_timeout_seconds=0.2)
 
 
-@pytest.fixture
-async def peer() -> AsyncIterator[WebSocketPeer]:
-    """Run a peer."""
-    async with WebSocketPeer().serve() as peer:
-        yield peer
-
-
 async def connect(
     endpoint: str,
     receiver: Receiver | None = None,

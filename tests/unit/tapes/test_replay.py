@@ -146,17 +146,13 @@ def test_an_order_meets_the_last_quote_before_it_and_later_ones_until_its_deadli
             id="quantity taken before an interruption stays taken",
         ),
         pytest.param(
-            [(1_000, ask(1, 5)), (1_100, DropNote(symbol=LTCBTC, reason="crossed"))],
-            [order(1_000), order(1_200)],
-            [5, 0],
+            [(1_000, ask(1, 5)), (1_100, DropNote(symbol=LTCBTC, reason="")), (1_300, ask(2, 3))],
+            [order(1_200)],
+            [3],
             id="a frame that was not written leaves its symbol without a quote",
         ),
         pytest.param(
-            [
-                (1_000, ask(1, 5)),
-                (1_100, DropNote(symbol="X", reason="crossed")),
-                (1_300, ask(2, 5)),
-            ],
+            [(1_000, ask(1, 5)), (1_100, DropNote(symbol="X", reason="")), (1_300, ask(2, 3))],
             [order(1_200)],
             [5],
             id="but no other symbol",

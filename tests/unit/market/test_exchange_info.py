@@ -41,6 +41,8 @@ LTCBTC: dict[str, Any] = {
         {"filterType": "FROM_THE_FUTURE", "minQty": 5, "nested": {"minPrice": None}},
     ],
 }
+MIN_NOTIONAL = {"filterType": "MIN_NOTIONAL", "minNotional": "10"}
+NOTIONAL = {"filterType": "NOTIONAL", "minNotional": "5", "maxNotional": "90"}
 
 
 def parse(*symbols: object) -> ParsedExchangeInfo:
@@ -91,18 +93,12 @@ def test_missing_filters_and_parts_are_off() -> None:
 @pytest.mark.parametrize(
     ("filters", "least", "most"),
     [
-        ([{"filterType": "MIN_NOTIONAL", "minNotional": "10"}], 10, 0),
-        ([{"filterType": "NOTIONAL", "minNotional": "5", "maxNotional": "9000000"}], 5, 9_000_000),
-        (
-            [
-                {"filterType": "NOTIONAL", "minNotional": "5", "maxNotional": "90"},
-                {"filterType": "MIN_NOTIONAL", "minNotional": "10"},
-            ],
-            10,
-            90,
-        ),
+        ([MIN_NOTIONAL], 10, 0),
+        ([NOTIONAL], 5, 90),
+        ([NOTIONAL, MIN_NOTIONAL], 10, 90),
+        ([MIN_NOTIONAL, NOTIONAL], 10, 90),
     ],
-    ids=["until 2022", "since then", "both"],
+    ids=["until 2022", "since then", "both", "both in the other order"],
 )
 def test_notional_is_read_in_both_of_its_forms(
     filters: list[object], least: int, most: int

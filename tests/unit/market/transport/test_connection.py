@@ -125,7 +125,7 @@ async def test_end_of_a_connection_is_reported_at_once_with_its_kind(
     peer: WebSocketPeer, end: Frame | bytes | None, kind: str, cause: str
 ) -> None:
     """Texts before the end are delivered, later texts are not, and the venue need not hang up."""
-    async with connected(peer) as (_, receiver):
+    async with connected(peer) as (connection, receiver):
         peer.last.transport.pause_reading()
         ending = rendered(end) if isinstance(end, Frame) else end or b""
         before, after = (rendered(Frame(Opcode.TEXT, text)) for text in (b"one", b"two"))
@@ -134,10 +134,12 @@ async def test_end_of_a_connection_is_reported_at_once_with_its_kind(
         if end is None:
             peer.last.transport.abort()
         await eventually(lambda: receiver.causes)
+        was_closed = connection._socket.state is State.CLOSED
         peer.last.transport.abort()
 
     assert receiver.texts == [b"one"]
     assert receiver.kinds == [kind]
+    assert was_closed is (end is None)
     assert cause in receiver.causes[0]
 
 

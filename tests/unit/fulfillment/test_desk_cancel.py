@@ -154,7 +154,9 @@ async def test_trouble_during_a_cancel_leaves_its_outcome_unknown(
     assert shop.statuses(order) == [NEW]
     shop.journal.recover()
     await shop.has_status(order, CANCELED)
-    assert await shop.desk.cancel_all(PUBLIC, LTCBTC) == []
+    shop.journal.fail()
+    with pytest.raises(JournalUnavailableError):
+        await shop.desk.cancel_all(PUBLIC, LTCBTC)
 
 
 @pytest.mark.usefixtures("_short_wait")

@@ -5,10 +5,9 @@ from decimal import Decimal
 
 import pytest
 
-from app.domain.errors import JournalUnavailableError, TooManyOrdersError
+from app.domain.errors import JournalUnavailableError
 from app.domain.events import StoredEvent, acceptance_event
 from app.domain.order import OrderSnapshot, OrderStatus, Reason, Side, Symbol
-from app.domain.order_counts import OpenOrderLimits
 from app.fulfillment import desk as desk_module
 from tests.support.builders import LTCBTC, make_order, make_quote
 from tests.support.waiting import eventually
@@ -71,21 +70,6 @@ async def test_the_current_quote_is_returned_without_subscribing(shop: Shop) -> 
     assert shop.desk.current_quote(LTCBTC) == quote
     assert shop.desk.current_quote(Symbol("ETHBTC")) is None
     assert shop.feed.subscriptions == [f"+{LTCBTC}"]
-
-
-@pytest.mark.parametrize(
-    "shop", [OpenOrderLimits(total=1, per_owner=9, per_symbol=9)], indirect=True
-)
-async def test_orders_beyond_the_limit_are_refused(shop: Shop) -> None:
-    """The limit counts open orders, so an ended order makes room."""
-    order = await shop.place(5)
-    with pytest.raises(TooManyOrdersError):
-        await shop.place(5)
-
-    shop.feed.push(make_quote(1, ask=("99.99", 5)))
-    await shop.has_status(order, OrderStatus.FILLED)
-
-    await shop.place(5)
 
 
 async def test_nothing_is_filled_while_the_journal_cannot_write(shop: Shop) -> None:

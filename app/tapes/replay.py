@@ -202,11 +202,6 @@ class Replay:
         for market in self._markets.values():
             market.end(self._last_deadline_ts)
 
-    @property
-    def owners_held(self) -> int:
-        """The number of ledgers in memory: one per owner and symbol with unfinished orders."""
-        return sum(market.owners_held for market in self._markets.values())
-
     def _apply_quote(self, quote: Quote) -> None:
         report = self.report
         if len(report.symbols) < SYMBOLS_LISTED_MAX:
@@ -266,11 +261,6 @@ class _SymbolMarket:
         # Has no orders: it knows the current quote and which update ids are old.
         self._quotes = SymbolMatcher(symbol)
         self._matchers: dict[Owner, SymbolMatcher] = {}
-
-    @property
-    def owners_held(self) -> int:
-        """The number of owners with a matcher."""
-        return len(self._matchers)
 
     def apply(self, quote: Quote, add_fills: _StepSink) -> bool:
         """Apply the quote to every order; return False if its update id is not above the last."""

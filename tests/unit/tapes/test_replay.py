@@ -315,7 +315,7 @@ def test_the_ledgers_of_finished_owners_are_freed() -> None:
     owners_at_once = []
     for line in tape.lines():
         running.apply(line)
-        owners_at_once.append(running.owners_held)
+        owners_at_once.append(len(running._markets[LTCBTC]._matchers))
     running.finish()
 
     assert [result.filled_quantity for result in running.results.values()] == [5] * 500

@@ -81,7 +81,7 @@ def test_order_that_can_be_filled_at_once_is_filled(
 
     assert isinstance(fill, Fill)
     assert fill.closes
-    assert matcher.resting_total == 0
+    assert (matcher.resting_total, matcher.next_deadline_ns()) == (0, None)
     assert matcher.expire(FAR_NS + 1) == []
 
 
@@ -240,21 +240,6 @@ def test_order_of_an_interruption_is_decided_by_the_seed_that_confirms_the_last_
     steps = matcher.apply_seed(market.quote(1, 5))
 
     assert outcomes(steps or []) == [(1, 4), (2, 1), (3, REASONS[kind])]
-
-
-def test_release_without_a_current_quote_leaves_the_decision_to_the_next_one(
-    market: MirroredMarket,
-) -> None:
-    """The quote of the hold was lost with its connection."""
-    matcher = matcher_after(
-        market.quote(1, 9),
-        SymbolMatcher.hold,
-        market.order(5, time_in_force=IOC),
-        SymbolMatcher.interrupt,
-    )
-
-    assert matcher.release() == []
-    assert quantities_given(matcher.apply_quote(market.quote(2, 5))) == [(1, 5)]
 
 
 def test_owners_do_not_compete_for_a_fok(market: MirroredMarket) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.domain.matcher import SymbolMatcher
-from app.domain.order import Arrival, OrderSnapshot, OrderStatus, Reason, Side
+from app.domain.order import Arrival, OrderSnapshot, OrderStatus, Reason, Side, TimeInForce
 from app.domain.resting import Closing
 from tests.support.builders import (
     FAR_NS,
@@ -20,20 +20,6 @@ from tests.support.builders import (
     quantities_given,
 )
 from tests.unit.domain.conftest import Event, happen, matcher_after
-
-
-def test_symbol_is_live_from_its_first_quote_to_an_interruption(market: MirroredMarket) -> None:
-    """Only a quote of the present connection can fill."""
-    matcher = matcher_after()
-    seen = [matcher.is_live]
-
-    matcher.apply_quote(market.quote(1, 5))
-    seen.append(matcher.is_live)
-    matcher.interrupt()
-    seen.append(matcher.is_live)
-
-    assert seen == [False, True, False]
-    assert matcher.rest(market.order(3), deadline_ns=FAR_NS) == []
 
 
 def test_order_of_an_interruption_meets_the_same_touch_when_it_is_back(
@@ -78,13 +64,16 @@ def test_release_serves_the_current_quote_in_priority_order(market: MirroredMark
     assert quantities_given(matcher.apply_quote(market.quote(3, 6))) == [(1, 1)]
 
 
-def test_release_without_a_current_quote_waits_for_one(market: MirroredMarket) -> None:
-    """After an interruption during the hold there is no quote to fill against."""
-    matcher = matcher_after(
-        SymbolMatcher.hold, market.quote(1, 5), market.order(20), SymbolMatcher.interrupt
-    )
+@pytest.mark.parametrize("kind", TimeInForce)
+def test_release_without_a_current_quote_waits_for_one(
+    market: MirroredMarket, kind: TimeInForce
+) -> None:
+    """After an interruption during the hold there is no quote to fill against, or to decide."""
+    order = market.order(5, time_in_force=kind)
+    matcher = matcher_after(SymbolMatcher.hold, market.quote(1, 9), order, SymbolMatcher.interrupt)
 
     assert matcher.release() == []
+    assert not matcher.is_live
     assert quantities_given(matcher.apply_quote(market.quote(2, 5))) == [(1, 5)]
 
 
@@ -130,16 +119,6 @@ def test_orders_expire_by_deadline_and_the_next_one_is_returned(market: Mirrored
 
     assert [expiry.order.acceptance_number for expiry in expiries] == [2, 3]
     assert next_deadlines == [100, 300]
-
-
-def test_filled_order_never_expires(market: MirroredMarket) -> None:
-    """An order ends once, and a later deadline changes nothing."""
-    matcher = matcher_after()
-    matcher.rest(market.order(5), deadline_ns=100)
-    matcher.apply_quote(market.quote(1, 5))
-
-    assert matcher.next_deadline_ns() is None
-    assert matcher.expire(101) == []
 
 
 @pytest.mark.parametrize("side", Side)

@@ -11,7 +11,7 @@ from app.market.timing import FeedTiming
 from app.ports import ConnectionState, FeedState, Lag
 from tests.support.builders import ACCEPTED_AT
 from tests.support.hand_driven import HandClock
-from tests.support.market import INTERRUPTED, LTCBTC, eventually_has
+from tests.support.market import LTCBTC, eventually_has
 from tests.support.virtual_time import VirtualClock, in_virtual_time
 from tests.support.waiting import eventually
 from tests.unit.market.conftest import SHUTDOWN, rigged, ticker
@@ -156,19 +156,6 @@ async def test_missing_time_stream_causes_no_error(answer: str) -> None:
         assert rig.connection.state().lag is None
         assert (rig.connection.status, rig.connection.cause) == ("connected", None)
         assert len(rig.peer.connections) == 1
-
-
-async def test_invalid_time_interrupts_no_symbol() -> None:
-    """An invalid time frame is dropped and leaves its symbol live."""
-    async with rigged(timing=AT_ONCE) as rig:
-        listener = await rig.live(LTCBTC)
-        await rig.peer.last.send('{"e":"24hrMiniTicker","E":"soon","s":"LTCBTC"}')
-        await rig.peer.last.send('{"e":"24hrMiniTicker","s":"LTCBTC"}')
-        await eventually(lambda: rig.counters["dropped_missing_key"])
-
-        assert (rig.counters["dropped_wrong_type"], rig.counters["dropped_missing_key"]) == (1, 1)
-        assert INTERRUPTED not in listener.told
-        assert rig.connection.state().lag is None
 
 
 async def test_lag_comes_from_the_delivering_connection() -> None:

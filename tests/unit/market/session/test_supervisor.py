@@ -222,33 +222,25 @@ async def test_unexpected_error_is_logged_and_survived() -> None:
     assert listener.told[:2] == [INTERRUPTED, SEED]
 
 
-async def test_connection_without_symbols_left_is_closed() -> None:
-    """A connection is closed if all symbols left while it was being opened."""
-    async with rigged(timing=FeedTiming(idle_seconds=0.05)) as rig:
-        listener = rig.subscribe()
-        await eventually(lambda: rig.peer.connections)
-        rig.connection.remove(LTCBTC, listener)
-        await eventually(lambda: rig.connection.status == "idle")
-
-        assert rig.connection.cause is None
-        assert len(rig.peer.connections) == 1
-    assert "down" not in rig.statuses
-
-
-async def test_connection_without_listeners_is_closed_after_the_idle_time() -> None:
-    """A connection without listeners at its handshake is closed after the idle time."""
+@pytest.mark.parametrize("is_open", [False, True], ids=["during the handshake", "after it"])
+async def test_connection_that_lost_its_listeners_is_closed_after_the_idle_time(
+    *, is_open: bool
+) -> None:
+    """All symbols left while the connection was being opened, or before the venue answered."""
     async with rigged(timing=FeedTiming(idle_seconds=0.02)) as rig:
-        listener = RecordingListener()
-        rig.peer.accepts.clear()
-        rig.connection.add(LTCBTC, listener)
-        await eventually(lambda: rig.peer.handshakes)
+        if not is_open:
+            rig.peer.accepts.clear()
+        listener = rig.subscribe()
+        await eventually(lambda: rig.peer.connections if is_open else rig.peer.handshakes)
         rig.connection.remove(LTCBTC, listener)
         await eventually(lambda: rig.connection._idle_timer is None)
         rig.peer.accepts.set()
         await eventually(lambda: rig.peer.connections)
         await eventually(lambda: rig.peer.last.state is State.CLOSED)
 
-        assert rig.connection.status == "idle"
+        assert (rig.connection.status, rig.connection.cause) == ("idle", None)
+        assert len(rig.peer.connections) == 1
+    assert "down" not in rig.statuses
 
 
 @in_virtual_time

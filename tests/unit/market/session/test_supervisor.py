@@ -244,6 +244,19 @@ async def test_connection_that_lost_its_listeners_is_closed_after_the_idle_time(
 
 
 @in_virtual_time
+async def test_listener_that_comes_within_the_idle_time_keeps_the_connection() -> None:
+    """A new listener cancels the end of an idle connection."""
+    async with rigged(timing=FeedTiming(idle_seconds=0.1)) as rig:
+        listener = await rig.live(LTCBTC)
+        rig.connection.remove(LTCBTC, listener)
+        await rig.live(ETHBTC)
+        await asyncio.sleep(0.2)
+
+        assert rig.connection.status == "connected"
+        assert len(rig.peer.connections) == 1
+
+
+@in_virtual_time
 async def test_no_attempt_if_all_symbols_left_during_a_pause() -> None:
     """The supervisor makes no attempt if no symbol is left after a pause."""
     timing = FeedTiming(pause_seconds_first=0.2, stable_seconds=0)

@@ -277,25 +277,6 @@ def test_decided_orders_leave_nothing_behind(market: MirroredMarket) -> None:
     assert not matcher._resting_by_id
 
 
-def test_resting_orders_wait_for_their_arrival_only_until_they_met_a_quote(
-    market: MirroredMarket,
-) -> None:
-    """One quote sets the arrival of all waiting orders, and later quotes do not change it."""
-    matcher = matcher_after()
-    for number in range(1, 100):
-        rest(matcher, market.order(number=number, limit_price=90))
-    were_awaited = bool(matcher._first_quotes.awaited)
-
-    matcher.apply_quote(market.quote(1, 5))
-    arrivals = {resting.arrival for resting in matcher._resting_by_id.values()}
-    matcher.apply_quote(market.quote(2, 5))
-
-    assert (were_awaited, bool(matcher._first_quotes.awaited)) == (True, False)
-    assert arrivals == {Arrival(update_id=1, price=market.price("99.99"))}
-    assert {resting.arrival for resting in matcher._resting_by_id.values()} == arrivals
-    assert not matcher._undecided
-
-
 def test_order_that_ends_otherwise_has_no_decision(
     market: MirroredMarket, kind: TimeInForce
 ) -> None:

@@ -15,7 +15,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api.authorization import Authorizer
 from app.api.docs import docs_page
-from app.api.docs.description import DESCRIPTION, TAGS
 from app.api.guard import Guard
 from app.api.orders import cancel_orders, place_order, read_orders
 from app.api.problems import MethodNotAllowedError, RouteNotFoundError
@@ -65,8 +64,6 @@ class PapertapeApi(FastAPI):
         super().__init__(
             title="Papertape",
             version=options.version,
-            description=DESCRIPTION,
-            openapi_tags=TAGS,
             license_info={"name": "Apache-2.0"},
             lifespan=lifespan,
             openapi_url=docs_page.OPENAPI_PATH,

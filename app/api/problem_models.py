@@ -62,36 +62,25 @@ _HEADERS: Final = {
 class FieldProblem(ResponseModel):
     """What is wrong with one field."""
 
-    field: str = Field(description="Field, query parameter or header.", examples=["price"])
-    code: str = Field(description="Stable name of the problem.", examples=["price_filter"])
-    message: str = Field(
-        description="What is wrong, and what to do about it.",
-        examples=["LOT_SIZE: 0.0005 is below the minimum 0.001; the nearest valid value is 0.001"],
-    )
+    field: str = Field(description="Field, query parameter or header.")
+    code: str = Field(description="Stable name of the problem.")
+    message: str = Field(description="What is wrong, and what to do about it.")
 
 
 class Problem(ResponseModel):
     """An error as RFC 9457 defines it; `code` is stable, the texts are for people."""
 
-    type: str = Field(
-        description="`urn:papertape:problem:` and the code.",
-        examples=["urn:papertape:problem:malformed_json"],
-    )
-    title: str = Field(description="The same for the same code.", examples=["Malformed JSON"])
-    status: int = Field(ge=400, le=599, description="The HTTP status.", examples=[400])
-    detail: str = Field(
-        description="What happened this time.",
-        examples=["the body is not JSON at line 1 column 12"],
-    )
-    code: str = Field(description="Stable name of the error.", examples=["malformed_json"])
+    type: str = Field(description="`urn:papertape:problem:` and the code.")
+    title: str = Field(description="The same for the same code.")
+    status: int = Field(ge=400, le=599, description="The HTTP status.")
+    detail: str = Field(description="What happened this time.")
+    code: str = Field(description="Stable name of the error.")
 
 
 class OrderProblem(Problem):
     """An error about an order that exists."""
 
-    order_id: str = Field(
-        description="Which one.", examples=["0199be1c-8f0a-7c31-9d0f-5a2b8c6e4d10"]
-    )
+    order_id: str = Field(description="Which one.")
 
 
 class ClosedOrderProblem(Problem):

@@ -28,77 +28,6 @@ ASSETS_PATH: Final = "/docs-assets"
 
 _PROXY: Final = "127.0.0.1"
 
-_SCRIPT: Final = f"""
-SwaggerUIBundle({{
-  url: "{OPENAPI_PATH}",
-  dom_id: "#swagger-ui",
-  deepLinking: true,
-  displayRequestDuration: true,
-  defaultModelsExpandDepth: 0,
-  defaultModelExpandDepth: 3,
-  defaultModelRendering: "example",
-  syntaxHighlight: {{theme: "nord"}},
-  validatorUrl: null
-}});
-"""
-
-_STYLE: Final = """
-body { margin: 0; background: #fafafa; }
-.swagger-ui .info { margin: 32px 0 16px; }
-.swagger-ui .scheme-container { padding: 0 0 16px; background: none; box-shadow: none; }
-.swagger-ui .schemes .servers-title, .swagger-ui .schemes .servers { display: none; }
-.swagger-ui .renderedMarkdown p, .swagger-ui .info p {
-  margin: 0 0 10px; max-width: 90ch; line-height: 1.5;
-}
-.swagger-ui .body-param__text { min-height: 140px; height: 140px; }
-"""
-
-_ICON: Final = (
-    "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E"
-    "%3Crect width='16' height='16' rx='3' fill='%2314532d'/%3E"
-    "%3Cpath d='M2 11h3V8h3V5h3V3h3' fill='none' stroke='%23fff' stroke-width='2'/%3E%3C/svg%3E"
-)
-
-_PAGE: Final = f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Papertape API</title>
-<link rel="icon" href="{_ICON}">
-<link rel="stylesheet" href="{ASSETS_PATH}/swagger-ui.css">
-<style>{_STYLE}</style>
-</head>
-<body>
-<div id="swagger-ui"></div>
-<noscript>This page needs JavaScript; the same is at <a href="{OPENAPI_PATH}">{OPENAPI_PATH}</a>.
-</noscript>
-<script src="{ASSETS_PATH}/swagger-ui-bundle.js"></script>
-<script>{_SCRIPT}</script>
-</body>
-</html>
-"""
-
-
-def _script_digest() -> str:
-    return base64.b64encode(hashlib.sha256(_SCRIPT.encode()).digest()).decode()
-
-
-_POLICY: Final = "; ".join(
-    (
-        "default-src 'none'",
-        f"script-src 'self' 'sha256-{_script_digest()}'",
-        "style-src 'self' 'unsafe-inline'",  # Swagger UI sets styles on its elements
-        "img-src 'self' data:",
-        "font-src 'self' data:",
-        "connect-src 'self'",
-        "base-uri 'none'",
-        "form-action 'none'",
-        "frame-ancestors 'none'",
-    )
-)
-
-
 router = APIRouter(include_in_schema=False)
 
 
@@ -111,7 +40,31 @@ async def open_docs() -> Response:
 @router.get(DOCS_PATH)
 async def docs_page() -> Response:
     """Answer the page."""
-    return HTMLResponse(_PAGE, headers={"Content-Security-Policy": _POLICY})
+    page = _file("docs_page.html")
+    return HTMLResponse(page, headers={"Content-Security-Policy": _policy(page)})
+
+
+def _policy(page: bytes) -> str:
+    """Return the content security policy that names the script of the page."""
+    script = page.rpartition(b"<script>")[2].partition(b"</script>")[0]
+    digest = base64.b64encode(hashlib.sha256(script).digest()).decode()
+    return "; ".join(
+        (
+            "default-src 'none'",
+            f"script-src 'self' 'sha256-{digest}'",
+            "style-src 'self' 'unsafe-inline'",  # Swagger UI sets styles on its elements
+            "img-src 'self' data:",
+            "font-src 'self' data:",
+            "connect-src 'self'",
+            "base-uri 'none'",
+            "form-action 'none'",
+            "frame-ancestors 'none'",
+        )
+    )
+
+
+def _file(name: str) -> bytes:
+    return files("app.api.docs").joinpath(name).read_bytes()
 
 
 @router.get(ASYNCAPI_PATH)
@@ -125,7 +78,7 @@ async def asyncapi_document(request: Request, options: Options) -> dict[str, Any
 
 def read_asyncapi() -> dict[str, Any]:
     """Return the AsyncAPI document as it is checked in, without version and servers."""
-    document = msgspec.json.decode(files("app.api.docs").joinpath("asyncapi.json").read_bytes())
+    document = msgspec.json.decode(_file("asyncapi.json"))
     assert isinstance(document, dict), "the file holds an object"
     return document
 

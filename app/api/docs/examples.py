@@ -3,12 +3,12 @@
 The code that answers requests turns them into examples, so an example is always a possible answer.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
-from app.api.orders.order_detail import Execution, Market, OrderDetail
 from app.api.service.service_state import Instant, ServiceState
 from app.domain.amounts import EXACT, ZERO
 from app.domain.events import StoredEvent, acceptance_event
@@ -34,7 +34,6 @@ from app.ports import (
     FeedState,
     JournalState,
     Lag,
-    MarketView,
     QuoteCounts,
     RulesState,
 )
@@ -47,12 +46,25 @@ EXAMPLE_BODY: Final = {"symbol": "LTCBTC", "order_size": 1000, "price": 0.0001, 
 
 _ACCEPTED_AT: Final = datetime(2025, 10, 7, 9, 12, 30, 917204, tzinfo=UTC)
 _EXPIRES_AT: Final = _ACCEPTED_AT + timedelta(seconds=30)
-_FILLS: Final = (
-    # microseconds after acceptance, update id, price, quantity
-    (731, 1742578110, "0.000912", "312.484"),
-    (1_204_118, 1742578114, "0.000912", "118.61"),
-    (1_903_377, 1742578131, "0.000911", "441.106"),
-    (3_121_347, 1742578152, "0.000911", "127.8"),
+_SPLITS: Final = tuple(
+    Split(
+        order_id=EXAMPLE_ORDER_ID,
+        split_number=number,
+        update_id=update_id,
+        price=Decimal(price),
+        quantity=Decimal(quantity),
+        displayed_quantity=Decimal(quantity),
+        filled_at=_ACCEPTED_AT + timedelta(microseconds=microseconds),
+    )
+    for number, (microseconds, update_id, price, quantity) in enumerate(
+        (
+            (731, 1742578110, "0.000912", "312.484"),
+            (1_204_118, 1742578114, "0.000912", "118.61"),
+            (1_903_377, 1742578131, "0.000911", "441.106"),
+            (3_121_347, 1742578152, "0.000911", "127.8"),
+        ),
+        start=1,
+    )
 )
 
 EXAMPLE_RULES: Final = TradingRules(
@@ -141,72 +153,46 @@ EXAMPLE_STATE: Final = ServiceState(
 
 def filled_order() -> tuple[OrderSnapshot, list[Split]]:
     """Return the documented order, fulfilled in several splits."""
-    splits = [_split(number) for number in range(1, len(_FILLS) + 1)]
-    return _snapshot(splits, OrderStatus.FILLED, None, splits[-1].filled_at), splits
+    return _snapshot(_SPLITS, OrderStatus.FILLED, closed_at=_SPLITS[-1].filled_at)
 
 
 def expired_order() -> tuple[OrderSnapshot, list[Split]]:
     """Return the documented order when its time ran out after one split."""
-    splits = [_split(1)]
-    return _snapshot(splits, OrderStatus.EXPIRED, Reason.TIMEOUT, _EXPIRES_AT), splits
+    return _snapshot(_SPLITS[:1], OrderStatus.EXPIRED, Reason.TIMEOUT, closed_at=_EXPIRES_AT)
 
 
 def open_order() -> tuple[OrderSnapshot, list[Split]]:
     """Return the documented order while it rests, after one split."""
-    splits = [_split(1)]
-    return _snapshot(splits, OrderStatus.PARTIALLY_FILLED, None, None), splits
+    return _snapshot(_SPLITS[:1], OrderStatus.PARTIALLY_FILLED, closed_at=None)
 
 
 def canceled_order() -> tuple[OrderSnapshot, list[Split]]:
     """Return the documented order when it was canceled after one split."""
-    splits = [_split(1)]
-    closed_at = splits[0].filled_at + timedelta(seconds=1)
-    return _snapshot(splits, OrderStatus.CANCELED, Reason.CANCELED_BY_CLIENT, closed_at), splits
+    closed_at = _SPLITS[0].filled_at + timedelta(seconds=1)
+    return _snapshot(
+        _SPLITS[:1], OrderStatus.CANCELED, Reason.CANCELED_BY_CLIENT, closed_at=closed_at
+    )
 
 
 def unfillable_order() -> tuple[OrderSnapshot, list[Split]]:
     """Return the documented order had it been FOK: all or nothing, and the quote had not all."""
-    update_id, price, displayed_quantity = _FILLS[0][1:]
-    snapshot = _snapshot([], OrderStatus.EXPIRED, Reason.FOK_UNFILLABLE, _ACCEPTED_AT)
+    met = _SPLITS[0]
+    snapshot, _ = _snapshot((), OrderStatus.EXPIRED, Reason.FOK_UNFILLABLE, closed_at=_ACCEPTED_AT)
     order = replace(
         snapshot.order,
         time_in_force=TimeInForce.FOK,
         expires_at=_ACCEPTED_AT + timedelta(seconds=5),
     )
     decision = Decision(
-        price=Decimal(price),
-        displayed_quantity=Decimal(displayed_quantity),
-        taken_quantity=Decimal("118.61"),
+        price=met.price, displayed_quantity=met.quantity, taken_quantity=Decimal("118.61")
     )
-    closed = replace(snapshot, order=order, quotes_seen=1, departure_update_id=update_id)
-    return replace(closed, decision=decision), []
-
-
-def open_order_detail() -> OrderDetail:
-    """Return the documented order while it rests, with the market that does not fill it."""
-    snapshot, splits = open_order()
-    market = Market.of(
-        snapshot.order,
-        MarketView(quote=EXAMPLE_QUOTE, taken_quantity=EXAMPLE_QUOTE.bid_quantity),
-        EXAMPLE_FEED,
-        is_settled=True,
-        now_ns=EXAMPLE_QUOTE_AGE_NS,
-    )
-    return OrderDetail.with_market(snapshot, splits, market)
-
-
-def filled_order_detail() -> OrderDetail:
-    """Return the documented order, fulfilled, with its execution."""
-    snapshot, splits = filled_order()
-    execution = Execution.of(snapshot, first_split=splits[0], last_split=splits[-1])
-    return OrderDetail.with_execution(snapshot, splits, execution)
-
-
-def unfillable_order_detail() -> OrderDetail:
-    """Return the documented order had it been FOK, with the quote that decided it."""
-    snapshot, splits = unfillable_order()
-    execution = Execution.of(snapshot, first_split=None, last_split=None)
-    return OrderDetail.with_execution(snapshot, splits, execution)
+    return replace(
+        snapshot,
+        order=order,
+        quotes_seen=1,
+        departure_update_id=met.update_id,
+        decision=decision,
+    ), []
 
 
 def events() -> list[StoredEvent]:
@@ -228,22 +214,13 @@ def events() -> list[StoredEvent]:
     ]
 
 
-def _split(number: int) -> Split:
-    microseconds, update_id, price, quantity = _FILLS[number - 1]
-    return Split(
-        order_id=EXAMPLE_ORDER_ID,
-        split_number=number,
-        update_id=update_id,
-        price=Decimal(price),
-        quantity=Decimal(quantity),
-        displayed_quantity=Decimal(quantity),
-        filled_at=_ACCEPTED_AT + timedelta(microseconds=microseconds),
-    )
-
-
 def _snapshot(
-    splits: list[Split], status: OrderStatus, reason: Reason | None, closed_at: datetime | None
-) -> OrderSnapshot:
+    splits: Sequence[Split],
+    status: OrderStatus,
+    reason: Reason | None = None,
+    *,
+    closed_at: datetime | None,
+) -> tuple[OrderSnapshot, list[Split]]:
     filled_quantity, quote_quantity = ZERO, ZERO
     for split in splits:
         filled_quantity = EXACT.add(filled_quantity, split.quantity)
@@ -261,7 +238,7 @@ def _snapshot(
         accepted_at=_ACCEPTED_AT,
         expires_at=_EXPIRES_AT,
     )
-    return OrderSnapshot(
+    snapshot = OrderSnapshot(
         order=order,
         status=status,
         reason=reason,
@@ -270,6 +247,7 @@ def _snapshot(
         splits_total=len(splits),
         last_sequence=1 + len(splits) + (reason is not None),
         closed_at=closed_at,
-        arrival=Arrival(update_id=_FILLS[0][1], price=Decimal(_FILLS[0][2])),
+        arrival=Arrival(update_id=_SPLITS[0].update_id, price=_SPLITS[0].price),
         quotes_seen=len(splits),
     )
+    return snapshot, list(splits)

@@ -46,33 +46,25 @@ class Market(ResponseModel):
         description="What keeps it from being filled: `halted` (by the venue), `no_quote`, "
         "`writes_held` (by the database), "
         "`side_empty`, `price_not_reached`, `liquidity_taken`, `quote_old` (it is to be "
-        "confirmed), or `none`.",
-        examples=["price_not_reached"],
+        "confirmed), or `none`."
     )
-    explanation: str = Field(
-        description="The same in words.", examples=["the best bid is below the limit"]
-    )
+    explanation: str = Field(description="The same in words.")
     best_price: Amount | None = Field(
-        description="Best price on the other side, in the quote asset: the best ask for a BUY.",
-        examples=["0.000911"],
+        description="Best price on the other side, in the quote asset: the best ask for a BUY."
     )
     distance: SignedAmount | None = Field(
-        description="How far it is beyond the limit, in the quote asset; 0 or less is within it.",
-        examples=["0.000002"],
+        description="How far it is beyond the limit, in the quote asset; 0 or less is within it."
     )
     displayed_quantity: Amount | None = Field(
-        description="Quantity displayed at it, in the base asset.", examples=["568.906"]
+        description="Quantity displayed at it, in the base asset."
     )
     taken_quantity: Amount | None = Field(
-        description="How much of that your orders took before; null while that is unknown.",
-        examples=["118.61"],
+        description="How much of that your orders took before; null while that is unknown."
     )
     quote_age_milliseconds: int | None = Field(
-        ge=0, description="How long ago the quote was received.", examples=[132]
+        ge=0, description="How long ago the quote was received."
     )
-    update_id: int | None = Field(
-        ge=1, description="The venue's number of the quote.", examples=[1742578152]
-    )
+    update_id: int | None = Field(ge=1, description="The venue's number of the quote.")
     feed: SymbolFeed = Field(description="The connection to the venue.")
 
     @classmethod
@@ -121,18 +113,12 @@ class Decision(ResponseModel):
         ge=1,
         description="The venue's number of the quote. It may differ from the arrival's: nothing is "
         "decided while nothing can be written.",
-        examples=[1742578110],
     )
     price: Amount | None = Field(
-        description="Best price on the other side; null where it was empty.",
-        examples=["0.000912"],
+        description="Best price on the other side; null where it was empty."
     )
-    displayed_quantity: Amount = Field(
-        description="Quantity displayed at it, in the base asset.", examples=["312.484"]
-    )
-    taken_quantity: Amount = Field(
-        description="How much of that your orders took before.", examples=["118.61"]
-    )
+    displayed_quantity: Amount = Field(description="Quantity displayed at it, in the base asset.")
+    taken_quantity: Amount = Field(description="How much of that your orders took before.")
 
 
 class Execution(ResponseModel):
@@ -142,36 +128,31 @@ class Execution(ResponseModel):
         ge=1,
         description="The venue's number of the first quote that the order met; null if it met "
         "none, or if a restart lost it.",
-        examples=[1742578110],
     )
     arrival_price: Amount | None = Field(
-        description="Best price on the other side in that quote; null where it was empty.",
-        examples=["0.000912"],
+        description="Best price on the other side in that quote; null where it was empty."
     )
     slippage: SignedAmount | None = Field(
         description="How much worse the average price is than the arrival price; below zero it "
-        "is better.",
-        examples=["-0.000001"],
+        "is better."
     )
     improvement: SignedAmount | None = Field(
-        description="How much better the average price is than the limit price.",
-        examples=["0.000811"],
+        description="How much better the average price is than the limit price."
     )
     first_fill_milliseconds: int | None = Field(
-        ge=0, description="From acceptance to the first split.", examples=[0]
+        ge=0, description="From acceptance to the first split."
     )
     last_fill_milliseconds: int | None = Field(
-        ge=0, description="From acceptance to the last split.", examples=[3121]
+        ge=0, description="From acceptance to the last split."
     )
     quotes_seen: int = Field(
         ge=0,
         description="How many quotes it met, without those between its last stored event and a "
         "restart.",
-        examples=[42],
     )
     decision: Decision | None = Field(
         description="Why an IOC or FOK order was not filled; null for any other order, and if it "
-        "ended without a quote or before the service kept this.",
+        "ended without a quote or before the service kept this."
     )
 
     @classmethod
@@ -210,16 +191,17 @@ class OrderDetail(Order):
     execution: Execution | None = Field(description="For a closed order, else null.")
 
     @classmethod
-    def with_market(cls, snapshot: OrderSnapshot, splits: Sequence[Split], market: Market) -> Self:
-        """Return an open order with the market it meets."""
-        return cls(**order_fields(snapshot, splits), market=market, execution=None)
-
-    @classmethod
-    def with_execution(
-        cls, snapshot: OrderSnapshot, splits: Sequence[Split], execution: Execution
-    ) -> Self:
-        """Return a closed order with how well it was filled."""
-        return cls(**order_fields(snapshot, splits), market=None, execution=execution)
+    def of(
+        cls,
+        snapshot: OrderSnapshot,
+        splits: Sequence[Split],
+        *,
+        market: Market | None = None,
+        execution: Execution | None = None,
+    ) -> "OrderDetail":
+        """Return an open order with the market it meets, or a closed one with its execution."""
+        fields = order_fields(snapshot, splits)
+        return OrderDetail(**fields, market=market, execution=execution)
 
 
 def _decision(snapshot: OrderSnapshot) -> Decision | None:

@@ -22,21 +22,15 @@ _encode: Final = msgspec.json.Encoder().encode
 class Split(ResponseModel):
     """One execution of an order against one quote."""
 
-    update_id: int = Field(
-        ge=1, description="The venue's number of the quote that filled.", examples=[1742578110]
-    )
+    update_id: int = Field(ge=1, description="The venue's number of the quote that filled.")
     price: Amount = Field(
-        description="Price displayed by the venue, in the quote asset; the limit price or better.",
-        examples=["0.002577"],
+        description="Price displayed by the venue, in the quote asset; the limit price or better."
     )
     quantity: Amount = Field(
         description="Quantity filled, in the base asset; never more than was displayed and not yet "
-        "taken.",
-        examples=["32.58"],
+        "taken."
     )
-    filled_at: Time = Field(
-        description="When the quote filled, UTC.", examples=["2025-10-07T09:12:31.482913Z"]
-    )
+    filled_at: Time = Field(description="When the quote filled, UTC.")
 
     @classmethod
     def of(cls, split: domain.Split) -> Self:
@@ -47,65 +41,48 @@ class Split(ResponseModel):
 class OrderHead(ResponseModel):
     """The fields that every answer about an order has."""
 
-    order_id: str = Field(
-        description="The order's id: a UUID that sorts by time.",
-        examples=["0199be1c-8f0a-7c31-9d0f-5a2b8c6e4d10"],
-    )
+    order_id: str = Field(description="The order's id: a UUID that sorts by time.")
     client_order_id: str | None = Field(
         description="The name that the order was placed with, null without one.",
         examples=["my-order-1"],
     )
-    symbol: str = Field(description="Trading pair, upper case.", examples=["LTCBTC"])
-    side: Side = Field(description="`BUY` or `SELL`.", examples=["SELL"])
-    time_in_force: TimeInForce = Field(description="How long it may rest.", examples=["GTD"])
-    order_size: Amount = Field(
-        description="Quantity asked for, in the base asset.", examples=["1000"]
-    )
-    price: Amount = Field(description="Limit price, in the quote asset.", examples=["0.0001"])
+    symbol: str = Field(description="Trading pair, upper case.")
+    side: Side = Field(description="`BUY` or `SELL`.")
+    time_in_force: TimeInForce = Field(description="How long it may rest.")
+    order_size: Amount = Field(description="Quantity asked for, in the base asset.")
+    price: Amount = Field(description="Limit price, in the quote asset.")
     status: OrderStatus = Field(
-        description="`NEW`, `PARTIALLY_FILLED`, then finally `FILLED`, `EXPIRED` or `CANCELED`.",
-        examples=["FILLED"],
+        description="`NEW`, `PARTIALLY_FILLED`, then finally `FILLED`, `EXPIRED` or `CANCELED`."
     )
     reason: Reason | None = Field(
         description="Why it ended unfilled, else null. `TIMEOUT`: its time ran out. "
         "`NO_MARKET_DATA`: it met no quote. `TIMEOUT_DURING_OUTAGE`: the service was down or "
         "the symbol had no current quote when the time ended. `IOC_REMAINDER`: the first quote "
         "had no more for it. `FOK_UNFILLABLE`: the first quote had not all of it. "
-        "`CANCELED_BY_CLIENT`.",
-        examples=["TIMEOUT"],
+        "`CANCELED_BY_CLIENT`."
     )
     filled_quantity: Amount = Field(
-        description="Quantity filled so far, in the base asset: the exact sum of the splits.",
-        examples=["1000"],
+        description="Quantity filled so far, in the base asset: the exact sum of the splits."
     )
-    remaining_quantity: Amount = Field(
-        description="Quantity not filled, in the base asset.", examples=["0"]
-    )
+    remaining_quantity: Amount = Field(description="Quantity not filled, in the base asset.")
     quote_quantity: Amount = Field(
-        description="Exact sum of price times quantity of the splits, in the quote asset.",
-        examples=["0.257731"],
+        description="Exact sum of price times quantity of the splits, in the quote asset."
     )
     average_price: Amount | None = Field(
         description="`quote_quantity` divided by `filled_quantity`, rounded half-even to 16 "
-        "significant digits; null while nothing is filled.",
-        examples=["0.00257731"],
+        "significant digits; null while nothing is filled."
     )
-    accepted_at: Time = Field(
-        description="When it was accepted, UTC.", examples=["2025-10-07T09:12:30.917204Z"]
-    )
-    expires_at: Time = Field(
-        description="Until when it may fill, UTC.", examples=["2025-10-07T09:13:00.917204Z"]
-    )
+    accepted_at: Time = Field(description="When it was accepted, UTC.")
+    expires_at: Time = Field(description="Until when it may fill, UTC.")
     closed_at: Time | None = Field(
-        description="When it was filled or ended, UTC; null while it is open.",
-        examples=["2025-10-07T09:12:34.038551Z"],
+        description="When it was filled or ended, UTC; null while it is open."
     )
 
 
 class OrderSummary(OrderHead):
     """An order without its splits."""
 
-    splits_total: int = Field(ge=0, description="How many splits the order has.", examples=[4])
+    splits_total: int = Field(ge=0, description="How many splits the order has.")
 
     @classmethod
     def of(cls, snapshot: domain.OrderSnapshot) -> Self:
@@ -121,7 +98,7 @@ class Order(OrderHead):
         description="The first 1,000 splits in the order in which they were filled; the header "
         "`Link` leads to the rest.",
     )
-    splits_total: int = Field(ge=0, description="How many splits the order has.", examples=[4])
+    splits_total: int = Field(ge=0, description="How many splits the order has.")
 
     @classmethod
     def of(cls, snapshot: domain.OrderSnapshot, splits: Sequence[domain.Split]) -> "Order":
@@ -132,8 +109,8 @@ class Order(OrderHead):
 class CanceledOrders(ResponseModel):
     """The orders that were canceled together."""
 
-    symbol: str = Field(description="Trading pair.", examples=["LTCBTC"])
-    canceled_total: int = Field(ge=0, description="How many they are.", examples=[1])
+    symbol: str = Field(description="Trading pair.")
+    canceled_total: int = Field(ge=0, description="How many they are.")
     orders: list[OrderSummary] = Field(
         max_length=1_000, description="The first 1,000 of them, by acceptance."
     )
@@ -144,10 +121,7 @@ class Message(ResponseModel):
 
     message: Literal[
         "Order successfully fulfilled", "Order not fulfilled", "Order accepted, not finished"
-    ] = Field(
-        description="The outcome of the order, in words; `status` says it to programs.",
-        examples=["Order successfully fulfilled"],
-    )
+    ] = Field(description="The outcome of the order, in words; `status` says it to programs.")
 
 
 class OrderAnswer(Order, Message):
@@ -172,7 +146,7 @@ class OrdersPage(ResponseModel):
 
     orders: list[OrderSummary] = Field(description="The orders of this page.")
     next_cursor: str | None = Field(
-        description="Pass it as `cursor` to read on; null on the last page.", examples=["bzQy"]
+        description="Pass it as `cursor` to read on; null on the last page."
     )
 
     @classmethod
@@ -192,9 +166,9 @@ class SplitsPage(ResponseModel):
     """A page of an order's splits, the first ones first."""
 
     splits: list[Split] = Field(description="The splits of this page.")
-    splits_total: int = Field(ge=0, description="How many splits the order has.", examples=[1234])
+    splits_total: int = Field(ge=0, description="How many splits the order has.")
     next_cursor: str | None = Field(
-        description="Pass it as `cursor` to read on; null on the last page.", examples=["czEwMDA"]
+        description="Pass it as `cursor` to read on; null on the last page."
     )
 
     @classmethod

@@ -63,12 +63,12 @@ async def show_order(
     response.headers.update(rest_of_splits(snapshot, splits))
     if not snapshot.status.is_terminal:
         market = await _market(services, snapshot)
-        return OrderDetail.with_market(snapshot, splits, market)
+        return OrderDetail.of(snapshot, splits, market=market)
     last_split = await stored.last_split(snapshot, splits)
     execution = Execution.of(
         snapshot, first_split=splits[0] if splits else None, last_split=last_split
     )
-    return OrderDetail.with_execution(snapshot, splits, execution)
+    return OrderDetail.of(snapshot, splits, execution=execution)
 
 
 @router.get(

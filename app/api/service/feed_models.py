@@ -25,14 +25,13 @@ class SymbolFeed(ResponseModel):
     """The state of the connection to the venue."""
 
     status: FeedStatus = Field(
-        description="`idle` while nothing is subscribed, else `connecting`, `connected` or `down`.",
-        examples=["connected"],
+        description="`idle` while nothing is subscribed, else `connecting`, `connected` or `down`."
     )
     cause: str | None = Field(
         description="What is wrong, with the connection or with a symbol's depth, else null.",
         examples=["connection refused"],
     )
-    since: Time = Field(description="Since when, UTC.", examples=["2025-10-07T08:31:30.917204Z"])
+    since: Time = Field(description="Since when, UTC.")
 
     @classmethod
     def of(cls, feed: ports.FeedState) -> "SymbolFeed":
@@ -45,21 +44,19 @@ class Lagging(SymbolFeed):
 
     lag_milliseconds: int | None = Field(
         description="Our time at which a frame was read, less the venue's at which it came about; "
-        "below 0 if our clock is behind the venue's. Null while the venue tells no time.",
-        examples=[45],
+        "below 0 if our clock is behind the venue's. Null while the venue tells no time."
     )
     excess_lag_milliseconds: int | None = Field(
         ge=0,
         description="The lag beyond the smallest one of the last five minutes, which takes out "
         "the clocks' difference and the network: time for which frames waited.",
-        examples=[3],
     )
 
 
 class Connection(Lagging):
     """One connection to the venue."""
 
-    streams: int = Field(ge=0, description="How many symbols it serves.", examples=[1])
+    streams: int = Field(ge=0, description="How many symbols it serves.")
 
 
 class FeedState(Lagging):
@@ -72,36 +69,25 @@ class FeedState(Lagging):
         description="Each connection: 1,023 symbols share one, and another takes over from one "
         "that is replaced. The feed has the status of the worst of them."
     )
-    symbols: int = Field(ge=0, description="How many symbols are subscribed.", examples=[1])
+    symbols: int = Field(ge=0, description="How many symbols are subscribed.")
     live_symbols: int = Field(
-        ge=0,
-        description="How many of them have a current quote, so that orders fill.",
-        examples=[1],
+        ge=0, description="How many of them have a current quote, so that orders fill."
     )
     newest_quote_age_milliseconds: int | None = Field(
-        ge=0,
-        description="How long ago the newest current quote was received; null without any.",
-        examples=[132],
+        ge=0, description="How long ago the newest current quote was received; null without any."
     )
     oldest_quote_age_milliseconds: int | None = Field(
         ge=0,
         description="How long ago the oldest current quote was received; a quiet symbol has an old "
         "quote that is good.",
-        examples=[132],
     )
     lost: dict[str, int] = Field(
-        description="Connections that were lost, by cause; each is replaced.",
-        examples=[{"keepalive": 1}],
+        description="Connections that were lost, by cause; each is replaced."
     )
-    failed: dict[str, int] = Field(
-        description="Attempts to connect that failed, by cause.", examples=[{"refused": 2}]
-    )
-    dropped: dict[str, int] = Field(
-        description="Frames that were dropped, by reason.", examples=[{"not_json": 1}]
-    )
+    failed: dict[str, int] = Field(description="Attempts to connect that failed, by cause.")
+    dropped: dict[str, int] = Field(description="Frames that were dropped, by reason.")
     counters: dict[str, int] = Field(
-        description="All other counters by name: connections, frames, seeds.",
-        examples=[{"connections": 2, "frames": 18233}],
+        description="All other counters by name: connections, frames, seeds."
     )
 
     @classmethod

@@ -15,14 +15,14 @@ from app.api.service.service_state import Instant, ServiceState
 class Health(ResponseModel):
     """The process runs."""
 
-    status: Literal["ok"] = Field(description="Always `ok`.", examples=["ok"])
-    version: str = Field(description="Version of the service.", examples=["0.1.0"])
+    status: Literal["ok"] = Field(description="Always `ok`.")
+    version: str = Field(description="Version of the service.")
 
 
 class JournalState(ResponseModel):
     """The database."""
 
-    writable: bool = Field(description="Whether the last write went through.", examples=[True])
+    writable: bool = Field(description="Whether the last write went through.")
 
 
 class RecordingState(ResponseModel):
@@ -37,28 +37,25 @@ class RecordingState(ResponseModel):
 class Recovery(ResponseModel):
     """The orders that were open at the last stop."""
 
-    done: bool = Field(description="Whether they were read back.", examples=[True])
+    done: bool = Field(description="Whether they were read back.")
 
 
 class RulesState(ResponseModel):
     """The trading rules."""
 
     source: Literal["venue", "stored", "none"] = Field(
-        description="Where they come from: the venue, the copy stored last, or nowhere yet.",
-        examples=["venue"],
+        description="Where they come from: the venue, the copy stored last, or nowhere yet."
     )
-    loaded_at: Time | None = Field(
-        description="When they were loaded, UTC.", examples=["2025-10-07T08:30:30.917204Z"]
-    )
-    symbols: int = Field(ge=0, description="How many symbols they cover.", examples=[1483])
+    loaded_at: Time | None = Field(description="When they were loaded, UTC.")
+    symbols: int = Field(ge=0, description="How many symbols they cover.")
     age_seconds: int | None = Field(
-        ge=0, description="How long ago that was; null while there are none.", examples=[2520]
+        ge=0, description="How long ago that was; null while there are none."
     )
     cause: str | None = Field(
         description="The last failure, else null.", examples=["connection refused"]
     )
     failures: int = Field(
-        ge=0, description="How often the venue could not be asked, since the start.", examples=[1]
+        ge=0, description="How often the venue could not be asked, since the start."
     )
 
     @classmethod
@@ -78,13 +75,13 @@ class RulesState(ResponseModel):
 class Readiness(ResponseModel):
     """Whether orders can be accepted durably."""
 
-    ready: bool = Field(description="Whether they can.", examples=[True])
+    ready: bool = Field(description="Whether they can.")
     missing: list[Literal["journal", "recovery", "rules"]] = Field(
         description="The parts that keep orders from being accepted.", examples=[[]]
     )
     journal: JournalState = Field(description="The database.")
     recording: RecordingState | None = Field(
-        description="The recording, `null` unless one is wanted.", examples=[None]
+        description="The recording, `null` unless one is wanted."
     )
     recovery: Recovery = Field(description="The orders that were open at the last stop.")
     rules: RulesState = Field(description="The trading rules.")
@@ -110,7 +107,7 @@ class Readiness(ResponseModel):
 class ReadyAlone(ResponseModel):
     """Whether orders can be accepted durably, without details: there was no valid key."""
 
-    ready: bool = Field(description="Whether they can.", examples=[True])
+    ready: bool = Field(description="Whether they can.")
 
 
 class NotReadyAlone(ReadyAlone, Problem):

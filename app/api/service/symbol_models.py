@@ -16,29 +16,19 @@ from app.ports import FeedState, RulesState
 class Rules(ResponseModel):
     """The venue's filters for a symbol; null where it sets no such limit."""
 
-    price_min: Amount | None = Field(
-        description="Lowest price, in the quote asset.", examples=["0.000001"]
-    )
-    price_max: Amount | None = Field(
-        description="Highest price, in the quote asset.", examples=["100000"]
-    )
-    tick_size: Amount | None = Field(
-        description="Prices are multiples of it, in the quote asset.", examples=["0.000001"]
-    )
-    quantity_min: Amount | None = Field(
-        description="Smallest quantity, in the base asset.", examples=["0.001"]
-    )
-    quantity_max: Amount | None = Field(
-        description="Largest quantity, in the base asset.", examples=["100000"]
-    )
+    price_min: Amount | None = Field(description="Lowest price, in the quote asset.")
+    price_max: Amount | None = Field(description="Highest price, in the quote asset.")
+    tick_size: Amount | None = Field(description="Prices are multiples of it, in the quote asset.")
+    quantity_min: Amount | None = Field(description="Smallest quantity, in the base asset.")
+    quantity_max: Amount | None = Field(description="Largest quantity, in the base asset.")
     step_size: Amount | None = Field(
-        description="Quantities are multiples of it, in the base asset.", examples=["0.001"]
+        description="Quantities are multiples of it, in the base asset."
     )
     notional_min: Amount | None = Field(
-        description="Least price times quantity, in the quote asset.", examples=["0.0001"]
+        description="Least price times quantity, in the quote asset."
     )
     notional_max: Amount | None = Field(
-        description="Most price times quantity, in the quote asset.", examples=["9000000"]
+        description="Most price times quantity, in the quote asset."
     )
 
     @classmethod
@@ -59,23 +49,17 @@ class Rules(ResponseModel):
 class Quote(ResponseModel):
     """Best bid and best ask as the venue shows them; null on an empty side."""
 
-    update_id: int = Field(
-        ge=1, description="The venue's number of the quote.", examples=[1742578152]
-    )
+    update_id: int = Field(ge=1, description="The venue's number of the quote.")
     bid_price: Amount | None = Field(
-        description="Highest displayed price to buy, in the quote asset.", examples=["0.000911"]
+        description="Highest displayed price to buy, in the quote asset."
     )
-    bid_quantity: Amount | None = Field(
-        description="Quantity displayed at it, in the base asset.", examples=["568.906"]
-    )
+    bid_quantity: Amount | None = Field(description="Quantity displayed at it, in the base asset.")
     ask_price: Amount | None = Field(
-        description="Lowest displayed price to sell, in the quote asset.", examples=["0.000912"]
+        description="Lowest displayed price to sell, in the quote asset."
     )
-    ask_quantity: Amount | None = Field(
-        description="Quantity displayed at it, in the base asset.", examples=["74.3"]
-    )
+    ask_quantity: Amount | None = Field(description="Quantity displayed at it, in the base asset.")
     age_milliseconds: int = Field(
-        ge=0, description="How long ago it was received, in milliseconds.", examples=[132]
+        ge=0, description="How long ago it was received, in milliseconds."
     )
 
     @classmethod
@@ -94,26 +78,21 @@ class Quote(ResponseModel):
 class Symbol(ResponseModel):
     """A symbol: its trading rules, its current quote, the state of the feed."""
 
-    symbol: str = Field(description="Trading pair, upper case.", examples=["LTCBTC"])
+    symbol: str = Field(description="Trading pair, upper case.")
     status: str = Field(
-        description="The venue's status; orders are accepted while it is `TRADING`.",
-        examples=["TRADING"],
+        description="The venue's status; orders are accepted while it is `TRADING`."
     )
-    base_asset: str = Field(description="The asset that is bought or sold.", examples=["LTC"])
-    quote_asset: str = Field(description="The asset that prices are in.", examples=["BTC"])
+    base_asset: str = Field(description="The asset that is bought or sold.")
+    quote_asset: str = Field(description="The asset that prices are in.")
     rules: Rules = Field(description="What the venue accepts.")
-    rules_age_seconds: int = Field(
-        ge=0, description="How long ago the venue gave these rules.", examples=[2520]
-    )
+    rules_age_seconds: int = Field(ge=0, description="How long ago the venue gave these rules.")
     subscribed: bool = Field(
         description="Whether the service follows the symbol: an order of it is or was just open. "
-        "Asking does not subscribe.",
-        examples=[True],
+        "Asking does not subscribe."
     )
     live: bool = Field(
         description="Whether the symbol is subscribed and has a quote of the present connection, "
-        "so that orders fill.",
-        examples=[True],
+        "so that orders fill."
     )
     quote: Quote | None = Field(
         description="What a resting order would meet now; null while the symbol is not live."

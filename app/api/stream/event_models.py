@@ -21,12 +21,10 @@ TEXTS_KEPT: Final = 4_096
 class EventSplit(ResponseModel):
     """The fill of an event."""
 
-    split_number: int = Field(ge=1, description="Counts the order's splits.", examples=[1])
-    update_id: int = Field(
-        ge=1, description="The venue's number of the quote that filled.", examples=[1742578110]
-    )
-    price: Amount = Field(description="Price displayed by the venue.", examples=["0.000912"])
-    quantity: Amount = Field(description="Quantity filled, in the base asset.", examples=["312.5"])
+    split_number: int = Field(ge=1, description="Counts the order's splits.")
+    update_id: int = Field(ge=1, description="The venue's number of the quote that filled.")
+    price: Amount = Field(description="Price displayed by the venue.")
+    quantity: Amount = Field(description="Quantity filled, in the base asset.")
 
     @classmethod
     def of(cls, split: domain.Split) -> Self:
@@ -42,39 +40,28 @@ class EventSplit(ResponseModel):
 class Event(ResponseModel):
     """One transition of one order, sent once it is durable."""
 
-    type: Literal["event"] = Field(description="Always `event`.", examples=["event"])
+    type: Literal["event"] = Field(description="Always `event`.")
     position: str = Field(
-        description="Its place among all events, opaque; `after` resumes behind it.",
-        examples=["MDEyMzQ1Njc4OWFiY2RlZi00Mg"],
+        description="Its place among all events, opaque; `after` resumes behind it."
     )
-    order_id: str = Field(
-        description="The order's id.", examples=["0199be1c-8f0a-7c31-9d0f-5a2b8c6e4d10"]
-    )
+    order_id: str = Field(description="The order's id.")
     client_order_id: str | None = Field(
         description="The name that it was placed with, null without one.", examples=["my-order-1"]
     )
-    sequence: int = Field(
-        ge=1, description="Counts the order's events from 1 without gaps.", examples=[2]
-    )
-    symbol: str = Field(description="Trading pair.", examples=["LTCBTC"])
-    side: Side = Field(description="`BUY` or `SELL`.", examples=["SELL"])
-    order_size: Amount = Field(description="Quantity asked for.", examples=["1000"])
-    price: Amount = Field(description="Limit price.", examples=["0.0001"])
-    status: OrderStatus = Field(
-        description="Status after the event.", examples=["PARTIALLY_FILLED"]
-    )
+    sequence: int = Field(ge=1, description="Counts the order's events from 1 without gaps.")
+    symbol: str = Field(description="Trading pair.")
+    side: Side = Field(description="`BUY` or `SELL`.")
+    order_size: Amount = Field(description="Quantity asked for.")
+    price: Amount = Field(description="Limit price.")
+    status: OrderStatus = Field(description="Status after the event.")
     reason: Reason | None = Field(
         description="Why it ended unfilled, else null.", examples=["TIMEOUT"]
     )
-    at: Time = Field(description="When it happened, UTC.", examples=["2025-10-07T09:12:31.482913Z"])
+    at: Time = Field(description="When it happened, UTC.")
     split: EventSplit | None = Field(description="This fill; null if the event is none.")
-    filled_quantity: Amount = Field(
-        description="Quantity filled so far, this event included.", examples=["312.484"]
-    )
-    remaining_quantity: Amount = Field(description="Quantity not filled.", examples=["687.516"])
-    quote_quantity: Amount = Field(
-        description="Exact sum of price times quantity so far.", examples=["0.284985408"]
-    )
+    filled_quantity: Amount = Field(description="Quantity filled so far, this event included.")
+    remaining_quantity: Amount = Field(description="Quantity not filled.")
+    quote_quantity: Amount = Field(description="Exact sum of price times quantity so far.")
 
     @classmethod
     def of(cls, stored: StoredEvent, *, stream_id: str) -> Self:

@@ -83,16 +83,18 @@ async def test_served_document_is_the_built_one(
 
 
 def test_document_has_the_form_of_openapi_3_1(served: Json) -> None:
-    """The document has the parts that client generators need."""
+    """The document has the parts that client generators need, and explains the basics."""
     assert served["openapi"] == "3.1.0"
     assert {"title", "version", "description"} <= set(served["info"])
     assert len(all_operations(served)) == sum(len(path) for path in served["paths"].values())
+    tags = {tag["name"] for tag in served["tags"]}
     for operation in all_operations(served).values():
         assert operation["summary"]
         assert operation["description"]
         assert all(response["description"] for response in operation["responses"].values())
-        tags = {tag["name"] for tag in served["tags"]}
-        assert set(operation["tags"]) <= tags
+    assert tags == {tag for one in all_operations(served).values() for tag in one["tags"]}
+    for topic in ("**Side.**", "**Price test.**", "**Partial fills.**", "**Splits.**"):
+        assert topic in served["info"]["description"]
     for path, item in served["paths"].items():
         for operation in item.values():
             named = {one["name"] for one in operation.get("parameters", []) if one["in"] == "path"}

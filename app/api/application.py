@@ -41,7 +41,6 @@ def build_application(
     application.state.options = options
     application.state.authorizer = authorizer
     application.state.order_stream = order_stream.OrderStream(services, options, authorizer)
-    application.state.exposition = None  # made at the first scrape
     # Not include_router, which would match each request twice, through a copy of every route: a
     # fifth of what FastAPI itself takes for a request. The routers have no prefix to add.
     for router in (

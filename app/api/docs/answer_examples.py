@@ -18,7 +18,7 @@ from app.api.orders.order_models import (
 )
 from app.api.problems import REFUSALS, BodyTooLargeError, NotReadyError, OrderClosedError
 from app.api.query_parameters import PAGE_LIMIT_MAX
-from app.api.service.prometheus_metrics import Exposition
+from app.api.service.prometheus_metrics import write_metrics
 from app.api.service.readiness import Health, Readiness, ReadyAlone
 from app.api.service.symbol_models import Symbol
 from app.api.stream.event_models import EventsPage
@@ -202,7 +202,7 @@ def _service_examples() -> _Examples:
         feed=examples.EXAMPLE_FEED,
         instant=examples.EXAMPLE_INSTANT,
     )
-    text = Exposition(lambda: examples.EXAMPLE_STATE, version="0.1.0").text().decode()
+    text = write_metrics(examples.EXAMPLE_STATE, version="0.1.0").decode()
     return {
         ("showSymbol", "200"): {"With a current quote": symbol},
         ("healthz", "200"): {"Alive": Health(status="ok", version="0.1.0")},

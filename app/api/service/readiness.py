@@ -11,6 +11,8 @@ from app.api.problem_models import Problem
 from app.api.service.feed_models import FeedState
 from app.api.service.service_state import Instant, ServiceState
 
+RulesSource = Literal["venue", "stored", "none"]
+
 
 class Health(ResponseModel):
     """The process runs."""
@@ -43,7 +45,7 @@ class Recovery(ResponseModel):
 class RulesState(ResponseModel):
     """The trading rules."""
 
-    source: Literal["venue", "stored", "none"] = Field(
+    source: RulesSource = Field(
         description="Where they come from: the venue, the copy stored last, or nowhere yet."
     )
     loaded_at: Time | None = Field(description="When they were loaded, UTC.")

@@ -1,20 +1,13 @@
 """The routes that show the state of the service and of a symbol: probes, metrics, symbols."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from fastapi import APIRouter, Path
 from fastapi.responses import PlainTextResponse
 from pydantic_core import PydanticCustomError
-from starlette.requests import Request
 from starlette.responses import Response
 
-from app.api.dependencies import (
-    IsKeyValid,
-    MetricsCaller,
-    Options,
-    ReadingCaller,
-    Services,
-)
+from app.api.dependencies import IsKeyValid, MetricsCaller, Options, ReadingCaller, Services
 from app.api.fields import read_symbol
 from app.api.problem_models import KEYED, problem_responses
 from app.api.problems import InternalError, NotReadyError, StoppingError
@@ -22,11 +15,7 @@ from app.api.query_parameters import NoParameters
 from app.api.service.readiness import Health, NotReady, NotReadyAlone, Readiness, ReadyAlone
 from app.api.service.service_state import Instant, ServiceState
 from app.api.service.symbol_models import Symbol
-from app.api.services import ApiOptions, ApiServices
 from app.domain.errors import InvalidQueryError, RulesNotLoadedError, UnknownSymbolError
-
-if TYPE_CHECKING:
-    from app.api.service.prometheus_metrics import Exposition
 
 router = APIRouter()
 
@@ -122,23 +111,17 @@ async def readyz(is_key_valid: IsKeyValid, services: Services) -> Readiness | Re
     response_description="The figures.",
     responses=problem_responses(*KEYED),
 )
-async def metrics(
-    _caller: MetricsCaller, request: Request, services: Services, options: Options
-) -> Response:
+async def metrics(_caller: MetricsCaller, services: Services, options: Options) -> Response:
     """Read the metrics in the text format of Prometheus, as they are at this moment.
 
     Counters begin with the process. Labels name causes, reasons and states, never symbols:
     `GET /symbols/{symbol}` shows one.
     """
-    state = request.app.state
-    if state.exposition is None:
-        state.exposition = _new_exposition(services, options)
-    exposition: Exposition = state.exposition
-    return Response(exposition.text(), headers={"content-type": exposition.content_type})
-
-
-def _new_exposition(services: ApiServices, options: ApiOptions) -> "Exposition":
     # Imported at the first scrape: a start, above all a restart after a crash, is spared it.
-    from app.api.service.prometheus_metrics import Exposition  # noqa: PLC0415 - see above
+    from app.api.service.prometheus_metrics import (  # noqa: PLC0415 - see above
+        CONTENT_TYPE,
+        write_metrics,
+    )
 
-    return Exposition(lambda: ServiceState.of(services), version=options.version)
+    figures = write_metrics(ServiceState.of(services), version=options.version)
+    return Response(figures, headers={"content-type": CONTENT_TYPE})

@@ -1,25 +1,43 @@
 """The service state as Prometheus metrics."""
 
+import re
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from prometheus_client import REGISTRY
+from prometheus_client.parser import text_string_to_metric_families
 
 from app.api.docs import examples
-from app.api.service.prometheus_metrics import ENDS, Exposition
+from app.api.service.prometheus_metrics import ENDS, HELP, write_metrics
 from app.api.service.service_state import ServiceState
 from app.domain.order import OrderStatus, Reason
 from app.ports import ConnectionState, QuoteCounts, RecordingState
-from tests.support.scrape import Figures, read_figures
+from tests.support.scrape import PREFIX, Figures, read_figures
 
 STATE = examples.EXAMPLE_STATE
 FEED = STATE.feed
+RECORDING = RecordingState(
+    is_recording=False,
+    cause="No space left on device",
+    lines=7,
+    bytes=6,
+    files=5,
+    files_deleted=4,
+    failures=3,
+)
+ROOT = Path(__file__).parents[4]
+
+
+def text_of(state: ServiceState) -> str:
+    """Return the text that a scrape gets of a state."""
+    return write_metrics(state, version="0.1.0").decode()
 
 
 def figures_of(state: ServiceState) -> Figures:
     """Return the metrics of a state."""
-    return read_figures(Exposition(lambda: state, version="0.1.0").text().decode())
+    return read_figures(text_of(state))
 
 
 def test_the_feed_is_told_with_states_and_ages() -> None:
@@ -123,16 +141,7 @@ def test_what_is_not_there_has_no_figure() -> None:
 
 def test_a_recording_is_told_where_one_is_wanted() -> None:
     """Recording metrics exist only if recording is configured."""
-    recording = RecordingState(
-        is_recording=False,
-        cause="No space left on device",
-        lines=7,
-        bytes=6,
-        files=5,
-        files_deleted=4,
-        failures=3,
-    )
-    figures = figures_of(replace(STATE, recording=recording))
+    figures = figures_of(replace(STATE, recording=RECORDING))
 
     assert figures["recording_active"] == 0
     assert [
@@ -185,35 +194,24 @@ def test_no_figure_is_of_one_symbol(symbols: int) -> None:
     assert figures_of(replace(STATE, desk=desk)).keys() == figures_of(STATE).keys()
 
 
-def test_state_are_read_at_each_scrape_and_only_then() -> None:
-    """Each scrape reads the current state, and nothing else reads it."""
-    reads = iter([STATE, replace(STATE, subscriptions=2)])
-    read: list[int] = []
+def test_every_metric_is_documented() -> None:
+    """The table in the docs names every metric, and no other."""
+    page = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
+    table = page.partition("| subject | metrics |")[2].partition("\n\n")[0]
+    exported = text_string_to_metric_families(text_of(replace(STATE, recording=RECORDING)))
+    names = {family.name.removeprefix(PREFIX) for family in exported if PREFIX in family.name}
 
-    def ask() -> ServiceState:
-        read.append(1)
-        return next(reads)
-
-    exposition = Exposition(ask, version="0.1.0")
-    assert not read
-    texts = [exposition.text().decode() for _ in range(2)]
-
-    assert [read_figures(text)["event_subscriptions"] for text in texts] == [1, 2]
-
-
-def test_the_librarys_global_registry_has_nothing_of_ours() -> None:
-    """Our metrics are not in the global registry, so two services can share a process."""
-    Exposition(lambda: STATE, version="0.1.0")
-
-    assert not [one for one in REGISTRY.collect() if one.name.startswith("papertape")]
+    assert sorted(re.findall("`([a-z_]+)`", table)) == sorted(HELP)
+    assert names <= set(HELP)
 
 
 def test_the_process_is_told_as_everywhere() -> None:
-    """The metrics of the process have the usual names that dashboards expect."""
-    text = Exposition(lambda: STATE, version="0.1.0").text().decode()
+    """The process has the usual metrics, and the library's global registry none of ours."""
+    text = text_of(STATE)
 
     assert "\nprocess_resident_memory_bytes " in text
     assert "\nprocess_open_fds " in text
+    assert not [one for one in REGISTRY.collect() if one.name.startswith(PREFIX)]
 
 
 def test_lag_is_told_while_it_is_known() -> None:

@@ -1,13 +1,11 @@
 """The messages that a client sends on ``/ws/orders``, and the errors that they can cause."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BeforeValidator, Field, PlainValidator
 from pydantic_core import PydanticCustomError
 
 from app.api.fields import InputModel, is_order_id, read_symbol, read_text
-from app.api.json_body import read_json_object
 from app.domain.errors import CallerError, InvalidInputError
 from app.domain.order import OrderId, Symbol
 
@@ -126,32 +124,3 @@ class Subscribe(ClientMessage):
         default=frozenset()
     )
     after: Annotated[str | None, PlainValidator(_read_after)] = None
-
-
-def read_message(text: str) -> Mapping[str, Any]:
-    """Return the object of a message.
-
-    Raises:
-        MalformedRequestError: it is not a JSON object.
-    """
-    return read_json_object(text.encode())
-
-
-def read_key(values: Mapping[str, Any]) -> str | None:
-    """Return the key of an authenticate message, ``None`` if it is another message.
-
-    Raises:
-        InvalidMessageError: with everything that is wrong with it.
-    """
-    if values.get("type") != AUTHENTICATE:
-        return None
-    return Authenticate.model_validate(values).key
-
-
-def read_subscribe(values: Mapping[str, Any]) -> Subscribe:
-    """Return the subscription that a message asks for.
-
-    Raises:
-        InvalidMessageError: with everything that is wrong with it.
-    """
-    return Subscribe.model_validate(values)

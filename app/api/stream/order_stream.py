@@ -6,7 +6,6 @@ events are read, so none is lost between the two.
 """
 
 import asyncio
-from dataclasses import dataclass
 from typing import Annotated, Final, NamedTuple
 
 from fastapi import APIRouter, Depends
@@ -14,18 +13,18 @@ from starlette.requests import HTTPConnection
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from app.api.authorization import Authorizer, bearer_of
+from app.api.json_body import read_json_object
 from app.api.problems import error_message
 from app.api.services import ApiOptions, ApiServices
 from app.api.stream.client_messages import (
+    AUTHENTICATE,
     POLICY_VIOLATION,
     SUBSCRIBE_SECONDS_MAX,
     TRY_AGAIN_LATER,
     AlreadySubscribedError,
+    Authenticate,
     StreamSilenceError,
     Subscribe,
-    read_key,
-    read_message,
-    read_subscribe,
 )
 from app.api.stream.connection_slots import ConnectionSlot, ConnectionSlots
 from app.api.stream.event_models import EventTexts
@@ -42,16 +41,12 @@ STREAM_PATH: Final = "/ws/orders"
 router = APIRouter()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StreamTimeouts:
-    """How long the service waits for a client: to subscribe, and to make room for a message."""
-
-    subscribe_seconds_max: float = SUBSCRIBE_SECONDS_MAX
-    send_seconds_max: float = SEND_SECONDS_MAX
-
-
 class OrderStream:
-    """Serves the connections of ``/ws/orders``."""
+    """Serves the connections of ``/ws/orders``.
+
+    It waits at most ``subscribe_seconds_max`` for a client to subscribe, and ``send_seconds_max``
+    for it to make room for a message.
+    """
 
     def __init__(
         self,
@@ -59,11 +54,13 @@ class OrderStream:
         options: ApiOptions,
         authorizer: Authorizer,
         *,
-        timeouts: StreamTimeouts = StreamTimeouts(),
+        subscribe_seconds_max: float = SUBSCRIBE_SECONDS_MAX,
+        send_seconds_max: float = SEND_SECONDS_MAX,
     ) -> None:
         self._services = services
         self._authorizer = authorizer
-        self._timeouts = timeouts
+        self._subscribe_seconds_max = subscribe_seconds_max
+        self._send_seconds_max = send_seconds_max
         total_max, per_owner_max = options.websockets_max, options.websockets_per_owner_max
         if not authorizer.requires_keys:
             per_owner_max = total_max  # all clients are the same owner
@@ -79,7 +76,7 @@ class OrderStream:
         with self._slots.reserve(client.owner) as slot:
             try:
                 await websocket.accept()
-                connection = StreamConnection(websocket, self._timeouts.send_seconds_max)
+                connection = StreamConnection(websocket, self._send_seconds_max)
                 await self._converse(connection, client, slot)
             except (WebSocketDisconnect, TimeoutError):
                 pass  # the client left or does not read any more, so there is nothing to send
@@ -109,18 +106,18 @@ class OrderStream:
         self, connection: StreamConnection, client: "_Client", slot: ConnectionSlot
     ) -> tuple["_Client", Subscribe]:
         try:
-            async with asyncio.timeout(self._timeouts.subscribe_seconds_max):
-                values = read_message(await connection.receive())
-                key = read_key(values)
-                if key is not None:
+            async with asyncio.timeout(self._subscribe_seconds_max):
+                values = await _receive_object(connection)
+                if values.get("type") == AUTHENTICATE:
+                    key = Authenticate.model_validate(values).key
                     caller = self._authorizer.authorize(key, Scope.ORDERS_READ)
                     slot.pass_to(caller.owner)
                     client = _Client(key, caller)
                     await connection.send({"type": "authenticated", "owner": caller.owner})
-                    values = read_message(await connection.receive())
+                    values = await _receive_object(connection)
                 if client.caller is None:
                     raise UnauthorizedError
-                return client, read_subscribe(values)
+                return client, Subscribe.model_validate(values)
         except TimeoutError:
             raise StreamSilenceError from None
 
@@ -191,6 +188,10 @@ class OrderStream:
             # The client may have read it from the database before it was announced: wait for that.
             await self._services.journal.settle()
             return read()
+
+
+async def _receive_object(connection: StreamConnection) -> dict[str, object]:
+    return read_json_object((await connection.receive()).encode())
 
 
 class _Client(NamedTuple):

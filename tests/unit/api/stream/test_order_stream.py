@@ -21,7 +21,7 @@ from app.api.application import ApiOptions, ApiServices, build_application
 from app.api.authorization import Authorizer
 from app.api.rate_limit import RateLimiter
 from app.api.stream import event_sender
-from app.api.stream.order_stream import OrderStream, StreamTimeouts
+from app.api.stream.order_stream import OrderStream
 from app.api.stream.stream_connection import EVENTS_PER_TURN
 from app.api.stream.stream_cursors import write_position
 from app.domain.errors import DatabaseUnavailableError
@@ -359,8 +359,9 @@ async def test_client_that_says_nothing_is_let_go(
     services: ApiServices, options: ApiOptions, application: FastAPI
 ) -> None:
     """A client that does not subscribe in time is disconnected."""
-    timeouts = StreamTimeouts(subscribe_seconds_max=0.01)
-    stream_route = OrderStream(services, options, open_authorizer(services), timeouts=timeouts)
+    stream_route = OrderStream(
+        services, options, open_authorizer(services), subscribe_seconds_max=0.01
+    )
     impatient = Starlette(
         routes=[WebSocketRoute("/ws/orders", stream_route.serve), Mount("/", application)]
     )
@@ -501,8 +502,7 @@ async def test_reader_that_never_reads_does_not_keep_its_place(options: ApiOptio
     """A client that never reads is disconnected, and its subscription and slot are released."""
     ports = MemoryPorts(waiting_events_max=50)
     services = ports.services()
-    timeouts = StreamTimeouts(send_seconds_max=0.05)
-    stream_route = OrderStream(services, options, open_authorizer(services), timeouts=timeouts)
+    stream_route = OrderStream(services, options, open_authorizer(services), send_seconds_max=0.05)
     application = Starlette(
         routes=[
             WebSocketRoute("/ws/orders", stream_route.serve),
@@ -522,7 +522,7 @@ async def test_reader_that_never_reads_does_not_keep_its_place(options: ApiOptio
             await asyncio.sleep(0)  # let the service send
 
         await eventually(lambda: not ports.subscriptions._by_filter)
-        await eventually(lambda: stream_route._slots._taken_total == 0)
+        await eventually(lambda: not stream_route._slots._taken)
 
 
 class _Client:

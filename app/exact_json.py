@@ -45,6 +45,19 @@ class NestingError(ValueError):
         super().__init__("nested too deeply")
 
 
+def json_type(value: object) -> str:
+    """Return the type of a decoded value in the words of JSON, with its article."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "a boolean"
+    if isinstance(value, JsonNumber):
+        return "a number"
+    if isinstance(value, str):
+        return "a string"
+    return "an array" if isinstance(value, list) else "an object"
+
+
 def is_nested_too_deeply(
     text: str | bytes | bytearray, *, levels_max: int = NESTING_LEVELS_MAX
 ) -> bool:

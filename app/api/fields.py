@@ -22,7 +22,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from app.domain.errors import FieldProblem, InvalidInputError
 from app.domain.order import Symbol
 from app.domain.symbols import SYMBOL_CHARACTERS_MAX, spelled_symbol
-from app.exact_json import JsonNumber
+from app.exact_json import JsonNumber, json_type
 
 ECHO_CHARACTERS_MAX: Final = 40
 """Of an unknown name; enough to recognize it."""
@@ -90,7 +90,7 @@ def unknown_field_problems(
 def read_text(value: object) -> str:
     """Return a JSON string."""
     if not isinstance(value, str) or isinstance(value, JsonNumber):
-        raise PydanticCustomError("wrong_type", f"must be a string, not {_json_type(value)}")
+        raise PydanticCustomError("wrong_type", f"must be a string, not {json_type(value)}")
     return value
 
 
@@ -98,7 +98,7 @@ def read_number_text(value: object) -> str:
     """Return the text of a JSON number, or of a string that may hold one."""
     if not isinstance(value, str):
         raise PydanticCustomError(
-            "wrong_type", f"must be a string or a number, not {_json_type(value)}"
+            "wrong_type", f"must be a string or a number, not {json_type(value)}"
         )
     return str(value)
 
@@ -143,13 +143,3 @@ def _unknown_message(field: str, known: Collection[str]) -> str:
     if near:
         return f"is not known; did you mean {near[0]}?"
     return f"is not known; known are {', '.join(known)}" if known else "is not known"
-
-
-def _json_type(value: object) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "a boolean"
-    if isinstance(value, JsonNumber):
-        return "a number"
-    return "an array" if isinstance(value, list) else "an object"

@@ -13,7 +13,7 @@ from pydantic import Field
 from app.api.models import ResponseModel
 from app.api.orders.order_models import Order
 from app.api.problems import (
-    BodyTooSlowError,
+    HEADERS,
     ForeignOriginError,
     InternalError,
     OrderClosedError,
@@ -21,21 +21,13 @@ from app.api.problems import (
     UnknownHostError,
     refusal_of,
 )
-from app.domain.errors import (
-    ClientOrderIdReusedError,
-    InvalidInputError,
-    MissingScopeError,
-    OrderPrunedError,
-    PapertapeError,
-    RateLimitedError,
-    UnauthorizedError,
-    UnavailableError,
-)
+from app.domain import errors
+from app.domain.errors import PapertapeError
 
 KEYED: Final = (
-    UnauthorizedError,
-    MissingScopeError,
-    RateLimitedError,
+    errors.UnauthorizedError,
+    errors.MissingScopeError,
+    errors.RateLimitedError,
     UnknownHostError,
     StoppingError,
     InternalError,
@@ -49,6 +41,7 @@ CODES_EXTENSION: Final = "x-codes"
 """The member of a documented response that lists the codes of its problem documents."""
 
 _HEADERS: Final = {
+    "Allow": "The methods that the path takes.",
     "Idempotent-Replayed": "`true` if the order was placed by an earlier request.",
     "Link": 'The address of the remaining splits: `rel="next"` (RFC 8288).',
     "Location": "The address of the order.",
@@ -111,7 +104,7 @@ def problem_responses(
     """
     by_status: dict[int, list[type[PapertapeError]]] = {}
     for kind in kinds:
-        by_status.setdefault(int(refusal_of(kind).status), []).append(kind)
+        by_status.setdefault(refusal_of(kind).status, []).append(kind)
     return {
         status: _problem_response(by_status[status], models or {}) for status in sorted(by_status)
     }
@@ -121,7 +114,9 @@ def _problem_response(
     kinds: list[type[PapertapeError]], models: Mapping[type[PapertapeError], Any]
 ) -> dict[str, Any]:
     used = [models.get(kind, _model_of(kind)) for kind in kinds]
-    headers = dict.fromkeys(name for kind in kinds for name in _headers_of(kind))
+    headers = dict.fromkeys(
+        name for kind in kinds for above, name, _ in HEADERS if issubclass(kind, above)
+    )
     return {
         "model": reduce(or_, used),
         "description": " · ".join(f"{refusal_of(kind).title} (`{kind.code}`)" for kind in kinds),
@@ -131,17 +126,8 @@ def _problem_response(
 
 
 def _model_of(kind: type[PapertapeError]) -> type[Problem]:
-    if issubclass(kind, InvalidInputError):
+    if issubclass(kind, errors.InvalidInputError):
         return InputProblem
-    if issubclass(kind, ClientOrderIdReusedError | OrderPrunedError):
+    if issubclass(kind, errors.ClientOrderIdReusedError | errors.OrderPrunedError):
         return OrderProblem
     return ClosedOrderProblem if issubclass(kind, OrderClosedError) else Problem
-
-
-def _headers_of(kind: type[PapertapeError]) -> tuple[str, ...]:
-    """Return the headers that RFC 9110 wants with an error; ``problem_headers`` sends them."""
-    if issubclass(kind, UnavailableError):
-        return ("Retry-After",)
-    if issubclass(kind, UnauthorizedError):
-        return ("WWW-Authenticate",)
-    return ("Connection",) if issubclass(kind, BodyTooSlowError) else ()

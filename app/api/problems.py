@@ -4,37 +4,15 @@ What only HTTP knows, a wrong route or host, has its classes here; everything el
 ``app.domain.errors``. A client relies on ``code``; ``title`` and ``detail`` are for people.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from http import HTTPStatus
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from starlette.responses import Response
 
 from app.api.orders.order_models import Order
-from app.domain.errors import (
-    CallerError,
-    ClientOrderIdReusedError,
-    DatabaseUnavailableError,
-    InvalidInputError,
-    InvalidOrderError,
-    InvalidQueryError,
-    JournalBacklogError,
-    JournalUnavailableError,
-    MalformedRequestError,
-    MissingScopeError,
-    OrderNotFoundError,
-    OrderPrunedError,
-    OutcomeUnknownError,
-    PapertapeError,
-    RateLimitedError,
-    RulesNotLoadedError,
-    TooManyOrdersError,
-    UnauthorizedError,
-    UnavailableError,
-    UnknownSymbolError,
-)
+from app.domain import errors
+from app.domain.errors import CallerError, PapertapeError, UnavailableError
 from app.domain.order import OrderSnapshot, Split
 
 PROBLEM_MEDIA_TYPE: Final = "application/problem+json"
@@ -185,50 +163,62 @@ class InternalError(PapertapeError):
         super().__init__("the service made a mistake; its log has the cause")
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(NamedTuple):
     """The status of an error, and the title that is the same for its code."""
 
-    status: HTTPStatus
+    status: int
     title: str
 
 
 REFUSALS: Final[dict[type[PapertapeError], Refusal]] = {
-    MalformedRequestError: Refusal(HTTPStatus.BAD_REQUEST, "Malformed JSON"),
-    MalformedHttpError: Refusal(HTTPStatus.BAD_REQUEST, "Malformed HTTP"),
-    UnauthorizedError: Refusal(HTTPStatus.UNAUTHORIZED, "Unauthorized"),
-    MissingScopeError: Refusal(HTTPStatus.FORBIDDEN, "Missing scope"),
-    ForeignOriginError: Refusal(HTTPStatus.FORBIDDEN, "Foreign origin"),
-    RouteNotFoundError: Refusal(HTTPStatus.NOT_FOUND, "Not found"),
-    OrderNotFoundError: Refusal(HTTPStatus.NOT_FOUND, "Order not found"),
-    UnknownSymbolError: Refusal(HTTPStatus.NOT_FOUND, "Unknown symbol"),
-    OrderPrunedError: Refusal(HTTPStatus.GONE, "Order not kept any more"),
-    OrderClosedError: Refusal(HTTPStatus.CONFLICT, "Order closed"),
-    MethodNotAllowedError: Refusal(HTTPStatus.METHOD_NOT_ALLOWED, "Method not allowed"),
-    BodyTooSlowError: Refusal(HTTPStatus.REQUEST_TIMEOUT, "Request timeout"),
-    BodyTooLargeError: Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "Body too large"),
-    UnknownHostError: Refusal(HTTPStatus.MISDIRECTED_REQUEST, "Unknown host"),
-    InvalidOrderError: Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid order"),
-    InvalidQueryError: Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid query"),
-    ClientOrderIdReusedError: Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "Key used before"),
-    RateLimitedError: Refusal(HTTPStatus.TOO_MANY_REQUESTS, "Rate limited"),
-    HeadTooLargeError: Refusal(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "Head too large"),
-    TooManyOrdersError: Refusal(HTTPStatus.TOO_MANY_REQUESTS, "Too many open orders"),
-    TooManyStreamsError: Refusal(HTTPStatus.TOO_MANY_REQUESTS, "Too many WebSockets"),
-    InternalError: Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal error"),
-    RulesNotLoadedError: Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "Trading rules not loaded"),
-    JournalUnavailableError: Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "Database not writable"),
-    JournalBacklogError: Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "Database too slow"),
-    DatabaseUnavailableError: Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "Database not answering"),
-    OutcomeUnknownError: Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "Outcome unknown"),
-    NotReadyError: Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "Not ready"),
-    StoppingError: Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "Stopping"),
-    UnavailableError: Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "Unavailable"),
+    errors.MalformedRequestError: Refusal(400, "Malformed JSON"),
+    MalformedHttpError: Refusal(400, "Malformed HTTP"),
+    errors.UnauthorizedError: Refusal(401, "Unauthorized"),
+    errors.MissingScopeError: Refusal(403, "Missing scope"),
+    ForeignOriginError: Refusal(403, "Foreign origin"),
+    RouteNotFoundError: Refusal(404, "Not found"),
+    errors.OrderNotFoundError: Refusal(404, "Order not found"),
+    # Only where the address names the symbol. In the body of an order it is one field of an input
+    # that was understood, so it is a problem of that field, beside any others, in a 422.
+    errors.UnknownSymbolError: Refusal(404, "Unknown symbol"),
+    errors.OrderPrunedError: Refusal(410, "Order not kept any more"),
+    OrderClosedError: Refusal(409, "Order closed"),
+    MethodNotAllowedError: Refusal(405, "Method not allowed"),
+    BodyTooSlowError: Refusal(408, "Request timeout"),
+    BodyTooLargeError: Refusal(413, "Body too large"),
+    UnknownHostError: Refusal(421, "Unknown host"),
+    errors.InvalidOrderError: Refusal(422, "Invalid order"),
+    errors.InvalidQueryError: Refusal(422, "Invalid query"),
+    errors.ClientOrderIdReusedError: Refusal(422, "Key used before"),
+    errors.RateLimitedError: Refusal(429, "Rate limited"),
+    HeadTooLargeError: Refusal(431, "Head too large"),
+    errors.TooManyOrdersError: Refusal(429, "Too many open orders"),
+    TooManyStreamsError: Refusal(429, "Too many WebSockets"),
+    InternalError: Refusal(500, "Internal error"),
+    errors.RulesNotLoadedError: Refusal(503, "Trading rules not loaded"),
+    errors.JournalUnavailableError: Refusal(503, "Database not writable"),
+    errors.JournalBacklogError: Refusal(503, "Database too slow"),
+    errors.DatabaseUnavailableError: Refusal(503, "Database not answering"),
+    errors.OutcomeUnknownError: Refusal(503, "Outcome unknown"),
+    NotReadyError: Refusal(503, "Not ready"),
+    StoppingError: Refusal(503, "Stopping"),
+    UnavailableError: Refusal(503, "Unavailable"),
+    CallerError: Refusal(400, "Bad request"),
 }
 """The one place where an error gets its status: 400 is malformed, 422 understood but refused.
 
-A class that is not listed has the status of the nearest one above it.
+A class that is not listed has the status of the nearest one above it. The last two rows are for
+such classes; a test demands a row for each class of ours that HTTP may answer with.
 """
+
+
+HEADERS: Final[tuple[tuple[type[PapertapeError], str, Callable[[Any], str]], ...]] = (
+    (UnavailableError, "Retry-After", lambda error: str(error.retry_after_seconds)),
+    (MethodNotAllowedError, "Allow", lambda error: ", ".join(error.allowed)),
+    (errors.UnauthorizedError, "WWW-Authenticate", lambda _: "Bearer"),
+    (BodyTooSlowError, "Connection", lambda _: "close"),
+)
+"""The headers that RFC 9110 wants with an error: of which class, and how their value is written."""
 
 
 def refusal_of(kind: type[PapertapeError]) -> Refusal:
@@ -242,7 +232,7 @@ def problem_document(error: PapertapeError) -> dict[str, object]:
     return {
         "type": PROBLEM_TYPE_PREFIX + error.code,
         "title": refusal.title,
-        "status": int(refusal.status),
+        "status": refusal.status,
         **_described(error),
     }
 
@@ -257,7 +247,7 @@ def error_message(error: PapertapeError) -> dict[str, object]:
 
 def _described(error: PapertapeError) -> dict[str, object]:
     described: dict[str, object] = {"detail": str(error), "code": error.code}
-    if isinstance(error, InvalidInputError):
+    if isinstance(error, errors.InvalidInputError):
         total = len(error.problems)
         described["detail"] = f"{total} problem{'s' if total > 1 else ''} found; see errors"
         described["errors"] = [
@@ -272,7 +262,7 @@ def _members(error: PapertapeError) -> dict[str, object]:
     match error:
         case NotReadyError():
             return dict(error.readiness)
-        case ClientOrderIdReusedError() | OrderPrunedError():
+        case errors.ClientOrderIdReusedError() | errors.OrderPrunedError():
             return {"order_id": error.order_id}
         case OrderClosedError():
             return {"order": Order.of(error.snapshot, error.splits).model_dump(mode="json")}
@@ -281,15 +271,7 @@ def _members(error: PapertapeError) -> dict[str, object]:
 
 def problem_headers(error: PapertapeError) -> dict[str, str]:
     """Return the headers that belong to an error."""
-    if isinstance(error, UnavailableError):
-        return {"Retry-After": str(error.retry_after_seconds)}
-    if isinstance(error, MethodNotAllowedError):
-        return {"Allow": ", ".join(error.allowed)}
-    if isinstance(error, UnauthorizedError):
-        return {"WWW-Authenticate": "Bearer"}
-    if isinstance(error, BodyTooSlowError):
-        return {"Connection": "close"}
-    return {}
+    return {name: write(error) for kind, name, write in HEADERS if isinstance(error, kind)}
 
 
 def problem_response(error: PapertapeError) -> Response:

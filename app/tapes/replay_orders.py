@@ -22,6 +22,7 @@ from app.exact_json import (
     NestingError,
     RepeatedKeyError,
     decode_json,
+    json_type,
 )
 from app.tapes.replay import ReplayOrder
 from app.tapes.tape_reader import printable
@@ -128,7 +129,7 @@ def _order(value: object) -> ReplayOrder:
         ValueError: the first problem.
     """
     if not isinstance(value, Mapping):
-        raise ValueError(f"must be an object, not {_json_type(value)}")  # noqa: TRY004 - of input
+        raise ValueError(f"must be an object, not {json_type(value)}")  # noqa: TRY004 - of input
     unknown = [str(key) for key in value if key not in _KNOWN]
     if unknown:
         known = ", ".join([*_REQUIRED, "side", "owner"])
@@ -158,7 +159,7 @@ def _field(values: Mapping[str, object], name: str, reader: Callable[[object], _
 
 def _text(value: object) -> str:
     if not isinstance(value, str) or isinstance(value, JsonNumber):
-        raise ValueError(f"must be a string, not {_json_type(value)}")  # noqa: TRY004 - of input
+        raise ValueError(f"must be a string, not {json_type(value)}")  # noqa: TRY004 - of input
     if not value or len(value) > TEXT_CHARACTERS_MAX or not value.isprintable():
         raise ValueError(f"must be 1 to {TEXT_CHARACTERS_MAX} printable characters")
     return value
@@ -174,7 +175,7 @@ def _side(value: object) -> Side:
 def _amount(value: object) -> Decimal:
     if not isinstance(value, str):
         raise ValueError(  # noqa: TRY004 - of input
-            f"must be a string or a number, not {_json_type(value)}"
+            f"must be a string or a number, not {json_type(value)}"
         )
     # parse_amount() refuses a sign; without it a negative amount gets the better message.
     amount = parse_amount(value.removeprefix("-"))
@@ -187,25 +188,13 @@ def _integer_up_to(most: int) -> Callable[[object], int]:
     def read(value: object) -> int:
         if not isinstance(value, JsonNumber):
             raise ValueError(  # noqa: TRY004 - of input
-                f"must be an integer, not {_json_type(value)}"
+                f"must be an integer, not {json_type(value)}"
             )
         if not re.fullmatch("[0-9]{1,16}", value, re.ASCII) or not 0 < int(value) <= most:
             raise ValueError(f"must be an integer from 1 to {most}")
         return int(value)
 
     return read
-
-
-def _json_type(value: object) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "a boolean"
-    if isinstance(value, JsonNumber):
-        return "a number"
-    if isinstance(value, str):
-        return "a string"
-    return "a list" if isinstance(value, list) else "an object"
 
 
 def _named(value: object) -> str:

@@ -22,22 +22,9 @@ from app.api.service.prometheus_metrics import write_metrics
 from app.api.service.readiness import Health, Readiness, ReadyAlone
 from app.api.service.symbol_models import Symbol
 from app.api.stream.event_models import EventsPage
+from app.domain import errors
 from app.domain.caller import Scope
-from app.domain.errors import (
-    ClientOrderIdReusedError,
-    FieldProblem,
-    InvalidOrderError,
-    InvalidQueryError,
-    MalformedRequestError,
-    MissingScopeError,
-    OrderNotFoundError,
-    OrderPrunedError,
-    OutcomeUnknownError,
-    PapertapeError,
-    RateLimitedError,
-    TooManyOrdersError,
-    UnknownSymbolError,
-)
+from app.domain.errors import PapertapeError
 from app.domain.rules import order_problems
 from app.ports import MarketView
 
@@ -64,8 +51,8 @@ REQUEST_EXAMPLES: Final = {
 """Bodies of ``POST /order/limit``."""
 
 
-def _problem(field: str, code: str, message: str) -> FieldProblem:
-    return FieldProblem(field=field, code=code, message=message)
+def _problem(field: str, code: str, message: str) -> errors.FieldProblem:
+    return errors.FieldProblem(field=field, code=code, message=message)
 
 
 def _readiness(*, is_writable: bool) -> Readiness:
@@ -82,7 +69,9 @@ _BAD_FIELDS: Final = (
     _problem("order_size", "not_positive", "must be above zero"),
     _problem("sise", "unknown_field", "is not known; did you mean side?"),
 )
-_UNKNOWN_SYMBOL: Final = _problem("symbol", UnknownSymbolError.code, str(UnknownSymbolError()))
+_UNKNOWN_SYMBOL: Final = _problem(
+    "symbol", errors.UnknownSymbolError.code, str(errors.UnknownSymbolError())
+)
 _BAD_CURSOR: Final = _problem(
     "cursor", "invalid_cursor", "must be the next_cursor of a page of this listing"
 )
@@ -91,42 +80,42 @@ _BAD_LIMIT: Final = _problem(
 )
 
 _PROBLEMS: Final[tuple[PapertapeError, ...]] = (
-    RateLimitedError(10_000),
-    MalformedRequestError("the body is not JSON at line 1 column 12"),
+    errors.RateLimitedError(10_000),
+    errors.MalformedRequestError("the body is not JSON at line 1 column 12"),
     BodyTooLargeError(16_384),
-    InvalidOrderError(_BELOW_TICK),
-    InvalidOrderError(_BAD_FIELDS),
-    InvalidOrderError([_UNKNOWN_SYMBOL]),
-    InvalidQueryError([_problem("verbose", "unknown_field", "is not known")]),
-    ClientOrderIdReusedError(examples.EXAMPLE_ORDER_ID),
-    OrderPrunedError(examples.EXAMPLE_ORDER_ID),
-    OrderNotFoundError(examples.EXAMPLE_ORDER_ID),
+    errors.InvalidOrderError(_BELOW_TICK),
+    errors.InvalidOrderError(_BAD_FIELDS),
+    errors.InvalidOrderError([_UNKNOWN_SYMBOL]),
+    errors.InvalidQueryError([_problem("verbose", "unknown_field", "is not known")]),
+    errors.ClientOrderIdReusedError(examples.EXAMPLE_ORDER_ID),
+    errors.OrderPrunedError(examples.EXAMPLE_ORDER_ID),
+    errors.OrderNotFoundError(examples.EXAMPLE_ORDER_ID),
     OrderClosedError(*examples.filled_order()),
-    TooManyOrdersError(200_000),
-    OutcomeUnknownError(examples.EXAMPLE_ORDER_ID),
+    errors.TooManyOrdersError(200_000),
+    errors.OutcomeUnknownError(examples.EXAMPLE_ORDER_ID),
     NotReadyError(_UNREADY.missing, _UNREADY.model_dump(mode="json")),
     NotReadyError([], {"ready": False}),
 )
 """Examples of the errors that are made of values, unless an operation has its own."""
 
 _PROBLEMS_OF: Final[Mapping[tuple[str, str], PapertapeError]] = {
-    ("listSplits", "invalid_query"): InvalidQueryError([_BAD_CURSOR]),
-    ("listEvents", "invalid_query"): InvalidQueryError([_BAD_CURSOR]),
-    ("listOrders", "invalid_query"): InvalidQueryError([_BAD_LIMIT]),
-    ("cancelOrders", "invalid_query"): InvalidQueryError(
+    ("listSplits", "invalid_query"): errors.InvalidQueryError([_BAD_CURSOR]),
+    ("listEvents", "invalid_query"): errors.InvalidQueryError([_BAD_CURSOR]),
+    ("listOrders", "invalid_query"): errors.InvalidQueryError([_BAD_LIMIT]),
+    ("cancelOrders", "invalid_query"): errors.InvalidQueryError(
         [_problem("symbol", "required", "is missing")]
     ),
-    ("cancelOrder", "outcome_unknown"): OutcomeUnknownError(
+    ("cancelOrder", "outcome_unknown"): errors.OutcomeUnknownError(
         examples.EXAMPLE_ORDER_ID, doing="canceled"
     ),
-    ("cancelOrders", "outcome_unknown"): OutcomeUnknownError(None, doing="canceled"),
+    ("cancelOrders", "outcome_unknown"): errors.OutcomeUnknownError(None, doing="canceled"),
 }
 
 
 def problem_examples(operation_id: str, code: str, scopes: Sequence[str]) -> list[PapertapeError]:
     """Return the examples of an error of an operation that needs ``scopes``."""
-    if code == MissingScopeError.code:
-        return [MissingScopeError(Scope(scope)) for scope in scopes]
+    if code == errors.MissingScopeError.code:
+        return [errors.MissingScopeError(Scope(scope)) for scope in scopes]
     if own := _PROBLEMS_OF.get((operation_id, code)):
         return [own]
     (kind,) = (kind for kind in REFUSALS if getattr(kind, "code", None) == code)

@@ -17,13 +17,7 @@ from app.api.query_parameters import (
     SymbolParameters,
     read_parameters,
 )
-from app.domain.errors import (
-    DatabaseUnavailableError,
-    InvalidQueryError,
-    JournalUnavailableError,
-    OrderNotFoundError,
-    OutcomeUnknownError,
-)
+from app.domain import errors
 from app.domain.order import OrderStatus
 
 router = APIRouter(tags=["Orders"])
@@ -37,12 +31,12 @@ router = APIRouter(tags=["Orders"])
     responses={
         HTTPStatus.OK.value: {"headers": header_docs("Link")},
         **problem_responses(
-            OrderNotFoundError,
+            errors.OrderNotFoundError,
             OrderClosedError,
-            InvalidQueryError,
-            JournalUnavailableError,
-            OutcomeUnknownError,
-            DatabaseUnavailableError,
+            errors.InvalidQueryError,
+            errors.JournalUnavailableError,
+            errors.OutcomeUnknownError,
+            errors.DatabaseUnavailableError,
             *CHANGING,
         ),
     },
@@ -67,7 +61,7 @@ async def cancel_order(
         response.headers.update(rest_of_splits(snapshot, splits))
         return Order.of(snapshot, splits)
     if not snapshot.status.is_terminal:
-        raise JournalUnavailableError  # the cancel could not be stored, and was taken back
+        raise errors.JournalUnavailableError  # the cancel could not be stored, and was taken back
     raise OrderClosedError(snapshot, splits)
 
 
@@ -77,10 +71,10 @@ async def cancel_order(
     summary="Cancel all open orders of a symbol",
     response_description="The orders that were canceled; there may be none.",
     responses=problem_responses(
-        InvalidQueryError,
-        JournalUnavailableError,
-        OutcomeUnknownError,
-        DatabaseUnavailableError,
+        errors.InvalidQueryError,
+        errors.JournalUnavailableError,
+        errors.OutcomeUnknownError,
+        errors.DatabaseUnavailableError,
         *CHANGING,
     ),
 )

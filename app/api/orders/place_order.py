@@ -24,22 +24,7 @@ from app.api.problem_models import CHANGING, header_docs, problem_responses
 from app.api.problems import BodyTooLargeError, BodyTooSlowError
 from app.api.query_parameters import refuse_parameters
 from app.api.services import ApiServices
-from app.domain.errors import (
-    ClientOrderIdReusedError,
-    ClientOrderIdTakenError,
-    FieldProblem,
-    InvalidOrderError,
-    InvalidQueryError,
-    JournalBacklogError,
-    JournalUnavailableError,
-    MalformedRequestError,
-    OrderPrunedError,
-    OutcomeUnknownError,
-    PapertapeError,
-    RulesNotLoadedError,
-    TooManyOrdersError,
-    UnknownSymbolError,
-)
+from app.domain import errors
 from app.domain.order import NewOrder, OrderId, OrderSnapshot, Owner, Split
 from app.domain.rules import order_problems
 from app.ports import SPLITS_PER_ANSWER_MAX
@@ -123,18 +108,18 @@ async def read_placement(request: Request) -> Placement:
             "links": _ORDER_LINKS,
         },
         **problem_responses(
-            MalformedRequestError,
+            errors.MalformedRequestError,
             BodyTooSlowError,
             BodyTooLargeError,
-            InvalidOrderError,
-            ClientOrderIdReusedError,
-            OrderPrunedError,
-            InvalidQueryError,
-            TooManyOrdersError,
-            RulesNotLoadedError,
-            JournalUnavailableError,
-            JournalBacklogError,
-            OutcomeUnknownError,
+            errors.InvalidOrderError,
+            errors.ClientOrderIdReusedError,
+            errors.OrderPrunedError,
+            errors.InvalidQueryError,
+            errors.TooManyOrdersError,
+            errors.RulesNotLoadedError,
+            errors.JournalUnavailableError,
+            errors.JournalBacklogError,
+            errors.OutcomeUnknownError,
             *CHANGING,
         ),
     },
@@ -181,9 +166,9 @@ async def _place_once(
     try:
         _check_rules(services, new_order)
         await services.desk.place(order_id, new_order)
-    except ClientOrderIdTakenError as taken:
+    except errors.ClientOrderIdTakenError as taken:
         return taken.order_id
-    except PapertapeError:
+    except errors.PapertapeError:
         if new_order.client_order_id is None:
             raise
         earlier = await _earlier(services, new_order.owner, new_order.client_order_id)
@@ -204,7 +189,7 @@ async def _earlier(services: ApiServices, owner: Owner, client_order_id: str) ->
     """
     under_way = services.journal.order_under_way(owner, client_order_id)
     if under_way is not None:
-        raise OutcomeUnknownError(under_way)
+        raise errors.OutcomeUnknownError(under_way)
     return await services.orders.find_by_key(owner, client_order_id)
 
 
@@ -223,9 +208,9 @@ async def _replay(
     with services.waiters.expect(order_id) as waiter:
         snapshot = await services.orders.find(new_order.owner, order_id)
         if snapshot is None:
-            raise OrderPrunedError(order_id)
+            raise errors.OrderPrunedError(order_id)
         if not snapshot.order.has_terms_of(new_order):
-            raise ClientOrderIdReusedError(order_id)
+            raise errors.ClientOrderIdReusedError(order_id)
         if not snapshot.status.is_terminal:
             await waiter.wait(preference.wait_seconds)
     snapshot, splits = await StoredOrderReader(services.orders).find(new_order.owner, order_id)
@@ -235,12 +220,12 @@ async def _replay(
 def _check_rules(services: ApiServices, new_order: NewOrder) -> None:
     rules = services.rules.find(new_order.symbol)
     if rules is None:
-        unknown = UnknownSymbolError()
-        problem = FieldProblem(field="symbol", code=unknown.code, message=str(unknown))
-        raise InvalidOrderError([problem])
+        unknown = errors.UnknownSymbolError()
+        problem = errors.FieldProblem(field="symbol", code=unknown.code, message=str(unknown))
+        raise errors.InvalidOrderError([problem])
     problems = order_problems(rules, quantity=new_order.quantity, limit_price=new_order.limit_price)
     if problems:
-        raise InvalidOrderError(problems)
+        raise errors.InvalidOrderError(problems)
 
 
 def _answer(

@@ -21,12 +21,7 @@ from app.api.query_parameters import (
 )
 from app.api.services import ApiServices
 from app.api.stream.event_models import EventsPage
-from app.domain.errors import (
-    DatabaseUnavailableError,
-    InvalidQueryError,
-    JournalUnavailableError,
-    OrderNotFoundError,
-)
+from app.domain import errors
 from app.domain.order import OrderSnapshot
 from app.ports import OrderQuery
 
@@ -34,9 +29,11 @@ SETTLE_SECONDS_MAX: Final = 1.0
 """How long a look at the market waits until the fills in it are durable."""
 
 router = APIRouter(tags=["Orders"])
-_LISTING: Final = problem_responses(InvalidQueryError, DatabaseUnavailableError, *KEYED)
+_LISTING: Final = problem_responses(
+    errors.InvalidQueryError, errors.DatabaseUnavailableError, *KEYED
+)
 _OF_ONE_ORDER: Final = problem_responses(
-    OrderNotFoundError, InvalidQueryError, DatabaseUnavailableError, *KEYED
+    errors.OrderNotFoundError, errors.InvalidQueryError, errors.DatabaseUnavailableError, *KEYED
 )
 
 
@@ -168,6 +165,6 @@ async def _has_settled(services: ApiServices) -> bool:
     try:
         async with asyncio.timeout(SETTLE_SECONDS_MAX):
             await journal.settle()
-    except (TimeoutError, JournalUnavailableError):
+    except (TimeoutError, errors.JournalUnavailableError):
         return False
     return True

@@ -5,7 +5,7 @@
 ``server``                  uvicorn's protocols with bounds: the one place that goes past uvicorn
 ``guard``                   the layer: hosts, origins, errors, the headers of every answer
 ``dependencies``            what routes declare: services, settings, the caller behind a key
-``authorization``           keys, scopes and, with ``rate_limit``, the owner's rate of requests
+``authorization``           keys, scopes and the owner's rate of requests
 ``json_body``, ``fields``   the input: exact JSON, values, pydantic's errors in our words
 ``query_parameters``        the parameters of listings; ``cursors`` are one of them
 ``models``                  the base of every response model, the forms of amounts and times

@@ -13,12 +13,11 @@ from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.api.authorization import Authorizer
+from app.api.authorization import Authorizer, RateLimiter
 from app.api.docs import docs_page
 from app.api.guard import Guard
 from app.api.orders import cancel_orders, place_order, read_orders
 from app.api.problems import MethodNotAllowedError, RouteNotFoundError
-from app.api.rate_limit import RateLimiter
 from app.api.service import service_routes
 from app.api.services import ApiOptions, ApiServices
 from app.api.stream import order_stream

@@ -37,9 +37,8 @@ class CallerByKey(SecurityBase):
     FastAPI some 10 us. FastAPI's ``HTTPBearer`` would take the first of two headers.
     """
 
-    def __init__(self) -> None:
-        self.scheme_name = KEY_SCHEME
-        self.model = _KEY_MODEL
+    scheme_name = KEY_SCHEME
+    model = _KEY_MODEL
 
     async def __call__(self, connection: HTTPConnection, scopes: SecurityScopes) -> Caller:
         """Return the caller; raises like ``Authorizer.authorize``."""
@@ -50,9 +49,8 @@ class CallerByKey(SecurityBase):
 class RecognizedKey(SecurityBase):
     """Checks whether a request has a valid key, for a route that shows more with one."""
 
-    def __init__(self) -> None:
-        self.scheme_name = KEY_SCHEME
-        self.model = _KEY_MODEL
+    scheme_name = KEY_SCHEME
+    model = _KEY_MODEL
 
     async def __call__(self, connection: HTTPConnection) -> bool:
         """Return whether the key is valid, with any scope."""

@@ -7,7 +7,8 @@ them as they are. ``field_problems`` adds what only pydantic knows: missing and 
 import difflib
 import re
 import sys
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
+from enum import StrEnum
 from typing import Any, ClassVar, Final, Self
 
 from pydantic import (
@@ -21,7 +22,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from app.domain.errors import FieldProblem, InvalidInputError
 from app.domain.order import Symbol
-from app.domain.symbols import SYMBOL_CHARACTERS_MAX, spelled_symbol
+from app.domain.symbols import SYMBOL_CHARACTERS_MAX, spelled_symbol, upper
 from app.exact_json import JsonNumber, json_type
 
 ECHO_CHARACTERS_MAX: Final = 40
@@ -101,6 +102,21 @@ def read_number_text(value: object) -> str:
             "wrong_type", f"must be a string or a number, not {json_type(value)}"
         )
     return str(value)
+
+
+def choice_reader(
+    choices: type[StrEnum], *, code: str, message: str
+) -> Callable[[object], StrEnum]:
+    """Return a reader of the members of an enum, named in upper or lower case."""
+
+    def read(value: object) -> StrEnum:
+        text = upper(read_text(value))
+        try:
+            return choices(text)
+        except ValueError:
+            raise PydanticCustomError(code, message) from None
+
+    return read
 
 
 def read_symbol(value: object) -> Symbol:

@@ -2,7 +2,8 @@
 
 A response model is the answer and its documentation in one: its builder ``of`` turns domain values
 into the texts that a client reads. Keys are sent in the order in which the fields are declared.
-Amounts are strings in plain notation, so that no reader turns them into binary fractions.
+Amounts are strings in plain notation, so that no reader turns them into binary fractions. Where
+the fields of a model are attributes of a domain value, pydantic reads them from it.
 """
 
 from datetime import datetime
@@ -10,17 +11,32 @@ from decimal import Decimal
 from typing import Annotated, Final
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from app.domain.amounts import format_amount
 
 _UTC_OFFSET: Final = "+00:00"
 _encode: Final = msgspec.json.Encoder().encode
 
-Amount = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]*[1-9])?$")]
-SignedAmount = Annotated[str, Field(pattern=r"^-?[0-9]+(\.[0-9]*[1-9])?$")]
+
+def _text_of(value: object) -> object:
+    """Return the text of an amount or a time of the domain; texts stay as they are."""
+    if isinstance(value, Decimal):
+        sign = "-" if value < 0 else ""
+        return sign + format_amount(value.copy_abs())
+    return format_time(value) if isinstance(value, datetime) else value
+
+
+Amount = Annotated[str, BeforeValidator(_text_of), Field(pattern=r"^[0-9]+(\.[0-9]*[1-9])?$")]
+SetAmount = Annotated[Amount | None, BeforeValidator(lambda value: value or None)]
+"""``None`` for the zero that marks an unused limit or an empty side."""
+
+SignedAmount = Annotated[
+    str, BeforeValidator(_text_of), Field(pattern=r"^-?[0-9]+(\.[0-9]*[1-9])?$")
+]
 Time = Annotated[
     str,
+    BeforeValidator(_text_of),
     Field(
         description="UTC, RFC 3339 with six decimals and `Z`.",
         json_schema_extra={"format": "date-time"},
@@ -31,7 +47,7 @@ Time = Annotated[
 class ResponseModel(BaseModel):
     """A JSON object with exactly these keys."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, from_attributes=True)
 
 
 def format_time(at: datetime) -> str:
@@ -42,19 +58,3 @@ def format_time(at: datetime) -> str:
         text = at.isoformat(timespec="microseconds").replace(_UTC_OFFSET, "Z")
     assert text.endswith("Z"), "times are aware and UTC"
     return text
-
-
-def format_time_if_set(at: datetime | None) -> str | None:
-    """Write a time, ``None`` as it is."""
-    return None if at is None else format_time(at)
-
-
-def format_signed(amount: Decimal) -> str:
-    """Write an amount that may be negative in plain notation."""
-    text = format_amount(amount.copy_abs())
-    return f"-{text}" if amount < 0 else text
-
-
-def format_amount_if_set(amount: Decimal) -> str | None:
-    """Write an amount, ``None`` for the zero that marks an unused limit or an empty side."""
-    return format_amount(amount) if amount else None

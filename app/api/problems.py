@@ -5,7 +5,7 @@ What only HTTP knows, a wrong route or host, has its classes here; everything el
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 
 import msgspec
 from starlette.responses import Response
@@ -21,13 +21,20 @@ READINESS_RETRY_AFTER_SECONDS: Final = 2
 STREAM_RETRY_AFTER_SECONDS: Final = 5
 
 
-class RouteNotFoundError(CallerError):
+class FixedTextError(CallerError):
+    """A mistake of the caller with the same text every time."""
+
+    text: ClassVar[str]
+
+    def __init__(self) -> None:
+        super().__init__(self.text)
+
+
+class RouteNotFoundError(FixedTextError):
     """Nothing is served at this path."""
 
     code = "not_found"
-
-    def __init__(self) -> None:
-        super().__init__("nothing is served at this path; /docs lists what is")
+    text = "nothing is served at this path; /docs lists what is"
 
 
 class MethodNotAllowedError(CallerError):
@@ -49,22 +56,18 @@ class BodyTooLargeError(CallerError):
         super().__init__(f"the body may have at most {bytes_max} bytes")
 
 
-class BodyTooSlowError(CallerError):
+class BodyTooSlowError(FixedTextError):
     """The body did not arrive in time; the connection is closed (RFC 9110 section 15.5.9)."""
 
     code = "request_timeout"
-
-    def __init__(self) -> None:
-        super().__init__("the body did not arrive in time; nothing was executed")
+    text = "the body did not arrive in time; nothing was executed"
 
 
-class MalformedHttpError(CallerError):
+class MalformedHttpError(FixedTextError):
     """The bytes are not an HTTP/1.1 request."""
 
     code = "malformed_http"
-
-    def __init__(self) -> None:
-        super().__init__("this is not an HTTP/1.1 request")
+    text = "this is not an HTTP/1.1 request"
 
 
 class HeadTooLargeError(CallerError):
@@ -76,7 +79,7 @@ class HeadTooLargeError(CallerError):
         super().__init__(f"request line and headers may have at most {bytes_max} bytes together")
 
 
-class UnknownHostError(CallerError):
+class UnknownHostError(FixedTextError):
     """The request is meant for a host that we are not.
 
     A page of a stranger may point a name of its own at this machine (DNS rebinding); its requests
@@ -84,24 +87,20 @@ class UnknownHostError(CallerError):
     """
 
     code = "unknown_host"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "the service does not answer under the name in the Host header; "
-            "HTTP_ALLOWED_HOSTS lists the names under which it does"
-        )
+    text = (
+        "the service does not answer under the name in the Host header; "
+        "HTTP_ALLOWED_HOSTS lists the names under which it does"
+    )
 
 
-class ForeignOriginError(CallerError):
+class ForeignOriginError(FixedTextError):
     """A web page of another origin wants to change something.
 
     The body is read as JSON for any content type, so browsers send no preflight request first.
     """
 
     code = "foreign_origin"
-
-    def __init__(self) -> None:
-        super().__init__("a page of another origin may not send this request")
+    text = "a page of another origin may not send this request"
 
 
 class OrderClosedError(CallerError):

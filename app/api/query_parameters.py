@@ -19,6 +19,7 @@ from app.api.fields import (
     CLIENT_ORDER_ID_FORM,
     SYMBOL_FORM,
     InputModel,
+    choice_reader,
     read_client_order_id,
     read_symbol,
     read_text,
@@ -26,11 +27,9 @@ from app.api.fields import (
 )
 from app.domain.errors import FieldProblem, InvalidQueryError
 from app.domain.order import OrderStatus, Symbol
-from app.domain.symbols import upper
 
 ORDERS_PER_PAGE_DEFAULT: Final = 100
-SPLITS_PER_PAGE_DEFAULT: Final = 1_000
-EVENTS_PER_PAGE_DEFAULT: Final = 1_000
+ENTRIES_PER_PAGE_DEFAULT: Final = 1_000
 PAGE_LIMIT_MAX: Final = 1_000
 """An answer of 1,000 entries has about half a megabyte; more goes page by page."""
 
@@ -48,12 +47,9 @@ def _read_limit(value: object) -> object:
     return int(text)
 
 
-def _read_status(value: object) -> OrderStatus:
-    try:
-        return OrderStatus(upper(read_text(value)))
-    except ValueError:
-        message = f"must be one of {', '.join(OrderStatus)}"
-        raise PydanticCustomError("invalid_status", message) from None
+_read_status: Final = choice_reader(
+    OrderStatus, code="invalid_status", message=f"must be one of {', '.join(OrderStatus)}"
+)
 
 
 def _cursor_reader(kind: Cursor) -> PlainValidator:
@@ -100,21 +96,23 @@ class OrdersParameters(QueryParameters):
     cursor: Annotated[int | None, _cursor_reader(Cursor.ORDERS), _CURSOR_SCHEMA] = _CURSOR_FIELD
 
 
-class SplitsParameters(QueryParameters):
-    """Which page of an order's splits."""
+class PageParameters(QueryParameters):
+    """Which page of an order's splits or events."""
 
     limit: Limit = Field(
-        SPLITS_PER_PAGE_DEFAULT, ge=1, le=PAGE_LIMIT_MAX, description=_LIMIT_DESCRIPTION
+        ENTRIES_PER_PAGE_DEFAULT, ge=1, le=PAGE_LIMIT_MAX, description=_LIMIT_DESCRIPTION
     )
+
+
+class SplitsParameters(PageParameters):
+    """Which page of an order's splits."""
+
     cursor: Annotated[int | None, _cursor_reader(Cursor.SPLITS), _CURSOR_SCHEMA] = _CURSOR_FIELD
 
 
-class EventsParameters(QueryParameters):
+class EventsParameters(PageParameters):
     """Which page of an order's events."""
 
-    limit: Limit = Field(
-        EVENTS_PER_PAGE_DEFAULT, ge=1, le=PAGE_LIMIT_MAX, description=_LIMIT_DESCRIPTION
-    )
     cursor: Annotated[int | None, _cursor_reader(Cursor.EVENTS), _CURSOR_SCHEMA] = _CURSOR_FIELD
 
 

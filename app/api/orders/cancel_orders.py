@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from app.api.dependencies import OrderIdOfPath, Services, WritingCaller
 from app.api.orders.order_models import CanceledOrders, Order, OrderSummary
-from app.api.orders.stored_orders import StoredOrderReader, find_order, rest_of_splits
+from app.api.orders.stored_orders import find_order, find_with_splits, rest_of_splits
 from app.api.problem_models import CHANGING, header_docs, problem_responses
 from app.api.problems import OrderClosedError
 from app.api.query_parameters import (
@@ -56,7 +56,7 @@ async def cancel_order(
     snapshot = await find_order(services.orders, caller.owner, order_id)
     if not snapshot.status.is_terminal:
         await services.desk.cancel(snapshot.order)
-    snapshot, splits = await StoredOrderReader(services.orders).find(caller.owner, order_id)
+    snapshot, splits = await find_with_splits(services.orders, caller.owner, order_id)
     if snapshot.status is OrderStatus.CANCELED:
         response.headers.update(rest_of_splits(snapshot, splits))
         return Order.of(snapshot, splits)

@@ -23,6 +23,7 @@ from pydantic_core import PydanticCustomError
 from app.api.fields import (
     CLIENT_ORDER_ID_FORM,
     SYMBOL_FORM,
+    choice_reader,
     field_problems,
     read_client_order_id,
     read_number_text,
@@ -34,7 +35,6 @@ from app.api.services import ApiOptions
 from app.domain.amounts import EXACT, format_amount, parse_amount
 from app.domain.errors import FieldProblem, InvalidOrderError
 from app.domain.order import NewOrder, Owner, Side, Symbol, TimeInForce
-from app.domain.symbols import upper
 
 TIMEOUT_STEP_SECONDS: Final = Decimal("0.001")
 """Timers do not keep an end that is finer than a millisecond."""
@@ -83,22 +83,14 @@ def _read_timeout(value: object, info: ValidationInfo) -> Decimal:
     return seconds
 
 
-def _read_side(value: object) -> Side:
-    text = upper(read_text(value))
-    try:
-        return Side(text)
-    except ValueError:
-        raise PydanticCustomError("invalid_side", "must be BUY (the default) or SELL") from None
-
-
-def _read_time_in_force(value: object) -> TimeInForce:
-    text = upper(read_text(value))
-    try:
-        return TimeInForce(text)
-    except ValueError:
-        raise PydanticCustomError(
-            "invalid_time_in_force", "must be GTD (the default), IOC or FOK"
-        ) from None
+_read_side: Final = choice_reader(
+    Side, code="invalid_side", message="must be BUY (the default) or SELL"
+)
+_read_time_in_force: Final = choice_reader(
+    TimeInForce,
+    code="invalid_time_in_force",
+    message="must be GTD (the default), IOC or FOK",
+)
 
 
 def _read_client_order_id(value: object) -> str | None:

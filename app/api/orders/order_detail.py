@@ -8,17 +8,11 @@ from typing import Final, Self
 
 from pydantic import Field
 
-from app.api.models import (
-    Amount,
-    ResponseModel,
-    SignedAmount,
-    format_amount_if_set,
-    format_signed,
-)
+from app.api.models import Amount, ResponseModel, SetAmount, SignedAmount
 from app.api.orders.order_models import Order, order_fields
 from app.api.service.feed_models import NANOSECONDS_PER_MILLISECOND, SymbolFeed
 from app.domain import order as domain
-from app.domain.amounts import EXACT, average_price, format_amount
+from app.domain.amounts import EXACT, average_price
 from app.domain.order import MICROSECOND, OrderSnapshot, Side, Split
 from app.domain.quote import Quote
 from app.ports import FeedState, MarketView
@@ -49,7 +43,7 @@ class Market(ResponseModel):
         "confirmed), or `none`."
     )
     explanation: str = Field(description="The same in words.")
-    best_price: Amount | None = Field(
+    best_price: SetAmount = Field(
         description="Best price on the other side, in the quote asset: the best ask for a BUY."
     )
     distance: SignedAmount | None = Field(
@@ -89,17 +83,15 @@ class Market(ResponseModel):
         return cls(
             obstacle=obstacle,
             explanation=_explanation(obstacle, order, feed),
-            best_price=None if price is None else format_amount_if_set(price),
-            distance=None if distance is None else format_signed(distance),
-            displayed_quantity=None if displayed is None else format_amount(displayed),
-            taken_quantity=format_amount(view.taken_quantity)
-            if quote is not None and is_settled
-            else None,
+            best_price=price,
+            distance=distance,
+            displayed_quantity=displayed,
+            taken_quantity=view.taken_quantity if quote is not None and is_settled else None,
             quote_age_milliseconds=None
             if quote is None
             else max(0, now_ns - quote.received_ns) // NANOSECONDS_PER_MILLISECOND,
             update_id=None if quote is None else quote.update_id,
-            feed=SymbolFeed.of(feed),
+            feed=feed,
         )
 
 
@@ -114,9 +106,7 @@ class Decision(ResponseModel):
         description="The venue's number of the quote. It may differ from the arrival's: nothing is "
         "decided while nothing can be written.",
     )
-    price: Amount | None = Field(
-        description="Best price on the other side; null where it was empty."
-    )
+    price: SetAmount = Field(description="Best price on the other side; null where it was empty.")
     displayed_quantity: Amount = Field(description="Quantity displayed at it, in the base asset.")
     taken_quantity: Amount = Field(description="How much of that your orders took before.")
 
@@ -170,13 +160,13 @@ class Execution(ResponseModel):
         arrival_price = None if arrival is None or not arrival.price else arrival.price
         return cls(
             arrival_update_id=None if arrival is None else arrival.update_id,
-            arrival_price=None if arrival_price is None else format_amount(arrival_price),
+            arrival_price=arrival_price,
             slippage=None
             if average is None or arrival_price is None
-            else format_signed(_worse_by(order.side, average, arrival_price)),
+            else _worse_by(order.side, average, arrival_price),
             improvement=None
             if average is None
-            else format_signed(_worse_by(order.side, order.limit_price, average)),
+            else _worse_by(order.side, order.limit_price, average),
             first_fill_milliseconds=_milliseconds_after(order.accepted_at, first_split),
             last_fill_milliseconds=_milliseconds_after(order.accepted_at, last_split),
             quotes_seen=snapshot.quotes_seen,
@@ -211,9 +201,9 @@ def _decision(snapshot: OrderSnapshot) -> Decision | None:
     assert snapshot.departure_update_id is not None, "a decision belongs to a quote"
     return Decision(
         update_id=snapshot.departure_update_id,
-        price=format_amount_if_set(decision.price),
-        displayed_quantity=format_amount(decision.displayed_quantity),
-        taken_quantity=format_amount(decision.taken_quantity),
+        price=decision.price,
+        displayed_quantity=decision.displayed_quantity,
+        taken_quantity=decision.taken_quantity,
     )
 
 

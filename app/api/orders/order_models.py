@@ -7,14 +7,14 @@ import msgspec
 from pydantic import Field
 
 from app.api.cursors import Cursor, write_cursor
-from app.api.models import Amount, ResponseModel, Time, format_time, format_time_if_set
+from app.api.models import Amount, ResponseModel, Time, format_time
 from app.domain import order as domain
 from app.domain.amounts import EXACT, average_price, format_amount
 from app.domain.order import OrderStatus, Reason, Side, TimeInForce
 
-MESSAGE_FULFILLED: Final = "Order successfully fulfilled"
-MESSAGE_NOT_FULFILLED: Final = "Order not fulfilled"
-MESSAGE_NOT_FINISHED: Final = "Order accepted, not finished"
+Outcome = Literal[
+    "Order successfully fulfilled", "Order not fulfilled", "Order accepted, not finished"
+]
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -31,11 +31,6 @@ class Split(ResponseModel):
         "taken."
     )
     filled_at: Time = Field(description="When the quote filled, UTC.")
-
-    @classmethod
-    def of(cls, split: domain.Split) -> Self:
-        """Return the response model of a split."""
-        return cls(**_split_fields(split))
 
 
 class OrderHead(ResponseModel):
@@ -119,9 +114,9 @@ class CanceledOrders(ResponseModel):
 class Message(ResponseModel):
     """The outcome of a request, in words."""
 
-    message: Literal[
-        "Order successfully fulfilled", "Order not fulfilled", "Order accepted, not finished"
-    ] = Field(description="The outcome of the order, in words; `status` says it to programs.")
+    message: Outcome = Field(
+        description="The outcome of the order, in words; `status` says it to programs."
+    )
 
 
 class OrderAnswer(Order, Message):
@@ -179,7 +174,7 @@ class SplitsPage(ResponseModel):
         if len(splits) > limit:
             cursor = write_cursor(Cursor.SPLITS, page[-1].split_number)
         return cls(
-            splits=[Split.of(split) for split in page],
+            splits=[Split.model_validate(split) for split in page],
             splits_total=splits_total,
             next_cursor=cursor,
         )
@@ -209,7 +204,7 @@ def _split_fields(split: domain.Split) -> dict[str, Any]:
 
 
 def _head(snapshot: domain.OrderSnapshot) -> dict[str, Any]:
-    order = snapshot.order
+    order, closed_at = snapshot.order, snapshot.closed_at
     filled_quantity = snapshot.filled_quantity
     average = average_price(quote_quantity=snapshot.quote_quantity, filled_quantity=filled_quantity)
     return {
@@ -228,13 +223,11 @@ def _head(snapshot: domain.OrderSnapshot) -> dict[str, Any]:
         "average_price": None if average is None else format_amount(average),
         "accepted_at": format_time(order.accepted_at),
         "expires_at": format_time(order.expires_at),
-        "closed_at": format_time_if_set(snapshot.closed_at),
+        "closed_at": None if closed_at is None else format_time(closed_at),
     }
 
 
-def _message(
-    status: OrderStatus,
-) -> Literal["Order successfully fulfilled", "Order not fulfilled", "Order accepted, not finished"]:
+def _message(status: OrderStatus) -> Outcome:
     if status is OrderStatus.FILLED:
-        return MESSAGE_FULFILLED
-    return MESSAGE_NOT_FULFILLED if status.is_terminal else MESSAGE_NOT_FINISHED
+        return "Order successfully fulfilled"
+    return "Order not fulfilled" if status.is_terminal else "Order accepted, not finished"

@@ -19,7 +19,7 @@ from app.api.orders.order_headers import (
     read_preference,
 )
 from app.api.orders.order_models import OrderAnswer
-from app.api.orders.stored_orders import StoredOrderReader, rest_of_splits
+from app.api.orders.stored_orders import find_with_splits, rest_of_splits
 from app.api.problem_models import CHANGING, header_docs, problem_responses
 from app.api.problems import BodyTooLargeError, BodyTooSlowError
 from app.api.query_parameters import refuse_parameters
@@ -213,7 +213,7 @@ async def _replay(
             raise errors.ClientOrderIdReusedError(order_id)
         if not snapshot.status.is_terminal:
             await waiter.wait(preference.wait_seconds)
-    snapshot, splits = await StoredOrderReader(services.orders).find(new_order.owner, order_id)
+    snapshot, splits = await find_with_splits(services.orders, new_order.owner, order_id)
     return _answer(snapshot, splits, preference, is_replay=True)
 
 

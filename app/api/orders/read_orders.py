@@ -10,7 +10,12 @@ from starlette.responses import Response
 from app.api.dependencies import OrderIdOfPath, ReadingCaller, Services
 from app.api.orders.order_detail import Execution, Market, OrderDetail
 from app.api.orders.order_models import OrdersPage, SplitsPage
-from app.api.orders.stored_orders import StoredOrderReader, find_order, rest_of_splits
+from app.api.orders.stored_orders import (
+    find_last_split,
+    find_order,
+    find_with_splits,
+    rest_of_splits,
+)
 from app.api.problem_models import KEYED, header_docs, problem_responses
 from app.api.query_parameters import (
     EventsParameters,
@@ -55,13 +60,12 @@ async def show_order(
 
     `market` says why an open one is not filled, `execution` how well a closed one was.
     """
-    stored = StoredOrderReader(services.orders)
-    snapshot, splits = await stored.find(caller.owner, order_id)
+    snapshot, splits = await find_with_splits(services.orders, caller.owner, order_id)
     response.headers.update(rest_of_splits(snapshot, splits))
     if not snapshot.status.is_terminal:
         market = await _market(services, snapshot)
         return OrderDetail.of(snapshot, splits, market=market)
-    last_split = await stored.last_split(snapshot, splits)
+    last_split = await find_last_split(services.orders, snapshot, splits)
     execution = Execution.of(
         snapshot, first_split=splits[0] if splits else None, last_split=last_split
     )

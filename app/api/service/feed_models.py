@@ -6,7 +6,7 @@ from typing import Any, Final, Literal, Self
 from pydantic import Field
 
 from app import ports
-from app.api.models import ResponseModel, Time, format_time
+from app.api.models import ResponseModel, Time
 from app.api.service.service_state import Instant
 from app.ports import DeskState, Lag
 
@@ -32,11 +32,6 @@ class SymbolFeed(ResponseModel):
         examples=["connection refused"],
     )
     since: Time = Field(description="Since when, UTC.")
-
-    @classmethod
-    def of(cls, feed: ports.FeedState) -> "SymbolFeed":
-        """Return the state of the feed as a whole."""
-        return SymbolFeed(**_status_fields(feed))
 
 
 class Lagging(SymbolFeed):
@@ -95,7 +90,9 @@ class FeedState(Lagging):
         """Return the whole state of the feed, with the ages of the desk's quotes."""
         by_cause = (LOST, FAILED, DROPPED)
         return cls(
-            **_status_fields(feed),
+            status=feed.status,
+            cause=feed.cause,
+            since=feed.since,
             **_lag_fields(feed.lag),
             connections=[_connection(connection) for connection in feed.connections],
             symbols=feed.symbols,
@@ -129,10 +126,6 @@ def milliseconds_since(instant_ns: int | None, instant: Instant) -> int | None:
     return instant.age_ns(instant_ns) // NANOSECONDS_PER_MILLISECOND
 
 
-def _status_fields(state: ports.FeedState | ports.ConnectionState) -> dict[str, Any]:
-    return {"status": state.status, "cause": state.cause, "since": format_time(state.since)}
-
-
 def _lag_fields(lag: Lag | None) -> dict[str, Any]:
     return {
         "lag_milliseconds": None if lag is None else round(lag.seconds * 1_000),
@@ -142,7 +135,11 @@ def _lag_fields(lag: Lag | None) -> dict[str, Any]:
 
 def _connection(connection: ports.ConnectionState) -> Connection:
     return Connection(
-        **_status_fields(connection), **_lag_fields(connection.lag), streams=connection.streams
+        status=connection.status,
+        cause=connection.cause,
+        since=connection.since,
+        **_lag_fields(connection.lag),
+        streams=connection.streams,
     )
 
 

@@ -1,12 +1,12 @@
 """The response models of the probes: is the process alive, can it accept orders durably."""
 
 from datetime import timedelta
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field
 
 from app import ports
-from app.api.models import ResponseModel, Time, format_time_if_set
+from app.api.models import ResponseModel, Time
 from app.api.problem_models import Problem
 from app.api.service.feed_models import FeedState
 from app.api.service.service_state import Instant, ServiceState
@@ -63,10 +63,9 @@ class RulesState(ResponseModel):
     @classmethod
     def of(cls, rules: ports.RulesState, instant: Instant) -> Self:
         """Return the state of the trading rules."""
-        fields: dict[str, Any] = {"source": rules.source}
         return cls(
-            **fields,
-            loaded_at=format_time_if_set(rules.loaded_at),
+            source=rules.source,
+            loaded_at=rules.loaded_at,
             symbols=rules.symbols,
             age_seconds=rules_age_seconds(rules, instant),
             cause=rules.cause,
@@ -92,10 +91,9 @@ class Readiness(ResponseModel):
     @classmethod
     def of(cls, state: ServiceState) -> Self:
         """Return whether orders can be accepted durably, and the state of each part."""
-        missing: list[Any] = state.missing
         return cls(
-            ready=not missing,
-            missing=missing,
+            ready=not state.missing,
+            missing=state.missing,
             journal=JournalState(writable=state.journal.is_writable),
             recording=None
             if state.recording is None

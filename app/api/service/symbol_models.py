@@ -4,7 +4,7 @@ from typing import Self
 
 from pydantic import Field
 
-from app.api.models import Amount, ResponseModel, format_amount_if_set
+from app.api.models import ResponseModel, SetAmount
 from app.api.service.feed_models import NANOSECONDS_PER_MILLISECOND, SymbolFeed
 from app.api.service.readiness import rules_age_seconds
 from app.api.service.service_state import Instant
@@ -16,48 +16,24 @@ from app.ports import FeedState, RulesState
 class Rules(ResponseModel):
     """The venue's filters for a symbol; null where it sets no such limit."""
 
-    price_min: Amount | None = Field(description="Lowest price, in the quote asset.")
-    price_max: Amount | None = Field(description="Highest price, in the quote asset.")
-    tick_size: Amount | None = Field(description="Prices are multiples of it, in the quote asset.")
-    quantity_min: Amount | None = Field(description="Smallest quantity, in the base asset.")
-    quantity_max: Amount | None = Field(description="Largest quantity, in the base asset.")
-    step_size: Amount | None = Field(
-        description="Quantities are multiples of it, in the base asset."
-    )
-    notional_min: Amount | None = Field(
-        description="Least price times quantity, in the quote asset."
-    )
-    notional_max: Amount | None = Field(
-        description="Most price times quantity, in the quote asset."
-    )
-
-    @classmethod
-    def of(cls, rules: TradingRules) -> Self:
-        """Return the filters of a symbol."""
-        return cls(
-            price_min=format_amount_if_set(rules.price_min),
-            price_max=format_amount_if_set(rules.price_max),
-            tick_size=format_amount_if_set(rules.tick_size),
-            quantity_min=format_amount_if_set(rules.quantity_min),
-            quantity_max=format_amount_if_set(rules.quantity_max),
-            step_size=format_amount_if_set(rules.step_size),
-            notional_min=format_amount_if_set(rules.notional_min),
-            notional_max=format_amount_if_set(rules.notional_max),
-        )
+    price_min: SetAmount = Field(description="Lowest price, in the quote asset.")
+    price_max: SetAmount = Field(description="Highest price, in the quote asset.")
+    tick_size: SetAmount = Field(description="Prices are multiples of it, in the quote asset.")
+    quantity_min: SetAmount = Field(description="Smallest quantity, in the base asset.")
+    quantity_max: SetAmount = Field(description="Largest quantity, in the base asset.")
+    step_size: SetAmount = Field(description="Quantities are multiples of it, in the base asset.")
+    notional_min: SetAmount = Field(description="Least price times quantity, in the quote asset.")
+    notional_max: SetAmount = Field(description="Most price times quantity, in the quote asset.")
 
 
 class Quote(ResponseModel):
     """Best bid and best ask as the venue shows them; null on an empty side."""
 
     update_id: int = Field(ge=1, description="The venue's number of the quote.")
-    bid_price: Amount | None = Field(
-        description="Highest displayed price to buy, in the quote asset."
-    )
-    bid_quantity: Amount | None = Field(description="Quantity displayed at it, in the base asset.")
-    ask_price: Amount | None = Field(
-        description="Lowest displayed price to sell, in the quote asset."
-    )
-    ask_quantity: Amount | None = Field(description="Quantity displayed at it, in the base asset.")
+    bid_price: SetAmount = Field(description="Highest displayed price to buy, in the quote asset.")
+    bid_quantity: SetAmount = Field(description="Quantity displayed at it, in the base asset.")
+    ask_price: SetAmount = Field(description="Lowest displayed price to sell, in the quote asset.")
+    ask_quantity: SetAmount = Field(description="Quantity displayed at it, in the base asset.")
     age_milliseconds: int = Field(
         ge=0, description="How long ago it was received, in milliseconds."
     )
@@ -67,10 +43,10 @@ class Quote(ResponseModel):
         """Return the response model of a quote."""
         return cls(
             update_id=quote.update_id,
-            bid_price=format_amount_if_set(quote.bid_price),
-            bid_quantity=format_amount_if_set(quote.bid_quantity),
-            ask_price=format_amount_if_set(quote.ask_price),
-            ask_quantity=format_amount_if_set(quote.ask_quantity),
+            bid_price=quote.bid_price,
+            bid_quantity=quote.bid_quantity,
+            ask_price=quote.ask_price,
+            ask_quantity=quote.ask_quantity,
             age_milliseconds=instant.age_ns(quote.received_ns) // NANOSECONDS_PER_MILLISECOND,
         )
 
@@ -127,10 +103,10 @@ class Symbol(ResponseModel):
             status=rules.status,
             base_asset=rules.base_asset,
             quote_asset=rules.quote_asset,
-            rules=Rules.of(rules),
+            rules=Rules.model_validate(rules),
             rules_age_seconds=age_seconds,
             subscribed=is_subscribed,
             live=quote is not None,
             quote=None if quote is None else Quote.of(quote, instant),
-            feed=SymbolFeed.of(feed),
+            feed=feed,
         )

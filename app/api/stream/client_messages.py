@@ -6,7 +6,8 @@ from pydantic import BeforeValidator, Field, PlainValidator
 from pydantic_core import PydanticCustomError
 
 from app.api.fields import InputModel, is_order_id, read_symbol, read_text
-from app.domain.errors import CallerError, InvalidInputError
+from app.api.problems import FixedTextError
+from app.domain.errors import InvalidInputError
 from app.domain.order import OrderId, Symbol
 
 AUTHENTICATE: Final = "authenticate"
@@ -29,31 +30,25 @@ class InvalidMessageError(InvalidInputError):
     code = "invalid_message"
 
 
-class BinaryMessageError(CallerError):
+class BinaryMessageError(FixedTextError):
     """A binary message."""
 
     code = "invalid_message"
-
-    def __init__(self) -> None:
-        super().__init__("messages are JSON objects in text frames")
+    text = "messages are JSON objects in text frames"
 
 
-class StreamSilenceError(CallerError):
+class StreamSilenceError(FixedTextError):
     """The client did not subscribe in time."""
 
     code = "subscribe_timeout"
-
-    def __init__(self) -> None:
-        super().__init__(f"no subscribe message came within {SUBSCRIBE_SECONDS_MAX:g} s")
+    text = f"no subscribe message came within {SUBSCRIBE_SECONDS_MAX:g} s"
 
 
-class AlreadySubscribedError(CallerError):
+class AlreadySubscribedError(FixedTextError):
     """A connection carries one subscription."""
 
     code = "already_subscribed"
-
-    def __init__(self) -> None:
-        super().__init__("a connection has one subscription; open another connection")
+    text = "a connection has one subscription; open another connection"
 
 
 def _read_type(value: object) -> str:

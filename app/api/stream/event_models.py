@@ -6,11 +6,9 @@ from typing import Final, Literal, NamedTuple, Self
 from pydantic import Field
 
 from app.api.cursors import Cursor, write_cursor
-from app.api.models import Amount, ResponseModel, Time, format_time
+from app.api.models import Amount, ResponseModel, Time
 from app.api.server.text_frames import text_frame
 from app.api.stream.stream_cursors import write_position
-from app.domain import order as domain
-from app.domain.amounts import format_amount
 from app.domain.events import StoredEvent
 from app.domain.order import OrderStatus, Reason, Side
 
@@ -25,16 +23,6 @@ class EventSplit(ResponseModel):
     update_id: int = Field(ge=1, description="The venue's number of the quote that filled.")
     price: Amount = Field(description="Price displayed by the venue.")
     quantity: Amount = Field(description="Quantity filled, in the base asset.")
-
-    @classmethod
-    def of(cls, split: domain.Split) -> Self:
-        """Return the response model of a fill."""
-        return cls(
-            split_number=split.split_number,
-            update_id=split.update_id,
-            price=format_amount(split.price),
-            quantity=format_amount(split.quantity),
-        )
 
 
 class Event(ResponseModel):
@@ -76,15 +64,15 @@ class Event(ResponseModel):
             sequence=event.sequence,
             symbol=order.symbol,
             side=order.side,
-            order_size=format_amount(order.quantity),
-            price=format_amount(order.limit_price),
+            order_size=order.quantity,
+            price=order.limit_price,
             status=event.status,
             reason=event.reason,
-            at=format_time(event.at),
-            split=None if event.split is None else EventSplit.of(event.split),
-            filled_quantity=format_amount(event.filled_quantity),
-            remaining_quantity=format_amount(event.remaining_quantity),
-            quote_quantity=format_amount(event.quote_quantity),
+            at=event.at,
+            split=event.split,
+            filled_quantity=event.filled_quantity,
+            remaining_quantity=event.remaining_quantity,
+            quote_quantity=event.quote_quantity,
         )
 
 

@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 from app.api.cursors import POSITION_FORM, opaque_text, plain_text
-from app.domain.errors import CallerError
+from app.api.problems import FixedTextError
 
 BEGINNING: Final = "beginning"
 """Sent instead of a position, to receive every event that is kept."""
@@ -12,7 +12,7 @@ BEGINNING: Final = "beginning"
 _POSITION = re.compile(f"([0-9a-f]{{16}})-({POSITION_FORM})")
 
 
-class PositionRefusedError(CallerError):
+class PositionRefusedError(FixedTextError):
     """The text is not a position from which events could be sent without a gap."""
 
     code = "invalid_position"
@@ -21,45 +21,38 @@ class PositionRefusedError(CallerError):
 class InvalidPositionError(PositionRefusedError):
     """It is not a position of any database."""
 
-    def __init__(self) -> None:
-        super().__init__(f'"after" must be the position of an event, or "{BEGINNING}"')
+    text = f'"after" must be the position of an event, or "{BEGINNING}"'
 
 
 class ForeignPositionError(PositionRefusedError):
     """It comes from a service with another database."""
 
     code = "position_of_another_database"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "the position comes from another database; read the orders by GET /orders "
-            'and subscribe without "after"'
-        )
+    text = (
+        "the position comes from another database; read the orders by GET /orders "
+        'and subscribe without "after"'
+    )
 
 
 class PositionBeyondHeadError(PositionRefusedError):
     """No event has this position yet: the database is older than the position."""
 
     code = "position_beyond_head"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "the position is beyond the newest event, so it was given before the database was "
-            'put back; read the orders by GET /orders and subscribe without "after"'
-        )
+    text = (
+        "the position is beyond the newest event, so it was given before the database was "
+        'put back; read the orders by GET /orders and subscribe without "after"'
+    )
 
 
 class PositionPrunedError(PositionRefusedError):
     """Events after it were pruned together with finished orders."""
 
     code = "position_pruned"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "events after this position were pruned with their finished orders; "
-            f'read the orders by GET /orders and subscribe without "after", or from "{BEGINNING}" '
-            "for what is kept"
-        )
+    text = (
+        "events after this position were pruned with their finished orders; "
+        f'read the orders by GET /orders and subscribe without "after", or from "{BEGINNING}" '
+        "for what is kept"
+    )
 
 
 def write_position(stream_id: str, position: int) -> str:

@@ -8,10 +8,9 @@ import pytest
 from fastapi import FastAPI
 
 from app.access.key_file import KeyFileAccess
-from app.api.authorization import Authorizer
+from app.api.authorization import Authorizer, RateLimiter
 from app.api.dependencies import OrderIdOfPath, ReadingCaller
 from app.api.problems import MethodNotAllowedError
-from app.api.rate_limit import RateLimiter
 from app.domain.caller import Scope
 from app.domain.errors import MissingScopeError, OrderNotFoundError, UnauthorizedError
 from tests.support.hand_driven import HandClock

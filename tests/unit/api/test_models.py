@@ -2,15 +2,11 @@
 
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
+from types import SimpleNamespace
 
 import pytest
 
-from app.api.models import (
-    format_amount_if_set,
-    format_signed,
-    format_time,
-    format_time_if_set,
-)
+from app.api.models import Amount, ResponseModel, SetAmount, SignedAmount, Time, format_time
 
 
 @pytest.mark.parametrize(
@@ -38,17 +34,35 @@ def test_time_that_is_not_utc_is_our_mistake(at: datetime) -> None:
         format_time(at)
 
 
-def test_time_and_amount_that_are_not_set_stay_absent() -> None:
-    """Zero marks an unused limit of the venue or an empty side, and gives no amount."""
-    assert format_time_if_set(None) is None
-    assert format_time_if_set(datetime(2025, 10, 7, tzinfo=UTC)) == "2025-10-07T00:00:00.000000Z"
-    assert format_amount_if_set(Decimal("0.000")) is None
-    assert format_amount_if_set(Decimal("1.50")) == "1.5"
+class Answer(ResponseModel):
+    """An answer with each form of an amount and a time."""
+
+    quantity: Amount
+    limit: SetAmount
+    distance: SignedAmount
+    at: Time | None
 
 
 @pytest.mark.parametrize(
-    ("amount", "text"), [("-0.00100", "-0.001"), ("0", "0"), ("2E+3", "2000"), ("-0", "0")]
+    ("amount", "text"), [("1.50", "1.5"), ("0.000", "0"), ("2E+3", "2000"), ("-0", "0")]
 )
-def test_signed_amount_is_in_plain_notation(amount: str, text: str) -> None:
-    """A distance or slippage may be negative, and zero has no sign."""
-    assert format_signed(Decimal(amount)) == text
+def test_amounts_of_the_domain_are_written_in_plain_notation(amount: str, text: str) -> None:
+    """An answer takes amounts and times from attributes; zero gives no limit and has no sign."""
+    value = Decimal(amount)
+    values = SimpleNamespace(quantity=value, limit=value, distance=value, at=None)
+
+    answer = Answer.model_validate(values)
+
+    assert (answer.quantity, answer.distance) == (text, text)
+    assert answer.limit == (None if text == "0" else text)
+    assert answer.at is None
+
+
+def test_a_distance_may_be_negative_and_a_time_be_set() -> None:
+    """A distance or slippage keeps its sign, and a time has its form."""
+    at = datetime(2025, 10, 7, tzinfo=UTC)
+    values = SimpleNamespace(quantity="1", limit="1", distance=Decimal("-0.00100"), at=at)
+
+    answer = Answer.model_validate(values)
+
+    assert (answer.distance, answer.at) == ("-0.001", "2025-10-07T00:00:00.000000Z")

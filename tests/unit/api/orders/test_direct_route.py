@@ -11,10 +11,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from app.access.key_file import KeyFileAccess
-from app.api.authorization import Authorizer
+from app.api.authorization import Authorizer, RateLimiter
 from app.api.dependencies import ReadingCaller, WritingCaller
 from app.api.orders.direct_route import DirectRoute
-from app.api.rate_limit import RateLimiter
 from app.domain.caller import Scope
 from app.domain.errors import MissingScopeError, UnauthorizedError
 from tests.support.hand_driven import HandClock

@@ -3,7 +3,7 @@
 import pytest
 
 from app.api.docs import examples
-from app.api.orders.stored_orders import StoredOrderReader, rest_of_splits
+from app.api.orders.stored_orders import find_last_split, find_with_splits, rest_of_splits
 from app.domain.errors import OrderNotFoundError
 from app.domain.order import PUBLIC, OrderId, Owner
 from tests.support.in_memory import MemoryOrders
@@ -21,13 +21,11 @@ def orders() -> MemoryOrders:
 
 async def test_order_is_found_with_its_splits(orders: MemoryOrders) -> None:
     """The reader finds the last split also when the answer does not hold all splits."""
-    reader = StoredOrderReader(orders)
-
-    snapshot, splits = await reader.find(PUBLIC, examples.EXAMPLE_ORDER_ID)
+    snapshot, splits = await find_with_splits(orders, PUBLIC, examples.EXAMPLE_ORDER_ID)
 
     assert len(splits) == snapshot.splits_total == 4
-    assert await reader.last_split(snapshot, splits) == splits[-1]
-    assert await reader.last_split(snapshot, splits[:2]) == splits[-1]
+    assert await find_last_split(orders, snapshot, splits) == splits[-1]
+    assert await find_last_split(orders, snapshot, splits[:2]) == splits[-1]
     assert rest_of_splits(snapshot, splits) == {}
     assert "rel=" in rest_of_splits(snapshot, splits[:2])["Link"]
 
@@ -41,7 +39,7 @@ async def test_order_of_nobody_or_somebody_else_is_not_found(
 ) -> None:
     """An unknown order and another owner's order are refused alike."""
     with pytest.raises(OrderNotFoundError):
-        await StoredOrderReader(orders).find(owner, order_id)
+        await find_with_splits(orders, owner, order_id)
 
 
 async def test_order_that_is_pruned_between_two_reads_is_not_found(orders: MemoryOrders) -> None:
@@ -49,4 +47,4 @@ async def test_order_that_is_pruned_between_two_reads_is_not_found(orders: Memor
     del orders.splits[examples.EXAMPLE_ORDER_ID][1:]
 
     with pytest.raises(OrderNotFoundError):
-        await StoredOrderReader(orders).find(PUBLIC, examples.EXAMPLE_ORDER_ID)
+        await find_with_splits(orders, PUBLIC, examples.EXAMPLE_ORDER_ID)

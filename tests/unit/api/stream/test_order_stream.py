@@ -18,8 +18,7 @@ from starlette.websockets import WebSocket
 from websockets.exceptions import InvalidStatus
 
 from app.api.application import ApiOptions, ApiServices, build_application
-from app.api.authorization import Authorizer
-from app.api.rate_limit import RateLimiter
+from app.api.authorization import Authorizer, RateLimiter
 from app.api.stream import event_sender
 from app.api.stream.order_stream import OrderStream
 from app.api.stream.stream_connection import EVENTS_PER_TURN

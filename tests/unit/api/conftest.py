@@ -1,14 +1,20 @@
 """The API over in-memory ports, called in process."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 
 import httpx2
 import pytest
 from fastapi import FastAPI
 
+from app.access.key_file import KeyFileAccess
 from app.api.application import ApiOptions, ApiServices, build_application
+from tests.support.hand_driven import HandClock
 from tests.support.in_memory import MemoryPorts
+from tests.support.in_process import client_of
+from tests.support.keys import write_key_file
 
 
 @pytest.fixture
@@ -40,6 +46,13 @@ def services(ports: MemoryPorts) -> ApiServices:
 
 
 @pytest.fixture
+def keyed_services(services: ApiServices, tmp_path: Path) -> ApiServices:
+    """Return the ports of a service that requires keys."""
+    access = KeyFileAccess(write_key_file(tmp_path / "keys.json"), clock=HandClock())
+    return replace(services, access=access)
+
+
+@pytest.fixture
 def application(services: ApiServices, options: ApiOptions) -> FastAPI:
     """Return the web application."""
     return build_application(services, options)
@@ -48,6 +61,5 @@ def application(services: ApiServices, options: ApiOptions) -> FastAPI:
 @pytest.fixture
 async def client(application: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
     """Return a client that calls the application without a socket."""
-    transport = httpx2.ASGITransport(app=application)
-    async with httpx2.AsyncClient(transport=transport, base_url="http://localhost:8080") as client:
+    async with client_of(application) as client:
         yield client

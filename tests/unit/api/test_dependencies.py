@@ -14,6 +14,7 @@ from app.api.problems import MethodNotAllowedError
 from app.domain.caller import Scope
 from app.domain.errors import MissingScopeError, OrderNotFoundError, UnauthorizedError
 from tests.support.hand_driven import HandClock
+from tests.support.in_process import client_of
 from tests.support.keys import BOB, NOBODY, SCOPE_KEYS, authorization, write_key_file
 
 ORDER_ID = "0199be1c-8f0a-7c31-9d0f-5a2b8c6e4d10"
@@ -41,8 +42,7 @@ def toy(tmp_path: Path) -> FastAPI:
 @pytest.fixture
 async def client(toy: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
     """Return a client of the toy application."""
-    transport = httpx2.ASGITransport(app=toy)
-    async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
+    async with client_of(toy) as client:
         yield client
 
 

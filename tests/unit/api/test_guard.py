@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 
 from app.api.guard import Guard
 from tests.support.in_memory import MemoryPorts, quote
+from tests.support.in_process import LOCALHOST, AsgiPeer, exchange, scope_of
 
 BUY = b'{"symbol": "LTCBTC", "order_size": "1", "price": "0.0026"}'
 
@@ -20,27 +21,10 @@ async def call(
     application: FastAPI, method: str, path: str, headers: Iterable[tuple[bytes, bytes]]
 ) -> int:
     """Return the status of a request with exactly these headers."""
-    statuses: list[int] = []
-    body: list[Message] = [{"type": "http.request", "body": BUY, "more_body": False}]
-
-    async def receive() -> Message:
-        if not body:
-            await asyncio.Event().wait()  # the client stays
-        return body.pop()
-
-    async def send(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            statuses.append(message["status"])
-
-    scope: Scope = {
-        "type": "http",
-        "method": method,
-        "path": path,
-        "query_string": b"",
-        "headers": list(headers),
-    }
-    await application(scope, receive, send)
-    (status,) = statuses
+    body: Message = {"type": "http.request", "body": BUY, "more_body": False}
+    start, *_ = await exchange(application, scope_of(method, path, *headers), body)
+    status = start["status"]
+    assert isinstance(status, int)
     return status
 
 
@@ -205,27 +189,9 @@ async def test_refusal_of_the_guard_is_a_problem_document(
 
 async def test_client_that_leaves_while_sending_is_let_go(application: FastAPI) -> None:
     """A client that leaves before its body is complete causes no error and gets no answer."""
-    sent: list[Message] = []
+    scope = scope_of("POST", "/order/limit", LOCALHOST)
 
-    async def receive() -> Message:
-        return {"type": "http.disconnect"}
-
-    async def send(message: Message) -> None:
-        sent.append(message)
-
-    await application(
-        {
-            "type": "http",
-            "method": "POST",
-            "path": "/order/limit",
-            "query_string": b"",
-            "headers": [(b"host", b"localhost")],
-        },
-        receive,
-        send,
-    )
-
-    assert sent == []
+    assert await exchange(application, scope, {"type": "http.disconnect"}) == []
 
 
 async def test_other_protocols_pass_the_guard() -> None:
@@ -235,12 +201,7 @@ async def test_other_protocols_pass_the_guard() -> None:
     async def inner(scope: Scope, _receive: Receive, _send: Send) -> None:
         seen.append(scope["type"])
 
-    async def receive() -> Message:
-        return {}
-
-    async def send(_message: Message) -> None: ...
-
-    await Guard(inner, allowed_hosts=())({"type": "lifespan"}, receive, send)
+    await exchange(Guard(inner, allowed_hosts=()), {"type": "lifespan"})
 
     assert seen == ["lifespan"]
 
@@ -318,14 +279,6 @@ async def call_websocket(
     can_answer_http: bool = True,
 ) -> list[Message]:
     """Return the answer to a WebSocket handshake with exactly these headers."""
-    sent: list[Message] = []
-
-    async def receive() -> Message:
-        return {"type": "websocket.connect"}
-
-    async def send(message: Message) -> None:
-        sent.append(message)
-
     scope: Scope = {
         "type": "websocket",
         "path": path,
@@ -333,8 +286,8 @@ async def call_websocket(
         "headers": list(headers),
         "extensions": {"websocket.http.response": {}} if can_answer_http else {},
     }
-    await Guard(inner, allowed_hosts=["localhost"])(scope, receive, send)
-    return sent
+    guard = Guard(inner, allowed_hosts=["localhost"])
+    return await exchange(guard, scope, {"type": "websocket.connect"})
 
 
 async def accept(_scope: Scope, _receive: Receive, send: Send) -> None:
@@ -417,24 +370,21 @@ async def test_what_the_server_gives_up_is_told_unless_an_answer_has_begun(
     *, has_started: bool
 ) -> None:
     """A canceled request is answered with 503 unless its answer has begun, and stays canceled."""
-    sent: list[Message] = []
+    peer = AsgiPeer()
 
     async def never(_scope: Scope, _receive: Receive, send: Send) -> None:
         if has_started:
             await send({"type": "http.response.start", "status": 200, "headers": []})
         await asyncio.Event().wait()
 
-    async def receive() -> Message:
-        return {"type": "http.request"}
-
-    async def send(message: Message) -> None:
-        sent.append(message)
-
-    scope: Scope = {"type": "http", "method": "GET", "path": "/healthz", "headers": []}
-    serving = asyncio.create_task(Guard(never, allowed_hosts=())(scope, receive, send))
+    serving = asyncio.create_task(
+        Guard(never, allowed_hosts=())(scope_of("GET", "/healthz"), peer.receive, peer.send)
+    )
     await asyncio.sleep(0)
     serving.cancel()
 
     with pytest.raises(asyncio.CancelledError):
         await serving
-    assert [message.get("status") for message in sent] == ([200] if has_started else [503, None])
+    assert [message.get("status") for message in peer.sent] == (
+        [200] if has_started else [503, None]
+    )

@@ -7,22 +7,21 @@ a route that is added without protection fails here.
 import asyncio
 import dataclasses
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from decimal import Decimal
-from pathlib import Path
 from typing import Any, Final
 
 import httpx2
 import pytest
 from fastapi import FastAPI
 
-from app.access.key_file import KeyFileAccess
 from app.api.application import ApiOptions, ApiServices, build_application
 from app.domain.caller import Scope
 from app.domain.order import NewOrder, OrderId, Owner, Side, Symbol, TimeInForce
 from tests.support.hand_driven import HandClock
 from tests.support.in_memory import MemoryPorts
-from tests.support.keys import ALICE, BOB, NOBODY, SCOPE_KEYS, authorization, write_key_file
+from tests.support.in_process import LOCALHOST, client_of, exchange, scope_of
+from tests.support.keys import ALICE, BOB, NOBODY, SCOPE_KEYS, authorization
 from tests.support.waiting import WAIT_SECONDS_MAX
 
 OPEN_PATHS: Final = {"/healthz", "/readyz"}
@@ -95,24 +94,9 @@ each_changing_route = pytest.mark.parametrize("route", CHANGING, ids=str)
 
 
 @pytest.fixture
-def keyed_services(services: ApiServices, tmp_path: Path) -> ApiServices:
-    """Return the ports of a service that requires keys."""
-    access = KeyFileAccess(write_key_file(tmp_path / "keys.json"), clock=HandClock())
-    return dataclasses.replace(services, access=access)
-
-
-@pytest.fixture
 def application(keyed_services: ApiServices) -> FastAPI:
     """Return a web application that requires keys."""
     return build_application(keyed_services, OPTIONS)
-
-
-@pytest.fixture
-async def client(application: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
-    """Return a client that sends no key by default."""
-    transport = httpx2.ASGITransport(app=application)
-    async with httpx2.AsyncClient(transport=transport, base_url="http://localhost:8080") as client:
-        yield client
 
 
 async def ask(
@@ -323,8 +307,7 @@ async def test_requests_over_the_rate_are_told_to_come_back(
     options = dataclasses.replace(OPTIONS, requests_per_second_max=2)
     # The clock does not advance, so the second never ends.
     services = dataclasses.replace(keyed_services, clock=HandClock())
-    transport = httpx2.ASGITransport(app=build_application(services, options))
-    async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
+    async with client_of(build_application(services, options)) as client:
         answers = [
             await client.get("/orders", headers=authorization(ALICE)),
             await client.get("/symbols/LTCBTC", headers=authorization(ALICE)),
@@ -341,8 +324,7 @@ async def test_requests_over_the_rate_are_told_to_come_back(
 async def test_a_body_over_the_limit_that_was_set_is_refused(keyed_services: ApiServices) -> None:
     """A 413 names the limit."""
     options = dataclasses.replace(OPTIONS, body_bytes_max=1_024)
-    transport = httpx2.ASGITransport(app=build_application(keyed_services, options))
-    async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
+    async with client_of(build_application(keyed_services, options)) as client:
         response = await client.post(
             "/order/limit", content=b" " * 1_025, headers=authorization(ALICE)
         )
@@ -353,26 +335,7 @@ async def test_a_body_over_the_limit_that_was_set_is_refused(keyed_services: Api
 
 async def test_nothing_is_read_of_a_body_before_its_sender_is_known(application: FastAPI) -> None:
     """The body of an unauthenticated request is not read."""
-    statuses: list[int] = []
-
-    async def receive() -> Any:  # noqa: ANN401 - never called
-        raise AssertionError
-
-    async def send(message: Any) -> None:  # noqa: ANN401 - any ASGI message
-        if message["type"] == "http.response.start":
-            statuses.append(message["status"])
-
     async with asyncio.timeout(WAIT_SECONDS_MAX):
-        await application(
-            {
-                "type": "http",
-                "method": "POST",
-                "path": "/order/limit",
-                "query_string": b"",
-                "headers": [(b"host", b"localhost")],
-            },
-            receive,
-            send,
-        )
+        start, _ = await exchange(application, scope_of("POST", "/order/limit", LOCALHOST))
 
-    assert statuses == [401]
+    assert start["status"] == 401

@@ -47,6 +47,7 @@ from app.domain.errors import (
     UnauthorizedError,
     UnavailableError,
 )
+from tests.support.in_process import client_of
 from tests.support.json_documents import objects_in
 from tests.support.stream_client import Contract
 
@@ -101,21 +102,20 @@ async def test_served_document_is_the_file_for_the_address_asked(
     assert told == served
 
 
-async def test_server_with_tls_is_named_so(client: httpx2.AsyncClient) -> None:
-    """The scheme of the stream follows the scheme of the request."""
-    answer = await client.get("https://localhost/docs/asyncapi.json")
-
-    assert answer.json()["servers"]["this"]["protocol"] == "wss"
-
-
-@pytest.mark.parametrize(("proxy", "protocol"), [("127.0.0.1", "wss"), ("192.0.2.1", "ws")])
-async def test_a_proxy_on_this_machine_may_say_that_it_speaks_tls(
-    application: FastAPI, proxy: str, protocol: str
+@pytest.mark.parametrize(
+    ("scheme", "caller", "headers", "protocol"),
+    [
+        ("https", "192.0.2.1", {}, "wss"),
+        ("http", "127.0.0.1", {"X-Forwarded-Proto": "https"}, "wss"),
+        ("http", "192.0.2.1", {"X-Forwarded-Proto": "https"}, "ws"),
+    ],
+)
+async def test_server_with_tls_is_named_so(
+    application: FastAPI, scheme: str, caller: str, headers: dict[str, str], protocol: str
 ) -> None:
-    """``X-Forwarded-Proto`` is honored only from a proxy on this machine."""
-    transport = httpx2.ASGITransport(app=application, client=(proxy, 1))
-    async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
-        answer = await client.get("/docs/asyncapi.json", headers={"X-Forwarded-Proto": "https"})
+    """The stream has the scheme of the request, or the one that a local proxy reports."""
+    async with client_of(application, caller=caller) as client:
+        answer = await client.get(f"{scheme}://localhost/docs/asyncapi.json", headers=headers)
 
     assert answer.json()["servers"]["this"]["protocol"] == protocol
 

@@ -2,9 +2,7 @@
 
 import inspect
 import re
-from dataclasses import replace
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -12,7 +10,6 @@ import pytest
 from fastapi import FastAPI
 from pydantic import BaseModel
 
-from app.access.key_file import KeyFileAccess
 from app.api import problem_models
 from app.api.application import ApiOptions, ApiServices, build_application
 from app.api.orders import order_detail, order_models
@@ -20,9 +17,7 @@ from app.api.orders.limit_order import LimitOrder
 from app.api.problems import REFUSALS
 from app.api.service import readiness, symbol_models
 from app.api.stream import event_models
-from tests.support.hand_driven import HandClock
 from tests.support.json_documents import objects_in
-from tests.support.keys import write_key_file
 
 Json = dict[str, Any]
 MODELS = {
@@ -56,10 +51,9 @@ STATUSES = {
 
 
 @pytest.fixture
-def served(services: ApiServices, options: ApiOptions, tmp_path: Path) -> Json:
+def served(keyed_services: ApiServices, options: ApiOptions) -> Json:
     """Return the document of a service with keys."""
-    access = KeyFileAccess(write_key_file(tmp_path / "keys.json"), clock=HandClock())
-    return build_application(replace(services, access=access), options).openapi()
+    return build_application(keyed_services, options).openapi()
 
 
 def all_operations(served: Json) -> dict[str, Json]:

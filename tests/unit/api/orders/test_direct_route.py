@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Annotated
 
-import httpx2
 import pytest
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.routing import APIRoute
@@ -17,6 +16,7 @@ from app.api.orders.direct_route import DirectRoute
 from app.domain.caller import Scope
 from app.domain.errors import MissingScopeError, UnauthorizedError
 from tests.support.hand_driven import HandClock
+from tests.support.in_process import client_of
 from tests.support.keys import BOB, SCOPE_KEYS, authorization, write_key_file
 
 
@@ -43,8 +43,7 @@ async def test_endpoint_gets_the_caller_with_the_declared_scope(
     route_class: type[APIRoute], tmp_path: Path
 ) -> None:
     """Both classes identify the caller and refuse requests without the scope."""
-    transport = httpx2.ASGITransport(app=application(route_class, tmp_path))
-    async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
+    async with client_of(application(route_class, tmp_path)) as client:
         answer = await client.post("/owner", headers=authorization(BOB))
         with pytest.raises(UnauthorizedError):
             await client.post("/owner")

@@ -22,6 +22,7 @@ from app.domain.errors import (
 )
 from app.domain.order import PUBLIC, OrderId, Owner
 from tests.support.in_memory import MemoryPorts, MemoryRules, quote
+from tests.support.in_process import LOCALHOST, AsgiPeer, client_of, scope_of
 from tests.support.sent_orders import (
     AT_ONCE,
     BUY,
@@ -248,26 +249,15 @@ async def test_client_that_goes_away_does_not_disturb_its_order(
 ) -> None:
     """An order fills after its client has disconnected."""
     body = CURL_BODY.replace("}", ', "timeout_seconds": 30}').encode()
-    messages: list[Message] = [
-        {"type": "http.request", "body": body, "more_body": False},
-        {"type": "http.disconnect"},
-    ]
-    received = iter(messages)
-
-    async def receive() -> Message:
-        return next(received)
+    gone = AsgiPeer(
+        {"type": "http.request", "body": body, "more_body": False}, {"type": "http.disconnect"}
+    )
 
     async def send(_message: Message) -> None:
         raise OSError("the client is gone")
 
-    scope = {
-        "type": "http",
-        "method": "POST",
-        "path": "/order/limit",
-        "query_string": b"",
-        "headers": [(b"host", b"localhost")],
-    }
-    connection = asyncio.ensure_future(application(scope, receive, send))
+    scope = scope_of("POST", "/order/limit", LOCALHOST)
+    connection = asyncio.ensure_future(application(scope, gone.receive, send))
     await until_waiting(ports)
     ports.desk.show(quote(1, bid=("0.000911", "1000")))
     with pytest.raises(OSError, match="gone"):
@@ -368,8 +358,7 @@ async def test_wait_is_bounded_with_and_without_a_preference(
 ) -> None:
     """No request waits longer than the setting, whether or not the client asks for a wait."""
     application = build_application(services, replace(options, wait_seconds_max=0))
-    transport = httpx2.ASGITransport(app=application)
-    async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
+    async with client_of(application) as client:
         without = await client.post("/order/limit", json=BUY | LONG)
         beyond = await client.post("/order/limit", json=BUY | LONG, headers={"Prefer": "wait=9"})
 

@@ -1,19 +1,17 @@
 """The routes of probes, metrics and symbols."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import httpx2
 import pytest
 
-from app.access.key_file import KeyFileAccess
 from app.api.application import ApiOptions, ApiServices, build_application
 from app.api.service import readiness, symbol_models
 from app.domain.caller import Scope
 from app.ports import RecordingState
-from tests.support.hand_driven import HandClock
 from tests.support.in_memory import MemoryPorts, quote
-from tests.support.keys import NOBODY, SCOPE_KEYS, authorization, write_key_file
+from tests.support.in_process import client_of
+from tests.support.keys import NOBODY, SCOPE_KEYS, authorization
 from tests.support.scrape import scrape
 
 SYMBOL_KEYS = [
@@ -74,9 +72,8 @@ async def test_readyz_tells_a_recording_that_does_not_go_on_and_stays_200(
         failures=1,
     )
     services = replace(ports.services(), recording=lambda: state)
-    transport = httpx2.ASGITransport(app=build_application(services, options))
 
-    async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
+    async with client_of(build_application(services, options)) as client:
         response = await client.get("/readyz")
 
     assert response.status_code == 200
@@ -114,19 +111,15 @@ async def test_readyz_is_503_and_names_what_is_missing(
 
 @pytest.mark.parametrize("is_ready", [True, False])
 async def test_readyz_tells_a_stranger_whether_and_a_key_why(
-    services: ApiServices,
+    keyed_services: ApiServices,
     options: ApiOptions,
     ports: MemoryPorts,
-    tmp_path: Path,
     *,
     is_ready: bool,
 ) -> None:
     """With keys required, details need a valid key of any scope."""
     ports.journal.is_writable = is_ready
-    access = KeyFileAccess(write_key_file(tmp_path / "keys.json"), clock=HandClock())
-    application = build_application(replace(services, access=access), options)
-    transport = httpx2.ASGITransport(app=application)
-    async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
+    async with client_of(build_application(keyed_services, options)) as client:
         stranger = await client.get("/readyz")
         pretender = await client.get("/readyz", headers=authorization(NOBODY))
         known = [

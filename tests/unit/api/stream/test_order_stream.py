@@ -27,6 +27,7 @@ from app.domain.errors import DatabaseUnavailableError
 from app.domain.order import OrderId, Owner
 from tests.support.connections import http_client
 from tests.support.in_memory import STREAM_ID, MemoryPorts, quote
+from tests.support.in_process import AsgiPeer
 from tests.support.sent_orders import AT_ONCE, BUY, place_at_once
 from tests.support.serving import serving
 from tests.support.stream_client import Json, open_stream
@@ -524,22 +525,6 @@ async def test_reader_that_never_reads_does_not_keep_its_place(options: ApiOptio
         await eventually(lambda: not stream_route._slots._taken)
 
 
-class _Client:
-    """An in-process client that sends ``messages`` in order and then waits."""
-
-    def __init__(self, messages: list[Message]) -> None:
-        self._messages = messages
-        self.heard: list[Message] = []
-
-    async def receive(self) -> Message:
-        if not self._messages:
-            await asyncio.Event().wait()
-        return self._messages.pop(0)
-
-    async def send(self, message: Message) -> None:
-        self.heard.append(message)
-
-
 SUBSCRIBE: Message = {"type": "websocket.receive", "text": '{"type": "subscribe"}'}
 CONNECT: Message = {"type": "websocket.connect"}
 HANDSHAKE: Scope = {
@@ -562,10 +547,10 @@ async def test_connection_that_is_cut_off_leaves_nothing_behind(
     application: FastAPI, ports: MemoryPorts
 ) -> None:
     """Canceling the server's task ends every task that the connection started."""
-    client = _Client([CONNECT, SUBSCRIBE])
+    client = AsgiPeer(CONNECT, SUBSCRIBE)
     with no_task_left_behind():
         serving_one = asyncio.ensure_future(application(HANDSHAKE, client.receive, client.send))
-        await eventually(lambda: len(client.heard) == 2)
+        await eventually(lambda: len(client.sent) == 2)
 
         serving_one.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -579,20 +564,20 @@ async def test_client_that_goes_while_it_is_told_is_nobodys_error(
     application: FastAPI, ports: MemoryPorts, client: httpx2.AsyncClient, error: Exception
 ) -> None:
     """A send that fails because the client is gone ends the connection without an error."""
-    gone = _Client([CONNECT, SUBSCRIBE])
+    gone = AsgiPeer(CONNECT, SUBSCRIBE)
 
     async def send(message: Message) -> None:
-        gone.heard.append(message)
+        gone.sent.append(message)
         if "event" in message.get("text", ""):
             raise error
 
     with no_task_left_behind():
         serving_one = asyncio.ensure_future(application(HANDSHAKE, gone.receive, send))
-        await eventually(lambda: len(gone.heard) == 2)
+        await eventually(lambda: len(gone.sent) == 2)
         await client.post("/order/limit", json=BUY, headers=AT_ONCE)
         await serving_one
 
-    assert [one["type"] for one in gone.heard][-1] == "websocket.send"
+    assert [one["type"] for one in gone.sent][-1] == "websocket.send"
     assert not ports.subscriptions._by_filter
 
 
@@ -600,10 +585,10 @@ async def test_stop_is_told_before_what_waits(
     application: FastAPI, ports: MemoryPorts, client: httpx2.AsyncClient
 ) -> None:
     """A stop takes precedence over queued events, which the client can read later."""
-    hurried = _Client([CONNECT, SUBSCRIBE])
+    hurried = AsgiPeer(CONNECT, SUBSCRIBE)
 
     async def send(message: Message) -> None:
-        hurried.heard.append(message)
+        hurried.sent.append(message)
         if "event" in message.get("text", ""):
             stopping.append(asyncio.ensure_future(ports.subscriptions.stop(seconds=30)))
             await asyncio.sleep(0)  # let the stop begin
@@ -611,12 +596,12 @@ async def test_stop_is_told_before_what_waits(
     stopping: list[asyncio.Future[None]] = []
     order_ids = [await place_at_once(client) for _ in range(9)]
     serving_one = asyncio.ensure_future(application(HANDSHAKE, hurried.receive, send))
-    await eventually(lambda: len(hurried.heard) == 2)
+    await eventually(lambda: len(hurried.sent) == 2)
     ports.desk.show(quote(1, ask=("0.000912", "100000")))
     await serving_one
     await asyncio.gather(*stopping)
 
-    _, _, event, close = hurried.heard
+    _, _, event, close = hurried.sent
     told = json.loads(event["text"])
     assert (told["order_id"], told["status"]) == (order_ids[0], "FILLED")
     assert (close["code"], close["reason"]) == (1012, f"resume after {told['position']}")
@@ -624,11 +609,11 @@ async def test_stop_is_told_before_what_waits(
 
 async def test_client_that_leaves_at_once_is_nobodys_error(application: FastAPI) -> None:
     """A client that leaves before it subscribes is disconnected without a message."""
-    client = _Client([CONNECT, {"type": "websocket.disconnect", "code": 1001}])
+    client = AsgiPeer(CONNECT, {"type": "websocket.disconnect", "code": 1001})
 
     await application(HANDSHAKE, client.receive, client.send)
 
-    assert [one["type"] for one in client.heard] == ["websocket.accept"]
+    assert [one["type"] for one in client.sent] == ["websocket.accept"]
 
 
 async def test_telling_much_to_one_client_leaves_others_their_turn(

@@ -1,12 +1,27 @@
 """A web application called in process: by a client, or message by message as a server does."""
 
 import asyncio
+from decimal import Decimal
 from typing import Final
 
 import httpx2
 from starlette.types import ASGIApp, Message, Scope
 
+from app.api.services import ApiOptions
+
 LOCALHOST: Final = (b"host", b"localhost")
+OPTIONS: Final = ApiOptions(
+    order_timeout_seconds=Decimal("0.05"),
+    timeout_seconds_max=Decimal(86_400),
+    wait_seconds_max=300,
+    requests_per_second_max=0,
+    websockets_max=1_000,
+    websockets_per_owner_max=200,
+    body_bytes_max=16_384,
+    allowed_hosts=("localhost", "127.0.0.1", "[::1]"),
+    version="0.1.0",
+)
+"""Settings of the API with a short default time for orders."""
 
 
 def client_of(application: ASGIApp, *, caller: str = "127.0.0.1") -> httpx2.AsyncClient:

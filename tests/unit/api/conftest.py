@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from decimal import Decimal
 from pathlib import Path
 
 import httpx2
@@ -13,7 +12,7 @@ from app.access.key_file import KeyFileAccess
 from app.api.application import ApiOptions, ApiServices, build_application
 from tests.support.hand_driven import HandClock
 from tests.support.in_memory import MemoryPorts
-from tests.support.in_process import client_of
+from tests.support.in_process import OPTIONS, client_of
 from tests.support.keys import write_key_file
 
 
@@ -26,17 +25,7 @@ def ports() -> MemoryPorts:
 @pytest.fixture
 def options() -> ApiOptions:
     """Return the API's settings, with a short default time for orders."""
-    return ApiOptions(
-        order_timeout_seconds=Decimal("0.05"),
-        timeout_seconds_max=Decimal(86_400),
-        wait_seconds_max=300,
-        requests_per_second_max=0,
-        websockets_max=1_000,
-        websockets_per_owner_max=200,
-        body_bytes_max=16_384,
-        allowed_hosts=("localhost", "127.0.0.1", "[::1]"),
-        version="0.1.0",
-    )
+    return OPTIONS
 
 
 @pytest.fixture

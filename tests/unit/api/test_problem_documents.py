@@ -9,6 +9,7 @@ from typing import Any, Final
 import httpx2
 import pytest
 from fastapi import FastAPI
+from structlog.testing import capture_logs
 
 from app.api.problems import (
     PROBLEM_TYPE_PREFIX,
@@ -100,10 +101,15 @@ def test_no_error_tells_of_the_inside(application: FastAPI) -> None:
 async def test_a_mistake_of_ours_is_not_told(
     client: httpx2.AsyncClient, ports: MemoryPorts, cause: Exception
 ) -> None:
-    """The cause of an unexpected error goes to the log only."""
+    """The cause of an unexpected error goes to the log only, and browsers are told to be careful."""
     ports.desk.refusal = cause
 
-    response = await client.post("/order/limit", json=BUY)
+    with capture_logs() as logs:
+        response = await client.post("/order/limit", json=BUY)
+
+    assert [log["event"] for log in logs] == ["request_failed"]
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.headers["x-content-type-options"] == "nosniff"
 
     assert (response.status_code, response.json()["code"]) == (500, "internal_error")
     assert response.json()["detail"] == "the service made a mistake; its log has the cause"

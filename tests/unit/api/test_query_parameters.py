@@ -73,12 +73,3 @@ async def test_bad_parameter_of_the_splits_is_refused(
     response = await client.get(f"{ORDER_PATH}?{query}")
 
     assert response.status_code == 422
-
-
-@pytest.mark.parametrize("position", [0, 1, 42, 10**18 - 1])
-def test_cursor_is_opaque_and_safe_in_an_address(position: int) -> None:
-    """A cursor needs no URL escape."""
-    cursor = write_cursor(Cursor.ORDERS, position)
-
-    assert cursor.replace("-", "").replace("_", "").isalnum()
-    assert str(position) not in cursor or position < 10

@@ -15,12 +15,12 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from app.api.application import ApiOptions, ApiServices, build_application
+from app.api.application import ApiServices, build_application
 from app.domain.caller import Scope
 from app.domain.order import NewOrder, OrderId, Owner, Side, Symbol, TimeInForce
 from tests.support.hand_driven import HandClock
 from tests.support.in_memory import MemoryPorts
-from tests.support.in_process import LOCALHOST, client_of, exchange, scope_of
+from tests.support.in_process import LOCALHOST, OPTIONS, client_of, exchange, scope_of
 from tests.support.keys import ALICE, BOB, NOBODY, SCOPE_KEYS, authorization
 from tests.support.waiting import WAIT_SECONDS_MAX
 
@@ -29,17 +29,6 @@ OPEN_PATHS: Final = {"/healthz", "/readyz"}
 
 SAFE_METHODS: Final = {"GET", "HEAD"}
 ORDER_ID: Final = OrderId("0199be1c-8f0a-7c31-9d0f-5a2b8c6e4d10")
-OPTIONS: Final = ApiOptions(
-    order_timeout_seconds=Decimal("0.05"),
-    timeout_seconds_max=Decimal(86_400),
-    wait_seconds_max=300,
-    requests_per_second_max=0,
-    websockets_max=1_000,
-    websockets_per_owner_max=200,
-    body_bytes_max=16_384,
-    allowed_hosts=("localhost",),
-    version="0.1.0",
-)
 
 
 @dataclasses.dataclass(frozen=True)

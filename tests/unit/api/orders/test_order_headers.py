@@ -89,7 +89,10 @@ def test_request_may_have_no_key() -> None:
     assert read_idempotency_key([]) is None
 
 
-@pytest.mark.parametrize("value", ["", '""', "'a'", '"a', 'a"', "a b", "a\tb", "é", "a" * 37])
+@pytest.mark.parametrize(
+    "value",
+    ["", '"', '""', "'a'", '"a', 'a"', '"a"b"', '"a";b', "a,b", "a b", "a\tb", "é", "a" * 37],
+)
 def test_malformed_key_is_refused(value: str) -> None:
     """A key that is not a valid ``client_order_id`` is refused."""
     with pytest.raises(PydanticCustomError, match="1 to 36"):

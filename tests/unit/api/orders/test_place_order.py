@@ -368,19 +368,6 @@ async def test_wait_is_bounded_with_and_without_a_preference(
     assert beyond.headers["preference-applied"] == "wait=0"
 
 
-@pytest.mark.parametrize("prefer", ["", "wait=soon", "return=minimal", "respond-asynchronously"])
-async def test_preference_that_is_unknown_is_ignored(
-    client: httpx2.AsyncClient, ports: MemoryPorts, prefer: str
-) -> None:
-    """RFC 7240: a server ignores unknown preferences, so the answer names none as applied."""
-    ports.desk.show(quote(1))
-
-    answer = await client.post("/order/limit", json=BUY, headers={"Prefer": prefer})
-
-    assert answer.status_code == 200
-    assert "preference-applied" not in answer.headers
-
-
 @pytest.mark.parametrize(
     ("time_in_force", "asks", "expected"),
     [
@@ -489,39 +476,6 @@ async def test_key_with_another_order_is_refused(
     assert problem["order_id"] == first.json()["order_id"]
     assert len(ports.orders.snapshots) == 1
     problem_models.OrderProblem.model_validate_json(answer.content, strict=True)
-
-
-async def test_header_and_body_that_differ_are_refused(
-    client: httpx2.AsyncClient, ports: MemoryPorts
-) -> None:
-    """The service does not choose between two different keys."""
-    answer = await client.post(
-        "/order/limit", json=BUY | {"client_order_id": "a"}, headers={"Idempotency-Key": "b"}
-    )
-
-    assert answer.status_code == 422
-    assert [(error["field"], error["code"]) for error in answer.json()["errors"]] == [
-        ("Idempotency-Key", "differs")
-    ]
-    assert not ports.orders.snapshots
-
-
-@pytest.mark.parametrize(
-    "key", ["", '""', '"', '"a', "a b", "a.b", '"a"b"', "a" * 37, '"a";b', "\u00e4", "a,b"]
-)
-async def test_malformed_key_is_refused_not_ignored(
-    client: httpx2.AsyncClient, ports: MemoryPorts, key: str
-) -> None:
-    """A malformed key is an error: if it were ignored, a retry would place a second order."""
-    answer = await client.post(
-        "/order/limit", json=BUY, headers={b"Idempotency-Key": key.encode("latin-1")}
-    )
-
-    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_order")
-    assert [(error["field"], error["code"]) for error in answer.json()["errors"]] == [
-        ("Idempotency-Key", "invalid_client_order_id")
-    ]
-    assert not ports.orders.snapshots
 
 
 async def test_key_given_by_two_headers_is_refused(

@@ -13,7 +13,7 @@ from app.api.stream.stream_cursors import write_position
 from app.domain.errors import (
     DatabaseUnavailableError,
 )
-from app.domain.order import OrderId, Owner
+from app.domain.order import OrderId
 from app.domain.quote import Quote
 from tests.support.in_memory import STREAM_ID, MemoryPorts, quote
 from tests.support.sent_orders import (
@@ -28,7 +28,9 @@ from tests.support.waiting import eventually
 SUMMARY_KEYS = [key for key in ORDER_KEYS if key != "splits"]
 
 
-@pytest.mark.parametrize("path", [f"/order/{NO_SUCH_ORDER}", "/orders"])
+@pytest.mark.parametrize(
+    "path", [f"/order/{NO_SUCH_ORDER}", f"/order/{NO_SUCH_ORDER}/events", "/orders"]
+)
 async def test_database_that_does_not_answer_is_503(
     client: httpx2.AsyncClient, ports: MemoryPorts, path: str
 ) -> None:
@@ -70,23 +72,6 @@ async def test_unknown_order_is_404(client: httpx2.AsyncClient, order_id: str, s
     assert response.status_code == 404
     assert response.json()["code"] in {"order_not_found", "not_found"}
     assert len(response.content) < 300
-
-
-async def test_order_of_another_owner_is_404(
-    client: httpx2.AsyncClient, ports: MemoryPorts
-) -> None:
-    """An order of another owner is answered like an unknown order."""
-    ports.desk.show(quote(1))
-    order_id = (await client.post("/order/limit", json=BUY)).json()["order_id"]
-    snapshot = ports.orders.snapshots[order_id]
-    theirs = replace(snapshot, order=replace(snapshot.order, owner=Owner("somebody")))
-    ports.orders.snapshots[order_id] = theirs
-
-    answers = [
-        await client.get(f"/order/{order_id}{suffix}") for suffix in ("", "/splits", "/events")
-    ]
-
-    assert [answer.status_code for answer in answers] == [404] * 3
 
 
 async def test_splits_beyond_1000_are_read_page_by_page(
@@ -182,14 +167,6 @@ async def test_orders_are_filtered_by_symbol_and_status(
     assert await listed("status=NEW") == []
     assert await listed("symbol=ETHBTC") == []
     assert await listed("") == [expired, filled]
-
-
-async def test_order_route_called_with_get_says_what_it_takes(client: httpx2.AsyncClient) -> None:
-    """``GET /order/limit`` is answered with 405, and not as an unknown order."""
-    response = await client.get("/order/limit")
-
-    assert response.status_code == 405
-    assert response.headers["allow"] == "POST"
 
 
 async def test_order_is_found_by_its_key(client: httpx2.AsyncClient, ports: MemoryPorts) -> None:

@@ -1,6 +1,7 @@
 """Tests of ``app.access.key_file``."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -127,24 +128,27 @@ def test_a_repaired_file_is_used_again(access: KeyFileAccess, path: Path, clock:
         access.identify(ALICE)
 
 
-@pytest.mark.parametrize("content", [None, b"keys"])
+@pytest.mark.parametrize(
+    ("make", "cause"),
+    [
+        (lambda _: None, "read: No such file or directory"),
+        (Path.mkdir, "read: Is a directory"),
+        (lambda path: path.write_bytes(b"keys"), "used: "),
+    ],
+    ids=["none", "directory", "malformed"],
+)
 def test_a_service_does_not_start_on_a_bad_file(
-    tmp_path: Path, clock: HandClock, content: bytes | None
+    tmp_path: Path, clock: HandClock, make: Callable[[Path], object], cause: str
 ) -> None:
-    """An invalid file stops the start with one line that names it."""
+    """An invalid file stops the start with one line that names it and the cause."""
     path = tmp_path / "keys.json"
-    if content is not None:
-        path.write_bytes(content)
+    make(path)
 
-    with pytest.raises(StartupError, match=r"the file of keys .*keys\.json cannot be") as caught:
+    with pytest.raises(
+        StartupError, match=rf"the file of keys .*keys\.json cannot be {cause}"
+    ) as caught:
         KeyFileAccess(path, clock=clock)
     assert "\n" not in str(caught.value)
-
-
-def test_a_directory_is_no_file_of_keys(tmp_path: Path) -> None:
-    """A directory is refused with the system's message."""
-    with pytest.raises(StartupError, match="Is a directory"):
-        list_keys(tmp_path)
 
 
 def test_an_added_key_stands_in_a_file_that_only_its_owner_reads(tmp_path: Path) -> None:
@@ -235,10 +239,6 @@ def test_a_file_keeps_its_owner_when_root_adds_a_key(path: Path) -> None:
 
 @pytest.mark.parametrize("bearer", [None, "", "pt_anything"])
 def test_open_access_accepts_callers_with_and_without_a_key(bearer: str | None) -> None:
-    """Open access accepts every client, with or without a key."""
+    """Open access accepts every client, with or without a key, and says so in the log."""
     assert OpenAccess().identify(bearer) == ANONYMOUS
-
-
-def test_open_access_describes_itself_for_the_log() -> None:
-    """Open access describes itself for the log."""
     assert OpenAccess().description == "open, no keys asked"

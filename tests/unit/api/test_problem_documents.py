@@ -101,7 +101,7 @@ def test_no_error_tells_of_the_inside(application: FastAPI) -> None:
 async def test_a_mistake_of_ours_is_not_told(
     client: httpx2.AsyncClient, ports: MemoryPorts, cause: Exception
 ) -> None:
-    """The cause of an unexpected error goes to the log only, and browsers are told to be careful."""
+    """The cause of an unexpected error goes to the log only; the answer has every header."""
     ports.desk.refusal = cause
 
     with capture_logs() as logs:

@@ -3,8 +3,10 @@
 import asyncio
 from collections.abc import Sequence
 
+import pytest
+
 from app.domain.events import StoredEvent, acceptance_event
-from app.domain.order import OrderStatus
+from app.domain.order import Order, OrderStatus
 from app.notify.announcements import Announcements, FanOut
 from tests.support.builders import make_order, make_quote
 from tests.support.events import in_commit_order, make_event
@@ -14,49 +16,76 @@ FAR_SECONDS = 3_600.0
 """Longer than any test runs."""
 
 
-async def test_a_waiter_wakes_when_its_order_ends() -> None:
+@pytest.fixture
+def announcements() -> Announcements:
+    """Return a bus without waiters."""
+    return Announcements()
+
+
+@pytest.fixture
+def order() -> Order:
+    """Return the order whose end is awaited."""
+    return make_order(5_000)
+
+
+def announce(announcements: Announcements, order: Order, status: OrderStatus) -> None:
+    """Publish an event after which the order has a status."""
+    announcements.publish(in_commit_order(make_event(order, status)))
+
+
+async def test_a_waiter_wakes_when_its_order_ends(
+    announcements: Announcements, order: Order
+) -> None:
     """Only the terminal event of its order wakes a waiter."""
-    announcements = Announcements()
-    order, other = make_order(number=1), make_order(number=2)
     with announcements.expect(order.order_id) as waiter:
         waiting = asyncio.create_task(waiter.wait(FAR_SECONDS))
 
-        announcements.publish(in_commit_order(make_event(other, OrderStatus.FILLED)))
-        announcements.publish(in_commit_order(make_event(order, OrderStatus.PARTIALLY_FILLED)))
+        announce(announcements, make_order(number=2), OrderStatus.FILLED)
+        announce(announcements, order, OrderStatus.PARTIALLY_FILLED)
         await asyncio.sleep(0)
         assert not waiting.done()
-        announcements.publish(in_commit_order(make_event(order, OrderStatus.FILLED)))
+        announce(announcements, order, OrderStatus.FILLED)
 
         assert await waiting is True
 
 
-async def test_an_end_announced_before_the_wait_is_not_missed() -> None:
-    """A waiter that was registered before the end does not miss it."""
-    announcements = Announcements()
-    order = make_order()
+@pytest.mark.parametrize("seconds", [FAR_SECONDS, 0])
+@pytest.mark.parametrize("is_stopping", [False, True])
+async def test_an_end_announced_before_the_wait_is_not_missed(
+    announcements: Announcements, order: Order, seconds: float, *, is_stopping: bool
+) -> None:
+    """A waiter knows an end before its wait, also without time, and a stop changes nothing."""
     with announcements.expect(order.order_id) as waiter:
-        announcements.publish(in_commit_order(make_event(order, OrderStatus.EXPIRED)))
+        announce(announcements, order, OrderStatus.EXPIRED)
+        if is_stopping:
+            announcements.stop()
 
-        assert await waiter.wait(FAR_SECONDS) is True
+        assert await waiter.wait(seconds) is True
 
 
-async def test_several_waiters_of_one_order_all_wake() -> None:
-    """All waiters of an order wake."""
-    announcements = Announcements()
-    order = make_order()
+async def test_several_waiters_of_one_order_all_wake(
+    announcements: Announcements, order: Order
+) -> None:
+    """All waiters of an order wake, although the wait of another was canceled."""
     with (
+        announcements.expect(order.order_id) as left,
         announcements.expect(order.order_id) as first,
         announcements.expect(order.order_id) as second,
     ):
-        announcements.publish(in_commit_order(make_event(order, OrderStatus.CANCELED)))
+        waits = [asyncio.create_task(one.wait(FAR_SECONDS)) for one in (left, first, second)]
+        await asyncio.sleep(0)
+        waits[0].cancel()
+        announce(announcements, order, OrderStatus.CANCELED)
 
-        assert [await first.wait(FAR_SECONDS), await second.wait(FAR_SECONDS)] == [True, True]
+        await asyncio.gather(*waits, return_exceptions=True)
+        assert waits[0].cancelled()
+        assert [one.result() for one in waits[1:]] == [True, True]
 
 
-async def test_a_stop_lets_present_and_later_waiters_go() -> None:
+async def test_a_stop_lets_present_and_later_waiters_go(
+    announcements: Announcements, order: Order
+) -> None:
     """A stop releases present and later waiters."""
-    announcements = Announcements()
-    order = make_order()
     with announcements.expect(order.order_id) as present:
         announcements.stop()
         with announcements.expect(order.order_id) as later:
@@ -65,23 +94,14 @@ async def test_a_stop_lets_present_and_later_waiters_go() -> None:
     assert told == [False, False]
 
 
-async def test_an_end_before_the_stop_still_counts() -> None:
-    """A stop does not change the result of an order that ended before."""
-    announcements = Announcements()
-    order = make_order()
-    with announcements.expect(order.order_id) as waiter:
-        announcements.publish(in_commit_order(make_event(order, OrderStatus.FILLED)))
-        announcements.stop()
-
-        assert await waiter.wait(FAR_SECONDS) is True
-
-
-async def test_a_waiter_has_the_order_snapshot() -> None:
-    """A waiter builds the order's snapshot from its events, without a read."""
-    announcements = Announcements()
+async def test_a_waiter_has_the_order_snapshot(announcements: Announcements) -> None:
+    """A waiter builds the order's snapshot from its acceptance on, without a read."""
     order = make_order(5)
     with announcements.expect(order.order_id) as waiter:
         announcements.publish(in_commit_order(acceptance_event(order)))
+        assert await waiter.wait(0) is False
+        assert (waiter.snapshot.status, list(waiter.splits)) == (OrderStatus.NEW, [])
+
         work = SymbolAtWork()
         work.rest(order)
         for number, displayed in ((1, 2), (2, 7)):
@@ -94,10 +114,10 @@ async def test_a_waiter_has_the_order_snapshot() -> None:
         assert [split.split_number for split in waiter.splits] == [1, 2]
 
 
-async def test_a_waiter_keeps_as_many_splits_as_an_answer_holds() -> None:
+async def test_a_waiter_keeps_as_many_splits_as_an_answer_holds(
+    announcements: Announcements, order: Order
+) -> None:
     """A waiter keeps at most as many splits as an answer holds."""
-    announcements = Announcements()
-    order = make_order(5_000)
     with announcements.expect(order.order_id) as waiter:
         work = SymbolAtWork()
         work.rest(order)
@@ -109,10 +129,10 @@ async def test_a_waiter_keeps_as_many_splits_as_an_answer_holds() -> None:
         assert waiter.snapshot.splits_total == 1_101
 
 
-async def test_nothing_is_kept_of_waiters_that_left() -> None:
+async def test_nothing_is_kept_of_waiters_that_left(
+    announcements: Announcements, order: Order
+) -> None:
     """No memory remains of waiters that left."""
-    announcements = Announcements()
-    order = make_order()
     with announcements.expect(order.order_id) as waiter:
         waiting = asyncio.create_task(waiter.wait(FAR_SECONDS))
         await asyncio.sleep(0)
@@ -122,60 +142,19 @@ async def test_nothing_is_kept_of_waiters_that_left() -> None:
     assert not announcements._waiters
 
 
-async def test_a_wait_ends_with_its_time_though_the_order_goes_on() -> None:
+async def test_a_wait_ends_with_its_time_though_the_order_goes_on(
+    announcements: Announcements, order: Order
+) -> None:
     """A wait returns False at its timeout, and can be repeated."""
-    announcements = Announcements()
-    order = make_order()
     with announcements.expect(order.order_id) as waiter:
         announcements.publish(in_commit_order(acceptance_event(order)))
 
-        in_time = await waiter.wait(0)
-        announcements.publish(in_commit_order(make_event(order, OrderStatus.EXPIRED)))
+        in_time = await waiter.wait(0.001)
+        announce(announcements, order, OrderStatus.EXPIRED)
         later = await waiter.wait(0)
 
     assert (in_time, later) == (False, True)
     assert waiter.snapshot.status is OrderStatus.EXPIRED
-
-
-async def test_a_wait_without_time_tells_an_end_that_was_heard() -> None:
-    """A wait of zero seconds returns True if the order has ended."""
-    announcements = Announcements()
-    order = make_order()
-    with announcements.expect(order.order_id) as waiter:
-        announcements.publish(in_commit_order(make_event(order, OrderStatus.FILLED)))
-
-        assert await waiter.wait(0) is True
-
-
-async def test_a_waiter_knows_its_order_from_the_acceptance_on() -> None:
-    """A waiter has a snapshot from the order's acceptance on."""
-    announcements = Announcements()
-    order = make_order(5)
-    with announcements.expect(order.order_id) as waiter:
-        announcements.publish(in_commit_order(acceptance_event(order)))
-
-        assert await waiter.wait(0) is False
-        assert waiter.snapshot.status is OrderStatus.NEW
-        assert list(waiter.splits) == []
-
-
-async def test_an_end_after_a_canceled_wait_reaches_the_other_waiters() -> None:
-    """An end after a canceled wait still reaches the other waiters."""
-    announcements = Announcements()
-    order = make_order()
-    with (
-        announcements.expect(order.order_id) as first,
-        announcements.expect(order.order_id) as second,
-    ):
-        gone = asyncio.create_task(first.wait(FAR_SECONDS))
-        waiting = asyncio.create_task(second.wait(FAR_SECONDS))
-        await asyncio.sleep(0)
-        gone.cancel()
-        announcements.publish(in_commit_order(make_event(order, OrderStatus.FILLED)))
-
-        await asyncio.gather(gone, waiting, return_exceptions=True)
-        assert gone.cancelled()
-        assert waiting.result() is True
 
 
 class RecordingBus:

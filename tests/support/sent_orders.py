@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import httpx2
 
-from tests.support.in_memory import MemoryPorts
+from tests.support.in_memory import MemoryPorts, quote
 from tests.support.waiting import eventually
 
 CURL_BODY: Final = '{"symbol": "LTCBTC", "order_size": 1000, "price": 0.0001, "side": "SELL"}'
@@ -41,10 +41,26 @@ async def until_waiting(ports: MemoryPorts) -> None:
     await eventually(lambda: ports.orders.snapshots and ports.waiting_total)
 
 
+async def place(
+    client: httpx2.AsyncClient,
+    prefer: str | None = None,
+    **changes: Any,  # noqa: ANN401 - any JSON
+) -> httpx2.Response:
+    """Send an order, and return the answer that comes as early as ``prefer`` asks for."""
+    headers = {} if prefer is None else {"Prefer": prefer}
+    return await client.post("/order/limit", json=BUY | changes, headers=headers)
+
+
+def fill_in_lots(ports: MemoryPorts, lots: int) -> None:
+    """Show so many quotes, each of which fills one unit of a resting BUY."""
+    for number in range(1, lots + 1):
+        ports.desk.show(quote(2 * number, ask=("0.000912", "1")))
+        ports.desk.show(quote(2 * number + 1, ask=("0.01", "1")))
+
+
 async def place_at_once(client: httpx2.AsyncClient, **changes: Any) -> str:  # noqa: ANN401 - any JSON
     """Place an order with a long time, and return its id without waiting for its end."""
-    body = BUY | {"timeout_seconds": 3_600} | changes
-    answer = await client.post("/order/limit", json=body, headers=AT_ONCE)
+    answer = await place(client, "respond-async", **{"timeout_seconds": 3_600} | changes)
     assert answer.is_success, answer.text
     return str(answer.json()["order_id"])
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Final, NamedTuple
+from typing import Final
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -69,15 +69,8 @@ _INPUT_DOCS: Final = {
 floats and with the last of two equal keys; and it takes 10 us to read a header."""
 
 
-class Placement(NamedTuple):
-    """A request to place an order: the order, valid in form, and how long to wait for its end."""
-
-    order: LimitOrder
-    preference: Preference
-
-
-async def read_placement(request: Request) -> Placement:
-    """Read the headers and the body of a request."""
+async def read_placement(request: Request) -> tuple[LimitOrder, Preference]:
+    """Return the order that a request places, valid in form, and how long to wait for its end."""
     await refuse_parameters(request)
     options, headers = options_of(request), request.headers
     preference = read_preference(
@@ -86,7 +79,7 @@ async def read_placement(request: Request) -> Placement:
     body = await read_body(request, bytes_max=options.body_bytes_max)
     keys = headers.getlist(IDEMPOTENCY_HEADER)
     order = read_limit_order(read_json_object(body), idempotency_keys=keys, options=options)
-    return Placement(order, preference)
+    return order, preference
 
 
 @router.post(

@@ -8,7 +8,7 @@ from pydantic import Field
 from app import ports
 from app.api.models import ResponseModel, Time
 from app.api.service.service_state import Instant
-from app.ports import DeskState, Lag
+from app.ports import DeskState
 
 NANOSECONDS_PER_MILLISECOND: Final = 1_000_000
 
@@ -90,11 +90,10 @@ class FeedState(Lagging):
         """Return the whole state of the feed, with the ages of the desk's quotes."""
         by_cause = (LOST, FAILED, DROPPED)
         return cls(
-            status=feed.status,
-            cause=feed.cause,
-            since=feed.since,
-            **_lag_fields(feed.lag),
-            connections=[_connection(connection) for connection in feed.connections],
+            **_lagging(feed),
+            connections=[
+                Connection(**_lagging(one), streams=one.streams) for one in feed.connections
+            ],
             symbols=feed.symbols,
             live_symbols=desk.symbols_live,
             newest_quote_age_milliseconds=milliseconds_since(desk.newest_quote_ns, instant),
@@ -126,21 +125,16 @@ def milliseconds_since(instant_ns: int | None, instant: Instant) -> int | None:
     return instant.age_ns(instant_ns) // NANOSECONDS_PER_MILLISECOND
 
 
-def _lag_fields(lag: Lag | None) -> dict[str, Any]:
+def _lagging(state: ports.FeedState | ports.ConnectionState) -> dict[str, Any]:
+    """Return the fields of ``Lagging``."""
+    lag = state.lag
     return {
+        "status": state.status,
+        "cause": state.cause,
+        "since": state.since,
         "lag_milliseconds": None if lag is None else round(lag.seconds * 1_000),
         "excess_lag_milliseconds": None if lag is None else round(lag.excess_seconds * 1_000),
     }
-
-
-def _connection(connection: ports.ConnectionState) -> Connection:
-    return Connection(
-        status=connection.status,
-        cause=connection.cause,
-        since=connection.since,
-        **_lag_fields(connection.lag),
-        streams=connection.streams,
-    )
 
 
 def _counted(counters: Mapping[str, int], prefix: str) -> dict[str, int]:

@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
-import httpx2
 import pytest
 from fastapi import FastAPI
+from httpx2 import AsyncClient
 
 from app.access.key_file import KeyFileAccess
 from app.api.application import ApiOptions, ApiServices, build_application
@@ -48,7 +48,7 @@ def application(services: ApiServices, options: ApiOptions) -> FastAPI:
 
 
 @pytest.fixture
-async def client(application: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
+async def client(application: FastAPI) -> AsyncIterator[AsyncClient]:
     """Return a client that calls the application without a socket."""
     async with client_of(application) as client:
         yield client

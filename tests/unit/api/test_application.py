@@ -3,10 +3,10 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import httpx2
 import pytest
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
+from httpx2 import AsyncClient
 
 from app.api.application import ApiOptions, ApiServices, build_application
 from tests.support.in_memory import MemoryPorts
@@ -50,7 +50,7 @@ def test_every_route_is_documented_and_every_documented_route_exists(
     ],
 )
 async def test_wrong_method_is_told_the_right_ones(
-    client: httpx2.AsyncClient, method: str, path: str, allowed: str
+    client: AsyncClient, method: str, path: str, allowed: str
 ) -> None:
     """A 405 names the methods that the path allows."""
     response = await client.request(method, path)
@@ -75,7 +75,7 @@ async def test_wrong_method_is_told_the_right_ones(
         "/favicon.ico",
     ],
 )
-async def test_unknown_path_is_a_problem_too(client: httpx2.AsyncClient, path: str) -> None:
+async def test_unknown_path_is_a_problem_too(client: AsyncClient, path: str) -> None:
     """A 404 has the form of every other error."""
     response = await client.get(path)
 
@@ -85,7 +85,7 @@ async def test_unknown_path_is_a_problem_too(client: httpx2.AsyncClient, path: s
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/orders", "/docs"])
-async def test_head_answers_like_get_without_a_body(client: httpx2.AsyncClient, path: str) -> None:
+async def test_head_answers_like_get_without_a_body(client: AsyncClient, path: str) -> None:
     """HEAD is answered like GET, but without a body."""
     response = await client.head(path)
 
@@ -103,7 +103,7 @@ async def test_head_answers_like_get_without_a_body(client: httpx2.AsyncClient, 
         "/symbols/LTCBTC?verbose=1",
     ],
 )
-async def test_unknown_query_parameter_is_refused(client: httpx2.AsyncClient, path: str) -> None:
+async def test_unknown_query_parameter_is_refused(client: AsyncClient, path: str) -> None:
     """A misspelled filter is an error, so it never lists everything."""
     response = await client.get(path)
 
@@ -116,7 +116,7 @@ async def test_unknown_query_parameter_is_refused(client: httpx2.AsyncClient, pa
 
 
 async def test_query_on_placing_an_order_is_refused(
-    client: httpx2.AsyncClient, ports: MemoryPorts
+    client: AsyncClient, ports: MemoryPorts
 ) -> None:
     """Order fields in the query are refused, because they belong in the body."""
     body = {"symbol": "LTCBTC", "order_size": "1", "price": "0.0026"}
@@ -145,7 +145,7 @@ async def test_lifespan_surrounds_serving(services: ApiServices, options: ApiOpt
     assert steps == ["start", "serve", "stop"]
 
 
-async def test_the_bare_address_leads_to_the_docs_page(client: httpx2.AsyncClient) -> None:
+async def test_the_bare_address_leads_to_the_docs_page(client: AsyncClient) -> None:
     """The root path redirects to the docs page."""
     response = await client.get("/")
 
@@ -154,7 +154,7 @@ async def test_the_bare_address_leads_to_the_docs_page(client: httpx2.AsyncClien
 
 
 async def test_refusal_by_the_web_framework_is_a_problem_too(
-    application: FastAPI, client: httpx2.AsyncClient
+    application: FastAPI, client: AsyncClient
 ) -> None:
     """A parameter error found by FastAPI has the form of our errors."""
 

@@ -3,9 +3,9 @@
 import asyncio
 from collections.abc import Iterable
 
-import httpx2
 import pytest
 from fastapi import FastAPI
+from httpx2 import AsyncClient
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 from structlog.testing import capture_logs
@@ -156,7 +156,7 @@ async def test_foreign_page_may_change_nothing(
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-async def test_foreign_page_may_ask_but_not_read(client: httpx2.AsyncClient, method: str) -> None:
+async def test_foreign_page_may_ask_but_not_read(client: AsyncClient, method: str) -> None:
     """A read from another origin is answered, but no header lets a page read the answer."""
     response = await client.request(method, "/orders", headers={"Origin": "http://example.com"})
 
@@ -211,7 +211,7 @@ ANSWER_HEADERS = {
     ],
 )
 async def test_every_answer_tells_the_browser_to_be_careful(
-    client: httpx2.AsyncClient, method: str, path: str, headers: dict[str, str], status: int
+    client: AsyncClient, method: str, path: str, headers: dict[str, str], status: int
 ) -> None:
     """Every answer forbids sniffing, framing, referrers, caching and foreign content."""
     response = await client.request(method, path, headers=headers)
@@ -224,7 +224,7 @@ async def test_every_answer_tells_the_browser_to_be_careful(
 
 
 async def test_files_of_the_page_may_be_kept_and_everything_else_may_not(
-    client: httpx2.AsyncClient,
+    client: AsyncClient,
 ) -> None:
     """Order data is never cached, and files of the page are revalidated by their tag."""
     file = await client.get("/docs-assets/swagger-ui.css")

@@ -6,9 +6,9 @@ import sqlite3
 from collections.abc import Iterator
 from typing import Any, Final
 
-import httpx2
 import pytest
 from fastapi import FastAPI
+from httpx2 import AsyncClient
 from structlog.testing import capture_logs
 
 from app.api.problems import (
@@ -99,7 +99,7 @@ def test_no_error_tells_of_the_inside(application: FastAPI) -> None:
     ids=lambda cause: type(cause).__name__,
 )
 async def test_a_mistake_of_ours_is_not_told(
-    client: httpx2.AsyncClient, ports: MemoryPorts, cause: Exception
+    client: AsyncClient, ports: MemoryPorts, cause: Exception
 ) -> None:
     """The cause of an unexpected error goes to the log only; the answer has every header."""
     ports.desk.refusal = cause
@@ -127,7 +127,7 @@ async def test_a_mistake_of_ours_is_not_told(
     ids=lambda error: error.code,
 )
 async def test_the_databases_trouble_is_told_without_its_words(
-    client: httpx2.AsyncClient, ports: MemoryPorts, error: errors.UnavailableError
+    client: AsyncClient, ports: MemoryPorts, error: errors.UnavailableError
 ) -> None:
     """Messages of SQLite or PostgreSQL go to the log only."""
     error.__cause__ = sqlite3.OperationalError("INSERT INTO orders: disk I/O error")
@@ -154,7 +154,7 @@ async def test_the_databases_trouble_is_told_without_its_words(
     ],
     ids=lambda body: body[:40],
 )
-async def test_a_body_is_not_echoed_at_length(client: httpx2.AsyncClient, body: str) -> None:
+async def test_a_body_is_not_echoed_at_length(client: AsyncClient, body: str) -> None:
     """The size of the answer does not grow with an invalid body."""
     response = await client.post("/order/limit", content=body)
 
@@ -181,7 +181,7 @@ async def test_a_body_is_not_echoed_at_length(client: httpx2.AsyncClient, body: 
     ids=lambda value: str(value)[:20],
 )
 async def test_addresses_and_headers_are_not_echoed_at_length(
-    client: httpx2.AsyncClient, method: str, address: str, headers: dict[str, str]
+    client: AsyncClient, method: str, address: str, headers: dict[str, str]
 ) -> None:
     """Long addresses and headers give a short 4xx answer."""
     response = await client.request(method, address, headers=headers)

@@ -1,7 +1,7 @@
 """Query parameters and cursors."""
 
-import httpx2
 import pytest
+from httpx2 import AsyncClient
 
 from app.api.cursors import Cursor, write_cursor
 
@@ -45,7 +45,7 @@ SPLITS_CURSOR = write_cursor(Cursor.SPLITS, 7)
     ],
 )
 async def test_bad_parameter_of_the_listing_is_refused(
-    client: httpx2.AsyncClient, query: str, field: str, code: str
+    client: AsyncClient, query: str, field: str, code: str
 ) -> None:
     """An invalid or unknown parameter is an error and never ignored."""
     response = await client.get(f"/orders?{query}")
@@ -57,7 +57,7 @@ async def test_bad_parameter_of_the_listing_is_refused(
     assert len(response.content) < 500
 
 
-async def test_all_problems_of_a_query_are_told_at_once(client: httpx2.AsyncClient) -> None:
+async def test_all_problems_of_a_query_are_told_at_once(client: AsyncClient) -> None:
     """All problems are listed together, so a client can correct them in one attempt."""
     response = await client.get("/orders?limit=0&cursor=x&status=?&page=2")
 
@@ -66,9 +66,7 @@ async def test_all_problems_of_a_query_are_told_at_once(client: httpx2.AsyncClie
 
 
 @pytest.mark.parametrize("query", ["cursor=bzQy", "limit=0", "symbol=LTCBTC"])
-async def test_bad_parameter_of_the_splits_is_refused(
-    client: httpx2.AsyncClient, query: str
-) -> None:
+async def test_bad_parameter_of_the_splits_is_refused(client: AsyncClient, query: str) -> None:
     """Splits refuse cursors of other listings, invalid limits and unknown parameters."""
     response = await client.get(f"{ORDER_PATH}?{query}")
 

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any, Final
 
-import httpx2
 import pytest
 from fastapi import FastAPI
+from httpx2 import AsyncClient, Response
 
 from app.api.application import ApiServices, build_application
 from app.domain.caller import Scope
@@ -89,8 +89,8 @@ def application(keyed_services: ApiServices) -> FastAPI:
 
 
 async def ask(
-    client: httpx2.AsyncClient, route: DocumentedRoute, order_id: str = ORDER_ID, **headers: str
-) -> httpx2.Response:
+    client: AsyncClient, route: DocumentedRoute, order_id: str = ORDER_ID, **headers: str
+) -> Response:
     """Send a valid request."""
     return await client.request(
         route.method, route.address(order_id), json=route.body, headers=headers
@@ -117,7 +117,7 @@ async def place_order(ports: MemoryPorts, owner: str) -> OrderId:
 
 
 @each_keyed_route
-async def test_no_key_is_unauthorized(client: httpx2.AsyncClient, route: DocumentedRoute) -> None:
+async def test_no_key_is_unauthorized(client: AsyncClient, route: DocumentedRoute) -> None:
     """A request without a key gets 401 and the scheme for sending one."""
     response = await ask(client, route)
 
@@ -132,7 +132,7 @@ async def test_no_key_is_unauthorized(client: httpx2.AsyncClient, route: Documen
     [f"Bearer {NOBODY}", "Bearer ", f"Basic {ALICE}", ALICE, f"Bearer {ALICE} {BOB}", "Bearer é"],
 )
 async def test_a_wrong_key_is_unauthorized(
-    client: httpx2.AsyncClient, route: DocumentedRoute, value: str
+    client: AsyncClient, route: DocumentedRoute, value: str
 ) -> None:
     """A wrong or malformed key gets 401."""
     response = await client.request(
@@ -149,7 +149,7 @@ async def test_a_wrong_key_is_unauthorized(
 
 @each_keyed_route
 async def test_a_key_in_the_address_is_not_looked_at(
-    client: httpx2.AsyncClient, route: DocumentedRoute
+    client: AsyncClient, route: DocumentedRoute
 ) -> None:
     """A key in the URL is ignored, because URLs are kept in histories and logs."""
     separator = "&" if route.query else "?"
@@ -162,7 +162,7 @@ async def test_a_key_in_the_address_is_not_looked_at(
 
 @each_keyed_route
 async def test_every_missing_scope_is_forbidden_and_named(
-    client: httpx2.AsyncClient, route: DocumentedRoute, ports: MemoryPorts
+    client: AsyncClient, route: DocumentedRoute, ports: MemoryPorts
 ) -> None:
     """A key needs the documented scope of the route, and a 403 names it."""
     (wanted,) = route.scopes
@@ -178,9 +178,7 @@ async def test_every_missing_scope_is_forbidden_and_named(
 
 
 @each_keyed_route
-async def test_the_documented_scope_is_enough(
-    client: httpx2.AsyncClient, route: DocumentedRoute
-) -> None:
+async def test_the_documented_scope_is_enough(client: AsyncClient, route: DocumentedRoute) -> None:
     """With the documented scope, the request passes the check of its key."""
     (wanted,) = route.scopes
 
@@ -191,7 +189,7 @@ async def test_the_documented_scope_is_enough(
 
 @pytest.mark.parametrize("route", OF_ONE_ORDER, ids=str)
 async def test_anothers_order_is_like_none(
-    client: httpx2.AsyncClient, route: DocumentedRoute, ports: MemoryPorts
+    client: AsyncClient, route: DocumentedRoute, ports: MemoryPorts
 ) -> None:
     """An order of another owner gets the same 404 as an unknown order."""
     order_id = await place_order(ports, "alice")
@@ -206,7 +204,7 @@ async def test_anothers_order_is_like_none(
 
 
 async def test_a_listing_holds_ones_own_orders_only(
-    client: httpx2.AsyncClient, ports: MemoryPorts
+    client: AsyncClient, ports: MemoryPorts
 ) -> None:
     """A listing shows the caller's own orders only."""
     order_ids = [await place_order(ports, "alice"), await place_order(ports, "bob")]
@@ -217,9 +215,7 @@ async def test_a_listing_holds_ones_own_orders_only(
     assert listed == [[order_id] for order_id in order_ids]
 
 
-async def test_a_placed_order_is_its_callers(
-    client: httpx2.AsyncClient, ports: MemoryPorts
-) -> None:
+async def test_a_placed_order_is_its_callers(client: AsyncClient, ports: MemoryPorts) -> None:
     """The owner of an order is the owner of the key that placed it."""
     body = {"symbol": "LTCBTC", "order_size": "1", "price": "0.0026"}
 
@@ -237,7 +233,7 @@ async def test_a_placed_order_is_its_callers(
 )
 @pytest.mark.parametrize("key", [None, NOBODY, ALICE])
 async def test_probes_and_the_docs_page_need_no_key(
-    client: httpx2.AsyncClient, path: str, key: str | None
+    client: AsyncClient, path: str, key: str | None
 ) -> None:
     """Probes and the docs page need no key and ignore a wrong one."""
     response = await client.get(path, headers=authorization(key) if key else {})
@@ -246,9 +242,7 @@ async def test_probes_and_the_docs_page_need_no_key(
 
 
 @pytest.mark.parametrize("path", ["/order", "/nowhere", "/metrics/x"])
-async def test_what_is_not_served_needs_no_key_to_be_so(
-    client: httpx2.AsyncClient, path: str
-) -> None:
+async def test_what_is_not_served_needs_no_key_to_be_so(client: AsyncClient, path: str) -> None:
     """Unknown paths give 404 without a key, because the routes are not secret."""
     assert (await client.get(path)).status_code == 404
 
@@ -258,7 +252,7 @@ async def test_what_is_not_served_needs_no_key_to_be_so(
     "origin", ["null", "http://example.com", "http://localhost:8081", "file://localhost:8080"]
 )
 async def test_a_foreign_page_changes_nothing(
-    client: httpx2.AsyncClient, route: DocumentedRoute, origin: str, ports: MemoryPorts
+    client: AsyncClient, route: DocumentedRoute, origin: str, ports: MemoryPorts
 ) -> None:
     """A page of another origin cannot change anything, even with a valid key."""
     response = await ask(client, route, **authorization(ALICE), Origin=origin)
@@ -270,7 +264,7 @@ async def test_a_foreign_page_changes_nothing(
 @each_changing_route
 @pytest.mark.parametrize("host", ["example.com", "localhost.example.com:8080", ""])
 async def test_a_request_for_another_host_changes_nothing(
-    client: httpx2.AsyncClient, route: DocumentedRoute, host: str, ports: MemoryPorts
+    client: AsyncClient, route: DocumentedRoute, host: str, ports: MemoryPorts
 ) -> None:
     """A request for another host name is refused, even with a valid key."""
     response = await ask(client, route, **authorization(ALICE), Host=host)
@@ -281,7 +275,7 @@ async def test_a_request_for_another_host_changes_nothing(
 
 @pytest.mark.parametrize("route", ROUTES, ids=str)
 async def test_a_foreign_host_is_refused_wherever_a_key_is_asked(
-    client: httpx2.AsyncClient, route: DocumentedRoute
+    client: AsyncClient, route: DocumentedRoute
 ) -> None:
     """Only the probes accept any host name."""
     response = await ask(client, route, **authorization(ALICE), Host="example.com")

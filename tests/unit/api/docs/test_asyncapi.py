@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
-import httpx2
 import pytest
 from fastapi import FastAPI
+from httpx2 import AsyncClient
 
 from app.api.docs import examples
 from app.api.docs.docs_page import read_asyncapi
@@ -88,7 +88,7 @@ def resolve(served: Json, reference: str) -> Any:  # noqa: ANN401 - any JSON val
 
 
 async def test_served_document_is_the_file_for_the_address_asked(
-    client: httpx2.AsyncClient, served: Json
+    client: AsyncClient, served: Json
 ) -> None:
     """``/docs/asyncapi.json`` adds the version and the address that the caller used."""
     answer = await client.get("/docs/asyncapi.json")

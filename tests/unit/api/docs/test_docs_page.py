@@ -2,11 +2,11 @@
 
 import re
 
-import httpx2
 import pytest
+from httpx2 import AsyncClient
 
 
-async def test_page_refers_to_nothing_outside(client: httpx2.AsyncClient) -> None:
+async def test_page_refers_to_nothing_outside(client: AsyncClient) -> None:
     """Every address on the page is a path of the service or a data URL."""
     response = await client.get("/docs")
 
@@ -17,7 +17,7 @@ async def test_page_refers_to_nothing_outside(client: httpx2.AsyncClient) -> Non
     assert not any(address.startswith("//") for address in addresses)
 
 
-async def test_files_of_the_page_are_served(client: httpx2.AsyncClient) -> None:
+async def test_files_of_the_page_are_served(client: AsyncClient) -> None:
     """Every file that the page loads is served."""
     page = await client.get("/docs")
 
@@ -31,7 +31,7 @@ async def test_files_of_the_page_are_served(client: httpx2.AsyncClient) -> None:
     "rule",
     ["default-src 'none'", "connect-src 'self'", "frame-ancestors 'none'", "form-action 'none'"],
 )
-async def test_policy_keeps_the_page_at_home(client: httpx2.AsyncClient, rule: str) -> None:
+async def test_policy_keeps_the_page_at_home(client: AsyncClient, rule: str) -> None:
     """The policy forbids foreign content and framing of the page."""
     policy = (await client.get("/docs")).headers["content-security-policy"]
 

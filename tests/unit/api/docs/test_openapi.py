@@ -5,9 +5,9 @@ import re
 from http import HTTPStatus
 from typing import Any
 
-import httpx2
 import pytest
 from fastapi import FastAPI
+from httpx2 import AsyncClient
 from pydantic import BaseModel
 
 from app.api import problem_models
@@ -65,9 +65,7 @@ def all_operations(served: Json) -> dict[str, Json]:
     }
 
 
-async def test_served_document_is_the_built_one(
-    client: httpx2.AsyncClient, application: FastAPI
-) -> None:
+async def test_served_document_is_the_built_one(client: AsyncClient, application: FastAPI) -> None:
     """``/openapi.json`` serves the generated document, here without keys."""
     response = await client.get("/openapi.json")
 
@@ -264,7 +262,7 @@ def test_documented_times_are_those_set_up(served: Json) -> None:
     assert "at most 86400" in field["description"]
 
 
-async def test_documented_requests_are_accepted(client: httpx2.AsyncClient, served: Json) -> None:
+async def test_documented_requests_are_accepted(client: AsyncClient, served: Json) -> None:
     """Every example request is accepted, and the first is the documented command."""
     media = served["paths"]["/order/limit"]["post"]["requestBody"]["content"]["application/json"]
     examples = [example["value"] for example in media["examples"].values()]

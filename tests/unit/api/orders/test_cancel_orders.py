@@ -2,8 +2,8 @@
 
 import asyncio
 
-import httpx2
 import pytest
+from httpx2 import AsyncClient
 
 from app.api import problem_models
 from app.api.orders import order_models
@@ -25,7 +25,7 @@ from tests.support.waiting import eventually
 
 
 async def test_cancel_is_answered_with_the_canceled_order_also_when_repeated(
-    client: httpx2.AsyncClient, ports: MemoryPorts
+    client: AsyncClient, ports: MemoryPorts
 ) -> None:
     """A cancel keeps earlier fills, and a second cancel returns the same answer."""
     ports.desk.show(quote(1, ask=("0.000912", "30")))
@@ -45,9 +45,7 @@ async def test_cancel_is_answered_with_the_canceled_order_also_when_repeated(
     order_models.Order.model_validate_json(first.content, strict=True)
 
 
-async def test_canceled_order_is_filled_no_more(
-    client: httpx2.AsyncClient, ports: MemoryPorts
-) -> None:
+async def test_canceled_order_is_filled_no_more(client: AsyncClient, ports: MemoryPorts) -> None:
     """A quote after the cancel fills nothing, and the waiting request is answered."""
     waiting = asyncio.create_task(
         client.post("/order/limit", json=BUY | {"timeout_seconds": 3_600})
@@ -66,7 +64,7 @@ async def test_canceled_order_is_filled_no_more(
 
 @pytest.mark.parametrize(("price", "status"), [("0.0026", "FILLED"), ("0.0001", "EXPIRED")])
 async def test_order_that_ended_otherwise_is_not_canceled(
-    client: httpx2.AsyncClient, ports: MemoryPorts, price: str, status: str
+    client: AsyncClient, ports: MemoryPorts, price: str, status: str
 ) -> None:
     """The cancel of a closed order is answered with 409 and the order with its splits."""
     ports.desk.show(quote(1))
@@ -82,7 +80,7 @@ async def test_order_that_ended_otherwise_is_not_canceled(
 
 
 async def test_order_that_is_filled_before_its_cancel_is_durable_is_told_so(
-    client: httpx2.AsyncClient, ports: MemoryPorts
+    client: AsyncClient, ports: MemoryPorts
 ) -> None:
     """A fill queued before the cancel wins, so the cancel is answered with 409."""
     order_id = await place_at_once(client)
@@ -106,7 +104,7 @@ async def test_order_that_is_filled_before_its_cancel_is_durable_is_told_so(
 )
 @pytest.mark.parametrize("is_for_all", [False, True])
 async def test_cancel_that_cannot_be_stored_is_503(
-    client: httpx2.AsyncClient,
+    client: AsyncClient,
     ports: MemoryPorts,
     refusal: JournalUnavailableError | OutcomeUnknownError,
     *,
@@ -124,7 +122,7 @@ async def test_cancel_that_cannot_be_stored_is_503(
 
 
 async def test_cancel_that_cannot_be_read_back_is_503(
-    client: httpx2.AsyncClient, ports: MemoryPorts
+    client: AsyncClient, ports: MemoryPorts
 ) -> None:
     """A failing database is reported as 503 and not as a missing order."""
     order_id = await place_at_once(client)
@@ -135,7 +133,7 @@ async def test_cancel_that_cannot_be_read_back_is_503(
 
 
 async def test_all_open_orders_of_a_symbol_are_canceled_and_no_other(
-    client: httpx2.AsyncClient, ports: MemoryPorts
+    client: AsyncClient, ports: MemoryPorts
 ) -> None:
     """The answer lists the canceled orders in the order of their acceptance."""
     ports.desk.show(quote(1, ask=("0.000912", "130")))
@@ -164,7 +162,7 @@ async def test_all_open_orders_of_a_symbol_are_canceled_and_no_other(
 
 
 async def test_more_than_1000_orders_are_canceled_at_once_and_the_first_told(
-    client: httpx2.AsyncClient, ports: MemoryPorts
+    client: AsyncClient, ports: MemoryPorts
 ) -> None:
     """All orders are canceled and counted, but the answer lists only the first 1,000."""
     placed = [await place_at_once(client) for _ in range(1_003)]
@@ -186,7 +184,7 @@ async def test_more_than_1000_orders_are_canceled_at_once_and_the_first_told(
     ],
 )
 async def test_cancel_of_all_needs_one_symbol(
-    client: httpx2.AsyncClient, ports: MemoryPorts, query: str, field: str, code: str
+    client: AsyncClient, ports: MemoryPorts, query: str, field: str, code: str
 ) -> None:
     """A missing, invalid or unknown parameter cancels nothing."""
     order_id = OrderId(await place_at_once(client))

@@ -3,8 +3,8 @@
 import asyncio
 from dataclasses import dataclass
 
-import httpx2
 import pytest
+from httpx2 import AsyncClient
 
 from tests.support.in_memory import MemoryPorts
 from tests.support.waiting import WAIT_SECONDS_MAX
@@ -214,7 +214,7 @@ REFUSED = [
 
 @pytest.mark.parametrize("case", MALFORMED + REFUSED, ids=lambda case: case.name)
 async def test_hostile_body_gets_its_error(
-    client: httpx2.AsyncClient, ports: MemoryPorts, case: Hostile
+    client: AsyncClient, ports: MemoryPorts, case: Hostile
 ) -> None:
     """A hostile body gets a short answer with the expected error, and no order is placed."""
     async with asyncio.timeout(WAIT_SECONDS_MAX):  # an accepted order would wait
@@ -242,7 +242,7 @@ def test_table_holds_at_least_sixty_bodies_once_each() -> None:
     assert len({case.body for case in cases}) == len(cases)
 
 
-async def test_3_000_unknown_fields_are_not_echoed_at_length(client: httpx2.AsyncClient) -> None:
+async def test_3_000_unknown_fields_are_not_echoed_at_length(client: AsyncClient) -> None:
     """The answer names the first unknown fields and counts the others."""
     body = "{" + ",".join(f'"k{number}":1' for number in range(1_200)) + f',"{"x" * 500}":1}}'
 

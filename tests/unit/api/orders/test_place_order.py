@@ -4,9 +4,9 @@ import asyncio
 from dataclasses import replace
 from decimal import Decimal
 
-import httpx2
 import pytest
 from fastapi import FastAPI
+from httpx2 import AsyncClient, Response
 from starlette.types import Message
 
 from app.api import problem_models
@@ -29,6 +29,7 @@ from tests.support.sent_orders import (
     CURL_BODY,
     NO_SUCH_ORDER,
     ORDER_KEYS,
+    fill_in_lots,
     place_at_once,
     post_all,
     until_waiting,
@@ -39,7 +40,7 @@ LONG = {"timeout_seconds": 3_600}
 
 
 async def test_documented_curl_is_answered_with_its_splits(
-    client: httpx2.AsyncClient, ports: MemoryPorts
+    client: AsyncClient, ports: MemoryPorts
 ) -> None:
     """An order sent as a form, like the documented curl command, fills over several quotes."""
     ports.desk.show(quote(1, bid=("0.000911", "400")))
@@ -87,7 +88,7 @@ async def test_documented_curl_is_answered_with_its_splits(
 
 
 async def test_order_that_the_market_never_reaches_is_no_error(
-    client: httpx2.AsyncClient, ports: MemoryPorts
+    client: AsyncClient, ports: MemoryPorts
 ) -> None:
     """An order that expires without a fill is answered with 200 and EXPIRED."""
     ports.desk.show(quote(1))
@@ -119,7 +120,7 @@ async def test_order_that_the_market_never_reaches_is_no_error(
     ],
 )
 async def test_sound_order_is_read_exactly(
-    client: httpx2.AsyncClient,
+    client: AsyncClient,
     ports: MemoryPorts,
     changes: dict[str, object],
     expected: dict[str, object],
@@ -137,7 +138,7 @@ async def test_sound_order_is_read_exactly(
 
 
 async def test_order_is_answered_202_when_the_service_stops_first(
-    client: httpx2.AsyncClient, ports: MemoryPorts
+    client: AsyncClient, ports: MemoryPorts
 ) -> None:
     """A stop ends the wait: the answer is 202 with the order's current state and its address."""
     ports.desk.show(quote(1, bid=("0.000911", "400")))
@@ -159,7 +160,7 @@ async def test_order_is_answered_202_when_the_service_stops_first(
 
 
 async def test_finished_order_is_answered_200_although_the_service_stops(
-    client: httpx2.AsyncClient, ports: MemoryPorts
+    client: AsyncClient, ports: MemoryPorts
 ) -> None:
     """An order that has already ended is answered with 200, even during a stop."""
     ports.desk.show(quote(1))
@@ -181,7 +182,7 @@ async def test_finished_order_is_answered_200_although_the_service_stops(
     ],
 )
 async def test_unavailable_desk_says_when_to_come_back(
-    client: httpx2.AsyncClient,
+    client: AsyncClient,
     ports: MemoryPorts,
     refusal: UnavailableError,
     status: int,
@@ -199,7 +200,7 @@ async def test_unavailable_desk_says_when_to_come_back(
     problem_models.Problem.model_validate_json(response.content, strict=True)
 
 
-async def test_an_answer_needs_no_read(client: httpx2.AsyncClient, ports: MemoryPorts) -> None:
+async def test_an_answer_needs_no_read(client: AsyncClient, ports: MemoryPorts) -> None:
     """The answer needs no database read, so a failing database does not prevent it."""
     ports.desk.show(quote(1))
     ports.orders.refusal = DatabaseUnavailableError()
@@ -210,9 +211,7 @@ async def test_an_answer_needs_no_read(client: httpx2.AsyncClient, ports: Memory
     assert response.json()["status"] == "FILLED"
 
 
-async def test_order_without_rules_is_refused_503(
-    client: httpx2.AsyncClient, ports: MemoryPorts
-) -> None:
+async def test_order_without_rules_is_refused_503(client: AsyncClient, ports: MemoryPorts) -> None:
     """The service refuses orders until the trading rules are loaded."""
     ports.rules.by_symbol = None
 
@@ -223,7 +222,7 @@ async def test_order_without_rules_is_refused_503(
     assert response.headers["retry-after"] == "5"
 
 
-async def test_all_problems_of_a_body_are_told_at_once(client: httpx2.AsyncClient) -> None:
+async def test_all_problems_of_a_body_are_told_at_once(client: AsyncClient) -> None:
     """The answer lists all problems of an order, so a client can correct them together."""
     body = {"symbol": "LTC/BTC", "price": "1e-4", "side": "?", "sise": 1, "client_order_id": "?"}
 
@@ -269,7 +268,7 @@ async def test_client_that_goes_away_does_not_disturb_its_order(
 
 
 async def test_exact_amounts_survive_the_way_through(
-    client: httpx2.AsyncClient, ports: MemoryPorts
+    client: AsyncClient, ports: MemoryPorts
 ) -> None:
     """A number that a binary float cannot hold is returned digit by digit."""
     ports.rules.by_symbol = MemoryRules(
@@ -286,7 +285,7 @@ async def test_exact_amounts_survive_the_way_through(
     assert answer["price"] == "0.002600000001"
 
 
-def shown(answer: httpx2.Response) -> dict[str, object]:
+def shown(answer: Response) -> dict[str, object]:
     """Return the order of an answer, without its message."""
     return {key: value for key, value in answer.json().items() if key != "message"}
 
@@ -301,7 +300,7 @@ def shown(answer: httpx2.Response) -> dict[str, object]:
     ],
 )
 async def test_order_is_answered_202_as_soon_as_asked_for(
-    client: httpx2.AsyncClient, ports: MemoryPorts, prefer: str, applied: str
+    client: AsyncClient, ports: MemoryPorts, prefer: str, applied: str
 ) -> None:
     """The service answers immediately, and the order keeps resting and can be filled later."""
     answer = await client.post("/order/limit", json=BUY | LONG, headers={"Prefer": prefer})
@@ -319,7 +318,7 @@ async def test_order_is_answered_202_as_soon_as_asked_for(
 
 
 async def test_order_that_ends_within_the_wait_is_answered_200(
-    client: httpx2.AsyncClient, ports: MemoryPorts
+    client: AsyncClient, ports: MemoryPorts
 ) -> None:
     """The order ends the wait, and the answer names the preference that was applied."""
     placing = asyncio.create_task(
@@ -336,7 +335,7 @@ async def test_order_that_ends_within_the_wait_is_answered_200(
 
 
 async def test_order_that_does_not_end_within_the_wait_is_answered_202(
-    client: httpx2.AsyncClient, ports: MemoryPorts
+    client: AsyncClient, ports: MemoryPorts
 ) -> None:
     """After the wait, the answer holds the order with its fills so far."""
     placing = asyncio.create_task(
@@ -378,7 +377,7 @@ async def test_wait_is_bounded_with_and_without_a_preference(
     ],
 )
 async def test_order_that_does_not_rest_is_decided_by_its_first_quote(
-    client: httpx2.AsyncClient,
+    client: AsyncClient,
     ports: MemoryPorts,
     time_in_force: str,
     asks: str,
@@ -412,7 +411,7 @@ async def test_order_that_does_not_rest_is_decided_by_its_first_quote(
     ],
 )
 async def test_order_sent_again_is_answered_with_the_stored_one(
-    client: httpx2.AsyncClient, ports: MemoryPorts, again: dict[str, object]
+    client: AsyncClient, ports: MemoryPorts, again: dict[str, object]
 ) -> None:
     """A second request with the same key and an equal order places nothing and is a replay."""
     ports.desk.show(quote(1))
@@ -430,7 +429,7 @@ async def test_order_sent_again_is_answered_with_the_stored_one(
     order_models.OrderAnswer.model_validate_json(second.content, strict=True)
 
 
-async def test_fifty_at_once_make_one_order(client: httpx2.AsyncClient, ports: MemoryPorts) -> None:
+async def test_fifty_at_once_make_one_order(client: AsyncClient, ports: MemoryPorts) -> None:
     """Fifty concurrent requests with one key place one order, and all get the same answer."""
     ports.journal.hold()
     posting = asyncio.create_task(
@@ -463,7 +462,7 @@ async def test_fifty_at_once_make_one_order(client: httpx2.AsyncClient, ports: M
     ],
 )
 async def test_key_with_another_order_is_refused(
-    client: httpx2.AsyncClient, ports: MemoryPorts, change: dict[str, str]
+    client: AsyncClient, ports: MemoryPorts, change: dict[str, str]
 ) -> None:
     """A key that belongs to a different order is refused with the id of that order."""
     ports.desk.show(quote(1))
@@ -478,9 +477,7 @@ async def test_key_with_another_order_is_refused(
     problem_models.OrderProblem.model_validate_json(answer.content, strict=True)
 
 
-async def test_key_given_by_two_headers_is_refused(
-    client: httpx2.AsyncClient, ports: MemoryPorts
-) -> None:
+async def test_key_given_by_two_headers_is_refused(client: AsyncClient, ports: MemoryPorts) -> None:
     """Two headers with the same key are refused as duplicates."""
     answer = await client.post(
         "/order/limit", json=BUY, headers=[("Idempotency-Key", "a"), ("Idempotency-Key", "a")]
@@ -492,7 +489,7 @@ async def test_key_given_by_two_headers_is_refused(
 
 
 async def test_order_that_was_refused_uses_up_no_key(
-    client: httpx2.AsyncClient, ports: MemoryPorts
+    client: AsyncClient, ports: MemoryPorts
 ) -> None:
     """A refused order does not use its key: a corrected order may be sent with it."""
     key = {"client_order_id": "k-1"}
@@ -509,7 +506,7 @@ async def test_order_that_was_refused_uses_up_no_key(
 
 
 async def test_replay_of_an_open_order_waits_for_its_end(
-    client: httpx2.AsyncClient, ports: MemoryPorts
+    client: AsyncClient, ports: MemoryPorts
 ) -> None:
     """A client that lost its connection can wait again for the same order."""
     order_id = await place_at_once(client, client_order_id="k-1")
@@ -528,7 +525,7 @@ async def test_replay_of_an_open_order_waits_for_its_end(
 
 
 async def test_replay_of_an_open_order_waits_as_long_as_asked_for(
-    client: httpx2.AsyncClient, ports: MemoryPorts
+    client: AsyncClient, ports: MemoryPorts
 ) -> None:
     """A replay honors the preference for an immediate answer."""
     ports.desk.show(quote(1, ask=("0.000912", "30")))
@@ -547,7 +544,7 @@ async def test_replay_of_an_open_order_waits_as_long_as_asked_for(
 
 
 async def test_replay_does_not_ask_for_what_a_new_order_needs(
-    client: httpx2.AsyncClient, ports: MemoryPorts
+    client: AsyncClient, ports: MemoryPorts
 ) -> None:
     """A replay returns the stored order even when a new order would be refused now."""
     key = {"client_order_id": "k-1"}
@@ -575,7 +572,7 @@ async def test_replay_does_not_ask_for_what_a_new_order_needs(
 
 
 async def test_nobody_knows_of_an_order_whose_key_cannot_be_looked_up(
-    client: httpx2.AsyncClient, ports: MemoryPorts
+    client: AsyncClient, ports: MemoryPorts
 ) -> None:
     """If the key lookup fails, the answer is 503: an earlier request may have placed the order."""
     ports.desk.refusal = TooManyOrdersError(7)
@@ -587,7 +584,7 @@ async def test_nobody_knows_of_an_order_whose_key_cannot_be_looked_up(
 
 
 async def test_request_that_is_refused_does_not_deny_an_earlier_one_that_is_under_way(
-    client: httpx2.AsyncClient, ports: MemoryPorts
+    client: AsyncClient, ports: MemoryPorts
 ) -> None:
     """While the first request is not durable, a retry gets 503 with the id of its order."""
     ports.journal.hold()
@@ -605,9 +602,7 @@ async def test_request_that_is_refused_does_not_deny_an_earlier_one_that_is_unde
     assert (await first).json()["order_id"] == order_id
 
 
-async def test_replay_that_cannot_be_read_is_503(
-    client: httpx2.AsyncClient, ports: MemoryPorts
-) -> None:
+async def test_replay_that_cannot_be_read_is_503(client: AsyncClient, ports: MemoryPorts) -> None:
     """If the stored order cannot be read, the answer is 503 and not a guess."""
     ports.desk.show(quote(1))
     await client.post("/order/limit", json=BUY | {"client_order_id": "k-1"})
@@ -620,7 +615,7 @@ async def test_replay_that_cannot_be_read_is_503(
 
 
 async def test_key_of_an_order_that_is_not_kept_any_more_is_told_as_gone(
-    client: httpx2.AsyncClient, ports: MemoryPorts
+    client: AsyncClient, ports: MemoryPorts
 ) -> None:
     """The key of a pruned order is answered with 410, and no order is placed."""
     ports.desk.show(quote(1))
@@ -636,9 +631,7 @@ async def test_key_of_an_order_that_is_not_kept_any_more_is_told_as_gone(
     problem_models.OrderProblem.model_validate_json(answer.content, strict=True)
 
 
-async def test_keys_of_two_owners_do_not_meet(
-    client: httpx2.AsyncClient, ports: MemoryPorts
-) -> None:
+async def test_keys_of_two_owners_do_not_meet(client: AsyncClient, ports: MemoryPorts) -> None:
     """Two owners can use the same key for different orders."""
     ports.orders.keys[Owner("somebody"), "k-1"] = OrderId(NO_SUCH_ORDER)
     ports.desk.show(quote(1))
@@ -650,14 +643,12 @@ async def test_keys_of_two_owners_do_not_meet(
 
 
 async def test_replay_links_to_splits_beyond_the_first_1000(
-    client: httpx2.AsyncClient, ports: MemoryPorts
+    client: AsyncClient, ports: MemoryPorts
 ) -> None:
     """A replayed answer holds the first 1,000 splits and links to the others."""
     body = BUY | LONG | {"order_size": "1003", "client_order_id": "k-1"}
     await client.post("/order/limit", json=body, headers=AT_ONCE)
-    for number in range(1, 1_004):
-        ports.desk.show(quote(2 * number, ask=("0.000912", "1")))
-        ports.desk.show(quote(2 * number + 1, ask=("0.01", "1")))
+    fill_in_lots(ports, 1_003)
 
     answer = await client.post("/order/limit", json=body)
 

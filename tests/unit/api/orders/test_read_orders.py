@@ -4,8 +4,8 @@ import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
-import httpx2
 import pytest
+from httpx2 import AsyncClient
 
 from app.api.orders import order_detail, order_models
 from app.api.stream import event_models
@@ -20,6 +20,7 @@ from tests.support.sent_orders import (
     BUY,
     NO_SUCH_ORDER,
     ORDER_KEYS,
+    fill_in_lots,
     place_at_once,
     until_waiting,
 )
@@ -32,7 +33,7 @@ SUMMARY_KEYS = [key for key in ORDER_KEYS if key != "splits"]
     "path", [f"/order/{NO_SUCH_ORDER}", f"/order/{NO_SUCH_ORDER}/events", "/orders"]
 )
 async def test_database_that_does_not_answer_is_503(
-    client: httpx2.AsyncClient, ports: MemoryPorts, path: str
+    client: AsyncClient, ports: MemoryPorts, path: str
 ) -> None:
     """A failing database is reported as 503 and not as a missing order."""
     ports.orders.refusal = DatabaseUnavailableError()
@@ -43,9 +44,7 @@ async def test_database_that_does_not_answer_is_503(
     assert response.json()["code"] == "database_unavailable"
 
 
-async def test_placed_order_can_be_read_by_its_id(
-    client: httpx2.AsyncClient, ports: MemoryPorts
-) -> None:
+async def test_placed_order_can_be_read_by_its_id(client: AsyncClient, ports: MemoryPorts) -> None:
     """GET returns the order as its placing returned it, without the message."""
     ports.desk.show(quote(1))
     placed = (await client.post("/order/limit", json=BUY)).json()
@@ -65,7 +64,7 @@ async def test_placed_order_can_be_read_by_its_id(
     [NO_SUCH_ORDER, "1", "limits", "%00", "..%2forders", "%F0%9F%92%A9", "x" * 5_000, "'--"],
 )
 @pytest.mark.parametrize("suffix", ["", "/splits", "/events"])
-async def test_unknown_order_is_404(client: httpx2.AsyncClient, order_id: str, suffix: str) -> None:
+async def test_unknown_order_is_404(client: AsyncClient, order_id: str, suffix: str) -> None:
     """Any unknown or malformed id gives 404, and the answer does not echo it."""
     response = await client.get(f"/order/{order_id}{suffix}")
 
@@ -75,16 +74,14 @@ async def test_unknown_order_is_404(client: httpx2.AsyncClient, order_id: str, s
 
 
 async def test_splits_beyond_1000_are_read_page_by_page(
-    client: httpx2.AsyncClient, ports: MemoryPorts
+    client: AsyncClient, ports: MemoryPorts
 ) -> None:
     """An answer holds the first 1,000 splits; pages hold the others without gaps or repeats."""
     request = asyncio.create_task(
         client.post("/order/limit", json=BUY | {"order_size": "1203", "timeout_seconds": 30})
     )
     await until_waiting(ports)
-    for number in range(1, 1_204):
-        ports.desk.show(quote(2 * number, ask=("0.000912", "1")))
-        ports.desk.show(quote(2 * number + 1, ask=("0.01", "1")))
+    fill_in_lots(ports, 1_203)
     placed = await request
 
     answer = placed.json()
@@ -110,7 +107,7 @@ async def test_splits_beyond_1000_are_read_page_by_page(
 
 
 async def test_splits_of_an_open_order_agree_with_the_order(
-    client: httpx2.AsyncClient, ports: MemoryPorts
+    client: AsyncClient, ports: MemoryPorts
 ) -> None:
     """An answer never shows splits that ``filled_quantity`` does not include."""
     ports.desk.show(quote(1, ask=("0.000912", "60")))
@@ -129,7 +126,7 @@ async def test_splits_of_an_open_order_agree_with_the_order(
 
 
 async def test_orders_are_listed_newest_first_with_a_cursor_that_stays_good(
-    client: httpx2.AsyncClient, ports: MemoryPorts
+    client: AsyncClient, ports: MemoryPorts
 ) -> None:
     """Orders placed between two pages do not shift the pages."""
     ports.desk.show(quote(1, ask=("0.000912", "100000")))
@@ -151,7 +148,7 @@ async def test_orders_are_listed_newest_first_with_a_cursor_that_stays_good(
 
 
 async def test_orders_are_filtered_by_symbol_and_status(
-    client: httpx2.AsyncClient, ports: MemoryPorts
+    client: AsyncClient, ports: MemoryPorts
 ) -> None:
     """A filter matches exactly the named symbol and status, in upper or lower case."""
     ports.desk.show(quote(1))
@@ -169,7 +166,7 @@ async def test_orders_are_filtered_by_symbol_and_status(
     assert await listed("") == [expired, filled]
 
 
-async def test_order_is_found_by_its_key(client: httpx2.AsyncClient, ports: MemoryPorts) -> None:
+async def test_order_is_found_by_its_key(client: AsyncClient, ports: MemoryPorts) -> None:
     """A client that lost an answer can find its order by key."""
     ports.desk.show(quote(1))
     await client.post("/order/limit", json=BUY | {"client_order_id": "k-1"})
@@ -181,7 +178,7 @@ async def test_order_is_found_by_its_key(client: httpx2.AsyncClient, ports: Memo
     assert (await client.get("/orders?client_order_id=k-3")).json()["orders"] == []
 
 
-async def place_and_wait(client: httpx2.AsyncClient, **changes: str) -> str:
+async def place_and_wait(client: AsyncClient, **changes: str) -> str:
     """Place an order and return its id after it ended."""
     answer = await client.post("/order/limit", json=BUY | changes)
     return str(answer.json()["order_id"])
@@ -237,7 +234,7 @@ FEED = {"status": "connected", "cause": None, "since": "2025-10-07T09:12:30.9172
     ],
 )
 async def test_open_order_tells_what_keeps_it_from_being_filled(
-    client: httpx2.AsyncClient,
+    client: AsyncClient,
     ports: MemoryPorts,
     body: dict[str, str],
     shown: dict[str, tuple[str, str]] | None,
@@ -267,7 +264,7 @@ async def test_open_order_tells_what_keeps_it_from_being_filled(
     order_detail.OrderDetail.model_validate_json(answer.content, strict=True)
 
 
-async def test_only_ones_own_side_is_taken(client: httpx2.AsyncClient, ports: MemoryPorts) -> None:
+async def test_only_ones_own_side_is_taken(client: AsyncClient, ports: MemoryPorts) -> None:
     """A BUY takes from the asks only, so a SELL sees the bids untouched."""
     ports.desk.show(quote(1))
     await place_at_once(client, order_size="500")
@@ -279,7 +276,7 @@ async def test_only_ones_own_side_is_taken(client: httpx2.AsyncClient, ports: Me
 
 
 async def test_database_that_takes_no_writes_is_an_obstacle(
-    client: httpx2.AsyncClient, ports: MemoryPorts
+    client: AsyncClient, ports: MemoryPorts
 ) -> None:
     """While writes are held, the obstacle is ``writes_held`` and the taken quantity is unknown."""
     ports.desk.show(quote(1))
@@ -294,7 +291,7 @@ async def test_database_that_takes_no_writes_is_an_obstacle(
 
 
 async def test_what_is_not_durable_is_not_told_as_taken(
-    client: httpx2.AsyncClient, ports: MemoryPorts
+    client: AsyncClient, ports: MemoryPorts
 ) -> None:
     """GET waits until the fills that its market view would reveal are durable."""
     order_id = await place_at_once(client, order_size="500")
@@ -309,7 +306,7 @@ async def test_what_is_not_durable_is_not_told_as_taken(
 
 
 async def test_what_does_not_become_durable_soon_is_left_out(
-    client: httpx2.AsyncClient, ports: MemoryPorts
+    client: AsyncClient, ports: MemoryPorts
 ) -> None:
     """On a slow disk, GET answers without the taken quantity, so it reveals no fill."""
     order_id = await place_at_once(client, order_size="500")
@@ -355,7 +352,7 @@ async def test_what_does_not_become_durable_soon_is_left_out(
     ],
 )
 async def test_closed_order_tells_how_well_it_was_filled(
-    client: httpx2.AsyncClient,
+    client: AsyncClient,
     ports: MemoryPorts,
     body: dict[str, str],
     touches: list[tuple[str, str]],
@@ -384,7 +381,7 @@ async def test_closed_order_tells_how_well_it_was_filled(
 
 
 async def test_closed_order_without_fills_has_no_slippage(
-    client: httpx2.AsyncClient, ports: MemoryPorts
+    client: AsyncClient, ports: MemoryPorts
 ) -> None:
     """Fields about fills are null, and the quotes met are counted."""
     unmet = await place_at_once(client, symbol="ETHBTC")
@@ -417,7 +414,7 @@ async def test_closed_order_without_fills_has_no_slippage(
     ids=["too little left", "some left", "FOK beyond the limit", "IOC beyond the limit"],
 )
 async def test_order_that_a_quote_decided_tells_what_that_had_for_it(
-    client: httpx2.AsyncClient,
+    client: AsyncClient,
     ports: MemoryPorts,
     kind: str,
     price: str,
@@ -440,7 +437,7 @@ async def test_order_that_a_quote_decided_tells_what_that_had_for_it(
 
 
 async def test_order_decided_where_nothing_was_displayed_tells_no_price(
-    client: httpx2.AsyncClient, ports: MemoryPorts
+    client: AsyncClient, ports: MemoryPorts
 ) -> None:
     """The price is null, because zero would look like a price."""
     ports.desk.show(quote(7, ask=("0", "0")))
@@ -456,9 +453,7 @@ async def test_order_decided_where_nothing_was_displayed_tells_no_price(
     }
 
 
-async def test_filled_order_was_not_left_wanting(
-    client: httpx2.AsyncClient, ports: MemoryPorts
-) -> None:
+async def test_filled_order_was_not_left_wanting(client: AsyncClient, ports: MemoryPorts) -> None:
     """A filled order has no decision."""
     ports.desk.show(quote(7, ask=("0.000912", "312.484")))
     order_id = await place_and_wait(client, order_size="1", price="0.000912", time_in_force="FOK")
@@ -469,13 +464,11 @@ async def test_filled_order_was_not_left_wanting(
 
 
 async def test_last_fill_may_lie_beyond_the_splits_of_the_answer(
-    client: httpx2.AsyncClient, ports: MemoryPorts
+    client: AsyncClient, ports: MemoryPorts
 ) -> None:
     """The time of the last fill is correct when its split is not in the answer."""
     order_id = OrderId(await place_at_once(client, order_size="1003"))
-    for number in range(1, 1_004):
-        ports.desk.show(quote(2 * number, ask=("0.000912", "1")))
-        ports.desk.show(quote(2 * number + 1, ask=("0.01", "1")))
+    fill_in_lots(ports, 1_003)
     splits = ports.orders.splits[order_id]
     accepted_at = ports.orders.snapshots[order_id].order.accepted_at
     late = replace(splits[-1], filled_at=accepted_at + timedelta(seconds=7))
@@ -489,7 +482,7 @@ async def test_last_fill_may_lie_beyond_the_splits_of_the_answer(
 
 
 async def test_events_of_an_order_are_read_page_by_page(
-    client: httpx2.AsyncClient, ports: MemoryPorts
+    client: AsyncClient, ports: MemoryPorts
 ) -> None:
     """Pages hold every event once, numbered 1 to n, and the last page has no cursor."""
     ports.desk.show(quote(1, ask=("0.000912", "30")))

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-import httpx2
 import pytest
+from httpx2 import AsyncClient
 
 from app.api.application import ApiOptions, ApiServices, build_application
 from app.api.service import readiness, symbol_models
@@ -28,9 +28,7 @@ SYMBOL_KEYS = [
 ]
 
 
-async def test_healthz_tells_that_the_process_runs(
-    client: httpx2.AsyncClient, ports: MemoryPorts
-) -> None:
+async def test_healthz_tells_that_the_process_runs(client: AsyncClient, ports: MemoryPorts) -> None:
     """The probe depends on no other part of the service."""
     ports.rules.by_symbol = None
     ports.journal.is_writable = False
@@ -43,7 +41,7 @@ async def test_healthz_tells_that_the_process_runs(
 
 @pytest.mark.parametrize("status", ["idle", "connecting", "connected", "down"])
 async def test_readyz_is_200_whatever_the_feed_does(
-    client: httpx2.AsyncClient, ports: MemoryPorts, status: str
+    client: AsyncClient, ports: MemoryPorts, status: str
 ) -> None:
     """An unreachable venue is reported but does not make the service unready."""
     cause = "connection refused" if status == "down" else None
@@ -86,7 +84,7 @@ async def test_readyz_tells_a_recording_that_does_not_go_on_and_stays_200(
     [["journal"], ["recovery"], ["rules"], ["journal", "recovery", "rules"]],
 )
 async def test_readyz_is_503_and_names_what_is_missing(
-    client: httpx2.AsyncClient, ports: MemoryPorts, missing: list[str]
+    client: AsyncClient, ports: MemoryPorts, missing: list[str]
 ) -> None:
     """A 503 names the missing parts and shows the state of the others."""
     ports.journal.is_writable = "journal" not in missing
@@ -140,7 +138,7 @@ async def test_readyz_tells_a_stranger_whether_and_a_key_why(
 
 
 async def test_metrics_tell_the_parts_as_they_are_now(
-    client: httpx2.AsyncClient, ports: MemoryPorts
+    client: AsyncClient, ports: MemoryPorts
 ) -> None:
     """Each scrape shows the current state."""
     before = await scrape(client)
@@ -152,7 +150,7 @@ async def test_metrics_tell_the_parts_as_they_are_now(
     assert (after["symbols_live"], after["ready"]) == (1, 0)
 
 
-async def test_a_scraper_may_ask_with_parameters(client: httpx2.AsyncClient) -> None:
+async def test_a_scraper_may_ask_with_parameters(client: AsyncClient) -> None:
     """Unknown parameters are ignored, because some scrapers add their own."""
     response = await client.get("/metrics?target=papertape")
 
@@ -160,9 +158,7 @@ async def test_a_scraper_may_ask_with_parameters(client: httpx2.AsyncClient) -> 
     assert response.headers["cache-control"] == "no-store"
 
 
-async def test_symbol_tells_rules_quote_and_feed(
-    client: httpx2.AsyncClient, ports: MemoryPorts
-) -> None:
+async def test_symbol_tells_rules_quote_and_feed(client: AsyncClient, ports: MemoryPorts) -> None:
     """The answer holds rules, quote and feed, and an empty side is null."""
     ports.desk.show(quote(7, ask=("0", "0")))
 
@@ -192,7 +188,7 @@ async def test_symbol_tells_rules_quote_and_feed(
     symbol_models.Symbol.model_validate_json(response.content, strict=True)
 
 
-async def test_symbol_without_a_quote_is_answered(client: httpx2.AsyncClient) -> None:
+async def test_symbol_without_a_quote_is_answered(client: AsyncClient) -> None:
     """A request does not subscribe, so the quote may be null; a halted symbol is shown."""
     response = await client.get("/symbols/HALTBTC")
 
@@ -203,7 +199,7 @@ async def test_symbol_without_a_quote_is_answered(client: httpx2.AsyncClient) ->
 
 
 async def test_symbol_whose_quote_was_lost_is_subscribed_and_not_live(
-    client: httpx2.AsyncClient, ports: MemoryPorts
+    client: AsyncClient, ports: MemoryPorts
 ) -> None:
     """A subscribed symbol without a quote differs from a symbol without a subscription."""
     ports.desk.show(quote(7))
@@ -217,7 +213,7 @@ async def test_symbol_whose_quote_was_lost_is_subscribed_and_not_live(
 @pytest.mark.parametrize(
     "symbol", ["ABCXYZ", "LTC-BTC", "%00", "A" * 21, "A" * 5_000, "\u017fTCBTC"]
 )
-async def test_unknown_symbol_is_404(client: httpx2.AsyncClient, symbol: str) -> None:
+async def test_unknown_symbol_is_404(client: AsyncClient, symbol: str) -> None:
     """An unlisted or malformed symbol gets 404."""
     response = await client.get(f"/symbols/{symbol}")
 
@@ -225,7 +221,7 @@ async def test_unknown_symbol_is_404(client: httpx2.AsyncClient, symbol: str) ->
     assert response.json()["code"] == "unknown_symbol"
 
 
-async def test_symbol_without_rules_is_503(client: httpx2.AsyncClient, ports: MemoryPorts) -> None:
+async def test_symbol_without_rules_is_503(client: AsyncClient, ports: MemoryPorts) -> None:
     """Without rules, the service cannot know whether a symbol exists, and answers 503."""
     ports.rules.by_symbol = None
 

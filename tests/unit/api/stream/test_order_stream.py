@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from typing import Any
 
-import httpx2
 import pytest
 from fastapi import FastAPI
+from httpx2 import AsyncClient
 from starlette.applications import Starlette
 from starlette.routing import Mount, WebSocketRoute
 from starlette.types import Message, Scope
@@ -28,7 +28,7 @@ from app.domain.order import OrderId, Owner
 from tests.support.connections import http_client
 from tests.support.in_memory import STREAM_ID, MemoryPorts, quote
 from tests.support.in_process import AsgiPeer
-from tests.support.sent_orders import AT_ONCE, BUY, place_at_once
+from tests.support.sent_orders import AT_ONCE, BUY, fill_in_lots, place_at_once
 from tests.support.serving import serving
 from tests.support.stream_client import Json, open_stream
 from tests.support.waiting import eventually
@@ -53,7 +53,7 @@ async def url(application: FastAPI) -> AsyncIterator[str]:
         yield url
 
 
-async def history(client: httpx2.AsyncClient, order_id: str) -> list[Json]:
+async def history(client: AsyncClient, order_id: str) -> list[Json]:
     """Return all events of an order from GET."""
     events: list[Json] = []
     query: dict[str, Any] = {}
@@ -66,7 +66,7 @@ async def history(client: httpx2.AsyncClient, order_id: str) -> list[Json]:
 
 
 async def test_every_transition_is_told_as_it_is_read(
-    url: str, client: httpx2.AsyncClient, ports: MemoryPorts
+    url: str, client: AsyncClient, ports: MemoryPorts
 ) -> None:
     """The stream sends an order's events by position, numbered 1 to n, exactly as in GET."""
     async with open_stream(url) as stream:
@@ -98,7 +98,7 @@ async def test_every_transition_is_told_as_it_is_read(
 
 
 async def test_subscription_is_confirmed_with_the_newest_position(
-    url: str, client: httpx2.AsyncClient, ports: MemoryPorts
+    url: str, client: AsyncClient, ports: MemoryPorts
 ) -> None:
     """Without ``after``, a client receives the events after the confirmed position."""
     await place_at_once(client)
@@ -112,7 +112,7 @@ async def test_subscription_is_confirmed_with_the_newest_position(
 
 
 async def test_filters_admit_what_they_name(
-    url: str, client: httpx2.AsyncClient, ports: MemoryPorts
+    url: str, client: AsyncClient, ports: MemoryPorts
 ) -> None:
     """A client receives events of the named orders and symbols only, in upper or lower case."""
     first = await place_at_once(client)
@@ -138,7 +138,7 @@ async def test_filters_admit_what_they_name(
 
 
 async def test_events_of_another_owner_are_not_told(
-    url: str, client: httpx2.AsyncClient, ports: MemoryPorts
+    url: str, client: AsyncClient, ports: MemoryPorts
 ) -> None:
     """A client never receives events of another owner, neither live nor when it resumes."""
     order_id = OrderId(await place_at_once(client))
@@ -161,7 +161,7 @@ async def test_events_of_another_owner_are_not_told(
 
 @pytest.mark.parametrize("told", [0, 1, 3, 4])
 async def test_resuming_tells_what_follows(
-    url: str, client: httpx2.AsyncClient, ports: MemoryPorts, told: int
+    url: str, client: AsyncClient, ports: MemoryPorts, told: int
 ) -> None:
     """A resuming client receives each missed event once, then the new ones."""
     ports.desk.show(quote(1, ask=("0.000912", "30")))
@@ -179,15 +179,13 @@ async def test_resuming_tells_what_follows(
 
 
 async def test_more_is_read_back_than_one_read_holds(
-    url: str, client: httpx2.AsyncClient, ports: MemoryPorts, monkeypatch: pytest.MonkeyPatch
+    url: str, client: AsyncClient, ports: MemoryPorts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Missed events that need several reads are sent without gaps or repeats."""
     monkeypatch.setattr(event_sender, "EVENTS_PER_READ", EVENTS_PER_READ)
     order_id = await place_at_once(client, order_size="100000")
     fills = 2 * EVENTS_PER_READ + 7
-    for number in range(1, fills + 1):
-        ports.desk.show(quote(2 * number, ask=("0.000912", "1")))
-        ports.desk.show(quote(2 * number + 1, ask=("0.01", "1")))
+    fill_in_lots(ports, fills)
 
     async with open_stream(url) as stream:
         await stream.subscribe(after="beginning")
@@ -199,7 +197,7 @@ async def test_more_is_read_back_than_one_read_holds(
 
 
 async def test_position_read_before_it_was_announced_is_good(
-    url: str, client: httpx2.AsyncClient, ports: MemoryPorts
+    url: str, client: AsyncClient, ports: MemoryPorts
 ) -> None:
     """A position from GET may be ahead of the announced events, so resuming waits for them."""
     order_id = await place_at_once(client)
@@ -234,7 +232,7 @@ async def test_position_read_before_it_was_announced_is_good(
     ],
 )
 async def test_position_that_leads_nowhere_is_refused_by_name(
-    url: str, client: httpx2.AsyncClient, ports: MemoryPorts, after: str, code: str
+    url: str, client: AsyncClient, ports: MemoryPorts, after: str, code: str
 ) -> None:
     """A position that cannot be resumed from gets an error with the cause and a close with 1008."""
     order_id = OrderId(await place_at_once(client))
@@ -250,7 +248,7 @@ async def test_position_that_leads_nowhere_is_refused_by_name(
 
 
 async def test_pruned_history_is_told_from_the_beginning_as_far_as_it_is_kept(
-    url: str, client: httpx2.AsyncClient, ports: MemoryPorts
+    url: str, client: AsyncClient, ports: MemoryPorts
 ) -> None:
     """``beginning`` starts at the first event still stored, so pruned orders are not a gap."""
     pruned = OrderId(await place_at_once(client))
@@ -265,7 +263,7 @@ async def test_pruned_history_is_told_from_the_beginning_as_far_as_it_is_kept(
 
 
 async def test_pruning_while_a_client_catches_up_is_told(
-    url: str, client: httpx2.AsyncClient, ports: MemoryPorts
+    url: str, client: AsyncClient, ports: MemoryPorts
 ) -> None:
     """Pruning between two reads leaves a gap, which ends the connection with an error."""
     first = OrderId(await place_at_once(client))
@@ -373,7 +371,7 @@ async def test_client_that_says_nothing_is_let_go(
 
 
 async def test_event_is_told_only_once_it_is_durable(
-    url: str, client: httpx2.AsyncClient, ports: MemoryPorts
+    url: str, client: AsyncClient, ports: MemoryPorts
 ) -> None:
     """No event is sent before it is durable."""
     async with open_stream(url) as stream:
@@ -398,7 +396,7 @@ async def test_event_is_told_only_once_it_is_durable(
 
 
 async def test_database_that_does_not_answer_ends_the_connection_for_now(
-    url: str, client: httpx2.AsyncClient, ports: MemoryPorts
+    url: str, client: AsyncClient, ports: MemoryPorts
 ) -> None:
     """If events cannot be read, the connection closes with 1013, so the client retries later."""
     await place_at_once(client)
@@ -413,7 +411,7 @@ async def test_database_that_does_not_answer_ends_the_connection_for_now(
 
 
 async def test_service_that_stops_says_where_to_resume(
-    url: str, client: httpx2.AsyncClient, ports: MemoryPorts
+    url: str, client: AsyncClient, ports: MemoryPorts
 ) -> None:
     """A stop closes subscribers, early or late, with 1012 and the position to resume after."""
     async with open_stream(url) as stream, open_stream(url) as late:
@@ -561,7 +559,7 @@ async def test_connection_that_is_cut_off_leaves_nothing_behind(
 
 @pytest.mark.parametrize("error", [OSError("gone"), RuntimeError("after websocket.close")])
 async def test_client_that_goes_while_it_is_told_is_nobodys_error(
-    application: FastAPI, ports: MemoryPorts, client: httpx2.AsyncClient, error: Exception
+    application: FastAPI, ports: MemoryPorts, client: AsyncClient, error: Exception
 ) -> None:
     """A send that fails because the client is gone ends the connection without an error."""
     gone = AsgiPeer(CONNECT, SUBSCRIBE)
@@ -582,7 +580,7 @@ async def test_client_that_goes_while_it_is_told_is_nobodys_error(
 
 
 async def test_stop_is_told_before_what_waits(
-    application: FastAPI, ports: MemoryPorts, client: httpx2.AsyncClient
+    application: FastAPI, ports: MemoryPorts, client: AsyncClient
 ) -> None:
     """A stop takes precedence over queued events, which the client can read later."""
     hurried = AsgiPeer(CONNECT, SUBSCRIBE)
@@ -617,7 +615,7 @@ async def test_client_that_leaves_at_once_is_nobodys_error(application: FastAPI)
 
 
 async def test_telling_much_to_one_client_leaves_others_their_turn(
-    services: ApiServices, options: ApiOptions, client: httpx2.AsyncClient
+    services: ApiServices, options: ApiOptions, client: AsyncClient
 ) -> None:
     """A long read for one client yields to other tasks, even if the client never blocks a send."""
     turn = 0

@@ -6,8 +6,8 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Any
 
-import httpx2
 import pytest
+from httpx2 import AsyncClient
 from websockets.exceptions import InvalidStatus
 
 from app.api.application import ApiOptions, build_application
@@ -59,7 +59,7 @@ async def url(ports: MemoryPorts, options: ApiOptions, keys: KeyRing) -> AsyncIt
 
 
 @pytest.fixture
-async def alice(url: str) -> AsyncIterator[httpx2.AsyncClient]:
+async def alice(url: str) -> AsyncIterator[AsyncClient]:
     """Return a client with alice's key."""
     async with http_client(base_url=url, headers=bearer("pt_alice")) as client:
         yield client
@@ -72,7 +72,7 @@ def bearer(key: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("is_in_header", [True, False])
 async def test_key_opens_the_stream_of_its_owner_and_no_other(
-    url: str, alice: httpx2.AsyncClient, *, is_in_header: bool
+    url: str, alice: AsyncClient, *, is_in_header: bool
 ) -> None:
     """A key sent by header or first message opens its owner's stream only."""
     headers = bearer if is_in_header else _no_header
@@ -178,7 +178,7 @@ def _give_to_bob(keys: KeyRing) -> None:
 )
 async def test_revoked_key_hears_no_more(
     url: str,
-    alice: httpx2.AsyncClient,
+    alice: AsyncClient,
     ports: MemoryPorts,
     keys: KeyRing,
     *,
@@ -201,7 +201,7 @@ async def test_revoked_key_hears_no_more(
 
 
 async def test_key_that_is_revoked_while_its_client_catches_up_hears_no_more(
-    url: str, alice: httpx2.AsyncClient, ports: MemoryPorts, keys: KeyRing
+    url: str, alice: AsyncClient, ports: MemoryPorts, keys: KeyRing
 ) -> None:
     """A client whose key was revoked receives no stored events either."""
     await place_at_once(alice)

@@ -9,7 +9,6 @@ from fastapi.routing import iter_route_contexts
 from httpx2 import AsyncClient
 
 from app.api.application import ApiOptions, ApiServices, build_application
-from tests.support.in_memory import MemoryPorts
 
 OURS = {"/", "/openapi.json", "/docs", "/docs/asyncapi.json"}
 
@@ -91,41 +90,6 @@ async def test_head_answers_like_get_without_a_body(client: AsyncClient, path: s
 
     assert response.status_code == 200
     assert response.content == b""
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/orders?verbose=1",
-        "/order/0199be1c-8f0a-7c31-9d0f-5a2b8c6e4d10?verbose=1",
-        "/order/0199be1c-8f0a-7c31-9d0f-5a2b8c6e4d10/splits?verbose=1",
-        "/order/0199be1c-8f0a-7c31-9d0f-5a2b8c6e4d10/events?verbose=1",
-        "/symbols/LTCBTC?verbose=1",
-    ],
-)
-async def test_unknown_query_parameter_is_refused(client: AsyncClient, path: str) -> None:
-    """A misspelled filter is an error, so it never lists everything."""
-    response = await client.get(path)
-
-    assert response.status_code == 422
-    problem = response.json()
-    assert problem["code"] == "invalid_query"
-    assert [(error["field"], error["code"]) for error in problem["errors"]] == [
-        ("verbose", "unknown_field")
-    ]
-
-
-async def test_query_on_placing_an_order_is_refused(
-    client: AsyncClient, ports: MemoryPorts
-) -> None:
-    """Order fields in the query are refused, because they belong in the body."""
-    body = {"symbol": "LTCBTC", "order_size": "1", "price": "0.0026"}
-
-    response = await client.post("/order/limit?side=SELL", json=body)
-
-    assert response.status_code == 422
-    assert response.json()["errors"][0]["field"] == "side"
-    assert not ports.orders.snapshots
 
 
 async def test_lifespan_surrounds_serving(services: ApiServices, options: ApiOptions) -> None:

@@ -65,18 +65,13 @@ def test_whoever_is_known_may_be_told_more(authorizer: Authorizer) -> None:
         assert not authorizer.recognizes(NOBODY)
 
 
-def test_open_access_lets_everybody_do_everything() -> None:
-    """In open access, no key is needed, and every scope is granted."""
-    authorizer = Authorizer(OpenAccess(), RateLimiter(0, clock=HandClock()))
+def test_open_access_lets_every_client_do_everything(authorizer: Authorizer) -> None:
+    """In open access, no key is needed, and every scope is granted; the document says which."""
+    open_to_all = Authorizer(OpenAccess(), RateLimiter(0, clock=HandClock()))
 
-    assert [authorizer.authorize(None, scope) for scope in Scope] == [ANONYMOUS] * len(Scope)
-    assert authorizer.recognizes(None)
-
-
-def test_whether_keys_are_asked_for_is_known(authorizer: Authorizer) -> None:
-    """The authorizer says whether keys are required, which the API document repeats."""
-    assert authorizer.requires_keys
-    assert not Authorizer(OpenAccess(), RateLimiter(0, clock=HandClock())).requires_keys
+    assert [open_to_all.authorize(None, scope) for scope in Scope] == [ANONYMOUS] * len(Scope)
+    assert open_to_all.recognizes(None)
+    assert (open_to_all.requires_keys, authorizer.requires_keys) == (False, True)
 
 
 @pytest.mark.parametrize(

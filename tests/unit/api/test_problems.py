@@ -43,48 +43,6 @@ def test_every_error_of_a_caller_has_a_status(branch: type[Exception]) -> None:
     assert raised - {ClientOrderIdTakenError} <= set(REFUSALS)
 
 
-def test_statuses_are_those_of_the_contract() -> None:
-    """Each code has its documented status."""
-    statuses = {
-        getattr(error, "code", error.__name__): refusal.status
-        for error, refusal in REFUSALS.items()
-    }
-
-    assert statuses == {
-        "malformed_json": 400,
-        "malformed_http": 400,
-        "unauthorized": 401,
-        "missing_scope": 403,
-        "foreign_origin": 403,
-        "not_found": 404,
-        "order_not_found": 404,
-        "order_closed": 409,
-        "order_pruned": 410,
-        "unknown_symbol": 404,
-        "method_not_allowed": 405,
-        "request_timeout": 408,
-        "body_too_large": 413,
-        "unknown_host": 421,
-        "invalid_order": 422,
-        "invalid_query": 422,
-        "idempotency_key_reused": 422,
-        "rate_limited": 429,
-        "too_many_open_orders": 429,
-        "too_many_websockets": 429,
-        "head_too_large": 431,
-        "internal_error": 500,
-        "rules_not_loaded": 503,
-        "journal_unavailable": 503,
-        "journal_backlog": 503,
-        "database_unavailable": 503,
-        "outcome_unknown": 503,
-        "not_ready": 503,
-        "stopping": 503,
-        "UnavailableError": 503,
-        "CallerError": 400,
-    }
-
-
 def test_error_that_a_port_adds_is_told_as_its_kind() -> None:
     """An error without a row in the table is answered like its kind and not with 500."""
 

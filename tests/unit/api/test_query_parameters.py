@@ -5,7 +5,7 @@ from httpx2 import AsyncClient
 
 from app.api.cursors import Cursor, write_cursor
 
-ORDER_PATH = "/order/0199be1c-8f0a-7c31-9d0f-5a2b8c6e4d10/splits"
+ORDER_PATH = "/order/0199be1c-8f0a-7c31-9d0f-5a2b8c6e4d10"
 SPLITS_CURSOR = write_cursor(Cursor.SPLITS, 7)
 
 
@@ -48,11 +48,37 @@ async def test_bad_parameter_of_the_listing_is_refused(
     client: AsyncClient, query: str, field: str, code: str
 ) -> None:
     """An invalid or unknown parameter is an error and never ignored."""
-    response = await client.get(f"/orders?{query}")
+    await assert_refused(client, "GET", f"/orders?{query}", field, code)
 
-    assert response.status_code == 422
+
+@pytest.mark.parametrize(
+    ("method", "address", "field", "code"),
+    [
+        ("GET", f"{ORDER_PATH}?verbose=1", "verbose", "unknown_field"),
+        ("GET", f"{ORDER_PATH}/splits?verbose=1", "verbose", "unknown_field"),
+        ("GET", f"{ORDER_PATH}/events?verbose=1", "verbose", "unknown_field"),
+        ("GET", "/symbols/LTCBTC?verbose=1", "verbose", "unknown_field"),
+        ("POST", "/order/limit?side=SELL", "side", "unknown_field"),
+        ("GET", f"{ORDER_PATH}/splits?cursor=bzQy", "cursor", "invalid_cursor"),
+        ("GET", f"{ORDER_PATH}/splits?limit=0", "limit", "out_of_range"),
+        ("GET", f"{ORDER_PATH}/events?cursor={SPLITS_CURSOR}", "cursor", "invalid_cursor"),
+    ],
+)
+async def test_bad_parameter_of_another_route_is_refused(
+    client: AsyncClient, method: str, address: str, field: str, code: str
+) -> None:
+    """Every route refuses parameters that it has not, and cursors of other listings."""
+    await assert_refused(client, method, address, field, code)
+
+
+async def assert_refused(
+    client: AsyncClient, method: str, address: str, field: str, code: str
+) -> None:
+    """Assert that one parameter is refused, in a short answer."""
+    response = await client.request(method, address)
+
     problem = response.json()
-    assert problem["code"] == "invalid_query"
+    assert (response.status_code, problem["code"]) == (422, "invalid_query")
     assert [(error["field"], error["code"]) for error in problem["errors"]] == [(field, code)]
     assert len(response.content) < 500
 
@@ -63,11 +89,3 @@ async def test_all_problems_of_a_query_are_told_at_once(client: AsyncClient) -> 
 
     fields = [error["field"] for error in response.json()["errors"]]
     assert sorted(fields) == ["cursor", "limit", "page", "status"]
-
-
-@pytest.mark.parametrize("query", ["cursor=bzQy", "limit=0", "symbol=LTCBTC"])
-async def test_bad_parameter_of_the_splits_is_refused(client: AsyncClient, query: str) -> None:
-    """Splits refuse cursors of other listings, invalid limits and unknown parameters."""
-    response = await client.get(f"{ORDER_PATH}?{query}")
-
-    assert response.status_code == 422

@@ -249,27 +249,30 @@ async def test_what_is_not_served_needs_no_key_to_be_so(client: AsyncClient, pat
 
 @each_changing_route
 @pytest.mark.parametrize(
-    "origin", ["null", "http://example.com", "http://localhost:8081", "file://localhost:8080"]
+    ("header", "value", "refusal"),
+    [
+        ("Origin", "null", (403, "foreign_origin")),
+        ("Origin", "http://example.com", (403, "foreign_origin")),
+        ("Origin", "http://localhost:8081", (403, "foreign_origin")),
+        ("Origin", "file://localhost:8080", (403, "foreign_origin")),
+        ("Host", "example.com", (421, "unknown_host")),
+        ("Host", "localhost.example.com:8080", (421, "unknown_host")),
+        ("Host", "", (421, "unknown_host")),
+    ],
 )
-async def test_a_foreign_page_changes_nothing(
-    client: AsyncClient, route: DocumentedRoute, origin: str, ports: MemoryPorts
+async def test_a_foreign_page_or_host_changes_nothing(
+    client: AsyncClient,
+    route: DocumentedRoute,
+    ports: MemoryPorts,
+    *,
+    header: str,
+    value: str,
+    refusal: tuple[int, str],
 ) -> None:
-    """A page of another origin cannot change anything, even with a valid key."""
-    response = await ask(client, route, **authorization(ALICE), Origin=origin)
+    """A request of another origin or for another host is refused, even with a valid key."""
+    response = await ask(client, route, **authorization(ALICE), **{header: value})
 
-    assert (response.status_code, response.json()["code"]) == (403, "foreign_origin")
-    assert not ports.orders.snapshots
-
-
-@each_changing_route
-@pytest.mark.parametrize("host", ["example.com", "localhost.example.com:8080", ""])
-async def test_a_request_for_another_host_changes_nothing(
-    client: AsyncClient, route: DocumentedRoute, host: str, ports: MemoryPorts
-) -> None:
-    """A request for another host name is refused, even with a valid key."""
-    response = await ask(client, route, **authorization(ALICE), Host=host)
-
-    assert (response.status_code, response.json()["code"]) == (421, "unknown_host")
+    assert (response.status_code, response.json()["code"]) == refusal
     assert not ports.orders.snapshots
 
 

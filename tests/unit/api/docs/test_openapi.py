@@ -249,15 +249,11 @@ def _takes_an_order_id(operation: Json) -> bool:
     return "order_id" in {one["name"] for one in operation.get("parameters", [])}
 
 
-def test_documented_limit_of_a_body_is_the_one_set_up(served: Json) -> None:
-    """The document shows the configured limit of a body."""
-    assert "at most 16,384 bytes" in served["paths"]["/order/limit"]["post"]["description"]
-
-
-def test_documented_times_are_those_set_up(served: Json) -> None:
-    """The document shows the configured default and maximum."""
+def test_documented_limits_are_those_set_up(served: Json) -> None:
+    """The document shows the configured limit of a body, and the times of an order."""
     field = served["components"]["schemas"]["LimitOrder"]["properties"]["timeout_seconds"]
 
+    assert "at most 16,384 bytes" in served["paths"]["/order/limit"]["post"]["description"]
     assert field["default"] == "0.05"
     assert "at most 86400" in field["description"]
 

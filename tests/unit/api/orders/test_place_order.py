@@ -30,6 +30,7 @@ from tests.support.sent_orders import (
     NO_SUCH_ORDER,
     ORDER_KEYS,
     fill_in_lots,
+    place,
     place_at_once,
     post_all,
     until_waiting,
@@ -317,39 +318,30 @@ async def test_order_is_answered_202_as_soon_as_asked_for(
     assert (await client.get(answer.headers["location"])).json()["status"] == "FILLED"
 
 
-async def test_order_that_ends_within_the_wait_is_answered_200(
-    client: AsyncClient, ports: MemoryPorts
+@pytest.mark.parametrize(
+    ("prefer", "displayed", "status_code", "status"),
+    [("wait=250", "400", 200, "FILLED"), ("wait=1", "30", 202, "PARTIALLY_FILLED")],
+)
+async def test_order_is_answered_at_its_end_or_after_the_wait(
+    client: AsyncClient,
+    ports: MemoryPorts,
+    *,
+    prefer: str,
+    displayed: str,
+    status_code: int,
+    status: str,
 ) -> None:
-    """The order ends the wait, and the answer names the preference that was applied."""
-    placing = asyncio.create_task(
-        client.post("/order/limit", json=BUY | LONG, headers={"Prefer": "wait=250"})
-    )
+    """The end of the order or of the wait gives the answer, which names the preference."""
+    placing = asyncio.create_task(place(client, prefer, **LONG))
     await until_waiting(ports)
-    ports.desk.show(quote(1))
+    ports.desk.show(quote(1, ask=("0.000912", displayed)))
 
     answer = await placing
 
-    assert (answer.status_code, answer.json()["status"]) == (200, "FILLED")
-    assert answer.headers["preference-applied"] == "wait=250"
-    assert "location" not in answer.headers
-
-
-async def test_order_that_does_not_end_within_the_wait_is_answered_202(
-    client: AsyncClient, ports: MemoryPorts
-) -> None:
-    """After the wait, the answer holds the order with its fills so far."""
-    placing = asyncio.create_task(
-        client.post("/order/limit", json=BUY | LONG, headers={"Prefer": "wait=1"})
-    )
-    await until_waiting(ports)
-    ports.desk.show(quote(1, ask=("0.000912", "30")))
-
-    answer = await placing
-
-    assert answer.status_code == 202
-    assert answer.headers["preference-applied"] == "wait=1"
-    assert answer.json()["status"] == "PARTIALLY_FILLED"
-    assert [split["quantity"] for split in answer.json()["splits"]] == ["30"]
+    assert (answer.status_code, answer.json()["status"]) == (status_code, status)
+    assert answer.headers["preference-applied"] == prefer
+    assert ("location" in answer.headers) is (status_code == 202)
+    assert len(answer.json()["splits"]) == 1
 
 
 async def test_wait_is_bounded_with_and_without_a_preference(

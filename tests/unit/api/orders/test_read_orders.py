@@ -194,49 +194,24 @@ FEED = {"status": "connected", "cause": None, "since": "2025-10-07T09:12:30.9172
 
 
 @pytest.mark.parametrize(
-    ("body", "shown", "expected"),
+    ("side", "price", "order_size", "shown", "expected"),
     [
-        (
-            {"side": "BUY", "price": "0.0026"},
-            None,
-            ("no_quote", None, None, None, None),
-        ),
-        (
-            {"side": "BUY", "price": "0.0026"},
-            {"ask": ("0", "0")},
-            ("side_empty", None, None, "0", "0"),
-        ),
-        (
-            {"side": "SELL", "price": "0.0001"},
-            {"bid": ("0", "0")},
-            ("side_empty", None, None, "0", "0"),
-        ),
-        (
-            {"side": "BUY", "price": "0.0009"},
-            {},
-            ("price_not_reached", "0.000912", "0.000012", "400", "0"),
-        ),
-        (
-            {"side": "SELL", "price": "0.0026"},
-            {},
-            ("price_not_reached", "0.000911", "0.001689", "400", "0"),
-        ),
-        (
-            {"side": "BUY", "price": "0.0026", "order_size": "500"},
-            {},
-            ("liquidity_taken", "0.000912", "-0.001688", "400", "400"),
-        ),
-        (
-            {"side": "SELL", "price": "0.000911", "order_size": "500"},
-            {},
-            ("liquidity_taken", "0.000911", "0", "400", "400"),
-        ),
+        ("BUY", "0.0026", "100", None, ("no_quote", None, None, None, None)),
+        ("BUY", "0.0026", "100", {"ask": ("0", "0")}, ("side_empty", None, None, "0", "0")),
+        ("SELL", "0.0001", "100", {"bid": ("0", "0")}, ("side_empty", None, None, "0", "0")),
+        ("BUY", "0.0009", "100", {}, ("price_not_reached", "0.000912", "0.000012", "400", "0")),
+        ("SELL", "0.0026", "100", {}, ("price_not_reached", "0.000911", "0.001689", "400", "0")),
+        ("BUY", "0.0026", "500", {}, ("liquidity_taken", "0.000912", "-0.001688", "400", "400")),
+        ("SELL", "0.000911", "500", {}, ("liquidity_taken", "0.000911", "0", "400", "400")),
     ],
 )
 async def test_open_order_tells_what_keeps_it_from_being_filled(
     client: AsyncClient,
     ports: MemoryPorts,
-    body: dict[str, str],
+    *,
+    side: str,
+    price: str,
+    order_size: str,
     shown: dict[str, tuple[str, str]] | None,
     expected: tuple[str | None, ...],
 ) -> None:
@@ -246,7 +221,7 @@ async def test_open_order_tells_what_keeps_it_from_being_filled(
     """
     if shown is not None:
         ports.desk.show(showing(7, shown))
-    order_id = await place_at_once(client, **body)
+    order_id = await place_at_once(client, side=side, price=price, order_size=order_size)
 
     answer = await client.get(f"/order/{order_id}")
 
@@ -322,53 +297,37 @@ async def test_what_does_not_become_durable_soon_is_left_out(
 
 
 @pytest.mark.parametrize(
-    ("body", "touches", "expected"),
+    ("side", "price", "prices", "expected"),
     [
-        (  # bought at 0.000912 and 0.000916, each 50
-            {"side": "BUY", "price": "0.001"},
-            [("0.000912", "50"), ("0.000916", "50")],
-            ("0.000912", "0.000002", "0.000086"),
-        ),
-        (
-            {"side": "BUY", "price": "0.001"},
-            [("0.000912", "50"), ("0.000908", "50")],
-            ("0.000912", "-0.000002", "0.00009"),
-        ),
-        (
-            {"side": "SELL", "price": "0.0008"},
-            [("0.00091", "50"), ("0.000906", "50")],
-            ("0.00091", "0.000002", "0.000108"),
-        ),
-        (
-            {"side": "SELL", "price": "0.0008"},
-            [("0.00091", "50"), ("0.000914", "50")],
-            ("0.00091", "-0.000002", "0.000112"),
-        ),
-        (
-            {"side": "SELL", "price": "0.00091"},
-            [("0.00091", "100")],
-            ("0.00091", "0", "0"),
-        ),
+        ("BUY", "0.001", ["0.000912", "0.000916"], ("0.000912", "0.000002", "0.000086")),
+        ("BUY", "0.001", ["0.000912", "0.000908"], ("0.000912", "-0.000002", "0.00009")),
+        ("SELL", "0.0008", ["0.00091", "0.000906"], ("0.00091", "0.000002", "0.000108")),
+        ("SELL", "0.0008", ["0.00091", "0.000914"], ("0.00091", "-0.000002", "0.000112")),
+        ("SELL", "0.00091", ["0.00091"], ("0.00091", "0", "0")),
     ],
 )
 async def test_closed_order_tells_how_well_it_was_filled(
     client: AsyncClient,
     ports: MemoryPorts,
-    body: dict[str, str],
-    touches: list[tuple[str, str]],
+    *,
+    side: str,
+    price: str,
+    prices: list[str],
     expected: tuple[str, str, str],
 ) -> None:
-    """Slippage is measured from the first quote met, improvement from the limit, on both sides."""
-    name = "ask" if body["side"] == "BUY" else "bid"
+    """Slippage is measured from the first quote met, improvement from the limit, on both sides.
+
+    Each quote fills an equal part of the order at its price.
+    """
+    name = "ask" if side == "BUY" else "bid"
     other = {"bid": ("0.0005", "1")} if name == "ask" else {"ask": ("0.0015", "1")}
+    touches = [(one, str(100 // len(prices))) for one in prices]
     ports.desk.show(showing(1, {name: touches[0]} | other))
-    answer = await client.post(
-        "/order/limit", json=BUY | {"timeout_seconds": 3_600} | body, headers={"Prefer": "wait=0"}
-    )
+    order_id = await place_at_once(client, side=side, price=price)
     for number, touch in enumerate(touches[1:], start=2):
         ports.desk.show(showing(number, {name: touch} | other))
 
-    answer = await client.get(f"/order/{answer.json()['order_id']}")
+    answer = await client.get(f"/order/{order_id}")
 
     told = answer.json()
     execution = told["execution"]

@@ -331,25 +331,17 @@ async def test_second_message_ends_the_connection(url: str, sent: str | bytes) -
     assert error["code"] in {"already_subscribed", "invalid_message"}
 
 
-async def test_message_that_is_too_long_is_not_read(url: str, ports: MemoryPorts) -> None:
-    """A message beyond the size limit closes the connection with 1009, also after subscribing."""
+@pytest.mark.parametrize(("sent", "code"), [("x" * 70_000, 1009), (b"\xff", 1007)])
+async def test_text_that_is_too_long_or_not_utf_8_ends_the_connection(
+    url: str, ports: MemoryPorts, sent: str | bytes, code: int
+) -> None:
+    """The server closes by itself over the size or the encoding, also after subscribing."""
     async with open_stream(url) as stream:
         await stream.subscribe()
-        await stream.connection.send("x" * 70_000)
+        await stream.connection.send(sent, text=True)
         messages, closed = await stream.rest()
 
-    assert (messages, closed.code) == ([], 1009)
-    await eventually(lambda: not ports.subscriptions._by_filter)
-
-
-async def test_text_that_is_not_utf_8_ends_the_connection(url: str, ports: MemoryPorts) -> None:
-    """Invalid UTF-8 closes the connection with 1007."""
-    async with open_stream(url) as stream:
-        await stream.subscribe()
-        await stream.connection.send(b"\xff", text=True)
-        messages, closed = await stream.rest()
-
-    assert (messages, closed.code) == ([], 1007)
+    assert (messages, closed.code) == ([], code)
     await eventually(lambda: not ports.subscriptions._by_filter)
 
 

@@ -44,6 +44,7 @@ async def until_waiting(ports: MemoryPorts) -> None:
 async def place(
     client: httpx2.AsyncClient,
     prefer: str | None = None,
+    /,
     **changes: Any,  # noqa: ANN401 - any JSON
 ) -> httpx2.Response:
     """Send an order, and return the answer that comes as early as ``prefer`` asks for."""

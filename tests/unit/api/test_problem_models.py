@@ -10,19 +10,16 @@ from app.api.problem_models import (
     problem_responses,
 )
 from app.api.problems import REFUSALS, OrderClosedError
-from app.domain.errors import (
-    ClientOrderIdReusedError,
-    DatabaseUnavailableError,
-    InvalidOrderError,
-    RulesNotLoadedError,
-    UnauthorizedError,
-)
+from app.domain import errors
 
 
 def test_errors_of_one_status_are_one_response() -> None:
     """Errors with the same status share one response, with the codes and titles of the table."""
     responses = problem_responses(
-        InvalidOrderError, ClientOrderIdReusedError, OrderClosedError, UnauthorizedError
+        errors.InvalidOrderError,
+        errors.ClientOrderIdReusedError,
+        OrderClosedError,
+        errors.UnauthorizedError,
     )
 
     assert list(responses) == [401, 409, 422]
@@ -37,7 +34,9 @@ def test_errors_of_one_status_are_one_response() -> None:
 
 def test_every_unavailability_tells_when_to_come_back() -> None:
     """Errors with the status 503 share a model and the header Retry-After."""
-    (response,) = problem_responses(RulesNotLoadedError, DatabaseUnavailableError).values()
+    (response,) = problem_responses(
+        errors.RulesNotLoadedError, errors.DatabaseUnavailableError
+    ).values()
 
     assert response["model"] is Problem
     assert list(response["headers"]) == ["Retry-After"]

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 from httpx2 import AsyncClient
+from pydantic import BaseModel
 
 from app.api.docs import examples
 from app.api.docs.docs_page import read_asyncapi
@@ -18,56 +19,38 @@ from app.api.stream.client_messages import (
     SERVICE_RESTART,
     SUBSCRIBE_SECONDS_MAX,
     TRY_AGAIN_LATER,
-    AlreadySubscribedError,
-    BinaryMessageError,
     ClientMessage,
-    InvalidMessageError,
-    StreamSilenceError,
     Subscribe,
 )
 from app.api.stream.event_models import Event, EventSplit
 from app.api.stream.order_stream import STREAM_PATH
-from app.api.stream.stream_cursors import (
-    ForeignPositionError,
-    InvalidPositionError,
-    PositionBeyondHeadError,
-    PositionPrunedError,
-    PositionRefusedError,
-)
+from app.domain import errors
 from app.domain.caller import Scope
-from app.domain.errors import (
-    DatabaseUnavailableError,
-    FieldProblem,
-    JournalUnavailableError,
-    MalformedRequestError,
-    MissingScopeError,
-    PapertapeError,
-    RateLimitedError,
-    UnauthorizedError,
-    UnavailableError,
-)
 from tests.support.in_process import client_of
 from tests.support.json_documents import objects_in
 from tests.support.stream_client import Contract
 
 Json = dict[str, Any]
+MODELS: tuple[type[BaseModel], ...] = (Event, EventSplit, *ClientMessage.__subclasses__())
 
-STREAM_ERRORS: tuple[PapertapeError, ...] = (
-    PositionBeyondHeadError(),
-    ForeignPositionError(),
-    PositionPrunedError(),
-    InvalidPositionError(),
-    InvalidMessageError([FieldProblem(field="type", code="required", message="is missing")]),
-    BinaryMessageError(),
-    MalformedRequestError("the message is not JSON at line 1 column 12"),
-    AlreadySubscribedError(),
-    StreamSilenceError(),
-    UnauthorizedError(),
-    MissingScopeError(Scope.ORDERS_READ),
-    RateLimitedError(50),
+STREAM_ERRORS: tuple[errors.PapertapeError, ...] = (
+    stream_cursors.PositionBeyondHeadError(),
+    stream_cursors.ForeignPositionError(),
+    stream_cursors.PositionPrunedError(),
+    stream_cursors.InvalidPositionError(),
+    client_messages.InvalidMessageError(
+        [errors.FieldProblem(field="type", code="required", message="is missing")]
+    ),
+    client_messages.BinaryMessageError(),
+    errors.MalformedRequestError("the message is not JSON at line 1 column 12"),
+    client_messages.AlreadySubscribedError(),
+    client_messages.StreamSilenceError(),
+    errors.UnauthorizedError(),
+    errors.MissingScopeError(Scope.ORDERS_READ),
+    errors.RateLimitedError(50),
     TooManyStreamsError(200, "of one owner"),
-    DatabaseUnavailableError(),
-    JournalUnavailableError(),
+    errors.DatabaseUnavailableError(),
+    errors.JournalUnavailableError(),
 )
 """An example of every error that is sent in a message."""
 
@@ -211,7 +194,7 @@ def test_examples_are_messages_that_the_service_sends(served: Json) -> None:
 def test_schemas_have_the_fields_of_the_models(served: Json) -> None:
     """Each schema has the fields of its model, in order, and each message of a client is there."""
     schemas = served["components"]["schemas"]
-    for model in (Event, EventSplit, *ClientMessage.__subclasses__()):
+    for model in MODELS:
         schema = schemas[model.__name__]
         assert list(schema["properties"]) == list(model.model_fields)
         required = [name for name, field in model.model_fields.items() if field.is_required()]
@@ -227,7 +210,8 @@ def test_every_close_code_and_error_of_the_stream_is_documented(served: Json) ->
     described = channel["description"]
 
     closes = channel["x-close-codes"]
-    assert [one["code"] for one in closes] == [POLICY_VIOLATION, SERVICE_RESTART, TRY_AGAIN_LATER]
+    codes = (POLICY_VIOLATION, SERVICE_RESTART, TRY_AGAIN_LATER)
+    assert tuple(one["code"] for one in closes) == codes
     assert all(f"- {one['code']}" in described and one["meaning"] in described for one in closes)
     assert {error.code for error in _own_errors()} <= {error.code for error in STREAM_ERRORS}
 
@@ -242,15 +226,15 @@ def test_documented_limits_are_those_of_the_service(served: Json) -> None:
         assert topic in described
 
 
-def _own_errors() -> Iterator[type[PapertapeError]]:
+def _own_errors() -> Iterator[type[errors.PapertapeError]]:
     """Yield the errors that only the stream sends in messages."""
     for module in (stream_cursors, client_messages, event_sender, order_stream):
         for error in vars(module).values():
             if (
                 isinstance(error, type)
-                and issubclass(error, PapertapeError)
+                and issubclass(error, errors.PapertapeError)
                 and error.__module__ == module.__name__
-                and not issubclass(error, UnavailableError)
-                and error is not PositionRefusedError
+                and not issubclass(error, errors.UnavailableError)
+                and error is not stream_cursors.PositionRefusedError
             ):
                 yield error

@@ -7,11 +7,7 @@ from httpx2 import AsyncClient
 
 from app.api import problem_models
 from app.api.orders import order_models
-from app.domain.errors import (
-    DatabaseUnavailableError,
-    JournalUnavailableError,
-    OutcomeUnknownError,
-)
+from app.domain import errors
 from app.domain.order import OrderId
 from tests.support.in_memory import MemoryPorts, quote
 from tests.support.sent_orders import (
@@ -98,15 +94,15 @@ async def test_order_that_is_filled_before_its_cancel_is_durable_is_told_so(
 @pytest.mark.parametrize(
     "refusal",
     [
-        JournalUnavailableError(),
-        OutcomeUnknownError(OrderId(NO_SUCH_ORDER), doing="canceled"),
+        errors.JournalUnavailableError(),
+        errors.OutcomeUnknownError(OrderId(NO_SUCH_ORDER), doing="canceled"),
     ],
 )
 @pytest.mark.parametrize("is_for_all", [False, True])
 async def test_cancel_that_cannot_be_stored_is_503(
     client: AsyncClient,
     ports: MemoryPorts,
-    refusal: JournalUnavailableError | OutcomeUnknownError,
+    refusal: errors.JournalUnavailableError | errors.OutcomeUnknownError,
     *,
     is_for_all: bool,
 ) -> None:
@@ -126,7 +122,7 @@ async def test_cancel_that_cannot_be_read_back_is_503(
 ) -> None:
     """A failing database is reported as 503 and not as a missing order."""
     order_id = await place_at_once(client)
-    ports.orders.refusal = DatabaseUnavailableError()
+    ports.orders.refusal = errors.DatabaseUnavailableError()
 
     for path in (f"/order/{order_id}", "/orders?symbol=LTCBTC"):
         assert (await client.delete(path)).json()["code"] == "database_unavailable"

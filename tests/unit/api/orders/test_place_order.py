@@ -12,16 +12,9 @@ from starlette.types import Message
 from app.api import problem_models
 from app.api.application import ApiOptions, ApiServices, build_application
 from app.api.orders import order_models
-from app.domain.errors import (
-    DatabaseUnavailableError,
-    JournalBacklogError,
-    JournalUnavailableError,
-    OutcomeUnknownError,
-    TooManyOrdersError,
-    UnavailableError,
-)
+from app.domain import errors
 from app.domain.order import PUBLIC, OrderId, Owner
-from tests.support.in_memory import MemoryPorts, MemoryRules, quote
+from tests.support.in_memory import MemoryPorts, ltcbtc_rules, quote
 from tests.support.in_process import LOCALHOST, AsgiPeer, client_of, scope_of
 from tests.support.sent_orders import (
     AT_ONCE,
@@ -94,7 +87,7 @@ async def test_order_that_the_market_never_reaches_is_no_error(
     """An order that expires without a fill is answered with 200 and EXPIRED."""
     ports.desk.show(quote(1))
 
-    response = await client.post("/order/limit", json=BUY | {"price": "0.0001"})
+    response = await place(client, price="0.0001")
 
     answer = response.json()
     assert response.status_code == 200
@@ -130,7 +123,7 @@ async def test_sound_order_is_read_exactly(
     symbol = str(expected.get("symbol", "LTCBTC"))
     ports.desk.show(quote(1, symbol=symbol))
 
-    response = await client.post("/order/limit", json=BUY | changes)
+    response = await place(client, **changes)
 
     answer = response.json()
     assert response.status_code == 200
@@ -167,7 +160,7 @@ async def test_finished_order_is_answered_200_although_the_service_stops(
     ports.desk.show(quote(1))
     ports.waiters.stop()
 
-    response = await client.post("/order/limit", json=BUY)
+    response = await place(client)
 
     assert response.status_code == 200
     assert response.json()["status"] == "FILLED"
@@ -176,23 +169,23 @@ async def test_finished_order_is_answered_200_although_the_service_stops(
 @pytest.mark.parametrize(
     ("refusal", "status", "retry_after"),
     [
-        (JournalUnavailableError(), 503, "2"),
-        (JournalBacklogError(), 503, "1"),
-        (OutcomeUnknownError(OrderId(NO_SUCH_ORDER)), 503, "5"),
-        (TooManyOrdersError(7), 429, "5"),
+        (errors.JournalUnavailableError(), 503, "2"),
+        (errors.JournalBacklogError(), 503, "1"),
+        (errors.OutcomeUnknownError(OrderId(NO_SUCH_ORDER)), 503, "5"),
+        (errors.TooManyOrdersError(7), 429, "5"),
     ],
 )
 async def test_unavailable_desk_says_when_to_come_back(
     client: AsyncClient,
     ports: MemoryPorts,
-    refusal: UnavailableError,
+    refusal: errors.UnavailableError,
     status: int,
     retry_after: str,
 ) -> None:
     """A refusal by the desk carries Retry-After, and no waiter remains."""
     ports.desk.refusal = refusal
 
-    response = await client.post("/order/limit", json=BUY)
+    response = await place(client)
 
     assert response.status_code == status
     assert response.headers["retry-after"] == retry_after
@@ -204,9 +197,9 @@ async def test_unavailable_desk_says_when_to_come_back(
 async def test_an_answer_needs_no_read(client: AsyncClient, ports: MemoryPorts) -> None:
     """The answer needs no database read, so a failing database does not prevent it."""
     ports.desk.show(quote(1))
-    ports.orders.refusal = DatabaseUnavailableError()
+    ports.orders.refusal = errors.DatabaseUnavailableError()
 
-    response = await client.post("/order/limit", json=BUY)
+    response = await place(client)
 
     assert response.status_code == 200
     assert response.json()["status"] == "FILLED"
@@ -216,7 +209,7 @@ async def test_order_without_rules_is_refused_503(client: AsyncClient, ports: Me
     """The service refuses orders until the trading rules are loaded."""
     ports.rules.by_symbol = None
 
-    response = await client.post("/order/limit", json=BUY)
+    response = await place(client)
 
     assert response.status_code == 503
     assert response.json()["code"] == "rules_not_loaded"
@@ -272,12 +265,8 @@ async def test_exact_amounts_survive_the_way_through(
     client: AsyncClient, ports: MemoryPorts
 ) -> None:
     """A number that a binary float cannot hold is returned digit by digit."""
-    ports.rules.by_symbol = MemoryRules(
-        [
-            replace(rules, step_size=Decimal(0), tick_size=Decimal(0))
-            for rules in (ports.rules.by_symbol or {}).values()
-        ]
-    ).by_symbol
+    rules = replace(ltcbtc_rules(), step_size=Decimal(0), tick_size=Decimal(0))
+    ports.rules.by_symbol = {rules.symbol: rules}
     body = '{"symbol": "LTCBTC", "order_size": 12345.123456789012, "price": 0.002600000001}'
 
     answer = (await client.post("/order/limit", content=body)).json()
@@ -304,7 +293,7 @@ async def test_order_is_answered_202_as_soon_as_asked_for(
     client: AsyncClient, ports: MemoryPorts, prefer: str, applied: str
 ) -> None:
     """The service answers immediately, and the order keeps resting and can be filled later."""
-    answer = await client.post("/order/limit", json=BUY | LONG, headers={"Prefer": prefer})
+    answer = await place(client, prefer, **LONG)
 
     assert answer.status_code == 202
     assert answer.headers["preference-applied"] == applied
@@ -350,8 +339,8 @@ async def test_wait_is_bounded_with_and_without_a_preference(
     """No request waits longer than the setting, whether or not the client asks for a wait."""
     application = build_application(services, replace(options, wait_seconds_max=0))
     async with client_of(application) as client:
-        without = await client.post("/order/limit", json=BUY | LONG)
-        beyond = await client.post("/order/limit", json=BUY | LONG, headers={"Prefer": "wait=9"})
+        without = await place(client, **LONG)
+        beyond = await place(client, "wait=9", **LONG)
 
     assert [without.status_code, beyond.status_code] == [202, 202]
     assert without.headers["location"]
@@ -378,7 +367,7 @@ async def test_order_that_does_not_rest_is_decided_by_its_first_quote(
     """IOC fills what the first quote offers, FOK all or nothing; both wait up to 5 s for it."""
     ports.desk.show(quote(1, ask=("0.000912", asks)))
 
-    answer = await client.post("/order/limit", json=BUY | {"time_in_force": time_in_force})
+    answer = await place(client, time_in_force=time_in_force)
 
     told = answer.json()
     assert answer.status_code == 200
@@ -407,7 +396,7 @@ async def test_order_sent_again_is_answered_with_the_stored_one(
 ) -> None:
     """A second request with the same key and an equal order places nothing and is a replay."""
     ports.desk.show(quote(1))
-    first = await client.post("/order/limit", json=BUY | {"client_order_id": "k-1"})
+    first = await place(client, client_order_id="k-1")
     events = len(ports.orders.events)
 
     second = await client.post("/order/limit", **again)  # type: ignore[arg-type] # its arguments
@@ -458,7 +447,7 @@ async def test_key_with_another_order_is_refused(
 ) -> None:
     """A key that belongs to a different order is refused with the id of that order."""
     ports.desk.show(quote(1))
-    first = await client.post("/order/limit", json=BUY | {"client_order_id": "k-1"})
+    first = await place(client, client_order_id="k-1")
 
     answer = await client.post("/order/limit", json=BUY | {"client_order_id": "k-1"} | change)
 
@@ -487,11 +476,11 @@ async def test_order_that_was_refused_uses_up_no_key(
     key = {"client_order_id": "k-1"}
     ports.desk.show(quote(1))
     refused = await client.post("/order/limit", json=BUY | key | {"price": "0.0000001"})
-    ports.desk.refusal = JournalUnavailableError()
-    not_now = await client.post("/order/limit", json=BUY | key)
+    ports.desk.refusal = errors.JournalUnavailableError()
+    not_now = await place(client, **key)
     ports.desk.refusal = None
 
-    accepted = await client.post("/order/limit", json=BUY | key)
+    accepted = await place(client, **key)
 
     assert [refused.status_code, not_now.status_code, accepted.status_code] == [422, 503, 200]
     assert "idempotent-replayed" not in accepted.headers
@@ -502,9 +491,7 @@ async def test_replay_of_an_open_order_waits_for_its_end(
 ) -> None:
     """A client that lost its connection can wait again for the same order."""
     order_id = await place_at_once(client, client_order_id="k-1")
-    waiting = asyncio.create_task(
-        client.post("/order/limit", json=BUY | LONG | {"client_order_id": "k-1"})
-    )
+    waiting = asyncio.create_task(place(client, client_order_id="k-1", **LONG))
     await eventually(lambda: ports.waiting_total == 2)  # the replay and the first request
     ports.desk.show(quote(1))
 
@@ -523,9 +510,7 @@ async def test_replay_of_an_open_order_waits_as_long_as_asked_for(
     ports.desk.show(quote(1, ask=("0.000912", "30")))
     order_id = await place_at_once(client, client_order_id="k-1")
 
-    answer = await client.post(
-        "/order/limit", json=BUY | LONG | {"client_order_id": "k-1"}, headers=AT_ONCE
-    )
+    answer = await place(client, "respond-async", client_order_id="k-1", **LONG)
 
     assert answer.status_code == 202
     assert answer.headers["location"] == f"/order/{order_id}"
@@ -541,7 +526,7 @@ async def test_replay_does_not_ask_for_what_a_new_order_needs(
     """A replay returns the stored order even when a new order would be refused now."""
     key = {"client_order_id": "k-1"}
     ports.desk.show(quote(1))
-    first = await client.post("/order/limit", json=BUY | key)
+    first = await place(client, **key)
     rules = ports.rules.by_symbol or {}
     halted = {name: replace(one, status="BREAK") for name, one in rules.items()}
     answers = []
@@ -550,29 +535,33 @@ async def test_replay_does_not_ask_for_what_a_new_order_needs(
         (halted, None, True),
         ({}, None, True),
         (None, None, True),
-        (rules, TooManyOrdersError(7), True),
-        (rules, JournalBacklogError(), True),
+        (rules, errors.TooManyOrdersError(7), True),
+        (rules, errors.JournalBacklogError(), True),
         (rules, None, False),
     ):
         ports.rules.by_symbol = by_symbol
         ports.desk.refusal = refusal
         ports.journal.is_writable = is_writable
-        answers.append(await client.post("/order/limit", json=BUY | key))
+        answers.append(await place(client, **key))
 
     assert [answer.status_code for answer in answers] == [200] * 6
     assert {answer.content for answer in answers} == {first.content}
 
 
-async def test_nobody_knows_of_an_order_whose_key_cannot_be_looked_up(
-    client: AsyncClient, ports: MemoryPorts
+@pytest.mark.parametrize("refusal", [None, errors.TooManyOrdersError(7)])
+async def test_order_whose_key_cannot_be_looked_up_is_503(
+    client: AsyncClient, ports: MemoryPorts, refusal: Exception | None
 ) -> None:
-    """If the key lookup fails, the answer is 503: an earlier request may have placed the order."""
-    ports.desk.refusal = TooManyOrdersError(7)
-    ports.orders.refusal = DatabaseUnavailableError()
+    """If the lookup of a key fails, the answer is 503: an earlier request may have placed it."""
+    ports.desk.show(quote(1))
+    await place(client, client_order_id="k-1")
+    ports.desk.refusal = refusal
+    ports.orders.refusal = errors.DatabaseUnavailableError()
 
-    answer = await client.post("/order/limit", json=BUY | {"client_order_id": "k-1"})
+    answer = await place(client, client_order_id="k-1")
 
     assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
+    assert not ports.waiting_total
 
 
 async def test_request_that_is_refused_does_not_deny_an_earlier_one_that_is_under_way(
@@ -580,12 +569,12 @@ async def test_request_that_is_refused_does_not_deny_an_earlier_one_that_is_unde
 ) -> None:
     """While the first request is not durable, a retry gets 503 with the id of its order."""
     ports.journal.hold()
-    first = asyncio.create_task(client.post("/order/limit", json=BUY | {"client_order_id": "k-1"}))
+    first = asyncio.create_task(place(client, client_order_id="k-1"))
     await eventually(lambda: ports.journal.order_under_way(PUBLIC, "k-1"))
     order_id = ports.journal.order_under_way(PUBLIC, "k-1")
-    ports.desk.refusal = JournalUnavailableError()
+    ports.desk.refusal = errors.JournalUnavailableError()
 
-    again = await client.post("/order/limit", json=BUY | {"client_order_id": "k-1"})
+    again = await place(client, client_order_id="k-1")
 
     assert (again.status_code, again.json()["code"]) == (503, "outcome_unknown")
     assert str(order_id) in again.json()["detail"]
@@ -594,27 +583,15 @@ async def test_request_that_is_refused_does_not_deny_an_earlier_one_that_is_unde
     assert (await first).json()["order_id"] == order_id
 
 
-async def test_replay_that_cannot_be_read_is_503(client: AsyncClient, ports: MemoryPorts) -> None:
-    """If the stored order cannot be read, the answer is 503 and not a guess."""
-    ports.desk.show(quote(1))
-    await client.post("/order/limit", json=BUY | {"client_order_id": "k-1"})
-    ports.orders.refusal = DatabaseUnavailableError()
-
-    answer = await client.post("/order/limit", json=BUY | {"client_order_id": "k-1"})
-
-    assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
-    assert not ports.waiting_total
-
-
 async def test_key_of_an_order_that_is_not_kept_any_more_is_told_as_gone(
     client: AsyncClient, ports: MemoryPorts
 ) -> None:
     """The key of a pruned order is answered with 410, and no order is placed."""
     ports.desk.show(quote(1))
-    first = await client.post("/order/limit", json=BUY | {"client_order_id": "k-1"})
+    first = await place(client, client_order_id="k-1")
     ports.orders.prune(OrderId(first.json()["order_id"]))
 
-    answer = await client.post("/order/limit", json=BUY | {"client_order_id": "k-1"})
+    answer = await place(client, client_order_id="k-1")
 
     problem = answer.json()
     assert (answer.status_code, problem["code"]) == (410, "order_pruned")
@@ -628,7 +605,7 @@ async def test_keys_of_two_owners_do_not_meet(client: AsyncClient, ports: Memory
     ports.orders.keys[Owner("somebody"), "k-1"] = OrderId(NO_SUCH_ORDER)
     ports.desk.show(quote(1))
 
-    answer = await client.post("/order/limit", json=BUY | {"client_order_id": "k-1"})
+    answer = await place(client, client_order_id="k-1")
 
     assert answer.status_code == 200
     assert "idempotent-replayed" not in answer.headers

@@ -21,6 +21,7 @@ from tests.support.sent_orders import (
     NO_SUCH_ORDER,
     ORDER_KEYS,
     fill_in_lots,
+    place,
     place_at_once,
     until_waiting,
 )
@@ -176,12 +177,6 @@ async def test_order_is_found_by_its_key(client: AsyncClient, ports: MemoryPorts
 
     assert [order["client_order_id"] for order in found] == ["k-1"]
     assert (await client.get("/orders?client_order_id=k-3")).json()["orders"] == []
-
-
-async def place_and_wait(client: AsyncClient, **changes: str) -> str:
-    """Place an order and return its id after it ended."""
-    answer = await client.post("/order/limit", json=BUY | changes)
-    return str(answer.json()["order_id"])
 
 
 def showing(update_id: int, sides: dict[str, tuple[str, str]]) -> Quote:
@@ -368,58 +363,42 @@ async def test_closed_order_without_fills_has_no_slippage(
 
 
 @pytest.mark.parametrize(
-    ("kind", "price"),
-    [("FOK", "0.000912"), ("IOC", "0.000912"), ("FOK", "0.0009"), ("IOC", "0.0009")],
-    ids=["too little left", "some left", "FOK beyond the limit", "IOC beyond the limit"],
+    ("kind", "price", "order_size", "ask", "decision"),
+    [
+        ("FOK", "0.000912", "200", ("0.000912", "312.484"), ("0.000912", "312.484", "118.61")),
+        ("IOC", "0.000912", "200", ("0.000912", "312.484"), ("0.000912", "312.484", "118.61")),
+        ("FOK", "0.0009", "200", ("0.000912", "312.484"), ("0.000912", "312.484", "118.61")),
+        ("IOC", "0.0009", "200", ("0.000912", "312.484"), ("0.000912", "312.484", "118.61")),
+        ("IOC", "0.0026", "100", ("0", "0"), (None, "0", "0")),
+        ("FOK", "0.000912", "1", ("0.000912", "312.484"), None),
+    ],
+    ids=["too little", "some left", "FOK beyond", "IOC beyond", "empty side", "filled"],
 )
 async def test_order_that_a_quote_decided_tells_what_that_had_for_it(
     client: AsyncClient,
     ports: MemoryPorts,
+    *,
     kind: str,
     price: str,
+    order_size: str,
+    ask: tuple[str, str],
+    decision: tuple[str | None, ...] | None,
 ) -> None:
-    """The execution shows the deciding quote and how much of it other orders had taken."""
-    ports.desk.show(quote(7, ask=("0.000912", "312.484")))
+    """The execution shows the deciding quote and how much of it other orders had taken.
+
+    The price of an empty side is null, since zero would look like a price; a filled order has no
+    decision.
+    """
+    ports.desk.show(quote(7, ask=ask))
     await place_at_once(client, order_size="118.61", price="0.000912")
-    order_id = await place_and_wait(client, order_size="200", price=price, time_in_force=kind)
+    placed = await place(client, time_in_force=kind, price=price, order_size=order_size)
 
-    answer = await client.get(f"/order/{order_id}")
+    answer = await client.get(f"/order/{placed.json()['order_id']}")
 
-    told = answer.json()
-    assert told["execution"]["decision"] == {
-        "update_id": 7,
-        "price": "0.000912",
-        "displayed_quantity": "312.484",
-        "taken_quantity": "118.61",
-    }
+    told = answer.json()["execution"]["decision"]
+    keys = ("update_id", "price", "displayed_quantity", "taken_quantity")
+    assert told == (decision and dict(zip(keys, (7, *decision), strict=True)))
     order_detail.OrderDetail.model_validate_json(answer.content, strict=True)
-
-
-async def test_order_decided_where_nothing_was_displayed_tells_no_price(
-    client: AsyncClient, ports: MemoryPorts
-) -> None:
-    """The price is null, because zero would look like a price."""
-    ports.desk.show(quote(7, ask=("0", "0")))
-    order_id = await place_and_wait(client, time_in_force="IOC")
-
-    execution = (await client.get(f"/order/{order_id}")).json()["execution"]
-
-    assert execution["decision"] == {
-        "update_id": 7,
-        "price": None,
-        "displayed_quantity": "0",
-        "taken_quantity": "0",
-    }
-
-
-async def test_filled_order_was_not_left_wanting(client: AsyncClient, ports: MemoryPorts) -> None:
-    """A filled order has no decision."""
-    ports.desk.show(quote(7, ask=("0.000912", "312.484")))
-    order_id = await place_and_wait(client, order_size="1", price="0.000912", time_in_force="FOK")
-
-    told = (await client.get(f"/order/{order_id}")).json()
-
-    assert (told["status"], told["execution"]["decision"]) == ("FILLED", None)
 
 
 async def test_last_fill_may_lie_beyond_the_splits_of_the_answer(

@@ -8,11 +8,11 @@ from httpx2 import AsyncClient
 from app.api.application import ApiOptions, ApiServices, build_application
 from app.api.service import readiness, symbol_models
 from app.domain.caller import Scope
-from app.ports import RecordingState
 from tests.support.in_memory import MemoryPorts, quote
 from tests.support.in_process import client_of
 from tests.support.keys import NOBODY, SCOPE_KEYS, authorization
 from tests.support.scrape import scrape
+from tests.unit.api.service.test_prometheus_metrics import RECORDING
 
 SYMBOL_KEYS = [
     "symbol",
@@ -60,16 +60,7 @@ async def test_readyz_tells_a_recording_that_does_not_go_on_and_stays_200(
     options: ApiOptions, ports: MemoryPorts
 ) -> None:
     """A failed recording is reported but does not make the service unready."""
-    state = RecordingState(
-        is_recording=False,
-        cause="No space left on device",
-        lines=1,
-        bytes=1,
-        files=1,
-        files_deleted=0,
-        failures=1,
-    )
-    services = replace(ports.services(), recording=lambda: state)
+    services = replace(ports.services(), recording=lambda: RECORDING)
 
     async with client_of(build_application(services, options)) as client:
         response = await client.get("/readyz")

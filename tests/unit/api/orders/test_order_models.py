@@ -8,6 +8,7 @@ import pytest
 
 from app.api.docs import examples
 from app.api.orders.order_models import Order, OrderAnswer, OrdersPage, SplitsPage
+from app.api.stream.event_models import EventsPage
 from app.domain.order import OrderSnapshot, OrderStatus, Split
 
 
@@ -51,10 +52,12 @@ def test_page_has_a_cursor_only_if_more_was_read(read: int, shown: int, *, has_m
 
     orders = OrdersPage.of([snapshot] * read, limit=2)
     page = SplitsPage.of(splits[:read], limit=2, splits_total=4)
+    stored = [*examples.events(), *examples.events()]
+    events = EventsPage.of(stored[:read], limit=2, stream_id=examples.EXAMPLE_STREAM_ID)
 
-    assert len(orders.orders) == len(page.splits) == shown
-    assert (orders.next_cursor is not None) is has_more
-    assert (page.next_cursor is not None) is has_more
+    assert len(orders.orders) == len(page.splits) == len(events.events) == shown
+    for one in (orders, page, events):
+        assert (one.next_cursor is not None) is has_more
 
 
 @pytest.mark.parametrize("example", [examples.filled_order, examples.open_order])

@@ -3,10 +3,8 @@
 import json
 from dataclasses import replace
 
-import pytest
-
 from app.api.docs import examples
-from app.api.stream.event_models import Event, EventsPage, EventTexts
+from app.api.stream.event_models import Event, EventTexts
 from app.domain.order import OrderStatus, Reason
 
 
@@ -34,17 +32,6 @@ def test_end_of_an_order_that_was_not_filled_has_its_reason() -> None:
     told = Event.of(replace(stored, event=end), stream_id=examples.EXAMPLE_STREAM_ID)
 
     assert (told.status, told.reason, told.split) == ("EXPIRED", "TIMEOUT", None)
-
-
-@pytest.mark.parametrize(
-    ("read", "shown", "has_more"), [(0, 0, False), (1, 1, False), (2, 1, True)]
-)
-def test_page_has_a_cursor_only_if_more_was_read(read: int, shown: int, *, has_more: bool) -> None:
-    """The last page has no cursor, so a client needs no further request."""
-    page = EventsPage.of(examples.events()[:read], limit=1, stream_id=examples.EXAMPLE_STREAM_ID)
-
-    assert len(page.events) == shown
-    assert (page.next_cursor is not None) is has_more
 
 
 def test_an_event_is_encoded_once_for_all_who_hear_it() -> None:

@@ -1,4 +1,4 @@
-"""Sending events in order; resuming over real sockets is tested in ``test_order_stream``."""
+"""Sending stored events; ``test_order_stream`` tests gaps and resuming over real sockets."""
 
 import json
 from collections.abc import Callable
@@ -8,24 +8,19 @@ import pytest
 from app.api.docs import examples
 from app.api.stream.event_models import EventTexts
 from app.api.stream.event_sender import EventSender
-from app.api.stream.stream_connection import StreamConnection
-from app.api.stream.stream_cursors import PositionPrunedError
 from app.domain.errors import UnauthorizedError
 from app.domain.events import StoredEvent
 from app.domain.order import PUBLIC, OrderId
-from app.ports import EventFilter, EventReader
+from app.ports import EventFilter
 from tests.unit.api.stream.test_stream_connection import Peer
 
 STORED = examples.events()
 
 
 class Events:
-    """A reader of two stored events, with a settable position of the last pruned event."""
+    """A reader of two stored events, none of which was pruned."""
 
     stream_id = examples.EXAMPLE_STREAM_ID
-
-    def __init__(self, last_pruned: int = 0) -> None:
-        self.last_pruned = last_pruned
 
     async def list_events(
         self, _filter: EventFilter, *, after: int, until: int, limit: int
@@ -41,50 +36,31 @@ class Events:
 
     async def last_pruned_position(self) -> int:
         """Return the greatest position of a pruned event."""
-        return self.last_pruned
+        return 0
 
 
-def sender_of(
-    connection: StreamConnection,
-    events: EventReader,
-    *,
-    confirm: Callable[[], None] = lambda: None,
-    may_miss_pruned: bool = False,
-) -> EventSender:
-    """Return a sender of all events."""
+async def sender_to(peer: Peer, confirm: Callable[[], None] = lambda: None) -> EventSender:
+    """Return a sender of all events to a peer."""
     return EventSender(
-        connection,
-        events,
+        await peer.connection(),
+        Events(),
         EventTexts(examples.EXAMPLE_STREAM_ID),
-        EventFilter(owner=PUBLIC, order_ids=frozenset(), symbols=frozenset()),
+        EventFilter(owner=PUBLIC),
         confirm=confirm,
-        may_miss_pruned=may_miss_pruned,
+        may_miss_pruned=False,
     )
 
 
 async def test_stored_events_are_sent_once_and_in_order() -> None:
     """Events are sent once and in order, and the position moves to the end of the read."""
     peer = Peer()
-    sender = sender_of(await peer.connection(), Events())
+    sender = await sender_to(peer)
 
     await sender.send_stored(until=500)
     await sender.send_stored(until=500)
 
     assert [json.loads(one["text"])["sequence"] for one in peer.sent] == [1, 2]
     assert sender.position == 500
-
-
-async def test_a_gap_by_pruning_is_refused_unless_the_client_accepts_it() -> None:
-    """A pruned gap is an error, unless the client asked for all events still stored."""
-    peer = Peer()
-    connection = await peer.connection()
-
-    with pytest.raises(PositionPrunedError):
-        await sender_of(connection, Events(last_pruned=50)).send_stored(until=500)
-    assert not peer.sent
-    await sender_of(connection, Events(last_pruned=50), may_miss_pruned=True).send_stored(until=500)
-
-    assert len(peer.sent) == len(STORED)
 
 
 async def test_nothing_is_sent_with_a_key_that_was_revoked() -> None:
@@ -94,7 +70,7 @@ async def test_nothing_is_sent_with_a_key_that_was_revoked() -> None:
         raise UnauthorizedError
 
     peer = Peer()
-    sender = sender_of(await peer.connection(), Events(), confirm=refuse)
+    sender = await sender_to(peer, refuse)
 
     with pytest.raises(UnauthorizedError):
         await sender.send_stored(until=500)

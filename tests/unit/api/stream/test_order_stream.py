@@ -11,8 +11,6 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 from httpx2 import AsyncClient
-from starlette.applications import Starlette
-from starlette.routing import Mount, WebSocketRoute
 from starlette.types import Message, Scope
 from starlette.websockets import WebSocket
 from websockets.exceptions import InvalidStatus
@@ -349,13 +347,10 @@ async def test_client_that_says_nothing_is_let_go(
     services: ApiServices, options: ApiOptions, application: FastAPI
 ) -> None:
     """A client that does not subscribe in time is disconnected."""
-    stream_route = OrderStream(
+    application.state.order_stream = OrderStream(
         services, options, open_authorizer(services), subscribe_seconds_max=0.01
     )
-    impatient = Starlette(
-        routes=[WebSocketRoute("/ws/orders", stream_route.serve), Mount("/", application)]
-    )
-    async with serving(impatient) as url, open_stream(url) as stream:
+    async with serving(application) as url, open_stream(url) as stream:
         (error,), closed = await stream.rest()
 
     assert error["code"] == closed.reason == "subscribe_timeout"
@@ -492,13 +487,9 @@ async def test_reader_that_never_reads_does_not_keep_its_place(options: ApiOptio
     """A client that never reads is disconnected, and its subscription and slot are released."""
     ports = MemoryPorts(waiting_events_max=50)
     services = ports.services()
-    stream_route = OrderStream(services, options, open_authorizer(services), send_seconds_max=0.05)
-    application = Starlette(
-        routes=[
-            WebSocketRoute("/ws/orders", stream_route.serve),
-            Mount("/", build_application(services, options)),
-        ]
-    )
+    application = build_application(services, options)
+    stream = OrderStream(services, options, open_authorizer(services), send_seconds_max=0.05)
+    application.state.order_stream = stream
     async with (
         serving(application, send_buffer_bytes=4_096) as url,
         http_client(base_url=url) as client,
@@ -512,7 +503,7 @@ async def test_reader_that_never_reads_does_not_keep_its_place(options: ApiOptio
             await asyncio.sleep(0)  # let the service send
 
         await eventually(lambda: not ports.subscriptions._by_filter)
-        await eventually(lambda: not stream_route._slots._taken)
+        await eventually(lambda: not stream._slots._taken)
 
 
 SUBSCRIBE: Message = {"type": "websocket.receive", "text": '{"type": "subscribe"}'}

@@ -56,7 +56,7 @@ def _problem(field: str, code: str, message: str) -> errors.FieldProblem:
 
 
 def _readiness(*, is_writable: bool) -> Readiness:
-    journal = replace(examples.EXAMPLE_JOURNAL, is_writable=is_writable)
+    journal = replace(examples.EXAMPLE_STATE.journal, is_writable=is_writable)
     return Readiness.of(replace(examples.EXAMPLE_STATE, journal=journal))
 
 
@@ -189,7 +189,7 @@ def _service_examples() -> _Examples:
         quote=examples.EXAMPLE_QUOTE,
         rules_state=examples.EXAMPLE_RULES_STATE,
         feed=examples.EXAMPLE_FEED,
-        instant=examples.EXAMPLE_INSTANT,
+        instant=examples.EXAMPLE_STATE.instant,
     )
     text = write_metrics(examples.EXAMPLE_STATE, version="0.1.0").decode()
     return {

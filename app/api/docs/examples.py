@@ -123,29 +123,26 @@ EXAMPLE_RULES_STATE: Final = RulesState(
     refreshes=3,
     failures=1,
 )
-EXAMPLE_DESK: Final = DeskState(
-    symbols=1,
-    symbols_live=1,
-    symbols_interrupted=0,
-    newest_quote_ns=0,
-    oldest_quote_ns=0,
-    open_orders=1,
-    accepted=3,
-    splits=4,
-    ended={(OrderStatus.FILLED, None): 1, (OrderStatus.EXPIRED, Reason.TIMEOUT): 1},
-    quotes=QuoteCounts(applied=18202, refused=1),
-)
-EXAMPLE_JOURNAL: Final = JournalState(
-    is_writable=True, waiting=0, commits=9, failures=0, events=9, refused_parts=0
-)
-EXAMPLE_INSTANT: Final = Instant(now=_ACCEPTED_AT, now_ns=EXAMPLE_QUOTE_AGE_NS)
 EXAMPLE_STATE: Final = ServiceState(
-    instant=EXAMPLE_INSTANT,
+    instant=Instant(now=_ACCEPTED_AT, now_ns=EXAMPLE_QUOTE_AGE_NS),
     is_recovered=True,
-    journal=EXAMPLE_JOURNAL,
+    journal=JournalState(
+        is_writable=True, waiting=0, commits=9, failures=0, events=9, refused_parts=0
+    ),
     rules=EXAMPLE_RULES_STATE,
     feed=EXAMPLE_FEED,
-    desk=EXAMPLE_DESK,
+    desk=DeskState(
+        symbols=1,
+        symbols_live=1,
+        symbols_interrupted=0,
+        newest_quote_ns=0,
+        oldest_quote_ns=0,
+        open_orders=1,
+        accepted=3,
+        splits=4,
+        ended={(OrderStatus.FILLED, None): 1, (OrderStatus.EXPIRED, Reason.TIMEOUT): 1},
+        quotes=QuoteCounts(applied=18202, refused=1),
+    ),
     orders_under_way=0,
     subscriptions=1,
 )

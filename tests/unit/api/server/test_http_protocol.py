@@ -253,18 +253,8 @@ async def test_a_body_that_does_not_arrive_is_a_408(service: Service, framing: b
     assert await connection.until_closed() == b""
 
 
-async def test_a_request_may_wait_for_its_answer(service: Service) -> None:
-    """No limit applies while a client waits for its answer."""
-    connection = await service.connect(get("/wait"))
-    await service.outwait()
-
-    service.released.set()
-
-    assert (await connection.answer()).body == b"/wait"
-
-
-async def test_requests_in_a_row_are_answered_in_a_row(service: Service) -> None:
-    """The second request waits for the first answer, and no limit applies to it."""
+async def test_requests_may_wait_for_their_answers(service: Service) -> None:
+    """No limit applies while a client waits, and a second request waits for the first answer."""
     connection = await service.connect(get("/wait") + get("/second"))
     await service.outwait()
 

@@ -179,26 +179,19 @@ async def test_symbol_tells_rules_quote_and_feed(client: AsyncClient, ports: Mem
     symbol_models.Symbol.model_validate_json(response.content, strict=True)
 
 
-async def test_symbol_without_a_quote_is_answered(client: AsyncClient) -> None:
-    """A request does not subscribe, so the quote may be null; a halted symbol is shown."""
-    response = await client.get("/symbols/HALTBTC")
-
-    assert response.json()["quote"] is None
-    assert (response.json()["subscribed"], response.json()["live"]) == (False, False)
-    assert response.json()["status"] == "BREAK"
-    symbol_models.Symbol.model_validate_json(response.content, strict=True)
-
-
-async def test_symbol_whose_quote_was_lost_is_subscribed_and_not_live(
-    client: AsyncClient, ports: MemoryPorts
-) -> None:
-    """A subscribed symbol without a quote differs from a symbol without a subscription."""
+async def test_symbol_without_a_quote_is_answered(client: AsyncClient, ports: MemoryPorts) -> None:
+    """A request does not subscribe, and a symbol that lost its quote stays subscribed."""
     ports.desk.show(quote(7))
     ports.desk.interrupt()
 
-    answer = (await client.get("/symbols/LTCBTC")).json()
+    halted = await client.get("/symbols/HALTBTC")
+    lost = await client.get("/symbols/LTCBTC")
 
-    assert (answer["subscribed"], answer["live"], answer["quote"]) == (True, False, None)
+    for answer, expected in ((halted, ("BREAK", False)), (lost, ("TRADING", True))):
+        told = answer.json()
+        assert (told["status"], told["subscribed"]) == expected
+        assert (told["live"], told["quote"]) == (False, None)
+        symbol_models.Symbol.model_validate_json(answer.content, strict=True)
 
 
 @pytest.mark.parametrize(

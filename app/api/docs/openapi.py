@@ -15,12 +15,7 @@ from importlib.resources import files
 from typing import Any, Final
 
 from app.api.dependencies import KEY_SCHEME
-from app.api.docs.answer_examples import (
-    REQUEST_EXAMPLES,
-    Json,
-    answer_examples,
-    problem_examples,
-)
+from app.api.docs.answer_examples import REQUEST_EXAMPLES, Json, answer_examples, problem_examples
 from app.api.orders.limit_order import LimitOrder
 from app.api.problem_models import CODES_EXTENSION
 from app.api.problems import PROBLEM_MEDIA_TYPE, problem_document

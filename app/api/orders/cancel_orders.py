@@ -11,12 +11,7 @@ from app.api.orders.order_models import CanceledOrders, Order, OrderSummary
 from app.api.orders.stored_orders import find_order, find_with_splits, rest_of_splits
 from app.api.problem_models import CHANGING, header_docs, problem_responses
 from app.api.problems import OrderClosedError
-from app.api.query_parameters import (
-    PAGE_LIMIT_MAX,
-    NoParameters,
-    SymbolParameters,
-    read_parameters,
-)
+from app.api.query_parameters import PAGE_LIMIT_MAX, NoParameters, SymbolParameters, read_parameters
 from app.domain import errors
 from app.domain.order import OrderStatus
 

@@ -16,7 +16,7 @@ UNAUTHENTICATED_MAX: Final = 64
 
 
 class ConnectionSlots:
-    """The slots of all connections of the service; ``None`` owns those of unknown clients."""
+    """The slots of all connections; ``None`` is the owner of an unauthenticated client."""
 
     def __init__(self, *, total_max: int, per_owner_max: int) -> None:
         self._total_max = total_max
@@ -52,7 +52,7 @@ class ConnectionSlots:
         """Give back a slot."""
         self._taken[owner] -= 1
         if not self._taken[owner]:
-            del self._taken[owner]  # owners must not pile up
+            del self._taken[owner]  # an owner without connections is forgotten
 
 
 class ConnectionSlot:

@@ -95,7 +95,7 @@ async def test_served_document_is_the_file_for_the_address_asked(
 async def test_server_with_tls_is_named_so(
     application: FastAPI, scheme: str, caller: str, headers: dict[str, str], protocol: str
 ) -> None:
-    """The stream has the scheme of the request, or the one that a local proxy reports."""
+    """The stream has the scheme of the request, or the scheme that a local proxy reports."""
     async with client_of(application, caller=caller) as client:
         answer = await client.get(f"{scheme}://localhost/docs/asyncapi.json", headers=headers)
 

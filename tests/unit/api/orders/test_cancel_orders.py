@@ -10,13 +10,7 @@ from app.api.orders import order_models
 from app.domain import errors
 from app.domain.order import OrderId
 from tests.support.in_memory import MemoryPorts, quote
-from tests.support.sent_orders import (
-    BUY,
-    NO_SUCH_ORDER,
-    ORDER_KEYS,
-    place_at_once,
-    until_waiting,
-)
+from tests.support.sent_orders import BUY, NO_SUCH_ORDER, ORDER_KEYS, place_at_once, until_waiting
 from tests.support.waiting import eventually
 
 

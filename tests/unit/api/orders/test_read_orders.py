@@ -10,9 +10,7 @@ from httpx2 import AsyncClient
 from app.api.orders import order_detail, order_models
 from app.api.stream import event_models
 from app.api.stream.stream_cursors import write_position
-from app.domain.errors import (
-    DatabaseUnavailableError,
-)
+from app.domain.errors import DatabaseUnavailableError
 from app.domain.order import OrderId
 from app.domain.quote import Quote
 from tests.support.in_memory import STREAM_ID, MemoryPorts, quote

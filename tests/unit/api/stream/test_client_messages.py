@@ -6,11 +6,7 @@ import pytest
 
 from app.api.docs.examples import EXAMPLE_ORDER_ID
 from app.api.json_body import read_json_object
-from app.api.stream.client_messages import (
-    NAMED_MAX,
-    InvalidMessageError,
-    Subscribe,
-)
+from app.api.stream.client_messages import NAMED_MAX, InvalidMessageError, Subscribe
 
 
 def read(text: str) -> Subscribe:

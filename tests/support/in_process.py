@@ -42,7 +42,7 @@ def scope_of(method: str, path: str, *headers: tuple[bytes, bytes]) -> Scope:
 
 
 class AsgiPeer:
-    """The server's side of a connection: it sends ``incoming``, then nothing, and keeps the answer."""
+    """The server's side of a connection: it sends ``incoming``, and keeps the answer."""
 
     def __init__(self, *incoming: Message) -> None:
         self.sent: list[Message] = []

@@ -385,28 +385,17 @@ async def test_half_an_answer_is_not_followed_by_another(service: Service) -> No
     [b"HELO\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n", HANDSHAKE, CHUNKED + b"zz\r\n"],
     ids=["mail", "no host", "websocket", "bad body"],
 )
-async def test_garbage_behind_a_request_waits_for_its_answer(
-    service: Service, garbage: bytes
+@pytest.mark.parametrize("paths", [["/wait"], ["/wait", "/second", "/third"]], ids=len)
+async def test_garbage_behind_requests_waits_for_their_answers(
+    service: Service, paths: list[str], garbage: bytes
 ) -> None:
-    """The error of an invalid request waits for the answer to the request before it."""
-    connection = await service.connect(get("/wait") + garbage)
+    """The error of an invalid request waits for the answers to all requests before it."""
+    connection = await service.connect(b"".join(map(get, paths)) + garbage)
     await service.outwait()
 
     service.released.set()
 
-    assert (await connection.answer()).body == b"/wait"
-    assert await connection.last_status() == 400
-
-
-@pytest.mark.parametrize("last", [b"HELO\r\n\r\n", CHUNKED + b"zz\r\n"], ids=["head", "body"])
-async def test_garbage_behind_many_requests_waits_for_all_their_answers(
-    service: Service, last: bytes
-) -> None:
-    """All earlier requests are answered before the error."""
-    connection = await service.connect(get("/wait") + get("/second") + get("/third") + last)
-    service.released.set()
-
-    assert await connection.bodies(3) == [b"/wait", b"/second", b"/third"]
+    assert await connection.bodies(len(paths)) == [path.encode() for path in paths]
     assert await connection.last_status() == 400
 
 

@@ -26,13 +26,6 @@ def authorizer(tmp_path: Path) -> Authorizer:
     return Authorizer(access, RateLimiter(2, clock=clock))
 
 
-def test_a_websocket_can_ask_with_a_key_of_its_own(authorizer: Authorizer) -> None:
-    """A key needs no HTTP request to be checked, so a WebSocket can send it in a message."""
-    assert authorizer.authorize(ALICE, Scope.ORDERS_READ).owner == "alice"
-    with pytest.raises(UnauthorizedError):
-        authorizer.authorize(None, Scope.ORDERS_READ)
-
-
 def test_a_connection_goes_on_with_its_key_while_that_is_its_owners(authorizer: Authorizer) -> None:
     """A key that now belongs to another owner counts as revoked, and checks use no rate."""
     for _ in range(10):

@@ -176,7 +176,8 @@ def test_every_field_has_meaning_and_the_request_has_examples(served: Json) -> N
             assert "examples" in field or _holds_objects(field)
     request = schemas["LimitOrder"]["properties"]
     assert set(request) == set(LimitOrder.model_fields)
-    assert set(schemas["LimitOrder"]["required"]) == {"symbol", "order_size", "price"}
+    assert schemas["LimitOrder"]["required"] == ["symbol", "order_size", "price"]
+    assert schemas["LimitOrder"]["additionalProperties"] is False
     assert all(field["description"] and field["examples"] for field in request.values())
 
 

@@ -1,9 +1,7 @@
 """The state of the service at one instant."""
 
-from dataclasses import replace
 from datetime import timedelta
 
-from app.api.docs import examples
 from app.api.service.service_state import Instant, ServiceState
 from tests.support.hand_driven import HandClock
 from tests.support.in_memory import MemoryPorts, quote
@@ -31,17 +29,3 @@ async def test_every_part_is_asked(ports: MemoryPorts) -> None:
     assert state.rules == ports.rules.state()
     assert state.missing == ["journal"]
     assert state.subscriptions == 0
-
-
-def test_what_is_missing_is_named() -> None:
-    """Missing parts are listed in a fixed order, and the feed is not one of them."""
-    sound = examples.EXAMPLE_STATE
-
-    assert not sound.missing
-    assert not replace(sound, feed=replace(sound.feed, status="down")).missing
-    assert replace(
-        sound,
-        journal=replace(sound.journal, is_writable=False),
-        is_recovered=False,
-        rules=replace(sound.rules, source="none"),
-    ).missing == ["journal", "recovery", "rules"]

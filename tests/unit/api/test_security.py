@@ -6,9 +6,7 @@ a route that is added without protection fails here.
 
 import asyncio
 import dataclasses
-import uuid
 from collections.abc import Iterator
-from decimal import Decimal
 from typing import Any, Final
 
 import pytest
@@ -17,11 +15,12 @@ from httpx2 import AsyncClient, Response
 
 from app.api.application import ApiServices, build_application
 from app.domain.caller import Scope
-from app.domain.order import NewOrder, OrderId, Owner, Side, Symbol, TimeInForce
+from app.domain.order import OrderId
 from tests.support.hand_driven import HandClock
 from tests.support.in_memory import MemoryPorts
 from tests.support.in_process import LOCALHOST, OPTIONS, client_of, exchange, scope_of
 from tests.support.keys import ALICE, BOB, NOBODY, SCOPE_KEYS, authorization
+from tests.support.sent_orders import AT_ONCE, BUY
 from tests.support.waiting import WAIT_SECONDS_MAX
 
 OPEN_PATHS: Final = {"/healthz", "/readyz"}
@@ -97,23 +96,11 @@ async def ask(
     )
 
 
-async def place_order(ports: MemoryPorts, owner: str) -> OrderId:
-    """Place an order that rests for a minute."""
-    order_id = OrderId(str(uuid.uuid4()))
-    await ports.desk.place(
-        order_id,
-        NewOrder(
-            owner=Owner(owner),
-            client_order_id=None,
-            symbol=Symbol("LTCBTC"),
-            side=Side.BUY,
-            time_in_force=TimeInForce.GTD,
-            quantity=Decimal(1),
-            limit_price=Decimal("0.0026"),
-            timeout_seconds=Decimal(60),
-        ),
-    )
-    return order_id
+async def place_order(client: AsyncClient, key: str) -> OrderId:
+    """Place an order that rests, and return its id."""
+    headers = AT_ONCE | authorization(key)
+    answer = await client.post("/order/limit", json=BUY | {"timeout_seconds": 60}, headers=headers)
+    return OrderId(answer.json()["order_id"])
 
 
 @each_keyed_route
@@ -188,11 +175,9 @@ async def test_the_documented_scope_is_enough(client: AsyncClient, route: Docume
 
 
 @pytest.mark.parametrize("route", OF_ONE_ORDER, ids=str)
-async def test_anothers_order_is_like_none(
-    client: AsyncClient, route: DocumentedRoute, ports: MemoryPorts
-) -> None:
+async def test_anothers_order_is_like_none(client: AsyncClient, route: DocumentedRoute) -> None:
     """An order of another owner gets the same 404 as an unknown order."""
-    order_id = await place_order(ports, "alice")
+    order_id = await place_order(client, ALICE)
 
     foreign = await ask(client, route, order_id, **authorization(BOB))
     absent = await ask(client, route, **authorization(BOB))
@@ -203,11 +188,9 @@ async def test_anothers_order_is_like_none(
     assert own.status_code == 200
 
 
-async def test_a_listing_holds_ones_own_orders_only(
-    client: AsyncClient, ports: MemoryPorts
-) -> None:
+async def test_a_listing_holds_ones_own_orders_only(client: AsyncClient) -> None:
     """A listing shows the caller's own orders only."""
-    order_ids = [await place_order(ports, "alice"), await place_order(ports, "bob")]
+    order_ids = [await place_order(client, ALICE), await place_order(client, BOB)]
 
     answers = [await client.get("/orders", headers=authorization(key)) for key in (ALICE, BOB)]
 
@@ -217,12 +200,8 @@ async def test_a_listing_holds_ones_own_orders_only(
 
 async def test_a_placed_order_is_its_callers(client: AsyncClient, ports: MemoryPorts) -> None:
     """The owner of an order is the owner of the key that placed it."""
-    body = {"symbol": "LTCBTC", "order_size": "1", "price": "0.0026"}
-
-    await client.post("/order/limit", json=body, headers=authorization(BOB))
-    await client.post(
-        "/order/limit", json=body, headers=authorization(SCOPE_KEYS[Scope.ORDERS_WRITE])
-    )
+    await place_order(client, BOB)
+    await place_order(client, SCOPE_KEYS[Scope.ORDERS_WRITE])
 
     owners = [snapshot.order.owner for snapshot in ports.orders.snapshots.values()]
     assert owners == ["bob", "alice"]

@@ -6,10 +6,10 @@ from decimal import Decimal
 import pytest
 
 from app.api.orders.limit_order import read_limit_order
-from app.api.services import ApiOptions
 from app.domain.errors import InvalidOrderError
 from app.domain.order import NewOrder, Owner, Side, Symbol, TimeInForce
 from app.exact_json import JsonNumber
+from tests.support.in_process import OPTIONS
 
 OWNER = Owner("alice")
 FIELDS: dict[str, object] = {
@@ -19,34 +19,16 @@ FIELDS: dict[str, object] = {
 }
 
 
-@pytest.fixture
-def options(options: ApiOptions) -> ApiOptions:
-    """Return settings with a default time of 30 seconds."""
-    return replace(options, order_timeout_seconds=Decimal(30))
+SETTINGS = replace(OPTIONS, order_timeout_seconds=Decimal(30))
 
 
-class Reader:
-    """Reads an order of alice with the given settings."""
-
-    def __init__(self, options: ApiOptions) -> None:
-        self._options = options
-
-    def __call__(
-        self, values: dict[str, object], headers: dict[str, str] | None = None
-    ) -> NewOrder:
-        """Read an order."""
-        keys = list((headers or {}).values())
-        order = read_limit_order(values, idempotency_keys=keys, options=self._options)
-        return order.new_order(owner=OWNER, options=self._options)
+def read(values: dict[str, object], *keys: str) -> NewOrder:
+    """Read an order of alice, with the values of ``Idempotency-Key`` headers."""
+    order = read_limit_order(values, idempotency_keys=keys, options=SETTINGS)
+    return order.new_order(owner=OWNER, options=SETTINGS)
 
 
-@pytest.fixture
-def read(options: ApiOptions) -> Reader:
-    """Return a reader of orders."""
-    return Reader(options)
-
-
-def test_fields_left_out_have_their_defaults(read: Reader) -> None:
+def test_fields_left_out_have_their_defaults() -> None:
     """An order without optional fields is a BUY that rests for the default time."""
     assert read(FIELDS) == NewOrder(
         owner=OWNER,
@@ -69,14 +51,13 @@ def test_fields_left_out_have_their_defaults(read: Reader) -> None:
         (JsonNumber("86400"), Decimal(86_400)),
     ],
 )
-def test_time_is_read_exactly_up_to_its_bound(read: Reader, sent: str, seconds: Decimal) -> None:
+def test_time_is_read_exactly_up_to_its_bound(sent: str, seconds: Decimal) -> None:
     """A time is read exactly, with up to three decimals besides trailing zeros."""
     assert read(FIELDS | {"timeout_seconds": sent}).timeout_seconds == seconds
 
 
 @pytest.mark.parametrize("time_in_force", [TimeInForce.IOC, TimeInForce.FOK])
 def test_order_that_does_not_rest_waits_five_seconds_for_its_quote(
-    read: Reader,
     time_in_force: TimeInForce,
 ) -> None:
     """IOC and FOK orders do not use the default time of resting orders."""
@@ -88,35 +69,35 @@ def test_order_that_does_not_rest_waits_five_seconds_for_its_quote(
 @pytest.mark.parametrize(
     ("in_body", "in_header", "key"),
     [
-        ({}, {}, None),
-        ({"client_order_id": None}, {}, None),
-        ({"client_order_id": "k-1"}, {}, "k-1"),
-        ({}, {"Idempotency-Key": "k-1"}, "k-1"),
-        ({"client_order_id": None}, {"Idempotency-Key": '"k-1"'}, "k-1"),
-        ({"client_order_id": "k-1"}, {"Idempotency-Key": '"k-1"'}, "k-1"),
+        ({}, [], None),
+        ({"client_order_id": None}, [], None),
+        ({"client_order_id": "k-1"}, [], "k-1"),
+        ({}, ["k-1"], "k-1"),
+        ({"client_order_id": None}, ['"k-1"'], "k-1"),
+        ({"client_order_id": "k-1"}, ['"k-1"'], "k-1"),
     ],
 )
 def test_header_and_body_give_the_same_key(
-    read: Reader, in_body: dict[str, object], in_header: dict[str, str], key: str | None
+    in_body: dict[str, object], in_header: list[str], key: str | None
 ) -> None:
     """The key may come from the header, the body, or both if they are equal."""
-    assert read(FIELDS | in_body, in_header).client_order_id == key
+    assert read(FIELDS | in_body, *in_header).client_order_id == key
 
 
-def test_amounts_are_exact_to_the_digit(read: Reader) -> None:
+def test_amounts_are_exact_to_the_digit() -> None:
     """The longest accepted amount is read without loss."""
     order = read(FIELDS | {"order_size": "9999999999999999.999999999999"})
 
     assert order.quantity == Decimal("9999999999999999.999999999999")
 
 
-def test_message_about_an_exponent_says_what_to_send(read: Reader) -> None:
+def test_message_about_an_exponent_says_what_to_send() -> None:
     """The message shows the accepted notation, since many languages print small numbers as 1e-5."""
     with pytest.raises(InvalidOrderError, match=r'a string is fine, such as "0\.00001" for 1e-5'):
         read(FIELDS | {"price": JsonNumber("1e-5")})
 
 
-def test_every_problem_of_body_and_header_is_told_at_once(read: Reader) -> None:
+def test_every_problem_of_body_and_header_is_told_at_once() -> None:
     """All problems are listed together: missing fields first, unknown fields last."""
     values: dict[str, object] = {
         "order_size": "0",
@@ -126,7 +107,7 @@ def test_every_problem_of_body_and_header_is_told_at_once(read: Reader) -> None:
     }
 
     with pytest.raises(InvalidOrderError) as caught:
-        read(values | {"client_order_id": "k-1"}, {"Idempotency-Key": "k-2"})
+        read(values | {"client_order_id": "k-1"}, "k-2")
 
     assert [(problem.field, problem.code) for problem in caught.value.problems] == [
         ("symbol", "required"),
@@ -138,9 +119,9 @@ def test_every_problem_of_body_and_header_is_told_at_once(read: Reader) -> None:
     ]
 
 
-def test_header_is_not_compared_with_a_key_that_cannot_be_read(read: Reader) -> None:
+def test_header_is_not_compared_with_a_key_that_cannot_be_read() -> None:
     """If the key in the body is malformed, it is the only problem reported."""
     with pytest.raises(InvalidOrderError) as caught:
-        read(FIELDS | {"client_order_id": "a b"}, {"Idempotency-Key": "k-2"})
+        read(FIELDS | {"client_order_id": "a b"}, "k-2")
 
     assert [problem.field for problem in caught.value.problems] == ["client_order_id"]

@@ -38,7 +38,7 @@ def test_orders_and_symbols_are_read_in_our_spelling() -> None:
 def test_all_problems_of_a_message_are_told_at_once() -> None:
     """All problems are listed together, so a client can correct them in one attempt."""
     with pytest.raises(InvalidMessageError) as caught:
-        read('{"order_ids": [], "symbols": [1], "after": 1, "aftr": ""}')
+        read('{"order_ids": "mine", "symbols": [1], "after": 1, "aftr": ""}')
 
     assert [(problem.field, problem.code) for problem in caught.value.problems] == [
         ("type", "required"),

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 from fastapi import FastAPI
-from httpx2 import AsyncClient, Response
+from httpx2 import AsyncClient
 from starlette.types import Message
 
 from app.api import problem_models
@@ -262,11 +262,6 @@ async def test_exact_amounts_survive_the_way_through(
 
     assert answer["order_size"] == "12345.123456789012"
     assert answer["price"] == "0.002600000001"
-
-
-def shown(answer: Response) -> dict[str, object]:
-    """Return the order of an answer, without its message."""
-    return {key: value for key, value in answer.json().items() if key != "message"}
 
 
 @pytest.mark.parametrize(

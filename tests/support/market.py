@@ -6,7 +6,7 @@ import random
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Sized
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
@@ -40,13 +40,14 @@ PATIENT = FeedTiming(
     ping_timeout_seconds=WAIT_SECONDS_MAX,
     idle_seconds=WAIT_SECONDS_MAX,
     rotation_ready_seconds_max=WAIT_SECONDS_MAX,
+    overlap_seconds_max=WAIT_SECONDS_MAX,
     stall_seconds=WAIT_SECONDS_MAX,
     behind_seconds=WAIT_SECONDS_MAX,
     ids_back_seconds=WAIT_SECONDS_MAX,
 )
 """A feed that waits long, for a busy machine. Tests of a timeout shorten that one."""
 
-WITHOUT_TIME = FeedTiming(time_stream_seconds=3_600.0)
+WITHOUT_TIME = replace(PATIENT, time_stream_seconds=3_600.0)
 """A feed that does not request the venue's time, for tests that count control messages."""
 
 

@@ -3,17 +3,19 @@
 import asyncio
 import random
 import ssl
+from dataclasses import replace
 
 import pytest
 
 from app.domain.order import Symbol
 from app.market.feed import BookTickerFeed
-from app.market.timing import STREAMS_MAX, FeedLimits, FeedTiming
+from app.market.timing import STREAMS_MAX, FeedLimits
 from app.ports import Clock
 from tests.support.builders import make_quote
 from tests.support.hand_driven import HandClock
 from tests.support.market import (
     LTCBTC,
+    PATIENT,
     HandDepth,
     NotingRecorder,
     RecordingListener,
@@ -110,7 +112,7 @@ async def test_recorder_gets_buffered_frames_at_their_delivery(peer: WebSocketPe
     """Frames of a rotation are recorded once, with the change of connections."""
     listener = RecordingListener()
     recorder = NotingRecorder(listener)
-    timing = FeedTiming(rotation_look_seconds=0.02)
+    timing = replace(PATIENT, rotation_look_seconds=0.02)
     depth = HandDepth([make_quote(5)])
     async with running_feed(peer.url, depth, recorder=recorder, timing=timing) as feed:
         feed.subscribe(LTCBTC, listener)

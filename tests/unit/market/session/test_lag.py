@@ -7,11 +7,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from app.market.session.lag import LAG_SECONDS_MAX, OFFSET_SECONDS_MAX, LagMeter
-from app.market.timing import FeedTiming
 from app.ports import ConnectionState, FeedState, Lag
 from tests.support.builders import ACCEPTED_AT
 from tests.support.hand_driven import HandClock
-from tests.support.market import LTCBTC, eventually_has
+from tests.support.market import LTCBTC, PATIENT, eventually_has
 from tests.support.virtual_time import VirtualClock, in_virtual_time
 from tests.support.waiting import eventually
 from tests.unit.market.conftest import SHUTDOWN, rigged, ticker
@@ -113,7 +112,7 @@ def test_log_tells_when_it_lags_and_when_it_has_caught_up() -> None:
     ]
 
 
-AT_ONCE = FeedTiming(time_stream_seconds=0)
+AT_ONCE = replace(PATIENT, time_stream_seconds=0)
 
 
 def time_frame(clock: VirtualClock, *, ago_ms: int) -> str:
@@ -144,7 +143,7 @@ async def test_a_connection_asks_for_the_time_and_knows_its_lag() -> None:
 @in_virtual_time
 async def test_missing_time_stream_causes_no_error(answer: str) -> None:
     """A refused or unanswered time request causes no error and no lost connection."""
-    timing = FeedTiming(time_stream_seconds=0.1, acknowledgment_seconds_max=0.05)
+    timing = replace(PATIENT, time_stream_seconds=0.1, acknowledgment_seconds_max=0.05)
     async with rigged(timing=timing) as rig:
         listener = await rig.live(LTCBTC)
         rig.peer.answer = answer
@@ -161,7 +160,9 @@ async def test_missing_time_stream_causes_no_error(answer: str) -> None:
 async def test_lag_comes_from_the_delivering_connection() -> None:
     """Only the delivering connection sets the lag, and its loss clears the lag."""
     clock = VirtualClock()
-    timing = FeedTiming(time_stream_seconds=0, rotation_look_seconds=60, pause_seconds_first=0.02)
+    timing = replace(
+        PATIENT, time_stream_seconds=0, rotation_look_seconds=60, pause_seconds_first=0.02
+    )
     async with rigged(timing=timing, clock=clock) as rig:
         await rig.live(LTCBTC)
         old = rig.peer.last

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from app.market.session.outage import Outage
 from app.market.timing import FeedTiming
+from tests.support.virtual_time import in_virtual_time
 
 TIMING = FeedTiming(pause_seconds_first=0.04, stable_seconds=100)
 LATE = replace(TIMING, early_seconds=0)
@@ -55,6 +56,7 @@ async def test_pauses_may_grow_longer_after_the_first_minute() -> None:
     assert 16 < max(late_pauses) <= 20
 
 
+@in_virtual_time
 async def test_attempts_are_counted_from_start_to_start() -> None:
     """The first attempt is immediate, and pauses count from start to start."""
     outage = Outage(TIMING, random.Random(1))

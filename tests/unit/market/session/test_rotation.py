@@ -14,12 +14,20 @@ from app.market.session.session import FRAMES_AT_ONCE_MAX
 from app.market.timing import VENUE_LIMITS, FeedTiming
 from tests.support.builders import make_quote
 from tests.support.hand_driven import HandClock
-from tests.support.market import INTERRUPTED, LTCBTC, QUOTE, SEED, RecordingListener, eventually_has
+from tests.support.market import (
+    INTERRUPTED,
+    LTCBTC,
+    PATIENT,
+    QUOTE,
+    SEED,
+    RecordingListener,
+    eventually_has,
+)
 from tests.support.virtual_time import in_virtual_time
 from tests.support.waiting import eventually
 from tests.unit.market.conftest import ACKNOWLEDGMENT, ETHBTC, SHUTDOWN, Rig, rigged, ticker
 
-SOON = FeedTiming(rotation_look_seconds=0.02, pause_seconds_first=0.02, idle_seconds=0.05)
+SOON = replace(PATIENT, rotation_look_seconds=0.02, pause_seconds_first=0.02, idle_seconds=0.05)
 LATE = replace(SOON, rotation_look_seconds=60.0)
 """The new connection is ready, but waits for a test to end the old one."""
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from websockets.datastructures import Headers
@@ -10,13 +11,13 @@ from websockets.protocol import State
 
 from app.domain.order import Symbol
 from app.domain.quote import Quote
-from app.market.timing import FeedTiming
 from app.market.transport.pacing import SlidingWindow
 from tests.support.builders import make_quote
 from tests.support.hand_driven import HandClock
 from tests.support.market import (
     INTERRUPTED,
     LTCBTC,
+    PATIENT,
     QUOTE,
     SEED,
     HandDepth,
@@ -100,7 +101,7 @@ async def test_control_message_that_is_not_acknowledged_replaces_the_connection(
     answer: str,
 ) -> None:
     """The venue is silent, or refuses without an id, which is counted."""
-    timing = FeedTiming(acknowledgment_seconds_max=0.1)
+    timing = replace(PATIENT, acknowledgment_seconds_max=0.1)
     async with rigged(timing=timing) as rig:
         rig.peer.answer = answer
         listener = rig.subscribe()
@@ -118,7 +119,7 @@ async def test_control_message_that_is_not_acknowledged_replaces_the_connection(
 @in_virtual_time
 async def test_refused_subscription_is_named_and_asked_for_again() -> None:
     """A refused subscription shows as the cause, and is retried on the same connection."""
-    async with rigged(timing=FeedTiming(refusal_seconds=0.05)) as rig:
+    async with rigged(timing=replace(PATIENT, refusal_seconds=0.05)) as rig:
         rig.peer.answer = '{"error":{"code":4,"msg":"Too many subscriptions"},"id":{id}}'
         listener = rig.subscribe()
         await eventually(lambda: rig.counters["control_refusals"] == 2)
@@ -137,7 +138,7 @@ async def test_refused_subscription_is_named_and_asked_for_again() -> None:
 @in_virtual_time
 async def test_refusal_of_an_earlier_connection_is_forgotten_with_it() -> None:
     """A new connection clears the refusal of the previous one."""
-    async with rigged(timing=FeedTiming(refusal_seconds=0.3)) as rig:
+    async with rigged(timing=replace(PATIENT, refusal_seconds=0.3)) as rig:
         rig.peer.answer = '{"error":"no","id":{id}}'
         rig.subscribe()
         await eventually(lambda: rig.counters["control_refusals"])
@@ -227,7 +228,7 @@ async def test_connection_that_lost_its_listeners_is_closed_after_the_idle_time(
     *, is_open: bool
 ) -> None:
     """All symbols left while the connection was being opened, or before the venue answered."""
-    async with rigged(timing=FeedTiming(idle_seconds=0.02)) as rig:
+    async with rigged(timing=replace(PATIENT, idle_seconds=0.02)) as rig:
         if not is_open:
             rig.peer.accepts.clear()
         listener = rig.subscribe()
@@ -246,7 +247,7 @@ async def test_connection_that_lost_its_listeners_is_closed_after_the_idle_time(
 @in_virtual_time
 async def test_listener_that_comes_within_the_idle_time_keeps_the_connection() -> None:
     """A new listener cancels the end of an idle connection."""
-    async with rigged(timing=FeedTiming(idle_seconds=0.1)) as rig:
+    async with rigged(timing=replace(PATIENT, idle_seconds=0.1)) as rig:
         listener = await rig.live(LTCBTC)
         rig.connection.remove(LTCBTC, listener)
         await rig.live(ETHBTC)
@@ -259,7 +260,7 @@ async def test_listener_that_comes_within_the_idle_time_keeps_the_connection() -
 @in_virtual_time
 async def test_no_attempt_if_all_symbols_left_during_a_pause() -> None:
     """The supervisor makes no attempt if no symbol is left after a pause."""
-    timing = FeedTiming(pause_seconds_first=0.2, stable_seconds=0)
+    timing = replace(PATIENT, pause_seconds_first=0.2, stable_seconds=0)
     async with rigged(timing=timing) as rig:
         listener = await rig.live(LTCBTC)
         await rig.peer.last.close()
@@ -275,7 +276,7 @@ async def test_no_attempt_if_all_symbols_left_during_a_pause() -> None:
 @in_virtual_time
 async def test_attempts_of_all_connections_together_are_bounded() -> None:
     """All connections share one limit on connection attempts."""
-    timing = FeedTiming(pause_seconds_first=0.001, early_pause_seconds_max=0.001)
+    timing = replace(PATIENT, pause_seconds_first=0.001, early_pause_seconds_max=0.001)
     attempts = SlidingWindow(limit=3, seconds=60)
     async with rigged(timing=timing, attempts=attempts) as rig:
         rig.subscribe()
@@ -291,7 +292,7 @@ async def test_attempts_of_all_connections_together_are_bounded() -> None:
 async def test_update_ids_that_stay_below_the_highest_for_ten_seconds_replace_it() -> None:
     """Update ids that stay below the highest for ten seconds replace the connection."""
     clock = HandClock()
-    timing = FeedTiming(pause_seconds_first=0.01)
+    timing = replace(PATIENT, pause_seconds_first=0.01, ids_back_seconds=10)
     async with rigged(clock=clock, timing=timing) as rig:
         listener = await rig.live(LTCBTC)
         for number, update_id in enumerate((2**62, 6, 7, 8), start=1):
@@ -332,7 +333,7 @@ async def test_change_in_depth_without_a_frame_is_a_stall(
     ask: str, frame: str | None, *, is_stalled: bool
 ) -> None:
     """The depth is used as a seed, and a stalled connection is replaced."""
-    timing = FeedTiming(stall_seconds=0.1, confirmation_seconds=0, pause_seconds_first=0.01)
+    timing = replace(PATIENT, stall_seconds=0.1, confirmation_seconds=0, pause_seconds_first=0.01)
     async with rigged(timing=timing) as rig:
         listener = await rig.live(LTCBTC)
         for _ in range(1 + is_stalled):
@@ -355,7 +356,7 @@ async def test_change_in_depth_without_a_frame_is_a_stall(
 @in_virtual_time
 async def test_refused_handshake_is_tried_again_when_the_venue_says(status: int) -> None:
     """Retry-After of a refused handshake delays all connections of the feed."""
-    async with rigged(timing=FeedTiming(pause_seconds_first=0.01)) as rig:
+    async with rigged(timing=replace(PATIENT, pause_seconds_first=0.01)) as rig:
         headers = Headers({"Retry-After": "1", "Content-Length": "0"})
         rig.peer.refusals.append(Response(status, "", headers, b""))
         loop = asyncio.get_running_loop()
@@ -372,7 +373,7 @@ async def test_refused_handshake_is_tried_again_when_the_venue_says(status: int)
 
 async def test_each_end_and_each_failure_is_counted_by_its_kind() -> None:
     """Each kind of end and of failure has its own counter."""
-    timing = FeedTiming(pause_seconds_first=0.01, open_seconds_early=0.1, stable_seconds=0)
+    timing = replace(PATIENT, pause_seconds_first=0.01, open_seconds_early=0.1, stable_seconds=0)
     async with rigged(timing=timing) as rig:
         listener = await rig.live(LTCBTC)
 

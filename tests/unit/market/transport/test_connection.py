@@ -22,6 +22,7 @@ from app.market.transport.connection import (
 )
 from app.market.transport.failure_kinds import ConnectionFailedError
 from tests.support.market import WebSocketPeer
+from tests.support.virtual_time import in_virtual_time
 from tests.support.waiting import eventually
 from tests.unit.market.transport.conftest import Receiver
 
@@ -189,17 +190,20 @@ async def test_close_handshake_has_a_time_limit(peer: WebSocketPeer) -> None:
     assert receiver.kinds == ["reset"]
 
 
-async def test_control_messages_keep_to_the_limits_that_were_given(peer: WebSocketPeer) -> None:
+@in_virtual_time
+async def test_control_messages_keep_to_the_limits_that_were_given() -> None:
     """Control messages respect the limits passed in."""
     loop = asyncio.get_running_loop()
     limits = FeedLimits(control_messages_max=2, control_seconds=0.1)
-    connection = await connect(peer.url, limits=limits)
-    started = loop.time()
-    for _ in range(5):
-        await connection.wait_turn()
-    await connection.close()
+    async with WebSocketPeer().serve() as peer:
+        connection = await connect(peer.url, limits=limits)
+        started = loop.time()
+        for _ in range(5):
+            await connection.wait_turn()
+        seconds = loop.time() - started
+        await connection.close()
 
-    assert 0.2 <= loop.time() - started < 1
+    assert 0.2 <= seconds < 1
 
 
 async def test_endless_message_ends_the_connection_with_its_cause(peer: WebSocketPeer) -> None:
@@ -267,11 +271,12 @@ async def test_send_on_a_lost_connection_is_no_error(peer: WebSocketPeer) -> Non
     assert len(receiver.causes) == 1
 
 
-async def test_pongs_count_toward_the_limit_of_messages(peer: WebSocketPeer) -> None:
+@in_virtual_time
+async def test_pongs_count_toward_the_limit_of_messages() -> None:
     """Pongs count toward the limit of control messages."""
     loop = asyncio.get_running_loop()
 
-    async with connected(peer) as (connection, _):
+    async with WebSocketPeer().serve() as peer, connected(peer) as (connection, _):
         started = loop.time()
         for _ in range(2):
             await (await peer.last.ping())

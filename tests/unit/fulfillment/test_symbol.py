@@ -158,6 +158,24 @@ async def test_a_symbol_that_starts_while_writing_fails_holds(shop: Shop) -> Non
     await shop.has_status(order, OrderStatus.FILLED)
 
 
+async def test_a_reload_waits_until_earlier_fills_are_stored(shop: Shop) -> None:
+    """The reloaded ledger includes fills that were still queued, so nothing is sold twice."""
+    order = await shop.place(8)
+    shop.journal.is_writable = False
+    shop.feed.push(make_quote(1, ask=("99.99", 5)))
+    shop.desk.on_outcome_refused(LTCBTC)
+    await asyncio.sleep(0.05)  # longer than the pause before a reload
+    assert shop.feed.subscriptions == [f"+{LTCBTC}", f"-{LTCBTC}"]
+
+    shop.journal.recover()
+    await eventually(lambda: shop.feed.subscriptions == [f"{sign}{LTCBTC}" for sign in "+-+"])
+    shop.feed.push(make_quote(2, ask=("99.99", 5)))
+    await shop.journal.settle()
+
+    assert shop.last(order).filled_quantity == 5
+    assert shop.statuses(order) == [OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED]
+
+
 async def test_an_order_found_by_a_reload_is_not_rested_twice(shop: Shop) -> None:
     """An acceptance announced after the reload read the order changes nothing."""
     order = await shop.place(5)

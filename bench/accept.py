@@ -32,7 +32,7 @@ from bench.harness.raw_client import RawClient, post_request
 from bench.harness.report import Result, Section, Table, amount, compared, main, method_of
 
 SYMBOL: Final = "LTCBTC"
-ROUNDS: Final = 5
+ROUNDS: Final = 9
 REQUESTS: Final = {64: 2_000, 1: 300}
 """Requests of a round, by how many are under way at once."""
 

@@ -96,8 +96,7 @@ class Writer:
         try:
             if self._connection is None:
                 self._connection = await self._engine.connect()
-            async with self._connection.begin():
-                return await self._connection.run_sync(work)
+            return await self._connection.run_sync(_transact, work)
         except BaseException:
             await self._disconnect()
             raise
@@ -148,6 +147,12 @@ class Readers:
     async def close(self) -> None:
         """Close the idle connections; the others close as their reads end."""
         await self.engine.dispose()
+
+
+def _transact(connection: Connection, work: Callable[[Connection], _Result]) -> _Result:
+    # Within one run_sync: BEGIN and COMMIT as calls of their own would each switch contexts again.
+    with connection.begin():
+        return work(connection)
 
 
 def send_sql(connection: Connection, sql: str, values: Sequence[object] = ()) -> Sequence[Any]:

@@ -1,15 +1,18 @@
 """Fixtures and hooks for all tests."""
 
+import asyncio
 import socket
 import threading
 from asyncio.selector_events import BaseSelectorEventLoop
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Literal
 
 import greenlet  # type: ignore[import-untyped] # it has no types
 import pytest
 import structlog
+
+from tests.support.virtual_time import new_virtual_loop
 
 if TYPE_CHECKING:
     from _typeshed import TraceFunction
@@ -26,6 +29,21 @@ def _logs_are_configured_as_before() -> Iterator[None]:
     configuration = structlog.get_config()
     yield
     structlog.configure(**configuration)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker of tests whose event loop skips every wait."""
+    config.addinivalue_line("markers", "virtual_time: the clock of the test's loop jumps")
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Item
+) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Choose the event loop of a test."""
+    del config
+    if item.get_closest_marker("virtual_time"):
+        return {"virtual": new_virtual_loop}
+    return {"real": asyncio.new_event_loop}
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -7,6 +7,7 @@ are live within a second of the first accepted connection, although depth answer
 import asyncio
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 import pytest
@@ -38,6 +39,10 @@ FAULTS: Final[dict[str, Fail]] = {
 }
 
 
+AS_SERVED = FeedTiming(time_stream_seconds=3_600.0)
+"""The waits of the service, but without the request for the venue's time."""
+
+
 class TimedListener(RecordingListener):
     """A listener that records the loop time of its last seed."""
 
@@ -51,7 +56,7 @@ class TimedListener(RecordingListener):
         return super().on_seed(seed)
 
 
-async def recover(fail: Fail, timing: FeedTiming | None = None) -> tuple[list[float], float]:
+async def recover(fail: Fail, timing: FeedTiming = AS_SERVED) -> tuple[list[float], float]:
     """Lose the connection for a minute; return the pauses between attempts and the time to live."""
     async with venue_and_feed(SYMBOLS, timing=timing) as on:
         attempts = on.observed.connection_attempts_at
@@ -91,7 +96,7 @@ async def test_fifty_symbols_are_live_within_a_second_of_the_first_connection(na
 
 async def test_a_feed_that_comes_back_too_seldom_is_caught() -> None:
     """The test detects a feed with longer pauses."""
-    lazy = FeedTiming(early_pause_seconds_max=20.0)
+    lazy = replace(AS_SERVED, early_pause_seconds_max=20.0)
 
     pauses, _ = await recover(FAULTS["refused with 502"], timing=lazy)
 

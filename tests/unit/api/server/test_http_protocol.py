@@ -19,6 +19,8 @@ from app.api.problems import BodyTooSlowError, problem_response
 from app.api.server.http_protocol import HEAD_BYTES_MAX, BoundedHttpProtocol
 from tests.support.waiting import WAIT_SECONDS_MAX
 
+pytestmark = pytest.mark.virtual_time  # on a slow machine, real time would reach the limits
+
 HANDSHAKE = (
     b"GET /ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"

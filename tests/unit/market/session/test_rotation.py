@@ -70,11 +70,14 @@ async def quote_slowly(rig: Rig, clock: HandClock) -> None:
 
 async def test_frames_of_the_new_connection_wait_for_the_last_of_the_old_one() -> None:
     """Frames of both connections arrive in order and once."""
-    async with rotating(timing=SOON) as (rig, listener):
+    async with rotating(timing=SOON, answer="") as (rig, listener):
+        frames = rig.counts.frames + 3
         for update_id in (8, 9, 10):
             await rig.new.send(ticker(update_id))
+        await eventually(lambda: rig.counts.frames == frames)
+        # Not earlier: a new connection without frames takes over as soon as it is acknowledged.
+        await rig.new.send(rig.acknowledgment())
         for update_id in (6, 7, 8, 9):
-            await eventually(lambda: rig.counts.frames >= 4)
             before = ids_of(listener)
             await rig.old.send(ticker(update_id))
             await eventually_has(listener.quotes, len(before) + 1)

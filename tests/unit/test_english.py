@@ -12,7 +12,6 @@ import pytest
 
 ROOT: Final = Path(__file__).parents[2]
 PACKAGES: Final = (ROOT / "app", ROOT / "bench", ROOT / "tests")
-REPORT: Final = ROOT / "docs" / "benchmarks.md"
 PAGES: Final = (
     ROOT / "README.md",
     ROOT / "CHANGELOG.md",
@@ -40,9 +39,6 @@ PER_1000_MAX: Final = 1.0
 
 DOCSTRINGS_PER_1000_MAX: Final = 1
 """In the docstrings and comments of a package."""
-
-REPORT_PER_1000_MAX: Final = 2.2
-"""The bound for the report that the benchmarks wrote, until they write plainer notes."""
 
 _CHOICES: Final = "|".join(words.replace(" ", r"\s+") for words in AVOIDED)
 _AVOIDED: Final = re.compile(rf"\b(?:{_CHOICES})\b", re.IGNORECASE)
@@ -74,7 +70,7 @@ def test_a_page_is_plain(page: Path) -> None:
     """At most one word in a thousand of a page is an avoided one."""
     share, found = per_1000(_NO_PROSE.sub("", page.read_text(encoding="utf-8")))
 
-    assert share <= (REPORT_PER_1000_MAX if page == REPORT else PER_1000_MAX), found
+    assert share <= PER_1000_MAX, found
 
 
 @pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.name)

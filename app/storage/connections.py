@@ -150,17 +150,17 @@ class Readers:
 
 
 def _transact(connection: Connection, work: Callable[[Connection], _Result]) -> _Result:
-    # Within one run_sync: BEGIN and COMMIT as calls of their own would each switch contexts again.
+    # Inside one run_sync. As separate calls, BEGIN and COMMIT would each start another greenlet.
     with connection.begin():
         return work(connection)
 
 
 def send_sql(connection: Connection, sql: str, values: Sequence[object] = ()) -> Sequence[Any]:
-    """Run a finished statement in as few steps of the driver as possible, and return its rows.
+    """Run SQL text in as few steps of the driver as possible, and return the rows.
 
     ``Connection.execute`` takes three steps of SQLite's driver for a statement without rows, and
-    four for a query. Each step costs two switches of threads. This takes one. The values pass by
-    SQLAlchemy's types, and an error is the driver's own (see ``failures``).
+    four for a query; each step switches threads twice. This function takes one step. SQLAlchemy
+    converts neither values nor rows, and does not wrap the driver's errors (see ``failures``).
     """
     if connection.dialect.name != "sqlite":
         result = connection.exec_driver_sql(sql, tuple(values))

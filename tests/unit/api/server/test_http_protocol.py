@@ -198,10 +198,14 @@ class Service:
 
 @pytest.fixture
 async def service() -> AsyncIterator[Service]:
-    """Return a running service."""
+    """Return a running service, whose limits must have ended every wait of the test."""
+    time = asyncio.get_running_loop().time
     async with Service().running() as service:
+        started = time()
         yield service
+        seconds = time() - started
     assert not service.mistakes, "no callback of a connection may fail"
+    assert seconds < 20 * HastyProtocol.head_seconds_max, "virtual seconds, so exact"
 
 
 async def test_a_client_that_says_nothing_is_let_go(service: Service) -> None:

@@ -34,10 +34,11 @@ from app.market.feed import BookTickerFeed
 from app.market.report import MarketReport
 from app.market.rest import VenueRest
 from app.market.rules_book import VenueRulesBook
+from app.market.status_watch import StatusWatch
 from app.market.timing import FeedTiming
 from app.notify.announcements import Announcements, FanOut
 from app.notify.subscriptions import Subscriptions
-from app.ports import Access, Clock
+from app.ports import Access, Clock, RulesStore
 from app.recording.service.recorder import RecordedDatabase, Recorder
 from app.recording.service.recording_folder import RecordingFolder
 from app.settings import Settings
@@ -154,13 +155,11 @@ async def _tasks(
     timing: FeedTiming | None,
 ) -> AsyncIterator[None]:
     """Run every long-lived task. At the end stop them so that nothing is half-written."""
-    jitter = random.Random()  # noqa: S311 - jitter of waiting times, not a secret
     announcements = Announcements()
     subscriptions = Subscriptions(head=database.last_position)
     journal = GroupCommitJournal(database, backlog_entries_max=settings.journal_backlog_max)
     orders = StoredOrders(database, journal)
-    feed = _feed(settings, rest, clock, jitter, timing=timing, recorder=recorder)
-    rules = VenueRulesBook(rest=rest, store=orders, clock=clock, random=jitter)
+    rules, feed, watch = _market(settings, rest, orders, clock, timing=timing, recorder=recorder)
     desk = FulfillmentDesk(
         feed=feed,
         journal=journal,
@@ -180,6 +179,7 @@ async def _tasks(
         waiters=announcements,
         subscriptions=subscriptions,
         rules=rules,
+        confirm_status=watch.confirm,
         feed=feed,
         journal=journal,
         clock=clock,
@@ -196,6 +196,7 @@ async def _tasks(
         group.create_task(journal.run(desk), name="journal")
         workers = [
             group.create_task(rules.run(desk.on_rules), name="trading rules"),
+            group.create_task(watch.run(), name="symbol statuses"),
             group.create_task(feed.run(), name="feed"),
             group.create_task(desk.run(), name="fulfillment"),
             group.create_task(database.keep_lock(), name="owner lock"),
@@ -271,23 +272,35 @@ async def _recording(
         recorder.close()
 
 
-def _feed(
+def _market(
     settings: Settings,
     rest: VenueRest,
+    store: RulesStore,
     clock: Clock,
-    jitter: random.Random,
     *,
     timing: FeedTiming | None,
     recorder: Recorder | None,
-) -> BookTickerFeed:
-    return BookTickerFeed(
+) -> tuple[VenueRulesBook, BookTickerFeed, StatusWatch]:
+    """Return the trading rules, the feed of quotes, and the watch of the symbols' statuses."""
+    jitter = random.Random()  # noqa: S311 - jitter of waiting times, not a secret
+    rules = VenueRulesBook(
+        rest=rest,
+        store=store,
+        clock=clock,
+        random=jitter,
+        on_status=None if recorder is None else recorder.on_status,
+    )
+    feed = BookTickerFeed(
         stream_url=settings.stream_url,
         depth=rest,
         clock=clock,
         random=jitter,
         timing=timing,
         recorder=recorder,
+        statuses=rules,
     )
+    watch = StatusWatch(source=rest, book=rules, subscribed=feed.subscribed, clock=clock)
+    return rules, feed, watch
 
 
 def _access(settings: Settings, clock: Clock) -> Access:

@@ -1,9 +1,10 @@
 """The ports and the settings of the edge."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
+from app.domain.order import Symbol
 from app.ports import (
     Access,
     Clock,
@@ -25,6 +26,8 @@ class ApiServices:
     """The ports that the edge calls.
 
     Attributes:
+        confirm_status: Makes sure that ``rules`` knows a symbol's status of now, if it can be
+            known within a second.
         is_recovered: Returns whether the open orders of the last stop were read back.
         recording: Returns the state of the recording, ``None`` where nothing is recorded.
     """
@@ -36,6 +39,7 @@ class ApiServices:
     waiters: OrderWaiters
     subscriptions: EventSubscriptions
     rules: RulesBook
+    confirm_status: Callable[[Symbol], Awaitable[None]]
     feed: Feed
     journal: Journal
     clock: Clock

@@ -25,7 +25,8 @@
     │   └── OutcomeUnknownError        the exception: the order may have been executed
     ├── VenueError                 trouble at the venue; worth a retry
     │   ├── VenueUnreachableError      no answer, or an answer from something else
-    │   └── VenueThrottledError        the venue asked us to wait, and for how long
+    │   ├── VenueThrottledError        the venue asked us to wait, and for how long
+    │   └── SymbolNotTradingError      the symbol has another status than TRADING
     └── StartupError               the configuration prevents the start; one line says why
 
 ``code`` is the contract with clients, the text is not.
@@ -35,7 +36,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from app.domain.order import OrderId
+from app.domain.order import OrderId, Symbol
 
 
 class PapertapeError(Exception):
@@ -276,6 +277,16 @@ class VenueThrottledError(VenueError):
     def __init__(self, retry_after_seconds: float) -> None:
         self.retry_after_seconds = retry_after_seconds
         super().__init__(f"the venue asked us to wait {retry_after_seconds:g} s")
+
+
+class SymbolNotTradingError(VenueError):
+    """The venue lists the symbol with another status than TRADING, so its book is frozen."""
+
+    code = "symbol_not_trading"
+
+    def __init__(self, symbol: Symbol) -> None:
+        self.symbol = symbol
+        super().__init__(f"{symbol} is not trading at the venue now")
 
 
 class StartupError(PapertapeError):

@@ -16,7 +16,7 @@ import structlog
 
 from app.domain.order import Symbol
 from app.market.book_ticker import DropReason
-from app.market.seeding import DepthSource, Seeder
+from app.market.seeding import DepthSource, Seeder, SymbolStatuses
 from app.market.session.session import FrameCounts, SharedParts
 from app.market.session.supervisor import SessionSupervisor
 from app.market.timing import VENUE_LIMITS, FeedLimits, FeedTiming
@@ -62,6 +62,7 @@ class BookTickerFeed:
         timing: the waits; None for the defaults.
         limits: the venue's limits.
         recorder: gets each delivered frame before the listeners; None to record nothing.
+        statuses: knows which symbols trade; None if each is taken to trade.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class BookTickerFeed:
         timing: FeedTiming | None = None,
         limits: FeedLimits = VENUE_LIMITS,
         recorder: FeedRecorder | None = None,
+        statuses: SymbolStatuses | None = None,
     ) -> None:
         self._clock = clock
         timing = timing or FeedTiming()
@@ -89,6 +91,8 @@ class BookTickerFeed:
                 counters=self._counters,
                 recorder=recorder,
                 confirmation_seconds=timing.confirmation_seconds,
+                clock=clock,
+                statuses=statuses,
             ),
             clock=clock,
             random_source=random,
@@ -138,6 +142,14 @@ class BookTickerFeed:
         connection = self._connection_by_symbol.get(symbol)
         if connection is not None:
             connection.confirm(symbol, listener)
+
+    def subscribed(self) -> dict[Symbol, int]:
+        """Return the symbols with listeners, with the update id of the newest frame of each."""
+        return {
+            symbol: stream.last_update_id
+            for connection in self._connections
+            for symbol, stream in connection.streams.items()
+        }
 
     def state(self) -> FeedState:
         """Return the state of the feed: the status of its worst connection, and any cause."""

@@ -8,17 +8,17 @@ that made the listener's last quote worthless.
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final, Protocol
 
 import structlog
 
-from app.domain.errors import VenueError, VenueThrottledError
+from app.domain.errors import SymbolNotTradingError, VenueError, VenueThrottledError
 from app.domain.order import Symbol
 from app.domain.quote import Quote
 from app.market.session.symbol_stream import SymbolStream
 from app.market.transport.pacing import Backoff
-from app.ports import FeedRecorder
+from app.ports import Clock, FeedRecorder
 
 SEEDS_AT_ONCE_MAX: Final = 25
 """Enough for 50 symbols to be live within a second, without a crowd of connections."""
@@ -34,7 +34,22 @@ class DepthSource(Protocol):
     """Source of the seeds."""
 
     async def depth(self, symbol: Symbol) -> Quote:
-        """Return the current best bid and ask. Raises VenueError."""
+        """Return the current best bid and ask.
+
+        Raises VenueError; SymbolNotTradingError for a symbol that is halted.
+        """
+
+
+class SymbolStatuses(Protocol):
+    """Knows which symbols trade."""
+
+    def note_trading(
+        self, asked: Collection[Symbol], trading: Collection[Symbol], *, asked_ns: int
+    ) -> None:
+        """Note which of the symbols trade, from an answer requested at ``asked_ns``."""
+
+    async def wait_until_trading(self, symbol: Symbol) -> None:
+        """Return once the venue trades a symbol."""
 
 
 class Seeder:
@@ -50,9 +65,13 @@ class Seeder:
         random_source: random.Random,
         counters: Counter[str],
         confirmation_seconds: float,
+        clock: Clock,
+        statuses: SymbolStatuses | None = None,
         recorder: FeedRecorder | None = None,
     ) -> None:
         self._depth = depth
+        self._clock = clock
+        self._statuses = statuses
         self._recorder = recorder
         self._confirmation_seconds = confirmation_seconds
         self._random = random_source
@@ -74,7 +93,9 @@ class Seeder:
                 if not stream.unseeded():
                     return
             pause_seconds = await self._try(stream, on_contradiction)
-            if stream.unseeded():
+            if stream.is_halted and self._statuses is not None:
+                await self._statuses.wait_until_trading(stream.symbol)
+            elif stream.unseeded():
                 backoff_seconds = backoff.next_seconds(most_seconds=RETRY_SECONDS_MAX)
                 await asyncio.sleep(max(pause_seconds, backoff_seconds))
 
@@ -92,14 +113,19 @@ class Seeder:
             # Noted before the request: a later listener has not seen the frames since the seed.
             waiting, distrusted = stream.unseeded(), stream.distrusted
             stream.seed_requested_at = asyncio.get_running_loop().time()
+            asked_ns = self._clock.monotonic_ns()
             try:
                 seed = await self._depth.depth(stream.symbol)
             except VenueError as error:
                 self._note_failure(stream, str(error))
+                stream.is_halted = isinstance(error, SymbolNotTradingError)
+                if stream.is_halted and self._statuses is not None:
+                    self._statuses.note_trading([stream.symbol], [], asked_ns=asked_ns)
                 # The venue bans an address that continues after a 429.
                 return error.retry_after_seconds if isinstance(error, VenueThrottledError) else 0.0
         self._counters["seeds"] += 1
         stream.seed_error = None
+        stream.is_halted = False
         # After a distrust the seed may show the book from before the unknown change.
         if stream.distrusted == distrusted:
             if self._recorder is not None:

@@ -7,7 +7,7 @@ The venue is the simulator with Binance's limits, or with one control message a 
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Final
@@ -17,6 +17,7 @@ import pytest
 from app.domain.order import Symbol
 from app.market.feed import BookTickerFeed
 from app.market.rest import RestLimits, VenueRest
+from app.market.status_watch import ROUND_SECONDS, StatusWatch
 from app.market.timing import VENUE_LIMITS, FeedLimits, FeedTiming
 from app.simulator.market.scripted_market import ScriptedMarket
 from app.simulator.venue.observations import Observations
@@ -42,6 +43,25 @@ THREE_CONNECTIONS: Final = replace(VENUE_LIMITS, streams_max=11)
 IMPATIENT: Final = FeedTiming(early_pause_seconds_max=0.2, pause_seconds_max=0.2)
 
 
+class CountingBook:
+    """A book that lists every symbol, and counts the answers about statuses."""
+
+    def __init__(self) -> None:
+        self.answers = 0
+
+    def is_listed(self, symbol: Symbol) -> bool:
+        """Whether the symbol has rules."""
+        return bool(symbol)
+
+    def note_trading(
+        self, asked: Collection[Symbol], trading: Collection[Symbol], *, asked_ns: int
+    ) -> None:
+        """Count an answer; every symbol of this venue trades."""
+        assert asked_ns > 0
+        assert set(asked) <= set(trading)
+        self.answers += 1
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Churn:
     """A feed on a venue in virtual time, and the symbols that it subscribes to."""
@@ -51,6 +71,7 @@ class Churn:
     listener: RecordingListener
     chance: random.Random
     symbols: Sequence[Symbol]
+    book: CountingBook
 
     @property
     def observed(self) -> Observations:
@@ -87,21 +108,25 @@ async def churn(
     symbols: Sequence[Symbol] = SYMBOLS,
     venue_limits: VenueLimits = STRICT,
 ) -> AsyncIterator[Churn]:
-    """Run a venue of these symbols and a feed on it."""
-    clock = clock_of_loop()
+    """Run a venue of these symbols, and on it a feed and the watch of the symbols' statuses."""
+    clock, book = clock_of_loop(), CountingBook()
     venue = SimulatedVenue(ScriptedMarket(symbols), clock=clock, limits=venue_limits)
     async with venue.serve() as running:
         rest = VenueRest(running.rest_url, clock=clock, limits=rest_limits)
         async with running_feed(
             running.stream_url, rest, timing=timing or FeedTiming(), limits=limits
         ) as feed:
+            watch = StatusWatch(source=rest, book=book, subscribed=feed.subscribed, clock=clock)
+            watching = asyncio.create_task(watch.run())
             yield Churn(
                 venue=venue,
                 feed=feed,
                 listener=RecordingListener(),
                 chance=random.Random(2),
                 symbols=symbols,
+                book=book,
             )
+            watching.cancel()
         await rest.aclose()
 
 
@@ -138,7 +163,8 @@ async def test_more_symbols_than_a_connection_holds_come_and_go_and_break_no_lim
         assert len(state.connections) == 2
         assert len(on.observed.messages_of("SUBSCRIBE")) > 50
         assert len(on.observed.messages_of("UNSUBSCRIBE")) > 50
-        assert len(on.observed.depth_requests) > 600, "more than a minute's weight"
+        assert len(on.observed.depth_requests) > 500, "more than a minute's weight"
+        assert on.book.answers >= 0.9 * 1.25 * MINUTE / ROUND_SECONDS, "seeds delay no status"
 
 
 async def test_a_venue_that_drops_every_connection_gets_few_attempts() -> None:

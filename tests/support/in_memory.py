@@ -454,10 +454,21 @@ class MemoryDesk:
 
 
 class MemoryRules:
-    """A book of fixed rules; with None the rules were never loaded."""
+    """A book of fixed rules; with None the rules were never loaded.
+
+    Attributes:
+        status_now: The statuses at the venue, which the book learns by ``confirm_status``.
+    """
 
     def __init__(self, rules: Sequence[TradingRules] | None) -> None:
         self.by_symbol = None if rules is None else {rule.symbol: rule for rule in rules}
+        self.status_now: dict[Symbol, str] = {}
+
+    async def confirm_status(self, symbol: Symbol) -> None:
+        """Learn the symbol's status of now."""
+        if self.by_symbol is not None and symbol in self.status_now:
+            status = self.status_now[symbol]
+            self.by_symbol[symbol] = replace(self.by_symbol[symbol], status=status)
 
     def find(self, symbol: Symbol) -> TradingRules | None:
         """Return a symbol's rules."""
@@ -575,6 +586,7 @@ class MemoryPorts:
             waiters=self.waiters,
             subscriptions=self.subscriptions,
             rules=self.rules,
+            confirm_status=self.rules.confirm_status,
             feed=self.feed,
             journal=self.journal,
             clock=self.clock,

@@ -22,6 +22,7 @@ from app.domain.order import (
 )
 from app.domain.order_counts import OpenOrderLimits
 from app.domain.quote import Quote
+from app.domain.rules import TRADING
 from app.fulfillment.desk import FulfillmentDesk
 from app.notify.announcements import Announcements
 from app.recording.service.recorder import RecordedDatabase, Recorder
@@ -114,11 +115,13 @@ class RecordedProcess:
 
     def halt(self) -> None:
         """Halt trading in all symbols."""
+        self.recorder.on_status(LTCBTC, "BREAK")
         self.is_trading = False
         self.desk.on_rules()
 
     def resume(self) -> None:
         """Resume trading in all symbols."""
+        self.recorder.on_status(LTCBTC, TRADING)
         self.is_trading = True
         self.desk.on_rules()
 

@@ -157,6 +157,7 @@ async def _place_once(
     now: the symbol halted meanwhile, or there is no room, or the database takes no writes.
     """
     try:
+        await services.confirm_status(new_order.symbol)
         _check_rules(services, new_order)
         await services.desk.place(order_id, new_order)
     except errors.ClientOrderIdTakenError as taken:

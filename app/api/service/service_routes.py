@@ -45,13 +45,14 @@ async def show_symbol(
         name = read_symbol(symbol)
     except PydanticCustomError:
         raise UnknownSymbolError from None
+    await services.confirm_status(name)
     rules = services.rules.find(name)
     if rules is None:
         raise UnknownSymbolError
     return Symbol.of(
         rules,
         is_subscribed=services.desk.is_serving(name),
-        quote=services.desk.current_quote(name),
+        quote=services.desk.current_quote(name) if rules.is_trading else None,
         rules_state=services.rules.state(),
         feed=services.feed.state(),
         instant=Instant.of(services.clock),

@@ -56,7 +56,9 @@ class Symbol(ResponseModel):
 
     symbol: str = Field(description="Trading pair, upper case.")
     status: str = Field(
-        description="The venue's status; orders are accepted while it is `TRADING`."
+        description="The venue's status, at most a few seconds old while the venue answers. Orders "
+        "are accepted and filled while it is `TRADING`. `NOT_TRADING` means that a halt is known, "
+        "but not yet the venue's word for it."
     )
     base_asset: str = Field(description="The asset that is bought or sold.")
     quote_asset: str = Field(description="The asset that prices are in.")
@@ -67,8 +69,8 @@ class Symbol(ResponseModel):
         "Asking does not subscribe."
     )
     live: bool = Field(
-        description="Whether the symbol is subscribed and has a quote of the present connection, "
-        "so that orders fill."
+        description="Whether the symbol trades, is subscribed and has a quote of the present "
+        "connection, so that orders fill."
     )
     quote: Quote | None = Field(
         description="What a resting order would meet now; null while the symbol is not live."

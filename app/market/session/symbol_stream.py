@@ -43,6 +43,7 @@ class SymbolStream:
         distrusted: how often its quotes became worthless; reveals a seed requested before.
         seed_error: why the last seed request failed; None if it succeeded.
         is_seed_stale: whether a listener refused the last seed.
+        is_halted: whether the venue refused the last seed because the symbol does not trade.
         seed_requested_at: event-loop time of the last seed request.
         last_update_id: highest id of its frames since the last ``restart``; 0 without frames.
         went_back_since_ns: arrival of the first frame that was not above that id; None once a frame
@@ -56,6 +57,7 @@ class SymbolStream:
         self.distrusted = 0
         self.seed_error: str | None = None
         self.is_seed_stale = False
+        self.is_halted = False
         self.seed_requested_at = float("-inf")
         self.last_update_id = 0
         self.went_back_since_ns: int | None = None

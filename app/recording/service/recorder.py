@@ -18,6 +18,7 @@ import structlog
 from app.domain.matcher import SymbolMatcher
 from app.domain.order import Symbol
 from app.domain.quote import Quote
+from app.domain.rules import TRADING
 from app.ports import Clock, RecordingState, StoredLedger
 from app.recording.service.recorded_matcher import RecordedMatcher
 from app.recording.service.recording_folder import RecordingFolder
@@ -35,6 +36,7 @@ from app.recording.service.recording_notes import (
     QuoteReceived,
     RecordingEnded,
     SeedReceived,
+    StatusChanged,
     SymbolEnded,
 )
 from app.tapes.tape_lines import ReceiptTimes, frame_line, note_line
@@ -88,6 +90,7 @@ class Recorder:
         self._retry_ns = 0
         self._frame: tuple[Symbol, int] | None = None
         self._seed: Quote | None = None
+        self._halted: dict[Symbol, str] = {}
         self._lines = self._bytes = self._failures = 0
 
     def start(self) -> None:
@@ -168,6 +171,15 @@ class Recorder:
         self._resolve_seed()
         self._seed = seed
 
+    def on_status(self, symbol: Symbol, status: str) -> None:
+        """Note the status of a symbol that has a matcher, now or later."""
+        if status == TRADING:
+            self._halted.pop(symbol, None)
+        else:
+            self._halted[symbol] = status
+        if symbol in self._matchers:
+            self.note(StatusChanged(symbol=symbol, status=status))
+
     def on_connection(self, what: str, cause: str | None) -> None:
         """Note that a connection was opened, lost, rotated or closed."""
         self.note(ConnectionChanged(what=what, cause=cause))
@@ -178,8 +190,7 @@ class Recorder:
         """Return a recorded matcher that begins with the stored ledger."""
         matcher = RecordedMatcher(symbol, gate=stored.gate, levels=stored.levels, recorder=self)
         self._matchers[symbol] = matcher
-        for note in matcher.state_notes(goes_on=False):
-            self.note(note)
+        self._note_state(matcher, goes_on=False)
         return matcher
 
     def end(self, matcher: SymbolMatcher, how: str) -> None:
@@ -279,10 +290,16 @@ class Recorder:
             )
         )
         for matcher in self._matchers.values():
-            for note in matcher.state_notes(goes_on=True):
-                self.note(note)
+            self._note_state(matcher, goes_on=True)
         self.flush()
         _log.info("recording_begun", file=str(writer.path), continues=continues)
+
+    def _note_state(self, matcher: RecordedMatcher, *, goes_on: bool) -> None:
+        for note in matcher.state_notes(goes_on=goes_on):
+            self.note(note)
+        status = self._halted.get(matcher.symbol)
+        if status is not None:
+            self.note(StatusChanged(symbol=matcher.symbol, status=status))
 
     async def _rotate(self, full: TapeWriter) -> None:
         """Begin the next file, then close the full one in a thread: closing waits for the disk."""

@@ -196,6 +196,16 @@ class Released(SymbolNote, frozen=True, kw_only=True, tag="released"):
     now_ns: int | None
 
 
+class StatusChanged(SymbolNote, frozen=True, kw_only=True, tag="status"):
+    """The venue has this status for the symbol, ``TRADING`` or another; else it is ``TRADING``.
+
+    It is no input of a matcher: the service holds and releases matchers by it. ``verify`` checks
+    that no quote fills an order while the symbol does not trade.
+    """
+
+    status: str
+
+
 class LedgerStored(SymbolNote, frozen=True, kw_only=True, tag="ledger"):
     """The ledger went to the journal without a fill or an end of an order."""
 
@@ -231,6 +241,7 @@ AnyNote = (
     | Interrupted
     | Held
     | Released
+    | StatusChanged
     | LedgerStored
     | SymbolEnded
 )

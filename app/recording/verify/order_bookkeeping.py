@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from app.domain.order import OrderId  # noqa: TC001 - beside its siblings
 from app.domain.resting import Fill, Step
+from app.domain.rules import TRADING
 from app.recording.service.recording_notes import OrderRested, OrderUnmet
 from app.recording.verify.comparison import Comparison
 from app.recording.verify.derived_order import DerivedEnd, DerivedOrder, DerivedSplit
@@ -163,6 +164,12 @@ class OrderBookkeeping:
             recorded = f"received {quote.received_ns - derived.deadline_ns} ns after the deadline"
             self._report.differ(
                 Kind.LATE, order.order_id, where, recorded=recorded, stored=fill.quantity
+            )
+
+        if session.status != TRADING:
+            recorded = f"the venue's status was {session.status}"
+            self._report.differ(
+                Kind.HALTED, order.order_id, where, recorded=recorded, stored=fill.quantity
             )
 
     def _compare_ended(self) -> None:

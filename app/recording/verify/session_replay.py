@@ -10,6 +10,7 @@ from app.domain.matcher import QUOTE_AGE_NS_MAX, SymbolMatcher
 from app.domain.order import OrderId, OrderSnapshot, OrderStatus, Symbol
 from app.domain.quote import Quote
 from app.domain.resting import Step
+from app.domain.rules import TRADING
 from app.recording.service.recording_notes import (
     AnyNote,
     GateReset,
@@ -25,6 +26,7 @@ from app.recording.service.recording_notes import (
     QuoteReceived,
     Released,
     SeedReceived,
+    StatusChanged,
     SymbolState,
 )
 from app.recording.verify.ledger_history import LedgerHistory, key_of
@@ -69,6 +71,7 @@ class SymbolSession:
         ledger_history: The ledgers that the journal received.
         matcher: The replayed matcher.
         newest_update_id: The highest update id that the matcher has seen.
+        status: The venue's status of the symbol.
     """
 
     def __init__(self, state: "MatcherState") -> None:
@@ -87,6 +90,7 @@ class SymbolSession:
             self.liquidity.restore(level.owner, level.side, level.price, level.quantity)
         self.matcher = SymbolMatcher(note.symbol, gate=note.gate, levels=state.levels)
         self.newest_update_id = note.gate
+        self.status = TRADING
         self._restore(state)
 
     @property
@@ -131,6 +135,8 @@ class SymbolSession:
                 return matcher.reset_gate(note.quote)
             case Interrupted():
                 matcher.interrupt()
+            case StatusChanged():
+                self.status = note.status
             case Held():
                 matcher.hold()
             case Released():
@@ -269,6 +275,7 @@ def symbol_of(note: AnyNote) -> Symbol | None:
     if isinstance(note, OrderRested | OrderUnmet):
         return note.order.symbol
     of_symbol = OrderCanceled | OrdersCanceled | OrdersExpired
-    if isinstance(note, of_symbol | Interrupted | Held | Released | LedgerStored):
+    of_matcher = Interrupted | Held | Released | StatusChanged | LedgerStored
+    if isinstance(note, of_symbol | of_matcher):
         return note.symbol
     return None

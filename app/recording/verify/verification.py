@@ -20,6 +20,7 @@ from app.recording.service.recording_notes import (
     OrderUnmet,
     QuoteReceived,
     RecordingEnded,
+    StatusChanged,
     SymbolEnded,
     SymbolState,
 )
@@ -154,7 +155,8 @@ class Verification:
         try:
             if isinstance(note, OrderRested | OrderUnmet):
                 self._orders.add_order(note, session)
-            elif not isinstance(note, Held):  # a matcher may be held before its orders come
+            # A matcher may be held before its orders come.
+            elif not isinstance(note, Held | StatusChanged):
                 self._orders.settle_predecessors(session)
             steps = session.apply(note)
         except (AssertionError, ArithmeticError) as error:

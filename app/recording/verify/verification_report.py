@@ -35,6 +35,7 @@ class Kind(Rule):
     QUOTE = "quote", "a split contradicts its quote"
     SOLD_TWICE = "sold_twice", "displayed quantity was sold twice"
     LATE = "late", "a quote filled an order after its deadline"
+    HALTED = "halted", "a quote filled an order while its symbol did not trade"
     LEDGER = "ledger", "a symbol began with another ledger than was stored before"
     STATE = "state", "the recording contradicts itself"
 

@@ -26,6 +26,7 @@ from app.simulator.venue.rest_query import (
     depth_limit,
     mandatory_symbol,
     read_query,
+    wanted_status,
     wanted_symbols,
 )
 from app.simulator.venue.venue_limits import VenueLimits
@@ -96,9 +97,13 @@ class RestApi:
                 weigh=lambda _: _EXCHANGE_INFO_WEIGHT,
                 answer=self._exchange_info,
             ),
-            "depth": _Route(known=("symbol", "limit"), weigh=_depth_weight, answer=self._depth),
+            "depth": _Route(
+                known=("symbol", "limit", "symbolStatus"), weigh=_depth_weight, answer=self._depth
+            ),
             "ticker/bookTicker": _Route(
-                known=("symbol", "symbols"), weigh=_ticker_weight, answer=self._book_ticker
+                known=("symbol", "symbols", "symbolStatus"),
+                weigh=_ticker_weight,
+                answer=self._book_ticker,
             ),
         }
         self._routes = {REST_ROOT + endpoint: routes[endpoint] for endpoint in ENDPOINTS}
@@ -145,32 +150,43 @@ class RestApi:
         return {"serverTime": epoch_ms(self._clock)}
 
     def _exchange_info(self, query: _Query) -> object:
-        symbols = wanted_symbols(query)
-        listings = (
-            list(self._listed) if symbols is None else [self._listing(symbol) for symbol in symbols]
-        )
-        if "symbolStatus" in query:
-            listings = [one for one in listings if one.status == query["symbolStatus"]]
+        # symbolStatus: "Cannot be used in combination with symbols or symbol".
+        if "symbolStatus" in query and query.keys() & {"symbol", "symbols"}:
+            raise RestRefusalError(-1128, "Combination of optional parameters invalid.")
+        symbols, status = wanted_symbols(query), wanted_status(query)
+        listings = self._listings(symbols, status)
         return exchange_info(
             listings, server_time_ms=epoch_ms(self._clock), weight_limit=self._weight_max
         )
 
     def _depth(self, query: _Query) -> object:
-        listing = self._listing(mandatory_symbol(query))
-        return depth_levels(self._quotes[listing.symbol], listing, depth_limit(query))
+        symbol, levels_max = mandatory_symbol(query), depth_limit(query)
+        listing = self._listing(symbol, wanted_status(query))
+        return depth_levels(self._quotes[listing.symbol], listing, levels_max)
 
     def _book_ticker(self, query: _Query) -> object:
-        symbols = wanted_symbols(query)
-        if symbols is None:
-            return [_ticker(self._quotes[one.symbol]) for one in self._listed]
-        tickers = [_ticker(self._quotes[self._listing(symbol).symbol]) for symbol in symbols]
+        symbols, status = wanted_symbols(query), wanted_status(query)
+        if symbols is not None and "symbol" in query:
+            return _ticker(self._quotes[self._listing(symbols[0], status).symbol])
         # Binance answers ``symbol`` with an object, and ``symbols`` with a list of any length.
-        return tickers[0] if "symbol" in query else tickers
+        return [_ticker(self._quotes[one.symbol]) for one in self._listings(symbols, status)]
 
-    def _listing(self, symbol: str) -> Listing:
+    def _listings(self, symbols: Collection[str] | None, status: str | None) -> list[Listing]:
+        """Return the listings of these symbols, or of all, with this status if one is given."""
+        # "For multiple or all symbols, non-matching ones are simply excluded from the response."
+        listings = (
+            list(self._listed) if symbols is None else [self._listing(symbol) for symbol in symbols]
+        )
+        return [one for one in listings if status in {None, one.status}]
+
+    def _listing(self, symbol: str, status: str | None = None) -> Listing:
+        """Return the listing of a symbol, which must have this status if one is given."""
         listing = self._listed.get(symbol)
         if listing is None:
             raise RestRefusalError(-1121, "Invalid symbol.")
+        if status not in {None, listing.status}:
+            message = "The symbol's status does not match the requested symbolStatus."
+            raise RestRefusalError(-1220, message)
         return listing
 
 

@@ -15,6 +15,7 @@ _SYMBOL: Final = re.compile(r"(?:(?![a-z])[\w\-.]){1,50}")
 _SYMBOL_RANGE: Final = r"^[\w\-._&&[^a-z]]{1,50}$"
 _SYMBOLS_RANGE: Final = r"^\[(\"[\w\-._&&[^a-z]]{1,50}\"(,\"[\w\-._&&[^a-z]]{1,50}\"){0,}){0,1}\]$"
 _NUMBER: Final = re.compile(r"[0-9]{1,20}", re.ASCII)
+_FILTER_STATUSES: Final = ("TRADING", "HALT", "BREAK")
 
 
 class RestRefusalError(Exception):
@@ -66,6 +67,18 @@ def wanted_symbols(query: dict[str, str]) -> list[str] | None:
     if "symbols" in query:
         return _symbols(query["symbols"])
     return None
+
+
+def wanted_status(query: dict[str, str]) -> str | None:
+    """Return the parameter ``symbolStatus``; None if it is missing.
+
+    A listing may have another status than these three, for example END_OF_DAY; no value of the
+    parameter finds it. "Valid values: TRADING, HALT, BREAK".
+    """
+    status = query.get("symbolStatus")
+    if status is not None and status not in _FILTER_STATUSES:
+        raise RestRefusalError(-1122, "Invalid symbolStatus.")
+    return status
 
 
 def depth_limit(query: dict[str, str]) -> int:

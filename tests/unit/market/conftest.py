@@ -76,6 +76,7 @@ class Rig:
                     random_source=random.Random(1),
                     counters=self.counters,
                     confirmation_seconds=timing.confirmation_seconds,
+                    clock=clock or SystemClock(),
                 ),
                 clock=clock or SystemClock(),
                 random_source=random.Random(1),

@@ -8,17 +8,19 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
+from urllib.parse import unquote
 
 import pytest
 
-from app.domain.errors import VenueThrottledError, VenueUnreachableError
+from app.domain.errors import SymbolNotTradingError, VenueThrottledError, VenueUnreachableError
 from app.domain.order import Symbol
 from app.market import rest as rest_module
 from app.market.exchange_info import ParsedExchangeInfo, parse_exchange_info
-from app.market.rest import DEPTH_BYTES_MAX, RestLimits, VenueRest
+from app.market.rest import DEPTH_BYTES_MAX, SYMBOLS_PER_REQUEST_MAX, RestLimits, VenueRest
 from tests.support.hand_driven import HandClock
 from tests.support.market import LTCBTC
 from tests.support.tapes import TAPES_FOLDER
+from tests.support.virtual_time import clock_of_loop
 from tests.support.waiting import WAIT_SECONDS_MAX, eventually
 
 DEPTH = {
@@ -118,8 +120,8 @@ async def test_depth_is_the_best_of_both_sides(peer: HttpPeer) -> None:
     assert quote.received_ns == clock.monotonic_ns()
     assert not any([empty.bid_price, empty.bid_quantity, empty.ask_price, empty.ask_quantity])
     assert peer.requested == [
-        "/api/v3/depth?symbol=LTCBTC&limit=5",
-        "/api/v3/depth?symbol=%E5%B8%81USDT%26x%3D1&limit=5",
+        "/api/v3/depth?symbol=LTCBTC&limit=5&symbolStatus=TRADING",
+        "/api/v3/depth?symbol=%E5%B8%81USDT%26x%3D1&limit=5&symbolStatus=TRADING",
     ]
 
 
@@ -303,3 +305,85 @@ async def test_requests_wait_for_their_weight(peer: HttpPeer) -> None:
             await rest.depth(LTCBTC)
 
     assert time.monotonic() - started >= 0.3
+
+
+MISMATCH = {
+    "code": -1220,
+    "msg": "The symbol's status does not match the requested symbolStatus.",
+}
+INVALID = {"code": -1121, "msg": "Invalid symbol."}
+
+
+async def test_depth_of_a_halted_symbol_is_no_quote(peer: HttpPeer) -> None:
+    """The venue refuses it by a code of its own; the same code elsewhere is mere trouble."""
+    async with client(peer.url) as rest:
+        peer.answer(MISMATCH, status=400)
+        with pytest.raises(SymbolNotTradingError, match="LTCBTC is not trading"):
+            await rest.depth(LTCBTC)
+        peer.answer(MISMATCH, status=500)
+        with pytest.raises(VenueUnreachableError):
+            await rest.depth(LTCBTC)
+
+
+async def test_trading_symbols_are_those_that_the_venue_lists(peer: HttpPeer) -> None:
+    """The request names the symbols without spaces, which the venue would refuse."""
+    ether, chinese = Symbol("ETHBTC"), Symbol("币USDT")
+    ticker = {"bidPrice": "1", "bidQty": "1", "askPrice": "2", "askQty": "1"}
+    peer.answer([{"symbol": "LTCBTC", **ticker}, {"symbol": "币USDT", **ticker}])
+
+    async with client(peer.url) as rest:
+        trading = await rest.trading_symbols([LTCBTC, ether, chinese])
+
+    assert trading == {LTCBTC, chinese}
+    (requested,) = peer.requested
+    assert unquote(requested) == (
+        '/api/v3/ticker/bookTicker?symbolStatus=TRADING&symbols=["LTCBTC","ETHBTC","币USDT"]'
+    )
+
+
+@pytest.mark.parametrize("count", [1, SYMBOLS_PER_REQUEST_MAX + 1])
+async def test_all_symbols_are_asked_for_if_a_list_cannot_be_sent(
+    peer: HttpPeer, count: int
+) -> None:
+    """A list is too long for an address, or the venue refuses it for a delisted symbol."""
+    peer.answer(INVALID, status=400)
+    symbols = [Symbol(f"COIN{number}USDT") for number in range(count)]
+
+    async with client(peer.url) as rest:
+        with pytest.raises(VenueUnreachableError, match="Invalid symbol"):
+            await rest.trading_symbols(symbols)
+
+    assert peer.requested[-1] == "/api/v3/ticker/bookTicker?symbolStatus=TRADING"
+    assert len(peer.requested) == (2 if count == 1 else 1)
+
+
+@pytest.mark.parametrize("body", [HTML, {}, [1], [{"symbol": 7}], "[" * 50_000])
+async def test_an_unreadable_list_of_tickers_counts_as_no_answer(
+    peer: HttpPeer, body: object
+) -> None:
+    """It must not look like a list without trading symbols, which would halt every symbol."""
+    peer.answer(body)
+
+    async with client(peer.url) as rest:
+        with pytest.raises(VenueUnreachableError):
+            await rest.trading_symbols([LTCBTC])
+
+
+@pytest.mark.virtual_time
+async def test_statuses_do_not_wait_for_the_weight_of_seeds(peer: HttpPeer) -> None:
+    """A halt must be known within seconds, even while many symbols are being seeded."""
+    peer.answer(DEPTH)
+    loop = asyncio.get_running_loop()
+
+    async with client(peer.url, clock_of_loop()) as rest:
+        seeds = [asyncio.create_task(rest.depth(LTCBTC)) for _ in range(501)]
+        await asyncio.wait(seeds, return_when=asyncio.FIRST_COMPLETED)
+        started = loop.time()
+        peer.answer([])
+        await rest.trading_symbols([LTCBTC])
+        waited = loop.time() - started
+        for seed in seeds:
+            seed.cancel()
+        await asyncio.wait(seeds)
+
+    assert waited < 30, "less than the window of the weight"

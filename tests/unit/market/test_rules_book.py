@@ -19,11 +19,12 @@ from app.domain.errors import (
 from app.domain.order import Symbol
 from app.domain.rules import TradingRules
 from app.market.exchange_info import ParsedExchangeInfo
-from app.market.rules_book import RulesTiming, VenueRulesBook
-from app.ports import StoredRules
+from app.market.rules_book import NOT_TRADING, RulesTiming, VenueRulesBook
+from app.ports import Clock, StoredRules
 from tests.support.builders import ACCEPTED_AT
 from tests.support.hand_driven import HandClock
 from tests.support.market import LTCBTC
+from tests.support.virtual_time import clock_of_loop
 from tests.support.waiting import eventually
 
 QUICK = RulesTiming(refresh_seconds=0.02, retry_seconds_first=0.01, retry_seconds_max=0.02)
@@ -40,6 +41,11 @@ def rules(symbol: str = "LTCBTC", status: str = "TRADING") -> tuple[TradingRules
     return (
         TradingRules(symbol=Symbol(symbol), status=status, base_asset="LTC", quote_asset="BTC"),
     )
+
+
+def now_ns() -> int:
+    """Return the instant of the loop's clock."""
+    return clock_of_loop().monotonic_ns()
 
 
 class HandSource:
@@ -96,13 +102,20 @@ async def running_book(
     timing: RulesTiming = QUICK,
     is_silent: bool = False,
     on_loaded: Callable[[VenueRulesBook], None] | None = None,
+    on_status: Callable[[Symbol, str], None] | None = None,
+    clock: Clock | None = None,
 ) -> AsyncIterator[tuple[VenueRulesBook, HandSource, HandStore]]:
     """Make a book and run it until the context ends; a silent venue answers nothing at first."""
     source, store = HandSource(answers), store or HandStore()
     if is_silent:
         source.answers.clear()
     book = VenueRulesBook(
-        rest=source, store=store, clock=HandClock(), random=random.Random(1), timing=timing
+        rest=source,
+        store=store,
+        clock=clock or HandClock(),
+        random=random.Random(1),
+        timing=timing,
+        on_status=on_status,
     )
     task = asyncio.create_task(book.run(None if on_loaded is None else partial(on_loaded, book)))
     try:
@@ -264,3 +277,121 @@ async def test_nothing_loaded_raises_instead_of_being_an_empty_book(store: HandS
         with pytest.raises(RulesNotLoadedError):
             book.find(LTCBTC)
         assert book.state().source == "none"
+
+
+# --- Statuses learned between two refreshes -------------------------------------------------------
+
+
+@pytest.mark.virtual_time
+async def test_a_halt_is_noted_at_once_and_the_next_refresh_names_it() -> None:
+    """The rules show the halt before the venue's word for it is known, and its end likewise."""
+    statuses: list[tuple[str, str]] = []
+    calls: list[bool] = []
+    async with running_book(
+        rules(),
+        rules(status="BREAK"),
+        timing=RulesTiming(),
+        clock=clock_of_loop(),
+        on_loaded=lambda book: calls.append(book.is_trading(LTCBTC)),
+        on_status=lambda symbol, status: statuses.append((symbol, status)),
+    ) as (book, source, _):
+        await asyncio.sleep(100)
+        book.note_trading([LTCBTC], [], asked_ns=now_ns())
+        at_once = book.find(LTCBTC)
+        await asyncio.sleep(0.1)
+        named = book.find(LTCBTC)
+        refreshes = source.asked
+        book.note_trading([LTCBTC], [LTCBTC], asked_ns=now_ns())
+        resumed = book.find(LTCBTC)
+
+    assert at_once is not None
+    assert named is not None
+    assert (at_once.status, named.status) == (NOT_TRADING, "BREAK")
+    assert refreshes == 2, "a refresh of its own"
+    assert resumed == rules()[0]
+    assert calls == [True, False, False, True]
+    assert statuses == [
+        ("LTCBTC", NOT_TRADING),
+        ("LTCBTC", "BREAK"),
+        ("LTCBTC", "TRADING"),
+    ]
+
+
+@pytest.mark.virtual_time
+async def test_an_answer_about_a_symbol_counts_more_than_a_list_of_about_that_time() -> None:
+    """A list may come from the venue's cache, or may have been under way."""
+    async with running_book(rules(), timing=RulesTiming(), clock=clock_of_loop()) as (book, *_):
+        await asyncio.sleep(100)
+        book.note_trading([LTCBTC], [], asked_ns=now_ns())
+        await asyncio.sleep(30)  # the refresh says that it trades
+        halted = book.is_trading(LTCBTC)
+        await asyncio.sleep(700)  # nobody asked again, and the list still says so
+        trusted = book.is_trading(LTCBTC)
+
+    assert not halted
+    assert trusted
+
+
+@pytest.mark.virtual_time
+async def test_answers_that_arrive_out_of_order_do_no_harm() -> None:
+    """The answer to the newest request counts."""
+    async with running_book(rules(), timing=RulesTiming(), clock=clock_of_loop()) as (book, *_):
+        await asyncio.sleep(100)
+        asked_ns = now_ns()
+        book.note_trading([LTCBTC], [], asked_ns=asked_ns)
+        book.note_trading([LTCBTC], [LTCBTC], asked_ns=asked_ns - 1)
+        assert not book.is_trading(LTCBTC)
+        book.note_trading([LTCBTC], [LTCBTC], asked_ns=asked_ns + 1)
+        assert book.is_trading(LTCBTC)
+
+
+@pytest.mark.virtual_time
+async def test_many_changes_cost_few_refreshes() -> None:
+    """A symbol that halts and resumes every second causes a refresh every ten seconds."""
+    async with running_book(rules(), timing=RulesTiming(), clock=clock_of_loop()) as (
+        book,
+        source,
+        _,
+    ):
+        await asyncio.sleep(100)
+        for second in range(100):
+            book.note_trading([LTCBTC], [LTCBTC] if second % 2 else [], asked_ns=now_ns())
+            await asyncio.sleep(1)
+
+    assert 9 <= source.asked - 1 <= 12
+
+
+@pytest.mark.virtual_time
+async def test_waiting_for_trading_ends_with_the_halt() -> None:
+    """A halt by the list and a halt by an answer both end the wait."""
+    async with running_book(
+        rules(status="HALT"), rules(), timing=RulesTiming(), clock=clock_of_loop()
+    ) as (book, *_):
+        await asyncio.sleep(100)
+        waiting = asyncio.create_task(book.wait_until_trading(LTCBTC))
+        await asyncio.sleep(1)
+        assert not waiting.done()
+        await asyncio.sleep(600)
+        assert waiting.done()
+        book.note_trading([LTCBTC], [], asked_ns=now_ns())
+        waiting = asyncio.create_task(book.wait_until_trading(LTCBTC))
+        await asyncio.sleep(1)
+        assert not waiting.done()
+        book.note_trading([LTCBTC], [LTCBTC], asked_ns=now_ns())
+        await waiting
+
+
+@pytest.mark.virtual_time
+async def test_a_delisted_symbol_does_not_trade_until_the_venue_lists_it_again() -> None:
+    """An answer that it trades counts before the next refresh has its rules."""
+    ether = Symbol("ETHBTC")
+    async with running_book(
+        rules() + rules("ETHBTC"), rules(), timing=RulesTiming(), clock=clock_of_loop()
+    ) as (book, source, _):
+        source.skipped = 0
+        await asyncio.sleep(700)
+        gone = (book.is_listed(ether), book.is_trading(ether), book.find(ether))
+        book.note_trading([ether], [ether], asked_ns=now_ns())
+        assert book.is_trading(ether)
+
+    assert gone == (False, False, None)

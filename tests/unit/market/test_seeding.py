@@ -3,17 +3,23 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import pytest
 from structlog.testing import capture_logs
 
-from app.domain.errors import VenueError, VenueThrottledError, VenueUnreachableError
+from app.domain.errors import (
+    SymbolNotTradingError,
+    VenueError,
+    VenueThrottledError,
+    VenueUnreachableError,
+)
 from app.domain.order import Symbol
 from app.domain.quote import Quote
-from app.market.seeding import SEEDS_AT_ONCE_MAX, Seeder
+from app.market.seeding import RETRY_SECONDS_MAX, SEEDS_AT_ONCE_MAX, Seeder, SymbolStatuses
 from app.market.session.symbol_stream import SymbolStream
 from tests.support.builders import make_quote
+from tests.support.hand_driven import HandClock
 from tests.support.market import LTCBTC, SEED, HandDepth, RecordingListener
 from tests.support.waiting import eventually
 
@@ -28,6 +34,7 @@ class Seeding:
         *answers: Quote | VenueError,
         refused_seeds: int = 0,
         confirmation_seconds: float = 1.0,
+        statuses: SymbolStatuses | None = None,
     ) -> None:
         self.counters: Counter[str] = Counter()
         self.depth = HandDepth(answers)
@@ -36,6 +43,8 @@ class Seeding:
             random_source=random.Random(1),
             counters=self.counters,
             confirmation_seconds=confirmation_seconds,
+            clock=HandClock(),
+            statuses=statuses,
         )
         self.stream = SymbolStream(LTCBTC, self.counters)
         self.listener = RecordingListener(refused_seeds=refused_seeds)
@@ -277,3 +286,52 @@ async def test_first_seed_contradicts_nothing() -> None:
     await seeding.seed(lambda: told.append("second"))
 
     assert told == []
+
+
+class HandStatuses:
+    """Statuses of a venue that resumes trading when the test says so."""
+
+    def __init__(self) -> None:
+        self.noted: list[tuple[list[Symbol], list[Symbol]]] = []
+        self.resumed = asyncio.Event()
+
+    def note_trading(
+        self, asked: Collection[Symbol], trading: Collection[Symbol], *, asked_ns: int
+    ) -> None:
+        """Keep an answer."""
+        assert asked_ns > 0
+        self.noted.append((list(asked), list(trading)))
+
+    async def wait_until_trading(self, symbol: Symbol) -> None:
+        """Wait for the test."""
+        assert symbol == LTCBTC
+        await self.resumed.wait()
+
+
+@pytest.mark.virtual_time
+async def test_a_halted_symbol_is_seeded_once_it_trades_again() -> None:
+    """The halt is passed on, and nothing is requested while it lasts."""
+    statuses = HandStatuses()
+    seeding = Seeding(SymbolNotTradingError(LTCBTC), make_quote(5), statuses=statuses)
+
+    task = asyncio.create_task(seeding.seed())
+    await asyncio.sleep(3_600)
+    asked, trouble = len(seeding.depth.asked), seeding.stream.seed_error
+    statuses.resumed.set()
+    await task
+
+    assert (asked, trouble) == (1, "LTCBTC is not trading at the venue now")
+    assert statuses.noted == [([LTCBTC], [])]
+    assert seeding.seeds == [5]
+    assert seeding.stream.seed_error is None
+
+
+@pytest.mark.virtual_time
+async def test_without_statuses_a_halted_symbol_is_asked_for_again() -> None:
+    """A recorder has no statuses; it retries at the usual pace."""
+    seeding = Seeding(SymbolNotTradingError(LTCBTC), make_quote(5))
+
+    seconds = await seeding.seed()
+
+    assert 0 < seconds <= RETRY_SECONDS_MAX
+    assert seeding.seeds == [5]

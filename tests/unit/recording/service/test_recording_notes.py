@@ -71,6 +71,7 @@ NOTES: list[AnyNote] = [
     notes.Interrupted(symbol=LTCBTC),
     notes.Held(symbol=LTCBTC),
     notes.Released(symbol=LTCBTC, now_ns=None),
+    notes.StatusChanged(symbol=LTCBTC, status="BREAK"),
     notes.LedgerStored(symbol=LTCBTC),
     notes.SymbolEnded(symbol=LTCBTC, how="ended"),
 ]

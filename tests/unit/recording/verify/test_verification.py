@@ -235,9 +235,9 @@ async def test_a_planted_difference_is_named(
 
 def test_every_kind_of_difference_is_planted() -> None:
     """The kinds that concern no stored order have their own tests below."""
-    below = {Kind.CARRIED, Kind.NOT_A_TAIL, Kind.SOLD_TWICE, Kind.LATE, Kind.LEDGER, Kind.STATE}
+    below = {Kind.CARRIED, Kind.NOT_A_TAIL, Kind.SOLD_TWICE, Kind.LATE, Kind.HALTED, Kind.LEDGER}
 
-    assert {kind for kind, *_ in PLANTED} == set(Kind) - below
+    assert {kind for kind, *_ in PLANTED} == set(Kind) - below - {Kind.STATE}
 
 
 # --- Crashes --------------------------------------------------------------------------------------
@@ -608,6 +608,54 @@ async def test_a_fill_after_the_deadline_is_found(
     report = await verified(service)
 
     assert [(one.kind, one.order_id) for one in report.differences] == [(Kind.LATE, order.order_id)]
+
+
+@pytest.mark.parametrize("is_new_file", [False, True], ids=["one file", "the next file"])
+@pytest.mark.parametrize("is_known_before", [False, True], ids=["later", "before"])
+async def test_a_fill_while_the_symbol_does_not_trade_is_found(
+    service: RecordedService,
+    *,
+    is_known_before: bool,
+    is_new_file: bool,
+) -> None:
+    """It is found although the replayed matcher, which was not held, makes the same fill."""
+    async with service.process() as process:
+        if is_known_before:
+            process.recorder.on_status(LTCBTC, "HALT")
+        order = await service.place(process, 5)
+        process.recorder.on_status(LTCBTC, "HALT")
+        if is_new_file:
+            process.recorder._folder.file_bytes_max = 1
+            service.clock.advance(1)
+            await process.recorder.tick()
+        process.push(10, ("99.99", 2))
+        process.recorder.on_status(LTCBTC, "TRADING")
+        process.push(11, ("99.99", 9))
+        await process.settle()
+
+    report = await verified(service)
+
+    (difference,) = report.differences
+    assert (difference.kind, difference.order_id) == (Kind.HALTED, order.order_id)
+    assert (difference.recorded, difference.stored) == ("the venue's status was HALT", "2")
+
+
+async def test_a_halt_that_is_obeyed_differs_in_nothing(service: RecordedService) -> None:
+    """Orders rest through it, come to it, and are filled after it."""
+    async with service.process() as process:
+        await service.place(process, 5)
+        process.halt()
+        process.push(10, ("99.99", 2))
+        await service.place(process, 5)
+        process.push(11, ("99.99", 3))
+        process.resume()
+        process.push(12, ("99.99", 9))
+        await process.settle()
+
+    report = await verified(service)
+
+    assert not report.differs
+    assert report.splits == 3
 
 
 # --- What cannot be read --------------------------------------------------------------------------

@@ -34,12 +34,17 @@ QUOTES = {
 }
 
 
-def make_api(*, weight_max: int = 6000, clock: HandClock | None = None) -> RestApi:
+def make_api(
+    *,
+    weight_max: int = 6000,
+    clock: HandClock | None = None,
+    listed: ListedSymbols | None = None,
+) -> RestApi:
     """Return the REST side of a venue with three symbols."""
     clock = clock or HandClock()
     limits = VenueLimits(weight_per_minute_max=weight_max)
     return RestApi(
-        listed=ListedSymbols(LISTINGS),
+        listed=listed or ListedSymbols(LISTINGS),
         quotes=QUOTES,
         admission=Admission(clock=clock, limits=limits, observations=Observations()),
         clock=clock,
@@ -90,9 +95,29 @@ def test_one_some_and_all_symbols_are_answered(query: str, symbols: list[str]) -
     assert list(tickers[0]) == ["symbol", "bidPrice", "bidQty", "askPrice", "askQty"]
 
 
-def test_exchange_info_can_be_filtered_by_status() -> None:
-    """No symbol of this venue is halted."""
-    assert body_of(get("exchangeInfo", "symbolStatus=BREAK"))["symbols"] == []
+@pytest.mark.parametrize("status", ["BREAK", "HALT", "END_OF_DAY"])
+def test_a_status_is_asked_for(status: str) -> None:
+    """Only one symbol that has another status is refused; lists leave it out."""
+    listed = ListedSymbols(LISTINGS)
+    listed.set_status("ETHBTC", status)
+    api = make_api(listed=listed)
+
+    def symbols_of(path: str, query: str) -> list[str]:
+        body = body_of(get(path, query, api=api))
+        entries = body["symbols"] if isinstance(body, dict) else body
+        return [entry["symbol"] for entry in entries]
+
+    some = percent_encoded('["ETHBTC","LTCBTC"]')
+    trading = ["LTCBTC", SYMBOLS[2]]
+    assert symbols_of("exchangeInfo", "symbolStatus=TRADING") == trading
+    assert symbols_of("ticker/bookTicker", "symbolStatus=TRADING") == trading
+    assert symbols_of("ticker/bookTicker", f"symbols={some}&symbolStatus=TRADING") == ["LTCBTC"]
+    assert symbols_of("ticker/bookTicker", f"symbols={some}") == ["ETHBTC", "LTCBTC"]
+    for path in ("depth", "ticker/bookTicker"):
+        refused = body_of(get(path, "symbol=ETHBTC&symbolStatus=TRADING", api=api))
+        assert refused["code"] == -1220
+        assert "code" not in body_of(get(path, "symbol=ETHBTC", api=api))
+        assert "code" not in body_of(get(path, "symbol=LTCBTC&symbolStatus=TRADING", api=api))
 
 
 @pytest.mark.parametrize(
@@ -115,7 +140,14 @@ def test_exchange_info_can_be_filtered_by_status() -> None:
         ("exchangeInfo", "symbols=[]", -1100, "parameter 'symbols'"),
         ("exchangeInfo", "symbols=" + "[" * 15_000, -1100, "parameter 'symbols'"),
         ("exchangeInfo", 'symbols=["ltcbtc"]', -1100, "parameter 'symbols'"),
+        ("exchangeInfo", "symbol=LTCBTC&symbolStatus=TRADING", -1128, "Combination of optional"),
+        ("exchangeInfo", "symbolStatus=END_OF_DAY", -1122, "Invalid symbolStatus."),
+        ("depth", "symbol=LTCBTC&symbolStatus=", -1122, "Invalid symbolStatus."),
+        ("depth", "symbol=LTCBTC&symbolStatus=HALT", -1220, "does not match the requested"),
+        ("ticker/bookTicker", "symbol=LTCBTC&symbolStatus=BREAK", -1220, "does not match"),
+        ("ticker/bookTicker", "symbolStatus=trading", -1122, "Invalid symbolStatus."),
         ("ticker/bookTicker", 'symbols=["LTCBTC","NOPE"]', -1121, "Invalid symbol."),
+        ("ticker/bookTicker", 'symbols=["NOPE"]&symbolStatus=TRADING', -1121, "Invalid symbol."),
     ],
 )
 def test_a_bad_request_is_refused_in_binances_words(

@@ -91,6 +91,7 @@ async def running_service(
         # The socket is bound before the database opens: a start with an occupied port leaves no
         # file behind.
         database = await Database.open(settings.database_url, venue=settings.venue, owner=owner)
+        clock.start_after(database.newest_open_at)
         rest = VenueRest(settings.rest_url, clock=clock)
         try:
             async with (
@@ -147,7 +148,7 @@ async def _tasks(
     settings: Settings,
     database: Database,
     rest: VenueRest,
-    clock: Clock,
+    clock: SystemClock,
     listener: socket.socket,
     *,
     access: Access,
@@ -185,6 +186,7 @@ async def _tasks(
         clock=clock,
         ids=Uuid7Source(),
         is_recovered=lambda: desk.is_recovered,
+        clock_state=clock.state,
         recording=None if recorder is None else recorder.state,
     )
     server = _HttpServer(
@@ -201,6 +203,7 @@ async def _tasks(
             group.create_task(desk.run(), name="fulfillment"),
             group.create_task(database.keep_lock(), name="owner lock"),
             group.create_task(report.run(), name="market report"),
+            group.create_task(clock.run(), name="clock"),
         ]
         listener.listen(LISTEN_BACKLOG)  # from here on a client waits instead of being refused
         serving = group.create_task(server.serve(sockets=[listener]), name="http")

@@ -8,6 +8,7 @@ from app.domain.order import Symbol
 from app.ports import (
     Access,
     Clock,
+    ClockState,
     EventReader,
     EventSubscriptions,
     Feed,
@@ -29,6 +30,7 @@ class ApiServices:
         confirm_status: Makes sure that ``rules`` knows a symbol's status of now, if it can be
             known within a second.
         is_recovered: Returns whether the open orders of the last stop were read back.
+        clock_state: Returns how often the machine's date stepped.
         recording: Returns the state of the recording, ``None`` where nothing is recorded.
     """
 
@@ -45,6 +47,7 @@ class ApiServices:
     clock: Clock
     ids: IdSource
     is_recovered: Callable[[], bool]
+    clock_state: Callable[[], ClockState]
     recording: Callable[[], RecordingState] | None = None
 
 

@@ -7,6 +7,7 @@ verification (``recording.verify.comparison``) the splits and the recording.
 
 import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import timedelta
 from decimal import Decimal
 from itertools import pairwise
 from typing import Final
@@ -33,6 +34,13 @@ _REASONS_OF_ANY_ORDER: Final = frozenset(
 
 An IOC or FOK order times out while the journal cannot write.
 """
+
+_REASONS_OF_AN_OUTAGE: Final = frozenset({Reason.TIMEOUT_DURING_OUTAGE, Reason.NO_MARKET_DATA})
+"""The reasons of orders that earlier releases ended at the moment of a recovery."""
+
+LATE_MAX: Final = timedelta(seconds=5)
+"""How long after ``expires_at`` an event may stand: earlier releases stored the moment at which a
+timer or a quote was processed. This release stores no event after it."""
 
 _EXPIRES_BY: Final = {
     TimeInForce.GTD: _REASONS_OF_ANY_ORDER,
@@ -283,11 +291,19 @@ def _times(record: OrderRecord) -> Iterator[str]:
     order = record.order
     if order.expires_at < order.accepted_at:
         yield f"expires at {order.expires_at}, accepted at {order.accepted_at}"
+    before = order.accepted_at
     for event in record.events:
-        if event.at < order.accepted_at:
-            yield f"event {event.sequence} at {event.at}, accepted at {order.accepted_at}"
+        if event.at < before:
+            yield f"event {event.sequence} at {event.at}, the one before at {before}"
         elif event.status is OrderStatus.NEW and event.at != order.accepted_at:
             yield f"NEW at {event.at}, accepted at {order.accepted_at}"
+        elif event.at > order.expires_at + LATE_MAX and event.reason not in _REASONS_OF_AN_OUTAGE:
+            yield f"event {event.sequence} at {event.at}, expires at {order.expires_at}"
+        before = event.at
+    # A restart ends an IOC or FOK order before its time.
+    is_timed_out = order.rests and record.stored.reason in _REASONS_OF_ANY_ORDER
+    if is_timed_out and before < order.expires_at:
+        yield f"{record.stored.reason} at {before}, expires at {order.expires_at}"
 
 
 def _update_id_bounds(record: OrderRecord) -> Iterator[str]:

@@ -18,12 +18,17 @@ EVENTS_PER_OUTCOME_MAX: Final = 512
 the first of them are answered while the journal writes the next."""
 
 
-def step_events(steps: Iterable[Step], at: datetime) -> list[OrderEvent]:
-    """Return one event per step, in order. ``at`` is the time of the steps, in UTC."""
-    return [
-        _fill_event(step, at) if isinstance(step, Fill) else _closing_event(step, at)
-        for step in steps
-    ]
+def step_events(steps: Iterable[Step], now: datetime) -> list[OrderEvent]:
+    """Return one event per step, in order. ``now`` is the time of the steps, in UTC.
+
+    No event is later than its order's ``expires_at``: a fill then is of a quote that was received
+    in time, and an order that expired while the service was down did so at that time.
+    """
+    events: list[OrderEvent] = []
+    for step in steps:
+        at = min(now, step.order.expires_at)
+        events.append(_fill_event(step, at) if isinstance(step, Fill) else _closing_event(step, at))
+    return events
 
 
 def outcome_parts(outcome: SymbolOutcome) -> Iterator[SymbolOutcome]:

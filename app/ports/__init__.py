@@ -5,6 +5,7 @@ them, ``health`` the state of each part, ``system`` time, ids and callers.
 """
 
 from app.ports.health import (
+    ClockState,
     ConnectionState,
     DeskState,
     FeedState,
@@ -51,6 +52,7 @@ __all__ = [
     "SPLITS_PER_ANSWER_MAX",
     "Access",
     "Clock",
+    "ClockState",
     "ConnectionState",
     "DeskState",
     "EventBus",

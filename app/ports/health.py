@@ -173,6 +173,20 @@ class DeskState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClockState:
+    """The state of the service's clock.
+
+    Attributes:
+        steps: how often the machine's date stepped.
+        offset_seconds: the machine's date minus the service's time at the last step; the service
+            does not follow steps.
+    """
+
+    steps: int
+    offset_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RecordingState:
     """The state of the recording.
 

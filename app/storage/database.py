@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, TypeVar
 
 import structlog
@@ -34,6 +35,7 @@ class Database:
         epoch: The epoch of this owner.
         last_acceptance_number: The greatest number stored at the start, pruned orders included.
         last_position: The greatest position stored at the start, pruned events included.
+        newest_open_at: The newest time of the orders that were open at the start, None without any.
         stream_id: The name of the stream of events that the positions belong to.
     """
 
@@ -48,6 +50,7 @@ class Database:
         self.epoch = start_state.epoch
         self.last_acceptance_number = start_state.last_acceptance_number
         self.last_position = start_state.last_position
+        self.newest_open_at = start_state.newest_open_at
         self.stream_id = start_state.stream_id
         self._writer = writer
         self._readers = readers
@@ -133,6 +136,7 @@ class _StartState:
     epoch: int
     last_acceptance_number: int
     last_position: int
+    newest_open_at: datetime | None
     stream_id: str
 
 
@@ -145,8 +149,25 @@ def _claim(connection: Connection, *, venue: str, owner: str) -> _StartState:
             connection, orders.c.acceptance_number, stream.last_pruned_acceptance_number
         ),
         last_position=_greatest(connection, order_events.c.position, stream.last_pruned_position),
+        newest_open_at=_newest_open_at(connection),
         stream_id=connection.scalars(select(stream.stream_id)).one(),
     )
+
+
+def _newest_open_at(connection: Connection) -> datetime | None:
+    """Return the time of the newest event of all open orders."""
+    is_open = orders.c.closed_at.is_(None)
+    newest_fill = (
+        select(func.max(order_events.c.at))
+        .join_from(orders, order_events, order_events.c.order_id == orders.c.order_id)
+        # An order without a split has one event, its acceptance.
+        .where(is_open, orders.c.splits_total > 0)
+    )
+    times = (
+        connection.scalar(select(func.max(orders.c.accepted_at)).where(is_open)),
+        connection.scalar(newest_fill),
+    )
+    return max((at for at in times if at is not None), default=None)
 
 
 def _greatest(connection: Connection, *numbers: Column[int]) -> int:

@@ -62,6 +62,7 @@ async def faulty_storage(
             epoch=database.epoch,
             last_acceptance_number=database.last_acceptance_number,
             last_position=database.last_position,
+            newest_open_at=database.newest_open_at,
             stream_id=database.stream_id,
         ),
     )

@@ -52,6 +52,7 @@ from app.notify.announcements import Announcements, FanOut
 from app.notify.subscriptions import WAITING_EVENTS_MAX, Subscriptions
 from app.ports import (
     NO_MARKET,
+    ClockState,
     DeskState,
     EventBus,
     EventFilter,
@@ -592,4 +593,5 @@ class MemoryPorts:
             clock=self.clock,
             ids=self.ids,
             is_recovered=lambda: self.is_recovered,
+            clock_state=lambda: ClockState(steps=0, offset_seconds=0.0),
         )

@@ -17,6 +17,9 @@ DEADLINE_NS: Final = 1_000
 TICK: Final = timedelta(microseconds=1)
 """The time between two acts."""
 
+LONG: Final = timedelta(days=2)
+"""More than the longest time that an order may rest."""
+
 
 class SymbolAtWork:
     """One symbol whose resting orders meet quotes; each act returns its outcome."""
@@ -34,18 +37,18 @@ class SymbolAtWork:
         return self._outcome(self.matcher.apply_quote(quote))
 
     def expire(self) -> SymbolOutcome:
-        """Let every resting order expire."""
-        return self._outcome(self.matcher.expire(DEADLINE_NS + 1))
+        """Let every resting order expire, at its own time."""
+        return self._outcome(self.matcher.expire(DEADLINE_NS + 1), now=self._at + LONG)
 
     def cancel(self, order: Order) -> SymbolOutcome:
         """Cancel a resting order."""
         closing = self.matcher.cancel(order.order_id)
         return self._outcome([] if closing is None else [closing])
 
-    def _outcome(self, steps: Sequence[Step]) -> SymbolOutcome:
+    def _outcome(self, steps: Sequence[Step], *, now: datetime | None = None) -> SymbolOutcome:
         return SymbolOutcome(
             symbol=self.matcher.symbol,
-            events=tuple(step_events(steps, self._tick())),
+            events=tuple(step_events(steps, now or self._tick())),
             ledger_changes=tuple(self.matcher.drain_ledger_changes()),
             gate=self.matcher.gate,
         )

@@ -73,6 +73,8 @@ def _level(symbol: str, price: str, change: str) -> str:
 
 
 LATER: Final = "'2024-08-08T23:54:20.000000Z'"
+LATE: Final = "'2024-08-08T23:54:54.000000Z'"
+ACCEPTED: Final = "'2024-08-08T23:54:14.000000Z'"
 EARLIER: Final = "'2024-08-08T23:54:10.000000Z'"
 
 _TWICE_ENDED: Final = """
@@ -218,6 +220,40 @@ _CHANGES: Final[dict[Invariant, tuple[_Change, ...]]] = {
             "a split before the acceptance",
             _event(2, f"at = {EARLIER}"),
             _split(1, f"filled_at = {EARLIER}"),
+        ),
+        _allowed(
+            FILLED,
+            "a split before the one before it",
+            _event(3, f"at = {ACCEPTED}"),
+            _split(2, f"filled_at = {ACCEPTED}"),
+            _order(f"closed_at = {ACCEPTED}"),
+            _fulfilled(f"created_at = {ACCEPTED}"),
+        ),
+        _allowed(
+            EXPIRED_EMPTY,
+            "a timeout before its time",
+            _event(2, f"at = {LATER}"),
+            _order(f"closed_at = {LATER}"),
+        ),
+        _allowed(
+            EXPIRED_PARTLY,
+            "a timeout ten seconds after its time",
+            _event(3, f"at = {LATE}"),
+            _order(f"closed_at = {LATE}"),
+        ),
+        _allowed(
+            FILLED,
+            "a split ten seconds after the time of its order",
+            _event(3, f"at = {LATE}"),
+            _split(2, f"filled_at = {LATE}"),
+            _order(f"closed_at = {LATE}"),
+            _fulfilled(f"created_at = {LATE}"),
+        ),
+        _allowed(
+            CANCELED,
+            "a cancel ten seconds after the time of its order",
+            _event(2, f"at = {LATE}"),
+            _order(f"closed_at = {LATE}"),
         ),
         _allowed(NEW, "an acceptance at two times", _event(1, f"at = {LATER}")),
         _forbidden(NEW, "an expiry before the acceptance", _order(f"expires_at = {EARLIER}")),

@@ -29,6 +29,7 @@ from app.domain.order import (
 from app.domain.quote import Quote
 from app.domain.rules import TRADING, TradingRules
 from app.ports import (
+    ClockState,
     ConnectionState,
     DeskState,
     FeedState,
@@ -143,6 +144,7 @@ EXAMPLE_STATE: Final = ServiceState(
         ended={(OrderStatus.FILLED, None): 1, (OrderStatus.EXPIRED, Reason.TIMEOUT): 1},
         quotes=QuoteCounts(applied=18202, refused=1),
     ),
+    clock=ClockState(steps=0, offset_seconds=0.0),
     orders_under_way=0,
     subscriptions=1,
 )

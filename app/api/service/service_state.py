@@ -5,7 +5,15 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from app.api.services import ApiServices
-from app.ports import Clock, DeskState, FeedState, JournalState, RecordingState, RulesState
+from app.ports import (
+    Clock,
+    ClockState,
+    DeskState,
+    FeedState,
+    JournalState,
+    RecordingState,
+    RulesState,
+)
 
 NO_RULES: Final = "none"
 """The source of rules that were never loaded."""
@@ -48,6 +56,7 @@ class ServiceState:
     rules: RulesState
     feed: FeedState
     desk: DeskState
+    clock: ClockState
     orders_under_way: int
     subscriptions: int
     recording: RecordingState | None = None
@@ -62,6 +71,7 @@ class ServiceState:
             rules=services.rules.state(),
             feed=services.feed.state(),
             desk=services.desk.state(),
+            clock=services.clock_state(),
             orders_under_way=services.journal.orders_under_way.total,
             subscriptions=services.subscriptions.total,
             recording=None if services.recording is None else services.recording(),

@@ -1,6 +1,6 @@
 """The files of a recording: their names sort by time, and their total size is bounded."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +12,8 @@ from app.tapes.tape_writer import TapeWriter
 
 PREFIX: Final = "recording-"
 SUFFIX: Final = ".jsonl.gz"
+
+_TIME_FORM: Final = "%Y%m%dT%H%M%S.%fZ"
 
 _log = structlog.get_logger()
 
@@ -44,13 +46,20 @@ class RecordingFolder:
     def open_next(self, now: datetime) -> TapeWriter:
         """Delete old files until a full file fits, then create a file named after ``now``.
 
+        If a file has a later name, because the machine's date was set back during a restart, the
+        new name follows that one.
+
         Raises:
             TapeError: the file cannot be created.
         """
-        self._make_room()
-        return TapeWriter(self.folder / f"{PREFIX}{now:%Y%m%dT%H%M%S.%f}Z{SUFFIX}")
+        newest = self._make_room()
+        name = _name_of(now)
+        if newest is not None and name <= newest.name:
+            name = _name_after(newest.name) or name
+        return TapeWriter(self.folder / name)
 
-    def _make_room(self) -> None:
+    def _make_room(self) -> Path | None:
+        """Delete old files; return the newest one, None without any."""
         try:
             sizes = {path: path.stat().st_size for path in recordings_in(self.folder)}
             # A new file may grow to its maximum size.
@@ -64,6 +73,20 @@ class RecordingFolder:
                 _log.info("recording_deleted", file=str(path), bytes=size)
         except OSError as error:
             raise TapeError(self.folder, 0, error.strerror or str(error)) from error
+        return max(sizes, default=None)
+
+
+def _name_of(at: datetime) -> str:
+    return f"{PREFIX}{at.strftime(_TIME_FORM)}{SUFFIX}"
+
+
+def _name_after(name: str) -> str | None:
+    """Return the next name after a file's, None if that name does not hold a time."""
+    try:
+        at = datetime.strptime(name, f"{PREFIX}{_TIME_FORM}{SUFFIX}")  # noqa: DTZ007 - see "Z"
+    except ValueError:
+        return None
+    return _name_of(at + timedelta(microseconds=1))
 
 
 def recordings_in(folder: Path) -> list[Path]:

@@ -1,7 +1,6 @@
 """The checks of one order; ``test_audit`` plants violations in whole databases."""
 
 from dataclasses import replace
-from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -11,7 +10,7 @@ from app.auditing.audit_rows import OrderRecord, StoredEvent, StoredFulfilled
 from app.auditing.order_invariants import check_order
 from app.domain.events import OrderEvent, acceptance_event, snapshot_after
 from app.domain.order import Decision, OrderStatus, Reason, Side, TimeInForce
-from tests.support.builders import ACCEPTED_AT, make_order, make_quote
+from tests.support.builders import make_order, make_quote
 from tests.support.outcomes import SymbolAtWork
 
 
@@ -67,7 +66,7 @@ def expired(time_in_force: TimeInForce, reason: Reason | None) -> OrderRecord:
         sequence=2,
         status=OrderStatus.EXPIRED,
         reason=reason,
-        at=ACCEPTED_AT + timedelta(seconds=2),
+        at=accepted.order.expires_at,
     )
     return record_of(accepted, end)
 

@@ -1,5 +1,6 @@
 """Tests of ``app.fulfillment.outcome``."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -79,6 +80,20 @@ def test_an_unfilled_end_is_the_event_after_the_last_split(
     assert (event.reason, event.splits_total) == (reason, splits_total)
     assert (event.arrival, event.quotes_seen) == (ARRIVAL, 6)
     assert (event.departure_update_id, event.decision) == (8, DECISION)
+
+
+@pytest.mark.parametrize(("late_seconds", "at_seconds"), [(-1, -1), (0, 0), (7, 0), (9_000, 0)])
+def test_no_event_is_later_than_its_orders_time(late_seconds: int, at_seconds: int) -> None:
+    """A busy process and a restart record an event late; the quote came in time, or none came."""
+    order = make_order(5)
+    fill = make_fill(1, 2)
+    assert fill.order.expires_at == order.expires_at
+
+    (event,) = step_events([fill], order.expires_at + timedelta(seconds=late_seconds))
+
+    assert event.at == order.expires_at + timedelta(seconds=at_seconds)
+    assert event.split is not None
+    assert event.split.filled_at == event.at
 
 
 def test_a_move_outside_the_table_is_our_mistake(monkeypatch: pytest.MonkeyPatch) -> None:

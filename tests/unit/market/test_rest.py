@@ -17,6 +17,7 @@ from app.domain.order import Symbol
 from app.market import rest as rest_module
 from app.market.exchange_info import ParsedExchangeInfo, parse_exchange_info
 from app.market.rest import DEPTH_BYTES_MAX, SYMBOLS_PER_REQUEST_MAX, RestLimits, VenueRest
+from app.ports import Clock
 from tests.support.hand_driven import HandClock
 from tests.support.market import LTCBTC
 from tests.support.tapes import TAPES_FOLDER
@@ -83,7 +84,7 @@ async def peer() -> AsyncIterator[HttpPeer]:
 
 @asynccontextmanager
 async def client(
-    url: str, clock: HandClock | None = None, *, limits: RestLimits | None = None
+    url: str, clock: Clock | None = None, *, limits: RestLimits | None = None
 ) -> AsyncIterator[VenueRest]:
     """Open a client."""
     rest = VenueRest(url, clock=clock or HandClock(), limits=limits)

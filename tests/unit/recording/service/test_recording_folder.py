@@ -23,7 +23,7 @@ def test_files_sort_by_the_time_they_were_begun(tmp_path: Path) -> None:
     folder = make_folder(tmp_path / "new" / "folder")
     (folder.folder / "notes.txt").write_text("x" * 1_000)
 
-    for microseconds in (10**9, 1, 0):
+    for microseconds in (0, 1, 10**9):
         folder.open_next(ACCEPTED_AT + timedelta(microseconds=microseconds)).close()
 
     assert [path.name for path in recordings_in(folder.folder)] == [
@@ -51,12 +51,29 @@ def test_the_oldest_files_are_deleted_for_a_new_one(tmp_path: Path) -> None:
 
 
 def test_a_recording_is_never_overwritten(tmp_path: Path) -> None:
-    """A second file of the same instant is refused."""
+    """A file that sorts among others, but holds no time, is not replaced."""
     folder = make_folder(tmp_path)
-    folder.open_next(ACCEPTED_AT).close()
+    for name in ("recording-20240808T235414.000000Z.jsonl.gz", "recording-zero.jsonl.gz"):
+        (tmp_path / name).write_text("")
 
     with pytest.raises(TapeError, match="exists already"):
         folder.open_next(ACCEPTED_AT)
+
+
+@pytest.mark.parametrize("seconds", [-10_800, -0.5, 0])
+def test_a_new_file_is_the_last_although_the_date_was_set_back(
+    seconds: float, tmp_path: Path
+) -> None:
+    """Otherwise its lines would be read first, and it would be the first to be deleted."""
+    folder = make_folder(tmp_path)
+    folder.open_next(ACCEPTED_AT).close()
+
+    folder.open_next(ACCEPTED_AT + timedelta(seconds=seconds)).close()
+
+    assert [path.name for path in recordings_in(folder.folder)] == [
+        "recording-20240808T235414.000000Z.jsonl.gz",
+        "recording-20240808T235414.000001Z.jsonl.gz",
+    ]
 
 
 def test_a_folder_that_cannot_be_created_stops_the_start(tmp_path: Path) -> None:

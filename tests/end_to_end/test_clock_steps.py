@@ -92,9 +92,9 @@ async def machine(tmp_path: Path, library: Path) -> AsyncIterator[Machine]:
         yield machine
 
 
-async def place(client: httpx2.AsyncClient, timeout_seconds: str) -> str:
+async def place(client: httpx2.AsyncClient, timeout_seconds: str, *, price: str = "0.0026") -> str:
     """Place an order for 8 that rests; return its path."""
-    body = {"symbol": "LTCBTC", "order_size": 8, "price": "0.0026"}
+    body = {"symbol": "LTCBTC", "order_size": 8, "price": price}
     answer = await client.post(
         "/order/limit",
         json=body | {"timeout_seconds": timeout_seconds},
@@ -143,13 +143,13 @@ async def metric(client: httpx2.AsyncClient, name: str) -> float:
 
 async def test_steps_while_orders_rest_are_harmless_and_counted(machine: Machine) -> None:
     """Each step lies between the acceptance and the fill of one order, and before all ends."""
-    prices = iter(f"0.00{number}" for number in range(2599, 2500, -1))
     async with machine.service("service") as (process, client):
         paths = []
-        for offset in STEPS:
-            path = await place(client, SECONDS)
+        for number, offset in enumerate(STEPS):
+            # The newest order has the best limit, so it is the one that is filled.
+            path = await place(client, SECONDS, price=f"0.00261{number}")
             machine.set_date(offset)
-            machine.display("3", next(prices))
+            machine.display("3", f"0.00250{number}")
             await until(client, path, filled_quantity="3")
             machine.display("1", "0.0027")
             paths.append(path)

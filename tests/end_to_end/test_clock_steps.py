@@ -124,7 +124,7 @@ def check_times(order: dict[str, Any]) -> None:
     filled_at = [datetime.fromisoformat(split["filled_at"]) for split in order["splits"]]
     assert accepted_at <= min(filled_at) <= max(filled_at) <= closed_at
     assert closed_at == expires_at
-    assert order["quality"]["first_fill_milliseconds"] >= 0
+    assert order["execution"]["first_fill_milliseconds"] >= 0
 
 
 async def audited(machine: Machine) -> None:
@@ -159,13 +159,11 @@ async def test_steps_while_orders_rest_are_harmless_and_counted(machine: Machine
 
         await eventually_true(is_counted)
         orders = [await until(client, path, status="EXPIRED") for path in paths]
-        lag = await metric(client, "feed_lag_seconds")
         ready = (await client.get("/readyz")).json()
         assert await process.stop() == 0, process.log
 
     for order in orders:
         check_times(order)
-    assert abs(lag) < 3_600, "the machine of the venue has the true date"
     assert ready["rules"]["age_seconds"] < 3_600
     assert '"clock_stepped"' in process.log
     await audited(machine)

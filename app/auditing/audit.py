@@ -25,7 +25,7 @@ from app.auditing.audit_rows import (
 from app.auditing.order_invariants import check_order
 from app.auditing.quote_invariants import QuoteAudit
 from app.domain.order import Split
-from app.storage.failures import first_line
+from app.storage.failures import first_line, sqlite_code
 from app.storage.schema.migrate import check_revision
 from app.storage.snapshot import address_of, read_snapshot
 
@@ -123,7 +123,7 @@ class _Audit:
             self._check_quotes()
         except DBAPIError as error:
             # A damaged page ends the audit: report the damage with all findings so far.
-            if getattr(error.orig, "sqlite_errorcode", None) != sqlite3.SQLITE_CORRUPT:
+            if sqlite_code(error) != sqlite3.SQLITE_CORRUPT:
                 raise
             detail = f"reading ended early: {first_line(error)}"
             self._report.blame(Invariant.INTEGRITY, None, detail)

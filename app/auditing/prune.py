@@ -15,11 +15,10 @@ from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Connection, Executable, Row, delete, func, select, update
-from sqlalchemy.exc import DBAPIError
 
 from app.domain.errors import StartupError
 from app.storage.connections import Readers, Writer
-from app.storage.failures import DATABASE_ERRORS, MaintenanceError, startup_error
+from app.storage.failures import DATABASE_ERRORS, MaintenanceError, sqlite_code, startup_error
 from app.storage.schema.migrate import check_revision
 from app.storage.schema.tables import (
     event_stream,
@@ -175,8 +174,8 @@ async def _delete(writer: Writer, batch: Sequence[Row[Any]]) -> Pruned:
     for attempts_left in reversed(range(BUSY_ATTEMPTS_MAX)):
         try:
             return await writer.transact(lambda connection: _delete_orders(connection, batch))
-        except DBAPIError as error:
-            if getattr(error.orig, "sqlite_errorcode", None) != sqlite3.SQLITE_BUSY:
+        except DATABASE_ERRORS as error:
+            if sqlite_code(error) != sqlite3.SQLITE_BUSY:
                 raise
             if not attempts_left:
                 message = "another program keeps the database locked; what was deleted stays so"

@@ -82,7 +82,7 @@ def startup_error(address: DatabaseAddress, error: BaseException) -> StartupErro
         return StartupError(
             f"PostgreSQL at {server} cannot be reached ({reason}); start it or correct DATABASE_URL"
         )
-    advice = _SQLITE_ADVICE.get(getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_OK))
+    advice = _SQLITE_ADVICE.get(sqlite_code(error) or sqlite3.SQLITE_OK)
     if advice is not None:
         return StartupError(f"{address} {advice}")
     return StartupError(f"the database {address} cannot be used: {reason}")
@@ -92,6 +92,12 @@ def first_line(error: BaseException) -> str:
     """Return the first line of the database's message, without the statement."""
     cause = _cause(error)
     return next(iter(str(cause).splitlines()), type(cause).__name__)
+
+
+def sqlite_code(error: BaseException) -> int | None:
+    """Return SQLite's code of an error of SQLAlchemy or of the driver, None for any other error."""
+    code: int | None = getattr(_cause(error), "sqlite_errorcode", None)
+    return code
 
 
 def _cause(error: BaseException) -> BaseException:

@@ -13,14 +13,13 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from app.domain.errors import StartupError
 from app.storage.address import DatabaseAddress
 from app.storage.connections import CONNECT_SECONDS, sqlite_engine
-from app.storage.failures import DATABASE_ERRORS, startup_error
+from app.storage.failures import DATABASE_ERRORS, sqlite_code, startup_error
 
 BUSY_SECONDS: Final = 10
 """How long to wait while another program locks the whole SQLite file."""
@@ -68,8 +67,7 @@ async def read_snapshot(address: DatabaseAddress, work: Callable[[Connection], _
                 await asyncio.wait({working})
                 raise
     except DATABASE_ERRORS as error:
-        cause = error.orig if isinstance(error, DBAPIError) else None
-        if getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_CANTOPEN:
+        if sqlite_code(error) == sqlite3.SQLITE_CANTOPEN:
             message = f"{address} cannot be read; check the permissions of the file and its folder"
             raise StartupError(message) from error
         raise startup_error(address, error) from error

@@ -22,7 +22,7 @@ from tests.support.databases import (
 from tests.support.outcomes import SymbolAtWork
 from tests.support.sound_database import CANCELED, NEW, OPEN, ORDERS_TOTAL, fill_soundly, id_of
 
-BEFORE_THE_CANCELLATION = ACCEPTED_AT + timedelta(seconds=1)
+BEFORE_THE_CANCELLATION = ACCEPTED_AT + timedelta(seconds=2)
 LATER = ACCEPTED_AT + timedelta(days=1)
 LEDGER = "SELECT symbol, owner, side, price, quantity FROM taken_liquidity ORDER BY symbol, price"
 GATES = "SELECT symbol, update_id FROM symbol_gates ORDER BY symbol"
@@ -102,7 +102,7 @@ async def test_no_number_is_given_twice(sound_url: str) -> None:
 
 async def test_a_later_prune_keeps_the_greatest_numbers(url: str) -> None:
     """The stored greatest numbers never fall, for any order in which orders end."""
-    longer, shorter = make_order(number=1), make_order(number=2)
+    longer, shorter = make_order(number=1, timeout_seconds=31), make_order(number=2)
     async with open_storage(url) as storage:
         for order in (longer, shorter):
             work = SymbolAtWork()

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from app.domain.order import Symbol
+from app.market.feed import BookTickerFeed
 from app.market.timing import FeedTiming
 from tests.support.market import (
     INTERRUPTED,
@@ -32,7 +33,7 @@ async def test_subscription_acknowledgment_and_depth_come_in_this_order() -> Non
         (subscribed,) = on.observed.messages_of("SUBSCRIBE")
         (asked,) = on.observed.depth_requests
         assert asked.received_at > subscribed.received_at
-        assert asked.query == {"symbol": "LTCBTC", "limit": "5"}
+        assert asked.query == {"symbol": "LTCBTC", "limit": "5", "symbolStatus": "TRADING"}
         assert listener.seeds[0].update_id == 5_000
         assert str(listener.seeds[0].ask_price) == "100.00000000"
         assert listener.told == [SEED]
@@ -84,20 +85,35 @@ async def test_symbol_beyond_ascii_is_quoted_like_any_other() -> None:
     assert listener.quotes[0].symbol == CHINESE
 
 
+class ReadingListener(RecordingListener):
+    """A listener that reads the feed's state at each interruption."""
+
+    def __init__(self, feed: BookTickerFeed) -> None:
+        super().__init__()
+        self.states: list[tuple[str, str | None]] = []
+        self._feed = feed
+
+    def on_interrupted(self) -> None:
+        """Read the state."""
+        super().on_interrupted()
+        state = self._feed.state()
+        self.states.append((state.status, state.cause))
+
+
 async def test_state_names_the_cause_of_a_loss_when_listeners_are_interrupted() -> None:
     """The state names the cause of a lost connection as soon as listeners are interrupted."""
-    listener = RecordingListener()
     async with venue_and_feed([LTCBTC]) as on:
+        listener = ReadingListener(on.feed)
         on.feed.subscribe(LTCBTC, listener)
         await eventually(lambda: listener.seeds)
         on.venue.refuse_connections()
 
         on.venue.close_connections(1008, "Pong timeout")
-        await eventually(lambda: INTERRUPTED in listener.told)
+        await eventually(lambda: listener.states)
 
-        state = on.feed.state()
-        assert state.status == "down"
-        assert "Pong timeout" in str(state.cause)
+    status, cause = listener.states[0]
+    assert status == "down"
+    assert "Pong timeout" in str(cause)
 
 
 @pytest.mark.virtual_time

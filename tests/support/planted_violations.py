@@ -73,6 +73,7 @@ def _level(symbol: str, price: str, change: str) -> str:
 
 
 LATER: Final = "'2024-08-08T23:54:20.000000Z'"
+EARLY: Final = "'2024-08-08T23:54:14.500000Z'"
 LATE: Final = "'2024-08-08T23:54:54.000000Z'"
 ACCEPTED: Final = "'2024-08-08T23:54:14.000000Z'"
 EARLIER: Final = "'2024-08-08T23:54:10.000000Z'"
@@ -232,8 +233,8 @@ _CHANGES: Final[dict[Invariant, tuple[_Change, ...]]] = {
         _allowed(
             EXPIRED_EMPTY,
             "a timeout before its time",
-            _event(2, f"at = {LATER}"),
-            _order(f"closed_at = {LATER}"),
+            _event(2, f"at = {EARLY}"),
+            _order(f"closed_at = {EARLY}"),
         ),
         _allowed(
             EXPIRED_PARTLY,

@@ -91,12 +91,12 @@ async def fill_soundly(url: str) -> None:
         work = SymbolAtWork()
         resting = [
             make_order(8, number=FILLED),
-            make_order(20, number=EXPIRED_PARTLY, limit_price="99.9"),
+            make_order(20, number=EXPIRED_PARTLY, limit_price="99.9", timeout_seconds=1),
             replace(
                 make_order(5, number=ANOTHER_OWNERS, side=Side.SELL, limit_price=99, owner=ALICE),
                 client_order_id="mine-1",
             ),
-            make_order(5, number=EXPIRED_EMPTY, limit_price=50),
+            make_order(5, number=EXPIRED_EMPTY, limit_price=50, timeout_seconds=1),
         ]
         await _accept(storage, *resting)
         for order in resting:
@@ -111,7 +111,7 @@ async def fill_soundly(url: str) -> None:
         await _fill_or_kill(storage)
         canceled = make_order(3, number=CANCELED, symbol=ETHBTC, limit_price=1)
         await _accept(storage, canceled)
-        ether = SymbolAtWork(ETHBTC, since=ACCEPTED_AT + timedelta(seconds=1) - 2 * TICK)
+        ether = SymbolAtWork(ETHBTC, since=ACCEPTED_AT + timedelta(seconds=2) - 2 * TICK)
         storage.journal.record(ether.rest(canceled))
         storage.journal.record(ether.cancel(canceled))
 

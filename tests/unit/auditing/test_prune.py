@@ -9,13 +9,12 @@ from typing import TypeVar
 
 import pytest
 from sqlalchemy import Connection, select
-from sqlalchemy.exc import OperationalError
 
 from app.auditing import prune as pruning
 from app.auditing.prune import BUSY_ATTEMPTS_MAX, Pruned, prune
 from app.domain.errors import StartupError
 from app.storage.address import DatabaseAddress
-from app.storage.connections import Writer
+from app.storage.connections import Writer, writing_engine
 from app.storage.failures import MaintenanceError
 from app.storage.schema.tables import orders
 from tests.support.builders import ACCEPTED_AT, make_order, make_quote
@@ -29,21 +28,30 @@ _Result = TypeVar("_Result")
 
 
 class BusyWriter(Writer):
-    """A writer whose transactions fail a given number of times, as under another lock."""
+    """A writer whose first transactions meet the lock of another program."""
 
     def __init__(self, url: str, *, busy: int) -> None:
-        super().__init__(DatabaseAddress.parse(url))
+        address = DatabaseAddress.parse(url)
+        super().__init__(address)
+        self._engine = writing_engine(address, busy_seconds=0)
+        assert address.path is not None
         self.attempts = 0
         self._busy = busy
+        self._other = sqlite3.connect(address.path, isolation_level=None)
 
     async def transact(self, work: Callable[[Connection], _Result]) -> _Result:
-        """Fail as SQLite does after one second of waiting, or run the transaction."""
+        """Run the transaction; the lock is there until it was met often enough."""
         self.attempts += 1
-        if self.attempts > self._busy:
-            return await super().transact(work)
-        error = sqlite3.OperationalError("database is locked")
-        error.sqlite_errorcode = sqlite3.SQLITE_BUSY
-        raise OperationalError("BEGIN IMMEDIATE", None, error)
+        if self.attempts == 1:
+            self._other.execute("BEGIN IMMEDIATE")
+        if self.attempts == self._busy + 1:
+            self._other.execute("ROLLBACK")
+        return await super().transact(work)
+
+    async def close(self) -> None:
+        """Close both connections."""
+        self._other.close()
+        await super().close()
 
 
 @pytest.mark.parametrize("busy", [2, BUSY_ATTEMPTS_MAX])

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from app.domain import errors
-from app.domain.order import OrderId
+from app.domain.order import OrderId, Symbol
 
 ORDER_ID = OrderId("0199c0de-0000-7000-8000-000000000001")
 PROBLEMS = (
@@ -33,6 +33,7 @@ EVERY_ERROR: list[tuple[errors.PapertapeError, type[errors.PapertapeError], str]
     (errors.OutcomeUnknownError(ORDER_ID), errors.UnavailableError, "outcome_unknown"),
     (errors.VenueUnreachableError("refused"), errors.VenueError, "venue_unreachable"),
     (errors.VenueThrottledError(12.5), errors.VenueError, "venue_throttled"),
+    (errors.SymbolNotTradingError(Symbol("LTCBTC")), errors.VenueError, "symbol_not_trading"),
     (errors.StartupError("another process serves this database"), errors.PapertapeError, "startup"),
 ]
 

@@ -26,6 +26,7 @@ from websockets.http11 import Request, Response
 
 from app.clock import SystemClock
 from app.simulator.market.venue_quotes import stream_name, with_update_id
+from app.simulator.market_data.symbol_data import SymbolData
 from app.simulator.venue.client_admission import Admission
 from app.simulator.venue.listed_symbols import ListedSymbols
 from app.simulator.venue.listing import listing_from_rules
@@ -145,13 +146,14 @@ class _Venue:
         limits = VenueLimits(weight_per_minute_max=_WEIGHT_MAX)
         # REST shows the first quote of each symbol, under an id before all frames.
         first = {quote.symbol: quote for quote in reversed(market_quotes(plan.symbols))}
+        listings = [listing_from_rules(one.rules) for one in burst_pairs(plan.symbols)]
         self._rest = RestApi(
-            listed=ListedSymbols(
-                [listing_from_rules(one.rules) for one in burst_pairs(plan.symbols)]
-            ),
-            quotes={
-                symbol: with_update_id(quote, FIRST_UPDATE_ID - 1)
-                for symbol, quote in first.items()
+            listed=ListedSymbols(listings),
+            data={
+                one.symbol: SymbolData(
+                    one, with_update_id(first[one.symbol], FIRST_UPDATE_ID - 1), at_ms=0
+                )
+                for one in listings
             },
             admission=Admission(clock=clock, limits=limits, observations=Observations()),
             clock=clock,

@@ -152,7 +152,7 @@ async def test_errors_have_their_status() -> None:
     async with rest_client() as (venue, rest):
         unknown = await rest.get("/api/v3/depth", params={"symbol": "NOPE"})
         other_method = await rest.delete("/api/v3/depth")
-        other_path = await rest.get("/api/v3/klines")
+        other_path = await rest.get("/api/v3/ticker/tradingDay")
 
     assert (unknown.status_code, unknown.json()["code"]) == (400, -1121)
     assert other_method.status_code == 405

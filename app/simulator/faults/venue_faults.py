@@ -16,6 +16,8 @@ from app.ports import Clock
 from app.simulator.faults.market_time import MarketTime
 from app.simulator.market.playback import Market
 from app.simulator.market.venue_quotes import VenueQuote, epoch_ms, with_update_id
+from app.simulator.market_data.publisher import MarketDataPublisher
+from app.simulator.market_data.symbol_data import SymbolData
 from app.simulator.venue.client_admission import Admission
 from app.simulator.venue.client_connection import GOING_AWAY, POLICY_VIOLATION, VenueConnection
 from app.simulator.venue.http_answers import (
@@ -61,10 +63,14 @@ class VenueFaults(MarketTime):
         self._limits = limits
         self._id_shifts: dict[str, int] = {}
         self._subscribers = Subscribers(self.observations)
+        self._data: dict[str, SymbolData] = {}
+        self._market_data = MarketDataPublisher(
+            listed=self._listed, data=self._data, subscribers=self._subscribers, clock=clock
+        )
         self._admission = Admission(clock=clock, limits=limits, observations=self.observations)
         self._rest = RestApi(
             listed=self._listed,
-            quotes=self._quotes,
+            data=self._data,
             admission=self._admission,
             clock=clock,
             limits=limits,
@@ -264,7 +270,7 @@ class VenueFaults(MarketTime):
             # Shifts add up, because the market itself keeps counting with its own ids.
             current = self._quotes[self._checked_symbol(one)]
             self._id_shifts[one] = self._id_shifts.get(one, 0) + to - current.update_id
-            self._quotes[one] = with_update_id(current, to)
+            self._quotes[one] = self._data[one].quote = with_update_id(current, to)
 
     # --- all faults, and the state of the venue -----------------------------------------------
 
@@ -342,6 +348,16 @@ class VenueFaults(MarketTime):
             return
         self._quotes[symbol] = quote
         self._subscribers.publish(quote)
+        self._note_market_data(quote)
+
+    def _note_market_data(self, quote: VenueQuote) -> None:
+        """Derive the market data of a quote, and send its trades."""
+        at_ms, data = epoch_ms(self._clock), self._data.get(quote.symbol)
+        if data is None:
+            listing = self._listed.original(quote.symbol)
+            self._data[quote.symbol] = SymbolData(listing, quote, at_ms=at_ms)
+        elif trades := data.apply(quote, at_ms=at_ms):
+            self._market_data.send_trades(quote.symbol, trades)
 
     def _open_connections(self) -> list[VenueConnection]:
         return [connection for connection in self._peers if connection.is_open]

@@ -30,10 +30,14 @@ _TOO_MANY_STREAMS: Final = 4
 
 @dataclass(slots=True)
 class Subscriptions:
-    """The streams of one connection in the order of subscribing, and the form of its frames."""
+    """The streams of one connection in the order of subscribing, and the form of its frames.
+
+    ``time_scale`` is 1,000 for a client that asked for microseconds.
+    """
 
     streams: dict[str, None]
     is_combined: bool
+    time_scale: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,6 +42,10 @@ class ListedSymbols:
         """Return the listing of a symbol; None if the symbol is not listed."""
         return self._present.get(symbol)
 
+    def original(self, symbol: str) -> Listing:
+        """Return the listing that the market itself has for a symbol."""
+        return self._known(symbol)
+
     def is_silent(self, symbol: str) -> bool:
         """Return whether quotes of a symbol stop, because it was halted or delisted."""
         listing = self._present.get(symbol)

@@ -9,6 +9,10 @@ import structlog
 
 log = structlog.get_logger()
 
+UNSERVED_MAX: Final = 1_000
+UNSERVED_CHARACTERS_MAX: Final = 100
+"""Names of streams and paths that are not served, and their length."""
+
 KEPT_MAX: Final = 100_000
 """Entries kept of each kind; older ones are dropped."""
 
@@ -70,7 +74,9 @@ def _kept() -> deque[Any]:
 class Observations:
     """Counters and records since the venue was created.
 
-    Times are seconds of the event loop. ``violations`` is empty if the clients kept all limits.
+    Times are seconds of the event loop. ``unserved`` counts the requests for streams and paths that
+    this venue lacks: a client that waits for one waits in vain. ``violations`` is empty if the
+    clients kept all limits.
     """
 
     connection_attempts_at: deque[float] = field(default_factory=_kept)
@@ -83,6 +89,16 @@ class Observations:
     frames_sent: Counter[str] = field(default_factory=Counter)
     last_update_id_sent: dict[str, int] = field(default_factory=dict)
     violations: deque[Violation] = field(default_factory=_kept)
+    unserved: Counter[str] = field(default_factory=Counter)
+
+    def note_unserved(self, name: str) -> None:
+        """Count a stream or a path that Binance may have and this venue does not, and log it."""
+        shown = name[:UNSERVED_CHARACTERS_MAX]
+        if shown not in self.unserved and len(self.unserved) >= UNSERVED_MAX:
+            shown = "others"
+        if not self.unserved[shown]:
+            log.warning("not_served", name=shown)
+        self.unserved[shown] += 1
 
     def note_violation(self, kind: ViolationKind, *, at: float) -> None:
         """Record a broken rule, and log it."""
@@ -125,5 +141,6 @@ class Observations:
             "pongs_received": self.pongs_received,
             "frames_sent": dict(self.frames_sent),
             "last_update_id_sent": dict(self.last_update_id_sent),
+            "not_served": dict(self.unserved),
             "violations": dict(Counter(one.kind.value for one in self.violations)),
         }

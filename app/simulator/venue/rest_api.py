@@ -1,28 +1,25 @@
-"""The REST side of the venue: GET requests of the market-data API, answered as Binance does.
+"""The REST side of the venue: GET requests of the market-data API, answered as Binance does."""
 
-Only the best levels are part of a market. The deeper levels of a depth answer are derived from the
-symbol, its steps and the quantities at the best levels, so the same quote has the same depth.
-"""
-
-import zlib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
-from functools import partial
 from typing import Final
 
 from websockets.http11 import Response
 
-from app.domain.amounts import EXACT, ZERO
 from app.ports import Clock
-from app.simulator.market.venue_quotes import VenueQuote, epoch_ms, wire_amount
+from app.simulator.market.venue_quotes import epoch_ms
+from app.simulator.market_data import payloads
+from app.simulator.market_data.rest_routes import MarketDataRoutes
+from app.simulator.market_data.symbol_data import SymbolData
 from app.simulator.venue.client_admission import Admission
 from app.simulator.venue.http_answers import HTML, http_answer, json_answer
 from app.simulator.venue.listed_symbols import ListedSymbols
 from app.simulator.venue.listing import Listing, exchange_info
 from app.simulator.venue.rest_query import (
     DEPTH_LEVELS_MAX,
+    Query,
     RestRefusalError,
+    Route,
     depth_limit,
     mandatory_symbol,
     read_query,
@@ -38,10 +35,25 @@ _ONE_TICKER_WEIGHT: Final = 2
 _ALL_TICKERS_WEIGHT: Final = 4
 
 REST_ROOT: Final = "/api/v3/"
-ENDPOINTS: Final = ("ping", "time", "exchangeInfo", "depth", "ticker/bookTicker")
+ENDPOINTS: Final = (
+    "ping",
+    "time",
+    "exchangeInfo",
+    "executionRules",
+    "depth",
+    "trades",
+    "historicalTrades",
+    "aggTrades",
+    "klines",
+    "uiKlines",
+    "avgPrice",
+    "ticker/24hr",
+    "ticker/price",
+    "ticker/bookTicker",
+)
 """The endpoints that are served, below ``REST_ROOT``."""
 
-_Query = dict[str, str]
+_TIME_UNITS: Final = {"millisecond": 1, "microsecond": 1_000}
 
 
 @dataclass(slots=True)
@@ -57,17 +69,8 @@ class RestFailure:
     times: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Route:
-    """An endpoint: its parameters, its weight and its answer."""
-
-    known: Collection[str]
-    weigh: Callable[[_Query], int]
-    answer: Callable[[_Query], object]
-
-
 class RestApi:
-    """Answers requests from the listings and the current quotes, which it only reads.
+    """Answers requests from the listings and the market data, which it only reads.
 
     ``failures`` and ``delays`` hold the faults by path. The key None applies to every path that
     has no entry.
@@ -77,30 +80,32 @@ class RestApi:
         self,
         *,
         listed: ListedSymbols,
-        quotes: Mapping[str, VenueQuote],
+        data: Mapping[str, SymbolData],
         admission: Admission,
         clock: Clock,
         limits: VenueLimits,
     ) -> None:
         self._listed = listed
-        self._quotes = quotes
+        self._data = data
         self._admission = admission
         self._clock = clock
         self._weight_max = limits.weight_per_minute_max
         self.failures: dict[str | None, RestFailure] = {}
         self.delays: dict[str | None, float] = {}
+        market_data = MarketDataRoutes(find=self._symbol_data, list_all=self._all_data, clock=clock)
         routes = {
-            "ping": _Route(known=(), weigh=lambda _: 1, answer=lambda _: {}),
-            "time": _Route(known=(), weigh=lambda _: 1, answer=self._time),
-            "exchangeInfo": _Route(
+            **market_data.routes(),
+            "ping": Route(known=(), weigh=lambda _: 1, answer=lambda _query, _scale: {}),
+            "time": Route(known=(), weigh=lambda _: 1, answer=self._time),
+            "exchangeInfo": Route(
                 known=("symbol", "symbols", "permissions", "showPermissionSets", "symbolStatus"),
                 weigh=lambda _: _EXCHANGE_INFO_WEIGHT,
                 answer=self._exchange_info,
             ),
-            "depth": _Route(
+            "depth": Route(
                 known=("symbol", "limit", "symbolStatus"), weigh=_depth_weight, answer=self._depth
             ),
-            "ticker/bookTicker": _Route(
+            "ticker/bookTicker": Route(
                 known=("symbol", "symbols", "symbolStatus"),
                 weigh=_ticker_weight,
                 answer=self._book_ticker,
@@ -112,8 +117,13 @@ class RestApi:
         """Return the delay of the answers for a path."""
         return self.delays.get(path, self.delays.get(None, 0.0))
 
-    def answer(self, path: str, query_text: str, *, address: str = "") -> Response:
-        """Answer a GET request from a client at ``address``."""
+    def answer(
+        self, path: str, query_text: str, *, address: str = "", time_unit: str | None = None
+    ) -> Response:
+        """Answer a GET request from a client at ``address``.
+
+        ``time_unit`` is the header ``X-MBX-TIME-UNIT``.
+        """
         failure = self._pending_failure(path)
         if failure is not None:
             return failure
@@ -122,10 +132,11 @@ class RestApi:
         if route is None:
             return http_answer(404, _NOT_FOUND, content_type=HTML)
         try:
+            scale = time_scale(time_unit)
             query = read_query(query_text, known=route.known)
             answer = self._admission.spend(address, route.weigh(query))
             if answer is None:
-                answer = json_answer(200, route.answer(query))
+                answer = json_answer(200, route.answer(query, scale))
         except RestRefusalError as error:
             answer = json_answer(400, {"code": error.code, "msg": error.message})
         # "Each request will contain X-MBX-USED-WEIGHT-(intervalNum)(intervalLetter) in the response
@@ -146,30 +157,36 @@ class RestApi:
                 del self.failures[key]
         return failure.answer
 
-    def _time(self, _: _Query) -> object:
-        return {"serverTime": epoch_ms(self._clock)}
+    def _time(self, _query: Query, scale: int) -> object:
+        return {"serverTime": epoch_ms(self._clock) * scale}
 
-    def _exchange_info(self, query: _Query) -> object:
+    def _exchange_info(self, query: Query, scale: int) -> object:
         # symbolStatus: "Cannot be used in combination with symbols or symbol".
         if "symbolStatus" in query and query.keys() & {"symbol", "symbols"}:
             raise RestRefusalError(-1128, "Combination of optional parameters invalid.")
         symbols, status = wanted_symbols(query), wanted_status(query)
         listings = self._listings(symbols, status)
         return exchange_info(
-            listings, server_time_ms=epoch_ms(self._clock), weight_limit=self._weight_max
+            listings, server_time_ms=epoch_ms(self._clock) * scale, weight_limit=self._weight_max
         )
 
-    def _depth(self, query: _Query) -> object:
+    def _depth(self, query: Query, _scale: int) -> object:
         symbol, levels_max = mandatory_symbol(query), depth_limit(query)
-        listing = self._listing(symbol, wanted_status(query))
-        return depth_levels(self._quotes[listing.symbol], listing, levels_max)
+        data = self._symbol_data(symbol, wanted_status(query))
+        return data.book.levels(data.quote, levels_max)
 
-    def _book_ticker(self, query: _Query) -> object:
+    def _book_ticker(self, query: Query, _scale: int) -> object:
         symbols, status = wanted_symbols(query), wanted_status(query)
         if symbols is not None and "symbol" in query:
-            return _ticker(self._quotes[self._listing(symbols[0], status).symbol])
+            return payloads.book_ticker(self._symbol_data(symbols[0], status).quote)
         # Binance answers ``symbol`` with an object, and ``symbols`` with a list of any length.
-        return [_ticker(self._quotes[one.symbol]) for one in self._listings(symbols, status)]
+        return [payloads.book_ticker(one.quote) for one in self._all_data(symbols, status)]
+
+    def _symbol_data(self, symbol: str, status: str | None) -> SymbolData:
+        return self._data[self._listing(symbol, status).symbol]
+
+    def _all_data(self, symbols: Collection[str] | None, status: str | None) -> list[SymbolData]:
+        return [self._data[one.symbol] for one in self._listings(symbols, status)]
 
     def _listings(self, symbols: Collection[str] | None, status: str | None) -> list[Listing]:
         """Return the listings of these symbols, or of all, with this status if one is given."""
@@ -190,68 +207,24 @@ class RestApi:
         return listing
 
 
-def _ticker(quote: VenueQuote) -> dict[str, str]:
-    return {
-        "symbol": quote.symbol,
-        "bidPrice": quote.bid_price,
-        "bidQty": quote.bid_quantity,
-        "askPrice": quote.ask_price,
-        "askQty": quote.ask_quantity,
-    }
+def time_scale(unit: str | None) -> int:
+    """Return how many units of time a millisecond has.
+
+    "Supported values: MILLISECOND, millisecond, MICROSECOND, microsecond."
+    """
+    if not unit:
+        return 1
+    scale = _TIME_UNITS.get(unit.lower()) if unit in {unit.lower(), unit.upper()} else None
+    if scale is None:
+        message = "Invalid value for time unit; expected either MICROSECOND or MILLISECOND."
+        raise RestRefusalError(-1194, message)
+    return scale
 
 
-def _depth_weight(query: _Query) -> int:
+def _depth_weight(query: Query) -> int:
     levels = depth_limit(query)
     return next(weight for levels_max, weight in _DEPTH_WEIGHTS if levels <= levels_max)
 
 
-def _ticker_weight(query: _Query) -> int:
+def _ticker_weight(query: Query) -> int:
     return _ONE_TICKER_WEIGHT if "symbol" in query else _ALL_TICKERS_WEIGHT
-
-
-# --- depth ----------------------------------------------------------------------------------------
-
-_GAP_TICKS_MAX: Final = 3
-_FINEST: Final = Decimal("0.00000001")
-
-Level = list[str]
-
-
-def depth_levels(quote: VenueQuote, listing: Listing, levels_max: int) -> dict[str, object]:
-    """Return the answer to ``GET /api/v3/depth``; an empty side has no levels."""
-    typical = max(Decimal(quote.bid_quantity), Decimal(quote.ask_quantity))
-    levels = partial(_levels, listing=listing, typical=typical, levels_max=levels_max)
-    return {
-        "lastUpdateId": quote.update_id,
-        "bids": levels([quote.bid_price, quote.bid_quantity], direction=-1),
-        "asks": levels([quote.ask_price, quote.ask_quantity], direction=1),
-    }
-
-
-def _levels(
-    best: Level, *, listing: Listing, typical: Decimal, levels_max: int, direction: int
-) -> list[Level]:
-    """Return the levels of a side, starting with the best one."""
-    price = Decimal(best[0])
-    if price == ZERO:
-        return []
-    # A filter may have a step of 0, which disables the rule at Binance.
-    tick = listing.tick_size or _FINEST
-    step = listing.step_size or _FINEST
-    levels = [best]
-    while len(levels) < levels_max:
-        digest = zlib.crc32(f"{listing.symbol}{levels[-1][0]}{direction}".encode())
-        ticks = direction * (1 + digest % _GAP_TICKS_MAX)
-        price = EXACT.fma(tick, Decimal(ticks), price)
-        # A bid cannot be below one tick, so a cheap symbol has fewer levels than asked for.
-        if price < tick:
-            break
-        levels.append([wire_amount(price), wire_amount(_quantity(typical, step, digest))])
-    return levels
-
-
-def _quantity(typical: Decimal, step: Decimal, digest: int) -> Decimal:
-    """Return 0.5 to 2.5 times the typical quantity, in whole steps and at least one step."""
-    share = Decimal(50 + (digest >> 8) % 200).scaleb(-2)
-    steps = EXACT.divide_int(EXACT.multiply(typical, share), step)
-    return EXACT.multiply(max(steps, Decimal(1)), step)

@@ -20,14 +20,23 @@ from websockets.http11 import Request, Response
 from app.ports import Clock
 from app.simulator.faults.control_api import ControlApi
 from app.simulator.faults.venue_faults import DELAY_SECONDS_MAX, VenueFaults
-from app.simulator.market.mini_tickers import MiniTickers
 from app.simulator.market.playback import Market, Playback
 from app.simulator.market.venue_quotes import epoch_ms
 from app.simulator.venue.client_connection import VenueConnection
-from app.simulator.venue.http_answers import HTML, default_body, http_answer, is_page
+from app.simulator.venue.http_answers import (
+    HTML,
+    default_body,
+    http_answer,
+    is_page,
+    json_answer,
+)
 from app.simulator.venue.listener import VenueListener, cancel
 from app.simulator.venue.observations import ControlMessage, RestRequest, ViolationKind
+from app.simulator.venue.rest_api import time_scale
+from app.simulator.venue.rest_query import RestRefusalError
 from app.simulator.venue.venue_limits import BINANCE_LIMITS, STREAMS_MAX, VenueLimits
+
+HTTP_NOT_FOUND: Final = 404
 
 LOOPBACK: Final = "127.0.0.1"
 
@@ -117,7 +126,7 @@ class SimulatedVenue(VenueFaults):
         try:
             await _wait_opened(playback, market)
             listener = self._listener = VenueListener(self._listen)
-            mini_tickers = asyncio.create_task(self._mini_tickers().run(), name="mini tickers")
+            market_data = asyncio.create_task(self._market_data.run(), name="market data")
             try:
                 bound_port = await listener.open(host, port)
                 log.info("simulated_venue_open", host=host, port=bound_port)
@@ -125,20 +134,12 @@ class SimulatedVenue(VenueFaults):
             finally:
                 self._listener = None
                 await listener.close(self._cut_all)
-                await cancel(mini_tickers)
+                await cancel(market_data)
         finally:
             self._playback = None
             await cancel(market)
 
     # --- connections and requests -------------------------------------------------------------
-
-    def _mini_tickers(self) -> MiniTickers:
-        return MiniTickers(
-            listed=self._listed,
-            quotes=self._quotes,
-            subscribers=self._subscribers,
-            clock=self._clock,
-        )
 
     async def _listen(self, host: str, port: int) -> Server:
         connection = functools.partial(
@@ -198,10 +199,13 @@ class SimulatedVenue(VenueFaults):
             # The library needs an answer, but the aborted connection never sends it.
             connection.transport.abort()
             return http_answer(502)
-        if (refusal := self._admission.connect(connection.address)) is not None:
-            return refusal
-        if (status := self._refusing_status) is not None:
-            return self._failure(status)
+        refusal = self._admission.connect(connection.address)
+        if refusal is None and self._refusing_status is not None:
+            refusal = self._failure(self._refusing_status)
+        return refusal or self._subscribe(connection, path, query)
+
+    def _subscribe(self, connection: VenueConnection, path: str, query: str) -> Response | None:
+        """Subscribe to the streams of a URL; return the answer that refuses it."""
         streams = _streams_of(path, query)
         if streams is None:
             return http_answer(404)
@@ -209,6 +213,11 @@ class SimulatedVenue(VenueFaults):
         if len(streams) > STREAMS_MAX:
             connection.note_violation(ViolationKind.STREAMS)
             return http_answer(400)
+        try:
+            unit = parse_qs(query).get("timeUnit", [""])[-1]
+            connection.subscriptions.time_scale = time_scale(unit)
+        except RestRefusalError as error:
+            return json_answer(400, {"code": error.code, "msg": error.message})
         connection.subscriptions.streams.update(streams)
         connection.subscriptions.is_combined = path == "/stream"
         return None
@@ -222,7 +231,14 @@ class SimulatedVenue(VenueFaults):
         self, connection: VenueConnection, request: Request, path: str, query: str
     ) -> Response:
         if request.method == "GET":
-            answer = self._rest.answer(path, query, address=connection.address)
+            answer = self._rest.answer(
+                path,
+                query,
+                address=connection.address,
+                time_unit=request.headers.get("X-MBX-TIME-UNIT"),
+            )
+            if answer.status_code == HTTP_NOT_FOUND:
+                self.observations.note_unserved(path)
         else:
             answer = http_answer(405, headers={"Allow": "GET"})
         self.observations.rest_requests.append(

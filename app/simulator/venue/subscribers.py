@@ -1,11 +1,12 @@
 """The subscribers of each stream, and sending frames to them."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from app.simulator.faults.frame_faults import FrameFaults
 from app.simulator.faults.garbage import Message, garbage_kind, garbage_message
 from app.simulator.market.venue_quotes import VenueQuote, stream_name
+from app.simulator.market_data.stream_names import read_stream
 from app.simulator.venue.client_connection import VenueConnection
 from app.simulator.venue.control_messages import Reply, answer
 from app.simulator.venue.observations import Observations
@@ -72,6 +73,30 @@ class Subscribers:
         self._observations.frames_sent[symbol] += len(receivers)
         return len(receivers)
 
+    def send_made(self, stream: str, symbol: str, make: Callable[[int], str]) -> int:
+        """Send on a stream what ``make`` returns for a scale of times.
+
+        Returns:
+            The number of receivers.
+        """
+        receivers = self._receivers(stream)
+        texts: dict[int, bytes] = {}
+        for connection in receivers:
+            scale = connection.subscriptions.time_scale
+            if scale not in texts:
+                texts[scale] = make(scale).encode()
+            raw = texts[scale]
+            if connection.subscriptions.is_combined:
+                raw = b'{"stream":"%b","data":%b}' % (stream.encode(), raw)
+            connection.send_payload(raw)
+        if receivers:
+            self._observations.frames_sent[symbol] += len(receivers)
+        return len(receivers)
+
+    def stream_names(self) -> list[str]:
+        """Return the names of all streams that somebody subscribed to."""
+        return list(self._by_stream)
+
     def count(self, symbol: str) -> int:
         """Return the number of connections that subscribed to the quotes of a symbol."""
         return len(self._by_stream.get(stream_name(symbol), ()))
@@ -123,6 +148,8 @@ class Subscribers:
 
     def _subscribe(self, connection: VenueConnection, streams: Iterable[str]) -> None:
         for stream in streams:
+            if read_stream(stream) is None:
+                self._observations.note_unserved(stream)
             self._by_stream.setdefault(stream, set()).add(connection)
 
     def _unsubscribe(self, connection: VenueConnection, streams: Iterable[str]) -> None:

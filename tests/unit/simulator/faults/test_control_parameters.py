@@ -45,7 +45,7 @@ def test_a_well_formed_value_is_read(
         (parameters.integer(1, 10), "٣"),
         (parameters.one_of(("a", "b")), "c"),
         (parameters.symbol, ""),
-        (parameters.endpoint, "klines"),
+        (parameters.endpoint, "ticker/tradingDay"),
         (parameters.amount, "1e3"),
         (parameters.text_of, "x" * 5_000),
     ],

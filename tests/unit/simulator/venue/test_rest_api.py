@@ -1,6 +1,5 @@
 """Tests of ``app.simulator.venue.rest_api`` and ``app.simulator.venue.rest_query``."""
 
-import itertools
 import json
 from decimal import Decimal
 from typing import Any
@@ -10,12 +9,13 @@ import pytest
 from websockets.http11 import Response
 
 from app.simulator.market.venue_quotes import venue_quote
+from app.simulator.market_data.symbol_data import SymbolData
 from app.simulator.venue.client_admission import Admission
 from app.simulator.venue.http_answers import http_answer
 from app.simulator.venue.listed_symbols import ListedSymbols
 from app.simulator.venue.listing import inferred_rules, listing_from_rules
 from app.simulator.venue.observations import Observations
-from app.simulator.venue.rest_api import RestApi, RestFailure, depth_levels
+from app.simulator.venue.rest_api import RestApi, RestFailure
 from app.simulator.venue.venue_limits import VenueLimits
 from tests.support.hand_driven import HandClock
 
@@ -33,6 +33,9 @@ QUOTES = {
     for symbol in SYMBOLS
 }
 
+OPENED_MS = 1_723_161_200_000
+"""54 seconds before the clock of the tests."""
+
 
 def make_api(
     *,
@@ -45,7 +48,7 @@ def make_api(
     limits = VenueLimits(weight_per_minute_max=weight_max)
     return RestApi(
         listed=listed or ListedSymbols(LISTINGS),
-        quotes=QUOTES,
+        data={one.symbol: SymbolData(one, QUOTES[one.symbol], at_ms=OPENED_MS) for one in LISTINGS},
         admission=Admission(clock=clock, limits=limits, observations=Observations()),
         clock=clock,
         limits=limits,
@@ -131,13 +134,21 @@ def test_a_status_is_asked_for(status: str) -> None:
         ("depth", "symbol=LTCBTC&limit=abc", -1100, "parameter 'limit'; legal range is '^[0-9]"),
         ("depth", "symbol=LTCBTC&limit=-5", -1100, "parameter 'limit'"),
         ("depth", "symbol=LTCBTC&limit=0", -1130, "parameter 'limit' is not valid"),
+        ("depth", "symbol=LTCBTC&limit=", -1105, "Parameter 'limit' was empty."),
+        ("depth", "symbol=LTCBTC&limit=99999999999", -1108, "Parameter 'limit' overflowed."),
+        ("depth", "symbols=%5B%22LTCBTC%22%5D", -1104, "read '0' parameter(s)"),
         ("depth", "symbol=LTCBTC&symbol=LTCBTC", -1101, "Duplicate values"),
         ("depth", "symbol=LTCBTC&x=1", -1104, "read '1' parameter(s) but was sent '2'."),
         ("time", "x=1", -1101, "Too many parameters; expected '0' and received '1'."),
         ("exchangeInfo", "symbol=NOPE", -1121, "Invalid symbol."),
         ("exchangeInfo", "symbol=LTCBTC&symbols=[]", -1128, "Combination of optional"),
         ("exchangeInfo", "symbols=LTCBTC", -1100, "parameter 'symbols'"),
-        ("exchangeInfo", "symbols=[]", -1100, "parameter 'symbols'"),
+        ("exchangeInfo", "symbols=[]", -1105, "Parameter 'symbols' was empty."),
+        ("exchangeInfo", "symbols=", -1105, "Parameter 'symbols' was empty."),
+        ("exchangeInfo", 'symbols=["LTCBTC", "ETHBTC"]', -1100, "parameter 'symbols'"),
+        ("exchangeInfo", 'symbols=["LTCBTC","LTCBTC"]', -1101, "Duplicate values"),
+        ("exchangeInfo", 'symbols=["LTCBTC",]', -1100, "parameter 'symbols'"),
+        ("ticker/bookTicker", 'symbols=[ "LTCBTC"]', -1100, "parameter 'symbols'"),
         ("exchangeInfo", "symbols=" + "[" * 15_000, -1100, "parameter 'symbols'"),
         ("exchangeInfo", 'symbols=["ltcbtc"]', -1100, "parameter 'symbols'"),
         ("exchangeInfo", "symbol=LTCBTC&symbolStatus=TRADING", -1128, "Combination of optional"),
@@ -148,6 +159,23 @@ def test_a_status_is_asked_for(status: str) -> None:
         ("ticker/bookTicker", "symbolStatus=trading", -1122, "Invalid symbolStatus."),
         ("ticker/bookTicker", 'symbols=["LTCBTC","NOPE"]', -1121, "Invalid symbol."),
         ("ticker/bookTicker", 'symbols=["NOPE"]&symbolStatus=TRADING', -1121, "Invalid symbol."),
+        ("ticker/24hr", "symbol=LTCBTC&type=HALF", -1130, "parameter 'type' is not valid"),
+        ("ticker/24hr", "symbol=LTCBTC&symbolStatus=HALT", -1220, "does not match"),
+        ("ticker/price", "symbol=LTCBTC&symbols=[]", -1128, "Combination of optional"),
+        ("klines", "symbol=LTCBTC", -1102, "Mandatory parameter 'interval'"),
+        ("klines", "symbol=LTCBTC&interval=7m", -1120, "Invalid interval."),
+        ("klines", "symbol=LTCBTC&interval=1M&limit=0", -1130, "parameter 'limit' is not valid"),
+        ("klines", "symbol=LTCBTC&interval=1m&startTime=x", -1100, "parameter 'startTime'"),
+        ("klines", "symbol=LTCBTC&interval=1m&endTime=", -1105, "Parameter 'endTime' was empty."),
+        ("klines", "symbol=LTCBTC&interval=1m&timeZone=15", -1130, "parameter 'timeZone'"),
+        ("klines", "symbol=LTCBTC&interval=1m&timeZone=Z", -1130, "parameter 'timeZone'"),
+        ("uiKlines", "symbol=NOPE&interval=1m", -1121, "Invalid symbol."),
+        ("trades", "limit=5", -1102, "Mandatory parameter 'symbol'"),
+        ("trades", "symbol=LTCBTC&limit=99999999999999999999", -1108, "'limit' overflowed."),
+        ("historicalTrades", "symbol=LTCBTC&fromId=-1", -1100, "parameter 'fromId'"),
+        ("aggTrades", "symbol=LTCBTC&fromId=1&startTime=1", -1128, "Combination of optional"),
+        ("avgPrice", "", -1102, "Mandatory parameter 'symbol'"),
+        ("executionRules", "symbol=LTCBTC&symbolStatus=TRADING", -1128, "Combination"),
     ],
 )
 def test_a_bad_request_is_refused_in_binances_words(
@@ -163,7 +191,7 @@ def test_a_bad_request_is_refused_in_binances_words(
 
 def test_an_unknown_path_is_not_found() -> None:
     """The answer is HTML, as at Binance."""
-    answer = get("klines", "symbol=LTCBTC")
+    answer = get("ticker/tradingDay", "symbol=LTCBTC")
 
     assert answer.status_code == 404
     assert answer.headers["Content-Type"] == "text/html"
@@ -180,6 +208,18 @@ def test_an_unknown_path_is_not_found() -> None:
         ("depth", "symbol=LTCBTC&limit=5000", 250),
         ("ticker/bookTicker", "symbol=LTCBTC", 2),
         ("ticker/bookTicker", "", 4),
+        ("trades", "symbol=LTCBTC", 25),
+        ("historicalTrades", "symbol=LTCBTC", 25),
+        ("aggTrades", "symbol=LTCBTC", 4),
+        ("klines", "symbol=LTCBTC&interval=1m", 2),
+        ("avgPrice", "symbol=LTCBTC", 2),
+        ("ticker/24hr", "symbol=LTCBTC", 2),
+        ("ticker/24hr", 'symbols=["LTCBTC","ETHBTC"]', 2),
+        ("ticker/24hr", "", 80),
+        ("ticker/price", "symbol=LTCBTC", 2),
+        ("ticker/price", "", 4),
+        ("executionRules", 'symbols=["LTCBTC","ETHBTC"]', 4),
+        ("executionRules", "", 40),
     ],
 )
 def test_a_request_weighs_what_it_weighs_at_binance(path: str, query: str, weight: int) -> None:
@@ -229,61 +269,24 @@ def test_a_failure_can_be_for_one_path_without_a_limit() -> None:
     assert get("depth", "symbol=LTCBTC", api=api).status_code == 200
 
 
-# --- depth ---
+@pytest.mark.parametrize(("unit", "scale"), [("MICROSECOND", 1_000), ("millisecond", 1)])
+def test_a_client_chooses_the_unit_of_times(unit: str, scale: int) -> None:
+    """The header X-MBX-TIME-UNIT has effect on every time of an answer."""
 
-DEPTH_QUOTE = venue_quote(
-    symbol="LTCBTC",
-    update_id=42,
-    bid=("0.00257700", "21.46100000"),
-    ask=("0.00257900", "0.00100000"),
-)
+    def body(path: str, query: str = "") -> Any:  # noqa: ANN401 - JSON
+        return body_of(make_api().answer(f"/api/v3/{path}", query, time_unit=unit))
 
-
-def levels_of(levels_max: int = 20, **changes: Any) -> dict[str, Any]:  # noqa: ANN401 - quote fields
-    """Return the depth of the quote, or of a changed quote."""
-    quote = venue_quote(symbol="LTCBTC", update_id=42, **changes) if changes else DEPTH_QUOTE
-    return depth_levels(quote, LISTINGS[0], levels_max)
-
-
-def test_the_first_level_is_the_quote_exactly() -> None:
-    """Update id, price and quantity equal the newest frame."""
-    answer = levels_of(levels_max=1)
-
-    assert answer == {
-        "lastUpdateId": 42,
-        "bids": [["0.00257700", "21.46100000"]],
-        "asks": [["0.00257900", "0.00100000"]],
-    }
+    (candle,) = body("klines", "symbol=LTCBTC&interval=1h")
+    assert body("time") == {"serverTime": 1_723_161_254_000 * scale}
+    assert body("trades", "symbol=LTCBTC")[0]["time"] == OPENED_MS * scale
+    assert body("aggTrades", "symbol=LTCBTC")[0]["T"] == OPENED_MS * scale
+    assert candle[0] == 1_723_158_000_000 * scale
+    assert candle[6] == (1_723_158_000_000 + 3_600_000) * scale - 1
+    assert body("ticker/24hr", "symbol=LTCBTC")["closeTime"] == 1_723_161_254_000 * scale
 
 
-def test_deeper_levels_have_worse_prices_on_the_grid() -> None:
-    """Bids fall and asks rise in whole ticks, and the same quote has the same levels."""
-    answer = levels_of()
-    assert levels_of() == answer
-    bids = [Decimal(price) for price, _ in answer["bids"]]
-    asks = [Decimal(price) for price, _ in answer["asks"]]
-
-    assert len(bids) == len(asks) == 20
-    assert all(a > b for a, b in itertools.pairwise(bids))
-    assert all(a < b for a, b in itertools.pairwise(asks))
-    for price, quantity in answer["bids"] + answer["asks"]:
-        assert Decimal(price) % LISTINGS[0].tick_size == 0
-        assert Decimal(quantity) % LISTINGS[0].step_size == 0
-        assert Decimal(quantity) > 0
-
-
-def test_an_empty_side_has_no_levels() -> None:
-    """An empty ask side leaves the bid side complete."""
-    answer = levels_of(bid=("0.00257700", "21.46100000"))
-
-    assert answer["asks"] == []
-    assert len(answer["bids"]) == 20
-
-
-def test_bids_end_above_zero() -> None:
-    """No bid is below one tick."""
-    answer = levels_of(levels_max=100, bid=("0.00000500", "1.00000000"))
-    prices = [Decimal(price) for price, _ in answer["bids"]]
-
-    assert 1 < len(prices) <= 5
-    assert min(prices) >= LISTINGS[0].tick_size
+def test_an_unknown_unit_of_times_is_refused() -> None:
+    """Binance takes two units, each in upper or lower case."""
+    for unit in ("SECOND", "Millisecond"):
+        answer = make_api().answer("/api/v3/time", "", time_unit=unit)
+        assert body_of(answer)["code"] == -1194

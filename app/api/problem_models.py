@@ -41,6 +41,7 @@ CODES_EXTENSION: Final = "x-codes"
 """The member of a documented response that lists the codes of its problem documents."""
 
 _HEADERS: Final = {
+    "Accept-Encoding": "`identity`: how a body may be encoded (RFC 9110 section 12.5.3).",
     "Allow": "The methods that the path takes.",
     "Idempotent-Replayed": "`true` if the order was placed by an earlier request.",
     "Link": 'The address of the remaining splits: `rel="next"` (RFC 8288).',

@@ -63,6 +63,13 @@ class BodyTooSlowError(FixedTextError):
     text = "the body did not arrive in time; nothing was executed"
 
 
+class ContentEncodingError(FixedTextError):
+    """The body is compressed, or encoded otherwise (RFC 9110 section 15.5.16)."""
+
+    code = "unsupported_content_encoding"
+    text = "the body has a Content-Encoding; send it as it is, without gzip or another coding"
+
+
 class MalformedHttpError(FixedTextError):
     """The bytes are not an HTTP/1.1 request."""
 
@@ -185,6 +192,7 @@ REFUSALS: Final[dict[type[PapertapeError], Refusal]] = {
     MethodNotAllowedError: Refusal(405, "Method not allowed"),
     BodyTooSlowError: Refusal(408, "Request timeout"),
     BodyTooLargeError: Refusal(413, "Body too large"),
+    ContentEncodingError: Refusal(415, "Unsupported content encoding"),
     UnknownHostError: Refusal(421, "Unknown host"),
     errors.InvalidOrderError: Refusal(422, "Invalid order"),
     errors.InvalidQueryError: Refusal(422, "Invalid query"),
@@ -216,6 +224,7 @@ HEADERS: Final[tuple[tuple[type[PapertapeError], str, Callable[[Any], str]], ...
     (MethodNotAllowedError, "Allow", lambda error: ", ".join(error.allowed)),
     (errors.UnauthorizedError, "WWW-Authenticate", lambda _: "Bearer"),
     (BodyTooSlowError, "Connection", lambda _: "close"),
+    (ContentEncodingError, "Accept-Encoding", lambda _: "identity"),
 )
 """The headers that RFC 9110 wants with an error: of which class, and how their value is written."""
 

@@ -35,6 +35,11 @@ AVERAGE_PRICE_DIGITS = 16
 _match_plain_notation = re.compile(
     rf"[0-9]{{1,{INTEGER_DIGITS_MAX}}}+(?:\.[0-9]{{1,{FRACTION_DIGITS_MAX}}}+)?+", re.ASCII
 ).fullmatch
+_match_json_number = re.compile(
+    r"(?P<whole>0|[1-9][0-9]*+)(?:\.(?P<fraction>[0-9]++))?+(?:[eE](?P<sign>[+-]?)(?P<exponent>[0-9]++))?+",
+    re.ASCII,
+).fullmatch
+EXPONENT_DIGITS = 9
 _AVERAGE = Context(
     prec=AVERAGE_PRICE_DIGITS, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation, DivisionByZero]
 )
@@ -54,6 +59,43 @@ def parse_amount(text: str) -> Decimal:
         )
         raise ValueError(message)
     return Decimal(text)
+
+
+def parse_number(text: str) -> Decimal:
+    """Parse a non-negative JSON number in any notation, exact to the digit: ``1e-05`` is 0.00001.
+
+    Encoders of Python, JavaScript and PHP write small and large floats with an exponent. The
+    bounds are those of ``parse_amount``, for the value without leading and trailing zeros. A huge
+    exponent is never computed.
+
+    Raises:
+        ValueError: the text is no JSON number (RFC 8259 section 6), has a sign, or is out of
+            bounds.
+    """
+    if _match_plain_notation(text):
+        return Decimal(text)
+    parts = _match_json_number(text)
+    if parts is None:
+        raise ValueError("must be a decimal number")
+    digits = (parts["whole"] + (parts["fraction"] or "")).lstrip("0")
+    if not digits:
+        return ZERO
+    significant = digits.rstrip("0")
+    # More digits than these mean an exponent that no text of a request can make up for.
+    exponent = int((parts["exponent"] or "").lstrip("0")[:EXPONENT_DIGITS] or "0")
+    exponent = -exponent if parts["sign"] == "-" else exponent
+    exponent += len(digits) - len(significant) - len(parts["fraction"] or "")
+    if exponent < -FRACTION_DIGITS_MAX or len(significant) + exponent > INTEGER_DIGITS_MAX:
+        message = (
+            f"must have at most {INTEGER_DIGITS_MAX} digits before and {FRACTION_DIGITS_MAX} after "
+            "the decimal point"
+        )
+        raise ValueError(message)
+    return (
+        EXACT.scaleb(Decimal(significant), exponent)
+        if exponent <= 0
+        else Decimal(significant + "0" * exponent)
+    )
 
 
 def format_amount(amount: Decimal) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Final, TypeVar
 
-from app.domain.amounts import parse_amount
+from app.domain.amounts import parse_amount, parse_number
 from app.domain.errors import StartupError
 from app.domain.order import PUBLIC, OrderId, Owner, Side, Symbol
 from app.domain.symbols import spelled_symbol
@@ -177,8 +177,9 @@ def _amount(value: object) -> Decimal:
         raise ValueError(  # noqa: TRY004 - of input
             f"must be a string or a number, not {json_type(value)}"
         )
-    # parse_amount() refuses a sign; without it a negative amount gets the better message.
-    amount = parse_amount(value.removeprefix("-"))
+    read = parse_number if isinstance(value, JsonNumber) else parse_amount
+    # Both refuse a sign; without it a negative amount gets the better message.
+    amount = read(value.removeprefix("-"))
     if value.startswith("-") or not amount:
         raise ValueError("must be above zero")
     return amount

@@ -32,9 +32,10 @@ from app.api.fields import (
 )
 from app.api.orders.order_headers import IDEMPOTENCY_HEADER, read_idempotency_key
 from app.api.services import ApiOptions
-from app.domain.amounts import EXACT, format_amount, parse_amount
+from app.domain.amounts import EXACT, format_amount, parse_amount, parse_number
 from app.domain.errors import FieldProblem, InvalidOrderError
 from app.domain.order import NewOrder, Owner, Side, Symbol, TimeInForce
+from app.exact_json import JsonNumber
 
 TIMEOUT_STEP_SECONDS: Final = Decimal("0.001")
 """Timers do not keep an end that is finer than a millisecond."""
@@ -44,7 +45,8 @@ QUOTE_WAIT_SECONDS: Final = Decimal(5)
 
 _SHARED_AMOUNTS_MAX: Final = 4_096
 shared_amount = lru_cache(_SHARED_AMOUNTS_MAX)(parse_amount)
-"""Reads an amount. Orders ask for the same quantities again and again, and share one of each."""
+shared_number = lru_cache(_SHARED_AMOUNTS_MAX)(parse_number)
+"""Read an amount. Orders ask for the same quantities again and again, and share one of each."""
 
 _PLAIN: Final = r"^[0-9]{1,16}(\.[0-9]{1,12})?$"
 _AMOUNT_FORM: Final = {
@@ -57,11 +59,13 @@ _AMOUNT_FORM: Final = {
 
 def _read_amount(value: object) -> Decimal:
     text = read_number_text(value)
+    # A string is plain, so that it reads the same everywhere; JSON lets a number have an exponent.
+    read = shared_number if isinstance(value, JsonNumber) else shared_amount
     try:
-        amount = shared_amount(text.removeprefix("-"))
+        amount = read(text.removeprefix("-"))
     except ValueError as error:
-        message = f'{error}; a string is fine, such as "0.00001" for 1e-5'
-        raise PydanticCustomError("invalid_amount", message) from None
+        hint = "" if read is shared_number else "; a JSON number may have an exponent"
+        raise PydanticCustomError("invalid_amount", f"{error}{hint}") from None
     if text.startswith("-") or not amount:
         raise PydanticCustomError("not_positive", "must be above zero")
     return amount
@@ -116,10 +120,10 @@ class LimitOrder(BaseModel):
         examples=["LTCBTC"],
     )
     order_size: SentAmount = Field(
-        description="How much to buy or sell, in the base asset (LTC in LTCBTC). A number or a "
-        "string in plain decimal notation, without sign or exponent, exact to the digit as sent; "
-        "above 0, at most 16 digits before the decimal point and 12 behind it. The symbol's "
-        "`LOT_SIZE` and `NOTIONAL` apply.",
+        description="How much to buy or sell, in the base asset (LTC in LTCBTC). A string in plain "
+        "decimal notation, without sign or exponent, or a JSON number in any notation (`1e-05` is "
+        "0.00001), exact to the digit as sent; above 0, at most 16 digits before the decimal point "
+        "and 12 behind it. The symbol's `LOT_SIZE` and `NOTIONAL` apply.",
         examples=["1000"],
     )
     price: SentAmount = Field(
@@ -147,8 +151,8 @@ class LimitOrder(BaseModel):
     ] = Field(
         None,
         description="For `GTD` only: seconds after acceptance when the order expires with its "
-        "fills until then. A number or a string in plain decimal notation, at most 3 digits "
-        "behind the decimal point.",
+        "fills until then. Written like `order_size`, at most 3 digits behind the decimal "
+        "point.",
         examples=[30],
     )
     client_order_id: Annotated[

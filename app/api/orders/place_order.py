@@ -21,7 +21,7 @@ from app.api.orders.order_headers import (
 from app.api.orders.order_models import OrderAnswer
 from app.api.orders.stored_orders import find_with_splits, rest_of_splits
 from app.api.problem_models import CHANGING, header_docs, problem_responses
-from app.api.problems import BodyTooLargeError, BodyTooSlowError
+from app.api.problems import BodyTooLargeError, BodyTooSlowError, ContentEncodingError
 from app.api.query_parameters import refuse_parameters
 from app.api.services import ApiServices
 from app.domain import errors
@@ -104,6 +104,7 @@ async def read_placement(request: Request) -> tuple[LimitOrder, Preference]:
             errors.MalformedRequestError,
             BodyTooSlowError,
             BodyTooLargeError,
+            ContentEncodingError,
             errors.InvalidOrderError,
             errors.ClientOrderIdReusedError,
             errors.OrderPrunedError,

@@ -12,6 +12,8 @@ from app.domain.order import OrderId, Symbol
 
 AUTHENTICATE: Final = "authenticate"
 SUBSCRIBE: Final = "subscribe"
+
+EXPECTED_MESSAGE: Final = 'a message as a JSON object, such as {"type": "subscribe"}'
 NAMED_MAX: Final = 1_000
 """Orders or symbols that a subscription may name; a client that wants more subscribes to all."""
 

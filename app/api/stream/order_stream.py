@@ -18,6 +18,7 @@ from app.api.problems import error_message
 from app.api.services import ApiOptions, ApiServices
 from app.api.stream.client_messages import (
     AUTHENTICATE,
+    EXPECTED_MESSAGE,
     POLICY_VIOLATION,
     SUBSCRIBE_SECONDS_MAX,
     TRY_AGAIN_LATER,
@@ -191,7 +192,8 @@ class OrderStream:
 
 
 async def _receive_object(connection: StreamConnection) -> dict[str, object]:
-    return read_json_object((await connection.receive()).encode())
+    text = await connection.receive()
+    return read_json_object(text.encode(), expected=EXPECTED_MESSAGE)
 
 
 class _Client(NamedTuple):

@@ -5,12 +5,13 @@ Only the form of arguments is checked here. The service decides which amounts ar
 
 import contextlib
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from typing import Final, TypeVar
 
 import typer
 
+from app.domain.amounts import format_amount, parse_number
 from app.domain.errors import PapertapeError
 
 EXIT_FAILED: Final = 1
@@ -18,6 +19,10 @@ EXIT_INTERRUPTED: Final = 130
 """The status that shells expect after Ctrl-C: 128 plus the number of SIGINT."""
 
 _PLAIN_NUMBER: Final = re.compile(r"[0-9]+(\.[0-9]+)?", re.ASCII)
+_NUMBER: Final = re.compile(
+    r"(?=\.?[0-9])(?P<whole>[0-9]*)\.?(?P<fraction>[0-9]*)(?:[eE](?P<exponent>[+-]?[0-9]+))?",
+    re.ASCII,
+)
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
@@ -38,21 +43,28 @@ def one_of(choices: type[_Choice]) -> Callable[[str], _Choice]:
     return read
 
 
-def check_numbers(texts: Mapping[str, str | None]) -> None:
-    """Check that the given arguments, by name, are plain numbers above zero.
+def read_number(name: str, text: str) -> str:
+    """Return an argument in plain notation; it must be a number above zero.
 
-    A plain number has no sign, exponent or white space.
+    A shell's user may type ``.01``, ``5.`` or ``1e-5``. Signs, white space and separators are
+    refused.
 
     Raises:
-        typer.BadParameter: an argument is not such a number; the message names it.
+        typer.BadParameter: the argument is not such a number; the message names it.
     """
-    for name, text in texts.items():
-        if text is None:
-            continue
-        if not _PLAIN_NUMBER.fullmatch(text):
-            raise typer.BadParameter(f"{name} must be a plain number such as 100 or 0.001")
-        if not text.strip("0."):
-            raise typer.BadParameter(f"{name} must be above zero")
+    parts = _NUMBER.fullmatch(text)
+    if parts is None:
+        raise typer.BadParameter(f"{name} must be a plain number such as 100 or 0.001")
+    if not text.lower().partition("e")[0].strip("0."):
+        raise typer.BadParameter(f"{name} must be above zero")
+    if _PLAIN_NUMBER.fullmatch(text):
+        return text  # the service decides how many digits are allowed
+    whole, fraction, exponent = parts["whole"].lstrip("0"), parts["fraction"], parts["exponent"]
+    number = f"{whole or 0}.{fraction or 0}" + (f"e{exponent}" if exponent else "")
+    try:
+        return format_amount(parse_number(number))
+    except ValueError as error:
+        raise typer.BadParameter(f"{name} {error}") from None
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
 import typer
 
-from app.cli.client.command_line import check_numbers, one_of
+from app.cli.client.command_line import one_of, read_number
 from app.cli.client.service_address import DEFAULT_URL, ServiceAddress, read_address
 from app.domain.order import OrderStatus, Side, TimeInForce
 
@@ -102,7 +102,7 @@ def _order(
     1 if it was not, or was refused, 2 for a mistake in the command line,
     130 after Ctrl-C, which does not cancel the order.
     """
-    check_numbers({"SIZE": size, "--price": price, "--timeout": timeout})
+    size, price = read_number("SIZE", size), read_number("--price", price)
     address = _read_address(url, key)
     from app.cli.client.place_order import Until, place_order  # noqa: PLC0415 - --help starts faster
 
@@ -115,7 +115,7 @@ def _order(
         "client_order_id": client_order_id or str(uuid.uuid4()),
     }
     if timeout is not None:
-        body["timeout_seconds"] = timeout
+        body["timeout_seconds"] = read_number("--timeout", timeout)
     until = Until.ACCEPTED if is_async else Until.CLOSED
     # --watch follows the order to its end, even with --async.
     if watch:

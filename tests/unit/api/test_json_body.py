@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.types import Message
 
 from app.api.json_body import WHOLE_BODY_EXTENSION, read_body, read_json_object
-from app.api.problems import BodyTooLargeError, BodyTooSlowError
+from app.api.problems import BodyTooLargeError, BodyTooSlowError, ContentEncodingError
 from app.domain.errors import MalformedRequestError
 from app.exact_json import JsonNumber
 
@@ -117,3 +117,29 @@ def test_malformed_body_is_told_what_is_wrong(body: bytes, hint: str) -> None:
     """The message names the error in the body."""
     with pytest.raises(MalformedRequestError, match=hint):
         read_json_object(body)
+
+
+def test_a_byte_order_mark_is_skipped() -> None:
+    """PowerShell and some editors write one (RFC 8259 section 8.1 allows to ignore it)."""
+    assert read_json_object(b'\xef\xbb\xbf{"symbol": "LTCBTC"}') == {"symbol": "LTCBTC"}
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{", b"\xef\xbb\xbf"])
+def test_the_message_says_what_is_expected(body: bytes) -> None:
+    """A WebSocket expects something else than a request."""
+    with pytest.raises(MalformedRequestError, match="send a message such as"):
+        read_json_object(body, expected="a message such as {}")
+
+
+@pytest.mark.parametrize("coding", ["gzip", "br", "deflate, gzip", "identity, gzip", "GZIP"])
+async def test_an_encoded_body_is_refused(coding: str) -> None:
+    """It would look like malformed JSON otherwise."""
+    with pytest.raises(ContentEncodingError):
+        await read_body(request([b"{}"], content_encoding=coding), bytes_max=10)
+
+
+@pytest.mark.parametrize("coding", ["", "identity", "Identity, identity"])
+async def test_identity_is_no_encoding(coding: str) -> None:
+    """Some clients send it."""
+    body = request([b"{}"], content_encoding=coding)
+    assert await read_body(body, bytes_max=10) == b"{}"

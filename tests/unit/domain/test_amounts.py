@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.amounts import EXACT, average_price, format_amount, parse_amount
+from app.domain.amounts import EXACT, average_price, format_amount, parse_amount, parse_number
 
 LARGEST = "9999999999999999.999999999999"
 
@@ -139,3 +139,33 @@ def test_average_price_has_sixteen_digits_half_even(cost: str, filled: str, aver
 def test_nothing_filled_has_no_average_price() -> None:
     """An order without fills has no average price."""
     assert average_price(quote_quantity=Decimal(0), filled_quantity=Decimal("0.00")) is None
+
+
+@given(amounts.filter(bool), st.integers(0, 30))
+def test_a_json_number_is_its_value(amount: Decimal, zeros: int) -> None:
+    """Any split of a value into digits and exponent reads as the value, exactly."""
+    digits = format_amount(amount).replace(".", "").lstrip("0")
+    exponent = -len(format_amount(amount).partition(".")[2])
+    number = f"{digits[0]}.{digits[1:]}{'0' * (zeros + 1)}e{exponent + len(digits) - 1}"
+
+    assert parse_number(number) == amount
+    assert parse_number(f"{digits}{'0' * zeros}E{exponent - zeros:+d}") == amount
+
+
+@pytest.mark.parametrize(
+    "text", ["", "-1", "+1", ".5", "5.", "1e", "e1", "1e5.5", "NaN", " 1", "1e1\n"]
+)
+def test_no_json_number_is_refused(text: str) -> None:
+    """The grammar is RFC 8259's, without the sign."""
+    with pytest.raises(ValueError, match="must be a decimal number"):
+        parse_number(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["1e16", "1e-13", "0.1e-12", "1e99999999999999999999", "1E-999999999", "1" * 5_000 + ".0"],
+)
+def test_a_json_number_out_of_bounds_is_refused(text: str) -> None:
+    """A huge exponent is refused without being computed."""
+    with pytest.raises(ValueError, match="must have at most 16 digits before and 12 after"):
+        parse_number(text)

@@ -36,7 +36,7 @@ MODELS = {
 COMMON = {421, 500}
 KEYED = {401, 403, 429} | COMMON
 STATUSES = {
-    "placeLimitOrder": {200, 202, 400, 408, 410, 413, 422, 503} | KEYED,
+    "placeLimitOrder": {200, 202, 400, 408, 410, 413, 415, 422, 503} | KEYED,
     "showOrder": {200, 404, 422, 503} | KEYED,
     "listSplits": {200, 404, 422, 503} | KEYED,
     "listOrders": {200, 422, 503} | KEYED,

@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 
 from app.api.orders.limit_order import read_limit_order
+from app.domain.amounts import format_amount
 from app.domain.errors import InvalidOrderError
 from app.domain.order import NewOrder, Owner, Side, Symbol, TimeInForce
 from app.exact_json import JsonNumber
@@ -91,10 +92,35 @@ def test_amounts_are_exact_to_the_digit() -> None:
     assert order.quantity == Decimal("9999999999999999.999999999999")
 
 
-def test_message_about_an_exponent_says_what_to_send() -> None:
-    """The message shows the accepted notation, since many languages print small numbers as 1e-5."""
-    with pytest.raises(InvalidOrderError, match=r'a string is fine, such as "0\.00001" for 1e-5'):
-        read(FIELDS | {"price": JsonNumber("1e-5")})
+@pytest.mark.parametrize(
+    ("number", "amount"),
+    [
+        ("1.405e-05", "0.00001405"),
+        ("7.9e-7", "0.00000079"),
+        ("1E-8", "0.00000001"),
+        ("1e3", "1000"),
+        ("1e15", "1000000000000000"),
+        ("1e+15", "1000000000000000"),
+        ("25E-1", "2.5"),
+        ("0.00000000000100000000e00", "0.000000000001"),
+        ("1.50000000000000000000", "1.5"),
+        ("1000000000000000000000e-12", "1000000000"),
+        ("0.0000000000000000001e19", "1"),
+        ("1e-00000012", "0.000000000001"),
+    ],
+)
+def test_a_json_number_is_exact_in_any_notation(number: str, amount: str) -> None:
+    """Encoders of Python, JavaScript and PHP write small and large floats with an exponent."""
+    order = read(FIELDS | {"price": JsonNumber(number), "order_size": JsonNumber(number)})
+
+    assert format_amount(order.limit_price) == amount
+    assert order.quantity == Decimal(amount)
+
+
+def test_a_string_stays_plain() -> None:
+    """The message says that a number may have an exponent."""
+    with pytest.raises(InvalidOrderError, match="a JSON number may have an exponent"):
+        read(FIELDS | {"price": "1e-5"})
 
 
 def test_every_problem_of_body_and_header_is_told_at_once() -> None:

@@ -7,7 +7,7 @@ follows from the quote alone, and two books differ only between their best level
 
 import zlib
 from collections.abc import Iterator
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Final, Literal
 
 from app.simulator.market.venue_quotes import VenueQuote
@@ -64,17 +64,15 @@ class OrderBook:
             # The side was or is empty as a whole: its nearest levels come or go.
             best = old or new
             return [best, *islice(self._ladder(side, best), _CHANGED_PRICES_MAX)] if best else []
-        nearer, farther = (max(old, new), min(old, new)) if side == "bids" else sorted((old, new))
-        between = (
-            [
-                price
-                for price in islice(self._ladder(side, nearer), _CHANGED_PRICES_MAX)
-                if (price > farther if side == "bids" else price < farther)
-            ]
-            if nearer != farther
-            else []
+        if old == new:
+            return [old]
+        is_bid = side == "bids"
+        nearer, farther = (
+            (max(old, new), min(old, new)) if is_bid else (min(old, new), max(old, new))
         )
-        return [nearer, *between, farther] if nearer != farther else [nearer]
+        behind = islice(self._ladder(side, nearer), _CHANGED_PRICES_MAX)
+        between = takewhile(lambda price: price > farther if is_bid else price < farther, behind)
+        return [nearer, *between, farther]
 
     def level_at(self, side: Side, price: int, quote: VenueQuote) -> Level:
         """Return the level of a book at a price in units; its quantity is 0 without a level."""

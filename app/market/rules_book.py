@@ -227,14 +227,15 @@ class VenueRulesBook:
         fetched = StoredRules(rules=parsed.rules, fetched_at=self._clock.now())
         self._state = replace(self._state, refreshes=self._state.refreshes + 1)
         self._is_confirmed = True
-        self._forget_answers(before_ns=asked_ns - round(ANSWER_SECONDS * 1e9))
+        oldest_ns = asked_ns - round(ANSWER_SECONDS * 1e9)
+        self._answers = {
+            symbol: answer
+            for symbol, answer in self._answers.items()
+            if answer.asked_ns >= oldest_ns
+        }
         self._replace("venue", fetched, skipped=parsed.symbols_skipped)
         await self._log_failure("rules_save_failed", self._store.save_trading_rules(fetched))
         return self._timing.refresh_seconds
-
-    def _forget_answers(self, *, before_ns: int) -> None:
-        recent = {one: it for one, it in self._answers.items() if it.asked_ns >= before_ns}
-        self._answers = recent
 
     def _replace(self, source: str, copy: StoredRules, *, skipped: int = 0) -> None:
         known = {symbol: self._status(symbol) for symbol in self._rules}

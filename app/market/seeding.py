@@ -95,7 +95,8 @@ class Seeder:
             pause_seconds = await self._try(stream, on_contradiction)
             if stream.is_halted and self._statuses is not None:
                 await self._statuses.wait_until_trading(stream.symbol)
-            elif stream.unseeded():
+            # A pause also after a halt: depth and the statuses may contradict each other.
+            if stream.unseeded():
                 backoff_seconds = backoff.next_seconds(most_seconds=RETRY_SECONDS_MAX)
                 await asyncio.sleep(max(pause_seconds, backoff_seconds))
 

@@ -60,6 +60,11 @@ def _split(split_number: int, change: str) -> str:
     return f"UPDATE fulfilled_order_splits SET {change} WHERE {condition}"
 
 
+def _ended(sequence: int, at: str) -> tuple[str, str]:
+    """Return the change of the time at which an order ended, by the event with this sequence."""
+    return _event(sequence, f"at = {at}"), _order(f"closed_at = {at}")
+
+
 def _fulfilled(change: str) -> str:
     return f"UPDATE fulfilled_orders SET {change} WHERE id = '{{id}}'"
 
@@ -213,8 +218,7 @@ _CHANGES: Final[dict[Invariant, tuple[_Change, ...]]] = {
         _allowed(
             CANCELED,
             "an end before the acceptance",
-            _event(2, f"at = {EARLIER}"),
-            _order(f"closed_at = {EARLIER}"),
+            *_ended(2, EARLIER),
         ),
         _allowed(
             OPEN,
@@ -225,36 +229,31 @@ _CHANGES: Final[dict[Invariant, tuple[_Change, ...]]] = {
         _allowed(
             FILLED,
             "a split before the one before it",
-            _event(3, f"at = {ACCEPTED}"),
+            *_ended(3, ACCEPTED),
             _split(2, f"filled_at = {ACCEPTED}"),
-            _order(f"closed_at = {ACCEPTED}"),
             _fulfilled(f"created_at = {ACCEPTED}"),
         ),
         _allowed(
             EXPIRED_EMPTY,
             "a timeout before its time",
-            _event(2, f"at = {EARLY}"),
-            _order(f"closed_at = {EARLY}"),
+            *_ended(2, EARLY),
         ),
         _allowed(
             EXPIRED_PARTLY,
             "a timeout ten seconds after its time",
-            _event(3, f"at = {LATE}"),
-            _order(f"closed_at = {LATE}"),
+            *_ended(3, LATE),
         ),
         _allowed(
             FILLED,
             "a split ten seconds after the time of its order",
-            _event(3, f"at = {LATE}"),
+            *_ended(3, LATE),
             _split(2, f"filled_at = {LATE}"),
-            _order(f"closed_at = {LATE}"),
             _fulfilled(f"created_at = {LATE}"),
         ),
         _allowed(
             CANCELED,
             "a cancel ten seconds after the time of its order",
-            _event(2, f"at = {LATE}"),
-            _order(f"closed_at = {LATE}"),
+            *_ended(2, LATE),
         ),
         _allowed(NEW, "an acceptance at two times", _event(1, f"at = {LATER}")),
         _forbidden(NEW, "an expiry before the acceptance", _order(f"expires_at = {EARLIER}")),

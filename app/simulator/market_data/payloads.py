@@ -117,8 +117,7 @@ def stream_candle(
 
 def rest_ticker(data: SymbolData, *, now_ms: int, scale: int, is_full: bool) -> Payload:
     """Return an entry of ``GET /api/v3/ticker/24hr``, in the form FULL or MINI."""
-    day, quote = _day_of(data, now_ms), data.quote
-    last = data.trades.recent[-1] if data.trades.recent else None
+    day, quote, last = _day_of(data, now_ms), data.quote, data.trades.last
     common = {
         "openPrice": text_of(day.open),
         "highPrice": text_of(day.high),
@@ -198,8 +197,8 @@ def stream_mini_ticker(data: SymbolData, *, now_ms: int, scale: int) -> Payload:
 
 def price_ticker(data: SymbolData) -> Payload:
     """Return an entry of ``GET /api/v3/ticker/price``."""
-    last = data.trades.recent[-1].price if data.trades.recent else 0
-    return {"symbol": data.quote.symbol, "price": text_of(last)}
+    last = data.trades.last
+    return {"symbol": data.quote.symbol, "price": text_of(last.price if last else 0)}
 
 
 def book_ticker(quote: VenueQuote) -> Payload:
@@ -224,14 +223,14 @@ def average_price(data: SymbolData, *, now_ms: int, scale: int) -> Payload:
 def stream_average_price(data: SymbolData, *, now_ms: int, scale: int) -> Payload:
     """Return a frame of ``<symbol>@avgPrice``."""
     average = average_price(data, now_ms=now_ms, scale=scale)
-    last_ms = data.trades.recent[-1].at_ms if data.trades.recent else now_ms
+    last = data.trades.last
     return {
         "e": "avgPrice",
         "E": now_ms * scale,
         "s": data.quote.symbol,
         "i": f"{average['mins']}m",
         "w": average["price"],
-        "T": last_ms * scale,
+        "T": (last.at_ms if last else now_ms) * scale,
     }
 
 

@@ -6,7 +6,8 @@ second, other candles every two seconds. They do not depend on the speed of the 
 
 import asyncio
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Final
 
 from app.ports import Clock
@@ -74,15 +75,10 @@ class MarketDataPublisher:
             return
         lower = symbol.lower()
         for trade in trades:
-            for kind, make in (
-                ("trade", payloads.stream_trade),
-                ("aggTrade", payloads.stream_aggregate_trade),
-            ):
-                self._subscribers.send_made(
-                    f"{lower}@{kind}",
-                    symbol,
-                    lambda scale, make=make, trade=trade: _dump(make(symbol, trade, scale)),  # type: ignore[misc]  # both makers have one signature
-                )
+            make_trade = partial(payloads.stream_trade, symbol, trade)
+            make_aggregate = partial(payloads.stream_aggregate_trade, symbol, trade)
+            self._send_on(f"{lower}@trade", symbol, make_trade)
+            self._send_on(f"{lower}@aggTrade", symbol, make_aggregate)
 
     def _follow(self, followed: set[tuple[str, int]]) -> None:
         """Collect the changes of depth for the subscribed speeds only."""
@@ -93,13 +89,14 @@ class MarketDataPublisher:
         self._followed = followed
 
     def _sendable(self, symbol: str) -> SymbolData | None:
-        """Return the data of a symbol that trades and is not muted by a fault."""
+        """Return the data of a symbol that has a price, trades and is not muted by a fault."""
         listing = self._listed.get(symbol)
         if listing is None or not listing.is_trading:
             return None
         if symbol in self._subscribers.faults.muted:
             return None
-        return self._data.get(symbol)
+        data = self._data.get(symbol)
+        return None if data is None or data.trades.last is None else data
 
     def _is_due(self, stream: Stream, tick: int) -> bool:
         if stream.kind in {"depth", "levels"}:
@@ -111,7 +108,10 @@ class MarketDataPublisher:
     def _send(self, name: str, stream: Stream, data: SymbolData) -> None:
         make = self._maker(stream, data, epoch_ms(self._clock))
         if make is not None:
-            self._subscribers.send_made(name, stream.symbol, lambda scale: _dump(make(scale)))
+            self._send_on(name, stream.symbol, make)
+
+    def _send_on(self, name: str, symbol: str, make: Callable[[int], Payload]) -> None:
+        self._subscribers.send_on(name, symbol, lambda scale: _dump(make(scale)))
 
     def _maker(
         self, stream: Stream, data: SymbolData, now_ms: int
@@ -157,5 +157,5 @@ class MarketDataPublisher:
         )
 
 
-def _dump(payload: Payload | Sequence[object]) -> str:
+def _dump(payload: Payload) -> str:
     return json.dumps(payload, separators=(",", ":"), ensure_ascii=False)

@@ -38,7 +38,8 @@ class Trade:
 class SymbolTrades:
     """The newest trades of one symbol; ids rise by one.
 
-    The first trade is at the opening, so that a last price always exists.
+    The first trade comes with the first quote that has a price, so that a last price exists from
+    then on.
     """
 
     def __init__(self, symbol: str, opening: VenueQuote, *, step: int, at_ms: int) -> None:
@@ -46,12 +47,17 @@ class SymbolTrades:
         self._step = max(step, 1)
         self._next_id = opening.update_id
         self.recent: deque[Trade] = deque(maxlen=TRADES_KEPT_MAX)
-        price = units_of(opening.bid_price) or units_of(opening.ask_price)
-        if price:
-            self._add(at_ms, price, self._step, is_buyer_maker=True)
+        self._open(opening, at_ms)
+
+    @property
+    def last(self) -> Trade | None:
+        """The newest trade; None only before the first quote with a price."""
+        return self.recent[-1] if self.recent else None
 
     def add_between(self, before: VenueQuote, after: VenueQuote, *, at_ms: int) -> list[Trade]:
         """Add the trades between two quotes of the symbol, and return them."""
+        if not self.recent:
+            return self._open(after, at_ms)
         made = []
         for is_bid, price, gone in _disappeared(before, after):
             digest = zlib.crc32(f"{self._symbol}{after.update_id}{is_bid}".encode())
@@ -60,6 +66,10 @@ class SymbolTrades:
                 quantity = max(part // self._step * self._step, min(self._step, gone))
                 made.append(self._add(at_ms, price, quantity, is_buyer_maker=is_bid))
         return made
+
+    def _open(self, quote: VenueQuote, at_ms: int) -> list[Trade]:
+        price = units_of(quote.bid_price) or units_of(quote.ask_price)
+        return [self._add(at_ms, price, self._step, is_buyer_maker=True)] if price else []
 
     def _add(self, at_ms: int, price: int, quantity: int, *, is_buyer_maker: bool) -> Trade:
         trade = Trade(self._next_id, at_ms, price, quantity, is_buyer_maker)

@@ -57,38 +57,25 @@ class Subscribers:
 
     def send(self, symbol: str, data: str) -> int:
         """Send ``data`` unchanged on the stream of ``symbol``; return the number of receivers."""
-        return self.send_on(stream_name(symbol), symbol, data)
+        return self.send_on(stream_name(symbol), symbol, lambda _: data)
 
-    def send_on(self, stream: str, symbol: str, data: str) -> int:
-        """Send ``data`` on another stream of ``symbol``; return the number of receivers."""
-        receivers = self._receivers(stream)
-        if not receivers:
-            return 0
-        raw = data.encode()
-        # "Combined stream events are wrapped as follows:
-        # {"stream":"<streamName>","data":<rawPayload>}"
-        combined = b'{"stream":"%b","data":%b}' % (stream.encode(), raw)
-        for connection in receivers:
-            connection.send_payload(combined if connection.subscriptions.is_combined else raw)
-        self._observations.frames_sent[symbol] += len(receivers)
-        return len(receivers)
+    def send_on(self, stream: str, symbol: str, make: Callable[[int], str]) -> int:
+        """Send a frame on a stream of ``symbol``; return the number of receivers.
 
-    def send_made(self, stream: str, symbol: str, make: Callable[[int], str]) -> int:
-        """Send on a stream what ``make`` returns for a scale of times.
-
-        Returns:
-            The number of receivers.
+        ``make`` returns its text for a scale of times, see ``Subscriptions``.
         """
         receivers = self._receivers(stream)
-        texts: dict[int, bytes] = {}
+        frames: dict[tuple[int, bool], bytes] = {}
         for connection in receivers:
-            scale = connection.subscriptions.time_scale
-            if scale not in texts:
-                texts[scale] = make(scale).encode()
-            raw = texts[scale]
-            if connection.subscriptions.is_combined:
-                raw = b'{"stream":"%b","data":%b}' % (stream.encode(), raw)
-            connection.send_payload(raw)
+            form = connection.subscriptions
+            key = form.time_scale, form.is_combined
+            if key not in frames:
+                raw = make(form.time_scale).encode()
+                # "Combined stream events are wrapped as follows:
+                # {"stream":"<streamName>","data":<rawPayload>}"
+                combined = b'{"stream":"%b","data":%b}'
+                frames[key] = combined % (stream.encode(), raw) if form.is_combined else raw
+            connection.send_payload(frames[key])
         if receivers:
             self._observations.frames_sent[symbol] += len(receivers)
         return len(receivers)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -24,11 +25,12 @@ from app.storage import event_queries
 from tests.support.builders import LTCBTC, make_order, make_quote
 from tests.support.databases import OpenStorage, open_storage
 from tests.support.faulty_writer import faulty_storage
-from tests.support.outcomes import SymbolAtWork
+from tests.support.outcomes import TICK, SymbolAtWork
 from tests.support.waiting import eventually
 
 ALICE, BOB = Owner("alice"), Owner("bob")
 ETHBTC = Symbol("ETHBTC")
+SECOND = timedelta(seconds=1)
 END = 40
 """A position greater than any in the tests."""
 
@@ -264,6 +266,36 @@ async def test_a_start_goes_on_above_what_is_stored_where_less_was_pruned(url: s
         assert storage.journal.next_acceptance_number() == 4
         await storage.journal.accept(make_order(number=4))
         assert storage.listener.positions == [4]
+
+
+async def test_a_start_knows_the_newest_time_of_the_open_orders(url: str) -> None:
+    """The service's time begins after it. The times of orders that ended do not count."""
+    instants: list[datetime | None] = []
+    partly = make_order(10, number=1)
+    ended = replace(make_order(1, number=2, symbol=ETHBTC), accepted_at=partly.accepted_at + SECOND)
+    newer = make_order(1, number=3, limit_price=1, accepted_at=partly.accepted_at + 3 * SECOND)
+    async with open_storage(url) as storage:
+        instants.append(storage.database.newest_open_at)
+        await storage.journal.accept(partly)
+        await storage.journal.accept(ended)
+        gone = SymbolAtWork(ETHBTC, since=partly.accepted_at + 9 * SECOND)
+        storage.journal.record(gone.rest(ended))
+        storage.journal.record(gone.cancel(ended))
+        await storage.journal.settle()
+    async with open_storage(url) as storage:
+        instants.append(storage.database.newest_open_at)
+        work = SymbolAtWork(since=partly.accepted_at + 2 * SECOND - 2 * TICK)
+        storage.journal.record(work.rest(partly))
+        storage.journal.record(work.meet(make_quote(7, ask=(99, 1))))
+        await storage.journal.settle()
+    async with open_storage(url) as storage:
+        instants.append(storage.database.newest_open_at)
+        await storage.journal.accept(newer)
+    async with open_storage(url) as storage:
+        instants.append(storage.database.newest_open_at)
+
+    accepted_at = partly.accepted_at
+    assert instants == [None, accepted_at, accepted_at + 2 * SECOND, newer.accepted_at]
 
 
 async def test_a_stream_keeps_its_name(url: str) -> None:

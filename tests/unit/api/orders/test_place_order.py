@@ -13,7 +13,7 @@ from app.api import problem_models
 from app.api.application import ApiOptions, ApiServices, build_application
 from app.api.orders import order_models
 from app.domain import errors
-from app.domain.order import PUBLIC, OrderId, Owner
+from app.domain.order import PUBLIC, OrderId, Owner, Symbol
 from tests.support.in_memory import MemoryPorts, ltcbtc_rules, quote
 from tests.support.in_process import LOCALHOST, AsgiPeer, client_of, scope_of
 from tests.support.sent_orders import (
@@ -609,3 +609,18 @@ async def test_replay_links_to_splits_beyond_the_first_1000(
     assert len(answer.json()["splits"]) == 1_000
     rest = await client.get(answer.headers["link"].split(";")[0].strip("<>"))
     assert [split["update_id"] for split in rest.json()["splits"]] == [2_002, 2_004, 2_006]
+
+
+async def test_the_status_of_now_decides(client: AsyncClient, ports: MemoryPorts) -> None:
+    """The trading rules may be minutes old, in both directions."""
+    order = {"order_size": "1", "price": "0.0001", "timeout_seconds": 3_600}
+    ports.rules.status_now = {Symbol("LTCBTC"): "HALT", Symbol("HALTBTC"): "TRADING"}
+    later = {"Prefer": "respond-async"}
+
+    halted = await client.post("/order/limit", json=order | {"symbol": "LTCBTC"}, headers=later)
+    resumed = await client.post("/order/limit", json=order | {"symbol": "HALTBTC"}, headers=later)
+    shown = await client.get("/symbols/LTCBTC")
+
+    assert halted.json()["errors"][0]["code"] == "symbol_not_trading"
+    assert resumed.status_code == 202
+    assert (shown.json()["status"], shown.json()["live"]) == ("HALT", False)

@@ -93,6 +93,22 @@ async def test_a_new_file_begins_with_the_state_of_every_matcher(
     assert recorder.state().files == 2
 
 
+async def test_the_status_of_a_halted_symbol_is_noted_where_it_is_needed(
+    tmp_path: Path, recorder: Recorder, clock: HandClock
+) -> None:
+    """A matcher that begins, and each file, has it; a symbol without a matcher has none."""
+    for symbol in ("LTCBTC", "ETHBTC"):
+        recorder.on_status(Symbol(symbol), "HALT")
+    recorder.begin(LTCBTC, NOTHING)
+    clock.advance(1)
+    await recorder.tick()
+    recorder.on_status(LTCBTC, "TRADING")
+    recorder.flush()
+
+    assert lines_of(tmp_path, 0) == ["file", "symbol", "status", "continued"]
+    assert lines_of(tmp_path) == ["file", "symbol", "status", "status"]
+
+
 async def test_a_failing_disk_stops_the_recording_and_nothing_else(
     tmp_path: Path, recorder: Recorder, clock: HandClock
 ) -> None:

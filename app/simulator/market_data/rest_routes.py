@@ -1,7 +1,7 @@
 """The REST endpoints of derived market data: their parameters, weights and answers.
 
 Parameters and weights come from "Market Data endpoints" of Binance's documentation. ``startTime``
-and ``endTime`` are in milliseconds or microseconds, whatever the time unit of the answer.
+and ``endTime`` may be in milliseconds or microseconds; their size tells the unit.
 """
 
 import re

@@ -49,7 +49,7 @@ class SymbolData:
         self._changes.setdefault(speed_ms, DepthChange(self.quote.update_id))
 
     def forget_depth(self, speed_ms: int) -> None:
-        """Collect no changes for this speed any more: nobody listens."""
+        """Stop collecting changes for this speed, because its last subscriber left."""
         self._changes.pop(speed_ms, None)
 
     def depth_update(self, speed_ms: int) -> tuple[int, int, list[Level], list[Level]] | None:

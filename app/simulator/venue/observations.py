@@ -75,8 +75,7 @@ class Observations:
     """Counters and records since the venue was created.
 
     Times are seconds of the event loop. ``unserved`` counts the requests for streams and paths that
-    this venue lacks: a client that waits for one waits in vain. ``violations`` is empty if the
-    clients kept all limits.
+    this venue does not serve. ``violations`` is empty if the clients kept all limits.
     """
 
     connection_attempts_at: deque[float] = field(default_factory=_kept)
@@ -92,7 +91,7 @@ class Observations:
     unserved: Counter[str] = field(default_factory=Counter)
 
     def note_unserved(self, name: str) -> None:
-        """Count a stream or a path that Binance may have and this venue does not, and log it."""
+        """Count a request for a stream or path that is not served; log the first one."""
         shown = name[:UNSERVED_CHARACTERS_MAX]
         if shown not in self.unserved and len(self.unserved) >= UNSERVED_MAX:
             shown = "others"
